@@ -1,0 +1,159 @@
+"""Time: UTC nanoseconds from an injected clock, and Korean wall time for people.
+
+Nothing in kisnb but a clock reads the time of the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time as _time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Protocol, TypeAlias
+
+Ns: TypeAlias = int
+"""UTC nanoseconds since 1970-01-01."""
+
+SECOND: Ns = 1_000_000_000
+MINUTE: Ns = 60 * SECOND
+DAY: Ns = 24 * 60 * MINUTE
+KST = timezone(timedelta(hours=9), "KST")
+_KST_SHIFT: Ns = 9 * 60 * MINUTE
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+class Clock(Protocol):
+    """Anything that tells the time in UTC nanoseconds and can be slept on."""
+
+    def now(self) -> Ns: ...
+
+    async def sleep_until(self, t: Ns) -> None: ...
+
+
+class WallClock:
+    """The machine's own clock."""
+
+    def now(self) -> Ns:
+        return _time.time_ns()
+
+    async def sleep_until(self, t: Ns) -> None:
+        await asyncio.sleep(max(0, t - self.now()) / SECOND)
+
+
+class ScaledClock:
+    """Runs ``speed`` times as fast as the machine's clock, from ``start`` on."""
+
+    def __init__(self, start: Ns, speed: float) -> None:
+        self._start = start
+        self._speed = speed
+        self._wall = _time.monotonic_ns()
+
+    def now(self) -> Ns:
+        return self._start + int((_time.monotonic_ns() - self._wall) * self._speed)
+
+    async def sleep_until(self, t: Ns) -> None:
+        await asyncio.sleep(max(0, t - self.now()) / self._speed / SECOND)
+
+
+class SteppedClock:
+    """A clock that stands until somebody moves it: tests, the back-tester, lockstep."""
+
+    def __init__(self, now: Ns = 0) -> None:
+        self._now = now
+        self._sleepers: list[tuple[Ns, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def now(self) -> Ns:
+        return self._now
+
+    def set(self, now: Ns) -> None:
+        """Move to ``now`` and wake, in order, those whose time has come."""
+        self._now = now
+        while self._sleepers and self._sleepers[0][0] <= now:
+            future = heapq.heappop(self._sleepers)[2]
+            if not future.done():
+                future.set_result(None)
+
+    def next_wake(self) -> Ns | None:
+        """The earliest moment that somebody sleeps for; None when nobody does."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return self._sleepers[0][0] if self._sleepers else None
+
+    async def sleep_until(self, t: Ns) -> None:
+        if t <= self._now:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._sleepers, (t, self._count, future))
+        await future
+
+
+class Activity:
+    """Counts work under way, so that lockstep knows when a process has come to rest.
+
+    Wrap work in ``working()``; a part of it that only waits for the clock in ``resting()``.
+    """
+
+    def __init__(self) -> None:
+        self.busy = 0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        self.busy -= 1
+        try:
+            yield
+        finally:
+            self.busy += 1
+
+
+def kst(day: date, at: time | int) -> Ns:
+    """The moment ``at`` (a time, or seconds since midnight) of a Korean day."""
+    seconds = at if isinstance(at, int) else at.hour * 3600 + at.minute * 60 + at.second
+    return (day.toordinal() - _EPOCH_ORDINAL) * DAY - _KST_SHIFT + seconds * SECOND
+
+
+def kst_day(now: Ns) -> date:
+    """The Korean date of a moment."""
+    return date.fromordinal((now + _KST_SHIFT) // DAY + _EPOCH_ORDINAL)
+
+
+def kst_seconds(now: Ns) -> int:
+    """Whole seconds since Korean midnight."""
+    return (now + _KST_SHIFT) % DAY // SECOND
+
+
+def kst_datetime(now: Ns) -> datetime:
+    """The moment as an aware datetime in KST, cut to microseconds."""
+    return datetime.fromtimestamp(now // SECOND, KST).replace(microsecond=now % SECOND // 1000)
+
+
+def hhmmss(now: Ns) -> str:
+    """``"091500"``, as KIS writes times."""
+    s = kst_seconds(now)
+    return f"{s // 3600:02d}{s // 60 % 60:02d}{s % 60:02d}"
+
+
+def clock_text(now: Ns) -> str:
+    """``"09:15:00"``, as people read times."""
+    s = kst_seconds(now)
+    return f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}"
+
+
+def parse_time(text: str) -> time:
+    """``"9:10"``, ``"09:10"`` or ``"09:10:30"`` as a time of day; raises ValueError otherwise."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(p.isdigit() and len(p) <= 2 for p in parts):
+        raise ValueError(f"{text!r} is no time of day; write it as HH:MM or HH:MM:SS")
+    hour, minute, second = (*(int(p) for p in parts), 0)[:3]
+    return time(hour, minute, second)

@@ -1,0 +1,111 @@
+"""One tree of errors; each is a sentence that ends with its cure.
+
+KisnbError
+├── BadInput            what was typed cannot be meant: unknown code, quantity 0, off-tick price
+│   └── UnknownInstrument
+├── ConfigError         keys, folders, ports, configuration
+├── NotOpen             no desk is open in this notebook
+├── OrderRefused
+│   ├── OrderDenied     refused by us, nothing was sent
+│   ├── OrderRejected   refused by KIS or the exchange
+│   └── OrderUnknown    sent or not: the desk is finding out; never send it again by hand
+├── DeskError
+│   ├── DeskBusy        another desk, or another notebook, holds what was asked for
+│   └── DeskLost        the desk process is gone; its journal is not
+└── KisError            KIS answered with an error, or did not answer
+    ├── ApiError
+    ├── TokenError
+    └── LinkLost
+"""
+
+from __future__ import annotations
+
+
+class KisnbError(Exception):
+    """Base of all that kisnb raises on purpose: one line, with the cure in it."""
+
+    def __init__(self, text: str, cure: str = "") -> None:
+        self.text = text.rstrip(". ")
+        self.cure = cure.rstrip(". ")
+        super().__init__(f"{self.text}. {self.cure}." if self.cure else f"{self.text}.")
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows these lines instead of a traceback, still as a real error: Run All stops.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class BadInput(KisnbError):
+    """What was asked cannot be meant; nothing was sent."""
+
+
+class UnknownInstrument(BadInput):
+    """No listed issue has this code or name."""
+
+
+class ConfigError(KisnbError):
+    """Keys, folders, ports or configuration are missing or wrong."""
+
+
+class NotOpen(KisnbError):
+    """No desk is open here."""
+
+
+class Interrupted(KisnbError):
+    """The cell was interrupted; orders already handed to the desk live on."""
+
+
+class OrderRefused(KisnbError):
+    """An order that did not become live; ``key`` is its idempotency key."""
+
+    def __init__(self, text: str, cure: str = "", *, key: str = "") -> None:
+        super().__init__(text, cure)
+        self.key = key
+
+
+class OrderDenied(OrderRefused):
+    """Refused by kisnb before anything was sent."""
+
+
+class OrderRejected(OrderRefused):
+    """Refused by KIS or the exchange; ``msg_cd`` is KIS's code."""
+
+    def __init__(self, text: str, cure: str = "", *, key: str = "", msg_cd: str = "") -> None:
+        super().__init__(text, cure, key=key)
+        self.msg_cd = msg_cd
+
+
+class OrderUnknown(OrderRefused):
+    """Whether the order lives is not known yet; it is never sent again by kisnb."""
+
+
+class DeskError(KisnbError):
+    """The desk process refused or failed."""
+
+
+class DeskBusy(DeskError):
+    """Another process holds what was asked for."""
+
+
+class DeskLost(DeskError):
+    """The connection to the desk is gone; what was journaled is safe."""
+
+
+class KisError(KisnbError):
+    """KIS, or the simulator, answered with an error or did not answer."""
+
+
+class ApiError(KisError):
+    """KIS answered with ``rt_cd`` other than 0."""
+
+    def __init__(self, text: str, cure: str = "", *, msg_cd: str = "", status: int = 200) -> None:
+        super().__init__(text, cure)
+        self.msg_cd = msg_cd
+        self.status = status
+
+
+class TokenError(KisError):
+    """No access token could be had."""
+
+
+class LinkLost(KisError):
+    """The connection to KIS broke before an answer came."""

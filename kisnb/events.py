@@ -1,0 +1,283 @@
+"""Facts, in the past tense: of the market, of orders, of connections.
+
+Facts of orders are also the rows of the desk's journal: what is written, what is published and what is folded into
+an order book is the same object. Times are UTC nanoseconds, prices won, quantities shares.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.orders import Account, Intent, OrderRef, Route
+from kisnb.terms import Side, Venue
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
+    """Base of all facts; ``t`` is when it happened, as far as we can know."""
+
+    t: Ns
+
+
+# Facts of the market
+
+
+class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """One trade. ``t`` is the exchange's time (whole seconds on KIS), ``received`` ours."""
+
+    code: str
+    venue: Venue
+    price: int
+    qty: int
+    side: Side | None
+    """Who took: BUY when the buyer lifted the ask; None in auctions."""
+    volume: int
+    """Accumulated volume of the venue's day, this trade included."""
+    value: int
+    """Accumulated traded value of the venue's day, won."""
+    ask: int
+    bid: int
+    received: Ns = 0
+
+
+class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Bids and asks (호가), best first, up to ten levels; empty levels are left out."""
+
+    code: str
+    venue: Venue
+    asks: tuple[tuple[int, int], ...]
+    """(price, shares), rising."""
+    bids: tuple[tuple[int, int], ...]
+    """(price, shares), falling."""
+    received: Ns = 0
+
+
+class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The current price of a stock (주식현재가): won and shares."""
+
+    code: str
+    name: str
+    venue: Venue
+    price: int
+    base: int
+    """Base price (previous close, adjusted): limits and change are measured from it."""
+    open: int
+    high: int
+    low: int
+    volume: int
+    value: int
+    upper: int
+    lower: int
+    tick: int
+    """Tick size at the current price."""
+    halted: bool
+    listed_shares: int
+    received: Ns = 0
+
+    @property
+    def change(self) -> int:
+        return self.price - self.base
+
+    @property
+    def change_pct(self) -> float:
+        return self.change / self.base * 100 if self.base else 0.0
+
+
+class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A closed bar; ``t`` is its start."""
+
+    code: str
+    span: Ns
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    count: int
+    """Number of trades; 0 for a silent span, which repeats the last close with volume 0."""
+
+    @property
+    def end(self) -> Ns:
+        return self.t + self.span
+
+
+# Facts of orders: rows of the journal
+
+
+class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk has the intent in its journal."""
+
+    intent: Intent
+
+
+class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Refused by us; nothing was sent."""
+
+    key: str
+    reason: str
+    cure: str = ""
+
+
+class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Written and synced before the first byte of the order leaves."""
+
+    key: str
+    route: Route
+
+
+class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS took the order and gave it a number; the exchange has not spoken yet."""
+
+    key: str
+    ref: OrderRef
+
+
+class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """No answer came: the order may live or not."""
+
+    key: str
+    text: str
+
+
+class Accepted(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The exchange has the order in its book."""
+
+    key: str
+    ref: OrderRef
+
+
+class Rejected(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS or the exchange refused the order."""
+
+    key: str
+    msg_cd: str
+    text: str
+
+
+class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """One execution; fee and tax as the cost table says, in won."""
+
+    key: str
+    qty: int
+    price: int
+    fee: int
+    tax: int
+    venue: Venue
+
+
+class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Written and synced before the first byte of the cancel leaves; ``qty`` None means all leaves."""
+
+    key: str
+    qty: int | None
+
+
+class CancelRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The cancel failed; the order is as it was. ``msg_cd`` is empty when no answer came."""
+
+    key: str
+    msg_cd: str
+    text: str
+
+
+class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """So many shares were taken out of the market."""
+
+    key: str
+    qty: int
+
+
+class Expired(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The rest of the order ended with its session."""
+
+    key: str
+    qty: int
+
+
+class AccountSynced(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The broker's statement of the account."""
+
+    account: Account
+
+
+class HaltSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk's trading state changed."""
+
+    state: Literal["active", "reducing", "halted"]
+    reason: str
+
+
+# Facts of connections and sessions
+
+
+class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An exec notice as KIS pushed it: an order event or a fill, by order number."""
+
+    kind: Literal["accepted", "filled", "cancelled", "revised", "refused"]
+    number: int
+    original: int
+    code: str
+    side: Side
+    qty: int
+    """Filled or cancelled quantity of this notice; order quantity for the others."""
+    price: int
+    branch: str
+    venue: Venue
+
+
+class SubscriptionChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS confirmed, refused or dropped a subscription."""
+
+    channel: str
+    code: str
+    state: Literal["confirmed", "refused", "dropped"]
+    text: str = ""
+
+
+class LinkLost(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The stream to KIS broke; what happened meanwhile is a gap."""
+
+    text: str
+
+
+class LinkUp(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The stream to KIS stands (again)."""
+
+
+class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Trades are missing between ``since`` and ``t``."""
+
+    code: str
+    since: Ns
+    missing: int
+    """Shares; 0 when it cannot be told."""
+
+
+class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A session of the day began; agents see it as ``on_session``."""
+
+    session_id: str
+    venue: Venue
+    phase: str
+
+
+class ClockMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk's clock stands at ``t`` now; nothing else happened."""
+
+
+class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Something a person should read: a dead letter, a session that keeps the clock waiting."""
+
+    text: str
+
+
+OrderFact: TypeAlias = (
+    IntentTaken | Denied | SendStarted | Sent | SendUnknown | Accepted | Rejected | Filled
+    | CancelStarted | CancelRefused | Cancelled | Expired
+)
+MarketFact: TypeAlias = Tick | Depth | Quote
+LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
+DeskFact: TypeAlias = AccountSynced | HaltSet | PhaseChanged | ClockMoved | Trouble
+Event: TypeAlias = OrderFact | MarketFact | LinkFact | DeskFact | Bar

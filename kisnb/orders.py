@@ -1,0 +1,270 @@
+"""Intent → Order → Fill: what we want, what we sent, what happened; and the states between.
+
+An order is the fold of the facts about it (``kisnb.events``). Desk, notebook and back-tester fold the same
+facts with the same function, so they cannot disagree about an order.
+
+    NEW ──► DENIED                       refused by us, nothing left
+     └────► SENDING ──► SENT ──► ACCEPTED ──► FILLED
+               │          │         ├───────► CANCELLED
+               │          │         └───────► EXPIRED
+               ├──► UNKNOWN ──► SENT | ACCEPTED | FILLED | CANCELLED | REJECTED (with evidence)
+               └──► REJECTED ◄── SENT
+
+A notice may overtake the reply, so SENDING may go straight to ACCEPTED or FILLED, and a reply that comes after
+its own fill changes nothing but the order number.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.terms import OrderKind, Side, Venue
+
+
+class Intent(msgspec.Struct, frozen=True, gc=False):
+    """What somebody wants: quantity in shares, price in won (None for a market order)."""
+
+    key: str
+    """Idempotency key, minted at birth: ``cell:<hash>:<n>``, ``agent:<id>:<run>:<n>`` or ``ticket:<uuid>``."""
+    agent: str
+    code: str
+    side: Side
+    qty: int
+    kind: OrderKind
+    price: int | None = None
+    venue: Venue | None = None
+    """None: routed at the last hop, when it is sent."""
+    protective: bool = False
+    supersedes: str | None = None
+
+    @property
+    def text(self) -> str:
+        """``"buy 10 005930 @ 71,000"``."""
+        price = "market" if self.price is None else f"@ {self.price:,}"
+        return f"{self.side} {self.qty:,} {self.code} {price}"
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """The venue of an order, the kind that the venue takes in this phase, and why."""
+
+    venue: Venue
+    kind: OrderKind
+    reason: str
+
+
+class OrderRef(msgspec.Struct, frozen=True, gc=False):
+    """How KIS names an order: unique within a day and a branch. Numbers compare as integers: padding differs."""
+
+    day: int
+    """YYYYMMDD, Korean date."""
+    branch: str
+    number: int
+    venue: Venue = Venue.KRX
+
+
+class SendReply(msgspec.Struct, frozen=True, gc=False):
+    """The end of one POST. A lost connection or a timeout is ``unknown``, never ``rejected``."""
+
+    key: str
+    outcome: Literal["sent", "rejected", "unknown"]
+    ref: OrderRef | None = None
+    msg_cd: str = ""
+    text: str = ""
+
+
+class OrderRow(msgspec.Struct, frozen=True, gc=False):
+    """One order of a day as KIS lists it; the resolver's evidence."""
+
+    ref: OrderRef
+    original: int
+    """Number of the order that this one revises or cancels; 0 for none."""
+    code: str
+    side: Side
+    kind: OrderKind
+    qty: int
+    price: int
+    filled: int
+    average: int
+    """Average fill price in won, rounded; 0 without fills."""
+    leaves: int
+    cancelled: int
+    rejected: int
+    t: Ns
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """The orders of a day, newest first; ``complete`` is False when paging broke off."""
+
+    rows: tuple[OrderRow, ...]
+    complete: bool
+
+
+class Holding(msgspec.Struct, frozen=True, gc=False):
+    """A holding as the broker states it: shares, and the whole purchase amount in won."""
+
+    code: str
+    name: str
+    qty: int
+    sellable: int
+    cost: int
+    price: int
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The broker's statement of the account, in won."""
+
+    cash: int
+    """Deposit today (D+0)."""
+    cash_d1: int
+    cash_d2: int
+    orderable: int
+    """Cash that a new buy may use now."""
+    holdings: tuple[Holding, ...]
+    complete: bool
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a broker connection can do; unsupported calls are refused locally with ``why_not``."""
+
+    venues: tuple[Venue, ...]
+    kinds: tuple[OrderKind, ...]
+    can_order: bool
+    why_not: str = ""
+
+
+class Want(msgspec.Struct, frozen=True, gc=False):
+    """One desired subscription; the lower the priority number, the longer it keeps its slot."""
+
+    channel: Literal["notices", "ticks", "depth"]
+    code: str = ""
+    venue: Venue = Venue.KRX
+    priority: int = 2
+
+
+class OrderState(StrEnum):
+    """Where an order stands; the drawing is in this module's docstring."""
+
+    NEW = "new"
+    DENIED = "denied"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+_S = OrderState
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    _S.NEW: frozenset({_S.DENIED, _S.SENDING}),
+    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.ACCEPTED, _S.FILLED, _S.CANCELLED}),
+    _S.UNKNOWN: frozenset({_S.SENT, _S.ACCEPTED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED}),
+    _S.SENT: frozenset({_S.ACCEPTED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED, _S.UNKNOWN}),
+    _S.ACCEPTED: frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED}),
+    _S.DENIED: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.FILLED: frozenset(),
+    _S.CANCELLED: frozenset({_S.FILLED}),
+    _S.EXPIRED: frozenset({_S.FILLED}),
+}
+"""CANCELLED and EXPIRED may still turn FILLED: a fill can be reported after the cancel that it raced."""
+
+PENDING = frozenset({_S.NEW, _S.SENDING, _S.UNKNOWN, _S.SENT})
+OPEN = PENDING | {_S.ACCEPTED}
+ENDED = frozenset(OrderState) - OPEN
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False):
+    """One execution: shares, price in won, fee and tax in won."""
+
+    t: Ns
+    qty: int
+    price: int
+    fee: int
+    tax: int
+    venue: Venue
+
+
+class Order:
+    """A live view of one order: it stays current while its session runs.
+
+    Quantities in shares, prices in won. ``quantity`` never changes; ``quantity = filled + cancelled + leaves``.
+    """
+
+    __slots__ = ("cancel_asked", "cancelled", "fills", "intent", "log", "msg_cd", "ref", "route", "state", "t", "text")
+
+    def __init__(self, intent: Intent, t: Ns = 0) -> None:
+        self.intent = intent
+        self.t = t
+        self.state = OrderState.NEW
+        self.route: Route | None = None
+        self.ref: OrderRef | None = None
+        self.cancelled = 0
+        self.cancel_asked = False
+        self.fills: list[Fill] = []
+        self.msg_cd = ""
+        self.text = ""
+        self.log: list[tuple[Ns, str]] = []
+
+    @property
+    def key(self) -> str:
+        return self.intent.key
+
+    @property
+    def code(self) -> str:
+        return self.intent.code
+
+    @property
+    def side(self) -> Side:
+        return self.intent.side
+
+    @property
+    def quantity(self) -> int:
+        return self.intent.qty
+
+    @property
+    def filled(self) -> int:
+        return sum(f.qty for f in self.fills)
+
+    @property
+    def leaves(self) -> int:
+        return self.intent.qty - self.filled - self.cancelled
+
+    @property
+    def average(self) -> float | None:
+        """Average fill price in won; None without fills."""
+        filled = self.filled
+        return sum(f.qty * f.price for f in self.fills) / filled if filled else None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def number(self) -> int | None:
+        """KIS's order number; None until it is known."""
+        return self.ref.number if self.ref else None
+
+    def to(self, state: OrderState) -> None:
+        """Move to ``state``; raises ValueError when the table forbids it."""
+        if state is self.state:
+            return
+        if state not in TRANSITIONS[self.state]:
+            raise ValueError(f"order {self.key}: {self.state} cannot become {state}")
+        self.state = state
+
+    def __repr__(self) -> str:
+        number = f"#{self.number} " if self.ref else ""
+        done = f" {self.filled}/{self.quantity} filled" if self.fills else ""
+        at = f" at {self.average:,.0f}" if self.fills else ""
+        return f"<Order {number}{self.intent.text}: {self.state}{done}{at}>"
