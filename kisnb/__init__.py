@@ -1,0 +1,67 @@
+"""kisnb: the trading desk inside JupyterLab for Korean stocks on the KIS Open API.
+
+``%load_ext kisnb`` brings the ``%kis`` magics; ``await kisnb.connect("sim")`` opens a desk.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb import errors as errors
+    from kisnb.backtest.engine import backtest as backtest
+    from kisnb.events import Bar as Bar
+    from kisnb.events import Depth as Depth
+    from kisnb.events import Tick as Tick
+    from kisnb.notebook.report import write_report as report
+    from kisnb.orders import Order as Order
+    from kisnb.session.connect import connect as connect
+    from kisnb.session.session import Session as Session
+    from kisnb.trading.agent import Agent as Agent
+    from kisnb.trading.order_book import OrderBook as OrderBook
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Agent": "kisnb.trading.agent",
+    "Bar": "kisnb.events",
+    "Depth": "kisnb.events",
+    "Order": "kisnb.orders",
+    "OrderBook": "kisnb.trading.order_book",
+    "Session": "kisnb.session.session",
+    "Tick": "kisnb.events",
+    "backtest": "kisnb.backtest.engine",
+    "connect": "kisnb.session.connect",
+    "report": "kisnb.notebook.report:write_report",
+}
+__all__ = ["Agent", "Bar", "Depth", "Order", "OrderBook", "Session", "Tick", "backtest", "connect", "errors", "report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("kisnb.errors")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'kisnb' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(import_module(module), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext kisnb``."""
+    from kisnb.notebook.extension import load_ipython_extension as load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext kisnb``."""
+    from kisnb.notebook.extension import unload_ipython_extension as unload
+
+    unload(shell)

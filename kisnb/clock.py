@@ -42,39 +42,29 @@ class WallClock:
         await asyncio.sleep(max(0, t - self.now()) / SECOND)
 
 
-class ScaledClock:
-    """Runs ``speed`` times as fast as the machine's clock, from ``start`` on."""
+class SimulatedClock:
+    """Simulated time: stands until somebody moves it (lockstep, tests, the back-tester), or runs at a speed."""
 
-    def __init__(self, start: Ns, speed: float) -> None:
-        self._start = start
-        self._speed = speed
+    def __init__(self, now: Ns = 0, speed: float = 0.0) -> None:
+        self._then = now
         self._wall = _time.monotonic_ns()
-
-    def now(self) -> Ns:
-        return self._start + int((_time.monotonic_ns() - self._wall) * self._speed)
-
-    async def sleep_until(self, t: Ns) -> None:
-        await asyncio.sleep(max(0, t - self.now()) / self._speed / SECOND)
-
-
-class SteppedClock:
-    """A clock that stands until somebody moves it: tests, the back-tester, lockstep."""
-
-    def __init__(self, now: Ns = 0) -> None:
-        self._now = now
+        self.speed = speed
+        """0 stands; 1 is real time."""
         self._sleepers: list[tuple[Ns, int, asyncio.Future[None]]] = []
         self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> Ns:
-        return self._now
+        if not self.speed:
+            return self._then
+        return self._then + int((_time.monotonic_ns() - self._wall) * self.speed)
 
-    def set(self, now: Ns) -> None:
-        """Move to ``now`` and wake, in order, those whose time has come."""
-        self._now = now
-        while self._sleepers and self._sleepers[0][0] <= now:
-            future = heapq.heappop(self._sleepers)[2]
-            if not future.done():
-                future.set_result(None)
+    def set(self, now: Ns, speed: float | None = None) -> None:
+        """Move to ``now``, take on ``speed`` when given, and wake, in order, those whose time has come."""
+        self._then, self._wall = now, _time.monotonic_ns()
+        if speed is not None:
+            self.speed = speed
+        self._wake()
 
     def next_wake(self) -> Ns | None:
         """The earliest moment that somebody sleeps for; None when nobody does."""
@@ -83,12 +73,24 @@ class SteppedClock:
         return self._sleepers[0][0] if self._sleepers else None
 
     async def sleep_until(self, t: Ns) -> None:
-        if t <= self._now:
+        if t <= self.now():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._sleepers, (t, self._count, future))
+        self._wake()
         await future
+
+    def _wake(self) -> None:
+        now = self.now()
+        while (t := self.next_wake()) is not None and t <= now:
+            heapq.heappop(self._sleepers)[2].set_result(None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if t is not None and self.speed:
+            delay = (t - now) / self.speed / SECOND
+            self._timer = asyncio.get_running_loop().call_later(delay + 1e-4, self._wake)
 
 
 class Activity:
@@ -99,6 +101,12 @@ class Activity:
 
     def __init__(self) -> None:
         self.busy = 0
+        self.at_rest = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is under way that does not itself wait for the clock."""
+        return self.busy == self.at_rest
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -110,11 +118,11 @@ class Activity:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        self.busy -= 1
+        self.at_rest += 1
         try:
             yield
         finally:
-            self.busy += 1
+            self.at_rest -= 1
 
 
 def kst(day: date, at: time | int) -> Ns:

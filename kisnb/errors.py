@@ -14,6 +14,7 @@ KisnbError
 │   └── DeskLost        the desk process is gone; its journal is not
 └── KisError            KIS answered with an error, or did not answer
     ├── ApiError
+    ├── FrameError      a body or a frame that cannot be read
     ├── TokenError
     └── LinkLost
 """
@@ -101,6 +102,10 @@ class ApiError(KisError):
         super().__init__(text, cure)
         self.msg_cd = msg_cd
         self.status = status
+
+
+class FrameError(KisError):
+    """A body or a frame of KIS that cannot be read."""
 
 
 class TokenError(KisError):

@@ -209,6 +209,13 @@ class HaltSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     reason: str
 
 
+class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An intent whose key the desk knows already: nothing was sent. ``same`` says whether it means the same order."""
+
+    intent: Intent
+    same: bool
+
+
 # Facts of connections and sessions
 
 
@@ -267,6 +274,12 @@ class ClockMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk's clock stands at ``t`` now; nothing else happened."""
 
 
+class SpeedSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The simulated clock runs at ``speed`` from ``t`` on; 0 is lockstep."""
+
+    speed: float
+
+
 class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Something a person should read: a dead letter, a session that keeps the clock waiting."""
 
@@ -274,10 +287,20 @@ class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 OrderFact: TypeAlias = (
-    IntentTaken | Denied | SendStarted | Sent | SendUnknown | Accepted | Rejected | Filled
-    | CancelStarted | CancelRefused | Cancelled | Expired
+    IntentTaken
+    | Denied
+    | SendStarted
+    | Sent
+    | SendUnknown
+    | Accepted
+    | Rejected
+    | Filled
+    | CancelStarted
+    | CancelRefused
+    | Cancelled
+    | Expired
 )
 MarketFact: TypeAlias = Tick | Depth | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
-DeskFact: TypeAlias = AccountSynced | HaltSet | PhaseChanged | ClockMoved | Trouble
+DeskFact: TypeAlias = IntentRepeated | AccountSynced | HaltSet | PhaseChanged | ClockMoved | SpeedSet | Trouble
 Event: TypeAlias = OrderFact | MarketFact | LinkFact | DeskFact | Bar

@@ -197,7 +197,20 @@ class Order:
     Quantities in shares, prices in won. ``quantity`` never changes; ``quantity = filled + cancelled + leaves``.
     """
 
-    __slots__ = ("cancel_asked", "cancelled", "fills", "intent", "log", "msg_cd", "ref", "route", "state", "t", "text")
+    __slots__ = (
+        "cancel_asked",
+        "cancelled",
+        "fills",
+        "intent",
+        "log",
+        "msg_cd",
+        "ref",
+        "repeats",
+        "route",
+        "state",
+        "t",
+        "text",
+    )
 
     def __init__(self, intent: Intent, t: Ns = 0) -> None:
         self.intent = intent
@@ -211,6 +224,8 @@ class Order:
         self.msg_cd = ""
         self.text = ""
         self.log: list[tuple[Ns, str]] = []
+        self.repeats = 0
+        """How often the same call came again in this session; each time nothing was sent."""
 
     @property
     def key(self) -> str:
@@ -267,4 +282,5 @@ class Order:
         number = f"#{self.number} " if self.ref else ""
         done = f" {self.filled}/{self.quantity} filled" if self.fills else ""
         at = f" at {self.average:,.0f}" if self.fills else ""
-        return f"<Order {number}{self.intent.text}: {self.state}{done}{at}>"
+        again = " (sent before; nothing new was sent)" if self.repeats else ""
+        return f"<Order {number}{self.intent.text}: {self.state}{done}{at}{again}>"

@@ -1,0 +1,18 @@
+"""Strategies that ship with kisnb, by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from kisnb.errors import BadInput
+from kisnb.trading.agent import Agent
+
+NAMES = {"volume_trigger": "VolumeTrigger"}
+
+
+def strategy(name: str) -> type[Agent]:
+    """The Agent class called ``name``; raises BadInput with the names that there are."""
+    if name not in NAMES:
+        raise BadInput(f"there is no strategy {name!r}", f"choose one of {', '.join(NAMES)}")
+    found: type[Agent] = getattr(import_module(f"kisnb.strategies.{name}"), NAMES[name])
+    return found

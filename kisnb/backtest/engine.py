@@ -1,0 +1,209 @@
+"""The back-tester: the desk's own core over a recorded day.
+
+The same DeskCore, agents and books as in a session; only the hosts differ: Persist appends, Send enters the order at
+once (latency 0), and an order fills at the price of the next trade that its limit allows. What an agent decides on
+the trades of one frame leaves after that frame, as in a session.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kisnb.backtest.feed import recorded_ticks
+from kisnb.clock import Ns, kst_day
+from kisnb.errors import BadInput
+from kisnb.events import ClockMoved, Event, Notice, Tick
+from kisnb.market.instruments import Universe
+from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
+from kisnb.paths import data_dir
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.agent import Agent
+from kisnb.trading.agent_runner import AgentRunner, AgentState
+from kisnb.trading.commands import (
+    Ask,
+    Cancel,
+    CancelReply,
+    Command,
+    Effect,
+    FastForward,
+    Idle,
+    Persist,
+    Publish,
+    Send,
+    WakeAt,
+    WatchCodes,
+    Woke,
+)
+from kisnb.trading.desk_core import DeskCore, State, day_number
+from kisnb.trading.journal_rows import Row
+from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.risk import Limits, Rules
+
+CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
+
+
+class Result:
+    """What a run left: the agent's book, the journal's rows, the intents with their times."""
+
+    def __init__(self, book: OrderBook, rows: Sequence[Row], agent: Agent) -> None:
+        self.book = book
+        self.rows = rows
+        self.agent = agent
+
+    @property
+    def intents(self) -> list[tuple[Ns, str, Side, int]]:
+        """(time, code, side, quantity) of every order, in order."""
+        return [(o.t, o.code, o.side, o.quantity) for o in self.book.orders.values()]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Result {self.agent!r}: {len(self.book.orders)} orders, {sum(1 for _ in self.book.fills)} fills, "
+            f"realised {self.book.realised_net:+,} won after cost>"
+        )
+
+
+class Resting:
+    """Orders that wait for the next trade of their stock."""
+
+    def __init__(self) -> None:
+        self._orders: dict[int, tuple[Intent, int]] = {}
+        self._last = 0
+
+    def enter(self, intent: Intent) -> int:
+        self._last += 1
+        self._orders[self._last] = (intent, intent.qty)
+        return self._last
+
+    def cancel(self, number: int, qty: int | None) -> int:
+        """Shares taken out; 0 when the order is no longer there."""
+        if number not in self._orders:
+            return 0
+        intent, left = self._orders.pop(number)
+        out = min(qty or left, left)
+        if left > out:
+            self._orders[number] = (intent, left - out)
+        return out
+
+    def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:
+        """(number, intent, shares) of the orders that this trade fills, oldest first; they are gone then."""
+        hit = [(n, i, q) for n, (i, q) in self._orders.items() if i.code == tick.code and _takes(i, tick.price)]
+        for number, _, _ in hit:
+            del self._orders[number]
+        return hit
+
+
+class Engine:
+    """One core, one agent, one tape."""
+
+    def __init__(self, agent: Agent, universe: Universe, start: Ns, limits: Limits | None = None) -> None:
+        rules = Rules(universe, CAN)
+        self.now = start
+        self.rows: list[Row] = []
+        self.books = Books()
+        self.core = DeskCore(rules, limits or Limits(), State())
+        self.runner = AgentRunner(agent, agent.id or type(agent).__name__, "backtest", self.books, rules)
+        self._resting = Resting()
+        self._wakes: list[Ns] = []
+        self._out: list[Command] = []
+        self._run(self.core.start(start))
+        self._out += self.runner.start(start)
+        self._drain()
+
+    def frame(self, t: Ns, ticks: Sequence[Tick]) -> None:
+        """The trades of one frame, sent at ``t``."""
+        self._pass_time(t)
+        for tick in ticks:
+            for number, intent, qty in self._resting.filled_by(tick):
+                self._say(self._notice("filled", number, intent, qty, tick.price))
+            self._run(self.core.step(self.now, tick))
+        self._drain()
+
+    def _pass_time(self, t: Ns) -> None:
+        while True:
+            asleep = self.runner.next_wake()
+            due = [w for w in (self._wakes[0] if self._wakes else None, asleep) if w is not None and w <= t]
+            if not due:
+                break
+            self.now = max(self.now, min(due))
+            if self._wakes and self._wakes[0] <= self.now:
+                heapq.heappop(self._wakes)
+                self._run(self.core.step(self.now, Woke()))
+            else:
+                self._publish(ClockMoved(self.now))
+            self._drain()
+        self.now = t
+
+    def _drain(self) -> None:
+        while self._out:
+            command = self._out.pop(0)
+            if not isinstance(command, Idle | WatchCodes | FastForward):
+                self._run(self.core.step(self.now, command))
+        if self.runner.state is AgentState.FAILED:
+            raise RuntimeError(f"{self.runner.agent!r} failed:\n{self.runner.error}")
+
+    def _say(self, event: Event) -> None:
+        self._run(self.core.step(self.now, event))
+
+    def _run(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Persist(rows=rows):
+                    self.rows.extend(rows)  # type: ignore[arg-type]
+                case Publish(event=event):
+                    self._publish(event)
+                case Send(intent=intent, route=route):
+                    self._enter(intent, route)
+                case Cancel(key=key, ref=ref, qty=qty):
+                    self._cancel(key, ref, qty)
+                case WakeAt(t=t):
+                    heapq.heappush(self._wakes, t)
+                case Ask():
+                    raise AssertionError("a recorded day ends before its orders are asked for")
+
+    def _publish(self, event: Event) -> None:
+        if not isinstance(event, Tick) and (hasattr(event, "key") or hasattr(event, "intent")):
+            self.books.apply(event)  # type: ignore[arg-type]
+        self._out += self.runner.deliver(event, self.now)
+
+    def _enter(self, intent: Intent, route: Route) -> None:
+        number = self._resting.enter(intent)
+        ref = OrderRef(day_number(self.now), "", number, route.venue)
+        self._run(self.core.step(self.now, SendReply(intent.key, "sent", ref)))
+        self._say(self._notice("accepted", number, intent, intent.qty, intent.price or 0))
+
+    def _cancel(self, key: str, ref: OrderRef, qty: int | None) -> None:
+        out = self._resting.cancel(ref.number, qty)
+        reply = SendReply(key, "sent", ref) if out else SendReply(key, "rejected", text="nothing left to cancel")
+        self._run(self.core.step(self.now, CancelReply(reply)))
+        if out:
+            self._say(self._notice("cancelled", ref.number, self.core.state.books.orders[key].intent, out, 0))
+
+    def _notice(self, kind: str, number: int, intent: Intent, qty: int, price: int) -> Notice:
+        return Notice(self.now, kind, number, 0, intent.code, intent.side, qty, price, "", Venue.KRX)  # type: ignore[arg-type]
+
+
+def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = None) -> Result:
+    """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``).
+
+    Fills at the next trade's price, latency 0; fee and tax by date. Raises BadInput for a file without trades, and
+    RuntimeError with the agent's traceback when it fails.
+    """
+    engine: Engine | None = None
+    for t, ticks in recorded_ticks(Path(recording)):
+        if engine is None:
+            engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits)
+        engine.frame(t, ticks)
+    if engine is None:
+        raise BadInput(f"{recording} holds no trades", "record a day in which stocks were watched")
+    return Result(engine.runner.book, engine.rows, agent)
+
+
+def _takes(intent: Intent, price: int) -> bool:
+    if intent.price is None:
+        return True
+    return price <= intent.price if intent.side is Side.BUY else price >= intent.price
+
+
+__all__ = ["Engine", "Result", "backtest"]

@@ -1,0 +1,86 @@
+"""The command ``kisnb``: sim, desk, lab, halt."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from kisnb.errors import KisnbError
+from kisnb.terms import Mode
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 not done, 2 wrong arguments."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["sim"]:
+        from kisnb.simulator.command import main as sim
+
+        return sim(words[1:])
+    parser = argparse.ArgumentParser(prog="kisnb", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
+    desk = verbs.add_parser("desk", help="the desk processes of this user")
+    desk.add_argument("action", choices=["status", "start", "stop"])
+    desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
+    lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
+    lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
+    halt = verbs.add_parser("halt", help="halt a desk: no new order passes")
+    halt.add_argument("reason", nargs="?", default="typed on the command line")
+    halt.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
+    options, rest = parser.parse_known_args(words)
+    if rest and options.verb != "lab":
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    try:
+        return _run(options, rest)
+    except KisnbError as e:
+        print(e, file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    match options.verb:
+        case "lab":
+            from kisnb.notebook.lab import main as lab
+
+            return lab([*options.arguments, *rest])
+        case "halt":
+            return _halt(options.mode, options.reason)
+        case _:
+            return _desk(options.action, options.mode)
+
+
+def _desk(action: str, mode: Mode) -> int:
+    from kisnb.desk.process import find_desk, start_desk, stop_desk
+    from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
+
+    running = find_desk(mode)
+    if action == "start" and running is None:
+        running = start_desk(mode, SimulatedDay())
+    if action == "stop":
+        if running is not None:
+            stop_desk(running, mode)
+        if mode is Mode.SIM:
+            stop_simulator()
+        print(f"the {mode} desk is stopped")
+        return 0
+    print(f"{running.label}: runs as process {running.pid}" if running else f"no {mode} desk runs")
+    return 0 if running else 1
+
+
+def _halt(mode: Mode, reason: str) -> int:
+    from kisnb.desk.client import DeskClient
+    from kisnb.desk.process import find_desk
+    from kisnb.trading.commands import AccountNow, SetHalt
+
+    running = find_desk(mode)
+    if running is None:
+        print(f"no {mode} desk runs", file=sys.stderr)
+        return 1
+    client = DeskClient(running)
+    client.attach_blocking()
+    client.send([SetHalt("halted", reason)])
+    client.ask_blocking(AccountNow(), 15.0)
+    client.close()
+    print(f"the {mode} desk is halted: no new order passes; open orders stay in the market")
+    return 0

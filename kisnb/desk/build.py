@@ -1,0 +1,201 @@
+"""Puts a desk together: core, journal, broker, clock, server and, for the simulator, the conductor."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from kisnb.clock import Activity, Clock, SimulatedClock, WallClock, kst_day
+from kisnb.config import Config, load_config
+from kisnb.desk.conductor import Conductor, Rider
+from kisnb.desk.control import Control
+from kisnb.desk.host import DeskHost
+from kisnb.desk.journal import Journal
+from kisnb.desk.process import desk_folder
+from kisnb.desk.server import DeskServer
+from kisnb.desk.simulator_process import (
+    SimAddress,
+    SimulatedDay,
+    check_same_day,
+    find_simulator,
+    run_folder,
+    sim_folder,
+    start_simulator,
+)
+from kisnb.errors import LinkLost
+from kisnb.events import Event
+from kisnb.kis.broker import KisBroker
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.market.instruments import Universe
+from kisnb.orders import Want
+from kisnb.paths import data_dir, private_dir, state_dir
+from kisnb.terms import Mode
+from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.risk import Limits, Rules
+
+ALONE_SECONDS = 600.0
+"""Wall time after which a simulator's desk without a session stops, and the simulator with it."""
+READ_ONLY = "orders go to the simulator: %kis open sim"
+
+
+class Connected(NamedTuple):
+    """A broker connection and what belongs to it."""
+
+    broker: KisBroker
+    clock: Clock
+    activity: Activity
+    scope: str
+    label: str
+    folder: Path
+    control: Control | None
+    address: SimAddress | None
+
+
+class BuiltDesk:
+    """A desk that can run: ``run`` returns when it is told to close."""
+
+    def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str) -> None:
+        self.server = server
+        self.secret = secret
+        self.label = connected.label
+        self._host = host
+        self._connected = connected
+        self._conducting: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        conductor = self.server.conductor
+        if conductor is not None:
+            self._conducting = asyncio.create_task(conductor.run(), name="conductor")
+        while not self.server.closing.is_set():
+            try:
+                await asyncio.wait_for(self.server.closing.wait(), 5)
+            except TimeoutError:
+                await self._leave_when_alone()
+
+    async def _leave_when_alone(self) -> None:
+        control = self._connected.control
+        alone = asyncio.get_running_loop().time() - self.server.left_alone_at
+        if control is None or self.server.connections or alone < ALONE_SECONDS:
+            return
+        await control.stop()
+        self.server.closing.set()
+
+    async def close(self) -> None:
+        await self.server.close()
+        if self._conducting is not None:
+            self._conducting.cancel("the desk closes")
+            await asyncio.gather(self._conducting, return_exceptions=True)
+        await self._host.close()
+        await self._connected.broker.close()
+        if self._connected.control is not None:
+            await self._connected.control.close()
+
+
+async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str) -> BuiltDesk:
+    """Connect, fold the journal, be ready for sessions. Raises KisnbError with the cure."""
+    config = load_config()
+    connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode))
+    now = connected.clock.now()
+    universe = Universe.load(data_dir(), kst_day(now))
+    journal = Journal(connected.folder / "journal.sqlite")
+    limits = Limits(max_order_value=config.max_order_value)
+    core = DeskCore(Rules(universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
+    speed = config.speed if mode is Mode.SIM else 1.0
+
+    def snapshot(seq: int) -> Snapshot:
+        return Snapshot(
+            seq,
+            connected.clock.now(),
+            mode,
+            connected.scope,
+            connected.label,
+            connected.clock.speed if isinstance(connected.clock, SimulatedClock) else 1.0,
+            connected.address.run if connected.address else "",
+            connected.broker.capabilities,
+            limits,
+            tuple(journal.rows()),
+            core.state.halt,
+        )
+
+    def publish(event: Event) -> None:
+        server.publish(event)
+
+    host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
+    server = DeskServer(host, secret, snapshot, speed)
+    await _begin(server, host, connected, speed)
+    return BuiltDesk(server, host, connected, secret)
+
+
+async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
+    broker, clock = connected.broker, connected.clock
+    host.on_rest = server.rested
+    take = host.take
+    if connected.control is not None:
+        assert isinstance(clock, SimulatedClock)
+        conductor = Conductor(
+            host, clock, connected.control, lambda: list[Rider](server.connections), lambda: server.seq, server.publish
+        )
+        server.conductor = conductor
+        take = conductor.hold
+    broker.listen(take)
+    await broker.start()
+    broker.want([Want("notices", priority=0)])
+    if server.conductor is not None:
+        await server.conductor.switch(speed)
+    host.start()
+
+
+async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Connected:
+    state = state_dir()
+    address = find_simulator(state)
+    if address is not None:
+        control = Control(address.control)
+        try:
+            if fresh:
+                await control.stop()
+                address = None
+            else:
+                check_same_day(day, address)
+                await control.state(None)
+        except LinkLost:
+            address = None
+        finally:
+            await control.close()
+    if address is None:
+        address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed)
+    control = Control(address.control)
+    now = (await control.state(None)).now
+    clock, activity = SimulatedClock(now), Activity()
+    credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
+    folder = run_folder(state, address.run)
+    broker = KisBroker(
+        Endpoint(rest=address.rest, ws=address.ws, persona=Mode.LIVE),
+        credentials,
+        clock,
+        activity,
+        cache=folder,
+        timeout=config.order_timeout,
+    )
+    return Connected(broker, clock, activity, f"{address.run}:{kst_day(now)}", address.label, folder, control, address)
+
+
+async def _real(config: Config, mode: Mode) -> Connected:
+    credentials = Credentials.find(mode, config.credentials)
+    clock, activity = WallClock(), Activity()
+    account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
+    folder = private_dir(desk_folder(mode) / account)
+    broker = KisBroker(
+        Endpoint.of(mode),
+        credentials,
+        clock,
+        activity,
+        cache=private_dir(state_dir() / "tokens"),
+        timeout=config.order_timeout,
+        can_order=False,
+        why_not=READ_ONLY,
+    )
+    return Connected(broker, clock, activity, f"{account}:{kst_day(clock.now())}", str(mode), folder, None, None)

@@ -1,0 +1,227 @@
+"""The kernel's end of the desk's socket: an I/O thread that fills an inbox and wakes the notebook's loop.
+
+No socket lives on the notebook's loop, so a cell that blocks delays no byte; ``ask_blocking`` needs nothing of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import socket
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from kisnb import errors
+from kisnb.clock import Ns
+from kisnb.desk.process import DeskAddress
+from kisnb.desk.protocol import (
+    PREFIX,
+    VERSION,
+    Answered,
+    Asked,
+    Events,
+    FromSession,
+    Hello,
+    Refused,
+    Tell,
+    decode_from_desk,
+    length_of,
+    pack,
+)
+from kisnb.errors import DeskError, DeskLost
+from kisnb.trading.commands import Command, Failed, Query, Reply
+from kisnb.trading.desk_port import Snapshot
+
+CURE = "open the desk again with %kis open; what was journaled is safe"
+
+
+class DeskClient:
+    """One attached session. ``send`` and ``ask_blocking`` from any thread, ``drain`` on the home thread."""
+
+    def __init__(self, address: DeskAddress) -> None:
+        self.address = address
+        self.seq = 0
+        """Number of the newest event drained."""
+        self.now: Ns = 0
+        """The desk's clock when the newest drained batch was sent."""
+        self._inbox: deque[Events] = deque()
+        self._ready: Callable[[], object] = lambda: None
+        self._answers: dict[int, concurrent.futures.Future[Reply]] = {}
+        self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
+        self._number = 0
+        self._lock = threading.Lock()
+        self._lost: DeskLost | None = None
+        self._closed = False
+        self._socket: socket.socket | None = None
+        self._out: deque[bytes] = deque()
+        self._signal = threading.Condition(self._lock)
+
+    @property
+    def lost(self) -> bool:
+        return self._lost is not None
+
+    async def attach(self) -> Snapshot:
+        """Connect and take over the desk's state. Raises DeskLost or DeskError."""
+        await asyncio.get_running_loop().run_in_executor(None, self._connect)
+        return await asyncio.wrap_future(self._snapshot)
+
+    def attach_blocking(self, timeout: float = 10.0) -> Snapshot:
+        """As ``attach``, without a loop."""
+        self._connect()
+        return self._snapshot.result(timeout)
+
+    def on_ready(self, wake: Callable[[], object]) -> None:
+        self._ready = wake
+
+    def send(self, commands: Sequence[Command]) -> None:
+        if commands:
+            self._post(Tell(tuple(commands)))
+
+    def drain(self) -> Events | None:
+        """The oldest batch of events that has not been handled; None when there is none."""
+        if not self._inbox:
+            return None
+        batch = self._inbox.popleft()
+        self.now = batch.now
+        self.seq = batch.first + len(batch.events) - 1
+        return batch
+
+    async def ask(self, query: Query) -> Reply:
+        """The answer of the desk; raises the error that it names."""
+        return _raised(await asyncio.wrap_future(self._ask(query, blocking=False)))
+
+    def ask_blocking(self, query: Query, timeout: float) -> Reply:
+        try:
+            return _raised(self._ask(query, blocking=True).result(timeout))
+        except concurrent.futures.TimeoutError:
+            raise TimeoutError(f"the desk did not answer {type(query).__name__} within {timeout:g} s") from None
+
+    def close(self) -> None:
+        """Leave the desk; it goes on."""
+        with self._signal:
+            self._closed = True
+            self._signal.notify_all()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
+    def check(self) -> None:
+        """Raises DeskLost when the link is gone."""
+        if self._lost is not None:
+            raise self._lost
+
+    # threads
+
+    def _connect(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._socket.connect(self.address.socket)
+        except OSError as e:
+            raise DeskLost(f"the desk does not answer ({e.strerror})", CURE) from e
+        name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._out.append(pack(Hello(VERSION, self.address.secret, name, os.getpid())))
+        for work in (self._read_loop, self._write_loop):
+            threading.Thread(target=work, name=f"kisnb-{work.__name__.strip('_')}", daemon=True).start()
+
+    def _ask(self, query: Query, *, blocking: bool) -> concurrent.futures.Future[Reply]:
+        future: concurrent.futures.Future[Reply] = concurrent.futures.Future()
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self._answers[number] = future
+        self._post(Asked(number, query, blocking))
+        return future
+
+    def _post(self, message: FromSession) -> None:
+        with self._signal:
+            if self._lost is not None:
+                raise self._lost
+            if self._closed:
+                raise DeskLost("this session is closed", CURE)
+            self._out.append(pack(message))
+            self._signal.notify()
+
+    def _write_loop(self) -> None:
+        assert self._socket is not None
+        while True:
+            with self._signal:
+                while not self._out and not self._closed and self._lost is None:
+                    self._signal.wait()
+                if self._lost is not None or (self._closed and not self._out):
+                    return
+                data = b"".join(self._out)
+                self._out.clear()
+            try:
+                self._socket.sendall(data)
+            except OSError as e:
+                self._lose(f"the desk is gone ({e.strerror})")
+                return
+
+    def _read_loop(self) -> None:
+        assert self._socket is not None
+        stream = self._socket.makefile("rb", buffering=1 << 18)
+        try:
+            while True:
+                body = _exactly(stream.read(PREFIX), PREFIX)
+                length = length_of(body)
+                self._take(_exactly(stream.read(length), length))
+        except (OSError, EOFError, ValueError) as e:
+            self._lose(f"the desk is gone ({e})" if str(e) else "the desk is gone")
+        except (msgspec.MsgspecError, DeskError) as e:
+            self._lose(f"the desk sent what this session cannot read ({e})")
+
+    def _take(self, body: bytes) -> None:
+        message = decode_from_desk(body)
+        match message:
+            case Events():
+                self._inbox.append(message)
+                self._wake()
+            case Answered(number=number, reply=reply):
+                future = self._answers.pop(number, None)
+                if future is not None:
+                    future.set_result(reply)
+            case Snapshot():
+                self.seq, self.now = message.seq, message.now
+                self._snapshot.set_result(message)
+            case Refused(text=text, cure=cure):
+                self._lose(text, cure)
+
+    def _lose(self, text: str, cure: str = CURE) -> None:
+        with self._signal:
+            if self._lost is not None or self._closed:
+                text = "this session is closed"
+            self._lost = self._lost or DeskLost(text, cure)
+            self._signal.notify_all()
+            waiting, self._answers = list(self._answers.values()), {}
+        if not self._snapshot.done():
+            self._snapshot.set_exception(self._lost)
+        for future in waiting:
+            future.set_exception(self._lost)
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._ready()
+        except RuntimeError:
+            # The notebook's loop is closed: the kernel is going down.
+            return
+
+
+def _exactly(data: bytes | None, length: int) -> bytes:
+    if data is None or len(data) < length:
+        raise EOFError
+    return data
+
+
+def _raised(reply: Reply) -> Reply:
+    if isinstance(reply, Failed):
+        kind = getattr(errors, reply.error, errors.KisError)
+        raise kind(reply.text, reply.cure)
+    return reply

@@ -1,0 +1,195 @@
+"""Lockstep: moves the simulator's clock while a session awaits something, and only when everybody has come to rest.
+
+At rest means: no call to the broker under way, every frame that the simulator has sent received, every session has
+handled every event. Frames are held back until all of a moment are here, so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from kisnb.clock import Ns, SimulatedClock
+from kisnb.desk.control import Control
+from kisnb.desk.host import DeskHost
+from kisnb.errors import LinkLost
+from kisnb.events import ClockMoved, Event, Trouble
+from kisnb.events import LinkLost as LinkWasLost
+
+PATIENCE = 5.0
+"""Seconds of wall time that a busy session may keep the clock waiting before it is named and left behind."""
+POLL = 0.02
+
+
+class Rider(Protocol):
+    """A session as the conductor sees it."""
+
+    name: str
+    handled: int
+    wake: Ns | None
+    waiting: bool
+
+    @property
+    def blocked(self) -> bool:
+        """Its own loop stands for an answer of the desk."""
+        ...
+
+
+class Conductor:
+    """Drives one simulator in lockstep for one desk."""
+
+    def __init__(
+        self,
+        host: DeskHost,
+        clock: SimulatedClock,
+        control: Control,
+        riders: Callable[[], Sequence[Rider]],
+        published: Callable[[], int],
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._host = host
+        self._clock = clock
+        self._control = control
+        self._riders = riders
+        self._published = published
+        self._publish = publish
+        self._held: list[Sequence[Event]] = []
+        self._due = asyncio.Event()
+        self._unsynced = True
+        self._named: set[str] = set()
+        self.lockstep = False
+
+    def hold(self, events: Sequence[Event]) -> None:
+        """A frame came in; in lockstep it waits until all of its moment are here."""
+        if self.lockstep:
+            self._held.append(events)
+            self._due.set()
+        else:
+            self._host.take(events)
+
+    def look(self, *, calls: bool = False) -> None:
+        """Something changed; ``calls``: a call to the broker ended, so frames may be on their way."""
+        self._unsynced = self._unsynced or calls
+        self._due.set()
+
+    async def switch(self, speed: float) -> None:
+        """To lockstep (0) or to a free-running speed, without losing simulated time."""
+        await self._control.set_speed(speed)
+        state = await self._control.state(self._host.broker.local_port)
+        self.lockstep = self._host.serial = speed == 0
+        self._unsynced = True
+        self._release()
+        self._clock.set(state.now, speed)
+        self._due.set()
+
+    async def run(self) -> None:
+        """Until cancelled, or until the simulator is gone."""
+        try:
+            while True:
+                await self._due.wait()
+                self._due.clear()
+                while self.lockstep and await self._turn():
+                    pass
+        except LinkLost as e:
+            now = self._clock.now()
+            self._publish(Trouble(now, str(e)))
+            self._publish(LinkWasLost(now, str(e)))
+
+    async def _turn(self) -> bool:
+        """One look and at most one move; True when there may be more to do at once."""
+        await _settle()
+        if not self._host.quiet or not self._host.broker.settled:
+            return self._later(not self._host.broker.settled)
+        waiting = any(r.waiting for r in self._riders())
+        if self._unsynced and not (waiting and self._all_idle()):
+            return await self._sync()
+        if not waiting:
+            return False
+        if not self._all_idle():
+            return await self._patience()
+        return await self._step()
+
+    def _later(self, poll: bool) -> bool:
+        if poll:
+            asyncio.get_running_loop().call_later(POLL, self._due.set)
+        return False
+
+    async def _sync(self) -> bool:
+        """Take in what the simulator has sent without moving its clock."""
+        broker = self._host.broker
+        state = await self._control.state(broker.local_port)
+        await self._receive(state.frames)
+        self._unsynced = False
+        return self._release()
+
+    async def _step(self) -> bool:
+        broker = self._host.broker
+        wakes = [r.wake for r in self._riders() if r.wake is not None]
+        own = self._clock.next_wake()
+        target = min([*wakes, *([own] if own is not None else [])], default=None)
+        if target is None:
+            return False
+        before = broker.frames
+        stepped = await self._control.step(max(target, self._clock.now()), broker.local_port, before)
+        await self._receive(stepped.frames)
+        self._unsynced = False
+        if stepped.moved:
+            self._clock.set(stepped.now)
+            await _settle()
+        if not self._release() and stepped.moved:
+            self._publish(ClockMoved(stepped.now))
+        return True
+
+    async def _receive(self, frames: int) -> None:
+        broker = self._host.broker
+        patience = time.monotonic() + PATIENCE
+        while broker.frames < frames:
+            if time.monotonic() > patience:
+                raise LinkLost("frames of the simulator did not arrive", "begin a new day with %kis open sim --fresh")
+            self._due.clear()
+            try:
+                await asyncio.wait_for(self._due.wait(), POLL)
+            except TimeoutError:
+                continue
+
+    def _release(self) -> bool:
+        held, self._held = self._held, []
+        for events in held:
+            self._host.take(events)
+        return bool(held)
+
+    def _all_idle(self) -> bool:
+        published = self._published()
+        return all(r.handled >= published or r.blocked or r.name in self._named for r in self._riders())
+
+    async def _patience(self) -> bool:
+        """Wait for busy sessions; after PATIENCE seconds name them once and go on without them."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._all_idle():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                for rider in self._riders():
+                    if rider.handled < self._published():
+                        self._named.add(rider.name)
+                        self._publish(Trouble(self._clock.now(), f"session {rider.name} is busy and was left behind"))
+                break
+            self._due.clear()
+            try:
+                await asyncio.wait_for(self._due.wait(), left)
+            except TimeoutError:
+                continue
+            if not self._host.quiet:
+                return True
+        return True
+
+    def caught_up(self, name: str) -> None:
+        """A session that had been left behind reports again."""
+        self._named.discard(name)
+
+
+async def _settle() -> None:
+    """Let tasks that were woken at this moment run up to their next wait."""
+    for _ in range(3):
+        await asyncio.sleep(0)

@@ -1,0 +1,69 @@
+"""The simulator's control URL, as the desk uses it: state, step, speed, stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.errors import LinkLost
+
+
+class SimState(msgspec.Struct, frozen=True):
+    """Where the simulator's clock stands, and what it has sent on our socket."""
+
+    now: Ns
+    frames: int
+    speed: float
+    """0 is lockstep."""
+
+
+class Stepped(msgspec.Struct, frozen=True):
+    moved: bool
+    now: Ns
+    frames: int
+
+
+class Control:
+    """One keep-alive connection to the control URL. Every call raises LinkLost when the simulator is gone."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._http: aiohttp.ClientSession | None = None
+
+    async def state(self, port: int | None) -> SimState:
+        said = await self._call("GET", "state")
+        sockets = {s["port"]: s["frames"] for s in said["sockets"]}
+        speed = 0.0 if said["speed"] == "step" else float(said["speed"])
+        return SimState(said["now"], sockets.get(port, 0), speed)
+
+    async def step(self, until: Ns, port: int | None, frames: int) -> Stepped:
+        """Move to the earliest of ``until`` and the next event that is sent; not while frames are on their way."""
+        said = await self._call("POST", "step", {"until": until, "port": port, "frames": frames})
+        return Stepped(said["moved"], said["now"], said["frames"])
+
+    async def set_speed(self, speed: float) -> None:
+        await self._call("POST", "speed", {"speed": speed or "step"})
+
+    async def stop(self) -> None:
+        await self._call("POST", "stop", {})
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def _call(self, method: str, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        try:
+            async with self._http.request(method, f"{self._url}/{verb}", json=body) as response:
+                if response.status != 200:
+                    raise LinkLost(
+                        f"the simulator refused {verb!r}: {await response.text()}", "try %kis open sim --fresh"
+                    )
+                said: dict[str, Any] = msgspec.json.decode(await response.read())
+                return said
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as e:
+            raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh") from e

@@ -1,0 +1,158 @@
+"""Runs the core's effects on a real broker, strictly in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from kisnb.clock import Activity, Clock, Ns
+from kisnb.desk.journal import Journal
+from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
+from kisnb.events import Event, Trouble
+from kisnb.orders import SendReply
+from kisnb.trading.broker import Broker
+from kisnb.trading.commands import (
+    Answer,
+    Ask,
+    Cancel,
+    CancelOrder,
+    CancelReply,
+    Effect,
+    Persist,
+    Publish,
+    Send,
+    SetHalt,
+    Submit,
+    WakeAt,
+    Woke,
+)
+from kisnb.trading.desk_core import DeskCore
+
+
+class DeskHost:
+    """Core, journal and broker of one account, on one event loop.
+
+    With ``serial`` (lockstep) the calls to the broker run one after another in the order in which they were begun, so
+    that a run can be repeated; else they run side by side.
+    """
+
+    def __init__(
+        self,
+        core: DeskCore,
+        journal: Journal,
+        broker: Broker,
+        clock: Clock,
+        activity: Activity,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self.core = core
+        self.broker = broker
+        self.clock = clock
+        self.activity = activity
+        self.serial = False
+        self.pending = 0
+        """Calls begun and not ended."""
+        self.on_rest: Callable[[], None] = lambda: None
+        """Called when a call has ended."""
+        self._journal = journal
+        self._publish = publish
+        self._lane = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wakes: set[Ns] = set()
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is under way that could change anything before the clock moves."""
+        return self.activity.quiet and (not self.pending or self.activity.at_rest > 0)
+
+    def start(self) -> None:
+        self._run(self.core.start(self.clock.now()))
+
+    def say(self, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | Woke) -> None:
+        self._run(self.core.step(self.clock.now(), said))
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Events of one frame, in order."""
+        for event in events:
+            self.say(event)
+
+    def call(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a call to the broker; it belongs to this host and is cancelled with it."""
+        self.pending += 1
+        task = asyncio.get_running_loop().create_task(self._in_lane(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel("the desk closes")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._journal.close()
+
+    async def _in_lane(self, work: Coroutine[Any, Any, None]) -> None:
+        async with AsyncExitStack() as stack:
+            if self.serial:
+                await stack.enter_async_context(self._lane)
+            await work
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.pending -= 1
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._publish(Trouble(self.clock.now(), f"a call to KIS failed: {error!r}"))
+        self.on_rest()
+
+    def _run(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Publish(event=event):
+                    self._publish(event)
+                case Persist(rows=rows):
+                    self._journal.append(rows)  # type: ignore[arg-type]
+                case Send():
+                    self.call(self._send(effect))
+                case Cancel():
+                    self.call(self._cancel(effect))
+                case Ask():
+                    self.call(self._ask(effect))
+                case WakeAt(t=t):
+                    self._wake_at(t)
+
+    def _wake_at(self, t: Ns) -> None:
+        if t in self._wakes:
+            return
+        self._wakes.add(t)
+        task = asyncio.get_running_loop().create_task(self._woke(t))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _woke(self, t: Ns) -> None:
+        await self.clock.sleep_until(t)
+        self._wakes.discard(t)
+        self.say(Woke())
+
+    async def _send(self, send: Send) -> None:
+        try:
+            reply = await self.broker.submit(send.intent, send.route)
+        except (OrderDenied, TokenError, ConfigError) as e:
+            # Raised before the first byte of the order: nothing was sent.
+            reply = SendReply(send.intent.key, "rejected", text=str(e))
+        except Exception as e:
+            reply = SendReply(send.intent.key, "unknown", text=f"{type(e).__name__}: {e}")
+        self.say(reply)
+
+    async def _cancel(self, cancel: Cancel) -> None:
+        try:
+            reply = await self.broker.cancel(cancel.key, cancel.ref, cancel.qty)
+        except Exception as e:
+            reply = SendReply(cancel.key, "unknown", text=str(e))
+        self.say(CancelReply(reply))
+
+    async def _ask(self, ask: Ask) -> None:
+        try:
+            page = await self.broker.day_orders(ask.question.day)
+        except KisError:
+            page = None
+        self.say(Answer(ask.question, page if page is not None and page.complete else None))

@@ -1,0 +1,190 @@
+"""The desk process: one per account, locked, detached from the kernel that started it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from kisnb.desk.simulator_process import SimulatedDay
+from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
+from kisnb.paths import private_dir, socket_path, state_dir, write_private
+from kisnb.terms import Mode
+
+READY_SECONDS = 45.0
+
+
+class DeskAddress(msgspec.Struct, frozen=True):
+    """Where a desk listens; the file that holds it is readable by its owner alone."""
+
+    socket: str
+    secret: str
+    pid: int
+    mode: Mode
+    label: str
+
+
+def desk_folder(mode: Mode) -> Path:
+    return private_dir(state_dir() / f"desk-{mode}")
+
+
+def find_desk(mode: Mode) -> DeskAddress | None:
+    """The desk on file, when its lock is held; None when no desk runs."""
+    folder = desk_folder(mode)
+    try:
+        with (folder / "lock").open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return None
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        pass
+    try:
+        return msgspec.json.decode((folder / "address.json").read_bytes(), type=DeskAddress)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAddress:
+    """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
+    running = find_desk(mode)
+    if running is not None and not fresh:
+        return running
+    if running is not None:
+        stop_desk(running, mode)
+    read_end, write_end = os.pipe()
+    command = [
+        sys.executable,
+        "-m",
+        "kisnb.desk.process",
+        "--mode",
+        mode,
+        "--ready",
+        str(write_end),
+        "--day",
+        msgspec.json.encode(day).decode(),
+    ]
+    log = (desk_folder(mode) / "desk.log").open("ab")
+    child = subprocess.Popen(  # noqa: S603
+        [*command, *(["--fresh"] if fresh else [])],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=[write_end],
+        start_new_session=True,
+    )
+    log.close()
+    os.close(write_end)
+    said = _ready(read_end)
+    if not said:
+        child.kill()
+        child.wait()
+        raise DeskError("the desk did not start", f"its log is {desk_folder(mode) / 'desk.log'}")
+    if "error" in said:
+        child.wait()
+        raise _as_error(said)
+    return msgspec.convert(said, DeskAddress)
+
+
+def stop_desk(address: DeskAddress, mode: Mode) -> None:
+    """Stop a desk and wait until its lock is free; orders in the market stay there."""
+    import time
+
+    try:
+        os.kill(address.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    deadline = time.monotonic() + 10
+    while find_desk(mode) is not None:
+        if time.monotonic() > deadline:
+            raise DeskBusy(f"the desk (process {address.pid}) does not stop", f"end it by hand: kill -9 {address.pid}")
+        time.sleep(0.02)
+
+
+def _ready(read_end: int) -> dict[str, Any]:
+    import selectors
+
+    with os.fdopen(read_end, "rb") as pipe, selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        line = pipe.readline() if selector.select(READY_SECONDS) else b""
+    said: dict[str, Any] = json.loads(line) if line else {}
+    return said
+
+
+def _as_error(said: dict[str, str]) -> KisnbError:
+    import kisnb.errors as tree
+
+    kind = getattr(tree, said["error"], DeskError)
+    error: KisnbError = kind(said["text"], said["cure"])
+    return error
+
+
+def lock_or_fail(path: Path, what: str) -> IO[bytes]:
+    """An exclusive lock that lasts as long as the file stays open; raises DeskBusy when somebody holds it."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DeskBusy(f"another desk holds {what}", "attach to it, or stop it with: kisnb desk stop") from None
+    return file
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mode", type=Mode, required=True)
+    parser.add_argument("--ready", type=int, required=True)
+    parser.add_argument("--day", required=True)
+    parser.add_argument("--fresh", action="store_true")
+    options = parser.parse_args()
+    ready = os.fdopen(options.ready, "w")
+
+    def say(said: object) -> None:
+        ready.write(msgspec.json.encode(said).decode() + "\n")
+        ready.close()
+
+    try:
+        day = msgspec.json.decode(options.day, type=SimulatedDay)
+        lock = lock_or_fail(desk_folder(options.mode) / "lock", f"the {options.mode} account")
+        asyncio.run(_serve(options.mode, day, options.fresh, say))
+        lock.close()
+    except KisnbError as e:
+        if ready.closed:
+            raise
+        say({"error": type(e).__name__, "text": e.text, "cure": e.cure})
+        return 1
+    return 0
+
+
+async def _serve(mode: Mode, day: SimulatedDay, fresh: bool, say: Any) -> None:
+    from kisnb.desk.build import build_desk
+
+    desk = await build_desk(mode, day, fresh=fresh, secret=secrets.token_hex(16))
+    path = socket_path(f"desk-{mode}")
+    await desk.server.listen(path)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, desk.server.closing.set)
+    address = DeskAddress(str(path), desk.secret, os.getpid(), mode, desk.label)
+    write_private(desk_folder(mode) / "address.json", msgspec.json.encode(address).decode())
+    say(address)
+    try:
+        await desk.run()
+    finally:
+        await desk.close()
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    if sys.platform == "win32":
+        raise ConfigError("the desk needs a Unix system", "run JupyterLab in WSL")
+    sys.exit(main())

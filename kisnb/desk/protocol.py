@@ -1,0 +1,81 @@
+"""What goes over the desk's socket: length-prefixed MessagePack, both ways."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.errors import DeskError
+from kisnb.events import Event
+from kisnb.trading.commands import Command, Query, Reply
+from kisnb.trading.desk_port import Snapshot
+
+VERSION = 1
+MAX_MESSAGE = 256 * 1024 * 1024
+PREFIX = 4
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The first message of a session; the desk answers with a Snapshot."""
+
+    version: int
+    secret: str
+    session: str
+    pid: int
+
+
+class Tell(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Commands, in order."""
+
+    commands: tuple[Command, ...]
+
+
+class Asked(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A question; ``blocking`` says that the session's loop stands until it is answered."""
+
+    number: int
+    query: Query
+    blocking: bool = False
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The desk does not talk to this session: why."""
+
+    text: str
+    cure: str
+
+
+class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Events ``first``, ``first + 1``, …; the desk's clock stood at ``now``."""
+
+    first: int
+    now: Ns
+    events: tuple[Event, ...]
+
+
+class Answered(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    number: int
+    reply: Reply
+
+
+FromSession: TypeAlias = Hello | Tell | Asked
+FromDesk: TypeAlias = Snapshot | Refused | Events | Answered
+
+_encoder = msgspec.msgpack.Encoder()
+decode_from_session = msgspec.msgpack.Decoder(FromSession).decode
+decode_from_desk = msgspec.msgpack.Decoder(FromDesk).decode
+
+
+def pack(message: FromSession | FromDesk) -> bytes:
+    body = _encoder.encode(message)
+    return len(body).to_bytes(PREFIX, "big") + body
+
+
+def length_of(prefix: bytes) -> int:
+    """Raises DeskError for a length that nobody means."""
+    length = int.from_bytes(prefix, "big")
+    if length > MAX_MESSAGE:
+        raise DeskError(f"a message of {length:,} bytes came over the desk's socket", "open the desk again")
+    return length

@@ -1,0 +1,146 @@
+"""Starts the simulator, detached, or finds the one that runs; never imports it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kisnb.errors import ConfigError
+from kisnb.paths import private_dir, state_dir, write_private
+
+READY_SECONDS = 30.0
+
+
+class SimulatedDay(msgspec.Struct, frozen=True):
+    """What a simulated day is made of; None takes what runs, or the default."""
+
+    seed: int | None = None
+    date: str | None = None
+    """YYYY-MM-DD."""
+    start: str | None = None
+    """HH:MM:SS."""
+
+
+class SimAddress(msgspec.Struct, frozen=True):
+    """A running simulator. No secrets: the made-up keys stand in the ``kis_devlp.yaml`` beside it."""
+
+    rest: str
+    ws: str
+    control: str
+    pid: int
+    run: str
+    seed: int
+    date: str
+    start: str
+
+    @property
+    def label(self) -> str:
+        return f"sim {self.date} seed {self.seed}"
+
+
+def sim_folder(state: Path) -> Path:
+    return private_dir(state / "sim")
+
+
+def run_folder(state: Path, run: str) -> Path:
+    """Where the journal and the recording of one simulated day are."""
+    return private_dir(sim_folder(state) / run)
+
+
+def find_simulator(state: Path) -> SimAddress | None:
+    """The address on file, when its process lives; whether it answers is found out by asking it."""
+    try:
+        address = msgspec.json.decode((sim_folder(state) / "address.json").read_bytes(), type=SimAddress)
+        os.kill(address.pid, 0)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return address
+
+
+def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
+    """Raises ConfigError when another day than the running one is wanted."""
+    for name in ("seed", "date", "start"):
+        value = getattr(wanted, name)
+        if value is not None and value != getattr(running, name):
+            raise ConfigError(
+                f"the simulator runs {running.label} from {running.start}, not {name} {value}",
+                "add --fresh to begin a new day, or leave the option out to go on with this one",
+            )
+
+
+def start_simulator(state: Path, day: SimulatedDay, speed: str) -> SimAddress:
+    """Start a simulator of its own process group; returns when it is ready. Raises ConfigError with its own words."""
+    folder = sim_folder(state)
+    recording = folder / "recording.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "kisnb",
+        "sim",
+        "--speed",
+        speed,
+        "--write-config",
+        str(folder),
+        "--record",
+        str(recording),
+    ]
+    for name in ("seed", "date", "start"):
+        if (value := getattr(day, name)) is not None:
+            command += [f"--{name}", str(value)]
+    log = (folder / "simulator.log").open("ab")
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+    )
+    log.close()
+    said = _ready_line(child, folder / "simulator.log")
+    address = SimAddress(
+        rest=said["rest"],
+        ws=said["ws"],
+        control=said["control"],
+        pid=said["pid"],
+        run=said["run"],
+        seed=said["seed"],
+        date=said["date"],
+        start=said["start"],
+    )
+    write_private(folder / "address.json", msgspec.json.encode(address).decode())
+    return address
+
+
+def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    import selectors
+
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        line = child.stdout.readline() if selector.select(READY_SECONDS) else b""
+    child.stdout.close()
+    try:
+        said: dict[str, Any] = json.loads(line)
+    except ValueError:
+        child.kill()
+        child.wait()
+        words = log.read_text("utf-8", "replace").strip().splitlines()
+        raise ConfigError(words[-1] if words else "the simulator did not start", f"its log is {log}") from None
+    return said
+
+
+def stop_simulator() -> None:
+    """Stop the simulator on file, when it runs; its day is over with it."""
+    address = find_simulator(state_dir())
+    if address is None:
+        return
+    # The address file may be older than the process that now has this number.
+    try:
+        command = Path(f"/proc/{address.pid}/cmdline").read_bytes()
+    except OSError:
+        command = b"kisnb\0sim"
+    if b"kisnb\0sim" in command:
+        os.kill(address.pid, signal.SIGTERM)

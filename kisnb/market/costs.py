@@ -1,0 +1,88 @@
+"""Commission and transaction tax, in won, floored to the won per fill.
+
+Rates are whole parts per billion of the traded value, so that no float ever touches money.
+Sources: KIS's fee page (commission), securities transaction tax decrees (tax, rural special tax included).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+
+from kisnb.errors import ConfigError
+from kisnb.market import ticks
+from kisnb.terms import Board, Kind, Side, Venue
+
+_PPB = 1_000_000_000
+
+
+class TaxRow(NamedTuple):
+    """Tax on a sale of stock from ``since`` on, parts per billion."""
+
+    since: date
+    kospi: int
+    kosdaq: int
+    source: str
+
+
+TAXES: tuple[TaxRow, ...] = (
+    TaxRow(date(2019, 6, 3), 2_500_000, 2_500_000, "decree of 2019-05-30: 0.10 % + 0.15 % rural; 0.25 %"),
+    TaxRow(date(2021, 1, 1), 2_300_000, 2_300_000, "0.08 % + 0.15 %; 0.23 %"),
+    TaxRow(date(2023, 1, 1), 2_000_000, 2_000_000, "0.05 % + 0.15 %; 0.20 %"),
+    TaxRow(date(2024, 1, 1), 1_800_000, 1_800_000, "0.03 % + 0.15 %; 0.18 %"),
+    TaxRow(date(2025, 1, 1), 1_500_000, 1_500_000, "0.00 % + 0.15 %; 0.15 %"),
+    TaxRow(date(2026, 1, 1), 2_000_000, 2_000_000, "decree announced 2025-12-01: 0.05 % + 0.15 %; 0.20 %"),
+)
+
+
+class CostModel(msgspec.Struct, frozen=True):
+    """What trading costs. The default is a BanKIS online account; rates in parts per billion of the value."""
+
+    krx: int = 140_527
+    nxt: int = 130_527
+    fund: int = 146_527
+    """ETF and ETN, on any venue."""
+    stock_tax: int | None = None
+    """An explicit tax on every sale of stock, whatever its date; None: the dated table."""
+
+    def fee(self, value: int, venue: Venue, kind: Kind) -> int:
+        """Commission on a fill of ``value`` won; SOR counts as KRX until the fill names its venue."""
+        if kind is not Kind.STOCK:
+            return value * self.fund // _PPB
+        return value * (self.nxt if venue is Venue.NXT else self.krx) // _PPB
+
+    def tax(self, value: int, day: date, kind: Kind, board: Board) -> int:
+        """Tax on a sale of ``value`` won; none on ETF and ETN.
+
+        Raises ConfigError for a sale before 2019-06-03 unless ``stock_tax`` is given.
+        """
+        if kind is not Kind.STOCK:
+            return 0
+        if self.stock_tax is not None:
+            return value * self.stock_tax // _PPB
+        row = next((row for row in reversed(TAXES) if row.since <= day), None)
+        if row is None:
+            raise ConfigError(
+                f"the tax on a sale on {day} is not known: the table begins on {TAXES[0].since}",
+                "give CostModel(stock_tax=…) in parts per billion, or a later date",
+            )
+        return value * (row.kospi if board is Board.KOSPI else row.kosdaq) // _PPB
+
+    def break_even(self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX) -> int:
+        """The lowest price on the grid at which selling ``qty`` shares brings in ``cost`` won after fee and tax."""
+        price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day)
+        while (value := price * qty) - self.fee(value, venue, kind) - self.tax(value, day, kind, board) < cost:
+            price = ticks.step(price, 1, kind, day)
+        return price
+
+
+BANKIS = CostModel()
+"""BanKIS, online: all-in."""
+AGENCY_ONLY = CostModel(krx=36_396, nxt=31_833, fund=36_396)
+"""Accounts with waived commission: only the agencies' share (유관기관제비용)."""
+BRANCH = CostModel(krx=1_470_000, nxt=1_470_000, fund=1_470_000)
+"""An account opened at a branch, ordered online: about 0.147 %."""
+PAPER = CostModel(krx=142_000, nxt=142_000, fund=142_000)
+"""Paper trading (모의투자)."""

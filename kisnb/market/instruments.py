@@ -1,0 +1,128 @@
+"""Listed issues: what is known of one, and the universe in which they are looked up."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from datetime import date
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from kisnb.errors import UnknownInstrument
+from kisnb.terms import Board, Kind
+
+_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
+
+
+class Instrument(msgspec.Struct, frozen=True, gc=False):
+    """One listed issue as it stands before a day's open; won and shares."""
+
+    code: str
+    """Six characters, ``Q`` and six for ETN; letters occur (``0004V0``), so it is never a number."""
+    name: str
+    board: Board
+    kind: Kind
+    shares: int
+    """Listed shares; 0 when unknown."""
+    base: int
+    """Base price: the previous close on the tick grid."""
+    volume: int
+    """A typical day's volume."""
+    halted: bool = False
+    nxt: bool = False
+    """Whether Nextrade lists it; False when unknown."""
+
+
+class Universe:
+    """The issues of a day, looked up by code and searched by code, name or initial consonants (초성)."""
+
+    def __init__(self, items: Iterable[Instrument]) -> None:
+        self._by_code = {item.code: item for item in items}
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def packaged() -> Universe:
+        """Well-known issues that come with kisnb. Their base prices and volumes are made up, and round."""
+        text = files("kisnb.market").joinpath("universe.csv").read_text(encoding="utf-8")
+        return Universe(_packaged_row(row) for row in csv.DictReader(text.splitlines()))
+
+    @staticmethod
+    def load(data: Path | None, day: date) -> Universe:
+        """The issues of ``day`` from a folder with real prices; the packaged ones when there is no folder.
+
+        Raises ConfigError when a file is missing or broken.
+        """
+        if data is None:
+            return Universe.packaged()
+        from kisnb.market.price_files import read_instruments
+
+        return Universe(read_instruments(data, day))
+
+    def get(self, code: str) -> Instrument:
+        """The issue with this code; raises UnknownInstrument with what may have been meant."""
+        item = self._by_code.get(code)
+        if item is None:
+            raise UnknownInstrument(f"{code!r} is no listed code", self._cure(code))
+        return item
+
+    def search(self, text: str) -> list[Instrument]:
+        """Issues whose code begins with, or whose name or initials contain, ``text``; the closest first."""
+        wanted = _folded(text)
+        if not wanted:
+            return []
+        initials = all(c in _INITIALS for c in wanted)
+        ranked = []
+        for item in self._by_code.values():
+            name = initials_of(_folded(item.name)) if initials else _folded(item.name)
+            at = 0 if item.code.casefold().startswith(wanted) else name.find(wanted)
+            if at >= 0:
+                ranked.append((name != wanted, at, len(name), item.code, item))
+        return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._by_code.values())
+
+    def __len__(self) -> int:
+        return len(self._by_code)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._by_code
+
+    def __repr__(self) -> str:
+        return f"<Universe of {len(self):,} issues>"
+
+    def _cure(self, wrong: str) -> str:
+        near = self.search(wrong)[:3]
+        if not near:
+            names = {item.name: item for item in self}
+            close = get_close_matches(wrong, list(names), n=2, cutoff=0.5)
+            near = [names[name] for name in close] or [
+                self._by_code[code] for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
+            ]
+        if not near:
+            return "look it up with %kis search"
+        return "did you mean " + " or ".join(f"{item.code} {item.name}" for item in near)
+
+
+def initials_of(name: str) -> str:
+    """The initial consonants of a Korean name: ``"삼성전자"`` gives ``"ㅅㅅㅈㅈ"``; other letters stay."""
+    return "".join(
+        _INITIALS[(ord(c) - _FIRST_SYLLABLE) // _PER_INITIAL] if _FIRST_SYLLABLE <= ord(c) <= _LAST_SYLLABLE else c
+        for c in name
+    )
+
+
+def _folded(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+def _packaged_row(row: dict[str, str]) -> Instrument:
+    return Instrument(
+        code=row["code"], name=row["name"], board=Board(row["board"]), kind=Kind(row["kind"]),
+        shares=int(row["shares"]), base=int(row["base"]), volume=int(row["volume"]), nxt=row["nxt"] == "1",
+    )

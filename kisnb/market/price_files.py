@@ -1,0 +1,120 @@
+"""The folder with real prices: the listing of all issues and daily bars of some, read by polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.errors import ConfigError
+from kisnb.market import ticks
+from kisnb.market.instruments import Instrument
+from kisnb.terms import Board, Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LISTING = "krx_listing.parquet"
+"""Columns Code, Name, Market, Close (won), Volume, Stocks (shares); one day of all listed stocks."""
+DAILY = "krx_daily.parquet"
+"""Columns code, name, date, open, high, low, close (won, adjusted, off the tick grid), volume (shares)."""
+_TYPICAL_DAYS = 20
+_FUND_BRANDS = ("KODEX", "TIGER", "ARIRANG", "KBSTAR", "RISE", "ACE", "KINDEX", "SOL", "HANARO", "KOSEF", "PLUS")
+
+
+class DailyBar(msgspec.Struct, frozen=True, gc=False):
+    """One day of one issue: won on the tick grid, shares."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
+    """The issues of ``day``: the listing, with base price, volume and halt of those whose daily bars reach to the day.
+
+    An issue with bars but no listing entry stands in it from its first bar on.
+    """
+    listing = _read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
+    today = bars_of(folder, day)
+    known = _known(_daily(folder), day)
+    for code, name, market, close, volume, shares in listing.iter_rows():
+        board = Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
+        past = known.pop(code, None)
+        base, typical = past[1:] if past and code in today else (close, volume)
+        traded = today[code].volume if code in today else volume
+        yield _instrument(code, name, board, Kind.STOCK, shares, base, typical, not traded, day)
+    for code, (name, base, typical) in known.items():
+        halted = code in today and not today[code].volume
+        yield _instrument(code, name, Board.KOSPI, kind_of(code, name), 0, base, typical, halted, day)
+
+
+def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
+    """The real bars of a day by code, snapped to the tick grid of the day; empty when the folder has none."""
+    import polars as pl
+
+    rows = _daily(folder).filter(pl.col("date") == day)
+    return {code: _snapped(kind_of(code, name), day, *numbers) for code, name, _, *numbers in rows.iter_rows()}
+
+
+def kind_of(code: str, name: str) -> Kind:
+    """The kind of an issue without a listing entry, from its code and the brand in its name."""
+    if code.startswith("Q"):
+        return Kind.ETN
+    return Kind.ETF if name.split(" ")[0] in _FUND_BRANDS else Kind.STOCK
+
+
+def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
+    """Name, base price and median volume on ``day`` by code; on an issue's first day both are that day's own."""
+    import polars as pl
+
+    past = pl.col("date") < day
+    rows = (
+        daily.filter(pl.col("date") <= day)
+        .sort("date")
+        .group_by("code", maintain_order=True)
+        .agg(
+            pl.col("name").last(),
+            pl.coalesce(pl.col("close").filter(past).last(), pl.col("open").first()),
+            pl.coalesce(pl.col("volume").filter(past).tail(_TYPICAL_DAYS).median(), pl.col("volume").last()),
+        )
+    )
+    return {code: (name, base, int(volume)) for code, name, base, volume in rows.iter_rows()}
+
+
+def _instrument(
+    code: str, name: str, board: Board, kind: Kind, shares: int, base: int, volume: int, halted: bool, day: date,
+) -> Instrument:
+    return Instrument(code, name, board, kind, shares, ticks.nearest(base, kind, day), volume, halted)
+
+
+def _snapped(kind: Kind, day: date, opened: int, high: int, low: int, close: int, volume: int) -> DailyBar:
+    if not volume or not opened:
+        close = ticks.nearest(close, kind, day)
+        return DailyBar(close, close, close, close, 0)
+    o, h, lo, c = (ticks.nearest(price, kind, day) for price in (opened, high, low, close))
+    return DailyBar(o, max(o, h, lo, c), min(o, h, lo, c), c, volume)
+
+
+def _daily(folder: Path) -> pl.DataFrame:
+    return _read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
+
+
+def _read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
+    import polars as pl
+
+    path = folder / name
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing", "put it there, or unset KISNB_DATA to use the packaged universe")
+    try:
+        return pl.read_parquet(path, columns=list(columns))
+    except (pl.exceptions.PolarsError, OSError) as e:
+        reason = str(e).splitlines()[0]
+        raise ConfigError(
+            f"{path} cannot be read: {reason}", "fetch it again, or unset KISNB_DATA to use the packaged universe"
+        ) from e

@@ -1,0 +1,93 @@
+"""The synchronous twins of a session's calls, for places where await cannot be.
+
+They need nothing of the notebook's loop: they look and order through the desk's socket thread, and no handler of an
+agent runs meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kisnb.events import Depth, Quote
+from kisnb.orders import Account, Order
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.commands import AccountIs, AccountNow, CancelOrder, Decided, DepthOf, OutcomeOf, QuoteOf
+from kisnb.trading.order_book import OrderBook
+
+if TYPE_CHECKING:
+    from kisnb.session.session import Session
+
+
+class Blocking:
+    """Each call returns its result, or raises what the awaited one raises; TimeoutError when the desk stays silent."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def quote(self, code: str) -> Quote:
+        reply = self._session.ask_blocking(QuoteOf(self._session.universe.get(code).code))
+        assert isinstance(reply, Quote)
+        return reply
+
+    def depth(self, code: str) -> Depth:
+        reply = self._session.ask_blocking(DepthOf(self._session.universe.get(code).code))
+        assert isinstance(reply, Depth)
+        return reply
+
+    def balance(self) -> Account:
+        reply = self._session.ask_blocking(AccountNow())
+        assert isinstance(reply, AccountIs)
+        return reply.account
+
+    def orders(self) -> OrderBook:
+        return self._session.orders()
+
+    def buy(
+        self,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        *,
+        venue: Venue | str | None = None,
+        kind: OrderKind | str | None = None,
+        key: str | None = None,
+        again: bool = False,
+    ) -> Order:
+        return self._order(Side.BUY, code, qty, price, venue, kind, key, again)
+
+    def sell(
+        self,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        *,
+        venue: Venue | str | None = None,
+        kind: OrderKind | str | None = None,
+        key: str | None = None,
+        again: bool = False,
+    ) -> Order:
+        return self._order(Side.SELL, code, qty, price, venue, kind, key, again)
+
+    def cancel(self, what: Order | int | str) -> list[Order]:
+        """Hands the cancels to the desk; their outcome shows in the book when the cell has ended."""
+        orders = self._session.pick(what)
+        self._session.tell([CancelOrder(o.key) for o in orders if o.is_open])
+        return orders
+
+    def _order(
+        self,
+        side: Side,
+        code: str,
+        qty: int,
+        price: int | None,
+        venue: Venue | str | None,
+        kind: OrderKind | str | None,
+        key: str | None,
+        again: bool,
+    ) -> Order:
+        session = self._session
+        intent = session.intent(side, code, qty, price, venue=venue, kind=kind, key=key, again=again)
+        order = session.begin(intent)
+        decided = session.ask_blocking(OutcomeOf(order.key))
+        assert isinstance(decided, Decided)
+        return session.verdict(decided.state, order, decided.text, decided.msg_cd)

@@ -1,0 +1,72 @@
+"""``connect``: find or start the desk of a mode and attach a session to it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, time
+
+from kisnb.clock import kst_day, parse_time
+from kisnb.desk.client import DeskClient
+from kisnb.desk.process import start_desk
+from kisnb.desk.simulator_process import SimulatedDay
+from kisnb.errors import BadInput, ConfigError, DeskLost
+from kisnb.market.instruments import Universe
+from kisnb.paths import data_dir
+from kisnb.session.session import Session
+from kisnb.terms import Mode
+
+
+async def connect(
+    mode: str = "sim",
+    *,
+    quotes: str | None = None,
+    seed: int | None = None,
+    date: date | str | None = None,
+    start: time | str | None = None,
+    fresh: bool = False,
+) -> Session:
+    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``; paper and live are open for reading only.
+
+    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day; left out, they go on with
+    the day that runs, or take the simulator's defaults. ``fresh`` begins a new day. Raises BadInput, ConfigError,
+    DeskBusy, DeskError.
+    """
+    try:
+        wanted = Mode(mode)
+    except ValueError:
+        raise BadInput(f"{mode!r} is no mode", "open sim, paper or live") from None
+    day = SimulatedDay(seed, _date(date), _time(start))
+    if wanted is not Mode.SIM and (day != SimulatedDay() or fresh):
+        raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
+    if quotes is not None:
+        raise ConfigError("quotes of another account cannot be mixed in", "leave quotes out")
+    client = await _attached(wanted, day, fresh)
+    snapshot = await client.attach()
+    universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
+    return Session(client, snapshot, universe)
+
+
+async def _attached(mode: Mode, day: SimulatedDay, fresh: bool) -> DeskClient:
+    address = await asyncio.to_thread(start_desk, mode, day, fresh=fresh)
+    return DeskClient(address)
+
+
+def _date(value: date | str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return str(date.fromisoformat(str(value)))
+    except ValueError:
+        raise BadInput(f"{value!r} is no date", "write it as YYYY-MM-DD") from None
+
+
+def _time(value: time | str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return (parse_time(value) if isinstance(value, str) else value).isoformat()
+    except ValueError as e:
+        raise BadInput(str(e)) from None
+
+
+__all__ = ["DeskLost", "connect"]

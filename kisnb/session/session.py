@@ -1,0 +1,482 @@
+"""The Session: what a notebook opens. Lives in the notebook's event loop; its desk is a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import date
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeAlias
+
+from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day, parse_time
+from kisnb.errors import BadInput, LinkLost, NotOpen, OrderDenied, OrderRejected, OrderUnknown
+from kisnb.events import (
+    Depth,
+    Event,
+    HaltSet,
+    IntentRepeated,
+    LinkUp,
+    OrderFact,
+    Quote,
+    SpeedSet,
+    SubscriptionChanged,
+    Tick,
+    Trouble,
+)
+from kisnb.events import LinkLost as LinkWasLost
+from kisnb.market import sessions
+from kisnb.market.instruments import Universe
+from kisnb.orders import PENDING, Account, Intent, Order, OrderState, Want
+from kisnb.session.blocking import Blocking
+from kisnb.session.market_data import MarketData
+from kisnb.session.roster import Roster
+from kisnb.session.waits import Waits
+from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.trading.commands import (
+    AccountIs,
+    AccountNow,
+    CancelOrder,
+    Command,
+    DepthOf,
+    FastForward,
+    Idle,
+    Query,
+    QuoteOf,
+    Reply,
+    SetHalt,
+    Submit,
+    WatchCodes,
+)
+from kisnb.trading.desk_core import State, same_wish
+from kisnb.trading.desk_port import Desk, Snapshot
+from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.risk import Rules
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FACTS: tuple[type, ...] = OrderFact.__args__
+KeySource: TypeAlias = Callable[[bool], str | None]
+"""Given ``again``, the idempotency key of the order call that the running cell is making; None outside cells."""
+
+
+class Session:
+    """A trading desk in a notebook: quotes, depth and ticks, orders, agents. Prices in won, quantities in shares.
+
+    Open it with ``kisnb.connect``; ``async with`` closes it. The desk goes on when a session closes.
+    """
+
+    def __init__(self, desk: Desk, snapshot: Snapshot, universe: Universe) -> None:
+        self.mode = snapshot.mode
+        self.label = snapshot.label
+        self.scope = snapshot.scope
+        self.run = snapshot.run
+        self.universe = universe
+        self.rules = Rules(universe, snapshot.capabilities)
+        self.limits = snapshot.limits
+        self.data = MarketData()
+        self.agents = Roster(self)
+        self.blocking = Blocking(self)
+        self.troubles: list[str] = []
+        """What the desk wants a person to read, oldest first."""
+        self.link = "up"
+        self.halt_state = snapshot.halt
+        self.key_source: KeySource | None = None
+        """Mints the keys of orders that are typed into cells; None: every call is a new order."""
+        self._state = State.fold(snapshot.rows)
+        self._desk = desk
+        self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
+        self._waits = Waits()
+        self._repeated: dict[str, IntentRepeated] = {}
+        self._wants: dict[Want, None] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._said: Idle | None = None
+        self._reporting = False
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
+        self._loop.call_soon(self._pump)
+
+    # looking
+
+    @property
+    def now(self) -> Ns:
+        """The session's clock, UTC nanoseconds: simulated time in sim."""
+        return self._clock.now()
+
+    @property
+    def today(self) -> date:
+        return kst_day(self.now)
+
+    def clock_text(self) -> str:
+        """``"09:10:00"``, KST."""
+        return clock_text(self.now)
+
+    @property
+    def books(self) -> Books:
+        return self._state.books
+
+    @property
+    def book(self) -> OrderBook:
+        """The account's order book."""
+        return self._state.books.account
+
+    def orders(self) -> OrderBook:
+        """All orders of the day with their states; ``.frame()`` gives them as polars."""
+        return self.book
+
+    async def quote(self, code: str) -> Quote:
+        """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
+        reply = await self._desk.ask(QuoteOf(self._code(code)))
+        assert isinstance(reply, Quote)
+        return reply
+
+    async def depth(self, code: str) -> Depth:
+        """Bids and asks now, asked from KIS."""
+        reply = await self._desk.ask(DepthOf(self._code(code)))
+        assert isinstance(reply, Depth)
+        return reply
+
+    async def balance(self) -> Account:
+        """Cash and holdings as the broker states them, won and shares."""
+        reply = await self._desk.ask(AccountNow())
+        assert isinstance(reply, AccountIs)
+        return reply.account
+
+    async def watch(self, *codes: str) -> None:
+        """Subscribe to trades and depth of these stocks."""
+        wants = [Want(channel, self._code(code)) for code in codes for channel in ("ticks", "depth")]
+        if any(w not in self._wants for w in wants):
+            self._wants.update(dict.fromkeys(wants))
+            self.tell([WatchCodes(tuple(self._wants))])
+
+    def ticks(self, code: str) -> pl.DataFrame:
+        """Trades since the stock was watched: t (KST), price (won), qty (shares), side, volume (accumulated shares)."""
+        return self.data.ticks(self._code(code))
+
+    def bars(self, code: str, every: str = "1m") -> pl.DataFrame:
+        """Closed bars since the stock was watched: t (start, KST), open, high, low, close (won), volume (shares),
+        count (trades)."""
+        return self.data.bars(self._code(code), every, self.now)
+
+    # trading
+
+    async def buy(
+        self,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        *,
+        venue: Venue | str | None = None,
+        kind: OrderKind | str | None = None,
+        key: str | None = None,
+        again: bool = False,
+    ) -> Order:
+        """Buy ``qty`` shares; no price is a market order. Returns when the exchange has accepted it.
+
+        The same call in the same cell is the same order: run again it sends nothing and returns the order that there
+        is. ``again=True`` means a new one. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
+        """
+        intent = self.intent(Side.BUY, code, qty, price, venue=venue, kind=kind, key=key, again=again)
+        return await self._submit(intent)
+
+    async def sell(
+        self,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        *,
+        venue: Venue | str | None = None,
+        kind: OrderKind | str | None = None,
+        key: str | None = None,
+        again: bool = False,
+    ) -> Order:
+        """As ``buy``."""
+        intent = self.intent(Side.SELL, code, qty, price, venue=venue, kind=kind, key=key, again=again)
+        return await self._submit(intent)
+
+    async def cancel(self, what: Order | int | str) -> list[Order]:
+        """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
+        orders = self.pick(what)
+        before = {o.key: len(o.log) for o in orders}
+        self.tell([CancelOrder(o.key) for o in orders if o.is_open])
+        await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
+        return orders
+
+    async def halt(self, reason: str) -> None:
+        """Halt the desk: no new order passes; open orders stay in the market."""
+        self.tell([SetHalt("halted", reason)])
+        await self._until(lambda: self.halt_state == "halted", None)
+
+    # time
+
+    async def until(self, when: str) -> None:
+        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
+        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, self._time(when))
+        if self.mode is not Mode.SIM or not self._clock_speed:
+            await self._wait_for(t)
+            return
+        self.tell([FastForward(on=True)])
+        try:
+            await self._wait_for(t)
+        finally:
+            self.tell([FastForward(on=False)])
+
+    async def sleep(self, seconds: float) -> None:
+        """So many seconds of the session's clock."""
+        await self._wait_for(self.now + int(seconds * 1_000_000_000))
+
+    async def settle(self) -> None:
+        """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
+        await self._until(lambda: not any(o.state in PENDING for o in self.books.live.values()), None)
+
+    # panels
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` in the notebook's loop after each batch of events; returns what ends that."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    # end
+
+    async def close(self) -> None:
+        """Leave the desk; agents of this session stop, their orders stay in the market."""
+        if self._closed:
+            return
+        self._closed = True
+        self.agents.close()
+        self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
+        self._desk.close()
+        self.changed()
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = (
+            "closed"
+            if self._closed
+            else f"{self.clock_text()} KST, {len(self.book.orders)} orders, {len(self.agents)} agents"
+        )
+        return f"<Session {self.label}: {state}>"
+
+    # inside
+
+    def intent(
+        self,
+        side: Side,
+        code: str,
+        qty: int,
+        price: int | str | None = None,
+        *,
+        venue: Venue | str | None = None,
+        kind: OrderKind | str | None = None,
+        key: str | None = None,
+        again: bool = False,
+    ) -> Intent:
+        """An Intent from what was typed; raises BadInput with the cure."""
+        code = self._code(code)
+        qty, won = _whole(qty, "the quantity"), None if price is None else _whole(price, "the price")
+        if qty < 1:
+            raise BadInput(f"the quantity {qty} is no quantity", "give at least 1 share")
+        wanted = _term(OrderKind, kind, "kind") if kind else OrderKind.MARKET if won is None else OrderKind.LIMIT
+        where = _term(Venue, venue, "venue") if venue else None
+        if key is None and self.key_source is not None:
+            key = self.key_source(again)
+        return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, qty, wanted, won, where)
+
+    def pick(self, what: Order | int | str) -> list[Order]:
+        """The orders that ``what`` names; raises BadInput when there is none."""
+        if isinstance(what, Order):
+            return [what]
+        if what == "all":
+            return list(self.books.live.values())
+        text = str(what).lstrip("#")
+        number = int(text) if text.isdigit() else None
+        found = [o for o in self.book.orders.values() if o.key == what or (number is not None and o.number == number)]
+        if not found:
+            raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
+        return found
+
+    def tell(self, commands: Sequence[Command]) -> None:
+        """Hand commands to the desk; raises DeskLost."""
+        if commands:
+            self._desk.send(commands)
+
+    def ask_blocking(self, query: Query, timeout: float = 15.0) -> Reply:
+        return self._desk.ask_blocking(query, timeout)
+
+    def begin(self, intent: Intent) -> Order:
+        """Hand an intent to the desk, once: a known key sends nothing, or raises OrderDenied when it meant another."""
+        known = self.books.orders.get(intent.key)
+        if known is not None:
+            self._check_same(known, intent)
+            known.repeats += 1
+            return known
+        self._desk.check()
+        order = self.books.expect(intent, self.now)
+        self.tell([Submit(intent)])
+        return order
+
+    def verdict(self, state: OrderState, order: Order, text: str, msg_cd: str) -> Order:
+        """The order, or the error that its state stands for."""
+        if state is OrderState.DENIED:
+            raise OrderDenied(text, key=order.key)
+        if state is OrderState.REJECTED:
+            raise OrderRejected(
+                f"KIS refused {order.intent.text}: {text}",
+                f"%kis why {msg_cd}" if msg_cd else "",
+                key=order.key,
+                msg_cd=msg_cd,
+            )
+        if state is OrderState.UNKNOWN:
+            raise OrderUnknown(
+                f"whether {order.intent.text} lives is not known: {text}",
+                "look at %kis orders before you order again",
+                key=order.key,
+            )
+        return order
+
+    async def _submit(self, intent: Intent) -> Order:
+        order = self.begin(intent)
+        undecided = (OrderState.NEW, OrderState.SENDING, OrderState.SENT)
+        await self._until(lambda: order.state not in undecided or intent.key in self._repeated, None)
+        if (repeated := self._repeated.pop(intent.key, None)) is not None and not repeated.same:
+            self._check_same(order, intent)
+        return self.verdict(order.state, order, order.text, order.msg_cd)
+
+    def _check_same(self, known: Order, wanted: Intent) -> None:
+        if not same_wish(known.intent, wanted):
+            raise OrderDenied(
+                f"this cell already sent {known.intent.text} and would now send {wanted.text}",
+                "write again=True (%kis … --again) for a new order",
+                key=wanted.key,
+            )
+
+    def _code(self, code: str) -> str:
+        return self.universe.get(code).code
+
+    def _time(self, when: str) -> int:
+        try:
+            at = parse_time(when)
+        except ValueError as e:
+            raise BadInput(str(e), "or write close") from None
+        return at.hour * 3600 + at.minute * 60 + at.second
+
+    @property
+    def _clock_speed(self) -> float:
+        return self._clock.speed if isinstance(self._clock, SimulatedClock) else 1.0
+
+    async def _wait_for(self, t: Ns) -> None:
+        if isinstance(self._clock, SimulatedClock) and not self._clock_speed:
+            await self._until(lambda: self.now >= t, t)
+        elif self.mode is Mode.SIM:
+            alarm = self._loop.create_task(self._alarm(t))
+            try:
+                await self._until(lambda: self.now >= t, t)
+            finally:
+                alarm.cancel()
+        else:
+            await self._clock.sleep_until(t)
+
+    async def _alarm(self, t: Ns) -> None:
+        await self._clock.sleep_until(t)
+        self._waits.look()
+
+    async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
+        self._desk.check()
+        await self._waits.until(over, wake, self._report_soon)
+
+    def _pump(self) -> None:
+        """Handle all that came, in order: books first, then the agents, then those who wait."""
+        while not self._closed and (batch := self._desk.drain()) is not None:
+            if isinstance(self._clock, SimulatedClock) and not self._clock.speed:
+                self._clock.set(batch.now)
+            for event in batch.events:
+                self._handle(event, batch.now)
+            self._waits.look()
+            self.changed()
+        if self._desk.lost and not self._closed:
+            self.link = "desk lost"
+            try:
+                self._desk.check()
+            except Exception as e:
+                self._waits.fail(e)
+            self.changed()
+            return
+        self._report_soon()
+
+    def _handle(self, event: Event, now: Ns) -> None:
+        match event:
+            case Tick() | Depth():
+                self.data.add(event)
+            case IntentRepeated():
+                self._repeated[event.intent.key] = event
+            case HaltSet(state=state):
+                self.halt_state = state
+            case SpeedSet(t=t, speed=speed):
+                assert isinstance(self._clock, SimulatedClock)
+                self._clock.set(t, speed)
+            case Trouble(text=text):
+                self.troubles.append(text)
+            case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
+                self.troubles.append(f"subscription to {channel} {code} refused: {text}")
+            case LinkWasLost(text=text):
+                self.link = "down"
+                if self.mode is Mode.SIM:
+                    self._waits.fail(LinkLost(text, "begin a new day with %kis open sim --fresh"))
+            case LinkUp():
+                self.link = "up"
+            case _ if isinstance(event, _FACTS):
+                self.books.apply(event)  # type: ignore[arg-type]
+        self.agents.deliver(event, now)
+
+    def changed(self) -> None:
+        """Tell panels; one that fails is dropped and named."""
+        for listener in tuple(self._listeners):
+            try:
+                listener()
+            except Exception as e:
+                self._listeners.remove(listener)
+                self.troubles.append(f"a panel stopped: {e!r}")
+
+    def _report_soon(self) -> None:
+        """Say Idle after the cells and agents that were just woken had their turn."""
+        if self.mode is Mode.SIM and not self._reporting and not self._closed:
+            self._reporting = True
+            self._loop.call_soon(self._loop.call_soon, self._loop.call_soon, self._report)
+
+    def _report(self) -> None:
+        self._reporting = False
+        wakes = [t for t in (self._waits.next_wake(), self.agents.next_wake()) if t is not None]
+        # A handler that awaits something foreign is not at rest: -1 has handled nothing.
+        seq = -1 if self.agents.busy else self._desk.seq
+        idle = Idle(seq, min(wakes, default=None), bool(self._waits))
+        if idle != self._said and not self._closed and not self._desk.lost:
+            self._said = idle
+            self.tell([idle])
+
+
+def _cancel_refused(order: Order, since: int) -> bool:
+    return any(text.startswith("cancel refused") for _, text in order.log[since:])
+
+
+def _whole(value: object, what: str) -> int:
+    text = str(value).replace(",", "").lstrip("@").strip()
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,15}", text):
+        raise BadInput(f"{what} {value!r} is no whole number", "give whole shares and whole won")
+    return int(text)
+
+
+def _term(kind: type[Venue] | type[OrderKind], value: object, what: str) -> Venue & OrderKind:  # type: ignore[valid-type]
+    for member in kind:
+        if str(value).lower() == member.value.lower():
+            return member
+    raise BadInput(f"{value!r} is no {what}", f"choose {' or '.join(kind)}")

@@ -1,0 +1,49 @@
+"""What cells wait for, in the session's time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from kisnb.clock import Ns
+
+
+class Waits:
+    """Conditions that are looked at after each batch of events. Belongs to the home loop."""
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Future[None], tuple[Callable[[], bool], Ns | None]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def next_wake(self) -> Ns | None:
+        return min((t for _, t in self._open.values() if t is not None), default=None)
+
+    async def until(self, over: Callable[[], bool], wake: Ns | None, changed: Callable[[], None]) -> None:
+        """Return when ``over()``; ``wake`` is the moment when it can be so without any event."""
+        if over():
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open[future] = (over, wake)
+        changed()
+        try:
+            await future
+        finally:
+            self._open.pop(future, None)
+            changed()
+
+    def look(self) -> None:
+        """End the waits that are over."""
+        for future, (over, _) in list(self._open.items()):
+            if over():
+                self._open.pop(future)
+                if not future.done():
+                    future.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """End all waits with ``error``."""
+        for future in list(self._open):
+            self._open.pop(future)
+            if not future.done():
+                future.set_exception(error)

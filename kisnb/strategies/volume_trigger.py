@@ -1,0 +1,66 @@
+"""Volume trigger: trade with a move that volume confirms, leave a little above break-even."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import ClassVar
+
+from kisnb.events import Bar, Tick
+from kisnb.orders import Order
+from kisnb.trading.agent import Agent
+
+WINDOW = 100
+
+
+class VolumeTrigger(Agent):
+    """Watches the newest 100 bars of 20 seconds; early and late are the means of their first and last 50.
+
+    Buys ``qty`` shares when the newest close is ``rise`` above the mean close, the late mean ``trend`` above the early
+    one, and the newest volume ``surge`` times the mean. Sells ``qty`` of what it holds on the mirrored fall with the
+    same volume test. Sells all that it holds when a trade prints at break-even (after fee and tax) plus ``profit``.
+    """
+
+    every: ClassVar[str] = "20s"
+    code: str = ""
+    qty: int = 1
+    """Shares per order."""
+    rise: float = 0.005
+    trend: float = 0.003
+    surge: float = 1.3
+    profit: float = 0.005
+
+    _pending: Order | None = None
+
+    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
+        bars = self.bars(self.every, WINDOW)
+        if len(bars) < WINDOW:
+            self.note = f"{len(bars)} of {WINDOW} bars"
+            return
+        price, trend, volume = ratios(bars)
+        self.note = f"price {price:.4f} trend {trend:.4f} volume {volume:.2f}"
+        if self._busy() or volume < self.surge:
+            return
+        if price >= 1 + self.rise and trend >= 1 + self.trend:
+            self._pending = self.buy(self.qty)
+        elif price <= 1 - self.rise and trend <= 1 - self.trend and self.held():
+            self._pending = self.sell(min(self.qty, self.held()))
+
+    def on_tick(self, tick: Tick) -> None:
+        if not self.held() or self._busy():
+            return
+        even = self.host.break_even(self.code)
+        if even is not None and tick.price >= even * (1 + self.profit):
+            self._pending = self.sell(self.held())
+
+    def _busy(self) -> bool:
+        return self._pending is not None and self._pending.is_open
+
+
+def ratios(bars: Sequence[Bar]) -> tuple[float, float, float]:
+    """Newest close ÷ mean close, late ÷ early mean close, newest volume ÷ mean volume (0 when nothing traded)."""
+    closes = [b.close for b in bars]
+    half = len(closes) // 2
+    mean_volume = fmean(b.volume for b in bars)
+    volume = bars[-1].volume / mean_volume if mean_volume else 0.0
+    return closes[-1] / fmean(closes), fmean(closes[half:]) / fmean(closes[:half]), volume

@@ -1,0 +1,60 @@
+"""The port to a broker; ``kisnb.kis.broker.KisBroker`` and the back-tester's exchange fit it by structure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Protocol
+
+from kisnb.events import Depth, Event, Quote
+from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
+
+
+class Broker(Protocol):
+    """What the desk's host needs of a broker. Money in won, quantities in shares."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def frames(self) -> int:
+        """Text frames received on the present connection; lockstep compares it with what was sent."""
+        ...
+
+    @property
+    def local_port(self) -> int | None:
+        """TCP port of our end of the present connection."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Every wanted subscription is confirmed or refused."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def submit(self, intent: Intent, route: Route) -> SendReply:
+        """One POST, never repeated; a lost answer returns ``unknown``."""
+        ...
+
+    async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
+        """Cancel ``qty`` shares, None for all leaves."""
+        ...
+
+    async def day_orders(self, day: date) -> OrderPage: ...
+
+    async def account(self) -> Account: ...
+
+    async def quote(self, code: str) -> Quote: ...
+
+    async def depth(self, code: str) -> Depth: ...
+
+    def want(self, subscriptions: Sequence[Want]) -> None:
+        """The desired set; confirmed and refused come as events."""
+        ...
+
+    def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
+        """Call ``on_events`` once per received frame with all its events, in order."""
+        ...

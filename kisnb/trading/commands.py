@@ -1,0 +1,205 @@
+"""What a desk is told, what it is asked, and what it wants done: plain data on both sides of the socket."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.events import Depth, Event, OrderFact, Quote
+from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderState, Route, SendReply, Want
+
+
+class Said(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of commands and queries."""
+
+
+# Commands: never answered, their consequences come as events
+
+
+class Submit(Said, frozen=True, tag=True, array_like=True):
+    """Send this order, once: a key that the desk knows already sends nothing."""
+
+    intent: Intent
+
+
+class CancelOrder(Said, frozen=True, tag=True, array_like=True):
+    """Take ``qty`` shares of an order out of the market; None means all that is left."""
+
+    key: str
+    qty: int | None = None
+
+
+class SetHalt(Said, frozen=True, tag=True, array_like=True):
+    """Change what the desk lets pass."""
+
+    state: Literal["active", "reducing", "halted"]
+    reason: str
+
+
+class WatchCodes(Said, frozen=True, tag=True, array_like=True):
+    """The whole set of subscriptions that a session wants."""
+
+    wants: tuple[Want, ...]
+
+
+class Idle(Said, frozen=True, tag=True, array_like=True):
+    """A session has handled all events up to ``seq`` and rests.
+
+    ``wake`` is the earliest moment that it waits for; ``waiting`` says that somebody awaits something, so that
+    simulated time may move.
+    """
+
+    seq: int
+    wake: Ns | None
+    waiting: bool
+
+
+class FastForward(Said, frozen=True, tag=True, array_like=True):
+    """Simulator: run in lockstep, as fast as everybody follows, while ``on``; then at the desk's own speed again."""
+
+    on: bool
+
+
+Command: TypeAlias = Submit | CancelOrder | SetHalt | WatchCodes | Idle | FastForward
+
+
+# Queries: each has one answer
+
+
+class QuoteOf(Said, frozen=True, tag=True, array_like=True):
+    code: str
+
+
+class DepthOf(Said, frozen=True, tag=True, array_like=True):
+    code: str
+
+
+class AccountNow(Said, frozen=True, tag=True, array_like=True):
+    """Ask KIS for the account as it stands."""
+
+
+class OutcomeOf(Said, frozen=True, tag=True, array_like=True):
+    """Answered when the order with this key is accepted, filled, refused or unknown."""
+
+    key: str
+
+
+class DayOrders(Said, frozen=True, tag=True, array_like=True):
+    """Ask KIS for the orders of a day."""
+
+    day: date
+
+
+class CloseDesk(Said, frozen=True, tag=True, array_like=True):
+    """Stop the desk process after the answer; orders in the market stay there."""
+
+
+Query: TypeAlias = QuoteOf | DepthOf | AccountNow | OutcomeOf | DayOrders | CloseDesk
+
+
+class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What became of an order, in the words of the desk's book."""
+
+    state: OrderState
+    number: int | None
+    msg_cd: str
+    text: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A query that ended in an error: the name of its class in ``kisnb.errors``, sentence and cure."""
+
+    error: str
+    text: str
+    cure: str = ""
+
+
+class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A query without a result has been carried out."""
+
+
+class AccountIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    account: Account
+
+
+class OrdersAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    page: OrderPage
+
+
+Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | Decided | Done | Failed
+
+
+# What the core is told besides commands and events
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The end of an Ask."""
+
+    question: Question
+    page: OrderPage | None
+    """None when KIS did not answer."""
+
+
+class Woke(msgspec.Struct, frozen=True):
+    """A moment that the core asked to be woken at has come."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the core asks the broker: the orders of a day, and why."""
+
+    day: date
+    why: str
+
+
+# Effects: run strictly in order
+
+
+class Persist(msgspec.Struct, frozen=True):
+    """Write these rows and sync them before the next effect."""
+
+    rows: tuple[OrderFact | Event, ...]
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Start one POST of this order."""
+
+    intent: Intent
+    route: Route
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Start one POST that cancels; ``qty`` None means all leaves."""
+
+    key: str
+    ref: OrderRef
+    qty: int | None
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Start one read."""
+
+    question: Question
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Tell every session."""
+
+    event: Event
+
+
+class WakeAt(msgspec.Struct, frozen=True):
+    """Say Woke at this moment."""
+
+    t: Ns
+
+
+class CancelReply(msgspec.Struct, frozen=True):
+    """The end of a Cancel."""
+
+    reply: SendReply
+
+
+Effect: TypeAlias = Persist | Send | Cancel | Ask | Publish | WakeAt

@@ -1,0 +1,86 @@
+"""What a session holds of a desk. Over the socket always; in one process only in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.events import Event
+from kisnb.orders import Capabilities
+from kisnb.terms import Mode
+from kisnb.trading.commands import Command, Query, Reply
+from kisnb.trading.journal_rows import Row
+from kisnb.trading.risk import Limits
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The desk as of event ``seq``; events go on at ``seq + 1``."""
+
+    seq: int
+    now: Ns
+    mode: Mode
+    scope: str
+    """What idempotency keys of cells are minted under: account or simulator run, and the trading day."""
+    label: str
+    """For people: ``"sim 2026-11-20 seed 1"``; never an account number."""
+    speed: float
+    """How fast the desk's clock runs; 0 means lockstep."""
+    run: str
+    capabilities: Capabilities
+    limits: Limits
+    rows: tuple[Row, ...]
+    halt: str
+
+
+class Batch(Protocol):
+    """Events ``first``, ``first + 1``, …, sent when the desk's clock stood at ``now``."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def now(self) -> Ns: ...
+
+    @property
+    def events(self) -> Sequence[Event]: ...
+
+
+class Desk(Protocol):
+    """Commands in, events out, in order, none lost."""
+
+    @property
+    def seq(self) -> int:
+        """Number of the newest event drained."""
+        ...
+
+    @property
+    def lost(self) -> bool: ...
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """From any thread, never blocks, FIFO; raises DeskLost when the link is gone."""
+        ...
+
+    def drain(self) -> Batch | None:
+        """The oldest batch that has not been handled, on the home thread only; None when there is none."""
+        ...
+
+    def on_ready(self, wake: Callable[[], object]) -> None:
+        """``wake`` is called from the I/O thread when there is something to drain, or when the desk is lost."""
+        ...
+
+    async def attach(self) -> Snapshot: ...
+
+    async def ask(self, query: Query) -> Reply: ...
+
+    def ask_blocking(self, query: Query, timeout: float) -> Reply:
+        """From any thread; needs nothing of the notebook's loop. Raises TimeoutError."""
+        ...
+
+    def check(self) -> None:
+        """Raises DeskLost when the link is gone."""
+        ...
+
+    def close(self) -> None: ...

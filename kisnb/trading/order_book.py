@@ -1,0 +1,246 @@
+"""Order books: the orders, fills, positions and PnL of an agent or of the account, folded from facts.
+
+The desk, a session and the back-tester fold the same facts with ``Books.apply``; that is why they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kisnb.clock import Ns, kst_datetime
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    CancelStarted,
+    Denied,
+    Expired,
+    Filled,
+    IntentTaken,
+    OrderFact,
+    Rejected,
+    SendStarted,
+    SendUnknown,
+    Sent,
+)
+from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, OrderState
+from kisnb.terms import Side
+from kisnb.trading.ledger import Position
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class OrderBook:
+    """The orders of one owner, and what became of them. Shares and won."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.orders: dict[str, Order] = {}
+        self.positions: dict[str, Position] = {}
+
+    def position(self, code: str) -> Position:
+        """The position in ``code``; an empty one when nothing was traded."""
+        return self.positions.get(code) or Position(code)
+
+    @property
+    def open_orders(self) -> list[Order]:
+        return [o for o in self.orders.values() if o.is_open]
+
+    @property
+    def fills(self) -> Iterator[tuple[Order, Fill]]:
+        return ((o, f) for o in self.orders.values() for f in o.fills)
+
+    @property
+    def turnover(self) -> int:
+        """Traded value of both sides, won."""
+        return sum(f.qty * f.price for _, f in self.fills)
+
+    @property
+    def realised(self) -> int:
+        """Realised PnL before cost, won."""
+        return sum(p.realised for p in self.positions.values())
+
+    @property
+    def realised_net(self) -> int:
+        """Realised PnL after cost, won."""
+        return sum(p.realised_net for p in self.positions.values())
+
+    def unrealised(self, prices: Mapping[str, int]) -> int | None:
+        """PnL of what is held, before cost; None when a held stock has no price."""
+        held = [p for p in self.positions.values() if p.lots]
+        if any(p.code not in prices for p in held):
+            return None
+        return sum(p.unrealised(prices[p.code]) for p in held)
+
+    def frame(self) -> pl.DataFrame:
+        """One row per order: time (KST), number, agent, code, side, quantity (shares), price (won), filled, average,
+        leaves, state, text."""
+        import polars as pl
+
+        schema: dict[str, Any] = {
+            "time": pl.Datetime("us", "Asia/Seoul"),
+            "number": pl.Int64,
+            "agent": pl.String,
+            "code": pl.String,
+            "side": pl.String,
+            "quantity": pl.Int64,
+            "price": pl.Int64,
+            "filled": pl.Int64,
+            "average": pl.Float64,
+            "leaves": pl.Int64,
+            "state": pl.String,
+            "text": pl.String,
+        }
+        rows = [
+            (
+                kst_datetime(o.t),
+                o.number,
+                o.intent.agent,
+                o.code,
+                str(o.side),
+                o.quantity,
+                o.intent.price,
+                o.filled,
+                o.average,
+                o.leaves if o.is_open else 0,
+                str(o.state),
+                o.text,
+            )
+            for o in self.orders.values()
+        ]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"
+        return f"<OrderBook {self.name}: {len(self.orders)} orders, {len(self.open_orders)} open, holds {held}>"
+
+
+class Books:
+    """The account's book and one per agent, over the same orders."""
+
+    def __init__(self) -> None:
+        self.account = OrderBook("account")
+        self.agents: dict[str, OrderBook] = {}
+        self.live: dict[str, Order] = {}
+        """Orders that are not ended, oldest first."""
+        self._by_number: dict[tuple[int, int], str] = {}
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        return self.account.orders
+
+    def of(self, agent: str) -> OrderBook:
+        """The book of an agent, made when first asked for."""
+        book = self.agents.get(agent)
+        if book is None:
+            book = self.agents[agent] = OrderBook(agent)
+        return book
+
+    def by_number(self, day: int, number: int) -> Order | None:
+        key = self._by_number.get((day, number))
+        return self.orders[key] if key is not None else None
+
+    def expect(self, intent: Intent, t: Ns) -> Order:
+        """The order of an intent that is on its way to the desk, in state NEW."""
+        order = self.orders.get(intent.key)
+        if order is None:
+            order = Order(intent, t)
+            self.orders[intent.key] = self.live[intent.key] = order
+            self.of(intent.agent).orders[intent.key] = order
+        return order
+
+    def apply(self, fact: OrderFact) -> Order:
+        """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
+        if isinstance(fact, IntentTaken):
+            order = self.expect(fact.intent, fact.t)
+            order.t = fact.t
+        else:
+            order = self.orders[fact.key]
+            self._change(order, fact)
+            if order.is_ended:
+                self.live.pop(order.key, None)
+        order.log.append((fact.t, _WORDS[type(fact)].format(fact)))
+        return order
+
+    def _change(self, order: Order, fact: OrderFact) -> None:
+        match fact:
+            case Denied() | Rejected() | SendUnknown() | CancelRefused():
+                _refused(order, fact)
+            case SendStarted(route=route):
+                order.to(OrderState.SENDING)
+                order.route = route
+            case Sent(ref=ref):
+                self._numbered(order, ref)
+                if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
+                    order.to(OrderState.SENT)
+            case Accepted(ref=ref):
+                self._numbered(order, ref)
+                if order.state in PENDING:
+                    order.to(OrderState.ACCEPTED)
+            case Filled():
+                self._filled(order, fact)
+            case CancelStarted():
+                order.cancel_asked = True
+            case Cancelled(qty=qty) | Expired(qty=qty):
+                order.cancelled += qty
+                order.cancel_asked = False
+                if not order.leaves:
+                    order.to(OrderState.EXPIRED if isinstance(fact, Expired) else OrderState.CANCELLED)
+
+    def _numbered(self, order: Order, ref: OrderRef) -> None:
+        order.ref = ref
+        self._by_number[ref.day, ref.number] = order.key
+
+    def _filled(self, order: Order, fact: Filled) -> None:
+        fill = Fill(t=fact.t, qty=fact.qty, price=fact.price, fee=fact.fee, tax=fact.tax, venue=fact.venue)
+        order.fills.append(fill)
+        if not order.leaves:
+            order.to(OrderState.FILLED)
+        elif order.state in PENDING:
+            order.to(OrderState.ACCEPTED)
+        for book in (self.account, self.of(order.intent.agent)):
+            book.positions.setdefault(order.code, Position(order.code)).apply(order.side, fill)
+
+    def position_now(self, agent: str, code: str) -> int:
+        """Shares of ``code`` that the agent holds by its own fills."""
+        return self.of(agent).position(code).qty
+
+    def selling(self, agent: str, code: str) -> int:
+        """Shares of ``code`` in the agent's open sell orders."""
+        mine = (o for o in self.live.values() if o.intent.agent == agent)
+        return sum(o.leaves for o in mine if o.code == code and o.side is Side.SELL)
+
+
+def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused) -> None:
+    match fact:
+        case Denied(reason=reason, cure=cure):
+            order.to(OrderState.DENIED)
+            order.text = f"{reason}; {cure}" if cure else reason
+        case Rejected(msg_cd=msg_cd, text=text):
+            order.to(OrderState.REJECTED)
+            order.msg_cd, order.text = msg_cd, text
+        case SendUnknown(text=text):
+            order.to(OrderState.UNKNOWN)
+            order.text = text
+        case CancelRefused(text=text):
+            order.cancel_asked = False
+            order.text = f"cancel refused: {text}"
+
+
+_WORDS: dict[type[OrderFact], str] = {
+    IntentTaken: "taken",
+    Denied: "denied: {0.reason}",
+    SendStarted: "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})",
+    Sent: "sent, number {0.ref.number}",
+    SendUnknown: "unknown: {0.text}",
+    Accepted: "accepted",
+    Rejected: "rejected: {0.msg_cd} {0.text}",
+    Filled: "filled {0.qty:,} at {0.price:,} on {0.venue}",
+    CancelStarted: "cancel sent",
+    CancelRefused: "cancel refused: {0.text}",
+    Cancelled: "cancelled {0.qty:,}",
+    Expired: "expired {0.qty:,}",
+}
+"""What an order's log says of a fact."""

@@ -1,0 +1,127 @@
+"""The gate that every order passes before it is sent: what the market takes, and what we allow ourselves."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+
+from kisnb.clock import Ns, clock_text, kst_day
+from kisnb.errors import UnknownInstrument
+from kisnb.market import sessions, ticks
+from kisnb.market.costs import CostModel
+from kisnb.market.instruments import Instrument, Universe
+from kisnb.orders import Capabilities, Intent, Route
+from kisnb.terms import OrderKind, Phase, Side, Venue
+from kisnb.trading.ledger import Position
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one order may be at most."""
+
+    max_order_value: int = 50_000_000
+    """Won; a market order counts at its upper limit price. Risk-reducing sells pass."""
+
+
+class No(NamedTuple):
+    """A refusal: why, and the cure."""
+
+    reason: str
+    cure: str
+
+
+class Rules:
+    """The market's rules as the desk knows them, and what its broker connection can do."""
+
+    def __init__(self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None) -> None:
+        self.universe = universe
+        self.capabilities = capabilities
+        self.costs = costs or CostModel()
+
+    def instrument(self, code: str) -> Instrument | None:
+        try:
+            return self.universe.get(code)
+        except UnknownInstrument:
+            return None
+
+    def fee_and_tax(self, t: Ns, code: str, side: Side, value: int, venue: Venue) -> tuple[int, int]:
+        """Fee and tax of a fill of ``value`` won, in won."""
+        item = self.universe.get(code)
+        fee = self.costs.fee(value, venue, item.kind)
+        tax = self.costs.tax(value, kst_day(t), item.kind, item.board) if side is Side.SELL else 0
+        return fee, tax
+
+    def break_even(self, t: Ns, code: str, position: Position) -> int:
+        """The lowest price, in won, at which selling all lots of ``position`` costs nothing after fee and tax."""
+        item = self.universe.get(code)
+        held = sum(lot.qty for lot in position.lots)
+        return self.costs.break_even(position.cost_with_fees, held, kst_day(t), item.kind, item.board)
+
+    def route(self, now: Ns, intent: Intent) -> Route | No:
+        """The venue that takes this order now: KRX in its regular session."""
+        if intent.venue not in (None, Venue.KRX):
+            return No(f"{intent.venue} takes no orders from this desk", "leave the venue out, or name KRX")
+        if sessions.regular_phase(now) is Phase.CLOSED:
+            return No(f"KRX's regular session is closed at {clock_text(now)} KST", _hours(kst_day(now)))
+        if intent.kind not in self.capabilities.kinds or Venue.KRX not in self.capabilities.venues:
+            return No(f"this connection takes no {intent.kind} orders", "use a limit order")
+        return Route(Venue.KRX, intent.kind, "session_default")
+
+
+class Gate:
+    """Says no, or the route. Prices in won."""
+
+    def __init__(self, rules: Rules, limits: Limits) -> None:
+        self.rules = rules
+        self.limits = limits
+
+    def check(self, now: Ns, intent: Intent, halt: str, held: int) -> Route | No:
+        """``held`` is what the account's book holds of the stock."""
+        if not self.rules.capabilities.can_order:
+            return No("this session is open for reading only", self.rules.capabilities.why_not)
+        if halt != "active" and not (halt == "reducing" and intent.side is Side.SELL and intent.qty <= held):
+            return No(f"the desk is {halt}", "set it active again before new orders")
+        if intent.qty < 1:
+            return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
+        item = self.rules.instrument(intent.code)
+        if item is None:
+            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search")
+        if item.halted:
+            return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
+        return self._price(now, intent, item) or self._value(now, intent, item, held) or self.rules.route(now, intent)
+
+    def _price(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
+        if intent.kind is OrderKind.MARKET:
+            return None if intent.price is None else No("a market order has no price", "leave the price out")
+        price = intent.price
+        if price is None or price <= 0:
+            return No("a limit order needs a price above 0", "give a price in won")
+        day = kst_day(now)
+        if not ticks.on_grid(price, item.kind, day):
+            good = ticks.snap(price, intent.side, item.kind, day)
+            size = ticks.tick_size(price, item.kind, day)
+            return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}")
+        lower, upper = ticks.limits(item.base, item.kind, day)
+        if not lower <= price <= upper:
+            return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
+        return None
+
+    def _value(self, now: Ns, intent: Intent, item: Instrument, held: int) -> No | None:
+        if intent.side is Side.SELL and intent.qty <= held:
+            return None
+        _, upper = ticks.limits(item.base, item.kind, kst_day(now))
+        value = intent.qty * (intent.price or upper)
+        if value <= self.limits.max_order_value:
+            return None
+        most = self.limits.max_order_value
+        return No(
+            f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
+        )
+
+
+def _hours(day: date) -> str:
+    if not sessions.boundaries(day):
+        return f"{day} is no trading day"
+    begins, ends = sessions.regular_boundaries(day)[0], sessions.regular_close(day)
+    return f"order between {clock_text(begins)} and {clock_text(ends)}"

@@ -1,0 +1,32 @@
+"""What all tests share: each has a state folder of its own, and leaves no desk and no simulator behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty ``KISNB_STATE``; what was started under it is stopped afterwards."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("KISNB_STATE", str(folder))
+    monkeypatch.setenv("KISNB_SIM_SPEED", "step")
+    yield folder
+    if folder.exists():
+        from kisnb.cli import main
+
+        os.environ["KISNB_STATE"] = str(folder)
+        main(["desk", "stop"])
+
+
+@pytest.fixture(autouse=True)
+def packaged_universe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests marked ``data`` see real prices; they are skipped where there are none."""
+    if request.node.get_closest_marker("data") is None:
+        monkeypatch.delenv("KISNB_DATA", raising=False)
+    elif not os.environ.get("KISNB_DATA"):
+        pytest.skip("KISNB_DATA is not set: no real prices here")

@@ -1,0 +1,171 @@
+"""Agents driven in place: parameters, parked handlers, isolation, and the volume trigger's hand cases."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kisnb.clock import SECOND
+from kisnb.errors import BadInput
+from kisnb.events import ClockMoved, Filled, IntentTaken, SendStarted, Tick
+from kisnb.market.instruments import Universe
+from kisnb.orders import Order, OrderState, Route
+from kisnb.strategies import strategy
+from kisnb.strategies.volume_trigger import VolumeTrigger
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.agent import Agent
+from kisnb.trading.agent_runner import AgentRunner, AgentState
+from kisnb.trading.commands import Submit
+from kisnb.trading.order_book import Books
+from kisnb.trading.risk import Rules
+from tests.trading.desk import CAN, CODE, NOON
+
+SPAN = 20 * SECOND
+
+
+def runner_of(agent: Agent, **options: object) -> AgentRunner:
+    return AgentRunner(agent, "a", "run", Books(), Rules(Universe.packaged(), CAN), **options)
+
+
+def tick(t: int, price: int, qty: int = 1, code: str = CODE) -> Tick:
+    return Tick(t, code, Venue.KRX, price, qty, Side.BUY, 0, 0, price, price)
+
+
+def test_a_misspelt_parameter_gets_a_suggestion():
+    with pytest.raises(BadInput, match="did you mean 'surge'"):
+        VolumeTrigger(surg=2.0)
+
+
+def test_texts_are_read_as_the_declared_type():
+    agent = VolumeTrigger(code=CODE, qty="1,000", rise="0.01")
+    assert (agent.qty, agent.rise) == (1_000, 0.01)
+    with pytest.raises(BadInput, match="is no int"):
+        VolumeTrigger(qty="many")
+
+
+def test_an_unknown_strategy_is_named_with_those_that_there_are():
+    assert strategy("volume_trigger") is VolumeTrigger
+    with pytest.raises(BadInput, match="volume_trigger"):
+        strategy("volume")
+
+
+class Sleeper(Agent):
+    code = CODE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    async def on_start(self) -> None:
+        self.seen.append("started")
+        await self.sleep(5)
+        order = self.buy(1)
+        await self.done(order)
+        self.seen.append(f"done {order.state}")
+
+
+def test_an_async_handler_is_parked_until_its_wait_is_over():
+    agent = Sleeper()
+    runner = runner_of(agent)
+    assert runner.start(NOON) == []
+    assert runner.next_wake() == NOON + 5 * SECOND
+    assert runner.deliver(ClockMoved(NOON + SECOND), NOON + SECOND) == []
+    (submit,) = runner.deliver(ClockMoved(NOON + 5 * SECOND), NOON + 5 * SECOND)
+    assert isinstance(submit, Submit)
+    key = submit.intent.key
+    assert key == "agent:a:run:1"
+    for fact in (
+        IntentTaken(NOON, submit.intent),
+        SendStarted(NOON, key, Route(Venue.KRX, OrderKind.MARKET, "")),
+        Filled(NOON, key, 1, 100, 0, 0, Venue.KRX),
+    ):
+        runner._books.apply(fact)
+        runner.deliver(fact, NOON)
+    assert agent.seen == ["started", "done filled"]
+
+
+class Raiser(Agent):
+    code = CODE
+
+    def on_tick(self, tick: Tick) -> None:
+        raise ZeroDivisionError("a bug of the strategy")
+
+
+def test_an_agent_that_raises_stops_alone_and_keeps_its_traceback():
+    runner = runner_of(Raiser())
+    runner.start(NOON)
+    assert runner.deliver(tick(NOON, 100), NOON) == []
+    assert runner.state is AgentState.FAILED
+    assert "a bug of the strategy" in runner.error
+    assert runner.deliver(tick(NOON, 100), NOON) == []
+
+
+class Foreigner(Agent):
+    code = CODE
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(0.01)
+        self.buy(1)
+
+
+async def _foreign() -> list[object]:
+    tasks: list[asyncio.Task[None]] = []
+    runner = runner_of(Foreigner(), foreign=lambda c, r: tasks.append(asyncio.create_task(c)))
+    runner.start(NOON)
+    await asyncio.gather(*tasks)
+    return runner.take_commands()
+
+
+def test_a_foreign_awaitable_goes_on_in_a_task():
+    assert [type(c) for c in asyncio.run(_foreign())] == [Submit]
+
+
+def bars_of(agent: VolumeTrigger, closes: list[int], volumes: list[int]) -> list[object]:
+    """One trade per bar, then the trade that closes the last bar; gives the commands that came of it."""
+    runner = runner_of(agent)
+    commands = list(runner.start(NOON))
+    for i, (close, volume) in enumerate(zip(closes, volumes, strict=True)):
+        commands += runner.deliver(tick(NOON + i * SPAN, close, volume), NOON + i * SPAN)
+    end = NOON + len(closes) * SPAN
+    return commands + runner.deliver(tick(end, closes[-1]), end)
+
+
+RISING = [10_000 + round(80 * i / 98) for i in range(99)]
+
+
+@pytest.mark.parametrize(
+    ("volumes", "buys"),
+    [
+        ([100] * 99 + [200], 1),
+        ([100] * 100, 0),
+        ([80 + round(40 * i / 98) for i in range(99)] + [200], 1),
+    ],
+)
+def test_volume_trigger_hand_cases(volumes: list[int], buys: int):
+    commands = bars_of(VolumeTrigger(code=CODE), [*RISING, 10_130], volumes)
+    assert [(c.intent.side, c.intent.qty, c.intent.price) for c in commands] == [(Side.BUY, 1, None)] * buys
+
+
+def test_volume_trigger_leaves_all_a_little_above_break_even():
+    agent = VolumeTrigger(code=CODE, qty=2)
+    runner = runner_of(agent)
+    runner.start(NOON)
+    order: Order = agent.buy(2)
+    (submit,) = runner.take_commands()
+    key = submit.intent.key
+    for fact in (
+        IntentTaken(NOON, submit.intent),
+        SendStarted(NOON, key, Route(Venue.KRX, OrderKind.MARKET, "")),
+        Filled(NOON, key, 2, 100_000, 28, 0, Venue.KRX),
+    ):
+        runner._books.apply(fact)
+        runner.deliver(fact, NOON)
+    assert order.state is OrderState.FILLED
+    even = runner.break_even(CODE)
+    assert even is not None
+    assert 100_200 <= even <= 100_400
+    target = -(-even * 1005 // 1000)
+    assert runner.deliver(tick(NOON, target - 1), NOON) == []
+    (sell,) = runner.deliver(tick(NOON, target), NOON)
+    assert (sell.intent.side, sell.intent.qty) == (Side.SELL, 2)
