@@ -37,7 +37,7 @@ def recorded_ticks(path: Path) -> Iterator[tuple[Ns, Sequence[Tick]]]:
                     raise BadInput(
                         f"line {number} of {path.name} is no line of a recording ({e})", "record the day again"
                     ) from e
-                if said.kind == "frame" and said.tr_id == frames.TICKS:
+                if said.kind == "frame" and said.tr_id == frames.TRADES:
                     yield said.t, frames.decode_ticks(frames.parse(said.text), said.t)
     except OSError as e:
         raise BadInput(

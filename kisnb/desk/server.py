@@ -85,7 +85,7 @@ class Connection:
         self.blocking.discard(number)
         self.send(pack(Answered(number, reply)))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self._writer.close()
 
 
@@ -104,6 +104,7 @@ class DeskServer:
         self._speed = speed
         self._batch: list[Event] = []
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[object]] = set()
 
     async def listen(self, path: Path) -> None:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything else runs on this loop
@@ -118,7 +119,9 @@ class DeskServer:
             self._server.close()
         self._flush()
         for connection in list(self.connections):
-            await connection.close()
+            connection.close()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=1)
 
     # events out
 
@@ -159,6 +162,10 @@ class DeskServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection: Connection | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             connection = await self._greet(reader, writer)
             while connection is not None:

@@ -251,6 +251,11 @@ class Session:
         self._desk.close()
         self.changed()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the session has left its desk."""
+        return self._closed
+
     async def __aenter__(self) -> Session:
         return self
 

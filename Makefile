@@ -1,0 +1,51 @@
+# Everything a clone needs; each target sets up .venv first when that is due.
+PYTHON ?= python3
+BIN := .venv/bin
+
+
+
+# Each target works in an empty state folder of its own and stops the desk that it started.
+IN_OWN_STATE = state=$$(mktemp -d) && export KISNB_STATE="$$state" && \
+	trap '$(BIN)/kisnb desk stop >/dev/null 2>&1; rm -rf "$$state"' EXIT
+
+.PHONY: setup lock lab demo test screenshots check format bench
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "kisnb needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lock:  ## needs uv
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+lab: setup
+	$(BIN)/kisnb lab
+
+demo: setup
+	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m kisnb.notebook.demo build/report.html
+
+test: setup
+	$(BIN)/pytest -n 2 --dist loadfile tests
+	$(IN_OWN_STATE); env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
+		--nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 notebooks
+
+screenshots: setup
+	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.browser.screenshots notebooks/images
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.bench

@@ -1,0 +1,152 @@
+"""The exchange's book of one stock: price, then time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from typing import NamedTuple
+
+from kisnb.terms import Side
+
+
+class Match(NamedTuple):
+    """A maker's shares taken at the maker's price."""
+
+    maker_id: int
+    taker_id: int
+    price: int
+    qty: int
+    maker_left: int
+
+
+class Resting:
+    """An order in the book, or what is left of it; 0 left means it is gone."""
+
+    __slots__ = ("left", "order_id", "price", "side")
+
+    def __init__(self, order_id: int, side: Side, price: int, left: int) -> None:
+        self.order_id = order_id
+        self.side = side
+        self.price = price
+        self.left = left
+
+
+class Level:
+    """The queue at one price; cancelled orders stay in the queue with 0 left until they come up."""
+
+    __slots__ = ("queue", "total")
+
+    def __init__(self) -> None:
+        self.queue: deque[Resting] = deque()
+        self.total = 0
+
+
+class LimitBook:
+    """Bids and asks by price and time. Order ids are the caller's and unique; prices won, quantities shares."""
+
+    def __init__(self) -> None:
+        self._levels: dict[Side, dict[int, Level]] = {Side.BUY: {}, Side.SELL: {}}
+        self._prices: dict[Side, list[int]] = {Side.BUY: [], Side.SELL: []}
+        self._orders: dict[int, Resting] = {}
+
+    @property
+    def best_bid(self) -> int | None:
+        prices = self._prices[Side.BUY]
+        return prices[-1] if prices else None
+
+    @property
+    def best_ask(self) -> int | None:
+        prices = self._prices[Side.SELL]
+        return prices[0] if prices else None
+
+    def add(self, order_id: int, side: Side, price: int | None, qty: int) -> list[Match]:
+        """Match an order and rest what is left of it. Without a price it sweeps, and its rest is dropped."""
+        matches: list[Match] = []
+        against = side.opposite
+        prices, levels = self._prices[against], self._levels[against]
+        best = 0 if side is Side.BUY else -1
+        while qty and prices:
+            at = prices[best]
+            if price is not None and (at > price if side is Side.BUY else at < price):
+                break
+            qty -= self._take(levels[at], order_id, qty, matches)
+            if not levels[at].total:
+                del levels[prices.pop(best)]
+        if qty and price is not None:
+            self.rest(order_id, side, price, qty)
+        return matches
+
+    def rest(self, order_id: int, side: Side, price: int, qty: int) -> None:
+        """Put an order at the end of its queue without matching it, as auctions collect orders."""
+        levels = self._levels[side]
+        level = levels.get(price)
+        if level is None:
+            level = levels[price] = Level()
+            insort(self._prices[side], price)
+        order = self._orders[order_id] = Resting(order_id, side, price, qty)
+        level.queue.append(order)
+        level.total += qty
+
+    def cancel(self, order_id: int, qty: int | None = None) -> int:
+        """Take ``qty`` shares (None: all) out of an order, which keeps its place; returns how many were taken."""
+        order = self._orders.get(order_id)
+        if order is None:
+            return 0
+        taken = order.left if qty is None else min(qty, order.left)
+        self.reduce(order, taken)
+        return taken
+
+    def reduce(self, order: Resting, qty: int) -> None:
+        """Take ``qty`` shares, at most what is left, out of a resting order."""
+        order.left -= qty
+        level = self._levels[order.side][order.price]
+        level.total -= qty
+        if not order.left:
+            del self._orders[order.order_id]
+            while level.queue and not level.queue[0].left:
+                level.queue.popleft()
+        if not level.total:
+            del self._levels[order.side][order.price]
+            prices = self._prices[order.side]
+            del prices[bisect_left(prices, order.price)]
+
+    def left(self, order_id: int) -> int:
+        """Shares of the order that still rest here; 0 when it is gone."""
+        order = self._orders.get(order_id)
+        return order.left if order else 0
+
+    def total_at(self, side: Side, price: int) -> int:
+        """Shares at one price."""
+        level = self._levels[side].get(price)
+        return level.total if level else 0
+
+    def levels(self, side: Side, n: int) -> tuple[tuple[int, int], ...]:
+        """The best ``n`` levels as (price, shares), best first."""
+        prices, levels = self._prices[side], self._levels[side]
+        best = prices[: -n - 1 : -1] if side is Side.BUY else prices[:n]
+        return tuple((price, levels[price].total) for price in best)
+
+    def queue(self, side: Side) -> list[Resting]:
+        """All live orders of a side by price, then time."""
+        prices, levels = self._prices[side], self._levels[side]
+        best_first = reversed(prices) if side is Side.BUY else prices
+        return [order for price in best_first for order in levels[price].queue if order.left]
+
+    def order_ids(self) -> list[int]:
+        """Ids of all orders that rest here, oldest first."""
+        return list(self._orders)
+
+    def _take(self, level: Level, taker_id: int, qty: int, matches: list[Match]) -> int:
+        taken = 0
+        while taken < qty and level.total:
+            maker = level.queue[0]
+            n = min(qty - taken, maker.left)
+            if n:
+                maker.left -= n
+                level.total -= n
+                taken += n
+                matches.append(Match(maker.order_id, taker_id, maker.price, n, maker.left))
+            if not maker.left:
+                level.queue.popleft()
+                self._orders.pop(maker.order_id, None)
+        return taken

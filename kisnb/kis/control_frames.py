@@ -1,0 +1,149 @@
+"""Control frames of the stream, JSON both ways: subscribe and release, KIS's answer to them, PINGPONG.
+
+Requests carry no id: an answer is matched by TR and key. The key of the exec notices is the HTS id, so no frame here
+shows its contents in a repr.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kisnb.clock import Ns, hhmmss, kst_day
+from kisnb.errors import ApiError, FrameError
+from kisnb.kis.error_codes import CODES
+from kisnb.kis.wire_text import yyyymmdd
+
+SUBSCRIBE, RELEASE = "1", "2"
+SUBSCRIBED, RELEASED = "OPSP0000", "OPSP0001"
+ALREADY, NOT_FOUND = "OPSP0002", "OPSP0003"
+TOO_MANY, BAD_APPROVAL, APPKEY_IN_USE = "OPSP0008", "OPSP0011", "OPSP8996"
+DONE = frozenset({SUBSCRIBED, RELEASED})
+HARMLESS = frozenset({ALREADY, NOT_FOUND})
+"""Refused with rt_cd 1, and yet all is as asked."""
+RT_CD_IN_USE = "9"
+MAX_SUBSCRIPTIONS = 41
+"""Registrations of one connection, all channels summed, the exec notice included."""
+PINGPONG = "PINGPONG"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Subscribe (1) or release (2) one key of one channel."""
+
+    approval_key: str
+    tr_type: str
+    tr_id: str
+    tr_key: str
+
+    def __repr__(self) -> str:
+        return f"<Request {self.tr_id} tr_type {self.tr_type}>"
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """KIS's answer to a request; ``key`` and ``iv`` open the encrypted frames of the channel."""
+
+    tr_id: str
+    tr_key: str
+    msg_cd: str
+    msg1: str = ""
+    rt_cd: str = "0"
+    key: str = ""
+    iv: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """All is as asked."""
+        return self.rt_cd == "0" or self.msg_cd in HARMLESS
+
+    def __repr__(self) -> str:
+        return f"<Ack {self.tr_id} {self.msg_cd} {self.msg1}>"
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """PINGPONG: the same text is sent back."""
+
+    datetime: str
+
+
+def encode_request(request: Request) -> str:
+    header = {
+        "approval_key": request.approval_key, "custtype": "P", "tr_type": request.tr_type, "content-type": "utf-8",
+    }
+    body = {"input": {"tr_id": request.tr_id, "tr_key": request.tr_key}}
+    return _json({"header": header, "body": body})
+
+
+def decode_request(text: str) -> Request | Ping:
+    """What a client sent. Raises ApiError with the OPSP code that KIS answers."""
+    said = _object(text)
+    if said is None:
+        raise _refusal("OPSP9999")
+    header, body = said.get("header"), said.get("body")
+    if not isinstance(header, dict):
+        raise _refusal("OPSP9998")
+    if header.get("tr_id") == PINGPONG:
+        return Ping(str(header.get("datetime", "")))
+    if not isinstance(body, dict):
+        raise _refusal("OPSP9992")
+    given = body.get("input")
+    if not isinstance(given, dict):
+        raise _refusal("OPSP9991")
+    if not given.get("tr_key"):
+        raise _refusal("OPSP9990")
+    tr_type = str(header.get("tr_type", ""))
+    if tr_type not in (SUBSCRIBE, RELEASE):
+        raise _refusal("OPSP8997")
+    return Request(str(header.get("approval_key", "")), tr_type, str(given.get("tr_id", "")), str(given["tr_key"]))
+
+
+def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") -> Ack:
+    """The answer with the text and the rt_cd that belong to a code."""
+    rt_cd = "0" if msg_cd in DONE else RT_CD_IN_USE if msg_cd == APPKEY_IN_USE else "1"
+    return Ack(tr_id, tr_key, msg_cd, CODES[msg_cd].korean, rt_cd, key, iv)
+
+
+def encode_ack(answer: Ack) -> str:
+    header = {"tr_id": answer.tr_id, "tr_key": answer.tr_key, "encrypt": "N"}
+    body: dict[str, Any] = {"rt_cd": answer.rt_cd, "msg_cd": answer.msg_cd, "msg1": answer.msg1}
+    if answer.key:
+        body["output"] = {"iv": answer.iv, "key": answer.key}
+    return _json({"header": header, "body": body})
+
+
+def encode_ping(now: Ns) -> str:
+    return _json({"header": {"tr_id": PINGPONG, "datetime": yyyymmdd(kst_day(now)) + hhmmss(now)}})
+
+
+def decode_control(text: str) -> Ack | Ping:
+    """What KIS sent. Raises FrameError."""
+    said = _object(text)
+    header = said.get("header") if said else None
+    if said is None or not isinstance(header, dict):
+        raise FrameError("a control frame cannot be read", "the feed goes on without it")
+    if header.get("tr_id") == PINGPONG:
+        return Ping(str(header.get("datetime", "")))
+    body = said.get("body")
+    if not isinstance(body, dict) or "msg_cd" not in body:
+        raise FrameError("a control frame has no message code", "the feed goes on without it")
+    output = body.get("output")
+    keys = output if isinstance(output, dict) else {}
+    return Ack(
+        str(header.get("tr_id", "")), str(header.get("tr_key", "")), str(body["msg_cd"]),
+        str(body.get("msg1", "")).strip(), str(body.get("rt_cd", "")), str(keys.get("key") or ""), str(keys.get("iv") or ""),
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def _refusal(msg_cd: str) -> ApiError:
+    return ApiError(CODES[msg_cd].korean, CODES[msg_cd].cure, msg_cd=msg_cd)

@@ -1,0 +1,161 @@
+"""Requests and replies of the REST APIs, both ways, from the tables of ``catalogue`` and ``reply_fields``.
+
+On the wire every scalar is a string. ``rt_cd`` alone says whether a call went well, not the HTTP status and not
+``msg_cd``; bodies of errors have the same shape, without ``output``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from kisnb.errors import ApiError, BadInput, FrameError
+from kisnb.kis.catalogue import Api
+from kisnb.kis.error_codes import cure_of
+from kisnb.kis.reply_fields import REPLIES, Block
+
+Row: TypeAlias = Mapping[str, object]
+MSG1_WIDTH = 80
+"""KIS fills ``msg1`` with blanks up to this length."""
+CTX_WIDTH = 100
+ALWAYS_SENT = "EXCG_ID_DVSN_CD"
+"""KIS may leave the venue out and takes KRX; kisnb never does."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A reply that went well: rows by block name, keys in lower case, values as on the wire."""
+
+    api: str
+    blocks: dict[str, list[dict[str, str]]]
+    tr_cont: str = ""
+    """``F`` or ``M``: more pages follow."""
+    ctx_fk: str = ""
+    ctx_nk: str = ""
+
+    def rows(self, block: str = "output") -> list[dict[str, str]]:
+        """All rows of a block; none when KIS sent none."""
+        return self.blocks.get(block, [])
+
+    def one(self, block: str = "output") -> dict[str, str]:
+        """The only row of a block; raises FrameError when it is missing."""
+        rows = self.rows(block)
+        if not rows:
+            raise FrameError(f"the reply to {self.api} lacks {block}", "ask again")
+        return rows[0]
+
+    @property
+    def has_more(self) -> bool:
+        return self.tr_cont in ("F", "M")
+
+
+# requests
+
+
+def encode_params(api: Api, **values: str | int) -> dict[str, str]:
+    """The query or the body of a request. Raises BadInput when a parameter is unknown or missing."""
+    unknown = sorted(values.keys() - set(api.params))
+    missing = [p for p in api.params if p not in values and (p not in api.optional or p == ALWAYS_SENT)]
+    if unknown or missing:
+        said = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [f"needs {', '.join(missing)}"] * bool(missing)
+        raise BadInput(f"{api.name} {' and '.join(said)}", f"its parameters are {', '.join(api.params)}")
+    return {p: str(values[p]) for p in api.params if p in values}
+
+
+def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
+    """The parameters as the server reads them: all of them, ``""`` for those left out, names without regard to case.
+
+    Raises ApiError with KIS's code when a required one is missing.
+    """
+    said = {name.upper(): value for name, value in given.items()}
+    params: dict[str, str] = {}
+    for name in api.params:
+        value = said.get(name.upper())
+        if value is None and name not in api.optional:
+            raise ApiError(f"ERROR : INPUT FIELD NOT FOUND [{name}]", msg_cd="OPSQ2001")
+        params[name] = "" if value is None else str(value)
+    return params
+
+
+# replies
+
+
+def encode_reply(
+    api: Api, values: Mapping[str, Row | Sequence[Row]], *, msg_cd: str = "", msg1: str = "",
+    ctx: tuple[str, str] = ("", ""),
+) -> dict[str, Any]:
+    """The body of a reply that went well.
+
+    ``values`` gives a row, or the rows, of each block by the names of the table; numbers become text, fields not given
+    are sent as KIS sends them when there is nothing to say. ``ctx`` are the keys of the next page. Raises KeyError for
+    a field that the table does not have.
+    """
+    table = REPLIES[api.name]
+    body = _envelope("0", msg_cd or table.msg_cd, msg1 or table.msg1)
+    if api.paged:
+        body |= {"ctx_area_fk100": ctx[0].ljust(CTX_WIDTH), "ctx_area_nk100": ctx[1].ljust(CTX_WIDTH)}
+    for block in table.blocks:
+        given = values.get(block.name, ())
+        rows = [_encode_row(block, row) for row in ([given] if isinstance(given, Mapping) else given)]
+        body[block.name] = rows if block.shape == "array" else (rows[0] if rows else {})
+    return body
+
+
+def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
+    """The body of a refusal."""
+    return _envelope(rt_cd, msg_cd, msg1)
+
+
+def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> Reply:
+    """Read a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError when the body cannot be read."""
+    said = decode_object(body, api.name, status)
+    if "rt_cd" not in said:
+        raise FrameError(f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address")
+    if _text(said["rt_cd"]) != "0":
+        msg_cd = _text(said.get("msg_cd"))
+        words = _text(said.get("msg1")).strip() or "KIS refused without a word"
+        raise ApiError(f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status)
+    blocks = {b.name: _decode_rows(api, b, said.get(b.name.lower())) for b in REPLIES[api.name].blocks}
+    return Reply(api.name, blocks, tr_cont, _text(said.get("ctx_area_fk100")), _text(said.get("ctx_area_nk100")))
+
+
+def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:
+    """A JSON object with its top-level keys in lower case. Raises FrameError."""
+    try:
+        said = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError):
+        raise FrameError(f"the reply to {what} cannot be read (HTTP {status}, {len(body)} long)", "ask again") from None
+    return {name.lower(): value for name, value in said.items()}
+
+
+def _envelope(rt_cd: str, msg_cd: str, msg1: str) -> dict[str, Any]:
+    return {"rt_cd": rt_cd, "msg_cd": msg_cd, "msg1": msg1.ljust(MSG1_WIDTH)}
+
+
+def _encode_row(block: Block, row: Row) -> dict[str, str]:
+    unknown = row.keys() - block.empty.keys()
+    if unknown:
+        raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
+    return block.empty | {name: _encode(value) for name, value in row.items()}
+
+
+def _encode(value: object) -> str:
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _decode_rows(api: Api, block: Block, said: object) -> list[dict[str, str]]:
+    """An empty result may be absent, ``[]`` or ``{}``; a single row may come bare or in a list."""
+    found: list[dict[str, str]] = []
+    for row in said if isinstance(said, list) else [said] if said else []:
+        if not isinstance(row, dict):
+            raise FrameError(f"{block.name} of the reply to {api.name} is no table", "ask again")
+        if row:
+            found.append({str(name).lower(): _text(value) for name, value in row.items()})
+    return found
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,147 @@
+"""Exec notices (체결통보), both ways: the encrypted record of 26 or 23 columns ⇄ ``Notice``.
+
+Columns 0 to 17 are the same in both layouts. The wide one then has stop price, exchange, popup flag and filler of
+their own; the narrow one has exchange and popup flag together in [18]. The name is the last but one and a price the
+last, in both. Two traps: an order notice (CNTG_YN 1) holds the order's quantity and price in [9] and [10] and a fill
+(CNTG_YN 2) those of this fill, with the order's price in the last column; and a confirmed cancel or revise comes under
+its own new number, with the order that it changed in [3].
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns, hhmmss
+from kisnb.errors import FrameError
+from kisnb.events import Notice
+from kisnb.kis.order_codes import ORD_EXG_GB, executed_at_code, kind_code, read_side, side_code
+from kisnb.kis.wire_text import moment_today, order_number
+from kisnb.terms import Mode, OrderKind, Venue
+
+NOTICE_TR = {Mode.LIVE: "H0STCNI0", Mode.PAPER: "H0STCNI9"}
+NOTICE_TRS = frozenset(NOTICE_TR.values())
+Layout: TypeAlias = Literal[23, 26]
+WIDE: Layout = 26
+NARROW: Layout = 23
+NORMAL, REVISE, CANCEL = "0", "1", "2"
+"""RCTF_CLS."""
+CASH = "10"
+
+NoticeKind: TypeAlias = Literal["accepted", "filled", "cancelled", "revised", "refused"]
+_FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
+    "accepted": ("0", "1", "1", NORMAL),
+    "filled": ("0", "2", "2", NORMAL),
+    "cancelled": ("0", "1", "2", CANCEL),
+    "revised": ("0", "1", "2", REVISE),
+    "refused": ("1", "1", "1", NORMAL),
+}
+"""RFUS_YN, CNTG_YN, ACPT_YN, RCTF_CLS."""
+
+
+class NoticeMore(msgspec.Struct, frozen=True):
+    """What a notice on the wire says beyond ``Notice``: shares, won."""
+
+    cust_id: str
+    account: str
+    """Ten digits: account and product."""
+    order_qty: int
+    order_price: int
+    kind: OrderKind = OrderKind.LIMIT
+    name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<NoticeMore {self.order_qty} at {self.order_price}>"
+
+
+def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> list[str]:
+    """One record, in plain text."""
+    refused, filled, accepted, change = _FLAGS[notice.kind]
+    if notice.kind == "refused" and notice.original:
+        change = CANCEL
+    last = more.order_price if notice.kind == "filled" else 0
+    first = [
+        more.cust_id, more.account, order_number(notice.number), order_number(notice.original), side_code(notice.side),
+        change, kind_code(more.kind), "0", notice.code, str(notice.qty), str(notice.price), hhmmss(notice.t), refused,
+        filled, accepted, notice.branch, str(more.order_qty), "",
+    ]
+    exchange = executed_at_code(notice.venue)
+    middle = ["0", exchange, "Y", ""] if layout == WIDE else [f"{exchange}Y"]
+    return [*first, *middle, CASH, "", more.name, str(last)]
+
+
+def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None:
+    """A record in plain text. None when it tells of another account, or of a request that is not confirmed yet.
+
+    ``account`` is the ten digits of account and product: KIS sends the notices of every account of an HTS id. Raises
+    FrameError.
+    """
+    if len(fields) < NARROW:
+        raise FrameError(f"an exec notice has {len(fields)} fields", "the feed goes on without it")
+    if fields[1].strip() != account:
+        return None
+    kind = _kind(fields)
+    if kind is None:
+        return None
+    try:
+        number, original, qty, price = (int(fields[i].strip() or 0) for i in (2, 3, 9, 10))
+    except ValueError:
+        raise FrameError("an exec notice has a number that is none", "the feed goes on without it") from None
+    t = moment_today(now, fields[11])
+    side = read_side(fields[4])
+    return Notice(t, kind, number, original, fields[8].strip(), side, qty, price, fields[15].strip(), _venue(fields))
+
+
+def _kind(fields: Sequence[str]) -> NoticeKind | None:
+    change, refused, filled, accepted = fields[5], fields[12], fields[13], fields[14]
+    if refused == "1":
+        return "refused"
+    if filled == "2":
+        return "filled"
+    if accepted == "3":
+        return "cancelled"
+    if change == NORMAL:
+        return "accepted"
+    if accepted == "1":
+        return None
+    return "cancelled" if change == CANCEL else "revised"
+
+
+def _venue(fields: Sequence[str]) -> Venue:
+    exchange = fields[19] if len(fields) >= WIDE else fields[18][:1]
+    return ORD_EXG_GB.get(exchange, Venue.KRX)
+
+
+class Cipher:
+    """AES-256-CBC with PKCS7; key (32 characters) and iv (16) as they stand; one per channel and connection."""
+
+    def __init__(self, key: str, iv: str) -> None:
+        from cryptography.hazmat.primitives.ciphers import Cipher as Aes
+        from cryptography.hazmat.primitives.ciphers import algorithms, modes
+
+        if len(key.encode()) != 32 or len(iv.encode()) != 16:
+            raise FrameError("the key of the exec notices has a wrong length", "they are read from REST instead")
+        self._aes = Aes(algorithms.AES256(key.encode()), modes.CBC(iv.encode()))
+
+    def encrypt(self, text: str) -> str:
+        """Base64 of the encrypted text."""
+        from cryptography.hazmat.primitives.padding import PKCS7
+
+        padder, encryptor = PKCS7(128).padder(), self._aes.encryptor()
+        padded = padder.update(text.encode()) + padder.finalize()
+        return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
+
+    def decrypt(self, payload: str) -> str:
+        """The text of a base64 payload. Raises FrameError."""
+        from cryptography.hazmat.primitives.padding import PKCS7
+
+        decryptor, unpadder = self._aes.decryptor(), PKCS7(128).unpadder()
+        try:
+            padded = decryptor.update(base64.b64decode(payload, validate=True)) + decryptor.finalize()
+            return (unpadder.update(padded) + unpadder.finalize()).decode()
+        except (ValueError, binascii.Error):
+            raise FrameError("an exec notice cannot be decrypted", "the feed goes on without it") from None

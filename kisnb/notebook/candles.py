@@ -1,0 +1,94 @@
+"""What a candle chart shows: bars and the fills that fell into them, as plain rows. Prices in won, times in KST."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.clock import kst_datetime
+from kisnb.orders import Order
+from kisnb.terms import Side
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RISE = "#d60000"
+FALL = "#0051c7"
+
+
+class Candle(msgspec.Struct, frozen=True, gc=False):
+    """One bar; ``t`` is its start."""
+
+    t: datetime
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+    @property
+    def rises(self) -> bool:
+        return self.close >= self.open
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """One fill on the chart."""
+
+    t: datetime
+    side: Side
+    qty: int
+    price: int
+
+    @property
+    def text(self) -> str:
+        """``"buy 10 at 71,000, 09:10:03"``."""
+        return f"{self.side} {self.qty:,} at {self.price:,}, {self.t:%H:%M:%S}"
+
+
+def candles(bars: pl.DataFrame) -> list[Candle]:
+    """The rows of a frame with the columns t, open, high, low, close, volume, in the order of time."""
+    return [Candle(*row) for row in bars.select("t", "open", "high", "low", "close", "volume").iter_rows()]
+
+
+def marks(orders: Iterable[Order]) -> list[Mark]:
+    """The fills of orders, in the order of time."""
+    found = [Mark(kst_datetime(f.t), o.side, f.qty, f.price) for o in orders for f in o.fills]
+    return sorted(found, key=lambda mark: mark.t)
+
+
+def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
+    """At most so many candles: neighbours joined, the first and last price and the extremes kept."""
+    size = -(-len(rows) // at_most) or 1
+    return [_joined(rows[i : i + size]) for i in range(0, len(rows), size)]
+
+
+def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
+    """The index of the candle that holds moment ``t``; None before the first one."""
+    index = bisect_right(rows, t, key=lambda candle: candle.t) - 1
+    return index if index >= 0 else None
+
+
+def summary(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
+    """One line: span, the four prices, volume, number of fills."""
+    if not rows:
+        return f"{title}: no bars yet"
+    whole = _joined(rows)
+    return (
+        f"{title}: {len(rows)} bars {rows[0].t:%H:%M} to {rows[-1].t:%H:%M}, open {whole.open:,} high {whole.high:,} "
+        f"low {whole.low:,} close {whole.close:,}, volume {whole.volume:,}, fills {len(fills)}"
+    )
+
+
+def _joined(part: Sequence[Candle]) -> Candle:
+    return Candle(
+        t=part[0].t,
+        open=part[0].open,
+        high=max(c.high for c in part),
+        low=min(c.low for c in part),
+        close=part[-1].close,
+        volume=sum(c.volume for c in part),
+    )

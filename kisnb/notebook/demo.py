@@ -1,0 +1,90 @@
+"""``make demo``: the quickstart notebook through a whole simulated day, without a browser.
+
+Progress of the simulated clock on the terminal, the report as a file, a summary at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kisnb.clock import kst_seconds
+from kisnb.desk.simulator_process import find_simulator
+from kisnb.paths import data_dir, state_dir
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+OPENS, CLOSES = 9 * 3600, 15 * 3600 + 1800
+
+
+def main(report: Path) -> int:
+    """Exit status 0 when every cell ran and the report stands."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    report = report.resolve()
+    report.parent.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    print(f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}")
+    began = time.monotonic()
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": report.parent}})
+    done = threading.Event()
+    shown = threading.Thread(target=_show_clock, args=(done,), daemon=True)
+    shown.start()
+    try:
+        client.execute()
+    except CellExecutionError as e:
+        print(f"\nthe notebook stopped:\n{e}", file=sys.stderr)
+        return 1
+    finally:
+        done.set()
+        shown.join()
+    if not report.exists():
+        print(f"the notebook wrote no {report.name}", file=sys.stderr)
+        return 1
+    _summary(notebook)
+    print(f"report: {os.path.relpath(report)} ({report.stat().st_size:,} bytes), {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _show_clock(done: threading.Event) -> None:
+    """A bar over the trading day, from the simulator's own clock."""
+    from tqdm import tqdm
+
+    with tqdm(total=CLOSES - OPENS, unit="s", desc="simulated day", leave=True, disable=None) as bar:
+        while not done.wait(0.3):
+            address = find_simulator(state_dir())
+            if address is not None and (now := _now(address.control)) is not None:
+                bar.n = min(max(kst_seconds(now) - OPENS, 0), CLOSES - OPENS)
+                bar.refresh()
+
+
+def _now(control: str) -> int | None:
+    try:
+        with urllib.request.urlopen(f"{control}/state", timeout=2) as answer:  # noqa: S310 - our own loopback address
+            said: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return int(said["now"])
+
+
+def _summary(notebook: NotebookNode) -> None:
+    """The text outputs of the last cells: what the day came to."""
+    for cell in notebook.cells[-4:]:
+        for output in cell.get("outputs", []):
+            text = output.get("text") or output.get("data", {}).get("text/plain", "")
+            if text.strip():
+                print(text.rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/report.html")))

@@ -1,0 +1,218 @@
+"""How quotes, depth, orders, books, accounts, agents and sessions look in a notebook.
+
+Each look is a pure pair of text and HTML; ``Looks`` hands them to IPython's display formatter and takes them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kisnb.clock import clock_text
+from kisnb.notebook.tables import (
+    Cell,
+    badge_text,
+    card,
+    coloured,
+    html_table,
+    number,
+    signed,
+    text_table,
+    tone,
+)
+from kisnb.terms import Mode, Side
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb.events import Depth, Quote
+    from kisnb.orders import Account, Order
+    from kisnb.session.roster import AgentView, Roster
+    from kisnb.session.session import Session
+    from kisnb.trading.order_book import OrderBook
+
+Bundle: TypeAlias = dict[str, str]
+Look: TypeAlias = Callable[[Any, Mode | None], Bundle]
+
+_ORDER_HEAD = ("time", "number", "agent", "side", "code", "quantity", "price", "filled", "average", "state", "")
+_AGENT_HEAD = (
+    "agent", "state", "code", "position", "average", "last", "realised", "unrealised", "orders", "fills", "note",
+)  # fmt: skip
+_HOLDING_HEAD = ("code", "name", "quantity", "sellable", "average", "price", "value", "PnL", "%")
+
+
+def quote_text(q: Quote) -> str:
+    """Two lines: price and change, then the day."""
+    return f"{q.code} {q.name}  {_price_line(q)}\n{_day_line(q)}"
+
+
+def quote_html(q: Quote) -> str:
+    """The body of a quote's card."""
+    price = coloured(_price_line(q), tone(q.change))
+    return f'<b>{escape(f"{q.code} {q.name}")}</b>  {price}<div style="opacity:.75">{escape(_day_line(q))}</div>'
+
+
+def _price_line(q: Quote) -> str:
+    change = f"{_arrow(q.change)} {number(abs(q.change))} ({signed(q.change_pct, 2)} %)"
+    return f"{number(q.price)}  {change}  {q.venue} {clock_text(q.t)}{'  halted' if q.halted else ''}"
+
+
+def _day_line(q: Quote) -> str:
+    return (
+        f"open {number(q.open)}  high {number(q.high)}  low {number(q.low)}  volume {number(q.volume)}"
+        f"  limits {number(q.lower)} to {number(q.upper)}  tick {number(q.tick)}"
+    )
+
+
+def depth_rows(d: Depth) -> list[list[Cell]]:
+    """The ladder: asks from far to near, then bids from near to far."""
+    asks = [[Cell(number(qty)), Cell(number(price), -1), Cell("")] for price, qty in reversed(d.asks)]
+    bids = [[Cell(""), Cell(number(price), 1), Cell(number(qty))] for price, qty in d.bids]
+    return asks + bids
+
+
+def order_rows(orders: Iterable[Order]) -> list[list[Cell]]:
+    return [
+        [
+            Cell(clock_text(o.t) if o.t else ""),
+            Cell(str(o.number or "")),
+            Cell(o.intent.agent, left=True),
+            Cell(str(o.side), 1 if o.side is Side.BUY else -1, left=True),
+            Cell(o.code, left=True),
+            Cell(number(o.quantity)),
+            Cell("market" if o.intent.price is None else number(o.intent.price)),
+            Cell(number(o.filled)),
+            Cell(number(o.average)),
+            Cell(str(o.state), left=True),
+            Cell(o.text, left=True),
+        ]
+        for o in orders
+    ]
+
+
+def holding_rows(account: Account) -> list[list[Cell]]:
+    rows = []
+    for h in account.holdings:
+        value = h.qty * h.price
+        gain = value - h.cost
+        rows.append(
+            [
+                Cell(h.code, left=True),
+                Cell(h.name, left=True),
+                Cell(number(h.qty)),
+                Cell(number(h.sellable)),
+                Cell(number(h.cost / h.qty if h.qty else None)),
+                Cell(number(h.price)),
+                Cell(number(value)),
+                Cell(signed(gain), tone(gain)),
+                Cell(signed(gain / h.cost * 100, 2) if h.cost else "", tone(gain)),
+            ]
+        )
+    return rows
+
+
+def _look_quote(q: Quote, mode: Mode | None) -> Bundle:
+    return {"text/plain": badge_text(mode) + quote_text(q), "text/html": card(mode, quote_html(q))}
+
+
+def _look_depth(d: Depth, mode: Mode | None) -> Bundle:
+    return _titled(mode, f"{d.code} depth  {d.venue} {clock_text(d.t)}", ("asks", "price", "bids"), depth_rows(d))
+
+
+def _look_order(o: Order, mode: Mode | None) -> Bundle:
+    text = repr(o).removeprefix("<Order ").removesuffix(">")
+    why = f"  {o.text}" if o.text else ""
+    shown = coloured(text, 1 if o.side is Side.BUY else -1) + escape(why)
+    return {"text/plain": f"{badge_text(mode)}{text}{why}", "text/html": card(mode, shown)}
+
+
+def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
+    orders = list(book.orders.values())
+    title = f"{book.name}: {len(orders)} orders, {len(book.open_orders)} open"
+    return _titled(mode, title, _ORDER_HEAD, order_rows(orders))
+
+
+def _look_account(account: Account, mode: Mode | None) -> Bundle:
+    cash = f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})  orderable {number(account.orderable)} won"
+    partial = "" if account.complete else "  incomplete: KIS did not send all pages"
+    return _titled(mode, cash + partial, _HOLDING_HEAD, holding_rows(account))
+
+
+def agent_rows(agents: Iterable[AgentView]) -> list[list[Cell]]:
+    return [
+        [
+            Cell(a.id, left=True),
+            Cell(str(a.state), left=True),
+            Cell(a.code, left=True),
+            Cell(number(a.position)),
+            Cell(number(a.average)),
+            Cell(number(a.last)),
+            Cell(signed(a.realised), tone(a.realised)),
+            Cell("" if a.unrealised is None else signed(a.unrealised), tone(a.unrealised or 0)),
+            Cell(number(a.orders)),
+            Cell(number(a.fills)),
+            Cell(a.note, left=True),
+        ]
+        for a in agents
+    ]
+
+
+def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
+    return _titled(mode, f"{len(agents)} agents", _AGENT_HEAD, agent_rows(agents))
+
+
+def _look_agent(agent: AgentView, mode: Mode | None) -> Bundle:
+    return _titled(mode, f"agent {agent.id}", _AGENT_HEAD, agent_rows([agent]))
+
+
+def _look_session(session: Session, _mode: Mode | None) -> Bundle:
+    title = f"{session.label}  {session.clock_text()} KST"
+    return {"text/plain": f"{badge_text(session.mode)}{title}", "text/html": card(session.mode, escape(title))}
+
+
+def _titled(mode: Mode | None, title: str, head: tuple[str, ...], rows: list[list[Cell]]) -> Bundle:
+    text, html = badge_text(mode) + title, ""
+    if rows:
+        text, html = f"{text}\n{text_table(head, rows)}", html_table(head, rows)
+    return {"text/plain": text, "text/html": card(mode, escape(title), html)}
+
+
+def _arrow(change: int) -> str:
+    return "▲" if change > 0 else "▼" if change < 0 else "-"
+
+
+LOOKS: dict[tuple[str, str], Look] = {
+    ("kisnb.events", "Quote"): _look_quote,
+    ("kisnb.events", "Depth"): _look_depth,
+    ("kisnb.orders", "Order"): _look_order,
+    ("kisnb.orders", "Account"): _look_account,
+    ("kisnb.trading.order_book", "OrderBook"): _look_book,
+    ("kisnb.session.roster", "Roster"): _look_roster,
+    ("kisnb.session.roster", "AgentView"): _look_agent,
+    ("kisnb.session.session", "Session"): _look_session,
+}
+"""By module and class, so that showing a quote is known before quotes are imported."""
+
+
+class Looks:
+    """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open."""
+
+    def __init__(self, shell: InteractiveShell, mode: Callable[[], Mode | None]) -> None:
+        assert shell.display_formatter is not None
+        self._formatter = shell.display_formatter.mimebundle_formatter
+        self._mode = mode
+
+    def add(self) -> None:
+        for (module, name), look in LOOKS.items():
+            self._formatter.for_type_by_name(module, name, self._shown(look))
+
+    def remove(self) -> None:
+        for module, name in LOOKS:
+            self._formatter.pop(f"{module}.{name}", None)
+
+    def _shown(self, look: Look) -> Callable[..., Bundle]:
+        def show(value: object, include: object = None, exclude: object = None) -> Bundle:  # noqa: ARG001
+            return look(value, self._mode())
+
+        return show

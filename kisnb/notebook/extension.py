@@ -1,0 +1,80 @@
+"""``%load_ext kisnb``: what the extension adds to a shell, and how all of it is taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kisnb.notebook.completion import KisMatcher
+from kisnb.notebook.display import Looks
+from kisnb.notebook.lifecycle import CloseAtExit
+from kisnb.notebook.magics import KisMagics
+from kisnb.notebook.transform import AwaitMagics
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class Extension:
+    """Everything that kisnb puts into one shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.kis = KisMagics(shell)
+        self._shell: Any = shell  # an attribute of our own is put on it
+        self._transform = AwaitMagics(shell)
+        self._matcher = KisMatcher(self.kis)
+        self._looks = Looks(shell, lambda: self.kis.mode)
+        self._at_exit = CloseAtExit(shell, self.kis)
+        self._callbacks: list[tuple[str, Callable[..., None]]] = [
+            ("pre_run_cell", self.kis.keys.pre_run_cell),
+            ("pre_run_cell", self.kis.guard.pre_run_cell),
+            ("post_run_cell", self.kis.guard.post_run_cell),
+            ("post_run_cell", self.kis.keys.post_run_cell),
+        ]
+
+    def load(self) -> None:
+        shell = self._shell
+        shell.kis = self.kis
+        shell.register_magics(self.kis)
+        shell.input_transformers_post.append(self._transform)
+        if shell.Completer is not None:
+            shell.Completer.custom_matchers.append(self._matcher.match)
+        for event, callback in self._callbacks:
+            shell.events.register(event, callback)
+        self._looks.add()
+        self._at_exit.add()
+        self.kis.keys.begin_loading_cell()
+
+    def unload(self) -> None:
+        shell = self._shell
+        self.kis.detach()
+        self._at_exit.remove()
+        self._looks.remove()
+        for event, callback in self._callbacks:
+            shell.events.unregister(event, callback)
+        self.kis.guard.release()
+        if shell.Completer is not None:
+            shell.Completer.custom_matchers.remove(self._matcher.match)
+        shell.input_transformers_post.remove(self._transform)
+        shell.configurables.remove(self.kis)
+        shell.magics_manager.registry.pop(type(self.kis).__name__, None)
+        for kind in ("line", "cell"):
+            shell.magics_manager.magics[kind].pop("kis", None)
+        del shell.kis
+
+
+_loaded: dict[int, Extension] = {}
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Called by ``%load_ext kisnb``: silent, no network, nothing heavy."""
+    if id(shell) not in _loaded:
+        extension = _loaded[id(shell)] = Extension(shell)
+        extension.load()
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Called by ``%unload_ext kisnb``: IPython is as it was; the desk stays up."""
+    extension = _loaded.pop(id(shell), None)
+    if extension is not None:
+        extension.unload()

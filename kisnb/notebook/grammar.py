@@ -1,0 +1,229 @@
+"""The grammar of ``%kis``: the usage line that help shows is also what a command is parsed by.
+
+In a usage line ``CODE`` is a word, ``a|b`` a choice, ``[...]`` optional, ``--flag`` a switch, ``--name X`` an option
+with a value, ``[X ...]`` the rest of the line and ``[--NAME VALUE ...]`` options of any name.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from enum import StrEnum
+
+from kisnb.clock import parse_time
+from kisnb.errors import BadInput
+from kisnb.terms import OrderKind, Venue
+
+_NUMBER = re.compile(r"\d+|\d{1,3}(,\d{3})+|\d+(_\d+)+")
+_SPAN = re.compile(r"\d+[smhd]")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that stands at its place."""
+
+    name: str
+    """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one has a converter."""
+    required: bool
+    rest: bool = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(a for a in self.name.split("|") if a.islower())
+
+    @property
+    def kind(self) -> str | None:
+        """The upper-case alternative."""
+        return next((a for a in self.name.split("|") if a.isupper()), None)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One verb's grammar."""
+
+    text: str
+    words: tuple[Word, ...]
+    options: Mapping[str, Word | None]
+    """Option to its value; None for a switch."""
+    any_option: bool
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed: the converted words (None where an optional one is missing) and options."""
+
+    words: tuple[object, ...]
+    options: Mapping[str, object]
+    call: str
+    """The command as it stands in the cell, before ``{}`` expansion."""
+
+    def number(self, at: int) -> int:
+        value = self.words[at]
+        assert isinstance(value, int)
+        return value
+
+    def text(self, at: int) -> str:
+        return str(self.words[at])
+
+
+def usage(text: str) -> Usage:
+    """Read a usage line."""
+    words: list[Word] = []
+    options: dict[str, Word | None] = {}
+    any_option = False
+    for group in re.findall(r"\[[^\]]*\]|[^\s\[\]]+", text):
+        optional = group.startswith("[")
+        inside = group.strip("[]").split()
+        if inside[0] == "--NAME":
+            any_option = True
+        elif inside[0].startswith("-"):
+            options[inside[0]] = Word(inside[1], required=True) if len(inside) > 1 else None
+        else:
+            rest = inside[-1] == "..."
+            names = inside[:-1] if rest else inside
+            words += [Word(name, required=not optional or i > 0, rest=rest) for i, name in enumerate(names)]
+    return Usage(text, tuple(words), options, any_option)
+
+
+def split(text: str) -> list[str]:
+    """The words of a command: quotes keep blanks together, a lone ``#`` begins a comment."""
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = lexer.escape = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        raise BadInput(f"A quotation mark is not closed in: {text}", "Close it, or leave it out") from None
+    return words[: words.index("#")] if "#" in words else words
+
+
+def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
+    """Fit ``tokens`` into the verb's grammar; raises BadInput with the usage line."""
+    cure = f"Write %kis {verb} {grammar.text}".rstrip()
+    said: list[str] = []
+    options: dict[str, object] = {}
+    priced = any(w.kind == "PRICE" for w in grammar.words)
+    queue = iter(t for t in tokens if not (priced and t == "@"))
+    for token in queue:
+        if re.match(r"--?[^\W\d]", token):
+            name, value = _option(verb, grammar, token, queue, cure)
+            options[name] = value
+        else:
+            said.append(token)
+    return Typed(tuple(_words(verb, grammar, said, cure)), options, call)
+
+
+def _option(verb: str, grammar: Usage, token: str, queue: Iterator[str], cure: str) -> tuple[str, object]:
+    name, _, attached = token.partition("=")
+    if name in grammar.options:
+        word = grammar.options[name]
+    elif grammar.any_option and name.startswith("--"):
+        word = Word("VALUE", required=True)
+    else:
+        raise BadInput(f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options)}", cure)
+    key = name.lstrip("-").replace("-", "_")
+    if word is None:
+        return key, True
+    value = attached or next(queue, None)
+    if value is None:
+        raise BadInput(f"%kis {verb}: {name} needs a value", cure)
+    return key, _convert(word, value, cure)
+
+
+def _words(verb: str, grammar: Usage, said: list[str], cure: str) -> Iterator[object]:
+    for at, word in enumerate(grammar.words):
+        if word.rest:
+            yield " ".join(said[at:])
+            return
+        if at < len(said):
+            yield _convert(word, said[at], cure)
+        elif word.required and not (at and grammar.words[at - 1].required is False and at - 1 >= len(said)):
+            raise BadInput(f"%kis {verb}: {word.name} is missing", cure)
+        else:
+            yield None
+    if len(said) > len(grammar.words):
+        raise BadInput(f"%kis {verb}: too many words, from {said[len(grammar.words)]!r} on", cure)
+
+
+def _convert(word: Word, text: str, cure: str) -> object:
+    if text in word.choices:
+        return text
+    if word.kind is None:
+        raise BadInput(f"{text!r} is none of {', '.join(word.choices)}{did_you_mean(text, word.choices)}", cure)
+    try:
+        return _CONVERTERS.get(word.kind, str)(text)
+    except ValueError as error:
+        raise BadInput(str(error), cure) from None
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """``". Did you mean quote?"``, or nothing when nothing is near."""
+    near = get_close_matches(text.lower(), list(known), n=1, cutoff=0.5)
+    return f". Did you mean {near[0]}?" if near else ""
+
+
+def _whole(text: str, what: str) -> int:
+    if text.startswith("@"):
+        raise ValueError(f"{what} is missing before the price {text}")
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is no whole number, and {what} must be one")
+    return int(text.replace(",", ""))
+
+
+def _quantity(text: str) -> int:
+    qty = _whole(text, "the quantity in shares")
+    if qty < 1:
+        raise ValueError("The quantity must be at least 1 share")
+    return qty
+
+
+def _price(text: str) -> int:
+    price = _whole(text.removeprefix("@"), "the price in won")
+    if price < 1:
+        raise ValueError("The price must be at least 1 won; leave it out for a market order")
+    return price
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is no date; write it as YYYY-MM-DD") from None
+
+
+def _time(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+def _span(text: str) -> str:
+    if not _SPAN.fullmatch(text):
+        raise ValueError(f"{text!r} is no length of a bar; write it as 1m, 30s, 1h")
+    return text
+
+
+def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
+    def convert(text: str) -> StrEnum:
+        for member in kinds:
+            if text.lower() == member.value.lower():
+                return member
+        raise ValueError(f"There is no {what} {text!r}; it is one of {', '.join(kinds)}")
+
+    return convert
+
+
+_CONVERTERS: dict[str, Callable[[str], object]] = {
+    "QTY": _quantity,
+    "PRICE": _price,
+    "N": lambda text: _whole(text, "the seed"),
+    "D": _day,
+    "T": _time,
+    "TIME": _time,
+    "SPAN": _span,
+    "V": _one_of(Venue, "venue"),
+    "K": _one_of(OrderKind, "kind of order"),
+}

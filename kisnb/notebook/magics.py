@@ -1,0 +1,220 @@
+"""``%kis`` and ``%%kis``: read a command, run its verb on the open session, in the cell's loop where that can be."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.utils.text import DollarFormatter
+
+from kisnb.errors import BadInput, NotOpen
+from kisnb.notebook.cell_keys import CellKeys
+from kisnb.notebook.frames import locals_of_user
+from kisnb.notebook.grammar import Typed, parse, split
+from kisnb.notebook.interrupt import InterruptGuard
+from kisnb.notebook.lifecycle import close_now
+from kisnb.notebook.verbs import Verb, find
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb.session.session import Session
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that has been read: its verb, its words, and whether its result is shown."""
+
+    verb: Verb
+    typed: Typed
+    silent: bool
+
+
+@magics_class
+class KisMagics(Magics):
+    """The desk's commands in one shell. ``line`` and ``cell`` are what awaited magics call."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.session: Session | None = None
+        """The open session."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop that the session lives in."""
+        self.keys = CellKeys(shell)
+        self.guard = InterruptGuard(shell)
+        self._opened: dict[str, object] = {}
+
+    @line_magic("kis")  # type: ignore[arg-type]
+    @no_var_expand
+    def line_magic(self, text: str) -> object:
+        """Trade, look, steer agents; ``%kis help`` lists the verbs."""
+        return self._now([self._read(text)])
+
+    @cell_magic("kis")  # type: ignore[arg-type]
+    @no_var_expand
+    def cell_magic(self, line: str, body: str) -> object:
+        """Several commands, one a line."""
+        return self._now([self._read(text) for text in _commands(line, body)])
+
+    def line(self, text: str) -> Awaitable[object]:
+        """The awaited twin of ``%kis``; what is wrong with ``text`` is raised at once."""
+        return self._run([self._read(text)])
+
+    def cell(self, line: str, body: str) -> Awaitable[object]:
+        """The awaited twin of ``%%kis``."""
+        return self._run([self._read(text) for text in _commands(line, body)])
+
+    @property
+    def user_ns(self) -> dict[str, Any]:
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode of the session that is open; None without one."""
+        return self.session.mode if self.session else None
+
+    def require(self) -> Session:
+        """The open session; raises NotOpen."""
+        if self.session is None or self.session.closed:
+            raise NotOpen("No desk is open in this notebook", "Open one with %kis open sim")
+        return self.session
+
+    async def open(self, mode: str, options: dict[str, object]) -> Session:
+        """The session on this target: the open one, else a new one; the session on another target is closed first."""
+        from kisnb.session.connect import connect
+
+        wanted = {"mode": mode, **options}
+        if self._is_open_on(wanted):
+            return self.require()
+        await self.close()
+        session = await connect(mode, **options)  # type: ignore[arg-type]
+        self._take(session)
+        self._opened = wanted
+        self._name()
+        return session
+
+    async def close(self) -> None:
+        """Leave the desk, when one is open."""
+        session, self.session = self.session, None
+        if session is not None:
+            await session.close()
+
+    def detach(self) -> None:
+        """Leave the desk without waiting, and take the variable ``session`` away."""
+        session, self.session = self.session, None
+        if session is not None and self.loop is not None:
+            close_now(session, self.loop)
+        if session is not None and self.user_ns.get("session") is session:
+            del self.user_ns["session"]
+
+    def _is_open_on(self, wanted: Mapping[str, object]) -> bool:
+        session = self.session
+        if session is None or session.closed or session.link == "desk lost" or wanted.get("fresh"):
+            return False
+        return all(self._opened.get(name) == value for name, value in wanted.items())
+
+    def _take(self, session: Session) -> None:
+        self.session = session
+        self.loop = asyncio.get_running_loop()
+        session.key_source = self._key_of_call
+
+    def _name(self) -> None:
+        from kisnb.session.session import Session
+
+        known = self.user_ns.get("session")
+        if known is None or isinstance(known, Session):
+            self.user_ns["session"] = self.session
+        else:
+            print(
+                f"The variable session is a {type(known).__name__} of yours and stays so; the open session is "
+                "get_ipython().kis.session"
+            )
+
+    def _key_of_call(self, again: bool) -> str | None:
+        return self.key(self.keys.call_in_cell(), again=again)
+
+    def code(self, text: str) -> str:
+        """The code that ``text`` means: a code, a full Korean name, or a part of just one name. Raises BadInput."""
+        universe = self.require().universe
+        if text in universe:
+            return text
+        found = [i for i in universe.search(text) if text.casefold() in i.name.casefold()]
+        exact = [i for i in found if i.name == text] or found
+        if len(exact) > 1:
+            shown = ", ".join(f"{i.code} {i.name}" for i in exact[:6])
+            raise BadInput(f"{text!r} may be any of {len(exact)} issues", f"Write the code: {shown}")
+        return exact[0].code if exact else universe.get(text).code
+
+    def key(self, call: str, *, again: bool) -> str | None:
+        """The idempotency key of the order call ``call`` of the cell that runs now; None outside cells."""
+        session = self.require()
+        orders = session.book.orders
+        return self.keys.mint(session.mode, session.scope, call, again=again, taken=orders.__contains__)
+
+    def _read(self, text: str) -> Command:
+        call = text.strip()
+        silent = call.endswith(";")
+        call = call.rstrip("; ")
+        tokens = split(self._expanded(call))
+        verb = find(tokens[0] if tokens else "help")
+        return Command(verb, parse(verb.name, verb.usage, tokens[1:], call), silent)
+
+    def _expanded(self, call: str) -> str:
+        if "{" not in call and "$" not in call:
+            return call
+        names = {**self.user_ns, **locals_of_user(self.user_ns)}
+        try:
+            expanded: str = DollarFormatter().vformat(call, [], names)
+            return expanded
+        except Exception as error:
+            raise BadInput(f"%kis {call}: {error}", "Between braces stand variables of the notebook") from None
+
+    async def _run(self, commands: list[Command]) -> object:
+        value: object = None
+        for command in commands:
+            _show(value)
+            try:
+                value = command.verb.run(self, self.require() if command.verb.needs_session else None, command.typed)
+                if inspect.isawaitable(value):
+                    value = await value
+            except asyncio.CancelledError as error:
+                raise self.guard.readable(error) from None
+            if command.silent:
+                value = None
+        return value
+
+    def _now(self, commands: list[Command]) -> object:
+        value: object = None
+        for command in commands:
+            _show(value)
+            verb = command.verb
+            if not verb.blocking:
+                raise BadInput(
+                    f"%kis {verb.name} has to be awaited, and here it cannot be",
+                    "Write it at the top level of a cell: not in a def or class body, not after %time, not in the cell "
+                    "of %load_ext",
+                )
+            value = verb.run(self, self.require().blocking if verb.needs_session else None, command.typed)
+            if command.silent:
+                value = None
+        return value
+
+
+def _commands(line: str, body: str) -> list[str]:
+    """The commands of ``%%kis``: its own line and the lines below, without blank ones and comments."""
+    return [text for text in [line, *body.splitlines()] if text.strip() and not text.lstrip().startswith("#")]
+
+
+def _show(value: object) -> None:
+    if value is not None:
+        from IPython.display import display
+
+        display(value)  # type: ignore[no-untyped-call]

@@ -1,0 +1,22 @@
+"""Live panels: one Python file and one ESM file each; nothing is built and nothing is loaded from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kisnb.errors import BadInput
+
+if TYPE_CHECKING:
+    from kisnb.notebook.panels.desk_panel import DeskPanel
+    from kisnb.session.session import Session
+
+PANELS = ("desk",)
+
+
+def open_panel(session: Session, name: str = "desk") -> DeskPanel:
+    """The session's panel of this name; raises BadInput for a name that there is not."""
+    from kisnb.notebook.panels.desk_panel import desk_panel
+
+    if name not in PANELS:
+        raise BadInput(f"there is no panel {name!r}", f"the panels: {', '.join(PANELS)}")
+    return desk_panel(session)

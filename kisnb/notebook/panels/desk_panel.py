@@ -1,0 +1,111 @@
+"""The desk panel: agents and orders of a session, live in the notebook.
+
+The session says "something changed", up to a thousand times a second; the panel looks at most ``PER_SECOND`` times and
+sends only the cells that differ. A front end that opens, reopens or missed a message asks for a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anywidget import AnyWidget
+
+from kisnb.errors import KisnbError
+from kisnb.notebook.panels.desk_html import desk_html, desk_text
+from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_rows, header, order_rows
+from kisnb.notebook.panels.row_deltas import TableFeed
+
+if TYPE_CHECKING:
+    from kisnb.session.session import Session
+
+PER_SECOND = 10
+BEAT = 1.0
+"""Seconds of wall time between signs of life; a view that misses a few says so (a blocked or dead kernel)."""
+
+
+class DeskPanel(AnyWidget):
+    """A live view of a session; showing it twice shows the same panel twice. Make it in the notebook's loop."""
+
+    _esm = Path(__file__).with_suffix(".js")
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+        self._feed = TableFeed({"agents": AGENT_COLUMNS, "orders": ORDER_COLUMNS})
+        self._pending: asyncio.TimerHandle | None = None
+        self._note = ""
+        self._work: set[asyncio.Task[None]] = set()
+        self._beat = self._loop.call_later(BEAT, self._sign_of_life)
+        self._unsubscribe = session.on_change(self._changed)
+        self.on_msg(self._from_front_end)
+        self._refresh()
+
+    def _changed(self) -> None:
+        if self._pending is None:
+            self._pending = self._loop.call_later(1 / PER_SECOND, self._refresh)
+
+    def _refresh(self) -> None:
+        self._pending = None
+        tables = {"agents": agent_rows(self._session.agents), "orders": order_rows(self._session.book.orders.values())}
+        message = self._feed.changes({**header(self._session), "note": self._note}, tables)
+        if message is not None:
+            self.send(message)
+        if self._session.link == "closed":
+            self._stop_following()
+
+    def _stop_following(self) -> None:
+        """The session is over: what was shown last stays, and is still there for a page that opens later."""
+        _following.pop(self._session, None)
+        self._unsubscribe()
+        self._beat.cancel()
+
+    def _sign_of_life(self) -> None:
+        self._beat = self._loop.call_later(BEAT, self._sign_of_life)
+        self.send({"kind": "beat"})
+        self._refresh()
+
+    def _from_front_end(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        # May run in a thread of a subshell, beside another running loop: only hand over.
+        self._loop.call_soon_threadsafe(self._asked, content)
+
+    def _asked(self, content: dict[str, Any]) -> None:
+        match content:
+            case {"kind": "ready"}:
+                self.send(self._feed.snapshot())
+            case {"kind": "cancel", "key": str(key)}:
+                self._start(self._session.cancel(key))
+            case {"kind": "stop", "key": str(agent)}:
+                self._start(self._session.agents.stop(agent))
+
+    def _start(self, action: Coroutine[Any, Any, object]) -> None:
+        task = self._loop.create_task(self._carry_out(action), name="desk panel")
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _carry_out(self, action: Coroutine[Any, Any, object]) -> None:
+        try:
+            await action
+            self._note = ""
+        except KisnbError as error:
+            self._note = str(error)
+        self._changed()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle or ({}, {})
+        return data | {"text/plain": desk_text(self._session), "text/html": desk_html(self._session)}, metadata
+
+
+_following: dict[Session, DeskPanel] = {}
+
+
+def desk_panel(session: Session) -> DeskPanel:
+    """The desk panel of a session, made when first asked for."""
+    panel = _following.get(session)
+    if panel is None:
+        panel = _following[session] = DeskPanel(session)
+    return panel

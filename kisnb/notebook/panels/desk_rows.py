@@ -1,0 +1,104 @@
+"""The desk panel's tables as rows of plain text: agents, orders, and the header above them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from kisnb.clock import clock_text
+from kisnb.notebook.panels.row_deltas import Cells, Column
+from kisnb.notebook.tables import badge_html, number, signed
+from kisnb.orders import Order
+
+if TYPE_CHECKING:
+    from kisnb.session.roster import AgentView
+    from kisnb.session.session import Session
+
+AGENT_COLUMNS = (
+    Column("agent"),
+    Column("code"),
+    Column("state", "state"),
+    Column("position", "number"),
+    Column("average", "number"),
+    Column("last", "number"),
+    Column("realised", "signed"),
+    Column("unrealised", "signed"),
+    Column("orders", "number"),
+    Column("fills", "number"),
+    Column("note", "note"),
+)
+ORDER_COLUMNS = (
+    Column("time"),
+    Column("number", "number"),
+    Column("agent"),
+    Column("code"),
+    Column("side", "side"),
+    Column("qty", "number"),
+    Column("price", "number"),
+    Column("filled", "number"),
+    Column("at", "number"),
+    Column("state", "state"),
+    Column("note", "note"),
+)
+ORDERS_SHOWN = 200
+"""Newest orders in the panel; open ones stay in it however old they are."""
+
+
+def header(session: Session) -> dict[str, str]:
+    """Mode, label, clock, link and trading state of a session, in words; the badge is HTML of ours."""
+    return {
+        "mode": str(session.mode),
+        "badge": badge_html(session.mode),
+        "label": session.label,
+        "clock": session.clock_text(),
+        "link": session.link,
+        "halt": "" if session.halt_state == "active" else session.halt_state,
+    }
+
+
+def agent_rows(agents: Iterable[AgentView]) -> dict[str, Cells]:
+    """One row per agent, by its id."""
+    return {agent.id: agent_cells(agent) for agent in agents}
+
+
+def order_rows(orders: Iterable[Order]) -> dict[str, Cells]:
+    """One row per order, newest first, by its key; ``orders`` come oldest first."""
+    newest_first = list(orders)[::-1]
+    recent = islice(newest_first, ORDERS_SHOWN)
+    older_open = (o for o in islice(newest_first, ORDERS_SHOWN, None) if o.is_open)
+    return {order.key: order_cells(order) for part in (recent, older_open) for order in part}
+
+
+def agent_cells(agent: AgentView) -> Cells:
+    """The cells of ``AGENT_COLUMNS``."""
+    return (
+        agent.id,
+        agent.code,
+        str(agent.state),
+        number(agent.position),
+        number(agent.average),
+        number(agent.last),
+        signed(agent.realised),
+        "" if agent.unrealised is None else signed(agent.unrealised),
+        number(agent.orders),
+        number(agent.fills),
+        agent.note,
+    )
+
+
+def order_cells(order: Order) -> Cells:
+    """The cells of ``ORDER_COLUMNS``."""
+    return (
+        clock_text(order.t),
+        str(order.number or ""),
+        order.intent.agent,
+        order.code,
+        str(order.side),
+        number(order.quantity),
+        "market" if order.intent.price is None else number(order.intent.price),
+        number(order.filled),
+        number(order.average),
+        "cancelling" if order.cancel_asked and order.is_open else str(order.state),
+        order.text,
+    )

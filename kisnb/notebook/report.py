@@ -1,0 +1,89 @@
+"""A session's day as one HTML file that needs nothing else: no server, no network, no kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.errors import ConfigError
+from kisnb.notebook.candle_figure import candle_figure
+from kisnb.notebook.panels.desk_html import shown
+from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
+from kisnb.notebook.tables import badge_html, html_table
+
+if TYPE_CHECKING:
+    from kisnb.session.session import Session
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+class Report:
+    """Where a report was written, and what it vouches for."""
+
+    def __init__(self, path: Path, size: int, content_hash: str) -> None:
+        self.path = path
+        self.size = size
+        self.content_hash = content_hash
+        """The same numbers give the same hash; the file differs in the moment of writing."""
+
+    def __repr__(self) -> str:
+        return f"{self.path}, {self.size / 1e6:.1f} MB, content {self.content_hash}"
+
+    def _repr_html_(self) -> str:
+        link = f'<a href="{escape(str(self.path), quote=True)}" target="_blank">{escape(str(self.path))}</a>'
+        return f"Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
+
+
+def write_report(session: Session, path: str | Path = "report.html") -> Report:
+    """Write the report of ``session`` to ``path``, in one step: readers see the old file or the new one.
+
+    Raises ConfigError when the file cannot be written.
+    """
+    path = Path(path)
+    day = numbers(session)
+    page = report_html(day, session.run).encode()
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(page)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        cure = "name another file: %kis report -o FILE"
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", cure) from error
+    return Report(path, len(page), day.content_hash)
+
+
+def report_html(day: Numbers, run: str) -> str:
+    """The whole page, plotly.js included when there is something to draw; ``run`` is named and not hashed."""
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    return template.render(
+        day=day,
+        run=run,
+        badge=badge_html(day.mode),
+        results=[(table.title, _table_html(table)) for table in day.results],
+        records=[(table.title, _table_html(table)) for table in day.records],
+        figures=[_figure_json(chart) for chart in day.charts],
+        plotly=get_plotlyjs() if day.charts else "",
+    )
+
+
+def _table_html(table: Table) -> str:
+    if not table.rows:
+        return "<p>none</p>"
+    cells = [[shown(c, text) for c, text in zip(table.columns, row, strict=True)] for row in table.rows]
+    return html_table([c.name for c in table.columns], cells)
+
+
+def _figure_json(chart: StockChart) -> str:
+    """The figure as JSON that may stand inside a script element."""
+    figure = candle_figure(chart.title, chart.candles, chart.fills)
+    return json.dumps(json.loads(figure.to_json()), ensure_ascii=False).replace("<", "\\u003c")

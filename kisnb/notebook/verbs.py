@@ -1,0 +1,232 @@
+"""The verbs of ``%kis``: one table of name, usage, help and what is done.
+
+A verb's function gets the desk's door: the session itself, whose answers are awaited, or ``session.blocking``, whose
+answers are there at once. Verbs that need the notebook's loop have no blocking side and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kisnb.errors import BadInput
+from kisnb.notebook.grammar import Typed, Usage, did_you_mean, usage
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kisnb.notebook.magics import KisMagics
+    from kisnb.session.session import Session
+    from kisnb.trading.agent import Agent
+
+Run: TypeAlias = Callable[["KisMagics", Any, Typed], object]
+"""Gets the magics, the door (None where no session is needed) and what was typed; the result may be awaitable."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One row of the table."""
+
+    name: str
+    usage: Usage
+    help: str
+    run: Run
+    blocking: bool = False
+    """Whether it works where await cannot be."""
+    needs_session: bool = True
+
+    @property
+    def line(self) -> str:
+        return f"%kis {self.name} {self.usage.text}".rstrip()
+
+
+def _quote(kis: KisMagics, door: Any, typed: Typed) -> object:
+    return door.quote(kis.code(typed.text(0)))
+
+
+def _depth(kis: KisMagics, door: Any, typed: Typed) -> object:
+    return door.depth(kis.code(typed.text(0)))
+
+
+def _bars(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
+    return kis.require().bars(kis.code(typed.text(0)), every=str(typed.options.get("every", "1m")))
+
+
+def _chart(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    from kisnb.notebook.charts import chart
+
+    session, code = kis.require(), kis.code(typed.text(0))
+    bars = session.bars(code, every=str(typed.options.get("every", "1m")))
+    orders = [o for o in session.book.orders.values() if o.code == code]
+    return chart(bars, orders, f"{code} {session.universe.get(code).name}")
+
+
+def _buy(kis: KisMagics, door: Any, typed: Typed) -> object:
+    return _order(kis, door.buy, typed)
+
+
+def _sell(kis: KisMagics, door: Any, typed: Typed) -> object:
+    return _order(kis, door.sell, typed)
+
+
+def _order(kis: KisMagics, send: Callable[..., object], typed: Typed) -> object:
+    code, qty, price = kis.code(typed.text(0)), typed.number(1), typed.words[2]
+    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
+    return send(code, qty, price, venue=typed.options.get("venue"), kind=typed.options.get("kind"), key=key)
+
+
+def _cancel(_kis: KisMagics, door: Any, typed: Typed) -> object:
+    said = typed.text(0).removeprefix("#")
+    return door.cancel(int(said) if said.isdigit() else said)
+
+
+def _orders(_kis: KisMagics, door: Any, _typed: Typed) -> object:
+    return door.orders()
+
+
+def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
+    import polars as pl
+
+    session = kis.require()
+    schema = {
+        "code": pl.String, "name": pl.String, "quantity": pl.Int64, "average": pl.Float64, "cost": pl.Int64,
+        "realised": pl.Int64, "realised_net": pl.Int64,
+    }
+    rows = [
+        (p.code, session.universe.get(p.code).name, p.qty, p.average, p.cost, p.realised, p.realised_net)
+        for p in session.book.positions.values()
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _balance(_kis: KisMagics, door: Any, _typed: Typed) -> object:
+    return door.balance()
+
+
+def _agents(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    agents = kis.require().agents
+    action, name = typed.words
+    if action is None:
+        return agents
+    if action == "start":
+        return agents.start(_agent(kis, str(name), dict(typed.options)))
+    return getattr(agents, str(action))(str(name))
+
+
+def _agent(kis: KisMagics, name: str, parameters: dict[str, object]) -> Agent | str:
+    """An Agent of the notebook's, a fresh one of a class or of a strategy by name, else the id of a known agent."""
+    from kisnb.trading.agent import Agent
+
+    classes = agent_classes(kis.user_ns)
+    if name in classes:
+        if "code" in parameters:
+            parameters["code"] = kis.code(str(parameters["code"]))
+        return classes[name](**parameters)
+    if parameters:
+        raise BadInput(f"{name!r} is no Agent class, so it takes no parameters", "Set them on the agent itself")
+    agents = {n: v for n, v in kis.user_ns.items() if isinstance(v, Agent)}
+    if name in agents:
+        return agents[name]
+    ids = [a.id for a in kis.require().agents]
+    if name in ids:
+        return name
+    known = [*classes, *agents, *ids]
+    raise BadInput(f"There is no agent {name!r} here{did_you_mean(name, known)}", f"There are {', '.join(known)}")
+
+
+def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
+    """The Agent classes that can be started by name: kisnb's strategies, and those of the notebook, which go before."""
+    from kisnb.strategies import NAMES, strategy
+    from kisnb.trading.agent import Agent
+
+    own = {n: v for n, v in namespace.items() if isinstance(v, type) and issubclass(v, Agent) and v is not Agent}
+    return {**{name: strategy(name) for name in NAMES}, **own}
+
+
+async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
+    await kis.require().until(typed.text(0))
+
+
+def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    from kisnb.notebook.panels import open_panel
+
+    return open_panel(kis.require(), str(typed.words[0] or "desk"))
+
+
+def _report(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    from kisnb.notebook.report import write_report
+
+    return write_report(kis.require(), Path(str(typed.options.get("o", "report.html"))))
+
+
+async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
+    await kis.require().halt(typed.text(0) or "typed in the notebook")
+
+
+def _open(kis: KisMagics, _door: Any, typed: Typed) -> Awaitable[Session]:
+    return kis.open(typed.text(0), dict(typed.options))
+
+
+def _close(kis: KisMagics, _door: Any, _typed: Typed) -> Awaitable[None]:
+    return kis.close()
+
+
+def _help(_kis: KisMagics, _door: Any, typed: Typed) -> None:
+    print(help_text(typed.words[0] if typed.words else None))
+
+
+def help_text(name: object = None) -> str:
+    """The table as text, or one row of it; raises BadInput for an unknown verb."""
+    if name is not None:
+        verb = find(str(name))
+        return f"{verb.line}\n    {verb.help}"
+    width = max(len(v.line) for v in VERBS.values() if len(v.line) < 60)
+    return "\n".join(f"{v.line:<{width}}  {v.help}" for v in VERBS.values())
+
+
+def find(name: str) -> Verb:
+    """The verb called ``name``; raises BadInput with the nearest one and the list."""
+    if name not in VERBS:
+        raise BadInput(f"%kis knows no verb {name!r}{did_you_mean(name, VERBS)}", f"Its verbs: {', '.join(VERBS)}")
+    return VERBS[name]
+
+
+def _table() -> dict[str, Verb]:
+    rows = [
+        Verb(
+            "open", usage("sim|paper|live [--quotes live] [--seed N] [--date D] [--start T] [--fresh]"),
+            "open a desk: the simulator (seed, date and start are its own), paper or live", _open, needs_session=False,
+        ),
+        Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
+        Verb("depth", usage("CODE"), "bids and asks", _depth, blocking=True),
+        Verb("bars", usage("CODE [--every SPAN]"), "bars as a polars frame, 1m by default", _bars, blocking=True),
+        Verb("chart", usage("CODE [--every SPAN]"), "candles with volume and own fills", _chart, blocking=True),
+        Verb(
+            "buy", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--key KEY] [--again]"),
+            "buy shares; no price is a market order, --again means a new order", _buy, blocking=True,
+        ),
+        Verb(
+            "sell", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--key KEY] [--again]"),
+            "sell shares, as buy", _sell, blocking=True,
+        ),
+        Verb("cancel", usage("ID|all"), "cancel an order by its number, or all of them", _cancel, blocking=True),
+        Verb("orders", usage(""), "the orders of the day", _orders, blocking=True),
+        Verb("positions", usage(""), "what was traded here, and its PnL, as a polars frame", _positions, blocking=True),
+        Verb("balance", usage(""), "cash and holdings as the broker states them", _balance, blocking=True),
+        Verb(
+            "agents", usage("[start|stop|pause|flatten ID] [--NAME VALUE ...]"),
+            "the agents; start one by the name of an Agent or of a strategy, with its parameters", _agents,
+        ),
+        Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
+        Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),
+        Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
+        Verb("halt", usage("[REASON ...]"), "stop all trading of this desk: cancels only from now on", _halt),
+        Verb("close", usage(""), "leave the desk; it stays up, and orders in the market stay there", _close),
+        Verb("help", usage("[VERB]"), "this list", _help, blocking=True, needs_session=False),
+    ]  # fmt: skip
+    return {row.name: row for row in rows}
+
+
+VERBS = _table()

@@ -1,0 +1,67 @@
+"""``make bench``: figures, never assertions."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+
+from tests.bench import hops
+
+RUNS = 7
+IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
+LOAD = """
+import os, time
+from IPython.core.interactiveshell import InteractiveShell
+import ipykernel.zmqshell
+shell = InteractiveShell.instance()
+def rss():
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+before = rss()
+t = time.perf_counter()
+shell.run_line_magic("load_ext", "kisnb")
+print(time.perf_counter() - t, rss() - before)
+"""
+
+
+def in_fresh_python(code: str) -> tuple[float, float]:
+    """Median of the two figures that ``code`` prints."""
+    runs = [
+        tuple(
+            map(
+                float,
+                subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split(),
+            )
+        )
+        for _ in range(RUNS)
+    ]
+    return statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs)
+
+
+async def open_to_quote() -> float:
+    import kisnb
+
+    began = time.perf_counter()
+    async with await kisnb.connect("sim", seed=1, fresh=True) as session:
+        await session.quote("005930")
+        return time.perf_counter() - began
+
+
+def main() -> None:
+    seconds, _ = in_fresh_python(IMPORT)
+    print(f"import kisnb                       {seconds * 1000:8.0f} ms   target < 150 ms")
+    seconds, megabytes = in_fresh_python(LOAD)
+    print(f"%load_ext kisnb                    {seconds * 1000:8.0f} ms   target < 500 ms")
+    print(f"%load_ext kisnb, memory added      {megabytes:8.1f} MB   target < 60 MB")
+    opened = statistics.median(asyncio.run(open_to_quote()) for _ in range(3))
+    print(f"%kis open sim → first quote        {opened * 1000:8.0f} ms   target < 3000 ms")
+    print("\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of 400")
+    for part, (p50, p99) in hops.measure().items():
+        print(f"  {part:32s} {p50:8.2f} ms {p99:8.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

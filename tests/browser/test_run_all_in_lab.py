@@ -1,0 +1,59 @@
+"""O11: the kernel is killed, JupyterLab starts another, Run All sends each cell's orders once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from live_lab import Lab, NotebookPage, write_notebook
+from playwright.sync_api import expect
+
+CELLS = [
+    "%load_ext kisnb\nimport os; print(os.getpid())",
+    "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00",
+    "%kis buy 005930 3",
+    "%kis buy 005930 1\n%kis buy 005930 1",
+    'for qty in (2, 4):\n    await session.buy("000660", qty)',
+    "%kis sell 005930 2",
+    "len(session.book.orders)",
+]
+ORDERS = 6
+
+
+def true_ledger(lab: Lab) -> dict[str, Any]:
+    """The account as the simulator itself has it."""
+    address = json.loads((lab.home / "state" / "sim" / "address.json").read_text())
+    with urlopen(f"{address['control'].rstrip('/')}/ledger") as answer:
+        return dict(json.load(answer))
+
+
+def run_all(notebook: NotebookPage, kernel: str) -> str:
+    """Run All; returns the new kernel's process id."""
+    notebook.command("notebook:run-all-cells")
+    expect(notebook.outputs(0)).not_to_contain_text(kernel, timeout=60_000)
+    notebook.wait_for_prompt(len(CELLS) - 1)
+    return str(notebook.kernel_pid(0))
+
+
+def test_o11_run_all_after_a_killed_kernel_sends_each_order_once(lab: Lab, notebook: NotebookPage) -> None:
+    write_notebook(lab.folder / "orders.ipynb", CELLS)
+    notebook.open("orders.ipynb")
+    first = run_all(notebook, "no kernel yet")
+    expect(notebook.outputs(6)).to_contain_text(str(ORDERS))
+    sent = true_ledger(lab)["orders"]
+    assert len(sent) == ORDERS
+    os.kill(int(first), signal.SIGKILL)
+    notebook.dismiss_dialog("Kernel Restarting")
+    notebook.wait_idle()
+    second = run_all(notebook, first)
+    assert second != first
+    expect(notebook.outputs(6)).to_contain_text(str(ORDERS))
+    again = true_ledger(lab)["orders"]
+    assert [o["number"] for o in again] == [o["number"] for o in sent]
+
+
+pytestmark = pytest.mark.browser

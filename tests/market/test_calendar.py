@@ -1,0 +1,39 @@
+"""M02: which days KRX trades on."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from kisnb.errors import ConfigError
+from kisnb.market import calendar
+
+
+def trading_days(year: int) -> int:
+    days = (date(year, 1, 1) + timedelta(days=i) for i in range(366))
+    return sum(calendar.is_trading_day(day) for day in days if day.year == year)
+
+
+def test_m02_2026_has_244_trading_days() -> None:
+    assert trading_days(2026) == 244
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [date(2026, 6, 3), date(2026, 7, 17), date(2026, 12, 31), date(2027, 5, 3), date(2027, 7, 19), date(2026, 11, 21)],
+)
+def test_m02_closed(closed: date) -> None:
+    assert not calendar.is_trading_day(closed)
+
+
+def test_m02_neighbours_step_over_a_weekend_and_holidays() -> None:
+    assert calendar.last_trading_day(date(2026, 11, 21)) == date(2026, 11, 20)
+    assert calendar.last_trading_day(date(2026, 11, 20)) == date(2026, 11, 20)
+    assert calendar.next_trading_day(date(2026, 9, 23)) == date(2026, 9, 28)
+    assert calendar.previous_trading_day(date(2026, 9, 28)) == date(2026, 9, 23)
+    assert calendar.first_trading_day(2026) == date(2026, 1, 2)
+
+
+@pytest.mark.parametrize("year", [1989, 2000, 2028, 2100])
+def test_m02_an_unknown_year_fails_loudly(year: int) -> None:
+    with pytest.raises(ConfigError, match=str(year)):
+        calendar.is_trading_day(date(year, 3, 8) + timedelta(days=(7 - date(year, 3, 8).weekday()) % 7))

@@ -1,0 +1,81 @@
+"""M04: commission and tax, to the won."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kisnb.errors import ConfigError
+from kisnb.market import costs, ticks
+from kisnb.market.costs import CostModel
+from kisnb.terms import Board, Kind, Side, Venue
+
+STOCK, ETF = Kind.STOCK, Kind.ETF
+DAY = date(2026, 11, 20)
+
+
+@pytest.mark.parametrize(
+    ("value", "venue", "kind", "won"),
+    [
+        (7_100_000, Venue.KRX, STOCK, 997),  # 997.7417
+        (7_100_000, Venue.NXT, STOCK, 926),  # 926.7417
+        (7_100_000, Venue.SOR, STOCK, 997),
+        (3_500_000, Venue.KRX, ETF, 512),  # 512.8445
+        (7_000, Venue.KRX, STOCK, 0),
+        (1_000_000_000, Venue.KRX, STOCK, 140_527),
+    ],
+)
+def test_m04_bankis_commission_by_hand(value: int, venue: Venue, kind: Kind, won: int) -> None:
+    assert CostModel().fee(value, venue, kind) == won
+
+
+def test_m04_profiles() -> None:
+    value = 10_000_000
+    found = [m.fee(value, Venue.KRX, STOCK) for m in (costs.BANKIS, costs.AGENCY_ONLY, costs.BRANCH, costs.PAPER)]
+    assert found == [1_405, 363, 14_700, 1_420]
+
+
+@pytest.mark.parametrize(
+    ("day", "won"),
+    [(date(2019, 6, 3), 25_000), (date(2020, 12, 31), 25_000), (date(2021, 1, 1), 23_000), (date(2022, 12, 31), 23_000),
+     (date(2023, 1, 2), 20_000), (date(2024, 1, 2), 18_000), (date(2025, 1, 2), 15_000), (date(2025, 12, 31), 15_000),
+     (date(2026, 1, 2), 20_000)],
+)
+@pytest.mark.parametrize("board", Board)
+def test_m04_tax_by_sale_date(day: date, won: int, board: Board) -> None:
+    assert CostModel().tax(10_000_000, day, STOCK, board) == won
+
+
+@pytest.mark.parametrize("kind", [Kind.ETF, Kind.ETN])
+def test_m04_funds_pay_no_tax_on_any_day(kind: Kind) -> None:
+    assert CostModel().tax(10_000_000, date(2010, 5, 3), kind, Board.KOSPI) == 0
+
+
+def test_m04_an_early_sale_needs_explicit_costs() -> None:
+    with pytest.raises(ConfigError, match="2019-05-31"):
+        CostModel().tax(10_000_000, date(2019, 5, 31), STOCK, Board.KOSPI)
+    assert CostModel(stock_tax=3_000_000).tax(10_000_000, date(2019, 5, 31), STOCK, Board.KOSPI) == 30_000
+
+
+def test_m04_break_even_by_hand() -> None:
+    # bought 100 at 71,000 with 997 of fee; 71,100 brings in 7,094,781, 71,200 brings in 7,104,760
+    assert CostModel().break_even(7_100_997, 100, DAY, STOCK, Board.KOSPI) == 71_200
+
+
+@given(st.integers(1, 1_000_000), st.integers(1, 10_000), st.sampled_from([STOCK, ETF]))
+def test_m04_break_even_is_the_lowest_price_that_covers(per_share: int, qty: int, kind: Kind) -> None:
+    model, cost = CostModel(), per_share * qty + qty // 3
+
+    def brings(price: int) -> int:
+        value = price * qty
+        return value - model.fee(value, Venue.KRX, kind) - model.tax(value, DAY, kind, Board.KOSDAQ)
+
+    price = model.break_even(cost, qty, DAY, kind, Board.KOSDAQ)
+    assert ticks.on_grid(price, kind, DAY)
+    assert brings(price) >= cost
+    lower = ticks.step(price, -1, kind, DAY)
+    while lower * qty >= cost:
+        assert brings(lower) < cost
+        lower = ticks.step(lower, -1, kind, DAY)
+    assert ticks.snap(price, Side.BUY, kind, DAY) == price

@@ -1,0 +1,74 @@
+"""M05: the packaged universe, look-up and search."""
+
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+
+from kisnb.errors import UnknownInstrument
+from kisnb.market import ticks
+from kisnb.market.instruments import Instrument, Universe, initials_of
+from kisnb.terms import Board, Kind
+
+
+@pytest.fixture
+def universe() -> Universe:
+    return Universe.load(None, date(2026, 11, 20))
+
+
+def test_m05_a_small_universe_ships_inside(universe: Universe) -> None:
+    assert 20 <= len(universe) <= 30
+    assert {"005930", "005935", "069500"} <= {item.code for item in universe}
+    assert universe.get("069500").kind is Kind.ETF
+    assert {item.board for item in universe} == set(Board)
+
+
+@pytest.mark.parametrize("day", [date(2022, 6, 1), date(2026, 11, 20)])
+def test_m05_its_base_prices_are_on_the_grid(universe: Universe, day: date) -> None:
+    assert [i.code for i in universe if not ticks.on_grid(i.base, i.kind, day)] == []
+
+
+def test_m05_codes_with_letters_are_strings(universe: Universe) -> None:
+    assert universe.get("0004V0").code == "0004V0"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("005930", "005930"), ("0059", "005930"), ("삼성전자", "005930"), ("ㅅㅅㅈㅈ", "005930"), ("ㅅㅅㅈㅈㅇ", "005935"),
+     ("코프로비", "247540"), ("naver", "035420"), ("kodex200", "069500"), ("하이닉스", "000660")],
+)
+def test_m05_search(universe: Universe, text: str, first: str) -> None:
+    assert universe.search(text)[0].code == first
+
+
+def test_m05_search_finds_nothing_for_nothing(universe: Universe) -> None:
+    assert universe.search("") == universe.search("zzz") == []
+
+
+def test_m05_initials() -> None:
+    assert initials_of("삼성SDI 꿈") == "ㅅㅅSDI ㄲ"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("00593", "005930 삼성전자"), ("5930", "005930"), ("삼성저자", "삼성전자"), ("005939", "005930")],
+)
+def test_m05_an_unknown_code_says_what_may_have_been_meant(universe: Universe, wrong: str, meant: str) -> None:
+    with pytest.raises(UnknownInstrument, match=f"did you mean .*{meant}"):
+        universe.get(wrong)
+
+
+def test_m05_an_unknown_code_without_neighbours_has_a_cure_too() -> None:
+    universe = Universe([Instrument("005930", "삼성전자", Board.KOSPI, Kind.STOCK, 1, 71_000, 1)])
+    with pytest.raises(UnknownInstrument, match="%kis search"):
+        universe.get("QQQQQQ")
+
+
+def test_m05_the_packaged_universe_needs_no_polars() -> None:
+    probe = """
+import sys
+from kisnb.market.instruments import Universe
+Universe.packaged()
+print('polars' in sys.modules)"""
+    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,0 +1,114 @@
+"""M05, H03: the folder with real prices."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kisnb.errors import ConfigError
+from kisnb.market import calendar, ticks
+from kisnb.market.instruments import Universe
+from kisnb.market.price_files import DAILY, LISTING, DailyBar, bars_of, kind_of
+from kisnb.terms import Board, Kind
+
+DATA = Path(os.environ.get("KISNB_DATA") or "unset")
+real = [pytest.mark.data, pytest.mark.skipif(not (DATA / LISTING).is_file(), reason="KISNB_DATA names no real prices")]
+D1, D2, D3 = date(2023, 12, 20), date(2023, 12, 21), date(2023, 12, 22)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pl.DataFrame(
+        {
+            "Code": ["005930", "0004V0", "000880"], "Name": ["삼성전자", "엔비알모션", "한화"],
+            "Market": ["KOSPI", "KOSDAQ GLOBAL", "KOSPI"], "Close": [281_500, 5_650, 83_800],
+            "Volume": [27_000_000, 190_000, 0], "Stocks": [5_800_000_000, 11_000_000, 70_000_000],
+        }
+    ).write_parquet(tmp_path / LISTING)
+    pl.DataFrame(
+        {
+            "code": ["005930"] * 3 + ["069500"] * 2 + ["Q520057"],
+            "name": ["삼성전자"] * 3 + ["KODEX 200"] * 2 + ["미래에셋 인버스 2X ETN"],
+            "date": [D1, D2, D3, D2, D3, D3],
+            "open": [74_210, 74_600, 75_833, 34_000, 0, 6_900], "high": [74_900, 75_030, 76_300, 34_500, 0, 6_950],
+            "low": [73_900, 74_280, 75_400, 33_990, 0, 6_850], "close": [74_800, 75_049, 75_900, 34_321, 34_321, 6_885],
+            "volume": [100, 300, 500, 70, 0, 40],
+        }
+    ).write_parquet(tmp_path / DAILY)
+    return tmp_path
+
+
+def test_m05_with_daily_bars_the_base_is_the_previous_close_on_the_grid(folder: Path) -> None:
+    item = Universe.load(folder, D3).get("005930")
+    assert (item.base, item.volume, item.shares) == (75_000, 200, 5_800_000_000)
+
+
+def test_m05_without_a_bar_of_the_day_the_listing_speaks(folder: Path) -> None:
+    item = Universe.load(folder, date(2026, 11, 20)).get("005930")
+    assert (item.base, item.volume) == (281_500, 27_000_000)
+
+
+def test_m05_listing_kinds_boards_and_halts(folder: Path) -> None:
+    universe = Universe.load(folder, date(2026, 11, 20))
+    assert universe.get("0004V0").board is Board.KOSDAQ
+    assert [item.code for item in universe if item.halted] == ["000880"]
+    assert universe.get("069500").kind is Kind.ETF
+    assert universe.get("Q520057").kind is Kind.ETN
+
+
+def test_m05_an_issue_stands_in_the_universe_from_its_first_bar_on(folder: Path) -> None:
+    assert "Q520057" not in Universe.load(folder, D2)
+    assert Universe.load(folder, D3).get("Q520057").base == 6_900
+
+
+def test_h03_bars_are_snapped_and_a_silent_day_is_halted(folder: Path) -> None:
+    bars = bars_of(folder, D3)
+    assert bars["005930"] == DailyBar(75_800, 76_300, 75_400, 75_900, 500)
+    assert bars["069500"] == DailyBar(34_320, 34_320, 34_320, 34_320, 0)
+    assert Universe.load(folder, D3).get("069500").halted
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "kind"),
+    [("Q530107", "삼성 인버스 2X 코스닥150 선물 ETN", Kind.ETN), ("161510", "ARIRANG 고배당주", Kind.ETF),
+     ("005930", "삼성전자", Kind.STOCK)],
+)
+def test_m05_kind_from_code_and_name(code: str, name: str, kind: Kind) -> None:
+    assert kind_of(code, name) is kind
+
+
+@pytest.mark.parametrize("name", [LISTING, DAILY])
+def test_h03_a_missing_or_broken_file_is_named_with_its_cure(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"PAR1 this is no table PAR1")
+    with pytest.raises(ConfigError, match=f"{name} cannot be read.*unset KISNB_DATA"):
+        Universe.load(folder, D3)
+    (folder / name).unlink()
+    with pytest.raises(ConfigError, match=f"{name} is missing.*unset KISNB_DATA"):
+        Universe.load(folder, D3)
+
+
+def test_h03_a_file_without_its_columns_is_named(folder: Path) -> None:
+    pl.DataFrame({"Code": ["005930"]}).write_parquet(folder / LISTING)
+    with pytest.raises(ConfigError, match=LISTING):
+        Universe.load(folder, D3)
+
+
+class TestRealPrices:
+    pytestmark = real
+
+    def test_m05_the_whole_listing(self) -> None:
+        universe = Universe.load(DATA, date(2026, 11, 20))
+        listed = [item for item in universe if item.shares]
+        assert len(listed) == 2_764
+        assert sum(item.halted for item in listed) == 137
+        assert sum(not item.code.isdigit() for item in listed) == 77
+
+    @pytest.mark.parametrize("day", [date(2020, 3, 19), D3, date(2026, 11, 20)])
+    def test_m03_every_base_price_is_on_the_grid(self, day: date) -> None:
+        assert [i.code for i in Universe.load(DATA, day) if not ticks.on_grid(i.base, i.kind, day)] == []
+
+    def test_m02_every_day_with_a_bar_since_2001_is_a_trading_day(self) -> None:
+        days = pl.read_parquet(DATA / DAILY).filter(pl.col("date") >= date(2001, 1, 1))["date"].unique()
+        assert [day for day in days if not calendar.is_trading_day(day)] == []

@@ -1,0 +1,104 @@
+"""M01: session ids and phases at every boundary of a day."""
+
+from datetime import date, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kisnb.clock import MINUTE, SECOND, kst
+from kisnb.market import sessions
+from kisnb.terms import Phase, SessionId, Venue
+
+BEFORE, AFTER = date(2026, 9, 11), date(2026, 9, 14)
+FIRST, EXAM, SATURDAY, HOLIDAY = date(2026, 1, 2), date(2026, 11, 19), date(2026, 9, 12), date(2026, 9, 25)
+C, A, N, E = Phase.CLOSED, Phase.AUCTION, Phase.CONTINUOUS, Phase.ENTRY_ONLY
+OFF, PRE, REG, LATE = SessionId.KR_OFF, SessionId.NXT_PRE, SessionId.KRX_REG, SessionId.NXT_AFTER
+
+DAY = [
+    # at, session id, KRX, NXT, KRX's regular session
+    ("07:59:59", OFF, C, C, C),
+    ("08:00:00", PRE, C, N, C),
+    ("08:20:00", PRE, C, N, C),
+    ("08:30:00", PRE, A, N, A),
+    ("08:40:00", PRE, A, N, A),
+    ("08:49:59", PRE, A, N, A),
+    ("08:50:00", OFF, A, C, A),
+    ("08:59:59", OFF, A, C, A),
+    ("09:00:00", REG, N, C, N),
+    ("09:00:30", REG, N, N, N),
+    ("15:19:59", REG, N, N, N),
+    ("15:20:00", REG, A, C, A),
+    ("15:29:59", REG, A, C, A),
+    ("15:30:00", LATE, E, E, C),
+    ("15:40:00", LATE, N, N, C),
+    ("19:59:59", LATE, N, N, C),
+    ("20:00:00", OFF, C, C, C),
+]
+
+
+def check(day: date, at: str, label: SessionId, krx: Phase, nxt: Phase, regular: Phase, hours: int = 0) -> None:
+    now = kst(day, time.fromisoformat(at)) + hours * 60 * MINUTE
+    found = sessions.session_id(now), sessions.phase(Venue.KRX, now), sessions.phase(Venue.NXT, now)
+    assert (*found, sessions.regular_phase(now)) == (label, krx, nxt, regular)
+
+
+@pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
+def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+    check(AFTER, *row)
+
+
+@pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
+def test_m01_exam_day_is_an_hour_later(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+    check(EXAM, *row, hours=1)
+
+
+@pytest.mark.parametrize(("at", "before", "after"), [("16:00", A, N), ("17:59:59", A, N), ("18:00", C, N)])
+def test_m01_krx_single_price_ended_and_after_market_began(at: str, before: Phase, after: Phase) -> None:
+    assert sessions.phase(Venue.KRX, kst(BEFORE, time.fromisoformat(at))) is before
+    assert sessions.phase(Venue.KRX, kst(AFTER, time.fromisoformat(at))) is after
+
+
+def test_m01_first_trading_day_opens_at_ten_and_closes_as_usual() -> None:
+    assert sessions.regular_open(FIRST) == kst(FIRST, time(10))
+    assert sessions.regular_close(FIRST) == kst(FIRST, time(15, 30))
+    check(FIRST, "09:59:59", OFF, A, C, A)
+    check(FIRST, "10:00:00", REG, N, C, N)
+    check(FIRST, "15:20:00", REG, A, C, A)
+
+
+@pytest.mark.parametrize("day", [SATURDAY, HOLIDAY])
+@pytest.mark.parametrize("at", ["08:10", "09:30", "15:25", "17:00"])
+def test_m01_nothing_trades_on_a_day_off(day: date, at: str) -> None:
+    check(day, at, OFF, C, C, C)
+    assert sessions.boundaries(day) == ()
+
+
+def test_m01_before_nextrade_there_is_only_the_regular_label() -> None:
+    day = date(2024, 5, 20)
+    assert sessions.session_id(kst(day, time(8, 10))) is OFF
+    assert sessions.session_id(kst(day, time(16))) is OFF
+    assert sessions.phase(Venue.NXT, kst(day, time(10))) is C
+
+
+def test_m01_until_july_2016_the_close_was_at_three() -> None:
+    assert sessions.regular_close(date(2016, 7, 29)) == kst(date(2016, 7, 29), time(15))
+    assert sessions.regular_close(date(2016, 8, 1)) == kst(date(2016, 8, 1), time(15, 30))
+
+
+def test_m01_sor_takes_what_either_venue_takes() -> None:
+    assert sessions.phase(Venue.SOR, kst(AFTER, time(8, 10))) is N
+    assert sessions.phase(Venue.SOR, kst(AFTER, time(15, 25))) is A
+    assert sessions.phase(Venue.SOR, kst(AFTER, time(21))) is C
+
+
+@given(day=st.dates(date(2014, 1, 1), date(2027, 12, 31)), second=st.integers(0, 86_399))
+def test_m01_phases_and_label_change_at_boundaries_only(day: date, second: int) -> None:
+    now = kst(day, second)
+    since = max((b for b in sessions.boundaries(day) if b <= now), default=kst(day, 0))
+
+    def state(t: int) -> tuple[object, ...]:
+        return (sessions.session_id(t), sessions.regular_phase(t), *(sessions.phase(venue, t) for venue in Venue))
+
+    assert state(now) == state(since)
+    assert state(now) == state(now + SECOND - 1)

@@ -1,0 +1,80 @@
+"""N04: what the desk panel shows of orders."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from kisnb.clock import SECOND, kst
+from kisnb.events import Accepted, Cancelled, CancelStarted, Denied, Filled, IntentTaken, OrderFact, SendStarted
+from kisnb.notebook.panels.desk_html import table_html
+from kisnb.notebook.panels.desk_rows import ORDER_COLUMNS, ORDERS_SHOWN, order_rows
+from kisnb.orders import Intent, OrderRef, Route
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.order_book import Books
+
+OPEN = kst(date(2026, 11, 20), 9 * 3600)
+NAMES = [column.name for column in ORDER_COLUMNS]
+
+
+def books_after(*facts: OrderFact) -> Books:
+    books = Books()
+    for fact in facts:
+        books.apply(fact)
+    return books
+
+
+def taken(key: str, qty: int = 10, price: int | None = 71_000, side: Side = Side.BUY) -> IntentTaken:
+    kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
+    return IntentTaken(OPEN, Intent(key, "trigger", "005930", side, qty, kind, price))
+
+
+def accepted(key: str, number: int) -> list[OrderFact]:
+    route = Route(Venue.KRX, OrderKind.LIMIT, "session_default")
+    return [SendStarted(OPEN, key, route), Accepted(OPEN + SECOND, key, OrderRef(20261120, "00950", number))]
+
+
+def shown(books: Books, key: str) -> dict[str, str]:
+    return dict(zip(NAMES, order_rows(books.orders.values())[key], strict=True))
+
+
+def test_n04_an_order_from_intent_to_fill() -> None:
+    books = books_after(taken("k"))
+    assert shown(books, "k")["state"] == "new"
+    for fact in (*accepted("k", 17), Filled(OPEN + SECOND, "k", 4, 71_000, 10, 0, Venue.KRX)):
+        books.apply(fact)
+    assert shown(books, "k") == {
+        "time": "09:00:00", "number": "17", "agent": "trigger", "code": "005930", "side": "buy", "qty": "10",
+        "price": "71,000", "filled": "4", "at": "71,000", "state": "accepted", "note": "",
+    }  # fmt: skip
+    books.apply(Filled(OPEN + SECOND, "k", 6, 71_100, 10, 0, Venue.KRX))
+    assert {name: shown(books, "k")[name] for name in ("state", "filled", "at")} == {
+        "state": "filled", "filled": "10", "at": "71,060",
+    }  # fmt: skip
+
+
+def test_a_cancel_under_way_and_a_refusal_say_so() -> None:
+    books = books_after(taken("k", price=None), *accepted("k", 1), CancelStarted(OPEN, "k", None), taken("bad"))
+    books.apply(Denied(OPEN, "bad", "too large", "buy less"))
+    assert (shown(books, "k")["state"], shown(books, "k")["price"]) == ("cancelling", "market")
+    assert shown(books, "bad")["state"] == "denied"
+    assert "too large" in shown(books, "bad")["note"]
+
+
+def test_n04_newest_first_and_an_open_order_never_leaves_the_panel() -> None:
+    books = books_after(taken("old"), *accepted("old", 1))
+    for i in range(ORDERS_SHOWN + 5):
+        books.apply(taken(f"k{i}"))
+        books.apply(Denied(OPEN, f"k{i}", "no"))
+    keys = list(order_rows(books.orders.values()))
+    assert keys[0] == f"k{ORDERS_SHOWN + 4}"
+    assert len(keys) == ORDERS_SHOWN + 1
+    assert keys[-1] == "old"
+    books.apply(Cancelled(OPEN, "old", 10))
+    assert "old" not in order_rows(books.orders.values())
+
+
+def test_static_tables_escape_what_came_from_outside() -> None:
+    books = books_after(taken("k"), Denied(OPEN, "k", "<script>alert(1)</script>"))
+    html = table_html("Orders", ORDER_COLUMNS, order_rows(books.orders.values()))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html

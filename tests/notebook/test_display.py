@@ -1,0 +1,111 @@
+"""N06, N11: how values look: text, and HTML that is escaped and names its mode."""
+
+from datetime import date
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kisnb.clock import kst
+from kisnb.events import Accepted, Denied, Depth, Filled, IntentTaken, Quote, SendStarted
+from kisnb.notebook.display import LOOKS, quote_html, quote_text
+from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
+from kisnb.orders import Account, Holding, Intent, Order, OrderRef, Route
+from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.trading.order_book import Books
+
+NOW = kst(date(2026, 11, 20), 9 * 3600 + 600)
+QUOTE = Quote(
+    t=NOW, code="005930", name="삼성전자", venue=Venue.KRX, price=71_000, base=70_500, open=70_600, high=71_200,
+    low=70_500, volume=12_345_678, value=876_543_210_000, upper=91_600, lower=49_400, tick=100, halted=False,
+    listed_shares=5_919_637_922,
+)  # fmt: skip
+DEPTH = Depth(NOW, "005930", Venue.KRX, asks=((71_100, 500), (71_200, 1_500)), bids=((71_000, 700),))
+
+
+def look(value: object, mode: Mode | None = Mode.SIM) -> dict[str, str]:
+    return LOOKS[type(value).__module__, type(value).__name__](value, mode)
+
+
+def intent(key: str, side: Side = Side.BUY, price: int | None = 71_000, agent: str = "") -> Intent:
+    kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
+    return Intent(key=key, agent=agent, code="005930", side=side, qty=10, kind=kind, price=price)
+
+
+def test_a_quote_reads_in_two_lines():
+    assert look(QUOTE)["text/plain"] == (
+        "[SIM] 005930 삼성전자  71,000  ▲ 500 (+0.71 %)  KRX 09:10:00\n"
+        "open 70,600  high 71,200  low 70,500  volume 12,345,678  limits 49,400 to 91,600  tick 100"
+    )
+
+
+def test_rising_is_red_and_falling_is_blue_as_in_korea():
+    assert "kisnb-rise" in quote_html(QUOTE)
+    falling = msgspec.structs.replace(QUOTE, price=70_000)
+    assert "kisnb-fall" in quote_html(falling)
+    assert "▼ 500 (-0.71 %)" in quote_text(falling)
+    still = quote_html(msgspec.structs.replace(QUOTE, price=70_500))
+    assert "kisnb-rise" not in still
+    assert "kisnb-fall" not in still
+
+
+def test_depth_is_a_ladder_with_the_spread_in_the_middle():
+    assert look(DEPTH)["text/plain"].splitlines() == [
+        "[SIM] 005930 depth  KRX 09:10:00",
+        " asks   price  bids",
+        "1,500  71,200",
+        "  500  71,100",
+        "       71,000   700",
+    ]
+
+
+def test_an_order_book_lists_what_became_of_each_order():
+    books = Books()
+    books.apply(IntentTaken(NOW, intent("a", agent="trend")))
+    books.apply(SendStarted(NOW, "a", Route(Venue.KRX, OrderKind.LIMIT, "session_default")))
+    books.apply(Accepted(NOW, "a", OrderRef(20261120, "91252", 31)))
+    books.apply(Filled(NOW, "a", 4, 70_900, 0, 0, Venue.KRX))
+    books.apply(IntentTaken(NOW, intent("b", Side.SELL, None)))
+    books.apply(Denied(NOW, "b", "nothing to sell", "buy first"))
+    head, columns, first, second = look(books.account)["text/plain"].splitlines()
+    assert head == "[SIM] account: 2 orders, 1 open"
+    assert " ".join(columns.split()) == "time number agent side code quantity price filled average state"
+    assert " ".join(first.split()) == "09:10:00 31 trend buy 005930 10 71,000 4 70,900 accepted"
+    assert " ".join(second.split()) == f"09:10:00 sell 005930 10 market 0 denied {books.orders['b'].text}"
+
+
+def test_an_account_shows_cash_holdings_and_their_pnl():
+    account = Account(
+        cash=99_000_000, cash_d1=99_000_000, cash_d2=98_290_000, orderable=98_290_000, complete=True,
+        holdings=(Holding("005930", "삼성전자", 10, 10, 700_000, 71_000),),
+    )  # fmt: skip
+    head, _, row = look(account)["text/plain"].splitlines()
+    assert head == "[SIM] cash 99,000,000 (D+2 98,290,000)  orderable 98,290,000 won"
+    assert row.split() == ["005930", "삼성전자", "10", "10", "70,000", "71,000", "710,000", "+10,000", "+1.43"]
+    assert "incomplete" in look(msgspec.structs.replace(account, complete=False))["text/plain"]
+
+
+@pytest.mark.parametrize("value", [QUOTE, DEPTH, Order(intent("a")), Books().account], ids=lambda v: type(v).__name__)
+def test_n06_every_output_names_its_mode(value):
+    texts = {mode: look(value, mode)["text/plain"] for mode in Mode}
+    plates = {mode: look(value, mode)["text/html"] for mode in Mode}
+    for mode in Mode:
+        assert texts[mode].startswith(f"[{mode.upper()}] ")
+        assert f">{mode.upper()}<" in plates[mode]
+    assert len({p.split("background:")[1].split(";")[0] for p in plates.values()}) == 3
+    assert badge_text(None) == ""
+
+
+@given(st.text(max_size=20))
+def test_everything_from_outside_is_escaped(name):
+    shown = look(msgspec.structs.replace(QUOTE, name=f"<script>{name}</script>"))["text/html"]
+    assert "<script>" not in shown
+    assert "<img" not in html_table(["<img>"], [[Cell(f"<img {name}>")]])
+
+
+@given(st.lists(st.tuples(st.text("삼성a 1", max_size=6), st.integers(-(10**6), 10**6)), min_size=1, max_size=5))
+def test_columns_are_aligned_with_korean_text_too(values):
+    rows = [[Cell(name, left=True), Cell(f"{number:,}")] for name, number in values]
+    lines = text_table(["name", "number"], rows).splitlines()
+    assert len({width(line) for line in lines}) == 1

@@ -1,0 +1,58 @@
+"""A04, N02: the interrupt button stops the cell, at once and readably, and nothing beside it."""
+
+import pytest
+
+from .real_kernels import kernel
+
+
+@pytest.fixture(scope="module")
+def k(tmp_path_factory):
+    with kernel(tmp_path_factory.mktemp("state")) as started:
+        started.ok("%load_ext kisnb\nimport asyncio, time, signal")
+        started.ok(
+            "beats = []\n"
+            "async def beat():\n"
+            "    while True:\n"
+            "        beats.append(1)\n"
+            "        await asyncio.sleep(0.01)\n"
+            "task = asyncio.create_task(beat())\n"
+            "await asyncio.sleep(0)"
+        )
+        yield started
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('go', flush=True)\nwhile True: pass",
+        "await asyncio.sleep(0)\nprint('go', flush=True)\nwhile True: pass",
+        "await asyncio.sleep(0)\nprint('go', flush=True)\ntime.sleep(60)",
+        "await asyncio.sleep(0)\nprint('go', flush=True)\nsum(1 for _ in iter(int, 1))",
+    ],
+    ids=["plain", "awaiting cell on the CPU", "awaiting cell in a call", "awaiting cell in a generator"],
+)
+def test_a_cell_on_the_cpu_stops_with_an_error(k, body):
+    request = k.start(body)
+    k.wait_until_shown(request, "go")
+    k.interrupt()
+    assert "KeyboardInterrupt" in k.finish(request).error
+
+
+def test_a_waiting_cell_is_cancelled_and_what_runs_beside_it_goes_on(k):
+    for _ in range(3):
+        request = k.start("print('go', flush=True)\nawait asyncio.sleep(60)")
+        k.wait_until_shown(request, "go")
+        k.interrupt()
+        assert "CancelledError" in k.finish(request).error
+    before = int(k.ok("print(len(beats))").text)
+    assert int(k.ok("await asyncio.sleep(0.2); print(len(beats))").text) > before
+    assert k.ok("print(task.done())").text == "False\n"
+
+
+def test_after_the_cell_the_signal_belongs_to_whom_it_belonged_before(k):
+    during = k.ok("print(signal.getsignal(signal.SIGINT))").text
+    k.ok("%unload_ext kisnb")
+    after = k.ok("print(signal.getsignal(signal.SIGINT))").text
+    k.ok("%load_ext kisnb")
+    assert "InterruptGuard" in during
+    assert "kisnb" not in after

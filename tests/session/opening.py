@@ -1,0 +1,40 @@
+"""Sessions on a real desk and a real simulator, and what the simulator recorded of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import kisnb
+from kisnb.paths import state_dir
+from kisnb.session.session import Session
+
+DAY = "2026-11-20"
+
+
+def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) -> Any:
+    """Open a session on a simulated day, do ``work`` with it, close it; gives what ``work`` returned."""
+
+    async def day() -> Any:
+        async with await kisnb.connect("sim", **{"seed": 7, "date": DAY, "start": "10:00", **options}) as session:
+            return await work(session)
+
+    return asyncio.run(asyncio.wait_for(day(), 120))
+
+
+def recording() -> list[dict[str, Any]]:
+    """The lines of the simulator's record of this test, oldest first."""
+    text = recording_path().read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def recording_path() -> Path:
+    return state_dir() / "sim" / "recording.jsonl"
+
+
+def posts(path: str = "order-cash") -> list[dict[str, Any]]:
+    """The order requests that reached the simulator."""
+    return [line for line in recording() if line["kind"] == "request" and path in line["path"]]
