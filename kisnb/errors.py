@@ -17,6 +17,7 @@ KisnbError
     ├── FrameError      a body or a frame that cannot be read
     ├── TokenError
     └── LinkLost
+        └── Unreachable no connection came about: nothing was sent
 """
 
 from __future__ import annotations
@@ -114,3 +115,7 @@ class TokenError(KisError):
 
 class LinkLost(KisError):
     """The connection to KIS broke before an answer came."""
+
+
+class Unreachable(LinkLost):
+    """No connection to KIS came about: nothing was sent."""

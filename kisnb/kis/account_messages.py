@@ -61,8 +61,8 @@ def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
 def read_holding(row: Mapping[str, str]) -> Holding:
     """A row of inquire-balance. Raises FrameError."""
     return Holding(
-        row.get("pdno", "").strip(), row.get("prdt_name", "").strip(), whole(row, "hldg_qty"), whole(row, "ord_psbl_qty"),
-        whole(row, "pchs_amt"), whole(row, "prpr"),
+        row.get("pdno", "").strip(), row.get("prdt_name", "").strip(), whole(row, "hldg_qty"),
+        whole(row, "ord_psbl_qty"), whole(row, "pchs_amt"), whole(row, "prpr"),
     )
 
 

@@ -130,7 +130,8 @@ def decode_control(text: str) -> Ack | Ping:
     keys = output if isinstance(output, dict) else {}
     return Ack(
         str(header.get("tr_id", "")), str(header.get("tr_key", "")), str(body["msg_cd"]),
-        str(body.get("msg1", "")).strip(), str(body.get("rt_cd", "")), str(keys.get("key") or ""), str(keys.get("iv") or ""),
+        str(body.get("msg1", "")).strip(), str(body.get("rt_cd", "")),
+        str(keys.get("key") or ""), str(keys.get("iv") or ""),
     )
 
 

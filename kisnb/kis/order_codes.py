@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kisnb.errors import BadInput, FrameError
+from kisnb.errors import FrameError
 from kisnb.terms import OrderKind, Side, Venue
 
 ORD_DVSN = {OrderKind.LIMIT: "00", OrderKind.MARKET: "01"}
@@ -50,11 +50,11 @@ def venue_code(venue: Venue) -> str:
 
 
 def read_venue(code: str) -> Venue:
-    """The venue of an EXCG_ID_DVSN_CD, empty meaning KRX as KIS reads it. Raises BadInput."""
+    """The venue of an EXCG_ID_DVSN_CD, empty meaning KRX as KIS reads it. Raises FrameError."""
     try:
         return Venue(code.strip() or "KRX")
     except ValueError:
-        raise BadInput(f"{code[:10]!r} is no venue", "KRX, NXT or SOR") from None
+        raise FrameError(f"{code[:10]!r} is no venue", "KIS knows KRX, NXT and SOR") from None
 
 
 def executed_at_code(venue: Venue) -> str:

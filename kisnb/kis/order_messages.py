@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from kisnb.clock import Ns, hhmmss, kst_day
+from kisnb.clock import Ns, hhmmss, kst, kst_day
 from kisnb.errors import FrameError
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.messages import Reply, encode_params
@@ -115,12 +115,11 @@ def order_totals(orders: list[OrderRow]) -> dict[str, object]:
 def read_order(row: Mapping[str, str]) -> OrderRow:
     """A row of inquire-daily-ccld. Raises FrameError."""
     day = read_day(row.get("ord_dt", ""))
-    ref = OrderRef(
-        day_number(day), row.get("ord_gno_brno", "").strip(), whole(row, "odno"), read_venue(row.get("excg_id_dvsn_cd", ""))
-    )
+    venue = read_venue(row.get("excg_id_dvsn_cd", ""))
+    ref = OrderRef(day_number(day), row.get("ord_gno_brno", "").strip(), whole(row, "odno"), venue)
     return OrderRow(
         ref, whole(row, "orgn_odno"), row.get("pdno", "").strip(), read_side(row.get("sll_buy_dvsn_cd", "")),
-        read_kind(row.get("ord_dvsn_cd", "")), whole(row, "ord_qty"), whole(row, "ord_unpr"), whole(row, "tot_ccld_qty"),
-        whole(row, "avg_prvs"), whole(row, "rmn_qty"), whole(row, "cnc_cfrm_qty"), whole(row, "rjct_qty"),
-        moment(day, row.get("ord_tmd", ""), fallback=0),
+        read_kind(row.get("ord_dvsn_cd", "")), whole(row, "ord_qty"), whole(row, "ord_unpr"),
+        whole(row, "tot_ccld_qty"), whole(row, "avg_prvs"), whole(row, "rmn_qty"), whole(row, "cnc_cfrm_qty"),
+        whole(row, "rjct_qty"), moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
     )

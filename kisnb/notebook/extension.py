@@ -27,6 +27,7 @@ class Extension:
         self._at_exit = CloseAtExit(shell, self.kis)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [
             ("pre_run_cell", self.kis.keys.pre_run_cell),
+            ("pre_run_cell", self.kis.adopt),
             ("pre_run_cell", self.kis.guard.pre_run_cell),
             ("post_run_cell", self.kis.guard.post_run_cell),
             ("post_run_cell", self.kis.keys.post_run_cell),

@@ -19,7 +19,6 @@ from kisnb.errors import BadInput
 from kisnb.terms import OrderKind, Venue
 
 _NUMBER = re.compile(r"\d+|\d{1,3}(,\d{3})+|\d+(_\d+)+")
-_SPAN = re.compile(r"\d+[smhd]")
 
 
 @dataclass(frozen=True)
@@ -200,9 +199,11 @@ def _time(text: str) -> str:
     return text
 
 
-def _span(text: str) -> str:
-    if not _SPAN.fullmatch(text):
-        raise ValueError(f"{text!r} is no length of a bar; write it as 1m, 30s, 1h")
+def span(text: str) -> str:
+    """The length of a bar, as it was typed; raises BadInput when it is none."""
+    from kisnb.market.bars import span_of
+
+    span_of(text)
     return text
 
 
@@ -223,7 +224,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "D": _day,
     "T": _time,
     "TIME": _time,
-    "SPAN": _span,
+    "SPAN": span,
     "V": _one_of(Venue, "venue"),
     "K": _one_of(OrderKind, "kind of order"),
 }

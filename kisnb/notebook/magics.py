@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.utils.text import DollarFormatter
+from traitlets import TraitError, Unicode, validate
 
 from kisnb.errors import BadInput, NotOpen
 from kisnb.notebook.cell_keys import CellKeys
 from kisnb.notebook.frames import locals_of_user
-from kisnb.notebook.grammar import Typed, parse, split
+from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
 from kisnb.notebook.lifecycle import close_now
 from kisnb.notebook.verbs import Verb, find
@@ -40,13 +44,21 @@ class KisMagics(Magics):
     """The desk's commands in one shell. ``line`` and ``cell`` are what awaited magics call."""
 
     shell: InteractiveShell
+    every = Unicode("1m", help="Length of bars in %kis bars and %kis chart without --every.").tag(config=True)
+
+    @validate("every")
+    def _every(self, proposal: dict[str, str]) -> str:
+        try:
+            return span(proposal["value"])
+        except BadInput as error:
+            raise TraitError(str(error)) from None
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.session: Session | None = None
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None
-        """The loop that the session lives in."""
+        """The loop that it lives in."""
         self.keys = CellKeys(shell)
         self.guard = InterruptGuard(shell)
         self._opened: dict[str, object] = {}
@@ -83,9 +95,23 @@ class KisMagics(Magics):
 
     def require(self) -> Session:
         """The open session; raises NotOpen."""
+        self.adopt()
         if self.session is None or self.session.closed:
             raise NotOpen("No desk is open in this notebook", "Open one with %kis open sim")
         return self.session
+
+    def adopt(self, _info: object = None) -> None:
+        """Give keys of cells to sessions that the notebook opened with ``kisnb.connect``; take over ``session``."""
+        loaded = sys.modules.get("kisnb.session.session")
+        if loaded is None:
+            return
+        for name, value in list(self.user_ns.items()):
+            if not isinstance(value, loaded.Session):
+                continue
+            if value.key_source is None:
+                value.key_source = partial(self._key, value, "")
+            if name == "session" and (self.session is None or self.session.closed):
+                self._take(value)
 
     async def open(self, mode: str, options: dict[str, object]) -> Session:
         """The session on this target: the open one, else a new one; the session on another target is closed first."""
@@ -96,6 +122,7 @@ class KisMagics(Magics):
             return self.require()
         await self.close()
         session = await connect(mode, **options)  # type: ignore[arg-type]
+        session.key_source = partial(self._key, session, "")
         self._take(session)
         self._opened = wanted
         self._name()
@@ -122,9 +149,9 @@ class KisMagics(Magics):
         return all(self._opened.get(name) == value for name, value in wanted.items())
 
     def _take(self, session: Session) -> None:
-        self.session = session
-        self.loop = asyncio.get_running_loop()
-        session.key_source = self._key_of_call
+        self.session, self._opened = session, {}
+        with suppress(RuntimeError):
+            self.loop = asyncio.get_running_loop()
 
     def _name(self) -> None:
         from kisnb.session.session import Session
@@ -137,9 +164,6 @@ class KisMagics(Magics):
                 f"The variable session is a {type(known).__name__} of yours and stays so; the open session is "
                 "get_ipython().kis.session"
             )
-
-    def _key_of_call(self, again: bool) -> str | None:
-        return self.key(self.keys.call_in_cell(), again=again)
 
     def code(self, text: str) -> str:
         """The code that ``text`` means: a code, a full Korean name, or a part of just one name. Raises BadInput."""
@@ -155,9 +179,12 @@ class KisMagics(Magics):
 
     def key(self, call: str, *, again: bool) -> str | None:
         """The idempotency key of the order call ``call`` of the cell that runs now; None outside cells."""
-        session = self.require()
-        orders = session.book.orders
-        return self.keys.mint(session.mode, session.scope, call, again=again, taken=orders.__contains__)
+        return self._key(self.require(), call, again)
+
+    def _key(self, session: Session, call: str, again: bool) -> str | None:
+        """Without ``call`` it is the Python call that is being made."""
+        taken = session.book.orders.__contains__
+        return self.keys.mint(session.mode, session.scope, call or self.keys.call_in_cell(), again=again, taken=taken)
 
     def _read(self, text: str) -> Command:
         call = text.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from html import escape
 from pathlib import Path
@@ -86,4 +85,4 @@ def _table_html(table: Table) -> str:
 def _figure_json(chart: StockChart) -> str:
     """The figure as JSON that may stand inside a script element."""
     figure = candle_figure(chart.title, chart.candles, chart.fills)
-    return json.dumps(json.loads(figure.to_json()), ensure_ascii=False).replace("<", "\\u003c")
+    return str(figure.to_json()).replace("<", "\\u003c")

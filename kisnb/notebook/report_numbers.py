@@ -88,9 +88,8 @@ def numbers(session: Session) -> Numbers:
     ]
     traded = {order.code: None for order in orders if order.fills}
     charts = [_stock_chart(session, code, orders) for code in traded]
-    return Numbers(
-        session.mode, session.label, session.clock_text(), session.halt_state, results=results, charts=charts, records=records
-    )
+    clock, halt = session.clock_text(), session.halt_state
+    return Numbers(session.mode, session.label, clock, halt, results, charts, records)
 
 
 def _account_tables(session: Session) -> list[Table]:

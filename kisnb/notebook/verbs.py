@@ -51,14 +51,14 @@ def _depth(kis: KisMagics, door: Any, typed: Typed) -> object:
 
 
 def _bars(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
-    return kis.require().bars(kis.code(typed.text(0)), every=str(typed.options.get("every", "1m")))
+    return kis.require().bars(kis.code(typed.text(0)), every=str(typed.options.get("every", kis.every)))
 
 
 def _chart(kis: KisMagics, _door: Any, typed: Typed) -> object:
     from kisnb.notebook.charts import chart
 
     session, code = kis.require(), kis.code(typed.text(0))
-    bars = session.bars(code, every=str(typed.options.get("every", "1m")))
+    bars = session.bars(code, every=str(typed.options.get("every", kis.every)))
     orders = [o for o in session.book.orders.values() if o.code == code]
     return chart(bars, orders, f"{code} {session.universe.get(code).name}")
 
@@ -201,7 +201,10 @@ def _table() -> dict[str, Verb]:
         ),
         Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
         Verb("depth", usage("CODE"), "bids and asks", _depth, blocking=True),
-        Verb("bars", usage("CODE [--every SPAN]"), "bars as a polars frame, 1m by default", _bars, blocking=True),
+        Verb(
+            "bars", usage("CODE [--every SPAN]"),
+            "closed bars as a polars frame; their length else is %config KisMagics.every", _bars, blocking=True,
+        ),
         Verb("chart", usage("CODE [--every SPAN]"), "candles with volume and own fills", _chart, blocking=True),
         Verb(
             "buy", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--key KEY] [--again]"),

@@ -66,16 +66,25 @@ class Background:
             said = self._lay(now, self._step(trade.price, -1), trade.price)
         else:
             said = self._lay(now, trade.price, self._step(trade.price, 1))
-        maker = trade.side.opposite
-        short = trade.qty - self._left(maker, trade.price)
-        if short > 0:
-            said += self._place(now, maker, trade.price, short + self._size(trade.price))
+        said += self._provide(now, trade.side.opposite, trade.price, trade.qty)
         taker = next(self._ids)
         said += self._exchange.enter(
             now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price
         )
         self._exchange.cancel(now, taker)
         return said
+
+    def _provide(self, now: Ns, side: Side, price: int, qty: int) -> list[Happening]:
+        """See to it that the background has ``qty`` shares at ``price``."""
+        left = self._left(side, price)
+        if left >= qty:
+            return []
+        if left == self._exchange.book(self._item.code).total_at(side, price):
+            # nobody else queues here: one new order in place of the old ones makes the trade one print
+            for order_id in self._standing[side].pop(price, ()):
+                self._exchange.cancel(now, order_id)
+            left = 0
+        return self._place(now, side, price, qty - left + self._size(price))
 
     def _prepare_auction(self, now: Ns, trade: Trade) -> list[Happening]:
         said = self._lay(now, self._step(trade.price, -1), self._step(trade.price, 1))

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kisnb.notebook.lab import lab_command, lab_environment
-
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -51,8 +49,8 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR": "user-settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython", "KISNB_STATE": "state",
         }  # fmt: skip
-        kept = {k: v for k, v in lab_environment().items() if not k.startswith(("JUPYTER", "KISNB_SIM", "PYTEST"))}
-        return kept | {name: str(self.home / sub) for name, sub in own.items()} | {"KISNB_SIM_SPEED": "1"}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "KISNB_SIM", "PYTEST"))}
+        return kept | {name: str(self.home / sub) for name, sub in own.items()}
 
     def start(self) -> None:
         settings = self.home / "user-settings" / "@jupyterlab" / "notebook-extension"
@@ -65,7 +63,7 @@ class Lab:
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                lab_command(self.folder, self.home / "settings", extra),
+                [sys.executable, "-m", "kisnb", "lab", str(self.folder), *extra],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.url = self._wait_for_url()

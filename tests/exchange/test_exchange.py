@@ -120,8 +120,8 @@ def test_h03_the_opening_auction_is_one_print_at_one_price(universe: Universe) -
     exchange = Exchange(universe, DAY, at("08:00"))
     early = at("08:30")
     for order_id, side, kind, qty, price in (
-        (1, BUY, LIMIT, 10, 71_300), (2, BUY, MARKET, 5, None), (3, SELL, LIMIT, 12, 71_100), (4, BUY, LIMIT, 9, 70_000),
-        (5, SELL, LIMIT, 2, 71_200),
+        (1, BUY, LIMIT, 10, 71_300), (2, BUY, MARKET, 5, None), (3, SELL, LIMIT, 12, 71_100),
+        (4, BUY, LIMIT, 9, 70_000), (5, SELL, LIMIT, 2, 71_200),
     ):
         said = exchange.enter(early, SAMSUNG, order_id, side, kind, qty, price)
         assert said == [OrderAccepted(early, order_id), DepthChanged(early, SAMSUNG)]

@@ -119,6 +119,15 @@ def test_n03_a_name_that_is_not_there_is_named(shell):
     assert len(result.error_in_exec._render_traceback_()) == 1
 
 
+def test_n02_config_sets_the_default_length_of_bars(shell, capsys):
+    shell.value("%config KisMagics.every = '5m'")
+    assert shell.ip.kis.every == "5m"
+    shell.run("%config KisMagics.every = 'five'")
+    assert shell.ip.kis.every == "5m"
+    shell.value("%config")
+    assert "KisMagics" in capsys.readouterr().out
+
+
 def test_n02_what_must_be_awaited_says_so_where_await_cannot_be(shell):
     result = shell.run("def f():\n    %kis open sim\nf()")
     assert "top level of a cell" in str(result.error_in_exec)

@@ -1,0 +1,151 @@
+"""Keys and account of a KIS customer: from the environment, an official-style ``kis_devlp.yaml``, or the keyring.
+
+They are typed so that no repr, log or error shows them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from kisnb.errors import ConfigError
+from kisnb.terms import Mode
+
+HIDDEN = "***"
+DEFAULT_PRODUCT = "01"
+"""ACNT_PRDT_CD of a securities account."""
+_NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
+_NEEDED = ("appkey", "appsecret", "account", "hts_id")
+_YAML = {
+    Mode.LIVE: {
+        "appkey": "my_app", "appsecret": "my_sec", "account": "my_acct_stock", "product": "my_prod",
+        "hts_id": "my_htsid",
+    },
+    Mode.PAPER: {
+        "appkey": "paper_app", "appsecret": "paper_sec", "account": "my_paper_stock", "product": "my_prod",
+        "hts_id": "my_htsid",
+    },
+}
+"""Entries of the official ``kis_devlp.yaml``."""
+_PREFIX = {Mode.LIVE: "KISNB_", Mode.PAPER: "KISNB_PAPER_"}
+
+
+class Secret:
+    """A text that shows nowhere: ``reveal()`` alone gives it, and what is revealed goes on the wire only."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not written to files or sockets")
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What KIS knows a customer by; every part is secret."""
+
+    appkey: Secret
+    appsecret: Secret
+    account: Secret
+    """CANO, eight digits."""
+    product: str
+    """ACNT_PRDT_CD, two digits."""
+    hts_id: Secret
+
+    @property
+    def account_params(self) -> dict[str, str]:
+        """CANO and ACNT_PRDT_CD, as requests carry them."""
+        return {"CANO": self.account.reveal(), "ACNT_PRDT_CD": self.product}
+
+    @property
+    def full_account(self) -> str:
+        """Ten digits, as exec notices carry them."""
+        return self.account.reveal() + self.product
+
+    def mask(self, text: str) -> str:
+        """``text`` without any of these secrets, whoever put them there."""
+        for secret in (self.appsecret, self.appkey, self.account, self.hts_id):
+            text = text.replace(secret.reveal(), HIDDEN)
+        return text
+
+    @classmethod
+    def find(cls, mode: Mode, path: str = "") -> Credentials:
+        """From the file at ``path`` when given, else the environment, else the keyring. Raises ConfigError."""
+        if path:
+            return cls.from_yaml(Path(path).expanduser(), paper=mode is Mode.PAPER)
+        prefix = _PREFIX[mode]
+        given = {name: os.environ.get(f"{prefix}{name.upper()}", "") for name in _NAMES}
+        if not any(given.values()):
+            given = _from_keyring(mode)
+        if not any(given.values()):
+            raise ConfigError(
+                f"no keys for {mode} are found",
+                f"set KISNB_CREDENTIALS to your kis_devlp.yaml, or {', '.join(prefix + n.upper() for n in _NEEDED)}",
+            )
+        called = {name: f"{prefix}{name.upper()}" for name in _NAMES}
+        return cls._checked(given, called, "the environment or the keyring")
+
+    @classmethod
+    def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
+        """From an official-style ``kis_devlp.yaml``. Raises ConfigError."""
+        import yaml
+
+        try:
+            # Everything is read as text: an account number may begin with 0.
+            said: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        except OSError as e:
+            raise ConfigError(f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS") from None
+        except (yaml.YAMLError, UnicodeError):
+            # The parser's own words would show the line, and with it a key.
+            raise ConfigError(f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml") from None
+        entries = said if isinstance(said, dict) else {}
+        names = _YAML[Mode.PAPER if paper else Mode.LIVE]
+        return cls._checked({name: str(entries.get(entry) or "") for name, entry in names.items()}, names, str(path))
+
+    @classmethod
+    def _checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
+        given = {name: value.strip() for name, value in given.items()}
+        missing = [called[name] for name in _NEEDED if not given[name]]
+        if missing:
+            raise ConfigError(f"{where} lacks {', '.join(missing)}", "add what is missing")
+        account, _, product = given["account"].partition("-")
+        product = product or given["product"] or DEFAULT_PRODUCT
+        if not (len(account) == 8 and account.isdecimal() and len(product) == 2 and product.isdecimal()):
+            raise ConfigError(f"{called['account']} is no account number", "write 8 digits, or 10 as 12345678-01")
+        return cls(
+            Secret(given["appkey"]), Secret(given["appsecret"]), Secret(account), product, Secret(given["hts_id"])
+        )
+
+
+def _from_keyring(mode: Mode) -> dict[str, str]:
+    import keyring
+    import keyring.errors
+
+    try:
+        return {name: keyring.get_password(f"kisnb-{mode}", name) or "" for name in _NAMES}
+    except keyring.errors.KeyringError:
+        return {}

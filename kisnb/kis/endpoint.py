@@ -1,0 +1,39 @@
+"""Where KIS is: addresses, and which rules the host follows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kisnb.terms import Mode
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Addresses of one host. ``persona`` says whose TR ids and rules it has: a simulator plays live or paper."""
+
+    rest: str
+    ws: str
+    persona: Mode = Mode.LIVE
+    spacing: float = 0.0
+    """Seconds of wall time between two subscriptions; KIS's own samples keep 0.05 to 0.1."""
+
+    @classmethod
+    def of(cls, mode: Mode) -> Endpoint:
+        """KIS's own host for live or paper."""
+        return HOSTS[mode]
+
+    @property
+    def calls_per_second(self) -> int:
+        return CALLS_PER_SECOND[self.persona]
+
+
+HOSTS = {
+    Mode.LIVE: Endpoint(
+        "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000", Mode.LIVE, spacing=0.05
+    ),
+    Mode.PAPER: Endpoint(
+        "https://openapivts.koreainvestment.com:29443", "ws://ops.koreainvestment.com:31000", Mode.PAPER, spacing=0.05
+    ),
+}
+CALLS_PER_SECOND = {Mode.LIVE: 15, Mode.PAPER: 1}
+"""All REST calls of an appkey. KIS allows 18 and 1 since 2026-04-20 and counts on its side of the network, where calls
+bunch up; at the exact limit some are refused."""

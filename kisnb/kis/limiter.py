@@ -1,0 +1,72 @@
+"""The rate limit of a host: a sliding window, with a lane in which orders overtake reads."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import insort
+from collections import deque
+from enum import IntEnum
+
+from kisnb.clock import SECOND, Activity, Clock, Ns
+
+
+class Lane(IntEnum):
+    """The lower overtakes the higher; within a lane first come is first served."""
+
+    CANCEL = 0
+    ORDER = 1
+    READ = 2
+
+
+class SlidingWindow:
+    """At most ``limit`` calls in any ``span``, by the times that it is told."""
+
+    def __init__(self, limit: int, span: Ns = SECOND) -> None:
+        self.limit = limit
+        self.span = span
+        self._taken: deque[Ns] = deque(maxlen=limit)
+
+    def earliest(self, now: Ns) -> Ns:
+        """When the next call may leave; ``now`` when at once."""
+        return max(now, self._taken[0] + self.span) if len(self._taken) == self.limit else now
+
+    def take(self, now: Ns) -> None:
+        """A call leaves."""
+        self._taken.append(now)
+
+
+class Limiter:
+    """Callers wait here until they may call; who waits, rests on the clock."""
+
+    def __init__(self, window: SlidingWindow, clock: Clock, activity: Activity) -> None:
+        self._window = window
+        self._clock = clock
+        self._activity = activity
+        self._queue: list[tuple[Lane, int]] = []
+        self._count = 0
+        self._moved = asyncio.Event()
+
+    async def enter(self, lane: Lane) -> None:
+        """Return when a call of this lane may leave."""
+        self._count += 1
+        ticket = (lane, self._count)
+        insort(self._queue, ticket)
+        try:
+            while not self._my_turn(ticket):
+                with self._activity.resting():
+                    await self._wait(ticket)
+            self._window.take(self._clock.now())
+        finally:
+            self._queue.remove(ticket)
+            self._moved.set()
+            self._moved = asyncio.Event()
+
+    def _my_turn(self, ticket: tuple[Lane, int]) -> bool:
+        now = self._clock.now()
+        return self._queue[0] == ticket and self._window.earliest(now) <= now
+
+    async def _wait(self, ticket: tuple[Lane, int]) -> None:
+        if self._queue[0] == ticket:
+            await self._clock.sleep_until(self._window.earliest(self._clock.now()))
+        else:
+            await self._moved.wait()

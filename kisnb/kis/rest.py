@@ -1,0 +1,222 @@
+"""KIS over HTTP: token, rate limit, retry. A read may be asked again; an order is posted once and never again.
+
+Waiting for the rate limit, for the minute between two tokens and after a refusal for speed goes by the injected clock.
+What belongs to the connection, timeouts and the pause after a loss, goes by wall time: a simulated clock may stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import msgspec
+
+from kisnb.clock import SECOND, Activity, Clock, Ns
+from kisnb.errors import ApiError, FrameError, KisError, LinkLost, TokenError, Unreachable
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.error_codes import TOKEN_EXPIRED, TRY_AGAIN
+from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
+from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
+from kisnb.kis.token import Token, TokenFile, TokenLife
+
+READ_ATTEMPTS = 5
+FIRST_PAUSE: Ns = SECOND // 8
+"""KIS advises 100 to 150 ms; each further pause is twice the last."""
+CONNECT_SECONDS = 5.0
+MOST_PAGES = 50
+CONTENT_TYPE = "application/json; charset=utf-8"
+
+
+class _Answer(NamedTuple):
+    status: int
+    tr_cont: str
+    body: bytes
+
+
+class Rest:
+    """One host, one account. Nothing that it raises or logs shows a secret."""
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials, clock: Clock, activity: Activity, cache: Path, *,
+        timeout: float = 10.0,
+    ) -> None:
+        self._endpoint = endpoint
+        self._credentials = credentials
+        self._clock = clock
+        self._activity = activity
+        self._timeout = timeout
+        self._file = TokenFile(cache, endpoint, credentials)
+        self._life = TokenLife()
+        self._refused = ""
+        """The last token that KIS refused; it may still stand in the file."""
+        self._fetching = asyncio.Lock()
+        self._limiter = Limiter(SlidingWindow(endpoint.calls_per_second), clock, activity)
+        self._http: aiohttp.ClientSession | None = None
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The HTTP client, made on first use."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self._http
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    # calls
+
+    async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> Reply:
+        """Ask, again when the connection is lost or KIS says to. Raises ApiError, LinkLost, FrameError, TokenError."""
+        with self._activity.working():
+            for attempt in range(READ_ATTEMPTS):
+                try:
+                    return await self._call(api, params, Lane.READ, tr_cont)
+                except (ApiError, LinkLost) as e:
+                    if attempt == READ_ATTEMPTS - 1:
+                        raise
+                    await self._after(e, FIRST_PAUSE << attempt)
+        raise AssertionError("unreachable")
+
+    async def send_order(self, api: Api, body: Mapping[str, str], lane: Lane) -> Reply:
+        """Post an order, once.
+
+        Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError leave
+        open whether the order lives.
+        """
+        with self._activity.working():
+            return await self._call(api, body, lane, "")
+
+    async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[Reply], bool]:
+        """All pages and whether they are complete; raises as ``read`` when not even the first page came."""
+        pages = [await self.read(api, params)]
+        while pages[-1].has_more:
+            if len(pages) == MOST_PAGES:
+                return pages, False
+            keys = {"CTX_AREA_FK100": pages[-1].ctx_fk, "CTX_AREA_NK100": pages[-1].ctx_nk}
+            try:
+                pages.append(await self.read(api, {**params, **keys}, tr_cont="N"))
+            except KisError:
+                return pages, False
+        return pages, True
+
+    async def approval_key(self) -> str:
+        """A key for the WebSocket. Raises TokenError, LinkLost, FrameError."""
+        api = APIS["approval"]
+        keys = self._credentials
+        with self._activity.working():
+            await self._limiter.enter(Lane.ORDER)
+            body = encode_params(
+                api, grant_type="client_credentials", appkey=keys.appkey.reveal(), secretkey=keys.appsecret.reveal()
+            )
+            answer = await self._exchange(api, {}, body)
+        said = decode_object(answer.body, api.name, answer.status)
+        if not said.get("approval_key"):
+            code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {answer.status}")
+            raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret in your configuration")
+        return str(said["approval_key"])
+
+    async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
+        token = await self._token()
+        await self._limiter.enter(lane)
+        answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
+        try:
+            return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)
+        except ApiError as e:
+            if e.msg_cd in TOKEN_EXPIRED:
+                self._refused = token.text
+                self._life.drop(token.text)
+            raise ApiError(self._credentials.mask(e.text), e.cure, msg_cd=e.msg_cd, status=e.status) from None
+
+    async def _after(self, error: ApiError | LinkLost, pause: Ns) -> None:
+        """Wait before the next attempt; raises ``error`` when there is no point in one."""
+        if isinstance(error, LinkLost):
+            await asyncio.sleep(pause / SECOND)
+        elif error.msg_cd in TRY_AGAIN:
+            await self._rest_until(self._clock.now() + pause)
+        elif error.msg_cd not in TOKEN_EXPIRED:
+            raise error
+
+    async def _rest_until(self, t: Ns) -> None:
+        with self._activity.resting():
+            await self._clock.sleep_until(t)
+
+    # the wire
+
+    def _headers(self, api: Api, token: Token, tr_cont: str) -> dict[str, str]:
+        keys = self._credentials
+        return {
+            "authorization": f"Bearer {token.text}", "appkey": keys.appkey.reveal(), "appsecret": keys.appsecret.reveal(),
+            "tr_id": api.tr_id(self._endpoint.persona), "tr_cont": tr_cont, "custtype": "P",
+        }
+
+    async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> _Answer:
+        """One request. aiohttp itself repeats lost requests of idempotent methods only, so never a POST."""
+        timeout = aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS)
+        data = msgspec.json.encode(params) if api.post else None
+        try:
+            async with self.http.request(
+                api.method, self._endpoint.rest + api.path, params=None if api.post else params, data=data,
+                headers={**headers, "content-type": CONTENT_TYPE}, timeout=timeout, allow_redirects=False,
+            ) as response:
+                return _Answer(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
+        # The originals show the request's address, and with it the account number.
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
+            raise Unreachable(f"KIS is not reachable ({type(e).__name__}); nothing was sent", "try again later") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            raise LinkLost(f"no answer to {api.name} ({type(e).__name__})", "look at the orders of the day") from None
+
+    # the token
+
+    async def _token(self) -> Token:
+        """The token in use, or a new one; all callers share one request. Raises TokenError, Unreachable."""
+        token = self._life.usable(self._clock.now())
+        if token is not None:
+            return token
+        with self._activity.resting():
+            await self._fetching.acquire()
+        try:
+            async with self._file.locked():
+                return self._life.usable(self._clock.now()) or await self._fetch()
+        except Unreachable:
+            raise
+        except (LinkLost, FrameError) as e:
+            raise TokenError(f"KIS gave no token: {e.text}", "try again in a minute") from None
+        finally:
+            self._fetching.release()
+
+    async def _fetch(self) -> Token:
+        for _ in range(2):
+            life = self._life = self._file.read()
+            life.drop(self._refused)
+            token = life.usable(self._clock.now())
+            if token is not None:
+                return token
+            await self._rest_until(life.may_ask(self._clock.now()))
+            token = await self._ask_for_token(life)
+            if token is not None:
+                self._refused = ""
+                return token
+        raise TokenError("KIS gives one token a minute, and another program asked for it", "try again in a minute")
+
+    async def _ask_for_token(self, life: TokenLife) -> Token | None:
+        api, keys, before = APIS["token"], self._credentials, life.asked
+        await self._limiter.enter(Lane.ORDER)
+        life.ask(self._clock.now())
+        self._file.write(life)
+        body = encode_params(
+            api, grant_type="client_credentials", appkey=keys.appkey.reveal(), appsecret=keys.appsecret.reveal()
+        )
+        try:
+            answer = await self._exchange(api, {}, body)
+            return life.take(answer.body, answer.status, self._clock.now())
+        except Unreachable:
+            life.asked = before
+            raise
+        finally:
+            self._file.write(life)

@@ -1,0 +1,250 @@
+"""N02, N03, O11, N11: a day at the desk in a real kernel, on the real desk and simulator, in lockstep."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .real_kernels import kernel
+
+OPEN = "%kis open sim --seed 1 --date 2026-11-20 --start 09:00"
+
+
+@pytest.fixture
+def k(state):
+    with kernel(state) as started:
+        started.ok("%load_ext kisnb")
+        started.ok(OPEN)
+        yield started
+
+
+def orders_of(k) -> int:
+    return int(k.ok("print(len(session.book.orders))").text)
+
+
+def test_n02_awaitable_assignable_in_loops_with_names_and_in_korean(k):
+    assert "005930" in k.ok("%kis quote 005930").text
+    assert k.ok("q = %kis quote 삼성전자\nprint(q.code, type(q).__name__)").text == "005930 Quote\n"
+    loop = k.ok("for 종목 in ['005930', '000660']:\n    x = %kis quote {종목}\n    print('가격', x.code)")
+    assert loop.text == "가격 005930\n가격 000660\n"
+    inside = "async def look(code):\n    d = %kis depth {code}\n    return d\nd = await look('005930')\nprint(d.code)"
+    assert k.ok(inside).text == "005930\n"
+    many = k.ok("%%kis\nquote 005930\n# the other one\nquote 000660;\ndepth 000660")
+    assert [b["text/plain"].split()[1] for b in many.bundles] == ["005930", "000660"]
+
+
+def test_n02_a_closing_semicolon_is_silence(k):
+    assert k.ok("%kis quote 005930;").text == ""
+    assert k.ok("q = %kis quote 005930;\nprint(q.code)").text == "005930\n"
+
+
+def test_n02_where_await_cannot_be_the_answer_comes_through_the_io_thread(k):
+    assert k.ok("def f(code):\n    q = %kis quote {code}\n    return q\nprint(f('005930').code)").text == "005930\n"
+    timed = k.ok("%time %kis quote 005930").text
+    assert "Wall time" in timed
+    assert "005930" in timed
+    captured = "%%capture seen\nget_ipython().run_line_magic('kis', 'quote 005930')"
+    assert k.ok(captured).text == ""
+    assert "005930" in k.ok("print(seen.outputs[0].data['text/plain'])").text
+    ordered = k.ok("def order(n):\n    o = %kis buy 005930 {n}\n    return o\nprint(order(3).quantity)", "sync")
+    assert ordered.text == "3\n"
+    assert orders_of(k) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%kis quote 삼성전쟈", "삼성전자"),
+        ("%kis buy 00593 1", "005930"),
+        ("%kis buy 005930 0", "at least 1 share"),
+        ("%kis buy 005930 1 1", "."),
+        ("%kis cancel 999999", "999999"),
+        ("%kis until 25:00", "HH:MM"),
+        ("%kis agents stop nobody", "nobody"),
+        ("%kis agents start volume_triger --code 005930", "Did you mean volume_trigger?"),
+        ("%kis agents start volume_trigger --code 005930 --qtty 1", "qty"),
+        ("%kis panel nothing", "nothing"),
+        ("await session.buy('005930', 1, 71_001.5)", "whole"),
+    ],
+)
+def test_n03_a_mistake_is_one_line_and_stops_run_all(k, cell, said):
+    shown = k.run(cell).error
+    assert said in shown
+    assert len(shown.splitlines()) == 1
+    assert re.match(r"[A-Z]\w+: ", shown)
+
+
+def test_o11_a_cell_is_an_order_not_a_button(k):
+    first = k.ok("%kis buy 005930 10", "a").text
+    assert "buy 10 005930 market" in first
+    assert k.ok("%kis buy 005930 10", "a").text.split("[SIM]")[1][:10] == first.split("[SIM]")[1][:10]
+    assert orders_of(k) == 1
+    k.ok("%kis buy 005930 10", "b")
+    k.ok("%kis buy 005930 10  # edited", "a")
+    assert orders_of(k) == 3
+    k.ok("%kis buy 005930 10 --again", "c")
+    k.ok("%kis buy 005930 10 --again", "c")
+    assert orders_of(k) == 5
+    k.ok("%kis buy 005930 1\n%kis buy 005930 1\nfor _ in range(2):\n    await session.buy('005930', 2)", "d")
+    assert orders_of(k) == 9
+
+
+def test_o11_other_values_under_the_same_key_are_refused_with_both_shown(k):
+    k.ok("qty = 10")
+    k.ok("%kis buy 005930 {qty}", "a")
+    k.ok("qty = 11")
+    shown = k.run("%kis buy 005930 {qty}", "a").error
+    assert shown.startswith("OrderDenied")
+    assert "buy 10 005930" in shown
+    assert "buy 11 005930" in shown
+    assert orders_of(k) == 1
+
+
+CELLS = {
+    "load": "%load_ext kisnb",
+    "open": OPEN,
+    "magic": "%kis buy 005930 10",
+    "python": "price = (await session.quote('005930')).lower\no = await session.buy('005930', 5, price)",
+    "twice": "await session.buy('000660', 1); await session.buy('000660', 1)",
+    "sell": "%kis sell 005930 4",
+}
+
+
+@pytest.mark.parametrize("with_ids", [True, False], ids=["JupyterLab sends ids", "nbclient sends none"])
+def test_o11_killing_the_kernel_and_run_all_sends_each_order_once(state, with_ids):
+    for _ in range(2):
+        with kernel(state) as k:
+            for cell_id, text in CELLS.items():
+                k.ok(text, cell_id if with_ids else None)
+            assert orders_of(k) == 5
+            keys = k.ok("print(sorted(session.book.orders))").text
+            k.kill()
+        if _ == 0:
+            first = keys
+    assert keys == first
+
+
+def test_open_again_is_the_same_session_and_another_target_closes_it(k):
+    assert k.ok(f"before = session\nafter = {OPEN}\nprint(after is before, session is before)").text == "True True\n"
+    assert k.ok("again = %kis open sim\nprint(again is before)").text == "True\n"
+    fresh = k.ok("new = %kis open sim --seed 2 --date 2026-11-20 --fresh\nprint(new is before, before.closed)")
+    assert fresh.text == "False True\n"
+
+
+def test_a_variable_called_session_is_left_alone(state):
+    with kernel(state) as k:
+        k.ok("%load_ext kisnb")
+        k.ok("session = 'mine'")
+        assert "of yours" in k.ok(OPEN).text
+        assert k.ok("print(session)").text == "mine\n"
+        assert "005930" in k.ok("%kis quote 005930").text
+
+
+def test_o11_a_session_of_kisnb_connect_has_keys_of_cells_too(state):
+    with kernel(state) as k:
+        k.ok("%load_ext kisnb\nimport kisnb")
+        k.ok("session = await kisnb.connect('sim', seed=1, date='2026-11-20', start='09:00')")
+        for _ in range(2):
+            k.ok("await session.buy('005930', 1)", "a")
+        assert orders_of(k) == 1
+        assert "005930" in k.ok("%kis quote 005930").text
+
+
+def test_agents_are_started_by_name_and_steered(k):
+    started = k.ok("%kis agents start volume_trigger --code 삼성전자 --qty 2")
+    assert "005930" in started.text
+    ids = k.ok("print(*[a.id for a in session.agents])").text.split()
+    assert len(ids) == 1
+    assert k.ok(f"print(session.agents['{ids[0]}'].qty)").text == "2\n"
+    assert "running" in k.ok("%kis agents").text
+    k.ok(f"%kis agents pause {ids[0]}")
+    assert "paused" in k.ok("%kis agents").text
+    k.ok(f"%kis agents stop {ids[0]}")
+    assert "stopped" in k.ok("%kis agents").text
+
+
+def test_time_stands_between_cells_and_goes_where_it_is_asked_to(k):
+    k.ok("%kis until 09:10")
+    assert k.ok("print(session.clock_text())").text == "09:10:00\n"
+    assert k.ok("print(session.clock_text())").text == "09:10:00\n"
+
+
+def test_unload_leaves_the_desk_up_and_takes_the_session_away(k):
+    assert k.ok("desk = session\n%unload_ext kisnb").text == ""
+    k.ok("import asyncio; await asyncio.sleep(0.1)")
+    assert k.ok("print(desk.closed, 'session' in globals())").text == "True False\n"
+    k.ok("%load_ext kisnb")
+    assert "005930" in k.ok(f"{OPEN}\n%kis quote 005930").text
+
+
+def test_close_and_then_a_cure(k):
+    k.ok("%kis close")
+    assert k.run("%kis quote 005930").error == "NotOpen: No desk is open in this notebook. Open one with %kis open sim."
+    k.ok(OPEN)
+    k.ok("await session.close()")
+    assert k.run("%kis quote 005930").error.startswith("NotOpen")
+    k.ok(OPEN)
+    k.ok("%kis quote 005930")
+
+
+def test_a_shutdown_closes_the_session_before_the_kernel_is_gone(state, tmp_path):
+    seen = tmp_path / "seen"
+    with kernel(state) as k:
+        k.ok(f"import atexit, pathlib; atexit.register(lambda: pathlib.Path({str(seen)!r}).write_text(str(desk.closed)))")
+        k.ok("%load_ext kisnb")
+        k.ok(OPEN)
+        k.ok("desk = session\ndel session")
+        k.shutdown()
+    assert seen.read_text() == "True"
+
+
+def test_halt_lets_no_new_order_pass(k):
+    k.ok("%kis halt a test")
+    assert k.run("%kis buy 005930 1", "a").error.startswith("OrderDenied")
+
+
+def test_a_waiting_command_is_interrupted_readably(state):
+    with kernel(state, KISNB_SIM_SPEED="1") as k:
+        k.ok("%load_ext kisnb")
+        k.ok(OPEN)
+        k.ok("await session.watch('005930', '000660')")
+        request = k.start("print('go', flush=True)\n%kis until close")
+        k.wait_until_shown(request, "go")
+        k.interrupt()
+        assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
+        assert "005930" in k.ok("%kis quote 005930").text
+
+
+def test_n11_no_output_shows_a_key_or_an_account(k, state: Path):
+    shown = ""
+    for cell in (
+        OPEN, "session", "repr(session), str(vars(session))", "%kis balance", "%kis buy 005930 1", "%kis orders",
+        "%kis agents", "%kis help", "%kis buy 1 1", "%kis cancel 77",
+    ):  # fmt: skip
+        output = k.run(cell)
+        shown += output.text + output.html + output.error
+    files = [p.read_text(errors="ignore") for p in state.rglob("kis_devlp.yaml")]
+    secrets = {w for text in files for w in re.findall(r'["\']?([A-Za-z0-9+/=_-]{8,})["\']?\s*$', text, re.MULTILINE)}
+    assert secrets
+    assert not [s for s in secrets if s in shown]
+
+
+def test_terminal_ipython_awaits_too(state, tmp_path):
+    cells = [
+        "%load_ext kisnb", OPEN, "%kis quote 005930", "x = %kis quote 005930", "print('price of', x.code)", "%kis qoute 1",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--colors=NoColor"],
+        input="\n".join([*cells, "exit"]) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert "[SIM] 005930" in done.stdout
+    assert "price of 005930" in done.stdout
+    assert "Did you mean quote?" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,53 @@
+"""H03: real listing and real daily bars in the simulated market."""
+
+import os
+from datetime import date, time
+from pathlib import Path
+
+import pytest
+
+from kisnb.clock import kst
+from kisnb.market.instruments import Universe
+from kisnb.market.price_files import LISTING, bars_of
+from kisnb.simulator.market import Market
+from kisnb.terms import Kind
+
+DATA = Path(os.environ.get("KISNB_DATA") or "unset")
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not (DATA / LISTING).is_file(), reason="KISNB_DATA names no real prices"),
+]
+
+
+def test_h03_every_real_bar_is_traded_as_it_was() -> None:
+    day = date(2020, 3, 19)
+    bars = bars_of(DATA, day)
+    market = Market(Universe.load(DATA, day), day, 1, kst(day, time(8)), data=DATA)
+    for code in bars:
+        market.activate(code)
+    market.advance(kst(day, time(18)))
+    quotes = {code: market.quote(code) for code in bars}
+    assert {c: (q.open, q.high, q.low, q.price, q.volume) for c, q in quotes.items()} == {
+        c: (b.open, b.high, b.low, b.close, b.volume) for c, b in bars.items()
+    }
+
+
+def test_h03_a_day_of_zero_volume_is_a_halt() -> None:
+    day = date(2018, 4, 30)
+    bars = bars_of(DATA, day)
+    silent = [code for code, bar in bars.items() if not bar.volume]
+    assert "005930" in silent
+    market = Market(Universe.load(DATA, day), day, 1, kst(day, time(10)), data=DATA)
+    assert all(market.quote(code).halted and not market.depth(code).asks for code in silent)
+
+
+def test_h03_any_listed_issue_trades_on_a_day_without_bars() -> None:
+    day = date(2026, 11, 20)
+    universe = Universe.load(DATA, day)
+    market = Market(universe, day, 1, kst(day, time(9, 30)), data=DATA)
+    chosen = [item for item in universe if not item.halted][:: len(universe) // 40]
+    assert {item.kind for item in universe} == set(Kind)
+    for item in chosen:
+        quote = market.quote(item.code)
+        assert quote.lower <= quote.low <= quote.price <= quote.high <= quote.upper
+        assert market.depth(item.code).bids
