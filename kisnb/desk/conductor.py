@@ -102,10 +102,9 @@ class Conductor:
         await _settle()
         if not self._host.quiet or not self._host.broker.settled:
             return self._later(not self._host.broker.settled)
-        waiting = any(r.waiting for r in self._riders())
-        if self._unsynced and not (waiting and self._all_idle()):
+        if self._unsynced or self._held:
             return await self._sync()
-        if not waiting:
+        if not any(r.waiting for r in self._riders()):
             return False
         if not self._all_idle():
             return await self._patience()
@@ -122,7 +121,8 @@ class Conductor:
         state = await self._control.state(broker.local_port)
         await self._receive(state.frames)
         self._unsynced = False
-        return self._release()
+        self._release()
+        return True
 
     async def _step(self) -> bool:
         broker = self._host.broker

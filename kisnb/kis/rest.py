@@ -86,8 +86,8 @@ class Rest:
     async def send_order(self, api: Api, body: Mapping[str, str], lane: Lane) -> Reply:
         """Post an order, once.
 
-        Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError leave
-        open whether the order lives.
+        Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError
+        leave open whether the order lives.
         """
         with self._activity.working():
             return await self._call(api, body, lane, "")
@@ -118,7 +118,7 @@ class Rest:
         said = decode_object(answer.body, api.name, answer.status)
         if not said.get("approval_key"):
             code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {answer.status}")
-            raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret in your configuration")
+            raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
         return str(said["approval_key"])
 
     async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
@@ -151,8 +151,9 @@ class Rest:
     def _headers(self, api: Api, token: Token, tr_cont: str) -> dict[str, str]:
         keys = self._credentials
         return {
-            "authorization": f"Bearer {token.text}", "appkey": keys.appkey.reveal(), "appsecret": keys.appsecret.reveal(),
-            "tr_id": api.tr_id(self._endpoint.persona), "tr_cont": tr_cont, "custtype": "P",
+            "authorization": f"Bearer {token.text}", "appkey": keys.appkey.reveal(),
+            "appsecret": keys.appsecret.reveal(), "tr_id": api.tr_id(self._endpoint.persona), "tr_cont": tr_cont,
+            "custtype": "P",
         }
 
     async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> _Answer:
@@ -167,7 +168,7 @@ class Rest:
                 return _Answer(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
         # The originals show the request's address, and with it the account number.
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
-            raise Unreachable(f"KIS is not reachable ({type(e).__name__}); nothing was sent", "try again later") from None
+            raise Unreachable(f"KIS is not reachable ({type(e).__name__}), nothing was sent", "try later") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise LinkLost(f"no answer to {api.name} ({type(e).__name__})", "look at the orders of the day") from None
 
@@ -187,6 +188,8 @@ class Rest:
             raise
         except (LinkLost, FrameError) as e:
             raise TokenError(f"KIS gave no token: {e.text}", "try again in a minute") from None
+        except TokenError as e:
+            raise TokenError(self._credentials.mask(e.text), e.cure) from None
         finally:
             self._fetching.release()
 

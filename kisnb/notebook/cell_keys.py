@@ -35,8 +35,8 @@ class CellRun:
     cell: str
     """The cell's id, or a stand-in when the front end sent none."""
     has_id: bool
-    number: int
-    """N of ``In[N]``."""
+    files: frozenset[str]
+    """What IPython may call the file of this cell's code."""
     calls: Counter[str] = field(default_factory=Counter)
     depth: int = 1
     """1, and 1 more for each cell that this one runs from inside."""
@@ -59,7 +59,7 @@ class CellKeys:
             # %%capture and the like run their body as a cell of its own; the cell that was typed is the outer one.
             run.depth += 1
             return
-        self._begin(str(info.raw_cell), info.cell_id, counted=info.store_history)
+        self._begin(str(info.raw_cell), info.cell_id, getattr(info, "transformed_cell", None))
 
     def post_run_cell(self, result: ExecutionResult | None) -> None:
         run = _current.get()
@@ -74,18 +74,16 @@ class CellKeys:
         get_parent = getattr(self._shell, "get_parent", None)
         request = get_parent() if get_parent else None
         if request and "code" in request.get("content", {}):
-            cell_id = request.get("metadata", {}).get("cellId")
-            self._begin(request["content"]["code"], cell_id, counted=request["content"].get("store_history", True))
+            self._begin(request["content"]["code"], request.get("metadata", {}).get("cellId"), None)
 
-    def _begin(self, text: str, cell_id: str | None, *, counted: bool) -> None:
-        """``counted``: IPython's execution count is one ahead of this cell already."""
+    def _begin(self, text: str, cell_id: str | None, transformed: str | None) -> None:
         if not cell_id:
             self._runs[text] += 1
         run = CellRun(
             text=text,
             cell=cell_id or f"run {self._runs[text]} of this text",
             has_id=bool(cell_id),
-            number=self._shell.execution_count - counted,
+            files=self._files(text, transformed),
         )
         _current.set(run)
 
@@ -121,11 +119,20 @@ class CellKeys:
     def call_in_cell(self) -> str:
         """The source of the call that is being made, from the nearest frame that belongs to the cell; else ``""``."""
         run = _current.get()
-        cell = ("Cell", f"In[{run.number}]") if run else None
-        for frame in callers():
-            if cell and self._shell.compile.format_code_name(frame.f_code.co_filename) == cell:
-                return source_of_call(frame)
-        return ""
+        files = run.files if run else frozenset()
+        inside = (frame for frame in callers() if frame.f_code.co_filename in files)
+        return next(map(source_of_call, inside), "")
+
+    def _files(self, text: str, transformed: str | None) -> frozenset[str]:
+        """ipykernel names a cell's file after its text, IPython after its code and number, which it counts up before
+        or after ``pre_run_cell``, by version."""
+        count = self._shell.execution_count
+        if transformed is None:
+            try:
+                transformed = str(self._shell.transform_cell(text))  # type: ignore[no-untyped-call]
+            except SyntaxError:
+                return frozenset()
+        return frozenset(self._shell.compile.get_code_name(text, transformed, n) for n in (count - 1, count))
 
 
 def _is_blank(result: ExecutionResult | None) -> bool:

@@ -33,7 +33,7 @@ def main(report: Path) -> int:
 
     report = report.resolve()
     report.parent.mkdir(parents=True, exist_ok=True)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     print(f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}")
     began = time.monotonic()
     client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": report.parent}})

@@ -195,7 +195,10 @@ def _day(text: str) -> str:
 
 
 def _time(text: str) -> str:
-    parse_time(text)
+    try:
+        parse_time(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time of day; write it as HH:MM") from None
     return text
 
 

@@ -124,16 +124,14 @@ def _agent(kis: KisMagics, name: str, parameters: dict[str, object]) -> Agent | 
         if "code" in parameters:
             parameters["code"] = kis.code(str(parameters["code"]))
         return classes[name](**parameters)
+    agents: dict[str, Agent | str] = {n: v for n, v in kis.user_ns.items() if isinstance(v, Agent)}
+    known = {a.id: a.id for a in kis.require().agents} | agents
+    if name not in known:
+        names = [*classes, *known]
+        raise BadInput(f"There is no agent {name!r} here{did_you_mean(name, names)}", f"There are {', '.join(names)}")
     if parameters:
-        raise BadInput(f"{name!r} is no Agent class, so it takes no parameters", "Set them on the agent itself")
-    agents = {n: v for n, v in kis.user_ns.items() if isinstance(v, Agent)}
-    if name in agents:
-        return agents[name]
-    ids = [a.id for a in kis.require().agents]
-    if name in ids:
-        return name
-    known = [*classes, *agents, *ids]
-    raise BadInput(f"There is no agent {name!r} here{did_you_mean(name, known)}", f"There are {', '.join(known)}")
+        raise BadInput(f"{name!r} is an agent, no class, so it takes no parameters", "Set them on the agent itself")
+    return known[name]
 
 
 def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:

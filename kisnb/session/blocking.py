@@ -25,9 +25,7 @@ class Blocking:
         self._session = session
 
     def quote(self, code: str) -> Quote:
-        reply = self._session.ask_blocking(QuoteOf(self._session.universe.get(code).code))
-        assert isinstance(reply, Quote)
-        return reply
+        return self._session.named(self._session.ask_blocking(QuoteOf(self._session.universe.get(code).code)))
 
     def depth(self, code: str) -> Depth:
         reply = self._session.ask_blocking(DepthOf(self._session.universe.get(code).code))

@@ -10,6 +10,8 @@ from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day, parse_time
 from kisnb.errors import BadInput, LinkLost, NotOpen, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.events import (
@@ -129,9 +131,7 @@ class Session:
 
     async def quote(self, code: str) -> Quote:
         """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
-        reply = await self._desk.ask(QuoteOf(self._code(code)))
-        assert isinstance(reply, Quote)
-        return reply
+        return self.named(await self._desk.ask(QuoteOf(self._code(code))))
 
     async def depth(self, code: str) -> Depth:
         """Bids and asks now, asked from KIS."""
@@ -296,6 +296,11 @@ class Session:
         if key is None and self.key_source is not None:
             key = self.key_source(again)
         return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, qty, wanted, won, where)
+
+    def named(self, reply: Reply) -> Quote:
+        """A quote with the name of the stock, which KIS's reply lacks."""
+        assert isinstance(reply, Quote)
+        return msgspec.structs.replace(reply, name=self.universe.get(reply.code).name)
 
     def pick(self, what: Order | int | str) -> list[Order]:
         """The orders that ``what`` names; raises BadInput when there is none."""

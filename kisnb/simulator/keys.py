@@ -5,56 +5,47 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-import msgspec
-
 from kisnb.errors import ConfigError
+from kisnb.kis.credentials import DEFAULT_PRODUCT, Credentials, Secret
 from kisnb.paths import private_dir, write_private
 
-APPKEY_LENGTH, APPSECRET_LENGTH = 36, 180
-PRODUCT = "01"
+APPKEY_LENGTH, APPSECRET_LENGTH, HTS_ID_LENGTH = 36, 180, 14
 FILE_NAME = "kis_devlp.yaml"
 
 
-class Keys(msgspec.Struct, frozen=True):
-    """Application keys, account and HTS id; none of them shows in a repr."""
-
-    appkey: str
-    appsecret: str
-    account: str
-    """Eight digits."""
-    hts_id: str
-
-    @staticmethod
-    def made_up() -> Keys:
-        """Fresh ones in the lengths of KIS's, which say what they are."""
-        return Keys(
-            appkey=_filled("PSSIMULATED", APPKEY_LENGTH), appsecret=_filled("SIMULATED/", APPSECRET_LENGTH),
-            account=f"5{secrets.randbelow(10_000_000):07d}", hts_id=_filled("simulated", 14).lower(),
-        )
-
-    def __repr__(self) -> str:
-        return "<Keys of a simulated account>"
+def made_up() -> Credentials:
+    """Fresh keys in the lengths of KIS's, which say what they are."""
+    return Credentials(
+        appkey=Secret(_filled("PSSIMULATED", APPKEY_LENGTH)),
+        appsecret=Secret(_filled("SIMULATED/", APPSECRET_LENGTH)),
+        account=Secret(f"5{secrets.randbelow(10_000_000):07d}"),
+        product=DEFAULT_PRODUCT,
+        hts_id=Secret(_filled("simuser", HTS_ID_LENGTH)),
+    )
 
 
-def _filled(start: str, length: int) -> str:
-    return start + secrets.token_hex(length)[: length - len(start)]
-
-
-def write_configuration(folder: Path, keys: Keys, rest: str, ws: str) -> Path:
+def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> Path:
     """Write an official-style ``kis_devlp.yaml`` (mode 0600) that points a KIS client at a simulator.
 
     Raises ConfigError when the folder cannot be written.
     """
-    path = private_dir(folder) / FILE_NAME
+    appkey, appsecret, account = keys.appkey.reveal(), keys.appsecret.reveal(), keys.account.reveal()
     entries = {
-        "my_app": keys.appkey, "my_sec": keys.appsecret, "paper_app": keys.appkey, "paper_sec": keys.appsecret,
-        "my_htsid": keys.hts_id, "my_acct_stock": keys.account, "my_acct_future": "", "my_paper_stock": keys.account,
-        "my_paper_future": "", "my_prod": PRODUCT, "prod": rest, "ops": ws, "vps": rest, "vops": ws, "my_token": "",
-        "my_agent": "kisnb",
+        "my_app": appkey, "my_sec": appsecret, "paper_app": appkey, "paper_sec": appsecret,
+        "my_htsid": keys.hts_id.reveal(), "my_acct_stock": account, "my_acct_future": "", "my_paper_stock": account,
+        "my_paper_future": "", "my_prod": keys.product, "prod": rest, "ops": ws, "vps": rest, "vops": ws,
+        "my_token": "", "my_agent": "kisnb",
     }
     lines = [f'{name}: "{value}"' for name, value in entries.items()]
+    path = folder / FILE_NAME
     try:
+        private_dir(folder)
         write_private(path, "\n".join(["# Made up by kisnb's simulator: worth nothing anywhere else.", *lines, ""]))
-    except OSError as e:
-        raise ConfigError(f"{path} cannot be written: {e.strerror}", "name another folder for --write-config") from e
+    except (OSError, ConfigError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e.text
+        raise ConfigError(f"{path} cannot be written: {reason}", "name another folder for --write-config") from e
     return path
+
+
+def _filled(start: str, length: int) -> str:
+    return start + secrets.token_hex(length)[: length - len(start)]

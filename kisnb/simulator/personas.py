@@ -12,7 +12,8 @@ from kisnb.kis.notices import NOTICE_TR
 from kisnb.terms import Mode
 
 Reason: TypeAlias = Literal[
-    "cash", "holdings", "quantity", "closed", "unknown", "tick", "limit", "halted", "kind", "venue", "no order", "no leaves"
+    "cash", "holdings", "quantity", "closed", "unknown", "tick", "limit", "halted", "kind", "venue", "no order",
+    "no leaves",
 ]
 
 

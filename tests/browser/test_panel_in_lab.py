@@ -10,11 +10,13 @@ from playwright.sync_api import Locator, expect
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 AGENT = "%kis agents start volume_trigger --code 005930"
+REST = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
 LATER = """
 import asyncio
 async def later():
     await session.sleep(60)
-    await session.buy("005930", 10)
+    await session.cancel(order)
+    await session.buy("005930", 7)
 task = asyncio.create_task(later())
 %kis until close
 """
@@ -22,37 +24,35 @@ task = asyncio.create_task(later())
 
 def column(panel: Locator, table: str, name: str) -> Locator:
     """The cells of one column, top row first."""
-    heads = panel.locator(f"section[data-table={table}] th").all_inner_texts()
-    return panel.locator(f"section[data-table={table}] tbody td:nth-child({heads.index(name) + 1})")
+    heads = panel.locator(f"section[data-table={table}] th")
+    heads.first.wait_for(state="attached")
+    names = heads.all_text_contents()
+    return panel.locator(f"section[data-table={table}] tbody td:nth-child({names.index(name) + 1})")
 
 
 def test_n04_agents_and_orders_change_while_a_cell_waits(lab: Lab, notebook: NotebookPage) -> None:
-    write_notebook(lab.folder / "panel.ipynb", [*OPEN, AGENT, "%kis panel", LATER])
+    write_notebook(lab.folder / "panel.ipynb", [*OPEN, AGENT, REST, "%kis panel", LATER])
     notebook.open("panel.ipynb")
-    for index in range(4):
+    for index in range(5):
         notebook.run_cell(index)
-    panel = notebook.outputs(3)
+    panel = notebook.outputs(4)
+    rows = panel.locator("section[data-table=orders] tbody tr")
     expect(panel.locator(".kisnb-mode")).to_have_text("SIM")
-    before = column(panel, "agents", "note").inner_text()
-    assert column(panel, "orders", "state").count() == 0
-    notebook.start_cell(4)
-    expect(column(panel, "agents", "note")).not_to_have_text(before, timeout=20_000)
-    expect(panel.locator("section[data-table=orders] tbody tr")).to_have_count(1, timeout=20_000)
-    clock = panel.locator(".clock").inner_text()
+    expect(column(panel, "orders", "state")).to_have_text("accepted")
+    note, clock = column(panel, "agents", "note").inner_text(), panel.locator(".clock").inner_text()
+    notebook.start_cell(5)
+    expect(column(panel, "orders", "state").last).to_have_text("cancelled", timeout=20_000)
+    expect(rows).not_to_have_count(1)
+    expect(column(panel, "agents", "note")).not_to_have_text(note)
     expect(panel.locator(".clock")).not_to_have_text(clock)
-    assert notebook.prompt(4) == "[*]:"
-    notebook.wait_for_prompt(4)
-    expect(column(panel, "orders", "state").first).to_have_text("filled")
-    expect(column(panel, "orders", "filled").first).to_have_text("10")
+    assert notebook.prompt(5) == "[*]:"
+    notebook.wait_for_prompt(5)
+    expect(rows.nth(rows.count() - 2)).to_contain_text("filled")
     expect(panel.locator(".clock")).to_have_text(re.compile("15:3"))
 
 
 def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(lab: Lab, notebook: NotebookPage) -> None:
-    rest = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
-    write_notebook(
-        lab.folder / "buttons.ipynb",
-        [*OPEN, AGENT, rest, "%kis panel", "order", "session.agents"],
-    )
+    write_notebook(lab.folder / "buttons.ipynb", [*OPEN, AGENT, REST, "%kis panel", "order", "session.agents"])
     notebook.open("buttons.ipynb")
     for index in range(5):
         notebook.run_cell(index)
@@ -73,7 +73,7 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook:
     notebook.run_all()
     first, second = (notebook.outputs(i).locator("section[data-table=orders] tbody tr") for i in (3, 4))
     expect(first).to_have_count(1)
-    expect(second).to_have_text(first.inner_text())
+    expect(second).to_have_text(str(first.text_content()))
     notebook.command("docmanager:save")
     notebook.page.wait_for_timeout(1000)
     notebook.open("twice.ipynb")

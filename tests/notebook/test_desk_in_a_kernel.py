@@ -192,7 +192,8 @@ def test_close_and_then_a_cure(k):
 def test_a_shutdown_closes_the_session_before_the_kernel_is_gone(state, tmp_path):
     seen = tmp_path / "seen"
     with kernel(state) as k:
-        k.ok(f"import atexit, pathlib; atexit.register(lambda: pathlib.Path({str(seen)!r}).write_text(str(desk.closed)))")
+        k.ok(f"import atexit, pathlib\nseen = pathlib.Path({str(seen)!r})")
+        k.ok("atexit.register(lambda: seen.write_text(str(desk.closed)))")
         k.ok("%load_ext kisnb")
         k.ok(OPEN)
         k.ok("desk = session\ndel session")
@@ -233,7 +234,8 @@ def test_n11_no_output_shows_a_key_or_an_account(k, state: Path):
 
 def test_terminal_ipython_awaits_too(state, tmp_path):
     cells = [
-        "%load_ext kisnb", OPEN, "%kis quote 005930", "x = %kis quote 005930", "print('price of', x.code)", "%kis qoute 1",
+        "%load_ext kisnb", OPEN, "%kis quote 005930", "x = %kis quote 005930", "print('price of', x.code)",
+        "%kis qoute 1",
     ]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--colors=NoColor"],

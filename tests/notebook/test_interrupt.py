@@ -40,7 +40,8 @@ def test_a_cell_on_the_cpu_stops_with_an_error(k, body):
 
 def test_a_waiting_cell_is_cancelled_and_what_runs_beside_it_goes_on(k):
     for _ in range(3):
-        request = k.start("print('go', flush=True)\nawait asyncio.sleep(60)")
+        said_while_waiting = "asyncio.get_running_loop().call_soon(print, 'go')"
+        request = k.start(f"{said_while_waiting}\nawait asyncio.sleep(60)")
         k.wait_until_shown(request, "go")
         k.interrupt()
         assert "CancelledError" in k.finish(request).error

@@ -54,7 +54,7 @@ class DeskPanel(AnyWidget):
         message = self._feed.changes({**header(self._session), "note": self._note}, tables)
         if message is not None:
             self.send(message)
-        if self._session.link == "closed":
+        if self._session.closed:
             self._stop_following()
 
     def _stop_following(self) -> None:

@@ -52,7 +52,7 @@ def header(session: Session) -> dict[str, str]:
         "badge": badge_html(session.mode),
         "label": session.label,
         "clock": session.clock_text(),
-        "link": session.link,
+        "link": "closed" if session.closed else session.link,
         "halt": "" if session.halt_state == "active" else session.halt_state,
     }
 

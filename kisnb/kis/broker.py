@@ -1,0 +1,162 @@
+"""KIS as a broker: orders, account, prices and the stream of one account. Won and shares."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from kisnb.clock import Activity, Clock
+from kisnb.errors import ApiError, FrameError, LinkLost, OrderDenied, Unreachable
+from kisnb.events import Depth, Event, Quote
+from kisnb.kis.account_messages import balance_params, orderable_params, read_account
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.limiter import Lane
+from kisnb.kis.messages import encode_params
+from kisnb.kis.order_messages import (
+    cancel_body,
+    day_orders_params,
+    order_api,
+    order_body,
+    read_order,
+    read_ref,
+    revise_body,
+)
+from kisnb.kis.quote_messages import MARKET_DIV, read_depth, read_quote
+from kisnb.kis.rest import Rest
+from kisnb.kis.stream import Stream
+from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.terms import Mode, OrderKind, Venue
+
+
+class KisBroker:
+    """One account at one host. Call ``listen`` before ``start``."""
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials, clock: Clock, activity: Activity, *, cache: Path,
+        timeout: float = 10.0, can_order: bool = True, why_not: str = "",
+    ) -> None:
+        """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered."""
+        self.capabilities = Capabilities((Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), can_order, why_not)
+        self._endpoint = endpoint
+        self._account = credentials.account_params
+        self._clock = clock
+        self._rest = Rest(endpoint, credentials, clock, activity, cache, timeout=timeout)
+        self._stream = Stream(endpoint, credentials, self._rest, clock, activity)
+
+    def __repr__(self) -> str:
+        return f"<KisBroker {self._endpoint.persona} at {self._endpoint.rest}>"
+
+    # connection
+
+    def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
+        """``on_events`` is called once per received frame that says something, with all its events, in order."""
+        self._stream.on_events = on_events
+
+    async def start(self) -> None:
+        """Connect. Raises KisError."""
+        try:
+            await self._stream.start()
+        except BaseException:
+            await self._rest.close()
+            raise
+
+    async def close(self) -> None:
+        await self._stream.close()
+        await self._rest.close()
+
+    def want(self, subscriptions: Sequence[Want]) -> None:
+        """The desired set; confirmed and refused come as events."""
+        self._stream.want(subscriptions)
+
+    @property
+    def frames(self) -> int:
+        """Text frames received on the present connection."""
+        return self._stream.frames
+
+    @property
+    def local_port(self) -> int | None:
+        """TCP port of our end of the present connection."""
+        return self._stream.local_port
+
+    @property
+    def settled(self) -> bool:
+        """Every wanted subscription is confirmed or refused."""
+        return self._stream.settled
+
+    @property
+    def dead_letters(self) -> deque[str]:
+        """Frames that could not be read, newest last."""
+        return self._stream.dead_letters
+
+    # orders
+
+    async def submit(self, intent: Intent, route: Route) -> SendReply:
+        """One POST, never repeated; a lost answer returns ``unknown``.
+
+        Raises OrderDenied where this connection takes no orders, TokenError when no token can be had: nothing was sent.
+        """
+        self._check_can_order(intent.key)
+        body = order_body(intent, route, self._account)
+        return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
+
+    async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
+        """Cancel ``qty`` shares, None for all leaves; the reply names the number of the cancel itself."""
+        self._check_can_order(key)
+        body = cancel_body(ref, qty, self._account)
+        return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, ref.venue)
+
+    async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
+        """Move ``qty`` shares to ``price``; the reply names the number under which they live on."""
+        self._check_can_order(key)
+        body = revise_body(ref, qty, price, self._account)
+        return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, ref.venue)
+
+    async def _post(self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue) -> SendReply:
+        try:
+            reply = await self._rest.send_order(api, body, lane)
+            return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
+        except ApiError as e:
+            outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"
+            return SendReply(key, outcome, msg_cd=e.msg_cd, text=str(e))  # type: ignore[arg-type]
+        except Unreachable as e:
+            return SendReply(key, "rejected", text=str(e))
+        except (LinkLost, FrameError) as e:
+            return SendReply(key, "unknown", text=str(e))
+
+    def _check_can_order(self, key: str) -> None:
+        if not self.capabilities.can_order:
+            raise OrderDenied(f"{self._endpoint.persona} is open for reading only", self.capabilities.why_not, key=key)
+
+    # account
+
+    async def day_orders(self, day: date) -> OrderPage:
+        """All orders of a day, newest first. Raises KisError when not even the first page came."""
+        venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
+        params = day_orders_params(day, self._account, venue)
+        pages, complete = await self._rest.read_pages(APIS["inquire_daily_ccld"], params)
+        return OrderPage(tuple(read_order(row) for page in pages for row in page.rows("output1")), complete)
+
+    async def account(self) -> Account:
+        """Cash and holdings. Raises KisError."""
+        pages, complete = await self._rest.read_pages(APIS["inquire_balance"], balance_params(self._account))
+        orderable = await self._rest.read(APIS["inquire_psbl_order"], orderable_params(self._account))
+        return read_account(pages, orderable, complete=complete)
+
+    # prices
+
+    async def quote(self, code: str) -> Quote:
+        """The current price at KRX; its ``name`` is empty, for KIS's reply has none. Raises KisError."""
+        api = APIS["inquire_price"]
+        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code)
+        return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
+
+    async def depth(self, code: str) -> Depth:
+        """Bids and asks at KRX. Raises KisError."""
+        api = APIS["inquire_asking_price_exp_ccn"]
+        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code)
+        return read_depth(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())

@@ -1,0 +1,236 @@
+"""The WebSocket to KIS: one connection for all channels, kept alive, with every frame turned into facts in order.
+
+Timeouts of the connection and of acknowledgements go by wall time, the pause before a reconnect by the injected clock.
+The library's own keepalive is off: KIS drops connections that ping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import aiohttp
+
+from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
+from kisnb.errors import FrameError, KisError, LinkLost
+from kisnb.events import Event, LinkUp
+from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis import control_frames as cf
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.frame_reader import FrameReader
+from kisnb.kis.rest import CONNECT_SECONDS, Rest
+from kisnb.kis.subscriptions import Subscriptions
+from kisnb.orders import Want
+
+ACK_SECONDS = 5.0
+FIRST_PAUSE: Ns = SECOND
+LONGEST_PAUSE: Ns = MINUTE
+HEALTHY: Ns = MINUTE
+"""A connection that lived this long makes the next pause short again."""
+DEAD_LETTERS = 100
+LETTER_LENGTH = 200
+CLOSE_SECONDS = 1.0
+PATH = "/tryitout"
+
+log = logging.getLogger(__name__)
+
+
+def _nobody_listens(events: Sequence[Event]) -> None:
+    """Until somebody does."""
+
+
+class _Dropped(Exception):
+    """KIS wants this connection to end; ``pause`` before the next."""
+
+
+class Stream:
+    """Calls ``on_events`` once per frame that says something, with all its events."""
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials, rest: Rest, clock: Clock, activity: Activity, *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._endpoint = endpoint
+        self._credentials = credentials
+        self._rest = rest
+        self._clock = clock
+        self._activity = activity
+        self.on_events: Callable[[Sequence[Event]], None] = _nobody_listens
+        self._jitter = jitter
+        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal())
+        self._reader = FrameReader(credentials.full_account)
+        self._changed = asyncio.Event()
+        self._approval: str | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._pausing = False
+        self._failures = 0
+        self.frames = 0
+        """Text frames received on the present connection."""
+        self.dead_letters: deque[str] = deque(maxlen=DEAD_LETTERS)
+        """What could not be read, newest last, cut and without secrets."""
+
+    @property
+    def local_port(self) -> int | None:
+        """TCP port of our end of the present connection; None without one."""
+        name = self._socket.get_extra_info("sockname") if self._socket is not None else None
+        return name[1] if name else None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is to be expected but by the clock: all is subscribed, or the next attempt is waited for."""
+        return self._pausing or (self._socket is not None and self._subscriptions.settled)
+
+    def want(self, wants: Sequence[Want]) -> None:
+        """Set the desired subscriptions; what becomes of them is told by events."""
+        refused = self._subscriptions.want(self._clock.now(), wants)
+        self._changed.set()
+        self._tell(refused)
+
+    async def start(self) -> None:
+        """Connect, and from then on stay connected. Raises KisError when the first connection fails."""
+        socket = await self._connect()
+        self._task = asyncio.create_task(self._run(socket), name="kis stream")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel("the desk closes")
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._disconnect()
+
+    # connection
+
+    async def _run(self, socket: aiohttp.ClientWebSocketResponse | None) -> None:
+        while True:
+            since = self._clock.now()
+            if socket is not None:
+                why = await self._serve(socket)
+                if self._clock.now() - since >= HEALTHY:
+                    self._failures = 0
+                await self._lost(why)
+            await self._pause()
+            try:
+                socket = await self._connect()
+            except KisError as e:
+                log.warning("no stream: %s", e)
+                socket = None
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        with self._activity.working():
+            if self._approval is None:
+                self._approval = await self._rest.approval_key()
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    socket = await self._rest.http.ws_connect(
+                        self._endpoint.ws.rstrip("/") + PATH, heartbeat=None,
+                        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+                    )
+            except (aiohttp.ClientError, TimeoutError, OSError) as e:
+                raise LinkLost(f"no stream to KIS ({type(e).__name__})", "try again later") from None
+        self._socket, self.frames = socket, 0
+        self._subscriptions.lost()
+        self._changed.set()
+        self._tell([LinkUp(self._clock.now())])
+        return socket
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> str:
+        """Until the connection ends; why it did."""
+        sending = asyncio.create_task(self._send(socket), name="kis subscriptions")
+        try:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    await self._receive(socket, message.data)
+            return "KIS closed the connection" if socket.close_code else "the connection broke"
+        except _Dropped as e:
+            return str(e)
+        except (aiohttp.ClientError, OSError) as e:
+            return f"the connection broke ({type(e).__name__})"
+        finally:
+            sending.cancel("the connection ended")
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _lost(self, why: str) -> None:
+        await self._disconnect()
+        self._subscriptions.lost()
+        self._reader.forget_keys()
+        self._tell([LinkWasLost(self._clock.now(), why)])
+
+    async def _disconnect(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None and not socket.closed:
+            await socket.close()
+
+    async def _pause(self) -> None:
+        """Doubling pauses with jitter: KIS blocks addresses that connect in a loop."""
+        longest = min(FIRST_PAUSE << min(self._failures, 10), LONGEST_PAUSE)
+        self._failures += 1
+        self._pausing = True
+        try:
+            await self._clock.sleep_until(self._clock.now() + int(longest * (0.5 + self._jitter() / 2)))
+        finally:
+            self._pausing = False
+
+    # frames
+
+    async def _receive(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+        self.frames += 1
+        now = self._clock.now()
+        if text.startswith("{"):
+            await self._control(socket, text, now)
+            return
+        try:
+            events = self._reader.read(text, now)
+        except FrameError as e:
+            self._bury(text, e)
+            return
+        self._tell(events)
+
+    async def _control(self, socket: aiohttp.ClientWebSocketResponse, text: str, now: Ns) -> None:
+        try:
+            said = cf.decode_control(text)
+            if isinstance(said, cf.Ack) and said.ok and said.key:
+                self._reader.learn_key(said)
+        except FrameError as e:
+            self._bury(text, e)
+            return
+        if isinstance(said, cf.Ping):
+            await socket.send_str(text)
+            return
+        if said.msg_cd == cf.BAD_APPROVAL:
+            self._approval = None
+            raise _Dropped("KIS does not know the approval key; a new one is fetched")
+        if said.msg_cd == cf.APPKEY_IN_USE:
+            raise _Dropped("another connection uses this appkey")
+        events = self._subscriptions.acknowledged(now, said)
+        self._changed.set()
+        self._tell(events)
+
+    async def _send(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Send what is due, whenever something changes; look after what is not answered."""
+        while True:
+            self._changed.clear()
+            for step in self._subscriptions.due():
+                await socket.send_str(cf.encode_request(cf.Request(self._approval or "", *step)))
+                await asyncio.sleep(self._endpoint.spacing)
+            try:
+                async with asyncio.timeout(None if self._subscriptions.settled else ACK_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._tell(self._subscriptions.overdue(self._clock.now()))
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        try:
+            self.on_events(events)
+        except Exception:
+            # A defect of the listener must not end the feed of everybody else.
+            log.exception("a listener failed")
+
+    def _bury(self, text: str, error: FrameError) -> None:
+        self.dead_letters.append(self._credentials.mask(text)[:LETTER_LENGTH])
+        log.warning("a frame cannot be read: %s", self._credentials.mask(error.text))

@@ -1,0 +1,175 @@
+"""``kisnb sim``: a KIS host on this machine, for any KIS client. Prints one line of JSON when it is ready."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from kisnb.clock import KST, Ns, WallClock, clock_text, kst, kst_day, parse_time
+from kisnb.errors import BadInput, ConfigError, KisnbError
+
+if TYPE_CHECKING:
+    from kisnb.kis.credentials import Credentials
+    from kisnb.market.instruments import Universe
+    from kisnb.simulator.control import Day
+    from kisnb.simulator.core import Core
+
+DEFAULT_START = "09:00:00"
+COLUMNS = "code,name,board,kind,shares,base,volume"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"kisnb sim: {message}; see kisnb sim --help.\n")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until stopped. Exit status: 0 stopped, 2 wrong arguments, port taken or data unreadable."""
+    options = _parser().parse_args(argv)
+    try:
+        return _serve(options)
+    except KisnbError as e:
+        print(e, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="kisnb sim", description=__doc__)
+    parser.add_argument("--host", choices=["live", "paper"], default="live", help="the KIS host to be")
+    parser.add_argument("--port", type=int, default=0, help="REST; 0 takes a free one")
+    parser.add_argument("--ws-port", type=int, default=0, help="WebSocket; 0 takes a free one")
+    parser.add_argument("--date", help="YYYY-MM-DD; the last trading day by default")
+    parser.add_argument("--start", default=DEFAULT_START, help="HH:MM:SS, Korean time")
+    parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
+    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
+    parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
+    parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if options.host == "paper":
+        raise BadInput("the paper host is not simulated", "leave --host out: live it is")
+    day = read_date(options.date)
+    start = read_start(day, options.start)
+    speed = read_speed(options.speed)
+    from kisnb.simulator.control import Day
+    from kisnb.simulator.keys import made_up
+
+    keys = made_up()
+    named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
+    core = build_core(options, keys, day, start)
+    import asyncio
+
+    return asyncio.run(_run(core, named, speed, keys, options))
+
+
+def build_core(options: argparse.Namespace, keys: Credentials, day: date, start: Ns) -> Core:
+    """Market, account and recording of a simulator. Raises KisnbError."""
+    from kisnb.market.instruments import Universe
+    from kisnb.paths import data_dir
+    from kisnb.simulator.core import Core
+    from kisnb.simulator.market import Market
+    from kisnb.simulator.record import Recorder, open_recording
+
+    data = data_dir()
+    universe = read_universe(options.universe) if options.universe else Universe.load(data, day)
+    market = Market(universe, day, options.seed, start, data=data)
+    recorder = Recorder(open_recording(options.record) if options.record else None)
+    return Core(market, keys, recorder=recorder)
+
+
+async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace) -> int:
+    import asyncio
+    import signal
+
+    from kisnb.simulator.keys import write_configuration
+    from kisnb.simulator.server import Server
+
+    server = Server(core, day, speed)
+    try:
+        addresses = await server.start(options.port, options.ws_port)
+        if options.write_config:
+            write_configuration(options.write_config, keys, addresses.rest, addresses.ws)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, server.stop)
+        print(json.dumps({
+            **addresses._asdict(), "appkey": keys.appkey.reveal(), "appsecret": keys.appsecret.reveal(),
+            "account": f"{keys.account.reveal()}-{keys.product}", "hts_id": keys.hts_id.reveal(), "pid": os.getpid(),
+            **day._asdict(), "speed": speed or "step",
+        }), flush=True)
+        await server.run()
+    finally:
+        await server.close()
+    return 0
+
+
+def read_date(text: str | None) -> date:
+    """The day to simulate. Raises BadInput."""
+    from kisnb.market.calendar import is_trading_day, last_trading_day
+
+    if text is None:
+        return last_trading_day(kst_day(WallClock().now()))
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
+    except ValueError:
+        raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+    if not is_trading_day(day):
+        raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
+    return day
+
+
+def read_start(day: date, text: str) -> Ns:
+    """The moment at which the clock begins. Raises BadInput."""
+    try:
+        return kst(day, parse_time(text))
+    except ValueError:
+        raise BadInput(f"{text!r} is no time of day", "write it as HH:MM:SS") from None
+
+
+def read_speed(text: str) -> float:
+    """Speed as a number, 0 for lockstep. Raises BadInput."""
+    from kisnb.simulator.control import FASTEST
+
+    if text == "step":
+        return 0.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 < speed <= FASTEST:
+        raise BadInput(f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step")
+    return speed
+
+
+def read_universe(path: Path) -> Universe:
+    """The issues of a CSV file with the columns of the packaged universe. Raises ConfigError."""
+    import csv
+
+    import msgspec
+
+    from kisnb.market.instruments import Instrument, Universe
+
+    try:
+        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        items = msgspec.convert(rows, list[Instrument], strict=False)
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe") from e
+    except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
+        raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
+    if not items:
+        raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
+    return Universe(items)

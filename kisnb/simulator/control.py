@@ -1,0 +1,168 @@
+"""The control URL of a simulator: where its clock stands, steps, speed, trading by hand, the true ledger.
+
+    GET  state    {"now", "speed": "step" | number, "date", "run", "seed", "sockets": [{"port", "frames"}], "closed"}
+    GET  ledger   {"cash", "orderable", "settled_d2", "fees", "taxes", "holdings": […], "orders": […]}
+    POST step     {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
+    POST speed    {"speed": "step" | number}                      → {"now", "speed"}
+    POST trade    {"code", "side", "qty", "price": won | null}    → {"number"}
+    POST cancel   {"number", "qty": shares | null}                → {"number"}
+    POST stop     → {"stopping": true}
+
+A refusal has status 4xx and {"error": a sentence}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from kisnb.clock import Ns, SimulatedClock
+from kisnb.simulator.account import Rejected
+from kisnb.simulator.core import Core
+from kisnb.simulator.record import order_line
+from kisnb.simulator.streams import Outgoing
+from kisnb.terms import Side
+
+FASTEST = 100_000.0
+
+
+class Step(msgspec.Struct, frozen=True):
+    until: Ns
+    port: int | None = None
+    """TCP port of the client's end of the socket whose frames are counted; None counts nothing."""
+    frames: int = 0
+    """How many frames the client has received on it."""
+
+
+class Speed(msgspec.Struct, frozen=True):
+    speed: Literal["step"] | float
+
+
+class Trade(msgspec.Struct, frozen=True):
+    code: str
+    side: Side
+    qty: int
+    price: int | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    number: int
+    qty: int | None = None
+
+
+class ControlRefused(Exception):
+    """A request that cannot be done now, in one sentence."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+
+
+class Day(NamedTuple):
+    """What identifies a simulated day."""
+
+    run: str
+    seed: int
+    date: str
+    start: str
+
+
+class Control:
+    """Answers control requests on one core and its clock; ``send`` takes the frames that come of it."""
+
+    def __init__(
+        self, core: Core, clock: SimulatedClock, day: Day, send: Callable[[Sequence[Outgoing]], None],
+        stop: Callable[[], None],
+    ) -> None:
+        self._core = core
+        self._clock = clock
+        self._day = day
+        self._send = send
+        self._stop = stop
+
+    def answer(self, method: str, verb: str, body: bytes) -> dict[str, Any]:
+        """The reply to one request. Raises ControlRefused."""
+        try:
+            match method, verb:
+                case "POST", "step":
+                    return self._step(msgspec.json.decode(body, type=Step))
+                case "GET", "state":
+                    return self._state()
+                case "GET", "ledger":
+                    return self._ledger()
+                case "POST", "speed":
+                    return self._speed(msgspec.json.decode(body, type=Speed).speed)
+                case "POST", "trade":
+                    return self._trade(msgspec.json.decode(body, type=Trade))
+                case "POST", "cancel":
+                    return self._cancel(msgspec.json.decode(body, type=Cancel))
+                case "POST", "stop":
+                    self._stop()
+                    return {"stopping": True}
+        except (msgspec.MsgspecError, UnicodeError) as e:
+            raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
+        known = "GET state or ledger, POST step, speed, trade, cancel or stop"
+        raise ControlRefused(f"{method} {verb} is unknown; {known}.", 404)
+
+    def _state(self) -> dict[str, Any]:
+        day = self._day
+        return {
+            "now": self._clock.now(), "speed": self._clock.speed or "step", "date": day.date, "run": day.run,
+            "seed": day.seed, "sockets": [{"port": s.port, "frames": s.frames} for s in self._core.sockets],
+            "closed": self._core.closed,
+        }
+
+    def _step(self, step: Step) -> dict[str, Any]:
+        if self._clock.speed:
+            raise ControlRefused('the clock runs free; POST speed {"speed": "step"} first.', 409)
+        if step.port is not None and step.frames != self._frames(step.port):
+            return {"moved": False, "now": self._core.now, "frames": self._frames(step.port)}
+        self._send(self._core.step(step.until))
+        self._clock.set(self._core.now)
+        return {"moved": True, "now": self._core.now, "frames": self._frames(step.port)}
+
+    def _speed(self, speed: Literal["step"] | float) -> dict[str, Any]:
+        if speed != "step" and not 0 < speed <= FASTEST:
+            raise ControlRefused(f"{speed} is no speed; give a number above 0 and up to {FASTEST:,.0f}, or step.", 400)
+        self._send(self._core.advance(self._clock.now()))
+        self._clock.set(self._core.now, 0.0 if speed == "step" else float(speed))
+        self._core.pings = bool(self._clock.speed)
+        self._send([])
+        return {"now": self._core.now, "speed": speed}
+
+    def _trade(self, wanted: Trade) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        try:
+            number, frames = self._core.trade(wanted.code, wanted.side, wanted.qty, wanted.price)
+        except Rejected as e:
+            raise ControlRefused(f"the order is refused: {self._core.refusal_text(e)}", 409) from None
+        self._send(frames)
+        return {"number": number}
+
+    def _cancel(self, wanted: Cancel) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        try:
+            number, frames = self._core.cancel(wanted.number, wanted.qty)
+        except Rejected as e:
+            raise ControlRefused(f"the cancel is refused: {self._core.refusal_text(e)}", 409) from None
+        self._send(frames)
+        return {"number": number}
+
+    def _ledger(self) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        account = self._core.account
+        return {
+            "cash": account.deposit, "settled_d2": account.settled_d2, "orderable": account.orderable,
+            "buys": account.buy_value, "sells": account.sell_value, "fees": account.fees, "taxes": account.taxes,
+            "holdings": [
+                {"code": code, "qty": p.qty, "sellable": account.sellable(code), "cost": p.cost}
+                for code, p in account.positions.items()
+            ],
+            "orders": [order_line(order) for order in account.orders.values()],
+        }
+
+    def _frames(self, port: int | None) -> int:
+        return next((s.frames for s in self._core.sockets if s.port == port), 0)

@@ -1,0 +1,62 @@
+"""Replies to the quotation APIs, from the simulated market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from kisnb.clock import hhmmss
+from kisnb.errors import ApiError
+from kisnb.events import Quote
+from kisnb.exchange.happenings import Traded
+from kisnb.kis.quote_messages import MARKET_DIV, change_sign, depth_blocks, quote_row
+from kisnb.simulator.market import Market
+from kisnb.terms import Venue
+
+Blocks: TypeAlias = dict[str, dict[str, object] | list[dict[str, object]]]
+LAST_TRADES = 30
+EOK = 100_000_000
+"""hts_avls counts in 억: 100 million won."""
+
+
+class Quotations:
+    """KRX's prices; other venues are not quoted. Every answer raises ApiError with KIS's code for wrong parameters."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def inquire_price(self, params: Mapping[str, str]) -> Blocks:
+        quote = self._market.quote(self._code(params))
+        average = quote.value / quote.volume if quote.volume else 0.0
+        board = self._market.universe.get(quote.code).board
+        more = {
+            "rprs_mrkt_kor_name": str(board), "wghn_avrg_stck_prc": average,
+            "hts_avls": quote.price * quote.listed_shares // EOK,
+        }
+        return {"output": quote_row(quote) | more}
+
+    def inquire_asking_price_exp_ccn(self, params: Mapping[str, str]) -> Blocks:
+        code = self._code(params)
+        return {**depth_blocks(self._market.depth(code), self._market.quote(code))}
+
+    def inquire_ccnl(self, params: Mapping[str, str]) -> Blocks:
+        code = self._code(params)
+        quote = self._market.quote(code)
+        trades = reversed(self._market.last_trades(code, LAST_TRADES))
+        return {"output": [_trade_row(trade, quote) for trade in trades]}
+
+    def _code(self, params: Mapping[str, str]) -> str:
+        if params["FID_COND_MRKT_DIV_CODE"] != MARKET_DIV[Venue.KRX]:
+            raise ApiError("ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE", msg_cd="OPSQ2001")
+        code = params["FID_INPUT_ISCD"]
+        if code not in self._market.universe:
+            raise ApiError("종목코드 오류입니다", msg_cd="MCA05918")
+        return code
+
+
+def _trade_row(trade: Traded, quote: Quote) -> dict[str, object]:
+    return {
+        "stck_cntg_hour": hhmmss(trade.t), "stck_prpr": trade.price, "prdy_vrss": trade.price - quote.base,
+        "prdy_vrss_sign": change_sign(trade.price, quote.base, quote.upper, quote.lower), "cntg_vol": trade.qty,
+        "prdy_ctrt": (trade.price - quote.base) / quote.base * 100,
+    }

@@ -1,0 +1,191 @@
+"""The thin aiohttp shell of the simulated host: REST, WebSocket and control on loopback, and the pace of its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
+from kisnb.errors import ConfigError
+from kisnb.simulator.control import Control, ControlRefused, Day
+from kisnb.simulator.core import Core
+from kisnb.simulator.streams import Outgoing
+
+HOST = "127.0.0.1"
+ALONE_SECONDS = 600.0
+"""Wall time without a client after which a simulator stops."""
+MOST_WAITING = 100_000
+"""Frames that may wait for a slow client before its connection is cut."""
+SLICE: Ns = MINUTE
+"""Simulated time that a free-running clock catches up with in one go, so that clients are heard in between."""
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Addresses(NamedTuple):
+    """Where a simulator listens; the control address holds a token, since it moves money."""
+
+    rest: str
+    ws: str
+    control: str
+
+
+class Server:
+    """Serves one core; speed 0 is lockstep."""
+
+    def __init__(self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS) -> None:
+        self.core = core
+        self.clock = SimulatedClock(core.now, speed)
+        self.core.pings = bool(speed)
+        self.control = Control(core, self.clock, day, self._send, self._stop_soon)
+        self._alone_seconds = alone_seconds
+        self._token = secrets.token_urlsafe(24)
+        self._sids = count(1)
+        self._queues: dict[int, asyncio.Queue[str | None]] = {}
+        self._runners: list[web.ServerRunner] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = asyncio.Event()
+        self._heard = 0.0
+
+    async def start(self, port: int = 0, ws_port: int = 0) -> Addresses:
+        """Listen; port 0 picks a free one. Raises ConfigError when a port is taken."""
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
+        rest = await self._listen(self._rest, port)
+        ws = await self._listen(self._socket, ws_port)
+        control = await self._listen(self._controlled, 0)
+        self.clock.set(self.core.now)
+        self._send([])
+        return Addresses(f"http://{HOST}:{rest}", f"ws://{HOST}:{ws}", f"http://{HOST}:{control}/{self._token}")
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped, or left alone for long."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            left = self._heard + self._alone_seconds - loop.time()
+            if self._queues:
+                self._heard, left = loop.time(), self._alone_seconds
+            if left <= 0:
+                break
+            try:
+                await asyncio.wait_for(self._stopping.wait(), left)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for queue in self._queues.values():
+            queue.put_nowait(None)
+        for runner in self._runners:
+            await runner.cleanup()
+
+    # pace
+
+    def _now(self) -> Ns:
+        """The moment of a request; the core may be ahead of the clock by the rounding of a timer."""
+        return max(self.clock.now(), self.core.now)
+
+    def _send(self, frames: Sequence[Outgoing]) -> None:
+        """Hand frames to their sockets, in order, and wait for the next event."""
+        for sid, text in frames:
+            queue = self._queues.get(sid)
+            if queue is not None:
+                queue.put_nowait(text if queue.qsize() < MOST_WAITING else None)
+        self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.core.next_event()
+        if self.clock.speed and due is not None:
+            delay = max(0, due - self.clock.now()) / self.clock.speed / SECOND
+            self._timer = asyncio.get_running_loop().call_later(delay, self._pass)
+
+    def _pass(self) -> None:
+        self._send(self.core.advance(min(self._now(), self.core.now + SLICE)))
+
+    # listening
+
+    async def _listen(self, handler: Handler, port: int) -> int:
+        server = web.Server(handler, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, HOST, port)
+        try:
+            await site.start()
+        except OSError as e:
+            reason = "is taken" if e.errno == errno.EADDRINUSE else f"cannot be opened: {e.strerror}"
+            raise ConfigError(f"port {port} {reason}", "choose another one, or none for a free one") from e
+        except OverflowError as e:
+            raise ConfigError(f"{port} is no port", "choose one from 1 to 65535, or none for a free one") from e
+        return int(runner.addresses[0][1])
+
+    async def _rest(self, request: web.BaseRequest) -> web.Response:
+        self._heard = asyncio.get_running_loop().time()
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reply = self.core.request(self._now(), request.method, request.path, headers, dict(request.query), body)
+        # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
+        self._send(reply.frames)
+        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+    async def _controlled(self, request: web.BaseRequest) -> web.Response:
+        self._heard = asyncio.get_running_loop().time()
+        body = await request.read()
+        token, _, verb = request.path.lstrip("/").partition("/")
+        if not secrets.compare_digest(token.encode(), self._token.encode()):
+            return web.Response(status=404)
+        try:
+            said, status = self.control.answer(request.method, verb, body), 200
+        except ControlRefused as e:
+            said, status = {"error": e.text}, e.status
+        return web.Response(status=status, body=msgspec.json.encode(said), content_type="application/json")
+
+    def _stop_soon(self) -> None:
+        """After the reply to who asked for it."""
+        asyncio.get_running_loop().call_later(0.05, self.stop)
+
+    async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
+        ws = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
+        if not ws.can_prepare(request):
+            return web.Response(status=426, text="This is the WebSocket port.")
+        await ws.prepare(request)
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        sid = next(self._sids)
+        queue = self._queues[sid] = asyncio.Queue()
+        self._send(self.core.socket_opened(self._now(), sid, peer[1] if peer else None))
+        sender = asyncio.create_task(_write(ws, request, queue), name=f"socket {sid}")
+        try:
+            async for message in ws:
+                if message.type is WSMsgType.TEXT:
+                    self._send(self.core.socket_text(self._now(), sid, message.data))
+        finally:
+            sender.cancel()
+            del self._queues[sid]
+            self._heard = asyncio.get_running_loop().time()
+            self._send(self.core.socket_closed(self._now(), sid))
+        return ws
+
+
+async def _write(ws: web.WebSocketResponse, request: web.BaseRequest, queue: asyncio.Queue[str | None]) -> None:
+    """Send what is queued for one socket; None cuts the connection without a handshake."""
+    try:
+        while (text := await queue.get()) is not None:
+            await ws.send_str(text)
+    except ConnectionError:
+        pass
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,129 @@
+"""The WebSocket of the simulated host: subscriptions, their limits, and the order of frames. Rows H03, K06, K08, K12."""
+
+from kisnb.kis import control_frames, frames
+from kisnb.market.instruments import Universe
+
+from .customer import HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
+
+
+def connected() -> Customer:
+    one = Customer(host())
+    one.log_in()
+    one.connect()
+    return one
+
+
+def test_subscribing_twice_and_releasing_what_is_not_there_is_said_but_harmless() -> None:
+    one = connected()
+    said = [one.subscribe("H0STCNT0", SAMSUNG, tr_type=kind).msg_cd for kind in ("1", "1", "2", "2")]
+    assert said == ["OPSP0000", "OPSP0002", "OPSP0001", "OPSP0003"]
+
+
+def test_a_wrong_approval_key_channel_or_code_is_refused() -> None:
+    one = connected()
+    assert one.subscribe("H0XXXXX0", SAMSUNG).msg_cd == "OPSP8991"
+    assert one.subscribe("H0STCNT0", "999999").msg_cd == "OPSP8992"
+    one.approval = "nonsense"
+    assert one.subscribe("H0STCNT0", SAMSUNG).msg_cd == "OPSP0011"
+
+
+def test_the_forty_second_subscription_is_refused() -> None:
+    one = connected()
+    codes = [item.code for item in Universe.packaged()]
+    wanted = [(tr_id, code) for tr_id in ("H0STCNT0", "H0STASP0") for code in codes][:42]
+    said = [one.subscribe(tr_id, code).msg_cd for tr_id, code in wanted]
+    assert said == ["OPSP0000"] * 41 + ["OPSP0008"]
+
+
+def test_a_second_connection_of_the_same_appkey_is_refused_until_the_first_closes() -> None:
+    """K12."""
+    one = connected()
+    one.subscribe("H0STCNT0", SAMSUNG)
+    one.connect(2)
+    refused = one.subscribe("H0STCNT0", HYNIX, sid=2)
+    assert (refused.msg_cd, refused.rt_cd) == ("OPSP8996", "9")
+    one.core.socket_closed(one.core.now, 1)
+    assert one.subscribe("H0STCNT0", HYNIX, sid=2).msg_cd == "OPSP0000"
+
+
+def test_a_wrong_hts_id_cuts_the_connection() -> None:
+    one = connected()
+    request = control_frames.Request(one.approval, "1", "H0STCNI0", "somebody")
+    one.receive(one.core.socket_text(one.core.now, 1, control_frames.encode_request(request)))
+    assert one.cut
+    assert one.inbox == []
+
+
+def test_nonsense_is_answered_and_the_connection_lives_on() -> None:
+    one = connected()
+    one.receive(one.core.socket_text(one.core.now, 1, "nonsense"))
+    assert "OPSP9999" in one.taken()[0]
+    assert one.subscribe("H0STCNT0", SAMSUNG).msg_cd == "OPSP0000"
+
+
+def test_the_frames_of_one_moment_are_notices_then_trades_then_depth() -> None:
+    one = trader()
+    one.order("buy", 500, 70_900)
+    one.taken()
+    while one.core.now < at("09:03"):
+        one.taken()
+        one.step("09:03")
+    kinds = one.kinds()
+    assert kinds == sorted(kinds, key=["H0STCNI0", "H0STCNT0", "H0STASP0"].index)
+    assert set(kinds) == {"H0STCNI0", "H0STCNT0", "H0STASP0"}
+
+
+def test_ticks_carry_the_state_of_the_day() -> None:
+    one = trader()
+    one.step("09:01")
+    (tick,) = frames.decode_ticks(frames.parse(one.taken()[0]), 0)
+    assert (tick.t, tick.price, tick.qty, tick.volume) == (at("09:01"), 71_100, 10, 510)
+    assert tick.value == 500 * 71_000 + 10 * 71_100
+
+
+def test_only_what_is_subscribed_is_sent() -> None:
+    one = trader()
+    one.subscribe("H0STASP0", SAMSUNG, tr_type="2")
+    one.advance("09:01")
+    assert set(one.kinds()) == {"H0STCNT0"}
+
+
+def test_nothing_is_sent_of_a_stock_that_is_not_subscribed() -> None:
+    one = connected()
+    one.order("buy", 1, None, HYNIX)
+    one.advance("09:10")
+    assert one.inbox == []
+
+
+def test_a_step_ends_at_the_first_event_that_sends_a_frame() -> None:
+    """H05: lockstep. Events of stocks that nobody subscribed are run through."""
+    one = trader()
+    one.core.trade(HYNIX, "buy", 1, None)  # type: ignore[arg-type]
+    one.step("10:00")
+    assert one.core.now == at("09:01")
+    one.step("09:01:30")
+    assert one.core.now == at("09:01:30")
+    one.step("10:00")
+    assert one.core.now == at("09:02")
+
+
+def test_pingpong_comes_every_ten_simulated_seconds_of_a_free_running_clock() -> None:
+    """K08."""
+    one = connected()
+    one.advance("09:01:00")
+    assert one.inbox == []
+    one.core.pings = True
+    one.advance("09:01:30")
+    pings = [control_frames.decode_control(text) for text in one.taken()]
+    assert [p.datetime for p in pings if isinstance(p, control_frames.Ping)] == [
+        "20261120090100", "20261120090110", "20261120090120", "20261120090130"
+    ]
+
+
+def test_every_frame_is_counted_on_its_socket() -> None:
+    one = trader()
+    (socket,) = one.core.sockets
+    before = socket.frames
+    one.advance("09:04")
+    assert socket.frames - before == len(one.inbox) > 0
+    assert KEYS.hts_id.reveal() not in "".join(one.inbox)
