@@ -8,7 +8,7 @@ BIN := .venv/bin
 IN_OWN_STATE = state=$$(mktemp -d) && export KISNB_STATE="$$state" && \
 	trap '$(BIN)/kisnb desk stop >/dev/null 2>&1; rm -rf "$$state"' EXIT
 
-.PHONY: setup lock lab demo test screenshots check format bench
+.PHONY: setup lock lab demo test screenshots check format bench notebooks
 
 setup: .venv/ready
 
@@ -49,3 +49,7 @@ format: setup
 
 bench: setup
 	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.bench
+
+notebooks: setup  ## execute the notebooks and keep their outputs, as make test compares them
+	$(IN_OWN_STATE); cd notebooks && env -u KISNB_DATA KISNB_SIM_SPEED=step ../$(BIN)/jupyter nbconvert \
+		--to notebook --execute --inplace --ExecutePreprocessor.timeout=600 --ExecutePreprocessor.store_widget_state=False *.ipynb

@@ -24,9 +24,10 @@ from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
 from kisnb.kis.token import Token, TokenFile, TokenLife
 
-READ_ATTEMPTS = 5
 FIRST_PAUSE: Ns = SECOND // 8
 """KIS advises 100 to 150 ms; each further pause is twice the last."""
+LAST_PAUSE: Ns = SECOND
+"""After this one a read is given up."""
 CONNECT_SECONDS = 5.0
 MOST_PAGES = 50
 CONTENT_TYPE = "application/json; charset=utf-8"
@@ -73,15 +74,20 @@ class Rest:
 
     async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> Reply:
         """Ask, again when the connection is lost or KIS says to. Raises ApiError, LinkLost, FrameError, TokenError."""
+        refreshed = False
+        pause = FIRST_PAUSE
         with self._activity.working():
-            for attempt in range(READ_ATTEMPTS):
+            while True:
                 try:
                     return await self._call(api, params, Lane.READ, tr_cont)
                 except (ApiError, LinkLost) as e:
-                    if attempt == READ_ATTEMPTS - 1:
+                    if isinstance(e, ApiError) and e.msg_cd in TOKEN_EXPIRED and not refreshed:
+                        refreshed = True
+                        continue
+                    if pause > LAST_PAUSE:
                         raise
-                    await self._after(e, FIRST_PAUSE << attempt)
-        raise AssertionError("unreachable")
+                    await self._after(e, pause)
+                    pause *= 2
 
     async def send_order(self, api: Api, body: Mapping[str, str], lane: Lane) -> Reply:
         """Post an order, once.
@@ -139,7 +145,7 @@ class Rest:
             await asyncio.sleep(pause / SECOND)
         elif error.msg_cd in TRY_AGAIN:
             await self._rest_until(self._clock.now() + pause)
-        elif error.msg_cd not in TOKEN_EXPIRED:
+        else:
             raise error
 
     async def _rest_until(self, t: Ns) -> None:

@@ -33,6 +33,7 @@ class Chart:
             import plotly.graph_objects as go
 
             self._widget = go.FigureWidget(self.figure())
+            self._widget._config = {**self._widget._config, "responsive": True, "displaylogo": False}
         return self._widget
 
     def svg(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,12 +14,11 @@ from kisnb.notebook.candles import Candle, Mark, candles, marks
 from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_cells, order_cells
 from kisnb.notebook.panels.row_deltas import Cells, Column
 from kisnb.notebook.tables import number, signed
-from kisnb.orders import Order
+from kisnb.orders import Account, Order
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
-    from kisnb.trading.order_book import OrderBook
 
 FILL_COLUMNS = (
     Column("time"), Column("number", "number"), Column("agent"), Column("code"), Column("side", "side"),
@@ -50,7 +49,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class StockChart(msgspec.Struct, frozen=True):
-    """What the candle chart of one traded stock shows."""
+    """What the candle chart of one stock shows."""
 
     title: str
     candles: Sequence[Candle]
@@ -77,26 +76,34 @@ class Numbers(msgspec.Struct, frozen=True):
 def numbers(session: Session) -> Numbers:
     """The session's day as it stands."""
     orders = list(session.book.orders.values())
+    account = _account(session)
+    prices = {h.code: h.price for h in account.holdings} if isinstance(account, Account) else {}
     results = [
-        *_account_tables(session),
-        Table("Result by stock", RESULT_COLUMNS, _result_rows(session, session.book)),
+        *_account_tables(account),
+        Table("Result by stock", RESULT_COLUMNS, _result_rows(session, prices | session.data.prices)),
         Table("Agents", AGENT_COLUMNS, [agent_cells(agent) for agent in session.agents]),
     ]
     records = [
         Table("Orders", ORDER_COLUMNS, [order_cells(order) for order in orders]),
         Table("Fills", FILL_COLUMNS, _fill_rows(orders)),
     ]
-    traded = {order.code: None for order in orders if order.fills}
-    charts = [_stock_chart(session, code, orders) for code in traded]
+    codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)])
+    charts = [_stock_chart(session, code, orders) for code in codes]
     clock, halt = session.clock_text(), session.halt_state
-    return Numbers(session.mode, session.label, clock, halt, results, charts, records)
+    return Numbers(session.mode, session.label, clock, halt, results, [c for c in charts if c.candles], records)
 
 
-def _account_tables(session: Session) -> list[Table]:
+def _account(session: Session) -> Account | str:
+    """The broker's statement, or why there is none."""
     try:
-        account = session.blocking.balance()
+        return session.blocking.balance()
     except (KisnbError, TimeoutError) as error:
-        return [Table("Account", (Column("not known", "note"),), [(str(error),)])]
+        return str(error) or "the desk did not answer in time"
+
+
+def _account_tables(account: Account | str) -> list[Table]:
+    if isinstance(account, str):
+        return [Table("Account", (Column("not known", "note"),), [(account,)])]
     cash = (number(account.cash), number(account.cash_d1), number(account.cash_d2), number(account.orderable))
     holdings = [
         (
@@ -108,10 +115,11 @@ def _account_tables(session: Session) -> list[Table]:
     return [Table("Account, won", CASH_COLUMNS, [cash]), Table("Holdings", HOLDING_COLUMNS, holdings)]
 
 
-def _result_rows(session: Session, book: OrderBook) -> list[Cells]:
+def _result_rows(session: Session, prices: Mapping[str, int]) -> list[Cells]:
+    book = session.book
     rows: list[Cells] = []
     for position in book.positions.values():
-        last = session.data.prices.get(position.code)
+        last = prices.get(position.code)
         rows.append(
             (
                 position.code, session.universe.get(position.code).name, number(position.bought), number(position.sold),
@@ -121,7 +129,7 @@ def _result_rows(session: Session, book: OrderBook) -> list[Cells]:
             )
         )  # fmt: skip
     if rows:
-        unrealised = book.unrealised(session.data.prices)
+        unrealised = book.unrealised(prices)
         rows.append(
             (
                 "all", "", "", "", "", "", "", signed(book.realised),

@@ -35,9 +35,10 @@ def find_chromium() -> str | None:
 class Lab:
     """A running JupyterLab on ``folder``; ``home`` holds all its state, kisnb's included."""
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, speed: str = "1") -> None:
         self.folder = folder
         self.home = home
+        self.speed = speed
         self.log = home / "lab.log"
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,8 +50,8 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR": "user-settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython", "KISNB_STATE": "state",
         }  # fmt: skip
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "KISNB_SIM", "PYTEST"))}
-        return kept | {name: str(self.home / sub) for name, sub in own.items()}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "KISNB", "PYTEST"))}
+        return kept | {name: str(self.home / sub) for name, sub in own.items()} | {"KISNB_SIM_SPEED": self.speed}
 
     def start(self) -> None:
         settings = self.home / "user-settings" / "@jupyterlab" / "notebook-extension"

@@ -8,8 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from live_lab import Lab, NotebookPage, browse, find_chromium
 from playwright.sync_api import Locator
+
+from tests.browser.live_lab import Lab, NotebookPage, browse, find_chromium
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "01_quickstart.ipynb"
@@ -32,7 +33,7 @@ def main() -> int:
         folder = Path(home) / "notebooks"
         folder.mkdir()
         shutil.copy(NOTEBOOK, folder)
-        lab = Lab(folder, Path(home) / "home")
+        lab = Lab(folder, Path(home) / "home", speed="step")
         try:
             lab.start()
             with browse(lab, width=1400, height=1100, scale=1.5) as notebook:

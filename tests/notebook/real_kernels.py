@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,9 +97,16 @@ class Kernel:
         self.manager.shutdown_kernel(now=False)
 
 
+def stop_desk(state: Path) -> None:
+    """Stop desk and simulator of a state folder."""
+    command = [sys.executable, "-c", "from kisnb.cli import main; main(['desk', 'stop'])"]
+    subprocess.run(command, env={**os.environ, "KISNB_STATE": str(state)}, check=False, stdout=subprocess.DEVNULL)
+
+
 @contextmanager
 def kernel(state: Path, **environment: str) -> Iterator[Kernel]:
-    """A fresh kernel with its own state folder; it is killed when the block ends."""
+    """A fresh kernel on a state folder; it is killed when the block ends, the desk under it goes on."""
+    state.mkdir(exist_ok=True)
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(
         env={**os.environ, "KISNB_STATE": str(state), "IPYTHONDIR": str(state / "ipython"), **environment}

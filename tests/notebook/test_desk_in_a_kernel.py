@@ -3,21 +3,37 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from .real_kernels import kernel
+from .real_kernels import kernel, stop_desk
 
 OPEN = "%kis open sim --seed 1 --date 2026-11-20 --start 09:00"
 
 
-@pytest.fixture
-def k(state):
-    with kernel(state) as started:
+@pytest.fixture(scope="module")
+def k(tmp_path_factory):
+    """One kernel and one desk for the tests that need no others."""
+    state = tmp_path_factory.mktemp("shared") / "state"
+    with kernel(state, KISNB_SIM_SPEED="step") as started:
         started.ok("%load_ext kisnb")
         started.ok(OPEN)
+        started.state = state
         yield started
+    stop_desk(state)
+
+
+@pytest.fixture
+def sent(k):
+    """How many orders came into the book since the last call."""
+
+    def since() -> int:
+        nonlocal before
+        count, before = orders_of(k) - before, orders_of(k)
+        return count
+
+    before = orders_of(k)
+    return since
 
 
 def orders_of(k) -> int:
@@ -40,7 +56,7 @@ def test_n02_a_closing_semicolon_is_silence(k):
     assert k.ok("q = %kis quote 005930;\nprint(q.code)").text == "005930\n"
 
 
-def test_n02_where_await_cannot_be_the_answer_comes_through_the_io_thread(k):
+def test_n02_where_await_cannot_be_the_answer_comes_through_the_io_thread(k, sent):
     assert k.ok("def f(code):\n    q = %kis quote {code}\n    return q\nprint(f('005930').code)").text == "005930\n"
     timed = k.ok("%time %kis quote 005930").text
     assert "Wall time" in timed
@@ -50,7 +66,7 @@ def test_n02_where_await_cannot_be_the_answer_comes_through_the_io_thread(k):
     assert "005930" in k.ok("print(seen.outputs[0].data['text/plain'])").text
     ordered = k.ok("def order(n):\n    o = %kis buy 005930 {n}\n    return o\nprint(order(3).quantity)", "sync")
     assert ordered.text == "3\n"
-    assert orders_of(k) == 1
+    assert sent() == 1
 
 
 @pytest.mark.parametrize(
@@ -76,30 +92,31 @@ def test_n03_a_mistake_is_one_line_and_stops_run_all(k, cell, said):
     assert re.match(r"[A-Z]\w+: ", shown)
 
 
-def test_o11_a_cell_is_an_order_not_a_button(k):
+def test_o11_a_cell_is_an_order_not_a_button(k, sent):
     first = k.ok("%kis buy 005930 10", "a").text
     assert "buy 10 005930 market" in first
-    assert k.ok("%kis buy 005930 10", "a").text.split("[SIM]")[1][:10] == first.split("[SIM]")[1][:10]
-    assert orders_of(k) == 1
+    number = re.search(r"#\d+ ", first)[0]
+    assert number in k.ok("%kis buy 005930 10", "a").text
+    assert sent() == 1
     k.ok("%kis buy 005930 10", "b")
     k.ok("%kis buy 005930 10  # edited", "a")
-    assert orders_of(k) == 3
+    assert sent() == 2
     k.ok("%kis buy 005930 10 --again", "c")
     k.ok("%kis buy 005930 10 --again", "c")
-    assert orders_of(k) == 5
+    assert sent() == 2
     k.ok("%kis buy 005930 1\n%kis buy 005930 1\nfor _ in range(2):\n    await session.buy('005930', 2)", "d")
-    assert orders_of(k) == 9
+    assert sent() == 4
 
 
-def test_o11_other_values_under_the_same_key_are_refused_with_both_shown(k):
+def test_o11_other_values_under_the_same_key_are_refused_with_both_shown(k, sent):
     k.ok("qty = 10")
-    k.ok("%kis buy 005930 {qty}", "a")
+    k.ok("%kis buy 005930 {qty}", "values")
     k.ok("qty = 11")
-    shown = k.run("%kis buy 005930 {qty}", "a").error
+    shown = k.run("%kis buy 005930 {qty}", "values").error
     assert shown.startswith("OrderDenied")
     assert "buy 10 005930" in shown
     assert "buy 11 005930" in shown
-    assert orders_of(k) == 1
+    assert sent() == 1
 
 
 CELLS = {
@@ -126,11 +143,14 @@ def test_o11_killing_the_kernel_and_run_all_sends_each_order_once(state, with_id
     assert keys == first
 
 
-def test_open_again_is_the_same_session_and_another_target_closes_it(k):
-    assert k.ok(f"before = session\nafter = {OPEN}\nprint(after is before, session is before)").text == "True True\n"
-    assert k.ok("again = %kis open sim\nprint(again is before)").text == "True\n"
-    fresh = k.ok("new = %kis open sim --seed 2 --date 2026-11-20 --fresh\nprint(new is before, before.closed)")
-    assert fresh.text == "False True\n"
+def test_open_again_is_the_same_session_and_another_target_closes_it(state):
+    with kernel(state) as k:
+        k.ok("%load_ext kisnb")
+        k.ok(OPEN)
+        assert k.ok(f"before = session\nafter = {OPEN}\nprint(after is before, session is before)").text == "True True\n"
+        assert k.ok("again = %kis open sim\nprint(again is before)").text == "True\n"
+        fresh = k.ok("new = %kis open sim --seed 2 --date 2026-11-20 --fresh\nprint(new is before, before.closed)")
+        assert fresh.text == "False True\n"
 
 
 def test_a_variable_called_session_is_left_alone(state):
@@ -166,6 +186,7 @@ def test_agents_are_started_by_name_and_steered(k):
 
 
 def test_time_stands_between_cells_and_goes_where_it_is_asked_to(k):
+    assert k.ok("print(session.clock_text())").text == "09:00:00\n"
     k.ok("%kis until 09:10")
     assert k.ok("print(session.clock_text())").text == "09:10:00\n"
     assert k.ok("print(session.clock_text())").text == "09:10:00\n"
@@ -201,11 +222,6 @@ def test_a_shutdown_closes_the_session_before_the_kernel_is_gone(state, tmp_path
     assert seen.read_text() == "True"
 
 
-def test_halt_lets_no_new_order_pass(k):
-    k.ok("%kis halt a test")
-    assert k.run("%kis buy 005930 1", "a").error.startswith("OrderDenied")
-
-
 def test_a_waiting_command_is_interrupted_readably(state):
     with kernel(state, KISNB_SIM_SPEED="1") as k:
         k.ok("%load_ext kisnb")
@@ -218,7 +234,7 @@ def test_a_waiting_command_is_interrupted_readably(state):
         assert "005930" in k.ok("%kis quote 005930").text
 
 
-def test_n11_no_output_shows_a_key_or_an_account(k, state: Path):
+def test_n11_no_output_shows_a_key_or_an_account(k):
     shown = ""
     for cell in (
         OPEN, "session", "repr(session), str(vars(session))", "%kis balance", "%kis buy 005930 1", "%kis orders",
@@ -226,7 +242,7 @@ def test_n11_no_output_shows_a_key_or_an_account(k, state: Path):
     ):  # fmt: skip
         output = k.run(cell)
         shown += output.text + output.html + output.error
-    files = [p.read_text(errors="ignore") for p in state.rglob("kis_devlp.yaml")]
+    files = [p.read_text(errors="ignore") for p in k.state.rglob("kis_devlp.yaml")]
     secrets = {w for text in files for w in re.findall(r'["\']?([A-Za-z0-9+/=_-]{8,})["\']?\s*$', text, re.MULTILINE)}
     assert secrets
     assert not [s for s in secrets if s in shown]
@@ -250,3 +266,10 @@ def test_terminal_ipython_awaits_too(state, tmp_path):
     assert "price of 005930" in done.stdout
     assert "Did you mean quote?" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_halt_lets_no_new_order_pass(k, sent):
+    """Last here: the desk stays halted."""
+    k.ok("%kis halt a test")
+    assert k.run("%kis buy 005930 1", "halted").error.startswith("OrderDenied")
+    assert sent() == 1

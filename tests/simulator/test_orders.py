@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kisnb.kis.catalogue import APIS
+from kisnb.terms import Side
 
 from .customer import ACCOUNT, BALANCE, DAY_ORDERS, HYNIX, SAMSUNG, Customer, at, trader
 
@@ -29,14 +30,14 @@ def day_orders(one: Customer, **changed: str) -> list[dict[str, Any]]:
 
 def test_a_market_buy_is_sent_accepted_and_filled_and_prints_on_the_tape() -> None:
     one = trader()
-    reply = one.order("buy", 1_200, None)
+    reply = one.order("buy", 1_050, None)
     assert (reply["rt_cd"], reply["msg_cd"]) == ("0", "APBK0013")
     assert reply["output"] == {"KRX_FWDG_ORD_ORGNO": "00950", "ODNO": "0000000001", "ORD_TMD": "090030"}
     assert one.kinds() == ["H0STCNI0"] * 3 + ["H0STCNT0", "H0STASP0"]
     trades = one.inbox[3].split("|")
     assert trades[2] == "002"
-    assert [trades[3].split("^")[i] for i in (12, 12 + 47)] == ["1000", "200"]
-    assert briefs(one) == [("accepted", 1, 1_200, 0), ("filled", 1, 1_000, 71_000), ("filled", 1, 200, 71_100)]
+    assert [trades[3].split("^")[i] for i in (12, 12 + 47)] == ["1000", "50"]
+    assert briefs(one) == [("accepted", 1, 1_050, 0), ("filled", 1, 1_000, 71_000), ("filled", 1, 50, 71_100)]
 
 
 def test_a_limit_order_rests_until_the_market_trades_through_its_price() -> None:
@@ -215,8 +216,6 @@ def test_a_long_order_list_comes_in_pages_of_a_hundred() -> None:
 
 def test_trading_by_hand_shows_in_the_notices_like_any_order() -> None:
     """O08: as from the phone app."""
-    from kisnb.terms import Side
-
     one = trader()
     number, frames = one.core.trade(SAMSUNG, Side.BUY, 5, None)
     one.receive(frames)

@@ -2,6 +2,7 @@
 
 from kisnb.kis import control_frames, frames
 from kisnb.market.instruments import Universe
+from kisnb.terms import Side
 
 from .customer import HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
 
@@ -98,7 +99,7 @@ def test_nothing_is_sent_of_a_stock_that_is_not_subscribed() -> None:
 def test_a_step_ends_at_the_first_event_that_sends_a_frame() -> None:
     """H05: lockstep. Events of stocks that nobody subscribed are run through."""
     one = trader()
-    one.core.trade(HYNIX, "buy", 1, None)  # type: ignore[arg-type]
+    one.receive(one.core.trade(HYNIX, Side.BUY, 1, None)[1])
     one.step("10:00")
     assert one.core.now == at("09:01")
     one.step("09:01:30")

@@ -1,0 +1,148 @@
+"""K06: desired against confirmed, 41 by priority, refusals and silence are told, releases are sent."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kisnb.events import SubscriptionChanged
+from kisnb.kis import control_frames as cf
+from kisnb.kis.subscriptions import ATTEMPTS, Step, Subscriptions
+from kisnb.orders import Want
+from kisnb.terms import Mode, Venue
+
+NOTICES = Want("notices", priority=0)
+
+
+def ticks(code: str, priority: int = 2) -> Want:
+    return Want("ticks", code, Venue.KRX, priority)
+
+
+def fresh() -> Subscriptions:
+    return Subscriptions(Mode.LIVE, "my-hts-id")
+
+
+def confirm(subscriptions: Subscriptions, steps: list[Step]) -> list[SubscriptionChanged]:
+    events = []
+    for step in steps:
+        msg_cd = cf.SUBSCRIBED if step.tr_type == cf.SUBSCRIBE else cf.RELEASED
+        events += subscriptions.acknowledged(1, cf.ack(msg_cd, step.tr_id, step.tr_key))
+    return events
+
+
+def test_k06_what_is_wanted_is_sent_once_notices_first_and_settled_when_confirmed() -> None:
+    s = fresh()
+    s.want(0, [ticks("005930"), Want("depth", "005930"), NOTICES])
+    steps = s.due()
+    assert steps == [
+        Step("1", "H0STCNI0", "my-hts-id"), Step("1", "H0STCNT0", "005930"), Step("1", "H0STASP0", "005930")
+    ]
+    assert not s.due()
+    assert not s.settled
+    events = confirm(s, steps)
+    assert [(e.channel, e.code, e.state) for e in events] == [
+        ("notices", "", "confirmed"), ("ticks", "005930", "confirmed"), ("depth", "005930", "confirmed")
+    ]
+    assert s.settled
+
+
+def test_paper_has_a_notice_channel_of_its_own() -> None:
+    s = Subscriptions(Mode.PAPER, "my-hts-id")
+    s.want(0, [NOTICES])
+    assert s.due() == [Step("1", "H0STCNI9", "my-hts-id")]
+
+
+def test_k06_what_is_not_wanted_any_more_is_released_with_tr_type_2_before_anything_is_added() -> None:
+    s = fresh()
+    s.want(0, [ticks("005930"), ticks("000660")])
+    confirm(s, s.due())
+    s.want(0, [ticks("000660"), ticks("035420")])
+    steps = s.due()
+    assert steps == [Step("2", "H0STCNT0", "005930"), Step("1", "H0STCNT0", "035420")]
+    confirm(s, steps)
+    assert s.confirmed == {("ticks", "000660"), ("ticks", "035420")}
+    assert s.settled
+
+
+def test_k06_what_was_released_and_is_wanted_again_is_subscribed_again() -> None:
+    s = fresh()
+    s.want(0, [ticks("005930")])
+    confirm(s, s.due())
+    s.want(0, [])
+    s.want(0, [ticks("005930")])
+    assert s.due() == []
+    s.want(0, [])
+    released = s.due()
+    s.want(0, [ticks("005930")])
+    again = s.due()
+    assert again == [Step("1", "H0STCNT0", "005930")]
+    confirm(s, released + again)
+    assert s.confirmed == {("ticks", "005930")}
+
+
+def test_k06_the_42nd_is_refused_in_words_and_the_cap_goes_by_priority() -> None:
+    s = fresh()
+    wants = [ticks(f"{i:06d}") for i in range(45)] + [ticks("held", 1), NOTICES]
+    refused = s.want(0, wants)
+    steps = s.due()
+    assert len(steps) == cf.MAX_SUBSCRIPTIONS
+    assert [s.tr_key for s in steps[:2]] == ["my-hts-id", "held"]
+    assert len(refused) == len(wants) - cf.MAX_SUBSCRIPTIONS
+    assert {(e.state, "41" in e.text) for e in refused} == {("refused", True)}
+
+
+def test_k06_a_refusal_is_told_with_its_meaning_and_already_subscribed_is_none() -> None:
+    s = fresh()
+    s.want(0, [ticks("005930"), ticks("wrong")])
+    s.due()
+    (told,) = s.acknowledged(1, cf.ack("OPSP8992", "H0STCNT0", "wrong"))
+    assert (told.code, told.state) == ("wrong", "refused")
+    assert "check the stock code" in told.text.lower()
+    (told,) = s.acknowledged(1, cf.ack(cf.ALREADY, "H0STCNT0", "005930"))
+    assert told.state == "confirmed"
+    assert s.settled
+
+
+def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
+    s = fresh()
+    s.want(0, [ticks("005930")])
+    for _ in range(ATTEMPTS - 1):
+        assert s.due() == [Step("1", "H0STCNT0", "005930")]
+        assert s.overdue(1) == []
+    assert len(s.due()) == 1
+    (told,) = s.overdue(1)
+    assert (told.state, told.text) == ("refused", "KIS does not answer")
+    assert s.due() == []
+    assert s.settled
+
+
+def test_a_venue_without_a_stream_is_refused_in_words() -> None:
+    (told,) = fresh().want(0, [Want("ticks", "005930", Venue.NXT)])
+    assert (told.state, told.text) == ("refused", "no stream of NXT is read")
+
+
+def test_n11_events_about_notices_do_not_show_the_hts_id() -> None:
+    s = fresh()
+    s.want(0, [NOTICES])
+    assert "my-hts-id" not in repr(confirm(s, s.due()))
+
+
+CODES = st.lists(st.sampled_from([f"{i:06d}" for i in range(50)]), max_size=45)
+
+
+@given(st.lists(st.tuples(CODES, st.booleans()), max_size=8))
+def test_k10_whatever_was_wanted_and_lost_before_confirmed_becomes_desired(turns: list[tuple[list[str], bool]]) -> None:
+    s, server = fresh(), set[str]()
+    for codes, lost in [*turns, (["005930", "000660"], False)]:
+        s.want(0, [ticks(code) for code in codes])
+        if lost:
+            s.lost()
+            server.clear()
+        steps = s.due()
+        for step in steps:
+            (server.add if step.tr_type == cf.SUBSCRIBE else server.discard)(step.tr_key)
+            assert len(server) <= cf.MAX_SUBSCRIPTIONS
+        confirm(s, steps)
+        assert s.settled
+        assert {code for _, code in s.confirmed} == server
+    assert server == {"005930", "000660"}

@@ -1,0 +1,123 @@
+"""``kisnb sim`` as a process: the ready line, the configuration file, bad input. Row H03."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kisnb.market.instruments import Universe
+from kisnb.simulator.command import main, read_universe
+
+READY = {
+    "rest", "ws", "control", "appkey", "appsecret", "account", "hts_id", "pid", "run", "seed", "date", "start", "speed"
+}
+
+
+def started(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    command = [sys.executable, "-m", "kisnb", "sim", "--date", "2026-11-20", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        pytest.fail(process.communicate()[1])
+    return process, json.loads(line)
+
+
+def test_it_says_where_it_is_writes_the_configuration_and_stops_on_sigterm(tmp_path: Path) -> None:
+    recording = tmp_path / "day.jsonl"
+    process, said = started("--speed", "step", "--write-config", str(tmp_path), "--record", str(recording))
+    assert set(said) == READY
+    assert (said["speed"], said["date"], said["start"], said["seed"]) == ("step", "2026-11-20", "09:00:00", 1)
+    assert (len(said["appkey"]), len(said["appsecret"])) == (36, 180)
+    with urllib.request.urlopen(said["control"] + "/state") as reply:
+        assert json.load(reply)["run"] == said["run"]
+    path = tmp_path / "kis_devlp.yaml"
+    file = yaml.safe_load(path.read_text())
+    assert (file["my_app"], file["my_sec"], file["prod"], file["ops"]) == (
+        said["appkey"], said["appsecret"], said["rest"], said["ws"]
+    )
+    assert f"{file['my_acct_stock']}-{file['my_prod']}" == said["account"]
+    assert [p.stat().st_mode & 0o777 for p in (path, recording)] == [0o600, 0o600]
+    os.kill(said["pid"], signal.SIGTERM)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 0
+
+
+def test_the_file_that_it_writes_is_read_as_credentials(tmp_path: Path) -> None:
+    from kisnb.kis.credentials import Credentials
+    from kisnb.simulator.keys import made_up, write_configuration
+
+    keys = made_up()
+    path = write_configuration(tmp_path / "new", keys, "http://127.0.0.1:1", "ws://127.0.0.1:2")
+    assert Credentials.from_yaml(path, paper=False) == keys
+    assert "SIMULATED" in keys.appkey.reveal()
+    assert "SIMULATED" in keys.appsecret.reveal()
+    assert keys.appsecret.reveal() not in repr(keys)
+
+
+BAD = [
+    (["--date", "2026-11-21"], "no trading day"),
+    (["--date", "tomorrow"], "YYYY-MM-DD"),
+    (["--date", "1980-01-04"], "1980"),
+    (["--date", "2026-11-20", "--start", "9 o'clock"], "HH:MM:SS"),
+    (["--date", "2026-11-20", "--start", "25:00:00"], "HH:MM:SS"),
+    (["--speed", "0"], "no speed"),
+    (["--speed", "nan"], "no speed"),
+    (["--host", "paper"], "paper"),
+    (["--universe", "/nowhere/at/all.csv"], "cannot be read"),
+    (["--record", "/nowhere/at/all.jsonl"], "cannot be written"),
+    (["--port", "99999"], "no port"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(row[0]) for row in BAD])
+def test_bad_input_is_one_line_with_the_cure(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [] if "--date" in arguments else ["--date", "2026-11-20"]
+    assert main([*given, *arguments]) == 2
+    said = capsys.readouterr()
+    assert words in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["--date", "2026-11-20", "--port", str(taken.getsockname()[1])]) == 2
+    said = capsys.readouterr()
+    assert "is taken" in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_missing_real_data_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KISNB_DATA", str(tmp_path / "nothing"))
+    assert main(["--date", "2026-11-20"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_unknown_options_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--sped", "2"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_universe_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("code,name,board,kind,shares,base,volume\n005930,삼성전자,KOSPI,stock,100,71000,5000\n", "utf-8")
+    universe = read_universe(file)
+    assert [item.code for item in universe] == ["005930"]
+    assert universe.get("005930").base == 71_000
+    assert universe.get("005930").name == Universe.packaged().get("005930").name

@@ -1,0 +1,198 @@
+"""The shell over real sockets: token → approval → subscribe → ticks; order → reply → notices. Rows H03, H05."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kisnb.errors import ConfigError
+from kisnb.kis import control_frames
+from kisnb.kis.catalogue import APIS
+from kisnb.simulator.control import Day
+from kisnb.simulator.server import Addresses, Server
+
+from .customer import ACCOUNT, KEYS, SAMSUNG, at, host
+
+DAY = Day("run", 1, "2026-11-20", "09:00:30")
+
+
+class Client:
+    """A KIS client on real sockets."""
+
+    def __init__(self, http: aiohttp.ClientSession, addresses: Addresses) -> None:
+        self.http = http
+        self.addresses = addresses
+        self.headers: dict[str, str] = {}
+        self.approval = ""
+        self.ws: aiohttp.ClientWebSocketResponse
+
+    async def log_in(self) -> None:
+        keys = {"appkey": KEYS.appkey.reveal(), "grant_type": "client_credentials"}
+        secret = KEYS.appsecret.reveal()
+        token = await self.post(APIS["token"].path, "", keys | {"appsecret": secret})
+        self.approval = (await self.post(APIS["approval"].path, "", keys | {"secretkey": secret}))["approval_key"]
+        self.headers = {
+            "authorization": f"Bearer {token['access_token']}", "appkey": keys["appkey"], "appsecret": secret,
+            "custtype": "P",
+        }
+
+    async def post(self, path: str, tr_id: str, body: dict[str, str]) -> dict[str, Any]:
+        url = self.addresses.rest + path
+        async with self.http.post(url, json=body, headers=self.headers | {"tr_id": tr_id}) as reply:
+            said: dict[str, Any] = await reply.json()
+            return said
+
+    async def connect(self, path: str = "/tryitout") -> None:
+        self.ws = await self.http.ws_connect(self.addresses.ws + path)
+
+    async def subscribe(self, tr_id: str, tr_key: str) -> dict[str, Any]:
+        request = control_frames.Request(self.approval, "1", tr_id, tr_key)
+        await self.ws.send_str(control_frames.encode_request(request))
+        said: dict[str, Any] = json.loads(await self.receive())
+        return said["body"]
+
+    async def receive(self) -> str:
+        message = await self.ws.receive(timeout=10)
+        assert message.type is aiohttp.WSMsgType.TEXT, message
+        text: str = message.data
+        return text
+
+    @property
+    def port(self) -> int:
+        return int(self.ws.get_extra_info("sockname")[1])
+
+    async def control(self, method: str, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        async with self.http.request(method, f"{self.addresses.control}/{verb}", json=body) as reply:
+            said: dict[str, Any] = await reply.json()
+            return said
+
+
+@asynccontextmanager
+async def served(start: str = "09:00:30", speed: float = 0.0) -> AsyncIterator[tuple[Client, Server]]:
+    server = Server(host(start), DAY, speed)
+    addresses = await server.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            client = Client(http, addresses)
+            await client.log_in()
+            yield client, server
+    finally:
+        await server.close()
+
+
+def play(scene: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(scene(), 30))  # type: ignore[arg-type]
+
+
+def test_a_client_subscribes_and_steps_through_the_day() -> None:
+    async def scene() -> None:
+        async with served() as (client, _):
+            await client.connect()
+            assert (await client.subscribe("H0STCNT0", SAMSUNG))["msg_cd"] == "OPSP0000"
+            step = {"until": at("10:00"), "port": client.port, "frames": 0}
+            assert await client.control("POST", "step", step) == {"moved": False, "now": at("09:00:30"), "frames": 1}
+            said = await client.control("POST", "step", step | {"frames": 1})
+            assert said == {"moved": True, "now": at("09:01"), "frames": 2}
+            assert (await client.receive()).startswith(f"0|H0STCNT0|001|{SAMSUNG}^090100^71100^")
+
+    play(scene)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/tryitout", "/tryitout/H0STCNT0"])
+def test_any_websocket_path_is_taken(path: str) -> None:
+    async def scene() -> None:
+        async with served() as (client, _):
+            await client.connect(path)
+            assert (await client.subscribe("H0STCNT0", SAMSUNG))["rt_cd"] == "0"
+
+    play(scene)
+
+
+def test_an_order_is_answered_and_its_notices_follow() -> None:
+    async def scene() -> None:
+        async with served() as (client, _):
+            await client.connect()
+            await client.subscribe("H0STCNI0", KEYS.hts_id.reveal())
+            body = ACCOUNT | {
+                "PDNO": SAMSUNG, "ORD_DVSN": "01", "ORD_QTY": "10", "ORD_UNPR": "0", "EXCG_ID_DVSN_CD": "KRX"
+            }
+            reply = await client.post(APIS["order_cash_buy"].path, "TTTC0012U", body)
+            assert reply["output"]["ODNO"] == "0000000001"
+            assert [(await client.receive())[:15] for _ in range(2)] == ["1|H0STCNI0|001|"] * 2
+            ledger = await client.control("GET", "ledger")
+            assert ledger["holdings"][0]["qty"] == 10
+
+    play(scene)
+
+
+def test_a_wrong_hts_id_ends_the_connection_without_a_handshake() -> None:
+    async def scene() -> None:
+        async with served() as (client, _):
+            await client.connect()
+            request = control_frames.Request(client.approval, "1", "H0STCNI0", "somebody")
+            await client.ws.send_str(control_frames.encode_request(request))
+            message = await client.ws.receive(timeout=10)
+            assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+            assert client.ws.close_code == 1006
+
+    play(scene)
+
+
+def test_a_free_running_clock_sends_ticks_and_pings_by_itself_and_stops_on_demand() -> None:
+    async def scene() -> None:
+        async with served(speed=60.0) as (client, server):
+            await client.connect()
+            await client.subscribe("H0STCNT0", SAMSUNG)
+            texts = [await client.receive() for _ in range(6)]
+            assert any("PINGPONG" in text for text in texts)
+            assert any(text.startswith("0|H0STCNT0|") for text in texts)
+            stopped = (await client.control("POST", "speed", {"speed": "step"}))["now"]
+            assert stopped > at("09:00:30")
+            assert server.core.now == server.clock.now() == stopped
+
+    play(scene)
+
+
+def test_the_control_address_holds_a_token_that_nobody_can_guess() -> None:
+    async def scene() -> None:
+        async with served() as (client, _):
+            base, _, token = client.addresses.control.rpartition("/")
+            assert len(token) >= 32
+            async with client.http.get(f"{base}/guessed/state") as reply:
+                assert reply.status == 404
+            async with client.http.get(f"{client.addresses.control}/nothing") as reply:
+                assert (reply.status, list(await reply.json())) == (404, ["error"])
+
+    play(scene)
+
+
+def test_a_taken_port_is_named() -> None:
+    async def scene() -> None:
+        async with served() as (client, _):
+            taken = int(client.addresses.rest.rpartition(":")[2])
+            other = Server(host(), DAY, 0.0)
+            with pytest.raises(ConfigError, match=f"port {taken} is taken"):
+                await other.start(port=taken)
+            await other.close()
+
+    play(scene)
+
+
+def test_left_alone_it_stops_by_itself_but_not_while_somebody_is_connected() -> None:
+    async def scene() -> None:
+        server = Server(host(), DAY, 0.0, alone_seconds=0.05)
+        addresses = await server.start()
+        async with aiohttp.ClientSession() as http, http.ws_connect(addresses.ws):
+            running = asyncio.create_task(server.run())
+            await asyncio.sleep(0.3)
+            assert not running.done()
+        await running
+        await server.close()
+
+    play(scene)
