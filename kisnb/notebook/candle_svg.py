@@ -9,7 +9,7 @@ from kisnb.notebook.candles import FALL, RISE, Candle, Mark, candle_at, merged
 from kisnb.terms import Side
 
 WIDTH, HEIGHT = 900, 360
-LEFT, RIGHT = 8, 66
+LEFT, RIGHT = 18, 66
 PRICE_TOP, PRICE_BOTTOM = 26, 258
 VOLUME_TOP, VOLUME_BOTTOM = 272, 336
 MOST_CANDLES = 400

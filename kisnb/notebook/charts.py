@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kisnb.notebook.candle_figure import candle_figure
-from kisnb.notebook.candle_svg import candle_svg
+from kisnb.notebook.candle_svg import WIDTH, candle_svg
 from kisnb.notebook.candles import candles, marks, summary
 from kisnb.orders import Order
 
@@ -32,8 +32,8 @@ class Chart:
         if self._widget is None:
             import plotly.graph_objects as go
 
-            self._widget = go.FigureWidget(self.figure())
-            self._widget._config = {**self._widget._config, "responsive": True, "displaylogo": False}
+            # A FigureWidget is drawn before its cell has a width: without one it takes 700 pixels.
+            self._widget = go.FigureWidget(self.figure()).update_layout(width=WIDTH)
         return self._widget
 
     def svg(self) -> str:

@@ -14,6 +14,10 @@ from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
+from kisnb.trading.desk_port import Snapshot
+
+
+DYING_SECONDS = 5.0
 
 
 async def connect(
@@ -40,15 +44,24 @@ async def connect(
         raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
     if quotes is not None:
         raise ConfigError("quotes of another account cannot be mixed in", "leave quotes out")
-    client = await _attached(wanted, day, fresh)
-    snapshot = await client.attach()
+    client, snapshot = await _attached(wanted, day, fresh)
     universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
     return Session(client, snapshot, universe)
 
 
-async def _attached(mode: Mode, day: SimulatedDay, fresh: bool) -> DeskClient:
-    address = await asyncio.to_thread(start_desk, mode, day, fresh=fresh)
-    return DeskClient(address)
+async def _attached(mode: Mode, day: SimulatedDay, fresh: bool) -> tuple[DeskClient, Snapshot]:
+    """A desk that was killed a moment ago may still hold its lock and its socket: it is given time to be gone."""
+    deadline = asyncio.get_running_loop().time() + DYING_SECONDS
+    while True:
+        address = await asyncio.to_thread(start_desk, mode, day, fresh=fresh)
+        client = DeskClient(address)
+        try:
+            return client, await client.attach()
+        except DeskLost:
+            client.close()
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 def _date(value: date | str | None) -> str | None:
@@ -67,6 +80,3 @@ def _time(value: time | str | None) -> str | None:
         return (parse_time(value) if isinstance(value, str) else value).isoformat()
     except ValueError as e:
         raise BadInput(str(e)) from None
-
-
-__all__ = ["DeskLost", "connect"]

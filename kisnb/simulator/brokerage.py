@@ -145,7 +145,7 @@ class Brokerage:
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
         """Cancels; a request to revise is refused. Raises Rejected."""
         if params["RVSE_CNCL_DVSN_CD"] != CANCEL:
-            raise Rejected("kind")
+            raise Rejected("revise")
         everything = params["QTY_ALL_ORD_YN"] == "Y"
         placed = self.cancel(_whole(params, "ORGN_ODNO"), None if everything else _whole(params, "ORD_QTY"))
         return self._placed(placed), placed

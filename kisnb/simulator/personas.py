@@ -13,7 +13,7 @@ from kisnb.terms import Mode
 
 Reason: TypeAlias = Literal[
     "cash", "holdings", "quantity", "closed", "unknown", "tick", "limit", "halted", "kind", "venue", "no order",
-    "no leaves",
+    "no leaves", "revise",
 ]
 
 
@@ -63,6 +63,7 @@ LIVE = Persona(
         "halted": Refusal("APBK0918", "거래정지 종목입니다."),
         "kind": Refusal("APBK3013", "지정가(00)와 시장가(01) 주문만 가능합니다."),
         "venue": Refusal("APBK3009", "KRX에서만 거래가 가능한 종목입니다"),
+        "revise": Refusal("APBK3013", "정정주문은 제공되지 않습니다. 취소 후 다시 주문하세요."),
         "no order": Refusal("APBK0344", "원주문정보가 존재하지 않습니다."),
         "no leaves": Refusal("APBK0927", "정정취소 가능수량이 없습니다."),
     },

@@ -33,10 +33,6 @@ class Recorder:
         self._requests = 0
         self._secrets: set[str] = set()
 
-    @property
-    def on(self) -> bool:
-        return self._write is not None
-
     def keep_secret(self, *texts: str) -> None:
         """Never write one of these, wherever a client puts it."""
         self._secrets.update(text for text in texts if text)

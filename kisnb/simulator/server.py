@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,7 +49,7 @@ class Server:
         self._alone_seconds = alone_seconds
         self._token = secrets.token_urlsafe(24)
         self._sids = count(1)
-        self._queues: dict[int, asyncio.Queue[str | None]] = {}
+        self._lines: dict[int, _Line] = {}
         self._runners: list[web.ServerRunner] = []
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = asyncio.Event()
@@ -73,7 +74,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             left = self._heard + self._alone_seconds - loop.time()
-            if self._queues:
+            if self._lines:
                 self._heard, left = loop.time(), self._alone_seconds
             if left <= 0:
                 break
@@ -85,8 +86,8 @@ class Server:
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for queue in self._queues.values():
-            queue.put_nowait(None)
+        for line in list(self._lines.values()):
+            line.cut()
         for runner in self._runners:
             await runner.cleanup()
 
@@ -99,9 +100,8 @@ class Server:
     def _send(self, frames: Sequence[Outgoing]) -> None:
         """Hand frames to their sockets, in order, and wait for the next event."""
         for sid, text in frames:
-            queue = self._queues.get(sid)
-            if queue is not None:
-                queue.put_nowait(text if queue.qsize() < MOST_WAITING else None)
+            if sid in self._lines:
+                self._lines[sid].put(text)
         self._wait_for_next()
 
     def _wait_for_next(self) -> None:
@@ -165,27 +165,43 @@ class Server:
         await ws.prepare(request)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         sid = next(self._sids)
-        queue = self._queues[sid] = asyncio.Queue()
+        line = self._lines[sid] = _Line(ws, request)
         self._send(self.core.socket_opened(self._now(), sid, peer[1] if peer else None))
-        sender = asyncio.create_task(_write(ws, request, queue), name=f"socket {sid}")
+        sender = asyncio.create_task(line.write(), name=f"socket {sid}")
         try:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
                     self._send(self.core.socket_text(self._now(), sid, message.data))
         finally:
             sender.cancel()
-            del self._queues[sid]
+            del self._lines[sid]
             self._heard = asyncio.get_running_loop().time()
             self._send(self.core.socket_closed(self._now(), sid))
         return ws
 
 
-async def _write(ws: web.WebSocketResponse, request: web.BaseRequest, queue: asyncio.Queue[str | None]) -> None:
-    """Send what is queued for one socket; None cuts the connection without a handshake."""
-    try:
-        while (text := await queue.get()) is not None:
-            await ws.send_str(text)
-    except ConnectionError:
-        pass
-    if request.transport is not None:
-        request.transport.abort()
+class _Line:
+    """What waits to be sent on one socket; a client that does not read is cut off, the market does not wait for it."""
+
+    def __init__(self, ws: web.WebSocketResponse, request: web.BaseRequest) -> None:
+        self._ws = ws
+        self._transport = request.transport
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def put(self, text: str | None) -> None:
+        """Send after what waits; None cuts the connection then."""
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put_nowait(text)
+        else:
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection at once, without a handshake, as KIS does."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def write(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while (text := await self._waiting.get()) is not None:
+                await self._ws.send_str(text)
+            self.cut()

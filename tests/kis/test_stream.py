@@ -217,7 +217,7 @@ def test_an_unknown_approval_key_is_replaced(tmp_path: Path) -> None:
         await b.stream.start()
         await b.until(lambda: b.clock.next_wake() is not None)
         b.clock.set(b.clock.next_wake() or 0)
-        await b.until(lambda: b.stream.settled)
+        await b.until(lambda: len(b.kis.sockets) == 2 and b.stream.settled)
         assert b.kis.approvals == 2
         assert json.loads(b.kis.heard[-1])["header"]["approval_key"] == "approval-2"
 
@@ -236,7 +236,7 @@ def test_an_appkey_in_use_backs_off_and_keeps_its_key(tmp_path: Path) -> None:
         await b.until(lambda: b.clock.next_wake() is not None)
         assert any(isinstance(e, LinkWasLost) and "appkey" in e.text for e in b.events)
         b.clock.set(b.clock.next_wake() or 0)
-        await b.until(lambda: b.stream.settled)
+        await b.until(lambda: len(b.kis.sockets) == 2 and b.stream.settled)
         assert b.kis.approvals == 1
 
     with_stream(tmp_path, body, start=False)

@@ -20,7 +20,8 @@ from kisnb.simulator.streams import Outgoing
 DAY = date(2026, 11, 20)
 SAMSUNG, HYNIX = "005930", "000660"
 KEYS = Credentials(
-    Secret("PSSIMULATED" + "a" * 25), Secret("SIMULATED/" + "b" * 170), Secret("59876543"), "01", Secret("simuser1234567")
+    Secret("PSSIMULATED" + "a" * 25), Secret("SIMULATED/" + "b" * 170), Secret("59876543"), "01",
+    Secret("simuser1234567"),
 )
 SCRIPT = ScriptedDay(
     [
@@ -73,10 +74,8 @@ class Customer:
     def oauth(self, name: str, **changed: str) -> Reply:
         api = APIS[name]
         secret = "secretkey" if name == "approval" else "appsecret"
-        body = {
-            "grant_type": "client_credentials", "appkey": KEYS.appkey.reveal(), secret: KEYS.appsecret.reveal(), **changed
-        }
-        return self.call(api.method, api.path, {}, body)
+        keys = {"appkey": KEYS.appkey.reveal(), secret: KEYS.appsecret.reveal()}
+        return self.call(api.method, api.path, {}, {"grant_type": "client_credentials", **keys, **changed})
 
     def ask(self, name: str, params: dict[str, str], **headers: str) -> Reply:
         """One call of the catalogue."""

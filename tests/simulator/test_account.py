@@ -76,7 +76,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills_whatever_happens(steps: list[tuple[str, int, int]]) -> None:
+def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[str, int, int]]) -> None:
     account = Account(DAY, 10_000_000)
     flow = held = 0
     for n, (what, qty, tick) in enumerate(steps, start=1):

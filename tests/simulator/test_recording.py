@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from kisnb.kis import frames
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.simulator.record import Recorder
@@ -34,7 +36,7 @@ def traded_morning(recording: Recording, *, scripted: bool = False) -> Customer:
     hts_id = customer.KEYS.hts_id.reveal()
     for tr_id, key in (("H0STCNI0", hts_id), ("H0STCNT0", SAMSUNG), ("H0STASP0", SAMSUNG), ("H0STCNT0", HYNIX)):
         one.subscribe(tr_id, key)
-    for minute in range(0, 30):
+    for minute in range(30):
         until = f"09:{minute:02d}:30"
         while one.core.now < at(until):
             one.step(until)
@@ -58,16 +60,13 @@ def test_the_same_requests_on_the_same_seed_give_the_same_bytes() -> None:
     assert first.bytes == second.bytes
 
 
-def test_other_keys_do_not_change_the_recording() -> None:
+def test_other_keys_do_not_change_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """H05, N11: keys are made up afresh for every run."""
     first, second = Recording(), Recording()
     traded_morning(first)
     others = Credentials(Secret("X" * 36), Secret("Y" * 180), KEYS.account, "01", KEYS.hts_id)
-    before, customer.KEYS = customer.KEYS, others
-    try:
-        traded_morning(second)
-    finally:
-        customer.KEYS = before
+    monkeypatch.setattr(customer, "KEYS", others)
+    traded_morning(second)
     assert first.bytes == second.bytes
 
 

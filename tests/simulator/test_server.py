@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+import kisnb.simulator.server
 from kisnb.errors import ConfigError
 from kisnb.kis import control_frames
 from kisnb.kis.catalogue import APIS
@@ -140,6 +141,21 @@ def test_a_wrong_hts_id_ends_the_connection_without_a_handshake() -> None:
             message = await client.ws.receive(timeout=10)
             assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
             assert client.ws.close_code == 1006
+
+    play(scene)
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_the_market_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kisnb.simulator.server, "MOST_WAITING", 2)
+
+    async def scene() -> None:
+        async with served() as (client, server):
+            await client.connect()
+            for tr_id in ("H0STCNT0", "H0STASP0"):
+                await client.subscribe(tr_id, SAMSUNG)
+            await client.control("POST", "speed", {"speed": 100_000})
+            while (await client.control("GET", "state"))["sockets"] or not server.core.closed:
+                pass
 
     play(scene)
 

@@ -1,4 +1,4 @@
-"""The WebSocket of the simulated host: subscriptions, their limits, and the order of frames. Rows H03, K06, K08, K12."""
+"""The WebSocket of the simulated host: subscriptions, limits, and the order of frames. Rows H03, K06, K08, K12."""
 
 from kisnb.kis import control_frames, frames
 from kisnb.market.instruments import Universe
