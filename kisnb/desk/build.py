@@ -185,11 +185,12 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
 
 async def _real(config: Config, mode: Mode) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
+    given = Path(config.credentials).expanduser() if config.credentials else None
     clock, activity = WallClock(), Activity()
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     broker = KisBroker(
-        Endpoint.of(mode),
+        Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode),
         credentials,
         clock,
         activity,

@@ -112,17 +112,7 @@ class Credentials(msgspec.Struct, frozen=True):
     @classmethod
     def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
         """From an official-style ``kis_devlp.yaml``. Raises ConfigError."""
-        import yaml
-
-        try:
-            # Everything is read as text: an account number may begin with 0.
-            said: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
-        except OSError as e:
-            raise ConfigError(f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS") from None
-        except (yaml.YAMLError, UnicodeError):
-            # The parser's own words would show the line, and with it a key.
-            raise ConfigError(f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml") from None
-        entries = said if isinstance(said, dict) else {}
+        entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
         return cls._checked({name: str(entries.get(entry) or "") for name, entry in names.items()}, names, str(path))
 
@@ -139,6 +129,21 @@ class Credentials(msgspec.Struct, frozen=True):
         return cls(
             Secret(given["appkey"]), Secret(given["appsecret"]), Secret(account), product, Secret(given["hts_id"])
         )
+
+
+def read_entries(path: Path) -> dict[str, Any]:
+    """The entries of an official-style ``kis_devlp.yaml``, all as text. Raises ConfigError."""
+    import yaml
+
+    try:
+        # Everything is read as text: an account number may begin with 0.
+        said: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS") from None
+    except (yaml.YAMLError, UnicodeError):
+        # The parser's own words would show the line, and with it a key.
+        raise ConfigError(f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml") from None
+    return said if isinstance(said, dict) else {}
 
 
 def _from_keyring(mode: Mode) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
+from kisnb.kis.credentials import read_entries
 from kisnb.terms import Mode
 
 
@@ -20,6 +23,16 @@ class Endpoint(msgspec.Struct, frozen=True):
     def of(cls, mode: Mode) -> Endpoint:
         """KIS's own host for live or paper."""
         return HOSTS[mode]
+
+    @classmethod
+    def from_yaml(cls, path: Path, mode: Mode) -> Endpoint:
+        """The addresses that a ``kis_devlp.yaml`` names for live or paper; KIS's own where it names none.
+
+        Raises ConfigError.
+        """
+        entries, own = read_entries(path), HOSTS[mode]
+        rest, ws = ("vps", "vops") if mode is Mode.PAPER else ("prod", "ops")
+        return cls(str(entries.get(rest) or own.rest), str(entries.get(ws) or own.ws), mode, own.spacing)
 
     @property
     def calls_per_second(self) -> int:

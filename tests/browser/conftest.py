@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_lab import Lab, NotebookPage, browse, find_chromium
+
+from tests.browser.live_lab import Lab, NotebookPage, browse, find_chromium
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from live_lab import Lab, NotebookPage, write_notebook
 from playwright.sync_api import Locator, expect
+
+from tests.browser.live_lab import Lab, NotebookPage, write_notebook
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 AGENT = "%kis agents start volume_trigger --code 005930"

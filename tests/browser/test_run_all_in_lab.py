@@ -9,8 +9,9 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from live_lab import Lab, NotebookPage, write_notebook
 from playwright.sync_api import expect
+
+from tests.browser.live_lab import Lab, NotebookPage, write_notebook
 
 CELLS = [
     "%load_ext kisnb\nimport os; print(os.getpid())",

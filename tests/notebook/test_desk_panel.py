@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +17,6 @@ from kisnb.notebook.panels import open_panel
 from kisnb.notebook.panels.desk_panel import PER_SECOND, DeskPanel
 
 DAY = {"seed": 7, "date": "2026-11-20", "start": "09:00:00"}
-
-
-@pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("KISNB_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("KISNB_SIM_SPEED", "step")
-    monkeypatch.delenv("KISNB_DATA", raising=False)
-    yield
-    subprocess.run([sys.executable, "-m", "kisnb", "desk", "stop"], check=True, capture_output=True)
 
 
 class Heard:

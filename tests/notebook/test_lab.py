@@ -20,9 +20,8 @@ def test_jupyterlab_serves_the_folder_without_news_or_update_checks(tmp_path: Pa
 
 
 def test_n03_a_folder_that_is_none_is_one_line_with_the_cure(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("KISNB_STATE", str(tmp_path / "state"))
     assert lab.main([str(tmp_path / "missing")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +13,6 @@ from kisnb.errors import ConfigError
 from kisnb.notebook.report import Report, write_report
 
 DAY = {"seed": 7, "date": "2026-11-20", "start": "09:00:00"}
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("KISNB_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("KISNB_SIM_SPEED", "step")
-    monkeypatch.delenv("KISNB_DATA", raising=False)
-    yield tmp_path / "state"
-    subprocess.run([sys.executable, "-m", "kisnb", "desk", "stop"], check=True, capture_output=True)
 
 
 async def traded_day(path: Path, qty: int = 10) -> Report:

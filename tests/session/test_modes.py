@@ -1,0 +1,114 @@
+"""Paper and live: the same code with another address, open for reading only (row N11, and the cures of bad keys)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kisnb
+from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
+from kisnb.session.session import Session
+from kisnb.terms import Mode
+from tests.session.opening import posts, traded
+
+
+@pytest.fixture
+def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[Path]:
+    """An official-style configuration that points live at a running simulator."""
+
+    async def begin(_: Session) -> None: ...
+
+    traded(begin)
+    path = state / "sim" / "kis_devlp.yaml"
+    monkeypatch.setenv("KISNB_CREDENTIALS", str(path))
+    yield path
+    from kisnb.cli import main
+
+    main(["desk", "stop", "--mode", "live"])
+
+
+def test_live_reads_and_refuses_an_order_in_one_line(yaml_file: Path):
+    from kisnb.desk.process import find_desk, stop_desk
+
+    sim = find_desk(Mode.SIM)
+    assert sim is not None
+    stop_desk(sim, Mode.SIM)
+
+    async def work() -> None:
+        async with await kisnb.connect("live") as session:
+            quote = await session.quote("005930")
+            assert quote.price > 0
+            assert (await session.balance()).cash == 100_000_000
+            with pytest.raises(OrderDenied, match="reading only") as caught:
+                await session.buy("005930", 1)
+            assert "\n" not in str(caught.value)
+
+    asyncio.run(work())
+    assert posts() == []
+
+
+def test_a_second_desk_on_the_same_keys_is_refused(yaml_file: Path):
+    with pytest.raises(kisnb.errors.DeskBusy, match="another desk holds"):
+        asyncio.run(kisnb.connect("live"))
+
+
+def test_wrong_keys_are_one_line_with_the_cure(yaml_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = yaml_file.read_text("utf-8")
+    secret = next(
+        line.split('"')[1] if '"' in line else line.split(": ")[1]
+        for line in text.splitlines()
+        if line.startswith("my_sec")
+    )
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace(secret, "X" * 180), "utf-8")
+    monkeypatch.setenv("KISNB_CREDENTIALS", str(wrong))
+    with pytest.raises(TokenError, match="check the appkey and appsecret") as caught:
+        asyncio.run(kisnb.connect("live"))
+    assert "XXXX" not in str(caught.value)
+
+
+def test_missing_keys_are_one_line_with_the_cure():
+    with pytest.raises(ConfigError, match="set KISNB_CREDENTIALS"):
+        asyncio.run(kisnb.connect("paper"))
+
+
+def test_mistakes_of_opening_leave_nothing_half_open():
+    async def work(session: Session) -> None:
+        with pytest.raises(ConfigError, match="--fresh"):
+            await kisnb.connect("sim", seed=99)
+        assert (await session.quote("005930")).price > 0
+
+    traded(work)
+    for options, words in (
+        ({"mode": "real"}, "sim, paper or live"),
+        ({"date": "someday"}, "YYYY-MM-DD"),
+        ({"start": "25:00"}, "no time"),
+        ({"mode": "live", "seed": 1}, "simulated day"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            asyncio.run(kisnb.connect(**options))
+
+
+def test_a_holiday_is_refused_with_the_day_to_take():
+    with pytest.raises(ConfigError, match="2026-11-20"):
+        asyncio.run(kisnb.connect("sim", date="2026-11-21"))
+
+
+def test_a_dead_simulator_ends_every_wait_with_the_cure():
+    async def work(session: Session) -> None:
+        import os
+        import signal
+
+        from kisnb.desk.simulator_process import find_simulator
+        from kisnb.paths import state_dir
+
+        address = find_simulator(state_dir())
+        assert address is not None
+        os.kill(address.pid, signal.SIGKILL)
+        with pytest.raises((LinkLost, DeskLost), match="fresh"):
+            await session.until("10:30")
+
+    traded(work)
