@@ -1,6 +1,6 @@
 # Everything a clone needs; each target sets up .venv first when that is due.
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := $(CURDIR)/.venv/bin
 
 
 
@@ -51,5 +51,5 @@ bench: setup
 	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.bench
 
 notebooks: setup  ## execute the notebooks and keep their outputs, as make test compares them
-	$(IN_OWN_STATE); cd notebooks && env -u KISNB_DATA KISNB_SIM_SPEED=step ../$(BIN)/jupyter nbconvert \
+	$(IN_OWN_STATE); cd notebooks && env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/jupyter nbconvert \
 		--to notebook --execute --inplace --ExecutePreprocessor.timeout=600 --ExecutePreprocessor.store_widget_state=False *.ipynb

@@ -23,12 +23,17 @@ KisnbError
 from __future__ import annotations
 
 
+def _sentence(text: str) -> str:
+    text = text.rstrip(". ")
+    return text[:1].upper() + text[1:]
+
+
 class KisnbError(Exception):
     """Base of all that kisnb raises on purpose: one line, with the cure in it."""
 
     def __init__(self, text: str, cure: str = "") -> None:
-        self.text = text.rstrip(". ")
-        self.cure = cure.rstrip(". ")
+        self.text = _sentence(text)
+        self.cure = _sentence(cure)
         super().__init__(f"{self.text}. {self.cure}." if self.cure else f"{self.text}.")
 
     def _render_traceback_(self) -> list[str]:

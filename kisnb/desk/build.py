@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from kisnb.clock import Activity, Clock, SimulatedClock, WallClock, kst_day
 from kisnb.config import Config, load_config
@@ -13,7 +13,7 @@ from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.desk.process import desk_folder
+from kisnb.desk.process import desk_folder, lock_or_fail
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimAddress,
@@ -53,6 +53,8 @@ class Connected(NamedTuple):
     folder: Path
     control: Control | None
     address: SimAddress | None
+    lock: IO[bytes]
+    """Held as long as the desk uses the appkey."""
 
 
 class BuiltDesk:
@@ -93,6 +95,7 @@ class BuiltDesk:
         await self._connected.broker.close()
         if self._connected.control is not None:
             await self._connected.control.close()
+        self._connected.lock.close()
 
 
 async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str) -> BuiltDesk:
@@ -171,6 +174,7 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
     now = (await control.state(None)).now
     clock, activity = SimulatedClock(now), Activity()
     credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
+    lock = lock_appkey(credentials)
     folder = run_folder(state, address.run)
     broker = KisBroker(
         Endpoint(rest=address.rest, ws=address.ws, persona=Mode.LIVE),
@@ -180,12 +184,15 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
         cache=folder,
         timeout=config.order_timeout,
     )
-    return Connected(broker, clock, activity, f"{address.run}:{kst_day(now)}", address.label, folder, control, address)
+    return Connected(
+        broker, clock, activity, f"{address.run}:{kst_day(now)}", address.label, folder, control, address, lock
+    )
 
 
 async def _real(config: Config, mode: Mode) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
-    given = Path(config.credentials).expanduser() if config.credentials else None
+    given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
+    lock = lock_appkey(credentials)
     clock, activity = WallClock(), Activity()
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
@@ -199,4 +206,10 @@ async def _real(config: Config, mode: Mode) -> Connected:
         can_order=False,
         why_not=READ_ONLY,
     )
-    return Connected(broker, clock, activity, f"{account}:{kst_day(clock.now())}", str(mode), folder, None, None)
+    return Connected(broker, clock, activity, f"{account}:{kst_day(clock.now())}", str(mode), folder, None, None, lock)
+
+
+def lock_appkey(credentials: Credentials) -> IO[bytes]:
+    """KIS takes one WebSocket session per appkey, so one desk may use it. Raises DeskBusy."""
+    name = hashlib.sha256(credentials.appkey.reveal().encode()).hexdigest()[:16]
+    return lock_or_fail(private_dir(state_dir() / "locks") / name, "this appkey")

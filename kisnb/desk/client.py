@@ -185,7 +185,7 @@ class DeskClient:
                 self._wake()
             case Answered(number=number, reply=reply):
                 future = self._answers.pop(number, None)
-                if future is not None:
+                if future is not None and future.set_running_or_notify_cancel():
                     future.set_result(reply)
             case Snapshot():
                 self.seq, self.now = message.seq, message.now
@@ -203,7 +203,9 @@ class DeskClient:
         if not self._snapshot.done():
             self._snapshot.set_exception(self._lost)
         for future in waiting:
-            future.set_exception(self._lost)
+            # One that an interrupted cell gave up is cancelled already.
+            if future.set_running_or_notify_cancel():
+                future.set_exception(self._lost)
         self._wake()
 
     def _wake(self) -> None:

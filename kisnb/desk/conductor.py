@@ -104,7 +104,7 @@ class Conductor:
             return self._later(not self._host.broker.settled)
         if self._unsynced or self._held:
             return await self._sync()
-        if not any(r.waiting for r in self._riders()):
+        if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
             return False
         if not self._all_idle():
             return await self._patience()

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import msgspec
 
-from kisnb.desk.simulator_process import SimulatedDay
+from kisnb.desk.simulator_process import SimulatedDay, check_same_day, find_simulator
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
 from kisnb.paths import private_dir, socket_path, state_dir, write_private
 from kisnb.terms import Mode
@@ -59,6 +59,9 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
     """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
     running = find_desk(mode)
     if running is not None and not fresh:
+        simulator = find_simulator(state_dir()) if mode is Mode.SIM else None
+        if simulator is not None:
+            check_same_day(day, simulator)
         return running
     if running is not None:
         stop_desk(running, mode)

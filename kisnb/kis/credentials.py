@@ -125,7 +125,7 @@ class Credentials(msgspec.Struct, frozen=True):
         account, _, product = given["account"].partition("-")
         product = product or given["product"] or DEFAULT_PRODUCT
         if not (len(account) == 8 and account.isdecimal() and len(product) == 2 and product.isdecimal()):
-            raise ConfigError(f"{called['account']} is no account number", "write 8 digits, or 10 as 12345678-01")
+            raise ConfigError(f"{called['account']} holds no account number", "write 8 digits, or 10 as 12345678-01")
         return cls(
             Secret(given["appkey"]), Secret(given["appsecret"]), Secret(account), product, Secret(given["hts_id"])
         )

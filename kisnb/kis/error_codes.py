@@ -1,6 +1,7 @@
 """KIS's message codes: what they say, what that means, and what to do about it.
 
-Sources: KIS's published gateway table and codes that several public clients have observed.
+Codes and meanings come from KIS's published tables and from what public clients have observed. For many only the
+meaning is known, and the Korean here is then our wording of it: go by the code; KIS's own text comes with each reply.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import msgspec
 
 
 class Code(msgspec.Struct, frozen=True):
-    """One code: KIS's words (Korean), their meaning, the cure; ``order`` tells what became of an order that got it."""
+    """One code in Korean and English, its cure, and in ``order`` what became of an order that got it."""
 
     korean: str
     english: str
@@ -193,7 +194,7 @@ def cure_of(msg_cd: str) -> str:
 
 
 def explain(msg_cd: str) -> str:
-    """One line: KIS's words, the meaning and the cure."""
+    """One line: the code in Korean and English, and the cure."""
     code = CODES.get(msg_cd)
     if code is None:
         return f"{msg_cd}: kisnb does not know this code; KIS's own text says what it means."

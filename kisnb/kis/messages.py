@@ -59,14 +59,14 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
     missing = [p for p in api.params if p not in values and (p not in api.optional or p == ALWAYS_SENT)]
     if unknown or missing:
         said = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [f"needs {', '.join(missing)}"] * bool(missing)
-        raise BadInput(f"{api.name} {' and '.join(said)}", f"its parameters are {', '.join(api.params)}")
+        raise BadInput(f"the call {api.name} {' and '.join(said)}", f"its parameters are {', '.join(api.params)}")
     return {p: str(values[p]) for p in api.params if p in values}
 
 
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
     """The parameters as the server reads them: all of them, ``""`` for those left out, names without regard to case.
 
-    Raises ApiError with KIS's code when a required one is missing.
+    Raises ApiError when a required one is missing. (uncertain: KIS's code and words for that case)
     """
     said = {name.upper(): value for name, value in given.items()}
     params: dict[str, str] = {}
@@ -151,7 +151,7 @@ def _decode_rows(api: Api, block: Block, said: object) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     for row in said if isinstance(said, list) else [said] if said else []:
         if not isinstance(row, dict):
-            raise FrameError(f"{block.name} of the reply to {api.name} is no table", "ask again")
+            raise FrameError(f"the {block.name} of the reply to {api.name} is no table", "ask again")
         if row:
             found.append({str(name).lower(): _text(value) for name, value in row.items()})
     return found

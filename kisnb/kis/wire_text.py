@@ -19,7 +19,7 @@ def whole(row: Mapping[str, str], field: str) -> int:
     try:
         return int(text) if "." not in text else round(float(text))
     except (ValueError, OverflowError):
-        raise FrameError(f"{field} is {text[:20]!r} and should be a number", "ask again") from None
+        raise FrameError(f"the field {field} is {text[:20]!r} and should be a number", "ask again") from None
 
 
 def order_number(number: int) -> str:

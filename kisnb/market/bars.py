@@ -36,7 +36,7 @@ class BarBuilder:
         self._open = self._high = self._low = self._close = self._volume = self._count = 0
 
     def add(self, tick: Tick) -> Sequence[Bar]:
-        """The bars that this trade closes, oldest first; usually none. A trade older than the open bar counts into it."""
+        """The bars that this trade closes, oldest first; usually none. A late trade counts into the open bar."""
         start = tick.t - tick.t % self.span
         closed: Sequence[Bar] = ()
         if self._start is None:

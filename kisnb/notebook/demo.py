@@ -36,7 +36,8 @@ def main(report: Path) -> int:
     notebook = nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     print(f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}")
     began = time.monotonic()
-    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": report.parent}})
+    where = {"metadata": {"path": report.parent}}
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources=where)
     done = threading.Event()
     shown = threading.Thread(target=_show_clock, args=(done,), daemon=True)
     shown.start()

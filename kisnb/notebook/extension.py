@@ -10,6 +10,7 @@ from kisnb.notebook.display import Looks
 from kisnb.notebook.lifecycle import CloseAtExit
 from kisnb.notebook.magics import KisMagics
 from kisnb.notebook.transform import AwaitMagics
+from kisnb.session import order_keys
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -45,9 +46,11 @@ class Extension:
         self._looks.add()
         self._at_exit.add()
         self.kis.keys.begin_loading_cell()
+        order_keys.source = self.kis.key_of_call
 
     def unload(self) -> None:
         shell = self._shell
+        order_keys.source = None
         self.kis.detach()
         self._at_exit.remove()
         self._looks.remove()

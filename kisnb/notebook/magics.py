@@ -8,7 +8,6 @@ import sys
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
@@ -101,15 +100,13 @@ class KisMagics(Magics):
         return self.session
 
     def adopt(self, _info: object = None) -> None:
-        """Give keys of cells to sessions that the notebook opened with ``kisnb.connect``; take over ``session``."""
+        """Take over ``session`` when the notebook opened it with ``kisnb.connect``."""
         loaded = sys.modules.get("kisnb.session.session")
         if loaded is None:
             return
         for name, value in list(self.user_ns.items()):
             if not isinstance(value, loaded.Session):
                 continue
-            if value.key_source is None:
-                value.key_source = partial(self._key, value, "")
             if name == "session" and (self.session is None or self.session.closed):
                 self._take(value)
 
@@ -122,7 +119,6 @@ class KisMagics(Magics):
             return self.require()
         await self.close()
         session = await connect(mode, **options)  # type: ignore[arg-type]
-        session.key_source = partial(self._key, session, "")
         self._take(session)
         self._opened = wanted
         self._name()
@@ -181,10 +177,13 @@ class KisMagics(Magics):
         """The idempotency key of the order call ``call`` of the cell that runs now; None outside cells."""
         return self._key(self.require(), call, again)
 
+    def key_of_call(self, session: Session, again: bool) -> str | None:
+        """The idempotency key of the Python call that the running cell is making."""
+        return self._key(session, self.keys.call_in_cell(), again)
+
     def _key(self, session: Session, call: str, again: bool) -> str | None:
-        """Without ``call`` it is the Python call that is being made."""
         taken = session.book.orders.__contains__
-        return self.keys.mint(session.mode, session.scope, call or self.keys.call_in_cell(), again=again, taken=taken)
+        return self.keys.mint(session.mode, session.scope, call, again=again, taken=taken)
 
     def _read(self, text: str) -> Command:
         call = text.strip()

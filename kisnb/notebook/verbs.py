@@ -163,6 +163,20 @@ async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
     await kis.require().halt(typed.text(0) or "typed in the notebook")
 
 
+def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
+    import polars as pl
+
+    schema = {"code": pl.String, "name": pl.String, "board": pl.String, "kind": pl.String, "base": pl.Int64}
+    found = kis.require().universe.search(typed.text(0))
+    return pl.DataFrame([(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row")
+
+
+def _why(_kis: KisMagics, _door: Any, typed: Typed) -> None:
+    from kisnb.kis.error_codes import explain
+
+    print(explain(typed.text(0)))
+
+
 def _open(kis: KisMagics, _door: Any, typed: Typed) -> Awaitable[Session]:
     return kis.open(typed.text(0), dict(typed.options))
 
@@ -198,6 +212,8 @@ def _table() -> dict[str, Verb]:
             "open a desk: the simulator (seed, date and start are its own), paper or live", _open, needs_session=False,
         ),
         Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
+        Verb("search", usage("TEXT"), "stocks by code, Korean name or its initial consonants", _search, blocking=True),
+        Verb("why", usage("CODE"), "what a message code of KIS means", _why, needs_session=False, blocking=True),
         Verb("depth", usage("CODE"), "bids and asks", _depth, blocking=True),
         Verb(
             "bars", usage("CODE [--every SPAN]"),

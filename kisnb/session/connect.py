@@ -16,7 +16,6 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.desk_port import Snapshot
 
-
 DYING_SECONDS = 5.0
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,6 +31,7 @@ from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.orders import PENDING, Account, Intent, Order, OrderState, Want
+from kisnb.session import order_keys
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
@@ -60,8 +61,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FACTS: tuple[type, ...] = OrderFact.__args__
-KeySource: TypeAlias = Callable[[bool], str | None]
-"""Given ``again``, the idempotency key of the order call that the running cell is making; None outside cells."""
 
 
 class Session:
@@ -85,8 +84,6 @@ class Session:
         """What the desk wants a person to read, oldest first."""
         self.link = "up"
         self.halt_state = snapshot.halt
-        self.key_source: KeySource | None = None
-        """Mints the keys of orders that are typed into cells; None: every call is a new order."""
         self._state = State.fold(snapshot.rows)
         self._desk = desk
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
@@ -146,7 +143,10 @@ class Session:
         return reply.account
 
     async def watch(self, *codes: str) -> None:
-        """Subscribe to trades and depth of these stocks."""
+        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway."""
+        self._watch(*codes)
+
+    def _watch(self, *codes: str) -> None:
         wants = [Want(channel, self._code(code)) for code in codes for channel in ("ticks", "depth")]
         if any(w not in self._wants for w in wants):
             self._wants.update(dict.fromkeys(wants))
@@ -163,7 +163,7 @@ class Session:
 
     # trading
 
-    async def buy(
+    def buy(
         self,
         code: str,
         qty: int,
@@ -173,16 +173,16 @@ class Session:
         kind: OrderKind | str | None = None,
         key: str | None = None,
         again: bool = False,
-    ) -> Order:
+    ) -> Coroutine[Any, Any, Order]:
         """Buy ``qty`` shares; no price is a market order. Returns when the exchange has accepted it.
 
         The same call in the same cell is the same order: run again it sends nothing and returns the order that there
         is. ``again=True`` means a new one. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
         """
         intent = self.intent(Side.BUY, code, qty, price, venue=venue, kind=kind, key=key, again=again)
-        return await self._submit(intent)
+        return self._submit(intent)
 
-    async def sell(
+    def sell(
         self,
         code: str,
         qty: int,
@@ -192,10 +192,10 @@ class Session:
         kind: OrderKind | str | None = None,
         key: str | None = None,
         again: bool = False,
-    ) -> Order:
+    ) -> Coroutine[Any, Any, Order]:
         """As ``buy``."""
         intent = self.intent(Side.SELL, code, qty, price, venue=venue, kind=kind, key=key, again=again)
-        return await self._submit(intent)
+        return self._submit(intent)
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
@@ -293,8 +293,8 @@ class Session:
             raise BadInput(f"the quantity {qty} is no quantity", "give at least 1 share")
         wanted = _term(OrderKind, kind, "kind") if kind else OrderKind.MARKET if won is None else OrderKind.LIMIT
         where = _term(Venue, venue, "venue") if venue else None
-        if key is None and self.key_source is not None:
-            key = self.key_source(again)
+        if key is None and order_keys.source is not None:
+            key = order_keys.source(self, again)
         return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, qty, wanted, won, where)
 
     def named(self, reply: Reply) -> Quote:
@@ -332,6 +332,7 @@ class Session:
             return known
         self._desk.check()
         order = self.books.expect(intent, self.now)
+        self._watch(intent.code)
         self.tell([Submit(intent)])
         return order
 

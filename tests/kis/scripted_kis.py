@@ -93,14 +93,14 @@ class ScriptedKis:
             token = f"token-{self.tokens}"
             self.good_tokens = {token}
             end = f"{kst_datetime(self._now() + 86_400 * 10**9):%Y-%m-%d %H:%M:%S}"
-            return Scripted({"access_token": token, "token_type": "Bearer", "expires_in": 86400, "access_token_token_expired": end})
+            issued = {"access_token": token, "token_type": "Bearer", "expires_in": 86400}
+            return Scripted(issued | {"access_token_token_expired": end})
         if name == "approval":
             self.approvals += 1
             return Scripted({"approval_key": f"approval-{self.approvals}"})
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.good_tokens:
             return refusal("EGW00123")
-        blocks = {"output": {"ODNO": "0000000007"}} if name.startswith("order") else {"output": {}}
-        return Scripted(encode_reply(APIS[name], {b: v for b, v in blocks.items() if "order" in name or name == "inquire_price"}))
+        return Scripted(encode_reply(APIS[name], {"output": {"ODNO": "0000000007"}} if "order" in name else {}))
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=True)

@@ -49,7 +49,7 @@ class Desk:
     async def received(self) -> None:
         """Wait until every frame that was sent to us is here."""
         async with asyncio.timeout(5):
-            while not self.broker.settled or self.broker.frames < self.sent():
+            while not self.broker.settled or self.broker.frames < self.sent():  # noqa: ASYNC110 - two programs agree on no event
                 await asyncio.sleep(0.002)
 
     def sent(self) -> int:
@@ -103,7 +103,7 @@ def test_h03_a_market_order_is_sent_accepted_and_filled_and_stands_in_the_accoun
         assert after.orderable < before.orderable
         (row,) = (await d.broker.day_orders(DAY)).rows
         assert (row.ref, row.kind, row.filled, row.leaves) == (reply.ref, OrderKind.MARKET, 3, 0)
-        assert holding.cost == row.filled * row.average or holding.cost > 0
+        assert holding.cost > 0
 
     on_simulator(tmp_path, body)
 
@@ -133,7 +133,7 @@ def test_o03_a_refused_order_carries_the_code_and_the_cure(tmp_path: Path) -> No
         upper = (await d.broker.quote(CODE)).upper
         reply = await d.broker.submit(intent(Side.BUY, 10_000_000, upper), LIMIT)
         assert (reply.outcome, reply.msg_cd, reply.ref) == ("rejected", "APBK0952", None)
-        assert "lower the quantity" in reply.text
+        assert "Lower the quantity" in reply.text
         assert not (await d.broker.day_orders(DAY)).rows
 
     on_simulator(tmp_path, body)
@@ -175,11 +175,11 @@ def on_script(
     persona: Mode = Mode.LIVE,
 ) -> tuple[SendReply, ScriptedKis]:
     async def main() -> tuple[SendReply, ScriptedKis]:
-        clock = SimulatedClock(START)
+        clock = SimulatedClock(START, speed=1000.0)  # a limit of one call a second must not cost a second
         async with serving(clock.now) as (kis, endpoint):
             host = Endpoint(endpoint.rest, endpoint.ws, persona)
             broker = KisBroker(
-                host, KEYS, clock, Activity(), cache=cache, timeout=0.3, can_order=can_order, why_not="use the simulator"
+                host, KEYS, clock, Activity(), cache=cache, timeout=0.3, can_order=can_order, why_not="use sim"
             )
             try:
                 return await body(broker, kis), kis
@@ -189,14 +189,20 @@ def on_script(
     return asyncio.run(main())
 
 
-AMBIGUOUS = [DROP, HANG, NOT_JSON, refusal("EGW00302"), refusal("EGW00001"), refusal("NEWCODE1"), Scripted({"rt_cd": "0"}),
-             Scripted({"rt_cd": "0", "output": {"ODNO": "x"}}), refusal("IGW00009", 200), Scripted({"rt_cd": "1"})]
-CERTAIN = [refusal("EGW00201"), refusal("EGW00123"), refusal("APBK0918", 200), refusal("APBK0952", 200, "7"),
-           refusal("NEWCODE1", 200)]
+AMBIGUOUS = [
+    DROP, HANG, NOT_JSON, refusal("EGW00302"), refusal("EGW00001"), refusal("NEWCODE1"), refusal("IGW00009", 200),
+    Scripted({"rt_cd": "1"}), Scripted({"rt_cd": "0"}), Scripted({"rt_cd": "0", "output": {"ODNO": "x"}}),
+]
+CERTAIN = [
+    refusal("EGW00201"), refusal("EGW00123"), refusal("APBK0918", 200), refusal("APBK0952", 200, "7"),
+    refusal("NEWCODE1", 200),
+]
 
 
 @pytest.mark.parametrize("scripted", AMBIGUOUS)
-def test_o02_an_answer_that_proves_nothing_is_unknown_and_nothing_is_sent_again(scripted: Scripted, tmp_path: Path) -> None:
+def test_o02_an_answer_that_proves_nothing_is_unknown_and_nothing_is_sent_again(
+    scripted: Scripted, tmp_path: Path
+) -> None:
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
         kis.script["order_cash_buy"].append(scripted)
         return await broker.submit(intent(Side.BUY, 1, 71_900), LIMIT)
@@ -234,14 +240,13 @@ def test_an_order_that_never_left_is_rejected_with_the_reason(tmp_path: Path) ->
 def test_where_no_orders_are_taken_nothing_is_sent_and_one_line_says_so(call: str, tmp_path: Path) -> None:
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
         ref = OrderRef(20261120, "06010", 7)
-        with pytest.raises(OrderDenied, match=r"live is open for reading only\. use the simulator\."):
-            match call:
-                case "submit":
-                    await broker.submit(intent(Side.BUY, 1, 71_900), LIMIT)
-                case "cancel":
-                    await broker.cancel("k", ref, None)
-                case _:
-                    await broker.revise("k", ref, 1, 71_000)
+        calls: dict[str, Callable[[], Awaitable[SendReply]]] = {
+            "submit": lambda: broker.submit(intent(Side.BUY, 1, 71_900), LIMIT),
+            "cancel": lambda: broker.cancel("k", ref, None),
+            "revise": lambda: broker.revise("k", ref, 1, 71_000),
+        }
+        with pytest.raises(OrderDenied, match=r"Live is open for reading only\. Use sim\."):
+            await calls[call]()
         return SendReply("k", "rejected")
 
     assert not on_script(tmp_path, body, can_order=False)[1].asked
@@ -278,13 +283,13 @@ def test_n11_no_secret_in_repr_or_reply(tmp_path: Path) -> None:
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
         kis.script["order_cash_buy"].append(Scripted({"rt_cd": "1", "msg_cd": "X", "msg1": "12345678 THE-APPKEY"}))
         reply = await broker.submit(intent(Side.BUY, 1, 71_900), LIMIT)
-        shown.extend([repr(broker), repr(reply), repr(vars(broker))])
+        shown.extend([repr(broker), repr(reply)])
         return reply
 
     on_script(tmp_path, body)
-    vars_text = "\n".join(shown[:2])
-    assert "***" in vars_text
-    assert not [secret for secret in SECRETS if secret in vars_text]
+    text = "\n".join(shown)
+    assert "***" in text
+    assert not [secret for secret in SECRETS if secret in text]
 
 
 # codes
@@ -302,8 +307,8 @@ def test_k15_every_code_explains_itself_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("msg_cd", "status", "certain"),
     [
-        ("APBK0918", 200, True), ("NEWCODE1", 200, True), ("NEWCODE1", 500, False), ("", 200, False), ("EGW00301", 500, False),
-        ("EGW00301", 200, False), ("EGW00201", 500, True),
+        ("APBK0918", 200, True), ("NEWCODE1", 200, True), ("NEWCODE1", 500, False), ("", 200, False),
+        ("EGW00301", 500, False), ("EGW00301", 200, False), ("EGW00201", 500, True),
     ],
 )
 def test_o02_only_a_known_refusal_proves_that_an_order_does_not_live(msg_cd: str, status: int, certain: bool) -> None:

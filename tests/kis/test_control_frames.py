@@ -75,7 +75,9 @@ def test_pingpong_goes_round_to_either_side() -> None:
     assert cf.decode_control(text) == cf.decode_request(text) == cf.Ping("20261120120000")
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", "{}", '{"header":3}', '{"header":{"tr_id":"H0STCNT0"}}', '{"header":{},"body":{}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "3", "{}", '{"header":3}', '{"header":{"tr_id":"H0STCNT0"}}', '{"header":{},"body":{}}']
+)
 def test_an_unreadable_control_frame_is_a_typed_error(text: str) -> None:
     with pytest.raises(FrameError):
         cf.decode_control(text)

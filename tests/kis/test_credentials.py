@@ -64,20 +64,22 @@ def test_n11_the_environment_is_read(mode: Mode, prefix: str, monkeypatch: pytes
 def test_n11_live_keys_never_serve_for_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"APPKEY": "a", "APPSECRET": "b", "ACCOUNT": "12345678", "HTS_ID": "c"}.items():
         monkeypatch.setenv(f"KISNB_{name}", value)
-    with pytest.raises(ConfigError, match="no keys for paper are found"):
+    with pytest.raises(ConfigError, match="No keys for paper are found"):
         Credentials.find(Mode.PAPER)
 
 
-def test_n11_what_is_missing_is_named_in_one_line_without_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_n11_what_is_missing_is_named_in_one_line_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KISNB_APPKEY", "LIVE-APPKEY")
     with pytest.raises(ConfigError) as caught:
         Credentials.find(Mode.LIVE)
     assert str(caught.value) == (
-        "the environment or the keyring lacks KISNB_APPSECRET, KISNB_ACCOUNT, KISNB_HTS_ID. add what is missing."
+        "The environment or the keyring lacks KISNB_APPSECRET, KISNB_ACCOUNT, KISNB_HTS_ID. Add what is missing."
     )
 
 
-@pytest.mark.parametrize("text", ["", "my_app: LIVE-APPKEY", "- LIVE-APPKEY", "my_app: 'LIVE-APPKEY", "LIVE-APPKEY", "a: b: LIVE-APPKEY"])
+@pytest.mark.parametrize(
+    "text", ["", "my_app: LIVE-APPKEY", "- LIVE-APPKEY", "my_app: 'LIVE-APPKEY", "LIVE-APPKEY", "a: b: LIVE-APPKEY"]
+)
 def test_n11_a_broken_file_is_one_line_that_does_not_quote_it(text: str, tmp_path: Path) -> None:
     path = tmp_path / "kis_devlp.yaml"
     path.write_text(text, "utf-8")
@@ -92,7 +94,7 @@ def test_a_missing_file_and_a_wrong_account_say_so(tmp_path: Path, yaml_file: Pa
     with pytest.raises(ConfigError, match="cannot be read"):
         Credentials.from_yaml(tmp_path / "none.yaml", paper=False)
     yaml_file.write_text(YAML.replace("01234567", "1234"), "utf-8")
-    with pytest.raises(ConfigError, match=r"my_acct_stock is no account number\. write 8 digits"):
+    with pytest.raises(ConfigError, match=r"(?i)my_acct_stock holds no account number\. Write 8 digits"):
         Credentials.from_yaml(yaml_file, paper=False)
 
 

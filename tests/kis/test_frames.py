@@ -34,8 +34,8 @@ MOMENTS = st.builds(kst, DAYS, st.integers(0, 86_399))
 RECEIVED = kst(date(2026, 11, 20), time(12))
 
 TICKS = st.builds(
-    Tick, t=MOMENTS, code=CODE, venue=st.just(Venue.KRX), price=WON, qty=WON, side=st.sampled_from([*Side, None]), volume=WON,
-    value=WON, ask=WON, bid=WON, received=st.just(RECEIVED),
+    Tick, t=MOMENTS, code=CODE, venue=st.just(Venue.KRX), price=WON, qty=WON, side=st.sampled_from([*Side, None]),
+    volume=WON, value=WON, ask=WON, bid=WON, received=st.just(RECEIVED),
 )
 LEVELS = st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), max_size=10).map(tuple)
 
@@ -69,7 +69,9 @@ def test_k07_trades_go_round_many_to_a_frame(ticks: list[Tick], day: date) -> No
 
 
 @given(st.integers(0, 86_399), CODE, LEVELS, LEVELS)
-def test_k07_books_go_round(at: int, code: str, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...]) -> None:
+def test_k07_books_go_round(
+    at: int, code: str, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...]
+) -> None:
     depth = Depth(kst(date(2026, 11, 20), at), code, Venue.KRX, asks, bids, RECEIVED)
     assert decode_depth(parse(encode(BOOK, [encode_depth(depth)])), RECEIVED) == [depth]
 

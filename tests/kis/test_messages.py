@@ -39,7 +39,8 @@ def through_the_wire(api: str, values: dict[str, object]) -> Reply:
 
 
 def test_a_reply_names_every_field_in_order_and_every_scalar_is_text() -> None:
-    body = encode_reply(APIS["inquire_price"], {"output": {"stck_prpr": 71_900, "prdy_ctrt": -0.1389, "temp_stop_yn": False}})
+    values = {"stck_prpr": 71_900, "prdy_ctrt": -0.1389, "temp_stop_yn": False}
+    body = encode_reply(APIS["inquire_price"], {"output": values})
     assert list(body) == ["rt_cd", "msg_cd", "msg1", "output"]
     assert (body["rt_cd"], body["msg_cd"], body["msg1"].rstrip()) == ("0", "MCA00000", "정상처리 되었습니다.")
     assert len(body["msg1"]) == 80
@@ -68,7 +69,7 @@ def test_order_numbers_compare_as_integers_whatever_their_padding(odno: str, num
 
 def test_o03_a_refusal_carries_kis_code_words_and_our_cure() -> None:
     body = json.dumps(encode_error("APBK0952", "주문가능금액을 초과 했습니다", rt_cd="7"))
-    with pytest.raises(ApiError, match=r"주문가능금액을 초과 했습니다 \[APBK0952\]\. lower the quantity") as caught:
+    with pytest.raises(ApiError, match=r"주문가능금액을 초과 했습니다 \[APBK0952\]\. Lower the quantity") as caught:
         decode_reply(APIS["order_cash_buy"], body)
     assert caught.value.msg_cd == "APBK0952"
 
@@ -81,7 +82,9 @@ def test_the_body_of_an_http_error_is_read_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "<html>502</html>", "[]", "3", '{"a":1}', '{"rt_cd":"0","output":3}', '{"rt_cd":"0","output":[1]}', b"\xff\xfe"]
+    "body",
+    ["", "<html>502</html>", "[]", "3", '{"a":1}', "null", b"\xff\xfe"]
+    + [f'{{"rt_cd":"0","output":{output}}}' for output in ("3", "[1]", "[]", '"text"')],
 )
 def test_a_malformed_body_is_a_typed_error(body: str | bytes) -> None:
     with pytest.raises(FrameError):
@@ -125,7 +128,7 @@ def test_kis_example_of_a_balance() -> None:
         "output1": [
             {"pdno": "009150", "prdt_name": "삼성전기", "hldg_qty": "1657", "ord_psbl_qty": "1611",
              "pchs_avg_pric": "135440.2517", "pchs_amt": "224424497", "prpr": "0", "fltt_rt": "-100.00000000"},
-            {"pdno": "000660", "prdt_name": "SK하이닉스", "hldg_qty": "0", "ord_psbl_qty": "0", "pchs_amt": "0", "prpr": "0"},
+            {"pdno": "000660", "prdt_name": "SK하이닉스", "hldg_qty": "0", "ord_psbl_qty": "0", "pchs_amt": "0"},
         ],
         "output2": [{"dnca_tot_amt": "346455", "nxdy_excc_amt": "346455", "prvs_rcdl_excc_amt": "346455"}],
     }
@@ -179,7 +182,8 @@ def test_a_depth_goes_round(
     code: str, t: Ns, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...], quote: Quote
 ) -> None:
     depth = Depth(t, code, Venue.KRX, asks, bids, NOON)
-    reply = through_the_wire("inquire_asking_price_exp_ccn", quote_messages.depth_blocks(depth, quote))  # type: ignore[arg-type]
+    blocks: dict[str, object] = {**quote_messages.depth_blocks(depth, quote)}
+    reply = through_the_wire("inquire_asking_price_exp_ccn", blocks)
     assert quote_messages.read_depth(reply, code, Venue.KRX, NOON) == depth
 
 
@@ -189,8 +193,8 @@ def test_a_depth_goes_round(
             OrderRef, day=st.just(20261120), branch=st.just("06010"), number=st.integers(1, 10**10 - 1),
             venue=st.sampled_from(Venue),
         ),
-        original=st.integers(0, 10**9), code=CODE, side=st.sampled_from(Side), kind=st.sampled_from(OrderKind), qty=SHARES,
-        price=WON, filled=SHARES, average=WON, leaves=SHARES, cancelled=SHARES, rejected=SHARES, t=MOMENT,
+        original=st.integers(0, 10**9), code=CODE, side=st.sampled_from(Side), kind=st.sampled_from(OrderKind),
+        qty=SHARES, price=WON, filled=SHARES, average=WON, leaves=SHARES, cancelled=SHARES, rejected=SHARES, t=MOMENT,
     )
 )
 def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:
@@ -203,13 +207,20 @@ def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:
 
 @given(
     WON, WON, WON, WON,
-    st.lists(st.builds(Holding, code=CODE, name=st.just("이름"), qty=st.integers(1, 10**9), sellable=SHARES, cost=WON, price=WON)),
+    st.lists(
+        st.builds(
+            Holding, code=CODE, name=st.just("이름"), qty=st.integers(1, 10**9), sellable=SHARES, cost=WON, price=WON
+        )
+    ),
 )
 def test_an_account_goes_round(cash: int, d1: int, d2: int, orderable: int, holdings: list[Holding]) -> None:
     account = Account(cash, d1, d2, orderable, tuple(holdings), complete=True)
     balance = through_the_wire(
         "inquire_balance",
-        {"output1": [account_messages.holding_row(h) for h in holdings], "output2": account_messages.deposit_row(account)},
+        {
+            "output1": [account_messages.holding_row(h) for h in holdings],
+            "output2": account_messages.deposit_row(account),
+        },
     )
     cash_reply = through_the_wire("inquire_psbl_order", {"output": account_messages.orderable_row(orderable)})
     assert account_messages.read_account([balance], cash_reply, complete=True) == account
@@ -254,7 +265,9 @@ def test_the_orders_of_a_day_are_asked_for_on_all_venues() -> None:
 # texts
 
 
-@pytest.mark.parametrize(("text", "value"), [("0000001569157", 1_569_157), ("-500", -500), ("", 0), ("  12 ", 12), ("3.0000", 3)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("0000001569157", 1_569_157), ("-500", -500), ("", 0), ("  12 ", 12), ("3.0000", 3)]
+)
 def test_numbers_of_the_wire(text: str, value: int) -> None:
     assert whole({"field": text}, "field") == value
 

@@ -25,8 +25,8 @@ MORE = NoticeMore("my-hts-id", ACCOUNT, 10, 71_900, OrderKind.LIMIT, "삼성전�
 NOTICES = st.builds(
     Notice, t=st.integers(0, 86_399).map(lambda s: kst(date(2026, 11, 20), s)),
     kind=st.sampled_from(["accepted", "filled", "cancelled", "revised", "refused"]), number=st.integers(1, 10**10 - 1),
-    original=st.integers(0, 10**10 - 1), code=st.from_regex(r"[0-9]{5}[0-9A-Z]", fullmatch=True), side=st.sampled_from(Side),
-    qty=st.integers(0, 10**8), price=st.integers(0, 10**8), branch=st.just("06010"),
+    original=st.integers(0, 10**10 - 1), code=st.from_regex(r"[0-9]{5}[0-9A-Z]", fullmatch=True),
+    side=st.sampled_from(Side), qty=st.integers(0, 10**8), price=st.integers(0, 10**8), branch=st.just("06010"),
     venue=st.sampled_from([Venue.KRX, Venue.NXT]),
 )
 
@@ -134,5 +134,5 @@ def test_k07_encrypted_notices_are_read_with_the_key_that_came_with_the_subscrip
 
 
 def test_a_channel_that_nobody_asked_for_is_a_typed_error() -> None:
-    with pytest.raises(FrameError, match="nobody asked for H0UPCNT0"):
+    with pytest.raises(FrameError, match="Nobody asked for H0UPCNT0"):
         FrameReader(ACCOUNT).read("0|H0UPCNT0|001|1^2", NOON)

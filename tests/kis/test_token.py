@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import date, time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_k02_two_requests_are_never_closer_than_a_minute(gaps: list[Ns]) -> None
         now = life.may_ask(now + gap)
         life.ask(now)
         asked.append(now)
-    assert all(b - a >= MINUTE for a, b in zip(asked, asked[1:], strict=False))
+    assert all(b - a >= MINUTE for a, b in pairwise(asked))
 
 
 def test_k02_too_soon_is_no_failure_but_no_token_either() -> None:
@@ -59,14 +60,17 @@ def test_k02_too_soon_is_no_failure_but_no_token_either() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"error_code":"EGW00103","error_description":"x"}', b'{"rt_cd":"1","msg_cd":"EGW00105","msg1":"x"}', b"{}"]
+    "body",
+    [b'{"error_code":"EGW00103","error_description":"x"}', b'{"rt_cd":"1","msg_cd":"EGW00105","msg1":"x"}', b"{}"],
 )
 def test_wrong_keys_are_a_token_error(body: bytes) -> None:
-    with pytest.raises(TokenError, match="check the appkey"):
+    with pytest.raises(TokenError, match="Check the appkey"):
         TokenLife().take(body, 403, NINE)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"access_token":"abc"}', b'{"access_token":"abc","expires_in":"soon"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"access_token":"abc"}', b'{"access_token":"abc","expires_in":"soon"}']
+)
 def test_an_unreadable_answer_is_a_typed_error(body: bytes) -> None:
     with pytest.raises(FrameError):
         TokenLife().take(body, 200, NINE)

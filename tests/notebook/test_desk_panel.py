@@ -92,7 +92,7 @@ def test_n04_the_cancel_button_cancels_and_a_refusal_is_shown() -> None:
             assert order.state == "cancelled"
             panel._from_front_end(panel, {"kind": "stop", "key": "nobody"}, [])
             await drawn(session)
-            assert "there is no agent 'nobody'" in heard.of("delta")[-1]["header"]["note"]
+            assert "There is no agent 'nobody'" in heard.of("delta")[-1]["header"]["note"]
 
     asyncio.run(main())
 

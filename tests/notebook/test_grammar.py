@@ -81,7 +81,7 @@ def test_n03_one_line_with_its_cure(line, said):
     assert said in shown
     assert "\n" not in shown
     assert shown.startswith("BadInput: ")
-    assert "%kis" in shown or "quotation mark" in shown or "write it as" in shown
+    assert "%kis" in shown or "quotation mark" in shown or "Write it as" in shown
 
 
 @given(qty=st.integers(1, 10**9), price=st.integers(1, 10**8), at=st.sampled_from(["", "@", "@ "]), comma=st.booleans())

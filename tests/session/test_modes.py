@@ -17,11 +17,12 @@ from tests.session.opening import posts, traded
 
 @pytest.fixture
 def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[Path]:
-    """An official-style configuration that points live at a running simulator."""
+    """An official-style configuration that points live at a running simulator, whose minutes pass quickly."""
+    monkeypatch.setenv("KISNB_SIM_SPEED", "300")
 
     async def begin(_: Session) -> None: ...
 
-    traded(begin)
+    traded(begin, start="09:00")
     path = state / "sim" / "kis_devlp.yaml"
     monkeypatch.setenv("KISNB_CREDENTIALS", str(path))
     yield path
@@ -51,7 +52,7 @@ def test_live_reads_and_refuses_an_order_in_one_line(yaml_file: Path):
 
 
 def test_a_second_desk_on_the_same_keys_is_refused(yaml_file: Path):
-    with pytest.raises(kisnb.errors.DeskBusy, match="another desk holds"):
+    with pytest.raises(kisnb.errors.DeskBusy, match="Another desk holds this appkey"):
         asyncio.run(kisnb.connect("live"))
 
 
@@ -65,13 +66,13 @@ def test_wrong_keys_are_one_line_with_the_cure(yaml_file: Path, tmp_path: Path, 
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(text.replace(secret, "X" * 180), "utf-8")
     monkeypatch.setenv("KISNB_CREDENTIALS", str(wrong))
-    with pytest.raises(TokenError, match="check the appkey and appsecret") as caught:
+    with pytest.raises(TokenError, match="Check the appkey and appsecret") as caught:
         asyncio.run(kisnb.connect("live"))
     assert "XXXX" not in str(caught.value)
 
 
 def test_missing_keys_are_one_line_with_the_cure():
-    with pytest.raises(ConfigError, match="set KISNB_CREDENTIALS"):
+    with pytest.raises(ConfigError, match="Set KISNB_CREDENTIALS"):
         asyncio.run(kisnb.connect("paper"))
 
 

@@ -33,7 +33,7 @@ def tick(t: int, price: int, qty: int = 1, code: str = CODE) -> Tick:
 
 
 def test_a_misspelt_parameter_gets_a_suggestion():
-    with pytest.raises(BadInput, match="did you mean 'surge'"):
+    with pytest.raises(BadInput, match="Did you mean 'surge'"):
         VolumeTrigger(surg=2.0)
 
 
