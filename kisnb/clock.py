@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import re
 import time as _time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,8 +161,7 @@ def clock_text(now: Ns) -> str:
 
 def parse_time(text: str) -> time:
     """``"9:10"``, ``"09:10"`` or ``"09:10:30"`` as a time of day; raises ValueError otherwise."""
-    parts = text.split(":")
-    if len(parts) not in (2, 3) or not all(p.isdigit() and len(p) <= 2 for p in parts):
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", text)
+    if match is None:
         raise ValueError(f"{text!r} is no time of day; write it as HH:MM or HH:MM:SS")
-    hour, minute, second = (*(int(p) for p in parts), 0)[:3]
-    return time(hour, minute, second)
+    return time(int(match[1]), int(match[2]), int(match[3] or 0))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 import kisnb
+from kisnb.cli import main
+from kisnb.clock import KST
+from kisnb.desk.process import find_desk, stop_desk
+from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
+from kisnb.market.calendar import next_trading_day
+from kisnb.paths import state_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.session.opening import posts, traded
@@ -22,21 +31,24 @@ def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[Path]:
 
     async def begin(_: Session) -> None: ...
 
-    traded(begin, start="09:00")
+    # The machine's clock and the simulated one must agree on whether a token has expired.
+    tomorrow = next_trading_day(datetime.now(KST).date())
+    traded(begin, start="09:00", date=str(tomorrow))
     path = state / "sim" / "kis_devlp.yaml"
     monkeypatch.setenv("KISNB_CREDENTIALS", str(path))
     yield path
-    from kisnb.cli import main
-
     main(["desk", "stop", "--mode", "live"])
 
 
-def test_live_reads_and_refuses_an_order_in_one_line(yaml_file: Path):
-    from kisnb.desk.process import find_desk, stop_desk
-
+def stop_sim_desk() -> None:
+    """The simulator goes on, and its appkey is free."""
     sim = find_desk(Mode.SIM)
     assert sim is not None
     stop_desk(sim, Mode.SIM)
+
+
+def test_live_reads_and_refuses_an_order_in_one_line(yaml_file: Path):
+    stop_sim_desk()
 
     async def work() -> None:
         async with await kisnb.connect("live") as session:
@@ -57,6 +69,7 @@ def test_a_second_desk_on_the_same_keys_is_refused(yaml_file: Path):
 
 
 def test_wrong_keys_are_one_line_with_the_cure(yaml_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    stop_sim_desk()
     text = yaml_file.read_text("utf-8")
     secret = next(
         line.split('"')[1] if '"' in line else line.split(": ")[1]
@@ -86,7 +99,7 @@ def test_mistakes_of_opening_leave_nothing_half_open():
     for options, words in (
         ({"mode": "real"}, "sim, paper or live"),
         ({"date": "someday"}, "YYYY-MM-DD"),
-        ({"start": "25:00"}, "no time"),
+        ({"start": "25:00"}, "no time of day"),
         ({"mode": "live", "seed": 1}, "simulated day"),
     ):
         with pytest.raises(BadInput, match=words):
@@ -100,12 +113,6 @@ def test_a_holiday_is_refused_with_the_day_to_take():
 
 def test_a_dead_simulator_ends_every_wait_with_the_cure():
     async def work(session: Session) -> None:
-        import os
-        import signal
-
-        from kisnb.desk.simulator_process import find_simulator
-        from kisnb.paths import state_dir
-
         address = find_simulator(state_dir())
         assert address is not None
         os.kill(address.pid, signal.SIGKILL)
