@@ -37,8 +37,16 @@ class KisBroker:
     """One account at one host. Call ``listen`` before ``start``."""
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials, clock: Clock, activity: Activity, *, cache: Path,
-        timeout: float = 10.0, can_order: bool = True, why_not: str = "",
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        clock: Clock,
+        activity: Activity,
+        *,
+        cache: Path,
+        timeout: float = 10.0,
+        can_order: bool = True,
+        why_not: str = "",
     ) -> None:
         """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered."""
         self.capabilities = Capabilities((Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), can_order, why_not)

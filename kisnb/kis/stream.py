@@ -51,7 +51,13 @@ class Stream:
     """Calls ``on_events`` once per frame that says something, with all its events."""
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials, rest: Rest, clock: Clock, activity: Activity, *,
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        rest: Rest,
+        clock: Clock,
+        activity: Activity,
+        *,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = endpoint
@@ -126,7 +132,8 @@ class Stream:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     socket = await self._rest.http.ws_connect(
-                        self._endpoint.ws.rstrip("/") + PATH, heartbeat=None,
+                        self._endpoint.ws.rstrip("/") + PATH,
+                        heartbeat=None,
                         timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                     )
             except (aiohttp.ClientError, TimeoutError, OSError) as e:

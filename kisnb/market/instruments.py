@@ -123,6 +123,12 @@ def _folded(text: str) -> str:
 
 def _packaged_row(row: dict[str, str]) -> Instrument:
     return Instrument(
-        code=row["code"], name=row["name"], board=Board(row["board"]), kind=Kind(row["kind"]),
-        shares=int(row["shares"]), base=int(row["base"]), volume=int(row["volume"]), nxt=row["nxt"] == "1",
+        code=row["code"],
+        name=row["name"],
+        board=Board(row["board"]),
+        kind=Kind(row["kind"]),
+        shares=int(row["shares"]),
+        base=int(row["base"]),
+        volume=int(row["volume"]),
+        nxt=row["nxt"] == "1",
     )

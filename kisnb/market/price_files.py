@@ -88,7 +88,15 @@ def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
 
 
 def _instrument(
-    code: str, name: str, board: Board, kind: Kind, shares: int, base: int, volume: int, halted: bool, day: date,
+    code: str,
+    name: str,
+    board: Board,
+    kind: Kind,
+    shares: int,
+    base: int,
+    volume: int,
+    halted: bool,
+    day: date,
 ) -> Instrument:
     return Instrument(code, name, board, kind, shares, ticks.nearest(base, kind, day), volume, halted)
 

@@ -49,30 +49,74 @@ _REFORM = date(2026, 9, 14)
 
 SPANS: tuple[Span, ...] = (
     Span("opening auction", Venue.KRX, time(8), time(9), Phase.AUCTION, _ALWAYS, "KRX rule until 2019-04-26"),
-    Span("opening auction", Venue.KRX, time(8, 30), time(9), Phase.AUCTION, _SHORTER_AUCTION,
-         "KRX rule since 2019-04-29; a start at 08:20 from 2026-09-14 is reported once and not confirmed"),
+    Span(
+        "opening auction",
+        Venue.KRX,
+        time(8, 30),
+        time(9),
+        Phase.AUCTION,
+        _SHORTER_AUCTION,
+        "KRX rule since 2019-04-29; a start at 08:20 from 2026-09-14 is reported once and not confirmed",
+    ),
     Span("regular", Venue.KRX, time(9), time(14, 50), Phase.CONTINUOUS, _ALWAYS, "KRX rule until 2016-07-29"),
     Span("regular", Venue.KRX, time(9), time(15, 20), Phase.CONTINUOUS, _HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
     Span("closing auction", Venue.KRX, time(14, 50), time(15), Phase.AUCTION, _ALWAYS, "KRX rule until 2016-07-29"),
-    Span("closing auction", Venue.KRX, time(15, 20), time(15, 30), Phase.AUCTION, _HALF_HOUR_LONGER,
-         "KRX rule since 2016-08-01"),
-    Span("closing price entry", Venue.KRX, time(15), time(15, 10), Phase.ENTRY_ONLY, _ALWAYS,
-         "KRX rule until 2016-07-29"),
-    Span("closing price entry", Venue.KRX, time(15, 30), time(15, 40), Phase.ENTRY_ONLY, _HALF_HOUR_LONGER,
-         "장후 시간외 종가: orders from 15:30"),
-    Span("closing price", Venue.KRX, time(15, 10), time(15, 30), Phase.CONTINUOUS, _ALWAYS,
-         "KRX rule until 2016-07-29"),
-    Span("closing price", Venue.KRX, time(15, 40), time(16), Phase.CONTINUOUS, _HALF_HOUR_LONGER,
-         "장후 시간외 종가: at today's close, by time"),
+    Span(
+        "closing auction",
+        Venue.KRX,
+        time(15, 20),
+        time(15, 30),
+        Phase.AUCTION,
+        _HALF_HOUR_LONGER,
+        "KRX rule since 2016-08-01",
+    ),
+    Span(
+        "closing price entry", Venue.KRX, time(15), time(15, 10), Phase.ENTRY_ONLY, _ALWAYS, "KRX rule until 2016-07-29"
+    ),
+    Span(
+        "closing price entry",
+        Venue.KRX,
+        time(15, 30),
+        time(15, 40),
+        Phase.ENTRY_ONLY,
+        _HALF_HOUR_LONGER,
+        "장후 시간외 종가: orders from 15:30",
+    ),
+    Span(
+        "closing price", Venue.KRX, time(15, 10), time(15, 30), Phase.CONTINUOUS, _ALWAYS, "KRX rule until 2016-07-29"
+    ),
+    Span(
+        "closing price",
+        Venue.KRX,
+        time(15, 40),
+        time(16),
+        Phase.CONTINUOUS,
+        _HALF_HOUR_LONGER,
+        "장후 시간외 종가: at today's close, by time",
+    ),
     Span("single price", Venue.KRX, time(15, 30), time(18), Phase.AUCTION, _ALWAYS, "KRX rule until 2016-07-29"),
-    Span("single price", Venue.KRX, time(16), time(18), Phase.AUCTION, _HALF_HOUR_LONGER,
-         "시간외 단일가: an auction every 10 minutes"),
+    Span(
+        "single price",
+        Venue.KRX,
+        time(16),
+        time(18),
+        Phase.AUCTION,
+        _HALF_HOUR_LONGER,
+        "시간외 단일가: an auction every 10 minutes",
+    ),
     Span("single price", Venue.KRX, time(16), time(16), Phase.CLOSED, _REFORM, "abolished; KRX notice 2026-09-09"),
     Span("after-market", Venue.KRX, time(16), time(20), Phase.CONTINUOUS, _REFORM, "KRX notice 2026-09-09"),
     Span("pre-market", Venue.NXT, time(8), time(8, 50), Phase.CONTINUOUS, _NXT_BEGAN, "Nextrade"),
     Span("regular", Venue.NXT, time(9, 0, 30), time(15, 20), Phase.CONTINUOUS, _NXT_BEGAN, "Nextrade"),
-    Span("after-market entry", Venue.NXT, time(15, 30), time(15, 40), Phase.ENTRY_ONLY, _NXT_BEGAN,
-         "Nextrade: limit orders only; an opening auction is disputed"),
+    Span(
+        "after-market entry",
+        Venue.NXT,
+        time(15, 30),
+        time(15, 40),
+        Phase.ENTRY_ONLY,
+        _NXT_BEGAN,
+        "Nextrade: limit orders only; an opening auction is disputed",
+    ),
     Span("after-market", Venue.NXT, time(15, 40), time(20), Phase.CONTINUOUS, _NXT_BEGAN, "Nextrade"),
 )
 
@@ -83,9 +127,7 @@ LABELS: tuple[Label, ...] = (
     Label(SessionId.NXT_AFTER, time(15, 30), time(20), _NXT_BEGAN),
 )
 
-EXAM_DAYS: frozenset[date] = frozenset(
-    {date(2023, 11, 16), date(2024, 11, 14), date(2025, 11, 13), date(2026, 11, 19)}
-)
+EXAM_DAYS: frozenset[date] = frozenset({date(2023, 11, 16), date(2024, 11, 14), date(2025, 11, 13), date(2026, 11, 19)})
 """College entrance exam (수능): everything an hour later. Source: ministry of education, KRX press releases."""
 
 

@@ -23,10 +23,18 @@ class Grid(NamedTuple):
 
 
 STOCK_GRIDS: tuple[Grid, ...] = (
-    Grid(date.min, (0, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
-         "KRX rule until 2023-01-24, KOSPI"),
-    Grid(date(2023, 1, 25), (0, 2_000, 5_000, 20_000, 50_000, 200_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
-         "KRX rule since 2023-01-25, KOSPI and KOSDAQ alike"),
+    Grid(
+        date.min,
+        (0, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000),
+        (1, 5, 10, 50, 100, 500, 1_000),
+        "KRX rule until 2023-01-24, KOSPI",
+    ),
+    Grid(
+        date(2023, 1, 25),
+        (0, 2_000, 5_000, 20_000, 50_000, 200_000, 500_000),
+        (1, 5, 10, 50, 100, 500, 1_000),
+        "KRX rule since 2023-01-25, KOSPI and KOSDAQ alike",
+    ),
 )
 FUND_GRIDS: tuple[Grid, ...] = (
     Grid(date.min, (0,), (5,), "KRX rule for ETF and ETN until 2023-12-08"),

@@ -91,8 +91,13 @@ def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
 
     session = kis.require()
     schema = {
-        "code": pl.String, "name": pl.String, "quantity": pl.Int64, "average": pl.Float64, "cost": pl.Int64,
-        "realised": pl.Int64, "realised_net": pl.Int64,
+        "code": pl.String,
+        "name": pl.String,
+        "quantity": pl.Int64,
+        "average": pl.Float64,
+        "cost": pl.Int64,
+        "realised": pl.Int64,
+        "realised_net": pl.Int64,
     }
     rows = [
         (p.code, session.universe.get(p.code).name, p.qty, p.average, p.cost, p.realised, p.realised_net)

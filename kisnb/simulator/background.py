@@ -26,7 +26,13 @@ class Background:
     """Background liquidity of one stock, from the trade after ``now`` on."""
 
     def __init__(
-        self, exchange: Exchange, item: Instrument, day: date, schedule: Schedule, ids: Iterator[int], now: Ns,
+        self,
+        exchange: Exchange,
+        item: Instrument,
+        day: date,
+        schedule: Schedule,
+        ids: Iterator[int],
+        now: Ns,
     ) -> None:
         self._exchange = exchange
         self._item = item
@@ -68,9 +74,7 @@ class Background:
             said = self._lay(now, trade.price, self._step(trade.price, 1))
         said += self._provide(now, trade.side.opposite, trade.price, trade.qty)
         taker = next(self._ids)
-        said += self._exchange.enter(
-            now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price
-        )
+        said += self._exchange.enter(now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price)
         self._exchange.cancel(now, taker)
         return said
 

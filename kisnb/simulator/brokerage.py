@@ -160,7 +160,8 @@ class Brokerage:
             today = {"thdt_buyqty": position.bought, "thdt_sll_qty": position.sold}
             rows.append(holding_row(holding) | today)
         flows = {
-            "thdt_buy_amt": account.buy_value, "thdt_sll_amt": account.sell_value,
+            "thdt_buy_amt": account.buy_value,
+            "thdt_sll_amt": account.sell_value,
             "thdt_tlex_amt": account.fees + account.taxes,
         }
         return Page({"output1": rows, "output2": [deposit_row(statement) | flows]}, next_row)
@@ -212,8 +213,19 @@ class Brokerage:
         """What has expired is neither left nor cancelled."""
         ref = OrderRef(day_number(self._market.day), self._persona.branch, order.number)
         return OrderRow(
-            ref, order.original, order.item.code, order.side, order.kind, order.qty, order.price, order.filled,
-            order.average, order.leaves, order.cancelled, 0, order.t,
+            ref,
+            order.original,
+            order.item.code,
+            order.side,
+            order.kind,
+            order.qty,
+            order.price,
+            order.filled,
+            order.average,
+            order.leaves,
+            order.cancelled,
+            0,
+            order.t,
         )
 
     def _asked_for(self, order: AccountOrder, params: Mapping[str, str]) -> bool:

@@ -106,11 +106,21 @@ async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: a
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, server.stop)
-        print(json.dumps({
-            **addresses._asdict(), "appkey": keys.appkey.reveal(), "appsecret": keys.appsecret.reveal(),
-            "account": f"{keys.account.reveal()}-{keys.product}", "hts_id": keys.hts_id.reveal(), "pid": os.getpid(),
-            **day._asdict(), "speed": speed or "step",
-        }), flush=True)
+        print(
+            json.dumps(
+                {
+                    **addresses._asdict(),
+                    "appkey": keys.appkey.reveal(),
+                    "appsecret": keys.appsecret.reveal(),
+                    "account": f"{keys.account.reveal()}-{keys.product}",
+                    "hts_id": keys.hts_id.reveal(),
+                    "pid": os.getpid(),
+                    **day._asdict(),
+                    "speed": speed or "step",
+                }
+            ),
+            flush=True,
+        )
         await server.run()
     finally:
         await server.close()

@@ -229,7 +229,13 @@ def _sizes(rng: Random, count: int, total: int) -> list[int]:
 
 
 def _prints(
-    rng: Random, kind: Kind, day: date, bar: DailyBar, times: list[Ns], fair: list[float], sizes: list[int],
+    rng: Random,
+    kind: Kind,
+    day: date,
+    bar: DailyBar,
+    times: list[Ns],
+    fair: list[float],
+    sizes: list[int],
 ) -> list[Trade]:
     """Trades at the bid or one tick above, around the fair price; takers keep their side for a while."""
     trades: list[Trade] = []

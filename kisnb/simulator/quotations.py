@@ -30,7 +30,8 @@ class Quotations:
         average = quote.value / quote.volume if quote.volume else 0.0
         board = self._market.universe.get(quote.code).board
         more = {
-            "rprs_mrkt_kor_name": str(board), "wghn_avrg_stck_prc": average,
+            "rprs_mrkt_kor_name": str(board),
+            "wghn_avrg_stck_prc": average,
             "hts_avls": quote.price * quote.listed_shares // EOK,
         }
         return {"output": quote_row(quote) | more}
@@ -56,7 +57,10 @@ class Quotations:
 
 def _trade_row(trade: Traded, quote: Quote) -> dict[str, object]:
     return {
-        "stck_cntg_hour": hhmmss(trade.t), "stck_prpr": trade.price, "prdy_vrss": trade.price - quote.base,
-        "prdy_vrss_sign": change_sign(trade.price, quote.base, quote.upper, quote.lower), "cntg_vol": trade.qty,
+        "stck_cntg_hour": hhmmss(trade.t),
+        "stck_prpr": trade.price,
+        "prdy_vrss": trade.price - quote.base,
+        "prdy_vrss_sign": change_sign(trade.price, quote.base, quote.upper, quote.lower),
+        "cntg_vol": trade.qty,
         "prdy_ctrt": (trade.price - quote.base) / quote.base * 100,
     }

@@ -54,9 +54,7 @@ class Socket:
 class Streams:
     """All sockets of a host; answers what they say and turns happenings into their frames."""
 
-    def __init__(
-        self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: Recorder
-    ) -> None:
+    def __init__(self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: Recorder) -> None:
         self.sockets: dict[int, Socket] = {}
         self._market = market
         self._access = access
@@ -201,12 +199,27 @@ def by_stock(trades: Iterable[Traded]) -> dict[str, list[Traded]]:
 
 def _tick_record(trade: Traded, base: int, upper: int, lower: int) -> list[str]:
     tick = Tick(
-        trade.t, trade.code, Venue.KRX, trade.price, trade.qty, trade.taker, trade.volume, trade.value, trade.ask,
+        trade.t,
+        trade.code,
+        Venue.KRX,
+        trade.price,
+        trade.qty,
+        trade.taker,
+        trade.volume,
+        trade.value,
+        trade.ask,
         trade.bid,
     )
     change = trade.price - base
-    return frames.encode_tick(tick, {
-        "PRDY_VRSS": change, "PRDY_VRSS_SIGN": change_sign(trade.price, base, upper, lower),
-        "PRDY_CTRT": f"{change / base * 100:.2f}", "WGHN_AVRG_STCK_PRC": f"{trade.value / trade.volume:.2f}",
-        "STCK_OPRC": trade.open, "STCK_HGPR": trade.high, "STCK_LWPR": trade.low,
-    })
+    return frames.encode_tick(
+        tick,
+        {
+            "PRDY_VRSS": change,
+            "PRDY_VRSS_SIGN": change_sign(trade.price, base, upper, lower),
+            "PRDY_CTRT": f"{change / base * 100:.2f}",
+            "WGHN_AVRG_STCK_PRC": f"{trade.value / trade.volume:.2f}",
+            "STCK_OPRC": trade.open,
+            "STCK_HGPR": trade.high,
+            "STCK_LWPR": trade.low,
+        },
+    )

@@ -107,7 +107,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     server = DeskServer(host, "secret", snapshot, 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
-    while not server.connections:
+    while not server.connections:  # noqa: ASYNC110 - the server tells nobody, and only here is it asked
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     price = Universe.packaged().get(CODE).base

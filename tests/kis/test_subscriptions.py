@@ -35,13 +35,17 @@ def test_k06_what_is_wanted_is_sent_once_notices_first_and_settled_when_confirme
     s.want(0, [ticks("005930"), Want("depth", "005930"), NOTICES])
     steps = s.due()
     assert steps == [
-        Step("1", "H0STCNI0", "my-hts-id"), Step("1", "H0STCNT0", "005930"), Step("1", "H0STASP0", "005930")
+        Step("1", "H0STCNI0", "my-hts-id"),
+        Step("1", "H0STCNT0", "005930"),
+        Step("1", "H0STASP0", "005930"),
     ]
     assert not s.due()
     assert not s.settled
     events = confirm(s, steps)
     assert [(e.channel, e.code, e.state) for e in events] == [
-        ("notices", "", "confirmed"), ("ticks", "005930", "confirmed"), ("depth", "005930", "confirmed")
+        ("notices", "", "confirmed"),
+        ("ticks", "005930", "confirmed"),
+        ("depth", "005930", "confirmed"),
     ]
     assert s.settled
 

@@ -38,9 +38,17 @@ def test_m04_profiles() -> None:
 
 @pytest.mark.parametrize(
     ("day", "won"),
-    [(date(2019, 6, 3), 25_000), (date(2020, 12, 31), 25_000), (date(2021, 1, 1), 23_000), (date(2022, 12, 31), 23_000),
-     (date(2023, 1, 2), 20_000), (date(2024, 1, 2), 18_000), (date(2025, 1, 2), 15_000), (date(2025, 12, 31), 15_000),
-     (date(2026, 1, 2), 20_000)],
+    [
+        (date(2019, 6, 3), 25_000),
+        (date(2020, 12, 31), 25_000),
+        (date(2021, 1, 1), 23_000),
+        (date(2022, 12, 31), 23_000),
+        (date(2023, 1, 2), 20_000),
+        (date(2024, 1, 2), 18_000),
+        (date(2025, 1, 2), 15_000),
+        (date(2025, 12, 31), 15_000),
+        (date(2026, 1, 2), 20_000),
+    ],
 )
 @pytest.mark.parametrize("board", Board)
 def test_m04_tax_by_sale_date(day: date, won: int, board: Board) -> None:
