@@ -130,6 +130,7 @@ async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: a
 def read_date(text: str | None) -> date:
     """The day to simulate. Raises BadInput."""
     from kisnb.market.calendar import is_trading_day, last_trading_day
+    from kisnb.market.costs import TAXES
 
     if text is None:
         return last_trading_day(kst_day(WallClock().now()))
@@ -137,6 +138,8 @@ def read_date(text: str | None) -> date:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
     except ValueError:
         raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+    if day < TAXES[0].since:
+        raise BadInput(f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on")
     if not is_trading_day(day):
         raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
     return day

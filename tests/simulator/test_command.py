@@ -82,6 +82,7 @@ def test_the_file_that_it_writes_is_read_as_credentials(tmp_path: Path) -> None:
 
 BAD = [
     (["--date", "2026-11-21"], "no trading day"),
+    (["--date", "2018-01-02"], "2019-06-03"),
     (["--date", "tomorrow"], "YYYY-MM-DD"),
     (["--date", "1980-01-04"], "1980"),
     (["--date", "2026-11-20", "--start", "9 o'clock"], "HH:MM:SS"),

@@ -17,6 +17,7 @@ from kisnb.trading.commands import (
     CancelOrder,
     CancelReply,
     Persist,
+    Publish,
     Send,
     SetHalt,
     Woke,
@@ -280,3 +281,26 @@ def test_a_sent_order_whose_desk_died_is_unknown_once():
     third = Desk(again.rows)
     third.keep(third.core.start(NOON))
     assert [type(r) for r in third.rows].count(SendUnknown) == 1
+
+
+def test_o01_kill_between_any_two_effects_loses_no_order_and_sends_none_twice():
+    desk = Desk()
+    desk.submit("a")
+    desk.submit("b")
+    desk.sent("a", 1)
+    desk.say(notice("accepted", 1))
+    desk.say(notice("filled", 1, qty=4))
+    desk.say(CancelOrder("a"))
+    desk.say(notice("cancelled", 9, qty=6, original=1))
+    for killed_after in range(len(desk.effects) + 1):
+        done = desk.effects[:killed_after]
+        rows = [r for e in done if isinstance(e, Persist) for r in e.rows]
+        left = [e.intent.key for e in done if isinstance(e, Send)]
+        again = Desk(rows)
+        again.keep(again.core.start(NOON))
+        for key in left:
+            assert again.order(key).state not in (OrderState.NEW, OrderState.DENIED)
+            again.submit(key)
+        assert again.sends == []
+        told = [e.event for e in done if isinstance(e, Publish) and not isinstance(e.event, IntentRepeated)]
+        assert all(event in rows for event in told)
