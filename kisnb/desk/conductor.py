@@ -59,6 +59,8 @@ class Conductor:
         self._due = asyncio.Event()
         self._unsynced = True
         self._named: set[str] = set()
+        self._moving = asyncio.Lock()
+        """A clock that runs free cannot be stepped: it is switched between two turns."""
         self.lockstep = False
 
     def hold(self, events: Sequence[Event]) -> None:
@@ -76,13 +78,14 @@ class Conductor:
 
     async def switch(self, speed: float) -> None:
         """To lockstep (0) or to a free-running speed, without losing simulated time."""
-        await self._control.set_speed(speed)
-        state = await self._control.state(self._host.broker.local_port)
-        self.lockstep = self._host.serial = speed == 0
-        self._unsynced = True
-        self._release()
-        self._clock.set(state.now, speed)
-        self._due.set()
+        async with self._moving:
+            await self._control.set_speed(speed)
+            state = await self._control.state(self._host.broker.local_port)
+            self.lockstep = self._host.serial = speed == 0
+            self._unsynced = True
+            self._release()
+            self._clock.set(state.now, speed)
+            self._due.set()
 
     async def run(self) -> None:
         """Until cancelled, or until the simulator is gone."""
@@ -90,12 +93,16 @@ class Conductor:
             while True:
                 await self._due.wait()
                 self._due.clear()
-                while self.lockstep and await self._turn():
+                while await self._next():
                     pass
         except LinkLost as e:
             now = self._clock.now()
             self._publish(Trouble(now, str(e)))
             self._publish(LinkWasLost(now, str(e)))
+
+    async def _next(self) -> bool:
+        async with self._moving:
+            return self.lockstep and await self._turn()
 
     async def _turn(self) -> bool:
         """One look and at most one move; True when there may be more to do at once."""

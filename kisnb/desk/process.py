@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,8 @@ from kisnb.paths import private_dir, socket_path, state_dir, write_private
 from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
+STARTING_SECONDS = 20.0
+"""How long a desk that somebody else has just started may take to tell its address."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):
@@ -33,36 +36,61 @@ class DeskAddress(msgspec.Struct, frozen=True):
     mode: Mode
     label: str
 
+    def __repr__(self) -> str:
+        return f"<DeskAddress {self.label}: process {self.pid}>"
+
 
 def desk_folder(mode: Mode) -> Path:
     return private_dir(state_dir() / f"desk-{mode}")
 
 
 def find_desk(mode: Mode) -> DeskAddress | None:
-    """The desk on file, when its lock is held; None when no desk runs."""
-    folder = desk_folder(mode)
-    try:
-        with (folder / "lock").open("r+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """The desk on file, when its lock is held; None when no desk runs, or one that has not told its address yet.
+
+    Raises DeskBusy when a desk runs and its address cannot be read.
+    """
+    if not _is_held(mode):
         return None
+    path = desk_folder(mode) / "address.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DeskAddress)
     except FileNotFoundError:
         return None
-    except BlockingIOError:
-        pass
-    try:
-        return msgspec.json.decode((folder / "address.json").read_bytes(), type=DeskAddress)
     except (OSError, msgspec.MsgspecError):
-        return None
+        raise DeskBusy(f"a {mode} desk runs, but {path} cannot be read", _by_hand(mode)) from None
+
+
+def _is_held(mode: Mode) -> bool:
+    try:
+        with (desk_folder(mode) / "lock").open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _by_hand(mode: Mode) -> str:
+    pid = (desk_folder(mode) / "lock").read_text("utf-8").strip() or "PID"
+    return f"end it by hand: kill -9 {pid}"
+
+
+def _found(mode: Mode) -> DeskAddress | None:
+    """As ``find_desk``, but a desk that is just starting is waited for. Raises DeskBusy."""
+    deadline = time.monotonic() + STARTING_SECONDS
+    while (running := find_desk(mode)) is None and _is_held(mode):
+        if time.monotonic() > deadline:
+            raise DeskBusy(f"a {mode} desk runs, but does not tell its address", _by_hand(mode))
+        time.sleep(0.05)
+    return running
 
 
 def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAddress:
     """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
-    running = find_desk(mode)
+    running = _found(mode)
     if running is not None and not fresh:
-        simulator = find_simulator(state_dir()) if mode is Mode.SIM else None
-        if simulator is not None:
-            check_same_day(day, simulator)
-        return running
+        return _same_day(running, day)
     if running is not None:
         stop_desk(running, mode)
     read_end, write_end = os.pipe()
@@ -95,20 +123,28 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
         raise DeskError("the desk did not start", f"its log is {desk_folder(mode) / 'desk.log'}")
     if "error" in said:
         child.wait()
+        # Of two that start a desk at once, one is late: it takes the other's.
+        if said["error"] == "DeskBusy" and (other := _found(mode)) is not None:
+            return _same_day(other, day)
         raise _as_error(said)
     return msgspec.convert(said, DeskAddress)
 
 
+def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
+    simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
+    if simulator is not None:
+        check_same_day(day, simulator)
+    return running
+
+
 def stop_desk(address: DeskAddress, mode: Mode) -> None:
     """Stop a desk and wait until its lock is free; orders in the market stay there."""
-    import time
-
     try:
         os.kill(address.pid, signal.SIGTERM)
     except ProcessLookupError:
         return
     deadline = time.monotonic() + 10
-    while find_desk(mode) is not None:
+    while _is_held(mode):
         if time.monotonic() > deadline:
             raise DeskBusy(f"the desk (process {address.pid}) does not stop", f"end it by hand: kill -9 {address.pid}")
         time.sleep(0.02)
@@ -159,6 +195,11 @@ def main() -> int:
     try:
         day = msgspec.json.decode(options.day, type=SimulatedDay)
         lock = lock_or_fail(desk_folder(options.mode) / "lock", f"the {options.mode} account")
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}".encode())
+        lock.flush()
+        # Who finds the lock held must not take the address of a desk that is gone for ours.
+        (desk_folder(options.mode) / "address.json").unlink(missing_ok=True)
         asyncio.run(_serve(options.mode, day, options.fresh, say))
         lock.close()
     except KisnbError as e:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day, parse_time
-from kisnb.errors import BadInput, LinkLost, NotOpen, OrderDenied, OrderRejected, OrderUnknown
+from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.events import (
+    ClockMoved,
     Depth,
     Event,
     HaltSet,
-    IntentRepeated,
     LinkUp,
     OrderFact,
     Quote,
@@ -30,7 +31,7 @@ from kisnb.events import (
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
-from kisnb.orders import PENDING, Account, Intent, Order, OrderState, Want
+from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
@@ -54,7 +55,7 @@ from kisnb.trading.commands import (
 )
 from kisnb.trading.desk_core import State, same_wish
 from kisnb.trading.desk_port import Desk, Snapshot
-from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.risk import Rules
 
 if TYPE_CHECKING:
@@ -88,12 +89,13 @@ class Session:
         self._desk = desk
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
-        self._repeated: dict[str, IntentRepeated] = {}
         self._wants: dict[Want, None] = {}
         self._listeners: list[Callable[[], None]] = []
         self._said: Idle | None = None
         self._reporting = False
         self._closed = False
+        self._agents_wake: Ns | None = None
+        self._agents_alarm: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
         self._loop.call_soon(self._pump)
@@ -200,6 +202,8 @@ class Session:
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         orders = self.pick(what)
+        # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
+        await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
         before = {o.key: len(o.log) for o in orders}
         self.tell([CancelOrder(o.key) for o in orders if o.is_open])
         await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
@@ -215,14 +219,15 @@ class Session:
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
         t = sessions.regular_close(self.today) if when == "close" else kst(self.today, self._time(when))
-        if self.mode is not Mode.SIM or not self._clock_speed:
+        if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return
         self.tell([FastForward(on=True)])
         try:
             await self._wait_for(t)
         finally:
-            self.tell([FastForward(on=False)])
+            with suppress(DeskLost):
+                self.tell([FastForward(on=False)])
 
     async def sleep(self, seconds: float) -> None:
         """So many seconds of the session's clock."""
@@ -230,7 +235,7 @@ class Session:
 
     async def settle(self) -> None:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
-        await self._until(lambda: not any(o.state in PENDING for o in self.books.live.values()), None)
+        await self._until(lambda: not any(o.state in UNDECIDED for o in self.books.live.values()), None)
 
     # panels
 
@@ -247,6 +252,7 @@ class Session:
             return
         self._closed = True
         self.agents.close()
+        self.agents_moved()
         self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
         self._desk.close()
         self.changed()
@@ -330,11 +336,9 @@ class Session:
             self._check_same(known, intent)
             known.repeats += 1
             return known
-        self._desk.check()
-        order = self.books.expect(intent, self.now)
         self._watch(intent.code)
         self.tell([Submit(intent)])
-        return order
+        return self.books.expect(intent, self.now)
 
     def verdict(self, state: OrderState, order: Order, text: str, msg_cd: str) -> Order:
         """The order, or the error that its state stands for."""
@@ -357,10 +361,9 @@ class Session:
 
     async def _submit(self, intent: Intent) -> Order:
         order = self.begin(intent)
-        undecided = (OrderState.NEW, OrderState.SENDING, OrderState.SENT)
-        await self._until(lambda: order.state not in undecided or intent.key in self._repeated, None)
-        if (repeated := self._repeated.pop(intent.key, None)) is not None and not repeated.same:
-            self._check_same(order, intent)
+        # Another session may have used the key a moment before: then desk and book have the other intent.
+        await self._until(lambda: order.state not in UNDECIDED or not same_wish(order.intent, intent), None)
+        self._check_same(order, intent)
         return self.verdict(order.state, order, order.text, order.msg_cd)
 
     def _check_same(self, known: Order, wanted: Intent) -> None:
@@ -382,24 +385,38 @@ class Session:
         return at.hour * 3600 + at.minute * 60 + at.second
 
     @property
-    def _clock_speed(self) -> float:
-        return self._clock.speed if isinstance(self._clock, SimulatedClock) else 1.0
+    def _runs_free(self) -> bool:
+        """The clock moves without the desk; in lockstep every move of it comes as an event."""
+        return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
 
     async def _wait_for(self, t: Ns) -> None:
-        if isinstance(self._clock, SimulatedClock) and not self._clock_speed:
+        alarm = self._loop.create_task(self._alarm(t))
+        try:
             await self._until(lambda: self.now >= t, t)
-        elif self.mode is Mode.SIM:
-            alarm = self._loop.create_task(self._alarm(t))
-            try:
-                await self._until(lambda: self.now >= t, t)
-            finally:
-                alarm.cancel()
-        else:
-            await self._clock.sleep_until(t)
+        finally:
+            alarm.cancel("what it was set for is over")
 
     async def _alarm(self, t: Ns) -> None:
+        """A clock that runs free reaches ``t`` without any event."""
         await self._clock.sleep_until(t)
         self._waits.look()
+
+    def agents_moved(self) -> None:
+        """What the agents wait for may be another moment now: set their alarm, and say so to the desk."""
+        wake = self.agents.next_wake() if self._runs_free and not self._closed else None
+        if wake != self._agents_wake:
+            self._agents_wake = wake
+            if self._agents_alarm is not None:
+                self._agents_alarm.cancel("the agents wait for another moment")
+            self._agents_alarm = None if wake is None else self._loop.create_task(self._wake_agents(wake))
+        self._report_soon()
+
+    async def _wake_agents(self, t: Ns) -> None:
+        await self._clock.sleep_until(t)
+        self._agents_wake = self._agents_alarm = None
+        self.agents.deliver(ClockMoved(self.now), self.now)
+        self.changed()
+        self.agents_moved()
 
     async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
         self._desk.check()
@@ -422,14 +439,12 @@ class Session:
                 self._waits.fail(e)
             self.changed()
             return
-        self._report_soon()
+        self.agents_moved()
 
     def _handle(self, event: Event, now: Ns) -> None:
         match event:
             case Tick() | Depth():
                 self.data.add(event)
-            case IntentRepeated():
-                self._repeated[event.intent.key] = event
             case HaltSet(state=state):
                 self.halt_state = state
             case SpeedSet(t=t, speed=speed):
