@@ -51,7 +51,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _desk(action: str, mode: Mode) -> int:
-    from kisnb.desk.process import find_desk, start_desk, stop_desk
+    from kisnb.desk.address import find_desk
+    from kisnb.desk.process import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
 
     running = find_desk(mode)
@@ -69,8 +70,8 @@ def _desk(action: str, mode: Mode) -> int:
 
 
 def _halt(mode: Mode, reason: str) -> int:
+    from kisnb.desk.address import find_desk
     from kisnb.desk.client import DeskClient
-    from kisnb.desk.process import find_desk
     from kisnb.trading.commands import AccountNow, SetHalt
 
     running = find_desk(mode)

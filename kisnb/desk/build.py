@@ -10,11 +10,11 @@ from typing import IO, NamedTuple
 
 from kisnb.clock import Activity, Clock, SimulatedClock, WallClock, kst_day
 from kisnb.config import Config, load_config
+from kisnb.desk.address import desk_folder, lock_or_fail
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.desk.process import desk_folder, lock_or_fail
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimAddress,

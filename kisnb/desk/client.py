@@ -19,7 +19,7 @@ import msgspec
 
 from kisnb import errors
 from kisnb.clock import Ns
-from kisnb.desk.process import DeskAddress
+from kisnb.desk.address import DeskAddress
 from kisnb.desk.protocol import (
     PREFIX,
     VERSION,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from kisnb.clock import Ns, SimulatedClock
@@ -156,10 +157,14 @@ class Conductor:
             if time.monotonic() > patience:
                 raise LinkLost("frames of the simulator did not arrive", "begin a new day with %kis open sim --fresh")
             self._due.clear()
-            try:
-                await asyncio.wait_for(self._due.wait(), POLL)
-            except TimeoutError:
-                continue
+            await self._seen(POLL)
+
+    async def _seen(self, seconds: float) -> None:
+        """Until something changed, or so many seconds of wall time."""
+        with suppress(TimeoutError):
+            # wait_for of Python 3.11 loses a cancel that comes together with the change.
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
 
     def _release(self) -> bool:
         held, self._held = self._held, []
@@ -183,10 +188,7 @@ class Conductor:
                         self._publish(Trouble(self._clock.now(), f"session {rider.name} is busy and was left behind"))
                 break
             self._due.clear()
-            try:
-                await asyncio.wait_for(self._due.wait(), left)
-            except TimeoutError:
-                continue
+            await self._seen(left)
             if not self._host.quiet:
                 return True
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import os
 import secrets
@@ -12,83 +11,22 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
+from kisnb.desk.address import DeskAddress, desk_folder, find_or_wait, is_held, lock_or_fail
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, find_simulator
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
-from kisnb.paths import private_dir, socket_path, state_dir, write_private
+from kisnb.paths import socket_path, state_dir, write_private
 from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
-STARTING_SECONDS = 20.0
-"""How long a desk that somebody else has just started may take to tell its address."""
-
-
-class DeskAddress(msgspec.Struct, frozen=True):
-    """Where a desk listens; the file that holds it is readable by its owner alone."""
-
-    socket: str
-    secret: str
-    pid: int
-    mode: Mode
-    label: str
-
-    def __repr__(self) -> str:
-        return f"<DeskAddress {self.label}: process {self.pid}>"
-
-
-def desk_folder(mode: Mode) -> Path:
-    return private_dir(state_dir() / f"desk-{mode}")
-
-
-def find_desk(mode: Mode) -> DeskAddress | None:
-    """The desk on file, when its lock is held; None when no desk runs, or one that has not told its address yet.
-
-    Raises DeskBusy when a desk runs and its address cannot be read.
-    """
-    if not _is_held(mode):
-        return None
-    path = desk_folder(mode) / "address.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=DeskAddress)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError):
-        raise DeskBusy(f"a {mode} desk runs, but {path} cannot be read", _by_hand(mode)) from None
-
-
-def _is_held(mode: Mode) -> bool:
-    try:
-        with (desk_folder(mode) / "lock").open("r+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _by_hand(mode: Mode) -> str:
-    pid = (desk_folder(mode) / "lock").read_text("utf-8").strip() or "PID"
-    return f"end it by hand: kill -9 {pid}"
-
-
-def _found(mode: Mode) -> DeskAddress | None:
-    """As ``find_desk``, but a desk that is just starting is waited for. Raises DeskBusy."""
-    deadline = time.monotonic() + STARTING_SECONDS
-    while (running := find_desk(mode)) is None and _is_held(mode):
-        if time.monotonic() > deadline:
-            raise DeskBusy(f"a {mode} desk runs, but does not tell its address", _by_hand(mode))
-        time.sleep(0.05)
-    return running
 
 
 def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAddress:
     """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
-    running = _found(mode)
+    running = find_or_wait(mode)
     if running is not None and not fresh:
         return _same_day(running, day)
     if running is not None:
@@ -124,7 +62,7 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
     if "error" in said:
         child.wait()
         # Of two that start a desk at once, one is late: it takes the other's.
-        if said["error"] == "DeskBusy" and (other := _found(mode)) is not None:
+        if said["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
             return _same_day(other, day)
         raise _as_error(said)
     return msgspec.convert(said, DeskAddress)
@@ -144,7 +82,7 @@ def stop_desk(address: DeskAddress, mode: Mode) -> None:
     except ProcessLookupError:
         return
     deadline = time.monotonic() + 10
-    while _is_held(mode):
+    while is_held(mode):
         if time.monotonic() > deadline:
             raise DeskBusy(f"the desk (process {address.pid}) does not stop", f"end it by hand: kill -9 {address.pid}")
         time.sleep(0.02)
@@ -166,17 +104,6 @@ def _as_error(said: dict[str, str]) -> KisnbError:
     kind = getattr(tree, said["error"], DeskError)
     error: KisnbError = kind(said["text"], said["cure"])
     return error
-
-
-def lock_or_fail(path: Path, what: str) -> IO[bytes]:
-    """An exclusive lock that lasts as long as the file stays open; raises DeskBusy when somebody holds it."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise DeskBusy(f"another desk holds {what}", "attach to it, or stop it with: kisnb desk stop") from None
-    return file
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kisnb.errors import DeskError
 from kisnb.events import Depth, Quote
 from kisnb.orders import Account, Order, OrderState
+from kisnb.session.typed import orders_named, verdict
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
@@ -79,7 +80,7 @@ class Blocking:
 
     def cancel(self, what: Order | int | str) -> list[Order]:
         """Hands the cancels to the desk; their outcome shows in the book when the cell has ended."""
-        orders = self._session.pick(what)
+        orders = orders_named(self._session.books, what)
         self._session.tell([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
@@ -106,6 +107,6 @@ class Blocking:
         try:
             decided = session.ask_blocking(OutcomeOf(order.key))
         except TimeoutError as e:
-            return session.verdict(OrderState.UNKNOWN, order, str(e), "")
+            return verdict(order, OrderState.UNKNOWN, str(e), "")
         assert isinstance(decided, Decided)
-        return session.verdict(decided.state, order, decided.text, decided.msg_cd)
+        return verdict(order, decided.state, decided.text, decided.msg_cd)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day, parse_time
-from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen, OrderDenied, OrderRejected, OrderUnknown
+from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
+from kisnb.errors import DeskLost, LinkLost, NotOpen
 from kisnb.events import (
     ClockMoved,
     Depth,
@@ -31,11 +29,12 @@ from kisnb.events import (
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
-from kisnb.orders import Account, Intent, Order, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Want
 from kisnb.session import order_keys
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
+from kisnb.session.typed import check_same, orders_named, seconds_of_day, typed_intent, verdict
 from kisnb.session.waits import Waits
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.commands import (
@@ -201,7 +200,7 @@ class Session:
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
-        orders = self.pick(what)
+        orders = orders_named(self.books, what)
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
         before = {o.key: len(o.log) for o in orders}
@@ -218,7 +217,7 @@ class Session:
 
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
-        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, self._time(when))
+        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
         if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return
@@ -294,32 +293,14 @@ class Session:
     ) -> Intent:
         """An Intent from what was typed; raises BadInput with the cure."""
         code = self._code(code)
-        qty, won = _whole(qty, "the quantity"), None if price is None else _whole(price, "the price")
-        if qty < 1:
-            raise BadInput(f"the quantity {qty} is no quantity", "give at least 1 share")
-        wanted = _term(OrderKind, kind, "kind") if kind else OrderKind.MARKET if won is None else OrderKind.LIMIT
-        where = _term(Venue, venue, "venue") if venue else None
-        if key is None and order_keys.source is not None:
-            key = order_keys.source(self, again)
-        return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, qty, wanted, won, where)
+        intent = typed_intent(side, code, qty, price, venue=venue, kind=kind, key=key)
+        minted = order_keys.source(self, again) if key is None and order_keys.source is not None else None
+        return msgspec.structs.replace(intent, key=minted) if minted else intent
 
     def named(self, reply: Reply) -> Quote:
         """A quote with the name of the stock, which KIS's reply lacks."""
         assert isinstance(reply, Quote)
         return msgspec.structs.replace(reply, name=self.universe.get(reply.code).name)
-
-    def pick(self, what: Order | int | str) -> list[Order]:
-        """The orders that ``what`` names; raises BadInput when there is none."""
-        if isinstance(what, Order):
-            return [what]
-        if what == "all":
-            return list(self.books.live.values())
-        text = str(what).lstrip("#")
-        number = int(text) if text.isdigit() else None
-        found = [o for o in self.book.orders.values() if o.key == what or (number is not None and o.number == number)]
-        if not found:
-            raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
-        return found
 
     def tell(self, commands: Sequence[Command]) -> None:
         """Hand commands to the desk; raises DeskLost."""
@@ -333,56 +314,22 @@ class Session:
         """Hand an intent to the desk, once: a known key sends nothing, or raises OrderDenied when it meant another."""
         known = self.books.orders.get(intent.key)
         if known is not None:
-            self._check_same(known, intent)
+            check_same(known, intent)
             known.repeats += 1
             return known
         self._watch(intent.code)
         self.tell([Submit(intent)])
         return self.books.expect(intent, self.now)
 
-    def verdict(self, state: OrderState, order: Order, text: str, msg_cd: str) -> Order:
-        """The order, or the error that its state stands for."""
-        if state is OrderState.DENIED:
-            raise OrderDenied(text, key=order.key)
-        if state is OrderState.REJECTED:
-            raise OrderRejected(
-                f"KIS refused {order.intent.text}: {text}",
-                f"%kis why {msg_cd}" if msg_cd else "",
-                key=order.key,
-                msg_cd=msg_cd,
-            )
-        if state is OrderState.UNKNOWN:
-            raise OrderUnknown(
-                f"whether {order.intent.text} lives is not known: {text}",
-                "look at %kis orders before you order again",
-                key=order.key,
-            )
-        return order
-
     async def _submit(self, intent: Intent) -> Order:
         order = self.begin(intent)
         # Another session may have used the key a moment before: then desk and book have the other intent.
         await self._until(lambda: order.state not in UNDECIDED or not same_wish(order.intent, intent), None)
-        self._check_same(order, intent)
-        return self.verdict(order.state, order, order.text, order.msg_cd)
-
-    def _check_same(self, known: Order, wanted: Intent) -> None:
-        if not same_wish(known.intent, wanted):
-            raise OrderDenied(
-                f"this cell already sent {known.intent.text} and would now send {wanted.text}",
-                "write again=True (%kis … --again) for a new order",
-                key=wanted.key,
-            )
+        check_same(order, intent)
+        return verdict(order, order.state, order.text, order.msg_cd)
 
     def _code(self, code: str) -> str:
         return self.universe.get(code).code
-
-    def _time(self, when: str) -> int:
-        try:
-            at = parse_time(when)
-        except ValueError as e:
-            raise BadInput(str(e), "or write close") from None
-        return at.hour * 3600 + at.minute * 60 + at.second
 
     @property
     def _runs_free(self) -> bool:
@@ -492,17 +439,3 @@ class Session:
 
 def _cancel_refused(order: Order, since: int) -> bool:
     return any(text.startswith("cancel refused") for _, text in order.log[since:])
-
-
-def _whole(value: object, what: str) -> int:
-    text = str(value).replace(",", "").lstrip("@").strip()
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,15}", text):
-        raise BadInput(f"{what} {value!r} is no whole number", "give whole shares and whole won")
-    return int(text)
-
-
-def _term(kind: type[Venue] | type[OrderKind], value: object, what: str) -> Venue & OrderKind:  # type: ignore[valid-type]
-    for member in kind:
-        if str(value).lower() == member.value.lower():
-            return member
-    raise BadInput(f"{value!r} is no {what}", f"choose {' or '.join(kind)}")

@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from kisnb.clock import Activity, WallClock, kst
+from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.desk.process import DeskAddress
 from kisnb.desk.server import DeskServer
 from kisnb.events import Event, Notice, Tick
 from kisnb.kis import frames

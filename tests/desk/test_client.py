@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
-from kisnb.desk.process import DeskAddress
 from kisnb.desk.protocol import PREFIX, Asked, Hello, Tell, decode_from_session, length_of
 from kisnb.errors import DeskLost
 from kisnb.terms import Mode

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kisnb
-from kisnb.desk.process import desk_folder, find_desk
+from kisnb.desk.address import desk_folder, find_desk
 from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import DeskBusy, LinkLost
 from kisnb.session.session import Session

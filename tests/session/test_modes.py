@@ -14,7 +14,8 @@ import pytest
 import kisnb
 from kisnb.cli import main
 from kisnb.clock import KST
-from kisnb.desk.process import find_desk, stop_desk
+from kisnb.desk.address import find_desk
+from kisnb.desk.process import stop_desk
 from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
 from kisnb.market.calendar import next_trading_day

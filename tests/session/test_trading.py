@@ -10,7 +10,7 @@ import pytest
 
 import kisnb
 from kisnb.cli import main
-from kisnb.desk.process import find_desk
+from kisnb.desk.address import find_desk
 from kisnb.errors import BadInput, DeskLost, OrderDenied, OrderRejected, UnknownInstrument
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
