@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -210,8 +210,15 @@ class Session:
 
     async def halt(self, reason: str) -> None:
         """Halt the desk: no new order passes; open orders stay in the market."""
-        self.tell([SetHalt("halted", reason)])
-        await self._until(lambda: self.halt_state == "halted", None)
+        await self._set_halt("halted", reason)
+
+    async def resume(self, reason: str) -> None:
+        """Lift a halt: new orders pass again."""
+        await self._set_halt("active", reason)
+
+    async def _set_halt(self, state: Literal["active", "halted"], reason: str) -> None:
+        self.tell([SetHalt(state, reason)])
+        await self._until(lambda: self.halt_state == state, None)
 
     # time
 

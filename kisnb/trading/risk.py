@@ -81,7 +81,7 @@ class Gate:
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         if halt != "active" and not (halt == "reducing" and intent.side is Side.SELL and intent.qty <= held):
-            return No(f"the desk is {halt}", "set it active again before new orders")
+            return No(f"the desk is {halt}", "lift the halt with %kis halt off")
         if intent.qty < 1:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
