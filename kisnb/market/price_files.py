@@ -90,7 +90,7 @@ def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
 def _instrument(
     code: str, name: str, board: Board, kind: Kind, shares: int, base: int, volume: int, halted: bool, day: date,
 ) -> Instrument:
-    return Instrument(code, name, board, kind, shares, ticks.nearest(base, kind, day), volume, halted)
+    return Instrument(code, name, board, kind, shares, ticks.nearest(base, kind, day, board), volume, halted)
 
 
 def _snapped(kind: Kind, day: date, opened: int, high: int, low: int, close: int, volume: int) -> DailyBar:
