@@ -5,7 +5,12 @@ import pytest
 from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, kind_code, read_kind
 from kisnb.terms import OrderKind
 
-CODES = "00 01 02 03 04 05 06 07 11 12 13 14 15 16 21 22 23 24 27 28 29 41 42 43 44 45 46 47".split()
+CODES = [
+    "00", "01", "02", "03", "04", "05", "06", "07", "11", "12", "13", "14", "15", "16", "21", "22", "23", "24",
+    "27", "28", "29", "41", "42", "43", "44", "45", "46", "47",
+]  # fmt: skip
+PRICED = {"00", "02", "07", "11", "12", "22", "27", "41", "42", "43"}
+IMMEDIATE = {"11", "12", "13", "14", "15", "16", "23", "24", "42", "43", "45", "46"}
 
 
 def test_r09_the_codes_are_those_of_kis() -> None:
@@ -33,5 +38,5 @@ def test_r09_an_unknown_code_reads_as_what_rests_in_the_book() -> None:
 
 
 def test_r09_a_price_is_named_by_limit_orders_only() -> None:
-    assert {k for k in OrderKind if k.priced} == {read_kind(c) for c in "00 02 07 11 12 22 27 41 42 43".split()}
-    assert {k for k in OrderKind if k.immediate} == {read_kind(c) for c in "11 12 13 14 15 16 23 24 42 43 45 46".split()}
+    assert {kind_code(k) for k in OrderKind if k.priced} == PRICED
+    assert {kind_code(k) for k in OrderKind if k.immediate} == IMMEDIATE

@@ -54,7 +54,7 @@ def test_m02_a_day_may_be_opened_and_shifted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[closed]\n2026-11-24 = "a"\n[open]\n2026-11-24 = "b"\n', r"2026-11-24 stands under \[closed\] and under \[open\]"),
+        ('[closed]\n2026-11-24 = "a"\n[open]\n2026-11-24 = "b"\n', r"stands under \[closed\] and under \[open\]"),
         ('[closed]\n2026-11-24 = "a"\n[hour_later]\n2026-11-24 = "b"\n', r"under \[hour_later\]"),
         ('[open]\n2026-11-21 = "a"\n', "2026-11-21 is a Saturday"),
         ('[closed]\n2026-11-24 = "a"\n2026-11-24 = "b"\n', "cannot be read"),
