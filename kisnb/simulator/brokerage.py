@@ -34,7 +34,7 @@ from kisnb.simulator.quotations import Blocks
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
 _Row = TypeVar("_Row")
-_KINDS = {code: kind for kind, code in ORD_DVSN.items()}
+_KINDS = {ORD_DVSN[kind]: kind for kind in (OrderKind.LIMIT, OrderKind.MARKET)}
 
 
 class Placed(NamedTuple):
