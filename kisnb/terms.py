@@ -95,11 +95,20 @@ class OrderKind(StrEnum):
         return self.endswith(("-ioc", "-fok"))
 
 
-_PRICED = frozenset({
-    OrderKind.LIMIT, OrderKind.CONDITIONAL, OrderKind.SINGLE_PRICE, OrderKind.LIMIT_IOC, OrderKind.LIMIT_FOK,
-    OrderKind.STOP_LIMIT, OrderKind.NXT_PRE_LIMIT, OrderKind.AFTER_LIMIT, OrderKind.AFTER_LIMIT_IOC,
-    OrderKind.AFTER_LIMIT_FOK,
-})
+_PRICED = frozenset(
+    {
+        OrderKind.LIMIT,
+        OrderKind.CONDITIONAL,
+        OrderKind.SINGLE_PRICE,
+        OrderKind.LIMIT_IOC,
+        OrderKind.LIMIT_FOK,
+        OrderKind.STOP_LIMIT,
+        OrderKind.NXT_PRE_LIMIT,
+        OrderKind.AFTER_LIMIT,
+        OrderKind.AFTER_LIMIT_IOC,
+        OrderKind.AFTER_LIMIT_FOK,
+    }
+)
 
 
 class Mode(StrEnum):

@@ -146,7 +146,13 @@ def _folded(text: str) -> str:
 def _packaged_row(row: dict[str, str]) -> Instrument:
     kind = Kind(row["kind"])
     return Instrument(
-        code=row["code"], name=row["name"], board=Board(row["board"]), kind=kind, shares=int(row["shares"]),
-        base=int(row["base"]), volume=int(row["volume"]), nxt=row["nxt"] == "1",
+        code=row["code"],
+        name=row["name"],
+        board=Board(row["board"]),
+        kind=kind,
+        shares=int(row["shares"]),
+        base=int(row["base"]),
+        volume=int(row["volume"]),
+        nxt=row["nxt"] == "1",
         preferred=is_preferred(row["code"], kind),
     )

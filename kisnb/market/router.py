@@ -52,9 +52,7 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
 _RANKING: dict[str, Resolution] = {
     session: Resolution("NX" if venue is Venue.NXT else "J", "session_default") for session, venue in _DEFAULT.items()
 }
-_RESOLUTIONS = {
-    (venue, reason): Resolution(str(venue), reason) for venue in Venue for reason in get_args(Reason)
-}
+_RESOLUTIONS = {(venue, reason): Resolution(str(venue), reason) for venue in Venue for reason in get_args(Reason)}
 
 
 class MarketView(Protocol):

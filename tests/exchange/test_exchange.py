@@ -180,8 +180,12 @@ def test_h03_an_order_passes_the_phase_changes_that_came_before_it(universe: Uni
 
 steps = st.lists(
     st.tuples(
-        st.integers(0, 3_000), st.sampled_from(Side), st.sampled_from((LIMIT, MARKET)), st.integers(1, 30),
-        st.integers(705, 715), st.booleans(),
+        st.integers(0, 3_000),
+        st.sampled_from(Side),
+        st.sampled_from((LIMIT, MARKET)),
+        st.integers(1, 30),
+        st.integers(705, 715),
+        st.booleans(),
     ),
     max_size=60,
 )

@@ -25,9 +25,17 @@ def test_r09_a_kind_goes_round(kind: OrderKind) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [(OrderKind.MARKET, "01"), (OrderKind.LIMIT_FOK, "12"), (OrderKind.MARKET_IOC, "13"), (OrderKind.STOP_LIMIT, "22"),
-     (OrderKind.MID_PRICE_IOC, "23"), (OrderKind.NXT_PRE_BEST_OWN, "29"), (OrderKind.AFTER_LIMIT, "41"),
-     (OrderKind.AFTER_BEST_OPPOSITE_FOK, "46"), (OrderKind.AFTER_BEST_OWN, "47")],
+    [
+        (OrderKind.MARKET, "01"),
+        (OrderKind.LIMIT_FOK, "12"),
+        (OrderKind.MARKET_IOC, "13"),
+        (OrderKind.STOP_LIMIT, "22"),
+        (OrderKind.MID_PRICE_IOC, "23"),
+        (OrderKind.NXT_PRE_BEST_OWN, "29"),
+        (OrderKind.AFTER_LIMIT, "41"),
+        (OrderKind.AFTER_BEST_OPPOSITE_FOK, "46"),
+        (OrderKind.AFTER_BEST_OWN, "47"),
+    ],
 )
 def test_r09_codes_by_the_workbook_and_the_notice(kind: OrderKind, code: str) -> None:
     assert kind_code(kind) == code

@@ -20,8 +20,13 @@ SPREAD, LIQUIDITY, FALLBACK, DEFAULT = (
 def resolve(session: SessionId | str, *, dual: bool = True, spreads: tuple[float | None, float | None] = (None, None),
             depths: tuple[float | None, float | None] = (None, None)) -> tuple[str, str]:  # fmt: skip
     found = Router.resolve_for_order(
-        stock_code="005930", session_id=session, is_dual_listed=dual, spread_krx=spreads[0], spread_nxt=spreads[1],
-        liquidity_krx=depths[0], liquidity_nxt=depths[1],
+        stock_code="005930",
+        session_id=session,
+        is_dual_listed=dual,
+        spread_krx=spreads[0],
+        spread_nxt=spreads[1],
+        liquidity_krx=depths[0],
+        liquidity_nxt=depths[1],
     )
     return found.exchange_code, found.reason
 

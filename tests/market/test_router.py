@@ -143,7 +143,7 @@ def test_r06_a_halted_issue_goes_nowhere() -> None:
 
 
 def test_r06_the_view_must_be_of_the_same_issue() -> None:
-    with pytest.raises(BadInput, match="the view is of 003540"):
+    with pytest.raises(BadInput, match="The view is of 003540"):
         route(intent(), view("10:00", KRX_ONLY))
 
 
@@ -162,9 +162,7 @@ def test_r07_each_decision_is_a_record_that_can_be_queried(caplog: pytest.LogCap
     assert router.decisions.select(code="005930") == router.decisions.select(venue=NXT) == [evidence]
     assert router.decisions.select(session_id=SessionId.NXT_PRE, since=at("08:00")) == [refused.evidence]
     first, second = caplog.records
-    assert first.getMessage() == (
-        "KR routing resolved session_id=KRX_REG exchange=NXT reason=dual_listing_spread"
-    )
+    assert first.getMessage() == ("KR routing resolved session_id=KRX_REG exchange=NXT reason=dual_listing_spread")
     assert (first.session_id, first.exchange, first.reason) == ("KRX_REG", "NXT", "dual_listing_spread")  # type: ignore[attr-defined]
     assert second.exchange == "none"  # type: ignore[attr-defined]
 
