@@ -57,6 +57,7 @@ _AFTER_KINDS = {
     _K.BEST_OPPOSITE_FOK: _K.AFTER_BEST_OPPOSITE_FOK, _K.BEST_OWN: _K.AFTER_BEST_OWN,
 }  # fmt: skip
 _AFTER = frozenset(_AFTER_KINDS.values())
+_LIKE_MARKET = (_K.MARKET, _K.MARKET_IOC, _K.BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE, _K.LIMIT, _K.AFTER_LIMIT)
 _X, _N, _S = Venue.KRX, Venue.NXT, Venue.SOR
 _BOOKLET, _NOTICE = "KIS workbook, ORD_DVSN", "KRX and KIS notices of 2026-09-09"
 _CALLS = "KRX: auctions take limit and market orders; others end in APBK3013"
@@ -121,10 +122,9 @@ def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assume
     where = f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
     taken = kinds(now, venue, instrument, assumed)
     if not taken:
-        return Verdict(
-            None, f"{where} takes no {instrument.kind.upper()}", _next_chance(now, venue, kind, instrument, assumed)
-        )
-    return Verdict(None, f"{where} takes no {kind} orders", f"choose {_either(taken)}")
+        return Verdict(None, f"{where} takes no {instrument.kind.upper()}",
+                       _next_chance(now, venue, kind, instrument, assumed))
+    return Verdict(None, f"{where} takes no {kind} orders", f"choose {_either(_instead(kind, taken))}")
 
 
 def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Uncertain = ASSUMED) -> tuple[OrderKind, ...]:
@@ -181,6 +181,12 @@ def _next_chance(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument,
         if row.start > now and taken_as(row.start, venue, kind, instrument, assumed)[1]:
             return f"{venue} takes it from {clock_text(row.start)}"
     return "order on the next trading day"
+
+
+def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, ...]:
+    """Up to three kinds that serve best: for an order without a limit those that take the best price first."""
+    wanted = taken if kind.priced else (*(k for k in _LIKE_MARKET if k in taken), *taken)
+    return tuple(dict.fromkeys(wanted))[:3]
 
 
 def _either(kinds: Iterable[OrderKind]) -> str:

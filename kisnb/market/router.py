@@ -65,6 +65,17 @@ class MarketView(Protocol):
     def depth(self, venue: Venue) -> Depth | None: ...
 
 
+class MarketSnapshot(msgspec.Struct, frozen=True):
+    """A view that stands still: one issue and the books of the venues that show one."""
+
+    now: Ns
+    instrument: Instrument
+    books: tuple[Depth, ...] = ()
+
+    def depth(self, venue: Venue) -> Depth | None:
+        return next((book for book in self.books if book.venue is venue), None)
+
+
 class Routed(Route, frozen=True):
     """A route that carries its evidence."""
 
@@ -74,6 +85,9 @@ class Routed(Route, frozen=True):
     def plain(self) -> Route:
         """Venue, kind and reason alone, as the journal keeps them beside the evidence."""
         return Route(self.venue, self.kind, self.reason)
+
+    def __repr__(self) -> str:
+        return f"<Route {self.venue} {self.kind}: {self.reason}>"
 
     def _repr_html_(self) -> str:
         return self.evidence._repr_html_()
@@ -85,6 +99,9 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
     cure: str
     evidence: Evidence
+
+    def __repr__(self) -> str:
+        return f"<Refused: {self.reason}. {self.cure[:1].upper()}{self.cure[1:]}.>"
 
     def _repr_html_(self) -> str:
         return self.evidence._repr_html_()

@@ -16,7 +16,7 @@ from kisnb.events import Depth
 from kisnb.market import sessions
 from kisnb.market.costs import CostModel
 from kisnb.market.instruments import Instrument
-from kisnb.market.order_rules import taken_as
+from kisnb.market.order_rules import legal, taken_as
 from kisnb.market.uncertain import ASSUMED, Uncertain
 from kisnb.orders import Fill, Intent
 from kisnb.terms import OrderKind, Phase, Side, Venue
@@ -112,7 +112,7 @@ def _line(
     phase = sessions.phase(venue, now, assumed)
     if not verdict:
         return WhatIf(venue, kind, phase, verdict.why_not)
-    parts = (Venue.KRX, Venue.NXT) if venue is Venue.SOR else (venue,)
+    parts = _executing(now, venue, kind, item, assumed)
     own = [v for v in _trading(now, books, assumed) if v in parts]
     middle = _midpoint([books[v] for v in own])
     reach = _reached(kind, intent, [_Level(*level, v) for v in own for level in _opposite(books[v], intent.side)])
@@ -128,6 +128,13 @@ def _line(
     fee = sum(costs.fee(level.price * level.qty, level.venue, item.kind) for level in paid)
     tax = costs.tax(value, kst_day(now), item.kind, item.board) if intent.side is Side.SELL else 0
     return WhatIf(venue, kind, phase, "", at_once, rest, slippage, fee, tax)
+
+
+def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Uncertain) -> list[Venue]:
+    """Where the order may match: the smart order router has no book of its own."""
+    if venue is not Venue.SOR:
+        return [venue]
+    return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
 
 
 def _trading(now: Ns, books: Books, assumed: Uncertain) -> list[Venue]:

@@ -56,6 +56,9 @@ class Evidence(msgspec.Struct, frozen=True):
         where = self.venue or "refused"
         return f"{kst_day(self.t)} {clock_text(self.t)} {self.session_id} {self.intent.text} → {where}: {self.reason}"
 
+    def __repr__(self) -> str:
+        return f"<Evidence {self.text}>"
+
     def _repr_html_(self) -> str:
         head = "".join(f'<th style="{_CELL}right;font-weight:400;opacity:.7">{h}</th>' for h in _HEAD)
         cure = f"<div>{escape(self.cure)}</div>" if self.cure else ""

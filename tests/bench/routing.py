@@ -9,8 +9,8 @@ from datetime import date, time
 from kisnb.clock import kst
 from kisnb.events import Depth
 from kisnb.market import calendar, order_rules, sessions
-from kisnb.market.instruments import Instrument, Universe
-from kisnb.market.router import Router
+from kisnb.market.instruments import Universe
+from kisnb.market.router import MarketSnapshot, Router
 from kisnb.orders import Intent
 from kisnb.terms import OrderKind, Side, Venue
 
@@ -19,30 +19,17 @@ NOON = kst(DAY, time(12))
 CALLS = 20_000
 
 
-class View:
+def snapshot() -> MarketSnapshot:
     """Both venues' books of one stock at noon."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.instrument: Instrument = Universe.packaged().get("005930")
-        self._books = {
-            venue: Depth(
-                NOON,
-                "005930",
-                venue,
-                tuple((71_100 + 100 * i, 500) for i in range(10)),
-                tuple((71_000 - 100 * i, 500) for i in range(10)),
-            )
-            for venue in (Venue.KRX, Venue.NXT)
-        }
-
-    def depth(self, venue: Venue) -> Depth | None:
-        return self._books.get(venue)
+    asks = tuple((71_100 + 100 * i, 500) for i in range(10))
+    bids = tuple((71_000 - 100 * i, 500) for i in range(10))
+    books = tuple(Depth(NOON, "005930", venue, asks, bids) for venue in (Venue.KRX, Venue.NXT))
+    return MarketSnapshot(NOON, Universe.packaged().get("005930"), books)
 
 
 def measure() -> dict[str, float]:
     """Microseconds by call."""
-    view, router = View(), Router()
+    view, router = snapshot(), Router()
     intent = Intent("k", "me", "005930", Side.BUY, 10, OrderKind.LIMIT, 71_200)
     calls: dict[str, Callable[[], object]] = {
         "calendar.is_trading_day": lambda: calendar.is_trading_day(DAY),

@@ -1,5 +1,6 @@
 """R06, R09, O07: what a venue takes, and until when, comes from one dated table."""
 
+import re
 from datetime import date, time
 
 import pytest
@@ -101,20 +102,20 @@ def test_r09_krx_after_market_takes_41_to_47_only() -> None:
 @pytest.mark.parametrize(
     ("clock", "venue", "kind", "issue", "why", "cure"),
     [
-        ("10:00", NXT, K.MARKET, BOTH, "NXT's regular session takes no market orders", "limit, best-opposite"),
+        ("10:00", NXT, K.MARKET, BOTH, "NXT's regular session takes no market orders",
+         "choose market-ioc, best-opposite or limit"),
         ("08:10", NXT, K.LIMIT, KRX_ONLY, r"NXT does not list 대신증권 \(003540\)", "send the order to KRX"),
         ("08:10", KRX, K.LIMIT, KRX_ONLY, "KRX is closed at 08:10:00 KST on 2026-09-14", "KRX takes it from 08:30:00"),
         ("08:10", KRX, K.STOP_LIMIT, BOTH, "KRX is closed", "KRX takes it from 09:00:00"),
         ("15:25", NXT, K.MID_PRICE, BOTH, "NXT is closed", "next trading day"),
-        ("16:30", KRX, K.MARKET, BOTH, "KRX's after-market takes no market orders", "after-limit, "),
+        ("16:30", KRX, K.MARKET, BOTH, "KRX's after-market takes no market orders",
+         "choose after-best-opposite, after-limit or after-limit-ioc"),
         ("16:30", KRX, K.LIMIT, ETF, "KRX's after-market takes no ETF", "next trading day"),
     ],
-)
+)  # fmt: skip
 def test_r09_a_no_says_why_and_the_cure(
     clock: str, venue: Venue, kind: OrderKind, issue: Instrument, why: str, cure: str
 ) -> None:
-    import re
-
     verdict = legal(at(clock), venue, kind, issue)
     assert re.match(why, verdict.why_not)
     assert cure in verdict.cure

@@ -1,7 +1,6 @@
 """R06–R10: the venue that an order goes to, by the rule table, with its evidence and its costs."""
 
 import logging
-from dataclasses import dataclass, field
 from datetime import date, time
 
 import msgspec
@@ -14,8 +13,9 @@ from kisnb.errors import BadInput
 from kisnb.events import Depth
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal
-from kisnb.market.router import Refused, Routed, Router
+from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
 from kisnb.market.routing_evidence import Evidence
+from kisnb.market.uncertain import ASSUMED, Uncertain
 from kisnb.orders import Fill, Intent, Route
 from kisnb.terms import Board, Kind, OrderKind, SessionId, Side, Venue
 
@@ -25,6 +25,8 @@ BUY, SELL = Side.BUY, Side.SELL
 BEFORE, AFTER = date(2026, 9, 11), date(2026, 9, 14)
 BOTH = Instrument("005930", "삼성전자", Board.KOSPI, Kind.STOCK, 1, 71_000, 1, nxt=True)
 KRX_ONLY = Instrument("003540", "대신증권", Board.KOSPI, Kind.STOCK, 1, 71_000, 1)
+ODD_DAYS = date(2026, 1, 2), date(2026, 11, 19), date(2026, 9, 12), date(2024, 5, 20)
+THE_OTHERS = Uncertain(*[True] * len(Uncertain.__struct_fields__))
 WIDE = ((71_100, 100),), ((70_900, 100),)
 TIGHT = ((71_000, 10),), ((70_900, 10),)
 
@@ -33,24 +35,14 @@ def at(clock: str, day: date = AFTER) -> Ns:
     return kst(day, time.fromisoformat(clock))
 
 
-@dataclass
-class View:
-    now: Ns
-    instrument: Instrument = BOTH
-    books: dict[Venue, Depth] = field(default_factory=dict)
-
-    def depth(self, venue: Venue) -> Depth | None:
-        return self.books.get(venue)
-
-
 Levels = tuple[tuple[int, int], ...]
 
 
 def view(clock: str, item: Instrument = BOTH, day: date = AFTER, *, age: float = 1,
-         **books: tuple[Levels, Levels]) -> View:  # fmt: skip
+         **books: tuple[Levels, Levels]) -> MarketSnapshot:  # fmt: skip
     now = at(clock, day)
     then = now - int(age * SECOND)
-    return View(now, item, {Venue(v): Depth(then, item.code, Venue(v), *book) for v, book in books.items()})
+    return MarketSnapshot(now, item, tuple(Depth(then, item.code, Venue(v), *book) for v, book in books.items()))
 
 
 def intent(item: Instrument = BOTH, kind: OrderKind = LIMIT, venue: Venue | None = None, side: Side = BUY,
@@ -58,7 +50,7 @@ def intent(item: Instrument = BOTH, kind: OrderKind = LIMIT, venue: Venue | None
     return Intent("k1", "me", item.code, side, 10, kind, price if kind.priced else None, venue)
 
 
-def route(wanted: Intent, seen: View) -> Routed | Refused:
+def route(wanted: Intent, seen: MarketSnapshot) -> Routed | Refused:
     return Router().route(wanted, seen)
 
 
@@ -232,7 +224,7 @@ TWO_LEVELS = ((71_000, 5), (71_100, 100)), ((70_900, 100),)
 ONE_LEVEL = ((71_000, 10), (71_100, 50)), ((70_900, 30),)
 
 
-def table(wanted: Intent, seen: View) -> dict[Venue, tuple[int, int, int | None, int, int, int | None]]:
+def table(wanted: Intent, seen: MarketSnapshot) -> dict[Venue, tuple[int, int, int | None, int, int, int | None]]:
     rows = Router().what_if(wanted, seen)
     return {row.venue: (row.at_once, row.waiting, row.slippage, row.fee, row.tax, row.cost) for row in rows}
 
@@ -277,6 +269,22 @@ def test_r10_how_far_a_kind_reaches(kind: OrderKind, at_once: int, waiting: int)
     assert table(intent(kind=kind), view("10:00", KRX=TWO_LEVELS))[KRX][:2] == (at_once, waiting)
 
 
+def test_r10_sor_matches_only_where_the_kind_is_taken() -> None:
+    """A market order by SOR can go to KRX alone; a limit order of the after-market to NXT alone."""
+    found = table(intent(kind=MARKET), view("10:00", KRX=TWO_LEVELS, NXT=ONE_LEVEL))
+    assert (found[SOR], found[NXT]) == (found[KRX], (0, 0, None, 0, 0, None))
+    late = table(intent(), view("16:30", KRX=TWO_LEVELS, NXT=ONE_LEVEL))
+    assert late[SOR] == late[NXT] == (10, 0, 500, 92, 0, 592)
+
+
+def test_r07_a_route_and_a_refusal_are_short_lines() -> None:
+    books = {"KRX": WIDE, "NXT": TIGHT}
+    assert repr(route(intent(), view("10:00", **books))) == "<Route NXT limit: dual_listing_spread>"
+    assert repr(route(intent(kind=MARKET, venue=NXT), view("10:00", **books))) == (
+        "<Refused: NXT's regular session takes no market orders. Choose market-ioc, best-opposite or limit.>"
+    )
+
+
 def test_r10_what_cannot_be_told_is_none_and_what_is_not_taken_says_why() -> None:
     rows = {row.venue: row for row in Router().what_if(intent(), view("08:35", KRX=TWO_LEVELS, NXT=ONE_LEVEL))}
     assert (rows[KRX].slippage, rows[KRX].cost, rows[KRX].fee) == (None, None, 99)
@@ -313,21 +321,22 @@ books = st.builds(
 
 
 @given(
-    st.sampled_from([BEFORE, AFTER]), st.integers(0, 86_399), st.sampled_from([BOTH, KRX_ONLY]),
+    st.sampled_from([BEFORE, AFTER, *ODD_DAYS]), st.integers(0, 86_399), st.sampled_from([BOTH, KRX_ONLY]),
     st.sampled_from(OrderKind), st.sampled_from([None, *Venue]), st.sampled_from(Side),
-    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books),
+    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books), st.sampled_from([ASSUMED, THE_OTHERS]),
 )  # fmt: skip
 def test_invariant_5_no_order_is_routed_to_a_venue_that_would_not_take_it(
     day: date, second: int, item: Instrument, kind: OrderKind, venue: Venue | None, side: Side,
-    books: dict[str, tuple[Levels, Levels]],
+    books: dict[str, tuple[Levels, Levels]], assumed: Uncertain,
 ) -> None:  # fmt: skip
+    router = Router(assumed=assumed)
     clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
     seen = view(clock, item, day, **books)
     wanted = intent(item, kind, venue, side)
-    found = route(wanted, seen)
-    assert route(wanted, seen) == found
+    found = router.route(wanted, seen)
+    assert router.route(wanted, seen) == found
     if isinstance(found, Routed):
-        assert legal(seen.now, found.venue, found.kind, item)
+        assert legal(seen.now, found.venue, found.kind, item, assumed)
         assert venue in (None, found.venue)
         assert found.venue is not SOR or venue is SOR
         chosen = next(row for row in found.evidence.alternatives if row.venue is found.venue)
