@@ -57,7 +57,7 @@ class _Stock:
         self.item = item
         self.book = LimitBook()
         self.tally = Tally()
-        self.lower, self.upper = ticks.limits(item.base, item.kind, day)
+        self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
         self.market_orders: list[int] = []
 
 
@@ -178,7 +178,7 @@ class Exchange:
             return "halted"
         if kind is OrderKind.MARKET:
             return None
-        if price is None or not ticks.on_grid(price, stock.item.kind, self._day):
+        if price is None or not ticks.on_grid(price, stock.item.kind, self._day, stock.item.board):
             return "tick"
         return None if stock.lower <= price <= stock.upper else "limit"
 

@@ -122,8 +122,9 @@ def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assume
     where = f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
     taken = kinds(now, venue, instrument, assumed)
     if not taken:
-        return Verdict(None, f"{where} takes no {instrument.kind.upper()}",
-                       _next_chance(now, venue, kind, instrument, assumed))
+        return Verdict(
+            None, f"{where} takes no {instrument.kind.upper()}", _next_chance(now, venue, kind, instrument, assumed)
+        )
     return Verdict(None, f"{where} takes no {kind} orders", f"choose {_either(_instead(kind, taken))}")
 
 

@@ -42,7 +42,7 @@ class Background:
         self._next = schedule.passed(now)
         self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
         self._ladders: dict[tuple[Side, int], tuple[int, ...]] = {}
-        self._limits = ticks.limits(item.base, item.kind, day)
+        self._limits = ticks.limits(item.base, item.kind, day, item.board)
         exchange.resume(item.code, schedule.tally(self._next))
 
     @property
@@ -143,4 +143,8 @@ class Background:
         return sizes[(price + self._next) % len(sizes)]
 
     def _step(self, price: int, n: int) -> int:
-        return ticks.step(price, n * self._schedule.level_gap, self._item.kind, self._day) if price else 0
+        return (
+            ticks.step(price, n * self._schedule.level_gap, self._item.kind, self._day, self._item.board)
+            if price
+            else 0
+        )

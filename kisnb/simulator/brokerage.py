@@ -77,7 +77,7 @@ class Brokerage:
         if sessions.regular_phase(self._market.now) is Phase.CLOSED:
             raise Rejected("closed")
         item = self._market.universe.get(code)
-        upper = ticks.limits(item.base, item.kind, self._market.day)[1]
+        upper = ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
         reserve = 0 if side is Side.SELL else upper if kind is OrderKind.MARKET else price
         number = self._numbers + 1
         order = AccountOrder(self._market.now, number, item, side, kind, qty, price, reserve_price=reserve)
@@ -176,7 +176,7 @@ class Brokerage:
             raise Rejected("unknown")
         item = self._market.universe.get(code)
         market_order = _KINDS.get(params["ORD_DVSN"]) is OrderKind.MARKET
-        upper = ticks.limits(item.base, item.kind, self._market.day)[1]
+        upper = ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
         price = upper if market_order else _whole(params, "ORD_UNPR") or self._market.quote(code).price
         qty = self.account.buyable(item, price)
         return {"output": orderable_row(cash, price) | {"nrcvb_buy_qty": qty, "max_buy_qty": qty}}

@@ -119,7 +119,7 @@ class Market:
         item = self.universe.get(code)
         schedule = None if code in self._active else self._schedule(code)
         tally = self.exchange.tally(code) if schedule is None else schedule.tally(schedule.passed(self.now))
-        lower, upper = ticks.limits(item.base, item.kind, self.day)
+        lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
         price = tally.last or item.base
         return Quote(
             self.now,
@@ -135,7 +135,7 @@ class Market:
             tally.value,
             upper,
             lower,
-            ticks.tick_size(price, item.kind, self.day),
+            ticks.tick_size(price, item.kind, self.day, item.board),
             item.halted,
             item.shares,
         )
@@ -200,8 +200,8 @@ class Market:
         tape: list[Traded] = []
         for trade in schedule.trades[first:passed]:
             tally.add(trade.price, trade.qty)
-            ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day)
-            bid = ticks.step(ask, -1, item.kind, self.day)
+            ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
+            bid = ticks.step(ask, -1, item.kind, self.day, item.board)
             tape.append(
                 Traded(
                     trade.t,

@@ -98,11 +98,11 @@ class Gate:
         if price is None or price <= 0:
             return No("a limit order needs a price above 0", "give a price in won")
         day = kst_day(now)
-        if not ticks.on_grid(price, item.kind, day):
-            good = ticks.snap(price, intent.side, item.kind, day)
-            size = ticks.tick_size(price, item.kind, day)
+        if not ticks.on_grid(price, item.kind, day, item.board):
+            good = ticks.snap(price, intent.side, item.kind, day, item.board)
+            size = ticks.tick_size(price, item.kind, day, item.board)
             return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}")
-        lower, upper = ticks.limits(item.base, item.kind, day)
+        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
         if not lower <= price <= upper:
             return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
         return None
@@ -110,7 +110,7 @@ class Gate:
     def _value(self, now: Ns, intent: Intent, item: Instrument, held: int) -> No | None:
         if intent.side is Side.SELL and intent.qty <= held:
             return None
-        _, upper = ticks.limits(item.base, item.kind, kst_day(now))
+        _, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
         value = intent.qty * (intent.price or upper)
         if value <= self.limits.max_order_value:
             return None

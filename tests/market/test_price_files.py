@@ -115,7 +115,7 @@ class TestRealPrices:
 
     @pytest.mark.parametrize("day", [date(2020, 3, 19), D3, date(2026, 11, 20)])
     def test_m03_every_base_price_is_on_the_grid(self, day: date) -> None:
-        assert [i.code for i in Universe.load(DATA, day) if not ticks.on_grid(i.base, i.kind, day)] == []
+        assert [i.code for i in Universe.load(DATA, day) if not ticks.on_grid(i.base, i.kind, day, i.board)] == []
 
     def test_m02_every_day_with_a_bar_since_2001_is_a_trading_day(self) -> None:
         days = pl.read_parquet(DATA / DAILY).filter(pl.col("date") >= date(2001, 1, 1))["date"].unique()
