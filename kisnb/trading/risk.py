@@ -64,8 +64,6 @@ class Rules:
             return No(f"{intent.venue} takes no orders from this desk", "leave the venue out, or name KRX")
         if sessions.regular_phase(now) is Phase.CLOSED:
             return No(f"KRX's regular session is closed at {clock_text(now)} KST", _hours(kst_day(now)))
-        if intent.kind not in self.capabilities.kinds or Venue.KRX not in self.capabilities.venues:
-            return No(f"this connection takes no {intent.kind} orders", "use a limit order")
         return Route(Venue.KRX, intent.kind, "session_default")
 
 
@@ -82,6 +80,8 @@ class Gate:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         if halt != "active" and not (halt == "reducing" and intent.side is Side.SELL and intent.qty <= held):
             return No(f"the desk is {halt}", "lift the halt with %kis halt off")
+        if intent.kind not in self.rules.capabilities.kinds:
+            return No(f"this connection takes no {intent.kind} orders", _known_kinds(self.rules.capabilities))
         if intent.qty < 1:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
@@ -118,6 +118,10 @@ class Gate:
         return No(
             f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
         )
+
+
+def _known_kinds(capabilities: Capabilities) -> str:
+    return f"use {' or '.join(capabilities.kinds)}"
 
 
 def _hours(day: date) -> str:

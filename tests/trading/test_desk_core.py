@@ -182,6 +182,7 @@ def test_the_gate_refuses_with_reason_and_cure():
         "above the limit": {"qty": 1_000_000},
         "needs a price": {"price": None},
         "takes no orders from this desk": {"venue": Venue.NXT},
+        "takes no best-opposite orders. use limit or market": {"kind": OrderKind.BEST_OPPOSITE, "price": None},
     }
     for words, changes in cases.items():
         desk = Desk()
