@@ -193,7 +193,7 @@ def test_a_taken_port_is_named() -> None:
         async with served() as (client, _):
             taken = int(client.addresses.rest.rpartition(":")[2])
             other = Server(host(), DAY, 0.0)
-            with pytest.raises(ConfigError, match=f"port {taken} is taken"):
+            with pytest.raises(ConfigError, match=f"Port {taken} is taken"):
                 await other.start(port=taken)
             await other.close()
 
