@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from kisnb.errors import ConfigError
+from kisnb.kis.masking import HIDDEN, Mask
 from kisnb.terms import Mode
 
-HIDDEN = "***"
 DEFAULT_PRODUCT = "01"
 """ACNT_PRDT_CD of a securities account."""
 _NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
@@ -92,11 +92,9 @@ class Credentials(msgspec.Struct, frozen=True):
         """Ten digits, as exec notices carry them."""
         return self.account.reveal() + self.product
 
-    def mask(self, text: str) -> str:
-        """``text`` without any of these secrets, whoever put them there."""
-        for secret in (self.appsecret, self.appkey, self.account, self.hts_id):
-            text = text.replace(secret.reveal(), HIDDEN)
-        return text
+    def masking(self) -> Mask:
+        """What hides all of these in texts."""
+        return Mask(*(secret.reveal() for secret in (self.appkey, self.appsecret, self.account, self.hts_id)))
 
     @classmethod
     def find(cls, mode: Mode, path: str = "") -> Credentials:

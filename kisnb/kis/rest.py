@@ -54,6 +54,8 @@ class Rest:
     ) -> None:
         self._endpoint = endpoint
         self._credentials = credentials
+        self.mask = credentials.masking()
+        """Hides this connection's secrets, tokens and approval keys included."""
         self._clock = clock
         self._activity = activity
         self._timeout = timeout
@@ -131,10 +133,13 @@ class Rest:
         if not said.get("approval_key"):
             code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {answer.status}")
             raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
-        return str(said["approval_key"])
+        approval_key = str(said["approval_key"])
+        self.mask.keep(approval_key)
+        return approval_key
 
     async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
         token = await self._token()
+        self.mask.keep(token.text)
         await self._limiter.enter(lane)
         answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
         try:
@@ -143,7 +148,7 @@ class Rest:
             if e.msg_cd in TOKEN_EXPIRED:
                 self._refused = token.text
                 self._life.drop(token.text)
-            raise ApiError(self._credentials.mask(e.text), e.cure, msg_cd=e.msg_cd, status=e.status) from None
+            raise ApiError(self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status) from None
 
     async def _after(self, error: ApiError | LinkLost, pause: Ns) -> None:
         """Wait before the next attempt; raises ``error`` when there is no point in one."""
@@ -209,7 +214,7 @@ class Rest:
         except (LinkLost, FrameError) as e:
             raise TokenError(f"KIS gave no token: {e.text}", "try again in a minute") from None
         except TokenError as e:
-            raise TokenError(self._credentials.mask(e.text), e.cure) from None
+            raise TokenError(self.mask.text(e.text), e.cure) from None
         finally:
             self._fetching.release()
 

@@ -61,7 +61,7 @@ class Stream:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = endpoint
-        self._credentials = credentials
+        self._mask = rest.mask
         self._rest = rest
         self._clock = clock
         self._activity = activity
@@ -239,5 +239,5 @@ class Stream:
             log.exception("a listener failed")
 
     def _bury(self, text: str, error: FrameError) -> None:
-        self.dead_letters.append(self._credentials.mask(text)[:LETTER_LENGTH])
-        log.warning("a frame cannot be read: %s", self._credentials.mask(error.text))
+        self.dead_letters.append(self._mask.text(text)[:LETTER_LENGTH])
+        log.warning("a frame cannot be read: %s", self._mask.text(error.text))

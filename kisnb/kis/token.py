@@ -18,8 +18,9 @@ import msgspec
 
 from kisnb.clock import MINUTE, SECOND, Ns
 from kisnb.errors import ConfigError, FrameError, TokenError
-from kisnb.kis.credentials import HIDDEN, Credentials
+from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.masking import HIDDEN
 from kisnb.kis.messages import decode_object
 from kisnb.paths import private_dir, write_private
 

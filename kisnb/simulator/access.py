@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from kisnb.clock import DAY, MINUTE, SECOND, Ns, kst_datetime
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.error_codes import CODES
+from kisnb.simulator.faults import Faults
 
 TOKEN_LIFE: Ns = DAY
 REISSUE: Ns = 6 * 60 * MINUTE
@@ -31,11 +32,13 @@ class GatewayRefusal(Exception):
 class Access:
     """Tokens and keys of one customer at one host. Times are simulated."""
 
-    def __init__(self, keys: Credentials, calls_per_second: int) -> None:
+    def __init__(self, keys: Credentials, calls_per_second: int, faults: Faults | None = None) -> None:
         self._keys = keys
+        self._faults = faults or Faults()
         self._rate = calls_per_second
         self._calls: deque[Ns] = deque()
         self._tokens: dict[str, Ns] = {}
+        """When each ends."""
         self._issued: tuple[str, Ns] | None = None
         self._approvals: set[str] = set()
 
@@ -60,6 +63,12 @@ class Access:
         if self._tokens.pop(params["token"], None) is None:
             raise GatewayRefusal("EGW00121", 403, oauth=True)
         return {"code": 200, "message": "접근토큰 폐기에 성공하였습니다"}
+
+    def expire_tokens(self, now: Ns) -> int:
+        """End all tokens before their printed time; how many there were."""
+        live = [token for token, expires in self._tokens.items() if expires > now]
+        self._tokens |= dict.fromkeys(live, now)
+        return len(live)
 
     def issue_approval(self, params: Mapping[str, str]) -> dict[str, object]:
         """The reply to Approval. Raises GatewayRefusal."""
@@ -86,10 +95,12 @@ class Access:
         if len(self._calls) >= self._rate:
             raise GatewayRefusal("EGW00201")
         self._calls.append(now)
+        if msg_cd := self._faults.of_call():
+            raise GatewayRefusal(msg_cd)
 
     def _token(self, now: Ns) -> str:
         for token, expires in self._tokens.items():
-            if now - (expires - TOKEN_LIFE) < REISSUE:
+            if now < expires and now - (expires - TOKEN_LIFE) < REISSUE:
                 return token
         token = "SIMULATED." + secrets.token_urlsafe(48)
         self._tokens[token] = now + TOKEN_LIFE

@@ -6,6 +6,10 @@
     POST speed    {"speed": "step" | number}                      → {"now", "speed"}
     POST trade    {"code", "side", "qty", "price": won | null}    → {"number"}
     POST cancel   {"number", "qty": shares | null}                → {"number"}
+    POST cut      {"port": n | null}                              → {"cut": n}    sockets, without a handshake
+    POST expire   {}                                              → {"expired": n}    access tokens, before their time
+    POST refuse   {"msg_cd", "times": n}                          → {"msg_cd", "times"}    next calls; OPSP: of a socket
+    POST silence  {"times": n}                                    → {"times": n}    next requests on a socket
     POST stop     → {"stopping": true}
 
 A refusal has status 4xx and {"error": a sentence}.
@@ -14,7 +18,7 @@ A refusal has status 4xx and {"error": a sentence}.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -26,6 +30,7 @@ from kisnb.simulator.streams import Outgoing
 from kisnb.terms import Side
 
 FASTEST = 100_000.0
+MOST_FAULTS = 1_000
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -50,6 +55,20 @@ class Trade(msgspec.Struct, frozen=True):
 class Cancel(msgspec.Struct, frozen=True):
     number: int
     qty: int | None = None
+
+
+class Cut(msgspec.Struct, frozen=True):
+    port: int | None = None
+    """TCP port of the client's end; None cuts all."""
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    msg_cd: str
+    times: Annotated[int, msgspec.Meta(ge=1, le=MOST_FAULTS)] = 1
+
+
+class Silence(msgspec.Struct, frozen=True):
+    times: Annotated[int, msgspec.Meta(ge=1, le=MOST_FAULTS)] = 1
 
 
 class ControlRefused(Exception):
@@ -103,12 +122,14 @@ class Control:
                     return self._trade(msgspec.json.decode(body, type=Trade))
                 case "POST", "cancel":
                     return self._cancel(msgspec.json.decode(body, type=Cancel))
+                case "POST", ("cut" | "expire" | "refuse" | "silence"):
+                    return self._fail(verb, body)
                 case "POST", "stop":
                     self._stop()
                     return {"stopping": True}
         except (msgspec.MsgspecError, UnicodeError) as e:
             raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
-        known = "GET state or ledger, POST step, speed, trade, cancel or stop"
+        known = "GET state or ledger, POST step, speed, trade, cancel, cut, expire, refuse, silence or stop"
         raise ControlRefused(f"{method} {verb} is unknown; {known}.", 404)
 
     def _state(self) -> dict[str, Any]:
@@ -158,6 +179,27 @@ class Control:
             raise ControlRefused(f"the cancel is refused: {self._core.refusal_text(e)}", 409) from None
         self._send(frames)
         return {"number": number}
+
+    def _fail(self, verb: str, body: bytes) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        faults = self._core.faults
+        match verb:
+            case "cut":
+                cut = self._core.cut(msgspec.json.decode(body, type=Cut).port)
+                self._send(cut)
+                return {"cut": len(cut)}
+            case "expire":
+                return {"expired": self._core.expire_tokens()}
+            case "silence":
+                times = msgspec.json.decode(body, type=Silence).times
+                faults.be_silent(times)
+                return {"times": times}
+        refuse = msgspec.json.decode(body, type=Refuse)
+        try:
+            faults.refuse(refuse.msg_cd, refuse.times)
+        except KeyError:
+            raise ControlRefused(f"{refuse.msg_cd} is no code that kisnb knows.", 400) from None
+        return {"msg_cd": refuse.msg_cd, "times": refuse.times}
 
     def _ledger(self) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

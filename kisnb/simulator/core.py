@@ -21,6 +21,7 @@ from kisnb.kis.messages import decode_params, encode_error, encode_reply
 from kisnb.simulator.access import Access, GatewayRefusal
 from kisnb.simulator.account import Account, Rejected
 from kisnb.simulator.brokerage import Brokerage, Page, Placed
+from kisnb.simulator.faults import Faults
 from kisnb.simulator.market import Market
 from kisnb.simulator.personas import LIVE, Persona
 from kisnb.simulator.quotations import Blocks, Quotations
@@ -68,11 +69,12 @@ class Core:
         self._keys = keys
         self._recorder = recorder or Recorder()
         for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
-            self._recorder.keep_secret(secret.reveal())
-        self._access = Access(keys, persona.rate(market.day))
+            self._recorder.mask.keep(secret.reveal())
+        self.faults = Faults()
+        self._access = Access(keys, persona.rate(market.day), self.faults)
         self._quotations = Quotations(market)
         self._brokerage = Brokerage(market, self.account, persona)
-        self._streams = Streams(market, self._access, keys, persona, self._recorder)
+        self._streams = Streams(market, self._access, keys, persona, self._recorder, self.faults)
         self._next_ping = market.now + PING_EVERY
 
     # time
@@ -153,6 +155,14 @@ class Core:
         out = self.advance(now)
         self._streams.closed(sid)
         return out
+
+    def cut(self, port: int | None = None) -> list[Outgoing]:
+        """End the connection from this port of the client, or all, without a handshake."""
+        return [Outgoing(s.sid, None) for s in self.sockets if port in (None, s.port)]
+
+    def expire_tokens(self) -> int:
+        """End all access tokens now; how many there were."""
+        return self._access.expire_tokens(self.now)
 
     # trading by hand, as from the phone app
 

@@ -15,12 +15,8 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.errors import ConfigError
+from kisnb.kis.masking import HIDDEN, SECRET_FIELDS, Mask
 from kisnb.simulator.account import AccountOrder
-
-MASK = "***"
-SECRET_FIELDS = frozenset(
-    {"appkey", "appsecret", "secretkey", "authorization", "token", "access_token", "approval_key", "cano", "key", "iv"}
-)
 
 
 class Recorder:
@@ -31,11 +27,8 @@ class Recorder:
         self._encode = msgspec.json.Encoder().encode
         self._frames = 0
         self._requests = 0
-        self._secrets: set[str] = set()
-
-    def keep_secret(self, *texts: str) -> None:
-        """Never write one of these, wherever a client puts it."""
-        self._secrets.update(text for text in texts if text)
+        self.mask = Mask()
+        """Hides what must never be written, wherever a client puts it."""
 
     def request(self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]) -> int:
         """Returns the number of the request."""
@@ -46,9 +39,9 @@ class Recorder:
                 "kind": "request",
                 "n": self._requests,
                 "method": method,
-                "path": self._safe(path),
-                "tr_id": self._safe(tr_id),
-                "params": self._masked(params),
+                "path": self.mask.text(path),
+                "tr_id": self.mask.text(tr_id),
+                "params": self.mask.fields(params),
             }
         )
         return self._requests
@@ -61,7 +54,7 @@ class Recorder:
                 "n": n,
                 "status": status,
                 "tr_cont": tr_cont,
-                "body": {name: MASK if name in SECRET_FIELDS else value for name, value in body.items()},
+                "body": {name: HIDDEN if name in SECRET_FIELDS else value for name, value in body.items()},
             }
         )
 
@@ -76,17 +69,6 @@ class Recorder:
     def _line(self, line: dict[str, Any]) -> None:
         if self._write is not None:
             self._write(self._encode(line) + b"\n")
-
-    def _masked(self, params: Mapping[str, object]) -> dict[str, str]:
-        return {
-            self._safe(name): MASK if name.lower() in SECRET_FIELDS else self._safe(str(value))
-            for name, value in params.items()
-        }
-
-    def _safe(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
 
 
 def order_line(order: AccountOrder) -> dict[str, Any]:

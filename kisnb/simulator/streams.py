@@ -17,12 +17,14 @@ from kisnb.exchange.happenings import Traded
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
+from kisnb.kis.masking import HIDDEN
 from kisnb.kis.quote_messages import change_sign
 from kisnb.simulator.access import Access
 from kisnb.simulator.account import AccountOrder
+from kisnb.simulator.faults import Faults
 from kisnb.simulator.market import Market
 from kisnb.simulator.personas import Persona
-from kisnb.simulator.record import MASK, Recorder
+from kisnb.simulator.record import Recorder
 from kisnb.terms import Venue
 
 MOST_RECORDS = 999
@@ -39,13 +41,16 @@ class Outgoing(NamedTuple):
 class Socket:
     """One connection; ``port`` is the TCP port of the client's end."""
 
-    __slots__ = ("cipher", "frames", "port", "sid", "subscriptions")
+    __slots__ = ("cipher", "echoed", "frames", "pinged", "port", "sid", "subscriptions")
 
     def __init__(self, sid: int, port: int | None) -> None:
         self.sid = sid
         self.port = port
         self.frames = 0
         """Text frames sent."""
+        self.pinged: Ns | None = None
+        self.echoed: Ns | None = None
+        """When the last PINGPONG was sent, and when one last came back."""
         self.subscriptions: set[tuple[str, str]] = set()
         self.cipher: notices.Cipher | None = None
         """Set while exec notices are subscribed."""
@@ -54,13 +59,16 @@ class Socket:
 class Streams:
     """All sockets of a host; answers what they say and turns happenings into their frames."""
 
-    def __init__(self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: Recorder) -> None:
+    def __init__(
+        self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: Recorder, faults: Faults
+    ) -> None:
         self.sockets: dict[int, Socket] = {}
         self._market = market
         self._access = access
         self._keys = keys
         self._persona = persona
         self._recorder = recorder
+        self._faults = faults
         self._holder: Socket | None = None
         """The socket that holds the appkey."""
         self._out: list[Outgoing] = []
@@ -91,19 +99,25 @@ class Streams:
             self._acknowledge(now, socket, control_frames.ack(e.msg_cd, "", ""))
             return
         if isinstance(request, Ping):
+            socket.echoed = now
             return
         secret = request.tr_id in notices.NOTICE_TRS
-        params = {"tr_type": request.tr_type, "tr_key": MASK if secret else request.tr_key}
+        params = {"tr_type": request.tr_type, "tr_key": HIDDEN if secret else request.tr_key}
         self._recorder.request(now, "WS", "", request.tr_id, params)
         if request.tr_id == self._persona.notice_tr and request.tr_key != self._keys.hts_id.reveal():
             self._out.append(Outgoing(sid, None))
             return
-        self._acknowledge(now, socket, self._answer(socket, request))
+        fault = self._faults.of_request()
+        if fault is None:
+            return
+        refusal = control_frames.ack(fault, request.tr_id, request.tr_key) if fault else None
+        self._acknowledge(now, socket, refusal or self._answer(socket, request))
 
     def ping(self, now: Ns) -> None:
         """PINGPONG to everybody."""
         text = control_frames.encode_ping(now)
         for socket in self.sockets.values():
+            socket.pinged = now
             self._send(now, socket, control_frames.PINGPONG, text)
 
     def _answer(self, socket: Socket, request: Request) -> Ack:
@@ -145,7 +159,7 @@ class Streams:
 
     def _acknowledge(self, now: Ns, socket: Socket, ack: Ack) -> None:
         secret = ack.tr_id in notices.NOTICE_TRS or ack.tr_key == self._keys.hts_id.reveal()
-        safe = Ack(ack.tr_id, MASK if secret else ack.tr_key, ack.msg_cd, ack.msg1, ack.rt_cd)
+        safe = Ack(ack.tr_id, HIDDEN if secret else ack.tr_key, ack.msg_cd, ack.msg1, ack.rt_cd)
         # Recorded without TR: the frames of a TR in a recording are its data.
         self._send(now, socket, "", control_frames.encode_ack(ack), control_frames.encode_ack(safe))
 
@@ -162,7 +176,7 @@ class Streams:
         columns = notices.encode_notice(notice, more)
         tr_id = self._persona.notice_tr
         text = frames.encode(tr_id, [[socket.cipher.encrypt("^".join(columns))]], encrypted=True)
-        self._send(now, socket, tr_id, text, frames.encode(tr_id, [[MASK, MASK, *columns[2:]]], encrypted=True))
+        self._send(now, socket, tr_id, text, frames.encode(tr_id, [[HIDDEN, HIDDEN, *columns[2:]]], encrypted=True))
 
     def trades(self, now: Ns, code: str, trades: list[Traded]) -> None:
         """Push the trades of one stock at one moment, in one frame."""

@@ -118,4 +118,4 @@ def test_n11_a_secret_is_not_written_anywhere() -> None:
 
 def test_n11_texts_of_others_are_masked(yaml_file: Path) -> None:
     keys = Credentials.from_yaml(yaml_file, paper=False)
-    assert keys.mask("account 01234567 of MY-HTS-ID") == "account *** of ***"
+    assert keys.masking().text("account 01234567 of MY-HTS-ID") == "account *** of ***"

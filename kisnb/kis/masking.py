@@ -1,0 +1,40 @@
+"""Hides secrets in what leaves a process: logs, errors, dead letters, recordings. Client and simulator use this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+HIDDEN = "***"
+SECRET_FIELDS = frozenset(
+    {"appkey", "appsecret", "secretkey", "authorization", "token", "access_token", "approval_key", "cano", "key", "iv"}
+)
+"""Fields of requests and replies that are never written, whatever stands in them."""
+
+
+class Mask:
+    """Knows secrets and takes them out of texts, whoever put them there; shows none of them itself."""
+
+    def __init__(self, *secrets: str) -> None:
+        self._secrets: list[str] = []
+        self.keep(*secrets)
+
+    def keep(self, *secrets: str) -> None:
+        """From now on hide these too, also as they stand in addresses."""
+        if all(secret in self._secrets for secret in secrets):
+            return
+        spellings = {*self._secrets, *secrets, *(quote(s, safe="") for s in secrets)} - {""}
+        # A secret that is part of another one must not break it up before it is found.
+        self._secrets = sorted(spellings, key=lambda s: (-len(s), s))
+
+    def text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def fields(self, fields: Mapping[str, object]) -> dict[str, str]:
+        """Names and values as text, without secrets and without what stands in secret fields."""
+        return {
+            self.text(name): HIDDEN if name.lower() in SECRET_FIELDS else self.text(str(value))
+            for name, value in fields.items()
+        }
