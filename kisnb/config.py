@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +19,8 @@ class Config(msgspec.Struct, frozen=True):
     """The most one order may be worth, won."""
     order_timeout: float = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
+    calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """REST calls a second and appkey; 0 takes 15 at live and 1 at paper. KIS allows new customers 3 for three days."""
     credentials: str = ""
     """Path of an official-style ``kis_devlp.yaml`` with the keys for paper and live."""
 

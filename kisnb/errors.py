@@ -2,7 +2,8 @@
 
 KisnbError
 ├── BadInput            what was typed cannot be meant: unknown code, quantity 0, off-tick price
-│   └── UnknownInstrument
+│   ├── UnknownInstrument
+│   └── NotOffered      the host of this mode does not do that
 ├── ConfigError         keys, folders, ports, configuration
 ├── NotOpen             no desk is open in this notebook
 ├── OrderRefused
@@ -49,6 +50,10 @@ class BadInput(KisnbError):
 
 class UnknownInstrument(BadInput):
     """No listed issue has this code or name."""
+
+
+class NotOffered(BadInput):
+    """The host of this mode has no such call; it was not asked."""
 
 
 class ConfigError(KisnbError):

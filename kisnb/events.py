@@ -241,6 +241,7 @@ class SubscriptionChanged(Fact, frozen=True, gc=False, tag=True, array_like=True
     code: str
     state: Literal["confirmed", "refused", "dropped"]
     text: str = ""
+    venue: Venue = Venue.KRX
 
 
 class LinkLost(Fact, frozen=True, gc=False, tag=True, array_like=True):

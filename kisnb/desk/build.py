@@ -196,7 +196,7 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
     lock = lock_appkey(credentials)
     folder = run_folder(state, address.run)
     broker = KisBroker(
-        Endpoint(rest=address.rest, ws=address.ws, persona=Mode.LIVE),
+        Endpoint(address.rest, address.ws, Mode.LIVE, mode=Mode.SIM, limit=config.calls_per_second),
         credentials,
         clock,
         activity,
@@ -215,8 +215,9 @@ async def _real(config: Config, mode: Mode) -> Connected:
     clock, activity = WallClock(), Activity()
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
+    endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
     broker = KisBroker(
-        Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode),
+        endpoint.limited(config.calls_per_second),
         credentials,
         clock,
         activity,

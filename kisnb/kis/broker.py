@@ -28,9 +28,9 @@ from kisnb.kis.order_messages import (
 )
 from kisnb.kis.quote_messages import MARKET_DIV, read_depth, read_quote
 from kisnb.kis.rest import Rest
-from kisnb.kis.stream import Stream
-from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
-from kisnb.terms import Mode, OrderKind, Venue
+from kisnb.kis.stream import ACK_SECONDS, Stream
+from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.terms import Mode, Venue
 
 
 class KisBroker:
@@ -49,12 +49,13 @@ class KisBroker:
         why_not: str = "",
     ) -> None:
         """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered."""
-        self.capabilities = Capabilities((Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), can_order, why_not)
+        self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock
         self._rest = Rest(endpoint, credentials, clock, activity, cache, timeout=timeout)
-        self._stream = Stream(endpoint, credentials, self._rest, clock, activity)
+        self._stream = Stream(endpoint, credentials, self._rest, clock, activity, ack_seconds=min(timeout, ACK_SECONDS))
+        self._rest.on_events = self._stream.tell
 
     def __repr__(self) -> str:
         return f"<KisBroker {self._endpoint.persona} at {self._endpoint.rest}>"
@@ -97,6 +98,20 @@ class KisBroker:
         return self._stream.settled
 
     @property
+    def desired(self) -> frozenset[Want]:
+        """Subscriptions that have a place on the connection."""
+        return self._stream.desired
+
+    @property
+    def confirmed(self) -> frozenset[Want]:
+        """Subscriptions that KIS has confirmed on the present connection."""
+        return self._stream.confirmed
+
+    def last_record(self, want: Want) -> dict[str, str]:
+        """All columns of the channel's newest record as KIS sent them, unknown ones as ``COLUMN_<index>``."""
+        return self._stream.last_record(want)
+
+    @property
     def dead_letters(self) -> deque[str]:
         """Frames that could not be read, newest last."""
         return self._stream.dead_letters
@@ -106,9 +121,11 @@ class KisBroker:
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """One POST, never repeated; a lost answer returns ``unknown``.
 
-        Raises OrderDenied where this connection takes no orders, TokenError when no token can be had: nothing was sent.
+        Raises OrderDenied where this connection takes no such orders, TokenError when no token can be had:
+        nothing was sent.
         """
         self._check_can_order(intent.key)
+        self._endpoint.rules.check_order(intent, route)
         body = order_body(intent, route, self._account)
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
 

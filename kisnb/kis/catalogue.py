@@ -21,9 +21,15 @@ class Api(msgspec.Struct, frozen=True):
     tr_paper: str
     params: tuple[str, ...]
     optional: frozenset[str]
-    paged: bool = False
     is_order: bool = False
     """Moves money: sent once, never again."""
+    row_key: tuple[str, ...] = ()
+    """Of a paged reply: the fields of ``row_block`` that tell its rows apart."""
+    row_block: str = "output1"
+
+    @property
+    def paged(self) -> bool:
+        return bool(self.row_key)
 
     @property
     def post(self) -> bool:
@@ -46,10 +52,11 @@ def _api(
     params: str,
     *,
     post: bool = False,
-    paged: bool = False,
     is_order: bool = False,
+    row_key: str = "",
+    row_block: str = "output1",
 ) -> Api:
-    """``params`` as one text of names; a question mark marks what may be left out."""
+    """``params`` and ``row_key`` as one text of names; a question mark marks what may be left out."""
     words = params.split()
     return Api(
         name,
@@ -58,8 +65,9 @@ def _api(
         *trs,
         params=tuple(w.rstrip("?") for w in words),
         optional=frozenset(w[:-1] for w in words if w.endswith("?")),
-        paged=paged,
         is_order=is_order,
+        row_key=tuple(row_key.split()),
+        row_block=row_block,
     )
 
 
@@ -115,7 +123,7 @@ APIS: dict[str, Api] = _table(
             ("TTTC8434R", "VTTC8434R"),
             "CANO ACNT_PRDT_CD AFHR_FLPR_YN OFL_YN? INQR_DVSN UNPR_DVSN FUND_STTL_ICLD_YN FNCG_AMT_AUTO_RDPT_YN PRCS_DVSN"
             " CTX_AREA_FK100? CTX_AREA_NK100?",
-            paged=True,
+            row_key="pdno trad_dvsn_name loan_dt",
         ),
         _api(
             "inquire_psbl_order",
@@ -129,7 +137,7 @@ APIS: dict[str, Api] = _table(
             ("TTTC0081R", "VTTC0081R"),
             "CANO ACNT_PRDT_CD INQR_STRT_DT INQR_END_DT SLL_BUY_DVSN_CD PDNO? ORD_GNO_BRNO ODNO? CCLD_DVSN INQR_DVSN"
             " INQR_DVSN_1 INQR_DVSN_3 EXCG_ID_DVSN_CD CTX_AREA_FK100 CTX_AREA_NK100",
-            paged=True,
+            row_key="ord_dt ord_gno_brno odno",
         ),
     )
 )

@@ -22,6 +22,8 @@ TOO_MANY, BAD_APPROVAL, APPKEY_IN_USE = "OPSP0008", "OPSP0011", "OPSP8996"
 DONE = frozenset({SUBSCRIBED, RELEASED})
 HARMLESS = frozenset({ALREADY, NOT_FOUND})
 """Refused with rt_cd 1, and yet all is as asked."""
+PASSING = frozenset({"OPSP0007", "OPSP0008", "OPSP0009", "OPSP8999", "OPSP9993", "OPSP9995"})
+"""Refusals that may be over the next time: errors inside KIS, and too many subscriptions."""
 RT_CD_IN_USE = "9"
 MAX_SUBSCRIPTIONS = 41
 """Registrations of one connection, all channels summed, the exec notice included."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from kisnb.kis.credentials import read_entries
+from kisnb.kis.modes import HOST_RULES, HostRules
 from kisnb.terms import Mode
 
 
@@ -18,6 +19,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     persona: Mode = Mode.LIVE
     spacing: float = 0.0
     """Seconds of wall time between two subscriptions; KIS's own samples keep 0.05 to 0.1."""
+    mode: Mode | None = None
+    """Whose capabilities it has when they are not those of its persona: a simulator plays less than it is."""
+    limit: int = 0
+    """REST calls a second; 0 takes what is safe at this persona."""
 
     @classmethod
     def of(cls, mode: Mode) -> Endpoint:
@@ -34,9 +39,18 @@ class Endpoint(msgspec.Struct, frozen=True):
         rest, ws = ("vps", "vops") if mode is Mode.PAPER else ("prod", "ops")
         return cls(str(entries.get(rest) or own.rest), str(entries.get(ws) or own.ws), mode, own.spacing)
 
+    def limited(self, limit: int) -> Endpoint:
+        """The same host with another limit of REST calls a second; 0 takes what is safe."""
+        return msgspec.structs.replace(self, limit=limit)
+
     @property
     def calls_per_second(self) -> int:
-        return CALLS_PER_SECOND[self.persona]
+        return self.limit or CALLS_PER_SECOND[self.persona]
+
+    @property
+    def rules(self) -> HostRules:
+        """What this host can do."""
+        return HOST_RULES[self.mode or self.persona]
 
 
 HOSTS = {

@@ -31,7 +31,21 @@ CODES: dict[str, Code] = {
     # done
     "MCA00000": Code("정상처리 되었습니다.", "done"),
     "APBK0013": Code("주문 전송 완료 되었습니다.", "the order was sent on; the exchange has not spoken yet"),
+    "KIOK0420": Code("정상적으로 조회되었습니다", "done"),
+    "KIOK0430": Code("정상적으로 처리되었습니다", "done"),
+    "KIOK0460": Code("조회 되었습니다. (마지막 자료)", "done; this is the last page"),
+    "KIOK0490": Code("조회가 계속됩니다", "done; more pages follow"),
     "KIOK0510": Code("조회가 완료되었습니다", "done"),
+    "KIOK0530": Code("조회되었습니다", "done"),
+    "APBK0029": Code("주문이 완료되었습니다.", "the order was taken"),
+    "APBK1711": Code("예약주문이 완료되었습니다.", "the order was taken"),
+    "APBK2938": Code("주문이 접수되었습니다.", "the order was taken"),
+    "40600000": Code("모의투자 매수주문이 완료 되었습니다.", "paper buy done"),
+    "40610000": Code("모의투자 매도주문이 완료 되었습니다.", "paper sell done"),
+    "40620000": Code("모의투자 정정주문이 완료 되었습니다.", "paper revise done"),
+    "40630000": Code("모의투자 취소주문이 완료 되었습니다.", "paper cancel done"),
+    "20310000": Code("모의투자 조회가 완료되었습니다.", "done"),
+    "20312000": Code("모의투자 조회가 계속됩니다.", "done; more pages follow"),
     "KIOK0500": Code("조회가 계속됩니다..다음버튼을 Click 하십시오.", "done; more pages follow"),
     "KIOK0560": Code("조회할 내용이 없습니다", "nothing to show"),
     # gateway
@@ -103,12 +117,25 @@ CODES: dict[str, Code] = {
     "OPSQ9999": Code("tr_id를 찾을 수 없습니다.", "no tr_id", _REPORT),
     "MCA05918": Code("종목코드 오류입니다.", "wrong stock code", "write six characters, such as 005930"),
     # orders, live
+    "APBK0344": Code(
+        "원주문정보가 존재하지 않습니다.", "no such order", "look at the orders of the day for its number"
+    ),
     "APBK0400": Code(
         "주문 가능한 수량을 초과했습니다.", "more shares than can be ordered or sold", "lower the quantity"
+    ),
+    "APBK0506": Code(
+        "주식주문호가단위 오류입니다.",
+        "the price is off the tick grid, or beyond the day's limits",
+        "use a price on the grid between the lower and the upper limit",
     ),
     "APBK0656": Code("해당 종목 정보가 없습니다.", "unknown stock", "check the code"),
     "APBK0918": Code("장운영시간이 아닙니다.", "the market is closed", "order while its session is open"),
     "APBK0919": Code("장운영일자가 주문일과 상이합니다.", "not a trading day of this market", "order on a trading day"),
+    "APBK0927": Code(
+        "정정취소 가능수량이 없습니다.",
+        "nothing is left to revise or cancel",
+        "look at the orders of the day: it was filled, cancelled or expired",
+    ),
     "APBK0952": Code(
         "주문가능금액을 초과 했습니다",
         "more than the orderable cash",
@@ -123,10 +150,6 @@ CODES: dict[str, Code] = {
     "APBK3013": Code("지정가 주문만 가능합니다.", "this session takes limit orders only", "give a price"),
     "KIOK0320": Code("장운영시간이 아닙니다.", "the market is closed", "order while its session is open"),
     # orders, paper
-    "40600000": Code("모의투자 매수주문이 완료 되었습니다.", "paper buy done"),
-    "40610000": Code("모의투자 매도주문이 완료 되었습니다.", "paper sell done"),
-    "40620000": Code("모의투자 정정주문이 완료 되었습니다.", "paper revise done"),
-    "40630000": Code("모의투자 취소주문이 완료 되었습니다.", "paper cancel done"),
     "40030000": Code(
         "모의투자 주문처리가 안되었습니다(호가단위 오류)", "the price is off the tick grid", "use a price on the grid"
     ),
@@ -184,7 +207,10 @@ def cure_of(msg_cd: str) -> str:
 
 
 def explain(msg_cd: str) -> str:
-    """One line: the code in Korean and English, and the cure."""
+    """One line: the code in Korean and English, and the cure; however it is typed."""
+    msg_cd = " ".join(msg_cd.split()).strip("[]").upper()
+    if not msg_cd:
+        return "A code of KIS looks like APBK0918; it stands in brackets behind what KIS said."
     code = CODES.get(msg_cd)
     if code is None:
         return f"{msg_cd}: kisnb does not know this code; KIS's own text says what it means."

@@ -1,7 +1,7 @@
 """Data frames of the stream, ``flag|TR|count|payload``, both ways; trades and depth are decoded straight into facts.
 
 The payload holds count × columns fields, all joined by ``^``. Fields per record are found by division, never counted
-on: KIS appends columns. Times are KST, to the second; H0STASP0 carries no date.
+on: KIS appends columns. Times are KST, to the second; book channels carry no date.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import msgspec
 from kisnb.clock import SECOND, Ns, hhmmss, kst, kst_day
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
+from kisnb.kis.channels import BOOK_TRS, BOOKS_OF, TRADE_TRS, TRADES_OF
 from kisnb.kis.wire_text import read_day, seconds_of, yyyymmdd
 from kisnb.terms import Side, Venue
 
-TRADES, BOOK = "H0STCNT0", "H0STASP0"
+TRADES, BOOK = TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]
 NEW_COLUMNS_FROM = date(2026, 9, 14)
-"""MARKET_CLS_CODE was appended to H0STCNT0 and H0STASP0 on this day (notice of 2026-09-09)."""
+"""All channels but H0NXASP0 got one more column on this day (notice of 2026-09-09)."""
 LEVELS = 10
 
 
@@ -31,40 +32,50 @@ def _levels(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}{i}" for name in names for i in range(1, LEVELS + 1))
 
 
+_TRADE = _names(
+    "MKSC_SHRN_ISCD STCK_CNTG_HOUR STCK_PRPR PRDY_VRSS_SIGN PRDY_VRSS PRDY_CTRT WGHN_AVRG_STCK_PRC STCK_OPRC"
+    " STCK_HGPR STCK_LWPR ASKP1 BIDP1 CNTG_VOL ACML_VOL ACML_TR_PBMN SELN_CNTG_CSNU SHNU_CNTG_CSNU"
+    " NTBY_CNTG_CSNU CTTR SELN_CNTG_SMTN SHNU_CNTG_SMTN CCLD_DVSN SHNU_RATE PRDY_VOL_VRSS_ACML_VOL_RATE"
+    " OPRC_HOUR OPRC_VRSS_PRPR_SIGN OPRC_VRSS_PRPR HGPR_HOUR HGPR_VRSS_PRPR_SIGN HGPR_VRSS_PRPR LWPR_HOUR"
+    " LWPR_VRSS_PRPR_SIGN LWPR_VRSS_PRPR BSOP_DATE NEW_MKOP_CLS_CODE TRHT_YN ASKP_RSQN1 BIDP_RSQN1"
+    " TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN VOL_TNRT PRDY_SMNS_HOUR_ACML_VOL PRDY_SMNS_HOUR_ACML_VOL_RATE"
+    " HOUR_CLS_CODE MRKT_TRTM_CLS_CODE VI_STND_PRC MARKET_CLS_CODE"
+)
+_NXT_TRADE = tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in _TRADE)
+_BOOK = (
+    "MKSC_SHRN_ISCD",
+    "BSOP_HOUR",
+    "HOUR_CLS_CODE",
+    *_levels("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN"),
+    *_names(
+        "TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN OVTM_TOTAL_ASKP_RSQN OVTM_TOTAL_BIDP_RSQN ANTC_CNPR ANTC_CNQN ANTC_VOL"
+        " ANTC_CNTG_VRSS ANTC_CNTG_VRSS_SIGN ANTC_CNTG_PRDY_CTRT ACML_VOL TOTAL_ASKP_RSQN_ICDC TOTAL_BIDP_RSQN_ICDC"
+        " OVTM_TOTAL_ASKP_ICDC OVTM_TOTAL_BIDP_ICDC STCK_DEAL_CLS_CODE"
+    ),
+)
+_MID_PRICES = _names("KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE")
 COLUMNS: dict[str, tuple[str, ...]] = {
-    TRADES: _names(
-        "MKSC_SHRN_ISCD STCK_CNTG_HOUR STCK_PRPR PRDY_VRSS_SIGN PRDY_VRSS PRDY_CTRT WGHN_AVRG_STCK_PRC STCK_OPRC"
-        " STCK_HGPR STCK_LWPR ASKP1 BIDP1 CNTG_VOL ACML_VOL ACML_TR_PBMN SELN_CNTG_CSNU SHNU_CNTG_CSNU"
-        " NTBY_CNTG_CSNU CTTR SELN_CNTG_SMTN SHNU_CNTG_SMTN CCLD_DVSN SHNU_RATE PRDY_VOL_VRSS_ACML_VOL_RATE"
-        " OPRC_HOUR OPRC_VRSS_PRPR_SIGN OPRC_VRSS_PRPR HGPR_HOUR HGPR_VRSS_PRPR_SIGN HGPR_VRSS_PRPR LWPR_HOUR"
-        " LWPR_VRSS_PRPR_SIGN LWPR_VRSS_PRPR BSOP_DATE NEW_MKOP_CLS_CODE TRHT_YN ASKP_RSQN1 BIDP_RSQN1"
-        " TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN VOL_TNRT PRDY_SMNS_HOUR_ACML_VOL PRDY_SMNS_HOUR_ACML_VOL_RATE"
-        " HOUR_CLS_CODE MRKT_TRTM_CLS_CODE VI_STND_PRC MARKET_CLS_CODE"
-    ),
-    BOOK: (
-        "MKSC_SHRN_ISCD",
-        "BSOP_HOUR",
-        "HOUR_CLS_CODE",
-        *_levels("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN"),
-        *_names(
-            "TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN OVTM_TOTAL_ASKP_RSQN OVTM_TOTAL_BIDP_RSQN ANTC_CNPR ANTC_CNQN ANTC_VOL"
-            " ANTC_CNTG_VRSS ANTC_CNTG_VRSS_SIGN ANTC_CNTG_PRDY_CTRT ACML_VOL TOTAL_ASKP_RSQN_ICDC TOTAL_BIDP_RSQN_ICDC"
-            " OVTM_TOTAL_ASKP_ICDC OVTM_TOTAL_BIDP_ICDC STCK_DEAL_CLS_CODE MARKET_CLS_CODE"
-        ),
-    ),
+    TRADE_TRS[Venue.KRX]: _TRADE,
+    TRADE_TRS[Venue.NXT]: _NXT_TRADE,
+    TRADE_TRS[Venue.SOR]: _NXT_TRADE,
+    BOOK_TRS[Venue.KRX]: (*_BOOK, "MARKET_CLS_CODE"),
+    BOOK_TRS[Venue.NXT]: (*_BOOK, *_MID_PRICES),
+    BOOK_TRS[Venue.SOR]: (*_BOOK, *_MID_PRICES, "ANTC_EXCH_CLS_CODE"),
 }
+_FEWEST = {tr_id: len(names) - (tr_id != BOOK_TRS[Venue.NXT]) for tr_id, names in COLUMNS.items()}
+"""Columns before ``NEW_COLUMNS_FROM``."""
+_LONGEST_COUNT = 6
 _TEXTS = frozenset(
     _names(
-        "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN TRHT_YN HOUR_CLS_CODE MRKT_TRTM_CLS_CODE"
-        " MARKET_CLS_CODE NEW_MKOP_CLS_CODE OPRC_HOUR HGPR_HOUR LWPR_HOUR"
+        "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN CNTG_CLS_CODE TRHT_YN HOUR_CLS_CODE"
+        " MRKT_TRTM_CLS_CODE MARKET_CLS_CODE NEW_MKOP_CLS_CODE OPRC_HOUR HGPR_HOUR LWPR_HOUR"
     )
 )
-_FEWEST = {TRADES: 46, BOOK: 59}
 
 
 def columns(tr_id: str, day: date) -> tuple[str, ...]:
     """The columns that a channel has on a day."""
-    return COLUMNS[tr_id] if day >= NEW_COLUMNS_FROM else COLUMNS[tr_id][:-1]
+    return COLUMNS[tr_id] if day >= NEW_COLUMNS_FROM else COLUMNS[tr_id][: _FEWEST[tr_id]]
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -83,9 +94,12 @@ def _malformed(text: str) -> FrameError:
 def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
     parts = text.split("|", 3)
-    if len(parts) != 4 or parts[0] not in ("0", "1") or not parts[2].isdecimal() or not int(parts[2]):
+    if len(parts) != 4 or parts[0] not in ("0", "1") or not parts[2].isdecimal() or len(parts[2]) > _LONGEST_COUNT:
         raise _malformed(f"{text[:40]!r} is no data frame")
-    return Frame(parts[1], parts[0] == "1", int(parts[2]), parts[3])
+    count = int(parts[2])
+    if not count:
+        raise _malformed(f"{text[:40]!r} has no records")
+    return Frame(parts[1], parts[0] == "1", count, parts[3])
 
 
 def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False) -> str:
@@ -103,10 +117,22 @@ def records(frame: Frame) -> list[list[str]]:
     return [fields[i : i + width] for i in range(0, len(fields), width)]
 
 
+def named_records(frame: Frame) -> list[dict[str, str]]:
+    """The records of a plain frame with the names of their columns; those that nobody knows are ``COLUMN_<index>``.
+
+    Raises FrameError.
+    """
+    names = COLUMNS.get(frame.tr_id, ())
+    return [
+        {names[i] if i < len(names) else f"COLUMN_{i}": text for i, text in enumerate(row)} for row in records(frame)
+    ]
+
+
 # trades and depth
 
 _SIDES = {"1": Side.BUY, "5": Side.SELL}
 _CCLD_DVSN = {Side.BUY: "1", Side.SELL: "5", None: "3"}
+_SIDE_AT = _TRADE.index("CCLD_DVSN")
 _midnights: dict[str, Ns] = {}
 
 
@@ -121,10 +147,11 @@ def _midnight(bsop_date: str) -> Ns:
 
 
 def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
-    """The trades of an H0STCNT0 frame, in order. Raises FrameError."""
+    """The trades of a frame of a trade channel, in order. Raises FrameError."""
+    venue = _venue(TRADES_OF, frame)
     fields = frame.payload.split("^")
     width, rest = divmod(len(fields), frame.count)
-    if rest or width < _FEWEST[TRADES]:
+    if rest or width < _FEWEST[frame.tr_id]:
         raise _malformed(f"{frame.tr_id}: {len(fields)} fields are no {frame.count} records")
     ticks: list[Tick] = []
     try:
@@ -133,7 +160,7 @@ def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
                 Tick(
                     _midnight(fields[i + 33]) + seconds_of(fields[i + 1]) * SECOND,
                     fields[i],
-                    Venue.KRX,
+                    venue,
                     int(fields[i + 2]),
                     int(fields[i + 12]),
                     _SIDES.get(fields[i + 21]),
@@ -150,19 +177,27 @@ def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
 
 
 def decode_depth(frame: Frame, received: Ns) -> list[Depth]:
-    """The books of an H0STASP0 frame; the day is the Korean day of ``received``. Raises FrameError."""
+    """The books of a frame of a book channel; the day is the Korean day of ``received``. Raises FrameError."""
+    venue = _venue(BOOKS_OF, frame)
     try:
-        return [_read_book(row, received) for row in records(frame)]
+        return [_read_book(row, venue, received) for row in records(frame)]
     except ValueError:
         raise _malformed(f"{frame.tr_id}: a field that should be a number is none") from None
 
 
-def _read_book(row: Sequence[str], received: Ns) -> Depth:
+def _venue(channels: Mapping[str, Venue], frame: Frame) -> Venue:
+    venue = channels.get(frame.tr_id)
+    if venue is None:
+        raise _malformed(f"{frame.tr_id[:10]} carries something else")
+    return venue
+
+
+def _read_book(row: Sequence[str], venue: Venue, received: Ns) -> Depth:
     numbers = [int(text or 0) for text in row[3:43]]
     asks = _sides_of(numbers[0:10], numbers[20:30])
     bids = _sides_of(numbers[10:20], numbers[30:40])
     t = kst(kst_day(received), seconds_of(row[1]))
-    return Depth(t, row[0], Venue.KRX, asks, bids, received)
+    return Depth(t, row[0], venue, asks, bids, received)
 
 
 def _sides_of(prices: Iterable[int], sizes: Iterable[int]) -> tuple[tuple[int, int], ...]:
@@ -180,8 +215,8 @@ def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[s
 
 
 def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[str]:
-    """One H0STCNT0 record; ``more`` are further columns by name."""
-    day = kst_day(tick.t)
+    """One record of the venue's trade channel; ``more`` are further columns by name."""
+    day, tr_id = kst_day(tick.t), TRADE_TRS[tick.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": tick.code,
         "STCK_CNTG_HOUR": hhmmss(tick.t),
@@ -191,23 +226,23 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "CNTG_VOL": tick.qty,
         "ACML_VOL": tick.volume,
         "ACML_TR_PBMN": tick.value,
-        "CCLD_DVSN": _CCLD_DVSN[tick.side],
+        COLUMNS[tr_id][_SIDE_AT]: _CCLD_DVSN[tick.side],
         "BSOP_DATE": yyyymmdd(day),
         "NEW_MKOP_CLS_CODE": "20",
         "TRHT_YN": "N",
         "HOUR_CLS_CODE": "0",
         "MARKET_CLS_CODE": "2",
     }
-    return encode_record(TRADES, day, values | (dict(more) if more else {}))
+    return encode_record(tr_id, day, values | (dict(more) if more else {}))
 
 
 def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list[str]:
-    """One H0STASP0 record; ``more`` are further columns by name."""
+    """One record of the venue's book channel; ``more`` are further columns by name."""
+    tr_id = BOOK_TRS[depth.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
         "BSOP_HOUR": hhmmss(depth.t),
         "HOUR_CLS_CODE": "0",
-        "MARKET_CLS_CODE": "2",
         "TOTAL_ASKP_RSQN": sum(size for _, size in depth.asks),
         "TOTAL_BIDP_RSQN": sum(size for _, size in depth.bids),
     }
@@ -215,4 +250,6 @@ def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list
         for i, (price, size) in enumerate(side[:LEVELS], start=1):
             values[f"{price_name}{i}"] = price
             values[f"{size_name}{i}"] = size
-    return encode_record(BOOK, kst_day(depth.t), values | (dict(more) if more else {}))
+    if depth.venue is Venue.KRX:
+        values["MARKET_CLS_CODE"] = "2"
+    return encode_record(tr_id, kst_day(depth.t), values | (dict(more) if more else {}))

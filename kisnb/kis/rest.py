@@ -7,7 +7,7 @@ What belongs to the connection, timeouts and the pause after a loss, goes by wal
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,14 @@ import msgspec
 
 from kisnb.clock import SECOND, Activity, Clock, Ns
 from kisnb.errors import ApiError, FrameError, KisError, LinkLost, TokenError, Unreachable
+from kisnb.events import Event, Trouble
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.error_codes import TOKEN_EXPIRED, TRY_AGAIN
 from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
+from kisnb.kis.paging import Paging
 from kisnb.kis.token import Token, TokenFile, TokenLife
 
 FIRST_PAUSE: Ns = SECOND // 8
@@ -29,8 +31,13 @@ FIRST_PAUSE: Ns = SECOND // 8
 LAST_PAUSE: Ns = SECOND
 """After this one a read is given up."""
 CONNECT_SECONDS = 5.0
-MOST_PAGES = 50
+COUNT_EVERY: Ns = 10 * SECOND
+"""Between two words about how long a token is still waited for."""
 CONTENT_TYPE = "application/json; charset=utf-8"
+
+
+def nobody_listens(events: Sequence[Event]) -> None:
+    """Until somebody does."""
 
 
 class _Answer(NamedTuple):
@@ -59,6 +66,7 @@ class Rest:
         self._clock = clock
         self._activity = activity
         self._timeout = timeout
+        self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._file = TokenFile(cache, endpoint, credentials)
         self._life = TokenLife()
         self._refused = ""
@@ -108,16 +116,15 @@ class Rest:
 
     async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[Reply], bool]:
         """All pages and whether they are complete; raises as ``read`` when not even the first page came."""
-        pages = [await self.read(api, params)]
-        while pages[-1].has_more:
-            if len(pages) == MOST_PAGES:
-                return pages, False
-            keys = {"CTX_AREA_FK100": pages[-1].ctx_fk, "CTX_AREA_NK100": pages[-1].ctx_nk}
+        walk = Paging(api, params)
+        while not walk.done:
             try:
-                pages.append(await self.read(api, {**params, **keys}, tr_cont="N"))
+                walk.take(await self.read(api, walk.params, tr_cont=walk.tr_cont))
             except KisError:
-                return pages, False
-        return pages, True
+                if not walk.pages:
+                    raise
+                walk.broke_off()
+        return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
         """A key for the WebSocket. Raises TokenError, LinkLost, FrameError."""
@@ -138,6 +145,7 @@ class Rest:
         return approval_key
 
     async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
+        self._endpoint.rules.check_api(api)
         token = await self._token()
         self.mask.keep(token.text)
         await self._limiter.enter(lane)
@@ -225,12 +233,19 @@ class Rest:
             token = life.usable(self._clock.now())
             if token is not None:
                 return token
-            await self._rest_until(life.may_ask(self._clock.now()))
+            await self._count_down(life.may_ask(self._clock.now()))
             token = await self._ask_for_token(life)
             if token is not None:
                 self._refused = ""
                 return token
         raise TokenError("KIS gives one token a minute, and another program asked for it", "try again in a minute")
+
+    async def _count_down(self, t: Ns) -> None:
+        """Until a token may be asked for; says meanwhile how long that is."""
+        while (now := self._clock.now()) < t:
+            seconds = -(-(t - now) // SECOND)
+            self.on_events([Trouble(now, f"KIS gives one token a minute: kisnb asks for one in {seconds} s")])
+            await self._rest_until(min(t, now + COUNT_EVERY))
 
     async def _ask_for_token(self, life: TokenLife) -> Token | None:
         api, keys, before = APIS["token"], self._credentials, life.asked

@@ -11,6 +11,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
 
 import aiohttp
 
@@ -19,10 +20,11 @@ from kisnb.errors import FrameError, KisError, LinkLost
 from kisnb.events import Event, LinkUp
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis import control_frames as cf
+from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.rest import CONNECT_SECONDS, Rest
+from kisnb.kis.rest import CONNECT_SECONDS, Rest, nobody_listens
 from kisnb.kis.subscriptions import Subscriptions
 from kisnb.orders import Want
 
@@ -37,10 +39,8 @@ CLOSE_SECONDS = 1.0
 PATH = "/tryitout"
 
 log = logging.getLogger(__name__)
-
-
-def _nobody_listens(events: Sequence[Event]) -> None:
-    """Until somebody does."""
+_Socket: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
+"""One that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
 
 
 class _Dropped(Exception):
@@ -59,19 +59,22 @@ class Stream:
         activity: Activity,
         *,
         jitter: Callable[[], float] = random.random,
+        ack_seconds: float = ACK_SECONDS,
     ) -> None:
+        """``ack_seconds`` of wall time after which a subscription counts as unanswered."""
         self._endpoint = endpoint
         self._mask = rest.mask
         self._rest = rest
         self._clock = clock
         self._activity = activity
-        self.on_events: Callable[[Sequence[Event]], None] = _nobody_listens
+        self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._jitter = jitter
-        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal())
+        self._ack_seconds = ack_seconds
+        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules)
         self._reader = FrameReader(credentials.full_account)
         self._changed = asyncio.Event()
         self._approval: str | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: _Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._pausing = False
         self._failures = 0
@@ -91,11 +94,26 @@ class Stream:
         """Nothing is to be expected but by the clock: all is subscribed, or the next attempt is waited for."""
         return self._pausing or (self._socket is not None and self._subscriptions.settled)
 
+    @property
+    def desired(self) -> frozenset[Want]:
+        """Subscriptions that have a place on the connection."""
+        return self._subscriptions.desired
+
+    @property
+    def confirmed(self) -> frozenset[Want]:
+        """Subscriptions that KIS has confirmed on the present connection."""
+        return self._subscriptions.confirmed
+
+    def last_record(self, want: Want) -> dict[str, str]:
+        """All columns of the channel's newest record, as KIS sent them; empty before the first and for notices."""
+        channels = {"ticks": TRADE_TRS, "depth": BOOK_TRS}.get(want.channel)
+        return self._reader.last_record(channels[want.venue]) if channels else {}
+
     def want(self, wants: Sequence[Want]) -> None:
         """Set the desired subscriptions; what becomes of them is told by events."""
         refused = self._subscriptions.want(self._clock.now(), wants)
         self._changed.set()
-        self._tell(refused)
+        self.tell(refused)
 
     async def start(self) -> None:
         """Connect, and from then on stay connected. Raises KisError when the first connection fails."""
@@ -110,7 +128,7 @@ class Stream:
 
     # connection
 
-    async def _run(self, socket: aiohttp.ClientWebSocketResponse | None) -> None:
+    async def _run(self, socket: _Socket | None) -> None:
         while True:
             since = self._clock.now()
             if socket is not None:
@@ -125,7 +143,7 @@ class Stream:
                 log.warning("no stream: %s", e)
                 socket = None
 
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self) -> _Socket:
         with self._activity.working():
             if self._approval is None:
                 self._approval = await self._rest.approval_key()
@@ -134,6 +152,7 @@ class Stream:
                     socket = await self._rest.http.ws_connect(
                         self._endpoint.ws.rstrip("/") + PATH,
                         heartbeat=None,
+                        decode_text=False,
                         timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                     )
             except (aiohttp.ClientError, TimeoutError, OSError) as e:
@@ -141,15 +160,15 @@ class Stream:
         self._socket, self.frames = socket, 0
         self._subscriptions.lost()
         self._changed.set()
-        self._tell([LinkUp(self._clock.now())])
+        self.tell([LinkUp(self._clock.now())])
         return socket
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> str:
+    async def _serve(self, socket: _Socket) -> str:
         """Until the connection ends; why it did."""
         sending = asyncio.create_task(self._send(socket), name="kis subscriptions")
         try:
             async for message in socket:
-                if message.type is aiohttp.WSMsgType.TEXT:
+                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                     await self._receive(socket, message.data)
             return "KIS closed the connection" if socket.close_code else "the connection broke"
         except _Dropped as e:
@@ -164,7 +183,7 @@ class Stream:
         await self._disconnect()
         self._subscriptions.lost()
         self._reader.forget_keys()
-        self._tell([LinkWasLost(self._clock.now(), why)])
+        self.tell([LinkWasLost(self._clock.now(), why)])
 
     async def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
@@ -183,9 +202,14 @@ class Stream:
 
     # frames
 
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+    async def _receive(self, socket: _Socket, data: bytes) -> None:
         self.frames += 1
         now = self._clock.now()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._bury(data.decode(errors="replace"), FrameError("a frame is not UTF-8", "the feed goes on without it"))
+            return
         if text.startswith("{"):
             await self._control(socket, text, now)
             return
@@ -194,9 +218,9 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        self._tell(events)
+        self.tell(events)
 
-    async def _control(self, socket: aiohttp.ClientWebSocketResponse, text: str, now: Ns) -> None:
+    async def _control(self, socket: _Socket, text: str, now: Ns) -> None:
         try:
             said = cf.decode_control(text)
             if isinstance(said, cf.Ack) and said.ok and said.key:
@@ -214,22 +238,39 @@ class Stream:
             raise _Dropped("another connection uses this appkey")
         events = self._subscriptions.acknowledged(now, said)
         self._changed.set()
-        self._tell(events)
+        self.tell(events)
 
-    async def _send(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _send(self, socket: _Socket) -> None:
         """Send what is due, whenever something changes; look after what is not answered."""
         while True:
             self._changed.clear()
-            for step in self._subscriptions.due():
+            for step in self._subscriptions.due(self._clock.now()):
                 await socket.send_str(cf.encode_request(cf.Request(self._approval or "", *step)))
                 await asyncio.sleep(self._endpoint.spacing)
+            if self._subscriptions.settled:
+                await self._until_retry()
+                continue
             try:
-                async with asyncio.timeout(None if self._subscriptions.settled else ACK_SECONDS):
+                async with asyncio.timeout(self._ack_seconds):
                     await self._changed.wait()
             except TimeoutError:
-                self._tell(self._subscriptions.overdue(self._clock.now()))
+                self.tell(self._subscriptions.overdue(self._clock.now()))
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    async def _until_retry(self) -> None:
+        """Until something changes, or a refused registration is to be asked for again."""
+        retry = self._subscriptions.next_retry
+        waits = [asyncio.ensure_future(self._changed.wait())]
+        if retry is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep_until(retry)))  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Hand facts to the listener."""
         if not events:
             return
         try:

@@ -1,26 +1,33 @@
 """What the stream should carry and what it carries: desired against confirmed, as a plain object.
 
 A connection takes 41 registrations, all channels summed. The desired set is cut to that by priority; what does not fit
-is refused here, in words.
+is refused here, in words. What KIS does not answer, or refuses for a reason that may pass, is asked for again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from kisnb.clock import Ns
-from kisnb.events import SubscriptionChanged
+from kisnb.clock import MINUTE, SECOND, Ns, clock_text
+from kisnb.events import SubscriptionChanged, Trouble
 from kisnb.kis import control_frames as cf
+from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
 from kisnb.kis.error_codes import explain
-from kisnb.kis.frames import BOOK, TRADES
+from kisnb.kis.modes import HOST_RULES, HostRules
 from kisnb.kis.notices import NOTICE_TR
 from kisnb.orders import Want
-from kisnb.terms import Mode, Venue
+from kisnb.terms import Mode
 
 ATTEMPTS = 3
-"""How often a registration without an answer is sent."""
+"""How often a registration without an answer is sent in a row."""
+FIRST_RETRY: Ns = 10 * SECOND
+LAST_RETRY: Ns = 5 * MINUTE
+"""Pauses before a refused registration is asked for again; each is twice the last. KIS blocks who asks in a loop."""
+
+Key: TypeAlias = tuple[str, str]
+"""TR id and tr_key."""
 
 
 class _State(Enum):
@@ -45,81 +52,106 @@ class _Entry:
         self.tr_key = tr_key
         self.state = _State.DUE
         self.attempts = 0
+        self.refusals = 0
+        self.retry: Ns | None = None
+        """When a refused one is asked for again; None when asking again is in vain."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.want.channel} {self.want.code}".rstrip()
 
 
 class Subscriptions:
     """Knows no socket and no clock: it says what to send and takes in what KIS answered."""
 
-    def __init__(self, persona: Mode, hts_id: str) -> None:
-        self._tr = {"notices": NOTICE_TR[persona], "ticks": TRADES, "depth": BOOK}
+    def __init__(self, persona: Mode, hts_id: str, rules: HostRules | None = None) -> None:
+        self._notice_tr = NOTICE_TR[persona]
+        self._rules = rules or HOST_RULES[persona]
         self._hts_id = hts_id
-        self._wanted: dict[tuple[str, str], _Entry] = {}
-        self._to_release: dict[tuple[str, str], _Entry] = {}
-        self._releasing: set[tuple[str, str]] = set()
+        self._wanted: dict[Key, _Entry] = {}
+        self._left_out: dict[Key, str] = {}
+        """Desired and not asked for, with the reason that was told."""
+        self._to_release: dict[Key, _Entry] = {}
+        self._releasing: set[Key] = set()
         """Those of ``_to_release`` whose release was sent."""
 
     def want(self, now: Ns, wants: Sequence[Want]) -> list[SubscriptionChanged]:
-        """Set the desired set; returns what is refused at once."""
-        refused: list[SubscriptionChanged] = []
+        """Set the desired set; returns what is refused, or gives up its place, and was not told before."""
+        told: list[SubscriptionChanged] = []
         before, self._wanted = self._wanted, {}
+        left_out, self._left_out = self._left_out, {}
         for want in sorted(wants, key=lambda w: w.priority):
-            why_not = self._why_not(want)
-            if why_not:
-                refused.append(SubscriptionChanged(now, want.channel, want.code, "refused", why_not))
-                continue
             key = self._key(want)
-            entry = before.pop(key, None) or self._take_back(key) or _Entry(want, *key)
-            self._wanted.setdefault(key, entry)
+            why_not = self._why_not(key, want)
+            if not why_not:
+                entry = self._wanted.get(key) or before.pop(key, None) or self._take_back(key) or _Entry(want, *key)
+                entry.want = want
+                self._wanted[key] = entry
+                continue
+            self._left_out[key] = why_not
+            if left_out.get(key) != why_not:
+                state = "dropped" if key in before and before[key].state is _State.CONFIRMED else "refused"
+                told.append(SubscriptionChanged(now, want.channel, want.code, state, why_not, want.venue))  # type: ignore[arg-type]
         for key, entry in before.items():
             if entry.state in (_State.SENT, _State.CONFIRMED):
                 self._to_release[key] = entry
-        return refused
+        return told
 
-    def due(self) -> list[Step]:
+    def due(self, now: Ns) -> list[Step]:
         """What to send now: releases first, for they make room; then by priority. It counts as sent."""
         steps = [Step(cf.RELEASE, *key) for key in self._to_release if key not in self._releasing]
         self._releasing.update(self._to_release)
         for entry in self._wanted.values():
+            if entry.retry is not None and entry.retry <= now:
+                self._ask_again(entry)
             if entry.state is _State.DUE:
                 entry.state = _State.SENT
                 entry.attempts += 1
                 steps.append(Step(cf.SUBSCRIBE, entry.tr_id, entry.tr_key))
         return steps
 
+    @property
+    def next_retry(self) -> Ns | None:
+        """When a refused registration is asked for again."""
+        return min((e.retry for e in self._wanted.values() if e.retry is not None), default=None)
+
     def acknowledged(self, now: Ns, ack: cf.Ack) -> list[SubscriptionChanged]:
         """KIS answered a request."""
         key = (ack.tr_id, ack.tr_key)
         if ack.msg_cd in (cf.RELEASED, cf.NOT_FOUND):
             self._forget_release(key)
+            self._use_room()
             return []
         entry = self._wanted.get(key)
         if entry is None or entry.state is _State.CONFIRMED:
             return []
-        entry.state = _State.CONFIRMED if ack.ok else _State.REFUSED
-        text = "" if ack.ok else explain(ack.msg_cd)
-        return [self._changed(now, entry, text)]
+        if ack.ok:
+            entry.state, entry.retry, entry.refusals = _State.CONFIRMED, None, 0
+            return [_changed(now, entry, "confirmed")]
+        return [self._refuse(now, entry, explain(ack.msg_cd), passing=ack.msg_cd in cf.PASSING)]
 
-    def overdue(self, now: Ns) -> list[SubscriptionChanged]:
-        """No answer came in time: what was sent becomes due again, or is given up."""
-        given_up: list[SubscriptionChanged] = []
+    def overdue(self, now: Ns) -> list[SubscriptionChanged | Trouble]:
+        """No answer came in time: what was sent becomes due again, or is given up for a while."""
+        told: list[SubscriptionChanged | Trouble] = []
         self._to_release.clear()
         self._releasing.clear()
         for entry in self._wanted.values():
             if entry.state is not _State.SENT:
                 continue
-            entry.state = _State.DUE
             if entry.attempts >= ATTEMPTS:
-                entry.state = _State.REFUSED
-                given_up.append(self._changed(now, entry, "KIS does not answer"))
-        return given_up
+                told.append(self._refuse(now, entry, "KIS does not answer.", passing=True))
+                continue
+            entry.state = _State.DUE
+            told.append(Trouble(now, f"{clock_text(now)} KIS did not confirm {entry.name}; it is asked again"))
+        return told
 
     def lost(self) -> None:
         """The connection is gone, and all registrations with it: everything is due again."""
         self._to_release.clear()
         self._releasing.clear()
         for entry in self._wanted.values():
-            entry.state = _State.DUE
-            entry.attempts = 0
+            self._ask_again(entry)
+            entry.refusals = 0
 
     @property
     def settled(self) -> bool:
@@ -128,33 +160,59 @@ class Subscriptions:
         return not self._to_release and not any(e.state in open_states for e in self._wanted.values())
 
     @property
-    def confirmed(self) -> frozenset[tuple[str, str]]:
-        """(channel, code) of what KIS confirmed."""
-        return frozenset((e.want.channel, e.want.code) for e in self._wanted.values() if e.state is _State.CONFIRMED)
+    def desired(self) -> frozenset[Want]:
+        """What was asked for and has a place."""
+        return frozenset(e.want for e in self._wanted.values())
 
-    def _take_back(self, key: tuple[str, str]) -> _Entry | None:
+    @property
+    def confirmed(self) -> frozenset[Want]:
+        """What KIS confirmed."""
+        return frozenset(e.want for e in self._wanted.values() if e.state is _State.CONFIRMED)
+
+    def _refuse(self, now: Ns, entry: _Entry, text: str, *, passing: bool) -> SubscriptionChanged:
+        entry.state = _State.REFUSED
+        if passing:
+            entry.retry = now + min(FIRST_RETRY << min(entry.refusals, 10), LAST_RETRY)
+            text = f"{text} It is asked again at {clock_text(entry.retry)}."
+        entry.refusals += 1
+        return _changed(now, entry, "refused", text)
+
+    @staticmethod
+    def _ask_again(entry: _Entry) -> None:
+        entry.state, entry.attempts, entry.retry = _State.DUE, 0, None
+
+    def _use_room(self) -> None:
+        """A release made room for those that KIS had no place for."""
+        for entry in self._wanted.values():
+            if entry.retry is not None:
+                self._ask_again(entry)
+                return
+
+    def _take_back(self, key: Key) -> _Entry | None:
         """A registration that was to be released is wanted again."""
         entry = self._to_release.get(key)
         if entry is not None and key in self._releasing:
-            entry.state = _State.DUE
+            self._ask_again(entry)
         self._forget_release(key)
         return entry
 
-    def _forget_release(self, key: tuple[str, str]) -> None:
+    def _forget_release(self, key: Key) -> None:
         self._to_release.pop(key, None)
         self._releasing.discard(key)
 
-    def _key(self, want: Want) -> tuple[str, str]:
-        return self._tr[want.channel], self._hts_id if want.channel == "notices" else want.code
+    def _key(self, want: Want) -> Key:
+        if want.channel == "notices":
+            return self._notice_tr, self._hts_id
+        return (TRADE_TRS if want.channel == "ticks" else BOOK_TRS)[want.venue], want.code
 
-    def _why_not(self, want: Want) -> str:
-        if want.channel != "notices" and want.venue is not Venue.KRX:
-            return f"no stream of {want.venue} is read"
-        if self._key(want) not in self._wanted and len(self._wanted) >= cf.MAX_SUBSCRIPTIONS:
+    def _why_not(self, key: Key, want: Want) -> str:
+        if want.channel != "notices" and want.venue not in self._rules.stream_venues:
+            return f"{self._rules.mode} streams {' and '.join(self._rules.stream_venues)} only; watch the stock there"
+        if key not in self._wanted and len(self._wanted) >= cf.MAX_SUBSCRIPTIONS:
             return f"KIS takes {cf.MAX_SUBSCRIPTIONS} subscriptions on a connection; watch fewer stocks"
         return ""
 
-    @staticmethod
-    def _changed(now: Ns, entry: _Entry, text: str) -> SubscriptionChanged:
-        state = "confirmed" if entry.state is _State.CONFIRMED else "refused"
-        return SubscriptionChanged(now, entry.want.channel, entry.want.code, state, text)  # type: ignore[arg-type]
+
+def _changed(now: Ns, entry: _Entry, state: str, text: str = "") -> SubscriptionChanged:
+    want = entry.want
+    return SubscriptionChanged(now, want.channel, want.code, state, text, want.venue)  # type: ignore[arg-type]

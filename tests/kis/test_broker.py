@@ -4,89 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date, time
 from pathlib import Path
 
 import pytest
 
-from kisnb.clock import Activity, Ns, SimulatedClock, kst
+from kisnb.clock import Activity, SimulatedClock
 from kisnb.errors import ApiError, OrderDenied
-from kisnb.events import Depth, Event, Notice, Tick
+from kisnb.events import Depth, Notice, Tick
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.error_codes import CODES, explain, was_not_placed
-from kisnb.market.instruments import Universe
-from kisnb.orders import Intent, OrderRef, Route, SendReply, Want
-from kisnb.simulator.control import Day
-from kisnb.simulator.core import Core
-from kisnb.simulator.keys import made_up
-from kisnb.simulator.market import Market
-from kisnb.simulator.server import Server
+from kisnb.orders import Intent, OrderRef, Route, SendReply
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from tests.kis.scripted_kis import DROP, HANG, KEYS, NOT_JSON, SECRETS, Scripted, ScriptedKis, refusal, serving
+from tests.kis.simulated import CODE, DAY, START, Desk, on_simulator
 
-DAY = date(2026, 11, 20)
-START = kst(DAY, time(9, 0, 30))
-CODE = "005930"
 LIMIT = Route(Venue.KRX, OrderKind.LIMIT, "test")
 MARKET = Route(Venue.KRX, OrderKind.MARKET, "test")
 
 
 def intent(side: Side, qty: int, price: int | None, key: str = "k") -> Intent:
     return Intent(key, "me", CODE, side, qty, OrderKind.LIMIT if price else OrderKind.MARKET, price)
-
-
-class Desk:
-    """A broker on a simulator in lockstep, and what it heard."""
-
-    def __init__(self, broker: KisBroker, server: Server, clock: SimulatedClock) -> None:
-        self.broker = broker
-        self.server = server
-        self.clock = clock
-        self.heard: list[Event] = []
-        broker.listen(self.heard.extend)
-
-    async def received(self) -> None:
-        """Wait until every frame that was sent to us is here."""
-        async with asyncio.timeout(5):
-            while not self.broker.settled or self.broker.frames < self.sent():  # noqa: ASYNC110 - two programs agree on no event
-                await asyncio.sleep(0.002)
-
-    def sent(self) -> int:
-        said = self.server.control.answer("GET", "state", b"")
-        return next((s["frames"] for s in said["sockets"] if s["port"] == self.broker.local_port), 0)
-
-    async def move(self, to: Ns) -> None:
-        """Step the simulator to a moment, receiving on the way."""
-        while self.clock.now() < to:
-            step = f'{{"until": {to}}}'.encode()
-            now = self.server.control.answer("POST", "step", step)["now"]
-            await self.received()
-            self.clock.set(now)
-
-    def notices(self) -> list[tuple[str, int]]:
-        return [(e.kind, e.qty) for e in self.heard if isinstance(e, Notice)]
-
-
-def on_simulator(cache: Path, body: Callable[[Desk], Awaitable[None]]) -> None:
-    async def main() -> None:
-        keys = made_up()
-        core = Core(Market(Universe.packaged(), DAY, 1, START, {}), keys)
-        server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
-        addresses = await server.start()
-        clock = SimulatedClock(START)
-        broker = KisBroker(Endpoint(addresses.rest, addresses.ws), keys, clock, Activity(), cache=cache)
-        desk = Desk(broker, server, clock)
-        try:
-            await broker.start()
-            broker.want([Want("ticks", CODE), Want("depth", CODE), Want("notices", priority=0)])
-            await desk.received()
-            await body(desk)
-        finally:
-            await broker.close()
-            await server.close()
-
-    asyncio.run(main())
 
 
 def test_h03_a_market_order_is_sent_accepted_and_filled_and_stands_in_the_account(tmp_path: Path) -> None:
