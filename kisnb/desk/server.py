@@ -188,6 +188,8 @@ class DeskServer:
         refused = None
         if not isinstance(hello, Hello) or not hmac.compare_digest(hello.secret, self._secret):
             refused = Refused("the desk does not know this session", "open the desk again")
+        elif self.closing.is_set():
+            refused = Refused("the desk is stopping", "open the desk again with %kis open")
         elif hello.version != VERSION:
             refused = Refused("the desk runs another version of kisnb", "stop it with: kisnb desk stop")
         if refused is not None:

@@ -73,3 +73,19 @@ def test_a_desk_ends_with_its_simulator_and_the_next_one_begins_a_day(state: Pat
         await again.close()
 
     traded(work, start="10:00")
+
+
+def test_a_desk_that_is_stopping_takes_no_session(state: Path):
+    async def work(session: Session) -> None:
+        desk = find_desk(Mode.SIM)
+        assert desk is not None
+        os.kill(desk.pid, signal.SIGTERM)
+        again = await kisnb.connect("sim")
+        await again.until("10:01")
+        assert again.run == session.run
+        other = find_desk(Mode.SIM)
+        assert other is not None
+        assert other.pid != desk.pid
+        await again.close()
+
+    traded(work, start="10:00")
