@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -30,6 +31,9 @@ from kisnb.trading.commands import (
     Woke,
 )
 from kisnb.trading.desk_core import DeskCore
+
+SETTLE_SECONDS = 5.0
+SETTLE_LOOK = 0.002
 
 
 class DeskHost:
@@ -102,7 +106,14 @@ class DeskHost:
         async with AsyncExitStack() as stack:
             if self.serial:
                 await stack.enter_async_context(self._lane)
+                await self._settled()
             await work
+
+    async def _settled(self) -> None:
+        """Wait for subscriptions under way: whether an order's own trade is seen must not be a race with them."""
+        patience = time.monotonic() + SETTLE_SECONDS
+        while not self.broker.settled and time.monotonic() < patience:  # noqa: ASYNC110 - the broker tells nobody
+            await asyncio.sleep(SETTLE_LOOK)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.pending -= 1

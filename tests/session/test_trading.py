@@ -231,3 +231,12 @@ def test_n11_no_secret_in_the_record_or_the_log(state):
     for secret in secrets:
         assert secret
         assert not any(secret in text for text in texts)
+
+
+def test_h05_the_own_trade_of_a_stock_that_is_first_traded_is_always_seen():
+    async def work(session: Session) -> None:
+        for code in ("005930", "000660", "035420", "005380"):
+            order = await session.buy(code, 1)
+            assert session.ticks(code)["price"].to_list() == [f.price for f in order.fills]
+
+    traded(work)
