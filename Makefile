@@ -27,15 +27,15 @@ lab: setup
 	$(BIN)/kisnb lab
 
 demo: setup
-	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m kisnb.notebook.demo build/report.html
+	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m kisnb.notebook.demo build/report.html
 
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile tests
-	$(IN_OWN_STATE); env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
-		--nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg --nbval-cell-timeout 300 notebooks
+	@$(IN_OWN_STATE); env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
+		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 
 screenshots: setup
-	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.browser.screenshots notebooks/images
+	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.browser.screenshots notebooks/images
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -48,8 +48,8 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 bench: setup
-	$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.bench
+	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.bench
 
 notebooks: setup  ## execute the notebooks and keep their outputs, as make test compares them
-	$(IN_OWN_STATE); cd notebooks && env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/jupyter nbconvert \
+	@$(IN_OWN_STATE); cd notebooks && env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/jupyter nbconvert \
 		--to notebook --execute --inplace --ExecutePreprocessor.timeout=600 --ExecutePreprocessor.store_widget_state=False *.ipynb

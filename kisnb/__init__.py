@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
+    from kisnb.market.router import Router as Router
     from kisnb.notebook.report import write_report as report
     from kisnb.orders import Order as Order
     from kisnb.session.connect import connect as connect
@@ -31,13 +32,17 @@ _PUBLIC = {
     "Depth": "kisnb.events",
     "Order": "kisnb.orders",
     "OrderBook": "kisnb.trading.order_book",
+    "Router": "kisnb.market.router",
     "Session": "kisnb.session.session",
     "Tick": "kisnb.events",
     "backtest": "kisnb.backtest.engine",
     "connect": "kisnb.session.connect",
     "report": "kisnb.notebook.report:write_report",
 }
-__all__ = ["Agent", "Bar", "Depth", "Order", "OrderBook", "Session", "Tick", "backtest", "connect", "errors", "report"]
+__all__ = [
+    "Agent", "Bar", "Depth", "Order", "OrderBook", "Router", "Session", "Tick", "backtest", "connect", "errors",
+    "report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

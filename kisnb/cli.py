@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from kisnb.errors import KisnbError
+from kisnb.events import HaltSet
 from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from kisnb.desk.client import DeskClient
+
+HALT_SECONDS = 15.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
     halt = verbs.add_parser("halt", help="halt a desk: no new order passes")
+    halt.add_argument("--off", action="store_true", help="lift the halt")
     halt.add_argument("reason", nargs="?", default="typed on the command line")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
     options, rest = parser.parse_known_args(words)
@@ -45,13 +54,14 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
             return lab([*options.arguments, *rest])
         case "halt":
-            return _halt(options.mode, options.reason)
+            return _halt(options.mode, options.reason, off=options.off)
         case _:
             return _desk(options.action, options.mode)
 
 
 def _desk(action: str, mode: Mode) -> int:
-    from kisnb.desk.process import find_desk, start_desk, stop_desk
+    from kisnb.desk.address import find_desk
+    from kisnb.desk.process import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
 
     running = find_desk(mode)
@@ -68,10 +78,10 @@ def _desk(action: str, mode: Mode) -> int:
     return 0 if running else 1
 
 
-def _halt(mode: Mode, reason: str) -> int:
+def _halt(mode: Mode, reason: str, *, off: bool) -> int:
+    from kisnb.desk.address import find_desk
     from kisnb.desk.client import DeskClient
-    from kisnb.desk.process import find_desk
-    from kisnb.trading.commands import AccountNow, SetHalt
+    from kisnb.trading.commands import SetHalt
 
     running = find_desk(mode)
     if running is None:
@@ -79,8 +89,21 @@ def _halt(mode: Mode, reason: str) -> int:
         return 1
     client = DeskClient(running)
     client.attach_blocking()
-    client.send([SetHalt("halted", reason)])
-    client.ask_blocking(AccountNow(), 15.0)
+    state: Literal["active", "halted"] = "active" if off else "halted"
+    client.send([SetHalt(state, reason)])
+    deadline = time.monotonic() + HALT_SECONDS
+    while not _has_set(client, state):
+        if client.lost or time.monotonic() > deadline:
+            print(f"the {mode} desk does not answer; stop it with: kisnb desk stop --mode {mode}", file=sys.stderr)
+            return 1
+        time.sleep(0.01)
     client.close()
-    print(f"the {mode} desk is halted: no new order passes; open orders stay in the market")
+    passes = "new orders pass again" if off else "no new order passes; open orders stay in the market"
+    print(f"the {mode} desk is {state}: {passes}")
     return 0
+
+
+def _has_set(client: DeskClient, state: str) -> bool:
+    """Whether the desk has said that it took the new state on."""
+    batch = client.drain()
+    return batch is not None and any(isinstance(e, HaltSet) and e.state == state for e in batch.events)

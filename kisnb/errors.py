@@ -26,7 +26,9 @@ from __future__ import annotations
 
 def _sentence(text: str) -> str:
     text = text.rstrip(". ")
-    return text[:1].upper() + text[1:]
+    # A name of a file, a parameter or a field stays as it is spelt.
+    spelt = set(text.partition(" ")[0]) & set("_=/.(")
+    return text if spelt else text[:1].upper() + text[1:]
 
 
 class KisnbError(Exception):

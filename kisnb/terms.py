@@ -47,6 +47,68 @@ class OrderKind(StrEnum):
 
     LIMIT = "limit"
     MARKET = "market"
+    CONDITIONAL = "conditional"
+    """조건부지정가: a limit order that turns into a market order in the closing auction."""
+    BEST_OPPOSITE = "best-opposite"
+    """최유리지정가: a limit at the best opposite price on arrival."""
+    BEST_OWN = "best-own"
+    """최우선지정가: a limit at the best price of its own side on arrival."""
+    PRE_CLOSE = "pre-close"
+    """장전 시간외: at the previous close."""
+    POST_CLOSE = "post-close"
+    """장후 시간외: at today's close."""
+    SINGLE_PRICE = "single-price"
+    """시간외 단일가: until 2026-09-11."""
+    LIMIT_IOC = "limit-ioc"
+    LIMIT_FOK = "limit-fok"
+    MARKET_IOC = "market-ioc"
+    MARKET_FOK = "market-fok"
+    BEST_OPPOSITE_IOC = "best-opposite-ioc"
+    BEST_OPPOSITE_FOK = "best-opposite-fok"
+    MID_PRICE = "mid-price"
+    """중간가: midway between the best bid and the best ask, and moving with them."""
+    STOP_LIMIT = "stop-limit"
+    """스톱지정가: a limit order that waits for its stop price."""
+    MID_PRICE_IOC = "mid-price-ioc"
+    MID_PRICE_FOK = "mid-price-fok"
+    NXT_PRE_LIMIT = "nxt-pre-limit"
+    """GTP: lives in Nextrade's pre-market only, like the two that follow."""
+    NXT_PRE_BEST_OPPOSITE = "nxt-pre-best-opposite"
+    NXT_PRE_BEST_OWN = "nxt-pre-best-own"
+    AFTER_LIMIT = "after-limit"
+    """For KRX's after-market only, like the six that follow."""
+    AFTER_LIMIT_IOC = "after-limit-ioc"
+    AFTER_LIMIT_FOK = "after-limit-fok"
+    AFTER_BEST_OPPOSITE = "after-best-opposite"
+    AFTER_BEST_OPPOSITE_IOC = "after-best-opposite-ioc"
+    AFTER_BEST_OPPOSITE_FOK = "after-best-opposite-fok"
+    AFTER_BEST_OWN = "after-best-own"
+
+    @property
+    def priced(self) -> bool:
+        """Whether the order names a price in won; the others are priced by the market."""
+        return self in _PRICED
+
+    @property
+    def immediate(self) -> bool:
+        """IOC and FOK: what does not match on arrival is cancelled at once."""
+        return self.endswith(("-ioc", "-fok"))
+
+
+_PRICED = frozenset(
+    {
+        OrderKind.LIMIT,
+        OrderKind.CONDITIONAL,
+        OrderKind.SINGLE_PRICE,
+        OrderKind.LIMIT_IOC,
+        OrderKind.LIMIT_FOK,
+        OrderKind.STOP_LIMIT,
+        OrderKind.NXT_PRE_LIMIT,
+        OrderKind.AFTER_LIMIT,
+        OrderKind.AFTER_LIMIT_IOC,
+        OrderKind.AFTER_LIMIT_FOK,
+    }
+)
 
 
 class Mode(StrEnum):

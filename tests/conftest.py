@@ -20,7 +20,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         from kisnb.cli import main
 
         os.environ["KISNB_STATE"] = str(folder)
-        main(["desk", "stop"])
+        for desk in folder.glob("desk-*"):
+            main(["desk", "stop", "--mode", desk.name.removeprefix("desk-")])
 
 
 @pytest.fixture(autouse=True)

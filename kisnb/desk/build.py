@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from kisnb.clock import Activity, Clock, SimulatedClock, WallClock, kst_day
 from kisnb.config import Config, load_config
+from kisnb.desk.address import desk_folder, lock_or_fail
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.desk.process import desk_folder, lock_or_fail
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimAddress,
@@ -26,6 +27,7 @@ from kisnb.desk.simulator_process import (
 )
 from kisnb.errors import LinkLost
 from kisnb.events import Event
+from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
@@ -39,7 +41,10 @@ from kisnb.trading.risk import Limits, Rules
 
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
+LOOK_SECONDS = 5.0
 READ_ONLY = "orders go to the simulator: %kis open sim"
+
+log = logging.getLogger(__name__)
 
 
 class Connected(NamedTuple):
@@ -72,18 +77,32 @@ class BuiltDesk:
         conductor = self.server.conductor
         if conductor is not None:
             self._conducting = asyncio.create_task(conductor.run(), name="conductor")
+            # Without its conductor the clock would stand, and every wait with it.
+            self._conducting.add_done_callback(self._conducted)
         while not self.server.closing.is_set():
             try:
-                await asyncio.wait_for(self.server.closing.wait(), 5)
+                await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
             except TimeoutError:
-                await self._leave_when_alone()
+                await self._look_after_simulator()
 
-    async def _leave_when_alone(self) -> None:
+    def _conducted(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the conductor failed", exc_info=error)
+        self.server.closing.set()
+
+    async def _look_after_simulator(self) -> None:
+        """A desk ends with its simulator, and ends it when both have been left alone."""
         control = self._connected.control
-        alone = asyncio.get_running_loop().time() - self.server.left_alone_at
-        if control is None or self.server.connections or alone < ALONE_SECONDS:
+        if control is None:
             return
-        await control.stop()
+        alone = asyncio.get_running_loop().time() - self.server.left_alone_at
+        try:
+            if self.server.connections or alone < ALONE_SECONDS:
+                await control.state(None)
+                return
+            await control.stop()
+        except LinkLost as e:
+            self.server.publish(LinkWasLost(self._connected.clock.now(), str(e)))
         self.server.closing.set()
 
     async def close(self) -> None:
@@ -92,7 +111,6 @@ class BuiltDesk:
             self._conducting.cancel("the desk closes")
             await asyncio.gather(self._conducting, return_exceptions=True)
         await self._host.close()
-        await self._connected.broker.close()
         if self._connected.control is not None:
             await self._connected.control.close()
         self._connected.lock.close()
@@ -136,6 +154,7 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str)
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_rest = server.rested
+    host.on_broken = server.closing.set
     take = host.take
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)

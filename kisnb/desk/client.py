@@ -19,7 +19,7 @@ import msgspec
 
 from kisnb import errors
 from kisnb.clock import Ns
-from kisnb.desk.process import DeskAddress
+from kisnb.desk.address import DeskAddress
 from kisnb.desk.protocol import (
     PREFIX,
     VERSION,
@@ -38,6 +38,9 @@ from kisnb.errors import DeskError, DeskLost
 from kisnb.trading.commands import Command, Failed, Query, Reply
 from kisnb.trading.desk_port import Snapshot
 
+ATTACH_SECONDS = 10.0
+"""Wall time after which a desk that took the connection and says nothing counts as hung."""
+CLOSE_SECONDS = 1.0
 CURE = "open the desk again with %kis open; what was journaled is safe"
 
 
@@ -59,6 +62,7 @@ class DeskClient:
         self._lost: DeskLost | None = None
         self._closed = False
         self._socket: socket.socket | None = None
+        self._writer: threading.Thread | None = None
         self._out: deque[bytes] = deque()
         self._signal = threading.Condition(self._lock)
 
@@ -68,13 +72,16 @@ class DeskClient:
 
     async def attach(self) -> Snapshot:
         """Connect and take over the desk's state. Raises DeskLost or DeskError."""
-        await asyncio.get_running_loop().run_in_executor(None, self._connect)
-        return await asyncio.wrap_future(self._snapshot)
+        return await asyncio.get_running_loop().run_in_executor(None, self.attach_blocking)
 
-    def attach_blocking(self, timeout: float = 10.0) -> Snapshot:
+    def attach_blocking(self, timeout: float = ATTACH_SECONDS) -> Snapshot:
         """As ``attach``, without a loop."""
         self._connect()
-        return self._snapshot.result(timeout)
+        try:
+            return self._snapshot.result(timeout)
+        except concurrent.futures.TimeoutError:
+            pid = self.address.pid
+            raise DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}") from None
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         self._ready = wake
@@ -103,10 +110,16 @@ class DeskClient:
             raise TimeoutError(f"the desk did not answer {type(query).__name__} within {timeout:g} s") from None
 
     def close(self) -> None:
-        """Leave the desk; it goes on."""
+        """Leave the desk when it has all that was sent; it goes on."""
         with self._signal:
             self._closed = True
             self._signal.notify_all()
+            writer = self._writer
+        if writer is not None and writer is not threading.current_thread():
+            writer.join(CLOSE_SECONDS)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -124,11 +137,17 @@ class DeskClient:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket.connect(self.address.socket)
         except OSError as e:
+            self._hang_up()
             raise DeskLost(f"the desk does not answer ({e.strerror})", CURE) from e
         name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._out.append(pack(Hello(VERSION, self.address.secret, name, os.getpid())))
-        for work in (self._read_loop, self._write_loop):
-            threading.Thread(target=work, name=f"kisnb-{work.__name__.strip('_')}", daemon=True).start()
+        with self._signal:
+            if self._closed:
+                self._hang_up()
+                raise DeskLost("this session is closed", CURE)
+            self._out.append(pack(Hello(VERSION, self.address.secret, name, os.getpid())))
+            self._writer = threading.Thread(target=self._write_loop, name="kisnb-write", daemon=True)
+            self._writer.start()
+        threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
 
     def _ask(self, query: Query, *, blocking: bool) -> concurrent.futures.Future[Reply]:
         future: concurrent.futures.Future[Reply] = concurrent.futures.Future()
@@ -184,7 +203,8 @@ class DeskClient:
                 self._inbox.append(message)
                 self._wake()
             case Answered(number=number, reply=reply):
-                future = self._answers.pop(number, None)
+                with self._lock:
+                    future = self._answers.pop(number, None)
                 if future is not None and future.set_running_or_notify_cancel():
                     future.set_result(reply)
             case Snapshot():

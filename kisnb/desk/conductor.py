@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from kisnb.clock import Ns, SimulatedClock
@@ -59,6 +60,8 @@ class Conductor:
         self._due = asyncio.Event()
         self._unsynced = True
         self._named: set[str] = set()
+        self._moving = asyncio.Lock()
+        """A clock that runs free cannot be stepped: it is switched between two turns."""
         self.lockstep = False
 
     def hold(self, events: Sequence[Event]) -> None:
@@ -76,13 +79,14 @@ class Conductor:
 
     async def switch(self, speed: float) -> None:
         """To lockstep (0) or to a free-running speed, without losing simulated time."""
-        await self._control.set_speed(speed)
-        state = await self._control.state(self._host.broker.local_port)
-        self.lockstep = self._host.serial = speed == 0
-        self._unsynced = True
-        self._release()
-        self._clock.set(state.now, speed)
-        self._due.set()
+        async with self._moving:
+            await self._control.set_speed(speed)
+            state = await self._control.state(self._host.broker.local_port)
+            self.lockstep = self._host.serial = speed == 0
+            self._unsynced = True
+            self._release()
+            self._clock.set(state.now, speed)
+            self._due.set()
 
     async def run(self) -> None:
         """Until cancelled, or until the simulator is gone."""
@@ -90,12 +94,16 @@ class Conductor:
             while True:
                 await self._due.wait()
                 self._due.clear()
-                while self.lockstep and await self._turn():
+                while await self._next():
                     pass
         except LinkLost as e:
             now = self._clock.now()
             self._publish(Trouble(now, str(e)))
             self._publish(LinkWasLost(now, str(e)))
+
+    async def _next(self) -> bool:
+        async with self._moving:
+            return self.lockstep and await self._turn()
 
     async def _turn(self) -> bool:
         """One look and at most one move; True when there may be more to do at once."""
@@ -149,10 +157,14 @@ class Conductor:
             if time.monotonic() > patience:
                 raise LinkLost("frames of the simulator did not arrive", "begin a new day with %kis open sim --fresh")
             self._due.clear()
-            try:
-                await asyncio.wait_for(self._due.wait(), POLL)
-            except TimeoutError:
-                continue
+            await self._seen(POLL)
+
+    async def _seen(self, seconds: float) -> None:
+        """Until something changed, or so many seconds of wall time."""
+        with suppress(TimeoutError):
+            # wait_for of Python 3.11 loses a cancel that comes together with the change.
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
 
     def _release(self) -> bool:
         held, self._held = self._held, []
@@ -176,10 +188,7 @@ class Conductor:
                         self._publish(Trouble(self._clock.now(), f"session {rider.name} is busy and was left behind"))
                 break
             self._due.clear()
-            try:
-                await asyncio.wait_for(self._due.wait(), left)
-            except TimeoutError:
-                continue
+            await self._seen(left)
             if not self._host.quiet:
                 return True
         return True

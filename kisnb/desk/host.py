@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -56,6 +57,9 @@ class DeskHost:
         """Calls begun and not ended."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when a call has ended."""
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called when the journal could not be written: this host does nothing any more."""
+        self._broken = False
         self._journal = journal
         self._publish = publish
         self._lane = asyncio.Lock()
@@ -71,7 +75,8 @@ class DeskHost:
         self._run(self.core.start(self.clock.now()))
 
     def say(self, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | Woke) -> None:
-        self._run(self.core.step(self.clock.now(), said))
+        if not self._broken:
+            self._run(self.core.step(self.clock.now(), said))
 
     def take(self, events: Sequence[Event]) -> None:
         """Events of one frame, in order."""
@@ -89,6 +94,8 @@ class DeskHost:
         for task in list(self._tasks):
             task.cancel("the desk closes")
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The stream ends before the journal: a notice that still comes must find it open.
+        await self.broker.close()
         self._journal.close()
 
     async def _in_lane(self, work: Coroutine[Any, Any, None]) -> None:
@@ -110,7 +117,8 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
-                    self._journal.append(rows)  # type: ignore[arg-type]
+                    if not self._kept(rows):
+                        return
                 case Send():
                     self.call(self._send(effect))
                 case Cancel():
@@ -119,6 +127,16 @@ class DeskHost:
                     self.call(self._ask(effect))
                 case WakeAt(t=t):
                     self._wake_at(t)
+
+    def _kept(self, rows: Sequence[Any]) -> bool:
+        """Whether the rows are on the disk; if not, the core knows more than its journal, and this desk must end."""
+        try:
+            self._journal.append(rows)
+        except sqlite3.Error as e:
+            self._broken = True
+            self._publish(Trouble(self.clock.now(), f"the journal cannot be written ({e}): the desk stops"))
+            self.on_broken()
+        return not self._broken
 
     def _wake_at(self, t: Ns) -> None:
         if t in self._wakes:

@@ -4,65 +4,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import IO, Any
+import time
+from typing import Any
 
 import msgspec
 
+from kisnb.desk.address import DeskAddress, desk_folder, find_or_wait, is_held, lock_or_fail
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, find_simulator
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
-from kisnb.paths import private_dir, socket_path, state_dir, write_private
+from kisnb.paths import socket_path, state_dir, write_private
 from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
 
 
-class DeskAddress(msgspec.Struct, frozen=True):
-    """Where a desk listens; the file that holds it is readable by its owner alone."""
-
-    socket: str
-    secret: str
-    pid: int
-    mode: Mode
-    label: str
-
-
-def desk_folder(mode: Mode) -> Path:
-    return private_dir(state_dir() / f"desk-{mode}")
-
-
-def find_desk(mode: Mode) -> DeskAddress | None:
-    """The desk on file, when its lock is held; None when no desk runs."""
-    folder = desk_folder(mode)
-    try:
-        with (folder / "lock").open("r+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return None
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        pass
-    try:
-        return msgspec.json.decode((folder / "address.json").read_bytes(), type=DeskAddress)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
 def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAddress:
     """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
-    running = find_desk(mode)
+    running = find_or_wait(mode)
     if running is not None and not fresh:
-        simulator = find_simulator(state_dir()) if mode is Mode.SIM else None
-        if simulator is not None:
-            check_same_day(day, simulator)
-        return running
+        return _same_day(running, day)
     if running is not None:
         stop_desk(running, mode)
     read_end, write_end = os.pipe()
@@ -95,20 +61,28 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
         raise DeskError("the desk did not start", f"its log is {desk_folder(mode) / 'desk.log'}")
     if "error" in said:
         child.wait()
+        # Of two that start a desk at once, one is late: it takes the other's.
+        if said["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
+            return _same_day(other, day)
         raise _as_error(said)
     return msgspec.convert(said, DeskAddress)
 
 
+def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
+    simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
+    if simulator is not None:
+        check_same_day(day, simulator)
+    return running
+
+
 def stop_desk(address: DeskAddress, mode: Mode) -> None:
     """Stop a desk and wait until its lock is free; orders in the market stay there."""
-    import time
-
     try:
         os.kill(address.pid, signal.SIGTERM)
     except ProcessLookupError:
         return
     deadline = time.monotonic() + 10
-    while find_desk(mode) is not None:
+    while is_held(mode):
         if time.monotonic() > deadline:
             raise DeskBusy(f"the desk (process {address.pid}) does not stop", f"end it by hand: kill -9 {address.pid}")
         time.sleep(0.02)
@@ -132,17 +106,6 @@ def _as_error(said: dict[str, str]) -> KisnbError:
     return error
 
 
-def lock_or_fail(path: Path, what: str) -> IO[bytes]:
-    """An exclusive lock that lasts as long as the file stays open; raises DeskBusy when somebody holds it."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise DeskBusy(f"another desk holds {what}", "attach to it, or stop it with: kisnb desk stop") from None
-    return file
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
@@ -159,6 +122,11 @@ def main() -> int:
     try:
         day = msgspec.json.decode(options.day, type=SimulatedDay)
         lock = lock_or_fail(desk_folder(options.mode) / "lock", f"the {options.mode} account")
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}".encode())
+        lock.flush()
+        # Who finds the lock held must not take the address of a desk that is gone for ours.
+        (desk_folder(options.mode) / "address.json").unlink(missing_ok=True)
         asyncio.run(_serve(options.mode, day, options.fresh, say))
         lock.close()
     except KisnbError as e:

@@ -29,7 +29,7 @@ from kisnb.desk.protocol import (
 )
 from kisnb.errors import DeskError, KisnbError
 from kisnb.events import Event, SpeedSet, Trouble
-from kisnb.orders import Order, OrderState, Want
+from kisnb.orders import Order, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
@@ -53,8 +53,8 @@ from kisnb.trading.commands import (
     WatchCodes,
 )
 from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.order_book import UNDECIDED
 
-UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 Snap: TypeAlias = Callable[[int], Snapshot]
 
 
@@ -105,6 +105,7 @@ class DeskServer:
         self._batch: list[Event] = []
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[object]] = set()
+        self._pacing = asyncio.Lock()
 
     async def listen(self, path: Path) -> None:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything else runs on this loop
@@ -178,7 +179,7 @@ class DeskServer:
             if connection is not None:
                 self.connections.remove(connection)
                 self.left_alone_at = asyncio.get_running_loop().time()
-                await self._rewant(connection)
+                self._rewant(connection)
             writer.close()
             self._look()
 
@@ -187,6 +188,8 @@ class DeskServer:
         refused = None
         if not isinstance(hello, Hello) or not hmac.compare_digest(hello.secret, self._secret):
             refused = Refused("the desk does not know this session", "open the desk again")
+        elif self.closing.is_set():
+            refused = Refused("the desk is stopping", "open the desk again with %kis open")
         elif hello.version != VERSION:
             refused = Refused("the desk runs another version of kisnb", "stop it with: kisnb desk stop")
         if refused is not None:
@@ -220,26 +223,33 @@ class DeskServer:
             case Idle(seq=seq, wake=wake, waiting=waiting):
                 connection.handled, connection.wake, connection.waiting = seq, wake, waiting
                 if self.conductor is not None:
-                    self.conductor.caught_up(connection.name)
+                    if seq >= 0:
+                        self.conductor.caught_up(connection.name)
                     self.conductor.look()
             case FastForward(on=on):
                 connection.hurry = on
-                self.host.call(self._set_pace())
+                self._pace()
 
-    async def _rewant(self, gone: Connection) -> None:
-        if gone.wants and not self.closing.is_set():
-            self.host.broker.want(self._wants())
-        if gone.hurry:
-            await self._set_pace()
-
-    async def _set_pace(self) -> None:
-        """Lockstep while somebody is in a hurry, else the desk's own speed."""
-        if self.conductor is None or not self._speed:
+    def _rewant(self, gone: Connection) -> None:
+        if self.closing.is_set():
             return
-        speed = 0.0 if any(c.hurry for c in self.connections) else self._speed
-        if self.conductor.lockstep != (speed == 0):
-            await self.conductor.switch(speed)
-            self.publish(SpeedSet(self.host.clock.now(), speed))
+        if gone.wants:
+            self.host.broker.want(self._wants())
+            self._look(calls=True)
+        if gone.hurry:
+            self._pace()
+
+    def _pace(self) -> None:
+        if self.conductor is not None and self._speed:
+            self.host.call(self._set_pace(self.conductor))
+
+    async def _set_pace(self, conductor: Conductor) -> None:
+        """Lockstep while somebody is in a hurry, else the desk's own speed; one switch at a time."""
+        async with self._pacing:
+            speed = 0.0 if any(c.hurry for c in self.connections) else self._speed
+            if conductor.lockstep != (speed == 0):
+                await conductor.switch(speed)
+                self.publish(SpeedSet(self.host.clock.now(), speed))
 
     def _wants(self) -> list[Want]:
         wanted = {w: None for c in self.connections for w in c.wants}

@@ -29,7 +29,9 @@ class Uncrossed(NamedTuple):
 
 
 def single_price(
-    bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], reference: int,
+    bids: Sequence[tuple[int, int]],
+    asks: Sequence[tuple[int, int]],
+    reference: int,
 ) -> tuple[int, int]:
     """Price and volume of an auction of (price, shares) levels, best first; (``reference``, 0) when nothing crosses.
 

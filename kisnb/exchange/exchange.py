@@ -57,7 +57,7 @@ class _Stock:
         self.item = item
         self.book = LimitBook()
         self.tally = Tally()
-        self.lower, self.upper = ticks.limits(item.base, item.kind, day)
+        self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
         self.market_orders: list[int] = []
 
 
@@ -93,7 +93,14 @@ class Exchange:
         return said
 
     def enter(
-        self, now: Ns, code: str, order_id: int, side: Side, kind: OrderKind, qty: int, price: int | None = None,
+        self,
+        now: Ns,
+        code: str,
+        order_id: int,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int | None = None,
     ) -> list[Happening]:
         """A new order; a limit order has a price in won, a market order none. Ids are never used twice."""
         said = self.advance(now)
@@ -171,7 +178,7 @@ class Exchange:
             return "halted"
         if kind is OrderKind.MARKET:
             return None
-        if price is None or not ticks.on_grid(price, stock.item.kind, self._day):
+        if price is None or not ticks.on_grid(price, stock.item.kind, self._day, stock.item.board):
             return "tick"
         return None if stock.lower <= price <= stock.upper else "limit"
 
@@ -183,7 +190,14 @@ class Exchange:
         self._home[order_id] = stock
 
     def _match(
-        self, now: Ns, stock: _Stock, order_id: int, side: Side, price: int | None, qty: int, said: list[Happening],
+        self,
+        now: Ns,
+        stock: _Stock,
+        order_id: int,
+        side: Side,
+        price: int | None,
+        qty: int,
+        said: list[Happening],
     ) -> None:
         matches = stock.book.add(order_id, side, price, qty)
         if stock.book.left(order_id):
@@ -203,13 +217,32 @@ class Exchange:
         said.extend(OrderFilled(now, own, qty, price) for own in (maker, taker) if own > 0)
 
     def _traded(
-        self, now: Ns, stock: _Stock, price: int, qty: int, taker: Side | None, buy: int, sell: int,
+        self,
+        now: Ns,
+        stock: _Stock,
+        price: int,
+        qty: int,
+        taker: Side | None,
+        buy: int,
+        sell: int,
     ) -> Traded:
         tally, book = stock.tally, stock.book
         tally.add(price, qty)
         return Traded(
-            now, stock.item.code, price, qty, taker, buy, sell, tally.volume, tally.value, tally.open, tally.high,
-            tally.low, book.best_ask or 0, book.best_bid or 0,
+            now,
+            stock.item.code,
+            price,
+            qty,
+            taker,
+            buy,
+            sell,
+            tally.volume,
+            tally.value,
+            tally.open,
+            tally.high,
+            tally.low,
+            book.best_ask or 0,
+            book.best_bid or 0,
         )
 
     def _uncross(self, now: Ns, stock: _Stock) -> list[Happening]:

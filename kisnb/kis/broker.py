@@ -37,8 +37,16 @@ class KisBroker:
     """One account at one host. Call ``listen`` before ``start``."""
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials, clock: Clock, activity: Activity, *, cache: Path,
-        timeout: float = 10.0, can_order: bool = True, why_not: str = "",
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        clock: Clock,
+        activity: Activity,
+        *,
+        cache: Path,
+        timeout: float = 10.0,
+        can_order: bool = True,
+        why_not: str = "",
     ) -> None:
         """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered."""
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
@@ -46,9 +54,7 @@ class KisBroker:
         self._account = credentials.account_params
         self._clock = clock
         self._rest = Rest(endpoint, credentials, clock, activity, cache, timeout=timeout)
-        self._stream = Stream(
-            endpoint, credentials, self._rest, clock, activity, ack_seconds=min(timeout, ACK_SECONDS)
-        )
+        self._stream = Stream(endpoint, credentials, self._rest, clock, activity, ack_seconds=min(timeout, ACK_SECONDS))
         self._rest.on_events = self._stream.tell
 
     def __repr__(self) -> str:

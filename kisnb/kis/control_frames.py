@@ -70,7 +70,10 @@ class Ping(msgspec.Struct, frozen=True):
 
 def encode_request(request: Request) -> str:
     header = {
-        "approval_key": request.approval_key, "custtype": "P", "tr_type": request.tr_type, "content-type": "utf-8",
+        "approval_key": request.approval_key,
+        "custtype": "P",
+        "tr_type": request.tr_type,
+        "content-type": "utf-8",
     }
     body = {"input": {"tr_id": request.tr_id, "tr_key": request.tr_key}}
     return _json({"header": header, "body": body})
@@ -131,9 +134,13 @@ def decode_control(text: str) -> Ack | Ping:
     output = body.get("output")
     keys = output if isinstance(output, dict) else {}
     return Ack(
-        str(header.get("tr_id", "")), str(header.get("tr_key", "")), str(body["msg_cd"]),
-        str(body.get("msg1", "")).strip(), str(body.get("rt_cd", "")),
-        str(keys.get("key") or ""), str(keys.get("iv") or ""),
+        str(header.get("tr_id", "")),
+        str(header.get("tr_key", "")),
+        str(body["msg_cd"]),
+        str(body.get("msg1", "")).strip(),
+        str(body.get("rt_cd", "")),
+        str(keys.get("key") or ""),
+        str(keys.get("iv") or ""),
     )
 
 

@@ -21,11 +21,17 @@ _NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
 _NEEDED = ("appkey", "appsecret", "account", "hts_id")
 _YAML = {
     Mode.LIVE: {
-        "appkey": "my_app", "appsecret": "my_sec", "account": "my_acct_stock", "product": "my_prod",
+        "appkey": "my_app",
+        "appsecret": "my_sec",
+        "account": "my_acct_stock",
+        "product": "my_prod",
         "hts_id": "my_htsid",
     },
     Mode.PAPER: {
-        "appkey": "paper_app", "appsecret": "paper_sec", "account": "my_paper_stock", "product": "my_prod",
+        "appkey": "paper_app",
+        "appsecret": "paper_sec",
+        "account": "my_paper_stock",
+        "product": "my_prod",
         "hts_id": "my_htsid",
     },
 }

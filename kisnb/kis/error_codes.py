@@ -51,9 +51,7 @@ CODES: dict[str, Code] = {
     # gateway
     "EGW00001": Code("일시적 오류가 발생했습니다.", "temporary error", _WAIT, _MAYBE),
     "EGW00002": Code("서버 에러가 발생했습니다.", "server error", _WAIT, _MAYBE),
-    "EGW00003": Code(
-        "접근이 거부되었습니다.", "access denied", "see whether the API is still granted to your account"
-    ),
+    "EGW00003": Code("접근이 거부되었습니다.", "access denied", "see whether the API is still granted to your account"),
     "EGW00004": Code("권한을 부여받지 않은 고객입니다.", "customer not authorised", "apply for the Open API at KIS"),
     "EGW00101": Code("유효하지 않은 요청입니다.", "invalid request", _REPORT),
     "EGW00102": Code("AppKey는 필수입니다.", "appkey missing", _KEYS),
@@ -75,7 +73,8 @@ CODES: dict[str, Code] = {
     "EGW00205": Code("credentials_type이 유효하지 않습니다.(Bearer)", "the token is not sent as Bearer", _REPORT),
     "EGW00206": Code("API 사용 권한이 없습니다.", "no right to use this API", "apply for it at KIS"),
     "EGW00207": Code(
-        "IP 주소가 없거나 유효하지 않습니다.", "IP address missing or invalid",
+        "IP 주소가 없거나 유효하지 않습니다.",
+        "IP address missing or invalid",
         "corporate accounts register their address at KIS",
     ),
     "EGW00208": Code("고객유형(custtype)이 유효하지 않습니다.", "custtype invalid", _REPORT),
@@ -89,12 +88,8 @@ CODES: dict[str, Code] = {
     ),
     "EGW00300": Code("GW라우팅 중 오류가 발생했습니다.", "gateway routing error", _LOOK, _MAYBE),
     "EGW00301": Code("연결 시간이 초과되었습니다. 직전 거래를 반드시 확인하세요.", "connect timeout", _LOOK, _MAYBE),
-    "EGW00302": Code(
-        "거래시간이 초과되었습니다. 직전 거래를 반드시 확인하세요.", "transaction timeout", _LOOK, _MAYBE
-    ),
-    "EGW00303": Code(
-        "허용되지 않은 IP에서 호출하였습니다.", "IP address not allowed", "register this address at KIS"
-    ),
+    "EGW00302": Code("거래시간이 초과되었습니다. 직전 거래를 반드시 확인하세요.", "transaction timeout", _LOOK, _MAYBE),
+    "EGW00303": Code("허용되지 않은 IP에서 호출하였습니다.", "IP address not allowed", "register this address at KIS"),
     "EGW00304": Code("고객식별키가 유효하지 않습니다.", "customer key invalid", _KEYS),
     "EGW00316": Code(
         "조회 처리 중 오류 발생하였습니다. 재 조회 수행 부탁드립니다.", "error while looking it up", _WAIT, _MAYBE
@@ -129,20 +124,21 @@ CODES: dict[str, Code] = {
         "주문 가능한 수량을 초과했습니다.", "more shares than can be ordered or sold", "lower the quantity"
     ),
     "APBK0506": Code(
-        "주식주문호가단위 오류입니다.", "the price is off the tick grid, or beyond the day's limits",
+        "주식주문호가단위 오류입니다.",
+        "the price is off the tick grid, or beyond the day's limits",
         "use a price on the grid between the lower and the upper limit",
     ),
     "APBK0656": Code("해당 종목 정보가 없습니다.", "unknown stock", "check the code"),
     "APBK0918": Code("장운영시간이 아닙니다.", "the market is closed", "order while its session is open"),
-    "APBK0919": Code(
-        "장운영일자가 주문일과 상이합니다.", "not a trading day of this market", "order on a trading day"
-    ),
+    "APBK0919": Code("장운영일자가 주문일과 상이합니다.", "not a trading day of this market", "order on a trading day"),
     "APBK0927": Code(
-        "정정취소 가능수량이 없습니다.", "nothing is left to revise or cancel",
+        "정정취소 가능수량이 없습니다.",
+        "nothing is left to revise or cancel",
         "look at the orders of the day: it was filled, cancelled or expired",
     ),
     "APBK0952": Code(
-        "주문가능금액을 초과 했습니다", "more than the orderable cash",
+        "주문가능금액을 초과 했습니다",
+        "more than the orderable cash",
         "lower the quantity; market buys reserve the upper limit",
     ),
     "APBK1234": Code("보유수량이 부족합니다.", "holdings short", "lower the quantity"),
@@ -157,18 +153,14 @@ CODES: dict[str, Code] = {
     "40030000": Code(
         "모의투자 주문처리가 안되었습니다(호가단위 오류)", "the price is off the tick grid", "use a price on the grid"
     ),
-    "40070000": Code(
-        "모의투자 주문처리가 안되었습니다(매매불가 종목)", "not tradable in paper", "take another stock"
-    ),
+    "40070000": Code("모의투자 주문처리가 안되었습니다(매매불가 종목)", "not tradable in paper", "take another stock"),
     "40100000": Code("모의투자 영업일이 아닙니다.", "no trading day", "order on a trading day"),
     "40240000": Code("모의투자 잔고내역이 없습니다.", "no holdings"),
     "40310000": Code("모의투자 매수가능금액을 초과하였습니다.", "more than the orderable cash", "lower the quantity"),
     "40330000": Code("모의투자 정정/취소할 수량이 없습니다.", "nothing left to revise or cancel", _LOOK),
     "40570000": Code("모의투자 장시작전 입니다.", "the market is not open yet", "order while its session is open"),
     "40580000": Code("모의투자 장종료 입니다.", "the market is closed", "order while its session is open"),
-    "90000000": Code(
-        "모의투자에서는 해당업무가 제공되지 않습니다.", "not offered in paper", "use live or sim for it"
-    ),
+    "90000000": Code("모의투자에서는 해당업무가 제공되지 않습니다.", "not offered in paper", "use live or sim for it"),
     # WebSocket
     "OPSP0000": Code("SUBSCRIBE SUCCESS", "subscribed"),
     "OPSP0001": Code("UNSUBSCRIBE SUCCESS", "released"),

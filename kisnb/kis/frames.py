@@ -43,7 +43,10 @@ _TRADE = _names(
 )
 _NXT_TRADE = tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in _TRADE)
 _BOOK = (
-    "MKSC_SHRN_ISCD", "BSOP_HOUR", "HOUR_CLS_CODE", *_levels("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN"),
+    "MKSC_SHRN_ISCD",
+    "BSOP_HOUR",
+    "HOUR_CLS_CODE",
+    *_levels("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN"),
     *_names(
         "TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN OVTM_TOTAL_ASKP_RSQN OVTM_TOTAL_BIDP_RSQN ANTC_CNPR ANTC_CNQN ANTC_VOL"
         " ANTC_CNTG_VRSS ANTC_CNTG_VRSS_SIGN ANTC_CNTG_PRDY_CTRT ACML_VOL TOTAL_ASKP_RSQN_ICDC TOTAL_BIDP_RSQN_ICDC"
@@ -62,10 +65,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 _FEWEST = {tr_id: len(names) - (tr_id != BOOK_TRS[Venue.NXT]) for tr_id, names in COLUMNS.items()}
 """Columns before ``NEW_COLUMNS_FROM``."""
 _LONGEST_COUNT = 6
-_TEXTS = frozenset(_names(
-    "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN CNTG_CLS_CODE TRHT_YN HOUR_CLS_CODE MRKT_TRTM_CLS_CODE"
-    " MARKET_CLS_CODE NEW_MKOP_CLS_CODE OPRC_HOUR HGPR_HOUR LWPR_HOUR"
-))
+_TEXTS = frozenset(
+    _names(
+        "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN CNTG_CLS_CODE TRHT_YN HOUR_CLS_CODE"
+        " MRKT_TRTM_CLS_CODE MARKET_CLS_CODE NEW_MKOP_CLS_CODE OPRC_HOUR HGPR_HOUR LWPR_HOUR"
+    )
+)
 
 
 def columns(tr_id: str, day: date) -> tuple[str, ...]:
@@ -153,9 +158,17 @@ def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
         for i in range(0, len(fields), width):
             ticks.append(  # noqa: PERF401 - a partial list must not survive an error, and the loop is read more easily
                 Tick(
-                    _midnight(fields[i + 33]) + seconds_of(fields[i + 1]) * SECOND, fields[i], venue,
-                    int(fields[i + 2]), int(fields[i + 12]), _SIDES.get(fields[i + 21]), int(fields[i + 13]),
-                    int(fields[i + 14]), int(fields[i + 10] or 0), int(fields[i + 11] or 0), received,
+                    _midnight(fields[i + 33]) + seconds_of(fields[i + 1]) * SECOND,
+                    fields[i],
+                    venue,
+                    int(fields[i + 2]),
+                    int(fields[i + 12]),
+                    _SIDES.get(fields[i + 21]),
+                    int(fields[i + 13]),
+                    int(fields[i + 14]),
+                    int(fields[i + 10] or 0),
+                    int(fields[i + 11] or 0),
+                    received,
                 )
             )
     except ValueError:
@@ -205,10 +218,20 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
     """One record of the venue's trade channel; ``more`` are further columns by name."""
     day, tr_id = kst_day(tick.t), TRADE_TRS[tick.venue]
     values: dict[str, object] = {
-        "MKSC_SHRN_ISCD": tick.code, "STCK_CNTG_HOUR": hhmmss(tick.t), "STCK_PRPR": tick.price, "ASKP1": tick.ask,
-        "BIDP1": tick.bid, "CNTG_VOL": tick.qty, "ACML_VOL": tick.volume, "ACML_TR_PBMN": tick.value,
-        COLUMNS[tr_id][_SIDE_AT]: _CCLD_DVSN[tick.side], "BSOP_DATE": yyyymmdd(day), "NEW_MKOP_CLS_CODE": "20",
-        "TRHT_YN": "N", "HOUR_CLS_CODE": "0", "MARKET_CLS_CODE": "2",
+        "MKSC_SHRN_ISCD": tick.code,
+        "STCK_CNTG_HOUR": hhmmss(tick.t),
+        "STCK_PRPR": tick.price,
+        "ASKP1": tick.ask,
+        "BIDP1": tick.bid,
+        "CNTG_VOL": tick.qty,
+        "ACML_VOL": tick.volume,
+        "ACML_TR_PBMN": tick.value,
+        COLUMNS[tr_id][_SIDE_AT]: _CCLD_DVSN[tick.side],
+        "BSOP_DATE": yyyymmdd(day),
+        "NEW_MKOP_CLS_CODE": "20",
+        "TRHT_YN": "N",
+        "HOUR_CLS_CODE": "0",
+        "MARKET_CLS_CODE": "2",
     }
     return encode_record(tr_id, day, values | (dict(more) if more else {}))
 
@@ -217,8 +240,11 @@ def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list
     """One record of the venue's book channel; ``more`` are further columns by name."""
     tr_id = BOOK_TRS[depth.venue]
     values: dict[str, object] = {
-        "MKSC_SHRN_ISCD": depth.code, "BSOP_HOUR": hhmmss(depth.t), "HOUR_CLS_CODE": "0",
-        "TOTAL_ASKP_RSQN": sum(size for _, size in depth.asks), "TOTAL_BIDP_RSQN": sum(size for _, size in depth.bids),
+        "MKSC_SHRN_ISCD": depth.code,
+        "BSOP_HOUR": hhmmss(depth.t),
+        "HOUR_CLS_CODE": "0",
+        "TOTAL_ASKP_RSQN": sum(size for _, size in depth.asks),
+        "TOTAL_BIDP_RSQN": sum(size for _, size in depth.bids),
     }
     for price_name, size_name, side in (("ASKP", "ASKP_RSQN", depth.asks), ("BIDP", "BIDP_RSQN", depth.bids)):
         for i, (price, size) in enumerate(side[:LEVELS], start=1):

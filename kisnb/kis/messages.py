@@ -82,7 +82,11 @@ def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
 
 
 def encode_reply(
-    api: Api, values: Mapping[str, Row | Sequence[Row]], *, msg_cd: str = "", msg1: str = "",
+    api: Api,
+    values: Mapping[str, Row | Sequence[Row]],
+    *,
+    msg_cd: str = "",
+    msg1: str = "",
     ctx: tuple[str, str] = ("", ""),
 ) -> dict[str, Any]:
     """The body of a reply that went well.

@@ -65,9 +65,24 @@ def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> li
         change = CANCEL
     last = more.order_price if notice.kind == "filled" else 0
     first = [
-        more.cust_id, more.account, order_number(notice.number), order_number(notice.original), side_code(notice.side),
-        change, kind_code(more.kind), "0", notice.code, str(notice.qty), str(notice.price), hhmmss(notice.t), refused,
-        filled, accepted, notice.branch, str(more.order_qty), "",
+        more.cust_id,
+        more.account,
+        order_number(notice.number),
+        order_number(notice.original),
+        side_code(notice.side),
+        change,
+        kind_code(more.kind),
+        "0",
+        notice.code,
+        str(notice.qty),
+        str(notice.price),
+        hhmmss(notice.t),
+        refused,
+        filled,
+        accepted,
+        notice.branch,
+        str(more.order_qty),
+        "",
     ]
     exchange = executed_at_code(notice.venue)
     middle = ["0", exchange, "Y", ""] if layout == WIDE else [f"{exchange}Y"]

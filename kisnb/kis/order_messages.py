@@ -38,8 +38,13 @@ def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict
     """The body of order-cash; ``account`` is CANO and ACNT_PRDT_CD."""
     price = 0 if route.kind is OrderKind.MARKET else intent.price or 0
     return encode_params(
-        order_api(intent.side), **account, PDNO=intent.code, ORD_DVSN=kind_code(route.kind), ORD_QTY=intent.qty,
-        ORD_UNPR=price, EXCG_ID_DVSN_CD=venue_code(route.venue),
+        order_api(intent.side),
+        **account,
+        PDNO=intent.code,
+        ORD_DVSN=kind_code(route.kind),
+        ORD_QTY=intent.qty,
+        ORD_UNPR=price,
+        EXCG_ID_DVSN_CD=venue_code(route.venue),
     )
 
 
@@ -57,8 +62,13 @@ def revise_body(ref: OrderRef, qty: int, price: int, account: Mapping[str, str])
 
 def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> dict[str, str]:
     return encode_params(
-        APIS["order_rvsecncl"], **account, KRX_FWDG_ORD_ORGNO=ref.branch, ORGN_ODNO=order_number(ref.number),
-        ORD_DVSN=kind_code(OrderKind.LIMIT), EXCG_ID_DVSN_CD=venue_code(ref.venue), **values,
+        APIS["order_rvsecncl"],
+        **account,
+        KRX_FWDG_ORD_ORGNO=ref.branch,
+        ORGN_ODNO=order_number(ref.number),
+        ORD_DVSN=kind_code(OrderKind.LIMIT),
+        EXCG_ID_DVSN_CD=venue_code(ref.venue),
+        **values,
     )
 
 
@@ -82,23 +92,50 @@ def read_ref(reply: Reply, venue: Venue, now: Ns) -> OrderRef:
 def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL") -> dict[str, str]:
     """The query for all orders of a day, newest first; without ALL those of NXT and SOR are missing."""
     return encode_params(
-        APIS["inquire_daily_ccld"], **account, INQR_STRT_DT=yyyymmdd(day), INQR_END_DT=yyyymmdd(day),
-        SLL_BUY_DVSN_CD="00", PDNO="", ORD_GNO_BRNO="", ODNO="", CCLD_DVSN="00", INQR_DVSN="00", INQR_DVSN_1="",
-        INQR_DVSN_3="00", EXCG_ID_DVSN_CD=venue, CTX_AREA_FK100="", CTX_AREA_NK100="",
+        APIS["inquire_daily_ccld"],
+        **account,
+        INQR_STRT_DT=yyyymmdd(day),
+        INQR_END_DT=yyyymmdd(day),
+        SLL_BUY_DVSN_CD="00",
+        PDNO="",
+        ORD_GNO_BRNO="",
+        ODNO="",
+        CCLD_DVSN="00",
+        INQR_DVSN="00",
+        INQR_DVSN_1="",
+        INQR_DVSN_3="00",
+        EXCG_ID_DVSN_CD=venue,
+        CTX_AREA_FK100="",
+        CTX_AREA_NK100="",
     )
 
 
 def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
     """A row of ``output1`` of inquire-daily-ccld."""
     return {
-        "ord_dt": str(order.ref.day), "ord_gno_brno": order.ref.branch, "odno": order_number(order.ref.number),
-        "orgn_odno": order_number(order.original), "ord_dvsn_cd": kind_code(order.kind),
-        "ord_dvsn_name": KIND_NAME[order.kind], "sll_buy_dvsn_cd": side_code(order.side),
-        "sll_buy_dvsn_cd_name": SIDE_NAME[order.side], "pdno": order.code, "prdt_name": name, "ord_qty": order.qty,
-        "ord_unpr": order.price, "ord_tmd": hhmmss(order.t), "tot_ccld_qty": order.filled, "avg_prvs": order.average,
-        "tot_ccld_amt": order.filled * order.average, "cncl_yn": bool(order.cancelled), "cnc_cfrm_qty": order.cancelled,
-        "rmn_qty": order.leaves, "rjct_qty": order.rejected, "prdt_type_cd": "300",
-        "excg_dvsn_cd": EXCG_DVSN[order.ref.venue], "excg_id_dvsn_Cd": venue_code(order.ref.venue),
+        "ord_dt": str(order.ref.day),
+        "ord_gno_brno": order.ref.branch,
+        "odno": order_number(order.ref.number),
+        "orgn_odno": order_number(order.original),
+        "ord_dvsn_cd": kind_code(order.kind),
+        "ord_dvsn_name": KIND_NAME[order.kind],
+        "sll_buy_dvsn_cd": side_code(order.side),
+        "sll_buy_dvsn_cd_name": SIDE_NAME[order.side],
+        "pdno": order.code,
+        "prdt_name": name,
+        "ord_qty": order.qty,
+        "ord_unpr": order.price,
+        "ord_tmd": hhmmss(order.t),
+        "tot_ccld_qty": order.filled,
+        "avg_prvs": order.average,
+        "tot_ccld_amt": order.filled * order.average,
+        "cncl_yn": bool(order.cancelled),
+        "cnc_cfrm_qty": order.cancelled,
+        "rmn_qty": order.leaves,
+        "rjct_qty": order.rejected,
+        "prdt_type_cd": "300",
+        "excg_dvsn_cd": EXCG_DVSN[order.ref.venue],
+        "excg_id_dvsn_Cd": venue_code(order.ref.venue),
     }
 
 
@@ -107,7 +144,9 @@ def order_totals(orders: list[OrderRow]) -> dict[str, object]:
     filled = sum(o.filled for o in orders)
     value = sum(o.filled * o.average for o in orders)
     return {
-        "tot_ord_qty": sum(o.qty for o in orders), "tot_ccld_qty": filled, "tot_ccld_amt": value,
+        "tot_ord_qty": sum(o.qty for o in orders),
+        "tot_ccld_qty": filled,
+        "tot_ccld_amt": value,
         "pchs_avg_pric": value / filled if filled else 0.0,
     }
 
@@ -118,8 +157,17 @@ def read_order(row: Mapping[str, str]) -> OrderRow:
     venue = read_venue(row.get("excg_id_dvsn_cd", ""))
     ref = OrderRef(day_number(day), row.get("ord_gno_brno", "").strip(), whole(row, "odno"), venue)
     return OrderRow(
-        ref, whole(row, "orgn_odno"), row.get("pdno", "").strip(), read_side(row.get("sll_buy_dvsn_cd", "")),
-        read_kind(row.get("ord_dvsn_cd", "")), whole(row, "ord_qty"), whole(row, "ord_unpr"),
-        whole(row, "tot_ccld_qty"), whole(row, "avg_prvs"), whole(row, "rmn_qty"), whole(row, "cnc_cfrm_qty"),
-        whole(row, "rjct_qty"), moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
+        ref,
+        whole(row, "orgn_odno"),
+        row.get("pdno", "").strip(),
+        read_side(row.get("sll_buy_dvsn_cd", "")),
+        read_kind(row.get("ord_dvsn_cd", "")),
+        whole(row, "ord_qty"),
+        whole(row, "ord_unpr"),
+        whole(row, "tot_ccld_qty"),
+        whole(row, "avg_prvs"),
+        whole(row, "rmn_qty"),
+        whole(row, "cnc_cfrm_qty"),
+        whole(row, "rjct_qty"),
+        moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
     )

@@ -14,8 +14,16 @@ MARKET_DIV = {Venue.KRX: "J", Venue.NXT: "NX", Venue.SOR: "UN"}
 HALTED = "58"
 """iscd_stat_cls_code of a stock whose trading is halted."""
 _QUOTE = {
-    "price": "stck_prpr", "base": "stck_sdpr", "open": "stck_oprc", "high": "stck_hgpr", "low": "stck_lwpr",
-    "volume": "acml_vol", "value": "acml_tr_pbmn", "upper": "stck_mxpr", "lower": "stck_llam", "tick": "aspr_unit",
+    "price": "stck_prpr",
+    "base": "stck_sdpr",
+    "open": "stck_oprc",
+    "high": "stck_hgpr",
+    "low": "stck_lwpr",
+    "volume": "acml_vol",
+    "value": "acml_tr_pbmn",
+    "upper": "stck_mxpr",
+    "lower": "stck_llam",
+    "tick": "aspr_unit",
     "listed_shares": "lstn_stcn",
 }
 """Attribute of ``Quote`` → field of inquire-price."""
@@ -64,8 +72,13 @@ def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
             book[f"{side}p{i}"] = price
             book[f"{side}p_rsqn{i}"] = size
     expected: dict[str, object] = {
-        "stck_prpr": quote.price, "stck_oprc": quote.open, "stck_hgpr": quote.high, "stck_lwpr": quote.low,
-        "stck_sdpr": quote.base, "stck_shrn_iscd": quote.code, "vi_cls_code": "N",
+        "stck_prpr": quote.price,
+        "stck_oprc": quote.open,
+        "stck_hgpr": quote.high,
+        "stck_lwpr": quote.low,
+        "stck_sdpr": quote.base,
+        "stck_shrn_iscd": quote.code,
+        "vi_cls_code": "N",
     }
     return {"output1": book, "output2": expected}
 

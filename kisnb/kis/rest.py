@@ -50,7 +50,13 @@ class Rest:
     """One host, one account. Nothing that it raises or logs shows a secret."""
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials, clock: Clock, activity: Activity, cache: Path, *,
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        clock: Clock,
+        activity: Activity,
+        cache: Path,
+        *,
         timeout: float = 10.0,
     ) -> None:
         self._endpoint = endpoint
@@ -170,8 +176,11 @@ class Rest:
     def _headers(self, api: Api, token: Token, tr_cont: str) -> dict[str, str]:
         keys = self._credentials
         return {
-            "authorization": f"Bearer {token.text}", "appkey": keys.appkey.reveal(),
-            "appsecret": keys.appsecret.reveal(), "tr_id": api.tr_id(self._endpoint.persona), "tr_cont": tr_cont,
+            "authorization": f"Bearer {token.text}",
+            "appkey": keys.appkey.reveal(),
+            "appsecret": keys.appsecret.reveal(),
+            "tr_id": api.tr_id(self._endpoint.persona),
+            "tr_cont": tr_cont,
             "custtype": "P",
         }
 
@@ -181,8 +190,13 @@ class Rest:
         data = msgspec.json.encode(params) if api.post else None
         try:
             async with self.http.request(
-                api.method, self._endpoint.rest + api.path, params=None if api.post else params, data=data,
-                headers={**headers, "content-type": CONTENT_TYPE}, timeout=timeout, allow_redirects=False,
+                api.method,
+                self._endpoint.rest + api.path,
+                params=None if api.post else params,
+                data=data,
+                headers={**headers, "content-type": CONTENT_TYPE},
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
                 return _Answer(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
         # The originals show the request's address, and with it the account number.

@@ -51,8 +51,15 @@ class Stream:
     """Calls ``on_events`` once per frame that says something, with all its events."""
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials, rest: Rest, clock: Clock, activity: Activity, *,
-        jitter: Callable[[], float] = random.random, ack_seconds: float = ACK_SECONDS,
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        rest: Rest,
+        clock: Clock,
+        activity: Activity,
+        *,
+        jitter: Callable[[], float] = random.random,
+        ack_seconds: float = ACK_SECONDS,
     ) -> None:
         """``ack_seconds`` of wall time after which a subscription counts as unanswered."""
         self._endpoint = endpoint
@@ -143,7 +150,9 @@ class Stream:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     socket = await self._rest.http.ws_connect(
-                        self._endpoint.ws.rstrip("/") + PATH, heartbeat=None, decode_text=False,
+                        self._endpoint.ws.rstrip("/") + PATH,
+                        heartbeat=None,
+                        decode_text=False,
                         timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                     )
             except (aiohttp.ClientError, TimeoutError, OSError) as e:

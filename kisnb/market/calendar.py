@@ -1,14 +1,30 @@
-"""Trading days of the Korea Exchange: the ``holidays`` library, and corrections with a source each."""
+"""Trading days of the Korea Exchange: the ``holidays`` library, corrections with a source each, a file of one's own.
+
+Emergency holidays are declared at short notice. ``use(read_overrides(folder))`` adds what a local ``calendar.toml``
+says, for the whole process and before the first look-up that it concerns:
+
+    [closed]
+    2027-03-10 = "presidential election"
+    [open]
+    2027-05-03 = "KRX notice of 2027-04-01"
+    [hour_later]
+    2027-11-18 = "college entrance exam"
+"""
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date, timedelta
 from functools import lru_cache
+from pathlib import Path
+
+import msgspec
 
 from kisnb.errors import ConfigError
 
 FIRST_YEAR, LAST_YEAR = 2001, 2027
 """Years whose holidays are known: compared with every traded day of 2001 to 2023, announced up to 2027."""
+OVERRIDES = "calendar.toml"
 
 CLOSED: dict[date, str] = {
     date(2026, 6, 3): "local elections; KRX notice of 2026-05-20",
@@ -18,10 +34,109 @@ CLOSED: dict[date, str] = {
 }
 """Closed, whatever the library of the day says."""
 
+EXAM_DAYS: frozenset[date] = frozenset(
+    date(year, month, day)
+    for year, month, day in (
+        (2001, 11, 7),
+        (2002, 11, 6),
+        (2003, 11, 5),
+        (2004, 11, 17),
+        (2005, 11, 23),
+        (2006, 11, 16),
+        (2007, 11, 15),
+        (2008, 11, 13),
+        (2009, 11, 12),
+        (2010, 11, 18),
+        (2011, 11, 10),
+        (2012, 11, 8),
+        (2013, 11, 7),
+        (2014, 11, 13),
+        (2015, 11, 12),
+        (2016, 11, 17),
+        (2017, 11, 16),
+        (2017, 11, 23),
+        (2018, 11, 15),
+        (2019, 11, 14),
+        (2020, 12, 3),
+        (2021, 11, 18),
+        (2022, 11, 17),
+        (2023, 11, 16),
+        (2024, 11, 14),
+        (2025, 11, 13),
+        (2026, 11, 19),
+        (2027, 11, 18),
+    )
+)
+"""College entrance exam (수능): everything an hour later. Source: exchange_calendars 4.13 up to 2020, then the ministry
+of education; in 2017 an earthquake moved the exam by a week when the hours of both days had been announced."""
+
+
+class Overrides(msgspec.Struct, frozen=True):
+    """What somebody here knows better than kisnb: dates with a reason each."""
+
+    closed: dict[date, str] = {}
+    open: dict[date, str] = {}
+    hour_later: dict[date, str] = {}
+
+    def __post_init__(self) -> None:
+        for day in self.closed:
+            if day in self.open or day in self.hour_later:
+                other = "open" if day in self.open else "hour_later"
+                raise ConfigError(f"{day} stands under [closed] and under [{other}]", "keep one of the two")
+        for day in (*self.open, *self.hour_later):
+            if day.weekday() >= 5:
+                raise ConfigError(f"{day} is a {day:%A}, on which KRX never trades", "correct the date")
+
+
+_local = Overrides()
+_edition = 0
+
+
+def use(overrides: Overrides) -> None:
+    """Let ``overrides`` replace what this process held before; ``Overrides()`` takes all back."""
+    global _local, _edition
+    _local, _edition = overrides, _edition + 1
+
+
+def edition() -> int:
+    """How often the overrides changed: whoever caches what follows from the calendar caches it under this number."""
+    return _edition
+
+
+def read_overrides(folder: Path) -> Overrides:
+    """What ``calendar.toml`` in ``folder`` says; nothing when there is no such file.
+
+    Raises ConfigError for a file that cannot be read, an unknown section, a wrong date, and contradictions.
+    """
+    path = folder / OVERRIDES
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(found, _KnownSections, str_keys=True)
+    except FileNotFoundError:
+        return Overrides()
+    except ConfigError as e:
+        raise ConfigError(f"{path} contradicts itself: {e.text}", e.cure) from e
+    except msgspec.ValidationError as e:
+        cure = 'write dates under [closed], [open] or [hour_later] as 2027-03-10 = "why"'
+        raise ConfigError(f"{path} is wrong: {e}", cure) from e
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise ConfigError(f"{path} cannot be read: {e}", "correct the file, or remove it") from e
+
+
+class _KnownSections(Overrides, frozen=True, forbid_unknown_fields=True):
+    """A misspelt section is an error, not a section without meaning."""
+
 
 def is_trading_day(day: date) -> bool:
     """Whether KRX trades on ``day``. Raises ConfigError for a year whose holidays are not known."""
-    return day.weekday() < 5 and day not in CLOSED and day not in _holidays(day.year)
+    if day in _local.open:
+        return True
+    return day.weekday() < 5 and day not in CLOSED and day not in _local.closed and day not in _holidays(day.year)
+
+
+def is_hour_later(day: date) -> bool:
+    """Whether all hours of ``day`` are shifted by one: the college entrance exam."""
+    return day in EXAM_DAYS or day in _local.hour_later
 
 
 def last_trading_day(on_or_before: date) -> date:

@@ -13,6 +13,7 @@ import msgspec
 
 from kisnb.errors import ConfigError
 from kisnb.market import ticks
+from kisnb.market.session_table import Certainty
 from kisnb.terms import Board, Kind, Side, Venue
 
 _PPB = 1_000_000_000
@@ -25,6 +26,7 @@ class TaxRow(NamedTuple):
     kospi: int
     kosdaq: int
     source: str
+    certainty: Certainty = "A"
 
 
 TAXES: tuple[TaxRow, ...] = (
@@ -72,9 +74,9 @@ class CostModel(msgspec.Struct, frozen=True):
 
     def break_even(self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX) -> int:
         """The lowest price on the grid at which selling ``qty`` shares brings in ``cost`` won after fee and tax."""
-        price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day)
+        price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
         while (value := price * qty) - self.fee(value, venue, kind) - self.tax(value, day, kind, board) < cost:
-            price = ticks.step(price, 1, kind, day)
+            price = ticks.step(price, 1, kind, day, board)
         return price
 
 

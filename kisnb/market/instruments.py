@@ -36,6 +36,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     halted: bool = False
     nxt: bool = False
     """Whether Nextrade lists it; False when unknown."""
+    preferred: bool = False
+    """A preferred share (우선주)."""
 
 
 class Universe:
@@ -84,6 +86,21 @@ class Universe:
                 ranked.append((name != wanted, at, len(name), item.code, item))
         return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
 
+    def common_of(self, code: str) -> Instrument | None:
+        """The common share that belongs to a preferred one; None for all others. Raises UnknownInstrument."""
+        item = self.get(code)
+        return next((other for other in self._family(item) if not other.preferred), None) if item.preferred else None
+
+    def preferred_of(self, code: str) -> tuple[Instrument, ...]:
+        """The preferred shares that belong to a common one. Raises UnknownInstrument."""
+        item = self.get(code)
+        return () if item.preferred else tuple(other for other in self._family(item) if other.preferred)
+
+    def _family(self, item: Instrument) -> list[Instrument]:
+        # shares of one company differ in the last character of the code alone
+        others = (o for o in self if o.code[:5] == item.code[:5] and o.code != item.code)
+        return sorted((o for o in others if o.kind is Kind.STOCK is item.kind), key=lambda o: o.code)
+
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self._by_code.values())
 
@@ -117,12 +134,25 @@ def initials_of(name: str) -> str:
     )
 
 
+def is_preferred(code: str, kind: Kind) -> bool:
+    """Whether a code is that of a preferred share: those end in 5, 7, 9, K, L or M; common shares end in 0."""
+    return kind is Kind.STOCK and code[-1:] in tuple("579KLM")
+
+
 def _folded(text: str) -> str:
     return "".join(text.casefold().split())
 
 
 def _packaged_row(row: dict[str, str]) -> Instrument:
+    kind = Kind(row["kind"])
     return Instrument(
-        code=row["code"], name=row["name"], board=Board(row["board"]), kind=Kind(row["kind"]),
-        shares=int(row["shares"]), base=int(row["base"]), volume=int(row["volume"]), nxt=row["nxt"] == "1",
+        code=row["code"],
+        name=row["name"],
+        board=Board(row["board"]),
+        kind=kind,
+        shares=int(row["shares"]),
+        base=int(row["base"]),
+        volume=int(row["volume"]),
+        nxt=row["nxt"] == "1",
+        preferred=is_preferred(row["code"], kind),
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from kisnb.errors import ConfigError
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument
+from kisnb.market.instruments import Instrument, is_preferred
 from kisnb.terms import Board, Kind
 
 if TYPE_CHECKING:
@@ -88,9 +88,19 @@ def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
 
 
 def _instrument(
-    code: str, name: str, board: Board, kind: Kind, shares: int, base: int, volume: int, halted: bool, day: date,
+    code: str,
+    name: str,
+    board: Board,
+    kind: Kind,
+    shares: int,
+    base: int,
+    volume: int,
+    halted: bool,
+    day: date,
 ) -> Instrument:
-    return Instrument(code, name, board, kind, shares, ticks.nearest(base, kind, day), volume, halted)
+    price = ticks.nearest(base, kind, day, board)
+    preferred = is_preferred(code, kind)
+    return Instrument(code, name, board, kind, shares, price, volume, halted, preferred=preferred)
 
 
 def _snapped(kind: Kind, day: date, opened: int, high: int, low: int, close: int, volume: int) -> DailyBar:

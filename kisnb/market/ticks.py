@@ -1,6 +1,6 @@
-"""Tick grid and daily price limits, by date and instrument kind; all prices in won.
+"""Tick grid and daily price limits, by date, instrument kind and board; all prices in won.
 
-Before 2023-01-25 KOSDAQ capped its tick at 100 won; that table is not here: both boards follow KOSPI's.
+``day`` None means the newest rules. The board matters before 2023-01-25 alone: KOSDAQ's tick ended at 100 won.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from kisnb.terms import Kind, Side
+from kisnb.market.session_table import Certainty
+from kisnb.terms import Board, Kind, Side
 
 
 class Grid(NamedTuple):
@@ -20,17 +21,27 @@ class Grid(NamedTuple):
     starts: tuple[int, ...]
     sizes: tuple[int, ...]
     source: str
+    certainty: Certainty = "A"
 
 
-STOCK_GRIDS: tuple[Grid, ...] = (
-    Grid(date.min, (0, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
-         "KRX rule until 2023-01-24, KOSPI"),
-    Grid(date(2023, 1, 25), (0, 2_000, 5_000, 20_000, 50_000, 200_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
-         "KRX rule since 2023-01-25, KOSPI and KOSDAQ alike"),
-)
+_ALIKE = Grid(
+    date(2023, 1, 25), (0, 2_000, 5_000, 20_000, 50_000, 200_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
+    "KRX rule since 2023-01-25, KOSPI and KOSDAQ alike",
+)  # fmt: skip
+STOCK_GRIDS: dict[Board, tuple[Grid, ...]] = {
+    Board.KOSPI: (
+        Grid(date.min, (0, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
+             "KRX rule until 2023-01-24, KOSPI"),
+        _ALIKE,
+    ),
+    Board.KOSDAQ: (
+        Grid(date.min, (0, 1_000, 5_000, 10_000, 50_000), (1, 5, 10, 50, 100), "KRX rule until 2023-01-24, KOSDAQ"),
+        _ALIKE,
+    ),
+}  # fmt: skip
 FUND_GRIDS: tuple[Grid, ...] = (
-    Grid(date.min, (0,), (5,), "KRX rule for ETF and ETN until 2023-12-08"),
-    Grid(date(2023, 12, 11), (0, 2_000), (1, 5), "KRX rule for ETF and ETN since 2023-12-11"),
+    Grid(date.min, (0,), (5,), "KRX rule for ETF and ETN until 2023-12-08", "B"),
+    Grid(date(2023, 12, 11), (0, 2_000), (1, 5), "KRX rule for ETF and ETN since 2023-12-11", "B"),
 )
 LIMITS: tuple[tuple[date, int, str], ...] = (
     (date.min, 15, "KRX rule until 2015-06-12"),
@@ -39,54 +50,54 @@ LIMITS: tuple[tuple[date, int, str], ...] = (
 """Since when, percent of the base price, source."""
 
 
-def tick_size(price: int, kind: Kind, day: date | None = None) -> int:
-    """The tick at ``price``; ``day`` None means the newest rules."""
-    grid = _grid(kind, day)
+def tick_size(price: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
+    """The tick at ``price``."""
+    grid = _grid(kind, day, board)
     return grid.sizes[bisect_right(grid.starts, price) - 1] if price > 0 else grid.sizes[0]
 
 
-def on_grid(price: int, kind: Kind, day: date | None = None) -> bool:
+def on_grid(price: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> bool:
     """Whether an order may stand at ``price``."""
-    return price > 0 and price % tick_size(price, kind, day) == 0
+    return price > 0 and price % tick_size(price, kind, day, board) == 0
 
 
-def snap(price: int, side: Side, kind: Kind, day: date | None = None) -> int:
+def snap(price: int, side: Side, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
     """The nearest price on the grid that is not worse for the one who orders: a buy rounds down, a sell up."""
-    tick = tick_size(price, kind, day)
+    tick = tick_size(price, kind, day, board)
     down = price - price % tick
     if down == price or side is Side.BUY:
         return max(down, tick)
     return down + tick
 
 
-def nearest(price: float, kind: Kind, day: date | None = None) -> int:
+def nearest(price: float, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
     """The price on the grid that is nearest to ``price``, halves up."""
-    tick = tick_size(int(price), kind, day)
+    tick = tick_size(int(price), kind, day, board)
     return max(int(price / tick + 0.5) * tick, tick)
 
 
-def step(price: int, n: int, kind: Kind, day: date | None = None) -> int:
+def step(price: int, n: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
     """The price ``n`` ticks above (below, when negative) a price on the grid; 0 when the grid ends below."""
     for _ in range(n):
-        price += tick_size(price, kind, day)
+        price += tick_size(price, kind, day, board)
     for _ in range(-n):
-        price -= tick_size(price - 1, kind, day)
+        price -= tick_size(price - 1, kind, day, board)
         if price <= 0:
             return 0
     return price
 
 
-def limits(base: int, kind: Kind, day: date | None = None) -> tuple[int, int]:
+def limits(base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> tuple[int, int]:
     """Lower and upper limit price of a day with base price ``base``, rounded toward the base."""
     percent = next(p for since, p, _ in reversed(LIMITS) if day is None or since <= day)
-    lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day)
-    upper = snap(base * (100 + percent) // 100, Side.BUY, kind, day)
+    lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day, board)
+    upper = snap(base * (100 + percent) // 100, Side.BUY, kind, day, board)
     return lower, upper
 
 
 @lru_cache(maxsize=256)
-def _grid(kind: Kind, day: date | None) -> Grid:
-    grids = STOCK_GRIDS if kind is Kind.STOCK else FUND_GRIDS
+def _grid(kind: Kind, day: date | None, board: Board) -> Grid:
+    grids = STOCK_GRIDS[board] if kind is Kind.STOCK else FUND_GRIDS
     if day is None:
         return grids[-1]
     return next(grid for grid in reversed(grids) if grid.since <= day)

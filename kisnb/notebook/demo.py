@@ -37,7 +37,9 @@ def main(report: Path) -> int:
     print(f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}")
     began = time.monotonic()
     where = {"metadata": {"path": report.parent}}
-    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources=where)
+    client = NotebookClient(
+        notebook, timeout=900, kernel_name="python3", resources=where, extra_arguments=["--log-level=ERROR"]
+    )
     done = threading.Event()
     shown = threading.Thread(target=_show_clock, args=(done,), daemon=True)
     shown.start()

@@ -91,8 +91,13 @@ def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
 
     session = kis.require()
     schema = {
-        "code": pl.String, "name": pl.String, "quantity": pl.Int64, "average": pl.Float64, "cost": pl.Int64,
-        "realised": pl.Int64, "realised_net": pl.Int64,
+        "code": pl.String,
+        "name": pl.String,
+        "quantity": pl.Int64,
+        "average": pl.Float64,
+        "cost": pl.Int64,
+        "realised": pl.Int64,
+        "realised_net": pl.Int64,
     }
     rows = [
         (p.code, session.universe.get(p.code).name, p.qty, p.average, p.cost, p.realised, p.realised_net)
@@ -160,7 +165,9 @@ def _report(kis: KisMagics, _door: Any, typed: Typed) -> object:
 
 
 async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
-    await kis.require().halt(typed.text(0) or "typed in the notebook")
+    reason = typed.text(0) or "typed in the notebook"
+    session = kis.require()
+    await (session.resume("typed in the notebook") if reason == "off" else session.halt(reason))
 
 
 def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
@@ -239,7 +246,7 @@ def _table() -> dict[str, Verb]:
         Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
         Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),
         Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
-        Verb("halt", usage("[REASON ...]"), "stop all trading of this desk: cancels only from now on", _halt),
+        Verb("halt", usage("[off|REASON ...]"), "no new order passes on this desk, only cancels; off lifts it", _halt),
         Verb("close", usage(""), "leave the desk; it stays up, and orders in the market stay there", _close),
         Verb("help", usage("[VERB]"), "this list", _help, blocking=True, needs_session=False),
     ]  # fmt: skip

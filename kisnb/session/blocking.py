@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kisnb.errors import DeskError
 from kisnb.events import Depth, Quote
-from kisnb.orders import Account, Order
+from kisnb.orders import Account, Order, OrderState
+from kisnb.session.typed import orders_named, verdict
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import AccountIs, AccountNow, CancelOrder, Decided, DepthOf, OutcomeOf, QuoteOf
+from kisnb.trading.commands import (
+    AccountIs,
+    AccountNow,
+    CancelOrder,
+    Decided,
+    DepthOf,
+    OutcomeOf,
+    Query,
+    QuoteOf,
+    Reply,
+)
 from kisnb.trading.order_book import OrderBook
 
 if TYPE_CHECKING:
@@ -19,21 +31,21 @@ if TYPE_CHECKING:
 
 
 class Blocking:
-    """Each call returns its result, or raises what the awaited one raises; TimeoutError when the desk stays silent."""
+    """Each call returns its result, or raises what the awaited one raises; DeskError when the desk stays silent."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def quote(self, code: str) -> Quote:
-        return self._session.named(self._session.ask_blocking(QuoteOf(self._session.universe.get(code).code)))
+        return self._session.named(self._asked(QuoteOf(self._session.universe.get(code).code)))
 
     def depth(self, code: str) -> Depth:
-        reply = self._session.ask_blocking(DepthOf(self._session.universe.get(code).code))
+        reply = self._asked(DepthOf(self._session.universe.get(code).code))
         assert isinstance(reply, Depth)
         return reply
 
     def balance(self) -> Account:
-        reply = self._session.ask_blocking(AccountNow())
+        reply = self._asked(AccountNow())
         assert isinstance(reply, AccountIs)
         return reply.account
 
@@ -68,9 +80,15 @@ class Blocking:
 
     def cancel(self, what: Order | int | str) -> list[Order]:
         """Hands the cancels to the desk; their outcome shows in the book when the cell has ended."""
-        orders = self._session.pick(what)
+        orders = orders_named(self._session.books, what)
         self._session.tell([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
+
+    def _asked(self, query: Query) -> Reply:
+        try:
+            return self._session.ask_blocking(query)
+        except TimeoutError as e:
+            raise DeskError(str(e), "ask again, or open the desk again with %kis open") from None
 
     def _order(
         self,
@@ -86,6 +104,9 @@ class Blocking:
         session = self._session
         intent = session.intent(side, code, qty, price, venue=venue, kind=kind, key=key, again=again)
         order = session.begin(intent)
-        decided = session.ask_blocking(OutcomeOf(order.key))
+        try:
+            decided = session.ask_blocking(OutcomeOf(order.key))
+        except TimeoutError as e:
+            return verdict(order, OrderState.UNKNOWN, str(e), "")
         assert isinstance(decided, Decided)
-        return session.verdict(decided.state, order, decided.text, decided.msg_cd)
+        return verdict(order, decided.state, decided.text, decided.msg_cd)

@@ -38,14 +38,20 @@ async def connect(
         wanted = Mode(mode)
     except ValueError:
         raise BadInput(f"{mode!r} is no mode", "open sim, paper or live") from None
+    if seed is not None and not isinstance(seed, int):
+        raise BadInput(f"{seed!r} is no seed", "give a whole number, such as 7")
     day = SimulatedDay(seed, _date(date), _time(start))
     if wanted is not Mode.SIM and (day != SimulatedDay() or fresh):
         raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
     if quotes is not None:
         raise ConfigError("quotes of another account cannot be mixed in", "leave quotes out")
     client, snapshot = await _attached(wanted, day, fresh)
-    universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
-    return Session(client, snapshot, universe)
+    try:
+        universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
+        return Session(client, snapshot, universe)
+    except BaseException:
+        client.close()
+        raise
 
 
 async def _attached(mode: Mode, day: SimulatedDay, fresh: bool) -> tuple[DeskClient, Snapshot]:
@@ -56,9 +62,9 @@ async def _attached(mode: Mode, day: SimulatedDay, fresh: bool) -> tuple[DeskCli
         client = DeskClient(address)
         try:
             return client, await client.attach()
-        except DeskLost:
+        except BaseException as e:
             client.close()
-            if asyncio.get_running_loop().time() > deadline:
+            if not isinstance(e, DeskLost) or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.1)
 

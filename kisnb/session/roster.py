@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.errors import BadInput, DeskBusy
+from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.events import Event
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, AgentState
@@ -46,7 +47,7 @@ class Roster:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._runners: dict[str, AgentRunner] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], AgentRunner] = {}
 
     def __iter__(self) -> Iterator[AgentView]:
         return (self._view(r) for r in self._runners.values())
@@ -70,6 +71,7 @@ class Roster:
         self._runners[runner.id] = runner
         await self._session.watch(runner.agent.code)
         self._session.tell(runner.start(self._session.now))
+        self._session.agents_moved()
         self._session.changed()
         return self._view(runner)
 
@@ -77,6 +79,7 @@ class Roster:
         """No more decisions; its open orders are cancelled."""
         runner = self._runner(agent_id)
         runner.stop()
+        self._cancel_tasks(runner)
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:
             await self._session.cancel(order)
         self._session.changed()
@@ -106,7 +109,8 @@ class Roster:
         """Hand one event to every agent; what they decide goes to the desk at once, in order."""
         for runner in tuple(self._runners.values()):
             commands = runner.deliver(event, now)
-            if commands:
+            # A desk that is lost is told by the session to those who wait; the other events must be handled still.
+            with suppress(DeskLost):
                 self._session.tell(commands)
 
     def next_wake(self) -> Ns | None:
@@ -165,15 +169,23 @@ class Roster:
 
     def _foreign(self, coroutine: Coroutine[Any, Any, None], runner: AgentRunner) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name=f"agent {runner.id}")
-        self._tasks.add(task)
-        task.add_done_callback(lambda t: self._foreign_done(t, runner))
+        self._tasks[task] = runner
+        task.add_done_callback(self._foreign_done)
 
-    def _foreign_done(self, task: asyncio.Task[None], runner: AgentRunner) -> None:
-        self._tasks.discard(task)
+    def _foreign_done(self, task: asyncio.Task[None]) -> None:
+        runner = self._tasks.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             runner.failed(error)
-        self._session.tell(runner.take_commands())
+            self._cancel_tasks(runner)
+        with suppress(DeskLost):
+            self._session.tell(runner.take_commands())
+        self._session.agents_moved()
         self._session.changed()
+
+    def _cancel_tasks(self, runner: AgentRunner) -> None:
+        for task, owner in self._tasks.items():
+            if owner is runner:
+                task.cancel("the agent stops")
 
     def _runner(self, agent_id: str) -> AgentRunner:
         if agent_id not in self._runners:

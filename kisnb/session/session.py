@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day, parse_time
-from kisnb.errors import BadInput, LinkLost, NotOpen, OrderDenied, OrderRejected, OrderUnknown
+from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
+from kisnb.errors import DeskLost, LinkLost, NotOpen
 from kisnb.events import (
+    ClockMoved,
     Depth,
     Event,
     HaltSet,
-    IntentRepeated,
     LinkUp,
     OrderFact,
     Quote,
@@ -30,11 +29,12 @@ from kisnb.events import (
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
-from kisnb.orders import PENDING, Account, Intent, Order, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Want
 from kisnb.session import order_keys
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
+from kisnb.session.typed import check_same, orders_named, seconds_of_day, typed_intent, verdict
 from kisnb.session.waits import Waits
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.commands import (
@@ -54,7 +54,7 @@ from kisnb.trading.commands import (
 )
 from kisnb.trading.desk_core import State, same_wish
 from kisnb.trading.desk_port import Desk, Snapshot
-from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.risk import Rules
 
 if TYPE_CHECKING:
@@ -88,12 +88,13 @@ class Session:
         self._desk = desk
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
-        self._repeated: dict[str, IntentRepeated] = {}
         self._wants: dict[Want, None] = {}
         self._listeners: list[Callable[[], None]] = []
         self._said: Idle | None = None
         self._reporting = False
         self._closed = False
+        self._agents_wake: Ns | None = None
+        self._agents_alarm: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
         self._loop.call_soon(self._pump)
@@ -199,7 +200,9 @@ class Session:
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
-        orders = self.pick(what)
+        orders = orders_named(self.books, what)
+        # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
+        await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
         before = {o.key: len(o.log) for o in orders}
         self.tell([CancelOrder(o.key) for o in orders if o.is_open])
         await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
@@ -207,22 +210,30 @@ class Session:
 
     async def halt(self, reason: str) -> None:
         """Halt the desk: no new order passes; open orders stay in the market."""
-        self.tell([SetHalt("halted", reason)])
-        await self._until(lambda: self.halt_state == "halted", None)
+        await self._set_halt("halted", reason)
+
+    async def resume(self, reason: str) -> None:
+        """Lift a halt: new orders pass again."""
+        await self._set_halt("active", reason)
+
+    async def _set_halt(self, state: Literal["active", "halted"], reason: str) -> None:
+        self.tell([SetHalt(state, reason)])
+        await self._until(lambda: self.halt_state == state, None)
 
     # time
 
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
-        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, self._time(when))
-        if self.mode is not Mode.SIM or not self._clock_speed:
+        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+        if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return
         self.tell([FastForward(on=True)])
         try:
             await self._wait_for(t)
         finally:
-            self.tell([FastForward(on=False)])
+            with suppress(DeskLost):
+                self.tell([FastForward(on=False)])
 
     async def sleep(self, seconds: float) -> None:
         """So many seconds of the session's clock."""
@@ -230,7 +241,7 @@ class Session:
 
     async def settle(self) -> None:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
-        await self._until(lambda: not any(o.state in PENDING for o in self.books.live.values()), None)
+        await self._until(lambda: not any(o.state in UNDECIDED for o in self.books.live.values()), None)
 
     # panels
 
@@ -247,6 +258,7 @@ class Session:
             return
         self._closed = True
         self.agents.close()
+        self.agents_moved()
         self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
         self._desk.close()
         self.changed()
@@ -288,32 +300,14 @@ class Session:
     ) -> Intent:
         """An Intent from what was typed; raises BadInput with the cure."""
         code = self._code(code)
-        qty, won = _whole(qty, "the quantity"), None if price is None else _whole(price, "the price")
-        if qty < 1:
-            raise BadInput(f"the quantity {qty} is no quantity", "give at least 1 share")
-        wanted = _term(OrderKind, kind, "kind") if kind else OrderKind.MARKET if won is None else OrderKind.LIMIT
-        where = _term(Venue, venue, "venue") if venue else None
-        if key is None and order_keys.source is not None:
-            key = order_keys.source(self, again)
-        return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, qty, wanted, won, where)
+        intent = typed_intent(side, code, qty, price, venue=venue, kind=kind, key=key)
+        minted = order_keys.source(self, again) if key is None and order_keys.source is not None else None
+        return msgspec.structs.replace(intent, key=minted) if minted else intent
 
     def named(self, reply: Reply) -> Quote:
         """A quote with the name of the stock, which KIS's reply lacks."""
         assert isinstance(reply, Quote)
         return msgspec.structs.replace(reply, name=self.universe.get(reply.code).name)
-
-    def pick(self, what: Order | int | str) -> list[Order]:
-        """The orders that ``what`` names; raises BadInput when there is none."""
-        if isinstance(what, Order):
-            return [what]
-        if what == "all":
-            return list(self.books.live.values())
-        text = str(what).lstrip("#")
-        number = int(text) if text.isdigit() else None
-        found = [o for o in self.book.orders.values() if o.key == what or (number is not None and o.number == number)]
-        if not found:
-            raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
-        return found
 
     def tell(self, commands: Sequence[Command]) -> None:
         """Hand commands to the desk; raises DeskLost."""
@@ -327,79 +321,56 @@ class Session:
         """Hand an intent to the desk, once: a known key sends nothing, or raises OrderDenied when it meant another."""
         known = self.books.orders.get(intent.key)
         if known is not None:
-            self._check_same(known, intent)
+            check_same(known, intent)
             known.repeats += 1
             return known
-        self._desk.check()
-        order = self.books.expect(intent, self.now)
         self._watch(intent.code)
         self.tell([Submit(intent)])
-        return order
-
-    def verdict(self, state: OrderState, order: Order, text: str, msg_cd: str) -> Order:
-        """The order, or the error that its state stands for."""
-        if state is OrderState.DENIED:
-            raise OrderDenied(text, key=order.key)
-        if state is OrderState.REJECTED:
-            raise OrderRejected(
-                f"KIS refused {order.intent.text}: {text}",
-                f"%kis why {msg_cd}" if msg_cd else "",
-                key=order.key,
-                msg_cd=msg_cd,
-            )
-        if state is OrderState.UNKNOWN:
-            raise OrderUnknown(
-                f"whether {order.intent.text} lives is not known: {text}",
-                "look at %kis orders before you order again",
-                key=order.key,
-            )
-        return order
+        return self.books.expect(intent, self.now)
 
     async def _submit(self, intent: Intent) -> Order:
         order = self.begin(intent)
-        undecided = (OrderState.NEW, OrderState.SENDING, OrderState.SENT)
-        await self._until(lambda: order.state not in undecided or intent.key in self._repeated, None)
-        if (repeated := self._repeated.pop(intent.key, None)) is not None and not repeated.same:
-            self._check_same(order, intent)
-        return self.verdict(order.state, order, order.text, order.msg_cd)
-
-    def _check_same(self, known: Order, wanted: Intent) -> None:
-        if not same_wish(known.intent, wanted):
-            raise OrderDenied(
-                f"this cell already sent {known.intent.text} and would now send {wanted.text}",
-                "write again=True (%kis … --again) for a new order",
-                key=wanted.key,
-            )
+        # Another session may have used the key a moment before: then desk and book have the other intent.
+        await self._until(lambda: order.state not in UNDECIDED or not same_wish(order.intent, intent), None)
+        check_same(order, intent)
+        return verdict(order, order.state, order.text, order.msg_cd)
 
     def _code(self, code: str) -> str:
         return self.universe.get(code).code
 
-    def _time(self, when: str) -> int:
-        try:
-            at = parse_time(when)
-        except ValueError as e:
-            raise BadInput(str(e), "or write close") from None
-        return at.hour * 3600 + at.minute * 60 + at.second
-
     @property
-    def _clock_speed(self) -> float:
-        return self._clock.speed if isinstance(self._clock, SimulatedClock) else 1.0
+    def _runs_free(self) -> bool:
+        """The clock moves without the desk; in lockstep every move of it comes as an event."""
+        return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
 
     async def _wait_for(self, t: Ns) -> None:
-        if isinstance(self._clock, SimulatedClock) and not self._clock_speed:
+        alarm = self._loop.create_task(self._alarm(t))
+        try:
             await self._until(lambda: self.now >= t, t)
-        elif self.mode is Mode.SIM:
-            alarm = self._loop.create_task(self._alarm(t))
-            try:
-                await self._until(lambda: self.now >= t, t)
-            finally:
-                alarm.cancel()
-        else:
-            await self._clock.sleep_until(t)
+        finally:
+            alarm.cancel("what it was set for is over")
 
     async def _alarm(self, t: Ns) -> None:
+        """A clock that runs free reaches ``t`` without any event."""
         await self._clock.sleep_until(t)
         self._waits.look()
+
+    def agents_moved(self) -> None:
+        """What the agents wait for may be another moment now: set their alarm, and say so to the desk."""
+        wake = self.agents.next_wake() if self._runs_free and not self._closed else None
+        if wake != self._agents_wake:
+            self._agents_wake = wake
+            if self._agents_alarm is not None:
+                self._agents_alarm.cancel("the agents wait for another moment")
+            self._agents_alarm = None if wake is None else self._loop.create_task(self._wake_agents(wake))
+        self._report_soon()
+
+    async def _wake_agents(self, t: Ns) -> None:
+        await self._clock.sleep_until(t)
+        self._agents_wake = self._agents_alarm = None
+        self.agents.deliver(ClockMoved(self.now), self.now)
+        self.changed()
+        self.agents_moved()
 
     async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
         self._desk.check()
@@ -422,14 +393,12 @@ class Session:
                 self._waits.fail(e)
             self.changed()
             return
-        self._report_soon()
+        self.agents_moved()
 
     def _handle(self, event: Event, now: Ns) -> None:
         match event:
             case Tick() | Depth():
                 self.data.add(event)
-            case IntentRepeated():
-                self._repeated[event.intent.key] = event
             case HaltSet(state=state):
                 self.halt_state = state
             case SpeedSet(t=t, speed=speed):
@@ -477,17 +446,3 @@ class Session:
 
 def _cancel_refused(order: Order, since: int) -> bool:
     return any(text.startswith("cancel refused") for _, text in order.log[since:])
-
-
-def _whole(value: object, what: str) -> int:
-    text = str(value).replace(",", "").lstrip("@").strip()
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,15}", text):
-        raise BadInput(f"{what} {value!r} is no whole number", "give whole shares and whole won")
-    return int(text)
-
-
-def _term(kind: type[Venue] | type[OrderKind], value: object, what: str) -> Venue & OrderKind:  # type: ignore[valid-type]
-    for member in kind:
-        if str(value).lower() == member.value.lower():
-            return member
-    raise BadInput(f"{value!r} is no {what}", f"choose {' or '.join(kind)}")

@@ -51,7 +51,9 @@ class Access:
         self._issued = (token, now)
         expires = self._tokens[token]
         return {
-            "access_token": token, "token_type": "Bearer", "expires_in": (expires - now) // SECOND,
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": (expires - now) // SECOND,
             "access_token_token_expired": f"{kst_datetime(expires):%Y-%m-%d %H:%M:%S}",
         }
 

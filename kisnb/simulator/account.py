@@ -32,13 +32,34 @@ class AccountOrder:
     """One order of the day, or one request to cancel, which KIS lists under a number of its own."""
 
     __slots__ = (
-        "cancelled", "expired", "filled", "item", "kind", "number", "original", "price", "qty", "reserve_price",
-        "side", "state", "t", "value",
+        "cancelled",
+        "expired",
+        "filled",
+        "item",
+        "kind",
+        "number",
+        "original",
+        "price",
+        "qty",
+        "reserve_price",
+        "side",
+        "state",
+        "t",
+        "value",
     )
 
     def __init__(
-        self, t: Ns, number: int, item: Instrument, side: Side, kind: OrderKind, qty: int, price: int, *,
-        original: int = 0, reserve_price: int = 0,
+        self,
+        t: Ns,
+        number: int,
+        item: Instrument,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int,
+        *,
+        original: int = 0,
+        reserve_price: int = 0,
     ) -> None:
         self.t = t
         self.number = number

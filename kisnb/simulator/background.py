@@ -26,7 +26,13 @@ class Background:
     """Background liquidity of one stock, from the trade after ``now`` on."""
 
     def __init__(
-        self, exchange: Exchange, item: Instrument, day: date, schedule: Schedule, ids: Iterator[int], now: Ns,
+        self,
+        exchange: Exchange,
+        item: Instrument,
+        day: date,
+        schedule: Schedule,
+        ids: Iterator[int],
+        now: Ns,
     ) -> None:
         self._exchange = exchange
         self._item = item
@@ -36,7 +42,7 @@ class Background:
         self._next = schedule.passed(now)
         self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
         self._ladders: dict[tuple[Side, int], tuple[int, ...]] = {}
-        self._limits = ticks.limits(item.base, item.kind, day)
+        self._limits = ticks.limits(item.base, item.kind, day, item.board)
         exchange.resume(item.code, schedule.tally(self._next))
 
     @property
@@ -68,9 +74,7 @@ class Background:
             said = self._lay(now, trade.price, self._step(trade.price, 1))
         said += self._provide(now, trade.side.opposite, trade.price, trade.qty)
         taker = next(self._ids)
-        said += self._exchange.enter(
-            now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price
-        )
+        said += self._exchange.enter(now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price)
         self._exchange.cancel(now, taker)
         return said
 
@@ -139,4 +143,8 @@ class Background:
         return sizes[(price + self._next) % len(sizes)]
 
     def _step(self, price: int, n: int) -> int:
-        return ticks.step(price, n * self._schedule.level_gap, self._item.kind, self._day) if price else 0
+        return (
+            ticks.step(price, n * self._schedule.level_gap, self._item.kind, self._day, self._item.board)
+            if price
+            else 0
+        )

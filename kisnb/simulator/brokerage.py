@@ -34,7 +34,7 @@ from kisnb.simulator.quotations import Blocks
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
 _Row = TypeVar("_Row")
-_KINDS = {code: kind for kind, code in ORD_DVSN.items()}
+_KINDS = {ORD_DVSN[kind]: kind for kind in (OrderKind.LIMIT, OrderKind.MARKET)}
 
 
 class Placed(NamedTuple):
@@ -77,7 +77,7 @@ class Brokerage:
         if sessions.regular_phase(self._market.now) is Phase.CLOSED:
             raise Rejected("closed")
         item = self._market.universe.get(code)
-        upper = ticks.limits(item.base, item.kind, self._market.day)[1]
+        upper = ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
         reserve = 0 if side is Side.SELL else upper if kind is OrderKind.MARKET else price
         number = self._numbers + 1
         order = AccountOrder(self._market.now, number, item, side, kind, qty, price, reserve_price=reserve)
@@ -160,7 +160,8 @@ class Brokerage:
             today = {"thdt_buyqty": position.bought, "thdt_sll_qty": position.sold}
             rows.append(holding_row(holding) | today)
         flows = {
-            "thdt_buy_amt": account.buy_value, "thdt_sll_amt": account.sell_value,
+            "thdt_buy_amt": account.buy_value,
+            "thdt_sll_amt": account.sell_value,
             "thdt_tlex_amt": account.fees + account.taxes,
         }
         return Page({"output1": rows, "output2": [deposit_row(statement) | flows]}, next_row)
@@ -175,7 +176,7 @@ class Brokerage:
             raise Rejected("unknown")
         item = self._market.universe.get(code)
         market_order = _KINDS.get(params["ORD_DVSN"]) is OrderKind.MARKET
-        upper = ticks.limits(item.base, item.kind, self._market.day)[1]
+        upper = ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
         price = upper if market_order else _whole(params, "ORD_UNPR") or self._market.quote(code).price
         qty = self.account.buyable(item, price)
         return {"output": orderable_row(cash, price) | {"nrcvb_buy_qty": qty, "max_buy_qty": qty}}
@@ -212,8 +213,19 @@ class Brokerage:
         """What has expired is neither left nor cancelled."""
         ref = OrderRef(day_number(self._market.day), self._persona.branch, order.number)
         return OrderRow(
-            ref, order.original, order.item.code, order.side, order.kind, order.qty, order.price, order.filled,
-            order.average, order.leaves, order.cancelled, 0, order.t,
+            ref,
+            order.original,
+            order.item.code,
+            order.side,
+            order.kind,
+            order.qty,
+            order.price,
+            order.filled,
+            order.average,
+            order.leaves,
+            order.cancelled,
+            0,
+            order.t,
         )
 
     def _asked_for(self, order: AccountOrder, params: Mapping[str, str]) -> bool:

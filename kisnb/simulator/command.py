@@ -106,11 +106,21 @@ async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: a
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, server.stop)
-        print(json.dumps({
-            **addresses._asdict(), "appkey": keys.appkey.reveal(), "appsecret": keys.appsecret.reveal(),
-            "account": f"{keys.account.reveal()}-{keys.product}", "hts_id": keys.hts_id.reveal(), "pid": os.getpid(),
-            **day._asdict(), "speed": speed or "step",
-        }), flush=True)
+        print(
+            json.dumps(
+                {
+                    **addresses._asdict(),
+                    "appkey": keys.appkey.reveal(),
+                    "appsecret": keys.appsecret.reveal(),
+                    "account": f"{keys.account.reveal()}-{keys.product}",
+                    "hts_id": keys.hts_id.reveal(),
+                    "pid": os.getpid(),
+                    **day._asdict(),
+                    "speed": speed or "step",
+                }
+            ),
+            flush=True,
+        )
         await server.run()
     finally:
         await server.close()
@@ -120,6 +130,7 @@ async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: a
 def read_date(text: str | None) -> date:
     """The day to simulate. Raises BadInput."""
     from kisnb.market.calendar import is_trading_day, last_trading_day
+    from kisnb.market.costs import TAXES
 
     if text is None:
         return last_trading_day(kst_day(WallClock().now()))
@@ -127,6 +138,8 @@ def read_date(text: str | None) -> date:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
     except ValueError:
         raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+    if day < TAXES[0].since:
+        raise BadInput(f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on")
     if not is_trading_day(day):
         raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
     return day

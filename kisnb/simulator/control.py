@@ -93,7 +93,11 @@ class Control:
     """Answers control requests on one core and its clock; ``send`` takes the frames that come of it."""
 
     def __init__(
-        self, core: Core, clock: SimulatedClock, day: Day, send: Callable[[Sequence[Outgoing]], None],
+        self,
+        core: Core,
+        clock: SimulatedClock,
+        day: Day,
+        send: Callable[[Sequence[Outgoing]], None],
         stop: Callable[[], None],
     ) -> None:
         self._core = core
@@ -131,8 +135,12 @@ class Control:
     def _state(self) -> dict[str, Any]:
         day = self._day
         return {
-            "now": self._clock.now(), "speed": self._clock.speed or "step", "date": day.date, "run": day.run,
-            "seed": day.seed, "sockets": [{"port": s.port, "frames": s.frames} for s in self._core.sockets],
+            "now": self._clock.now(),
+            "speed": self._clock.speed or "step",
+            "date": day.date,
+            "run": day.run,
+            "seed": day.seed,
+            "sockets": [{"port": s.port, "frames": s.frames} for s in self._core.sockets],
             "closed": self._core.closed,
         }
 
@@ -197,8 +205,13 @@ class Control:
         self._send(self._core.advance(self._clock.now()))
         account = self._core.account
         return {
-            "cash": account.deposit, "settled_d2": account.settled_d2, "orderable": account.orderable,
-            "buys": account.buy_value, "sells": account.sell_value, "fees": account.fees, "taxes": account.taxes,
+            "cash": account.deposit,
+            "settled_d2": account.settled_d2,
+            "orderable": account.orderable,
+            "buys": account.buy_value,
+            "sells": account.sell_value,
+            "fees": account.fees,
+            "taxes": account.taxes,
             "holdings": [
                 {"code": code, "qty": p.qty, "sellable": account.sellable(code), "cost": p.cost}
                 for code, p in account.positions.items()

@@ -53,7 +53,12 @@ class Core:
     """One host, one customer, one day of a market."""
 
     def __init__(
-        self, market: Market, keys: Credentials, *, persona: Persona = LIVE, account: Account | None = None,
+        self,
+        market: Market,
+        keys: Credentials,
+        *,
+        persona: Persona = LIVE,
+        account: Account | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.persona = persona
@@ -204,7 +209,9 @@ class Core:
         for order in placed:
             self._tell(order.said)
         said = {
-            "content-type": "application/json; charset=utf-8", "tr_id": tr_id, "tr_cont": answer.tr_cont,
+            "content-type": "application/json; charset=utf-8",
+            "tr_id": tr_id,
+            "tr_cont": answer.tr_cont,
             "gt_uid": f"{number:032d}",
         }
         return Reply(answer.status, said, msgspec.json.encode(answer.body), out + self._streams.taken())

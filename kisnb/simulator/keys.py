@@ -31,10 +31,22 @@ def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> 
     """
     appkey, appsecret, account = keys.appkey.reveal(), keys.appsecret.reveal(), keys.account.reveal()
     entries = {
-        "my_app": appkey, "my_sec": appsecret, "paper_app": appkey, "paper_sec": appsecret,
-        "my_htsid": keys.hts_id.reveal(), "my_acct_stock": account, "my_acct_future": "", "my_paper_stock": account,
-        "my_paper_future": "", "my_prod": keys.product, "prod": rest, "ops": ws, "vps": rest, "vops": ws,
-        "my_token": "", "my_agent": "kisnb",
+        "my_app": appkey,
+        "my_sec": appsecret,
+        "paper_app": appkey,
+        "paper_sec": appsecret,
+        "my_htsid": keys.hts_id.reveal(),
+        "my_acct_stock": account,
+        "my_acct_future": "",
+        "my_paper_stock": account,
+        "my_paper_future": "",
+        "my_prod": keys.product,
+        "prod": rest,
+        "ops": ws,
+        "vps": rest,
+        "vops": ws,
+        "my_token": "",
+        "my_agent": "kisnb",
     }
     lines = [f'{name}: "{value}"' for name, value in entries.items()]
     path = folder / FILE_NAME

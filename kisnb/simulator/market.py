@@ -37,8 +37,13 @@ class Market:
     """
 
     def __init__(
-        self, universe: Universe, day: date, seed: int, start: Ns,
-        scripts: Mapping[str, ScriptedDay] | None = None, data: Path | None = None,
+        self,
+        universe: Universe,
+        day: date,
+        seed: int,
+        start: Ns,
+        scripts: Mapping[str, ScriptedDay] | None = None,
+        data: Path | None = None,
     ) -> None:
         if not is_trading_day(day):
             raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
@@ -92,7 +97,13 @@ class Market:
         return said
 
     def enter(
-        self, code: str, order_id: int, side: Side, kind: OrderKind, qty: int, price: int | None = None,
+        self,
+        code: str,
+        order_id: int,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int | None = None,
     ) -> list[Happening]:
         """Send an own order to the exchange now."""
         if code in self.universe:
@@ -108,11 +119,25 @@ class Market:
         item = self.universe.get(code)
         schedule = None if code in self._active else self._schedule(code)
         tally = self.exchange.tally(code) if schedule is None else schedule.tally(schedule.passed(self.now))
-        lower, upper = ticks.limits(item.base, item.kind, self.day)
+        lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
         price = tally.last or item.base
         return Quote(
-            self.now, code, item.name, Venue.KRX, price, item.base, tally.open, tally.high, tally.low, tally.volume,
-            tally.value, upper, lower, ticks.tick_size(price, item.kind, self.day), item.halted, item.shares,
+            self.now,
+            code,
+            item.name,
+            Venue.KRX,
+            price,
+            item.base,
+            tally.open,
+            tally.high,
+            tally.low,
+            tally.volume,
+            tally.value,
+            upper,
+            lower,
+            ticks.tick_size(price, item.kind, self.day, item.board),
+            item.halted,
+            item.shares,
         )
 
     def depth(self, code: str) -> Depth:
@@ -175,10 +200,24 @@ class Market:
         tape: list[Traded] = []
         for trade in schedule.trades[first:passed]:
             tally.add(trade.price, trade.qty)
-            ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day)
-            bid = ticks.step(ask, -1, item.kind, self.day)
-            tape.append(Traded(
-                trade.t, code, trade.price, trade.qty, trade.side, 0, 0, tally.volume, tally.value, tally.open,
-                tally.high, tally.low, ask, bid,
-            ))
+            ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
+            bid = ticks.step(ask, -1, item.kind, self.day, item.board)
+            tape.append(
+                Traded(
+                    trade.t,
+                    code,
+                    trade.price,
+                    trade.qty,
+                    trade.side,
+                    0,
+                    0,
+                    tally.volume,
+                    tally.value,
+                    tally.open,
+                    tally.high,
+                    tally.low,
+                    ask,
+                    bid,
+                )
+            )
         return tape

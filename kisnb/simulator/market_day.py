@@ -109,13 +109,13 @@ def plan_day(item: Instrument, day: date, seed: int) -> DailyBar:
     closed = opened * math.exp(beta * common + rng.gauss(0, own))
     high = max(opened, closed) * math.exp(abs(rng.gauss(0, own * 0.5)) + 0.002)
     low = min(opened, closed) * math.exp(-abs(rng.gauss(0, own * 0.5)) - 0.002)
-    o, h, lo, c = (ticks.nearest(price, item.kind, day) for price in (opened, high, low, closed))
+    o, h, lo, c = (ticks.nearest(price, item.kind, day, item.board) for price in (opened, high, low, closed))
     return within_limits(DailyBar(o, h, lo, c, volume), item, day)
 
 
 def within_limits(bar: DailyBar, item: Instrument, day: date) -> DailyBar:
     """The bar with prices outside the day's limits moved to them: adjusted prices of the past can lie outside."""
-    lower, upper = ticks.limits(item.base, item.kind, day)
+    lower, upper = ticks.limits(item.base, item.kind, day, item.board)
     o, h, lo, c = (min(max(price, lower), upper) for price in (bar.open, bar.high, bar.low, bar.close))
     return DailyBar(o, h, lo, c, bar.volume)
 
@@ -138,7 +138,7 @@ def schedule_day(item: Instrument, day: date, seed: int, bar: DailyBar) -> Sched
     sizes = _sizes(rng, len(times), rest)
     begin, end = sessions.regular_open(day), sessions.regular_close(day)
     trades = [Trade(begin, bar.open, opening, None)]
-    trades += _prints(rng, item.kind, day, bar, times, fair, sizes)
+    trades += _prints(rng, item, day, bar, times, fair, sizes)
     if closing:
         trades.append(Trade(end, bar.close, closing, None))
     mean = max(1.0, rest / max(1, count)) * _LEVEL_TRADES
@@ -229,7 +229,13 @@ def _sizes(rng: Random, count: int, total: int) -> list[int]:
 
 
 def _prints(
-    rng: Random, kind: Kind, day: date, bar: DailyBar, times: list[Ns], fair: list[float], sizes: list[int],
+    rng: Random,
+    item: Instrument,
+    day: date,
+    bar: DailyBar,
+    times: list[Ns],
+    fair: list[float],
+    sizes: list[int],
 ) -> list[Trade]:
     """Trades at the bid or one tick above, around the fair price; takers keep their side for a while."""
     trades: list[Trade] = []
@@ -237,7 +243,7 @@ def _prints(
     for t, value, qty in zip(times, fair, sizes, strict=True):
         if rng.random() < 0.4:
             side = side.opposite
-        tick = ticks.tick_size(int(value), kind, day)
+        tick = ticks.tick_size(int(value), item.kind, day, item.board)
         bid = int(value / tick) * tick
         if value >= bar.high:
             side, price = Side.BUY, bar.high

@@ -12,8 +12,19 @@ from kisnb.kis.notices import NOTICE_TR
 from kisnb.terms import Mode
 
 Reason: TypeAlias = Literal[
-    "cash", "holdings", "quantity", "closed", "unknown", "tick", "limit", "halted", "kind", "venue", "no order",
-    "no leaves", "revise",
+    "cash",
+    "holdings",
+    "quantity",
+    "closed",
+    "unknown",
+    "tick",
+    "limit",
+    "halted",
+    "kind",
+    "venue",
+    "no order",
+    "no leaves",
+    "revise",
 ]
 
 

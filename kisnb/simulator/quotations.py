@@ -18,7 +18,8 @@ Blocks: TypeAlias = dict[str, dict[str, object] | list[dict[str, object]]]
 LAST_TRADES = 30
 RANKED = 30
 RANKED_BY: dict[str, Callable[[Instrument], int]] = {
-    "0": lambda item: item.volume, "3": lambda item: item.volume * item.base,
+    "0": lambda item: item.volume,
+    "3": lambda item: item.volume * item.base,
 }
 EOK = 100_000_000
 """hts_avls counts in 억: 100 million won."""
@@ -35,7 +36,8 @@ class Quotations:
         average = quote.value / quote.volume if quote.volume else 0.0
         board = self._market.universe.get(quote.code).board
         more = {
-            "rprs_mrkt_kor_name": str(board), "wghn_avrg_stck_prc": average,
+            "rprs_mrkt_kor_name": str(board),
+            "wghn_avrg_stck_prc": average,
             "hts_avls": quote.price * quote.listed_shares // EOK,
         }
         return {"output": quote_row(quote) | more}
@@ -61,10 +63,18 @@ class Quotations:
     def _rank_row(self, rank: int, item: Instrument) -> dict[str, object]:
         quote = self._market.quote(item.code)
         return {
-            "hts_kor_isnm": item.name, "mksc_shrn_iscd": item.code, "data_rank": rank, "stck_prpr": quote.price,
-            "prdy_vrss": quote.change, "prdy_vrss_sign": change_sign(quote.price, quote.base, quote.upper, quote.lower),
-            "prdy_ctrt": quote.change_pct, "acml_vol": quote.volume, "acml_tr_pbmn": quote.value,
-            "lstn_stcn": item.shares, "avrg_vol": item.volume, "avrg_tr_pbmn": item.volume * item.base,
+            "hts_kor_isnm": item.name,
+            "mksc_shrn_iscd": item.code,
+            "data_rank": rank,
+            "stck_prpr": quote.price,
+            "prdy_vrss": quote.change,
+            "prdy_vrss_sign": change_sign(quote.price, quote.base, quote.upper, quote.lower),
+            "prdy_ctrt": quote.change_pct,
+            "acml_vol": quote.volume,
+            "acml_tr_pbmn": quote.value,
+            "lstn_stcn": item.shares,
+            "avrg_vol": item.volume,
+            "avrg_tr_pbmn": item.volume * item.base,
         }
 
     def _code(self, params: Mapping[str, str]) -> str:
@@ -78,7 +88,10 @@ class Quotations:
 
 def _trade_row(trade: Traded, quote: Quote) -> dict[str, object]:
     return {
-        "stck_cntg_hour": hhmmss(trade.t), "stck_prpr": trade.price, "prdy_vrss": trade.price - quote.base,
-        "prdy_vrss_sign": change_sign(trade.price, quote.base, quote.upper, quote.lower), "cntg_vol": trade.qty,
+        "stck_cntg_hour": hhmmss(trade.t),
+        "stck_prpr": trade.price,
+        "prdy_vrss": trade.price - quote.base,
+        "prdy_vrss_sign": change_sign(trade.price, quote.base, quote.upper, quote.lower),
+        "cntg_vol": trade.qty,
         "prdy_ctrt": (trade.price - quote.base) / quote.base * 100,
     }

@@ -33,17 +33,30 @@ class Recorder:
     def request(self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]) -> int:
         """Returns the number of the request."""
         self._requests += 1
-        self._line({
-            "t": t, "kind": "request", "n": self._requests, "method": method, "path": self.mask.text(path),
-            "tr_id": self.mask.text(tr_id), "params": self.mask.fields(params),
-        })
+        self._line(
+            {
+                "t": t,
+                "kind": "request",
+                "n": self._requests,
+                "method": method,
+                "path": self.mask.text(path),
+                "tr_id": self.mask.text(tr_id),
+                "params": self.mask.fields(params),
+            }
+        )
         return self._requests
 
     def reply(self, t: Ns, n: int, status: int, tr_cont: str, body: Mapping[str, object]) -> None:
-        self._line({
-            "t": t, "kind": "reply", "n": n, "status": status, "tr_cont": tr_cont,
-            "body": {name: HIDDEN if name in SECRET_FIELDS else value for name, value in body.items()},
-        })
+        self._line(
+            {
+                "t": t,
+                "kind": "reply",
+                "n": n,
+                "status": status,
+                "tr_cont": tr_cont,
+                "body": {name: HIDDEN if name in SECRET_FIELDS else value for name, value in body.items()},
+            }
+        )
 
     def frame(self, t: Ns, tr_id: str, text: str) -> None:
         """``text`` is free of secrets already."""
@@ -61,9 +74,19 @@ class Recorder:
 def order_line(order: AccountOrder) -> dict[str, Any]:
     """An order as the recording and the control URL show it."""
     return {
-        "number": order.number, "original": order.original, "state": order.state, "code": order.item.code,
-        "side": order.side, "type": order.kind, "qty": order.qty, "price": order.price, "filled": order.filled,
-        "average": order.average, "cancelled": order.cancelled, "expired": order.expired, "leaves": order.leaves,
+        "number": order.number,
+        "original": order.original,
+        "state": order.state,
+        "code": order.item.code,
+        "side": order.side,
+        "type": order.kind,
+        "qty": order.qty,
+        "price": order.price,
+        "filled": order.filled,
+        "average": order.average,
+        "cancelled": order.cancelled,
+        "expired": order.expired,
+        "leaves": order.leaves,
     }
 
 

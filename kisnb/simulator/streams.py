@@ -226,12 +226,27 @@ def by_stock(trades: Iterable[Traded]) -> dict[str, list[Traded]]:
 
 def _tick_record(trade: Traded, venue: Venue, base: int, upper: int, lower: int) -> list[str]:
     tick = Tick(
-        trade.t, trade.code, venue, trade.price, trade.qty, trade.taker, trade.volume, trade.value, trade.ask,
+        trade.t,
+        trade.code,
+        venue,
+        trade.price,
+        trade.qty,
+        trade.taker,
+        trade.volume,
+        trade.value,
+        trade.ask,
         trade.bid,
     )
     change = trade.price - base
-    return frames.encode_tick(tick, {
-        "PRDY_VRSS": change, "PRDY_VRSS_SIGN": change_sign(trade.price, base, upper, lower),
-        "PRDY_CTRT": f"{change / base * 100:.2f}", "WGHN_AVRG_STCK_PRC": f"{trade.value / trade.volume:.2f}",
-        "STCK_OPRC": trade.open, "STCK_HGPR": trade.high, "STCK_LWPR": trade.low,
-    })
+    return frames.encode_tick(
+        tick,
+        {
+            "PRDY_VRSS": change,
+            "PRDY_VRSS_SIGN": change_sign(trade.price, base, upper, lower),
+            "PRDY_CTRT": f"{change / base * 100:.2f}",
+            "WGHN_AVRG_STCK_PRC": f"{trade.value / trade.volume:.2f}",
+            "STCK_OPRC": trade.open,
+            "STCK_HGPR": trade.high,
+            "STCK_LWPR": trade.low,
+        },
+    )

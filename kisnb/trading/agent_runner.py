@@ -97,9 +97,12 @@ class AgentRunner:
     # driving
 
     def start(self, now: Ns) -> list[Command]:
+        """Begin, or go on after a pause: what was parked is parked still, and ``on_start`` is not called again."""
         self.now = now
-        self.state = AgentState.RUNNING
-        self._call(self.agent.on_start)
+        paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
+        self.error = ""
+        if not paused:
+            self._call(self.agent.on_start)
         return self._sent()
 
     def deliver(self, event: Event, now: Ns) -> list[Command]:
@@ -124,7 +127,9 @@ class AgentRunner:
         return self._sent()
 
     def next_wake(self) -> Ns | None:
-        """The earliest moment that a parked handler waits for."""
+        """The earliest moment that a parked handler waits for; a paused agent waits for none."""
+        if self.state is not AgentState.RUNNING:
+            return None
         return min((w.until for w, _ in self._parked if w.until is not None), default=None)
 
     def park(self, wait: Wait, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -177,7 +182,7 @@ class AgentRunner:
             return
         try:
             handled = handler(*args)
-        except Exception:
+        except (Exception, SystemExit):
             self._fail()
             return
         if inspect.iscoroutine(handled):
@@ -201,7 +206,7 @@ class AgentRunner:
                 self._foreign(_continued(self, coroutine, waits), self)
         except StopIteration:
             return
-        except Exception:
+        except (Exception, SystemExit):
             self._fail()
 
     def _fail(self) -> None:
@@ -239,7 +244,12 @@ def _forwarded(
             except BaseException as e:
                 waits = coroutine.throw(e)
             else:
-                waits = coroutine.send(value)
+                if runner.state in (AgentState.STOPPED, AgentState.FAILED):
+                    coroutine.close()
+                    return
+                # A paused agent decides nothing: what it awaited is over, it goes on when it is started again.
+                paused = runner.state is AgentState.PAUSED
+                waits = Wait(until=runner.now) if paused else coroutine.send(value)
     except StopIteration:
         return
     runner.park(waits, coroutine)

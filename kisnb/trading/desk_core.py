@@ -9,10 +9,11 @@ again when its turn comes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import msgspec
 
-from kisnb.clock import DAY, SECOND, Ns, clock_text, kst_day
+from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -106,6 +107,9 @@ class DeskCore:
                 self._row(Denied(now, order.key, "the desk restarted before the order was sent", "send it again"))
             elif order.state is OrderState.SENDING:
                 self._row(SendUnknown(now, order.key, "the desk stopped while the order was being sent"))
+            if order.cancel_asked:
+                # Whether it reached KIS nobody knows; to cancel again does no harm.
+                self._row(CancelRefused(now, order.key, "", "the desk stopped while it was being sent; cancel again"))
         self._schedule(now)
         return self._done()
 
@@ -197,7 +201,16 @@ class DeskCore:
             self._row(Rejected(now, reply.key, reply.msg_cd, reply.text))
         else:
             self._row(SendUnknown(now, reply.key, reply.text))
+        if order.cancel_asked and order.is_open:
+            self._cancel_at_last(now, order)
         self._next(now, order.intent)
+
+    def _cancel_at_last(self, now: Ns, order: Order) -> None:
+        """The cancel that was asked for while the order itself was being sent."""
+        if order.ref is not None:
+            self._then(Cancel(order.key, order.ref, None))
+        else:
+            self._row(CancelRefused(now, order.key, "", "the order has no number"))
 
     def _next(self, now: Ns, ended: Intent) -> None:
         for order in list(self.state.books.live.values()):
@@ -211,6 +224,9 @@ class DeskCore:
         if order is None:
             self._row(notice)
             return
+        if order.is_ended and notice.kind in ("cancelled", "refused"):
+            self._trouble(now, f"notice {notice.kind} of order {notice.number}, which is {order.state}")
+            return
         ref = OrderRef(day_number(notice.t), notice.branch, notice.number, notice.venue)
         match notice.kind:
             case "accepted":
@@ -221,14 +237,17 @@ class DeskCore:
                 self._row(Cancelled(now, order.key, min(notice.qty, order.leaves)))
             case "refused" if notice.original:
                 self._row(CancelRefused(now, order.key, "", "the exchange refused the cancel"))
-            case "refused":
+            case "refused" if order.state is not OrderState.ACCEPTED:
                 self._row(Rejected(now, order.key, "", "the exchange refused the order"))
             case _:
                 self._trouble(now, f"notice {notice.kind} of order {notice.number} changes nothing here")
 
     def _fill(self, now: Ns, order: Order, notice: Notice) -> None:
-        if notice.qty > order.leaves:
-            self._trouble(now, f"order {notice.number}: a fill of {notice.qty} exceeds the {order.leaves} left")
+        if notice.qty > order.leaves or order.state is OrderState.REJECTED:
+            self._trouble(
+                now,
+                f"order {notice.number} is {order.state}, {order.leaves} left: a fill of {notice.qty} cannot be",
+            )
             return
         fee, tax = self.rules.fee_and_tax(now, order.code, order.side, notice.qty * notice.price, notice.venue)
         self._row(Filled(now, order.key, notice.qty, notice.price, fee, tax, notice.venue))
@@ -239,12 +258,13 @@ class DeskCore:
             what = "no order" if order is None else f"the order is {order.state}"
             self._then(Publish(Trouble(now, f"nothing to cancel: {what} ({key})")))
         elif order.state is OrderState.NEW:
-            self._row(Cancelled(now, key, order.leaves))
-        elif order.ref is None:
+            self._row(Denied(now, key, "it was cancelled before it was sent", "order again if it is still wanted"))
+        elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
             self._row(CancelRefused(now, key, "", "the order has no number yet; cancel again when it has"))
         elif not order.cancel_asked:
             self._row(CancelStarted(now, key, qty))
-            self._then(Cancel(key, order.ref, qty))
+            if order.ref is not None:
+                self._then(Cancel(key, order.ref, qty))
 
     def _cancel_replied(self, now: Ns, reply: SendReply) -> None:
         order = self.state.books.orders[reply.key]
@@ -255,7 +275,7 @@ class DeskCore:
     # the day
 
     def _schedule(self, now: Ns) -> None:
-        self._boundary = next((t for t in self._moments(now) if t > now), now - now % DAY + DAY)
+        self._boundary = next((t for t in self._moments(now) if t > now), kst(kst_day(now) + timedelta(days=1), 0))
         self._then(WakeAt(self._boundary))
 
     def _moments(self, now: Ns) -> tuple[Ns, ...]:

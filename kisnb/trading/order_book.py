@@ -31,6 +31,9 @@ from kisnb.trading.ledger import Position
 if TYPE_CHECKING:
     import polars as pl
 
+UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
+"""Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
+
 
 class OrderBook:
     """The orders of one owner, and what became of them. Shares and won."""
@@ -155,7 +158,8 @@ class Books:
         """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
         if isinstance(fact, IntentTaken):
             order = self.expect(fact.intent, fact.t)
-            order.t = fact.t
+            # Two sessions may use one key at once: the desk's intent is the one that counts.
+            order.intent, order.t = fact.intent, fact.t
         else:
             order = self.orders[fact.key]
             self._change(order, fact)

@@ -64,8 +64,6 @@ class Rules:
             return No(f"{intent.venue} takes no orders from this desk", "leave the venue out, or name KRX")
         if sessions.regular_phase(now) is Phase.CLOSED:
             return No(f"KRX's regular session is closed at {clock_text(now)} KST", _hours(kst_day(now)))
-        if intent.kind not in self.capabilities.kinds or Venue.KRX not in self.capabilities.venues:
-            return No(f"this connection takes no {intent.kind} orders", "use a limit order")
         return Route(Venue.KRX, intent.kind, "session_default")
 
 
@@ -81,7 +79,9 @@ class Gate:
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         if halt != "active" and not (halt == "reducing" and intent.side is Side.SELL and intent.qty <= held):
-            return No(f"the desk is {halt}", "set it active again before new orders")
+            return No(f"the desk is {halt}", "lift the halt with %kis halt off")
+        if intent.kind not in self.rules.capabilities.kinds:
+            return No(f"this connection takes no {intent.kind} orders", _known_kinds(self.rules.capabilities))
         if intent.qty < 1:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
@@ -98,11 +98,11 @@ class Gate:
         if price is None or price <= 0:
             return No("a limit order needs a price above 0", "give a price in won")
         day = kst_day(now)
-        if not ticks.on_grid(price, item.kind, day):
-            good = ticks.snap(price, intent.side, item.kind, day)
-            size = ticks.tick_size(price, item.kind, day)
+        if not ticks.on_grid(price, item.kind, day, item.board):
+            good = ticks.snap(price, intent.side, item.kind, day, item.board)
+            size = ticks.tick_size(price, item.kind, day, item.board)
             return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}")
-        lower, upper = ticks.limits(item.base, item.kind, day)
+        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
         if not lower <= price <= upper:
             return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
         return None
@@ -110,7 +110,7 @@ class Gate:
     def _value(self, now: Ns, intent: Intent, item: Instrument, held: int) -> No | None:
         if intent.side is Side.SELL and intent.qty <= held:
             return None
-        _, upper = ticks.limits(item.base, item.kind, kst_day(now))
+        _, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
         value = intent.qty * (intent.price or upper)
         if value <= self.limits.max_order_value:
             return None
@@ -118,6 +118,10 @@ class Gate:
         return No(
             f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
         )
+
+
+def _known_kinds(capabilities: Capabilities) -> str:
+    return f"use {' or '.join(capabilities.kinds)}"
 
 
 def _hours(day: date) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.bench import hops
+from tests.bench import hops, routing
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -56,6 +56,8 @@ def main() -> None:
     seconds, megabytes = in_fresh_python(LOAD)
     print(f"%load_ext kisnb                    {seconds * 1000:8.0f} ms   target < 500 ms")
     print(f"%load_ext kisnb, memory added      {megabytes:8.1f} MB   target < 60 MB")
+    for call, microseconds in routing.measure().items():
+        print(f"{call:34s} {microseconds:8.2f} µs")
     opened = statistics.median(asyncio.run(open_to_quote()) for _ in range(3))
     print(f"%kis open sim → first quote        {opened * 1000:8.0f} ms   target < 3000 ms")
     print("\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of 400")

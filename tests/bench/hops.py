@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from kisnb.clock import Activity, WallClock, kst
+from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.desk.process import DeskAddress
 from kisnb.desk.server import DeskServer
 from kisnb.events import Event, Notice, Tick
 from kisnb.kis import frames
@@ -107,7 +107,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     server = DeskServer(host, "secret", snapshot, 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
-    while not server.connections:
+    while not server.connections:  # noqa: ASYNC110 - the server tells nobody, and only here is it asked
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     price = Universe.packaged().get(CODE).base

@@ -67,7 +67,7 @@ def test_all_rows_of_an_append_or_none(tmp_path: Path):
 def test_a_file_that_is_no_journal_is_refused_with_the_cure(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
     path.write_text("not a database, but long enough to be taken for one" * 20)
-    with pytest.raises(ConfigError, match="move it away"):
+    with pytest.raises(ConfigError, match="Move it away"):
         Journal(path)
 
 

@@ -62,9 +62,7 @@ def test_h03_an_auction_trades_the_most_and_leaves_nothing_crossed(
     assert outcome.volume == best
     if best:
         assert tradable(outcome.price) == best
-        assert all(
-            tradable(p) < best for p in range(89, 112) if abs(p - reference) < abs(outcome.price - reference)
-        )
+        assert all(tradable(p) < best for p in range(89, 112) if abs(p - reference) < abs(outcome.price - reference))
     bought, sold = (sum(f.qty for f in outcome.fills if given_orders[f.order_id][0] is side) for side in Side)
     assert bought == sold == outcome.volume
     left_bids = [p for p, _ in book.levels(Side.BUY, 99)]

@@ -22,7 +22,9 @@ def book_of(*orders: tuple[int, Side, int, int]) -> LimitBook:
 def test_h03_better_prices_first_then_earlier_orders() -> None:
     book = book_of((1, SELL, 101, 10), (2, SELL, 100, 10), (3, SELL, 100, 10))
     assert book.add(9, BUY, 101, 25) == [
-        Match(2, 9, 100, 10, 0), Match(3, 9, 100, 10, 0), Match(1, 9, 101, 5, 5),
+        Match(2, 9, 100, 10, 0),
+        Match(3, 9, 100, 10, 0),
+        Match(1, 9, 101, 5, 5),
     ]
     assert book.levels(SELL, 5) == ((101, 5),)
     assert book.best_bid is None

@@ -101,7 +101,11 @@ class Desk:
 
 
 def on_simulator(
-    cache: Path, body: Callable[[Desk], Awaitable[None]], *, wants: tuple[Want, ...] = WANTS, limit: int = 0,
+    cache: Path,
+    body: Callable[[Desk], Awaitable[None]],
+    *,
+    wants: tuple[Want, ...] = WANTS,
+    limit: int = 0,
     timeout: float = 5.0,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""

@@ -109,7 +109,10 @@ def test_an_unknown_stock_is_one_line(tmp_path: Path) -> None:
 
 
 def on_script(
-    cache: Path, body: Callable[[KisBroker, ScriptedKis], Awaitable[SendReply]], *, can_order: bool = True,
+    cache: Path,
+    body: Callable[[KisBroker, ScriptedKis], Awaitable[SendReply]],
+    *,
+    can_order: bool = True,
     persona: Mode = Mode.LIVE,
 ) -> tuple[SendReply, ScriptedKis]:
     async def main() -> tuple[SendReply, ScriptedKis]:
@@ -128,11 +131,22 @@ def on_script(
 
 
 AMBIGUOUS = [
-    DROP, HANG, NOT_JSON, refusal("EGW00302"), refusal("EGW00001"), refusal("NEWCODE1"), refusal("IGW00009", 200),
-    Scripted({"rt_cd": "1"}), Scripted({"rt_cd": "0"}), Scripted({"rt_cd": "0", "output": {"ODNO": "x"}}),
+    DROP,
+    HANG,
+    NOT_JSON,
+    refusal("EGW00302"),
+    refusal("EGW00001"),
+    refusal("NEWCODE1"),
+    refusal("IGW00009", 200),
+    Scripted({"rt_cd": "1"}),
+    Scripted({"rt_cd": "0"}),
+    Scripted({"rt_cd": "0", "output": {"ODNO": "x"}}),
 ]
 CERTAIN = [
-    refusal("EGW00201"), refusal("EGW00123"), refusal("APBK0918", 200), refusal("APBK0952", 200, "7"),
+    refusal("EGW00201"),
+    refusal("EGW00123"),
+    refusal("APBK0918", 200),
+    refusal("APBK0952", 200, "7"),
     refusal("NEWCODE1", 200),
 ]
 
@@ -199,7 +213,12 @@ def test_live_and_paper_have_tr_ids_of_their_own(persona: Mode, tr_id: str, tmp_
     (asked,) = kis.calls("order_cash_sell")
     assert asked.headers["tr_id"] == tr_id
     assert asked.params == {
-        "CANO": "12345678", "ACNT_PRDT_CD": "01", "PDNO": CODE, "ORD_DVSN": "00", "ORD_QTY": "1", "ORD_UNPR": "71900",
+        "CANO": "12345678",
+        "ACNT_PRDT_CD": "01",
+        "PDNO": CODE,
+        "ORD_DVSN": "00",
+        "ORD_QTY": "1",
+        "ORD_UNPR": "71900",
         "EXCG_ID_DVSN_CD": "KRX",
     }
     assert reply.ref == OrderRef(20261120, "", 7)
@@ -245,8 +264,13 @@ def test_k15_every_code_explains_itself_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("msg_cd", "status", "certain"),
     [
-        ("APBK0918", 200, True), ("NEWCODE1", 200, True), ("NEWCODE1", 500, False), ("", 200, False),
-        ("EGW00301", 500, False), ("EGW00301", 200, False), ("EGW00201", 500, True),
+        ("APBK0918", 200, True),
+        ("NEWCODE1", 200, True),
+        ("NEWCODE1", 500, False),
+        ("", 200, False),
+        ("EGW00301", 500, False),
+        ("EGW00301", 200, False),
+        ("EGW00201", 500, True),
     ],
 )
 def test_o02_only_a_known_refusal_proves_that_an_order_does_not_live(msg_cd: str, status: int, certain: bool) -> None:

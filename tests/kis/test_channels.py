@@ -65,7 +65,12 @@ def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them(
     assert [columns(TRADE_TRS[v], DAY)[21] for v in (K, N, U)] == ["CCLD_DVSN", "CNTG_CLS_CODE", "CNTG_CLS_CODE"]
     assert columns(BOOK_TRS[K], DAY)[-1] == "MARKET_CLS_CODE"
     assert columns(BOOK_TRS[N], DAY)[59:] == (
-        "KMID_PRC", "KMID_TOTAL_RSQN", "KMID_CLS_CODE", "NMID_PRC", "NMID_TOTAL_RSQN", "NMID_CLS_CODE"
+        "KMID_PRC",
+        "KMID_TOTAL_RSQN",
+        "KMID_CLS_CODE",
+        "NMID_PRC",
+        "NMID_TOTAL_RSQN",
+        "NMID_CLS_CODE",
     )
     assert columns(BOOK_TRS[U], DAY)[-1] == "ANTC_EXCH_CLS_CODE"
 
@@ -98,7 +103,10 @@ def test_k07_columns_that_nobody_knows_are_kept_by_their_position() -> None:
     kept = reader.last_record("H0UNCNT0")
     assert len(kept) == 49
     assert (kept["STCK_PRPR"], kept["MARKET_CLS_CODE"], kept["COLUMN_47"], kept["COLUMN_48"]) == (
-        "71900", "2", "new", "2"
+        "71900",
+        "2",
+        "new",
+        "2",
     )
     with pytest.raises(FrameError):
         reader.read("0|H0UNCNT0|001|broken", NOON)
@@ -107,7 +115,8 @@ def test_k07_columns_that_nobody_knows_are_kept_by_their_position() -> None:
 
 def test_k07_a_channel_without_a_table_keeps_all_its_columns_too() -> None:
     assert named_records(parse("0|H0STPGM0|002|005930^1^000660^2")) == [
-        {"COLUMN_0": "005930", "COLUMN_1": "1"}, {"COLUMN_0": "000660", "COLUMN_1": "2"}
+        {"COLUMN_0": "005930", "COLUMN_1": "1"},
+        {"COLUMN_0": "000660", "COLUMN_1": "2"},
     ]
 
 

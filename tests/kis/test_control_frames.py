@@ -33,8 +33,12 @@ def test_requests_go_round(approval: str, tr_type: str, tr_id: str, tr_key: str)
 @pytest.mark.parametrize(
     ("text", "msg_cd"),
     [
-        ("not json", "OPSP9999"), ("[]", "OPSP9999"), ("{}", "OPSP9998"), ('{"header":{}}', "OPSP9992"),
-        ('{"header":{},"body":{}}', "OPSP9991"), ('{"header":{},"body":{"input":{}}}', "OPSP9990"),
+        ("not json", "OPSP9999"),
+        ("[]", "OPSP9999"),
+        ("{}", "OPSP9998"),
+        ('{"header":{}}', "OPSP9992"),
+        ('{"header":{},"body":{}}', "OPSP9991"),
+        ('{"header":{},"body":{"input":{}}}', "OPSP9990"),
         ('{"header":{"tr_type":"0"},"body":{"input":{"tr_key":"005930"}}}', "OPSP8997"),
     ],
 )
@@ -59,8 +63,13 @@ def test_kis_example_of_an_accepted_subscription() -> None:
 @pytest.mark.parametrize(
     ("msg_cd", "rt_cd", "ok"),
     [
-        (cf.SUBSCRIBED, "0", True), (cf.RELEASED, "0", True), (cf.ALREADY, "1", True), (cf.NOT_FOUND, "1", True),
-        (cf.TOO_MANY, "1", False), (cf.BAD_APPROVAL, "1", False), (cf.APPKEY_IN_USE, "9", False),
+        (cf.SUBSCRIBED, "0", True),
+        (cf.RELEASED, "0", True),
+        (cf.ALREADY, "1", True),
+        (cf.NOT_FOUND, "1", True),
+        (cf.TOO_MANY, "1", False),
+        (cf.BAD_APPROVAL, "1", False),
+        (cf.APPKEY_IN_USE, "9", False),
     ],
 )
 def test_acknowledgements_go_round_with_their_rt_cd(msg_cd: str, rt_cd: str, ok: bool) -> None:
@@ -84,8 +93,10 @@ def test_an_unreadable_control_frame_is_a_typed_error(text: str) -> None:
 
 
 def test_n11_no_key_shows_in_a_repr() -> None:
-    shown = repr([
-        cf.Request("approval-key", cf.SUBSCRIBE, "H0STCNI0", "my-hts-id"),
-        cf.ack(cf.SUBSCRIBED, "H0STCNI0", "my-hts-id", key="the-aes-key", iv="the-iv"),
-    ])
+    shown = repr(
+        [
+            cf.Request("approval-key", cf.SUBSCRIBE, "H0STCNI0", "my-hts-id"),
+            cf.ack(cf.SUBSCRIBED, "H0STCNI0", "my-hts-id", key="the-aes-key", iv="the-iv"),
+        ]
+    )
     assert not any(secret in shown for secret in ("approval-key", "my-hts-id", "the-aes-key", "the-iv"))

@@ -34,8 +34,18 @@ MOMENTS = st.builds(kst, DAYS, st.integers(0, 86_399))
 RECEIVED = kst(date(2026, 11, 20), time(12))
 
 TICKS = st.builds(
-    Tick, t=MOMENTS, code=CODE, venue=st.just(Venue.KRX), price=WON, qty=WON, side=st.sampled_from([*Side, None]),
-    volume=WON, value=WON, ask=WON, bid=WON, received=st.just(RECEIVED),
+    Tick,
+    t=MOMENTS,
+    code=CODE,
+    venue=st.just(Venue.KRX),
+    price=WON,
+    qty=WON,
+    side=st.sampled_from([*Side, None]),
+    volume=WON,
+    value=WON,
+    ask=WON,
+    bid=WON,
+    received=st.just(RECEIVED),
 )
 LEVELS = st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), max_size=10).map(tuple)
 
@@ -49,8 +59,17 @@ KIS_EXAMPLE = (
 def test_k07_kis_example_of_a_trade() -> None:
     (tick,) = decode_ticks(parse(f"0|H0STCNT0|001|{KIS_EXAMPLE}"), RECEIVED)
     assert tick == Tick(
-        kst(date(2023, 6, 12), time(9, 33, 54)), "005930", Venue.KRX, 71_900, 1, Side.BUY, 3_052_507, 219_853_241_700,
-        71_900, 71_800, RECEIVED,
+        kst(date(2023, 6, 12), time(9, 33, 54)),
+        "005930",
+        Venue.KRX,
+        71_900,
+        1,
+        Side.BUY,
+        3_052_507,
+        219_853_241_700,
+        71_900,
+        71_800,
+        RECEIVED,
     )
 
 

@@ -125,10 +125,22 @@ def test_k05_the_keys_of_the_next_page_are_padded_and_copied() -> None:
 
 def test_kis_example_of_a_balance() -> None:
     body = {
-        "rt_cd": "0", "msg_cd": "KIOK0510", "msg1": "조회가 완료되었습니다", "ctx_area_fk100": "", "ctx_area_nk100": "",
+        "rt_cd": "0",
+        "msg_cd": "KIOK0510",
+        "msg1": "조회가 완료되었습니다",
+        "ctx_area_fk100": "",
+        "ctx_area_nk100": "",
         "output1": [
-            {"pdno": "009150", "prdt_name": "삼성전기", "hldg_qty": "1657", "ord_psbl_qty": "1611",
-             "pchs_avg_pric": "135440.2517", "pchs_amt": "224424497", "prpr": "0", "fltt_rt": "-100.00000000"},
+            {
+                "pdno": "009150",
+                "prdt_name": "삼성전기",
+                "hldg_qty": "1657",
+                "ord_psbl_qty": "1611",
+                "pchs_avg_pric": "135440.2517",
+                "pchs_amt": "224424497",
+                "prpr": "0",
+                "fltt_rt": "-100.00000000",
+            },
             {"pdno": "000660", "prdt_name": "SK하이닉스", "hldg_qty": "0", "ord_psbl_qty": "0", "pchs_amt": "0"},
         ],
         "output2": [{"dnca_tot_amt": "346455", "nxdy_excc_amt": "346455", "prvs_rcdl_excc_amt": "346455"}],
@@ -136,7 +148,8 @@ def test_kis_example_of_a_balance() -> None:
     orderable = {"rt_cd": "0", "output": {"ord_psbl_cash": "741191178", "nrcvb_buy_amt": "107177377"}}
     account = account_messages.read_account(
         [decode_reply(APIS["inquire_balance"], json.dumps(body))],
-        decode_reply(APIS["inquire_psbl_order"], json.dumps(orderable)), complete=True,
+        decode_reply(APIS["inquire_psbl_order"], json.dumps(orderable)),
+        complete=True,
     )
     assert account.holdings == (Holding("009150", "삼성전기", 1657, 1611, 224_424_497, 0),)
     assert (account.cash, account.orderable) == (346_455, 107_177_377)
@@ -144,15 +157,40 @@ def test_kis_example_of_a_balance() -> None:
 
 def test_kis_example_of_a_refused_order_in_the_list_of_a_day() -> None:
     row = {
-        "ord_dt": "20220103", "ord_gno_brno": "06010", "odno": "0001568197", "orgn_odno": "", "ord_dvsn_name": "Limit",
-        "sll_buy_dvsn_cd": "02", "sll_buy_dvsn_cd_name": "BUY REJECT", "pdno": "009150", "ord_qty": "10",
-        "ord_unpr": "150000", "ord_tmd": "170100", "tot_ccld_qty": "0", "avg_prvs": "0", "ord_dvsn_cd": "00",
-        "cnc_cfrm_qty": "", "rmn_qty": "0", "rjct_qty": "10", "excg_id_dvsn_Cd": "",
+        "ord_dt": "20220103",
+        "ord_gno_brno": "06010",
+        "odno": "0001568197",
+        "orgn_odno": "",
+        "ord_dvsn_name": "Limit",
+        "sll_buy_dvsn_cd": "02",
+        "sll_buy_dvsn_cd_name": "BUY REJECT",
+        "pdno": "009150",
+        "ord_qty": "10",
+        "ord_unpr": "150000",
+        "ord_tmd": "170100",
+        "tot_ccld_qty": "0",
+        "avg_prvs": "0",
+        "ord_dvsn_cd": "00",
+        "cnc_cfrm_qty": "",
+        "rmn_qty": "0",
+        "rjct_qty": "10",
+        "excg_id_dvsn_Cd": "",
     }
     reply = decode_reply(APIS["inquire_daily_ccld"], json.dumps({"rt_cd": "0", "output1": [row], "output2": {}}))
     order = order_messages.read_order(reply.rows("output1")[0])
     assert order == OrderRow(
-        OrderRef(20220103, "06010", 1_568_197), 0, "009150", Side.BUY, OrderKind.LIMIT, 10, 150_000, 0, 0, 0, 0, 10,
+        OrderRef(20220103, "06010", 1_568_197),
+        0,
+        "009150",
+        Side.BUY,
+        OrderKind.LIMIT,
+        10,
+        150_000,
+        0,
+        0,
+        0,
+        0,
+        10,
         kst(date(2022, 1, 3), time(17, 1)),
     )
 
@@ -164,8 +202,20 @@ def test_kis_example_of_a_refused_order_in_the_list_of_a_day() -> None:
 def quotes(draw: st.DrawFn) -> Quote:
     won = [draw(WON) for _ in range(10)]
     return Quote(
-        NOON, draw(CODE), "", Venue.KRX, *won[:4], low=won[4], volume=won[5], value=won[6], upper=won[7], lower=won[8],
-        tick=won[9], halted=draw(st.booleans()), listed_shares=draw(SHARES), received=NOON,
+        NOON,
+        draw(CODE),
+        "",
+        Venue.KRX,
+        *won[:4],
+        low=won[4],
+        volume=won[5],
+        value=won[6],
+        upper=won[7],
+        lower=won[8],
+        tick=won[9],
+        halted=draw(st.booleans()),
+        listed_shares=draw(SHARES),
+        received=NOON,
     )
 
 
@@ -190,24 +240,42 @@ def test_a_depth_goes_round(
 
 @given(
     st.builds(
-        OrderRow, ref=st.builds(
-            OrderRef, day=st.just(20261120), branch=st.just("06010"), number=st.integers(1, 10**10 - 1),
+        OrderRow,
+        ref=st.builds(
+            OrderRef,
+            day=st.just(20261120),
+            branch=st.just("06010"),
+            number=st.integers(1, 10**10 - 1),
             venue=st.sampled_from(Venue),
         ),
-        original=st.integers(0, 10**9), code=CODE, side=st.sampled_from(Side), kind=st.sampled_from(OrderKind),
-        qty=SHARES, price=WON, filled=SHARES, average=WON, leaves=SHARES, cancelled=SHARES, rejected=SHARES, t=MOMENT,
+        original=st.integers(0, 10**9),
+        code=CODE,
+        side=st.sampled_from(Side),
+        kind=st.sampled_from(OrderKind),
+        qty=SHARES,
+        price=WON,
+        filled=SHARES,
+        average=WON,
+        leaves=SHARES,
+        cancelled=SHARES,
+        rejected=SHARES,
+        t=MOMENT,
     )
 )
 def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:
     values: dict[str, object] = {
-        "output1": [order_messages.order_row(order, "이름")], "output2": order_messages.order_totals([order])
+        "output1": [order_messages.order_row(order, "이름")],
+        "output2": order_messages.order_totals([order]),
     }
     reply = through_the_wire("inquire_daily_ccld", values)
     assert order_messages.read_order(reply.rows("output1")[0]) == order
 
 
 @given(
-    WON, WON, WON, WON,
+    WON,
+    WON,
+    WON,
+    WON,
     st.lists(
         st.builds(
             Holding, code=CODE, name=st.just("이름"), qty=st.integers(1, 10**9), sellable=SHARES, cost=WON, price=WON
@@ -264,7 +332,11 @@ def test_only_the_wire_knows_that_a_market_order_is_01() -> None:
     limit = order_body(intent, Route(Venue.KRX, OrderKind.LIMIT, ""), ACCOUNT)
     market = order_body(intent, Route(Venue.KRX, OrderKind.MARKET, ""), ACCOUNT)
     assert limit == ACCOUNT | {
-        "PDNO": "005930", "ORD_DVSN": "00", "ORD_QTY": "10", "ORD_UNPR": "71900", "EXCG_ID_DVSN_CD": "KRX"
+        "PDNO": "005930",
+        "ORD_DVSN": "00",
+        "ORD_QTY": "10",
+        "ORD_UNPR": "71900",
+        "EXCG_ID_DVSN_CD": "KRX",
     }
     assert (market["ORD_DVSN"], market["ORD_UNPR"]) == ("01", "0")
 
@@ -274,8 +346,10 @@ def test_r02_r08_orders_cancels_and_revisions_carry_their_venue(venue: Venue) ->
     ref = OrderRef(20261120, "06010", 7, venue)
     intent = Intent("k", "me", "005930", Side.SELL, 10, OrderKind.LIMIT, 71_900)
     bodies = (
-        order_body(intent, Route(venue, OrderKind.LIMIT, ""), ACCOUNT), cancel_body(ref, None, ACCOUNT),
-        cancel_body(ref, 3, ACCOUNT), revise_body(ref, 3, 71_000, ACCOUNT),
+        order_body(intent, Route(venue, OrderKind.LIMIT, ""), ACCOUNT),
+        cancel_body(ref, None, ACCOUNT),
+        cancel_body(ref, 3, ACCOUNT),
+        revise_body(ref, 3, 71_000, ACCOUNT),
     )
     assert [body["EXCG_ID_DVSN_CD"] for body in bodies] == [str(venue)] * 4
 

@@ -83,9 +83,7 @@ def test_k13_an_order_that_the_host_would_refuse_is_denied_and_not_sent(
     ("mode", "price", "venue"),
     [(Mode.PAPER, 1_000, K), (Mode.PAPER, None, K), (Mode.SIM, 995, K), (Mode.LIVE, 995, N), (Mode.LIVE, 995, S)],
 )
-def test_k13_an_order_that_the_host_takes_is_sent(
-    tmp_path: Path, mode: Mode, price: int | None, venue: Venue
-) -> None:
+def test_k13_an_order_that_the_host_takes_is_sent(tmp_path: Path, mode: Mode, price: int | None, venue: Venue) -> None:
     async def body(broker: KisBroker) -> None:
         assert (await broker.submit(*order(price, venue))).outcome == "sent"
 
@@ -124,7 +122,8 @@ def _offered(mode: Mode, name: str) -> bool:
 
 def test_k03_the_limit_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [Endpoint.of(m).limited(Config().calls_per_second).calls_per_second for m in (Mode.LIVE, Mode.PAPER)] == [
-        15, 1
+        15,
+        1,
     ]
     monkeypatch.setenv("KISNB_CALLS_PER_SECOND", "3")
     assert Endpoint.of(Mode.LIVE).limited(load_config().calls_per_second).calls_per_second == 3

@@ -23,10 +23,16 @@ KEY, IV = "abcdefghijklmnopqrstuvwxyz012345", "0123456789abcdef"
 MORE = NoticeMore("my-hts-id", ACCOUNT, 10, 71_900, OrderKind.LIMIT, "삼성전자")
 
 NOTICES = st.builds(
-    Notice, t=st.integers(0, 86_399).map(lambda s: kst(date(2026, 11, 20), s)),
-    kind=st.sampled_from(["accepted", "filled", "cancelled", "revised", "refused"]), number=st.integers(1, 10**10 - 1),
-    original=st.integers(0, 10**10 - 1), code=st.from_regex(r"[0-9]{5}[0-9A-Z]", fullmatch=True),
-    side=st.sampled_from(Side), qty=st.integers(0, 10**8), price=st.integers(0, 10**8), branch=st.just("06010"),
+    Notice,
+    t=st.integers(0, 86_399).map(lambda s: kst(date(2026, 11, 20), s)),
+    kind=st.sampled_from(["accepted", "filled", "cancelled", "revised", "refused"]),
+    number=st.integers(1, 10**10 - 1),
+    original=st.integers(0, 10**10 - 1),
+    code=st.from_regex(r"[0-9]{5}[0-9A-Z]", fullmatch=True),
+    side=st.sampled_from(Side),
+    qty=st.integers(0, 10**8),
+    price=st.integers(0, 10**8),
+    branch=st.just("06010"),
     venue=st.sampled_from([Venue.KRX, Venue.NXT]),
 )
 

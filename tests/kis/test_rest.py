@@ -30,7 +30,8 @@ BALANCE = APIS["inquire_balance"]
 BUY = APIS["order_cash_buy"]
 QUERY = encode_params(PRICE, FID_COND_MRKT_DIV_CODE="J", FID_INPUT_ISCD="005930")
 ORDER = order_body(
-    Intent("k", "me", "005930", Side.BUY, 10, OrderKind.LIMIT, 71_900), Route(Venue.KRX, OrderKind.LIMIT, ""),
+    Intent("k", "me", "005930", Side.BUY, 10, OrderKind.LIMIT, 71_900),
+    Route(Venue.KRX, OrderKind.LIMIT, ""),
     KEYS.account_params,
 )
 T = TypeVar("T")

@@ -142,7 +142,11 @@ def test_k07_a_malformed_frame_is_a_dead_letter_and_the_feed_lives(tmp_path: Pat
         await b.send(encode(TRADES, [encode_tick(TICK)]))
         assert b.calls[-1] == [TICK]
         assert list(b.stream.dead_letters) == [
-            "junk", "{junk", "0|H0STCNT0|001|005930^090000", "1|H0STCNI0|001|***", '{"header":{}}'
+            "junk",
+            "{junk",
+            "0|H0STCNT0|001|005930^090000",
+            "1|H0STCNI0|001|***",
+            '{"header":{}}',
         ]
 
     with_stream(tmp_path, body)

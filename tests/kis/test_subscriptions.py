@@ -41,13 +41,17 @@ def test_k06_what_is_wanted_is_sent_once_notices_first_and_settled_when_confirme
     s.want(0, [ticks("005930"), Want("depth", "005930"), NOTICES])
     steps = s.due(0)
     assert steps == [
-        Step("1", "H0STCNI0", "my-hts-id"), Step("1", "H0STCNT0", "005930"), Step("1", "H0STASP0", "005930")
+        Step("1", "H0STCNI0", "my-hts-id"),
+        Step("1", "H0STCNT0", "005930"),
+        Step("1", "H0STASP0", "005930"),
     ]
     assert not s.due(0)
     assert not s.settled
     events = confirm(s, steps)
     assert [(e.channel, e.code, e.state) for e in events] == [
-        ("notices", "", "confirmed"), ("ticks", "005930", "confirmed"), ("depth", "005930", "confirmed")
+        ("notices", "", "confirmed"),
+        ("ticks", "005930", "confirmed"),
+        ("depth", "005930", "confirmed"),
     ]
     assert s.settled
 
@@ -120,9 +124,7 @@ def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
     assert len(s.due(0)) == 1
     (given_up,) = s.overdue(NINE)
     assert isinstance(given_up, SubscriptionChanged)
-    assert (given_up.state, given_up.text) == (
-        "refused", "KIS does not answer. It is asked again at 09:00:10."
-    )
+    assert (given_up.state, given_up.text) == ("refused", "KIS does not answer. It is asked again at 09:00:10.")
     assert s.due(NINE) == []
     assert s.settled
     assert s.next_retry == NINE + FIRST_RETRY
@@ -167,7 +169,9 @@ def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_co
     told = s.want(0, [*watched, ticks("held", 1), NOTICES])
     assert [(e.code, e.state) for e in told] == [("000039", "dropped"), ("000040", "dropped")]
     assert s.due(0) == [
-        Step("2", "H0STCNT0", "000039"), Step("2", "H0STCNT0", "000040"), Step("1", "H0STCNI0", "my-hts-id"),
+        Step("2", "H0STCNT0", "000039"),
+        Step("2", "H0STCNT0", "000040"),
+        Step("1", "H0STCNI0", "my-hts-id"),
         Step("1", "H0STCNT0", "held"),
     ]
     assert s.desired == {*watched[:39], ticks("held", 1), NOTICES}

@@ -23,9 +23,9 @@ ENDPOINT = Endpoint("http://127.0.0.1:1", "ws://127.0.0.1:1")
 
 
 def answer(text: str = "abc", end: str = "2026-11-21 09:00:00") -> bytes:
-    return json.dumps({
-        "access_token": text, "token_type": "Bearer", "expires_in": 86400, "access_token_token_expired": end
-    }).encode()
+    return json.dumps(
+        {"access_token": text, "token_type": "Bearer", "expires_in": 86400, "access_token_token_expired": end}
+    ).encode()
 
 
 def test_a_token_serves_until_shortly_before_its_printed_end() -> None:

@@ -55,9 +55,7 @@ def test_k10_twenty_cut_sockets_are_twenty_reconnects_and_confirmed_is_desired_a
         assert len({pause * SECOND // min(SECOND << n, MINUTE) for n, pause in enumerate(pauses)}) > 10, "jitter"
         (socket,) = d.server.core.sockets
         assert d.broker.confirmed == d.broker.desired == frozenset(WANTS)
-        assert socket.subscriptions == {
-            ("H0STCNI0", d.keys.hts_id.reveal()), ("H0STCNT0", CODE), ("H0STASP0", CODE)
-        }
+        assert socket.subscriptions == {("H0STCNI0", d.keys.hts_id.reveal()), ("H0STCNT0", CODE), ("H0STASP0", CODE)}
         asked = [line["tr_id"] for line in d.recorded("request") if line["method"] == "WS"]
         assert asked == ["H0STCNI0", "H0STCNT0", "H0STASP0"] * 21
         assert len(d.calls("tokenP")) <= 1
@@ -144,9 +142,7 @@ def test_k01_three_kernels_within_an_hour_ask_for_one_token_in_a_private_file(tm
 
 
 @pytest.mark.parametrize("after", [0, 30, 61, 7 * 3600])
-def test_k02_a_token_that_expired_at_any_time_is_refreshed_once_for_twenty_callers(
-    tmp_path: Path, after: int
-) -> None:
+def test_k02_a_token_that_expired_at_any_time_is_refreshed_once_for_twenty_callers(tmp_path: Path, after: int) -> None:
     async def body(d: Desk) -> None:
         await d.broker.quote(CODE)
         d.server.clock.set(START + after * SECOND)

@@ -39,7 +39,7 @@ def test_h02_silent_spans_repeat_the_last_close_with_no_volume():
 def test_a_length_is_read_or_refused_with_the_cure():
     assert [span_of(s) for s in ("20s", "1m", "1h")] == [20 * SECOND, MINUTE, 60 * MINUTE]
     for wrong in ("", "m", "0s", "1.5m", "1d"):
-        with pytest.raises(BadInput, match="write it as 20s"):
+        with pytest.raises(BadInput, match="Write it as 20s"):
             span_of(wrong)
 
 

@@ -30,6 +30,36 @@ def test_m04_bankis_commission_by_hand(value: int, venue: Venue, kind: Kind, won
     assert CostModel().fee(value, venue, kind) == won
 
 
+ROUND_TRIPS = [
+    # bought, sold on, board, kind, venue, shares, buy and sell price, and by hand: fee, fee, tax
+    (date(2019, 6, 3), Board.KOSPI, STOCK, Venue.KRX, 100, 45_000, 46_000, 632, 646, 11_500),
+    (date(2020, 12, 30), Board.KOSDAQ, STOCK, Venue.KRX, 7, 123_400, 120_000, 121, 118, 2_100),
+    (date(2021, 1, 4), Board.KOSPI, STOCK, Venue.KRX, 33, 82_600, 83_000, 383, 384, 6_299),
+    (date(2022, 12, 29), Board.KOSDAQ, STOCK, Venue.KRX, 1, 999, 1_001, 0, 0, 2),
+    (date(2023, 1, 2), Board.KOSPI, STOCK, Venue.KRX, 3, 500_000, 501_000, 210, 211, 3_006),
+    (date(2024, 1, 2), Board.KOSDAQ, STOCK, Venue.KRX, 250, 9_990, 10_010, 350, 351, 4_504),
+    (date(2025, 3, 4), Board.KOSPI, STOCK, Venue.NXT, 12, 54_800, 55_100, 85, 86, 991),
+    (date(2025, 12, 30), Board.KOSDAQ, STOCK, Venue.NXT, 999, 1_999, 2_005, 260, 261, 3_004),
+    (date(2026, 1, 2), Board.KOSPI, STOCK, Venue.KRX, 10, 71_000, 71_100, 99, 99, 1_422),
+    (date(2026, 9, 14), Board.KOSDAQ, STOCK, Venue.NXT, 41, 240_500, 241_000, 1_287, 1_289, 19_762),
+    (date(2026, 9, 14), Board.KOSPI, ETF, Venue.KRX, 200, 35_005, 35_010, 1_025, 1_025, 0),
+    (date(2026, 9, 14), Board.KOSPI, Kind.ETN, Venue.KRX, 17, 1_999, 12_345, 4, 30, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("day", "board", "kind", "venue", "qty", "bought", "sold", "buy_fee", "sell_fee", "tax"), ROUND_TRIPS
+)
+def test_m04_round_trips_by_hand(
+    day: date, board: Board, kind: Kind, venue: Venue, qty: int, bought: int, sold: int, buy_fee: int, sell_fee: int,
+    tax: int,
+) -> None:  # fmt: skip
+    model = CostModel()
+    assert model.fee(bought * qty, venue, kind) == buy_fee
+    assert model.fee(sold * qty, venue, kind) == sell_fee
+    assert model.tax(sold * qty, day, kind, board) == tax
+
+
 def test_m04_profiles() -> None:
     value = 10_000_000
     found = [m.fee(value, Venue.KRX, STOCK) for m in (costs.BANKIS, costs.AGENCY_ONLY, costs.BRANCH, costs.PAPER)]
@@ -38,9 +68,17 @@ def test_m04_profiles() -> None:
 
 @pytest.mark.parametrize(
     ("day", "won"),
-    [(date(2019, 6, 3), 25_000), (date(2020, 12, 31), 25_000), (date(2021, 1, 1), 23_000), (date(2022, 12, 31), 23_000),
-     (date(2023, 1, 2), 20_000), (date(2024, 1, 2), 18_000), (date(2025, 1, 2), 15_000), (date(2025, 12, 31), 15_000),
-     (date(2026, 1, 2), 20_000)],
+    [
+        (date(2019, 6, 3), 25_000),
+        (date(2020, 12, 31), 25_000),
+        (date(2021, 1, 1), 23_000),
+        (date(2022, 12, 31), 23_000),
+        (date(2023, 1, 2), 20_000),
+        (date(2024, 1, 2), 18_000),
+        (date(2025, 1, 2), 15_000),
+        (date(2025, 12, 31), 15_000),
+        (date(2026, 1, 2), 20_000),
+    ],
 )
 @pytest.mark.parametrize("board", Board)
 def test_m04_tax_by_sale_date(day: date, won: int, board: Board) -> None:

@@ -35,8 +35,17 @@ def test_m05_codes_with_letters_are_strings(universe: Universe) -> None:
 
 @pytest.mark.parametrize(
     ("text", "first"),
-    [("005930", "005930"), ("0059", "005930"), ("삼성전자", "005930"), ("ㅅㅅㅈㅈ", "005930"), ("ㅅㅅㅈㅈㅇ", "005935"),
-     ("코프로비", "247540"), ("naver", "035420"), ("kodex200", "069500"), ("하이닉스", "000660")],
+    [
+        ("005930", "005930"),
+        ("0059", "005930"),
+        ("삼성전자", "005930"),
+        ("ㅅㅅㅈㅈ", "005930"),
+        ("ㅅㅅㅈㅈㅇ", "005935"),
+        ("코프로비", "247540"),
+        ("naver", "035420"),
+        ("kodex200", "069500"),
+        ("하이닉스", "000660"),
+    ],
 )
 def test_m05_search(universe: Universe, text: str, first: str) -> None:
     assert universe.search(text)[0].code == first
@@ -55,7 +64,7 @@ def test_m05_initials() -> None:
     [("00593", "005930 삼성전자"), ("5930", "005930"), ("삼성저자", "삼성전자"), ("005939", "005930")],
 )
 def test_m05_an_unknown_code_says_what_may_have_been_meant(universe: Universe, wrong: str, meant: str) -> None:
-    with pytest.raises(UnknownInstrument, match=f"did you mean .*{meant}"):
+    with pytest.raises(UnknownInstrument, match=f"Did you mean .*{meant}"):
         universe.get(wrong)
 
 

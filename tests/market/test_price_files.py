@@ -22,9 +22,12 @@ D1, D2, D3 = date(2023, 12, 20), date(2023, 12, 21), date(2023, 12, 22)
 def folder(tmp_path: Path) -> Path:
     pl.DataFrame(
         {
-            "Code": ["005930", "0004V0", "000880"], "Name": ["삼성전자", "엔비알모션", "한화"],
-            "Market": ["KOSPI", "KOSDAQ GLOBAL", "KOSPI"], "Close": [281_500, 5_650, 83_800],
-            "Volume": [27_000_000, 190_000, 0], "Stocks": [5_800_000_000, 11_000_000, 70_000_000],
+            "Code": ["005930", "0004V0", "000880"],
+            "Name": ["삼성전자", "엔비알모션", "한화"],
+            "Market": ["KOSPI", "KOSDAQ GLOBAL", "KOSPI"],
+            "Close": [281_500, 5_650, 83_800],
+            "Volume": [27_000_000, 190_000, 0],
+            "Stocks": [5_800_000_000, 11_000_000, 70_000_000],
         }
     ).write_parquet(tmp_path / LISTING)
     pl.DataFrame(
@@ -32,8 +35,10 @@ def folder(tmp_path: Path) -> Path:
             "code": ["005930"] * 3 + ["069500"] * 2 + ["Q520057"],
             "name": ["삼성전자"] * 3 + ["KODEX 200"] * 2 + ["미래에셋 인버스 2X ETN"],
             "date": [D1, D2, D3, D2, D3, D3],
-            "open": [74_210, 74_600, 75_833, 34_000, 0, 6_900], "high": [74_900, 75_030, 76_300, 34_500, 0, 6_950],
-            "low": [73_900, 74_280, 75_400, 33_990, 0, 6_850], "close": [74_800, 75_049, 75_900, 34_321, 34_321, 6_885],
+            "open": [74_210, 74_600, 75_833, 34_000, 0, 6_900],
+            "high": [74_900, 75_030, 76_300, 34_500, 0, 6_950],
+            "low": [73_900, 74_280, 75_400, 33_990, 0, 6_850],
+            "close": [74_800, 75_049, 75_900, 34_321, 34_321, 6_885],
             "volume": [100, 300, 500, 70, 0, 40],
         }
     ).write_parquet(tmp_path / DAILY)
@@ -72,8 +77,11 @@ def test_h03_bars_are_snapped_and_a_silent_day_is_halted(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "name", "kind"),
-    [("Q530107", "삼성 인버스 2X 코스닥150 선물 ETN", Kind.ETN), ("161510", "ARIRANG 고배당주", Kind.ETF),
-     ("005930", "삼성전자", Kind.STOCK)],
+    [
+        ("Q530107", "삼성 인버스 2X 코스닥150 선물 ETN", Kind.ETN),
+        ("161510", "ARIRANG 고배당주", Kind.ETF),
+        ("005930", "삼성전자", Kind.STOCK),
+    ],
 )
 def test_m05_kind_from_code_and_name(code: str, name: str, kind: Kind) -> None:
     assert kind_of(code, name) is kind
@@ -107,7 +115,7 @@ class TestRealPrices:
 
     @pytest.mark.parametrize("day", [date(2020, 3, 19), D3, date(2026, 11, 20)])
     def test_m03_every_base_price_is_on_the_grid(self, day: date) -> None:
-        assert [i.code for i in Universe.load(DATA, day) if not ticks.on_grid(i.base, i.kind, day)] == []
+        assert [i.code for i in Universe.load(DATA, day) if not ticks.on_grid(i.base, i.kind, day, i.board)] == []
 
     def test_m02_every_day_with_a_bar_since_2001_is_a_trading_day(self) -> None:
         days = pl.read_parquet(DATA / DAILY).filter(pl.col("date") >= date(2001, 1, 1))["date"].unique()

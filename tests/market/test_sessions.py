@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, SECOND, kst
 from kisnb.market import sessions
+from kisnb.market.session_table import LABELS, SPANS
+from kisnb.market.uncertain import Uncertain
 from kisnb.terms import Phase, SessionId, Venue
 
 BEFORE, AFTER = date(2026, 9, 11), date(2026, 9, 14)
@@ -32,6 +34,8 @@ DAY = [
     ("15:29:59", REG, A, C, A),
     ("15:30:00", LATE, E, E, C),
     ("15:40:00", LATE, N, N, C),
+    ("16:00:00", LATE, N, N, C),
+    ("18:00:00", LATE, N, N, C),
     ("19:59:59", LATE, N, N, C),
     ("20:00:00", OFF, C, C, C),
 ]
@@ -46,6 +50,14 @@ def check(day: date, at: str, label: SessionId, krx: Phase, nxt: Phase, regular:
 @pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
 def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
     check(AFTER, *row)
+
+
+@pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
+def test_m01_the_last_day_before_the_reform(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+    """Until 2026-09-11 KRX held single-price auctions from 16:00 to 18:00 and had no after-market."""
+    at, label, krx, nxt, regular = row
+    krx = {"16:00:00": A, "18:00:00": C, "19:59:59": C}.get(at, krx)
+    check(BEFORE, at, label, krx, nxt, regular)
 
 
 @pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
@@ -92,6 +104,22 @@ def test_m01_sor_takes_what_either_venue_takes() -> None:
     assert sessions.phase(Venue.SOR, kst(AFTER, time(21))) is C
 
 
+def test_m01_stretches_overlap_where_the_venue_holds_two_markets() -> None:
+    names = [row.span.name for row in sessions.active(Venue.KRX, kst(AFTER, time(8, 35)))]
+    assert names == ["opening auction", "pre-open closing price"]
+    assert [row.span.name for row in sessions.active(Venue.KRX, kst(AFTER, time(8, 40)))] == ["opening auction"]
+    assert {row.span.venue for row in sessions.active(Venue.SOR, kst(AFTER, time(8, 35)))} == {Venue.KRX, Venue.NXT}
+
+
+def test_m01_uncertain_facts_are_chosen_in_one_place() -> None:
+    early = Uncertain(opening_auction_from_0820=True)
+    assert sessions.phase(Venue.KRX, kst(AFTER, time(8, 20))) is C
+    assert sessions.phase(Venue.KRX, kst(AFTER, time(8, 20)), early) is A
+    assert sessions.phase(Venue.KRX, kst(BEFORE, time(8, 20)), early) is C
+    call = Uncertain(nxt_after_call=True)
+    assert sessions.phase(Venue.NXT, kst(AFTER, time(15, 35)), call) is A
+
+
 @given(day=st.dates(date(2014, 1, 1), date(2027, 12, 31)), second=st.integers(0, 86_399))
 def test_m01_phases_and_label_change_at_boundaries_only(day: date, second: int) -> None:
     now = kst(day, second)
@@ -102,3 +130,10 @@ def test_m01_phases_and_label_change_at_boundaries_only(day: date, second: int) 
 
     assert state(now) == state(since)
     assert state(now) == state(now + SECOND - 1)
+
+
+def test_m01_every_row_names_its_source_and_certainty() -> None:
+    assert all(row.source and row.certainty in "ABC" for row in SPANS)
+    assert all(bool(row.only_if) == (row.certainty == "C") for row in SPANS)
+    assert {row.only_if for row in SPANS if row.only_if} <= set(Uncertain.__struct_fields__)
+    assert {row.session_id for row in LABELS} == {REG, PRE, LATE}

@@ -14,7 +14,8 @@ import pytest
 import kisnb
 from kisnb.cli import main
 from kisnb.clock import KST
-from kisnb.desk.process import find_desk, stop_desk
+from kisnb.desk.address import find_desk
+from kisnb.desk.process import stop_desk
 from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
 from kisnb.market.calendar import next_trading_day
@@ -120,3 +121,17 @@ def test_a_dead_simulator_ends_every_wait_with_the_cure():
             await session.until("10:30")
 
     traded(work)
+
+
+def test_a_halt_from_the_command_line_refuses_new_orders_until_it_is_lifted(capsys: pytest.CaptureFixture[str]):
+    async def work(session: Session) -> None:
+        assert await asyncio.to_thread(main, ["halt", "lunch"]) == 0
+        with pytest.raises(OrderDenied, match="%kis halt off"):
+            await session.buy("005930", 1)
+        await session.resume("back")
+        await session.buy("005930", 1)
+        assert await asyncio.to_thread(main, ["halt", "--off"]) == 0
+
+    traded(work)
+    assert "no new order passes" in capsys.readouterr().out
+    assert len(posts()) == 1

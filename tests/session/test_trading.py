@@ -10,7 +10,7 @@ import pytest
 
 import kisnb
 from kisnb.cli import main
-from kisnb.desk.process import find_desk
+from kisnb.desk.address import find_desk
 from kisnb.errors import BadInput, DeskLost, OrderDenied, OrderRejected, UnknownInstrument
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
@@ -153,7 +153,7 @@ def test_two_sessions_see_one_desk():
         order = await first.buy("005930", 2)
         await second.settle()
         assert [o.number for o in second.book.orders.values()] == [order.number]
-        await second.until("10:01")
+        await asyncio.gather(first.until("10:01"), second.until("10:01"))
         assert first.clock_text() == second.clock_text() == "10:01:00"
         await second.close()
 

@@ -20,7 +20,10 @@ from kisnb.simulator.streams import Outgoing
 DAY = date(2026, 11, 20)
 SAMSUNG, HYNIX = "005930", "000660"
 KEYS = Credentials(
-    Secret("PSSIMULATED" + "a" * 25), Secret("SIMULATED/" + "b" * 170), Secret("59876543"), "01",
+    Secret("PSSIMULATED" + "a" * 25),
+    Secret("SIMULATED/" + "b" * 170),
+    Secret("59876543"),
+    "01",
     Secret("simuser1234567"),
 )
 SCRIPT = ScriptedDay(
@@ -36,13 +39,30 @@ SCRIPT = ScriptedDay(
 )
 ACCOUNT = {"CANO": "59876543", "ACNT_PRDT_CD": "01"}
 BALANCE = ACCOUNT | {
-    "AFHR_FLPR_YN": "N", "OFL_YN": "", "INQR_DVSN": "02", "UNPR_DVSN": "01", "FUND_STTL_ICLD_YN": "N",
-    "FNCG_AMT_AUTO_RDPT_YN": "N", "PRCS_DVSN": "00", "CTX_AREA_FK100": "", "CTX_AREA_NK100": "",
+    "AFHR_FLPR_YN": "N",
+    "OFL_YN": "",
+    "INQR_DVSN": "02",
+    "UNPR_DVSN": "01",
+    "FUND_STTL_ICLD_YN": "N",
+    "FNCG_AMT_AUTO_RDPT_YN": "N",
+    "PRCS_DVSN": "00",
+    "CTX_AREA_FK100": "",
+    "CTX_AREA_NK100": "",
 }
 DAY_ORDERS = ACCOUNT | {
-    "INQR_STRT_DT": "20261120", "INQR_END_DT": "20261120", "SLL_BUY_DVSN_CD": "00", "PDNO": "", "ORD_GNO_BRNO": "",
-    "ODNO": "", "CCLD_DVSN": "00", "INQR_DVSN": "00", "INQR_DVSN_1": "", "INQR_DVSN_3": "00",
-    "EXCG_ID_DVSN_CD": "ALL", "CTX_AREA_FK100": "", "CTX_AREA_NK100": "",
+    "INQR_STRT_DT": "20261120",
+    "INQR_END_DT": "20261120",
+    "SLL_BUY_DVSN_CD": "00",
+    "PDNO": "",
+    "ORD_GNO_BRNO": "",
+    "ODNO": "",
+    "CCLD_DVSN": "00",
+    "INQR_DVSN": "00",
+    "INQR_DVSN_1": "",
+    "INQR_DVSN_3": "00",
+    "EXCG_ID_DVSN_CD": "ALL",
+    "CTX_AREA_FK100": "",
+    "CTX_AREA_NK100": "",
 }
 
 
@@ -84,8 +104,11 @@ class Customer:
 
     def headers(self, tr_id: str) -> dict[str, str]:
         return {
-            "authorization": f"Bearer {self.token}", "appkey": KEYS.appkey.reveal(),
-            "appsecret": KEYS.appsecret.reveal(), "tr_id": tr_id, "custtype": "P",
+            "authorization": f"Bearer {self.token}",
+            "appkey": KEYS.appkey.reveal(),
+            "appsecret": KEYS.appsecret.reveal(),
+            "tr_id": tr_id,
+            "custtype": "P",
         }
 
     def call(self, method: str, path: str, headers: dict[str, str], params: dict[str, str]) -> Reply:
@@ -96,15 +119,24 @@ class Customer:
 
     def order(self, side: str, qty: int, price: int | None, code: str = SAMSUNG) -> dict[str, Any]:
         body = ACCOUNT | {
-            "PDNO": code, "ORD_DVSN": "01" if price is None else "00", "ORD_QTY": str(qty), "ORD_UNPR": str(price or 0),
+            "PDNO": code,
+            "ORD_DVSN": "01" if price is None else "00",
+            "ORD_QTY": str(qty),
+            "ORD_UNPR": str(price or 0),
             "EXCG_ID_DVSN_CD": "KRX",
         }
         return self.said(self.ask(f"order_cash_{side}", body))
 
     def cancel(self, number: int, qty: int | None = None) -> dict[str, Any]:
         body = ACCOUNT | {
-            "KRX_FWDG_ORD_ORGNO": "", "ORGN_ODNO": str(number), "ORD_DVSN": "00", "RVSE_CNCL_DVSN_CD": "02",
-            "ORD_QTY": str(qty or 0), "ORD_UNPR": "0", "QTY_ALL_ORD_YN": "N" if qty else "Y", "EXCG_ID_DVSN_CD": "KRX",
+            "KRX_FWDG_ORD_ORGNO": "",
+            "ORGN_ODNO": str(number),
+            "ORD_DVSN": "00",
+            "RVSE_CNCL_DVSN_CD": "02",
+            "ORD_QTY": str(qty or 0),
+            "ORD_UNPR": "0",
+            "QTY_ALL_ORD_YN": "N" if qty else "Y",
+            "EXCG_ID_DVSN_CD": "KRX",
         }
         return self.said(self.ask("order_rvsecncl", body))
 

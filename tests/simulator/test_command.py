@@ -19,7 +19,19 @@ from kisnb.market.instruments import Universe
 from kisnb.simulator.command import main, read_universe
 
 READY = {
-    "rest", "ws", "control", "appkey", "appsecret", "account", "hts_id", "pid", "run", "seed", "date", "start", "speed"
+    "rest",
+    "ws",
+    "control",
+    "appkey",
+    "appsecret",
+    "account",
+    "hts_id",
+    "pid",
+    "run",
+    "seed",
+    "date",
+    "start",
+    "speed",
 }
 
 
@@ -44,7 +56,10 @@ def test_it_says_where_it_is_writes_the_configuration_and_stops_on_sigterm(tmp_p
     path = tmp_path / "kis_devlp.yaml"
     file = yaml.safe_load(path.read_text())
     assert (file["my_app"], file["my_sec"], file["prod"], file["ops"]) == (
-        said["appkey"], said["appsecret"], said["rest"], said["ws"]
+        said["appkey"],
+        said["appsecret"],
+        said["rest"],
+        said["ws"],
     )
     assert f"{file['my_acct_stock']}-{file['my_prod']}" == said["account"]
     assert [p.stat().st_mode & 0o777 for p in (path, recording)] == [0o600, 0o600]
@@ -67,6 +82,7 @@ def test_the_file_that_it_writes_is_read_as_credentials(tmp_path: Path) -> None:
 
 BAD = [
     (["--date", "2026-11-21"], "no trading day"),
+    (["--date", "2018-01-02"], "2019-06-03"),
     (["--date", "tomorrow"], "YYYY-MM-DD"),
     (["--date", "1980-01-04"], "1980"),
     (["--date", "2026-11-20", "--start", "9 o'clock"], "HH:MM:SS"),

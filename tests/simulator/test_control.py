@@ -41,8 +41,13 @@ class Controlled:
 
 def test_the_state_says_where_the_clock_stands_and_what_was_sent() -> None:
     assert Controlled().ask("GET", "state") == {
-        "now": at("09:00:30"), "speed": "step", "date": "2026-11-20", "run": "run", "seed": 1,
-        "sockets": [{"port": PORT, "frames": 3}], "closed": False,
+        "now": at("09:00:30"),
+        "speed": "step",
+        "date": "2026-11-20",
+        "run": "run",
+        "seed": 1,
+        "sockets": [{"port": PORT, "frames": 3}],
+        "closed": False,
     }
 
 
@@ -105,7 +110,9 @@ def test_trading_by_hand_moves_the_true_ledger() -> None:
     ledger = one.ask("GET", "ledger")
     assert ledger["holdings"] == [{"code": SAMSUNG, "qty": 10, "sellable": 10, "cost": 710_000}]
     assert [(o["number"], o["state"], o["leaves"]) for o in ledger["orders"]] == [
-        (1, "filled", 0), (2, "accepted", 3), (3, "confirmed", 0)
+        (1, "filled", 0),
+        (2, "accepted", 3),
+        (3, "confirmed", 0),
     ]
     assert ledger["settled_d2"] == ledger["cash"] - ledger["buys"] - ledger["fees"]
 

@@ -149,7 +149,8 @@ def test_h03_a_market_order_takes_the_depth_and_prints_at_that_moment() -> None:
     assert said[0] == OrderAccepted(m.now, 1)
     assert fills(said) == [(1, shown, first), (1, 5, second)]
     assert [(h.t, h.price, h.qty, h.taker) for h in trades(said)] == [
-        (m.now, first, shown, BUY), (m.now, second, 5, BUY),
+        (m.now, first, shown, BUY),
+        (m.now, second, 5, BUY),
     ]
     assert m.quote(SAMSUNG).volume == before.volume + shown + 5
     assert m.depth(SAMSUNG).asks[0][0] == second
@@ -174,7 +175,8 @@ def test_h03_a_resting_order_waits_in_the_queue_and_fills_in_parts() -> None:
     assert fills(m.advance(at("09:02:59"))) == []
     said = m.advance(at("09:03"))
     assert [(h.qty, h.price, h.taker, h.buy_id > 0) for h in trades(said)] == [
-        (1_000, 70_900, SELL, False), (1_500, 70_900, SELL, True),
+        (1_000, 70_900, SELL, False),
+        (1_500, 70_900, SELL, True),
     ]
     assert fills(said) == [(1, 1_500, 70_900)]
     assert m.exchange.left(1) == 500
@@ -257,7 +259,10 @@ def test_h05_time_does_not_go_back() -> None:
 
 orders = st.lists(
     st.tuples(
-        st.integers(0, 40 * 60), st.sampled_from(Side), st.integers(1, 60_000), st.none() | st.integers(-8, 8),
+        st.integers(0, 40 * 60),
+        st.sampled_from(Side),
+        st.integers(1, 60_000),
+        st.none() | st.integers(-8, 8),
         st.booleans(),
     ),
     max_size=12,

@@ -56,7 +56,10 @@ def test_h03_the_path_goes_through_open_high_low_close_and_the_sizes_add_up(bar:
     assert (day.open, day.high, day.low, day.last, day.volume) == (bar.open, bar.high, bar.low, bar.close, bar.volume)
     first, last = schedule.trades[0], schedule.trades[-1]
     assert (first.t, first.side, last.t, last.side) == (
-        sessions.regular_open(DAY), None, sessions.regular_close(DAY), None,
+        sessions.regular_open(DAY),
+        None,
+        sessions.regular_close(DAY),
+        None,
     )
     between = schedule.trades[1:-1]
     assert all(sessions.regular_open(DAY) < t.t < sessions.continuous_end(DAY) for t in between)
@@ -112,12 +115,19 @@ def test_h03_prices_beyond_the_limits_are_moved_to_them() -> None:
 
 
 def test_h03_a_scripted_day() -> None:
-    script = ScriptedDay([
-        (time(9), 71_000, 100), (time(9, 5), 71_100, 10), (time(9, 5, 0, 500_000), 71_000, 20),
-        (time(15, 30), 71_200, 5),
-    ])
+    script = ScriptedDay(
+        [
+            (time(9), 71_000, 100),
+            (time(9, 5), 71_100, 10),
+            (time(9, 5, 0, 500_000), 71_000, 20),
+            (time(15, 30), 71_200, 5),
+        ]
+    )
     assert [(t.t - kst(DAY, time(9)), t.side) for t in script.schedule(DAY).trades] == [
-        (0, None), (300_000_000_000, Side.BUY), (300_500_000_000, Side.SELL), (23_400_000_000_000, None),
+        (0, None),
+        (300_000_000_000, Side.BUY),
+        (300_500_000_000, Side.SELL),
+        (23_400_000_000_000, None),
     ]
 
 

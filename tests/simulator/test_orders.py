@@ -158,7 +158,11 @@ def test_the_balance_equals_the_ledger() -> None:
     (holding,), (deposit,) = said["output1"], said["output2"]
     position = account.positions[SAMSUNG]
     assert [holding[f] for f in ("pdno", "hldg_qty", "ord_psbl_qty", "thdt_buyqty", "thdt_sll_qty")] == [
-        SAMSUNG, "60", "50", "100", "40"
+        SAMSUNG,
+        "60",
+        "50",
+        "100",
+        "40",
     ]
     assert int(holding["pchs_amt"]) == position.cost == 60 * 71_000
     assert int(deposit["dnca_tot_amt"]) == 100_000_000
@@ -187,13 +191,24 @@ def test_the_order_list_is_filtered_as_asked() -> None:
     numbers = {
         name: [int(row["odno"]) for row in day_orders(one, **asked)]
         for name, asked in {
-            "all": {}, "open": {"CCLD_DVSN": "02"}, "filled": {"CCLD_DVSN": "01"}, "sells": {"SLL_BUY_DVSN_CD": "01"},
-            "one": {"ODNO": "2"}, "other stock": {"PDNO": HYNIX}, "other day": {"INQR_END_DT": "20261119"},
+            "all": {},
+            "open": {"CCLD_DVSN": "02"},
+            "filled": {"CCLD_DVSN": "01"},
+            "sells": {"SLL_BUY_DVSN_CD": "01"},
+            "one": {"ODNO": "2"},
+            "other stock": {"PDNO": HYNIX},
+            "other day": {"INQR_END_DT": "20261119"},
             "NXT": {"EXCG_ID_DVSN_CD": "NXT"},
         }.items()
     }
     assert numbers == {
-        "all": [3, 2, 1], "open": [2], "filled": [3, 1], "sells": [3], "one": [2], "other stock": [], "other day": [],
+        "all": [3, 2, 1],
+        "open": [2],
+        "filled": [3, 1],
+        "sells": [3],
+        "one": [2],
+        "other stock": [],
+        "other day": [],
         "NXT": [],
     }
 
@@ -227,7 +242,10 @@ def test_every_api_of_the_catalogue_is_answered() -> None:
     quote = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
     rank = dict.fromkeys(APIS["volume_rank"].params, "") | {"FID_COND_MRKT_DIV_CODE": "J", "FID_BLNG_CLS_CODE": "0"}
     asked = {
-        "inquire_price": quote, "inquire_asking_price_exp_ccn": quote, "inquire_ccnl": quote, "volume_rank": rank,
+        "inquire_price": quote,
+        "inquire_asking_price_exp_ccn": quote,
+        "inquire_ccnl": quote,
+        "volume_rank": rank,
     }
     assert all(one.said(one.ask(name, params))["rt_cd"] == "0" for name, params in asked.items())
     known = {"token", "revoke_token", "approval", "order_cash_sell", "order_cash_buy", "order_rvsecncl"}

@@ -115,7 +115,11 @@ def test_an_order_is_recorded_with_every_change_after_its_reply() -> None:
     one.cancel(2)
     states = [(line["number"], line["state"], line["leaves"]) for line in recording.lines("order")]
     assert states == [
-        (1, "accepted", 1_050), (1, "partially filled", 50), (1, "filled", 0), (2, "accepted", 10), (2, "cancelled", 0)
+        (1, "accepted", 1_050),
+        (1, "partially filled", 50),
+        (1, "filled", 0),
+        (2, "accepted", 10),
+        (2, "cancelled", 0),
     ]
     kinds = [line["kind"] for line in recording.lines()]
     assert kinds[4:9] == ["request", "reply", "order", "order", "order"]

@@ -39,7 +39,9 @@ class Client:
         token = await self.post(APIS["token"].path, "", keys | {"appsecret": secret})
         self.approval = (await self.post(APIS["approval"].path, "", keys | {"secretkey": secret}))["approval_key"]
         self.headers = {
-            "authorization": f"Bearer {token['access_token']}", "appkey": keys["appkey"], "appsecret": secret,
+            "authorization": f"Bearer {token['access_token']}",
+            "appkey": keys["appkey"],
+            "appsecret": secret,
             "custtype": "P",
         }
 
@@ -121,7 +123,11 @@ def test_an_order_is_answered_and_its_notices_follow() -> None:
             await client.connect()
             await client.subscribe("H0STCNI0", KEYS.hts_id.reveal())
             body = ACCOUNT | {
-                "PDNO": SAMSUNG, "ORD_DVSN": "01", "ORD_QTY": "10", "ORD_UNPR": "0", "EXCG_ID_DVSN_CD": "KRX"
+                "PDNO": SAMSUNG,
+                "ORD_DVSN": "01",
+                "ORD_QTY": "10",
+                "ORD_UNPR": "0",
+                "EXCG_ID_DVSN_CD": "KRX",
             }
             reply = await client.post(APIS["order_cash_buy"].path, "TTTC0012U", body)
             assert reply["output"]["ODNO"] == "0000000001"

@@ -117,7 +117,10 @@ def test_pingpong_comes_every_ten_simulated_seconds_of_a_free_running_clock() ->
     one.advance("09:01:30")
     pings = [control_frames.decode_control(text) for text in one.taken()]
     assert [p.datetime for p in pings if isinstance(p, control_frames.Ping)] == [
-        "20261120090100", "20261120090110", "20261120090120", "20261120090130"
+        "20261120090100",
+        "20261120090110",
+        "20261120090120",
+        "20261120090130",
     ]
 
 

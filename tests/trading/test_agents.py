@@ -121,6 +121,65 @@ def test_a_foreign_awaitable_goes_on_in_a_task():
     assert [type(c) for c in asyncio.run(_foreign())] == [Submit]
 
 
+class Beater(Agent):
+    code = CODE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beats = 0
+
+    async def on_start(self) -> None:
+        while True:
+            await self.sleep(5)
+            self.beats += 1
+
+
+def test_a_paused_agent_waits_for_nothing_and_goes_on_where_it_was():
+    agent = Beater()
+    runner = runner_of(agent)
+    runner.start(NOON)
+    runner.state = AgentState.PAUSED
+    assert runner.next_wake() is None
+    later = NOON + 60 * SECOND
+    runner.deliver(ClockMoved(later), later)
+    assert agent.beats == 0
+    runner.start(later)
+    runner.deliver(ClockMoved(later), later)
+    assert agent.beats == 1
+    assert runner.next_wake() == later + 5 * SECOND
+
+
+async def _stopped_in_a_foreign_wait(state: AgentState) -> list[object]:
+    tasks: list[asyncio.Task[None]] = []
+    runner = runner_of(Foreigner(), foreign=lambda c, r: tasks.append(asyncio.create_task(c)))
+    runner.start(NOON)
+    if state is AgentState.PAUSED:
+        runner.state = state
+    else:
+        runner.stop(state)
+    await asyncio.gather(*tasks)
+    return runner.take_commands()
+
+
+@pytest.mark.parametrize("state", [AgentState.STOPPED, AgentState.FAILED, AgentState.PAUSED])
+def test_an_agent_that_does_not_run_decides_nothing_after_a_foreign_wait(state: AgentState):
+    assert asyncio.run(_stopped_in_a_foreign_wait(state)) == []
+
+
+class Exiter(Agent):
+    code = CODE
+
+    def on_tick(self, tick: Tick) -> None:
+        raise SystemExit(3)
+
+
+def test_an_agent_that_exits_stops_itself_and_not_the_kernel():
+    runner = runner_of(Exiter())
+    runner.start(NOON)
+    runner.deliver(tick(NOON, 100), NOON)
+    assert runner.state is AgentState.FAILED
+
+
 def bars_of(agent: VolumeTrigger, closes: list[int], volumes: list[int]) -> list[object]:
     """One trade per bar, then the trade that closes the last bar; gives the commands that came of it."""
     runner = runner_of(agent)

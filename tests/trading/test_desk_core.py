@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import kst
-from kisnb.events import CancelRefused, Denied, Filled, IntentRepeated, Rejected, SendStarted, SendUnknown
+from kisnb.events import CancelRefused, Denied, Filled, IntentRepeated, Rejected, SendStarted, SendUnknown, Trouble
 from kisnb.orders import Capabilities, OrderPage, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import (
@@ -17,8 +19,10 @@ from kisnb.trading.commands import (
     CancelOrder,
     CancelReply,
     Persist,
+    Publish,
     Send,
     SetHalt,
+    WakeAt,
     Woke,
 )
 from kisnb.trading.desk_core import State
@@ -178,6 +182,7 @@ def test_the_gate_refuses_with_reason_and_cure():
         "above the limit": {"qty": 1_000_000},
         "needs a price": {"price": None},
         "takes no orders from this desk": {"venue": Venue.NXT},
+        "takes no best-opposite orders. use limit or market": {"kind": OrderKind.BEST_OPPOSITE, "price": None},
     }
     for words, changes in cases.items():
         desk = Desk()
@@ -226,7 +231,9 @@ def days(draw: st.DrawFn) -> list[tuple[str, int, int]]:
     return draw(
         st.lists(
             st.tuples(
-                st.sampled_from(["submit", "sent", "rejected", "unknown", "accepted", "filled", "cancel", "cancelled"]),
+                st.sampled_from(
+                    ["submit", "sent", "rejected", "unknown", "accepted", "filled", "cancel", "cancelled", "refused"]
+                ),
                 st.integers(0, 3),
                 st.integers(1, 12),
             ),
@@ -249,6 +256,8 @@ def test_the_state_is_the_fold_of_the_rows_and_quantities_add_up(steps):
                 desk.say(SendReply(key, what, ref(number) if what == "sent" else None))
             case "accepted" | "filled":
                 desk.say(notice(what, number, qty))
+            case "refused":
+                desk.say(notice(what, number))
             case "cancelled" if known is not None and known.leaves >= qty and known.state is OrderState.ACCEPTED:
                 desk.say(notice(what, 900 + i, qty, original=number))
             case "cancel":
@@ -280,3 +289,78 @@ def test_a_sent_order_whose_desk_died_is_unknown_once():
     third = Desk(again.rows)
     third.keep(third.core.start(NOON))
     assert [type(r) for r in third.rows].count(SendUnknown) == 1
+
+
+def test_o01_kill_between_any_two_effects_loses_no_order_and_sends_none_twice():
+    desk = Desk()
+    desk.submit("a")
+    desk.submit("b")
+    desk.sent("a", 1)
+    desk.say(notice("accepted", 1))
+    desk.say(notice("filled", 1, qty=4))
+    desk.say(CancelOrder("a"))
+    desk.say(notice("cancelled", 9, qty=6, original=1))
+    for killed_after in range(len(desk.effects) + 1):
+        done = desk.effects[:killed_after]
+        rows = [r for e in done if isinstance(e, Persist) for r in e.rows]
+        left = [e.intent.key for e in done if isinstance(e, Send)]
+        again = Desk(rows)
+        again.keep(again.core.start(NOON))
+        for key in left:
+            assert again.order(key).state not in (OrderState.NEW, OrderState.DENIED)
+            again.submit(key)
+        assert again.sends == []
+        told = [e.event for e in done if isinstance(e, Publish) and not isinstance(e.event, IntentRepeated)]
+        assert all(event in rows for event in told)
+
+
+def test_an_order_that_is_cancelled_before_its_turn_is_never_sent():
+    desk = Desk()
+    desk.submit("a")
+    desk.submit("b")
+    desk.say(CancelOrder("b"))
+    assert desk.order("b").state is OrderState.DENIED
+    desk.sent("a", 1)
+    assert [s.intent.key for s in desk.sends] == ["a"]
+
+
+def test_a_cancel_that_comes_while_the_order_is_sent_follows_the_reply():
+    desk = Desk()
+    desk.submit()
+    assert not any(isinstance(e, Cancel) for e in desk.say(CancelOrder("k")))
+    assert [(e.key, e.ref) for e in desk.sent() if isinstance(e, Cancel)] == [("k", ref())]
+    lost = Desk()
+    lost.submit()
+    lost.say(CancelOrder("k"))
+    lost.say(SendReply("k", "unknown", text="timeout"))
+    assert lost.order().state is OrderState.UNKNOWN
+    assert any(isinstance(e, CancelRefused) for e in lost.published)
+
+
+def test_a_cancel_that_was_in_the_air_at_a_restart_can_be_sent_again():
+    desk = Desk()
+    desk.submit()
+    desk.sent()
+    desk.say(CancelOrder("k"))
+    again = Desk(desk.rows)
+    again.keep(again.core.start(NOON))
+    assert not again.order().cancel_asked
+    assert any(isinstance(e, Cancel) for e in again.say(CancelOrder("k")))
+
+
+def test_a_notice_that_cannot_be_changes_nothing_and_is_named():
+    for before, impossible in (("accepted", "refused"), ("filled", "cancelled"), ("refused", "filled")):
+        desk = Desk()
+        desk.submit()
+        desk.sent()
+        desk.say(notice(before))
+        state = desk.order().state
+        desk.say(notice(impossible))
+        assert desk.order().state is state
+        assert isinstance(desk.published[-1], Trouble)
+
+
+def test_the_day_after_is_scheduled_from_its_midnight_so_that_its_first_phase_is_not_missed():
+    desk = Desk()
+    (wake,) = [e.t for e in desk.say(Woke(), kst(DAY, 23 * 3600)) if isinstance(e, WakeAt)]
+    assert wake == kst(date(2026, 11, 21), 0)

@@ -1,0 +1,90 @@
+"""Where a desk is: its folder, its lock, its address on file."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from kisnb.errors import DeskBusy
+from kisnb.paths import private_dir, state_dir
+from kisnb.terms import Mode
+
+STARTING_SECONDS = 20.0
+"""How long a desk that somebody else has just started may take to tell its address."""
+
+
+class DeskAddress(msgspec.Struct, frozen=True):
+    """Where a desk listens; the file that holds it is readable by its owner alone."""
+
+    socket: str
+    secret: str
+    pid: int
+    mode: Mode
+    label: str
+
+    def __repr__(self) -> str:
+        return f"<DeskAddress {self.label}: process {self.pid}>"
+
+
+def desk_folder(mode: Mode) -> Path:
+    """Lock, address and log of the desk of a mode."""
+    return private_dir(state_dir() / f"desk-{mode}")
+
+
+def find_desk(mode: Mode) -> DeskAddress | None:
+    """The desk on file, when its lock is held; None when no desk runs, or one that has not told its address yet.
+
+    Raises DeskBusy when a desk runs and its address cannot be read.
+    """
+    if not is_held(mode):
+        return None
+    path = desk_folder(mode) / "address.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DeskAddress)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError):
+        raise DeskBusy(f"a {mode} desk runs, but {path} cannot be read", by_hand(mode)) from None
+
+
+def is_held(mode: Mode) -> bool:
+    """Whether a desk of this mode runs."""
+    try:
+        with (desk_folder(mode) / "lock").open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def by_hand(mode: Mode) -> str:
+    """The cure for a desk that does not answer."""
+    pid = (desk_folder(mode) / "lock").read_text("utf-8").strip() or "PID"
+    return f"end it by hand: kill -9 {pid}"
+
+
+def find_or_wait(mode: Mode) -> DeskAddress | None:
+    """As ``find_desk``, but a desk that is just starting is waited for. Raises DeskBusy."""
+    deadline = time.monotonic() + STARTING_SECONDS
+    while (running := find_desk(mode)) is None and is_held(mode):
+        if time.monotonic() > deadline:
+            raise DeskBusy(f"a {mode} desk runs, but does not tell its address", by_hand(mode))
+        time.sleep(0.05)
+    return running
+
+
+def lock_or_fail(path: Path, what: str) -> IO[bytes]:
+    """An exclusive lock that lasts as long as the file stays open; raises DeskBusy when somebody holds it."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DeskBusy(f"another desk holds {what}", "attach to it, or stop it with: kisnb desk stop") from None
+    return file

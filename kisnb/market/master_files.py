@@ -1,0 +1,198 @@
+"""KIS's symbol master files (종목 마스터, ``.mst``): what is listed on KOSPI and KOSDAQ, and what Nextrade trades.
+
+Encoding cp949, a record per line: short code 9, ISIN 12, the Korean name, and a fixed block at the right end. A name
+takes two bytes a syllable and one character, so the block is cut from the right of the decoded line. The layout is
+KIS's (stocks_info samples); the ``nxt_*`` files list the subset that Nextrade trades in the same layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from kisnb.errors import ConfigError
+from kisnb.market.instruments import Instrument, Universe
+from kisnb.terms import Board, Kind
+
+FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
+NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
+_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
+_CURE = "download the master file again"
+_CODE, _HEAD, _NAME_BYTES = 9, 21, 40
+
+_FIRST = "scrt_grp_cls_code:2 avls_scal_cls_code:1 bstp_larg_div_code:4 bstp_medm_div_code:4 bstp_smal_div_code:4"
+_KOSPI_FLAGS = (
+    "mnin_cls_code_yn low_current_yn sprn_strr_nmix_issu_yn kospi200_apnt_cls_code kospi100_issu_yn kospi50_issu_yn "
+    "krx_issu_yn etp_prod_cls_code elw_pblc_yn krx100_issu_yn krx_car_yn krx_smcn_yn krx_bio_yn krx_bank_yn "
+    "etpr_undt_objt_co_yn krx_enrg_chms_yn krx_stel_yn short_over_cls_code krx_medi_cmnc_yn krx_cnst_yn dead_yn "
+    "krx_scrt_yn krx_ship_yn krx_insu_yn krx_trnp_yn sri_nmix_yn"
+)
+_KOSDAQ_FLAGS = (
+    "vntr_issu_yn low_current_yn krx_issu_yn etp_prod_cls_code krx100_issu_yn krx_car_yn krx_smcn_yn krx_bio_yn "
+    "krx_bank_yn etpr_undt_objt_co_yn krx_enrg_chms_yn krx_stel_yn short_over_cls_code krx_medi_cmnc_yn krx_cnst_yn "
+    "invt_alrm_yn krx_scrt_yn krx_ship_yn krx_insu_yn krx_trnp_yn kosdaq150_nmix_yn"
+)
+_MIDDLE = (
+    "stck_sdpr:9 frml_mrkt_deal_qty_unit:5 ovtm_mrkt_deal_qty_unit:5 trht_yn:1 sltr_yn:1 mang_issu_yn:1 "
+    "mrkt_alrm_cls_code:2 mrkt_alrm_risk_adnt_yn:1 insn_pbnt_yn:1 byps_lstn_yn:1 flng_cls_code:2 fcam_mod_cls_code:2 "
+    "icic_cls_code:2 marg_rate:3 crdt_able:1 crdt_days:3 prdy_vol:12 stck_fcam:12 stck_lstn_date:8 lstn_stcn:15 "
+    "cpfn:21 stac_month:2 po_prc:7 prst_cls_code:1 ssts_hot_yn:1 stange_runup_yn:1 krx300_issu_yn:1"
+)
+_LAST = (
+    "sale_account:9 bsop_prfi:9 op_prfi:9 thtr_ntin:5 roe:9 base_date:8 prdy_avls_scal:9 grp_code:3 "
+    "co_crdt_limt_over_yn:1 secu_lend_able_yn:1 stln_able_yn:1"
+)
+
+_KINDS = {
+    "ST": Kind.STOCK, "MF": Kind.STOCK, "RT": Kind.STOCK, "SC": Kind.STOCK, "IF": Kind.STOCK, "DR": Kind.STOCK,
+    "FS": Kind.STOCK, "EF": Kind.ETF, "FE": Kind.ETF, "EN": Kind.ETN,
+}  # fmt: skip
+"""By securities group; ELW, warrants, rights and beneficiary certificates have rules that kisnb does not know."""
+
+
+class Column(NamedTuple):
+    """A field of the right-hand block: characters ``start`` to ``end``."""
+
+    name: str
+    start: int
+    end: int
+
+
+def _columns(*parts: str) -> tuple[Column, ...]:
+    fields = [(name, int(width or 1)) for part in parts for name, _, width in (f.partition(":") for f in part.split())]
+    ends = list(accumulate(width for _, width in fields))
+    return tuple(Column(name, end - width, end) for (name, width), end in zip(fields, ends, strict=True))
+
+
+COLUMNS: dict[Board, tuple[Column, ...]] = {
+    Board.KOSPI: _columns(_FIRST, _KOSPI_FLAGS, _MIDDLE, "kospi_issu_yn:1", _LAST),
+    Board.KOSDAQ: _columns(_FIRST, _KOSDAQ_FLAGS, _MIDDLE, _LAST),
+}
+WIDTH = {board: columns[-1].end for board, columns in COLUMNS.items()}
+"""Characters of the right-hand block: 227 for KOSPI, 221 for KOSDAQ."""
+
+
+class MasterRecord(msgspec.Struct, frozen=True):
+    """One line of a master file; ``fields`` are the texts of the right-hand block, blanks at both ends taken off."""
+
+    code: str
+    isin: str
+    name: str
+    board: Board
+    fields: dict[str, str]
+
+    @property
+    def kind(self) -> Kind | None:
+        """Stock, ETF or ETN; None for what kisnb does not trade."""
+        return _KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
+
+    def instrument(self, nxt: bool) -> Instrument:
+        """The issue as the order rules need it: won, shares. Listed shares are rounded to thousands.
+
+        An issue without a base price counts as halted: its limit prices are not known.
+        """
+        base = self._whole("stck_sdpr")
+        return Instrument(
+            self.code, self.name, self.board, self.kind or Kind.STOCK, self._whole("lstn_stcn") * 1_000, base,
+            self._whole("prdy_vol"), self.fields.get("trht_yn") == "Y" or not base, nxt,
+            self.fields.get("prst_cls_code", "0") not in ("", "0"),
+        )  # fmt: skip
+
+    def _whole(self, name: str) -> int:
+        return int(self.fields.get(name) or 0)
+
+
+def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]:
+    """The records of a master file; ``name`` is what errors call it.
+
+    Raises ConfigError with the number of the line: wrong encoding, wrong width, no number, a code twice.
+    """
+    records: dict[str, MasterRecord] = {}
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        where = f"{name or FILES[board]} line {number}"
+        text = _decoded(line.removesuffix(b"\r"), where)
+        if text.strip():
+            record = _record(text, board, where)
+            if record.code in records:
+                raise ConfigError(f"{where}: {record.code} is listed twice", _CURE)
+            records[record.code] = record
+    if not records:
+        raise ConfigError(f"{name or FILES[board]} is empty", _CURE)
+    return list(records.values())
+
+
+def write_master(records: Iterable[MasterRecord], board: Board) -> bytes:
+    """The records as a master file; numbers are padded with zeros, texts with blanks. Raises ConfigError."""
+    return b"".join(_line(record, board) for record in records)
+
+
+def read_universe(folder: Path) -> Universe:
+    """The issues of the four master files in ``folder``, each as ``.mst`` or ``.mst.zip``.
+
+    What only a Nextrade file lists is left out: the files of a morning are not made in the same minute.
+    Raises ConfigError for a missing or broken file.
+    """
+    return Universe(instrument for board in Board for instrument in _instruments(folder, board))
+
+
+def _instruments(folder: Path, board: Board) -> Iterator[Instrument]:
+    on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
+    for record in _read(folder, FILES[board], board):
+        if record.kind is not None:
+            yield record.instrument(record.code in on_nxt)
+
+
+def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:
+    import zipfile
+    import zlib
+
+    path, packed = folder / name, folder / f"{name}.zip"
+    try:
+        if path.is_file():
+            return read_master(path.read_bytes(), board, name)
+        with zipfile.ZipFile(packed) as archive:
+            return read_master(archive.read(name), board, packed.name)
+    except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
+        raise ConfigError(f"{path} cannot be read: {e}", f"put {name} or {name}.zip there") from e
+
+
+def _decoded(line: bytes, where: str) -> str:
+    try:
+        return line.decode("cp949")
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{where}: byte {e.start + 1} is no cp949", _CURE) from e
+
+
+def _record(text: str, board: Board, where: str) -> MasterRecord:
+    if len(text) <= _HEAD + WIDTH[board]:
+        least = _HEAD + WIDTH[board] + 1
+        raise ConfigError(f"{where} has {len(text)} characters, at least {least} are needed", _CURE)
+    block = text[-WIDTH[board] :]
+    code, isin, name = text[:_CODE].strip(), text[_CODE:_HEAD].strip(), text[_HEAD : -WIDTH[board]].strip()
+    group = block[:2]
+    if not block.isascii() or not (group.isalpha() and group.isupper()):
+        raise ConfigError(f"{where}: no {board} record ends like this; the right-hand block is cut wrongly", _CURE)
+    if not (code.isascii() and code.isalnum()) or not name:
+        raise ConfigError(f"{where}: {code!r} is no code, or it has no name", _CURE)
+    fields = {column.name: block[column.start : column.end].strip() for column in COLUMNS[board]}
+    for wrong in (column for column in _NUMBERS if fields[column] and not fields[column].isdigit()):
+        raise ConfigError(f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is no number", _CURE)
+    return MasterRecord(code, isin, name, board, fields)
+
+
+def _line(record: MasterRecord, board: Board) -> bytes:
+    block = []
+    for column in COLUMNS[board]:
+        text, width = record.fields.get(column.name, ""), column.end - column.start
+        if len(text) > width or not text.isascii():
+            raise ConfigError(f"{column.name} of {record.code} is {text!r}, not {width} ASCII characters", "shorten it")
+        block.append(text.zfill(width) if text.isdigit() else text.ljust(width))
+    head = f"{record.code:<{_CODE}}{record.isin:<{_HEAD - _CODE}}"
+    try:
+        return head.encode("cp949") + record.name.encode("cp949").ljust(_NAME_BYTES) + f"{''.join(block)}\n".encode()
+    except UnicodeEncodeError as e:
+        raise ConfigError(f"{record.name!r} ({record.code}) cannot be written in cp949", "correct the name") from e

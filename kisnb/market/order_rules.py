@@ -1,0 +1,206 @@
+"""Which venue takes which kind of order for which kind of issue in which stretch of its day, and how long it lives.
+
+One dated table decides what is legal; a session id is only a label. Sources: KIS's workbook of order types, the KRX
+and KIS notices of 2026-09-09, brokers' notices of 2026-09. Certainty as in ``session_table``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from kisnb.clock import Ns, clock_text, kst_day
+from kisnb.errors import BadInput
+from kisnb.market import sessions
+from kisnb.market.instruments import Instrument
+from kisnb.market.session_table import ALWAYS, NXT_BEGAN, REFORM, Certainty
+from kisnb.market.sessions import Hours
+from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.terms import Kind, OrderKind, Venue
+
+_K = OrderKind
+
+
+class Rule(NamedTuple):
+    """In this stretch the venue takes these kinds for these issues; an unfilled rest ends with ``until``."""
+
+    venue: Venue
+    span: str
+    kinds: frozenset[OrderKind]
+    until: str
+    issues: frozenset[Kind]
+    since: date
+    source: str
+    certainty: Certainty = "A"
+    only_if: str = ""
+    """Holds only when this field of ``Uncertain`` is True."""
+
+
+_ALL = frozenset(Kind)
+_STOCK = frozenset({Kind.STOCK})
+_AT_ONCE = frozenset({
+    _K.LIMIT_IOC, _K.LIMIT_FOK, _K.MARKET_IOC, _K.MARKET_FOK, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK,
+})  # fmt: skip
+_BOOK = _AT_ONCE | {_K.LIMIT, _K.BEST_OPPOSITE, _K.BEST_OWN}
+_MID_STOP = frozenset({_K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK, _K.STOP_LIMIT})
+_CALL = frozenset({_K.LIMIT, _K.MARKET})
+_LIMIT, _CONDITIONAL = frozenset({_K.LIMIT}), frozenset({_K.CONDITIONAL})
+_PRE_CLOSE, _POST_CLOSE = frozenset({_K.PRE_CLOSE}), frozenset({_K.POST_CLOSE})
+_GTP = frozenset({_K.NXT_PRE_LIMIT, _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN})
+_AFTER_KINDS = {
+    _K.LIMIT: _K.AFTER_LIMIT, _K.LIMIT_IOC: _K.AFTER_LIMIT_IOC, _K.LIMIT_FOK: _K.AFTER_LIMIT_FOK,
+    _K.BEST_OPPOSITE: _K.AFTER_BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC: _K.AFTER_BEST_OPPOSITE_IOC,
+    _K.BEST_OPPOSITE_FOK: _K.AFTER_BEST_OPPOSITE_FOK, _K.BEST_OWN: _K.AFTER_BEST_OWN,
+}  # fmt: skip
+_AFTER = frozenset(_AFTER_KINDS.values())
+_LIKE_MARKET = (_K.MARKET, _K.MARKET_IOC, _K.BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE, _K.LIMIT, _K.AFTER_LIMIT)
+_X, _N, _S = Venue.KRX, Venue.NXT, Venue.SOR
+_BOOKLET, _NOTICE = "KIS workbook, ORD_DVSN", "KRX and KIS notices of 2026-09-09"
+_CALLS = "KRX: auctions take limit and market orders; others end in APBK3013"
+
+RULES: tuple[Rule, ...] = (
+    Rule(_X, "opening auction", _CALL | _CONDITIONAL, "closing auction", _ALL, ALWAYS, _CALLS, "B"),
+    Rule(_X, "pre-open closing price", _PRE_CLOSE, "pre-open closing price", _ALL, ALWAYS, _BOOKLET),
+    Rule(_X, "regular", _BOOK | _CALL | _CONDITIONAL, "closing auction", _ALL, ALWAYS, _BOOKLET),
+    Rule(_X, "regular", _MID_STOP, "closing auction", _ALL, NXT_BEGAN, "KRX took them on when Nextrade began", "B"),
+    Rule(_X, "closing auction", _CALL, "closing auction", _ALL, ALWAYS, _CALLS, "B"),
+    Rule(_X, "closing auction", _CONDITIONAL, "closing auction", _ALL, ALWAYS, "may stand like a limit order", "C",
+         "krx_conditional_at_close"),
+    Rule(_X, "closing price entry", _POST_CLOSE, "closing price", _ALL, ALWAYS, _BOOKLET),
+    Rule(_X, "closing price", _POST_CLOSE, "closing price", _ALL, ALWAYS, _BOOKLET),
+    Rule(_X, "single price", frozenset({_K.SINGLE_PRICE}), "single price", _ALL, ALWAYS, _BOOKLET),
+    Rule(_X, "after-market", _AFTER, "after-market", _STOCK, REFORM, f"{_NOTICE}: 41 to 47 only, no ETF, no ETN"),
+    Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; that it outlives 08:50", "B"),
+    Rule(_N, "pre-market", _GTP, "pre-market", _STOCK, REFORM, f"{_NOTICE}: GTP, cancelled 08:50"),
+    Rule(_N, "pre-market", _MID_STOP, "pre-market", _STOCK, NXT_BEGAN, "no source says so", "C",
+         "nxt_mid_and_stop_all_day"),
+    Rule(_N, "regular", _BOOK, "after-market", _STOCK, NXT_BEGAN, "brokers: valid into the after-market"),
+    Rule(_N, "regular", _MID_STOP, "regular", _STOCK, NXT_BEGAN, f"{_BOOKLET}; that it ends 15:20", "B"),
+    Rule(_N, "after-market entry", _LIMIT, "after-market", _STOCK, NXT_BEGAN, "Nextrade: limit orders only"),
+    Rule(_N, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, _BOOKLET, "B"),
+    Rule(_N, "after-market", _MID_STOP, "after-market", _STOCK, NXT_BEGAN, "no source says so", "C",
+         "nxt_mid_and_stop_all_day"),
+    Rule(_S, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; sent to NXT", "B"),
+    Rule(_S, "pre-market", _GTP, "pre-market", _STOCK, REFORM, "not documented under SOR", "C", "sor_new_kinds"),
+    Rule(_S, "opening auction", _CALL, "after-market", _STOCK, NXT_BEGAN, "auctions are KRX's", "B"),
+    Rule(_S, "regular", _BOOK | _CALL, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; a rest may be on NXT", "B"),
+    Rule(_S, "closing auction", _CALL, "after-market", _STOCK, NXT_BEGAN, "auctions are KRX's", "B"),
+    Rule(_S, "after-market entry", _LIMIT, "after-market", _STOCK, NXT_BEGAN, "sent to NXT", "B"),
+    Rule(_S, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; sent to NXT", "B"),
+    Rule(_S, "after-market", _AFTER, "after-market", _STOCK, REFORM, "not documented under SOR", "C", "sor_new_kinds"),
+)  # fmt: skip
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Yes, by a rule of the table, or why not and the cure; true when it is yes."""
+
+    rule: Rule | None = None
+    why_not: str = ""
+    cure: str = ""
+
+    def __bool__(self) -> bool:
+        return not self.why_not
+
+
+def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Uncertain = ASSUMED) -> Verdict:
+    """Whether ``venue`` takes an order of exactly this kind for this issue now. Halts and limits are not its matter."""
+    if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
+        return Verdict(None, f"NXT does not list {instrument.name} ({instrument.code})", "send the order to KRX")
+    active = _active(now, venue, instrument, assumed)
+    if not active:
+        when = f"{venue} is closed at {clock_text(now)} KST on {kst_day(now)}"
+        return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed))
+    rules = _holding(kst_day(now), assumed)
+    for row in active:
+        for rule in rules.get((venue, row.span.name), ()):
+            if kind in rule.kinds and instrument.kind in rule.issues:
+                return Verdict(rule)
+    where = f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
+    taken = kinds(now, venue, instrument, assumed)
+    if not taken:
+        return Verdict(
+            None, f"{where} takes no {instrument.kind.upper()}", _next_chance(now, venue, kind, instrument, assumed)
+        )
+    return Verdict(None, f"{where} takes no {kind} orders", f"choose {_either(_instead(kind, taken))}")
+
+
+def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Uncertain = ASSUMED) -> tuple[OrderKind, ...]:
+    """The kinds that ``venue`` takes for this issue now; none when it is closed or does not list it."""
+    if not _listed(venue, instrument, assumed):
+        return ()
+    rules = _holding(kst_day(now), assumed)
+    rows = [rule for row in _active(now, venue, instrument, assumed) for rule in rules.get((venue, row.span.name), ())]
+    return tuple(kind for kind in OrderKind if any(kind in r.kinds and instrument.kind in r.issues for r in rows))
+
+
+def taken_as(
+    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Uncertain = ASSUMED
+) -> tuple[OrderKind, Verdict]:
+    """The kind under which ``venue`` takes an order meant as ``kind``: KRX's after-market has kinds of its own."""
+    verdict = legal(now, venue, kind, instrument, assumed)
+    if not verdict and (twin := _AFTER_KINDS.get(kind)) is not None:
+        as_twin = legal(now, venue, twin, instrument, assumed)
+        if as_twin:
+            return twin, as_twin
+    return kind, verdict
+
+
+def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Uncertain = ASSUMED) -> Ns:
+    """When an unfilled rest of an order entered now ends; IOC and FOK end at once.
+
+    Raises BadInput when ``venue`` takes no such order now. An order at SOR ends with the later of its venues.
+    """
+    day = kst_day(now)
+    rules = _holding(day, assumed)
+    for row in sessions.active(venue, now, assumed):
+        for rule in rules.get((venue, row.span.name), ()):
+            if kind in rule.kinds:
+                ends = [h.end for h in sessions.hours(venue, day, assumed) if h.span.name == rule.until]
+                return now if kind.immediate else max(ends, default=sessions.regular_close(day))
+    raise BadInput(
+        f"{venue} takes no {kind} orders at {clock_text(now)} KST on {day}", "ask for a moment at which it does"
+    )
+
+
+def _listed(venue: Venue, instrument: Instrument, assumed: Uncertain) -> bool:
+    return instrument.nxt or venue is Venue.KRX or (venue is Venue.SOR and assumed.sor_krx_only)
+
+
+def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Uncertain) -> tuple[Hours, ...]:
+    active = sessions.active(venue, now, assumed)
+    if instrument.nxt or venue is not Venue.SOR:
+        return active
+    return tuple(row for row in active if row.span.venue is Venue.KRX)
+
+
+def _next_chance(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Uncertain) -> str:
+    for row in sessions.hours(venue, kst_day(now), assumed):
+        if row.start > now and taken_as(row.start, venue, kind, instrument, assumed)[1]:
+            return f"{venue} takes it from {clock_text(row.start)}"
+    return "order on the next trading day"
+
+
+def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, ...]:
+    """Up to three kinds that serve best: for an order without a limit those that take the best price first."""
+    wanted = taken if kind.priced else (*(k for k in _LIKE_MARKET if k in taken), *taken)
+    return tuple(dict.fromkeys(wanted))[:3]
+
+
+def _either(kinds: Iterable[OrderKind]) -> str:
+    *most, last = [str(kind) for kind in kinds]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+@lru_cache(maxsize=64)
+def _holding(day: date, assumed: Uncertain) -> dict[tuple[Venue, str], tuple[Rule, ...]]:
+    """The rules that hold on ``day``, by venue and stretch."""
+    found: dict[tuple[Venue, str], tuple[Rule, ...]] = {}
+    for rule in RULES:
+        if rule.since <= day and (not rule.only_if or getattr(assumed, rule.only_if)):
+            key = rule.venue, rule.span
+            found[key] = (*found.get(key, ()), rule)
+    return found

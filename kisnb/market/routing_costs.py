@@ -1,0 +1,184 @@
+"""What an order may cost on each venue, before it is sent; and what the choice was worth, after the fill. Won.
+
+Slippage is measured from the midpoint of the best bid and the best ask of all venues. Of what does not match at once,
+a market order's rest counts at the worst price seen, every other rest waits and counts without slippage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns, kst_day
+from kisnb.events import Depth
+from kisnb.market import sessions
+from kisnb.market.costs import CostModel
+from kisnb.market.instruments import Instrument
+from kisnb.market.order_rules import legal, taken_as
+from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.orders import Fill, Intent
+from kisnb.terms import OrderKind, Phase, Side, Venue
+
+Books: TypeAlias = Mapping[Venue, Depth]
+
+_K = OrderKind
+_WALKS = frozenset({_K.MARKET, _K.MARKET_IOC, _K.MARKET_FOK})
+_FIRST_LEVEL = frozenset({
+    _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.NXT_PRE_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE,
+    _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
+})  # fmt: skip
+_TO_LIMIT = frozenset(kind for kind in OrderKind if kind.priced) - {_K.STOP_LIMIT, _K.SINGLE_PRICE}
+_FILL_OR_KILL = frozenset(kind for kind in OrderKind if kind.endswith("-fok"))
+
+
+class WhatIf(msgspec.Struct, frozen=True, gc=False):
+    """One venue's line of the table: shares, and won."""
+
+    venue: Venue
+    kind: OrderKind
+    """The kind that the venue would take."""
+    phase: Phase
+    why_not: str = ""
+    """Empty when the venue takes the order."""
+    at_once: int = 0
+    """Shares that match on arrival."""
+    waiting: int = 0
+    slippage: int | None = None
+    """None when it cannot be told: a venue in an auction, or without a book of two sides."""
+    fee: int = 0
+    tax: int = 0
+
+    @property
+    def cost(self) -> int | None:
+        """Slippage, fee and tax."""
+        return None if self.slippage is None else self.slippage + self.fee + self.tax
+
+
+class Score(msgspec.Struct, frozen=True, gc=False):
+    """What the chosen venue cost for what was filled, against what the best other venue was expected to cost."""
+
+    venue: Venue
+    filled: int
+    paid: int
+    expected: int | None
+    other: Venue | None
+    other_expected: int | None
+
+    @property
+    def saved(self) -> int | None:
+        """Won that the choice saved; negative when the other venue would have been the better one."""
+        return None if self.other_expected is None else self.other_expected - self.paid
+
+
+class _Level(NamedTuple):
+    price: int
+    qty: int
+    venue: Venue
+
+
+def reference_price(now: Ns, books: Books, assumed: Uncertain = ASSUMED) -> float | None:
+    """Midway between the best bid and the best ask of the venues that trade continuously, won; None without any."""
+    return _midpoint([books[venue] for venue in _trading(now, books, assumed)])
+
+
+def what_if(
+    now: Ns, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Uncertain = ASSUMED
+) -> tuple[WhatIf, ...]:
+    """The expected cost of ``intent`` on KRX, NXT and by the smart order router."""
+    return tuple(_line(now, venue, intent, item, books, costs, assumed) for venue in Venue)
+
+
+def score(
+    table: Iterable[WhatIf], chosen: Venue, reference: float | None, intent: Intent, fills: Sequence[Fill]
+) -> Score:
+    """The choice of a venue against the table of that moment; costs are scaled to the quantity that was filled."""
+    filled = sum(fill.qty for fill in fills)
+    sign = 1 if intent.side is Side.BUY else -1
+    paid = sum(fill.fee + fill.tax for fill in fills)
+    if reference is not None:
+        paid += round(sum(sign * (fill.price - reference) * fill.qty for fill in fills))
+    scaled = {row.venue: row.cost * filled // intent.qty for row in table if row.cost is not None and not row.why_not}
+    others = {venue: cost for venue, cost in scaled.items() if venue is not chosen}
+    best = min(others, key=others.__getitem__, default=None)
+    return Score(chosen, filled, paid, scaled.get(chosen), best, None if best is None else others[best])
+
+
+def _line(
+    now: Ns, venue: Venue, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Uncertain
+) -> WhatIf:
+    kind, verdict = taken_as(now, venue, intent.kind, item, assumed)
+    phase = sessions.phase(venue, now, assumed)
+    if not verdict:
+        return WhatIf(venue, kind, phase, verdict.why_not)
+    parts = _executing(now, venue, kind, item, assumed)
+    own = [v for v in _trading(now, books, assumed) if v in parts]
+    middle = _midpoint([books[v] for v in own])
+    reach = _reached(kind, intent, [_Level(*level, v) for v in own for level in _opposite(books[v], intent.side)])
+    taken = _taken(kind, intent.qty, reach)
+    at_once = sum(level.qty for level in taken)
+    rest = 0 if kind.immediate else intent.qty - at_once
+    paid = [*taken, taken[-1]._replace(qty=rest)] if rest and taken and kind in _WALKS else taken
+    slippage = None if middle is None else _slippage(paid, intent.side, reference_price(now, books, assumed))
+    if rest and paid is taken:
+        price = intent.price or (round(middle) if middle is not None else item.base)
+        paid = [*taken, _Level(price, rest, parts[0])]
+    value = sum(level.price * level.qty for level in paid)
+    fee = sum(costs.fee(level.price * level.qty, level.venue, item.kind) for level in paid)
+    tax = costs.tax(value, kst_day(now), item.kind, item.board) if intent.side is Side.SELL else 0
+    return WhatIf(venue, kind, phase, "", at_once, rest, slippage, fee, tax)
+
+
+def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Uncertain) -> list[Venue]:
+    """Where the order may match: the smart order router has no book of its own."""
+    if venue is not Venue.SOR:
+        return [venue]
+    return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
+
+
+def _trading(now: Ns, books: Books, assumed: Uncertain) -> list[Venue]:
+    """The venues whose books can be walked: in an auction a book says little about the price."""
+    return [venue for venue in books if sessions.phase(venue, now, assumed) is Phase.CONTINUOUS]
+
+
+def _midpoint(books: list[Depth]) -> float | None:
+    whole = [book for book in books if book.asks and book.bids]
+    if not whole:
+        return None
+    return (min(book.asks[0][0] for book in whole) + max(book.bids[0][0] for book in whole)) / 2
+
+
+def _opposite(book: Depth, side: Side) -> tuple[tuple[int, int], ...]:
+    return book.asks if side is Side.BUY else book.bids
+
+
+def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Level]:
+    """The levels that the order may take, best first."""
+    buys = intent.side is Side.BUY
+    levels = sorted(levels, key=lambda level: level.price if buys else -level.price)
+    if kind in _WALKS:
+        return levels
+    if kind in _FIRST_LEVEL:
+        return [level for level in levels if level.price == levels[0].price]
+    if kind in _TO_LIMIT and intent.price is not None:
+        limit = intent.price
+        return [level for level in levels if (level.price <= limit if buys else level.price >= limit)]
+    return []
+
+
+def _taken(kind: OrderKind, qty: int, levels: list[_Level]) -> list[_Level]:
+    taken: list[_Level] = []
+    for level in levels:
+        n = min(qty, level.qty)
+        if n:
+            taken.append(level._replace(qty=n))
+            qty -= n
+    return [] if qty and kind in _FILL_OR_KILL else taken
+
+
+def _slippage(taken: list[_Level], side: Side, reference: float | None) -> int | None:
+    if reference is None:
+        return None
+    sign = 1 if side is Side.BUY else -1
+    return round(sum(sign * (level.price - reference) * level.qty for level in taken))

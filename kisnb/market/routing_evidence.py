@@ -1,0 +1,130 @@
+"""The record of a routing decision: what was seen, what was chosen and why, and what else there was."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from html import escape
+
+import msgspec
+
+from kisnb.clock import SECOND, Ns, clock_text, kst_day
+from kisnb.events import Depth
+from kisnb.market.routing_costs import Score, WhatIf, score
+from kisnb.orders import Fill, Intent
+from kisnb.terms import SessionId, Venue
+
+_CELL = "padding:2px 10px;border:0;white-space:nowrap;text-align:"
+_HEAD = ("venue", "phase", "order kind", "bid", "ask", "age", "at once", "slippage", "fee", "tax", "cost", "")
+
+
+class DepthSeen(msgspec.Struct, frozen=True, gc=False):
+    """A venue's book as it was when the decision fell: won, shares, age in nanoseconds."""
+
+    venue: Venue
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    age: Ns
+
+    @classmethod
+    def of(cls, depth: Depth, now: Ns) -> DepthSeen:
+        return cls(depth.venue, depth.bids, depth.asks, now - (depth.received or depth.t))
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One decision. ``venue`` is None when the order was refused; ``reference`` is the midpoint in won."""
+
+    t: Ns
+    intent: Intent
+    session_id: SessionId
+    venue: Venue | None
+    reason: str
+    cure: str
+    seen: tuple[DepthSeen, ...]
+    alternatives: tuple[WhatIf, ...]
+    reference: float | None
+
+    def score(self, fills: Sequence[Fill]) -> Score | None:
+        """How good the choice was, now that the order has filled; None for a refusal."""
+        if self.venue is None:
+            return None
+        return score(self.alternatives, self.venue, self.reference, self.intent, fills)
+
+    @property
+    def text(self) -> str:
+        """One line: when, what, where, why."""
+        where = self.venue or "refused"
+        return f"{kst_day(self.t)} {clock_text(self.t)} {self.session_id} {self.intent.text} → {where}: {self.reason}"
+
+    def __repr__(self) -> str:
+        return f"<Evidence {self.text}>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th style="{_CELL}right;font-weight:400;opacity:.7">{h}</th>' for h in _HEAD)
+        cure = f"<div>{escape(self.cure)}</div>" if self.cure else ""
+        rows = "".join(self._row(row) for row in self.alternatives)
+        return (
+            f'<div class="kisnb"><b>{escape(self.text)}</b>{cure}<table style="border-collapse:collapse">'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+    def _row(self, row: WhatIf) -> str:
+        book = next((seen for seen in self.seen if seen.venue is row.venue), None)
+        chosen = row.venue is self.venue
+        cells = (
+            str(row.venue), str(row.phase), str(row.kind), _best(book.bids) if book else "",
+            _best(book.asks) if book else "", f"{book.age / SECOND:.1f} s" if book else "",
+            *(("",) * 5 if row.why_not else (
+                f"{row.at_once:,}", _won(row.slippage), _won(row.fee), _won(row.tax), _won(row.cost))),
+            row.why_not or ("chosen" if chosen else ""),
+        )  # fmt: skip
+        style = "font-weight:600" if chosen else ""
+        lefts = {0, 1, 2, len(cells) - 1}
+        cells_html = (
+            f'<td style="{_CELL}{"left" if i in lefts else "right"}">{escape(text)}</td>'
+            for i, text in enumerate(cells)
+        )
+        return f'<tr style="{style}">{"".join(cells_html)}</tr>'
+
+
+class EvidenceLog:
+    """The newest decisions, oldest first."""
+
+    def __init__(self, kept: int = 1_000) -> None:
+        self._kept: deque[Evidence] = deque(maxlen=kept)
+
+    def add(self, evidence: Evidence) -> None:
+        self._kept.append(evidence)
+
+    def of(self, key: str) -> list[Evidence]:
+        """The decisions about one intent; a queued intent is decided again when it is sent."""
+        return [evidence for evidence in self._kept if evidence.intent.key == key]
+
+    def select(
+        self, *, code: str | None = None, venue: Venue | None = None, session_id: SessionId | None = None,
+        reason: str | None = None, since: Ns = 0,
+    ) -> list[Evidence]:  # fmt: skip
+        """The decisions that fit all that is given."""
+        return [
+            e
+            for e in self._kept
+            if (code in (None, e.intent.code))
+            and (venue in (None, e.venue))
+            and (session_id in (None, e.session_id))
+            and (reason in (None, e.reason))
+            and e.t >= since
+        ]
+
+    def __iter__(self) -> Iterator[Evidence]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def _best(levels: tuple[tuple[int, int], ...]) -> str:
+    return f"{levels[0][0]:,} × {levels[0][1]:,}" if levels else ""
+
+
+def _won(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,144 @@
+"""The dated hours of each venue, and the labels of the day: KST, end exclusive, a source and a certainty per row.
+
+A row holds from its first day until a later row of the same name and venue replaces it; ``start == end`` abolishes it.
+Certainty: A documented or confirmed by several dated sources, B one good source, C uncertain.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Literal, NamedTuple, TypeAlias
+
+from kisnb.terms import Phase, SessionId, Venue
+
+Certainty: TypeAlias = Literal["A", "B", "C"]
+
+
+class Span(NamedTuple):
+    """A stretch of a venue's day. Where two overlap, the earlier in the table gives the venue's phase."""
+
+    name: str
+    venue: Venue
+    start: time
+    end: time
+    phase: Phase
+    since: date
+    source: str
+    certainty: Certainty = "A"
+    only_if: str = ""
+    """Holds only when this field of ``Uncertain`` is True."""
+
+
+class Label(NamedTuple):
+    """A stretch of the day with one session id."""
+
+    session_id: SessionId
+    start: time
+    end: time
+    since: date
+
+
+ALWAYS = date.min
+HALF_HOUR_LONGER = date(2016, 8, 1)
+SHORTER_AUCTION = date(2019, 4, 29)
+NXT_BEGAN = date(2025, 3, 4)
+REFORM = date(2026, 9, 14)
+OPENING = frozenset({"opening auction", "pre-open closing price"})
+"""Both ends move with a late opening; of ``regular`` only the start does."""
+
+_KRX, _NXT = Venue.KRX, Venue.NXT
+_ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = Phase.ENTRY_ONLY, Phase.AUCTION, Phase.CONTINUOUS, Phase.CLOSED
+_OLD = "KRX rule until 2016-07-29"
+
+SPANS: tuple[Span, ...] = (
+    Span("opening auction", _KRX, time(8), time(9), _AUCTION, ALWAYS, "KRX rule until 2019-04-26"),
+    Span("opening auction", _KRX, time(8, 30), time(9), _AUCTION, SHORTER_AUCTION, "KRX rule since 2019-04-29"),
+    Span(
+        "opening auction",
+        _KRX,
+        time(8, 20),
+        time(9),
+        _AUCTION,
+        REFORM,
+        "reported by one project",
+        "C",
+        "opening_auction_from_0820",
+    ),
+    Span(
+        "pre-open closing price",
+        _KRX,
+        time(7, 30),
+        time(8, 30),
+        _CONTINUOUS,
+        ALWAYS,
+        "KRX rule until 2019-04-26: 장전 시간외 종가",
+        "B",
+    ),
+    Span(
+        "pre-open closing price",
+        _KRX,
+        time(8, 30),
+        time(8, 40),
+        _CONTINUOUS,
+        SHORTER_AUCTION,
+        "장전 시간외 종가: at the previous close, by time",
+    ),
+    Span("regular", _KRX, time(9), time(14, 50), _CONTINUOUS, ALWAYS, _OLD),
+    Span("regular", _KRX, time(9), time(15, 20), _CONTINUOUS, HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    Span("closing auction", _KRX, time(14, 50), time(15), _AUCTION, ALWAYS, _OLD),
+    Span("closing auction", _KRX, time(15, 20), time(15, 30), _AUCTION, HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    Span("closing price entry", _KRX, time(15), time(15, 10), _ENTRY, ALWAYS, _OLD),
+    Span(
+        "closing price entry",
+        _KRX,
+        time(15, 30),
+        time(15, 40),
+        _ENTRY,
+        HALF_HOUR_LONGER,
+        "장후 시간외 종가: orders from 15:30",
+    ),
+    Span("closing price", _KRX, time(15, 10), time(15, 30), _CONTINUOUS, ALWAYS, _OLD),
+    Span(
+        "closing price",
+        _KRX,
+        time(15, 40),
+        time(16),
+        _CONTINUOUS,
+        HALF_HOUR_LONGER,
+        "장후 시간외 종가: at today's close, by time",
+    ),
+    Span("single price", _KRX, time(15, 30), time(18), _AUCTION, ALWAYS, _OLD),
+    Span(
+        "single price",
+        _KRX,
+        time(16),
+        time(18),
+        _AUCTION,
+        HALF_HOUR_LONGER,
+        "시간외 단일가: an auction every 10 minutes",
+    ),
+    Span("single price", _KRX, time(16), time(16), _CLOSED, REFORM, "abolished; KRX notice 2026-09-09"),
+    Span("after-market", _KRX, time(16), time(20), _CONTINUOUS, REFORM, "KRX notice 2026-09-09"),
+    Span("pre-market", _NXT, time(8), time(8, 50), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
+    Span("regular", _NXT, time(9, 0, 30), time(15, 20), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
+    Span("after-market entry", _NXT, time(15, 30), time(15, 40), _ENTRY, NXT_BEGAN, "Nextrade: limit orders only"),
+    Span(
+        "after-market entry",
+        _NXT,
+        time(15, 30),
+        time(15, 40),
+        _AUCTION,
+        NXT_BEGAN,
+        "some guides: one price at 15:40",
+        "C",
+        "nxt_after_call",
+    ),
+    Span("after-market", _NXT, time(15, 40), time(20), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
+)
+
+LABELS: tuple[Label, ...] = (
+    Label(SessionId.KRX_REG, time(9), time(15), ALWAYS),
+    Label(SessionId.KRX_REG, time(9), time(15, 30), HALF_HOUR_LONGER),
+    Label(SessionId.NXT_PRE, time(8), time(8, 50), NXT_BEGAN),
+    Label(SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN),
+)

@@ -1,0 +1,94 @@
+"""What people type, read or refused in one line with the cure; and what an order's end says to them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TypeVar
+
+from kisnb.clock import parse_time
+from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
+from kisnb.orders import Intent, Order, OrderState
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.desk_core import same_wish
+from kisnb.trading.order_book import Books
+
+_Term = TypeVar("_Term", Venue, OrderKind)
+ANEW = "write again=True (%kis … --again) for a new order"
+
+
+def typed_intent(
+    side: Side,
+    code: str,
+    qty: object,
+    price: object = None,
+    *,
+    venue: object = None,
+    kind: object = None,
+    key: str | None = None,
+) -> Intent:
+    """An Intent from what was typed; without a key it has one of its own. Raises BadInput."""
+    shares, won = _whole(qty, "the quantity"), None if price is None else _whole(price, "the price")
+    if shares < 1:
+        raise BadInput(f"the quantity {shares} is no quantity", "give at least 1 share")
+    wanted = _term(OrderKind, kind, "kind") if kind else OrderKind.MARKET if won is None else OrderKind.LIMIT
+    where = _term(Venue, venue, "venue") if venue else None
+    return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, shares, wanted, won, where)
+
+
+def orders_named(books: Books, what: Order | int | str) -> list[Order]:
+    """The orders that a number, a key or ``"all"`` (the open ones) names. Raises BadInput when there is none."""
+    if isinstance(what, Order):
+        return [what]
+    if what == "all":
+        return list(books.live.values())
+    text = str(what).lstrip("#")
+    number = int(text) if text.isdecimal() else None
+    found = [o for o in books.orders.values() if o.key == what or (number is not None and o.number == number)]
+    if not found:
+        raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
+    return found
+
+
+def seconds_of_day(when: str) -> int:
+    """``"09:10"`` as seconds since midnight. Raises BadInput."""
+    try:
+        at = parse_time(when)
+    except ValueError as e:
+        raise BadInput(str(e), "or write close") from None
+    return at.hour * 3600 + at.minute * 60 + at.second
+
+
+def check_same(known: Order, wanted: Intent) -> None:
+    """Raises OrderDenied when one key is to mean two orders."""
+    if not same_wish(known.intent, wanted):
+        raise OrderDenied(
+            f"this cell already sent {known.intent.text} and would now send {wanted.text}", ANEW, key=wanted.key
+        )
+
+
+def verdict(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
+    """The order, or the error that ``state`` stands for."""
+    if state is OrderState.DENIED:
+        raise OrderDenied(text, f"this cell was answered before; {ANEW}" if order.repeats else "", key=order.key)
+    if state is OrderState.REJECTED:
+        cure = f"%kis why {msg_cd}" if msg_cd else ""
+        raise OrderRejected(f"KIS refused {order.intent.text}: {text}", cure, key=order.key, msg_cd=msg_cd)
+    if state is OrderState.UNKNOWN:
+        what = f"whether {order.intent.text} lives is not known: {text}"
+        raise OrderUnknown(what, "look at %kis orders before you order again", key=order.key)
+    return order
+
+
+def _whole(value: object, what: str) -> int:
+    text = str(value).replace(",", "").lstrip("@").strip()
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,15}", text):
+        raise BadInput(f"{what} {value!r} is no whole number", "give whole shares and whole won")
+    return int(text)
+
+
+def _term(kind: type[_Term], value: object, what: str) -> _Term:
+    for member in kind:
+        if str(value).lower() == member.value.lower():
+            return member
+    raise BadInput(f"{value!r} is no {what}", f"choose {' or '.join(kind)}")

@@ -1,0 +1,73 @@
+"""The host of the core: what it does when the disk fails, and what it keeps until the end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from pathlib import Path
+
+from kisnb.clock import Activity, SimulatedClock
+from kisnb.desk.host import DeskHost
+from kisnb.desk.journal import Journal
+from kisnb.events import Event, Trouble
+from kisnb.market.instruments import Universe
+from kisnb.orders import Intent, OrderPage, Route, SendReply
+from kisnb.trading.commands import Submit
+from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.risk import Limits, Rules
+from tests.trading.desk import CAN, NOON, intent, notice, ref
+
+
+class Wire:
+    """The broker as the host calls it: takes every order, and pushes a last notice while it closes."""
+
+    def __init__(self) -> None:
+        self.submitted: list[str] = []
+        self.host: DeskHost | None = None
+
+    async def submit(self, wanted: Intent, route: Route) -> SendReply:
+        self.submitted.append(wanted.key)
+        return SendReply(wanted.key, "sent", ref())
+
+    async def day_orders(self, day: date) -> OrderPage:
+        return OrderPage((), complete=True)
+
+    async def close(self) -> None:
+        if self.host is not None:
+            self.host.take([notice("filled")])
+
+
+def host_on(journal: Journal, wire: Wire, heard: list[Event]) -> DeskHost:
+    core = DeskCore(Rules(Universe.packaged(), CAN), Limits(), State.fold(journal.rows()))
+    return DeskHost(core, journal, wire, SimulatedClock(NOON), Activity(), heard.append)  # type: ignore[arg-type]
+
+
+def test_o01_without_its_row_nothing_is_sent_and_the_desk_ends(tmp_path: Path):
+    async def begin() -> None:
+        journal, wire, heard, broken = Journal(tmp_path / "j.sqlite"), Wire(), [], asyncio.Event()
+        host = host_on(journal, wire, heard)
+        host.on_broken = broken.set
+        journal.close()
+        host.say(Submit(intent("a")))
+        host.say(Submit(intent("b")))
+        await asyncio.sleep(0)
+        assert broken.is_set()
+        assert wire.submitted == []
+        assert [type(e) for e in heard] == [Trouble]
+
+    asyncio.run(begin())
+
+
+def test_a_notice_that_comes_while_the_desk_closes_is_kept(tmp_path: Path):
+    path = tmp_path / "j.sqlite"
+
+    async def begin() -> None:
+        wire, sent = Wire(), asyncio.Event()
+        wire.host = host_on(Journal(path), wire, [])
+        wire.host.on_rest = sent.set
+        wire.host.say(Submit(intent("k")))
+        await sent.wait()
+        await wire.host.close()
+
+    asyncio.run(begin())
+    assert State.fold(Journal(path).rows()).books.orders["k"].filled == 10

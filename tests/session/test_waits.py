@@ -1,0 +1,209 @@
+"""Waits end, whatever happens meanwhile: pauses, interrupts, other sessions, clocks that run free (row H05)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+import kisnb
+from kisnb.errors import BadInput, DeskLost, NotOpen, OrderDenied, OrderUnknown
+from kisnb.orders import OrderState
+from kisnb.session.session import Session
+from kisnb.trading.agent import Agent
+from tests.session.opening import posts, traded
+
+
+class Sleeper(Agent):
+    """Buys a share after each of three sleeps."""
+
+    code = "005930"
+
+    async def on_start(self) -> None:
+        for _ in range(3):
+            await self.sleep(20)
+            self.buy(1)
+
+
+class Foreign(Agent):
+    """Awaits what is not of the session, then buys."""
+
+    code = "005930"
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(0.05)
+        self.buy(1)
+
+
+@pytest.fixture
+def free_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KISNB_SIM_SPEED", "50")
+
+
+def test_h05_a_paused_agent_that_sleeps_does_not_hold_the_clock_and_starts_no_second_time():
+    async def work(session: Session) -> None:
+        await session.agents.start(Sleeper())
+        await session.agents.pause("Sleeper-005930")
+        await session.until("10:02")
+        assert len(session.book.orders) == 0
+        await session.agents.start("Sleeper-005930")
+        await session.until("10:05")
+        assert len(session.book.orders) == 3
+
+    traded(work)
+
+
+def test_a_stopped_agent_orders_nothing_when_its_foreign_wait_ends():
+    async def work(session: Session) -> None:
+        await session.agents.start(Foreign())
+        await session.agents.stop("Foreign-005930")
+        await asyncio.sleep(0.1)
+        await session.sleep(5)
+        assert len(session.book.orders) == 0
+        assert session.troubles == []
+
+    traded(work)
+    assert posts() == []
+
+
+def test_h05_one_wait_after_another_ends_when_the_clock_runs_free(free_running: None):
+    async def work(session: Session) -> None:
+        await session.until("09:30")
+        for minute in (10, 11, 12):
+            await session.until(f"10:{minute}")
+            await session.sleep(1)
+        assert session.clock_text() >= "10:12:01"
+
+    traded(work)
+
+
+def test_h05_an_interrupted_until_leaves_the_clock_running_free(free_running: None):
+    async def work(session: Session) -> None:
+        for turns in range(8):
+            waiting = asyncio.create_task(session.until("15:00"))
+            for _ in range(turns):
+                await asyncio.sleep(0.002)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        await session.sleep(10)
+        other = await kisnb.connect("sim")
+        await other.sleep(10)
+        await other.close()
+
+    traded(work)
+
+
+def test_h05_agents_sleep_on_a_clock_that_runs_free_and_without_events(free_running: None):
+    async def work(session: Session) -> None:
+        agent = Sleeper()
+        denied = asyncio.Event()
+        agent.on_order = lambda _order, _fact: denied.set()  # type: ignore[method-assign]
+        await session.agents.start(agent)
+        await asyncio.wait_for(denied.wait(), 10)
+        assert {o.state for o in session.book.orders.values()} == {OrderState.DENIED}
+
+    traded(work, start="15:40")
+
+
+def test_two_sessions_drive_a_clock_that_is_switched_between_them(free_running: None):
+    async def work(first: Session) -> None:
+        second = await kisnb.connect("sim")
+
+        async def hurry() -> None:
+            for minute in range(2, 20, 2):
+                await first.until(f"10:{minute:02d}")
+
+        async def trade() -> None:
+            for _ in range(10):
+                await second.sleep(7)
+                await second.buy("005930", 1)
+
+        await asyncio.gather(hurry(), trade())
+        assert first.troubles == second.troubles == []
+        await second.close()
+
+    traded(work)
+    assert len(posts()) == 10
+
+
+def test_o11_of_two_sessions_with_one_key_one_orders_and_the_other_is_told():
+    async def work(first: Session) -> None:
+        second = await kisnb.connect("sim")
+        ended = await asyncio.gather(
+            first.buy("005930", 1, key="k"), second.buy("005930", 2, key="k"), return_exceptions=True
+        )
+        (refused,) = [e for e in ended if isinstance(e, OrderDenied)]
+        (order,) = [e for e in ended if not isinstance(e, BaseException)]
+        assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
+        assert "already sent buy" in str(refused)
+        assert first.book.orders["k"].quantity == second.book.orders["k"].quantity == order.quantity
+        await second.close()
+
+    traded(work)
+    assert len(posts()) == 1
+
+
+def test_cancel_all_leaves_nothing_in_the_market_of_orders_that_are_on_their_way():
+    async def work(session: Session) -> None:
+        lower = (await session.quote("005930")).lower
+        sending = [asyncio.create_task(session.buy("005930", 1, lower)) for _ in range(10)]
+        await asyncio.sleep(0)
+        assert len(session.book.orders) == 10
+        await session.cancel("all")
+        await asyncio.gather(*sending, return_exceptions=True)
+        states = Counter(o.state for o in session.book.orders.values())
+        assert set(states) <= {OrderState.DENIED, OrderState.CANCELLED}
+        assert (await session.balance()).holdings == ()
+
+    traded(work)
+
+
+def test_a_cancel_that_was_sent_before_the_session_closed_reaches_the_market():
+    async def work(session: Session) -> str:
+        lower = (await session.quote("005930")).lower
+        order = await session.buy("005930", 1, lower)
+        session.blocking.cancel(order)
+        await session.close()
+        again = await kisnb.connect("sim")
+        await again.sleep(1)
+        state = again.book.orders[order.key].state
+        await again.close()
+        return state
+
+    assert traded(work) is OrderState.CANCELLED
+
+
+def test_closing_ends_the_waits_of_cells_and_leaves_no_order_behind_that_was_never_sent():
+    async def work(session: Session) -> None:
+        await session.agents.start(Sleeper())
+        waiting = asyncio.create_task(session.until("11:00"))
+        await asyncio.sleep(0)
+        await session.close()
+        with pytest.raises(NotOpen):
+            await waiting
+        known = len(session.book.orders)
+        with pytest.raises(DeskLost):
+            await session.buy("005930", 1)
+        assert len(session.book.orders) == known
+
+    traded(work)
+
+
+def test_a_desk_that_stays_silent_leaves_an_order_unknown_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    async def work(session: Session) -> None:
+        def silent(*_: object) -> None:
+            raise TimeoutError("the desk did not answer within 15 s")
+
+        monkeypatch.setattr(session, "ask_blocking", silent)
+        with pytest.raises(OrderUnknown, match="before you order again"):
+            session.blocking.buy("005930", 1)
+        with pytest.raises(kisnb.errors.DeskError, match="Ask again"):
+            session.blocking.balance()
+
+    traded(work)
+
+
+def test_a_seed_that_is_none_is_refused_before_anything_is_started():
+    with pytest.raises(BadInput, match="whole number"):
+        asyncio.run(kisnb.connect("sim", seed="seven"))  # type: ignore[arg-type]
