@@ -51,7 +51,10 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kisnb' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
-    return getattr(import_module(module), attribute or name)
+    value = getattr(import_module(module), attribute or name)
+    # Importing kisnb.backtest.engine binds the package to the name that the function is to have.
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,7 @@ class Api(msgspec.Struct, frozen=True):
     tr_live: str
     """Empty for the OAuth calls, which carry no ``tr_id``."""
     tr_paper: str
+    """Empty, too, for what the paper host does not offer."""
     params: tuple[str, ...]
     optional: frozenset[str]
     is_order: bool = False
@@ -93,6 +94,13 @@ APIS: dict[str, Api] = _table(
         ),
         _api("inquire_ccnl", f"{QUOTATIONS}/inquire-ccnl", ("FHKST01010300", "FHKST01010300"), _QUOTE_PARAMS),
         _api(
+            "volume_rank",
+            f"{QUOTATIONS}/volume-rank",
+            ("FHPST01710000", ""),
+            "FID_COND_MRKT_DIV_CODE FID_COND_SCR_DIV_CODE FID_INPUT_ISCD FID_DIV_CLS_CODE FID_BLNG_CLS_CODE"
+            " FID_TRGT_CLS_CODE FID_TRGT_EXLS_CLS_CODE FID_INPUT_PRICE_1 FID_INPUT_PRICE_2 FID_VOL_CNT FID_INPUT_DATE_1",
+        ),
+        _api(
             "order_cash_sell",
             f"{TRADING}/order-cash",
             ("TTTC0011U", "VTTC0011U"),
@@ -143,7 +151,10 @@ APIS: dict[str, Api] = _table(
 )
 
 _BY_CALL: dict[tuple[str, str, str], Api] = {
-    (api.method, api.path, tr): api for api in APIS.values() for tr in (api.tr_live, api.tr_paper)
+    (api.method, api.path, tr): api
+    for api in APIS.values()
+    for tr in (api.tr_live, api.tr_paper)
+    if tr or not api.tr_live
 }
 PATHS = frozenset((api.method, api.path) for api in APIS.values())
 

@@ -128,7 +128,7 @@ def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, 
     """A JSON object with its top-level keys in lower case. Raises FrameError."""
     try:
         said = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise FrameError(f"the reply to {what} cannot be read (HTTP {status}, {len(body)} long)", "ask again") from None
     return {name.lower(): value for name, value in said.items()}
 

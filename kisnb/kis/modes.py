@@ -49,7 +49,7 @@ class HostRules(msgspec.Struct, frozen=True):
 
 _KINDS = (OrderKind.LIMIT, OrderKind.MARKET)
 HOST_RULES = {
-    Mode.SIM: HostRules(Mode.SIM, (Venue.KRX,), _KINDS, (Venue.KRX,)),
+    Mode.SIM: HostRules(Mode.SIM, (Venue.KRX,), _KINDS, (Venue.KRX, Venue.SOR)),
     Mode.PAPER: HostRules(Mode.PAPER, (Venue.KRX,), _KINDS, (Venue.KRX,), lowest_price=1_000),
     Mode.LIVE: HostRules(Mode.LIVE, (Venue.KRX, Venue.NXT, Venue.SOR), _KINDS, (Venue.KRX, Venue.NXT, Venue.SOR)),
 }

@@ -87,6 +87,18 @@ REPLIES: dict[str, ReplyTable] = {
         (_block("output", "array", "stck_cntg_hour* stck_prpr prdy_vrss prdy_vrss_sign cntg_vol tday_rltv prdy_ctrt"),),
         *_QUOTED,
     ),
+    "volume_rank": ReplyTable(
+        (
+            _block(
+                "output",
+                "array",
+                "hts_kor_isnm* mksc_shrn_iscd* data_rank stck_prpr prdy_vrss_sign prdy_vrss prdy_ctrt acml_vol prdy_vol"
+                " lstn_stcn avrg_vol n_befr_clpr_vrss_prpr_rate vol_inrt vol_tnrt nday_vol_tnrt avrg_tr_pbmn tr_pbmn_tnrt"
+                " nday_tr_pbmn_tnrt acml_tr_pbmn",
+            ),
+        ),
+        *_QUOTED,
+    ),
     "order_cash_sell": _ORDER_REPLY,
     "order_cash_buy": _ORDER_REPLY,
     "order_rvsecncl": _ORDER_REPLY,

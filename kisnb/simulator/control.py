@@ -127,7 +127,7 @@ class Control:
                 case "POST", "stop":
                     self._stop()
                     return {"stopping": True}
-        except (msgspec.MsgspecError, UnicodeError) as e:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
             raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
         known = "GET state or ledger, POST step, speed, trade, cancel, cut, expire, refuse, silence or stop"
         raise ControlRefused(f"{method} {verb} is unknown; {known}.", 404)

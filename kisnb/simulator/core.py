@@ -263,6 +263,8 @@ class Core:
                 return self._quotations.inquire_asking_price_exp_ccn(params)
             case "inquire_ccnl":
                 return self._quotations.inquire_ccnl(params)
+            case "volume_rank":
+                return self._quotations.volume_rank(params)
             case "inquire_psbl_order":
                 return self._brokerage.inquire_psbl_order(params)
             case "order_rvsecncl":
@@ -297,5 +299,5 @@ def _object(body: bytes) -> tuple[Mapping[str, object], bool]:
     """The JSON object of a body, and whether it is one."""
     try:
         return msgspec.json.decode(body, type=dict[str, Any]), True
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return {}, False

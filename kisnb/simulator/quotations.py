@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from kisnb.clock import hhmmss
@@ -10,11 +10,17 @@ from kisnb.errors import ApiError
 from kisnb.events import Quote
 from kisnb.exchange.happenings import Traded
 from kisnb.kis.quote_messages import MARKET_DIV, change_sign, depth_blocks, quote_row
+from kisnb.market.instruments import Instrument
 from kisnb.simulator.market import Market
 from kisnb.terms import Venue
 
 Blocks: TypeAlias = dict[str, dict[str, object] | list[dict[str, object]]]
 LAST_TRADES = 30
+RANKED = 30
+RANKED_BY: dict[str, Callable[[Instrument], int]] = {
+    "0": lambda item: item.volume,
+    "3": lambda item: item.volume * item.base,
+}
 EOK = 100_000_000
 """hts_avls counts in 억: 100 million won."""
 
@@ -45,6 +51,31 @@ class Quotations:
         quote = self._market.quote(code)
         trades = reversed(self._market.last_trades(code, LAST_TRADES))
         return {"output": [_trade_row(trade, quote) for trade in trades]}
+
+    def volume_rank(self, params: Mapping[str, str]) -> Blocks:
+        """By a typical day's volume (FID_BLNG_CLS_CODE 0) or value (3), halted issues last; filters do nothing."""
+        sort = RANKED_BY.get(params["FID_BLNG_CLS_CODE"])
+        if params["FID_COND_MRKT_DIV_CODE"] != MARKET_DIV[Venue.KRX] or sort is None:
+            raise ApiError("ERROR : INPUT INVALID_CHECK_FIELD", msg_cd="OPSQ2001")
+        ranked = sorted(self._market.universe, key=lambda item: (item.halted, -sort(item), item.code))
+        return {"output": [self._rank_row(n, item) for n, item in enumerate(ranked[:RANKED], start=1)]}
+
+    def _rank_row(self, rank: int, item: Instrument) -> dict[str, object]:
+        quote = self._market.quote(item.code)
+        return {
+            "hts_kor_isnm": item.name,
+            "mksc_shrn_iscd": item.code,
+            "data_rank": rank,
+            "stck_prpr": quote.price,
+            "prdy_vrss": quote.change,
+            "prdy_vrss_sign": change_sign(quote.price, quote.base, quote.upper, quote.lower),
+            "prdy_ctrt": quote.change_pct,
+            "acml_vol": quote.volume,
+            "acml_tr_pbmn": quote.value,
+            "lstn_stcn": item.shares,
+            "avrg_vol": item.volume,
+            "avrg_tr_pbmn": item.volume * item.base,
+        }
 
     def _code(self, params: Mapping[str, str]) -> str:
         if params["FID_COND_MRKT_DIV_CODE"] != MARKET_DIV[Venue.KRX]:

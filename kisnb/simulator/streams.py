@@ -7,14 +7,17 @@ leaves through ``_send``.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from kisnb.clock import Ns
 from kisnb.errors import ApiError
 from kisnb.events import Notice, Tick
 from kisnb.exchange.happenings import Traded
 from kisnb.kis import control_frames, frames, notices
+from kisnb.kis.channels import BOOK_TRS, BOOKS_OF, TRADE_TRS, TRADES_OF
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.masking import HIDDEN
@@ -27,6 +30,8 @@ from kisnb.simulator.personas import Persona
 from kisnb.simulator.record import Recorder
 from kisnb.terms import Venue
 
+QUOTED = TRADES_OF.keys() | BOOKS_OF.keys()
+"""Channels by stock; a persona's exec notices come besides."""
 MOST_RECORDS = 999
 """The count of a data frame has three digits."""
 
@@ -132,9 +137,9 @@ class Streams:
         return self._subscribe(socket, tr_id, tr_key)
 
     def _subscribe(self, socket: Socket, tr_id: str, tr_key: str) -> Ack:
-        if tr_id not in (frames.TRADES, frames.BOOK, self._persona.notice_tr):
+        quoted = tr_id in QUOTED
+        if not quoted and tr_id != self._persona.notice_tr:
             return control_frames.ack("OPSP8991", tr_id, tr_key)
-        quoted = tr_id != self._persona.notice_tr
         if quoted and tr_key not in self._market.universe:
             return control_frames.ack("OPSP8992", tr_id, tr_key)
         if (tr_id, tr_key) in socket.subscriptions:
@@ -179,23 +184,31 @@ class Streams:
         self._send(now, socket, tr_id, text, frames.encode(tr_id, [[HIDDEN, HIDDEN, *columns[2:]]], encrypted=True))
 
     def trades(self, now: Ns, code: str, trades: list[Traded]) -> None:
-        """Push the trades of one stock at one moment, in one frame."""
-        socket = self._holder
-        if socket is None or (frames.TRADES, code) not in socket.subscriptions:
-            return
-        quote = self._market.quote(code)
-        records = [_tick_record(trade, quote.base, quote.upper, quote.lower) for trade in trades]
-        for i in range(0, len(records), MOST_RECORDS):
-            self._send(now, socket, frames.TRADES, frames.encode(frames.TRADES, records[i : i + MOST_RECORDS]))
+        """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
+        for socket, venue in self._followers(TRADE_TRS, code):
+            quote, tr_id = self._market.quote(code), TRADE_TRS[venue]
+            records = [_tick_record(trade, venue, quote.base, quote.upper, quote.lower) for trade in trades]
+            for i in range(0, len(records), MOST_RECORDS):
+                self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
 
     def depth(self, now: Ns, code: str) -> None:
         """Push the book of one stock as it stands."""
+        for socket, venue in self._followers(BOOK_TRS, code):
+            more = {"ACML_VOL": self._market.exchange.tally(code).volume}
+            book = msgspec.structs.replace(self._market.depth(code), venue=venue)
+            self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], [frames.encode_depth(book, more)]))
+
+    def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[Socket, Venue]]:
+        """Who follows a stock, and on which venue's channel.
+
+        KRX alone trades here, so that the unified channel carries the same; of a stock that NXT does not list it
+        carries nothing, as at KIS.
+        """
         socket = self._holder
-        if socket is None or (frames.BOOK, code) not in socket.subscriptions:
-            return
-        more = {"ACML_VOL": self._market.exchange.tally(code).volume}
-        record = frames.encode_depth(self._market.depth(code), more)
-        self._send(now, socket, frames.BOOK, frames.encode(frames.BOOK, [record]))
+        if socket is None:
+            return []
+        venues = (Venue.KRX, Venue.SOR) if self._market.universe.get(code).nxt else (Venue.KRX,)
+        return [(socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions]
 
     def _send(self, now: Ns, socket: Socket, tr_id: str, text: str, recorded: str | None = None) -> None:
         socket.frames += 1
@@ -211,11 +224,11 @@ def by_stock(trades: Iterable[Traded]) -> dict[str, list[Traded]]:
     return grouped
 
 
-def _tick_record(trade: Traded, base: int, upper: int, lower: int) -> list[str]:
+def _tick_record(trade: Traded, venue: Venue, base: int, upper: int, lower: int) -> list[str]:
     tick = Tick(
         trade.t,
         trade.code,
-        Venue.KRX,
+        venue,
         trade.price,
         trade.qty,
         trade.taker,

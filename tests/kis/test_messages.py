@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date, time
 
 import pytest
@@ -84,7 +85,7 @@ def test_the_body_of_an_http_error_is_read_too() -> None:
 @pytest.mark.parametrize(
     "body",
     ["", "<html>502</html>", "[]", "3", '{"a":1}', "null", b"\xff\xfe"]
-    + [f'{{"rt_cd":"0","output":{output}}}' for output in ("3", "[1]", "[]", '"text"')],
+    + [f'{{"rt_cd":"0","output":{output}}}' for output in ("3", "[1]", "[]", '"text"', "[" * 100_000)],
 )
 def test_a_malformed_body_is_a_typed_error(body: str | bytes) -> None:
     with pytest.raises(FrameError):
@@ -295,6 +296,35 @@ def test_an_account_goes_round(cash: int, d1: int, d2: int, orderable: int, hold
 
 
 # orders
+
+
+# replies of any content
+
+NUMBERS = st.booleans() | st.integers() | st.floats()
+ANYTHING = st.none() | NUMBERS | st.text(max_size=12) | st.lists(st.text(max_size=3))
+READERS: dict[str, Callable[[Reply], object]] = {
+    "inquire_price": lambda r: quote_messages.read_quote(r, "005930", Venue.KRX, NOON),
+    "inquire_asking_price_exp_ccn": lambda r: quote_messages.read_depth(r, "005930", Venue.KRX, NOON),
+    "order_cash_buy": lambda r: order_messages.read_ref(r, Venue.KRX, NOON),
+    "inquire_daily_ccld": lambda r: [order_messages.read_order(row) for row in r.rows("output1")],
+    "inquire_balance": lambda r: account_messages.read_account([r], r, complete=True),
+    "inquire_psbl_order": lambda r: account_messages.read_account([r], r, complete=True),
+}
+
+
+@given(st.sampled_from(sorted(READERS)), st.data())
+def test_k07_nothing_but_typed_errors_comes_out_of_a_reply_of_any_content(name: str, data: st.DataObject) -> None:
+    body = encode_reply(APIS[name], {b.name: {} for b in REPLIES[name].blocks})
+    for block in REPLIES[name].blocks:
+        fields = data.draw(st.dictionaries(st.sampled_from([*block.empty, "new_field"]), ANYTHING, max_size=6))
+        row = {**block.empty, **fields}
+        for gone in data.draw(st.sets(st.sampled_from(sorted(row)), max_size=3)):
+            del row[gone]
+        body[block.name] = data.draw(st.sampled_from([row, [row], [row, row], [], {}, None, "text", 7, [row, 7]]))
+    try:
+        READERS[name](decode_reply(APIS[name], json.dumps(body)))
+    except (FrameError, ApiError):
+        return
 
 
 def test_only_the_wire_knows_that_a_market_order_is_01() -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, time
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, SECOND, Activity, SimulatedClock, kst
 from kisnb.errors import LinkLost
@@ -130,6 +134,9 @@ def test_an_encrypted_notice_becomes_a_fact(tmp_path: Path) -> None:
 
 def test_k07_a_malformed_frame_is_a_dead_letter_and_the_feed_lives(tmp_path: Path) -> None:
     async def body(b: Bench) -> None:
+        bottomless = '{"header":' + "[" * 100_000
+        await b.send(bottomless)
+        assert b.stream.dead_letters.pop() == bottomless[:200]
         for junk in ("junk", "{junk", "0|H0STCNT0|001|005930^090000", "1|H0STCNI0|001|THE-HTS-ID", '{"header":{}}'):
             await b.send(junk)
         await b.send(encode(TRADES, [encode_tick(TICK)]))
@@ -143,6 +150,38 @@ def test_k07_a_malformed_frame_is_a_dead_letter_and_the_feed_lives(tmp_path: Pat
         ]
 
     with_stream(tmp_path, body)
+
+
+def test_k07_a_frame_in_a_wrong_encoding_or_in_binary_is_a_dead_letter_and_the_feed_lives(tmp_path: Path) -> None:
+    async def body(b: Bench) -> None:
+        before = b.stream.frames
+        frame = encode(TRADES, [encode_tick(TICK)])
+        for data in ("0|삼성전자".encode("cp949"), b"\xff\xfe\x00", b""):
+            await b.kis.sockets[-1]._writer.send_frame(data, aiohttp.WSMsgType.TEXT)  # type: ignore[union-attr]
+        await b.kis.sockets[-1].send_bytes(b"\x80")
+        await b.kis.sockets[-1].send_bytes(frame.encode())
+        await b.send(frame)
+        assert b.stream.frames == before + 6
+        assert b.calls[-2:] == [[TICK], [TICK]]
+        assert len(b.stream.dead_letters) == 4
+        assert len(b.kis.sockets) == 1
+
+    with_stream(tmp_path, body)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(max_size=60) | st.binary(max_size=40), max_size=8))
+def test_k07_whatever_comes_the_feed_lives(frames: list[str | bytes]) -> None:
+    async def body(b: Bench) -> None:
+        for frame in frames:
+            socket = b.kis.sockets[-1]
+            await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
+        await b.send(encode(TRADES, [encode_tick(TICK)]))
+        await b.until(lambda: b.calls[-1] == [TICK])
+        assert len(b.kis.sockets) == 1
+
+    with tempfile.TemporaryDirectory() as cache:
+        with_stream(Path(cache), body)
 
 
 def test_a_listener_that_fails_does_not_end_the_feed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""The wire end to end on the simulator: rows K01, K02, K03, K05, K06, K08, K10 and N11."""
+"""The wire end to end on the simulator: rows K01, K02, K03, K05, K06, K08, K09, K10 and N11."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from kisnb.clock import MINUTE, SECOND, Activity, Ns
-from kisnb.events import LinkLost, LinkUp, SubscriptionChanged
+from kisnb.events import Depth, LinkLost, LinkUp, SubscriptionChanged, Tick
 from kisnb.kis.catalogue import APIS
+from kisnb.kis.channels import feed_venue
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.messages import encode_params
 from kisnb.kis.rest import Rest
 from kisnb.orders import Intent, OrderRef, Route, Want
 from kisnb.simulator.keys import write_configuration
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import OrderKind, SessionId, Side, Venue
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
 
 NOTICES = Want("notices", priority=0)
@@ -326,6 +327,32 @@ def test_k06_forty_one_by_priority_and_a_release_has_tr_type_2(tmp_path: Path) -
         assert [c for c in changes(d) if c[2] == "dropped"] == [
             (want.channel, want.code, "dropped") for want in watched[39:41]
         ]
+
+    on_simulator(tmp_path, body, wants=())
+
+
+# K09
+
+
+def test_k09_the_unified_channel_follows_an_nxt_stock_and_is_silent_about_a_krx_only_one(tmp_path: Path) -> None:
+    """A stock is followed where ``feed_venue`` says; KRX alone trades on the simulator, so unified is KRX's."""
+
+    async def body(d: Desk) -> None:
+        universe = d.server.core._market.universe
+        krx_only = next(item.code for item in universe if not item.nxt and not item.halted)
+        assert universe.get(CODE).nxt
+        listed = feed_venue(SessionId.KRX_REG, nxt_listed=True)
+        unlisted = feed_venue(SessionId.KRX_REG, nxt_listed=False)
+        wants = [Want("ticks", CODE, listed), Want("depth", CODE, listed), Want("ticks", krx_only, unlisted)]
+        silent = Want("ticks", krx_only, Venue.SOR)
+        d.broker.want([*wants, silent])
+        await d.received()
+        await d.move(START + 3 * MINUTE)
+        heard = {(type(e).__name__, e.code, e.venue) for e in d.heard if isinstance(e, Tick | Depth)}
+        assert heard == {("Tick", CODE, Venue.SOR), ("Depth", CODE, Venue.SOR), ("Tick", krx_only, Venue.KRX)}
+        assert d.broker.confirmed == {*wants, silent}
+        assert d.broker.last_record(wants[0])["MKSC_SHRN_ISCD"] == CODE
+        assert not d.broker.dead_letters
 
     on_simulator(tmp_path, body, wants=())
 
