@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.orders import Account, Intent, OrderRef, Route
+from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import Side, Venue
 
 
@@ -196,12 +196,6 @@ class Expired(Fact, frozen=True, gc=False, tag=True, array_like=True):
     qty: int
 
 
-class AccountSynced(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The broker's statement of the account."""
-
-    account: Account
-
-
 class HaltSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk's trading state changed."""
 
@@ -303,5 +297,5 @@ OrderFact: TypeAlias = (
 )
 MarketFact: TypeAlias = Tick | Depth | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
-DeskFact: TypeAlias = IntentRepeated | AccountSynced | HaltSet | PhaseChanged | ClockMoved | SpeedSet | Trouble
+DeskFact: TypeAlias = IntentRepeated | HaltSet | PhaseChanged | ClockMoved | SpeedSet | Trouble
 Event: TypeAlias = OrderFact | MarketFact | LinkFact | DeskFact | Bar

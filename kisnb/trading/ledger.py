@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 
 from kisnb.orders import Fill
 from kisnb.terms import Side
@@ -119,11 +118,3 @@ class Position:
             self.wins += 1
         else:
             self.losses += 1
-
-
-def positions_of(fills: Iterable[tuple[str, Side, Fill]]) -> dict[str, Position]:
-    """Positions by code from (code, side, fill) in the order of time."""
-    positions: dict[str, Position] = {}
-    for code, side, fill in fills:
-        positions.setdefault(code, Position(code)).apply(side, fill)
-    return positions

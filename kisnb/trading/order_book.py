@@ -207,10 +207,6 @@ class Books:
         for book in (self.account, self.of(order.intent.agent)):
             book.positions.setdefault(order.code, Position(order.code)).apply(order.side, fill)
 
-    def position_now(self, agent: str, code: str) -> int:
-        """Shares of ``code`` that the agent holds by its own fills."""
-        return self.of(agent).position(code).qty
-
     def selling(self, agent: str, code: str) -> int:
         """Shares of ``code`` in the agent's open sell orders."""
         mine = (o for o in self.live.values() if o.intent.agent == agent)
