@@ -40,12 +40,15 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """None: routed at the last hop, when it is sent."""
     protective: bool = False
     supersedes: str | None = None
+    stop: int | None = None
+    """Stop price of a stop-limit order, won: it becomes a limit order when the market trades there."""
 
     @property
     def text(self) -> str:
         """``"buy 10 005930 @ 71,000"``."""
         price = "market" if self.price is None else f"@ {self.price:,}"
-        return f"{self.side} {self.qty:,} {self.code} {price}"
+        stop = "" if self.stop is None else f" stop {self.stop:,}"
+        return f"{self.side} {self.qty:,} {self.code} {price}{stop}"
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):

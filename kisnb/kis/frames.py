@@ -169,6 +169,8 @@ def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
                     int(fields[i + 10] or 0),
                     int(fields[i + 11] or 0),
                     received,
+                    int(fields[i + 36] or 0),
+                    int(fields[i + 37] or 0),
                 )
             )
     except ValueError:
@@ -223,6 +225,8 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "STCK_PRPR": tick.price,
         "ASKP1": tick.ask,
         "BIDP1": tick.bid,
+        "ASKP_RSQN1": tick.ask_qty,
+        "BIDP_RSQN1": tick.bid_qty,
         "CNTG_VOL": tick.qty,
         "ACML_VOL": tick.volume,
         "ACML_TR_PBMN": tick.value,

@@ -114,8 +114,11 @@ class Market:
         """Cancel ``qty`` shares (None: all) of an own order now."""
         return self.exchange.cancel(self.now, order_id, qty)
 
-    def quote(self, code: str) -> Quote:
-        """The current price of any stock, active or not. Before its first trade: the base price and zeros."""
+    def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """The current price of any stock on a venue, active or not; SOR: of both venues, volumes added.
+
+        Before its first trade: the base price and zeros.
+        """
         item = self.universe.get(code)
         schedule = None if code in self._active else self._schedule(code)
         tally = self.exchange.tally(code) if schedule is None else schedule.tally(schedule.passed(self.now))
@@ -125,7 +128,7 @@ class Market:
             self.now,
             code,
             item.name,
-            Venue.KRX,
+            venue,
             price,
             item.base,
             tally.open,
@@ -140,16 +143,20 @@ class Market:
             item.shares,
         )
 
-    def depth(self, code: str) -> Depth:
-        """Ten levels a side; makes the stock active. Empty outside the session and for a halted stock."""
+    def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        """Ten levels a side, of both venues' shares for SOR; makes the stock active.
+
+        Empty outside the venue's session and for a halted stock.
+        """
         self.activate(code)
         asks, bids = self.exchange.depth(code)
-        return Depth(self.now, code, Venue.KRX, asks, bids)
+        return Depth(self.now, code, venue, asks, bids)
 
-    def last_trades(self, code: str, n: int) -> list[Traded]:
-        """The newest ``n`` trades, at most 100, oldest first."""
+    def last_trades(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[Traded]:
+        """The newest ``n`` trades on a venue (SOR: on either), at most 100, oldest first."""
         tape = list(self._tapes[code]) if code in self._tapes else self._printed(code, min(n, TAPE_LENGTH))
-        return tape[max(0, len(tape) - n) :]
+        wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
+        return wanted[max(0, len(wanted) - n) :]
 
     def _act(self, t: Ns) -> list[Happening]:
         _, code = heapq.heappop(self._due)

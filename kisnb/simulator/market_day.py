@@ -22,7 +22,7 @@ from kisnb.exchange.exchange import Tally
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.terms import Board, Kind, Phase, Side
+from kisnb.terms import Board, Kind, Phase, Side, Venue
 
 _MS: Ns = 1_000_000
 _FEWEST, _MOST = 1_500, 4_000
@@ -40,6 +40,9 @@ class Trade(NamedTuple):
     price: int
     qty: int
     side: Side | None
+    venue: Venue = Venue.KRX
+    spread: int = 1
+    """Ticks between the best bid and the best ask around the trade."""
 
 
 class Schedule(NamedTuple):
