@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ from kisnb.market import ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
 from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
-from kisnb.simulator.market_day import Schedule, ScriptedDay, plan_day, schedule_day, within_limits
+from kisnb.simulator.market_day import Schedule, ScriptedDay, Trade, plan_day, schedule_day, within_limits
 from kisnb.terms import OrderKind, Side, Venue
 
 TAPE_LENGTH = 100
@@ -62,6 +62,7 @@ class Market:
         self._active: dict[str, Background] = {}
         self._due: list[tuple[Ns, str]] = []
         self._tapes: dict[str, deque[Traded]] = {}
+        self._trades: dict[str, list[Trade]] = {}
         self._background_ids = count(-1, -1)
 
     def activate(self, code: str) -> None:
@@ -71,6 +72,7 @@ class Market:
         item = self.universe.get(code)
         schedule = self._schedule(code)
         self._tapes[code] = deque(self._printed(code, TAPE_LENGTH), maxlen=TAPE_LENGTH)
+        self._trades[code] = list(schedule.trades[: schedule.passed(self.now)])
         background = Background(self.exchange, item, self.day, schedule, self._background_ids, self.now)
         self._active[code] = background
         if not item.halted:
@@ -158,6 +160,12 @@ class Market:
         wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
         return wanted[max(0, len(wanted) - n) :]
 
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+        """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
+        schedule = self._schedule(code)
+        said = self._trades[code] if code in self._active else schedule.trades[: schedule.passed(self.now)]
+        return said if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+
     def _act(self, t: Ns) -> list[Happening]:
         _, code = heapq.heappop(self._due)
         said = self._taped(self._active[code].act(t))
@@ -181,6 +189,8 @@ class Market:
         for happening in said:
             if isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
+                trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
+                self._trades[happening.code].append(trade)
         return said
 
     def _schedule(self, code: str) -> Schedule:
