@@ -6,7 +6,7 @@ A universe may hold thousands of issues whose day is made only when it is looked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import nlargest
 from typing import TypeAlias
 
@@ -26,7 +26,7 @@ from kisnb.simulator.stock_fields import (
 from kisnb.terms import Kind, Side, Venue
 
 RANKED = 30
-CANDIDATES = 200
+CANDIDATES = 50
 BOOKS = 30
 """Rankings by book look at no more books than this, for each one looked at lives from then on."""
 
@@ -101,7 +101,7 @@ class Rankings:
         rows = [row for row in rows if low <= float(str(row["prdy_ctrt"])) <= high]
         for row in rows:
             row["range"] = rate(_number(row, "stck_hgpr") - _number(row, "stck_lwpr"), _number(row, "stck_sdpr"))
-        best = top(rows, order, lambda row: bool(row["acml_vol"]))
+        best = top((row for row in rows if row["acml_vol"]), order)
         for row in best:
             row |= self._hours(str(row["stck_shrn_iscd"]), venue_of(params))
         return {"output": numbered("fluctuation", "output", best)}
@@ -223,8 +223,7 @@ class Rankings:
         prices = _either(params, "FID_INPUT_PRICE_1", "FID_APLY_RANG_PRC_1", 0)
         below = _either(params, "FID_INPUT_PRICE_2", "FID_APLY_RANG_PRC_2", 0) or 10**9
         volume = _either(params, "FID_VOL_CNT", "FID_APLY_RANG_VOL", 0)
-        likely = nlargest(CANDIDATES, listed, key=lambda i: (i.volume * i.base, i.code))
-        rows = (stock_fields(self._view, item.code, venue) for item in likely)
+        rows = (stock_fields(self._view, item.code, venue) for item in most_traded(listed))
         return [r for r in rows if prices <= _number(r, "stck_prpr") <= below and _number(r, "acml_vol") >= volume]
 
     def _with_books(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
@@ -251,10 +250,15 @@ _NEAR_LIMIT = {"0": 0.0, "6": 8.0, "5": 10.0, "1": 15.0, "2": 20.0, "3": 25.0}
 """FID_DIV_CLS_CODE of capture-uplowprice: per cent from the limit."""
 
 
-def top(rows: Iterable[Row], order: Order, wanted: Callable[[Row], bool] = lambda row: True) -> list[Row]:
+def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
+    """The candidates of a ranking: issues of the largest typical turnover, halted ones left out."""
+    return nlargest(CANDIDATES, (i for i in items if not i.halted), key=lambda i: (i.volume * i.base, i.code))
+
+
+def top(rows: Iterable[Row], order: Order) -> list[Row]:
     """The first thirty; the code decides between equals."""
     field, direction = order
-    kept = [row for row in rows if wanted(row) and field in row]
+    kept = [row for row in rows if field in row]
     return sorted(kept, key=lambda row: (-direction * float(str(row[field])), str(row["mksc_shrn_iscd"])))[:RANKED]
 
 
@@ -270,9 +274,7 @@ def ranked(api: str, rows: Iterable[Row], order: Order, block: str = "output") -
 def _excluded(item: Instrument, flags: str) -> bool:
     out = {place for place, flag in enumerate(flags) if flag == "1"}
     kinds = {Kind.ETF: _ETF, Kind.ETN: _ETN}
-    return (
-        (item.preferred and _PREFERRED in out) or (item.halted and _HALTED in out) or kinds.get(item.kind, -1) in out
-    )
+    return (item.preferred and _PREFERRED in out) or (item.halted and _HALTED in out) or kinds.get(item.kind, -1) in out
 
 
 def _number(row: Row, field: str) -> int:

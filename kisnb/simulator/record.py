@@ -58,6 +58,10 @@ class Recorder:
             }
         )
 
+    def unserved(self, t: Ns, name: str, title: str) -> None:
+        """A call that KIS knows and that nothing in the simulated market answers."""
+        self._line({"t": t, "kind": "unserved", "n": self._requests, "api": name, "title": title})
+
     def frame(self, t: Ns, tr_id: str, text: str) -> None:
         """``text`` is free of secrets already."""
         self._frames += 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from kisnb.errors import ApiError
+from kisnb.errors import ApiError, FrameError
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.quote_messages import MARKET_DIV
+from kisnb.kis.wire_text import read_day, seconds_of
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.terms import Board, Venue
 
@@ -35,7 +37,7 @@ _BOARD_OF = {"0001": Board.KOSPI, "1001": Board.KOSDAQ}
 _T = TypeVar("_T")
 
 
-def pick(api: str, block: str, *sources: Row) -> Row:
+def pick(api: str, block: str, *sources: Mapping[str, object]) -> Row:
     """Those values that this block has a field for; later sources win."""
     names = _names(api, block)
     return {name: value for source in sources for name, value in source.items() if name in names}
@@ -86,6 +88,23 @@ def number_of(params: Params, name: str, default: int) -> int:
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise wrong(f"FIELD [{name}]")
     return int(text) if text else default
+
+
+def day_of(params: Params, name: str) -> date:
+    """A YYYYMMDD."""
+    try:
+        return read_day(params[name])
+    except FrameError:
+        raise wrong(f"FIELD [{name}]") from None
+
+
+def time_of(params: Params, name: str) -> str:
+    """An HHMMSS."""
+    try:
+        seconds_of(params[name])
+    except FrameError:
+        raise wrong(f"FIELD [{name}]") from None
+    return params[name]
 
 
 def issues(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") -> list[Instrument]:

@@ -5,12 +5,15 @@ Won and shares; rates in per cent. ``hts_avls`` and ``stck_avls`` count in 억 (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
+from itertools import pairwise
 
 from kisnb.events import Depth, Quote
-from kisnb.kis.wire_text import yyyymmdd
 from kisnb.kis.quote_messages import LEVELS, change_sign, quote_row
+from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import IndexDay
 from kisnb.simulator.market_view import DayBar, MarketView, Sums
 from kisnb.simulator.replies import Row
 from kisnb.terms import Kind, Venue
@@ -105,6 +108,49 @@ def issue_fields(item: Instrument) -> Row:
     }
 
 
+def bar_fields(bar: DayBar, before: int) -> Row:
+    """A day of the past, or this one; ``before`` is the close of the day before it."""
+    return {
+        "stck_bsop_date": yyyymmdd(bar.day),
+        "stck_clpr": bar.close,
+        "stck_prpr": bar.close,
+        "stck_oprc": bar.open,
+        "stck_hgpr": bar.high,
+        "stck_lwpr": bar.low,
+        "acml_vol": bar.volume,
+        "acml_tr_pbmn": bar.value,
+        "avrg_prc": bar.value // bar.volume if bar.volume else 0,
+        "prdy_vrss": bar.close - before,
+        "prdy_vrss_sign": sign_of(bar.close - before),
+        "prdy_ctrt": rate(bar.close - before, before),
+        "flng_cls_code": "00",
+        "prtt_rate": "0.00",
+        "acml_prtt_rate": "0.00",
+        "mod_yn": "N",
+        "revl_issu_reas": "00",
+    }
+
+
+def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
+    """A day of an index; ``days`` tells what it closed at before."""
+    before = max((d for d in days if d < day.day), default=None)
+    base = days[before].close if before else day.open
+    return {
+        "stck_bsop_date": yyyymmdd(day.day),
+        "bstp_nmix_prpr": day.close,
+        "bstp_nmix_oprc": day.open,
+        "bstp_nmix_hgpr": day.high,
+        "bstp_nmix_lwpr": day.low,
+        "bstp_nmix_prdy_vrss": day.close - base,
+        "prdy_vrss_sign": sign_of(day.close - base),
+        "bstp_nmix_prdy_ctrt": rate(day.close - base, base),
+        "stck_prdy_clpr": round(base),
+        "acml_vol": day.volume,
+        "acml_tr_pbmn": day.value,
+        "mod_yn": "N",
+    }
+
+
 def book_fields(depth: Depth) -> Row:
     """The best prices, and the ten levels added up."""
     asks, bids = depth.asks[:LEVELS], depth.bids[:LEVELS]
@@ -169,7 +215,7 @@ def history_fields(quote: Quote, past: Sequence[DayBar]) -> Row:
     for days in DISPARITIES:
         taken = closes[:days]
         fields[f"d{days}_dsrt"] = quote.price / (sum(taken) / len(taken)) * 100
-    rises = [a - b for a, b in zip(closes, closes[1:], strict=False)]
+    rises = [a - b for a, b in pairwise(closes)]
     fields["cnnt_ascn_dynu"] = _run(rises, 1)
     fields["cnnt_down_dynu"] = _run(rises, -1)
     return fields | _extremes(quote, past)
