@@ -212,7 +212,7 @@ class Core:
         for order in placed:
             self._tell(order.said)
         said = {
-            "content-type": "application/json; charset=utf-8",
+            "Content-Type": "application/json; charset=utf-8",
             "tr_id": tr_id,
             "tr_cont": answer.tr_cont,
             "gt_uid": f"{number:032d}",

@@ -33,8 +33,13 @@ LACKING = {
         "inquire_member_daily",
         "traded_by_company",
     ],
-    "what a broker lends": ["credit_by_company", "daily_loan_trans", "lendable_by_company", "order_credit_buy"]
-    + ["order_credit_sell"],
+    "what a broker lends": [
+        "credit_by_company",
+        "daily_loan_trans",
+        "lendable_by_company",
+        "order_credit_buy",
+        "order_credit_sell",
+    ],
     "what people look at": ["hts_top_view", "intstock_grouplist", "intstock_stocklist_by_group", "top_interest_stock"],
     "other markets": ["comp_interest", "inquire_elw_price", "mktfunds"],
     "pension accounts": [name for name in STOCK_DESK if name.startswith("pension_")],
