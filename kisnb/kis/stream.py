@@ -11,9 +11,6 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
-
-import aiohttp
 
 from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
 from kisnb.errors import FrameError, KisError, LinkLost
@@ -24,8 +21,9 @@ from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.rest import CONNECT_SECONDS, Rest, nobody_listens
+from kisnb.kis.rest import Rest, nobody_listens
 from kisnb.kis.subscriptions import Subscriptions
+from kisnb.kis.transport import Socket
 from kisnb.orders import Want
 
 ACK_SECONDS = 5.0
@@ -35,12 +33,9 @@ HEALTHY: Ns = MINUTE
 """A connection that lived this long makes the next pause short again."""
 DEAD_LETTERS = 100
 LETTER_LENGTH = 200
-CLOSE_SECONDS = 1.0
 PATH = "/tryitout"
 
 log = logging.getLogger(__name__)
-_Socket: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""One that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
 
 
 class _Dropped(Exception):
@@ -74,7 +69,7 @@ class Stream:
         self._reader = FrameReader(credentials.full_account)
         self._changed = asyncio.Event()
         self._approval: str | None = None
-        self._socket: _Socket | None = None
+        self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._pausing = False
         self._failures = 0
@@ -86,8 +81,7 @@ class Stream:
     @property
     def local_port(self) -> int | None:
         """TCP port of our end of the present connection; None without one."""
-        name = self._socket.get_extra_info("sockname") if self._socket is not None else None
-        return name[1] if name else None
+        return self._socket.local_port if self._socket is not None else None
 
     @property
     def settled(self) -> bool:
@@ -128,7 +122,7 @@ class Stream:
 
     # connection
 
-    async def _run(self, socket: _Socket | None) -> None:
+    async def _run(self, socket: Socket | None) -> None:
         while True:
             since = self._clock.now()
             if socket is not None:
@@ -143,38 +137,28 @@ class Stream:
                 log.warning("no stream: %s", e)
                 socket = None
 
-    async def _connect(self) -> _Socket:
+    async def _connect(self) -> Socket:
         with self._activity.working():
             if self._approval is None:
                 self._approval = await self._rest.approval_key()
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    socket = await self._rest.http.ws_connect(
-                        self._endpoint.ws.rstrip("/") + PATH,
-                        heartbeat=None,
-                        decode_text=False,
-                        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-                    )
-            except (aiohttp.ClientError, TimeoutError, OSError) as e:
-                raise LinkLost(f"no stream to KIS ({type(e).__name__})", "try again later") from None
+            socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
         self._socket, self.frames = socket, 0
         self._subscriptions.lost()
         self._changed.set()
         self.tell([LinkUp(self._clock.now())])
         return socket
 
-    async def _serve(self, socket: _Socket) -> str:
+    async def _serve(self, socket: Socket) -> str:
         """Until the connection ends; why it did."""
         sending = asyncio.create_task(self._send(socket), name="kis subscriptions")
         try:
-            async for message in socket:
-                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                    await self._receive(socket, message.data)
-            return "KIS closed the connection" if socket.close_code else "the connection broke"
+            async for data in socket.frames():
+                await self._receive(socket, data)
+            return "KIS closed the connection"
         except _Dropped as e:
             return str(e)
-        except (aiohttp.ClientError, OSError) as e:
-            return f"the connection broke ({type(e).__name__})"
+        except LinkLost as e:
+            return e.text
         finally:
             sending.cancel("the connection ended")
             await asyncio.gather(sending, return_exceptions=True)
@@ -187,7 +171,7 @@ class Stream:
 
     async def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
-        if socket is not None and not socket.closed:
+        if socket is not None:
             await socket.close()
 
     async def _pause(self) -> None:
@@ -202,7 +186,7 @@ class Stream:
 
     # frames
 
-    async def _receive(self, socket: _Socket, data: bytes) -> None:
+    async def _receive(self, socket: Socket, data: bytes) -> None:
         self.frames += 1
         now = self._clock.now()
         try:
@@ -220,7 +204,7 @@ class Stream:
             return
         self.tell(events)
 
-    async def _control(self, socket: _Socket, text: str, now: Ns) -> None:
+    async def _control(self, socket: Socket, text: str, now: Ns) -> None:
         try:
             said = cf.decode_control(text)
             if isinstance(said, cf.Ack) and said.ok and said.key:
@@ -229,7 +213,7 @@ class Stream:
             self._bury(text, e)
             return
         if isinstance(said, cf.Ping):
-            await socket.send_str(text)
+            await socket.send(text)
             return
         if said.msg_cd == cf.BAD_APPROVAL:
             self._approval = None
@@ -240,12 +224,12 @@ class Stream:
         self._changed.set()
         self.tell(events)
 
-    async def _send(self, socket: _Socket) -> None:
+    async def _send(self, socket: Socket) -> None:
         """Send what is due, whenever something changes; look after what is not answered."""
         while True:
             self._changed.clear()
             for step in self._subscriptions.due(self._clock.now()):
-                await socket.send_str(cf.encode_request(cf.Request(self._approval or "", *step)))
+                await socket.send(cf.encode_request(cf.Request(self._approval or "", *step)))
                 await asyncio.sleep(self._endpoint.spacing)
             if self._subscriptions.settled:
                 await self._until_retry()

@@ -14,6 +14,7 @@ from kisnb.events import Event, Notice, Trouble
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.transport import Transport
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.simulator.control import Day
@@ -107,6 +108,7 @@ def on_simulator(
     wants: tuple[Want, ...] = WANTS,
     limit: int = 0,
     timeout: float = 5.0,
+    transport: Callable[[SimulatedClock, Credentials], Transport] | None = None,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
@@ -117,7 +119,8 @@ def on_simulator(
         addresses = await server.start()
         clock, activity = SimulatedClock(START), Activity()
         endpoint = Endpoint(addresses.rest, addresses.ws, mode=Mode.SIM, limit=limit)
-        broker = KisBroker(endpoint, keys, clock, activity, cache=cache, timeout=timeout)
+        carried = transport(clock, keys) if transport else None
+        broker = KisBroker(endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried)
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
         try:
