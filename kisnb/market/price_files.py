@@ -35,6 +35,11 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False):
     volume: int
 
 
+def has_prices(folder: Path) -> bool:
+    """Whether the folder holds any of the two files."""
+    return any((folder / name).is_file() for name in (LISTING, DAILY))
+
+
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     """The issues of ``day``: the listing, with base price, volume and halt of those whose daily bars reach to the day.
 
