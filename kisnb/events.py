@@ -40,6 +40,9 @@ class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ask: int
     bid: int
     received: Ns = 0
+    ask_qty: int = 0
+    """Shares at ``ask``; 0 when the channel did not say."""
+    bid_qty: int = 0
 
 
 class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):

@@ -38,6 +38,7 @@ from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore, State
 from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.journal_rows import RouteDecided
 from kisnb.trading.risk import Limits, Rules
 
 ALONE_SECONDS = 600.0
@@ -140,7 +141,7 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str)
             connected.address.run if connected.address else "",
             connected.broker.capabilities,
             limits,
-            tuple(journal.rows()),
+            tuple(row for row in journal.rows() if not isinstance(row, RouteDecided)),
             core.state.halt,
         )
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.terms import Side
+from kisnb.terms import Side, Venue
 
 Refusal: TypeAlias = Literal["closed", "tick", "limit", "quantity", "halted", "unknown"]
 
@@ -48,6 +48,7 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     ask: int
     """Best ask after the trade; 0 when there is none."""
     bid: int
+    venue: Venue = Venue.KRX
 
 
 class OrderFilled(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +58,7 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False):
     id: int
     qty: int
     price: int
+    venue: Venue = Venue.KRX
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +82,7 @@ class DepthChanged(msgspec.Struct, frozen=True, gc=False):
 
     t: Ns
     code: str
+    venue: Venue = Venue.KRX
 
 
 Happening: TypeAlias = (

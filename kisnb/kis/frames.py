@@ -107,6 +107,8 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "STCK_PRPR": tick.price,
         "ASKP1": tick.ask,
         "BIDP1": tick.bid,
+        "ASKP_RSQN1": tick.ask_qty,
+        "BIDP_RSQN1": tick.bid_qty,
         "CNTG_VOL": tick.qty,
         "ACML_VOL": tick.volume,
         "ACML_TR_PBMN": tick.value,

@@ -128,7 +128,9 @@ def _today(received: Ns, at: str) -> Ns:
 class Trades(Channel[Tick]):
     """Trades: H0STCNT0, H0NXCNT0, H0UNCNT0."""
 
-    numbers = ("STCK_PRPR", "CNTG_VOL", "ACML_VOL", "ACML_TR_PBMN", "ASKP1", "BIDP1")
+    numbers = (
+        "STCK_PRPR", "CNTG_VOL", "ACML_VOL", "ACML_TR_PBMN", "ASKP1", "BIDP1", "ASKP_RSQN1", "BIDP_RSQN1",
+    )  # fmt: skip
 
     def __init__(self, tr_id: str, venue: Venue) -> None:
         self.texts = ("MKSC_SHRN_ISCD", "BSOP_DATE", "STCK_CNTG_HOUR", TAKER_COLUMN[venue])
@@ -144,11 +146,12 @@ class Trades(Channel[Tick]):
             for texts, numbers in layout:
                 code, day, at, taker = texts(fields)
                 try:
-                    price, qty, volume, value, ask, bid = _read_list(f"[{','.join(numbers(fields))}]")
+                    price, qty, volume, value, ask, bid, asks, bids = _read_list(f"[{','.join(numbers(fields))}]")
                 except (msgspec.MsgspecError, ValueError):
-                    price, qty, volume, value, ask, bid = _read_each(numbers(fields), needed=4)
+                    price, qty, volume, value, ask, bid, asks, bids = _read_each(numbers(fields), needed=4)
                 t = _moments.get((day, at)) or _moment(day, at)
-                ticks.append(Tick(t, code, venue, price, qty, SIDES.get(taker), volume, value, ask, bid, received))
+                side = SIDES.get(taker)
+                ticks.append(Tick(t, code, venue, price, qty, side, volume, value, ask, bid, received, asks, bids))
         except (ValueError, FrameError):
             raise self._wrong() from None
         return ticks

@@ -69,9 +69,9 @@ class Background:
         if trade.side is None:
             return self._prepare_auction(now, trade)
         if trade.side is Side.BUY:
-            said = self._lay(now, self._step(trade.price, -1), trade.price)
+            said = self._lay(now, self._step(trade.price, -trade.spread), trade.price)
         else:
-            said = self._lay(now, trade.price, self._step(trade.price, 1))
+            said = self._lay(now, trade.price, self._step(trade.price, trade.spread))
         said += self._provide(now, trade.side.opposite, trade.price, trade.qty)
         taker = next(self._ids)
         said += self._exchange.enter(now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price)

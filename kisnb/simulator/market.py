@@ -22,7 +22,9 @@ from kisnb.market import ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
 from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
-from kisnb.simulator.market_day import Schedule, ScriptedDay, plan_day, schedule_day, within_limits
+from kisnb.simulator.day_facts import DayFacts
+from kisnb.simulator.day_plan import DayPlan
+from kisnb.simulator.market_day import Schedule, ScriptedDay
 from kisnb.terms import OrderKind, Side, Venue
 
 TAPE_LENGTH = 100
@@ -51,13 +53,8 @@ class Market:
         self.day = day
         self.now = start
         self.exchange = Exchange(universe, day, start)
-        self._seed = seed
-        self._scripts = dict(scripts or {})
-        self._bars = {}
-        if data is not None:
-            from kisnb.market.price_files import bars_of
-
-            self._bars = bars_of(data, day)
+        self.plan = DayPlan(universe, day, seed, scripts, data)
+        self.facts = DayFacts(self.plan)
         self._schedules: dict[str, Schedule] = {}
         self._active: dict[str, Background] = {}
         self._due: list[tuple[Ns, str]] = []
@@ -114,8 +111,11 @@ class Market:
         """Cancel ``qty`` shares (None: all) of an own order now."""
         return self.exchange.cancel(self.now, order_id, qty)
 
-    def quote(self, code: str) -> Quote:
-        """The current price of any stock, active or not. Before its first trade: the base price and zeros."""
+    def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """The current price of any stock on a venue, active or not; SOR: of both venues, volumes added.
+
+        Before its first trade: the base price and zeros.
+        """
         item = self.universe.get(code)
         schedule = None if code in self._active else self._schedule(code)
         tally = self.exchange.tally(code) if schedule is None else schedule.tally(schedule.passed(self.now))
@@ -125,7 +125,7 @@ class Market:
             self.now,
             code,
             item.name,
-            Venue.KRX,
+            venue,
             price,
             item.base,
             tally.open,
@@ -140,16 +140,20 @@ class Market:
             item.shares,
         )
 
-    def depth(self, code: str) -> Depth:
-        """Ten levels a side; makes the stock active. Empty outside the session and for a halted stock."""
+    def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        """Ten levels a side, of both venues' shares for SOR; makes the stock active.
+
+        Empty outside the venue's session and for a halted stock.
+        """
         self.activate(code)
         asks, bids = self.exchange.depth(code)
-        return Depth(self.now, code, Venue.KRX, asks, bids)
+        return Depth(self.now, code, venue, asks, bids)
 
-    def last_trades(self, code: str, n: int) -> list[Traded]:
-        """The newest ``n`` trades, at most 100, oldest first."""
+    def last_trades(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[Traded]:
+        """The newest ``n`` trades on a venue (SOR: on either), at most 100, oldest first."""
         tape = list(self._tapes[code]) if code in self._tapes else self._printed(code, min(n, TAPE_LENGTH))
-        return tape[max(0, len(tape) - n) :]
+        wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
+        return wanted[max(0, len(wanted) - n) :]
 
     def _act(self, t: Ns) -> list[Happening]:
         _, code = heapq.heappop(self._due)
@@ -179,17 +183,8 @@ class Market:
     def _schedule(self, code: str) -> Schedule:
         schedule = self._schedules.get(code)
         if schedule is None:
-            schedule = self._schedules[code] = self._made_schedule(code)
+            schedule = self._schedules[code] = self.plan.schedule(code).regular(self.day)
         return schedule
-
-    def _made_schedule(self, code: str) -> Schedule:
-        script = self._scripts.get(code)
-        if script is not None:
-            return script.schedule(self.day)
-        item = self.universe.get(code)
-        real = self._bars.get(code)
-        bar = within_limits(real, item, self.day) if real else plan_day(item, self.day, self._seed)
-        return schedule_day(item, self.day, self._seed, bar)
 
     def _printed(self, code: str, n: int) -> list[Traded]:
         """The newest ``n`` trades that the schedule has made up to now."""

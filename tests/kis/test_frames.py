@@ -36,6 +36,8 @@ TICKS = st.builds(
     ask=WON,
     bid=WON,
     received=st.just(RECEIVED),
+    ask_qty=WON,
+    bid_qty=WON,
 )
 LEVELS = st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), max_size=10).map(tuple)
 
@@ -60,6 +62,8 @@ def test_k07_kis_example_of_a_trade() -> None:
         71_900,
         71_800,
         RECEIVED,
+        65_945,
+        216_924,
     )
 
 
