@@ -17,7 +17,7 @@ from kisnb.errors import FrameError, KisError, LinkLost
 from kisnb.events import Event, LinkUp
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis import control_frames as cf
-from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
+from kisnb.kis.channels import TRS_OF_CHANNEL, Feed
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frame_reader import FrameReader
@@ -25,6 +25,7 @@ from kisnb.kis.rest import Rest, nobody_listens
 from kisnb.kis.subscriptions import Subscriptions
 from kisnb.kis.transport import Socket
 from kisnb.orders import Want
+from kisnb.terms import Venue
 
 ACK_SECONDS = 5.0
 FIRST_PAUSE: Ns = SECOND
@@ -55,8 +56,9 @@ class Stream:
         *,
         jitter: Callable[[], float] = random.random,
         ack_seconds: float = ACK_SECONDS,
+        nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``ack_seconds`` of wall time after which a subscription counts as unanswered."""
+        """``ack_seconds`` of wall time after which a subscription counts as unanswered; ``nxt_listed`` by code."""
         self._endpoint = endpoint
         self._mask = rest.mask
         self._rest = rest
@@ -65,7 +67,8 @@ class Stream:
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._jitter = jitter
         self._ack_seconds = ack_seconds
-        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules)
+        feed = Feed(nxt_listed, endpoint.rules.stream_venues)
+        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules, feed)
         self._reader = FrameReader(credentials.full_account)
         self._changed = asyncio.Event()
         self._approval: str | None = None
@@ -100,8 +103,8 @@ class Stream:
 
     def last_record(self, want: Want) -> dict[str, str]:
         """All columns of the channel's newest record, as KIS sent them; empty before the first and for notices."""
-        channels = {"ticks": TRADE_TRS, "depth": BOOK_TRS}.get(want.channel)
-        return self._reader.last_record(channels[want.venue]) if channels else {}
+        trs = TRS_OF_CHANNEL.get(want.channel)
+        return self._reader.last_record(trs[want.venue or Venue.KRX]) if trs else {}
 
     def want(self, wants: Sequence[Want]) -> None:
         """Set the desired subscriptions; what becomes of them is told by events."""
@@ -202,7 +205,7 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        self.tell(events)
+        self.tell(self._subscriptions.heard(events))
 
     async def _control(self, socket: Socket, text: str, now: Ns) -> None:
         try:
@@ -228,6 +231,7 @@ class Stream:
         """Send what is due, whenever something changes; look after what is not answered."""
         while True:
             self._changed.clear()
+            self.tell(self._subscriptions.refresh(self._clock.now()))
             for step in self._subscriptions.due(self._clock.now()):
                 await socket.send(cf.encode_request(cf.Request(self._approval or "", *step)))
                 await asyncio.sleep(self._endpoint.spacing)
@@ -241,8 +245,8 @@ class Stream:
                 self.tell(self._subscriptions.overdue(self._clock.now()))
 
     async def _until_retry(self) -> None:
-        """Until something changes, or a refused registration is to be asked for again."""
-        retry = self._subscriptions.next_retry
+        """Until something changes, or the clock does: a refusal is over, a session changes a followed channel."""
+        retry = self._subscriptions.next_wake
         waits = [asyncio.ensure_future(self._changed.wait())]
         if retry is not None:
             waits.append(asyncio.ensure_future(self._clock.sleep_until(retry)))  # type: ignore[arg-type]
