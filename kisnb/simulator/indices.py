@@ -8,7 +8,7 @@ from itertools import pairwise
 from kisnb.clock import MINUTE, SECOND, Ns, hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import sessions
-from kisnb.market.price_files import IndexDay, IndexName
+from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.market_index import IndexPoint
 from kisnb.simulator.market_view import MarketView
 from kisnb.simulator.replies import Answer, Blocks, Params, Row, day_of, number_of, one_of, pick, wrong

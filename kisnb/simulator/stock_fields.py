@@ -13,7 +13,7 @@ from kisnb.events import Depth, Quote
 from kisnb.kis.quote_messages import LEVELS, change_sign, quote_row
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
-from kisnb.market.price_files import IndexDay
+from kisnb.market.price_past import IndexDay
 from kisnb.simulator.market_view import DayBar, MarketView, Sums
 from kisnb.simulator.replies import Row
 from kisnb.terms import Kind, Venue
