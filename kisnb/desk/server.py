@@ -33,6 +33,7 @@ from kisnb.orders import Intent, Order, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     CloseDesk,
     Command,
@@ -51,6 +52,7 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -296,6 +298,8 @@ class DeskServer:
                 return RoutesAre(tuple(routes.of(key) if key else routes.select(code=code or None)))
             case AccountNow():
                 return AccountIs(await broker.account())
+            case CallApi(name=name, params=params):
+                return RowsAre(*await broker.call(name, params))
             case DayOrders(day=day):
                 return OrdersAre(await broker.day_orders(day))
             case _:

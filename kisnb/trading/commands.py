@@ -110,11 +110,18 @@ class DayOrders(Said, frozen=True, tag=True, array_like=True):
     day: date
 
 
+class CallApi(Said, frozen=True, tag=True, array_like=True):
+    """Ask KIS by the name of a call, all its pages; the desk adds the account. Orders do not go this way."""
+
+    name: str
+    params: dict[str, str]
+
+
 class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
 
-Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | CloseDesk
+Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | CallApi | CloseDesk
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -146,11 +153,18 @@ class OrdersAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     page: OrderPage
 
 
+class RowsAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What KIS said, by block, texts as on the wire; ``complete`` when every page came."""
+
+    blocks: dict[str, list[dict[str, str]]]
+    complete: bool = True
+
+
 class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | Decided | Done | Failed
+Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RowsAre | RoutesAre | Decided | Done | Failed
 
 
 # What the core is told besides commands and events
