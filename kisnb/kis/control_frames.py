@@ -143,6 +143,7 @@ def decode_control(text: str) -> Ack | Ping:
         str(body.get("rt_cd", "")),
         str(keys.get("key") or ""),
         str(keys.get("iv") or ""),
+        str(header.get("encrypt", "N")),
     )
 
 

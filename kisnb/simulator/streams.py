@@ -246,7 +246,8 @@ class Streams:
         """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
         for socket, venue in self._followers(TRADE_TRS, code):
             quote, tr_id = self._market.quote(code), TRADE_TRS[venue]
-            records = [_tick_record(trade, venue, quote.base, quote.upper, quote.lower) for trade in trades]
+            rows = [_tick_record(trade, venue, quote.base, quote.upper, quote.lower) for trade in trades]
+            records = self._fitting(tr_id, rows)
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
 
@@ -255,7 +256,16 @@ class Streams:
         for socket, venue in self._followers(BOOK_TRS, code):
             more = {"ACML_VOL": self._market.exchange.tally(code).volume}
             book = msgspec.structs.replace(self._market.depth(code), venue=venue)
-            self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], [frames.encode_depth(book, more)]))
+            records = self._fitting(BOOK_TRS[venue], [frames.encode_depth(book, more)])
+            self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], records))
+
+    def _fitting(self, tr_id: str, rows: list[list[str]]) -> list[list[str]]:
+        """Records with the columns that this host sends, whatever the day."""
+        day = self._persona.columns_of
+        if day is None:
+            return rows
+        width = len(frames.columns(tr_id, day))
+        return [row[:width] for row in rows]
 
     def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[Socket, Venue]]:
         """Who follows a stock, and on which venue's channel.
