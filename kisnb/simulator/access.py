@@ -41,6 +41,8 @@ class Access:
     """Tokens and keys of one customer at one host. Times are simulated."""
 
     def __init__(self, keys: Credentials, persona: Persona, day: date) -> None:
+        self.wall_ahead: Ns = 0
+        """Added to the printed end of a token: clients compare it with the clock on the wall."""
         self._keys = keys
         self._persona = persona
         self._gateway = SlidingWindow(persona.rate(day))
@@ -72,7 +74,7 @@ class Access:
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": (expires - now) // SECOND,
-            "access_token_token_expired": f"{kst_datetime(expires):%Y-%m-%d %H:%M:%S}",
+            "access_token_token_expired": f"{kst_datetime(expires + self.wall_ahead):%Y-%m-%d %H:%M:%S}",
         }
 
     def revoke_token(self, params: Mapping[str, str]) -> dict[str, object]:
