@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from kisnb.clock import DAY, MINUTE, SECOND, Ns, kst, kst_datetime, kst_day
 from kisnb.kis.credentials import Credentials
@@ -108,6 +111,12 @@ class Access:
         midnight = kst(kst_day(now), 0) + DAY
         self._tokens[token] = midnight if self._persona.token_ends_at_midnight else now + TOKEN_LIFE
         return token, now
+
+    def hash_key(self, headers: Mapping[str, str], body: Mapping[str, object]) -> dict[str, object]:
+        """The reply to hashkey, which wants the application's keys and no token. Raises GatewayRefusal."""
+        self._check_application(headers, "appsecret", 500, oauth=False)
+        digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+        return {"BODY": body, "HASH": digest}
 
     # approval keys
 

@@ -33,6 +33,8 @@ PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
 """Faults that take the place of an answer."""
 JSON = "application/json; charset=utf-8"
+HASHKEY = ("POST", "/uapi/hashkey")
+"""Digests a body; no call needs it, and older clients ask for it before each order."""
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 STOCK_FIELDS = ("PDNO", "FID_INPUT_ISCD")
 """Where a call names its stock."""
@@ -250,7 +252,12 @@ class Core:
         for order in placed:
             self._tell(order.said)
         # Capitals as KIS sends them: its own samples turn every header in lower case into an attribute.
-        said = {"Content-Type": JSON, "tr_id": tr_id, "tr_cont": answer.tr_cont, "gt_uid": f"{number:032d}"}
+        said = {
+            "Content-Type": JSON,
+            "tr_id": tr_id if tr_id.isascii() else "",
+            "tr_cont": answer.tr_cont,
+            "gt_uid": f"{number:032d}",
+        }
         what, seconds = (fault.what, fault.seconds) if fault is not None else ("", 0.0)
         delay = round(seconds * SECOND) if what == "slow" else 0
         if what == "error":
@@ -317,10 +324,12 @@ class Core:
     ) -> Answer:
         if path.startswith(OAUTH):
             return self._oauth(method, path, given)
+        if (method, path) == HASHKEY:
+            return Answer(self._access.hash_key(headers, given))
         sort: Sort = "account" if path.startswith(TRADING) else "quote"
         self._access.check(self.now, headers, sort)
         api = self._api(method, path, headers.get("tr_id", ""))
-        if api.is_order and headers.get("custtype") not in ("P", "B"):
+        if api.is_order and headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
         params = decode_params(api, given)
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):
