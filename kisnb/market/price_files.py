@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -21,6 +22,9 @@ LISTING = "krx_listing.parquet"
 """Columns Code, Name, Market, Close (won), Volume, Stocks (shares); one day of all listed stocks."""
 DAILY = "krx_daily.parquet"
 """Columns code, name, date, open, high, low, close (won, adjusted, off the tick grid), volume (shares)."""
+INDEX = "index_daily.parquet"
+"""Columns index, date, open, high, low, close (points), volume (shares), turnover (won); may be left out."""
+IndexName: TypeAlias = Literal["KOSPI", "KOSDAQ", "KOSPI200"]
 _TYPICAL_DAYS = 20
 _FUND_BRANDS = ("KODEX", "TIGER", "ARIRANG", "KBSTAR", "RISE", "ACE", "KINDEX", "SOL", "HANARO", "KOSEF", "PLUS")
 
@@ -35,6 +39,18 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False):
     volume: int
 
 
+class IndexDay(msgspec.Struct, frozen=True, gc=False):
+    """One day of an index: points, shares, won."""
+
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    value: int
+
+
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     """The issues of ``day``: the listing, with base price, volume and halt of those whose daily bars reach to the day.
 
@@ -44,7 +60,7 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     today = bars_of(folder, day)
     known = _known(_daily(folder), day)
     for code, name, market, close, volume, shares in listing.iter_rows():
-        board = Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
+        board = _board(market)
         past = known.pop(code, None)
         base, typical = past[1:] if past and code in today else (close, volume)
         traded = today[code].volume if code in today else volume
@@ -59,7 +75,40 @@ def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
     import polars as pl
 
     rows = _daily(folder).filter(pl.col("date") == day)
-    return {code: _snapped(kind_of(code, name), day, *numbers) for code, name, _, *numbers in rows.iter_rows()}
+    boards = _boards(folder)
+    return {
+        code: _snapped(kind_of(code, name), then, boards.get(code, Board.KOSPI), *numbers)
+        for code, name, then, *numbers in rows.iter_rows()
+    }
+
+
+def past_of(folder: Path, code: str, before: date) -> list[tuple[date, DailyBar]]:
+    """All real bars of an issue before a day, oldest first, each snapped to the grid of its day."""
+    import polars as pl
+
+    rows = _daily(folder).filter((pl.col("code") == code) & (pl.col("date") < before)).sort("date")
+    board = _boards(folder).get(code, Board.KOSPI)
+    return [
+        (then, _snapped(kind_of(code, name), then, board, *numbers)) for code, name, then, *numbers in rows.iter_rows()
+    ]
+
+
+def ranges_of(folder: Path) -> dict[str, float]:
+    """High over low, less one, of each listed stock on the listing's day; stocks that did not trade are left out."""
+    columns = ("Code", "High", "Low")
+    return {code: high / low - 1 for code, high, low in _read(folder, LISTING, columns).iter_rows() if low}
+
+
+def index_of(folder: Path, name: IndexName, before: date) -> list[IndexDay]:
+    """The real days of an index before a day, oldest first; empty when the folder has no such file."""
+    if not (folder / INDEX).is_file():
+        return []
+    import polars as pl
+
+    columns = ("date", "open", "high", "low", "close", "volume", "turnover")
+    frame = _read(folder, INDEX, ("index", *columns))
+    rows = frame.filter((pl.col("index") == name) & (pl.col("date") < before)).sort("date").select(columns)
+    return [IndexDay(then, o, h, lo, c, int(v), int(won)) for then, o, h, lo, c, v, won in rows.iter_rows()]
 
 
 def kind_of(code: str, name: str) -> Kind:
@@ -103,12 +152,30 @@ def _instrument(
     return Instrument(code, name, board, kind, shares, price, volume, halted, preferred=preferred)
 
 
-def _snapped(kind: Kind, day: date, opened: int, high: int, low: int, close: int, volume: int) -> DailyBar:
+def _snapped(
+    kind: Kind,
+    day: date,
+    board: Board,
+    opened: int,
+    high: int,
+    low: int,
+    close: int,
+    volume: int,
+) -> DailyBar:
     if not volume or not opened:
-        close = ticks.nearest(close, kind, day)
+        close = ticks.nearest(close, kind, day, board)
         return DailyBar(close, close, close, close, 0)
-    o, h, lo, c = (ticks.nearest(price, kind, day) for price in (opened, high, low, close))
+    o, h, lo, c = (ticks.nearest(price, kind, day, board) for price in (opened, high, low, close))
     return DailyBar(o, max(o, h, lo, c), min(o, h, lo, c), c, volume)
+
+
+def _boards(folder: Path) -> dict[str, Board]:
+    listing = _read(folder, LISTING, ("Code", "Market"))
+    return {code: _board(market) for code, market in listing.iter_rows()}
+
+
+def _board(market: str) -> Board:
+    return Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
 
 
 def _daily(folder: Path) -> pl.DataFrame:
@@ -116,11 +183,16 @@ def _daily(folder: Path) -> pl.DataFrame:
 
 
 def _read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
-    import polars as pl
-
     path = folder / name
     if not path.is_file():
         raise ConfigError(f"{path} is missing", "put it there, or unset KISNB_DATA to use the packaged universe")
+    return _frame(path, path.stat().st_mtime_ns, columns)
+
+
+@lru_cache(maxsize=8)
+def _frame(path: Path, _changed: int, columns: tuple[str, ...]) -> pl.DataFrame:
+    import polars as pl
+
     try:
         return pl.read_parquet(path, columns=list(columns))
     except (pl.exceptions.PolarsError, OSError) as e:
