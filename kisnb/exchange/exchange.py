@@ -83,7 +83,7 @@ class Exchange:
                 self._change(t, self._boundaries[self._passed][1])
                 self._passed += 1
         self._now = now
-        return self._taken()
+        return self.told()
 
     # orders
 
@@ -112,7 +112,7 @@ class Exchange:
         self._home[order_id] = listing
         listing.enter(now, order, span, qty)
         self._said.append(DepthChanged(now, code, listing.venue))
-        return said + self._taken()
+        return said + self.told()
 
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
         """Take ``qty`` shares (None: all) out of an own order; more than is left takes what is left."""
@@ -122,7 +122,7 @@ class Exchange:
             gone = listing is None or order_id not in listing.own
             return [*said, OrderRefused(now, order_id, "unknown" if gone else "quantity")]
         listing.cancel(now, order_id, qty)
-        return said + self._taken()
+        return said + self.told()
 
     def revise(self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
         """Move ``qty`` shares (None: all that is left) of an own limit order to ``price`` under the number ``new_id``.
@@ -143,7 +143,7 @@ class Exchange:
         self._said.append(OrderRevised(now, new_id, order_id, moved, price))
         listing.revise(now, order, new_id, moved, price)
         self._said.append(DepthChanged(now, listing.item.code, listing.venue))
-        return said + self._taken()
+        return said + self.told()
 
     def left(self, order_id: int) -> int:
         """Shares of an own order that are still live."""
@@ -165,14 +165,14 @@ class Exchange:
         self._halted[board] = now + HALT if level < 3 else 0
         for listing in [x for x in self._listings.values() if x.item.board is board]:
             self._break(now, listing)
-        return said + self._taken()
+        return said + self.told()
 
     def halt(self, now: Ns, code: str) -> list[Happening]:
         """Stop a stock on both venues until it is resumed, as for a disclosure."""
         said = self.advance(now)
         for venue in VENUES:
             self.listing(code, venue).halt(now, "halt", 0, 0)
-        return said + self._taken()
+        return said + self.told()
 
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
         """End a halt: a call auction, then trading as the session says."""
@@ -181,7 +181,7 @@ class Exchange:
         krx, nxt = (self.listing(code, venue) for venue in VENUES)
         krx.lift(now, call)
         nxt.lift(now, halts.after_halt(Venue.NXT, self._day))
-        return said + self._taken()
+        return said + self.told()
 
     # to look at
 
@@ -220,12 +220,13 @@ class Exchange:
         """What happens in a stock now, interruptions included."""
         return self.listing(code, venue).phase
 
-    # inside
-
-    def _taken(self) -> list[Happening]:
+    def told(self) -> list[Happening]:
+        """What happened since the last call, or the last answer to an order."""
         said = self._said[:]
         self._said.clear()
         return said
+
+    # inside
 
     def _change(self, t: Ns, venue: Venue) -> None:
         before, self._active[venue] = self._active[venue], sessions.active(venue, t, self._assumed)

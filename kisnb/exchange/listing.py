@@ -192,9 +192,19 @@ class Listing:
             self._arrive(now, segment, order, qty)
         self._settle(now, segment)
 
-    def provide(self, now: Ns, order_id: int, side: Side, price: int, qty: int) -> None:
-        """A limit order of the background in the current segment, unchecked; it is dropped while nothing is taken."""
-        segment = self._current
+    @property
+    def trading(self) -> Segment:
+        """Where trades are made now: a closing-price market open beside an auction, else the current segment."""
+        if self._current.phase is Phase.AUCTION and self.state == "open":
+            return next((s for s in self._segments.values() if s.phase is Phase.CONTINUOUS), self._current)
+        return self._current
+
+    def provide(self, now: Ns, order_id: int, side: Side, price: int, qty: int, at: Segment | None = None) -> None:
+        """A limit order of the background, unchecked, in the current segment or ``at`` another.
+
+        It is dropped while nothing is taken.
+        """
+        segment = at or self._current
         phase = self._phase(segment)
         if phase is Phase.CONTINUOUS:
             left, stopped = self._trade(now, segment, order_id, side, price, qty)

@@ -7,6 +7,9 @@ from kisnb.exchange.happenings import Happening, Traded
 from kisnb.exchange.limit_book import LimitBook
 from kisnb.terms import Side, Venue
 
+PRICELESS = frozenset({"pre-open closing price", "closing price", "single price"})
+"""Segments whose trades count as volume and value but move none of a day's prices."""
+
 
 class Tally:
     """What a stock has traded on this day, in won and shares; prices are 0 before the first trade."""
@@ -16,16 +19,18 @@ class Tally:
     def __init__(self) -> None:
         self.last = self.open = self.high = self.low = self.volume = self.value = 0
 
-    def add(self, price: int, qty: int) -> None:
-        if not self.volume:
+    def add(self, price: int, qty: int, segment: str = "main") -> None:
+        self.volume += qty
+        self.value += price * qty
+        if segment in PRICELESS:
+            return
+        if not self.open:
             self.open = self.high = self.low = price
         elif price > self.high:
             self.high = price
         elif price < self.low:
             self.low = price
         self.last = price
-        self.volume += qty
-        self.value += price * qty
 
 
 class Tape:
@@ -45,7 +50,7 @@ class Tape:
         self, now: Ns, price: int, qty: int, taker: Side | None, buy: int, sell: int, book: LimitBook, segment: str
     ) -> None:
         tally = self.tally
-        tally.add(price, qty)
+        tally.add(price, qty, segment)
         self.t = now
         self.said.append(
             Traded(
