@@ -45,10 +45,11 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def text(self) -> str:
-        """``"buy 10 005930 @ 71,000"``."""
-        price = "market" if self.price is None else f"@ {self.price:,}"
-        stop = "" if self.stop is None else f" stop {self.stop:,}"
-        return f"{self.side} {self.qty:,} {self.code} {price}{stop}"
+        """``"buy 10 005930 @ 71,000"``, ``"sell 5 005930 market"``, ``"buy 1 005930 @ 71,000 limit-ioc"``."""
+        price = [] if self.price is None else [f"@ {self.price:,}"]
+        kind = [] if self.kind is OrderKind.LIMIT else [str(self.kind)]
+        stop = [] if self.stop is None else [f"at {self.stop:,}"]
+        return " ".join([str(self.side), f"{self.qty:,}", self.code, *price, *kind, *stop])
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,7 @@ from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
@@ -119,6 +120,7 @@ class BuiltDesk:
 
 async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str) -> BuiltDesk:
     """Connect, fold the journal, be ready for sessions. Raises KisnbError with the cure."""
+    calendar.use_local()
     config = load_config()
     connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode))
     now = connected.clock.now()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,9 +21,6 @@ LISTING = "krx_listing.parquet"
 """Columns Code, Name, Market, Close (won), Volume, Stocks (shares); one day of all listed stocks."""
 DAILY = "krx_daily.parquet"
 """Columns code, name, date, open, high, low, close (won, adjusted, off the tick grid), volume (shares)."""
-INDEX = "index_daily.parquet"
-"""Columns index, date, open, high, low, close (points), volume (shares), turnover (won); may be left out."""
-IndexName: TypeAlias = Literal["KOSPI", "KOSDAQ", "KOSPI200"]
 _TYPICAL_DAYS = 20
 _FUND_BRANDS = ("KODEX", "TIGER", "ARIRANG", "KBSTAR", "RISE", "ACE", "KINDEX", "SOL", "HANARO", "KOSEF", "PLUS")
 
@@ -39,16 +35,9 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False):
     volume: int
 
 
-class IndexDay(msgspec.Struct, frozen=True, gc=False):
-    """One day of an index: points, shares, won."""
-
-    day: date
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    value: int
+def has_prices(folder: Path) -> bool:
+    """Whether the folder holds any of the two files."""
+    return any((folder / name).is_file() for name in (LISTING, DAILY))
 
 
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
@@ -56,9 +45,9 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
 
     An issue with bars but no listing entry stands in it from its first bar on.
     """
-    listing = _read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
+    listing = read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
     today = bars_of(folder, day)
-    known = _known(_daily(folder), day)
+    known = _known(daily(folder), day)
     for code, name, market, close, volume, shares in listing.iter_rows():
         board = _board(market)
         past = known.pop(code, None)
@@ -74,41 +63,12 @@ def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
     """The real bars of a day by code, snapped to the tick grid of the day; empty when the folder has none."""
     import polars as pl
 
-    rows = _daily(folder).filter(pl.col("date") == day)
-    boards = _boards(folder)
+    rows = daily(folder).filter(pl.col("date") == day)
+    boards = boards_of(folder)
     return {
-        code: _snapped(kind_of(code, name), then, boards.get(code, Board.KOSPI), *numbers)
+        code: snapped(kind_of(code, name), then, boards.get(code, Board.KOSPI), *numbers)
         for code, name, then, *numbers in rows.iter_rows()
     }
-
-
-def past_of(folder: Path, code: str, before: date) -> list[tuple[date, DailyBar]]:
-    """All real bars of an issue before a day, oldest first, each snapped to the grid of its day."""
-    import polars as pl
-
-    rows = _daily(folder).filter((pl.col("code") == code) & (pl.col("date") < before)).sort("date")
-    board = _boards(folder).get(code, Board.KOSPI)
-    return [
-        (then, _snapped(kind_of(code, name), then, board, *numbers)) for code, name, then, *numbers in rows.iter_rows()
-    ]
-
-
-def ranges_of(folder: Path) -> dict[str, float]:
-    """High over low, less one, of each listed stock on the listing's day; stocks that did not trade are left out."""
-    columns = ("Code", "High", "Low")
-    return {code: high / low - 1 for code, high, low in _read(folder, LISTING, columns).iter_rows() if low}
-
-
-def index_of(folder: Path, name: IndexName, before: date) -> list[IndexDay]:
-    """The real days of an index before a day, oldest first; empty when the folder has no such file."""
-    if not (folder / INDEX).is_file():
-        return []
-    import polars as pl
-
-    columns = ("date", "open", "high", "low", "close", "volume", "turnover")
-    frame = _read(folder, INDEX, ("index", *columns))
-    rows = frame.filter((pl.col("index") == name) & (pl.col("date") < before)).sort("date").select(columns)
-    return [IndexDay(then, o, h, lo, c, int(v), int(won)) for then, o, h, lo, c, v, won in rows.iter_rows()]
 
 
 def kind_of(code: str, name: str) -> Kind:
@@ -152,7 +112,7 @@ def _instrument(
     return Instrument(code, name, board, kind, shares, price, volume, halted, preferred=preferred)
 
 
-def _snapped(
+def snapped(
     kind: Kind,
     day: date,
     board: Board,
@@ -162,6 +122,7 @@ def _snapped(
     close: int,
     volume: int,
 ) -> DailyBar:
+    """A bar with its prices on the day's grid; one without volume stands still at its close."""
     if not volume or not opened:
         close = ticks.nearest(close, kind, day, board)
         return DailyBar(close, close, close, close, 0)
@@ -169,30 +130,27 @@ def _snapped(
     return DailyBar(o, max(o, h, lo, c), min(o, h, lo, c), c, volume)
 
 
-def _boards(folder: Path) -> dict[str, Board]:
-    listing = _read(folder, LISTING, ("Code", "Market"))
-    return {code: _board(market) for code, market in listing.iter_rows()}
+def boards_of(folder: Path) -> dict[str, Board]:
+    """The board of each listed stock."""
+    return {code: _board(market) for code, market in read(folder, LISTING, ("Code", "Market")).iter_rows()}
 
 
 def _board(market: str) -> Board:
     return Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
 
 
-def _daily(folder: Path) -> pl.DataFrame:
-    return _read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
+def daily(folder: Path) -> pl.DataFrame:
+    """All real daily bars, as they stand in the file."""
+    return read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
 
 
-def _read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
+def read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Some columns of a file of the folder. Raises ConfigError when it is missing or broken."""
+    import polars as pl
+
     path = folder / name
     if not path.is_file():
         raise ConfigError(f"{path} is missing", "put it there, or unset KISNB_DATA to use the packaged universe")
-    return _frame(path, path.stat().st_mtime_ns, columns)
-
-
-@lru_cache(maxsize=8)
-def _frame(path: Path, _changed: int, columns: tuple[str, ...]) -> pl.DataFrame:
-    import polars as pl
-
     try:
         return pl.read_parquet(path, columns=list(columns))
     except (pl.exceptions.PolarsError, OSError) as e:

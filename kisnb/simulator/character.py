@@ -64,7 +64,8 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
     if past is not None and len(past.returns) >= _FEWEST:
         beta = _slope(past.market, past.returns) if past.market else _assumed_beta(item, beta_drawn)
         rest = [r - beta * m for r, m in zip(past.returns, past.market or (0.0,) * len(past.returns), strict=True)]
-        sigma, volume_sigma = _deviation(rest), _volume_sigma(past.volumes)
+        sigma = min(max(_deviation(rest), 0.0005), 0.08)
+        volume_sigma = _volume_sigma(past.volumes)
     else:
         beta = _assumed_beta(item, beta_drawn)
         sigma, volume_sigma = _assumed_sigma(item, day_range), 0.35
@@ -112,8 +113,7 @@ def _slope(market: Sequence[float], returns: Sequence[float]) -> float:
 
 def _deviation(values: Sequence[float]) -> float:
     mean = sum(values) / len(values)
-    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
-    return min(max(deviation, 0.0005), 0.08)
+    return math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
 
 
 def _volume_sigma(volumes: Sequence[int]) -> float:

@@ -15,7 +15,8 @@ import msgspec
 from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
-from kisnb.market.price_files import DailyBar, IndexDay, IndexName
+from kisnb.market.price_files import DailyBar
+from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.daily_plan import Dated
 from kisnb.simulator.day_plan import DayPlan, Standing
 from kisnb.simulator.investor_flows import (

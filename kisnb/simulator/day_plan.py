@@ -18,7 +18,8 @@ from kisnb.errors import BadInput
 from kisnb.market import sessions, ticks
 from kisnb.market.calendar import previous_trading_day
 from kisnb.market.instruments import Instrument, Universe
-from kisnb.market.price_files import DailyBar, IndexDay, IndexName
+from kisnb.market.price_files import DailyBar, bars_of
+from kisnb.market.price_past import IndexDay, IndexName, PricePast
 from kisnb.simulator.character import YEAR, Character, Past, character_of
 from kisnb.simulator.daily_plan import Dated, past_days, plan_day, within_limits
 from kisnb.simulator.draws import draw, lognormal, stable_random
@@ -62,17 +63,14 @@ class DayPlan:
         self.universe = universe
         self.day = day
         self.seed = seed
-        self.data = data
+        self._real = PricePast(data, day) if data is not None else None
         self._scripts = dict(scripts or {})
         self._schedules: dict[str, Schedule] = dict(replayed or {})
         self.given = frozenset((*self._scripts, *self._schedules))
         """Codes whose trades are given and not made up."""
         self._bars: dict[str, DailyBar] = {}
-        self._ranges: dict[str, float] = {}
         if data is not None:
-            from kisnb.market.price_files import bars_of, ranges_of
-
-            self._bars, self._ranges = bars_of(data, day), ranges_of(data)
+            self._bars = bars_of(data, day)
         self._characters: dict[str, Character] = {}
         self._plans: dict[str, DailyBar] = {}
         self._paths: dict[str, MinutePath | None] = {}
@@ -105,8 +103,9 @@ class DayPlan:
         known = self._characters.get(code)
         if known is None:
             item = self.universe.get(code)
-            past = _past_returns(self.data, item, self.day) if self.data else None
-            known = self._characters[code] = character_of(item, past, self._ranges.get(code, 0.0))
+            real = self._real
+            known = character_of(item, _past(real, item), real.day_range(code)) if real else character_of(item)
+            self._characters[code] = known
         return known
 
     def standing(self, code: str, now: Ns) -> Standing:
@@ -140,12 +139,9 @@ class DayPlan:
     def past(self, code: str) -> Iterator[Dated]:
         """Daily bars before this day, the newest first: real when the data reach the day before, else made up."""
         item = self.universe.get(code)
-        if self.data is not None:
-            from kisnb.market.price_files import past_of
-
-            real = past_of(self.data, code, self.day)
-            if real and real[-1][0] == previous_trading_day(self.day):
-                return (Dated(then, bar) for then, bar in reversed(real))
+        real = self._real.bars(code) if self._real else []
+        if real and real[-1][0] == previous_trading_day(self.day):
+            return (Dated(then, bar) for then, bar in reversed(real))
         return past_days(item, self.day, self.seed, self.character(code))
 
     def past_schedule(self, code: str, day: date) -> Schedule:
@@ -162,22 +158,13 @@ class DayPlan:
 
     def index_base(self, name: IndexName) -> float | None:
         """The last real level of an index before this day; None when no file tells it."""
-        known = self._real_index(name)
+        known = self._real.index(name) if self._real else []
         return known[-1].close if known else None
 
     def past_index(self, name: IndexName) -> list[IndexDay]:
         """The real days of an index, the newest first; none unless they reach the day before this one."""
-        known = self._real_index(name)
-        if not known or known[-1].day != previous_trading_day(self.day):
-            return []
-        return known[::-1]
-
-    def _real_index(self, name: IndexName) -> list[IndexDay]:
-        if self.data is None:
-            return []
-        from kisnb.market.price_files import index_of
-
-        return index_of(self.data, name, self.day)
+        known = self._real.index(name) if self._real else []
+        return known[::-1] if known and known[-1].day == previous_trading_day(self.day) else []
 
     def _planned(self, code: str) -> DailyBar:
         item = self.universe.get(code)
@@ -222,14 +209,12 @@ def _schedule(item: Instrument, day: date, seed: int, bar: DailyBar, traits: Cha
     return Schedule.of((*regular.trades, *others.krx(), *others.nxt()), levels)
 
 
-def _past_returns(data: Path, item: Instrument, before: date) -> Past | None:
+def _past(real: PricePast, item: Instrument) -> Past | None:
     """The newest real returns of an issue, and its board's on the same days when the data have all of them."""
-    from kisnb.market.price_files import index_of, past_of
-
-    days = past_of(data, item.code, before)[-YEAR - 1 :]
+    days = real.bars(item.code)[-YEAR - 1 :]
     if not days:
         return None
-    level = {known.day: known.close for known in index_of(data, item.board.value, before)}
+    level = {known.day: known.close for known in real.index(item.board.value)}
     steps = list(pairwise(days))
     known = all(day in level for day, _ in days)
     return Past(

@@ -11,6 +11,7 @@ import math
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
+from struct import unpack
 
 _BITS = 12
 _SIZE = 1 << _BITS
@@ -26,6 +27,12 @@ def stable_random(*parts: object) -> Random:
 def draw(rng: Random, table: tuple[float, ...]) -> float:
     """One value of a distribution below."""
     return table[rng.getrandbits(_BITS)]
+
+
+def draws(rng: Random, table: tuple[float, ...], count: int) -> list[float]:
+    """So many values of a distribution below, at once."""
+    mask = _SIZE - 1
+    return [table[i & mask] for i in unpack(f"<{count}H", rng.randbytes(2 * count))]
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from kisnb.clock import MINUTE
 from kisnb.market import sessions
-from kisnb.simulator.draws import draw, exp, heavy, normal, stable_random
+from kisnb.simulator.draws import draw, draws, exp, heavy, normal, stable_random
 from kisnb.terms import Board
 
 GAP_SIGMA, DAY_SIGMA = 0.006, 0.009
@@ -24,7 +24,8 @@ _KOSDAQ_SCALE = 1.25
 _SHARED = 0.8
 """Correlation of KOSDAQ's shocks with KOSPI's."""
 _DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS = 30, 0.9, 0.35
-_MINUTE_MEMORY = 0.94
+_ALIKE, _MEMORY = 4, 0.8
+"""So many minutes are equally lively; what the next ones take on of it."""
 _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
 
 
@@ -72,19 +73,20 @@ def factor(seed: int, day: date, board: Board) -> Factor:
 
 
 def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
-    """How lively each minute is: a log-normal process with a memory of minutes, mean 1."""
-    z, fresh = draw(rng, normal()), sqrt(1 - _MINUTE_MEMORY**2)
+    """How lively each minute is: a log-normal process, the same for some minutes, with a memory of more; mean 1."""
+    z, fresh = draw(rng, normal()), sqrt(1 - _MEMORY**2)
     values: list[float] = []
-    for _ in range(minutes):
-        z = _MINUTE_MEMORY * z + fresh * draw(rng, normal())
-        values.append(exp(roughness * z - roughness * roughness / 2))
-    return values
+    for shock in draws(rng, normal(), -(-minutes // _ALIKE)):
+        z = _MEMORY * z + fresh * shock
+        values += [exp(roughness * z - roughness * roughness / 2)] * _ALIKE
+    return values[:minutes]
 
 
 def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
     """A path from 0; a step's variance is its weight, weights of mean 1 give ``sigma``."""
     scale = sigma / sqrt(len(weights))
-    return list(accumulate((scale * sqrt(w) * draw(rng, normal()) for w in weights), initial=0.0))
+    shocks = draws(rng, normal(), len(weights))
+    return list(accumulate((scale * sqrt(w) * z for w, z in zip(weights, shocks, strict=True)), initial=0.0))
 
 
 def jump(rng: Random, path: list[float], lively: list[float], chance: float, sigma: float) -> None:

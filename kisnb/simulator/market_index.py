@@ -10,7 +10,7 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
-from kisnb.market.price_files import IndexDay, IndexName
+from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.daily_plan import market_return
 from kisnb.simulator.day_plan import DayPlan
 from kisnb.simulator.draws import draw, lognormal, stable_random

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Sequence
 from datetime import date
 from itertools import accumulate, pairwise
@@ -24,11 +26,11 @@ _ROUGHNESS = 0.7
 class MinutePath(NamedTuple):
     """KRX's continuous trading of one stock; index 0 is the open, index i the end of the i-th minute."""
 
-    fair: tuple[float, ...]
+    fair: array[float]
     """Won, off the grid."""
-    done: tuple[float, ...]
+    done: array[float]
     """Part of the continuous session's volume that is traded by then: 0 to 1."""
-    rough: tuple[float, ...]
+    rough: array[float]
     """Standard deviation of the fair price within each minute, won; one shorter than the others."""
     high_at: int
     """The minute at whose end the high stands; -1 when an auction printed it."""
@@ -54,22 +56,24 @@ def minute_path(item: Instrument, day: date, seed: int, bar: DailyBar, traits: C
     own = walk(rng, weights, sigma)
     jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
     free = [traits.beta * m + o for m, o in zip(common.path, own, strict=True)]
-    fair, scale, high_at, low_at = _fitted(free, list(accumulate(weights, initial=0.0)), bar)
+    clock = list(accumulate(weights, initial=0.0))
+    fair, scale, high_at, low_at = _fitted(free, clock, bar)
     whole = common.volatility * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2)
-    rough = tuple(scale * bar.open * whole * sqrt(w / minutes) for w in weights)
-    done = list(accumulate((share * a for share, a in zip(ordinary, lively, strict=True)), initial=0.0))
-    return MinutePath(tuple(fair), tuple(d / done[-1] for d in done), rough, high_at, low_at)
+    roughness = scale * bar.open * whole / sqrt(minutes)
+    rough = array("d", [roughness * sqrt(w) for w in weights])
+    return MinutePath(array("d", fair), array("d", [c / clock[-1] for c in clock]), rough, high_at, low_at)
 
 
 def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[list[float], float, int, int]:
     """The free path of returns bent through the bar's four prices; ``clock`` is how much variance has passed."""
     last = len(free) - 1
-    miss = bar.close / bar.open - 1 - free[last]
-    lean = [r + miss * c / clock[last] for r, c in zip(free, clock, strict=True)]
-    inner = range(1, last)
-    high_at = max(inner, key=lean.__getitem__) if bar.high > max(bar.open, bar.close) else -1
-    others = [i for i in inner if i != high_at]
-    low_at = min(others, key=lean.__getitem__) if bar.low < min(bar.open, bar.close) else -1
+    drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
+    lean = [r + drift * c for r, c in zip(free, clock, strict=True)]
+    inner = lean[1:last]
+    high_at = inner.index(max(inner)) + 1 if bar.high > max(bar.open, bar.close) else -1
+    if high_at > 0:
+        inner[high_at - 1] = math.inf
+    low_at = inner.index(min(inner)) + 1 if bar.low < min(bar.open, bar.close) else -1
     anchors: dict[int, float] = {0: bar.open, last: bar.close}
     if high_at > 0:
         anchors[high_at] = bar.high
@@ -77,14 +81,16 @@ def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[l
         anchors[low_at] = bar.low
     reach = max(lean) - min(lean)
     scale = min(max((bar.high - bar.low) / bar.open / reach, 0.2), 3.0) if reach else 1.0
+    won = scale * bar.open
     fair = [float(bar.open)]
     for (i, left), (j, right) in pairwise(sorted(anchors.items())):
-        passed = clock[j] - clock[i]
-        for k in range(i + 1, j + 1):
-            w = (clock[k] - clock[i]) / passed
-            bridge = lean[k] - lean[i] - (lean[j] - lean[i]) * w
-            fair.append(folded(left + (right - left) * w + bridge * scale * bar.open, bar.low, bar.high))
-    return fair, scale, high_at, low_at
+        # what the free path did between two anchors, less its straight line, plus the line between the anchors
+        slope = ((right - left) - won * (lean[j] - lean[i])) / (clock[j] - clock[i])
+        begin = left - won * lean[i] - slope * clock[i]
+        fair += [begin + won * r + slope * c for r, c in zip(lean[i + 1 : j], clock[i + 1 : j], strict=True)]
+        fair.append(right)
+    low, high = bar.low, bar.high
+    return [f if low <= f <= high else folded(f, low, high) for f in fair], scale, high_at, low_at
 
 
 def folded(value: float, low: float, high: float) -> float:

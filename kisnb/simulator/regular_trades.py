@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import accumulate
 from math import sqrt
 from random import Random
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.character import FEWEST_TRADES, MOST_TRADES, Character
-from kisnb.simulator.draws import draw, lognormal, normal, pareto, stable_random
+from kisnb.simulator.draws import draw, draws, lognormal, normal, pareto, stable_random
 from kisnb.simulator.market_day import Trade
 from kisnb.simulator.minute_path import MinutePath, folded
 from kisnb.terms import Side
@@ -88,8 +89,7 @@ def sizes_of(rng: Random, count: int, total: int) -> list[int]:
     """``count`` sizes of at least one share, many small, a few large, some round, that add up to ``total``."""
     if not count:
         return []
-    table = lognormal(_SIZE_SIGMA)
-    weights = [draw(rng, table) for _ in range(count)]
+    weights = draws(rng, lognormal(_SIZE_SIGMA), count)
     share = (total - count) / sum(weights)
     sizes = [1 + int(share * w) for w in weights]
     for i, size in enumerate(sizes):
@@ -175,9 +175,7 @@ def _within_minute(rng: Random, offsets: list[int], path: MinutePath, m: int, ba
     left, right = path.fair[m], path.fair[m + 1]
     count = len(offsets)
     step = path.rough[m] / sqrt(count + 1)
-    walked, table = [0.0], normal()
-    for _ in range(count + 1):
-        walked.append(walked[-1] + step * draw(rng, table))
+    walked = list(accumulate((step * z for z in draws(rng, normal(), count + 1)), initial=0.0))
     back = walked[-1] / (count + 1)
     return [
         folded(left + (right - left) * offset / _MINUTE + walked[i] - back * i, bar.low, bar.high)
