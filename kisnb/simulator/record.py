@@ -17,6 +17,7 @@ from kisnb.clock import Ns
 from kisnb.errors import ConfigError
 from kisnb.kis.masking import HIDDEN, SECRET_FIELDS, Mask
 from kisnb.simulator.account import AccountOrder
+from kisnb.simulator.faults import Fault
 
 
 class Recorder:
@@ -65,6 +66,10 @@ class Recorder:
 
     def order(self, t: Ns, order: AccountOrder) -> None:
         self._line({"t": t, "kind": "order", **order_line(order)})
+
+    def fault(self, t: Ns, fault: Fault) -> None:
+        """What is done wrong on purpose."""
+        self._line({"t": t, "kind": "fault", "fault": fault})
 
     def _line(self, line: dict[str, Any]) -> None:
         if self._write is not None:

@@ -140,6 +140,10 @@ class Server:
         reply = self.core.request(self._now(), request.method, request.path, headers, dict(request.query), body)
         # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
         self._send(reply.frames)
+        if reply.delay:
+            await asyncio.sleep(reply.delay / SECOND)
+        if reply.lost and request.transport is not None:
+            request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
     async def _controlled(self, request: web.BaseRequest) -> web.Response:

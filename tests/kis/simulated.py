@@ -20,6 +20,7 @@ from kisnb.simulator.control import Day
 from kisnb.simulator.core import Core
 from kisnb.simulator.keys import made_up
 from kisnb.simulator.market import Market
+from kisnb.simulator.personas import LIVE, Persona
 from kisnb.simulator.record import Recorder
 from kisnb.simulator.server import Addresses, Server
 from kisnb.terms import Mode
@@ -107,21 +108,24 @@ def on_simulator(
     wants: tuple[Want, ...] = WANTS,
     limit: int = 0,
     timeout: float = 5.0,
+    persona: Persona = LIVE,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
     async def main() -> None:
-        keys, lines = made_up(), list[bytes]()
-        core = Core(Market(Universe.packaged(), DAY, 1, START, {}), keys, recorder=Recorder(lines.append))
+        keys, lines = made_up(persona.mode), list[bytes]()
+        market = Market(Universe.packaged(), DAY, 1, START, {})
+        core = Core(market, keys, recorder=Recorder(lines.append), persona=persona)
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
         clock, activity = SimulatedClock(START), Activity()
-        endpoint = Endpoint(addresses.rest, addresses.ws, mode=Mode.SIM, limit=limit)
+        mode = Mode.PAPER if persona.mode is Mode.PAPER else Mode.SIM
+        endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=mode, limit=limit)
         broker = KisBroker(endpoint, keys, clock, activity, cache=cache, timeout=timeout)
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
         try:
-            await broker.start()
+            await desk.stepped(broker.start())
             broker.want(wants)
             await desk.received()
             await body(desk)
