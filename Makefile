@@ -52,4 +52,5 @@ bench: setup
 
 notebooks: setup  ## execute the notebooks and keep their outputs, as make test compares them
 	@$(IN_OWN_STATE); cd notebooks && env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/jupyter nbconvert \
-		--to notebook --execute --inplace --ExecutePreprocessor.timeout=600 --ExecutePreprocessor.store_widget_state=False *.ipynb
+		--to notebook --execute --inplace --ExecutePreprocessor.timeout=600 --ExecutePreprocessor.store_widget_state=False \
+		--ExecutePreprocessor.record_timing=False *.ipynb

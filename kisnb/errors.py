@@ -31,13 +31,17 @@ def _sentence(text: str) -> str:
     return text if spelt else text[:1].upper() + text[1:]
 
 
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith(("?", "!")) else f"{sentence}."
+
+
 class KisnbError(Exception):
     """Base of all that kisnb raises on purpose: one line, with the cure in it."""
 
     def __init__(self, text: str, cure: str = "") -> None:
         self.text = _sentence(text)
         self.cure = _sentence(cure)
-        super().__init__(f"{self.text}. {self.cure}." if self.cure else f"{self.text}.")
+        super().__init__(" ".join(_ended(part) for part in (self.text, self.cure) if part))
 
     def _render_traceback_(self) -> list[str]:
         # IPython shows these lines instead of a traceback, still as a real error: Run All stops.

@@ -40,12 +40,16 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """None: routed at the last hop, when it is sent."""
     protective: bool = False
     supersedes: str | None = None
+    stop: int | None = None
+    """Stop price of a stop-limit order, won: it becomes a limit order when the market trades there."""
 
     @property
     def text(self) -> str:
-        """``"buy 10 005930 @ 71,000"``."""
-        price = "market" if self.price is None else f"@ {self.price:,}"
-        return f"{self.side} {self.qty:,} {self.code} {price}"
+        """``"buy 10 005930 @ 71,000"``, ``"sell 5 005930 market"``, ``"buy 1 005930 @ 71,000 limit-ioc"``."""
+        price = [] if self.price is None else [f"@ {self.price:,}"]
+        kind = [] if self.kind is OrderKind.LIMIT else [str(self.kind)]
+        stop = [] if self.stop is None else [f"at {self.stop:,}"]
+        return " ".join([str(self.side), f"{self.qty:,}", self.code, *price, *kind, *stop])
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):

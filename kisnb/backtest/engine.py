@@ -23,6 +23,8 @@ from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, AgentState
 from kisnb.trading.commands import (
     Ask,
+    AskBooks,
+    BooksRead,
     Cancel,
     CancelReply,
     Command,
@@ -150,7 +152,7 @@ class Engine:
         for effect in effects:
             match effect:
                 case Persist(rows=rows):
-                    self.rows.extend(rows)  # type: ignore[arg-type]
+                    self.rows.extend(rows)
                 case Publish(event=event):
                     self._publish(event)
                 case Send(intent=intent, route=route):
@@ -159,6 +161,8 @@ class Engine:
                     self._cancel(key, ref, qty)
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
+                case AskBooks(code=code):
+                    self._run(self.core.step(self.now, BooksRead(code, ())))
                 case Ask():
                     raise AssertionError("a recorded day ends before its orders are asked for")
 

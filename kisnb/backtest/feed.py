@@ -10,7 +10,7 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Tick
-from kisnb.kis import frames
+from kisnb.kis import frames, market_frames
 
 
 class RecordedLine(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def recorded_ticks(path: Path) -> Iterator[tuple[Ns, Sequence[Tick]]]:
                         f"line {number} of {path.name} is no line of a recording ({e})", "record the day again"
                     ) from e
                 if said.kind == "frame" and said.tr_id == frames.TRADES:
-                    yield said.t, frames.decode_ticks(frames.parse(said.text), said.t)
+                    yield said.t, market_frames.decode_ticks(frames.parse(said.text), said.t)
     except OSError as e:
         raise BadInput(
             f"the recording {path} cannot be read: {e.strerror}", "name the file of kisnb sim --record"

@@ -31,12 +31,14 @@ from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore, State
 from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.journal_rows import RouteDecided
 from kisnb.trading.risk import Limits, Rules
 
 ALONE_SECONDS = 600.0
@@ -118,6 +120,7 @@ class BuiltDesk:
 
 async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str) -> BuiltDesk:
     """Connect, fold the journal, be ready for sessions. Raises KisnbError with the cure."""
+    calendar.use_local()
     config = load_config()
     connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode))
     now = connected.clock.now()
@@ -138,7 +141,7 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str)
             connected.address.run if connected.address else "",
             connected.broker.capabilities,
             limits,
-            tuple(journal.rows()),
+            tuple(row for row in journal.rows() if not isinstance(row, RouteDecided)),
             core.state.halt,
         )
 

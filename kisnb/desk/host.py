@@ -6,18 +6,21 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from kisnb.clock import Activity, Clock, Ns
 from kisnb.desk.journal import Journal
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
-from kisnb.events import Event, Trouble
+from kisnb.events import Depth, Event, Trouble
 from kisnb.orders import SendReply
+from kisnb.terms import Venue
 from kisnb.trading.broker import Broker
 from kisnb.trading.commands import (
     Answer,
     Ask,
+    AskBooks,
+    BooksRead,
     Cancel,
     CancelOrder,
     CancelReply,
@@ -78,7 +81,9 @@ class DeskHost:
     def start(self) -> None:
         self._run(self.core.start(self.clock.now()))
 
-    def say(self, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | Woke) -> None:
+    def say(
+        self, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | BooksRead | Woke
+    ) -> None:
         if not self._broken:
             self._run(self.core.step(self.clock.now(), said))
 
@@ -136,6 +141,8 @@ class DeskHost:
                     self.call(self._cancel(effect))
                 case Ask():
                     self.call(self._ask(effect))
+                case AskBooks(code=code, venues=venues):
+                    self.call(self._ask_books(code, venues))
                 case WakeAt(t=t):
                     self._wake_at(t)
 
@@ -178,6 +185,17 @@ class DeskHost:
         except Exception as e:
             reply = SendReply(cancel.key, "unknown", text=str(e))
         self.say(CancelReply(reply))
+
+    async def read_books(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
+        """The venues' books of a stock from KIS; one that KIS does not tell is left out."""
+        found = []
+        for venue in venues:
+            with suppress(KisError):
+                found.append(await self.broker.depth(code, venue))
+        return tuple(found)
+
+    async def _ask_books(self, code: str, venues: Sequence[Venue]) -> None:
+        self.say(BooksRead(code, await self.read_books(code, venues)))
 
     async def _ask(self, ask: Ask) -> None:
         try:

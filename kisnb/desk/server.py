@@ -29,7 +29,7 @@ from kisnb.desk.protocol import (
 )
 from kisnb.errors import DeskError, KisnbError
 from kisnb.events import Event, SpeedSet, Trouble
-from kisnb.orders import Order, Want
+from kisnb.orders import Intent, Order, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
@@ -48,6 +48,9 @@ from kisnb.trading.commands import (
     Query,
     QuoteOf,
     Reply,
+    RouteOf,
+    RoutesAre,
+    RoutesOf,
     SetHalt,
     Submit,
     WatchCodes,
@@ -284,14 +287,26 @@ class DeskServer:
         match query:
             case QuoteOf(code=code):
                 return await broker.quote(code)
-            case DepthOf(code=code):
-                return await broker.depth(code)
+            case DepthOf(code=code, venue=venue):
+                return await broker.depth(code, venue)
+            case RouteOf(intent=intent):
+                return await self._preview(intent)
+            case RoutesOf(key=key, code=code):
+                routes = self.host.core.state.routes
+                return RoutesAre(tuple(routes.of(key) if key else routes.select(code=code or None)))
             case AccountNow():
                 return AccountIs(await broker.account())
             case DayOrders(day=day):
                 return OrdersAre(await broker.day_orders(day))
             case _:
                 raise DeskError(f"the desk does not know the question {type(query).__name__}")
+
+    async def _preview(self, intent: Intent) -> Reply:
+        core, now = self.host.core, self.host.clock.now()
+        missing = core.rules.unseen(now, intent, core.market.of(intent.code))
+        for book in await self.host.read_books(intent.code, missing):
+            core.market.add(book)
+        return RoutesAre((core.rules.preview(now, intent, core.market.of(intent.code)).evidence,))
 
     def _order(self, key: str) -> Order | None:
         return self.host.core.state.books.orders.get(key)

@@ -180,8 +180,8 @@ class KisBroker:
         params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code)
         return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
 
-    async def depth(self, code: str) -> Depth:
-        """Bids and asks at KRX. Raises KisError."""
+    async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        """Bids and asks of a venue. Raises KisError."""
         api = APIS["inquire_asking_price_exp_ccn"]
-        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code)
-        return read_depth(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
+        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
+        return read_depth(await self._rest.read(api, params), code, venue, self._clock.now())

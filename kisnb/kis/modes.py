@@ -47,9 +47,10 @@ class HostRules(msgspec.Struct, frozen=True):
         raise OrderDenied(*said, key=intent.key)
 
 
-_KINDS = (OrderKind.LIMIT, OrderKind.MARKET)
 HOST_RULES = {
-    Mode.SIM: HostRules(Mode.SIM, (Venue.KRX,), _KINDS, (Venue.KRX, Venue.SOR)),
-    Mode.PAPER: HostRules(Mode.PAPER, (Venue.KRX,), _KINDS, (Venue.KRX,), lowest_price=1_000),
-    Mode.LIVE: HostRules(Mode.LIVE, (Venue.KRX, Venue.NXT, Venue.SOR), _KINDS, (Venue.KRX, Venue.NXT, Venue.SOR)),
+    Mode.SIM: HostRules(Mode.SIM, (Venue.KRX,), tuple(OrderKind), (Venue.KRX, Venue.SOR)),
+    Mode.PAPER: HostRules(
+        Mode.PAPER, (Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), (Venue.KRX,), lowest_price=1_000
+    ),
+    Mode.LIVE: HostRules(Mode.LIVE, tuple(Venue), tuple(OrderKind), tuple(Venue)),
 }

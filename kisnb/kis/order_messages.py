@@ -36,7 +36,8 @@ def order_api(side: Side) -> Api:
 
 def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict[str, str]:
     """The body of order-cash; ``account`` is CANO and ACNT_PRDT_CD."""
-    price = 0 if route.kind is OrderKind.MARKET else intent.price or 0
+    price = (intent.price or 0) if route.kind.priced else 0
+    stop = {} if intent.stop is None else {"CNDT_PRIC": intent.stop}
     return encode_params(
         order_api(intent.side),
         **account,
@@ -45,6 +46,7 @@ def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict
         ORD_QTY=intent.qty,
         ORD_UNPR=price,
         EXCG_ID_DVSN_CD=venue_code(route.venue),
+        **stop,
     )
 
 

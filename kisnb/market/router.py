@@ -112,10 +112,12 @@ class Router:
 
     def __init__(
         self, costs: CostModel = BANKIS, assumed: Uncertain = ASSUMED, *, stale_after: Ns = 60 * SECOND,
-        kept: int = 1_000,
+        kept: int = 1_000, venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT),
     ) -> None:  # fmt: skip
         self.costs = costs
         self.assumed = assumed
+        self.venues = tuple(v for v in venues if v is not Venue.SOR)
+        """Venues that are chosen from; the smart order router is used only when an intent names it."""
         self.stale_after = stale_after
         """A book that is older counts as missing, and decides nothing."""
         self.decisions = EvidenceLog(kept)
@@ -164,11 +166,17 @@ class Router:
 
         A venue that the intent names is kept or refused, never replaced. Raises BadInput for another issue's view.
         """
+        decided = self.preview(intent, view)
+        self._keep(decided.evidence)
+        return decided
+
+    def preview(self, intent: Intent, view: MarketView) -> Routed | Refused:
+        """What ``route`` would answer; nothing is kept and nothing logged."""
         now, item = view.now, view.instrument
         if item.code != intent.code:
             raise BadInput(f"the view is of {item.code}, the order of {intent.code}", "show the router that issue")
         session = sessions.session_id(now)
-        wanted = (intent.venue,) if intent.venue else (Venue.KRX, Venue.NXT)
+        wanted = (intent.venue,) if intent.venue else self.venues
         answers = {venue: taken_as(now, venue, intent.kind, item, self.assumed) for venue in wanted}
         takers = {venue: kind for venue, (kind, verdict) in answers.items() if verdict and not item.halted}
         if takers:
@@ -176,6 +184,17 @@ class Router:
             return Routed(venue, takers[venue], reason, self._evidence(intent, view, session, venue, reason))
         why, cure = _refusal(item, session, {venue: verdict for venue, (_, verdict) in answers.items()})
         return Refused(why, cure, self._evidence(intent, view, session, None, why, cure))
+
+    def unseen(self, intent: Intent, view: MarketView) -> tuple[Venue, ...]:
+        """Venues between which the books would decide, and which show none that is fresh: worth a question first."""
+        if intent.venue is not None or not view.instrument.nxt:
+            return ()
+        now, item = view.now, view.instrument
+        takers = [v for v in self.venues if taken_as(now, v, intent.kind, item, self.assumed)[1]]
+        if len(takers) < 2 or any(sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers):
+            return ()
+        fresh = self._fresh(now, _books(view))
+        return tuple(v for v in takers if v not in fresh)
 
     def _chosen(
         self, intent: Intent, view: MarketView, session: SessionId, takers: tuple[Venue, ...]
@@ -205,9 +224,7 @@ class Router:
         table = what_if(now, intent, view.instrument, fresh, self.costs, self.assumed)
         seen = tuple(DepthSeen.of(book, now) for book in books.values())
         reference = reference_price(now, fresh, self.assumed)
-        evidence = Evidence(now, intent, session, venue, reason, cure, seen, table, reference)
-        self._keep(evidence)
-        return evidence
+        return Evidence(now, intent, session, venue, reason, cure, seen, table, reference)
 
     def _keep(self, evidence: Evidence) -> None:
         self.decisions.add(evidence)

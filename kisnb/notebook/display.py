@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.events import Depth, Quote
-    from kisnb.orders import Account, Order
+    from kisnb.market.routing_evidence import Evidence
+    from kisnb.orders import Account, Fill, Order
     from kisnb.session.roster import AgentView, Roster
     from kisnb.session.session import Session
     from kisnb.trading.order_book import OrderBook
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 Bundle: TypeAlias = dict[str, str]
 Look: TypeAlias = Callable[[Any, Mode | None], Bundle]
 
-_ORDER_HEAD = ("time", "number", "agent", "side", "code", "quantity", "price", "filled", "average", "state", "")
+_ORDER_HEAD = (
+    "time", "number", "agent", "side", "code", "venue", "quantity", "price", "filled", "average", "state", "",
+)  # fmt: skip
 _AGENT_HEAD = (
     "agent", "state", "code", "position", "average", "last", "realised", "unrealised", "orders", "fills", "note",
 )  # fmt: skip
@@ -80,8 +83,9 @@ def order_rows(orders: Iterable[Order]) -> list[list[Cell]]:
             Cell(o.intent.agent, left=True),
             Cell(str(o.side), 1 if o.side is Side.BUY else -1, left=True),
             Cell(o.code, left=True),
+            Cell(str(o.route.venue) if o.route else "", left=True),
             Cell(number(o.quantity)),
-            Cell("market" if o.intent.price is None else number(o.intent.price)),
+            Cell(str(o.intent.kind) if o.intent.price is None else number(o.intent.price)),
             Cell(number(o.filled)),
             Cell(number(o.average)),
             Cell(str(o.state), left=True),
@@ -125,6 +129,18 @@ def _look_order(o: Order, mode: Mode | None) -> Bundle:
     why = f"  {o.text}" if o.text else ""
     shown = coloured(text, 1 if o.side is Side.BUY else -1) + escape(why)
     return {"text/plain": f"{badge_text(mode)}{text}{why}", "text/html": card(mode, shown)}
+
+
+def _look_fill(f: Fill, mode: Mode | None) -> Bundle:
+    paid = f"fee {number(f.fee)}" + (f" tax {number(f.tax)}" if f.tax else "")
+    text = f"{clock_text(f.t)} {number(f.qty)} at {number(f.price)} on {f.venue}  {paid} won"
+    return {"text/plain": badge_text(mode) + text, "text/html": card(mode, escape(text))}
+
+
+def _look_evidence(evidence: Evidence, mode: Mode | None) -> Bundle:
+    cure = f" {evidence.cure[:1].upper()}{evidence.cure[1:]}." if evidence.cure else ""
+    text = badge_text(mode) + evidence.text + cure
+    return {"text/plain": text, "text/html": card(mode, "", evidence._repr_html_())}
 
 
 def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
@@ -186,6 +202,8 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.events", "Quote"): _look_quote,
     ("kisnb.events", "Depth"): _look_depth,
     ("kisnb.orders", "Order"): _look_order,
+    ("kisnb.orders", "Fill"): _look_fill,
+    ("kisnb.market.routing_evidence", "Evidence"): _look_evidence,
     ("kisnb.orders", "Account"): _look_account,
     ("kisnb.trading.order_book", "OrderBook"): _look_book,
     ("kisnb.session.roster", "Roster"): _look_roster,

@@ -161,8 +161,10 @@ def _convert(word: Word, text: str, cure: str) -> object:
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """``". Did you mean quote?"``, or nothing when nothing is near."""
-    near = get_close_matches(text.lower(), list(known), n=1, cutoff=0.5)
-    return f". Did you mean {near[0]}?" if near else ""
+    near = get_close_matches(text.lower(), list(known), n=3, cutoff=0.5)
+    # Two letters in the wrong order are the commonest slip.
+    swapped = [word for word in near if sorted(word) == sorted(text.lower())]
+    return f". Did you mean {(swapped or near)[0]}?" if near else ""
 
 
 def _whole(text: str, what: str) -> int:

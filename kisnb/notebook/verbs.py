@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kisnb.errors import BadInput
 from kisnb.notebook.grammar import Typed, Usage, did_you_mean, usage
+from kisnb.terms import Side
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,7 +75,22 @@ def _sell(kis: KisMagics, door: Any, typed: Typed) -> object:
 def _order(kis: KisMagics, send: Callable[..., object], typed: Typed) -> object:
     code, qty, price = kis.code(typed.text(0)), typed.number(1), typed.words[2]
     key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
-    return send(code, qty, price, venue=typed.options.get("venue"), kind=typed.options.get("kind"), key=key)
+    return send(code, qty, price, key=key, **_terms(typed))
+
+
+def _terms(typed: Typed) -> dict[str, object]:
+    """Venue, kind and stop price, as typed."""
+    return {name: typed.options[name] for name in ("venue", "kind", "stop") if name in typed.options}
+
+
+def _route(kis: KisMagics, door: Any, typed: Typed) -> object:
+    what, qty, price = typed.text(0), typed.words[1], typed.words[2]
+    if qty is None:
+        if what in kis.require().universe:
+            raise BadInput(f"How many shares of {what}?", f"Write for example %kis route {what} 10")
+        return door.route(what)
+    side = Side.SELL if typed.options.get("sell") else Side.BUY
+    return door.route_of(side, kis.code(what), qty, price, **_terms(typed))
 
 
 def _cancel(_kis: KisMagics, door: Any, typed: Typed) -> object:
@@ -228,12 +244,17 @@ def _table() -> dict[str, Verb]:
         ),
         Verb("chart", usage("CODE [--every SPAN]"), "candles with volume and own fills", _chart, blocking=True),
         Verb(
-            "buy", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--key KEY] [--again]"),
+            "buy", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again]"),
             "buy shares; no price is a market order, --again means a new order", _buy, blocking=True,
         ),
         Verb(
-            "sell", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--key KEY] [--again]"),
+            "sell", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again]"),
             "sell shares, as buy", _sell, blocking=True,
+        ),
+        Verb(
+            "route", usage("ID|CODE [QTY] [PRICE] [--sell] [--venue V] [--kind K] [--stop PRICE]"),
+            "why an order went where it went (by its number), or where one would go and what it may cost", _route,
+            blocking=True,
         ),
         Verb("cancel", usage("ID|all"), "cancel an order by its number, or all of them", _cancel, blocking=True),
         Verb("orders", usage(""), "the orders of the day", _orders, blocking=True),

@@ -6,13 +6,14 @@ agent runs meanwhile.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from kisnb.errors import DeskError
 from kisnb.events import Depth, Quote
+from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Order, OrderState
-from kisnb.session.typed import orders_named, verdict
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.session.typed import OrderOptions, orders_named, verdict
+from kisnb.terms import Side
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
@@ -23,6 +24,7 @@ from kisnb.trading.commands import (
     Query,
     QuoteOf,
     Reply,
+    RoutesOf,
 )
 from kisnb.trading.order_book import OrderBook
 
@@ -49,34 +51,22 @@ class Blocking:
         assert isinstance(reply, AccountIs)
         return reply.account
 
+    def route(self, what: Order | int | str) -> Evidence:
+        return self._session.decision(self._asked(RoutesOf(orders_named(self._session.books, what)[-1].key)), what)
+
+    def route_of(
+        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Evidence:
+        return self._session.decision(self._asked(self._session.preview(side, code, qty, price, **options)), code)
+
     def orders(self) -> OrderBook:
         return self._session.orders()
 
-    def buy(
-        self,
-        code: str,
-        qty: int,
-        price: int | None = None,
-        *,
-        venue: Venue | str | None = None,
-        kind: OrderKind | str | None = None,
-        key: str | None = None,
-        again: bool = False,
-    ) -> Order:
-        return self._order(Side.BUY, code, qty, price, venue, kind, key, again)
+    def buy(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
+        return self._order(Side.BUY, code, qty, price, **options)
 
-    def sell(
-        self,
-        code: str,
-        qty: int,
-        price: int | None = None,
-        *,
-        venue: Venue | str | None = None,
-        kind: OrderKind | str | None = None,
-        key: str | None = None,
-        again: bool = False,
-    ) -> Order:
-        return self._order(Side.SELL, code, qty, price, venue, kind, key, again)
+    def sell(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
+        return self._order(Side.SELL, code, qty, price, **options)
 
     def cancel(self, what: Order | int | str) -> list[Order]:
         """Hands the cancels to the desk; their outcome shows in the book when the cell has ended."""
@@ -90,19 +80,9 @@ class Blocking:
         except TimeoutError as e:
             raise DeskError(str(e), "ask again, or open the desk again with %kis open") from None
 
-    def _order(
-        self,
-        side: Side,
-        code: str,
-        qty: int,
-        price: int | None,
-        venue: Venue | str | None,
-        kind: OrderKind | str | None,
-        key: str | None,
-        again: bool,
-    ) -> Order:
+    def _order(self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]) -> Order:
         session = self._session
-        intent = session.intent(side, code, qty, price, venue=venue, kind=kind, key=key, again=again)
+        intent = session.intent(side, code, qty, price, **options)
         order = session.begin(intent)
         try:
             decided = session.ask_blocking(OutcomeOf(order.key))

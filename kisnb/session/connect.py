@@ -10,6 +10,7 @@ from kisnb.desk.client import DeskClient
 from kisnb.desk.process import start_desk
 from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.errors import BadInput, ConfigError, DeskLost
+from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
 from kisnb.session.session import Session
@@ -45,6 +46,7 @@ async def connect(
         raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
     if quotes is not None:
         raise ConfigError("quotes of another account cannot be mixed in", "leave quotes out")
+    calendar.use_local()
     client, snapshot = await _attached(wanted, day, fresh)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))

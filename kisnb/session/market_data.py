@@ -1,4 +1,4 @@
-"""What a session has seen of the market: ticks, depth and bars per stock, as polars frames."""
+"""What a session has seen of the market: ticks, depth and bars per stock and venue, as polars frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kisnb.clock import SECOND, Ns
 from kisnb.events import Depth, Tick
 from kisnb.market.bars import span_of
-from kisnb.terms import Side
+from kisnb.market.sessions import session_id
+from kisnb.terms import SessionId, Side, Venue
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,30 +38,32 @@ class Tape:
 
 
 class MarketData:
-    """Fed by the session's pump; frames are made when asked for."""
+    """Fed by the session's pump; frames are made when asked for. Venues are kept apart."""
 
     def __init__(self) -> None:
         self.prices: dict[str, int] = {}
-        """Last trade per code, won."""
+        """Last trade per code, won: KRX's, and outside its regular session Nextrade's too."""
         self.depths: dict[str, Depth] = {}
-        self._tapes: dict[str, Tape] = {}
+        """Newest depth per code, of whatever venue is watched."""
+        self._tapes: dict[tuple[str, Venue], Tape] = {}
 
     def add(self, event: Tick | Depth) -> None:
         if isinstance(event, Depth):
             self.depths[event.code] = event
             return
-        self.prices[event.code] = event.price
-        tape = self._tapes.get(event.code)
+        if event.venue is not Venue.NXT or session_id(event.t) is not SessionId.KRX_REG:
+            self.prices[event.code] = event.price
+        tape = self._tapes.get((event.code, event.venue))
         if tape is None:
-            tape = self._tapes[event.code] = Tape()
+            tape = self._tapes[event.code, event.venue] = Tape()
         tape.add(event)
 
-    def ticks(self, code: str) -> pl.DataFrame:
-        """Trades since the stock was watched: t (KST), price (won), qty (shares), side (buy, sell, null in auctions),
-        volume (accumulated shares of the day)."""
+    def ticks(self, code: str, venue: Venue = Venue.KRX) -> pl.DataFrame:
+        """Trades of a venue since the stock was watched: t (KST), price (won), qty (shares), side (buy, sell, null in
+        auctions), volume (accumulated shares of the venue's day)."""
         import polars as pl
 
-        tape = self._tapes.get(code) or Tape()
+        tape = self._tapes.get((code, venue)) or Tape()
         sides = pl.Series([{1: "buy", -1: "sell"}.get(s) for s in tape.side], dtype=pl.String)
         return pl.DataFrame(
             {
@@ -72,8 +75,8 @@ class MarketData:
             }
         ).with_columns(_kst("t"))
 
-    def bars(self, code: str, every: str, now: Ns) -> pl.DataFrame:
-        """Bars closed at ``now``: t (start, KST), open, high, low, close (won), volume (shares), count (trades).
+    def bars(self, code: str, every: str, now: Ns, venue: Venue = Venue.KRX) -> pl.DataFrame:
+        """Bars of a venue closed at ``now``: t (start, KST), open, high, low, close (won), volume (shares), count.
 
         Spans without a trade are left out.
         """
@@ -82,7 +85,7 @@ class MarketData:
         span = span_of(every)
         start = (pl.col("t").dt.epoch("us") * 1000 // span * span).alias("start")
         return (
-            self.ticks(code)
+            self.ticks(code, venue)
             .group_by(start, maintain_order=True)
             .agg(
                 pl.col("price").first().alias("open"),

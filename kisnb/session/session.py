@@ -7,12 +7,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
-from kisnb.errors import DeskLost, LinkLost, NotOpen
+from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen
 from kisnb.events import (
     ClockMoved,
     Depth,
@@ -29,14 +29,15 @@ from kisnb.events import (
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
+from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, Want
 from kisnb.session import order_keys
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
-from kisnb.session.typed import check_same, orders_named, seconds_of_day, typed_intent, verdict
+from kisnb.session.typed import OrderOptions, check_same, orders_named, seconds_of_day, typed_intent, verdict
 from kisnb.session.waits import Waits
-from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
@@ -48,6 +49,9 @@ from kisnb.trading.commands import (
     Query,
     QuoteOf,
     Reply,
+    RouteOf,
+    RoutesAre,
+    RoutesOf,
     SetHalt,
     Submit,
     WatchCodes,
@@ -148,19 +152,23 @@ class Session:
         self._watch(*codes)
 
     def _watch(self, *codes: str) -> None:
+        """Trades of every venue that lists the stock, for the router too; depth of KRX."""
         wants = [Want(channel, self._code(code)) for code in codes for channel in ("ticks", "depth")]
+        if Venue.NXT in self.rules.capabilities.venues:
+            wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
         if any(w not in self._wants for w in wants):
             self._wants.update(dict.fromkeys(wants))
             self.tell([WatchCodes(tuple(self._wants))])
 
-    def ticks(self, code: str) -> pl.DataFrame:
-        """Trades since the stock was watched: t (KST), price (won), qty (shares), side, volume (accumulated shares)."""
-        return self.data.ticks(self._code(code))
+    def ticks(self, code: str, venue: Venue | str = Venue.KRX) -> pl.DataFrame:
+        """Trades of a venue since the stock was watched: t (KST), price (won), qty (shares), side, volume (accumulated
+        shares)."""
+        return self.data.ticks(self._code(code), Venue(venue))
 
-    def bars(self, code: str, every: str = "1m") -> pl.DataFrame:
-        """Closed bars since the stock was watched: t (start, KST), open, high, low, close (won), volume (shares),
-        count (trades)."""
-        return self.data.bars(self._code(code), every, self.now)
+    def bars(self, code: str, every: str = "1m", venue: Venue | str = Venue.KRX) -> pl.DataFrame:
+        """Closed bars of a venue since the stock was watched: t (start, KST), open, high, low, close (won), volume
+        (shares), count (trades)."""
+        return self.data.bars(self._code(code), every, self.now, Venue(venue))
 
     # trading
 
@@ -172,16 +180,17 @@ class Session:
         *,
         venue: Venue | str | None = None,
         kind: OrderKind | str | None = None,
+        stop: int | None = None,
         key: str | None = None,
         again: bool = False,
     ) -> Coroutine[Any, Any, Order]:
         """Buy ``qty`` shares; no price is a market order. Returns when the exchange has accepted it.
 
-        The same call in the same cell is the same order: run again it sends nothing and returns the order that there
-        is. ``again=True`` means a new one. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
+        Without a venue the router chooses one; ``stop`` makes it a stop-limit order. The same call in the same cell
+        is the same order: run again it sends nothing and returns the order that there is. ``again=True`` means a new
+        one. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
         """
-        intent = self.intent(Side.BUY, code, qty, price, venue=venue, kind=kind, key=key, again=again)
-        return self._submit(intent)
+        return self._typed(Side.BUY, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
 
     def sell(
         self,
@@ -191,12 +200,30 @@ class Session:
         *,
         venue: Venue | str | None = None,
         kind: OrderKind | str | None = None,
+        stop: int | None = None,
         key: str | None = None,
         again: bool = False,
     ) -> Coroutine[Any, Any, Order]:
         """As ``buy``."""
-        intent = self.intent(Side.SELL, code, qty, price, venue=venue, kind=kind, key=key, again=again)
-        return self._submit(intent)
+        return self._typed(Side.SELL, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
+
+    async def route(self, what: Order | int | str) -> Evidence:
+        """Why an order (itself, its number or its key) went where it went; ``.score(order.fills)`` says what it was
+        worth. Raises BadInput when the desk has decided nothing about it."""
+        order = orders_named(self.books, what)[-1]
+        return self.decision(await self._desk.ask(RoutesOf(order.key)), what)
+
+    async def routes(self, code: str = "") -> list[Evidence]:
+        """The desk's newest routing decisions, of one stock or of all, oldest first."""
+        reply = await self._desk.ask(RoutesOf(code=self._code(code) if code else ""))
+        assert isinstance(reply, RoutesAre)
+        return list(reply.decisions)
+
+    async def route_of(
+        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Evidence:
+        """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
+        return self.decision(await self._desk.ask(self.preview(side, code, qty, price, **options)), code)
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
@@ -287,22 +314,32 @@ class Session:
     # inside
 
     def intent(
-        self,
-        side: Side,
-        code: str,
-        qty: int,
-        price: int | str | None = None,
-        *,
-        venue: Venue | str | None = None,
-        kind: OrderKind | str | None = None,
-        key: str | None = None,
-        again: bool = False,
+        self, side: Side, code: str, qty: int, price: int | str | None = None, **options: Unpack[OrderOptions]
     ) -> Intent:
         """An Intent from what was typed; raises BadInput with the cure."""
-        code = self._code(code)
-        intent = typed_intent(side, code, qty, price, venue=venue, kind=kind, key=key)
-        minted = order_keys.source(self, again) if key is None and order_keys.source is not None else None
+        given = options.get("key")
+        intent = typed_intent(
+            side, self._code(code), qty, price, venue=options.get("venue"), kind=options.get("kind"),
+            stop=options.get("stop"), key=given,
+        )  # fmt: skip
+        again = options.get("again", False)
+        minted = order_keys.source(self, again) if given is None and order_keys.source is not None else None
         return msgspec.structs.replace(intent, key=minted) if minted else intent
+
+    def preview(
+        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> RouteOf:
+        """The question where such an order would go."""
+        options["key"] = "preview"
+        return RouteOf(self.intent(Side(side), code, qty, price, **options))
+
+    @staticmethod
+    def decision(reply: Reply, what: object) -> Evidence:
+        """The newest decision of an answer; raises BadInput when there is none."""
+        assert isinstance(reply, RoutesAre)
+        if not reply.decisions:
+            raise BadInput(f"no venue was chosen for {what}", "the order was refused before; see %kis orders")
+        return reply.decisions[-1]
 
     def named(self, reply: Reply) -> Quote:
         """A quote with the name of the stock, which KIS's reply lacks."""
@@ -327,6 +364,12 @@ class Session:
         self._watch(intent.code)
         self.tell([Submit(intent)])
         return self.books.expect(intent, self.now)
+
+    def _typed(
+        self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
+    ) -> Coroutine[Any, Any, Order]:
+        # What was typed is read, and its key minted, in the calling cell's own turn.
+        return self._submit(self.intent(side, code, qty, price, **options))
 
     async def _submit(self, intent: Intent) -> Order:
         order = self.begin(intent)
@@ -399,6 +442,9 @@ class Session:
         match event:
             case Tick() | Depth():
                 self.data.add(event)
+                if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
+                    # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
+                    return
             case HaltSet(state=state):
                 self.halt_state = state
             case SpeedSet(t=t, speed=speed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
@@ -25,15 +25,32 @@ def typed_intent(
     *,
     venue: object = None,
     kind: object = None,
+    stop: object = None,
     key: str | None = None,
 ) -> Intent:
     """An Intent from what was typed; without a key it has one of its own. Raises BadInput."""
     shares, won = _whole(qty, "the quantity"), None if price is None else _whole(price, "the price")
     if shares < 1:
         raise BadInput(f"the quantity {shares} is no quantity", "give at least 1 share")
-    wanted = _term(OrderKind, kind, "kind") if kind else OrderKind.MARKET if won is None else OrderKind.LIMIT
+    trigger = None if stop is None else _whole(stop, "the stop price")
+    plain = OrderKind.STOP_LIMIT if trigger is not None else OrderKind.MARKET if won is None else OrderKind.LIMIT
+    wanted = _term(OrderKind, kind, "kind") if kind else plain
     where = _term(Venue, venue, "venue") if venue else None
-    return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, shares, wanted, won, where)
+    return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, shares, wanted, won, where, stop=trigger)
+
+
+class OrderOptions(TypedDict, total=False):
+    """What may be said of an order besides stock, quantity and price."""
+
+    venue: Venue | str | None
+    """KRX, NXT or SOR; left out, the router chooses."""
+    kind: OrderKind | str | None
+    stop: int | None
+    """Stop price in won, of a stop-limit order."""
+    key: str | None
+    """Idempotency key of your own; left out, the cell's."""
+    again: bool
+    """A new order, though the cell has sent the same before."""
 
 
 def orders_named(books: Books, what: Order | int | str) -> list[Order]:

@@ -79,6 +79,9 @@ def _epilog(argv: Sequence[str]) -> str:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from kisnb.market.calendar import use_local
+
+    use_local()
     day = read_date(options.date)
     start = read_start(day, options.start)
     speed = read_speed(options.speed)
@@ -98,6 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
 def build_core(options: argparse.Namespace, keys: Credentials, day: date, start: Ns) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
     from kisnb.market.instruments import Universe
+    from kisnb.market.price_files import has_prices
     from kisnb.paths import data_dir
     from kisnb.simulator.core import Core
     from kisnb.simulator.fault_file import read_faults
@@ -110,7 +114,7 @@ def build_core(options: argparse.Namespace, keys: Credentials, day: date, start:
     faults = read_faults(options.faults, day) if options.faults else None
     data = data_dir()
     universe = read_universe(options.universe) if options.universe else Universe.load(data, day)
-    market = Market(universe, day, options.seed, start, data=data)
+    market = Market(universe, day, options.seed, start, data=data if data and has_prices(data) else None)
     recorder = Recorder(open_recording(options.record) if options.record else None)
     return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
 

@@ -21,18 +21,19 @@ RANKED_BY: dict[str, Callable[[Instrument], int]] = {
     "0": lambda item: item.volume,
     "3": lambda item: item.volume * item.base,
 }
+_VENUES = {code: venue for venue, code in MARKET_DIV.items()}
 EOK = 100_000_000
 """hts_avls counts in 억: 100 million won."""
 
 
 class Quotations:
-    """KRX's prices; other venues are not quoted. Every answer raises ApiError with KIS's code for wrong parameters."""
+    """Prices of either venue, or of both unified. Every answer raises ApiError with KIS's code for wrong parameters."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
 
     def inquire_price(self, params: Mapping[str, str]) -> Blocks:
-        quote = self._market.quote(self._code(params))
+        quote = self._market.quote(*self._stock(params))
         average = quote.value / quote.volume if quote.volume else 0.0
         board = self._market.universe.get(quote.code).board
         more = {
@@ -43,13 +44,13 @@ class Quotations:
         return {"output": quote_row(quote) | more}
 
     def inquire_asking_price_exp_ccn(self, params: Mapping[str, str]) -> Blocks:
-        code = self._code(params)
-        return {**depth_blocks(self._market.depth(code), self._market.quote(code))}
+        code, venue = self._stock(params)
+        return {**depth_blocks(self._market.depth(code, venue), self._market.quote(code, venue))}
 
     def inquire_ccnl(self, params: Mapping[str, str]) -> Blocks:
-        code = self._code(params)
-        quote = self._market.quote(code)
-        trades = reversed(self._market.last_trades(code, LAST_TRADES))
+        code, venue = self._stock(params)
+        quote = self._market.quote(code, venue)
+        trades = reversed(self._market.last_trades(code, LAST_TRADES, venue))
         return {"output": [_trade_row(trade, quote) for trade in trades]}
 
     def volume_rank(self, params: Mapping[str, str]) -> Blocks:
@@ -77,13 +78,14 @@ class Quotations:
             "avrg_tr_pbmn": item.volume * item.base,
         }
 
-    def _code(self, params: Mapping[str, str]) -> str:
-        if params["FID_COND_MRKT_DIV_CODE"] != MARKET_DIV[Venue.KRX]:
+    def _stock(self, params: Mapping[str, str]) -> tuple[str, Venue]:
+        venue = _VENUES.get(params["FID_COND_MRKT_DIV_CODE"])
+        if venue is None:
             raise ApiError("ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE", msg_cd="OPSQ2001")
         code = params["FID_INPUT_ISCD"]
         if code not in self._market.universe:
             raise ApiError("종목코드 오류입니다", msg_cd="MCA05918")
-        return code
+        return code, venue
 
 
 def _trade_row(trade: Traded, quote: Quote) -> dict[str, object]:

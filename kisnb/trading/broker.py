@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kisnb.events import Depth, Event, Quote
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.terms import Venue
 
 
 class Broker(Protocol):
@@ -49,7 +50,7 @@ class Broker(Protocol):
 
     async def quote(self, code: str) -> Quote: ...
 
-    async def depth(self, code: str) -> Depth: ...
+    async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth: ...
 
     def want(self, subscriptions: Sequence[Want]) -> None:
         """The desired set; confirmed and refused come as events."""

@@ -8,8 +8,11 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.events import Depth, Event, OrderFact, Quote
+from kisnb.events import Depth, Event, Quote
+from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderState, Route, SendReply, Want
+from kisnb.terms import Venue
+from kisnb.trading.journal_rows import Row
 
 
 class Said(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -75,6 +78,20 @@ class QuoteOf(Said, frozen=True, tag=True, array_like=True):
 
 class DepthOf(Said, frozen=True, tag=True, array_like=True):
     code: str
+    venue: Venue = Venue.KRX
+
+
+class RouteOf(Said, frozen=True, tag=True, array_like=True):
+    """Where this order would go now; nothing is sent and nothing is kept."""
+
+    intent: Intent
+
+
+class RoutesOf(Said, frozen=True, tag=True, array_like=True):
+    """The newest routing decisions, oldest first: of one order when a key is given, of one stock for a code."""
+
+    key: str = ""
+    code: str = ""
 
 
 class AccountNow(Said, frozen=True, tag=True, array_like=True):
@@ -97,7 +114,7 @@ class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
 
-Query: TypeAlias = QuoteOf | DepthOf | AccountNow | OutcomeOf | DayOrders | CloseDesk
+Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | CloseDesk
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -129,7 +146,11 @@ class OrdersAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     page: OrderPage
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | Decided | Done | Failed
+class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    decisions: tuple[Evidence, ...]
+
+
+Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | Decided | Done | Failed
 
 
 # What the core is told besides commands and events
@@ -160,7 +181,7 @@ class Question(msgspec.Struct, frozen=True):
 class Persist(msgspec.Struct, frozen=True):
     """Write these rows and sync them before the next effect."""
 
-    rows: tuple[OrderFact | Event, ...]
+    rows: tuple[Row, ...]
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -184,6 +205,20 @@ class Ask(msgspec.Struct, frozen=True):
     question: Question
 
 
+class AskBooks(msgspec.Struct, frozen=True):
+    """Start reading these venues' books of a stock, which no channel has shown; ends as BooksRead."""
+
+    code: str
+    venues: tuple[Venue, ...]
+
+
+class BooksRead(msgspec.Struct, frozen=True):
+    """The end of an AskBooks; books that could not be read are missing."""
+
+    code: str
+    books: tuple[Depth, ...]
+
+
 class Publish(msgspec.Struct, frozen=True):
     """Tell every session."""
 
@@ -202,4 +237,4 @@ class CancelReply(msgspec.Struct, frozen=True):
     reply: SendReply
 
 
-Effect: TypeAlias = Persist | Send | Cancel | Ask | Publish | WakeAt
+Effect: TypeAlias = Persist | Send | Cancel | Ask | AskBooks | Publish | WakeAt

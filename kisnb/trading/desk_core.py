@@ -20,6 +20,7 @@ from kisnb.events import (
     CancelRefused,
     CancelStarted,
     Denied,
+    Depth,
     Event,
     Expired,
     Filled,
@@ -36,11 +37,15 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.market import sessions
+from kisnb.market.router import Refused
+from kisnb.market.routing_evidence import EvidenceLog
 from kisnb.orders import Intent, Order, OrderPage, OrderRef, OrderState, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.commands import (
     Answer,
     Ask,
+    AskBooks,
+    BooksRead,
     Cancel,
     CancelOrder,
     CancelReply,
@@ -54,19 +59,22 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.journal_rows import Row
+from kisnb.trading.journal_rows import RouteDecided, Row
+from kisnb.trading.latest_books import LatestBooks
 from kisnb.trading.order_book import Books
-from kisnb.trading.risk import Gate, Limits, No, Rules
+from kisnb.trading.risk import Gate, Limits, Rules
 
 EXPIRY_GRACE: Ns = 2 * SECOND
 """How long after the close the day's orders are asked for, so that the last notices are in."""
 
 
 class State:
-    """What the journal says: the books, notices whose order is not known yet, the trading state."""
+    """What the journal says: the books, notices whose order is not known yet, routing decisions, the trading state."""
 
     def __init__(self) -> None:
         self.books = Books()
+        self.routes = EvidenceLog()
+        """The newest decisions; all of them stand in the journal."""
         self.early: dict[int, list[Notice]] = {}
         self.halt: str = "active"
 
@@ -76,6 +84,8 @@ class State:
                 self.early.setdefault(row.original or row.number, []).append(row)
             case HaltSet():
                 self.halt = row.state
+            case RouteDecided():
+                self.routes.add(row.evidence)
             case _:
                 self.books.apply(row)
                 if isinstance(row, Sent | Accepted):
@@ -96,6 +106,9 @@ class DeskCore:
         self.rules = rules
         self.gate = Gate(rules, limits)
         self.state = state
+        self.market = LatestBooks()
+        self._reading: set[str] = set()
+        """Stocks whose books are being read; their orders wait in state NEW."""
         self._rows: list[Row] = []
         self._effects: list[Effect] = []
         self._boundary: Ns = 0
@@ -114,11 +127,14 @@ class DeskCore:
         return self._done()
 
     def step(
-        self, now: Ns, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | Woke
+        self,
+        now: Ns,
+        said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | BooksRead | Woke,
     ) -> list[Effect]:
         """One step; the effects are to be run in order."""
         match said:
-            case Tick():
+            case Tick() | Depth():
+                self.market.add(said)
                 return [Publish(said)]
             case Submit(intent=intent):
                 self._submit(now, intent)
@@ -136,6 +152,8 @@ class DeskCore:
                 self._woke(now)
             case Answer(question=question, page=page):
                 self._answered(now, question, page)
+            case BooksRead():
+                self._books_read(now, said)
             case _:
                 self._effects.append(Publish(said))
         return self._done()
@@ -149,7 +167,7 @@ class DeskCore:
     def _flush(self) -> None:
         if self._rows:
             self._effects.append(Persist(tuple(self._rows)))
-            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, Notice))
+            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, Notice | RouteDecided))
             self._rows.clear()
 
     def _then(self, effect: Effect) -> None:
@@ -172,17 +190,44 @@ class DeskCore:
         self._row(IntentTaken(now, intent))
         self._send(now, self.state.books.orders[intent.key])
 
-    def _send(self, now: Ns, order: Order) -> None:
+    def _send(self, now: Ns, order: Order, *, may_read: bool = True) -> None:
+        """Check, route and send; an order whose venues show no book waits for a question, unless it protects."""
         intent = order.intent
         if self._in_flight(intent):
             return
         held = self.state.books.account.position(intent.code).qty
-        route = self.gate.check(now, intent, self.state.halt, held)
-        if isinstance(route, No):
-            self._row(Denied(now, intent.key, route.reason, route.cure))
+        no = self.gate.check(now, intent, self.state.halt, held)
+        if no is not None:
+            self._row(Denied(now, intent.key, no.reason, no.cure))
             return
-        self._row(SendStarted(now, intent.key, route))
-        self._then(Send(intent, route))
+        books = self.market.of(intent.code)
+        if may_read and not intent.protective and (venues := self.rules.unseen(now, intent, books)):
+            if intent.code not in self._reading:
+                self._reading.add(intent.code)
+                self._then(AskBooks(intent.code, venues))
+            return
+        self._route(now, intent, books)
+
+    def _route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> None:
+        routed = self.rules.route(now, intent, books)
+        self._row(RouteDecided(now, intent.key, routed.evidence))
+        if isinstance(routed, Refused):
+            self._row(Denied(now, intent.key, routed.reason, routed.cure))
+            return
+        no = self.gate.connection(routed.kind, routed.venue)
+        if no is not None:
+            self._row(Denied(now, intent.key, no.reason, no.cure))
+            return
+        self._row(SendStarted(now, intent.key, routed.plain))
+        self._then(Send(intent, routed.plain))
+
+    def _books_read(self, now: Ns, read: BooksRead) -> None:
+        self._reading.discard(read.code)
+        for book in read.books:
+            self.market.add(book)
+        for order in list(self.state.books.live.values()):
+            if order.state is OrderState.NEW and order.code == read.code:
+                self._send(now, order, may_read=False)
 
     def _in_flight(self, intent: Intent) -> bool:
         return any(
@@ -227,7 +272,9 @@ class DeskCore:
         if order.is_ended and notice.kind in ("cancelled", "refused"):
             self._trouble(now, f"notice {notice.kind} of order {notice.number}, which is {order.state}")
             return
-        ref = OrderRef(day_number(notice.t), notice.branch, notice.number, notice.venue)
+        # A cancel goes where the order went: a notice names the venue that executes, which SOR chose.
+        venue = order.route.venue if order.route else notice.venue
+        ref = OrderRef(day_number(notice.t), notice.branch, notice.number, venue)
         match notice.kind:
             case "accepted":
                 self._row(Accepted(now, order.key, ref))

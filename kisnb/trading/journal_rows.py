@@ -1,4 +1,4 @@
-"""Rows of the journal: facts of orders, notices that wait for their order, and the trading state.
+"""Rows of the journal: facts of orders, notices that wait for their order, routing decisions, the trading state.
 
 The desk's state is the fold of these rows. The encoding is JSON, one array per row, its first item the fact's name,
 so that a journal can be read with any SQLite shell.
@@ -11,10 +11,20 @@ from typing import TypeAlias
 import msgspec
 
 from kisnb.errors import ConfigError
-from kisnb.events import HaltSet, Notice, OrderFact
+from kisnb.events import Fact, HaltSet, Notice, OrderFact
+from kisnb.market.routing_evidence import Evidence
 
 SCHEMA_VERSION = 1
-Row: TypeAlias = OrderFact | Notice | HaltSet
+
+
+class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Where an order was to go, or why nowhere, with all that was seen; read from the desk, not published."""
+
+    key: str
+    evidence: Evidence
+
+
+Row: TypeAlias = OrderFact | Notice | HaltSet | RouteDecided
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(Row)

@@ -115,6 +115,12 @@ class OrderBook:
         ]
         return pl.DataFrame(rows, schema=schema, orient="row")
 
+    def summary(self) -> pl.DataFrame:
+        """What the book comes to, a row per stock and one over all; columns as ``book_summary.summary`` says."""
+        from kisnb.trading.book_summary import summary
+
+        return summary(self)
+
     def __repr__(self) -> str:
         held = ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"
         return f"<OrderBook {self.name}: {len(self.orders)} orders, {len(self.open_orders)} open, holds {held}>"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import NamedTuple
 
 import msgspec
 
-from kisnb.clock import Ns, clock_text, kst_day
+from kisnb.clock import Ns, kst_day
 from kisnb.errors import UnknownInstrument
-from kisnb.market import sessions, ticks
+from kisnb.events import Depth
+from kisnb.market import ticks
 from kisnb.market.costs import CostModel
 from kisnb.market.instruments import Instrument, Universe
-from kisnb.orders import Capabilities, Intent, Route
-from kisnb.terms import OrderKind, Phase, Side, Venue
+from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
+from kisnb.orders import Capabilities, Intent
+from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ledger import Position
 
 
@@ -38,6 +39,7 @@ class Rules:
         self.universe = universe
         self.capabilities = capabilities
         self.costs = costs or CostModel()
+        self.router = Router(self.costs, venues=capabilities.venues)
 
     def instrument(self, code: str) -> Instrument | None:
         try:
@@ -58,30 +60,34 @@ class Rules:
         held = sum(lot.qty for lot in position.lots)
         return self.costs.break_even(position.cost_with_fees, held, kst_day(t), item.kind, item.board)
 
-    def route(self, now: Ns, intent: Intent) -> Route | No:
-        """The venue that takes this order now: KRX in its regular session."""
-        if intent.venue not in (None, Venue.KRX):
-            return No(f"{intent.venue} takes no orders from this desk", "leave the venue out, or name KRX")
-        if sessions.regular_phase(now) is Phase.CLOSED:
-            return No(f"KRX's regular session is closed at {clock_text(now)} KST", _hours(kst_day(now)))
-        return Route(Venue.KRX, intent.kind, "session_default")
+    def route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
+        """The venue that takes this order now, or why there is none; ``books`` are what the venues show of it."""
+        return self.router.route(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+
+    def preview(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
+        """What ``route`` would answer; nothing is decided."""
+        return self.router.preview(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+
+    def unseen(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
+        """Venues whose book would decide where the order goes, and is missing."""
+        return self.router.unseen(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
 
 
 class Gate:
-    """Says no, or the route. Prices in won."""
+    """Says no, or nothing. Prices in won."""
 
     def __init__(self, rules: Rules, limits: Limits) -> None:
         self.rules = rules
         self.limits = limits
 
-    def check(self, now: Ns, intent: Intent, halt: str, held: int) -> Route | No:
-        """``held`` is what the account's book holds of the stock."""
+    def check(self, now: Ns, intent: Intent, halt: str, held: int) -> No | None:
+        """Why the order may not be sent, wherever it would go; ``held`` is what the account's book holds of it."""
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         if halt != "active" and not (halt == "reducing" and intent.side is Side.SELL and intent.qty <= held):
             return No(f"the desk is {halt}", "lift the halt with %kis halt off")
-        if intent.kind not in self.rules.capabilities.kinds:
-            return No(f"this connection takes no {intent.kind} orders", _known_kinds(self.rules.capabilities))
+        if (no := self.connection(intent.kind, intent.venue)) is not None:
+            return no
         if intent.qty < 1:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
@@ -89,14 +95,35 @@ class Gate:
             return No(f"{intent.code} is not a listed issue", "look the code up with %kis search")
         if item.halted:
             return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
-        return self._price(now, intent, item) or self._value(now, intent, item, held) or self.rules.route(now, intent)
+        return self._prices(now, intent, item) or self._value(now, intent, item, held)
 
-    def _price(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
-        if intent.kind is OrderKind.MARKET:
-            return None if intent.price is None else No("a market order has no price", "leave the price out")
-        price = intent.price
-        if price is None or price <= 0:
-            return No("a limit order needs a price above 0", "give a price in won")
+    def connection(self, kind: OrderKind, venue: Venue | None) -> No | None:
+        """What this broker connection cannot carry."""
+        capabilities = self.rules.capabilities
+        if kind not in capabilities.kinds:
+            return No(f"this connection takes no {kind} orders", f"use {' or '.join(capabilities.kinds)}")
+        if venue is not None and venue not in capabilities.venues:
+            known = " or ".join(capabilities.venues)
+            return No(f"{venue} takes no orders from this desk", f"leave the venue out, or name {known}")
+        return None
+
+    def _prices(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
+        kind = intent.kind
+        if (intent.stop is not None) != (kind is OrderKind.STOP_LIMIT):
+            if intent.stop is None:
+                return No("a stop-limit order needs a stop price", "give it with stop=…, in won")
+            return No(f"a {kind} order has no stop price", f"name the kind {OrderKind.STOP_LIMIT}, or leave it out")
+        if not kind.priced:
+            return None if intent.price is None else No(f"a {kind} order has no price", "leave the price out")
+        if intent.price is None:
+            return No(f"a {kind} order needs a price above 0", "give a price in won")
+        return self._price(now, intent, item, intent.price) or (
+            None if intent.stop is None else self._price(now, intent, item, intent.stop)
+        )
+
+    def _price(self, now: Ns, intent: Intent, item: Instrument, price: int) -> No | None:
+        if price <= 0:
+            return No(f"a price of {price} won is no price", "give a price above 0")
         day = kst_day(now)
         if not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)
@@ -118,14 +145,3 @@ class Gate:
         return No(
             f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
         )
-
-
-def _known_kinds(capabilities: Capabilities) -> str:
-    return f"use {' or '.join(capabilities.kinds)}"
-
-
-def _hours(day: date) -> str:
-    if not sessions.boundaries(day):
-        return f"{day} is no trading day"
-    begins, ends = sessions.regular_boundaries(day)[0], sessions.regular_close(day)
-    return f"order between {clock_text(begins)} and {clock_text(ends)}"

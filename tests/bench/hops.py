@@ -24,7 +24,7 @@ from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
 from kisnb.desk.server import DeskServer
 from kisnb.events import Event, Notice, Tick
-from kisnb.kis import frames
+from kisnb.kis import frames, market_frames
 from kisnb.market.instruments import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.session.session import Session
@@ -115,7 +115,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
         text = frame_text(n, price)
         wire.left = asyncio.get_running_loop().create_future()
         began = time.perf_counter_ns()
-        events = frames.decode_ticks(frames.parse(text), clock.now())
+        events = market_frames.decode_ticks(frames.parse(text), clock.now())
         stamps["decoded"].append(time.perf_counter_ns() - began)
         host.take(events)
         stamps["all"].append(await wire.left - began)

@@ -11,19 +11,9 @@ from hypothesis import strategies as st
 from kisnb.clock import Ns, kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
-from kisnb.kis.frames import (
-    BOOK,
-    COLUMNS,
-    TRADES,
-    Frame,
-    columns,
-    decode_depth,
-    decode_ticks,
-    encode,
-    encode_depth,
-    encode_tick,
-    parse,
-)
+from kisnb.kis.columns import COLUMNS, columns
+from kisnb.kis.frames import BOOK, TRADES, Frame, encode, encode_depth, encode_tick, parse
+from kisnb.kis.market_frames import decode_depth, decode_ticks
 from kisnb.terms import Side, Venue
 
 OLD, NEW = date(2026, 9, 11), date(2026, 9, 14)
@@ -46,6 +36,8 @@ TICKS = st.builds(
     ask=WON,
     bid=WON,
     received=st.just(RECEIVED),
+    ask_qty=WON,
+    bid_qty=WON,
 )
 LEVELS = st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), max_size=10).map(tuple)
 
@@ -70,6 +62,8 @@ def test_k07_kis_example_of_a_trade() -> None:
         71_900,
         71_800,
         RECEIVED,
+        65_945,
+        216_924,
     )
 
 

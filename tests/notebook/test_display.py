@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from kisnb.clock import kst
 from kisnb.events import Accepted, Denied, Depth, Filled, IntentTaken, Quote, SendStarted
+from kisnb.market.routing_evidence import Evidence
 from kisnb.notebook.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
-from kisnb.orders import Account, Holding, Intent, Order, OrderRef, Route
-from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Route
+from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.order_book import Books
 
 NOW = kst(date(2026, 11, 20), 9 * 3600 + 600)
@@ -70,8 +71,8 @@ def test_an_order_book_lists_what_became_of_each_order():
     books.apply(Denied(NOW, "b", "nothing to sell", "buy first"))
     head, columns, first, second = look(books.account)["text/plain"].splitlines()
     assert head == "[SIM] account: 2 orders, 1 open"
-    assert " ".join(columns.split()) == "time number agent side code quantity price filled average state"
-    assert " ".join(first.split()) == "09:10:00 31 trend buy 005930 10 71,000 4 70,900 accepted"
+    assert " ".join(columns.split()) == "time number agent side code venue quantity price filled average state"
+    assert " ".join(first.split()) == "09:10:00 31 trend buy 005930 KRX 10 71,000 4 70,900 accepted"
     assert " ".join(second.split()) == f"09:10:00 sell 005930 10 market 0 denied {books.orders['b'].text}"
 
 
@@ -86,7 +87,18 @@ def test_an_account_shows_cash_holdings_and_their_pnl():
     assert "incomplete" in look(msgspec.structs.replace(account, complete=False))["text/plain"]
 
 
-@pytest.mark.parametrize("value", [QUOTE, DEPTH, Order(intent("a")), Books().account], ids=lambda v: type(v).__name__)
+def test_o13_a_fill_says_when_how_much_where_and_what_it_cost():
+    fill = Fill(NOW, 10, 71_000, 99, 1_420, Venue.NXT)
+    assert look(fill)["text/plain"] == "[SIM] 09:10:00 10 at 71,000 on NXT  fee 99 tax 1,420 won"
+
+
+FILL = Fill(NOW, 1, 71_000, 9, 0, Venue.KRX)
+EVIDENCE = Evidence(NOW, intent("a"), SessionId.KRX_REG, None, "closed", "wait", (), (), None)
+
+
+@pytest.mark.parametrize(
+    "value", [QUOTE, DEPTH, Order(intent("a")), Books().account, FILL, EVIDENCE], ids=lambda v: type(v).__name__
+)
 def test_n06_every_output_names_its_mode(value):
     texts = {mode: look(value, mode)["text/plain"] for mode in Mode}
     plates = {mode: look(value, mode)["text/html"] for mode in Mode}

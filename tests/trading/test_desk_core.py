@@ -194,7 +194,7 @@ def test_a_closed_session_is_refused_with_its_hours():
     desk = Desk()
     desk.now = kst(DAY, 7 * 3600)
     desk.submit()
-    assert "order between 08:30:00 and 15:30:00" in denial(desk)
+    assert "KRX is closed at 07:00:01 KST on 2026-11-20. KRX takes it from 08:30:00" in denial(desk)
 
 
 def test_reading_only_refuses_every_order_in_one_line():
