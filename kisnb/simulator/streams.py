@@ -19,6 +19,7 @@ from kisnb.events import Notice, Tick
 from kisnb.exchange.happenings import Traded
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.channels import BOOK_TRS, BOOKS_OF, TRADE_TRS, TRADES_OF
+from kisnb.kis.columns import columns
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.masking import HIDDEN
@@ -264,7 +265,7 @@ class Streams:
         day = self._persona.columns_of
         if day is None:
             return rows
-        width = len(frames.columns(tr_id, day))
+        width = len(columns(tr_id, day))
         return [row[:width] for row in rows]
 
     def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[Socket, Venue]]:
