@@ -33,6 +33,8 @@ PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
 """Faults that take the place of an answer."""
 JSON = "application/json; charset=utf-8"
+ACCOUNT_PATHS = "/uapi/domestic-stock/v1/trading/"
+"""Calls of the ledger; all others are quotations."""
 HASHKEY = ("POST", "/uapi/hashkey")
 """Digests a body; no call needs it, and older clients ask for it before each order."""
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -326,7 +328,7 @@ class Core:
             return self._oauth(method, path, given)
         if (method, path) == HASHKEY:
             return Answer(self._access.hash_key(headers, given))
-        sort: Sort = "account" if "/trading/" in path else "quote"
+        sort: Sort = "account" if path.startswith(ACCOUNT_PATHS) else "quote"
         self._access.check(self.now, headers, sort)
         api = self._api(method, path, headers.get("tr_id", ""))
         if api.is_order and headers.get("custtype", "P") not in ("P", "B"):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 CODE = "005930"
+DAY = date(2026, 11, 20)
 
 
 @pytest.fixture
@@ -34,11 +36,9 @@ def host(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_python_kis_trades_and_listens(host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    reason = "python-kis is not installed (pip install 'kisnb[bench]')"
-    pykis = pytest.importorskip("pykis.client.websocket", reason=reason) and pytest.importorskip("pykis")
-
-    monkeypatch.setattr(pykis.kis, "REAL_DOMAIN", host["rest"])
-    monkeypatch.setattr(pykis.client.websocket, "WEBSOCKET_REAL_DOMAIN", host["ws"])
+    pykis = pytest.importorskip("pykis", reason="python-kis is not installed (pip install 'kisnb[bench]')")
+    monkeypatch.setattr("pykis.kis.REAL_DOMAIN", host["rest"])
+    monkeypatch.setattr("pykis.client.websocket.WEBSOCKET_REAL_DOMAIN", host["ws"])
     monkeypatch.setenv("HOME", str(tmp_path))
     kis = pykis.PyKis(
         id=host["hts_id"],
@@ -65,7 +65,7 @@ def test_python_kis_trades_and_listens(host: dict[str, Any], monkeypatch: pytest
     assert [n.executed_quantity for n in seen["notice"] if n.order_number == order][-1:] in ([3], [Decimal(3)])
     cancelled = resting.cancel()
     assert cancelled.number != resting.number
-    listed = {int(o.number): o for o in account.daily_orders(start=__import__("datetime").date(2026, 11, 20)).orders}
+    listed = {int(o.number): o for o in account.daily_orders(start=DAY).orders}
     assert (listed[1].executed_qty, listed[2].executed_qty) == (3, 0)
     assert {s.symbol: s.qty for s in account.balance().stocks} == {CODE: 3}
     for ticket in tickets:
