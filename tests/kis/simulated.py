@@ -121,14 +121,16 @@ def on_simulator(
         addresses = await server.start()
         clock, activity = SimulatedClock(start), Activity()
         endpoint = Endpoint(addresses.rest, addresses.ws, mode=mode, limit=limit)
-        universe = Universe.packaged()
-
-        def listed(code: str) -> bool:
-            return code in universe and universe.get(code).nxt
-
         carried = transport(clock, keys) if transport else None
         broker = KisBroker(
-            endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried, nxt_listed=listed
+            endpoint,
+            keys,
+            clock,
+            activity,
+            cache=cache,
+            timeout=timeout,
+            transport=carried,
+            nxt_listed=Universe.packaged().on_nxt,
         )
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
