@@ -51,7 +51,7 @@ class Desk:
         return self.server.control.answer("POST", verb, json.dumps(body).encode())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - two programs agree on no event
                 await asyncio.sleep(0.002)
 
