@@ -52,7 +52,7 @@ class Desk:
         return self.server.control.answer("POST", verb, json.dumps(body).encode())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - two programs agree on no event
                 await asyncio.sleep(0.002)
 
@@ -125,14 +125,16 @@ def on_simulator(
         clock, activity = SimulatedClock(start), Activity()
         as_mode = Mode.PAPER if persona.mode is Mode.PAPER else mode
         endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=as_mode, limit=limit)
-        universe = Universe.packaged()
-
-        def listed(code: str) -> bool:
-            return code in universe and universe.get(code).nxt
-
         carried = transport(clock, keys) if transport else None
         broker = KisBroker(
-            endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried, nxt_listed=listed
+            endpoint,
+            keys,
+            clock,
+            activity,
+            cache=cache,
+            timeout=timeout,
+            transport=carried,
+            nxt_listed=Universe.packaged().on_nxt,
         )
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
