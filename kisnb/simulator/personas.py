@@ -182,7 +182,6 @@ LIVE = Persona(
         "halted": Refusal("APBK0918", "거래정지 종목입니다."),
         "kind": Refusal("APBK3013", "지정가(00)와 시장가(01) 주문만 가능합니다."),
         "venue": Refusal("APBK3009", "KRX에서만 거래가 가능한 종목입니다"),
-        "no price": Refusal("APBK3013", "상대호가 또는 자기호가가 없어 주문할 수 없습니다."),
         "low price": Refusal("APBK0400", "주문단가를 확인해주세요."),
         "no price": Refusal("APBK1943", "시장가호가불가"),
         "revise": Refusal("APBK3013", "정정주문은 제공되지 않습니다. 취소 후 다시 주문하세요."),
