@@ -131,8 +131,17 @@ class Brokerage:
             raise Rejected("kind")
         qty = _whole(params, "ORD_QTY")
         price = 0 if kind is OrderKind.MARKET else _whole(params, "ORD_UNPR")
+        self._check_host(params["PDNO"], Venue.KRX, kind, price)
         placed = self.place(params["PDNO"], side, kind, qty, price)
         return self._placed(placed), placed
+
+    def _check_host(self, code: str, venue: Venue, kind: OrderKind, price: int) -> None:
+        """What this host alone does not take. Raises Rejected."""
+        known = code in self._market.universe
+        at = price or (self._market.quote(code).price if known else 0)
+        why = self._persona.refuses(venue, kind, at, self._market.now) if known else None
+        if why is not None:
+            raise Rejected(why)
 
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
         """Cancels; a request to revise is refused. Raises Rejected."""
@@ -195,7 +204,7 @@ class Brokerage:
 
     def refusal(self, rejected: Rejected) -> Refusal:
         """How this host words it."""
-        return self._persona.refusals[rejected.reason]
+        return self._persona.refusal(rejected.reason, self._market.now)
 
     def _placed(self, placed: Placed) -> Blocks:
         ref = OrderRef(day_number(self._market.day), self._persona.branch, placed.number)

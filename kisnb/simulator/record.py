@@ -7,6 +7,7 @@ from typing import Any
 from kisnb.clock import Ns
 from kisnb.kis import recorder
 from kisnb.simulator.account import AccountOrder
+from kisnb.simulator.faults import Fault
 
 
 class Recorder(recorder.Recorder):
@@ -18,6 +19,10 @@ class Recorder(recorder.Recorder):
 
     def order(self, t: Ns, order: AccountOrder) -> None:
         self._line({"t": t, "kind": "order", **order_line(order)})
+
+    def fault(self, t: Ns, fault: Fault) -> None:
+        """What is done wrong on purpose."""
+        self._line({"t": t, "kind": "fault", "fault": fault})
 
 
 def order_line(order: AccountOrder) -> dict[str, Any]:
