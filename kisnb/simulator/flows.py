@@ -191,7 +191,8 @@ class InvestorReplies:
     def investor_program_trade_today(self, params: Params) -> Blocks:
         """Foreigners and institutions in proportion to their turnover; the groups' codes are KRX's (uncertain)."""
         board = _PROGRAM_MARKETS[one_of(params, "MRKT_DIV_CLS_CODE", "1", "4")]
-        venue_of(params, name="EXCH_DIV_CLS_CODE")
+        if params["EXCH_DIV_CLS_CODE"]:
+            venue_of(params, name="EXCH_DIV_CLS_CODE")
         now = self._view.now
         flows = added(now, (self._view.facts.flows(item.code, now) for item in self._members(board)))
         program, nothing = program_of(flows), Turnover(0, 0, 0, 0)
