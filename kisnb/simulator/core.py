@@ -13,9 +13,17 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.exchange.happenings import DepthChanged, Happening, Traded
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    Resumed,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+)
 from kisnb.kis import catalogue
-from kisnb.kis.catalogue import OAUTH, TRADING, Api
+from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.messages import decode_params, encode_error, encode_reply
 from kisnb.simulator.access import Access, GatewayRefusal, Sort
@@ -27,7 +35,7 @@ from kisnb.simulator.personas import LIVE, OLD_TRS, Persona
 from kisnb.simulator.quotations import Blocks, Quotations
 from kisnb.simulator.record import Recorder
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
-from kisnb.terms import Mode, OrderKind, Side
+from kisnb.terms import Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
@@ -137,7 +145,7 @@ class Core:
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
     def _tell(self, said: list[Happening]) -> None:
-        """Frames of one moment: notices of own orders first, then trades, then depth."""
+        """Frames of one moment: notices of own orders first, then trades, then the market's operation, then depth."""
         now = self.now
         for happening in said:
             told = self._brokerage.told(happening)
@@ -148,8 +156,14 @@ class Core:
                 self._streams.notice(now, told.notice, told.order)
         for code, trades in by_stock(h for h in said if isinstance(h, Traded)).items():
             self._streams.trades(now, code, trades)
-        for code in dict.fromkeys(h.code for h in said if isinstance(h, DepthChanged)):
-            self._streams.depth(now, code)
+        changed: dict[str, list[Venue]] = {}
+        for happening in said:
+            if isinstance(happening, DepthChanged):
+                changed.setdefault(happening.code, []).append(happening.venue)
+            elif isinstance(happening, Interrupted | Resumed | SessionBegan | SessionEnded):
+                self._streams.operation(now, happening)
+        for code, venues in changed.items():
+            self._streams.depth(now, code, venues)
 
     # sockets
 
@@ -303,7 +317,7 @@ class Core:
     ) -> Answer:
         if path.startswith(OAUTH):
             return self._oauth(method, path, given)
-        sort: Sort = "account" if path.startswith(TRADING) else "quote"
+        sort: Sort = "account" if "/trading/" in path else "quote"
         self._access.check(self.now, headers, sort)
         api = self._api(method, path, headers.get("tr_id", ""))
         if api.is_order and headers.get("custtype") not in ("P", "B"):
