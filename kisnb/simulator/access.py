@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from kisnb.clock import DAY, MINUTE, SECOND, Ns, kst, kst_datetime, kst_day
 from kisnb.kis.credentials import Credentials
@@ -41,6 +44,8 @@ class Access:
     """Tokens and keys of one customer at one host. Times are simulated."""
 
     def __init__(self, keys: Credentials, persona: Persona, day: date) -> None:
+        self.wall_ahead: Ns = 0
+        """Added to the printed end of a token: clients compare it with the clock on the wall."""
         self._keys = keys
         self._persona = persona
         self._gateway = SlidingWindow(persona.rate(day))
@@ -72,7 +77,7 @@ class Access:
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": (expires - now) // SECOND,
-            "access_token_token_expired": f"{kst_datetime(expires):%Y-%m-%d %H:%M:%S}",
+            "access_token_token_expired": f"{kst_datetime(expires + self.wall_ahead):%Y-%m-%d %H:%M:%S}",
         }
 
     def revoke_token(self, params: Mapping[str, str]) -> dict[str, object]:
@@ -106,6 +111,12 @@ class Access:
         midnight = kst(kst_day(now), 0) + DAY
         self._tokens[token] = midnight if self._persona.token_ends_at_midnight else now + TOKEN_LIFE
         return token, now
+
+    def hash_key(self, headers: Mapping[str, str], body: Mapping[str, object]) -> dict[str, object]:
+        """The reply to hashkey, which wants the application's keys and no token. Raises GatewayRefusal."""
+        self._check_application(headers, "appsecret", 500, oauth=False)
+        digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+        return {"BODY": body, "HASH": digest}
 
     # approval keys
 

@@ -91,6 +91,8 @@ def _serve(options: argparse.Namespace) -> int:
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start)
+    if speed:
+        core.print_tokens_ahead(WallClock().now())
     import asyncio
 
     return asyncio.run(_run(core, named, speed, keys, options))

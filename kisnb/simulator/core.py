@@ -40,6 +40,11 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
 """Faults that take the place of an answer."""
+JSON = "application/json; charset=utf-8"
+ACCOUNT_PATHS = "/uapi/domestic-stock/v1/trading/"
+"""Calls of the ledger; all others are quotations."""
+HASHKEY = ("POST", "/uapi/hashkey")
+"""Digests a body; no call needs it, and older clients ask for it before each order."""
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 STOCK_FIELDS = ("PDNO", "FID_INPUT_ISCD")
 """Where a call names its stock."""
@@ -197,6 +202,10 @@ class Core:
         """Forget all access tokens now; how many there were."""
         return self._access.revoke_tokens()
 
+    def print_tokens_ahead(self, wall: Ns) -> None:
+        """Print the ends of tokens as if the day were that of the clock on the wall, when that is the later one."""
+        self._access.wall_ahead = max(0, wall - self.now)
+
     @property
     def tokens(self) -> Mapping[str, Ns]:
         """When each access token ends."""
@@ -258,19 +267,33 @@ class Core:
             self._recorder.reply(self.now, number, answer.status, answer.tr_cont, answer.body)
         for order in placed:
             self._tell(order.said)
+        # Capitals as KIS sends them: its own samples turn every header in lower case into an attribute.
         said = {
-            "content-type": "application/json; charset=utf-8",
-            "tr_id": tr_id,
+            "Content-Type": JSON,
+            "tr_id": tr_id if tr_id.isascii() else "",
             "tr_cont": answer.tr_cont,
             "gt_uid": f"{number:032d}",
         }
         what, seconds = (fault.what, fault.seconds) if fault is not None else ("", 0.0)
         delay = round(seconds * SECOND) if what == "slow" else 0
         if what == "error":
-            said["content-type"], text = "text/html", BAD_GATEWAY
+            said["Content-Type"], text = "text/html", BAD_GATEWAY
         else:
             text = msgspec.json.encode(answer.body)
         return Reply(answer.status, said, text, out + self._streams.taken(), lost=lost, delay=delay)
+
+    def unreadable(self, now: Ns) -> Reply:
+        """The answer to a request that is too large, broken off or badly packed."""
+        out = self.advance(now)
+        return self._gateway(GatewayRefusal("EGW00101", 400), out)
+
+    def failed(self) -> Reply:
+        """The answer when the host itself has failed; the order of a call that got it may live."""
+        return self._gateway(GatewayRefusal("IGW00009"), [])
+
+    def _gateway(self, refusal: GatewayRefusal, out: list[Outgoing]) -> Reply:
+        body = self.persona.word(_gateway_body(refusal))
+        return Reply(refusal.status, {"Content-Type": JSON}, msgspec.json.encode(body), out + self._streams.taken())
 
     def _points(self, method: str, path: str, tr_id: str) -> tuple[Point, ...]:
         """What a fault may call this request."""
@@ -317,10 +340,12 @@ class Core:
     ) -> Answer:
         if path.startswith(OAUTH):
             return self._oauth(method, path, given)
-        sort: Sort = "account" if "/trading/" in path else "quote"
+        if (method, path) == HASHKEY:
+            return Answer(self._access.hash_key(headers, given))
+        sort: Sort = "account" if path.startswith(ACCOUNT_PATHS) else "quote"
         self._access.check(self.now, headers, sort)
         api = self._api(method, path, headers.get("tr_id", ""))
-        if api.is_order and headers.get("custtype") not in ("P", "B"):
+        if api.is_order and headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
         params = decode_params(api, given)
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):

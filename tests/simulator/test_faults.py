@@ -80,7 +80,7 @@ def test_a_cut_order_that_was_not_done_left_no_trace() -> None:
 def test_an_http_error_has_no_body_of_kis_and_says_nothing_about_the_order(done: bool) -> None:
     one = faulty(Fault("order", "error", status=503, done=done))
     reply = sent(one)
-    assert (reply.status, reply.headers["content-type"]) == (503, "text/html")
+    assert (reply.status, reply.headers["Content-Type"]) == (503, "text/html")
     with pytest.raises(json.JSONDecodeError):
         json.loads(reply.body)
     assert held(one) == (10 if done else 0)
