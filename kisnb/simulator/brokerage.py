@@ -5,8 +5,8 @@ One order number series for orders and requests to cancel, rising from 1: the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from kisnb.clock import Ns
 from kisnb.errors import ApiError, FrameError
@@ -32,10 +32,9 @@ from kisnb.orders import Holding, OrderRef, OrderRow
 from kisnb.simulator.account import Account, AccountOrder, Rejected
 from kisnb.simulator.market import Market
 from kisnb.simulator.personas import Persona, Refusal
-from kisnb.simulator.quotations import Blocks
+from kisnb.simulator.replies import Blocks, Page, page_of
 from kisnb.terms import OrderKind, Side, Venue
 
-_Row = TypeVar("_Row")
 _KINDS = {code: kind for kind, code in ORD_DVSN.items()}
 
 
@@ -51,13 +50,6 @@ class Told(NamedTuple):
 
     order: AccountOrder
     notice: Notice | None
-
-
-class Page(NamedTuple):
-    """One page of a reply: its blocks, and where the next begins (0: this is the last)."""
-
-    blocks: Blocks
-    next_row: int
 
 
 class Brokerage:
@@ -202,7 +194,7 @@ class Brokerage:
 
     def inquire_balance(self, first: int) -> Page:
         statement = self.statement()
-        holdings, next_row = _page(statement.holdings, first, self._persona.balance_page)
+        holdings, next_row = page_of(statement.holdings, first, self._persona.balance_page)
         account = self.account
         rows = []
         for holding in holdings:
@@ -233,7 +225,7 @@ class Brokerage:
     def inquire_daily_ccld(self, params: Mapping[str, str], first: int) -> Page:
         """Newest first, requests to cancel included."""
         wanted = [order for order in reversed(self.account.orders.values()) if self._asked_for(order, params)]
-        orders, next_row = _page(wanted, first, self._persona.orders_page)
+        orders, next_row = page_of(wanted, first, self._persona.orders_page)
         rows: list[dict[str, object]] = [
             order_row(self._row(o), o.item.name) | {"tot_ccld_amt": o.value} for o in orders
         ]
@@ -305,9 +297,3 @@ def _whole(params: Mapping[str, str], name: str) -> int:
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise ApiError(f"ERROR : INPUT INVALID_CHECK_FIELD [{name}]", msg_cd="OPSQ2001")
     return int(text or 0)
-
-
-def _page(rows: Sequence[_Row], first: int, size: int) -> tuple[Sequence[_Row], int]:
-    """The rows from ``first`` on, and where the next page begins; 0 when there is none."""
-    end = first + size
-    return rows[first:end], end if end < len(rows) else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -35,7 +35,7 @@ from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market_day import Schedule, ScriptedDay
+from kisnb.simulator.market_day import Schedule, ScriptedDay, Trade
 from kisnb.simulator.venue_day import VenueDay
 from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 
@@ -73,6 +73,7 @@ class Market:
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
         self._tapes: dict[str, deque[Traded]] = {}
+        self._trades: dict[str, list[Trade]] = {}
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
@@ -85,6 +86,7 @@ class Market:
             return
         item = self.universe.get(code)
         self._tapes[code] = deque(self._printed(code, TAPE_LENGTH), maxlen=TAPE_LENGTH)
+        self._trades[code] = self._passed(code)
         for venue in self.venues(code):
             listing = self.exchange.listing(code, venue)
             day = self._day(code, venue)
@@ -216,6 +218,15 @@ class Market:
         wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
         return wanted[max(0, len(wanted) - n) :]
 
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+        """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
+        said = self._trades[code] if code in self._tapes else self._passed(code)
+        return said if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+
+    def _passed(self, code: str) -> list[Trade]:
+        schedule = self.plan.schedule(code)
+        return list(schedule.trades[: schedule.passed(self.now)])
+
     def _act(self, t: Ns) -> list[Happening]:
         _, code, venue = heapq.heappop(self._due)
         background = self._active[code, venue]
@@ -258,6 +269,8 @@ class Market:
         for happening in said:
             if isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
+                trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
+                self._trades[happening.code].append(trade)
         return said
 
     def _day(self, code: str, venue: Venue) -> VenueDay:

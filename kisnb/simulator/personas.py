@@ -33,6 +33,7 @@ Reason: TypeAlias = Literal[
     "halted",
     "kind",
     "venue",
+    "no price",
     "low price",
     "no price",
     "no order",

@@ -198,7 +198,9 @@ def test_a_frame_that_is_late_dies_with_its_socket() -> None:
 
 def test_acks_pings_and_trades_can_go_wrong_each_by_itself() -> None:
     one = faulty(
-        Fault("ack", "duplicate"), Fault("ping", "drop", times=99), Fault("frame", "drop", tr_id="H0STCNT0", times=99)
+        Fault("ack", "duplicate"),
+        Fault("ping", "drop", times=99),
+        Fault("frame", "drop", tr_id="H0STCNT0", times=9_999),
     )
     one.core.pings = True
     one.subscribe("H0STCNT0", HYNIX)

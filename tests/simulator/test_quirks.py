@@ -10,6 +10,7 @@ from kisnb.clock import DAY as ONE_DAY
 from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import BadInput
 from kisnb.kis import control_frames, frames
+from kisnb.kis.market_frames import decode_ticks
 from kisnb.simulator.personas import LIVE
 from kisnb.simulator.quirks import QUIRKS, read_quirks, with_quirks
 
@@ -176,7 +177,7 @@ def test_a_client_reads_the_narrow_notices_and_the_old_columns_too() -> None:
     one.subscribe(*NOTICES)
     one.subscribe("H0STCNT0", SAMSUNG)
     one.advance("09:01:00")
-    (tick,) = frames.decode_ticks(frames.parse(one.taken()[0]), 0)
+    (tick,) = decode_ticks(frames.parse(one.taken()[0]), 0)
     assert (tick.price, tick.qty) == (71_100, 10)
 
 
