@@ -10,15 +10,20 @@ from typing import NamedTuple
 from kisnb.clock import MINUTE, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
+from kisnb.exchange.happenings import Interrupted
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.simulator.daily_plan import Dated
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import Trade
-from kisnb.terms import Side, Venue
+from kisnb.terms import Phase, Side, Venue
 
 USUAL_DAYS, KEPT_DAYS = 260, 1_500
 """Trading days of history: what most replies need, and how far one can reach back."""
+
+
+VI_KINDS = {"static VI": "1", "dynamic VI": "2", "static and dynamic VI": "3"}
+"""vi_kind_code."""
 
 
 class Sums(NamedTuple):
@@ -140,23 +145,31 @@ class MarketView:
         return ([today] if today else []) + list(self.past(code, n - bool(today)))
 
     def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
-        """The last auction's match; nothing before the day's first."""
-        match = next((trade for trade in reversed(self.trades(code, venue)) if trade.side is None), None)
-        if match is None:
+        """What the call auction under way would trade, else the last auction's match; nothing before the first."""
+        price, qty = self._expected(code, venue)
+        if not qty:
             return {}
-        change = match.price - self.item(code).base
+        change = price - self.item(code).base
         return {
-            "antc_cnpr": match.price,
-            "antc_vol": match.qty,
+            "antc_cnpr": price,
+            "antc_vol": qty,
             "antc_cntg_vrss": change,
             "antc_cntg_vrss_sign": "2" if change > 0 else "5" if change < 0 else "3",
             "antc_cntg_prdy_ctrt": change / self.item(code).base * 100,
-            "antc_tr_pbmn": match.price * match.qty,
+            "antc_tr_pbmn": price * qty,
         }
 
-    def interruptions(self) -> list[dict[str, object]]:
-        """The volatility interruptions of the day as KIS lists them, oldest first."""
-        return []
+    def _expected(self, code: str, venue: Venue) -> tuple[int, int]:
+        at = Venue.KRX if venue is Venue.SOR else venue
+        if self.market.exchange.phase(code, at) is Phase.AUCTION:
+            self.market.activate(code)
+            return self.market.exchange.listing(code, at).expected()
+        match = next((trade for trade in reversed(self.trades(code, venue)) if trade.side is None), None)
+        return (match.price, match.qty) if match else (0, 0)
+
+    def interruptions(self) -> list[Interrupted]:
+        """KRX's volatility interruptions of the day, oldest first."""
+        return [one for one in self.market.interruptions if one.why in VI_KINDS and one.venue is Venue.KRX]
 
     def touch(self, item: Instrument, trade: Trade) -> tuple[int, int]:
         """Best ask and bid around a trade: the taker met one side, the other stands a spread away."""
