@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from kisnb.clock import Activity, Clock
+from kisnb.clock import Activity, Clock, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
 from kisnb.events import Depth, Event, Quote
 from kisnb.kis.account_messages import balance_params, orderable_params, read_account
@@ -19,6 +19,7 @@ from kisnb.kis.limiter import Lane
 from kisnb.kis.messages import encode_params
 from kisnb.kis.order_messages import (
     cancel_body,
+    day_orders_api,
     day_orders_params,
     order_api,
     order_body,
@@ -178,7 +179,8 @@ class KisBroker:
         """All orders of a day, newest first. Raises KisError when not even the first page came."""
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
         params = day_orders_params(day, self._account, venue)
-        pages, complete = await self._rest.read_pages(APIS["inquire_daily_ccld"], params)
+        api = day_orders_api(day, kst_day(self._clock.now()))
+        pages, complete = await self._rest.read_pages(api, params)
         return OrderPage(tuple(read_order(row) for page in pages for row in page.rows("output1")), complete)
 
     async def account(self) -> Account:
