@@ -14,7 +14,8 @@ from kisnb.desk.address import desk_folder, lock_or_fail
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import Journal
+from kisnb.desk.journal import Journal, JournalLost
+from kisnb.desk.protocol import Hello
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimAddress,
@@ -25,7 +26,8 @@ from kisnb.desk.simulator_process import (
     sim_folder,
     start_simulator,
 )
-from kisnb.errors import LinkLost
+from kisnb.desk.supervisor import RESTART
+from kisnb.errors import ConfigError, LinkLost
 from kisnb.events import Event
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
@@ -37,12 +39,12 @@ from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore, State
 from kisnb.trading.desk_port import Snapshot
-from kisnb.trading.journal_rows import RouteDecided
 from kisnb.trading.risk import Limits, Rules
 
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
 LOOK_SECONDS = 5.0
+SIMULATOR_GONE = ("the simulator is gone, and its desk with it", "begin a new day with %kis open sim")
 READ_ONLY = "orders go to the simulator: %kis open sim"
 
 log = logging.getLogger(__name__)
@@ -73,8 +75,15 @@ class BuiltDesk:
         self._host = host
         self._connected = connected
         self._conducting: asyncio.Task[None] | None = None
+        self._status = 0
 
-    async def run(self) -> None:
+    def stop(self) -> None:
+        """End for good: sessions are told so."""
+        self.server.farewell = ("the desk was stopped", "open it again with %kis open")
+        self.server.closing.set()
+
+    async def run(self) -> int:
+        """Returns the exit status for the supervisor: 0 for good, RESTART to be started again at once."""
         conductor = self.server.conductor
         if conductor is not None:
             self._conducting = asyncio.create_task(conductor.run(), name="conductor")
@@ -84,11 +93,26 @@ class BuiltDesk:
             try:
                 await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
             except TimeoutError:
+                self.server.sweep()
+                self._look_after_journal()
                 await self._look_after_simulator()
+        return self._status
+
+    def _look_after_journal(self) -> None:
+        """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
+        try:
+            self._host.journal.check()
+        except JournalLost as e:
+            self._host.break_off(e)
+            return
+        if self._host.broken:
+            self._status = RESTART
+            self.server.closing.set()
 
     def _conducted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the conductor failed", exc_info=error)
+        self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
     async def _look_after_simulator(self) -> None:
@@ -104,6 +128,7 @@ class BuiltDesk:
             await control.stop()
         except LinkLost as e:
             self.server.publish(LinkWasLost(self._connected.clock.now(), str(e)))
+        self.server.farewell = SIMULATOR_GONE
         self.server.closing.set()
 
     async def close(self) -> None:
@@ -117,10 +142,13 @@ class BuiltDesk:
         self._connected.lock.close()
 
 
-async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str) -> BuiltDesk:
-    """Connect, fold the journal, be ready for sessions. Raises KisnbError with the cure."""
+async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool, secret: str) -> BuiltDesk:
+    """Connect, fold the journal, be ready for sessions; ``again`` goes on with the day of a desk that died.
+
+    Raises KisnbError with the cure.
+    """
     config = load_config()
-    connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode))
+    connected = await (_simulated(config, day, fresh=fresh, again=again) if mode is Mode.SIM else _real(config, mode))
     now = connected.clock.now()
     universe = Universe.load(data_dir(), kst_day(now))
     journal = Journal(connected.folder / "journal.sqlite")
@@ -128,7 +156,9 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str)
     core = DeskCore(Rules(universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
     speed = config.speed if mode is Mode.SIM else 1.0
 
-    def snapshot(seq: int) -> Snapshot:
+    def snapshot(seq: int, hello: Hello) -> Snapshot:
+        run = connected.address.run if connected.address else connected.folder.name
+        first, rows = journal.told_after(hello.told if hello.run == run else 0)
         return Snapshot(
             seq,
             connected.clock.now(),
@@ -136,11 +166,14 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str)
             connected.scope,
             connected.label,
             connected.clock.speed if isinstance(connected.clock, SimulatedClock) else 1.0,
-            connected.address.run if connected.address else "",
+            run,
             connected.broker.capabilities,
             limits,
-            tuple(row for row in journal.rows() if not isinstance(row, RouteDecided)),
             core.state.halt,
+            first,
+            journal.told,
+            rows,
+            server.leases.all(),
         )
 
     def publish(event: Event) -> None:
@@ -155,7 +188,6 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str)
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_rest = server.rested
-    host.on_broken = server.closing.set
     take = host.take
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
@@ -172,7 +204,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     host.start()
 
 
-async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Connected:
+async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: bool) -> Connected:
     state = state_dir()
     address = find_simulator(state)
     if address is not None:
@@ -189,6 +221,8 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
         finally:
             await control.close()
     if address is None:
+        if again:
+            raise ConfigError(*SIMULATOR_GONE)
         address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed)
     control = Control(address.control)
     now = (await control.state(None)).now

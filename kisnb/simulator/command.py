@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
     parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
+    parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
     return parser
 
@@ -70,6 +71,8 @@ def _serve(options: argparse.Namespace) -> int:
     keys = made_up()
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start)
+    if options.check:
+        return 0
     import asyncio
 
     return asyncio.run(_run(core, named, speed, keys, options))

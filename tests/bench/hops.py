@@ -22,6 +22,7 @@ from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
+from kisnb.desk.protocol import Hello
 from kisnb.desk.server import DeskServer
 from kisnb.events import Event, Notice, Tick
 from kisnb.kis import frames
@@ -101,8 +102,10 @@ async def _desk(pipe: Connection, folder: Path) -> None:
 
     host = DeskHost(core, TimedJournal(), wire, clock, Activity(), lambda e: server.publish(e))  # type: ignore[arg-type]
 
-    def snapshot(seq: int) -> Snapshot:
-        return Snapshot(seq, clock.now(), Mode.LIVE, "x", "bench", 1.0, "", wire.capabilities, Limits(), (), "active")
+    def snapshot(seq: int, _hello: Hello) -> Snapshot:
+        return Snapshot(
+            seq, clock.now(), Mode.LIVE, "x", "bench", 1.0, "", wire.capabilities, Limits(), "active", 0, 0, b"[]"
+        )
 
     server = DeskServer(host, "secret", snapshot, 1.0)
     await server.listen(folder / "desk.sock")
