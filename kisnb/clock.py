@@ -21,7 +21,7 @@ SECOND: Ns = 1_000_000_000
 MINUTE: Ns = 60 * SECOND
 DAY: Ns = 24 * 60 * MINUTE
 KST = timezone(timedelta(hours=9), "KST")
-_KST_SHIFT: Ns = 9 * 60 * MINUTE
+KST_SHIFT: Ns = 9 * 60 * MINUTE
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -129,17 +129,17 @@ class Activity:
 def kst(day: date, at: time | int) -> Ns:
     """The moment ``at`` (a time, or seconds since midnight) of a Korean day."""
     seconds = at if isinstance(at, int) else at.hour * 3600 + at.minute * 60 + at.second
-    return (day.toordinal() - _EPOCH_ORDINAL) * DAY - _KST_SHIFT + seconds * SECOND
+    return (day.toordinal() - _EPOCH_ORDINAL) * DAY - KST_SHIFT + seconds * SECOND
 
 
 def kst_day(now: Ns) -> date:
     """The Korean date of a moment."""
-    return date.fromordinal((now + _KST_SHIFT) // DAY + _EPOCH_ORDINAL)
+    return date.fromordinal((now + KST_SHIFT) // DAY + _EPOCH_ORDINAL)
 
 
 def kst_seconds(now: Ns) -> int:
     """Whole seconds since Korean midnight."""
-    return (now + _KST_SHIFT) % DAY // SECOND
+    return (now + KST_SHIFT) % DAY // SECOND
 
 
 def kst_datetime(now: Ns) -> datetime:

@@ -57,6 +57,47 @@ class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):
     received: Ns = 0
 
 
+class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """What a call auction would match now (예상체결): price in won, shares; 0 where nothing would."""
+
+    code: str
+    venue: Venue
+    price: int
+    qty: int
+    ask: int
+    bid: int
+    received: Ns = 0
+
+
+class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The market's operation for one stock changed (장운영정보): a session's step, a halt, VI on or off."""
+
+    code: str
+    venue: Venue
+    operation: str
+    """KIS's MKOP_CLS_CODE, such as 112 for the open; what is not documented passes as it came."""
+    halted: bool
+    reason: str
+    """Why trading is halted, in KIS's words."""
+    vi: bool
+    """A volatility interruption is on."""
+    received: Ns = 0
+
+
+class ProgramTrades(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Program trades of one stock, accumulated over the venue's day: shares and won."""
+
+    code: str
+    venue: Venue
+    sold: int
+    sold_value: int
+    bought: int
+    bought_value: int
+    net: int
+    net_value: int
+    received: Ns = 0
+
+
 class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The current price of a stock (주식현재가): won and shares."""
 
@@ -252,12 +293,14 @@ class LinkUp(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Trades are missing between ``since`` and ``t``."""
+    """Trades of a venue are missing between ``since`` and ``t``."""
 
     code: str
     since: Ns
     missing: int
     """Shares; 0 when it cannot be told."""
+    venue: Venue = Venue.KRX
+    """Whose trades; SOR stands for KRX and NXT together."""
 
 
 class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -323,7 +366,7 @@ OrderFact: TypeAlias = (
     | Cancelled
     | Expired
 )
-MarketFact: TypeAlias = Tick | Depth | Quote
+MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
 DeskFact: TypeAlias = (
     IntentRepeated

@@ -15,10 +15,8 @@ from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal, JournalLost
-from kisnb.desk.protocol import Hello
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
-    SimAddress,
     SimulatedDay,
     check_same_day,
     find_simulator,
@@ -26,6 +24,7 @@ from kisnb.desk.simulator_process import (
     sim_folder,
     start_simulator,
 )
+from kisnb.desk.snapshot import DeskName
 from kisnb.desk.supervisor import RESTART
 from kisnb.errors import ConfigError, LinkLost
 from kisnb.events import Event
@@ -33,12 +32,12 @@ from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore, State
-from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.risk import Limits, Rules
 
 ALONE_SECONDS = 600.0
@@ -56,11 +55,9 @@ class Connected(NamedTuple):
     broker: KisBroker
     clock: Clock
     activity: Activity
-    scope: str
-    label: str
+    name: DeskName
     folder: Path
     control: Control | None
-    address: SimAddress | None
     lock: IO[bytes]
     """Held as long as the desk uses the appkey."""
 
@@ -71,7 +68,7 @@ class BuiltDesk:
     def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str) -> None:
         self.server = server
         self.secret = secret
-        self.label = connected.label
+        self.label = connected.name.label
         self._host = host
         self._connected = connected
         self._conducting: asyncio.Task[None] | None = None
@@ -147,6 +144,7 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool,
 
     Raises KisnbError with the cure.
     """
+    calendar.use_local()
     config = load_config()
     connected = await (_simulated(config, day, fresh=fresh, again=again) if mode is Mode.SIM else _real(config, mode))
     now = connected.clock.now()
@@ -156,31 +154,11 @@ async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool,
     core = DeskCore(Rules(universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
     speed = config.speed if mode is Mode.SIM else 1.0
 
-    def snapshot(seq: int, hello: Hello) -> Snapshot:
-        run = connected.address.run if connected.address else connected.folder.name
-        first, rows = journal.told_after(hello.told if hello.run == run else 0)
-        return Snapshot(
-            seq,
-            connected.clock.now(),
-            mode,
-            connected.scope,
-            connected.label,
-            connected.clock.speed if isinstance(connected.clock, SimulatedClock) else 1.0,
-            run,
-            connected.broker.capabilities,
-            limits,
-            core.state.halt,
-            first,
-            journal.told,
-            rows,
-            server.leases.all(),
-        )
-
     def publish(event: Event) -> None:
         server.publish(event)
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
-    server = DeskServer(host, secret, snapshot, speed)
+    server = DeskServer(host, connected.name, secret, speed)
     await _begin(server, host, connected, speed)
     return BuiltDesk(server, host, connected, secret)
 
@@ -238,9 +216,8 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: b
         cache=folder,
         timeout=config.order_timeout,
     )
-    return Connected(
-        broker, clock, activity, f"{address.run}:{kst_day(now)}", address.label, folder, control, address, lock
-    )
+    name = DeskName(Mode.SIM, address.label, address.run)
+    return Connected(broker, clock, activity, name, folder, control, lock)
 
 
 async def _real(config: Config, mode: Mode) -> Connected:
@@ -261,7 +238,7 @@ async def _real(config: Config, mode: Mode) -> Connected:
         can_order=False,
         why_not=READ_ONLY,
     )
-    return Connected(broker, clock, activity, f"{account}:{kst_day(clock.now())}", str(mode), folder, None, None, lock)
+    return Connected(broker, clock, activity, DeskName(mode, str(mode), account), folder, None, lock)
 
 
 def lock_appkey(credentials: Credentials) -> IO[bytes]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
@@ -30,6 +28,7 @@ from kisnb.desk.protocol import (
     length_of,
     pack,
 )
+from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
 from kisnb.orders import Intent, Order, OrderState, Want
@@ -60,11 +59,8 @@ from kisnb.trading.commands import (
     Submit,
     WatchCodes,
 )
-from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.order_book import UNDECIDED
 
-Snap: TypeAlias = Callable[[int, Hello], Snapshot]
-"""Gives the desk as of an event for a session that says what it has already."""
 HELLO_SECONDS = 5.0
 """Wall time that a connection may take to say who it is."""
 
@@ -75,7 +71,7 @@ STRANGER = Refused("the desk does not know this session", "open the desk again w
 class DeskServer:
     """Listens on a Unix socket; one connection per session."""
 
-    def __init__(self, host: DeskHost, secret: str, snapshot: Snap, speed: float) -> None:
+    def __init__(self, host: DeskHost, name: DeskName, secret: str, speed: float) -> None:
         self.host = host
         self.seq = 0
         self.connections: list[Connection] = []
@@ -86,7 +82,7 @@ class DeskServer:
         """What sessions are told when the desk ends, with the cure; without it they wait for the next desk."""
         self.left_alone_at = asyncio.get_running_loop().time()
         self._secret = secret
-        self._snapshot = snapshot
+        self._name = name
         self._speed = speed
         self._batch: list[Event] = []
         self._server: asyncio.Server | None = None
@@ -187,7 +183,7 @@ class DeskServer:
             with suppress(DeskBusy):
                 self._lease(connection, agent)
         self._flush()
-        connection.send(pack(self._snapshot(self.seq, hello)))
+        connection.send(pack(snapshot(self.host, self._name, self.leases.all(), self.seq, hello)))
         self.connections.append(connection)
         return connection
 

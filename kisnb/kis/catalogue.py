@@ -1,19 +1,67 @@
-"""The KIS APIs that kisnb speaks: path, TR ids, parameters. Client and simulator read this one table."""
+"""The REST APIs of KIS: paths, TR ids, parameters and replies. Client and simulator read this one table.
+
+What KIS documents stands in ``catalogue.json``, one API a line, read when a call is first looked up; the source is the
+workbook of KIS's developer portal of 2026-02-21. What is known beyond it stands here: which fields tell the rows of a
+paged reply apart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from kisnb.terms import Mode
 
+OAUTH = "/oauth2"
 
-class Api(msgspec.Struct, frozen=True):
-    """One API. Parameter names are exactly as on the wire; ``optional`` is what KIS lets out."""
+FieldKind: TypeAlias = Literal["t", "n", "d"]
+"""Text, whole number, decimal number; on the wire all are strings."""
+_NOTHING: dict[FieldKind, str] = {"t": "", "n": "0", "d": "0.00"}
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True):
+    """One field of a reply; the name is in the case of the wire, label and note are KIS's Korean ones."""
 
     name: str
+    kind: FieldKind
+    label: str
+    note: str = ""
+
+
+class Param(msgspec.Struct, frozen=True, array_like=True):
+    """One parameter of a request; the name is exactly as on the wire."""
+
+    name: str
+    required: bool
+    label: str
+    note: str = ""
+
+
+class Block(msgspec.Struct, frozen=True, array_like=True):
+    """One ``output`` of a reply: an object, or an array of them."""
+
+    name: str
+    shape: Literal["object", "array"]
+    fields: tuple[Field, ...]
+    also: str = ""
+    """Another name that KIS's documentation and examples give it."""
+
+    @property
+    def empty(self) -> dict[str, str]:
+        """Every field with what KIS sends when there is nothing to say: ``"0"`` for numbers, ``""`` for texts."""
+        return {field.name: _NOTHING[field.kind] for field in self.fields}
+
+
+class Api(msgspec.Struct, frozen=True):
+    """One call. Parameter names are exactly as on the wire; ``optional`` is what KIS lets out."""
+
+    name: str
+    title: str
+    """KIS's Korean name."""
     method: Literal["GET", "POST"]
     path: str
     tr_live: str
@@ -22,15 +70,33 @@ class Api(msgspec.Struct, frozen=True):
     """Empty, too, for what the paper host does not offer."""
     params: tuple[str, ...]
     optional: frozenset[str]
-    is_order: bool = False
+    documented: tuple[Param, ...]
+    """The parameters with their labels."""
+    blocks: tuple[Block, ...]
+    msg_cd: str
+    msg1: str
+    """Code and text of success; ``rt_cd`` alone decides."""
+    is_order: bool
     """Moves money: sent once, never again."""
-    row_key: tuple[str, ...] = ()
-    """Of a paged reply: the fields of ``row_block`` that tell its rows apart."""
-    row_block: str = "output1"
+    ctx: tuple[str, ...]
+    """The parameters that carry the keys of the next page: search condition, then position."""
+    tr_cont: bool
+    """The header ``tr_cont`` tells that more follows."""
+    row_key: tuple[str, ...]
+    """Of a paged reply: the fields of ``row_block`` that tell its rows apart; none: all of them."""
+    row_block: str
 
     @property
     def paged(self) -> bool:
-        return bool(self.row_key)
+        """Further pages are asked for with the keys of the last one."""
+        return bool(self.ctx)
+
+    def block(self, name: str) -> Block:
+        """Raises KeyError when the reply has none of this name."""
+        for block in self.blocks:
+            if block.name == name:
+                return block
+        raise KeyError(f"{self.name} has no {name}")
 
     @property
     def post(self) -> bool:
@@ -41,124 +107,100 @@ class Api(msgspec.Struct, frozen=True):
         return self.tr_paper if persona is Mode.PAPER else self.tr_live
 
 
-OAUTH = "/oauth2"
-QUOTATIONS = "/uapi/domestic-stock/v1/quotations"
-TRADING = "/uapi/domestic-stock/v1/trading"
-
-
-def _api(
-    name: str,
-    path: str,
-    trs: tuple[str, str],
-    params: str,
-    *,
-    post: bool = False,
-    is_order: bool = False,
-    row_key: str = "",
-    row_block: str = "output1",
-) -> Api:
-    """``params`` and ``row_key`` as one text of names; a question mark marks what may be left out."""
-    words = params.split()
-    return Api(
-        name,
-        "POST" if post else "GET",
-        path,
-        *trs,
-        params=tuple(w.rstrip("?") for w in words),
-        optional=frozenset(w[:-1] for w in words if w.endswith("?")),
-        is_order=is_order,
-        row_key=tuple(row_key.split()),
-        row_block=row_block,
-    )
-
-
-_QUOTE_PARAMS = "FID_COND_MRKT_DIV_CODE FID_INPUT_ISCD"
-_ORDER_PARAMS = "CANO ACNT_PRDT_CD PDNO SLL_TYPE? ORD_DVSN ORD_QTY ORD_UNPR CNDT_PRIC? EXCG_ID_DVSN_CD?"
-
-
-def _table(apis: Iterable[Api]) -> dict[str, Api]:
-    return {api.name: api for api in apis}
-
-
-APIS: dict[str, Api] = _table(
-    (
-        _api("token", f"{OAUTH}/tokenP", ("", ""), "grant_type appkey appsecret", post=True),
-        _api("revoke_token", f"{OAUTH}/revokeP", ("", ""), "appkey appsecret token", post=True),
-        _api("approval", f"{OAUTH}/Approval", ("", ""), "grant_type appkey secretkey", post=True),
-        _api("inquire_price", f"{QUOTATIONS}/inquire-price", ("FHKST01010100", "FHKST01010100"), _QUOTE_PARAMS),
-        _api(
-            "inquire_asking_price_exp_ccn",
-            f"{QUOTATIONS}/inquire-asking-price-exp-ccn",
-            ("FHKST01010200", "FHKST01010200"),
-            _QUOTE_PARAMS,
-        ),
-        _api("inquire_ccnl", f"{QUOTATIONS}/inquire-ccnl", ("FHKST01010300", "FHKST01010300"), _QUOTE_PARAMS),
-        _api(
-            "volume_rank",
-            f"{QUOTATIONS}/volume-rank",
-            ("FHPST01710000", ""),
-            "FID_COND_MRKT_DIV_CODE FID_COND_SCR_DIV_CODE FID_INPUT_ISCD FID_DIV_CLS_CODE FID_BLNG_CLS_CODE"
-            " FID_TRGT_CLS_CODE FID_TRGT_EXLS_CLS_CODE FID_INPUT_PRICE_1 FID_INPUT_PRICE_2 FID_VOL_CNT FID_INPUT_DATE_1",
-        ),
-        _api(
-            "order_cash_sell",
-            f"{TRADING}/order-cash",
-            ("TTTC0011U", "VTTC0011U"),
-            _ORDER_PARAMS,
-            post=True,
-            is_order=True,
-        ),
-        _api(
-            "order_cash_buy",
-            f"{TRADING}/order-cash",
-            ("TTTC0012U", "VTTC0012U"),
-            _ORDER_PARAMS,
-            post=True,
-            is_order=True,
-        ),
-        _api(
-            "order_rvsecncl",
-            f"{TRADING}/order-rvsecncl",
-            ("TTTC0013U", "VTTC0013U"),
-            "CANO ACNT_PRDT_CD KRX_FWDG_ORD_ORGNO ORGN_ODNO ORD_DVSN RVSE_CNCL_DVSN_CD ORD_QTY ORD_UNPR QTY_ALL_ORD_YN"
-            " CNDT_PRIC? EXCG_ID_DVSN_CD?",
-            post=True,
-            is_order=True,
-        ),
-        _api(
-            "inquire_balance",
-            f"{TRADING}/inquire-balance",
-            ("TTTC8434R", "VTTC8434R"),
-            "CANO ACNT_PRDT_CD AFHR_FLPR_YN OFL_YN? INQR_DVSN UNPR_DVSN FUND_STTL_ICLD_YN FNCG_AMT_AUTO_RDPT_YN PRCS_DVSN"
-            " CTX_AREA_FK100? CTX_AREA_NK100?",
-            row_key="pdno trad_dvsn_name loan_dt",
-        ),
-        _api(
-            "inquire_psbl_order",
-            f"{TRADING}/inquire-psbl-order",
-            ("TTTC8908R", "VTTC8908R"),
-            "CANO ACNT_PRDT_CD PDNO ORD_UNPR ORD_DVSN CMA_EVLU_AMT_ICLD_YN OVRS_ICLD_YN",
-        ),
-        _api(
-            "inquire_daily_ccld",
-            f"{TRADING}/inquire-daily-ccld",
-            ("TTTC0081R", "VTTC0081R"),
-            "CANO ACNT_PRDT_CD INQR_STRT_DT INQR_END_DT SLL_BUY_DVSN_CD PDNO? ORD_GNO_BRNO ODNO? CCLD_DVSN INQR_DVSN"
-            " INQR_DVSN_1 INQR_DVSN_3 EXCG_ID_DVSN_CD CTX_AREA_FK100 CTX_AREA_NK100",
-            row_key="ord_dt ord_gno_brno odno",
-        ),
-    )
-)
-
-_BY_CALL: dict[tuple[str, str, str], Api] = {
-    (api.method, api.path, tr): api
-    for api in APIS.values()
-    for tr in (api.tr_live, api.tr_paper)
-    if tr or not api.tr_live
+ROW_KEYS: dict[str, tuple[str, ...]] = {
+    "inquire_balance": ("pdno", "trad_dvsn_name", "loan_dt"),
+    "inquire_balance_rlz_pl": ("pdno", "trad_dvsn_name", "loan_dt"),
+    "inquire_daily_ccld": ("ord_dt", "ord_gno_brno", "odno"),
+    "inquire_daily_ccld_old": ("ord_dt", "ord_gno_brno", "odno"),
+    "inquire_psbl_rvsecncl": ("ord_gno_brno", "odno"),
+    "order_resv_ccnl": ("rsvn_ord_seq",),
+    "inquire_period_profit": ("trad_dt",),
+    "chk_holiday": ("bass_dt",),
 }
-PATHS = frozenset((api.method, api.path) for api in APIS.values())
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A line of the file: an API, and the calls that share it, each with the end of its name and its TR ids."""
+
+    name: str
+    title: str
+    group: str
+    method: Literal["GET", "POST"]
+    path: str
+    calls: tuple[tuple[str, str, str], ...]
+    params: tuple[Param, ...]
+    blocks: tuple[Block, ...]
+    tr_cont: bool = False
+    ctx: tuple[str, ...] = ()
+    ok: tuple[str, str] = ("", "")
+
+    def apis(self) -> Iterator[Api]:
+        rows = next((b.name for b in self.blocks if b.shape == "array"), "")
+        for ending, live, paper in self.calls:
+            name = self.name + ending
+            yield Api(
+                name,
+                self.title,
+                self.method,
+                self.path,
+                live,
+                paper,
+                tuple(p.name for p in self.params),
+                frozenset(p.name for p in self.params if not p.required),
+                self.params,
+                self.blocks,
+                *self.ok,
+                self.method == "POST" and self.path.startswith("/uapi") and "/trading/" in self.path,
+                self.ctx,
+                self.tr_cont,
+                ROW_KEYS.get(name, ()),
+                rows,
+            )
+
+
+@cache
+def _by_name() -> dict[str, Api]:
+    text = resources.files(__package__).joinpath("catalogue.json").read_bytes()
+    entries = msgspec.json.decode(text, type=tuple[_Entry, ...])
+    return {api.name: api for entry in entries for api in entry.apis()}
+
+
+class Catalogue(Mapping[str, Api]):
+    """All calls by name, read from the file on first use."""
+
+    def __getitem__(self, name: str) -> Api:
+        return _by_name()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_by_name())
+
+    def __len__(self) -> int:
+        return len(_by_name())
+
+
+APIS = Catalogue()
+
+
+@cache
+def _by_call() -> dict[tuple[str, str, str], Api]:
+    return {
+        (api.method, api.path, tr): api
+        for api in APIS.values()
+        for tr in (api.tr_live, api.tr_paper)
+        if tr or not api.tr_live
+    }
+
+
+@cache
+def _paths() -> frozenset[tuple[str, str]]:
+    return frozenset((api.method, api.path) for api in APIS.values())
 
 
 def find(method: str, path: str, tr_id: str) -> Api | None:
     """The API of a request as it stands on the wire; None when nothing is known by this method, path and TR id."""
-    return _BY_CALL.get((method, path, "" if path.startswith(OAUTH) else tr_id))
+    return _by_call().get((method, path, "" if path.startswith(OAUTH) else tr_id))
+
+
+def known_path(method: str, path: str) -> bool:
+    """Whether any call goes there."""
+    return (method, path) in _paths()

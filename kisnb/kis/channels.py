@@ -1,29 +1,101 @@
 """The channels of the stream by venue, and which venue's channel a stock is followed on.
 
-KIS sends trades and books three times: of KRX, of NXT, and of both unified (here ``Venue.SOR``, as the smart order
-router sees them). The unified channel says nothing about a stock that NXT does not list, all day long; KRX's own
-carries every stock, in the after-market since 2026-09-14 too. Source: KIS's documentation of the channels and a
-client's measurements of 2026-09-14.
+KIS sends each kind three times: of KRX, of NXT, and of both unified (here ``Venue.SOR``, as the smart order router sees
+them). The unified channel says nothing about a stock that NXT does not list, all day long; KRX's own carries every
+stock, in the after-market since 2026-09-14 too. Source: KIS's documentation of the channels and a client's measurements
+of 2026-09-14.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from kisnb.clock import DAY, MINUTE, Ns, kst_day
+from kisnb.market import sessions
 from kisnb.terms import SessionId, Venue
 
-TRADE_TRS = {Venue.KRX: "H0STCNT0", Venue.NXT: "H0NXCNT0", Venue.SOR: "H0UNCNT0"}
-BOOK_TRS = {Venue.KRX: "H0STASP0", Venue.NXT: "H0NXASP0", Venue.SOR: "H0UNASP0"}
-TRADES_OF = {tr_id: venue for venue, tr_id in TRADE_TRS.items()}
-"""Venue of a trade channel."""
-BOOKS_OF = {tr_id: venue for venue, tr_id in BOOK_TRS.items()}
-"""Venue of a book channel."""
+
+def _trs(kind: str) -> dict[Venue, str]:
+    return {Venue.KRX: f"H0ST{kind}", Venue.NXT: f"H0NX{kind}", Venue.SOR: f"H0UN{kind}"}
+
+
+def _venues(trs: dict[Venue, str]) -> dict[str, Venue]:
+    return {tr_id: venue for venue, tr_id in trs.items()}
+
+
+TRADE_TRS, BOOK_TRS = _trs("CNT0"), _trs("ASP0")
+EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS = _trs("ANC0"), _trs("MKO0"), _trs("PGM0")
+TRADES_OF, BOOKS_OF = _venues(TRADE_TRS), _venues(BOOK_TRS)
+"""Venue of a trade channel, and of a book channel."""
+TRS_OF_CHANNEL = {
+    "ticks": TRADE_TRS,
+    "depth": BOOK_TRS,
+    "expected": EXPECTED_TRS,
+    "operation": OPERATION_TRS,
+    "programs": PROGRAM_TRS,
+}
+"""TR ids by the channel's name in a ``Want``; exec notices have one of their own."""
+VENUE_OF_TR = {tr_id: venue for trs in TRS_OF_CHANNEL.values() for venue, tr_id in trs.items()}
+
+
+LEAD: Ns = MINUTE
+"""So long before trading begins the channel is changed, so that the first trade is not missed."""
+_DAYS_AHEAD = 10
 
 
 def feed_venue(session_id: SessionId, *, nxt_listed: bool) -> Venue:
     """The venue whose channel shows how a stock trades in a session.
 
-    NXT alone before KRX opens, both unified afterwards (KRX has an after-market of its own since 2026-09-14); KRX for
-    a stock that NXT does not list, and when nothing trades.
+    NXT alone before KRX opens; KRX in its regular session, whose prices are the official ones; both unified afterwards,
+    for KRX has an after-market of its own since 2026-09-14. KRX for a stock that NXT does not list, and when nothing
+    trades.
     """
-    if not nxt_listed or session_id is SessionId.KR_OFF:
+    if not nxt_listed:
         return Venue.KRX
-    return Venue.NXT if session_id is SessionId.NXT_PRE else Venue.SOR
+    return _FEED[session_id]
+
+
+_FEED = {
+    SessionId.NXT_PRE: Venue.NXT,
+    SessionId.KRX_REG: Venue.KRX,
+    SessionId.NXT_AFTER: Venue.SOR,
+    SessionId.KR_OFF: Venue.KRX,
+}
+
+
+class Feed:
+    """Which venue's channel a stock is followed on from moment to moment, at a host that streams ``venues``."""
+
+    def __init__(self, nxt_listed: Callable[[str], bool], venues: Sequence[Venue]) -> None:
+        self._nxt_listed = nxt_listed
+        self._venues = venues
+
+    def venue(self, now: Ns, code: str) -> Venue:
+        """The unified channel where the host streams none of NXT alone, KRX's where it streams neither."""
+        wanted = self._at(now, nxt_listed=self._nxt_listed(code))
+        if wanted is Venue.NXT not in self._venues:
+            wanted = Venue.SOR
+        return wanted if wanted in self._venues else Venue.KRX
+
+    def next_change(self, now: Ns) -> Ns | None:
+        """When the venue of a stock that NXT lists changes next; None at a host that streams KRX alone.
+
+        Ten days on when nothing trades until then.
+        """
+        if not set(self._venues) - {Venue.KRX}:
+            return None
+        today = kst_day(now)
+        held = self._at(now, nxt_listed=True)
+        for day in (today + timedelta(days=n) for n in range(_DAYS_AHEAD)):
+            for t in sorted({t - lead for t in sessions.boundaries(day) for lead in (LEAD, 0)}):
+                if t > now and self._at(t, nxt_listed=True) is not held:
+                    return t
+        return now + _DAYS_AHEAD * DAY
+
+    @staticmethod
+    def _at(now: Ns, *, nxt_listed: bool) -> Venue:
+        session_id = sessions.session_id(now)
+        if session_id is SessionId.KR_OFF:
+            session_id = sessions.session_id(now + LEAD)
+        return feed_venue(session_id, nxt_listed=nxt_listed)

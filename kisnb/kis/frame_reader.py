@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from kisnb.clock import Ns
 from kisnb.errors import FrameError
 from kisnb.events import Event
-from kisnb.kis.channels import BOOKS_OF, TRADES_OF
 from kisnb.kis.control_frames import Ack
-from kisnb.kis.frames import Frame, decode_depth, decode_ticks, named_records, parse, records
+from kisnb.kis.frames import Frame, malformed, named_records, parse, records
+from kisnb.kis.market_frames import CHANNELS
 from kisnb.kis.notices import NOTICE_TRS, Cipher, decode_notice
 
 
@@ -19,7 +19,7 @@ class FrameReader:
     def __init__(self, account: str) -> None:
         self._account = account
         self._ciphers: dict[str, Cipher] = {}
-        self._newest: dict[str, Frame] = {}
+        self._newest: dict[str, str] = {}
 
     def learn_key(self, ack: Ack) -> None:
         """An answer to a subscription brought the key of its channel. Raises FrameError."""
@@ -32,25 +32,23 @@ class FrameReader:
 
     def read(self, text: str, now: Ns) -> Sequence[Event]:
         """The facts of a frame, in order. Raises FrameError."""
-        frame = parse(text)
-        events: Sequence[Event]
-        if frame.tr_id in TRADES_OF:
-            events = decode_ticks(frame, now)
-        elif frame.tr_id in BOOKS_OF:
-            events = decode_depth(frame, now)
-        elif frame.tr_id in NOTICE_TRS:
-            return self._notices(frame, now)
-        else:
-            raise FrameError(f"nobody asked for {frame.tr_id[:10]}", "the feed goes on without it")
-        self._newest[frame.tr_id] = frame
+        parts = text.split("|", 3)
+        channel = CHANNELS.get(parts[1]) if len(parts) == 4 and parts[0] == "0" else None
+        if channel is None:
+            return self._other(text, now)
+        events = channel.decode(parts[2], parts[3], now)
+        self._newest[parts[1]] = text
         return events
 
     def last_record(self, tr_id: str) -> dict[str, str]:
-        """The newest record of a trade or book channel with all its columns; empty before the first."""
-        frame = self._newest.get(tr_id)
-        return named_records(frame)[-1] if frame is not None else {}
+        """The newest record of a market channel with all its columns; empty before the first."""
+        text = self._newest.get(tr_id)
+        return named_records(parse(text))[-1] if text is not None else {}
 
-    def _notices(self, frame: Frame, now: Ns) -> list[Event]:
+    def _other(self, text: str, now: Ns) -> list[Event]:
+        frame = parse(text)
+        if frame.tr_id not in NOTICE_TRS:
+            raise malformed(f"nobody asked for {frame.tr_id[:10]}")
         if frame.encrypted:
             cipher = self._ciphers.get(frame.tr_id)
             if cipher is None:

@@ -1,4 +1,4 @@
-"""Data frames of the stream, ``flag|TR|count|payload``, both ways; trades and depth are decoded straight into facts.
+"""Data frames of the stream, ``flag|TR|count|payload``, both ways, as texts; ``market_frames`` makes facts of them.
 
 The payload holds count × columns fields, all joined by ``^``. Fields per record are found by division, never counted
 on: KIS appends columns. Times are KST, to the second; book channels carry no date.
@@ -6,76 +6,25 @@ on: KIS appends columns. Times are KST, to the second; book channels carry no da
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
 
-from kisnb.clock import SECOND, Ns, hhmmss, kst, kst_day
+from kisnb.clock import hhmmss, kst_day
 from kisnb.errors import FrameError
-from kisnb.events import Depth, Tick
-from kisnb.kis.channels import BOOK_TRS, BOOKS_OF, TRADE_TRS, TRADES_OF
-from kisnb.kis.wire_text import read_day, seconds_of, yyyymmdd
+from kisnb.events import Depth, ExpectedMatch, MarketOperation, Tick
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
+from kisnb.kis.columns import COLUMNS, FEWEST, LEVELS, TAKER_COLUMN, TEXTS, columns
+from kisnb.kis.quote_messages import HALTED
+from kisnb.kis.wire_text import yyyymmdd
 from kisnb.terms import Side, Venue
 
 TRADES, BOOK = TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]
-NEW_COLUMNS_FROM = date(2026, 9, 14)
-"""All channels but H0NXASP0 got one more column on this day (notice of 2026-09-09)."""
-LEVELS = 10
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-def _levels(*names: str) -> tuple[str, ...]:
-    return tuple(f"{name}{i}" for name in names for i in range(1, LEVELS + 1))
-
-
-_TRADE = _names(
-    "MKSC_SHRN_ISCD STCK_CNTG_HOUR STCK_PRPR PRDY_VRSS_SIGN PRDY_VRSS PRDY_CTRT WGHN_AVRG_STCK_PRC STCK_OPRC"
-    " STCK_HGPR STCK_LWPR ASKP1 BIDP1 CNTG_VOL ACML_VOL ACML_TR_PBMN SELN_CNTG_CSNU SHNU_CNTG_CSNU"
-    " NTBY_CNTG_CSNU CTTR SELN_CNTG_SMTN SHNU_CNTG_SMTN CCLD_DVSN SHNU_RATE PRDY_VOL_VRSS_ACML_VOL_RATE"
-    " OPRC_HOUR OPRC_VRSS_PRPR_SIGN OPRC_VRSS_PRPR HGPR_HOUR HGPR_VRSS_PRPR_SIGN HGPR_VRSS_PRPR LWPR_HOUR"
-    " LWPR_VRSS_PRPR_SIGN LWPR_VRSS_PRPR BSOP_DATE NEW_MKOP_CLS_CODE TRHT_YN ASKP_RSQN1 BIDP_RSQN1"
-    " TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN VOL_TNRT PRDY_SMNS_HOUR_ACML_VOL PRDY_SMNS_HOUR_ACML_VOL_RATE"
-    " HOUR_CLS_CODE MRKT_TRTM_CLS_CODE VI_STND_PRC MARKET_CLS_CODE"
-)
-_NXT_TRADE = tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in _TRADE)
-_BOOK = (
-    "MKSC_SHRN_ISCD",
-    "BSOP_HOUR",
-    "HOUR_CLS_CODE",
-    *_levels("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN"),
-    *_names(
-        "TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN OVTM_TOTAL_ASKP_RSQN OVTM_TOTAL_BIDP_RSQN ANTC_CNPR ANTC_CNQN ANTC_VOL"
-        " ANTC_CNTG_VRSS ANTC_CNTG_VRSS_SIGN ANTC_CNTG_PRDY_CTRT ACML_VOL TOTAL_ASKP_RSQN_ICDC TOTAL_BIDP_RSQN_ICDC"
-        " OVTM_TOTAL_ASKP_ICDC OVTM_TOTAL_BIDP_ICDC STCK_DEAL_CLS_CODE"
-    ),
-)
-_MID_PRICES = _names("KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE")
-COLUMNS: dict[str, tuple[str, ...]] = {
-    TRADE_TRS[Venue.KRX]: _TRADE,
-    TRADE_TRS[Venue.NXT]: _NXT_TRADE,
-    TRADE_TRS[Venue.SOR]: _NXT_TRADE,
-    BOOK_TRS[Venue.KRX]: (*_BOOK, "MARKET_CLS_CODE"),
-    BOOK_TRS[Venue.NXT]: (*_BOOK, *_MID_PRICES),
-    BOOK_TRS[Venue.SOR]: (*_BOOK, *_MID_PRICES, "ANTC_EXCH_CLS_CODE"),
-}
-_FEWEST = {tr_id: len(names) - (tr_id != BOOK_TRS[Venue.NXT]) for tr_id, names in COLUMNS.items()}
-"""Columns before ``NEW_COLUMNS_FROM``."""
 _LONGEST_COUNT = 6
-_TEXTS = frozenset(
-    _names(
-        "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN CNTG_CLS_CODE TRHT_YN HOUR_CLS_CODE"
-        " MRKT_TRTM_CLS_CODE MARKET_CLS_CODE NEW_MKOP_CLS_CODE OPRC_HOUR HGPR_HOUR LWPR_HOUR"
-    )
-)
-
-
-def columns(tr_id: str, day: date) -> tuple[str, ...]:
-    """The columns that a channel has on a day."""
-    return COLUMNS[tr_id] if day >= NEW_COLUMNS_FROM else COLUMNS[tr_id][: _FEWEST[tr_id]]
+NOTHING = "(null)"
+"""How market operation frames write an empty field."""
+_TAKERS = {Side.BUY: "1", Side.SELL: "5", None: "3"}
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -87,19 +36,33 @@ class Frame(msgspec.Struct, frozen=True):
     payload: str
 
 
-def _malformed(text: str) -> FrameError:
+def malformed(text: str) -> FrameError:
+    """What is said of a frame that cannot be read."""
     return FrameError(text, "the feed goes on without it")
 
 
 def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
     parts = text.split("|", 3)
-    if len(parts) != 4 or parts[0] not in ("0", "1") or not parts[2].isdecimal() or len(parts[2]) > _LONGEST_COUNT:
-        raise _malformed(f"{text[:40]!r} is no data frame")
-    count = int(parts[2])
-    if not count:
-        raise _malformed(f"{text[:40]!r} has no records")
-    return Frame(parts[1], parts[0] == "1", count, parts[3])
+    if len(parts) != 4 or parts[0] not in ("0", "1"):
+        raise malformed(f"{text[:40]!r} is no data frame")
+    flag, tr_id, count, payload = parts
+    return Frame(tr_id, flag == "1", read_count(count), payload)
+
+
+def read_count(text: str) -> int:
+    """The number of records as a frame states it. Raises FrameError."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > _LONGEST_COUNT or not int(text):
+        raise malformed(f"{text[:10]!r} is no number of records")
+    return int(text)
+
+
+def record_width(tr_id: str, fields: int, count: int) -> int:
+    """Columns of each of ``count`` records. Raises FrameError when they cannot be of one width, or are too few."""
+    width, rest = divmod(fields, count)
+    if rest or width < FEWEST.get(tr_id, 1):
+        raise malformed(f"{tr_id[:10]}: {fields} fields are no {count} records")
+    return width
 
 
 def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False) -> str:
@@ -111,9 +74,7 @@ def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False
 def records(frame: Frame) -> list[list[str]]:
     """The records of a plain frame, with all their columns, more than are known included. Raises FrameError."""
     fields = frame.payload.split("^")
-    width, rest = divmod(len(fields), frame.count)
-    if rest or width < _FEWEST.get(frame.tr_id, 1):
-        raise _malformed(f"{frame.tr_id}: {len(fields)} fields are no {frame.count} records")
+    width = record_width(frame.tr_id, len(fields), frame.count)
     return [fields[i : i + width] for i in range(0, len(fields), width)]
 
 
@@ -128,92 +89,13 @@ def named_records(frame: Frame) -> list[dict[str, str]]:
     ]
 
 
-# trades and depth
-
-_SIDES = {"1": Side.BUY, "5": Side.SELL}
-_CCLD_DVSN = {Side.BUY: "1", Side.SELL: "5", None: "3"}
-_SIDE_AT = _TRADE.index("CCLD_DVSN")
-_midnights: dict[str, Ns] = {}
-
-
-def _midnight(bsop_date: str) -> Ns:
-    found = _midnights.get(bsop_date)
-    if found is None:
-        found = kst(read_day(bsop_date), 0)
-        if len(_midnights) > 16:
-            _midnights.clear()
-        _midnights[bsop_date] = found
-    return found
-
-
-def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
-    """The trades of a frame of a trade channel, in order. Raises FrameError."""
-    venue = _venue(TRADES_OF, frame)
-    fields = frame.payload.split("^")
-    width, rest = divmod(len(fields), frame.count)
-    if rest or width < _FEWEST[frame.tr_id]:
-        raise _malformed(f"{frame.tr_id}: {len(fields)} fields are no {frame.count} records")
-    ticks: list[Tick] = []
-    try:
-        for i in range(0, len(fields), width):
-            ticks.append(  # noqa: PERF401 - a partial list must not survive an error, and the loop is read more easily
-                Tick(
-                    _midnight(fields[i + 33]) + seconds_of(fields[i + 1]) * SECOND,
-                    fields[i],
-                    venue,
-                    int(fields[i + 2]),
-                    int(fields[i + 12]),
-                    _SIDES.get(fields[i + 21]),
-                    int(fields[i + 13]),
-                    int(fields[i + 14]),
-                    int(fields[i + 10] or 0),
-                    int(fields[i + 11] or 0),
-                    received,
-                    int(fields[i + 36] or 0),
-                    int(fields[i + 37] or 0),
-                )
-            )
-    except ValueError:
-        raise _malformed(f"{frame.tr_id}: a field that should be a number is none") from None
-    return ticks
-
-
-def decode_depth(frame: Frame, received: Ns) -> list[Depth]:
-    """The books of a frame of a book channel; the day is the Korean day of ``received``. Raises FrameError."""
-    venue = _venue(BOOKS_OF, frame)
-    try:
-        return [_read_book(row, venue, received) for row in records(frame)]
-    except ValueError:
-        raise _malformed(f"{frame.tr_id}: a field that should be a number is none") from None
-
-
-def _venue(channels: Mapping[str, Venue], frame: Frame) -> Venue:
-    venue = channels.get(frame.tr_id)
-    if venue is None:
-        raise _malformed(f"{frame.tr_id[:10]} carries something else")
-    return venue
-
-
-def _read_book(row: Sequence[str], venue: Venue, received: Ns) -> Depth:
-    numbers = [int(text or 0) for text in row[3:43]]
-    asks = _sides_of(numbers[0:10], numbers[20:30])
-    bids = _sides_of(numbers[10:20], numbers[30:40])
-    t = kst(kst_day(received), seconds_of(row[1]))
-    return Depth(t, row[0], venue, asks, bids, received)
-
-
-def _sides_of(prices: Iterable[int], sizes: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """An empty level is price 0, or 0 shares."""
-    return tuple((price, size) for price, size in zip(prices, sizes, strict=True) if price and size)
-
-
 def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[str]:
     """One record with all columns of the day; what is not given is ``0``, or empty for texts. Raises KeyError."""
     names = columns(tr_id, day)
     unknown = values.keys() - set(COLUMNS[tr_id])
     if unknown:
         raise KeyError(f"{tr_id} has no column {', '.join(sorted(unknown))}")
-    return [str(values[n]) if n in values else "" if n in _TEXTS else "0" for n in names]
+    return [str(values[n]) if n in values else "" if n in TEXTS else "0" for n in names]
 
 
 def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[str]:
@@ -230,7 +112,7 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "CNTG_VOL": tick.qty,
         "ACML_VOL": tick.volume,
         "ACML_TR_PBMN": tick.value,
-        COLUMNS[tr_id][_SIDE_AT]: _CCLD_DVSN[tick.side],
+        TAKER_COLUMN[tick.venue]: _TAKERS[tick.side],
         "BSOP_DATE": yyyymmdd(day),
         "NEW_MKOP_CLS_CODE": "20",
         "TRHT_YN": "N",
@@ -257,3 +139,32 @@ def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list
     if depth.venue is Venue.KRX:
         values["MARKET_CLS_CODE"] = "2"
     return encode_record(tr_id, kst_day(depth.t), values | (dict(more) if more else {}))
+
+
+def encode_expected(match: ExpectedMatch, more: Mapping[str, object] | None = None) -> list[str]:
+    """One record of the venue's channel of expected matches; ``more`` are further columns by name."""
+    day, tr_id = kst_day(match.t), EXPECTED_TRS[match.venue]
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": match.code,
+        "STCK_CNTG_HOUR": hhmmss(match.t),
+        "STCK_PRPR": match.price,
+        "CNTG_VOL": match.qty,
+        "ASKP1": match.ask,
+        "BIDP1": match.bid,
+        "BSOP_DATE": yyyymmdd(day),
+        "TRHT_YN": "N",
+    }
+    return encode_record(tr_id, day, values | (dict(more) if more else {}))
+
+
+def encode_operation(said: MarketOperation, more: Mapping[str, object] | None = None) -> list[str]:
+    """One record of the venue's channel of market operation; ``more`` are further columns by name."""
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": said.code,
+        "TRHT_YN": "Y" if said.halted else "N",
+        "TR_SUSP_REAS_CNTT": said.reason or NOTHING,
+        "MKOP_CLS_CODE": said.operation,
+        "ISCD_STAT_CLS_CODE": HALTED if said.halted else "55",
+        "VI_CLS_CODE": "Y" if said.vi else "N",
+    }
+    return encode_record(OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {}))

@@ -1,4 +1,4 @@
-"""Requests and replies of the REST APIs, both ways, from the tables of ``catalogue`` and ``reply_fields``.
+"""Requests and replies of the REST APIs, both ways, from the tables of ``catalogue``.
 
 On the wire every scalar is a string. ``rt_cd`` alone says whether a call went well, not the HTTP status and not
 ``msg_cd``; bodies of errors have the same shape, without ``output``.
@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from kisnb.errors import ApiError, BadInput, FrameError
-from kisnb.kis.catalogue import Api
+from kisnb.kis.catalogue import Api, Block
 from kisnb.kis.error_codes import cure_of
-from kisnb.kis.reply_fields import REPLIES, Block
 
 Row: TypeAlias = Mapping[str, object]
 MSG1_WIDTH = 80
 """KIS fills ``msg1`` with blanks up to this length."""
-CTX_WIDTH = 100
+CTX_WIDTH = 20
+"""Of a key of the next page whose name tells no length."""
 ALWAYS_SENT = "EXCG_ID_DVSN_CD"
 """KIS may leave the venue out and takes KRX; kisnb never does."""
 
@@ -31,8 +31,8 @@ class Reply(msgspec.Struct, frozen=True):
     blocks: dict[str, list[dict[str, str]]]
     tr_cont: str = ""
     """``F`` or ``M``: more pages follow."""
-    ctx_fk: str = ""
-    ctx_nk: str = ""
+    ctx: tuple[str, ...] = ()
+    """The keys of the next page, in the order of ``Api.ctx``."""
 
     def rows(self, block: str = "output") -> list[dict[str, str]]:
         """All rows of a block; none when KIS sent none."""
@@ -54,13 +54,17 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 def encode_params(api: Api, **values: str | int) -> dict[str, str]:
-    """The query or the body of a request. Raises BadInput when a parameter is unknown or missing."""
-    unknown = sorted(values.keys() - set(api.params))
-    missing = [p for p in api.params if p not in values and (p not in api.optional or p == ALWAYS_SENT)]
+    """The query or the body of a request; names are taken in either case and sent in KIS's.
+
+    Raises BadInput when a parameter is unknown or missing.
+    """
+    said = {name.upper(): str(value) for name, value in values.items()}
+    unknown = sorted(said.keys() - {p.upper() for p in api.params})
+    missing = [p for p in api.params if p.upper() not in said and (p not in api.optional or p == ALWAYS_SENT)]
     if unknown or missing:
-        said = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [f"needs {', '.join(missing)}"] * bool(missing)
-        raise BadInput(f"the call {api.name} {' and '.join(said)}", f"its parameters are {', '.join(api.params)}")
-    return {p: str(values[p]) for p in api.params if p in values}
+        what = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [f"needs {', '.join(missing)}"] * bool(missing)
+        raise BadInput(f"the call {api.name} {' and '.join(what)}", f"its parameters are {', '.join(api.params)}")
+    return {p: said[p.upper()] for p in api.params if p.upper() in said}
 
 
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
@@ -95,15 +99,21 @@ def encode_reply(
     are sent as KIS sends them when there is nothing to say. ``ctx`` are the keys of the next page. Raises KeyError for
     a field that the table does not have.
     """
-    table = REPLIES[api.name]
-    body = _envelope("0", msg_cd or table.msg_cd, msg1 or table.msg1)
-    if api.paged:
-        body |= {"ctx_area_fk100": ctx[0].ljust(CTX_WIDTH), "ctx_area_nk100": ctx[1].ljust(CTX_WIDTH)}
-    for block in table.blocks:
+    body = _envelope("0", msg_cd or api.msg_cd, msg1 or api.msg1)
+    for name, key in zip(api.ctx, ctx, strict=False):
+        body[name.lower()] = key.ljust(_ctx_width(name))
+    for block in api.blocks:
         given = values.get(block.name, ())
-        rows = [_encode_row(block, row) for row in ([given] if isinstance(given, Mapping) else given)]
+        empty = block.empty
+        rows = [_encode_row(block, empty, row) for row in ([given] if isinstance(given, Mapping) else given)]
         body[block.name] = rows if block.shape == "array" else (rows[0] if rows else {})
     return body
+
+
+def _ctx_width(name: str) -> int:
+    """KIS pads CTX_AREA_FK100 to 100."""
+    digits = name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+    return int(digits) if digits else CTX_WIDTH
 
 
 def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
@@ -120,8 +130,8 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
         msg_cd = _text(said.get("msg_cd"))
         words = _text(said.get("msg1")).strip() or "KIS refused without a word"
         raise ApiError(f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status)
-    blocks = {b.name: _decode_rows(api, b, said.get(b.name.lower())) for b in REPLIES[api.name].blocks}
-    return Reply(api.name, blocks, tr_cont, _text(said.get("ctx_area_fk100")), _text(said.get("ctx_area_nk100")))
+    blocks = {b.name: _decode_rows(api, b, said.get(b.name.lower()) or said.get(b.also.lower())) for b in api.blocks}
+    return Reply(api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx))
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:
@@ -137,11 +147,11 @@ def _envelope(rt_cd: str, msg_cd: str, msg1: str) -> dict[str, Any]:
     return {"rt_cd": rt_cd, "msg_cd": msg_cd, "msg1": msg1.ljust(MSG1_WIDTH)}
 
 
-def _encode_row(block: Block, row: Row) -> dict[str, str]:
-    unknown = row.keys() - block.empty.keys()
+def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, str]:
+    unknown = row.keys() - empty.keys()
     if unknown:
         raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
-    return block.empty | {name: _encode(value) for name, value in row.items()}
+    return {**empty, **{name: _encode(value) for name, value in row.items()}}
 
 
 def _encode(value: object) -> str:

@@ -36,13 +36,13 @@ class Paging:
 
     def take(self, reply: Reply) -> None:
         """The reply to what was asked."""
-        rows = {tuple(row.get(name, "") for name in self._api.row_key) for row in reply.rows(self._api.row_block)}
+        rows = {self._key(row) for row in reply.rows(self._api.row_block)}
         if rows & self._seen:
             self._moved()
             return
         self._seen |= rows
         self.pages.append(reply)
-        keys = {"CTX_AREA_FK100": reply.ctx_fk, "CTX_AREA_NK100": reply.ctx_nk}
+        keys = dict(zip(self._api.ctx, reply.ctx, strict=True))
         if not reply.has_more:
             self.done = self.complete = True
         elif len(self.pages) == MOST_PAGES or self.params == {**self._first, **keys}:
@@ -53,6 +53,9 @@ class Paging:
     def broke_off(self) -> None:
         """The next page could not be had."""
         self.done = True
+
+    def _key(self, row: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(row.get(name, "") for name in self._api.row_key or sorted(row))
 
     def _moved(self) -> None:
         if self._restarts == RESTARTS:

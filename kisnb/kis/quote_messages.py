@@ -5,10 +5,11 @@ from __future__ import annotations
 from kisnb.clock import Ns, hhmmss
 from kisnb.events import Depth, Quote
 from kisnb.kis.messages import Reply
-from kisnb.kis.reply_fields import LEVELS
 from kisnb.kis.wire_text import moment_today, whole
 from kisnb.terms import Venue
 
+LEVELS = 10
+"""Price levels of a book."""
 MARKET_DIV = {Venue.KRX: "J", Venue.NXT: "NX", Venue.SOR: "UN"}
 """FID_COND_MRKT_DIV_CODE."""
 HALTED = "58"

@@ -1,7 +1,7 @@
 """Trading days of the Korea Exchange: the ``holidays`` library, corrections with a source each, a file of one's own.
 
-Emergency holidays are declared at short notice. ``use(read_overrides(folder))`` adds what a local ``calendar.toml``
-says, for the whole process and before the first look-up that it concerns:
+Emergency holidays are declared at short notice. Desk, simulator and kernel each begin with ``use_local()``, which adds
+what ``calendar.toml`` in the state folder says, for the whole process:
 
     [closed]
     2027-03-10 = "presidential election"
@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from kisnb.errors import ConfigError
+from kisnb.paths import state_dir
 
 FIRST_YEAR, LAST_YEAR = 2001, 2027
 """Years whose holidays are known: compared with every traded day of 2001 to 2023, announced up to 2027."""
@@ -96,6 +97,13 @@ def use(overrides: Overrides) -> None:
     """Let ``overrides`` replace what this process held before; ``Overrides()`` takes all back."""
     global _local, _edition
     _local, _edition = overrides, _edition + 1
+
+
+def use_local() -> None:
+    """Let the file of one's own in the state folder hold for this process. Raises ConfigError as ``read_overrides``."""
+    found = read_overrides(state_dir())
+    if found != _local:
+        use(found)
 
 
 def edition() -> int:

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from datetime import date
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -55,15 +55,32 @@ class Universe:
 
     @staticmethod
     def load(data: Path | None, day: date) -> Universe:
-        """The issues of ``day`` from a folder with real prices; the packaged ones when there is no folder.
+        """The issues of ``day``; the packaged ones when nothing is at hand.
 
-        Raises ConfigError when a file is missing or broken.
+        Read are KIS's master files in ``master`` of ``data`` or of the state folder, and the listing and prices of
+        ``data``, which know the day's base prices best. Raises ConfigError when a file is missing or broken.
         """
-        if data is None:
-            return Universe.packaged()
-        from kisnb.market.price_files import read_instruments
+        from kisnb.market.master_files import FOLDER, folder_of, read_universe
+        from kisnb.paths import state_dir
 
-        return Universe(read_instruments(data, day))
+        roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
+        folder = folder_of(day, roots)
+        listed = read_universe(folder) if folder is not None else None
+        if data is None:
+            return listed or Universe.packaged()
+        from kisnb.market.price_files import has_prices, read_instruments
+
+        if listed is None:
+            return Universe(read_instruments(data, day))
+        return listed.with_prices(read_instruments(data, day)) if has_prices(data) else listed
+
+    def with_prices(self, priced: Iterable[Instrument]) -> Universe:
+        """These issues and those of ``priced``, which give what changes from day to day; what is listed stays."""
+        merged = dict(self._by_code)
+        for item in priced:
+            known = merged.get(item.code, item)
+            merged[item.code] = msgspec.structs.replace(item, nxt=known.nxt, preferred=known.preferred)
+        return Universe(merged.values())
 
     def get(self, code: str) -> Instrument:
         """The issue with this code; raises UnknownInstrument with what may have been meant."""
@@ -79,12 +96,18 @@ class Universe:
             return []
         initials = all(c in _INITIALS for c in wanted)
         ranked = []
-        for item in self._by_code.values():
-            name = initials_of(_folded(item.name)) if initials else _folded(item.name)
-            at = 0 if item.code.casefold().startswith(wanted) else name.find(wanted)
+        for item, code, name, consonants in self._spelt:
+            spelt = consonants if initials else name
+            at = 0 if code.startswith(wanted) else spelt.find(wanted)
             if at >= 0:
-                ranked.append((name != wanted, at, len(name), item.code, item))
+                ranked.append((spelt != wanted, at, len(spelt), item.code, item))
         return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
+
+    @cached_property
+    def _spelt(self) -> list[tuple[Instrument, str, str, str]]:
+        """Each issue with its code, name and initials as they are searched."""
+        folded = ((item, _folded(item.name)) for item in self)
+        return [(item, item.code.casefold(), name, initials_of(name)) for item, name in folded]
 
     def common_of(self, code: str) -> Instrument | None:
         """The common share that belongs to a preferred one; None for all others. Raises UnknownInstrument."""

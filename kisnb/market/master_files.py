@@ -8,6 +8,7 @@ KIS's (stocks_info samples); the ``nxt_*`` files list the subset that Nextrade t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from kisnb.errors import ConfigError
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.terms import Board, Kind
 
+FOLDER = "master"
+"""Name of the folder with master files, or with a folder of them for each day (``2026-11-20``)."""
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
 _NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
@@ -128,6 +131,27 @@ def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]
 def write_master(records: Iterable[MasterRecord], board: Board) -> bytes:
     """The records as a master file; numbers are padded with zeros, texts with blanks. Raises ConfigError."""
     return b"".join(_line(record, board) for record in records)
+
+
+def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
+    """Where the master files that hold on ``day`` are: the newest dated copy of that day or before, else a root itself.
+
+    None when no root has any. The file of a later day is not taken: what was delisted since would be missing.
+    """
+    for root in roots:
+        dated = [copy for copy in _copies(root) if copy.name <= day.isoformat()]
+        folder = max(dated, key=lambda copy: copy.name, default=root)
+        if _holds(folder, FILES[Board.KOSPI]):
+            return folder
+    return None
+
+
+def _copies(root: Path) -> Iterator[Path]:
+    return (entry for entry in root.glob("????-??-??") if entry.is_dir())
+
+
+def _holds(folder: Path, name: str) -> bool:
+    return (folder / name).is_file() or (folder / f"{name}.zip").is_file()
 
 
 def read_universe(folder: Path) -> Universe:

@@ -35,16 +35,21 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False):
     volume: int
 
 
+def has_prices(folder: Path) -> bool:
+    """Whether the folder holds any of the two files."""
+    return any((folder / name).is_file() for name in (LISTING, DAILY))
+
+
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     """The issues of ``day``: the listing, with base price, volume and halt of those whose daily bars reach to the day.
 
     An issue with bars but no listing entry stands in it from its first bar on.
     """
-    listing = _read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
+    listing = read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
     today = bars_of(folder, day)
-    known = _known(_daily(folder), day)
+    known = _known(daily(folder), day)
     for code, name, market, close, volume, shares in listing.iter_rows():
-        board = Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
+        board = _board(market)
         past = known.pop(code, None)
         base, typical = past[1:] if past and code in today else (close, volume)
         traded = today[code].volume if code in today else volume
@@ -58,8 +63,12 @@ def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
     """The real bars of a day by code, snapped to the tick grid of the day; empty when the folder has none."""
     import polars as pl
 
-    rows = _daily(folder).filter(pl.col("date") == day)
-    return {code: _snapped(kind_of(code, name), day, *numbers) for code, name, _, *numbers in rows.iter_rows()}
+    rows = daily(folder).filter(pl.col("date") == day)
+    boards = boards_of(folder)
+    return {
+        code: snapped(kind_of(code, name), then, boards.get(code, Board.KOSPI), *numbers)
+        for code, name, then, *numbers in rows.iter_rows()
+    }
 
 
 def kind_of(code: str, name: str) -> Kind:
@@ -103,19 +112,40 @@ def _instrument(
     return Instrument(code, name, board, kind, shares, price, volume, halted, preferred=preferred)
 
 
-def _snapped(kind: Kind, day: date, opened: int, high: int, low: int, close: int, volume: int) -> DailyBar:
+def snapped(
+    kind: Kind,
+    day: date,
+    board: Board,
+    opened: int,
+    high: int,
+    low: int,
+    close: int,
+    volume: int,
+) -> DailyBar:
+    """A bar with its prices on the day's grid; one without volume stands still at its close."""
     if not volume or not opened:
-        close = ticks.nearest(close, kind, day)
+        close = ticks.nearest(close, kind, day, board)
         return DailyBar(close, close, close, close, 0)
-    o, h, lo, c = (ticks.nearest(price, kind, day) for price in (opened, high, low, close))
+    o, h, lo, c = (ticks.nearest(price, kind, day, board) for price in (opened, high, low, close))
     return DailyBar(o, max(o, h, lo, c), min(o, h, lo, c), c, volume)
 
 
-def _daily(folder: Path) -> pl.DataFrame:
-    return _read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
+def boards_of(folder: Path) -> dict[str, Board]:
+    """The board of each listed stock."""
+    return {code: _board(market) for code, market in read(folder, LISTING, ("Code", "Market")).iter_rows()}
 
 
-def _read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
+def _board(market: str) -> Board:
+    return Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
+
+
+def daily(folder: Path) -> pl.DataFrame:
+    """All real daily bars, as they stand in the file."""
+    return read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
+
+
+def read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Some columns of a file of the folder. Raises ConfigError when it is missing or broken."""
     import polars as pl
 
     path = folder / name

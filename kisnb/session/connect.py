@@ -13,6 +13,7 @@ from kisnb.desk.launch import start_desk
 from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.desk.supervisor import farewell_path
 from kisnb.errors import BadInput, ConfigError, DeskBusy, DeskLost
+from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
 from kisnb.session.session import Session
@@ -49,6 +50,7 @@ async def connect(
         raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
     if quotes is not None:
         raise ConfigError("quotes of another account cannot be mixed in", "leave quotes out")
+    calendar.use_local()
     client, snapshot = await _attached(wanted, day, fresh)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kisnb.market.instruments import Universe
     from kisnb.simulator.control import Day
     from kisnb.simulator.core import Core
+    from kisnb.simulator.replay import Replay
 
 DEFAULT_START = "09:00:00"
 COLUMNS = "code,name,board,kind,shares,base,volume"
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
     parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
     parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
     parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
@@ -62,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     if options.host == "paper":
         raise BadInput("the paper host is not simulated", "leave --host out: live it is")
-    day = read_date(options.date)
+    from kisnb.market.calendar import use_local
+
+    use_local()
+    from kisnb.simulator.replay import Replay
+
+    replay = Replay(options.replay) if options.replay else None
+    day = read_date(options.date or (replay.day.isoformat() if replay else None))
     start = read_start(day, options.start)
     speed = read_speed(options.speed)
     from kisnb.simulator.control import Day
@@ -70,7 +78,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     keys = made_up()
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
-    core = build_core(options, keys, day, start)
+    core = build_core(options, keys, day, start, replay)
     if options.check:
         return 0
     import asyncio
@@ -78,17 +86,25 @@ def _serve(options: argparse.Namespace) -> int:
     return asyncio.run(_run(core, named, speed, keys, options))
 
 
-def build_core(options: argparse.Namespace, keys: Credentials, day: date, start: Ns) -> Core:
+def build_core(
+    options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: Replay | None = None
+) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
+    from kisnb.kis.recorder import open_recording
     from kisnb.market.instruments import Universe
+    from kisnb.market.price_files import has_prices
     from kisnb.paths import data_dir
     from kisnb.simulator.core import Core
     from kisnb.simulator.market import Market
-    from kisnb.simulator.record import Recorder, open_recording
+    from kisnb.simulator.record import Recorder
 
     data = data_dir()
     universe = read_universe(options.universe) if options.universe else Universe.load(data, day)
-    market = Market(universe, day, options.seed, start, data=data)
+    if replay is not None:
+        replay.check_day(day)
+        universe = replay.universe(universe)
+    stored = replay.schedules(universe) if replay is not None else None
+    market = Market(universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None)
     recorder = Recorder(open_recording(options.record) if options.record else None)
     return Core(market, keys, recorder=recorder)
 

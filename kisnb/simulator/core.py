@@ -239,7 +239,7 @@ class Core:
             return api
         if api is not None:
             raise GatewayRefusal("EGW02006" if self.persona.mode is Mode.PAPER else "EGW02004")
-        known = (method, path) in catalogue.PATHS
+        known = catalogue.known_path(method, path)
         raise GatewayRefusal("OPSQ9999" if known and not tr_id else "OPSQ0002", 500 if known else 404)
 
     def _oauth(self, method: str, path: str, given: Mapping[str, object]) -> Answer:

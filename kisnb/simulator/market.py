@@ -22,7 +22,9 @@ from kisnb.market import ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
 from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
-from kisnb.simulator.market_day import Schedule, ScriptedDay, plan_day, schedule_day, within_limits
+from kisnb.simulator.day_facts import DayFacts
+from kisnb.simulator.day_plan import DayPlan
+from kisnb.simulator.market_day import Schedule, ScriptedDay
 from kisnb.terms import OrderKind, Side, Venue
 
 TAPE_LENGTH = 100
@@ -42,7 +44,7 @@ class Market:
         day: date,
         seed: int,
         start: Ns,
-        scripts: Mapping[str, ScriptedDay] | None = None,
+        scripts: Mapping[str, ScriptedDay | Schedule] | None = None,
         data: Path | None = None,
     ) -> None:
         if not is_trading_day(day):
@@ -51,13 +53,8 @@ class Market:
         self.day = day
         self.now = start
         self.exchange = Exchange(universe, day, start)
-        self._seed = seed
-        self._scripts = dict(scripts or {})
-        self._bars = {}
-        if data is not None:
-            from kisnb.market.price_files import bars_of
-
-            self._bars = bars_of(data, day)
+        self.plan = DayPlan(universe, day, seed, scripts, data)
+        self.facts = DayFacts(self.plan)
         self._schedules: dict[str, Schedule] = {}
         self._active: dict[str, Background] = {}
         self._due: list[tuple[Ns, str]] = []
@@ -186,17 +183,8 @@ class Market:
     def _schedule(self, code: str) -> Schedule:
         schedule = self._schedules.get(code)
         if schedule is None:
-            schedule = self._schedules[code] = self._made_schedule(code)
+            schedule = self._schedules[code] = self.plan.schedule(code).regular(self.day)
         return schedule
-
-    def _made_schedule(self, code: str) -> Schedule:
-        script = self._scripts.get(code)
-        if script is not None:
-            return script.schedule(self.day)
-        item = self.universe.get(code)
-        real = self._bars.get(code)
-        bar = within_limits(real, item, self.day) if real else plan_day(item, self.day, self._seed)
-        return schedule_day(item, self.day, self._seed, bar)
 
     def _printed(self, code: str, n: int) -> list[Traded]:
         """The newest ``n`` trades that the schedule has made up to now."""

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from kisnb.errors import ApiError, BadInput
 from kisnb.kis.catalogue import APIS, find
 from kisnb.kis.messages import decode_params, encode_params
-from kisnb.kis.reply_fields import REPLIES
 from kisnb.terms import Mode
 
 ACCOUNT = {"CANO": "12345678", "ACNT_PRDT_CD": "01"}
 
 
-def test_every_api_has_a_reply_table() -> None:
-    assert APIS.keys() == REPLIES.keys()
+def test_every_documented_api_is_there_once() -> None:
+    assert len({(api.method, api.path) for api in APIS.values()}) == 276
+    assert len({(api.path, api.tr_live) for api in APIS.values()}) == len(APIS)
+
+
+def test_every_reply_names_its_fields_once() -> None:
+    for api in APIS.values():
+        for block in api.blocks:
+            assert len(block.empty) == len(block.fields) > 0, (api.name, block.name)
+
+
+def test_what_moves_money_is_known_as_an_order() -> None:
+    posts = {name for name, api in APIS.items() if api.post and not api.is_order}
+    assert posts == {"token", "revoke_token", "approval", "hashkey"}
+
+
+def test_importing_the_catalogue_reads_no_file() -> None:
+    code = "from kisnb.kis import catalogue; raise SystemExit(catalogue._by_name.cache_info().currsize)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("persona", [Mode.LIVE, Mode.PAPER])

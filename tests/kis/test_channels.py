@@ -12,8 +12,9 @@ from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
 from kisnb.kis.channels import BOOK_TRS, TRADE_TRS, feed_venue
+from kisnb.kis.columns import columns
 from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.frames import columns, encode, encode_depth, encode_tick, named_records, parse
+from kisnb.kis.frames import encode, encode_depth, encode_tick, named_records, parse
 from kisnb.kis.subscriptions import Step, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, SessionId, Side, Venue
@@ -35,7 +36,7 @@ def depth(venue: Venue, day: date = DAY) -> Depth:
 
 
 @pytest.mark.parametrize(
-    ("session_id", "listed", "krx_only"), [(PRE, N, K), (REGULAR, U, K), (AFTER, U, K), (OFF, K, K)]
+    ("session_id", "listed", "krx_only"), [(PRE, N, K), (REGULAR, K, K), (AFTER, U, K), (OFF, K, K)]
 )
 def test_k09_nxt_sessions_are_followed_on_nxts_or_the_unified_channel_and_krx_only_stocks_on_krxs(
     session_id: SessionId, listed: Venue, krx_only: Venue
@@ -114,7 +115,7 @@ def test_k07_columns_that_nobody_knows_are_kept_by_their_position() -> None:
 
 
 def test_k07_a_channel_without_a_table_keeps_all_its_columns_too() -> None:
-    assert named_records(parse("0|H0STPGM0|002|005930^1^000660^2")) == [
+    assert named_records(parse("0|H0STMBC0|002|005930^1^000660^2")) == [
         {"COLUMN_0": "005930", "COLUMN_1": "1"},
         {"COLUMN_0": "000660", "COLUMN_1": "2"},
     ]

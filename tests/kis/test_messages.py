@@ -17,7 +17,6 @@ from kisnb.kis import account_messages, order_messages, quote_messages
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.messages import Reply, decode_reply, encode_error, encode_reply
 from kisnb.kis.order_messages import cancel_body, day_orders_params, order_body, revise_body
-from kisnb.kis.reply_fields import REPLIES
 from kisnb.kis.wire_text import moment_today, order_number, seconds_of, whole
 from kisnb.orders import Account, Holding, Intent, OrderRef, OrderRow, Route
 from kisnb.terms import OrderKind, Side, Venue
@@ -43,10 +42,10 @@ def test_a_reply_names_every_field_in_order_and_every_scalar_is_text() -> None:
     values = {"stck_prpr": 71_900, "prdy_ctrt": -0.1389, "temp_stop_yn": False}
     body = encode_reply(APIS["inquire_price"], {"output": values})
     assert list(body) == ["rt_cd", "msg_cd", "msg1", "output"]
-    assert (body["rt_cd"], body["msg_cd"], body["msg1"].rstrip()) == ("0", "MCA00000", "정상처리 되었습니다.")
+    assert (body["rt_cd"], body["msg_cd"], body["msg1"].rstrip()) == ("0", "MCA00000", "정상처리 되었습니다!")
     assert len(body["msg1"]) == 80
     output = body["output"]
-    assert list(output) == list(REPLIES["inquire_price"].blocks[0].empty)
+    assert list(output) == list(APIS["inquire_price"].blocks[0].empty)
     assert all(isinstance(value, str) for value in output.values())
     assert (output["stck_prpr"], output["prdy_ctrt"], output["temp_stop_yn"]) == ("71900", "-0.14", "N")
     assert (output["acml_vol"], output["w52_hgpr_date"]) == ("0", "")
@@ -117,7 +116,7 @@ def test_k05_the_keys_of_the_next_page_are_padded_and_copied() -> None:
     assert len(body["ctx_area_fk100"]) == 100
     reply = decode_reply(APIS["inquire_balance"], json.dumps(body), tr_cont="M")
     assert reply.has_more
-    assert reply.ctx_nk.rstrip() == "page 2"
+    assert reply.ctx[1].rstrip() == "page 2"
 
 
 # KIS's own examples
@@ -314,8 +313,8 @@ READERS: dict[str, Callable[[Reply], object]] = {
 
 @given(st.sampled_from(sorted(READERS)), st.data())
 def test_k07_nothing_but_typed_errors_comes_out_of_a_reply_of_any_content(name: str, data: st.DataObject) -> None:
-    body = encode_reply(APIS[name], {b.name: {} for b in REPLIES[name].blocks})
-    for block in REPLIES[name].blocks:
+    body = encode_reply(APIS[name], {b.name: {} for b in APIS[name].blocks})
+    for block in APIS[name].blocks:
         fields = data.draw(st.dictionaries(st.sampled_from([*block.empty, "new_field"]), ANYTHING, max_size=6))
         row = {**block.empty, **fields}
         for gone in data.draw(st.sets(st.sampled_from(sorted(row)), max_size=3)):

@@ -110,7 +110,11 @@ def test_k13_a_ranking_is_asked_elsewhere(tmp_path: Path, mode: Mode) -> None:
 
 def test_k13_only_paper_lacks_calls() -> None:
     refused = {mode: {a.name for a in APIS.values() if not _offered(mode, a.name)} for mode in Mode}
-    assert refused == {Mode.SIM: set(), Mode.PAPER: {"volume_rank"}, Mode.LIVE: set()}
+    assert refused[Mode.SIM] == refused[Mode.LIVE] == set()
+    trading = {a.name for a in APIS.values() if a.path.startswith("/uapi/domestic-stock/v1/trading")}
+    offered = {"order_cash_buy", "order_cash_sell", "order_rvsecncl", "inquire_balance", "inquire_psbl_order"}
+    assert trading - refused[Mode.PAPER] == offered | {"inquire_daily_ccld", "inquire_daily_ccld_old"}
+    assert {"volume_rank", "fluctuation", "inquire_psbl_sell", "chk_holiday"} <= refused[Mode.PAPER]
 
 
 def _offered(mode: Mode, name: str) -> bool:

@@ -1,16 +1,21 @@
 """M05: the symbol master files of both boards: layout, flags, pairs; and what a broken file says."""
 
+import shutil
 import zipfile
+from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.errors import ConfigError
+from kisnb.market.instruments import Universe
 from kisnb.market.master_files import (
     COLUMNS,
     FILES,
+    FOLDER,
     NXT_FILES,
     WIDTH,
     MasterRecord,
@@ -18,6 +23,7 @@ from kisnb.market.master_files import (
     read_universe,
     write_master,
 )
+from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
 
 KOSPI, KOSDAQ = Board.KOSPI, Board.KOSDAQ
@@ -207,3 +213,65 @@ def test_m05_a_spoilt_file_is_read_or_refused_with_a_line_and_a_cure(data: st.Da
 def test_m05_noise_is_refused(noise: bytes, board: Board) -> None:
     with pytest.raises(ConfigError):
         read_master(noise, board)
+
+
+def dated(folder: Path, root: Path, day: str, *names: str) -> None:
+    """A dated copy whose KOSPI file lists these alone."""
+    copy = root / FOLDER / day
+    copy.mkdir(parents=True)
+    for file in folder.iterdir():
+        if file.is_file():
+            shutil.copy(file, copy)
+    records = [r for r in RECORDS[KOSPI] if r.name in names]
+    (copy / FILES[KOSPI]).write_bytes(write_master(records, KOSPI))
+
+
+def test_m05_the_newest_copy_of_the_day_or_before_is_read_never_a_later_one(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    dated(folder, root, "2026-11-18", "삼성전자", "동화약품")
+    dated(folder, root, "2026-11-20", "삼성전자")
+    assert "000020" in Universe.load(root, date(2026, 11, 19))
+    assert "000020" not in Universe.load(root, date(2026, 11, 23))
+    assert Universe.load(None, date(2026, 11, 19)) is Universe.packaged()
+
+
+def test_m05_the_state_folder_is_looked_in_too_and_a_folder_without_dates_holds_for_every_day(folder: Path) -> None:
+    shutil.copytree(folder, state_dir() / FOLDER, ignore=shutil.ignore_patterns("state"))
+    universe = Universe.load(None, date(2026, 11, 19))
+    assert universe.get("005930").nxt
+    assert not universe.get("000020").nxt
+    assert universe.search("ㅅㅅㅈㅈ")[0].code == "005930"
+
+
+def test_m05_a_broken_master_file_is_told_and_not_replaced_by_the_packaged_universe(folder: Path) -> None:
+    shutil.copytree(folder, state_dir() / FOLDER, ignore=shutil.ignore_patterns("state"))
+    (state_dir() / FOLDER / NXT_FILES[KOSDAQ]).unlink()
+    with pytest.raises(ConfigError, match=r"nxt_kosdaq_code\.mst"):
+        Universe.load(None, date(2026, 11, 19))
+
+
+def test_m05_prices_of_the_day_go_before_the_master_file_and_listing_facts_stay(folder: Path) -> None:
+    listed = read_universe(folder)
+    samsung = listed.get("005930")
+    merged = listed.with_prices([msgspec.structs.replace(samsung, base=99_000, nxt=False)])
+    assert merged.get("005930") == msgspec.structs.replace(samsung, base=99_000)
+    assert len(merged) == len(listed)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=400), st.sampled_from(list(Board)), st.integers(0, 3_000))
+def test_m05_whatever_a_master_file_holds_it_is_records_or_a_typed_error(junk: bytes, board: Board, at: int) -> None:
+    good = write_master(RECORDS[board], board)
+    for data in (junk, good[:at] + junk + good[at:], good[:at]):
+        try:
+            read_master(data, board)
+        except ConfigError:
+            continue
+
+
+def test_n02_m05_the_full_universe_is_searched_by_name_and_by_initials(tmp_path: Path) -> None:
+    many = [record(f"{n:06d}", f"{'가나다라마바사'[n % 7]}{'전화기업'[n % 4]}{n}") for n in range(1, 4_000)]
+    universe = Universe([*(r.instrument(False) for r in many), RECORDS[KOSPI][0].instrument(True)])
+    assert universe.search("삼성전자")[0].code == "005930"
+    assert universe.search("ㅅㅅㅈㅈ")[0].code == "005930"
+    assert {item.name[:2] for item in universe.search("가전")} == {"가전"}

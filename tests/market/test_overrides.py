@@ -1,5 +1,6 @@
 """M02: what a local file says about days, contradictions included; and the comparison with exchange_calendars."""
 
+import asyncio
 import warnings
 from collections.abc import Iterator
 from datetime import date, time, timedelta
@@ -7,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+import kisnb
 from kisnb.clock import kst
-from kisnb.errors import ConfigError
+from kisnb.desk.process import start_desk
+from kisnb.desk.simulator_process import SimulatedDay, start_simulator
+from kisnb.errors import ConfigError, KisnbError, OrderRefused
 from kisnb.market import calendar, sessions
 from kisnb.market.calendar import Overrides, read_overrides
-from kisnb.terms import Phase, SessionId, Venue
+from kisnb.paths import state_dir
+from kisnb.session.session import Session
+from kisnb.terms import Mode, Phase, SessionId, Venue
+from tests.session.opening import traded
 
 TUESDAY = date(2026, 11, 24)
 
@@ -105,3 +112,33 @@ def test_m02_late_openings_agree_with_exchange_calendars() -> None:
     assert late == first | {day for day in calendar.EXAM_DAYS if day.year <= 2020}
     assert {day.year for day in calendar.EXAM_DAYS} == set(range(2001, 2028))
     assert all(calendar.is_trading_day(day) for day in calendar.EXAM_DAYS)
+
+
+def closed_in_the_state_folder(text: str) -> None:
+    (state_dir() / calendar.OVERRIDES).write_text(text, encoding="utf-8")
+
+
+def test_m02_the_file_in_the_state_folder_holds_for_kernel_desk_and_simulator() -> None:
+    closed_in_the_state_folder('[closed]\n2026-11-20 = "임시공휴일"\n')
+    with pytest.raises(KisnbError, match=r"2026-11-20 is no trading day.*2026-11-19"):
+        asyncio.run(kisnb.connect("sim", seed=1, date="2026-11-20"))
+    assert not calendar.is_trading_day(date(2026, 11, 20))
+    closed_in_the_state_folder('[hour_later]\n2026-11-20 = "exam"\n')
+
+    async def work(session: Session) -> None:
+        assert sessions.session_id(session.now) is SessionId.KR_OFF
+        with pytest.raises(OrderRefused):
+            await session.buy("005930", 1, session.universe.get("005930").base)
+
+    # The opening auction of other days takes orders now; on this one nothing trades, and all three know it.
+    traded(work, start="08:35", date="2026-11-20")
+
+
+def test_m02_a_contradictory_file_stops_kernel_desk_and_simulator_with_its_name() -> None:
+    closed_in_the_state_folder('[closed]\n2026-11-20 = "a"\n[open]\n2026-11-20 = "b"\n')
+    with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
+        asyncio.run(kisnb.connect("sim"))
+    with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
+        start_desk(Mode.SIM, SimulatedDay())
+    with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
+        start_simulator(state_dir(), SimulatedDay(), "step")

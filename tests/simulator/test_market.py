@@ -19,8 +19,9 @@ from kisnb.exchange.happenings import (
     Traded,
 )
 from kisnb.market.instruments import Instrument, Universe
+from kisnb.simulator.daily_plan import plan_day
 from kisnb.simulator.market import Market
-from kisnb.simulator.market_day import ScriptedDay, plan_day
+from kisnb.simulator.market_day import ScriptedDay
 from kisnb.terms import Board, Kind, OrderKind, Side
 
 DAY = date(2026, 11, 20)

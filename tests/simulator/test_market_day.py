@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kisnb.clock import kst
+from kisnb.clock import MINUTE, kst
 from kisnb.errors import BadInput
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.market_day import ScriptedDay, plan_day, schedule_day, within_limits
+from kisnb.simulator.character import MOST_TRADES
+from kisnb.simulator.daily_plan import plan_day, within_limits
+from kisnb.simulator.day_plan import schedule_day
+from kisnb.simulator.market_day import ScriptedDay
 from kisnb.terms import Board, Kind, Side
 
 DAY = date(2026, 11, 20)
@@ -25,7 +28,9 @@ def test_h03_the_same_seed_gives_the_same_day_in_another_process() -> None:
     probe = """
 from datetime import date
 from kisnb.market.instruments import Universe
-from kisnb.simulator.market_day import plan_day, schedule_day
+from kisnb.simulator.character import MOST_TRADES
+from kisnb.simulator.daily_plan import plan_day
+from kisnb.simulator.day_plan import schedule_day
 item = Universe.packaged().get("005930")
 day = date(2026, 11, 20)
 print(hash(tuple(t[:3] for t in schedule_day(item, day, 7, plan_day(item, day, 7)).trades)))"""
@@ -51,7 +56,7 @@ def bars(draw: st.DrawFn) -> DailyBar:
 @settings(max_examples=25, deadline=None)
 @given(bars(), st.integers(0, 99))
 def test_h03_the_path_goes_through_open_high_low_close_and_the_sizes_add_up(bar: DailyBar, seed: int) -> None:
-    schedule = schedule_day(SAMSUNG, DAY, seed, bar)
+    schedule = schedule_day(SAMSUNG, DAY, seed, bar).regular(DAY)
     day = schedule.tally(len(schedule.trades))
     assert (day.open, day.high, day.low, day.last, day.volume) == (bar.open, bar.high, bar.low, bar.close, bar.volume)
     first, last = schedule.trades[0], schedule.trades[-1]
@@ -79,15 +84,16 @@ def test_h03_a_made_up_bar_is_a_legal_one(seed: int, item: Instrument) -> None:
 
 
 def test_h03_trades_are_many_and_denser_at_both_ends_than_at_noon() -> None:
-    schedule = schedule_day(SAMSUNG, DAY, 1, plan_day(SAMSUNG, DAY, 1))
-    assert 1_500 <= len(schedule.trades) <= 4_002
-
-    def between(a: time, b: time) -> int:
-        return schedule.passed(kst(DAY, b)) - schedule.passed(kst(DAY, a))
-
-    noon = between(time(12), time(12, 30))
-    assert between(time(9), time(9, 30)) > 1.5 * noon
-    assert between(time(14, 50), time(15, 20)) > 1.5 * noon
+    open_noon_close = [0, 0, 0]
+    for seed in range(10):
+        schedule = schedule_day(SAMSUNG, DAY, seed, plan_day(SAMSUNG, DAY, seed)).regular(DAY)
+        assert 1_500 <= len(schedule.trades) <= MOST_TRADES + 2
+        for i, begin in enumerate((time(9), time(12), time(14, 50))):
+            first = kst(DAY, begin)
+            open_noon_close[i] += schedule.passed(first + 30 * MINUTE) - schedule.passed(first)
+    opening, noon, closing = open_noon_close
+    assert opening > 2 * noon
+    assert 1.3 * noon < closing < opening
 
 
 def test_h03_stocks_move_together() -> None:
@@ -106,7 +112,8 @@ def test_h03_a_halted_stock_does_not_trade() -> None:
 
 def test_h03_a_day_begins_late_on_the_first_trading_day_and_the_exam_day() -> None:
     for day, hour in ((date(2026, 1, 2), 10), (date(2026, 11, 19), 10)):
-        assert schedule_day(SAMSUNG, day, 1, plan_day(SAMSUNG, day, 1)).times[0] == kst(day, time(hour))
+        schedule = schedule_day(SAMSUNG, day, 1, plan_day(SAMSUNG, day, 1))
+        assert schedule.regular(day).times[0] == kst(day, time(hour))
 
 
 def test_h03_prices_beyond_the_limits_are_moved_to_them() -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from kisnb.kis.catalogue import APIS
 from kisnb.terms import Side
 
 from .customer import ACCOUNT, BALANCE, DAY_ORDERS, HYNIX, SAMSUNG, Customer, at, trader
@@ -235,18 +234,3 @@ def test_trading_by_hand_shows_in_the_notices_like_any_order() -> None:
     number, frames = one.core.trade(SAMSUNG, Side.BUY, 5, None)
     one.receive(frames)
     assert briefs(one) == [("accepted", number, 5, 0), ("filled", number, 5, 71_000)]
-
-
-def test_every_api_of_the_catalogue_is_answered() -> None:
-    one = trader()
-    quote = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
-    rank = dict.fromkeys(APIS["volume_rank"].params, "") | {"FID_COND_MRKT_DIV_CODE": "J", "FID_BLNG_CLS_CODE": "0"}
-    asked = {
-        "inquire_price": quote,
-        "inquire_asking_price_exp_ccn": quote,
-        "inquire_ccnl": quote,
-        "volume_rank": rank,
-    }
-    assert all(one.said(one.ask(name, params))["rt_cd"] == "0" for name, params in asked.items())
-    known = {"token", "revoke_token", "approval", "order_cash_sell", "order_cash_buy", "order_rvsecncl"}
-    assert set(APIS) == known | set(asked) | {"inquire_balance", "inquire_psbl_order", "inquire_daily_ccld"}

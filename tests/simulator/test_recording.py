@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kisnb.kis import frames
+from kisnb.kis import frames, market_frames
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.simulator.record import Recorder
 
@@ -42,7 +42,9 @@ def traded_morning(recording: Recording, *, scripted: bool = False) -> Customer:
             one.step(until)
         if minute % 7 == 2:
             one.order("buy", 3 + minute, None)
-            bid = int(frames.decode_depth(frames.parse([t for t in one.inbox if "H0STASP0" in t][-1]), 0)[0].bids[3][0])
+            bid = int(
+                market_frames.decode_depth(frames.parse([t for t in one.inbox if "H0STASP0" in t][-1]), 0)[0].bids[3][0]
+            )
             number = int(one.order("buy", 20, bid)["output"]["ODNO"])
             one.cancel(number, 5)
             one.order("sell", 1, None)

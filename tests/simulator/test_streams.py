@@ -1,6 +1,6 @@
 """The WebSocket of the simulated host: subscriptions, limits, and the order of frames. Rows H03, K06, K08, K12."""
 
-from kisnb.kis import control_frames, frames
+from kisnb.kis import control_frames, frames, market_frames
 from kisnb.market.instruments import Universe
 from kisnb.terms import Side
 
@@ -77,7 +77,7 @@ def test_the_frames_of_one_moment_are_notices_then_trades_then_depth() -> None:
 def test_ticks_carry_the_state_of_the_day() -> None:
     one = trader()
     one.step("09:01")
-    (tick,) = frames.decode_ticks(frames.parse(one.taken()[0]), 0)
+    (tick,) = market_frames.decode_ticks(frames.parse(one.taken()[0]), 0)
     assert (tick.t, tick.price, tick.qty, tick.volume) == (at("09:01"), 71_100, 10, 510)
     assert tick.value == 500 * 71_000 + 10 * 71_100
 

@@ -1,0 +1,90 @@
+"""The past that the folder with real prices tells: daily bars of an issue, days of an index, one day's ranges."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from kisnb.market.price_files import LISTING, DailyBar, boards_of, daily, kind_of, read, snapped
+from kisnb.terms import Board
+
+if TYPE_CHECKING:
+    import polars as pl
+
+INDEX = "index_daily.parquet"
+"""Columns index, date, open, high, low, close (points), volume (shares), turnover (won); may be left out."""
+IndexName: TypeAlias = Literal["KOSPI", "KOSDAQ", "KOSPI200"]
+
+
+class IndexDay(msgspec.Struct, frozen=True, gc=False):
+    """One day of an index: points, shares, won."""
+
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    value: int
+
+
+class PricePast:
+    """What the files of ``folder`` say about the days before ``day``; read once, when first asked.
+
+    Methods raise ConfigError when a file is missing or broken.
+    """
+
+    def __init__(self, folder: Path, day: date) -> None:
+        self.folder = folder
+        self.day = day
+
+    def bars(self, code: str) -> list[tuple[date, DailyBar]]:
+        """All real bars of an issue, oldest first, each on the grid of its day."""
+        frame = self._daily.get(code)
+        if frame is None:
+            return []
+        board = self._boards.get(code, Board.KOSPI)
+        return [
+            (then, snapped(kind_of(code, name), then, board, *prices)) for _, name, then, *prices in frame.iter_rows()
+        ]
+
+    def index(self, name: IndexName) -> list[IndexDay]:
+        """The real days of an index, oldest first; empty when the folder has no such file."""
+        return self._indices.get(name, [])
+
+    def day_range(self, code: str) -> float:
+        """High over low, less one, on the listing's day; 0.0 for an issue that did not trade or is not listed."""
+        return self._ranges.get(code, 0.0)
+
+    @cached_property
+    def _daily(self) -> dict[str, pl.DataFrame]:
+        import polars as pl
+
+        before = daily(self.folder).filter(pl.col("date") < self.day).sort("date")
+        return {str(code): frame for (code,), frame in before.partition_by("code", as_dict=True).items()}
+
+    @cached_property
+    def _boards(self) -> dict[str, Board]:
+        return boards_of(self.folder)
+
+    @cached_property
+    def _ranges(self) -> dict[str, float]:
+        rows = read(self.folder, LISTING, ("Code", "High", "Low")).iter_rows()
+        return {code: high / low - 1 for code, high, low in rows if low}
+
+    @cached_property
+    def _indices(self) -> dict[str, list[IndexDay]]:
+        import polars as pl
+
+        if not (self.folder / INDEX).is_file():
+            return {}
+        columns = ("index", "date", "open", "high", "low", "close", "volume", "turnover")
+        known: dict[str, list[IndexDay]] = {}
+        rows = read(self.folder, INDEX, columns).filter(pl.col("date") < self.day).sort("date").select(columns)
+        for name, then, o, h, lo, c, volume, value in rows.iter_rows():
+            known.setdefault(name, []).append(IndexDay(then, o, h, lo, c, int(volume), int(value)))
+        return known
