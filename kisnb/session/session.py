@@ -523,6 +523,8 @@ class Session:
         with suppress(DeskLost):
             self.tell([WatchCodes(tuple(self._wants))] if self._wants else [])
             self.tell([FastForward(on=True)] if self._hurrying else [])
+        self._waits.look()
+        self.changed()
         self._listen()
 
     def _mark_gap(self, since: Ns, now: Ns) -> None:

@@ -23,7 +23,7 @@ from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore, State
 from kisnb.trading.desk_port import Back
 from kisnb.trading.risk import Limits, Rules
-from tests.trading.desk import CAN, NOON, ref
+from tests.trading.desk import CAN, NOON, notice, ref
 
 SECRET = "the secret of the desk"
 
@@ -36,12 +36,16 @@ class Wire:
     settled = True
     capabilities: Capabilities = CAN
 
+    host: DeskHost
+
     def __init__(self) -> None:
         self.submitted: list[str] = []
         self.wanted: list[Want] = []
 
     async def submit(self, wanted: Intent, _route: Route) -> SendReply:
         self.submitted.append(wanted.key)
+        number = len(self.submitted)
+        asyncio.get_running_loop().call_later(0.01, lambda: self.host.take([notice("accepted", number)]))
         return SendReply(wanted.key, "sent", ref(len(self.submitted)))
 
     async def day_orders(self, _day: date) -> OrderPage:
@@ -67,6 +71,7 @@ class Served:
         core = DeskCore(Rules(Universe.packaged(), CAN), Limits(), State.fold(self.journal.rows()))
         clock = SimulatedClock(NOON)
         self.host = DeskHost(core, self.journal, self.wire, clock, Activity(), lambda e: self.server.publish(e))  # type: ignore[arg-type]
+        self.wire.host = self.host
         self.server = DeskServer(self.host, DeskName(Mode.LIVE, "desk", "run"), SECRET, 1.0)
 
     async def start(self) -> None:
