@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from kisnb.clock import Activity, Clock, SimulatedClock, WallClock, kst_day
+from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder, lock_or_fail
 from kisnb.desk.conductor import Conductor, Rider
@@ -25,9 +25,10 @@ from kisnb.desk.simulator_process import (
     start_simulator,
 )
 from kisnb.desk.snapshot import DeskName
+from kisnb.desk.steady_clock import SteadyClock
 from kisnb.desk.supervisor import RESTART
 from kisnb.errors import ConfigError, LinkLost
-from kisnb.events import Event
+from kisnb.events import Event, Trouble
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
@@ -91,9 +92,16 @@ class BuiltDesk:
                 await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
             except TimeoutError:
                 self.server.sweep()
+                self._look_after_clock()
                 self._look_after_journal()
                 await self._look_after_simulator()
         return self._status
+
+    def _look_after_clock(self) -> None:
+        clock = self._connected.clock
+        if isinstance(clock, SteadyClock):
+            for jump in clock.look():
+                self.server.publish(Trouble(clock.now(), jump))
 
     def _look_after_journal(self) -> None:
         """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
@@ -224,7 +232,7 @@ async def _real(config: Config, mode: Mode) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
     lock = lock_appkey(credentials)
-    clock, activity = WallClock(), Activity()
+    clock, activity = SteadyClock(), Activity()
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
