@@ -11,10 +11,12 @@ from typing import IO, NamedTuple
 from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder, lock_or_fail
+from kisnb.desk.archive import open_journal, put_away
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import Journal, JournalLost
+from kisnb.desk.hybrid import HybridBroker, QuotesDesk
+from kisnb.desk.journal import JOURNAL, JournalLost
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimulatedDay,
@@ -33,6 +35,8 @@ from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.recorder import Recording, open_recording
+from kisnb.kis.transport import Network, Transport
 from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
@@ -61,6 +65,7 @@ class Connected(NamedTuple):
     control: Control | None
     lock: IO[bytes]
     """Held as long as the desk uses the appkey."""
+    universe: Universe
 
 
 class BuiltDesk:
@@ -74,6 +79,7 @@ class BuiltDesk:
         self._connected = connected
         self._conducting: asyncio.Task[None] | None = None
         self._status = 0
+        self._day = kst_day(connected.clock.now())
 
     def stop(self) -> None:
         """End for good: sessions are told so."""
@@ -94,6 +100,7 @@ class BuiltDesk:
                 self.server.sweep()
                 self._look_after_clock()
                 self._look_after_journal()
+                self._look_after_day()
                 await self._look_after_simulator()
         return self._status
 
@@ -102,6 +109,14 @@ class BuiltDesk:
         if isinstance(clock, SteadyClock):
             for jump in clock.look():
                 self.server.publish(Trouble(clock.now(), jump))
+
+    def _look_after_day(self) -> None:
+        """A new day begins with a new desk, when nothing of the old one is open: journal and keys are a day's."""
+        now = self._connected.clock.now()
+        rests = self._host.quiet and not self._host.core.state.books.live
+        if self._connected.control is None and kst_day(now) > self._day and rests:
+            self._status = RESTART
+            self.server.closing.set()
 
     def _look_after_journal(self) -> None:
         """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
@@ -147,19 +162,22 @@ class BuiltDesk:
         self._connected.lock.close()
 
 
-async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool, secret: str) -> BuiltDesk:
-    """Connect, fold the journal, be ready for sessions; ``again`` goes on with the day of a desk that died.
+async def build_desk(
+    mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool, secret: str, quotes: Mode | None = None
+) -> BuiltDesk:
+    """Connect, fold the journal, be ready for sessions.
+
+    ``again`` goes on with the day of a desk that died; ``quotes`` names the mode whose desk gives the prices.
 
     Raises KisnbError with the cure.
     """
     calendar.use_local()
     config = load_config()
-    connected = await (_simulated(config, day, fresh=fresh, again=again) if mode is Mode.SIM else _real(config, mode))
-    now = connected.clock.now()
-    universe = Universe.load(data_dir(), kst_day(now))
-    journal = Journal(connected.folder / "journal.sqlite")
+    simulated = mode is Mode.SIM
+    connected = await (_simulated(config, day, fresh=fresh, again=again) if simulated else _real(config, mode, quotes))
+    journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
     limits = Limits(max_order_value=config.max_order_value)
-    core = DeskCore(Rules(universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
+    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows))
     speed = config.speed if mode is Mode.SIM else 1.0
 
     def publish(event: Event) -> None:
@@ -210,12 +228,14 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: b
         if again:
             raise ConfigError(*SIMULATOR_GONE)
         address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed)
+        await asyncio.to_thread(put_away, sim_folder(state), address.run)
     control = Control(address.control)
     now = (await control.state(None)).now
     clock, activity = SimulatedClock(now), Activity()
     credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
     lock = lock_appkey(credentials)
     folder = run_folder(state, address.run)
+    universe = Universe.load(data_dir(), kst_day(now))
     broker = KisBroker(
         Endpoint(address.rest, address.ws, Mode.LIVE, mode=Mode.SIM, limit=config.calls_per_second),
         credentials,
@@ -223,12 +243,14 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: b
         activity,
         cache=folder,
         timeout=config.order_timeout,
+        transport=_transport(config, clock, credentials),
+        nxt_listed=universe.on_nxt,
     )
     name = DeskName(Mode.SIM, address.label, address.run)
-    return Connected(broker, clock, activity, name, folder, control, lock)
+    return Connected(broker, clock, activity, name, folder, control, lock, universe)
 
 
-async def _real(config: Config, mode: Mode) -> Connected:
+async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
     lock = lock_appkey(credentials)
@@ -236,17 +258,41 @@ async def _real(config: Config, mode: Mode) -> Connected:
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
-    broker = KisBroker(
-        endpoint.limited(config.calls_per_second),
-        credentials,
-        clock,
-        activity,
-        cache=private_dir(state_dir() / "tokens"),
-        timeout=config.order_timeout,
-        can_order=False,
-        why_not=READ_ONLY,
-    )
-    return Connected(broker, clock, activity, DeskName(mode, str(mode), account), folder, None, lock)
+    universe = Universe.load(data_dir(), kst_day(clock.now()))
+    own = (endpoint.limited(config.calls_per_second), credentials, clock, activity)
+    cache = private_dir(state_dir() / "tokens")
+    transport = _transport(config, clock, credentials)
+    if quotes is not None:
+        broker: KisBroker = HybridBroker(
+            QuotesDesk(quotes, clock),
+            *own,
+            cache=cache,
+            timeout=config.order_timeout,
+            can_order=False,
+            why_not=READ_ONLY,
+            transport=transport,
+        )
+    else:
+        broker = KisBroker(
+            *own,
+            cache=cache,
+            timeout=config.order_timeout,
+            can_order=False,
+            why_not=READ_ONLY,
+            transport=transport,
+            nxt_listed=universe.on_nxt,
+        )
+    label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
+    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, lock, universe)
+
+
+def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
+    """The network, recorded when a file for it is named. Raises ConfigError."""
+    network = Network(config.order_timeout)
+    if not config.record:
+        return network
+    write = open_recording(Path(config.record).expanduser(), "KISNB_RECORD", append=True)
+    return Recording(network, write, clock, credentials.masking())
 
 
 def lock_appkey(credentials: Credentials) -> IO[bytes]:

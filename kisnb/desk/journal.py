@@ -15,6 +15,7 @@ from kisnb.clock import kst_day
 from kisnb.errors import ConfigError, DeskError
 from kisnb.trading.journal_rows import DESK_ONLY, Row, array_of, decode_rows, encode_row, row_key
 
+JOURNAL = "journal.sqlite"
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6B69736E
 """``kisn``: tells the file from any other SQLite file."""
@@ -36,13 +37,15 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists() and _next(path).exists():
-            # The machine went down between the two renames of an archive.
-            _next(path).rename(path)
+        if not path.exists() and next_path(path).exists():
+            # The machine went down after the old file was moved away.
+            next_path(path).rename(path)
         _check_kind(path)
         try:
             self._db = _open(path)
-            self._before: int = self._fact("told")
+            self._before = self._fact("before")
+            self._whole_from = self._fact("whole_from")
+            """From this row on none is missing in this file."""
             self.told: int = self._before + self._db.execute(f"SELECT count(*) FROM rows WHERE {TOLD}").fetchone()[0]  # noqa: S608
             """Number of the newest row that sessions are told, those of archived files included."""
         except sqlite3.Error as e:
@@ -87,7 +90,7 @@ class Journal:
         All that this file has when it does not reach back so far.
         """
         count = self.told - number
-        if number < self._before or count < 0:
+        if number < self._whole_from or count < 0:
             number, count = self._before, self.told - self._before
         newest = self._db.execute(f"SELECT body FROM rows WHERE {TOLD} ORDER BY seq DESC LIMIT ?", (count,))  # noqa: S608
         return number, array_of(reversed([body for (body,) in newest]))
@@ -98,25 +101,21 @@ class Journal:
         (t,) = self._db.execute("SELECT max(t) FROM rows").fetchone()
         return kst_day(t) if t is not None else None
 
-    def archive(self, keep: Sequence[Row]) -> Path:
-        """Move the file into ``archive/`` under its day and begin a new one with ``keep``; rows go on being counted.
+    def count_on(self, told: int) -> None:
+        """The newest row is number ``told``: this file goes on with the numbers of one that was moved away."""
+        before = told - (self.told - self._before)
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)", (before, told))
+        self._before, self._whole_from, self.told = before, told, told
 
-        ``keep`` is what still counts: open orders, and what is held. Returns where the old file is.
-        """
-        told = self.told - sum(not isinstance(r, DESK_ONLY) for r in keep)
-        fresh = _next(self.path)
-        fresh.unlink(missing_ok=True)
-        begun = Journal(fresh)
-        begun.append(keep)
-        begun._db.execute("INSERT OR REPLACE INTO facts VALUES ('told', ?)", (told,))
-        begun.close()
-        day = self.day
+    def move_to(self, folder: Path, stem: str) -> Path | None:
+        """Close the journal, all rows in its one file, and move that; None when somebody reads it just now."""
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         self.close()
-        folder = self.path.parent / "archive"
+        if busy:
+            return None
         folder.mkdir(mode=0o700, exist_ok=True)
-        target = _free_name(folder, f"{day or 'empty'}")
+        target = _free_name(folder, stem)
         self.path.rename(target)
-        fresh.rename(self.path)
         return target
 
     def close(self) -> None:
@@ -211,7 +210,8 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {1: (FACTS, f"PRAGMA application_id={A
 """Version → what makes the next one of it."""
 
 
-def _next(path: Path) -> Path:
+def next_path(path: Path) -> Path:
+    """Where the file that follows this one is written."""
     return path.with_name(f"{path.name}.next")
 
 

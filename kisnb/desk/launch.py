@@ -23,18 +23,21 @@ from kisnb.desk.address import (
 )
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator
 from kisnb.desk.supervisor import READY_SECONDS, ready_line
-from kisnb.errors import DeskBusy, DeskError, KisnbError
+from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
 from kisnb.paths import state_dir
 from kisnb.terms import Mode
 
 STOP_SECONDS = 15.0
 
 
-def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAddress:
-    """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
+def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None) -> DeskAddress:
+    """Start the desk as a process of its own, or find the one that runs; ``quotes`` names who gives it prices.
+
+    Raises the desk's own error.
+    """
     running = find_or_wait(mode)
     if running is not None and not fresh:
-        return _same_day(running, day)
+        return _same_day(_same_quotes(running, quotes), day)
     if running is not None:
         # What the new day is refused for must not have ended the old one.
         check_startable(day)
@@ -42,6 +45,7 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
     read_end, write_end = os.pipe()
     command = [sys.executable, "-m", "kisnb.desk.supervisor", "--mode", mode, "--ready", str(write_end)]
     command += ["--day", msgspec.json.encode(day).decode(), *(["--fresh"] if fresh else [])]
+    command += ["--quotes", quotes] if quotes else []
     with (desk_folder(mode) / "desk.log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write_end], start_new_session=True
@@ -56,9 +60,25 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
         child.wait()
         # Of two that start a desk at once, one is late: it takes the other's.
         if said["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
-            return _same_day(other, day)
+            return _same_day(_same_quotes(other, quotes), day)
         raise _as_error(said)
     return msgspec.convert(said, DeskAddress)
+
+
+def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
+    """Whose prices a desk takes; None for its own. Raises ConfigError for what makes no sense."""
+    if quotes is mode:
+        return None
+    if (mode, quotes) == (Mode.PAPER, Mode.LIVE):
+        return quotes
+    raise ConfigError(f"a {mode} desk takes no quotes of {quotes}", "paper alone takes those of live; leave quotes out")
+
+
+def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
+    if quotes is not None and running.quotes is not quotes:
+        cure = f"stop it with: kisnb desk stop --mode {running.mode}, and open it again"
+        raise ConfigError(f"the {running.mode} desk runs already, and not with quotes of {quotes}", cure)
+    return running
 
 
 def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:

@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--day", required=True)
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--again", action="store_true", help="go on with the day of a desk that died")
+    parser.add_argument("--quotes", type=Mode)
     options = parser.parse_args()
     ready = os.fdopen(options.ready, "w")
 
@@ -38,9 +39,7 @@ def main() -> int:
         lock = lock_or_fail(desk_lock(options.mode), f"the {options.mode} account")
         # Who finds the lock held must not take the address of a desk that is gone for ours.
         (desk_folder(options.mode) / "address.json").unlink(missing_ok=True)
-        status = asyncio.run(
-            _serve(options.mode, day, say, fresh=options.fresh and not options.again, again=options.again)
-        )
+        status = asyncio.run(_serve(options, day, say))
         lock.close()
     except KisnbError as e:
         if ready.closed:
@@ -50,15 +49,17 @@ def main() -> int:
     return status
 
 
-async def _serve(mode: Mode, day: SimulatedDay, say: Callable[[object], None], *, fresh: bool, again: bool) -> int:
+async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Callable[[object], None]) -> int:
     from kisnb.desk.build import build_desk
 
-    desk = await build_desk(mode, day, fresh=fresh, again=again, secret=secrets.token_hex(16))
+    mode, quotes, again = options.mode, options.quotes, options.again
+    fresh, secret = options.fresh and not again, secrets.token_hex(16)
+    desk = await build_desk(mode, day, fresh=fresh, again=again, secret=secret, quotes=quotes)
     path = socket_path(f"desk-{mode}")
     await desk.server.listen(path)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
-    address = DeskAddress(str(path), desk.secret, os.getpid(), mode, desk.label)
+    address = DeskAddress(str(path), desk.secret, os.getpid(), mode, desk.label, quotes)
     write_private(desk_folder(mode) / "address.json", msgspec.json.encode(address).decode())
     say(address)
     try:
