@@ -20,7 +20,7 @@ from kisnb.kis.error_codes import TOKEN_EXPIRED, TRY_AGAIN
 from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
 from kisnb.kis.paging import Paging
-from kisnb.kis.token import Token, TokenFile, TokenLife
+from kisnb.kis.token import ApprovalFile, Token, TokenFile, TokenLife
 from kisnb.kis.transport import Answer, Network, Request, Transport
 
 FIRST_PAUSE: Ns = SECOND // 8
@@ -58,6 +58,7 @@ class Rest:
         self._activity = activity
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._file = TokenFile(cache, endpoint, credentials)
+        self._approval = ApprovalFile(cache, endpoint, credentials)
         self._life = TokenLife()
         self._refused = ""
         """The last token that KIS refused; it may still stand in the file."""
@@ -109,7 +110,10 @@ class Rest:
         return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
-        """A key for the WebSocket. Raises TokenError, LinkLost, FrameError."""
+        """A key for the WebSocket, the one on file while it lives. Raises TokenError, LinkLost, FrameError."""
+        if (known := self._approval.read(self._clock.now())) is not None:
+            self.mask.keep(known)
+            return known
         api = APIS["approval"]
         keys = self._credentials
         with self._activity.working():
@@ -124,7 +128,12 @@ class Rest:
             raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
         approval_key = str(said["approval_key"])
         self.mask.keep(approval_key)
+        self._approval.write(approval_key, self._clock.now())
         return approval_key
+
+    def drop_approval(self) -> None:
+        """KIS does not know the approval key: the next one is fetched."""
+        self._approval.drop()
 
     async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
         self._endpoint.rules.check_api(api)

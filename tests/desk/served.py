@@ -98,7 +98,7 @@ async def served(folder: Path) -> AsyncIterator[Served]:
 
 
 async def seen(over: Callable[[], bool]) -> None:
-    """Until ``over()``; fails after 10 s."""
-    async with asyncio.timeout(10):
+    """Until ``over()``; fails after 20 s."""
+    async with asyncio.timeout(20):
         while not over():  # noqa: ASYNC110 - a condition of several objects
             await asyncio.sleep(0.005)
