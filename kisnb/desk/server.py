@@ -54,6 +54,8 @@ from kisnb.trading.commands import (
     QuoteOf,
     ReleaseAgent,
     Reply,
+    ResolveOrder,
+    ReviseOrder,
     RouteOf,
     RoutesAre,
     RoutesOf,
@@ -251,7 +253,7 @@ class DeskServer:
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:
-            case Submit() | CancelOrder() | SetHalt():
+            case Submit() | CancelOrder() | ReviseOrder() | ResolveOrder() | SetHalt():
                 self.host.say(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants

@@ -15,6 +15,7 @@ import msgspec
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
 from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen
 from kisnb.events import (
+    AccountOpened,
     AgentLeased,
     AgentReleased,
     CancelRefused,
@@ -65,11 +66,12 @@ from kisnb.trading.commands import (
     Submit,
     WatchCodes,
 )
-from kisnb.trading.desk_core import State, same_wish
+from kisnb.trading.desk_core import same_wish
 from kisnb.trading.desk_port import Back, Desk, Snapshot
 from kisnb.trading.journal_rows import DESK_ONLY, Row
 from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.risk import Rules
+from kisnb.trading.state import State
 
 if TYPE_CHECKING:
     import polars as pl
@@ -583,6 +585,8 @@ class Session:
         match event:
             case HaltSet(state=state):
                 self.halt_state = state
+            case AccountOpened():
+                self.books.opened(event)
             case SpeedSet(t=t, speed=speed):
                 assert isinstance(self._clock, SimulatedClock)
                 self._clock.set(t, speed)

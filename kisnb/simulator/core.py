@@ -13,7 +13,15 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.exchange.happenings import DepthChanged, Happening, Traded
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    Resumed,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+)
 from kisnb.kis import catalogue
 from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
@@ -29,7 +37,7 @@ from kisnb.simulator.record import Recorder
 from kisnb.simulator.repliers import order_repliers, repliers
 from kisnb.simulator.replies import Params
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
-from kisnb.terms import Mode, OrderKind, Side
+from kisnb.terms import Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
@@ -80,8 +88,9 @@ class Core:
     ) -> None:
         self.persona = persona
         self.account = account or Account(market.day)
-        self.pings = False
-        """PINGPONG every ten simulated seconds; off in lockstep, where it would only stop the clock."""
+        self.free_running = False
+        """PINGPONG every ten simulated seconds, one approval key a second; off in lockstep, where pings would only stop
+        the clock, and no time passes between what clients do."""
         self._market = market
         self._keys = keys
         self._recorder = recorder or Recorder()
@@ -112,7 +121,7 @@ class Core:
 
     def next_event(self) -> Ns | None:
         """When something happens next of itself; None after the day's last event."""
-        ping = self._next_ping if self.pings and self._streams.sockets else None
+        ping = self._next_ping if self.free_running and self._streams.sockets else None
         dues = (self._market.next_event(), ping, self._streams.next_due(), self.faults.due())
         return min((due for due in dues if due is not None), default=None)
 
@@ -140,12 +149,12 @@ class Core:
         self._streams.release(t)
         for fault in self.faults.timed(t):
             self._strike(t, fault)
-        if self.pings and t >= self._next_ping:
+        if self.free_running and t >= self._next_ping:
             self._streams.ping(t)
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
     def _tell(self, said: list[Happening]) -> None:
-        """Frames of one moment: notices of own orders first, then trades, then depth."""
+        """Frames of one moment: notices of own orders first, then trades, then the market's operation, then depth."""
         now = self.now
         for happening in said:
             told = self._brokerage.told(happening)
@@ -156,8 +165,14 @@ class Core:
                 self._streams.notice(now, told.notice, told.order)
         for code, trades in by_stock(h for h in said if isinstance(h, Traded)).items():
             self._streams.trades(now, code, trades)
-        for code in dict.fromkeys(h.code for h in said if isinstance(h, DepthChanged)):
-            self._streams.depth(now, code)
+        changed: dict[str, list[Venue]] = {}
+        for happening in said:
+            if isinstance(happening, DepthChanged):
+                changed.setdefault(happening.code, []).append(happening.venue)
+            elif isinstance(happening, Interrupted | Resumed | SessionBegan | SessionEnded):
+                self._streams.operation(now, happening)
+        for code, venues in changed.items():
+            self._streams.depth(now, code, venues)
 
     # sockets
 
@@ -370,7 +385,7 @@ class Core:
             case _:
                 if self.persona.one_approval:
                     self._streams.kill_holder(self.now)
-                return Answer(self._access.issue_approval(self.now, params))
+                return Answer(self._access.issue_approval(self.now, params, paced=self.free_running))
 
     def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[Placed]) -> Answer:
         """Raises GatewayRefusal, as for an unknown service, for what no fact of the simulated market answers."""

@@ -20,8 +20,8 @@ from kisnb.errors import BadInput, ConfigError
 from kisnb.events import Denied, IntentTaken, SendStarted
 from kisnb.orders import Route
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.desk_core import State
 from kisnb.trading.journal_rows import array_of, decode_rows, encode_row
+from kisnb.trading.state import State
 from tests.trading.desk import NOON, intent, notice
 
 WRITER = """
