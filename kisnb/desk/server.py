@@ -45,6 +45,8 @@ from kisnb.trading.commands import (
     Failed,
     FastForward,
     Idle,
+    JournalIs,
+    JournalOf,
     LeaseAgent,
     OrdersAre,
     OutcomeOf,
@@ -304,6 +306,8 @@ class DeskServer:
                 self._decide(connection)
             case LeaseAgent(agent=agent):
                 connection.answer(number, self._leased(connection, agent))
+            case JournalOf():
+                connection.answer(number, JournalIs(str(self.host.journal.path)))
             case CloseDesk():
                 connection.answer(number, Done())
                 self.closing.set()

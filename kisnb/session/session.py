@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
@@ -53,6 +54,8 @@ from kisnb.trading.commands import (
     DepthOf,
     FastForward,
     Idle,
+    JournalIs,
+    JournalOf,
     Query,
     QuoteOf,
     Reply,
@@ -107,6 +110,7 @@ class Session:
         self._desk = desk
         self._find = find
         self._returning: asyncio.Task[None] | None = None
+        self._given_up: DeskLost | None = None
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
         self._wants: dict[Want, None] = {}
@@ -158,6 +162,14 @@ class Session:
     def orders(self) -> OrderBook:
         """All orders of the day with their states; ``.frame()`` gives them as polars."""
         return self.book
+
+    async def journal(self) -> pl.DataFrame:
+        """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
+        from kisnb.desk.journal_frame import journal_frame
+
+        reply = await self.ask(JournalOf())
+        assert isinstance(reply, JournalIs)
+        return await asyncio.to_thread(journal_frame, Path(reply.path))
 
     async def quote(self, code: str) -> Quote:
         """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
@@ -500,7 +512,7 @@ class Session:
             self._give_up(e)
 
     def _give_up(self, why: DeskLost) -> None:
-        self.link = "desk lost"
+        self.link, self._given_up = "desk lost", why
         self._waits.fail(why)
         self.changed()
 
@@ -550,7 +562,8 @@ class Session:
         """Wait while the desk is being started again. Raises DeskLost when it is not."""
         if self._returning is not None:
             await asyncio.wait([self._returning])
-            self._desk.check()
+        if self._given_up is not None:
+            raise self._given_up
 
     def _handle(self, event: Event, now: Ns) -> None:
         if isinstance(event, _ROWS):

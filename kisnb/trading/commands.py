@@ -145,11 +145,17 @@ class LeaseAgent(Said, frozen=True, tag=True, array_like=True):
     agent: str
 
 
+class JournalOf(Said, frozen=True, tag=True, array_like=True):
+    """Where the desk's journal is."""
+
+
 class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
 
-Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | LeaseAgent | CloseDesk
+Query: TypeAlias = (
+    QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | LeaseAgent | JournalOf | CloseDesk
+)
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -173,6 +179,10 @@ class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A query without a result has been carried out."""
 
 
+class JournalIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    path: str
+
+
 class AccountIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
     account: Account
 
@@ -185,7 +195,7 @@ class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | Decided | Done | Failed
+Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | JournalIs | Decided | Done | Failed
 
 
 # What the core is told besides commands and events
