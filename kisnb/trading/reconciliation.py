@@ -300,8 +300,8 @@ class Reconciliation:
 
 
 def execution(rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns) -> Filled:
-    """A fill with what it adds to the fee and the tax of its order at its venue, so that the sum does not depend on
-    how many fills it came in."""
+    """A fill with what it adds to the fee and the tax of its order at its venue: the sum does not depend on how many
+    fills it came in. ``venue`` is SOR where KIS's list, which names the route alone, is all that told of it."""
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
     fee, tax = rules.fee_and_tax(now, order.code, order.side, before + qty * price, venue)
     paid_fee, paid_tax = rules.fee_and_tax(now, order.code, order.side, before, venue)
