@@ -86,7 +86,7 @@ class AccountOrder:
         self.value = 0
         """Sum of price × shares of the fills."""
         self.traded: dict[Venue, int] = {}
-        """The same by venue: fee and tax are those of the whole at each, to the won."""
+        """``value`` by the venue that executed."""
         self.cancelled = 0
         self.expired = 0
         self.revised = 0
@@ -189,11 +189,12 @@ class Account:
         return order
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
-        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order there."""
+        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
         order = self._live[number]
         value = qty * price
+        # A commission is that of a venue, and counted on what an order traded there, not on each fill.
         before = order.traded.get(venue, 0)
-        after = order.traded[venue] = before + value
+        order.traded[venue] = after = before + value
         kind, board = order.item.kind, order.item.board
         position = self.positions.setdefault(order.item.code, Position(order.item))
         fee = self._costs.fee(after, venue, kind) - self._costs.fee(before, venue, kind)
