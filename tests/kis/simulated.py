@@ -21,6 +21,7 @@ from kisnb.simulator.control import Day
 from kisnb.simulator.core import Core
 from kisnb.simulator.keys import made_up
 from kisnb.simulator.market import Market
+from kisnb.simulator.personas import LIVE, Persona
 from kisnb.simulator.record import Recorder
 from kisnb.simulator.server import Addresses, Server
 from kisnb.terms import Mode
@@ -111,16 +112,19 @@ def on_simulator(
     transport: Callable[[SimulatedClock, Credentials], Transport] | None = None,
     start: Ns = START,
     mode: Mode = Mode.SIM,
+    persona: Persona = LIVE,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
     async def main() -> None:
-        keys, lines = made_up(), list[bytes]()
-        core = Core(Market(Universe.packaged(), DAY, 1, start, {}), keys, recorder=Recorder(lines.append))
+        keys, lines = made_up(persona.mode), list[bytes]()
+        market = Market(Universe.packaged(), DAY, 1, start, {})
+        core = Core(market, keys, recorder=Recorder(lines.append), persona=persona)
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
         clock, activity = SimulatedClock(start), Activity()
-        endpoint = Endpoint(addresses.rest, addresses.ws, mode=mode, limit=limit)
+        as_mode = Mode.PAPER if persona.mode is Mode.PAPER else mode
+        endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=as_mode, limit=limit)
         carried = transport(clock, keys) if transport else None
         broker = KisBroker(
             endpoint,
@@ -135,7 +139,7 @@ def on_simulator(
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
         try:
-            await broker.start()
+            await desk.stepped(broker.start())
             broker.want(wants)
             await desk.received()
             await body(desk)
