@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from kisnb.clock import SECOND, Ns
-from kisnb.events import Depth, Tick
+from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
 from kisnb.market.bars import span_of
 from kisnb.market.sessions import session_id
 from kisnb.terms import SessionId, Side, Venue
@@ -45,6 +45,12 @@ class MarketData:
         """Last trade per code, won: KRX's, and outside its regular session Nextrade's too."""
         self.depths: dict[str, Depth] = {}
         """Newest depth per code, of whatever venue is watched."""
+        self.expected: dict[str, ExpectedMatch] = {}
+        """Newest expected match per code."""
+        self.operations: dict[str, MarketOperation] = {}
+        """Newest word of the market's operation per code: a session's step, a halt, VI."""
+        self.programs: dict[str, ProgramTrades] = {}
+        """Program trades of the day per code."""
         self._tapes: dict[tuple[str, Venue], Tape] = {}
 
     def add(self, event: Tick | Depth) -> None:
@@ -57,6 +63,15 @@ class MarketData:
         if tape is None:
             tape = self._tapes[event.code, event.venue] = Tape()
         tape.add(event)
+
+    def note(self, fact: ExpectedMatch | MarketOperation | ProgramTrades) -> None:
+        match fact:
+            case ExpectedMatch(code=code):
+                self.expected[code] = fact
+            case MarketOperation(code=code):
+                self.operations[code] = fact
+            case ProgramTrades(code=code):
+                self.programs[code] = fact
 
     def ticks(self, code: str, venue: Venue = Venue.KRX) -> pl.DataFrame:
         """Trades of a venue since the stock was watched: t (KST), price (won), qty (shares), side (buy, sell, null in

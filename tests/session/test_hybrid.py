@@ -110,6 +110,28 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(ho
     assert {tr_id for path, tr_id in asked[paper] if not path} == {"", "H0STCNI9"} - {""}
 
 
+def test_n11_k13_both_desks_record_what_they_say_and_hear_and_no_secret_of_either(
+    hosts: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "day.jsonl"
+    monkeypatch.setenv("KISNB_RECORD", str(file))
+
+    async def work() -> None:
+        async with await kisnb.connect("paper", quotes="live") as session:
+            await session.balance()
+            await session.watch(CODE)
+            await until(lambda: len(session.ticks(CODE)) > 0)
+
+    asyncio.run(work())
+    text = file.read_text("utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {"H0STCNT0", "H0STCNI0", "H0STCNI9", "VTTC8434R"} <= {line.get("tr_id") for line in lines}
+    entries = yaml.safe_load((tmp_path / "kis_devlp.yaml").read_text("utf-8"))
+    secrets = ("my_app", "my_sec", "paper_app", "paper_sec", "my_acct_stock", "my_paper_stock", "my_htsid")
+    assert [name for name in secrets if str(entries[name]) in text] == []
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_k13_the_live_desk_that_runs_is_used_and_outlives_the_paper_desk(hosts: tuple[Host, Host]) -> None:
     async def work() -> None:
         async with await kisnb.connect("live") as session:
