@@ -53,25 +53,26 @@ class MarketData:
         """Program trades of the day per code."""
         self._tapes: dict[tuple[str, Venue], Tape] = {}
 
-    def add(self, event: Tick | Depth) -> None:
-        if isinstance(event, Depth):
-            self.depths[event.code] = event
-            return
+    def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
+        match event:
+            case Tick():
+                self._trade(event)
+            case Depth(code=code):
+                self.depths[code] = event
+            case ExpectedMatch(code=code):
+                self.expected[code] = event
+            case MarketOperation(code=code):
+                self.operations[code] = event
+            case ProgramTrades(code=code):
+                self.programs[code] = event
+
+    def _trade(self, event: Tick) -> None:
         if event.venue is not Venue.NXT or session_id(event.t) is not SessionId.KRX_REG:
             self.prices[event.code] = event.price
         tape = self._tapes.get((event.code, event.venue))
         if tape is None:
             tape = self._tapes[event.code, event.venue] = Tape()
         tape.add(event)
-
-    def note(self, fact: ExpectedMatch | MarketOperation | ProgramTrades) -> None:
-        match fact:
-            case ExpectedMatch(code=code):
-                self.expected[code] = fact
-            case MarketOperation(code=code):
-                self.operations[code] = fact
-            case ProgramTrades(code=code):
-                self.programs[code] = fact
 
     def ticks(self, code: str, venue: Venue = Venue.KRX) -> pl.DataFrame:
         """Trades of a venue since the stock was watched: t (KST), price (won), qty (shares), side (buy, sell, null in

@@ -462,9 +462,7 @@ class Session:
 
     def _handle(self, event: Event, now: Ns) -> None:
         match event:
-            case ExpectedMatch() | MarketOperation() | ProgramTrades():
-                self.data.note(event)
-            case Tick() | Depth():
+            case Tick() | Depth() | ExpectedMatch() | MarketOperation() | ProgramTrades():
                 self.data.add(event)
                 if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                     # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
