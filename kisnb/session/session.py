@@ -24,10 +24,13 @@ from kisnb.events import (
     Denied,
     Depth,
     Event,
+    ExpectedMatch,
     GapFound,
     HaltSet,
     LinkUp,
+    MarketOperation,
     OrderFact,
+    ProgramTrades,
     Quote,
     SpeedSet,
     SubscriptionChanged,
@@ -187,15 +190,23 @@ class Session:
         assert isinstance(reply, AccountIs)
         return reply.account
 
-    async def watch(self, *codes: str) -> None:
-        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway."""
+    async def watch(self, *codes: str, channels: Sequence[Literal["expected", "operation", "programs"]] = ()) -> None:
+        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
+
+        ``channels`` adds expected matches of call auctions, market operation (halts, VI) and program trades, a
+        subscription of the 41 each; the newest stand in ``data.expected``, ``data.operations``, ``data.programs``.
+        """
         self._watch(*codes)
+        self._want([Want(channel, self._code(code), None) for code in codes for channel in channels])
 
     def _watch(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
         wants = [w for code in codes for w in (Want("ticks", self._code(code)), Want("depth", self._code(code), None))]
         if Venue.NXT in self.rules.capabilities.venues:
             wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
+        self._want(wants)
+
+    def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._wants for w in wants):
             self._wants.update(dict.fromkeys(wants))
             self.tell([WatchCodes(tuple(self._wants))])
@@ -571,7 +582,7 @@ class Session:
         if isinstance(event, CommandDropped):
             self._dropped(event, now)
             return
-        if isinstance(event, Tick | Depth):
+        if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
             self.data.add(event)
             if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                 # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
