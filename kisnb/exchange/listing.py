@@ -119,7 +119,7 @@ class Listing:
     def begin(self, t: Ns, stretches: tuple[Hours, ...]) -> None:
         """The venue is now in these stretches: calls that end are matched, what ends with them expires."""
         now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(stretches)}
-        for name in now.keys() - self._segments.keys():
+        for name in now:
             self._segment(name)
         for segment in self._segments.values():
             self._change(t, segment, now.get(segment.name, Phase.CLOSED))

@@ -318,3 +318,19 @@ def test_before_the_reform_krx_has_single_price_auctions_and_no_after_market() -
     assert sent(one, "buy", 5, close + 700, "07", "KRX")["rt_cd"] == "0"
     one.core.advance(moment("16:10"))
     assert one.core.account.orders[1].filled == 5
+
+
+def test_an_auction_fills_up_and_its_expected_price_nears_the_one_that_it_prints() -> None:
+    one = Customer(Core(Market(Universe.packaged(), date(2026, 11, 20), 3, at("08:30")), KEYS))
+    one.log_in()
+    one.connect()
+    followed(one, EXPECTED_TRS, TRADE_TRS)
+    one.advance("09:00")
+    (print_,) = records(one, "H0STCNT0")[-1:]
+    expected = records(one, "H0STANC0")
+    sizes = [int(row["CNTG_VOL"]) for row in expected]
+    assert len(expected) > 10
+    assert sizes == sorted(sizes)
+    last = int(expected[-1]["STCK_PRPR"])
+    assert abs(last - int(print_["STCK_PRPR"])) <= 200
+    assert sum(int(row["CNTG_VOL"]) for row in records(one, "H0STCNT0")) == int(print_["ACML_VOL"])
