@@ -39,10 +39,11 @@ from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
-from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.journal_rows import RouteDecided
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
@@ -172,6 +173,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
             host, clock, connected.control, lambda: list[Rider](server.connections), lambda: server.seq, server.publish
         )
         server.conductor = conductor
+        connected.activity.on_rest = conductor.look
         take = conductor.hold
     broker.listen(take)
     await broker.start()
