@@ -87,7 +87,15 @@ class FastForward(Said, frozen=True, tag=True, array_like=True):
     on: bool
 
 
-Command: TypeAlias = Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | WatchCodes | Idle | FastForward
+class ReleaseAgent(Said, frozen=True, tag=True, array_like=True):
+    """The agent runs in this session no more."""
+
+    agent: str
+
+
+Command: TypeAlias = (
+    Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | WatchCodes | Idle | FastForward | ReleaseAgent
+)
 
 
 # Queries: each has one answer
@@ -131,11 +139,17 @@ class DayOrders(Said, frozen=True, tag=True, array_like=True):
     day: date
 
 
+class LeaseAgent(Said, frozen=True, tag=True, array_like=True):
+    """Run this agent here and nowhere else; answered with Done, or refused with the name of who runs it."""
+
+    agent: str
+
+
 class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
 
-Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | CloseDesk
+Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | LeaseAgent | CloseDesk
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
