@@ -13,13 +13,13 @@ from kisnb.market import ticks
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.character import Character, character_of
-from kisnb.simulator.draws import draw, exponential, heavy, lognormal, stable_random
+from kisnb.simulator.character import NIGHT, Character, character_of
+from kisnb.simulator.draws import draw, exponential, heavy, scattered, stable_random
 from kisnb.simulator.market_factor import DAY_SIGMA, GAP_SIGMA, day_volatility, factor
 from kisnb.terms import Board
 
-_NIGHT = 0.3
-"""Part of a stock's own daily variance that falls between the close and the open."""
+_REACH = 0.9
+"""Highest and lowest point are drawn apart, which would make the range too wide by so much."""
 
 
 class Dated(NamedTuple):
@@ -96,13 +96,13 @@ def _returns(item: Instrument, day: date, seed: int, traits: Character) -> _Retu
     gap_m, day_m = market_return(seed, day, item.board)
     calm = day_volatility(seed, day)
     own = traits.sigma * calm
-    gap = _bounded(traits.beta * gap_m + own * sqrt(_NIGHT) * draw(rng, heavy()))
-    daytime = _bounded(traits.beta * day_m + own * sqrt(1 - _NIGHT) * draw(rng, heavy()))
-    sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - _NIGHT))
-    up, down = _extreme(rng, daytime, sigma), -_extreme(rng, -daytime, sigma)
-    usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * _NIGHT + sigma**2 / calm**2)
+    gap = _bounded(traits.beta * gap_m + own * sqrt(NIGHT) * draw(rng, heavy()))
+    daytime = _bounded(traits.beta * day_m + own * sqrt(1 - NIGHT) * draw(rng, heavy()))
+    sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
+    up, down = _extreme(rng, daytime, _REACH * sigma), -_extreme(rng, -daytime, _REACH * sigma)
+    usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * NIGHT + sigma**2 / calm**2)
     surprise = min(abs(gap + daytime) / usual, 5.0) if usual else 0.0
-    volume = draw(rng, lognormal(traits.volume_sigma)) * (0.75 + 0.35 * surprise)
+    volume = scattered(rng, traits.volume_sigma) * (0.8 + 0.25 * surprise)
     return _Returns(gap, daytime, up, down, volume)
 
 

@@ -24,7 +24,7 @@ _KOSDAQ_SCALE = 1.25
 _SHARED = 0.8
 """Correlation of KOSDAQ's shocks with KOSPI's."""
 _DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS = 30, 0.9, 0.35
-_ALIKE, _MEMORY = 4, 0.8
+_ALIKE, _MEMORY = 4, 0.85
 """So many minutes are equally lively; what the next ones take on of it."""
 _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
 
