@@ -87,12 +87,13 @@ def build_core(
     options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: Replay | None = None
 ) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
+    from kisnb.kis.recorder import open_recording
     from kisnb.market.instruments import Universe
     from kisnb.market.price_files import has_prices
     from kisnb.paths import data_dir
     from kisnb.simulator.core import Core
     from kisnb.simulator.market import Market
-    from kisnb.simulator.record import Recorder, open_recording
+    from kisnb.simulator.record import Recorder
 
     data = data_dir()
     universe = read_universe(options.universe) if options.universe else Universe.load(data, day)

@@ -14,6 +14,7 @@ from kisnb.events import Event, Notice, Trouble
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.transport import Transport
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.simulator.control import Day
@@ -107,17 +108,28 @@ def on_simulator(
     wants: tuple[Want, ...] = WANTS,
     limit: int = 0,
     timeout: float = 5.0,
+    transport: Callable[[SimulatedClock, Credentials], Transport] | None = None,
+    start: Ns = START,
+    mode: Mode = Mode.SIM,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
     async def main() -> None:
         keys, lines = made_up(), list[bytes]()
-        core = Core(Market(Universe.packaged(), DAY, 1, START, {}), keys, recorder=Recorder(lines.append))
+        core = Core(Market(Universe.packaged(), DAY, 1, start, {}), keys, recorder=Recorder(lines.append))
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
-        clock, activity = SimulatedClock(START), Activity()
-        endpoint = Endpoint(addresses.rest, addresses.ws, mode=Mode.SIM, limit=limit)
-        broker = KisBroker(endpoint, keys, clock, activity, cache=cache, timeout=timeout)
+        clock, activity = SimulatedClock(start), Activity()
+        endpoint = Endpoint(addresses.rest, addresses.ws, mode=mode, limit=limit)
+        universe = Universe.packaged()
+
+        def listed(code: str) -> bool:
+            return code in universe and universe.get(code).nxt
+
+        carried = transport(clock, keys) if transport else None
+        broker = KisBroker(
+            endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried, nxt_listed=listed
+        )
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
         try:
