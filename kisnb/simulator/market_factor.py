@@ -119,7 +119,7 @@ def _daily_shock(seed: int, ordinal: int) -> float:
 def _shocks(seed: int, day: date, board: Board, volatility: float) -> Factor:
     rng = stable_random(seed, "factor", board, day)
     minutes = minutes_of(day)
-    lively = activity(rng, minutes, 0.5)
+    lively = activity(rng, minutes, 0.4)
     ordinary = liveliness(minutes)
     weights = [minutes * share * a for share, a in zip(ordinary, lively, strict=True)]
     path = walk(rng, weights, DAY_SIGMA * volatility)

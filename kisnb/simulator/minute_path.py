@@ -20,7 +20,8 @@ from kisnb.simulator.market_factor import DAY_SIGMA, activity, factor, jump, liv
 
 _JUMP_CHANCE, _JUMP = 0.25, 0.3
 """Of a day, and the smallest jump against the daily standard deviation."""
-_ROUGHNESS = 0.6
+_ROUGHNESS, _NERVOUSNESS = 0.45, 0.6
+"""How much the minutes differ in what they trade, and in how far a trade moves the price."""
 
 
 class MinutePath(NamedTuple):
@@ -51,7 +52,8 @@ def minute_path(item: Instrument, day: date, seed: int, bar: DailyBar, traits: C
     common, minutes = factor(seed, day, item.board), minutes_of(day)
     lively = [sqrt(a) * b for a, b in zip(common.activity, activity(rng, minutes, _ROUGHNESS), strict=True)]
     ordinary = liveliness(minutes)
-    weights = [minutes * share * a for share, a in zip(ordinary, lively, strict=True)]
+    nervous = activity(rng, minutes, _NERVOUSNESS)
+    weights = [minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)]
     sigma = sqrt(1 - NIGHT) * traits.sigma * common.volatility
     own = walk(rng, weights, sigma)
     jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
@@ -61,7 +63,8 @@ def minute_path(item: Instrument, day: date, seed: int, bar: DailyBar, traits: C
     whole = common.volatility * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
     roughness = scale * bar.open * whole / sqrt(minutes)
     rough = array("d", [roughness * sqrt(w) for w in weights])
-    return MinutePath(array("d", fair), array("d", [c / clock[-1] for c in clock]), rough, high_at, low_at)
+    done = list(accumulate((share * a for share, a in zip(ordinary, lively, strict=True)), initial=0.0))
+    return MinutePath(array("d", fair), array("d", [d / done[-1] for d in done]), rough, high_at, low_at)
 
 
 def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[list[float], float, int, int]:
