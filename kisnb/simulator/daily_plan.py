@@ -15,7 +15,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.character import NIGHT, Character, character_of
 from kisnb.simulator.draws import draw, exponential, heavy, scattered, stable_random
-from kisnb.simulator.market_factor import DAY_SIGMA, GAP_SIGMA, day_volatility, factor
+from kisnb.simulator.market_factor import DAY_SIGMA, GAP_SIGMA, Factor, day_volatility, factor
 from kisnb.terms import Board
 
 _REACH = 0.9
@@ -46,9 +46,15 @@ class _Returns(NamedTuple):
     """Against a typical day's."""
 
 
-def plan_day(item: Instrument, day: date, seed: int, character: Character | None = None) -> DailyBar:
-    """A made-up daily bar of a stock around its base price, on the grid and within the day's limits."""
-    returns = _returns(item, day, seed, character or character_of(item))
+def plan_day(
+    item: Instrument, day: date, seed: int, character: Character | None = None, common: Factor | None = None
+) -> DailyBar:
+    """A made-up daily bar of a stock around its base price, on the grid and within the day's limits.
+
+    ``common`` None: with the board's made-up day.
+    """
+    board = (common.gap, common.path[-1]) if common else market_return(seed, day, item.board)
+    returns = _returns(item, day, seed, character or character_of(item), board)
     return within_limits(_bar(item, day, item.base, returns), item, day)
 
 
@@ -60,7 +66,7 @@ def past_days(item: Instrument, before: date, seed: int, character: Character | 
     traits = character or character_of(item)
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
-        returns = _returns(item, day, seed, traits)
+        returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))
         base = ticks.nearest(close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board)
         bar = _bar(item, day, base, returns)
         bar = DailyBar(bar.open, max(bar.high, close), min(bar.low, close), close, bar.volume)
@@ -91,9 +97,9 @@ def _limited(bar: DailyBar, base: int, item: Instrument, day: date) -> DailyBar:
     return DailyBar(o, h, lo, c, bar.volume)
 
 
-def _returns(item: Instrument, day: date, seed: int, traits: Character) -> _Returns:
+def _returns(item: Instrument, day: date, seed: int, traits: Character, board: tuple[float, float]) -> _Returns:
     rng = stable_random(seed, "plan", item.code, day)
-    gap_m, day_m = market_return(seed, day, item.board)
+    gap_m, day_m = board
     calm = day_volatility(seed, day)
     own = traits.sigma * calm
     gap = _bounded(traits.beta * gap_m + own * sqrt(NIGHT) * draw(rng, heavy()))

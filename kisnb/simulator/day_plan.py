@@ -24,10 +24,11 @@ from kisnb.simulator.character import YEAR, Character, Past, character_of
 from kisnb.simulator.daily_plan import Dated, past_days, plan_day, within_limits
 from kisnb.simulator.draws import draws, lognormal, stable_random
 from kisnb.simulator.market_day import Schedule, ScriptedDay
-from kisnb.simulator.market_factor import minutes_of
+from kisnb.simulator.market_factor import Factor, bent, factor, minutes_of
 from kisnb.simulator.minute_path import MinutePath, minute_path
 from kisnb.simulator.other_sessions import OtherSessions
 from kisnb.simulator.regular_trades import regular_session
+from kisnb.terms import Board
 
 _LEVEL_TRADES = 3.0
 """Mean size of a background level, in trades of mean size."""
@@ -70,6 +71,7 @@ class DayPlan:
         self._bars: dict[str, DailyBar] = {}
         if data is not None:
             self._bars = bars_of(data, day)
+        self._factors: dict[Board, Factor] = {}
         self._characters: dict[str, Character] = {}
         self._plans: dict[str, DailyBar] = {}
         self._paths: dict[str, MinutePath | None] = {}
@@ -93,8 +95,11 @@ class DayPlan:
         if code not in self._paths:
             bar = None if code in self.given else self.bar(code)
             item = self.universe.get(code)
-            made = minute_path(item, self.day, self.seed, bar, self.character(code)) if bar and bar.volume else None
-            self._paths[code] = made
+            self._paths[code] = (
+                minute_path(item, self.day, self.seed, bar, self.character(code), self._factor(item.board))
+                if bar and bar.volume
+                else None
+            )
         return self._paths[code]
 
     def character(self, code: str) -> Character:
@@ -172,9 +177,20 @@ class DayPlan:
             tally = trades.tally(len(trades.trades))
             return DailyBar(tally.open, tally.high, tally.low, tally.last, tally.volume)
         real = self._bars.get(code)
-        return (
-            within_limits(real, item, self.day) if real else plan_day(item, self.day, self.seed, self.character(code))
-        )
+        if real:
+            return within_limits(real, item, self.day)
+        return plan_day(item, self.day, self.seed, self.character(code), self._factor(item.board))
+
+    def _factor(self, board: Board) -> Factor:
+        """What moves the board: with the returns of its real index when a file tells them."""
+        if board not in self._factors:
+            made = factor(self.seed, self.day, board)
+            before = self.index_base(board.value)
+            real = self._real.index_that_day(board.value) if self._real else None
+            if real and before:
+                made = bent(made, real.open / before - 1, real.close / real.open - 1)
+            self._factors[board] = made
+        return self._factors[board]
 
     def _made(self, code: str) -> Schedule:
         script = self._scripts.get(code)

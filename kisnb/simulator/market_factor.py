@@ -72,6 +72,14 @@ def factor(seed: int, day: date, board: Board) -> Factor:
     return Factor(mixed(shared.gap, own.gap), path, shared.activity, volatility)
 
 
+def bent(common: Factor, gap: float, daytime: float) -> Factor:
+    """The same day, but with these returns to the open and from there to the close."""
+    last = len(common.path) - 1
+    miss = daytime - common.path[last]
+    path = tuple(r + miss * m / last for m, r in enumerate(common.path))
+    return common._replace(gap=gap, path=path)
+
+
 def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
     """How lively each minute is: a log-normal process, the same for some minutes, with a memory of more; mean 1."""
     z, fresh = draw(rng, normal()), sqrt(1 - _MEMORY**2)

@@ -16,7 +16,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.character import NIGHT, Character
 from kisnb.simulator.draws import stable_random
-from kisnb.simulator.market_factor import DAY_SIGMA, activity, factor, jump, liveliness, minutes_of, walk
+from kisnb.simulator.market_factor import DAY_SIGMA, Factor, activity, factor, jump, liveliness, minutes_of, walk
 
 _JUMP_CHANCE, _JUMP = 0.25, 0.3
 """Of a day, and the smallest jump against the daily standard deviation."""
@@ -46,10 +46,12 @@ class MinutePath(NamedTuple):
         return fair[i] + (fair[i + 1] - fair[i]) * w, done[i] + (done[i + 1] - done[i]) * w
 
 
-def minute_path(item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character) -> MinutePath:
-    """The same for the same stock, day, seed and bar; for a bar with a volume."""
+def minute_path(
+    item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, common: Factor | None = None
+) -> MinutePath:
+    """The same for the same arguments; for a bar with a volume. ``common`` None: the board's made-up day."""
     rng = stable_random(seed, "minutes", item.code, day)
-    common, minutes = factor(seed, day, item.board), minutes_of(day)
+    common, minutes = common or factor(seed, day, item.board), minutes_of(day)
     lively = [sqrt(a) * b for a, b in zip(common.activity, activity(rng, minutes, _ROUGHNESS), strict=True)]
     ordinary = liveliness(minutes)
     nervous = activity(rng, minutes, _NERVOUSNESS)

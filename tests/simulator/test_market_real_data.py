@@ -9,6 +9,9 @@ import pytest
 from kisnb.clock import kst
 from kisnb.market.instruments import Universe
 from kisnb.market.price_files import LISTING, bars_of
+from kisnb.market.price_past import PricePast
+from kisnb.simulator.day_facts import DayFacts
+from kisnb.simulator.day_plan import DayPlan
 from kisnb.simulator.market import Market
 from kisnb.terms import Kind
 
@@ -51,3 +54,16 @@ def test_h03_any_listed_issue_trades_on_a_day_without_bars() -> None:
         quote = market.quote(item.code)
         assert quote.lower <= quote.low <= quote.price <= quote.high <= quote.upper
         assert market.depth(item.code).bids
+
+
+def test_h03_a_day_whose_index_is_known_moves_as_the_index_did() -> None:
+    day = date(2024, 8, 5)  # the fall of that Monday; the daily bars of single stocks end in 2023
+    for seed in (1, 2):
+        plan = DayPlan(Universe.load(DATA, day), day, seed, data=DATA)
+        point = DayFacts(plan).index("KOSPI", kst(day, time(15, 30)))
+        known = PricePast(DATA, day).index_that_day("KOSPI")
+        assert known is not None
+        real = (known.close / point.base - 1) * 100
+        assert real < -8
+        assert point.change_pct == pytest.approx(real, abs=2.5)
+        assert point.falling > 4 * point.rising
