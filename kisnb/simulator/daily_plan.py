@@ -9,6 +9,8 @@ from math import sqrt
 from random import Random
 from typing import NamedTuple
 
+import msgspec
+
 from kisnb.market import ticks
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
@@ -64,6 +66,7 @@ def past_days(item: Instrument, before: date, seed: int, character: Character | 
     Each day's limits are measured from the close of the day before it. Ends where the calendar ends.
     """
     traits = character or character_of(item)
+    item = msgspec.structs.replace(item, halted=False)  # it is halted on the day to come
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
         returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))

@@ -66,6 +66,7 @@ class DayPlan:
         self._real = PricePast(data, day) if data is not None else None
         self._scripts = dict(scripts or {})
         self._schedules: dict[str, Schedule] = {}
+        self._regulars: dict[str, Schedule] = {}
         self.given = frozenset(self._scripts)
         """Codes whose trades are given and not made up."""
         self._bars: dict[str, DailyBar] = {}
@@ -119,7 +120,7 @@ class DayPlan:
         if now < begin or not bar.volume:
             return Standing(item.base, 0, 0)
         if path is None:
-            schedule = self.schedule(code).regular(self.day)
+            schedule = self._regular(code)
             tally = schedule.tally(schedule.passed(now))
             return Standing(tally.last or item.base, tally.volume, tally.value)
         if now >= sessions.regular_close(self.day):
@@ -135,7 +136,7 @@ class DayPlan:
         if path is not None:
             return path.fair
         begin = sessions.regular_open(self.day)
-        schedule = self.schedule(code).regular(self.day)
+        schedule = self._regular(code)
         prices = [float(self.universe.get(code).base)]
         prices += (float(trade.price) for trade in schedule.trades)
         return [prices[schedule.passed(begin + m * MINUTE)] for m in range(minutes_of(self.day) + 1)]
@@ -173,13 +174,18 @@ class DayPlan:
     def _planned(self, code: str) -> DailyBar:
         item = self.universe.get(code)
         if code in self.given:
-            trades = self.schedule(code).regular(self.day)
+            trades = self._regular(code)
             tally = trades.tally(len(trades.trades))
             return DailyBar(tally.open, tally.high, tally.low, tally.last, tally.volume)
         real = self._bars.get(code)
         if real:
             return within_limits(real, item, self.day)
         return plan_day(item, self.day, self.seed, self.character(code), self._factor(item.board))
+
+    def _regular(self, code: str) -> Schedule:
+        if code not in self._regulars:
+            self._regulars[code] = self.schedule(code).regular(self.day)
+        return self._regulars[code]
 
     def _factor(self, board: Board) -> Factor:
         """What moves the board: with the returns of its real index when a file tells them."""
