@@ -1,96 +1,91 @@
-"""KRX's regular session of one day, for all stocks: call auctions at both ends, continuous trading between.
+"""KRX and Nextrade on one day, for all stocks: order entry, the sessions of both, interruptions and halts.
 
 Pure: the time is passed in and must not go back. Own orders have positive ids, background orders negative ones; the
 background is silent: its orders are not checked, and of what they do only trades and own fills are told.
 
-What is left of a market order is cancelled: at once in continuous trading, after the opening auction when it was
-collected there. In a closing auction it expires with everything else.
+An order for SOR goes whole to the venue whose best opposite price is better on arrival, then to the one with more
+shares there, then to KRX; it stays there, and ends with that venue's session.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import heapq
 from datetime import date
+from itertools import count
 
 from kisnb.clock import Ns
-from kisnb.exchange import auction
+from kisnb.exchange import halts
 from kisnb.exchange.auction import MARKET_BUY, MARKET_SELL
+from kisnb.exchange.halts import HALT, Breaker, Level
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
-    OrderAccepted,
-    OrderCancelled,
-    OrderExpired,
-    OrderFilled,
     OrderRefused,
+    OrderRevised,
     Refusal,
-    Traded,
+    SessionBegan,
+    SessionEnded,
 )
-from kisnb.exchange.limit_book import LimitBook, Match
-from kisnb.market import sessions, ticks
+from kisnb.exchange.listing import EVERY, SINGLE_PRICE, Listing
+from kisnb.exchange.segment import Order
+from kisnb.exchange.tape import Tally
+from kisnb.market import order_rules, sessions
 from kisnb.market.instruments import Instrument, Universe
-from kisnb.terms import OrderKind, Phase, Side
+from kisnb.market.session_table import REFORM
+from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.terms import Board, Kind, OrderKind, Phase, Side, Venue
 
-
-class Tally:
-    """What a stock has traded on this day, in won and shares; prices are 0 before the first trade."""
-
-    __slots__ = ("high", "last", "low", "open", "value", "volume")
-
-    def __init__(self) -> None:
-        self.last = self.open = self.high = self.low = self.volume = self.value = 0
-
-    def add(self, price: int, qty: int) -> None:
-        if not self.volume:
-            self.open = self.high = self.low = price
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
-        self.last = price
-        self.volume += qty
-        self.value += price * qty
-
-
-class _Stock:
-    __slots__ = ("book", "item", "lower", "market_orders", "tally", "upper")
-
-    def __init__(self, item: Instrument, day: date) -> None:
-        self.item = item
-        self.book = LimitBook()
-        self.tally = Tally()
-        self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
-        self.market_orders: list[int] = []
+VENUES = (Venue.KRX, Venue.NXT)
+Levels = tuple[tuple[int, int], ...]
+KOSPI200 = 200
+"""The largest stocks of KOSPI stand for the index's constituents, whose VI is narrower."""
 
 
 class Exchange:
-    """One day of KRX's regular session, from ``now`` on."""
+    """One day of both venues, from ``now`` on. Stocks come in when they are first looked at or traded."""
 
-    def __init__(self, universe: Universe, day: date, now: Ns) -> None:
+    def __init__(self, universe: Universe, day: date, now: Ns, assumed: Uncertain = ASSUMED) -> None:
         self._universe = universe
         self._day = day
-        self._stocks: dict[str, _Stock] = {}
-        self._home: dict[int, _Stock] = {}
-        self._boundaries = sessions.regular_boundaries(day)
-        self._passed = bisect_right(self._boundaries, now)
-        self.phase = sessions.regular_phase(now)
+        self._now = now
+        self._assumed = assumed
+        self._said: list[Happening] = []
+        self._listings: dict[tuple[str, Venue], Listing] = {}
+        self._home: dict[int, Listing] = {}
+        self._boundaries = _boundaries(day, assumed)
+        self._passed = sum(1 for t, _ in self._boundaries if t <= now)
+        self._wakes: list[tuple[Ns, int, Listing]] = []
+        self._count = count()
+        self._active = {venue: sessions.active(venue, now, assumed) for venue in VENUES}
+        self._breakers: dict[Board, Breaker] = {}
+        self._halted: dict[Board, Ns] = {}
+        stocks = [item for item in universe if item.kind is Kind.STOCK and item.board is Board.KOSPI]
+        stocks.sort(key=lambda item: (-item.shares * item.base, item.code))
+        self._kospi200 = frozenset(item.code for item in stocks[:KOSPI200])
+
+    # time
 
     @property
     def next_boundary(self) -> Ns | None:
-        """The next phase change; None after the close."""
-        return self._boundaries[self._passed] if self._passed < len(self._boundaries) else None
+        """When a session, call or halt begins or ends next; None after the day's last."""
+        boundary = self._boundaries[self._passed][0] if self._passed < len(self._boundaries) else None
+        if self._wakes and (boundary is None or self._wakes[0][0] < boundary):
+            return self._wakes[0][0]
+        return boundary
 
     def advance(self, now: Ns) -> list[Happening]:
-        """Pass the phase changes up to ``now``: auctions uncross, the close expires what is left."""
-        said: list[Happening] = []
+        """Pass every boundary up to ``now``: calls are matched, what ends with its session expires."""
         while (t := self.next_boundary) is not None and t <= now:
-            self._passed += 1
-            collected = self.phase is Phase.AUCTION
-            self.phase = sessions.regular_phase(t)
-            for stock in self._stocks.values():
-                if collected:
-                    said += self._uncross(t, stock)
-                if self.phase is Phase.CLOSED:
-                    said += self._expire(t, stock)
-        return said
+            self._now = t
+            while self._wakes and self._wakes[0][0] == t:
+                heapq.heappop(self._wakes)[2].wake(t)
+            while self._passed < len(self._boundaries) and self._boundaries[self._passed][0] == t:
+                self._change(t, self._boundaries[self._passed][1])
+                self._passed += 1
+        self._now = now
+        return self.told()
+
+    # orders
 
     def enter(
         self,
@@ -101,177 +96,219 @@ class Exchange:
         kind: OrderKind,
         qty: int,
         price: int | None = None,
+        venue: Venue = Venue.KRX,
+        stop: int | None = None,
     ) -> list[Happening]:
-        """A new order; a limit order has a price in won, a market order none. Ids are never used twice."""
+        """A new own order; kinds without a price ignore it. Ids are never used twice. Prices won, quantities shares."""
         said = self.advance(now)
         if order_id in self._home:
-            raise ValueError(f"order {order_id} stands in the book already")
-        why = self._refusal(code, kind, qty, price) if order_id > 0 else None
-        if why is not None:
-            said.append(OrderRefused(now, order_id, why))
-            return said
-        stock = self._stock(code)
-        if order_id > 0:
-            said.append(OrderAccepted(now, order_id))
-        at = None if kind is OrderKind.MARKET else price
-        if self.phase is Phase.AUCTION:
-            self._collect(stock, order_id, side, at, qty)
-        elif self.phase is Phase.CONTINUOUS:
-            self._match(now, stock, order_id, side, at, qty, said)
-        if order_id > 0:
-            said.append(DepthChanged(now, code))
-        return said
+            raise ValueError(f"order {order_id} was entered already")
+        taken = self._taken_at(
+            now, code, Order(order_id, side, kind, 0, price if kind.priced else None, stop), qty, venue
+        )
+        if isinstance(taken, str):
+            return [*said, OrderRefused(now, order_id, taken)]
+        listing, order, span = taken
+        self._home[order_id] = listing
+        listing.enter(now, order, span, qty)
+        self._said.append(DepthChanged(now, code, listing.venue))
+        return said + self.told()
 
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
-        """Take ``qty`` shares (None: all) out of an order; more than is left takes what is left."""
+        """Take ``qty`` shares (None: all) out of an own order; more than is left takes what is left."""
         said = self.advance(now)
-        own = order_id > 0
-        stock = self._home.get(order_id)
-        if stock is None or self.phase is Phase.CLOSED or (qty is not None and qty < 1):
-            why: Refusal = "closed" if self.phase is Phase.CLOSED else "unknown" if stock is None else "quantity"
-            return [*said, OrderRefused(now, order_id, why)] if own else said
-        taken = stock.book.cancel(order_id, qty)
-        if not stock.book.left(order_id):
-            del self._home[order_id]
-        if own:
-            said += (OrderCancelled(now, order_id, taken), DepthChanged(now, stock.item.code))
-        return said
+        listing = self._home.get(order_id)
+        if listing is None or order_id not in listing.own or (qty is not None and qty < 1):
+            gone = listing is None or order_id not in listing.own
+            return [*said, OrderRefused(now, order_id, "unknown" if gone else "quantity")]
+        listing.cancel(now, order_id, qty)
+        return said + self.told()
+
+    def revise(self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
+        """Move ``qty`` shares (None: all that is left) of an own limit order to ``price`` under the number ``new_id``.
+
+        At an unchanged price they keep their place in the queue, at another they go to its end, and may trade at once.
+        What is not moved stays where it is. The venue, the kind and the end of the order stay the same.
+        """
+        said = self.advance(now)
+        listing = self._home.get(order_id)
+        order = listing.own.get(order_id) if listing else None
+        if listing is None or order is None:
+            return [*said, OrderRefused(now, new_id, "unknown")]
+        moved = listing.left(order_id) if qty is None else qty
+        why = listing.refuses_revision(order, moved, price)
+        if why is not None:
+            return [*said, OrderRefused(now, new_id, why)]
+        self._home[new_id] = listing
+        self._said.append(OrderRevised(now, new_id, order_id, moved, price))
+        listing.revise(now, order, new_id, moved, price)
+        self._said.append(DepthChanged(now, listing.item.code, listing.venue))
+        return said + self.told()
 
     def left(self, order_id: int) -> int:
-        """Shares of an order that still stand in the book."""
-        stock = self._home.get(order_id)
-        return stock.book.left(order_id) if stock else 0
+        """Shares of an own order that are still live."""
+        listing = self._home.get(order_id)
+        return listing.left(order_id) if listing else 0
 
-    def depth(self, code: str, n: int = 10) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
-        """Asks and bids as (price, shares), best first."""
-        book = self._stock(code).book
-        asks = tuple(x for x in book.levels(Side.SELL, n + 1) if x[0] != MARKET_SELL)[:n]
-        return asks, tuple(x for x in book.levels(Side.BUY, n + 1) if x[0] != MARKET_BUY)[:n]
+    # interruptions from outside
 
-    def book(self, code: str) -> LimitBook:
-        """The stock's limit book, to look at."""
-        return self._stock(code).book
+    def index(self, now: Ns, board: Board, value: float, previous: float) -> tuple[Level | None, list[Happening]]:
+        """A board's index stands at ``value`` after a close of ``previous``; the breaker's level that it sets off."""
+        said = self.advance(now)
+        breaker = self._breakers.setdefault(board, Breaker(self._day, previous))
+        level = breaker.index(now, value)
+        return level, said + self.break_circuit(now, board, level) if level else said
 
-    def tally(self, code: str) -> Tally:
-        """What the stock has traded so far."""
-        return self._stock(code).tally
+    def break_circuit(self, now: Ns, board: Board, level: Level) -> list[Happening]:
+        """Stop a board on both venues: 20 minutes and a call, or at level 3 for the day."""
+        said = self.advance(now)
+        self._halted[board] = now + HALT if level < 3 else 0
+        for listing in [x for x in self._listings.values() if x.item.board is board]:
+            self._break(now, listing)
+        return said + self.told()
 
-    def resume(self, code: str, tally: Tally) -> None:
-        """Begin a stock in the middle of its day."""
-        self._stock(code).tally = tally
+    def halt(self, now: Ns, code: str) -> list[Happening]:
+        """Stop a stock on both venues until it is resumed, as for a disclosure."""
+        said = self.advance(now)
+        for venue in VENUES:
+            self.listing(code, venue).halt(now, "halt", 0, 0)
+        return said + self.told()
 
-    def _stock(self, code: str) -> _Stock:
-        stock = self._stocks.get(code)
-        if stock is None:
-            stock = self._stocks[code] = _Stock(self._universe.get(code), self._day)
-        return stock
+    def resume_trading(self, now: Ns, code: str) -> list[Happening]:
+        """End a halt: a call auction, then trading as the session says."""
+        said = self.advance(now)
+        call = halts.after_halt(Venue.KRX, self._day)
+        krx, nxt = (self.listing(code, venue) for venue in VENUES)
+        krx.lift(now, call)
+        nxt.lift(now, halts.after_halt(Venue.NXT, self._day))
+        return said + self.told()
 
-    def _refusal(self, code: str, kind: OrderKind, qty: int, price: int | None) -> Refusal | None:
+    # to look at
+
+    def listing(self, code: str, venue: Venue = Venue.KRX) -> Listing:
+        """A stock on KRX or Nextrade."""
+        found = self._listings.get((code, venue))
+        if found is None:
+            item = self._universe.get(code)
+            narrow = code in self._kospi200
+            found = Listing(item, venue, self._day, self._said, self._interrupted, self._assumed, kospi200=narrow)
+            self._listings[code, venue] = found
+            if venue is Venue.KRX or item.nxt:
+                found.begin(self._now, self._active[venue])
+            if item.board in self._halted:
+                self._break(self._now, found)
+        return found
+
+    def depth(self, code: str, n: int = 10, venue: Venue = Venue.KRX) -> tuple[Levels, Levels]:
+        """Asks and bids as (price, shares), best first; of both venues together for SOR."""
+        if venue is Venue.SOR:
+            sides = zip(*(self.depth(code, n, one) for one in VENUES), strict=True)
+            asks, bids = ([level for levels in side for level in levels] for side in sides)
+            return _merged(asks, n, reverse=False), _merged(bids, n, reverse=True)
+        book = self.listing(code, venue).current.book
+        asks_, bids_ = book.levels(Side.SELL, n + 1), book.levels(Side.BUY, n + 1)
+        return (
+            tuple(x for x in asks_ if x[0] != MARKET_SELL)[:n],
+            tuple(x for x in bids_ if x[0] != MARKET_BUY)[:n],
+        )
+
+    def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
+        """What the stock has traded so far on a venue."""
+        return self.listing(code, venue).tally
+
+    def phase(self, code: str, venue: Venue = Venue.KRX) -> Phase:
+        """What happens in a stock now, interruptions included."""
+        return self.listing(code, venue).phase
+
+    def told(self) -> list[Happening]:
+        """What happened since the last call, or the last answer to an order."""
+        said = self._said[:]
+        self._said.clear()
+        return said
+
+    # inside
+
+    def _change(self, t: Ns, venue: Venue) -> None:
+        before, self._active[venue] = self._active[venue], sessions.active(venue, t, self._assumed)
+        self._said += [SessionEnded(t, venue, h.span.name) for h in before if h not in self._active[venue]]
+        for (_, at), listing in list(self._listings.items()):
+            if at is venue and (venue is Venue.KRX or listing.item.nxt):
+                listing.begin(t, self._active[venue])
+        self._said += [SessionBegan(t, venue, h.span.name) for h in self._active[venue] if h not in before]
+
+    def _interrupted(self, now: Ns, listing: Listing) -> None:
+        """Wake the stock when its call or halt ends; before the reform Nextrade stands still with KRX's VI."""
+        if listing.until:
+            heapq.heappush(self._wakes, (listing.until, next(self._count), listing))
+        twin = self._listings.get((listing.item.code, Venue.NXT))
+        if listing.venue is Venue.KRX and listing.state == "call" and twin and self._day < REFORM:
+            twin.halt(now, listing.why, listing.until, 0)
+
+    def _break(self, now: Ns, listing: Listing) -> None:
+        ends = self._halted[listing.item.board]
+        if not ends:
+            listing.end_day(now)
+        elif ends > now:
+            call = halts.after_halt(listing.venue, self._day)
+            # Nextrade trades again when KRX does, after KRX's call
+            ends += halts.after_halt(Venue.KRX, self._day) if listing.venue is Venue.NXT else 0
+            listing.halt(now, "circuit breaker", ends, call)
+
+    def _taken_at(
+        self, now: Ns, code: str, order: Order, qty: int, venue: Venue
+    ) -> tuple[Listing, Order, str] | Refusal:
+        """Where an order goes, and the stretch that takes it; or why not."""
         if code not in self._universe:
             return "unknown"
         if qty < 1:
             return "quantity"
-        if self.phase is Phase.CLOSED:
-            return "closed"
-        stock = self._stock(code)
-        if stock.item.halted:
-            return "halted"
-        if kind is OrderKind.MARKET:
-            return None
-        if price is None or not ticks.on_grid(price, stock.item.kind, self._day, stock.item.board):
-            return "tick"
-        return None if stock.lower <= price <= stock.upper else "limit"
+        item = self._universe.get(code)
+        verdict = order_rules.legal(now, venue, order.kind, item, self._assumed)
+        if verdict.rule is None:
+            return self._illegal(now, venue, item)
+        why: Refusal = "halted"
+        for at in self._by_price(code, order.side) if venue is Venue.SOR else (venue,):
+            rule = order_rules.legal(now, at, order.kind, item, self._assumed).rule
+            if rule is None:
+                continue
+            listing = self.listing(code, at)
+            refused = listing.refusal(order, rule.span)
+            if refused is None:
+                order.expires = order_rules.expires(now, at, order.kind, self._assumed)
+                return listing, order, rule.span
+            why = refused
+        return why
 
-    def _collect(self, stock: _Stock, order_id: int, side: Side, price: int | None, qty: int) -> None:
-        if price is None:
-            price = MARKET_BUY if side is Side.BUY else MARKET_SELL
-            stock.market_orders.append(order_id)
-        stock.book.rest(order_id, side, price, qty)
-        self._home[order_id] = stock
+    def _illegal(self, now: Ns, venue: Venue, item: Instrument) -> Refusal:
+        if venue is not Venue.KRX and not item.nxt and not (venue is Venue.SOR and self._assumed.sor_krx_only):
+            return "venue"
+        return "kind" if order_rules.kinds(now, venue, item, self._assumed) else "closed"
 
-    def _match(
-        self,
-        now: Ns,
-        stock: _Stock,
-        order_id: int,
-        side: Side,
-        price: int | None,
-        qty: int,
-        said: list[Happening],
-    ) -> None:
-        matches = stock.book.add(order_id, side, price, qty)
-        if stock.book.left(order_id):
-            self._home[order_id] = stock
-        for match in matches:
-            qty -= match.qty
-            self._print(now, stock, side, match, said)
-        if price is None and qty and order_id > 0:
-            said.append(OrderCancelled(now, order_id, qty))
+    def _by_price(self, code: str, side: Side) -> list[Venue]:
+        """Both venues, the one first at which an order of ``side`` finds the better price."""
+        item = self._universe.get(code)
+        found: list[tuple[bool, int, int, Venue]] = []
+        for venue in VENUES if item.nxt else (Venue.KRX,):
+            asks, bids = self.depth(code, 1, venue)
+            best = asks if side is Side.BUY else bids
+            price, shares = best[0] if best else (0, 0)
+            found.append((not best, price if side is Side.BUY else -price, -shares, venue))
+        return [venue for *_, venue in sorted(found, key=lambda row: row[:3])]
 
-    def _print(self, now: Ns, stock: _Stock, side: Side, match: Match, said: list[Happening]) -> None:
-        maker, taker, price, qty, maker_left = match
-        if not maker_left:
-            del self._home[maker]
-        buy, sell = (taker, maker) if side is Side.BUY else (maker, taker)
-        said.append(self._traded(now, stock, price, qty, side, buy, sell))
-        said.extend(OrderFilled(now, own, qty, price) for own in (maker, taker) if own > 0)
 
-    def _traded(
-        self,
-        now: Ns,
-        stock: _Stock,
-        price: int,
-        qty: int,
-        taker: Side | None,
-        buy: int,
-        sell: int,
-    ) -> Traded:
-        tally, book = stock.tally, stock.book
-        tally.add(price, qty)
-        return Traded(
-            now,
-            stock.item.code,
-            price,
-            qty,
-            taker,
-            buy,
-            sell,
-            tally.volume,
-            tally.value,
-            tally.open,
-            tally.high,
-            tally.low,
-            book.best_ask or 0,
-            book.best_bid or 0,
-        )
+def _boundaries(day: date, assumed: Uncertain) -> list[tuple[Ns, Venue]]:
+    """Every moment at which a venue's sessions change, and those of the single-price auctions between."""
+    found: set[tuple[Ns, Venue]] = set()
+    for venue in VENUES:
+        for row in sessions.hours(venue, day, assumed):
+            found |= {(row.start, venue), (row.end, venue)}
+            if row.span.name == SINGLE_PRICE:
+                found |= {(t, venue) for t in range(row.start + EVERY, row.end, EVERY)}
+    return sorted(found)
 
-    def _uncross(self, now: Ns, stock: _Stock) -> list[Happening]:
-        outcome = auction.uncross(stock.book, stock.tally.last or stock.item.base)
-        own = [OrderFilled(now, f.order_id, f.qty, outcome.price) for f in outcome.fills if f.order_id > 0]
-        for fill in outcome.fills:
-            if not stock.book.left(fill.order_id):
-                del self._home[fill.order_id]
-        dropped = self._drop_market_orders(now, stock)
-        said: list[Happening] = []
-        if outcome.volume:
-            said.append(self._traded(now, stock, outcome.price, outcome.volume, None, 0, 0))
-        said += (*own, *dropped)
-        if said:
-            said.append(DepthChanged(now, stock.item.code))
-        return said
 
-    def _drop_market_orders(self, now: Ns, stock: _Stock) -> list[Happening]:
-        ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
-        waiting = [i for i in stock.market_orders if i in self._home]
-        stock.market_orders.clear()
-        return [ended(now, i, qty) for i, qty in self._take_out(stock, waiting) if i > 0]
-
-    def _expire(self, now: Ns, stock: _Stock) -> list[Happening]:
-        ended = self._take_out(stock, stock.book.order_ids())
-        said: list[Happening] = [OrderExpired(now, i, qty) for i, qty in ended if i > 0]
-        return [*said, DepthChanged(now, stock.item.code)] if ended else said
-
-    def _take_out(self, stock: _Stock, order_ids: list[int]) -> list[tuple[int, int]]:
-        for order_id in order_ids:
-            del self._home[order_id]
-        return [(order_id, stock.book.cancel(order_id)) for order_id in order_ids]
+def _merged(levels: list[tuple[int, int]], n: int, *, reverse: bool) -> Levels:
+    total: dict[int, int] = {}
+    for price, shares in levels:
+        total[price] = total.get(price, 0) + shares
+    return tuple(sorted(total.items(), reverse=reverse)[:n])

@@ -1,4 +1,4 @@
-"""What an exchange says: frozen facts about orders, trades and depth. Won and shares."""
+"""What an exchange says: frozen facts about orders, trades, depth and interruptions. Won and shares."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.terms import Side, Venue
 
-Refusal: TypeAlias = Literal["closed", "tick", "limit", "quantity", "halted", "unknown"]
+Refusal: TypeAlias = Literal["closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"]
+"""``no price``: the side that would price the order is empty."""
+Why: TypeAlias = Literal["static VI", "dynamic VI", "static and dynamic VI", "circuit breaker", "halt"]
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
-    """The exchange has the order."""
+    """The exchange has the order; ``venue`` is where it stands."""
 
     t: Ns
     id: int
+    venue: Venue = Venue.KRX
 
 
 class OrderRefused(msgspec.Struct, frozen=True, gc=False):
@@ -39,9 +42,9 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     """0 when nobody in particular bought: an auction."""
     sell_id: int
     volume: int
-    """Accumulated shares of the day."""
+    """Accumulated shares of the venue's day."""
     value: int
-    """Accumulated won of the day."""
+    """Accumulated won of the venue's day."""
     open: int
     high: int
     low: int
@@ -49,6 +52,8 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     """Best ask after the trade; 0 when there is none."""
     bid: int
     venue: Venue = Venue.KRX
+    segment: str = "main"
+    """The book that it traded in: KRX's after-hours markets have their own."""
 
 
 class OrderFilled(msgspec.Struct, frozen=True, gc=False):
@@ -62,15 +67,25 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
-    """``qty`` shares of an own order were taken out: on demand, or as the rest of a market order."""
+    """``qty`` shares of an own order were taken out: on demand, or as the rest of an order that does not wait."""
 
     t: Ns
     id: int
     qty: int
 
 
+class OrderRevised(msgspec.Struct, frozen=True, gc=False):
+    """``qty`` shares of an own order go on under the number ``id`` at ``price``, taken from ``original``."""
+
+    t: Ns
+    id: int
+    original: int
+    qty: int
+    price: int
+
+
 class OrderExpired(msgspec.Struct, frozen=True, gc=False):
-    """The rest of an own order ended with the regular session."""
+    """The rest of an own order ended with its session."""
 
     t: Ns
     id: int
@@ -85,6 +100,57 @@ class DepthChanged(msgspec.Struct, frozen=True, gc=False):
     venue: Venue = Venue.KRX
 
 
+class Interrupted(msgspec.Struct, frozen=True, gc=False):
+    """Trading in a stock stops: orders are collected for a call (a VI), or nothing is taken (a halt)."""
+
+    t: Ns
+    code: str
+    venue: Venue
+    why: Why
+    until: Ns
+    """When the call or halt ends; 0 when nobody knows yet."""
+    price: int = 0
+    """At which the stock would have traded."""
+    static_reference: int = 0
+    dynamic_reference: int = 0
+
+
+class Resumed(msgspec.Struct, frozen=True, gc=False):
+    """A stock trades again as its session says."""
+
+    t: Ns
+    code: str
+    venue: Venue
+    why: Why
+
+
+class SessionBegan(msgspec.Struct, frozen=True, gc=False):
+    """A venue enters a stretch of its day, by the name that the table of sessions gives it."""
+
+    t: Ns
+    venue: Venue
+    name: str
+
+
+class SessionEnded(msgspec.Struct, frozen=True, gc=False):
+    """A venue leaves a stretch of its day."""
+
+    t: Ns
+    venue: Venue
+    name: str
+
+
 Happening: TypeAlias = (
-    OrderAccepted | OrderRefused | Traded | OrderFilled | OrderCancelled | OrderExpired | DepthChanged
+    OrderAccepted
+    | OrderRefused
+    | Traded
+    | OrderFilled
+    | OrderCancelled
+    | OrderRevised
+    | OrderExpired
+    | DepthChanged
+    | Interrupted
+    | Resumed
+    | SessionBegan
+    | SessionEnded
 )

@@ -49,6 +49,10 @@ class LimitBook:
         self._prices: dict[Side, list[int]] = {Side.BUY: [], Side.SELL: []}
         self._orders: dict[int, Resting] = {}
 
+    def __len__(self) -> int:
+        """How many orders rest here."""
+        return len(self._orders)
+
     @property
     def best_bid(self) -> int | None:
         prices = self._prices[Side.BUY]
@@ -61,20 +65,42 @@ class LimitBook:
 
     def add(self, order_id: int, side: Side, price: int | None, qty: int) -> list[Match]:
         """Match an order and rest what is left of it. Without a price it sweeps, and its rest is dropped."""
-        matches: list[Match] = []
-        against = side.opposite
-        prices, levels = self._prices[against], self._levels[against]
-        best = 0 if side is Side.BUY else -1
-        while qty and prices:
-            at = prices[best]
-            if price is not None and (at > price if side is Side.BUY else at < price):
-                break
-            qty -= self._take(levels[at], order_id, qty, matches)
-            if not levels[at].total:
-                del levels[prices.pop(best)]
+        matches = self.match(order_id, side, price, qty)
+        for found in matches:
+            qty -= found.qty
         if qty and price is not None:
             self.rest(order_id, side, price, qty)
         return matches
+
+    def match(self, order_id: int, side: Side, worst: int | None, qty: int) -> list[Match]:
+        """Take up to ``qty`` shares at prices no worse than ``worst`` (None: at any price); nothing comes to rest."""
+        matches: list[Match] = []
+        buying = side is Side.BUY
+        against = Side.SELL if buying else Side.BUY
+        prices, levels = self._prices[against], self._levels[against]
+        best = 0 if buying else -1
+        while qty and prices:
+            at = prices[best]
+            if worst is not None and (at > worst if buying else at < worst):
+                break
+            level = levels[at]
+            qty -= self._take(level, order_id, qty, matches)
+            if not level.total:
+                del levels[prices.pop(best)]
+        return matches
+
+    def available(self, side: Side, worst: int | None, enough: int) -> bool:
+        """Whether an order of ``side`` would find ``enough`` shares at prices no worse than ``worst``."""
+        against = side.opposite
+        levels = self._levels[against]
+        prices = self._prices[against]
+        for at in prices if side is Side.BUY else reversed(prices):
+            if worst is not None and (at > worst if side is Side.BUY else at < worst):
+                return False
+            enough -= levels[at].total
+            if enough <= 0:
+                return True
+        return False
 
     def rest(self, order_id: int, side: Side, price: int, qty: int) -> None:
         """Put an order at the end of its queue without matching it, as auctions collect orders."""
@@ -109,6 +135,19 @@ class LimitBook:
             del self._levels[order.side][order.price]
             prices = self._prices[order.side]
             del prices[bisect_left(prices, order.price)]
+
+    def hand_over(self, order_id: int, new_id: int, qty: int) -> None:
+        """Give ``qty`` shares of an order, at most what is left, to a new id that queues at the same place."""
+        order = self._orders[order_id]
+        level = self._levels[order.side][order.price]
+        heir = self._orders[new_id] = Resting(new_id, order.side, order.price, qty)
+        at = level.queue.index(order)
+        order.left -= qty
+        if order.left:
+            level.queue.insert(at + 1, heir)
+        else:
+            level.queue[at] = heir
+            del self._orders[order_id]
 
     def left(self, order_id: int) -> int:
         """Shares of the order that still rest here; 0 when it is gone."""

@@ -52,6 +52,8 @@ class Ack(msgspec.Struct, frozen=True):
     rt_cd: str = "0"
     key: str = ""
     iv: str = ""
+    encrypt: str = "N"
+    """Y for a channel whose frames are encrypted; clients of KIS's own samples go by it."""
 
     @property
     def ok(self) -> bool:
@@ -109,7 +111,7 @@ def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") ->
 
 
 def encode_ack(answer: Ack) -> str:
-    header = {"tr_id": answer.tr_id, "tr_key": answer.tr_key, "encrypt": "N"}
+    header = {"tr_id": answer.tr_id, "tr_key": answer.tr_key, "encrypt": answer.encrypt}
     body: dict[str, Any] = {"rt_cd": answer.rt_cd, "msg_cd": answer.msg_cd, "msg1": answer.msg1}
     if answer.key:
         body["output"] = {"iv": answer.iv, "key": answer.key}
@@ -141,6 +143,7 @@ def decode_control(text: str) -> Ack | Ping:
         str(body.get("rt_cd", "")),
         str(keys.get("key") or ""),
         str(keys.get("iv") or ""),
+        str(header.get("encrypt", "N")),
     )
 
 

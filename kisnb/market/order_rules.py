@@ -57,6 +57,7 @@ _AFTER_KINDS = {
     _K.BEST_OPPOSITE_FOK: _K.AFTER_BEST_OPPOSITE_FOK, _K.BEST_OWN: _K.AFTER_BEST_OWN,
 }  # fmt: skip
 _AFTER = frozenset(_AFTER_KINDS.values())
+_IN_CALLS = _CALL | _CONDITIONAL | {_K.SINGLE_PRICE, _K.AFTER_LIMIT, _K.NXT_PRE_LIMIT}
 _LIKE_MARKET = (_K.MARKET, _K.MARKET_IOC, _K.BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE, _K.LIMIT, _K.AFTER_LIMIT)
 _X, _N, _S = Venue.KRX, Venue.NXT, Venue.SOR
 _BOOKLET, _NOTICE = "KIS workbook, ORD_DVSN", "KRX and KIS notices of 2026-09-09"
@@ -147,6 +148,11 @@ def taken_as(
         if as_twin:
             return twin, as_twin
     return kind, verdict
+
+
+def joins_call(kind: OrderKind) -> bool:
+    """Whether an order of this kind may enter the call auction of an interruption: limits, and KRX's market orders."""
+    return kind in _IN_CALLS
 
 
 def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Uncertain = ASSUMED) -> Ns:

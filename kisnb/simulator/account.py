@@ -93,7 +93,7 @@ class AccountOrder:
 class Position:
     """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
 
-    __slots__ = ("bought", "cost", "item", "qty", "sold")
+    __slots__ = ("bought", "bought_value", "cost", "fees", "item", "qty", "realised", "sold", "sold_value", "taxes")
 
     def __init__(self, item: Instrument) -> None:
         self.item = item
@@ -103,6 +103,10 @@ class Position:
         """Shares bought today."""
         self.sold = 0
         """Shares sold today."""
+        self.bought_value = self.sold_value = self.fees = self.taxes = 0
+        """Won of today's trades."""
+        self.realised = 0
+        """Today's sale proceeds less what the shares had cost, before fees and taxes."""
 
 
 class Account:
@@ -170,16 +174,24 @@ class Account:
         order = self._live[number]
         value = qty * price
         position = self.positions.setdefault(order.item.code, Position(order.item))
-        self.fees += self._costs.fee(value, Venue.KRX, order.item.kind)
+        fee = self._costs.fee(value, Venue.KRX, order.item.kind)
+        self.fees += fee
+        position.fees += fee
         if order.side is Side.BUY:
             self.buy_value += value
             position.qty += qty
             position.cost += value
             position.bought += qty
+            position.bought_value += value
         else:
             self.sell_value += value
-            self.taxes += self._costs.tax(value, self.day, order.item.kind, order.item.board)
-            position.cost -= position.cost * qty // position.qty
+            tax = self._costs.tax(value, self.day, order.item.kind, order.item.board)
+            self.taxes += tax
+            position.taxes += tax
+            cost = position.cost * qty // position.qty
+            position.realised += value - cost
+            position.sold_value += value
+            position.cost -= cost
             position.qty -= qty
             position.sold += qty
         order.filled += qty

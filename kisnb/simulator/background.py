@@ -1,7 +1,9 @@
-"""The rest of the market in one stock: keeps ten levels a side around the fair price and trades the day's schedule.
+"""The rest of the market in one stock on one venue: keeps ten levels a side around the fair price and trades the day's
+schedule.
 
 Its orders stand in the same limit book as everybody's, so an own order waits behind those that came earlier and is
-filled when the market trades at or through its price.
+filled when the market trades at or through its price. What it would trade during a call it brings into the call; what
+it would trade during a halt is lost.
 """
 
 from __future__ import annotations
@@ -10,118 +12,159 @@ from collections.abc import Iterator
 from datetime import date
 
 from kisnb.clock import Ns
-from kisnb.exchange.exchange import Exchange
-from kisnb.exchange.happenings import Happening
+from kisnb.exchange.listing import Listing
+from kisnb.exchange.segment import Segment
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument
-from kisnb.simulator.market_day import Schedule, Trade
-from kisnb.terms import OrderKind, Phase, Side
+from kisnb.simulator.market_day import Trade
+from kisnb.simulator.venue_day import VenueDay
+from kisnb.terms import Phase, Side, Venue
 
 LEVELS = 10
 AUCTION_LEAD: Ns = 1_000_000
 """How long before an auction's match its background orders come in."""
+NXT_SIZE = 6
+"""A level of Nextrade's has the part 1 ÷ this of what KRX's has, as its share of the volume."""
 
 
 class Background:
-    """Background liquidity of one stock, from the trade after ``now`` on."""
+    """Background liquidity of one stock on one venue, from the trade after ``now`` on."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        item: Instrument,
-        day: date,
-        schedule: Schedule,
-        ids: Iterator[int],
-        now: Ns,
-    ) -> None:
-        self._exchange = exchange
-        self._item = item
+    def __init__(self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns) -> None:
+        self._listing = listing
+        self._item = listing.item
         self._day = day
-        self._schedule = schedule
+        self._trades = schedule.trades
+        self._sizes = schedule.schedule.level_sizes
+        self._gap = schedule.schedule.level_gap
         self._ids = ids
         self._next = schedule.passed(now)
         self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
         self._ladders: dict[tuple[Side, int], tuple[int, ...]] = {}
-        self._limits = ticks.limits(item.base, item.kind, day, item.board)
-        exchange.resume(item.code, schedule.tally(self._next))
+        self._book = listing.current.book
+        self._touch = (0, 0)
+        last = self._trades[self._next - 1].t if self._next else 0
+        opening, close = (schedule.auction_price(now, closing=closing) for closing in (False, True))
+        listing.resume(schedule.tally(self._next), last, opening, close)
 
     @property
     def due(self) -> Ns | None:
         """When it acts next on its own; None when the day's schedule is done."""
-        if self._next >= len(self._schedule.trades):
+        if self._next >= len(self._trades):
             return None
-        trade = self._schedule.trades[self._next]
+        trade = self._trades[self._next]
         return trade.t if trade.side else trade.t - AUCTION_LEAD
 
-    def begin_phase(self, now: Ns) -> list[Happening]:
-        """Stand around the last price, as the exchange's phase allows."""
-        if self._exchange.phase is Phase.CLOSED:
-            for standing in self._standing.values():
-                standing.clear()
-            return []
-        last = self._exchange.tally(self._item.code).last or self._item.base
-        return self._lay(now, self._step(last, -1), last)
+    @property
+    def touch(self) -> tuple[int, int]:
+        """The bid and the ask that it stands around, won."""
+        return self._touch
 
-    def act(self, now: Ns) -> list[Happening]:
+    def begin_phase(self, now: Ns, around: int = 0) -> None:
+        """Stand around the last price (before one: ``around``, or the base), as the venue's phase allows."""
+        segment = self._listing.current
+        if (
+            self._listing.phase not in (Phase.AUCTION, Phase.CONTINUOUS)
+            or segment.fixed
+            or segment.book is not self._book
+        ):
+            self._withdraw()
+        self._book = segment.book
+        if self._listing.phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed:
+            last = self._listing.tally.last or around or self._item.base
+            self._lay(now, self._step(last, -1), last)
+
+    def act(self, now: Ns) -> None:
         """Make the next trade of the schedule happen."""
-        trade = self._schedule.trades[self._next]
+        trade = self._trades[self._next]
         self._next += 1
-        if trade.side is None:
-            return self._prepare_auction(now, trade)
-        if trade.side is Side.BUY:
-            said = self._lay(now, self._step(trade.price, -trade.spread), trade.price)
-        else:
-            said = self._lay(now, trade.price, self._step(trade.price, trade.spread))
-        said += self._provide(now, trade.side.opposite, trade.price, trade.qty)
-        taker = next(self._ids)
-        said += self._exchange.enter(now, self._item.code, taker, trade.side, OrderKind.LIMIT, trade.qty, trade.price)
-        self._exchange.cancel(now, taker)
-        return said
+        segment = self._listing.trading
+        if segment.fixed:
+            self._trade_at_one_price(now, segment, segment.fixed, trade)
+        elif trade.side is None or self._listing.phase is Phase.AUCTION:
+            self._join_call(now, trade)
+        elif self._listing.phase is Phase.CONTINUOUS:
+            self._trade(now, trade, trade.side)
 
-    def _provide(self, now: Ns, side: Side, price: int, qty: int) -> list[Happening]:
+    def follow(self, now: Ns, bid: int, ask: int) -> None:
+        """Stand around another venue's bid and ask while both trade continuously, a tick further out on each side."""
+        if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
+            tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
+            wider = ask // tick % 3
+            self._lay(now, self._step(bid, -1) if wider == 1 else bid, self._step(ask, 1) if wider == 2 else ask)
+
+    def _trade(self, now: Ns, trade: Trade, side: Side) -> None:
+        price, spread = trade.price, trade.spread
+        if side is Side.BUY:
+            self._lay(now, self._step(price, -spread), price)
+        else:
+            self._lay(now, price, self._step(price, spread))
+        self._provide(now, side.opposite, price, trade.qty)
+        taker = next(self._ids)
+        self._listing.provide(now, taker, side, price, trade.qty)
+        if self._listing.phase is Phase.CONTINUOUS:
+            self._book.cancel(taker)
+        else:
+            self._standing[side].setdefault(price, []).append(taker)
+
+    def _provide(self, now: Ns, side: Side, price: int, qty: int) -> None:
         """See to it that the background has ``qty`` shares at ``price``."""
         left = self._left(side, price)
         if left >= qty:
-            return []
-        if left == self._exchange.book(self._item.code).total_at(side, price):
+            return
+        if left == self._book.total_at(side, price):
             # nobody else queues here: one new order in place of the old ones makes the trade one print
             for order_id in self._standing[side].pop(price, ()):
-                self._exchange.cancel(now, order_id)
+                self._book.cancel(order_id)
             left = 0
-        return self._place(now, side, price, qty - left + self._size(price))
+        self._place(now, side, price, qty - left + self._size(price))
 
-    def _prepare_auction(self, now: Ns, trade: Trade) -> list[Happening]:
-        said = self._lay(now, self._step(trade.price, -1), self._step(trade.price, 1))
+    def _join_call(self, now: Ns, trade: Trade) -> None:
+        if trade.side is None:
+            self._lay(now, self._step(trade.price, -1), self._step(trade.price, 1))
         for side in Side:
-            said += self._place(now, side, trade.price, trade.qty)
-        return said
+            self._place(now, side, trade.price, trade.qty)
 
-    def _lay(self, now: Ns, bid: int, ask: int) -> list[Happening]:
-        wanted = {Side.BUY: self._ladder(Side.BUY, bid), Side.SELL: self._ladder(Side.SELL, ask)}
-        for side, prices in wanted.items():
+    def _trade_at_one_price(self, now: Ns, segment: Segment, price: int, trade: Trade) -> None:
+        """Against whoever waits first: sells to who wants to buy, else buys."""
+        taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
+        for side in (taker_side.opposite, taker_side):
+            order_id = next(self._ids)
+            self._listing.provide(now, order_id, side, price, trade.qty, at=segment)
+        segment.clear()
+
+    def _lay(self, now: Ns, bid: int, ask: int) -> None:
+        self._touch = bid, ask
+        wanted = (Side.BUY, self._ladder(Side.BUY, bid)), (Side.SELL, self._ladder(Side.SELL, ask))
+        for side, prices in wanted:
             standing = self._standing[side]
             for price in [p for p in standing if p not in prices]:
                 for order_id in standing.pop(price):
-                    self._exchange.cancel(now, order_id)
-        said: list[Happening] = []
-        for side, prices in wanted.items():
+                    self._book.cancel(order_id)
+        for side, prices in wanted:
             for price in prices:
                 if not self._left(side, price):
-                    said += self._place(now, side, price, self._size(price))
-        return said
+                    self._place(now, side, price, self._size(price))
 
-    def _place(self, now: Ns, side: Side, price: int, qty: int) -> list[Happening]:
+    def _withdraw(self) -> None:
+        for standing in self._standing.values():
+            for orders in standing.values():
+                for order_id in orders:
+                    self._book.cancel(order_id)
+            standing.clear()
+
+    def _place(self, now: Ns, side: Side, price: int, qty: int) -> None:
         order_id = next(self._ids)
-        said = self._exchange.enter(now, self._item.code, order_id, side, OrderKind.LIMIT, qty, price)
-        if self._exchange.left(order_id):
+        self._listing.provide(now, order_id, side, price, qty)
+        if self._book.left(order_id):
             self._standing[side].setdefault(price, []).append(order_id)
-        return said
 
     def _left(self, side: Side, price: int) -> int:
         orders = self._standing[side].get(price)
         if not orders:
             return 0
-        sizes = [self._exchange.left(order_id) for order_id in orders]
+        if len(orders) == 1:
+            return self._book.left(orders[0])
+        sizes = [self._book.left(order_id) for order_id in orders]
         if not sizes[0]:
             orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
         return sum(sizes)
@@ -129,7 +172,7 @@ class Background:
     def _ladder(self, side: Side, best: int) -> tuple[int, ...]:
         ladder = self._ladders.get((side, best))
         if ladder is None:
-            lower, upper = self._limits
+            lower, upper = self._listing.lower, self._listing.upper
             direction = 1 if side is Side.SELL else -1
             prices = [best]
             while len(prices) < LEVELS:
@@ -139,12 +182,8 @@ class Background:
         return ladder
 
     def _size(self, price: int) -> int:
-        sizes = self._schedule.level_sizes
-        return sizes[(price + self._next) % len(sizes)]
+        size = self._sizes[(price + self._next) % len(self._sizes)]
+        return size if self._listing.venue is Venue.KRX else max(1, size // NXT_SIZE)
 
     def _step(self, price: int, n: int) -> int:
-        return (
-            ticks.step(price, n * self._schedule.level_gap, self._item.kind, self._day, self._item.board)
-            if price
-            else 0
-        )
+        return ticks.step(price, n * self._gap, self._item.kind, self._day, self._item.board) if price else 0

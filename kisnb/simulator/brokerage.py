@@ -6,7 +6,7 @@ One order number series for orders and requests to cancel, rising from 1: the sa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from kisnb.clock import Ns
 from kisnb.errors import ApiError
@@ -30,10 +30,9 @@ from kisnb.orders import Holding, OrderRef, OrderRow
 from kisnb.simulator.account import Account, AccountOrder, Rejected
 from kisnb.simulator.market import Market
 from kisnb.simulator.personas import Persona, Refusal
-from kisnb.simulator.quotations import Blocks
+from kisnb.simulator.replies import Blocks, Page, page_of
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
-_Row = TypeVar("_Row")
 _KINDS = {ORD_DVSN[kind]: kind for kind in (OrderKind.LIMIT, OrderKind.MARKET)}
 
 
@@ -49,13 +48,6 @@ class Told(NamedTuple):
 
     order: AccountOrder
     notice: Notice | None
-
-
-class Page(NamedTuple):
-    """One page of a reply: its blocks, and where the next begins (0: this is the last)."""
-
-    blocks: Blocks
-    next_row: int
 
 
 class Brokerage:
@@ -139,8 +131,17 @@ class Brokerage:
             raise Rejected("kind")
         qty = _whole(params, "ORD_QTY")
         price = 0 if kind is OrderKind.MARKET else _whole(params, "ORD_UNPR")
+        self._check_host(params["PDNO"], Venue.KRX, kind, price)
         placed = self.place(params["PDNO"], side, kind, qty, price)
         return self._placed(placed), placed
+
+    def _check_host(self, code: str, venue: Venue, kind: OrderKind, price: int) -> None:
+        """What this host alone does not take. Raises Rejected."""
+        known = code in self._market.universe
+        at = price or (self._market.quote(code).price if known else 0)
+        why = self._persona.refuses(venue, kind, at, self._market.now) if known else None
+        if why is not None:
+            raise Rejected(why)
 
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
         """Cancels; a request to revise is refused. Raises Rejected."""
@@ -152,7 +153,7 @@ class Brokerage:
 
     def inquire_balance(self, first: int) -> Page:
         statement = self.statement()
-        holdings, next_row = _page(statement.holdings, first, self._persona.balance_page)
+        holdings, next_row = page_of(statement.holdings, first, self._persona.balance_page)
         account = self.account
         rows = []
         for holding in holdings:
@@ -184,7 +185,7 @@ class Brokerage:
     def inquire_daily_ccld(self, params: Mapping[str, str], first: int) -> Page:
         """Newest first, requests to cancel included."""
         wanted = [order for order in reversed(self.account.orders.values()) if self._asked_for(order, params)]
-        orders, next_row = _page(wanted, first, self._persona.orders_page)
+        orders, next_row = page_of(wanted, first, self._persona.orders_page)
         rows: list[dict[str, object]] = [
             order_row(self._row(o), o.item.name) | {"tot_ccld_amt": o.value} for o in orders
         ]
@@ -203,7 +204,7 @@ class Brokerage:
 
     def refusal(self, rejected: Rejected) -> Refusal:
         """How this host words it."""
-        return self._persona.refusals[rejected.reason]
+        return self._persona.refusal(rejected.reason, self._market.now)
 
     def _placed(self, placed: Placed) -> Blocks:
         ref = OrderRef(day_number(self._market.day), self._persona.branch, placed.number)
@@ -252,9 +253,3 @@ def _whole(params: Mapping[str, str], name: str) -> int:
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise ApiError(f"ERROR : INPUT INVALID_CHECK_FIELD [{name}]", msg_cd="OPSQ2001")
     return int(text or 0)
-
-
-def _page(rows: Sequence[_Row], first: int, size: int) -> tuple[Sequence[_Row], int]:
-    """The rows from ``first`` on, and where the next page begins; 0 when there is none."""
-    end = first + size
-    return rows[first:end], end if end < len(rows) else 0

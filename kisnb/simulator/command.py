@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kisnb.clock import KST, Ns, WallClock, clock_text, kst, kst_day, parse_time
 from kisnb.errors import BadInput, ConfigError, KisnbError
+from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
@@ -36,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Serve until stopped. Exit status: 0 stopped, 2 wrong arguments, port taken or data unreadable."""
-    options = _parser().parse_args(argv)
+    options = _parser(argv).parse_args(argv)
     try:
         return _serve(options)
     except KisnbError as e:
@@ -44,8 +45,13 @@ def main(argv: Sequence[str]) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="kisnb sim", description=__doc__)
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kisnb sim",
+        description=(__doc__ or "").replace("``", ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_epilog(argv),
+    )
     parser.add_argument("--host", choices=["live", "paper"], default="live", help="the KIS host to be")
     parser.add_argument("--port", type=int, default=0, help="REST; 0 takes a free one")
     parser.add_argument("--ws-port", type=int, default=0, help="WebSocket; 0 takes a free one")
@@ -55,14 +61,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
     parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
+    parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
     return parser
 
 
+def _epilog(argv: Sequence[str]) -> str:
+    """The quirks and the fault file, for --help alone: reading them loads the protocol's tables."""
+    if not {"-h", "--help"} & set(argv):
+        return ""
+    from kisnb.simulator import faults
+    from kisnb.simulator.quirks import QUIRKS
+
+    lines = [f"  {name:<21} {quirk.text} ({quirk.source})" for name, quirk in QUIRKS.items()]
+    file = "\n".join(f"  {line}".rstrip() for line in (faults.__doc__ or "").replace("``", "").splitlines()[2:])
+    return "\n".join(["quirks:", *lines, "", "fault file:", file])
+
+
 def _serve(options: argparse.Namespace) -> int:
-    if options.host == "paper":
-        raise BadInput("the paper host is not simulated", "leave --host out: live it is")
     from kisnb.market.calendar import use_local
 
     use_local()
@@ -75,9 +93,11 @@ def _serve(options: argparse.Namespace) -> int:
     from kisnb.simulator.control import Day
     from kisnb.simulator.keys import made_up
 
-    keys = made_up()
+    keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start, replay)
+    if speed:
+        core.print_tokens_ahead(WallClock().now())
     import asyncio
 
     return asyncio.run(_run(core, named, speed, keys, options))
@@ -92,9 +112,14 @@ def build_core(
     from kisnb.market.price_files import has_prices
     from kisnb.paths import data_dir
     from kisnb.simulator.core import Core
+    from kisnb.simulator.fault_file import read_faults
     from kisnb.simulator.market import Market
+    from kisnb.simulator.personas import PERSONAS
+    from kisnb.simulator.quirks import read_quirks, with_quirks
     from kisnb.simulator.record import Recorder
 
+    persona = with_quirks(PERSONAS[Mode(options.host)], read_quirks(options.quirks))
+    faults = read_faults(options.faults, day) if options.faults else None
     data = data_dir()
     universe = read_universe(options.universe) if options.universe else Universe.load(data, day)
     if replay is not None:
@@ -103,7 +128,7 @@ def build_core(
     stored = replay.schedules(universe) if replay is not None else None
     market = Market(universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None)
     recorder = Recorder(open_recording(options.record) if options.record else None)
-    return Core(market, keys, recorder=recorder)
+    return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
 
 
 async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace) -> int:

@@ -1,16 +1,21 @@
-"""The control URL of a simulator: where its clock stands, steps, speed, trading by hand, the true ledger.
+"""The control URL of a simulator: its clock, trading by hand, the true ledger, what goes wrong.
 
-    GET  state    {"now", "speed": "step" | number, "date", "run", "seed", "sockets": [{"port", "frames"}], "closed"}
-    GET  ledger   {"cash", "orderable", "settled_d2", "fees", "taxes", "holdings": […], "orders": […]}
-    POST step     {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
-    POST speed    {"speed": "step" | number}                      → {"now", "speed"}
-    POST trade    {"code", "side", "qty", "price": won | null}    → {"number"}
-    POST cancel   {"number", "qty": shares | null}                → {"number"}
-    POST cut      {"port": n | null}                              → {"cut": n}    sockets, without a handshake
-    POST expire   {}                                              → {"expired": n}    access tokens, before their time
-    POST refuse   {"msg_cd", "times": n}                          → {"msg_cd", "times"}    next calls; OPSP: of a socket
-    POST silence  {"times": n}                                    → {"times": n}    next requests on a socket
-    POST stop     → {"stopping": true}
+    GET  state     {"now", "speed": "step" | number, "date", "run", "seed", "sockets": [{"port", "frames"}], "closed"}
+    GET  ledger    {"cash", "orderable", "settled_d2", "fees", "taxes", "holdings": […], "orders": […]}
+    GET  sessions  {"sockets": [{"port", "frames", "subscriptions"}], "tokens": [{"token", "ends"}]}    masked
+    GET  faults    {"armed": […], "struck": [{"t", "tr_id", "code", "fault"}]}
+    POST step      {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
+    POST speed     {"speed": "step" | number}                      → {"now", "speed"}
+    POST trade     {"code", "side", "qty", "price": won | null}    → {"number"}
+    POST cancel    {"number", "qty": shares | null}                → {"number"}
+    POST fault     {"on", "what", …} as in a fault file            → {"armed": n}
+    POST calm      {}                                              → {"disarmed": n}    no more faults
+    POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
+    POST expire    {}                                              → {"expired": n}    access tokens, before their time
+    POST revoke    {}                                              → {"revoked": n}    access tokens
+    POST refuse    {"msg_cd", "times": n}                          → {"msg_cd", "times"}   next calls; OPSP: on a socket
+    POST silence   {"times": n}                                    → {"times": n}    next requests on a socket
+    POST stop      → {"stopping": true}
 
 A refusal has status 4xx and {"error": a sentence}.
 """
@@ -23,8 +28,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock
+from kisnb.kis.error_codes import CODES
+from kisnb.kis.masking import HIDDEN
+from kisnb.kis.notices import NOTICE_TRS
 from kisnb.simulator.account import Rejected
 from kisnb.simulator.core import Core
+from kisnb.simulator.faults import SOCKET_CODES, Fault, Point
 from kisnb.simulator.record import order_line
 from kisnb.simulator.streams import Outgoing
 from kisnb.terms import Side
@@ -122,14 +131,21 @@ class Control:
                     return self._trade(msgspec.json.decode(body, type=Trade))
                 case "POST", "cancel":
                     return self._cancel(msgspec.json.decode(body, type=Cancel))
-                case "POST", ("cut" | "expire" | "refuse" | "silence"):
+                case "GET", "sessions":
+                    return self._sessions()
+                case "GET", "faults":
+                    return self._faults()
+                case "POST", ("fault" | "calm" | "cut" | "expire" | "revoke" | "refuse" | "silence"):
                     return self._fail(verb, body)
                 case "POST", "stop":
                     self._stop()
                     return {"stopping": True}
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
             raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
-        known = "GET state or ledger, POST step, speed, trade, cancel, cut, expire, refuse, silence or stop"
+        known = (
+            "GET state, ledger, sessions or faults, POST step, speed, trade, cancel, fault, calm, cut, expire, revoke,"
+            " refuse, silence or stop"
+        )
         raise ControlRefused(f"{method} {verb} is unknown; {known}.", 404)
 
     def _state(self) -> dict[str, Any]:
@@ -184,22 +200,47 @@ class Control:
         self._send(self._core.advance(self._clock.now()))
         faults = self._core.faults
         match verb:
+            case "fault":
+                faults.add(msgspec.json.decode(body, type=Fault))
+                self._send([])
+                return {"armed": len(faults.armed)}
+            case "calm":
+                return {"disarmed": faults.clear()}
             case "cut":
                 cut = self._core.cut(msgspec.json.decode(body, type=Cut).port)
                 self._send(cut)
-                return {"cut": len(cut)}
+                return {"cut": sum(frame.text is None for frame in cut)}
             case "expire":
                 return {"expired": self._core.expire_tokens()}
+            case "revoke":
+                return {"revoked": self._core.revoke_tokens()}
             case "silence":
                 times = msgspec.json.decode(body, type=Silence).times
-                faults.be_silent(times)
+                faults.add(Fault("request", "silence", times=times))
                 return {"times": times}
         refuse = msgspec.json.decode(body, type=Refuse)
-        try:
-            faults.refuse(refuse.msg_cd, refuse.times)
-        except KeyError:
+        if refuse.msg_cd not in CODES:
             raise ControlRefused(f"{refuse.msg_cd} is no code that kisnb knows.", 400) from None
+        on: Point = "request" if refuse.msg_cd.startswith(SOCKET_CODES) else "call"
+        faults.add(Fault(on, "refuse", msg_cd=refuse.msg_cd, times=refuse.times))
         return {"msg_cd": refuse.msg_cd, "times": refuse.times}
+
+    def _sessions(self) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        sockets = [
+            {
+                "port": s.port,
+                "frames": s.frames,
+                "subscriptions": [[tr, HIDDEN if tr in NOTICE_TRS else key] for tr, key in sorted(s.subscriptions)],
+            }
+            for s in self._core.sockets
+        ]
+        tokens = [{"token": f"…{token[-4:]}", "ends": ends} for token, ends in self._core.tokens.items()]
+        return {"sockets": sockets, "tokens": tokens}
+
+    def _faults(self) -> dict[str, Any]:
+        faults = self._core.faults
+        return {"armed": faults.armed, "struck": [one._asdict() for one in faults.struck]}
 
     def _ledger(self) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

@@ -18,18 +18,30 @@ from kisnb.kis import catalogue
 from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.messages import decode_params, encode_error, encode_reply
-from kisnb.simulator.access import Access, GatewayRefusal
+from kisnb.simulator.access import Access, GatewayRefusal, Sort
 from kisnb.simulator.account import Account, Rejected
-from kisnb.simulator.brokerage import Brokerage, Page, Placed
-from kisnb.simulator.faults import Faults
+from kisnb.simulator.brokerage import Brokerage, Placed
+from kisnb.simulator.faults import Fault, Faults, Point
 from kisnb.simulator.market import Market
-from kisnb.simulator.personas import LIVE, Persona
-from kisnb.simulator.quotations import Blocks, Quotations
+from kisnb.simulator.market_view import MarketView
+from kisnb.simulator.personas import LIVE, OLD_TRS, Persona
 from kisnb.simulator.record import Recorder
+from kisnb.simulator.repliers import order_repliers, repliers
+from kisnb.simulator.replies import Params
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
 from kisnb.terms import Mode, OrderKind, Side
 
 PING_EVERY: Ns = 10 * SECOND
+INSTEAD = frozenset({"refuse", "error", "cut"})
+"""Faults that take the place of an answer."""
+JSON = "application/json; charset=utf-8"
+ACCOUNT_PATHS = "/uapi/domestic-stock/v1/trading/"
+"""Calls of the ledger; all others are quotations."""
+HASHKEY = ("POST", "/uapi/hashkey")
+"""Digests a body; no call needs it, and older clients ask for it before each order."""
+BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+STOCK_FIELDS = ("PDNO", "FID_INPUT_ISCD")
+"""Where a call names its stock."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -39,6 +51,10 @@ class Reply(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     frames: list[Outgoing]
+    lost: bool = False
+    """It never reaches the client: the connection ends instead, whether or not the call was carried out."""
+    delay: Ns = 0
+    """Wall time for which it is held back; the frames go ahead."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -60,6 +76,7 @@ class Core:
         persona: Persona = LIVE,
         account: Account | None = None,
         recorder: Recorder | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.persona = persona
         self.account = account or Account(market.day)
@@ -70,10 +87,11 @@ class Core:
         self._recorder = recorder or Recorder()
         for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
             self._recorder.mask.keep(secret.reveal())
-        self.faults = Faults()
-        self._access = Access(keys, persona.rate(market.day), self.faults)
-        self._quotations = Quotations(market)
+        self.faults = faults or Faults(market.day)
+        self._access = Access(keys, persona, market.day)
         self._brokerage = Brokerage(market, self.account, persona)
+        self._orders = order_repliers(self._brokerage)
+        self._answers, self._pages = repliers(MarketView(market), self._brokerage, persona)
         self._streams = Streams(market, self._access, keys, persona, self._recorder, self.faults)
         self._next_ping = market.now + PING_EVERY
 
@@ -94,10 +112,9 @@ class Core:
 
     def next_event(self) -> Ns | None:
         """When something happens next of itself; None after the day's last event."""
-        due = self._market.next_event()
-        if self.pings and self._streams.sockets:
-            return self._next_ping if due is None else min(due, self._next_ping)
-        return due
+        ping = self._next_ping if self.pings and self._streams.sockets else None
+        dues = (self._market.next_event(), ping, self._streams.next_due(), self.faults.due())
+        return min((due for due in dues if due is not None), default=None)
 
     def advance(self, until: Ns) -> list[Outgoing]:
         """Run everything up to ``until``; a moment that has passed already changes nothing."""
@@ -120,6 +137,9 @@ class Core:
     def _run(self, t: Ns) -> None:
         t = max(t, self.now)
         self._tell(self._market.advance(t))
+        self._streams.release(t)
+        for fault in self.faults.timed(t):
+            self._strike(t, fault)
         if self.pings and t >= self._next_ping:
             self._streams.ping(t)
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
@@ -153,16 +173,44 @@ class Core:
 
     def socket_closed(self, now: Ns, sid: int) -> list[Outgoing]:
         out = self.advance(now)
-        self._streams.closed(sid)
+        self._streams.closed(self.now, sid)
         return out
 
     def cut(self, port: int | None = None) -> list[Outgoing]:
         """End the connection from this port of the client, or all, without a handshake."""
-        return [Outgoing(s.sid, None) for s in self.sockets if port in (None, s.port)]
+        for socket in self.sockets:
+            if port in (None, socket.port):
+                self._streams.kill(self.now, socket)
+        return self._streams.taken()
 
     def expire_tokens(self) -> int:
         """End all access tokens now; how many there were."""
         return self._access.expire_tokens(self.now)
+
+    def revoke_tokens(self) -> int:
+        """Forget all access tokens now; how many there were."""
+        return self._access.revoke_tokens()
+
+    def print_tokens_ahead(self, wall: Ns) -> None:
+        """Print the ends of tokens as if the day were that of the clock on the wall, when that is the later one."""
+        self._access.wall_ahead = max(0, wall - self.now)
+
+    @property
+    def tokens(self) -> Mapping[str, Ns]:
+        """When each access token ends."""
+        return self._access.tokens
+
+    def _strike(self, now: Ns, fault: Fault) -> None:
+        """What a fault does beside what it does to the thing that it strikes."""
+        self._recorder.fault(now, fault)
+        match fault.what:
+            case "expire":
+                self.expire_tokens()
+            case "revoke":
+                self.revoke_tokens()
+            case "kill":
+                for socket in self.sockets:
+                    self._streams.kill(now, socket)
 
     # trading by hand, as from the phone app
 
@@ -193,11 +241,80 @@ class Core:
         tr_id = headers.get("tr_id", "")
         given, readable = (query, True) if method == "GET" else _object(body)
         number = self._recorder.request(self.now, method, path, tr_id, given)
+        fault = self.faults.strike(self.now, self._points(method, path, tr_id), tr_id, _stock_of(given))
+        if fault is not None:
+            self._strike(self.now, fault)
         placed: list[Placed] = []
+        if fault is None or fault.done or fault.what not in INSTEAD:
+            answer = self._answered(method, path, headers, given, readable, placed)
+        else:
+            answer = Answer({})
+        if fault is not None and fault.what in INSTEAD:
+            answer = self._failed(fault, oauth=path.startswith(OAUTH))
+        lost = fault is not None and fault.what == "cut"
+        if not lost:
+            self._recorder.reply(self.now, number, answer.status, answer.tr_cont, answer.body)
+        for order in placed:
+            self._tell(order.said)
+        # Capitals as KIS sends them: its own samples turn every header in lower case into an attribute.
+        said = {
+            "Content-Type": JSON,
+            "tr_id": tr_id if tr_id.isascii() else "",
+            "tr_cont": answer.tr_cont,
+            "gt_uid": f"{number:032d}",
+        }
+        what, seconds = (fault.what, fault.seconds) if fault is not None else ("", 0.0)
+        delay = round(seconds * SECOND) if what == "slow" else 0
+        if what == "error":
+            said["Content-Type"], text = "text/html", BAD_GATEWAY
+        else:
+            text = msgspec.json.encode(answer.body)
+        return Reply(answer.status, said, text, out + self._streams.taken(), lost=lost, delay=delay)
+
+    def unreadable(self, now: Ns) -> Reply:
+        """The answer to a request that is too large, broken off or badly packed."""
+        out = self.advance(now)
+        return self._gateway(GatewayRefusal("EGW00101", 400), out)
+
+    def failed(self) -> Reply:
+        """The answer when the host itself has failed; the order of a call that got it may live."""
+        return self._gateway(GatewayRefusal("IGW00009"), [])
+
+    def _gateway(self, refusal: GatewayRefusal, out: list[Outgoing]) -> Reply:
+        body = self.persona.word(_gateway_body(refusal))
+        return Reply(refusal.status, {"Content-Type": JSON}, msgspec.json.encode(body), out + self._streams.taken())
+
+    def _points(self, method: str, path: str, tr_id: str) -> tuple[Point, ...]:
+        """What a fault may call this request."""
+        if path.startswith(OAUTH):
+            return ("oauth",)
+        api = self._known(method, path, tr_id)
+        return ("call", "order" if api is not None and api.is_order else "read")
+
+    def _failed(self, fault: Fault, *, oauth: bool) -> Answer:
+        """The answer of a call that a fault struck down; no body is that of a lost or unreadable one."""
+        if fault.what != "refuse":
+            return Answer({}, fault.status or 502)
+        refusal = GatewayRefusal(fault.msg_cd, oauth=oauth)
+        status = fault.status or (403 if oauth else self._access.status_of(fault.msg_cd))
+        return Answer(self.persona.word(_gateway_body(refusal)), status)
+
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        given: Mapping[str, object],
+        readable: bool,
+        placed: list[Placed],
+    ) -> Answer:
         try:
             if not readable:
                 raise ApiError("json 형식이 아닙니다.", msg_cd="OPSQ9997")
             answer = self._answer(method, path, headers, given, placed)
+            api = self._known(method, path, headers.get("tr_id", ""))
+            if api is not None:
+                answer = Answer(self.persona.shape(api, given, answer.body, answer.tr_cont), 200, answer.tr_cont)
         except GatewayRefusal as e:
             answer = Answer(_gateway_body(e), e.status)
         except Rejected as e:
@@ -205,42 +322,40 @@ class Core:
             answer = Answer(encode_error(refusal.msg_cd, refusal.msg1, refusal.rt_cd))
         except ApiError as e:
             answer = Answer(encode_error(e.msg_cd, e.text))
-        self._recorder.reply(self.now, number, answer.status, answer.tr_cont, answer.body)
-        for order in placed:
-            self._tell(order.said)
-        said = {
-            "content-type": "application/json; charset=utf-8",
-            "tr_id": tr_id,
-            "tr_cont": answer.tr_cont,
-            "gt_uid": f"{number:032d}",
-        }
-        return Reply(answer.status, said, msgspec.json.encode(answer.body), out + self._streams.taken())
+        return Answer(self.persona.word(answer.body), answer.status, answer.tr_cont)
 
     def _answer(
         self, method: str, path: str, headers: Mapping[str, str], given: Mapping[str, object], placed: list[Placed]
     ) -> Answer:
         if path.startswith(OAUTH):
             return self._oauth(method, path, given)
-        self._access.check(self.now, headers)
+        if (method, path) == HASHKEY:
+            return Answer(self._access.hash_key(headers, given))
+        sort: Sort = "account" if path.startswith(ACCOUNT_PATHS) else "quote"
+        self._access.check(self.now, headers, sort)
         api = self._api(method, path, headers.get("tr_id", ""))
-        if api.is_order and headers.get("custtype") not in ("P", "B"):
+        if api.is_order and headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
-        params = decode_params(api, given)
+        params = {name.upper(): value for name, value in decode_params(api, given).items()}
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):
             raise ApiError("ERROR : INPUT INVALID_CHECK_ACNO", msg_cd="OPSQ2000")
-        if api.paged:
-            return self._paged(api, params, headers.get("tr_cont", ""))
-        return Answer(encode_reply(api, self._blocks(api, params, placed)))
+        return self._reply_to(api, params, headers.get("tr_cont", ""), placed)
 
     def _api(self, method: str, path: str, tr_id: str) -> Api:
         """Raises GatewayRefusal when this host knows no such call."""
-        api = catalogue.find(method, path, tr_id)
-        if api is not None and api.tr_id(self.persona.mode) == tr_id:
+        api = self._known(method, path, tr_id)
+        if api is not None and api.tr_id(self.persona.mode) == self._of_today(tr_id):
             return api
         if api is not None:
             raise GatewayRefusal("EGW02006" if self.persona.mode is Mode.PAPER else "EGW02004")
         known = catalogue.known_path(method, path)
         raise GatewayRefusal("OPSQ9999" if known and not tr_id else "OPSQ0002", 500 if known else 404)
+
+    def _known(self, method: str, path: str, tr_id: str) -> Api | None:
+        return catalogue.find(method, path, self._of_today(tr_id))
+
+    def _of_today(self, tr_id: str) -> str:
+        return OLD_TRS.get(tr_id, tr_id) if self.persona.old_trs else tr_id
 
     def _oauth(self, method: str, path: str, given: Mapping[str, object]) -> Answer:
         api = catalogue.find(method, path, "")
@@ -253,40 +368,31 @@ class Core:
             case "revoke_token":
                 return Answer(self._access.revoke_token(params))
             case _:
-                return Answer(self._access.issue_approval(params))
+                if self.persona.one_approval:
+                    self._streams.kill_holder(self.now)
+                return Answer(self._access.issue_approval(self.now, params))
 
-    def _blocks(self, api: Api, params: Mapping[str, str], placed: list[Placed]) -> Blocks:
-        match api.name:
-            case "inquire_price":
-                return self._quotations.inquire_price(params)
-            case "inquire_asking_price_exp_ccn":
-                return self._quotations.inquire_asking_price_exp_ccn(params)
-            case "inquire_ccnl":
-                return self._quotations.inquire_ccnl(params)
-            case "volume_rank":
-                return self._quotations.volume_rank(params)
-            case "inquire_psbl_order":
-                return self._brokerage.inquire_psbl_order(params)
-            case "order_rvsecncl":
-                blocks, one = self._brokerage.order_rvsecncl(params)
-            case _:
-                side = Side.BUY if api.name == "order_cash_buy" else Side.SELL
-                blocks, one = self._brokerage.order_cash(side, params)
-        placed.append(one)
-        return blocks
+    def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[Placed]) -> Answer:
+        """Raises GatewayRefusal, as for an unknown service, for what no fact of the simulated market answers."""
+        if api.name in self._orders:
+            blocks, one = self._orders[api.name](params)
+            placed.append(one)
+            return Answer(encode_reply(api, blocks))
+        if api.name in self._answers:
+            return Answer(encode_reply(api, self._answers[api.name](params)))
+        if api.name in self._pages:
+            return self._page(api, params, tr_cont)
+        self._recorder.unserved(self.now, api.name, api.title)
+        raise GatewayRefusal("OPSQ0002")
 
-    def _paged(self, api: Api, params: Mapping[str, str], tr_cont: str) -> Answer:
+    def _page(self, api: Api, params: Params, tr_cont: str) -> Answer:
         """The first page, or with ``tr_cont`` N the one that the keys of the last reply point to."""
-        given = params["CTX_AREA_NK100"].strip()
+        given = params[api.ctx[1]].strip()
         first = int(given) if tr_cont == "N" and given.isascii() and given.isdecimal() else 0
-        page: Page = (
-            self._brokerage.inquire_balance(first)
-            if api.name == "inquire_balance"
-            else self._brokerage.inquire_daily_ccld(params, first)
-        )
+        page = self._pages[api.name](params, first)
         following = str(page.next_row) if page.next_row else ""
-        body = encode_reply(api, page.blocks, ctx=(following, following))
-        return Answer(body, tr_cont="M" if following else "D")
+        more = ("M" if following else "D") if api.tr_cont else ""
+        return Answer(encode_reply(api, page.blocks, ctx=(following, following)), tr_cont=more)
 
 
 def _gateway_body(refusal: GatewayRefusal) -> dict[str, Any]:
@@ -301,3 +407,7 @@ def _object(body: bytes) -> tuple[Mapping[str, object], bool]:
         return msgspec.json.decode(body, type=dict[str, Any]), True
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return {}, False
+
+
+def _stock_of(given: Mapping[str, object]) -> str:
+    return next((str(given[name]) for name in STOCK_FIELDS if name in given), "")

@@ -1,38 +1,257 @@
-"""What a simulated host does wrong because it was told to, next and so many times."""
+"""What a simulated host does wrong: by script, or by chance with a seed.
+
+A fault file is TOML: an optional ``seed``, and a ``[[fault]]`` table for each fault with the fields of ``Fault``.
+
+    [[fault]]
+    on = "order"             # the second order of the day is taken, and its reply never comes
+    what = "cut"
+    done = true
+    nth = 2
+
+    [[fault]]
+    on = "notice"            # one exec notice in twenty is lost between ten and eleven
+    what = "drop"
+    probability = 0.05
+    since = "10:00:00"
+    until = "11:00:00"
+
+Where a fault can strike, and what it does there:
+
+    on                       what
+    call, read, order        refuse, error, cut, slow, kill, expire, revoke
+    order                    reject
+    oauth                    refuse, error, cut, slow
+    request                  refuse, silence, kill
+    ack, ping, notice, frame drop, duplicate, delay, reorder, kill
+    time                     kill, expire, revoke
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import date
+from random import Random
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
+import msgspec
+
+from kisnb.clock import SECOND, Ns, kst, parse_time
 from kisnb.kis.error_codes import CODES
 
+Point: TypeAlias = Literal["call", "read", "order", "oauth", "request", "ack", "ping", "notice", "frame", "time"]
+"""``call`` is a read or an order; ``request`` what a client says on its socket; ``frame`` trades, depth, …"""
+Deed: TypeAlias = Literal[
+    "refuse",
+    "error",
+    "cut",
+    "slow",
+    "reject",
+    "silence",
+    "drop",
+    "duplicate",
+    "delay",
+    "reorder",
+    "kill",
+    "expire",
+    "revoke",
+]
+_CALL = frozenset({"refuse", "error", "cut", "slow"})
+_TOKENS = frozenset({"expire", "revoke"})
+_SENT = frozenset({"drop", "duplicate", "delay", "reorder", "kill"})
+DEEDS: dict[Point, frozenset[str]] = {
+    "call": _CALL | _TOKENS | {"kill"},
+    "read": _CALL | _TOKENS | {"kill"},
+    "order": _CALL | _TOKENS | {"kill", "reject"},
+    "oauth": _CALL,
+    "request": frozenset({"refuse", "silence", "kill"}),
+    "ack": _SENT,
+    "ping": _SENT,
+    "notice": _SENT,
+    "frame": _SENT,
+    "time": _TOKENS | {"kill"},
+}
+"""What can go wrong where."""
+_NEED_SECONDS = frozenset({"slow", "delay"})
 SOCKET_CODES = "OPSP"
 """Codes of the stream begin so; all others are those of REST."""
+_Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing that goes wrong: where, what, when, how often.
+
+    refuse: answer ``msg_cd``. error: HTTP ``status`` with a body that is no KIS reply. cut: end the connection without
+    an answer. slow: the reply comes ``seconds`` of wall time later, its notices go ahead. reject: the order is taken,
+    and the exchange's refusal follows as a notice. silence: neither do nor answer. drop, duplicate, reorder (behind
+    the next of its kind, or a second later), delay (``seconds`` of simulated time). kill: end the socket without a
+    handshake, and what was to be sent with it. expire, revoke: all access tokens.
+    """
+
+    on: Point
+    what: Deed
+    msg_cd: str = ""
+    """Of ``refuse``."""
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
+    """HTTP status of ``refuse`` and ``error``; by default that of the code, and 502."""
+    done: bool = False
+    """Whether refuse, error and cut strike after the call was carried out: an order lives, and nobody is told."""
+    seconds: _Seconds = 0.0
+    """How late; of a ``time`` fault, how long until it strikes again."""
+    tr_id: str = ""
+    """This TR alone."""
+    code: str = ""
+    """This stock alone."""
+    nth: _Count = 1
+    """From the nth that it fits on."""
+    times: _Count | None = None
+    """How often; once by default, without end when it goes by chance."""
+    probability: _Share | None = None
+    """The chance of each that it fits."""
+    since: str = ""
+    """HH:MM:SS, Korean time; the moment of a ``time`` fault."""
+    until: str = ""
+
+    def __post_init__(self) -> None:
+        wrong = self._wrong()
+        if wrong:
+            raise ValueError(wrong)
+
+    def _wrong(self) -> str:
+        """What is impossible about it, in one sentence; empty when nothing is."""
+        if self.what not in DEEDS[self.on]:
+            return f"{self.on} cannot {self.what}; it can {', '.join(sorted(DEEDS[self.on]))}"
+        if self.what == "refuse":
+            if self.msg_cd not in CODES:
+                return f"msg_cd {self.msg_cd!r} is no code that kisnb knows"
+            if self.msg_cd.startswith(SOCKET_CODES) != (self.on == "request"):
+                return f"{self.msg_cd} belongs to {'calls' if self.on == 'request' else 'requests'} of the other kind"
+        if self.what in _NEED_SECONDS and not self.seconds:
+            return f"{self.what} needs seconds"
+        if self.on == "time" and not self.since:
+            return "a time fault needs since, its moment"
+        if self.on == "time" and (self.times or 1) > 1 and not self.seconds:
+            return "a time fault that strikes again needs seconds between"
+        return self._wrong_times()
+
+    def _wrong_times(self) -> str:
+        for text in (self.since, self.until):
+            try:
+                parse_time(text or "00:00:00")
+            except ValueError:
+                return f"{text!r} is no time of day; write HH:MM:SS"
+        return ""
+
+
+class Struck(NamedTuple):
+    """A fault that has struck."""
+
+    t: Ns
+    fault: Fault
+    tr_id: str
+    code: str
+
+
+class _Armed:
+    """A fault with its moments on this day, what is left of it, and its own source of chance."""
+
+    __slots__ = ("chance", "fault", "left", "seen", "since", "until")
+
+    def __init__(self, fault: Fault, day: date, seed: str) -> None:
+        self.fault = fault
+        self.since: Ns = kst(day, parse_time(fault.since)) if fault.since else 0
+        self.until: Ns | None = kst(day, parse_time(fault.until)) if fault.until else None
+        self.left: int | None = fault.times or (None if fault.probability else 1)
+        self.seen = 0
+        self.chance = Random(seed)
+
+    def fits(self, now: Ns, points: Sequence[Point], tr_id: str, code: str) -> bool:
+        fault = self.fault
+        return (
+            fault.on in points
+            and self.since <= now
+            and (self.until is None or now < self.until)
+            and fault.tr_id in ("", tr_id)
+            and fault.code in ("", code)
+        )
+
+    def strikes(self) -> bool:
+        """Counts one that it fits, and says whether that one is struck."""
+        self.seen += 1
+        probability = self.fault.probability
+        return self.seen >= self.fault.nth and (probability is None or self.chance.random() < probability)
+
+    def wait_again(self, now: Ns) -> bool:
+        """Of a ``time`` fault: move on to its next moment; False when there is none."""
+        pause = round(self.fault.seconds * SECOND)
+        if not pause:
+            return False
+        self.since += pause * ((now - self.since) // pause + 1)
+        return self.until is None or self.since < self.until
+
+    def spend(self) -> None:
+        if self.left is not None:
+            self.left -= 1
 
 
 class Faults:
-    """Taken one by one by the parts of the host that are to fail."""
+    """The faults of one day, taken one by one by the parts of the host that are to fail.
 
-    def __init__(self) -> None:
-        self._calls: deque[str] = deque()
-        self._requests: deque[str | None] = deque()
+    The same script, seed and doings give the same faults: each has a chance of its own, which the others do not move.
+    """
 
-    def refuse(self, msg_cd: str, times: int) -> None:
-        """Answer the next calls, or with a code of the stream the next socket requests, with this code.
+    def __init__(self, day: date, script: Iterable[Fault] = (), *, seed: int = 1) -> None:
+        self.struck: list[Struck] = []
+        """What has struck so far."""
+        self._day = day
+        self._seed = seed
+        self._added = 0
+        self._armed: list[_Armed] = []
+        for fault in script:
+            self.add(fault)
 
-        Raises KeyError for a code that nobody knows.
-        """
-        CODES[msg_cd]
-        (self._requests if msg_cd.startswith(SOCKET_CODES) else self._calls).extend([msg_cd] * times)
+    @property
+    def armed(self) -> list[Fault]:
+        """What can still strike."""
+        return [one.fault for one in self._armed]
 
-    def be_silent(self, times: int) -> None:
-        """Neither do nor answer the next socket requests."""
-        self._requests.extend([None] * times)
+    def add(self, fault: Fault) -> None:
+        """Arm one more."""
+        self._added += 1
+        self._armed.append(_Armed(fault, self._day, f"{self._seed}/{self._added}"))
 
-    def of_call(self) -> str:
-        """The code that this REST call gets; empty when it goes well."""
-        return self._calls.popleft() if self._calls else ""
+    def clear(self) -> int:
+        """Disarm all; how many there were."""
+        count = len(self._armed)
+        self._armed.clear()
+        return count
 
-    def of_request(self) -> str | None:
-        """The code that this socket request gets; empty when it goes well, None when nothing is said."""
-        return self._requests.popleft() if self._requests else ""
+    def strike(self, now: Ns, points: Sequence[Point], tr_id: str = "", code: str = "") -> Fault | None:
+        """The fault that strikes here, the first armed of those that fit; None when all goes well."""
+        if not self._armed:
+            return None
+        fitting = [one for one in self._armed if one.fits(now, points, tr_id, code)]
+        striking = [one for one in fitting if one.strikes()]
+        return self._strike(now, striking[0], tr_id, code) if striking else None
+
+    def due(self) -> Ns | None:
+        """When the next ``time`` fault strikes."""
+        return min((one.since for one in self._armed if one.fault.on == "time"), default=None)
+
+    def timed(self, now: Ns) -> list[Fault]:
+        """The ``time`` faults that strike now."""
+        struck: list[Fault] = []
+        for one in [one for one in self._armed if one.fault.on == "time" and one.since <= now]:
+            if one.strikes():
+                struck.append(self._strike(now, one, "", ""))
+            if one in self._armed and not one.wait_again(now):
+                self._armed.remove(one)
+        return struck
+
+    def _strike(self, now: Ns, one: _Armed, tr_id: str, code: str) -> Fault:
+        one.spend()
+        if one.left == 0:
+            self._armed.remove(one)
+        self.struck.append(Struck(now, one.fault, tr_id, code))
+        return one.fault

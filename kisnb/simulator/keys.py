@@ -8,15 +8,18 @@ from pathlib import Path
 from kisnb.errors import ConfigError
 from kisnb.kis.credentials import DEFAULT_PRODUCT, Credentials, Secret
 from kisnb.paths import private_dir, write_private
+from kisnb.terms import Mode
 
 APPKEY_LENGTH, APPSECRET_LENGTH, HTS_ID_LENGTH = 36, 180, 14
 FILE_NAME = "kis_devlp.yaml"
+APPKEY_START = {Mode.LIVE: "PSSIMULATED", Mode.PAPER: "PSPAPERSIMULATED"}
+"""What the made-up appkeys of a host begin with: each host tells those of the other one."""
 
 
-def made_up() -> Credentials:
-    """Fresh keys in the lengths of KIS's, which say what they are."""
+def made_up(mode: Mode = Mode.LIVE) -> Credentials:
+    """Fresh keys for one host in the lengths of KIS's, which say what they are."""
     return Credentials(
-        appkey=Secret(_filled("PSSIMULATED", APPKEY_LENGTH)),
+        appkey=Secret(_filled(APPKEY_START[mode], APPKEY_LENGTH)),
         appsecret=Secret(_filled("SIMULATED/", APPSECRET_LENGTH)),
         account=Secret(f"5{secrets.randbelow(10_000_000):07d}"),
         product=DEFAULT_PRODUCT,

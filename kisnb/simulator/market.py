@@ -1,6 +1,6 @@
-"""The simulated market: KRX's regular day of a universe, driven event by event.
+"""The simulated market: KRX's and Nextrade's day of a universe, driven event by event.
 
-Only *active* stocks have a book and events; a stock becomes active when somebody looks at its depth, trades it or
+Only *active* stocks have books and events; a stock becomes active when somebody looks at its depth, trades it or
 asks for it, in the middle of its day when need be. Own orders have positive ids.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -16,16 +16,19 @@ from pathlib import Path
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
-from kisnb.exchange.exchange import Exchange
-from kisnb.exchange.happenings import DepthChanged, Happening, Traded
+from kisnb.exchange.exchange import VENUES, Exchange
+from kisnb.exchange.halts import Level
+from kisnb.exchange.happenings import DepthChanged, Happening, Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.tape import Tally
 from kisnb.market import ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
 from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market_day import Schedule, ScriptedDay
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.simulator.market_day import Schedule, ScriptedDay, Trade
+from kisnb.simulator.venue_day import VenueDay
+from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 
 TAPE_LENGTH = 100
 """Trades that are remembered per stock."""
@@ -55,24 +58,34 @@ class Market:
         self.exchange = Exchange(universe, day, start)
         self.plan = DayPlan(universe, day, seed, scripts, data)
         self.facts = DayFacts(self.plan)
-        self._schedules: dict[str, Schedule] = {}
-        self._active: dict[str, Background] = {}
-        self._due: list[tuple[Ns, str]] = []
+        self.interruptions: list[Interrupted] = []
+        """Every VI and halt of the active stocks so far, oldest first."""
+        self._days: dict[tuple[str, Venue], VenueDay] = {}
+        self._active: dict[tuple[str, Venue], Background] = {}
+        self._due: list[tuple[Ns, str, Venue]] = []
         self._tapes: dict[str, deque[Traded]] = {}
+        self._trades: dict[str, list[Trade]] = {}
         self._background_ids = count(-1, -1)
 
+    def venues(self, code: str) -> tuple[Venue, ...]:
+        """Where a stock trades."""
+        return VENUES if self.universe.get(code).nxt else (Venue.KRX,)
+
     def activate(self, code: str) -> None:
-        """Give a stock its book and its events from now on; nothing happens when it has them already."""
-        if code in self._active:
+        """Give a stock its books and its events from now on; nothing happens when it has them already."""
+        if code in self._tapes:
             return
         item = self.universe.get(code)
-        schedule = self._schedule(code)
         self._tapes[code] = deque(self._printed(code, TAPE_LENGTH), maxlen=TAPE_LENGTH)
-        background = Background(self.exchange, item, self.day, schedule, self._background_ids, self.now)
-        self._active[code] = background
-        if not item.halted:
-            background.begin_phase(self.now)
-            self._wait_for(code)
+        self._trades[code] = self._passed(code)
+        for venue in self.venues(code):
+            listing = self.exchange.listing(code, venue)
+            day = self._day(code, venue)
+            background = Background(listing, self.day, day, self._background_ids, self.now)
+            self._active[code, venue] = background
+            if not item.halted:
+                background.begin_phase(self.now, self.exchange.tally(code).last)
+                self._wait_for(code, venue)
 
     def next_event(self) -> Ns | None:
         """When something happens next: an active stock's event or a phase change; None after the day's last."""
@@ -89,7 +102,7 @@ class Market:
         said: list[Happening] = []
         while (t := self.next_event()) is not None and t <= until:
             self.now = t
-            said += self._change_phase(t) if t == self.exchange.next_boundary else self._act(t)
+            said += self._pass_boundary(t) if t == self.exchange.next_boundary else self._act(t)
         self.now = until
         return said
 
@@ -101,15 +114,44 @@ class Market:
         kind: OrderKind,
         qty: int,
         price: int | None = None,
+        venue: Venue = Venue.KRX,
+        stop: int | None = None,
     ) -> list[Happening]:
         """Send an own order to the exchange now."""
         if code in self.universe:
             self.activate(code)
-        return self._taped(self.exchange.enter(self.now, code, order_id, side, kind, qty, price))
+        return self._taped(self.exchange.enter(self.now, code, order_id, side, kind, qty, price, venue, stop))
 
     def cancel(self, order_id: int, qty: int | None = None) -> list[Happening]:
         """Cancel ``qty`` shares (None: all) of an own order now."""
         return self.exchange.cancel(self.now, order_id, qty)
+
+    def revise(self, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
+        """Move ``qty`` shares (None: all) of an own order to another price, under a new number, now."""
+        return self._taped(self.exchange.revise(self.now, order_id, new_id, qty, price))
+
+    def halt(self, code: str) -> list[Happening]:
+        """Stop a stock on both venues until ``resume_trading``."""
+        self.activate(code)
+        return self._passed_on(self.exchange.halt(self.now, code))
+
+    def resume_trading(self, code: str) -> list[Happening]:
+        """End a halt: a call auction comes first."""
+        self.activate(code)
+        return self._passed_on(self.exchange.resume_trading(self.now, code))
+
+    def break_circuit(self, board: Board, level: Level) -> list[Happening]:
+        """Set off a level of a board's circuit breaker, on both venues."""
+        return self._passed_on(self.exchange.break_circuit(self.now, board, level))
+
+    def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
+        """What a stock has traded so far, active or not; both venues' for SOR."""
+        if venue is Venue.SOR:
+            return self._unified(code)
+        if code in self._tapes:
+            return self.exchange.tally(code, venue)
+        day = self._day(code, venue)
+        return day.tally(day.passed(self.now))
 
     def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
         """The current price of any stock on a venue, active or not; SOR: of both venues, volumes added.
@@ -117,8 +159,7 @@ class Market:
         Before its first trade: the base price and zeros.
         """
         item = self.universe.get(code)
-        schedule = None if code in self._active else self._schedule(code)
-        tally = self.exchange.tally(code) if schedule is None else schedule.tally(schedule.passed(self.now))
+        tally = self.tally(code, venue)
         lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
         price = tally.last or item.base
         return Quote(
@@ -146,55 +187,102 @@ class Market:
         Empty outside the venue's session and for a halted stock.
         """
         self.activate(code)
-        asks, bids = self.exchange.depth(code)
+        asks, bids = self.exchange.depth(code, venue=venue)
         return Depth(self.now, code, venue, asks, bids)
 
     def last_trades(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[Traded]:
         """The newest ``n`` trades on a venue (SOR: on either), at most 100, oldest first."""
-        tape = list(self._tapes[code]) if code in self._tapes else self._printed(code, min(n, TAPE_LENGTH))
+        tape = list(self._tapes[code]) if code in self._tapes else self._printed(code, TAPE_LENGTH)
         wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
         return wanted[max(0, len(wanted) - n) :]
 
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+        """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
+        said = self._trades[code] if code in self._tapes else self._passed(code)
+        return said if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+
+    def _passed(self, code: str) -> list[Trade]:
+        schedule = self.plan.schedule(code)
+        return list(schedule.trades[: schedule.passed(self.now)])
+
     def _act(self, t: Ns) -> list[Happening]:
-        _, code = heapq.heappop(self._due)
-        said = self._taped(self._active[code].act(t))
-        self._wait_for(code)
-        return [*said, DepthChanged(t, code)]
+        _, code, venue = heapq.heappop(self._due)
+        background = self._active[code, venue]
+        background.act(t)
+        self._wait_for(code, venue)
+        changed: list[Happening] = [DepthChanged(t, code, venue)]
+        other = self._active.get((code, Venue.NXT)) if venue is Venue.KRX else None
+        if other is not None and self.exchange.phase(code) is Phase.CONTINUOUS:
+            before = other.touch
+            other.follow(t, *background.touch)
+            if other.touch != before:
+                changed.append(DepthChanged(t, code, Venue.NXT))
+        return [*self._taped(self.exchange.told()), *changed]
 
-    def _change_phase(self, t: Ns) -> list[Happening]:
-        said = self.exchange.advance(t)
-        for code, background in self._active.items():
+    def _pass_boundary(self, t: Ns) -> list[Happening]:
+        return self._passed_on(self.exchange.advance(t))
+
+    def _passed_on(self, said: list[Happening]) -> list[Happening]:
+        """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
+        venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
+        stocks = {(h.code, h.venue) for h in said if isinstance(h, Interrupted | Resumed)}
+        self.interruptions += [h for h in said if isinstance(h, Interrupted)]
+        changed = [at for at in self._active if at in stocks or at[1] in venues]
+        for code, venue in changed:
             if not self.universe.get(code).halted:
-                said += background.begin_phase(t)
-        changed: list[Happening] = [DepthChanged(t, code) for code in self._active]
-        return [*self._taped([h for h in said if not isinstance(h, DepthChanged)]), *changed]
+                self._active[code, venue].begin_phase(self.now, self.exchange.tally(code).last)
+        said += self.exchange.told()
+        touched = {(h.code, h.venue) for h in said if isinstance(h, DepthChanged)}
+        depth: list[Happening] = [
+            DepthChanged(self.now, *at) for at in self._active if at in touched or at in stocks or at[1] in venues
+        ]
+        return [*self._taped([h for h in said if not isinstance(h, DepthChanged)]), *depth]
 
-    def _wait_for(self, code: str) -> None:
-        due = self._active[code].due
+    def _wait_for(self, code: str, venue: Venue) -> None:
+        due = self._active[code, venue].due
         if due is not None:
-            heapq.heappush(self._due, (due, code))
+            heapq.heappush(self._due, (due, code, venue))
 
     def _taped(self, said: list[Happening]) -> list[Happening]:
         for happening in said:
             if isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
+                trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
+                self._trades[happening.code].append(trade)
         return said
 
-    def _schedule(self, code: str) -> Schedule:
-        schedule = self._schedules.get(code)
-        if schedule is None:
-            schedule = self._schedules[code] = self.plan.schedule(code).regular(self.day)
-        return schedule
+    def _day(self, code: str, venue: Venue) -> VenueDay:
+        day = self._days.get((code, venue))
+        if day is None:
+            day = self._days[code, venue] = VenueDay(self.plan.schedule(code), venue, self.day)
+        return day
+
+    def _unified(self, code: str) -> Tally:
+        tallies = [self.tally(code, venue) for venue in self.venues(code)]
+        traded = [one for one in tallies if one.last]
+        both = Tally()
+        both.volume, both.value = sum(one.volume for one in tallies), sum(one.value for one in tallies)
+        if traded:
+            newest = max(self.last_trades(code, 1, Venue.SOR), key=lambda trade: trade.t, default=None)
+            first = min(traded, key=lambda one: one is not tallies[-1])
+            both.open, both.last = first.open, newest.price if newest else first.last
+            both.high, both.low = max(one.high for one in traded), min(one.low for one in traded)
+        return both
 
     def _printed(self, code: str, n: int) -> list[Traded]:
-        """The newest ``n`` trades that the schedule has made up to now."""
-        item, schedule = self.universe.get(code), self._schedule(code)
-        passed = schedule.passed(self.now)
+        """The newest ``n`` trades that the schedule has made up to now, on both venues."""
+        tape = [trade for venue in self.venues(code) for trade in self._printed_at(code, venue, n)]
+        return sorted(tape, key=lambda trade: trade.t)[-n:]
+
+    def _printed_at(self, code: str, venue: Venue, n: int) -> list[Traded]:
+        item, day = self.universe.get(code), self._day(code, venue)
+        passed = day.passed(self.now)
         first = max(0, passed - n)
-        tally = schedule.tally(first)
+        tally = day.tally(first)
         tape: list[Traded] = []
-        for trade in schedule.trades[first:passed]:
-            tally.add(trade.price, trade.qty)
+        for trade in day.trades[first:passed]:
+            segment = day.segment(trade)
+            tally.add(trade.price, trade.qty, segment)
             ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
             bid = ticks.step(ask, -1, item.kind, self.day, item.board)
             tape.append(
@@ -213,6 +301,8 @@ class Market:
                     tally.low,
                     ask,
                     bid,
+                    venue,
+                    segment,
                 )
             )
         return tape

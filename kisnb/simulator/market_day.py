@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from kisnb.clock import Ns, kst
 from kisnb.errors import BadInput
-from kisnb.exchange.exchange import Tally
+from kisnb.exchange.tape import Tally
 from kisnb.market import sessions
 from kisnb.terms import Phase, Side, Venue
 

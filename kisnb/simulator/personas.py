@@ -1,20 +1,31 @@
-"""What a KIS host is like: its TR ids, page sizes, rate limits and the codes of its refusals."""
+"""What a KIS host is like: its TR ids, page sizes, rate limits, hours, and the codes of its answers.
+
+Where it is not settled how KIS behaves, the persona has a field, and ``quirks`` names the other variant.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from kisnb.kis.notices import NOTICE_TR
-from kisnb.terms import Mode
+from kisnb.clock import Ns, kst_datetime
+from kisnb.kis.catalogue import Api
+from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
+from kisnb.kis.control_frames import MAX_SUBSCRIPTIONS, RT_CD_IN_USE
+from kisnb.kis.error_codes import CODES
+from kisnb.kis.modes import HOST_RULES, HostRules
+from kisnb.kis.notices import NOTICE_TR, WIDE, Layout
+from kisnb.kis.order_codes import CANCEL
+from kisnb.terms import Mode, OrderKind, Venue
 
 Reason: TypeAlias = Literal[
     "cash",
     "holdings",
     "quantity",
+    "early",
     "closed",
     "unknown",
     "tick",
@@ -22,10 +33,25 @@ Reason: TypeAlias = Literal[
     "halted",
     "kind",
     "venue",
+    "no price",
+    "low price",
+    "no price",
     "no order",
     "no leaves",
     "revise",
 ]
+
+OLD_TRS = {
+    "TTTC0801U": "TTTC0011U",
+    "TTTC0802U": "TTTC0012U",
+    "TTTC0803U": "TTTC0013U",
+    "TTTC8001R": "TTTC0081R",
+    "VTTC0801U": "VTTC0011U",
+    "VTTC0802U": "VTTC0012U",
+    "VTTC0803U": "VTTC0013U",
+    "VTTC8001R": "VTTC0081R",
+}
+"""TR ids of before 2025 and those of today; KIS takes both and may stop (workbook: order-cash, order-rvsecncl)."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -37,7 +63,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Persona(msgspec.Struct, frozen=True):
-    """One host. Rates are REST calls per second and appkey, by the first day on which they hold."""
+    """One host. Rates are calls per second and appkey; where dated, by the first day on which they hold."""
 
     mode: Mode
     balance_page: int
@@ -48,6 +74,45 @@ class Persona(msgspec.Struct, frozen=True):
     refusals: Mapping[Reason, Refusal]
     branch: str = "00950"
     """KRX_FWDG_ORD_ORGNO of every order."""
+    done: Mapping[str, str] = {}
+    """Code of success by the name of an API, where it is not that of the API's table; more pages: with ``+``."""
+    rules: HostRules | None = None
+    """Venues, kinds and prices that this host takes; None takes what the exchange takes."""
+    hours: tuple[time, time] | None = None
+    """When orders are taken at all; None leaves it to the exchange."""
+    channels: frozenset[str] | None = None
+    """Quote channels that it has; None has all."""
+
+    old_trs: bool = True
+    """Takes the TR ids of before 2025 too."""
+    ledger_rate: int | None = None
+    """Calls per second that the account back end takes, of balance and orders together; None does not limit them."""
+    approval_rate: int = 1
+    token_ends_at_midnight: bool = False
+    one_token: bool = False
+    """A new token ends the one before it."""
+    token_status: int = 500
+    """HTTP status of a refused token."""
+    one_approval: bool = False
+    """A new approval key ends the connection that was set up with the one before it."""
+    registrations: int = MAX_SUBSCRIPTIONS
+    lingers: int = 0
+    """Seconds for which a lost connection still holds the appkey."""
+    in_use_rt_cd: str = RT_CD_IN_USE
+    answer_ping_within: int | None = None
+    """Seconds after which a connection that does not answer PINGPONG is cut; None waits for ever."""
+    notice_encrypt: str = "Y"
+    """``encrypt`` in the answer to a subscription of exec notices."""
+    notice_layout: Layout = WIDE
+    notice_limit_always: bool = False
+    """ODER_KIND of a fill reads 00 whatever the order's kind."""
+    columns_of: date | None = None
+    """The day whose column counts the channels have; None: today's."""
+    pads_msg1: bool = True
+    pads_numbers: bool = True
+    """ODNO in the reply to an order has ten digits, as in queries."""
+    order_keys_lower: bool = False
+    """Keys in the reply to an order are in lower case."""
 
     @property
     def notice_tr(self) -> str:
@@ -57,7 +122,49 @@ class Persona(msgspec.Struct, frozen=True):
         """Calls per second on a day."""
         return next(rate for since, rate in reversed(self.rates) if since <= day)
 
+    def has_channel(self, tr_id: str) -> bool:
+        """Whether quotes come on this channel."""
+        return self.channels is None or tr_id in self.channels
 
+    def refuses(self, venue: Venue, kind: OrderKind, price: int, now: Ns) -> Reason | None:
+        """Why this host does not take an order that the exchange might; ``price`` of the order, or of the stock."""
+        if self.hours is not None and not self.hours[0] <= kst_datetime(now).time() < self.hours[1]:
+            return "closed"
+        if self.rules is None:
+            return None
+        if venue not in self.rules.venues:
+            return "venue"
+        if kind not in self.rules.kinds:
+            return "kind"
+        return "low price" if price < self.rules.lowest_price else None
+
+    def refusal(self, reason: Reason, now: Ns) -> Refusal:
+        """How it words that."""
+        early = reason == "closed" and self.hours is not None and kst_datetime(now).time() < self.hours[0]
+        return self.refusals["early" if early else reason]
+
+    def shape(
+        self, api: Api, given: Mapping[str, object], body: Mapping[str, object], tr_cont: str
+    ) -> dict[str, object]:
+        """The body of a reply that went well in this host's own manner."""
+        shaped = dict(body)
+        kind = f"{api.name}/{CANCEL}" if given.get("RVSE_CNCL_DVSN_CD") == CANCEL else api.name
+        msg_cd = self.done.get(kind + "+" * (tr_cont == "M"))
+        if msg_cd is not None:
+            shaped |= {"msg_cd": msg_cd, "msg1": CODES[msg_cd].korean.ljust(len(str(body["msg1"])))}
+        output = shaped.get("output")
+        if api.is_order and isinstance(output, dict):
+            if not self.pads_numbers:
+                output = output | {"ODNO": str(output["ODNO"]).lstrip("0")}
+            shaped["output"] = {k.lower(): v for k, v in output.items()} if self.order_keys_lower else output
+        return shaped
+
+    def word(self, body: Mapping[str, object]) -> Mapping[str, object]:
+        """Any body with ``msg1`` as this host pads it."""
+        return body if self.pads_msg1 or "msg1" not in body else {**body, "msg1": str(body["msg1"]).rstrip()}
+
+
+_CLOSED = Refusal("APBK0918", "장운영시간이 아닙니다.")
 LIVE = Persona(
     mode=Mode.LIVE,
     balance_page=50,
@@ -67,16 +174,66 @@ LIVE = Persona(
         "cash": Refusal("APBK0952", "주문가능금액을 초과 했습니다", "7"),
         "holdings": Refusal("APBK0400", "주문 가능한 수량을 초과했습니다."),
         "quantity": Refusal("APBK0400", "주문 수량을 확인해주세요."),
-        "closed": Refusal("APBK0918", "장운영시간이 아닙니다."),
+        "early": _CLOSED,
+        "closed": _CLOSED,
         "unknown": Refusal("APBK0656", "해당 종목 정보가 없습니다."),
         "tick": Refusal("APBK0506", "주식주문호가단위 오류입니다."),
         "limit": Refusal("APBK0506", "주문단가가 상한가와 하한가 사이에 있지 않습니다."),
         "halted": Refusal("APBK0918", "거래정지 종목입니다."),
         "kind": Refusal("APBK3013", "지정가(00)와 시장가(01) 주문만 가능합니다."),
         "venue": Refusal("APBK3009", "KRX에서만 거래가 가능한 종목입니다"),
+        "low price": Refusal("APBK0400", "주문단가를 확인해주세요."),
+        "no price": Refusal("APBK1943", "시장가호가불가"),
         "revise": Refusal("APBK3013", "정정주문은 제공되지 않습니다. 취소 후 다시 주문하세요."),
         "no order": Refusal("APBK0344", "원주문정보가 존재하지 않습니다."),
         "no leaves": Refusal("APBK0927", "정정취소 가능수량이 없습니다."),
     },
 )
 """The live host. Codes as public clients have observed them; where a cause shares a code, ``msg1`` tells it."""
+
+
+def _paper(msg_cd: str, words: str = "") -> Refusal:
+    return Refusal(msg_cd, f"모의투자 주문처리가 안되었습니다({words})" if words else CODES[msg_cd].korean)
+
+
+PAPER = Persona(
+    mode=Mode.PAPER,
+    balance_page=20,
+    orders_page=15,
+    rates=((date.min, 2), (date(2026, 4, 20), 1)),
+    refusals={
+        "cash": _paper("40310000"),
+        "holdings": _paper("40240000"),
+        "quantity": _paper("40310000", "주문수량 오류"),
+        "early": _paper("40570000"),
+        "closed": _paper("40580000"),
+        "unknown": _paper("40070000"),
+        "tick": _paper("40030000"),
+        "limit": _paper("40030000", "상하한가 오류"),
+        "halted": _paper("40070000"),
+        "kind": _paper("90000000"),
+        "venue": _paper("90000000"),
+        "low price": _paper("40070000"),
+        "no price": _paper("40310000", "주문단가 오류"),
+        "revise": _paper("90000000"),
+        "no order": _paper("40330000"),
+        "no leaves": _paper("40330000"),
+    },
+    done={
+        "order_cash_buy": "40600000",
+        "order_cash_sell": "40610000",
+        "order_rvsecncl": "40620000",
+        "order_rvsecncl/02": "40630000",
+        "inquire_balance": "20310000",
+        "inquire_balance+": "20312000",
+        "inquire_daily_ccld": "20310000",
+        "inquire_daily_ccld+": "20312000",
+        "inquire_psbl_order": "20310000",
+    },
+    rules=HOST_RULES[Mode.PAPER],
+    hours=(time(9), time(15, 30)),
+    channels=frozenset({TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]}),
+)
+"""The paper host. Observed: 40030000, 40070000, 40240000, 40330000, 40570000, 40580000, 40600000 and 40630000; the
+others by analogy, 40310000 in several wordings."""
+PERSONAS = {Mode.LIVE: LIVE, Mode.PAPER: PAPER}

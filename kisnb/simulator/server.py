@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
@@ -12,11 +13,12 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 from aiohttp import WSMsgType, web
+from aiohttp.http_exceptions import PayloadEncodingError
 
 from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
 from kisnb.errors import ConfigError
 from kisnb.simulator.control import Control, ControlRefused, Day
-from kisnb.simulator.core import Core
+from kisnb.simulator.core import Core, Reply
 from kisnb.simulator.streams import Outgoing
 
 HOST = "127.0.0.1"
@@ -24,6 +26,8 @@ ALONE_SECONDS = 600.0
 """Wall time without a client after which a simulator stops."""
 MOST_WAITING = 100_000
 """Frames that may wait for a slow client before its connection is cut."""
+READ_SECONDS = 30.0
+"""Wall time in which a request must have come whole."""
 SLICE: Ns = MINUTE
 """Simulated time that a free-running clock catches up with in one go, so that clients are heard in between."""
 
@@ -135,12 +139,28 @@ class Server:
 
     async def _rest(self, request: web.BaseRequest) -> web.Response:
         self._heard = asyncio.get_running_loop().time()
-        body = await request.read()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        reply = self.core.request(self._now(), request.method, request.path, headers, dict(request.query), body)
+        reply = await self._replied(request)
         # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
         self._send(reply.frames)
+        if reply.delay:
+            await asyncio.sleep(reply.delay / SECOND)
+        if reply.lost and request.transport is not None:
+            request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+    async def _replied(self, request: web.BaseRequest) -> Reply:
+        """What the core says; whatever a client sends, it gets an answer of KIS's, and the day goes on."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                body = await request.read()
+        except (web.HTTPException, PayloadEncodingError, TimeoutError):
+            return self.core.unreadable(self._now())
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            return self.core.request(self._now(), request.method, request.path, headers, dict(request.query), body)
+        except Exception:
+            logging.getLogger(__name__).exception("%s %s failed; this is a defect", request.method, request.path)
+            return self.core.failed()
 
     async def _controlled(self, request: web.BaseRequest) -> web.Response:
         self._heard = asyncio.get_running_loop().time()
@@ -159,7 +179,8 @@ class Server:
         asyncio.get_running_loop().call_later(0.05, self.stop)
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
-        ws = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
+        # PINGPONG may come back as a protocol pong, which aiohttp would keep to itself.
+        ws = web.WebSocketResponse(compress=False, max_msg_size=1 << 16, autoping=False)
         if not ws.can_prepare(request):
             return web.Response(status=426, text="This is the WebSocket port.")
         await ws.prepare(request)
@@ -172,6 +193,10 @@ class Server:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
                     self._send(self.core.socket_text(self._now(), sid, message.data))
+                elif message.type is WSMsgType.PONG and message.data[:1] == b"{":
+                    self._send(self.core.socket_text(self._now(), sid, message.data.decode("utf-8", "replace")))
+                elif message.type is WSMsgType.PING:
+                    await ws.pong(message.data)
         finally:
             sender.cancel()
             del self._lines[sid]

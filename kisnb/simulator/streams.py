@@ -6,32 +6,36 @@ leaves through ``_send``.
 
 from __future__ import annotations
 
+import heapq
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from kisnb.clock import Ns
+from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import Notice, Tick
 from kisnb.exchange.happenings import Traded
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.channels import BOOK_TRS, BOOKS_OF, TRADE_TRS, TRADES_OF
+from kisnb.kis.columns import columns
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.quote_messages import change_sign
 from kisnb.simulator.access import Access
 from kisnb.simulator.account import AccountOrder
-from kisnb.simulator.faults import Faults
+from kisnb.simulator.faults import Faults, Point
 from kisnb.simulator.market import Market
 from kisnb.simulator.personas import Persona
 from kisnb.simulator.record import Recorder
-from kisnb.terms import Venue
+from kisnb.terms import OrderKind, Venue
 
 QUOTED = TRADES_OF.keys() | BOOKS_OF.keys()
 """Channels by stock; a persona's exec notices come besides."""
+CODE_AT = 8
+"""Column of an exec notice that names the stock; data frames begin with it."""
 MOST_RECORDS = 999
 """The count of a data frame has three digits."""
 
@@ -46,7 +50,7 @@ class Outgoing(NamedTuple):
 class Socket:
     """One connection; ``port`` is the TCP port of the client's end."""
 
-    __slots__ = ("cipher", "echoed", "frames", "pinged", "port", "sid", "subscriptions")
+    __slots__ = ("cipher", "echoed", "frames", "pinged", "port", "sid", "subscriptions", "unanswered")
 
     def __init__(self, sid: int, port: int | None) -> None:
         self.sid = sid
@@ -56,9 +60,31 @@ class Socket:
         self.pinged: Ns | None = None
         self.echoed: Ns | None = None
         """When the last PINGPONG was sent, and when one last came back."""
+        self.unanswered: Ns | None = None
+        """When the first PINGPONG was sent that nothing has come back for."""
         self.subscriptions: set[tuple[str, str]] = set()
         self.cipher: notices.Cipher | None = None
         """Set while exec notices are subscribed."""
+
+
+class _Frame:
+    """A text on its way; ``recorded`` is free of secrets."""
+
+    __slots__ = ("recorded", "sent", "socket", "text", "tr_id")
+
+    def __init__(self, socket: Socket, tr_id: str, text: str, recorded: str) -> None:
+        self.socket = socket
+        self.tr_id = tr_id
+        self.text = text
+        self.recorded = recorded
+        self.sent = False
+
+    @property
+    def code(self) -> str:
+        """The stock of a data frame, in its first record."""
+        at = CODE_AT if self.tr_id in notices.NOTICE_TRS else 0
+        columns = self.recorded.rpartition("|")[2].split("^", at + 1)
+        return columns[at] if at < len(columns) else ""
 
 
 class Streams:
@@ -76,16 +102,33 @@ class Streams:
         self._faults = faults
         self._holder: Socket | None = None
         """The socket that holds the appkey."""
+        self._held_until: Ns = 0
+        """Until when a lost connection still holds the appkey."""
         self._out: list[Outgoing] = []
+        self._late: list[tuple[Ns, int, _Frame]] = []
+        self._behind: dict[tuple[int, Point], _Frame] = {}
+        """Frames that wait for the next of their kind, by socket."""
+        self._delayed = 0
 
     def opened(self, sid: int, port: int | None) -> None:
         self.sockets[sid] = Socket(sid, port)
 
-    def closed(self, sid: int) -> None:
-        """Subscriptions and keys die with the socket."""
+    def closed(self, now: Ns, sid: int) -> None:
+        """Subscriptions and keys die with the socket; the appkey may be held a while longer."""
         gone = self.sockets.pop(sid, None)
-        if gone is self._holder:
+        if gone is not None and gone is self._holder:
             self._holder = None
+            self._held_until = now + self._persona.lingers * SECOND
+
+    def kill(self, now: Ns, socket: Socket) -> None:
+        """End a connection without a handshake; what was to be sent on it later is lost."""
+        self._out.append(Outgoing(socket.sid, None))
+        self.closed(now, socket.sid)
+
+    def kill_holder(self, now: Ns) -> None:
+        """End the connection that holds the appkey."""
+        if self._holder is not None:
+            self.kill(now, self._holder)
 
     def taken(self) -> list[Outgoing]:
         """The frames since the last call, in the order in which they are to be sent."""
@@ -96,7 +139,9 @@ class Streams:
 
     def said(self, now: Ns, sid: int, text: str) -> None:
         """Answer a text frame of a client."""
-        socket = self.sockets[sid]
+        socket = self.sockets.get(sid)
+        if socket is None:
+            return
         try:
             request = control_frames.decode_request(text)
         except ApiError as e:
@@ -104,33 +149,44 @@ class Streams:
             self._acknowledge(now, socket, control_frames.ack(e.msg_cd, "", ""))
             return
         if isinstance(request, Ping):
-            socket.echoed = now
+            socket.echoed, socket.unanswered = now, None
             return
         secret = request.tr_id in notices.NOTICE_TRS
         params = {"tr_type": request.tr_type, "tr_key": HIDDEN if secret else request.tr_key}
         self._recorder.request(now, "WS", "", request.tr_id, params)
         if request.tr_id == self._persona.notice_tr and request.tr_key != self._keys.hts_id.reveal():
-            self._out.append(Outgoing(sid, None))
+            self.kill(now, socket)
             return
-        fault = self._faults.of_request()
+        fault = self._faults.strike(now, ("request",), request.tr_id, "" if secret else request.tr_key)
         if fault is None:
+            self._acknowledge(now, socket, self._answer(now, socket, request))
             return
-        refusal = control_frames.ack(fault, request.tr_id, request.tr_key) if fault else None
-        self._acknowledge(now, socket, refusal or self._answer(socket, request))
+        self._recorder.fault(now, fault)
+        if fault.what == "kill":
+            self.kill(now, socket)
+        elif fault.what == "refuse":
+            self._acknowledge(now, socket, control_frames.ack(fault.msg_cd, request.tr_id, request.tr_key))
 
     def ping(self, now: Ns) -> None:
-        """PINGPONG to everybody."""
+        """PINGPONG to everybody; who has left the last ones unanswered for too long is cut."""
         text = control_frames.encode_ping(now)
-        for socket in self.sockets.values():
+        within = self._persona.answer_ping_within
+        for socket in list(self.sockets.values()):
+            if within is not None and socket.unanswered is not None and now - socket.unanswered >= within * SECOND:
+                self.kill(now, socket)
+                continue
             socket.pinged = now
+            if socket.unanswered is None:
+                socket.unanswered = now
             self._send(now, socket, control_frames.PINGPONG, text)
 
-    def _answer(self, socket: Socket, request: Request) -> Ack:
+    def _answer(self, now: Ns, socket: Socket, request: Request) -> Ack:
         tr_id, tr_key = request.tr_id, request.tr_key
-        if not self._access.approves(request.approval_key):
+        if not self._access.approves(now, request.approval_key, set_up=self._holder is socket):
             return control_frames.ack(control_frames.BAD_APPROVAL, tr_id, tr_key)
-        if self._holder is not None and self._holder is not socket:
-            return control_frames.ack(control_frames.APPKEY_IN_USE, "(null)", tr_key)
+        if self._holder is not socket and (self._holder is not None or now < self._held_until):
+            in_use = control_frames.ack(control_frames.APPKEY_IN_USE, "(null)", tr_key)
+            return msgspec.structs.replace(in_use, rt_cd=self._persona.in_use_rt_cd)
         self._holder = socket
         if request.tr_type == control_frames.RELEASE:
             return self._release(socket, tr_id, tr_key)
@@ -138,21 +194,22 @@ class Streams:
 
     def _subscribe(self, socket: Socket, tr_id: str, tr_key: str) -> Ack:
         quoted = tr_id in QUOTED
-        if not quoted and tr_id != self._persona.notice_tr:
+        if tr_id != self._persona.notice_tr and not (quoted and self._persona.has_channel(tr_id)):
             return control_frames.ack("OPSP8991", tr_id, tr_key)
         if quoted and tr_key not in self._market.universe:
             return control_frames.ack("OPSP8992", tr_id, tr_key)
         if (tr_id, tr_key) in socket.subscriptions:
             return control_frames.ack(control_frames.ALREADY, tr_id, tr_key)
-        if len(socket.subscriptions) >= control_frames.MAX_SUBSCRIPTIONS:
+        if len(socket.subscriptions) >= self._persona.registrations:
             return control_frames.ack(control_frames.TOO_MANY, tr_id, tr_key)
         socket.subscriptions.add((tr_id, tr_key))
         key, iv = secrets.token_hex(16), secrets.token_hex(8)
+        ack = control_frames.ack(control_frames.SUBSCRIBED, tr_id, tr_key, key=key, iv=iv)
         if quoted:
             self._market.activate(tr_key)
-        else:
-            socket.cipher = notices.Cipher(key, iv)
-        return control_frames.ack(control_frames.SUBSCRIBED, tr_id, tr_key, key=key, iv=iv)
+            return ack
+        socket.cipher = notices.Cipher(key, iv)
+        return msgspec.structs.replace(ack, encrypt=self._persona.notice_encrypt)
 
     def _release(self, socket: Socket, tr_id: str, tr_key: str) -> Ack:
         if (tr_id, tr_key) not in socket.subscriptions:
@@ -164,7 +221,8 @@ class Streams:
 
     def _acknowledge(self, now: Ns, socket: Socket, ack: Ack) -> None:
         secret = ack.tr_id in notices.NOTICE_TRS or ack.tr_key == self._keys.hts_id.reveal()
-        safe = Ack(ack.tr_id, HIDDEN if secret else ack.tr_key, ack.msg_cd, ack.msg1, ack.rt_cd)
+        tr_key = HIDDEN if secret else ack.tr_key
+        safe = Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd, encrypt=ack.encrypt)
         # Recorded without TR: the frames of a TR in a recording are its data.
         self._send(now, socket, "", control_frames.encode_ack(ack), control_frames.encode_ack(safe))
 
@@ -175,10 +233,12 @@ class Streams:
         socket = self._holder
         if socket is None or socket.cipher is None:
             return
+        hides_kind = notice.kind == "filled" and self._persona.notice_limit_always
+        kind = OrderKind.LIMIT if hides_kind else order.kind
         more = notices.NoticeMore(
-            self._keys.hts_id.reveal(), self._keys.full_account, order.qty, order.price, order.kind, order.item.name
+            self._keys.hts_id.reveal(), self._keys.full_account, order.qty, order.price, kind, order.item.name
         )
-        columns = notices.encode_notice(notice, more)
+        columns = notices.encode_notice(notice, more, self._persona.notice_layout)
         tr_id = self._persona.notice_tr
         text = frames.encode(tr_id, [[socket.cipher.encrypt("^".join(columns))]], encrypted=True)
         self._send(now, socket, tr_id, text, frames.encode(tr_id, [[HIDDEN, HIDDEN, *columns[2:]]], encrypted=True))
@@ -187,7 +247,8 @@ class Streams:
         """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
         for socket, venue in self._followers(TRADE_TRS, code):
             quote, tr_id = self._market.quote(code), TRADE_TRS[venue]
-            records = [_tick_record(trade, venue, quote.base, quote.upper, quote.lower) for trade in trades]
+            rows = [_tick_record(trade, venue, quote.base, quote.upper, quote.lower) for trade in trades]
+            records = self._fitting(tr_id, rows)
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
 
@@ -196,7 +257,16 @@ class Streams:
         for socket, venue in self._followers(BOOK_TRS, code):
             more = {"ACML_VOL": self._market.exchange.tally(code).volume}
             book = msgspec.structs.replace(self._market.depth(code), venue=venue)
-            self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], [frames.encode_depth(book, more)]))
+            records = self._fitting(BOOK_TRS[venue], [frames.encode_depth(book, more)])
+            self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], records))
+
+    def _fitting(self, tr_id: str, rows: list[list[str]]) -> list[list[str]]:
+        """Records with the columns that this host sends, whatever the day."""
+        day = self._persona.columns_of
+        if day is None:
+            return rows
+        width = len(columns(tr_id, day))
+        return [row[:width] for row in rows]
 
     def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[Socket, Venue]]:
         """Who follows a stock, and on which venue's channel.
@@ -211,9 +281,59 @@ class Streams:
         return [(socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions]
 
     def _send(self, now: Ns, socket: Socket, tr_id: str, text: str, recorded: str | None = None) -> None:
-        socket.frames += 1
-        self._out.append(Outgoing(socket.sid, text))
-        self._recorder.frame(now, tr_id, text if recorded is None else recorded)
+        frame = _Frame(socket, tr_id, text, text if recorded is None else recorded)
+        point = _point(tr_id)
+        fault = self._faults.strike(now, (point,), tr_id, frame.code) if self._faults.armed else None
+        match fault.what if fault is not None else "":
+            case "drop":
+                pass
+            case "kill":
+                self.kill(now, socket)
+            case "delay":
+                assert fault is not None
+                self._later(now + round(fault.seconds * SECOND), frame)
+            case "reorder":
+                self._behind[socket.sid, point] = frame
+                self._later(now + SECOND, frame)
+                return
+            case "duplicate":
+                self._put(now, frame)
+                self._put(now, _Frame(socket, tr_id, text, frame.recorded))
+            case _:
+                self._put(now, frame)
+        if fault is not None:
+            self._recorder.fault(now, fault)
+        if waiting := self._behind.pop((socket.sid, point), None):
+            self._put(now, waiting)
+
+    def _put(self, now: Ns, frame: _Frame) -> None:
+        """Hand a frame to its socket, once, if that still lives."""
+        if frame.sent or frame.socket.sid not in self.sockets:
+            return
+        frame.sent = True
+        frame.socket.frames += 1
+        self._out.append(Outgoing(frame.socket.sid, frame.text))
+        self._recorder.frame(now, frame.tr_id, frame.recorded)
+
+    def _later(self, due: Ns, frame: _Frame) -> None:
+        self._delayed += 1
+        heapq.heappush(self._late, (due, self._delayed, frame))
+
+    def next_due(self) -> Ns | None:
+        """When the next delayed frame leaves."""
+        return self._late[0][0] if self._late else None
+
+    def release(self, now: Ns) -> None:
+        """Send the frames whose delay is over."""
+        while self._late and self._late[0][0] <= now:
+            self._put(now, heapq.heappop(self._late)[2])
+
+
+def _point(tr_id: str) -> Point:
+    """What a fault calls this frame."""
+    if tr_id in notices.NOTICE_TRS:
+        return "notice"
+    return "ping" if tr_id == control_frames.PINGPONG else "frame" if tr_id else "ack"
 
 
 def by_stock(trades: Iterable[Traded]) -> dict[str, list[Traded]]:

@@ -21,6 +21,7 @@ from kisnb.simulator.control import Day
 from kisnb.simulator.core import Core
 from kisnb.simulator.keys import made_up
 from kisnb.simulator.market import Market
+from kisnb.simulator.personas import LIVE, Persona
 from kisnb.simulator.record import Recorder
 from kisnb.simulator.server import Addresses, Server
 from kisnb.terms import Mode
@@ -51,7 +52,7 @@ class Desk:
         return self.server.control.answer("POST", verb, json.dumps(body).encode())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - two programs agree on no event
                 await asyncio.sleep(0.002)
 
@@ -111,29 +112,34 @@ def on_simulator(
     transport: Callable[[SimulatedClock, Credentials], Transport] | None = None,
     start: Ns = START,
     mode: Mode = Mode.SIM,
+    persona: Persona = LIVE,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
     async def main() -> None:
-        keys, lines = made_up(), list[bytes]()
-        core = Core(Market(Universe.packaged(), DAY, 1, start, {}), keys, recorder=Recorder(lines.append))
+        keys, lines = made_up(persona.mode), list[bytes]()
+        market = Market(Universe.packaged(), DAY, 1, start, {})
+        core = Core(market, keys, recorder=Recorder(lines.append), persona=persona)
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
         clock, activity = SimulatedClock(start), Activity()
-        endpoint = Endpoint(addresses.rest, addresses.ws, mode=mode, limit=limit)
-        universe = Universe.packaged()
-
-        def listed(code: str) -> bool:
-            return code in universe and universe.get(code).nxt
-
+        as_mode = Mode.PAPER if persona.mode is Mode.PAPER else mode
+        endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=as_mode, limit=limit)
         carried = transport(clock, keys) if transport else None
         broker = KisBroker(
-            endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried, nxt_listed=listed
+            endpoint,
+            keys,
+            clock,
+            activity,
+            cache=cache,
+            timeout=timeout,
+            transport=carried,
+            nxt_listed=Universe.packaged().on_nxt,
         )
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
         try:
-            await broker.start()
+            await desk.stepped(broker.start())
             broker.want(wants)
             await desk.received()
             await body(desk)

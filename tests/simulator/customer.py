@@ -14,6 +14,7 @@ from kisnb.market.instruments import Universe
 from kisnb.simulator.core import Core, Reply
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay
+from kisnb.simulator.personas import LIVE, Persona
 from kisnb.simulator.record import Recorder
 from kisnb.simulator.streams import Outgoing
 
@@ -70,10 +71,12 @@ def at(text: str) -> Ns:
     return kst(DAY, time.fromisoformat(text))
 
 
-def host(start: str = "09:00:30", *, recorder: Recorder | None = None, scripted: bool = True) -> Core:
+def host(
+    start: str = "09:00:30", *, recorder: Recorder | None = None, scripted: bool = True, persona: Persona = LIVE
+) -> Core:
     """A host on the scripted day of one stock, or on the seeded day of all."""
     market = Market(Universe.packaged(), DAY, 1, at(start), {SAMSUNG: SCRIPT} if scripted else {})
-    return Core(market, KEYS, recorder=recorder)
+    return Core(market, KEYS, recorder=recorder, persona=persona)
 
 
 class Customer:
@@ -100,7 +103,7 @@ class Customer:
     def ask(self, name: str, params: dict[str, str], **headers: str) -> Reply:
         """One call of the catalogue."""
         api = APIS[name]
-        return self.call(api.method, api.path, self.headers(api.tr_live) | headers, params)
+        return self.call(api.method, api.path, self.headers(api.tr_id(self.core.persona.mode)) | headers, params)
 
     def headers(self, tr_id: str) -> dict[str, str]:
         return {
@@ -190,7 +193,11 @@ def trader(start: str = "09:00:30", **more: Any) -> Customer:
     customer = Customer(host(start, **more))
     customer.log_in()
     customer.connect()
-    for tr_id, key in (("H0STCNI0", KEYS.hts_id.reveal()), ("H0STCNT0", SAMSUNG), ("H0STASP0", SAMSUNG)):
+    for tr_id, key in (
+        (customer.core.persona.notice_tr, KEYS.hts_id.reveal()),
+        ("H0STCNT0", SAMSUNG),
+        ("H0STASP0", SAMSUNG),
+    ):
         assert customer.subscribe(tr_id, key).msg_cd == "OPSP0000"
     customer.taken()
     return customer

@@ -89,7 +89,9 @@ BAD = [
     (["--date", "2026-11-20", "--start", "25:00:00"], "HH:MM:SS"),
     (["--speed", "0"], "no speed"),
     (["--speed", "nan"], "no speed"),
-    (["--host", "paper"], "paper"),
+    (["--quirks", "notice24"], "notice23"),
+    (["--quirks", "anything"], "midnight-expiry"),
+    (["--faults", "/nowhere/at/all.toml"], "cannot be read"),
     (["--universe", "/nowhere/at/all.csv"], "cannot be read"),
     (["--record", "/nowhere/at/all.jsonl"], "cannot be written"),
     (["--port", "99999"], "no port"),
@@ -123,9 +125,10 @@ def test_missing_real_data_is_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_unknown_options_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--sped", "2"], ["--host", "demo"]])
+def test_unknown_options_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["--sped", "2"])
+        main(arguments)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
 

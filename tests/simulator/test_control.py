@@ -86,8 +86,8 @@ def test_without_a_port_nothing_is_counted() -> None:
 def test_a_whole_day_in_steps_is_the_same_day_as_in_one_go() -> None:
     one, other = Controlled("08:59:59"), Controlled("08:59:59")
     while not one.ask("GET", "state")["closed"]:
-        assert one.ask("POST", "step", until=at("15:31"), port=PORT, frames=one.frames)["moved"]
-    other.customer.advance("15:31")
+        assert one.ask("POST", "step", until=at("20:31"), port=PORT, frames=one.frames)["moved"]
+    other.customer.advance("20:31")
     assert one.customer.inbox == other.customer.inbox
 
 

@@ -115,11 +115,11 @@ def test_what_this_host_does_not_trade_is_refused() -> None:
         assert one.said(one.ask("order_cash_buy", body | more))["msg_cd"] == code
 
 
-def test_another_account_and_a_missing_customer_type_are_refused() -> None:
+def test_another_account_and_a_wrong_customer_type_are_refused() -> None:
     one = trader()
     body = ACCOUNT | {"CANO": "11111111", "PDNO": SAMSUNG, "ORD_DVSN": "00", "ORD_QTY": "1", "ORD_UNPR": "71000"}
     assert one.said(one.ask("order_cash_buy", body))["msg_cd"] == "OPSQ2000"
-    assert one.said(one.ask("order_cash_buy", body | ACCOUNT, custtype=""))["msg_cd"] == "EGW00208"
+    assert one.said(one.ask("order_cash_buy", body | ACCOUNT, custtype="X"))["msg_cd"] == "EGW00208"
 
 
 def test_an_order_of_the_opening_auction_fills_at_its_price() -> None:

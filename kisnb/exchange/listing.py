@@ -1,0 +1,465 @@
+"""A stock on one venue: its segments through the day, its volatility interruptions and halts.
+
+An interruption collects orders for a call; a halt takes none, and is followed by a call. Both leave orders in the book,
+which can be cancelled all the time. A call that the session's end overtakes is matched then; one that the closing
+auction overtakes becomes part of it. A closing auction that is interrupted is matched when the call ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Literal, TypeAlias
+
+from kisnb.clock import MINUTE, Ns
+from kisnb.exchange import halts
+from kisnb.exchange.halts import VI_CALL, Bounds, When
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    Refusal,
+    Resumed,
+    Why,
+)
+from kisnb.exchange.order_styles import STYLES
+from kisnb.exchange.segment import Order, Segment, stop_reached
+from kisnb.exchange.tape import Tally, Tape
+from kisnb.market import sessions, ticks
+from kisnb.market.instruments import Instrument
+from kisnb.market.order_rules import joins_call
+from kisnb.market.sessions import Hours
+from kisnb.market.uncertain import Uncertain
+from kisnb.terms import OrderKind, Phase, Side, Venue
+
+MAIN = "main"
+SINGLE_PRICE = "single price"
+_SEGMENTS = {
+    "pre-open closing price": "pre-open closing price",
+    "closing price entry": "closing price",
+    "closing price": "closing price",
+    SINGLE_PRICE: SINGLE_PRICE,
+    "after-market": "after-market",
+}
+"""Stretch of KRX's day → the book it trades in; all others, and all of Nextrade's, are the main book."""
+EVERY: Ns = 10 * MINUTE
+"""Between two auctions of the single-price market."""
+SINGLE_PRICE_PERCENT = 10
+"""Of today's close, within the daily limits: the single-price market's own limits."""
+State: TypeAlias = Literal["open", "call", "halted"]
+
+
+def segment_name(venue: Venue, stretch: str) -> str:
+    """The book that a stretch of a venue's day trades in."""
+    return _SEGMENTS.get(stretch, MAIN) if venue is Venue.KRX else MAIN
+
+
+class Listing:
+    """Orders, trades and interruptions of one stock on one venue; tells what happens into ``said``.
+
+    ``interrupted`` is called with every call or halt that begins here, so that somebody wakes it when that ends.
+    """
+
+    def __init__(
+        self,
+        item: Instrument,
+        venue: Venue,
+        day: date,
+        said: list[Happening],
+        interrupted: Callable[[Ns, Listing], None],
+        assumed: Uncertain,
+        *,
+        kospi200: bool,
+    ) -> None:
+        self.item = item
+        self.venue = venue
+        self.said = said
+        self.tape = Tape(item.code, venue, said)
+        self.own: dict[int, Order] = {}
+        self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
+        self.close = 0
+        """The official close, won; 0 before it."""
+        self.reference = item.base
+        """Of the static VI: the last auction's price."""
+        self.state: State = "open"
+        self.until: Ns = 0
+        """When the call or halt ends; 0: nobody knows."""
+        self.why: Why = "halt"
+        self.ended_for_day = False
+        self._day = day
+        self._interrupted = interrupted
+        self._kospi200 = kospi200
+        self._call_after = 0
+        self._interrupts = bool(halts.static_bounds(venue, day, item.base))
+        self._bounds_at = -1
+        self._bounds: Bounds | None = None
+        self._segments: dict[str, Segment] = {}
+        self._current = self._called = self._segment(MAIN)
+        self._over = {segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)}
+
+    @property
+    def tally(self) -> Tally:
+        return self.tape.tally
+
+    @property
+    def current(self) -> Segment:
+        """The segment that the venue's session trades in now, or traded in last."""
+        return self._current
+
+    @property
+    def phase(self) -> Phase:
+        """What happens in the current segment, interruptions included."""
+        return self._phase(self._current)
+
+    # the day
+
+    def begin(self, t: Ns, stretches: tuple[Hours, ...]) -> None:
+        """The venue is now in these stretches: calls that end are matched, what ends with them expires."""
+        now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(stretches)}
+        for name in now.keys() - self._segments.keys():
+            self._segment(name)
+        for segment in self._segments.values():
+            self._change(t, segment, now.get(segment.name, Phase.CLOSED))
+        if stretches:
+            self._current = self._segments[segment_name(self.venue, stretches[0].span.name)]
+        self._expire(t)
+
+    def resume(self, tally: Tally, t: Ns, opening: int, close: int) -> None:
+        """Begin in the middle of the day, after ``tally``; the opening auction's price and the close are 0 before."""
+        self.tape.tally, self.tape.t = tally, t
+        self.reference = opening or self.reference
+        self.close = close
+
+    def wake(self, t: Ns) -> None:
+        """The end of a halt or call has come."""
+        if self.until != t or self.state == "open":
+            return
+        if self.state == "halted" and self._call_after and self._current.phase is Phase.CONTINUOUS:
+            self.state, self.until, self._called = "call", t + self._call_after, self._current
+            self._interrupted(t, self)
+            return
+        self._resume(t)
+        self._expire(t)
+
+    def halt(self, t: Ns, why: Why, until: Ns, call_after: Ns) -> None:
+        """Take no orders until ``until`` (0: until told), then collect them for a call of ``call_after``."""
+        self.state, self.why, self.until, self._call_after = "halted", why, until, call_after
+        self.said.append(Interrupted(t, self.item.code, self.venue, why, until, self.tally.last))
+        self._interrupted(t, self)
+
+    def lift(self, t: Ns, call: Ns) -> None:
+        """End a halt, with a call before trading goes on when the session trades continuously."""
+        if self.state == "halted":
+            self._call_after, self.until = call, t
+            self.wake(t)
+
+    def end_day(self, t: Ns) -> None:
+        """Nothing trades any more today; everything expires."""
+        self.ended_for_day, self.state = True, "open"
+        self._expire(t)
+
+    # orders
+
+    def refusal(self, order: Order, span: str) -> Refusal | None:
+        """Why this order cannot be taken in a stretch of the day, beside what the rules of kinds say."""
+        if self.item.halted or self.state == "halted":
+            return "halted"
+        if self.ended_for_day:
+            return "closed"
+        if self.state == "call" and not joins_call(order.kind):
+            return "kind"
+        segment = self._segment(segment_name(self.venue, span))
+        pricing = STYLES[order.kind].pricing
+        if pricing in ("limit", "stop"):
+            return self._price_refusal(segment, order.price) or (
+                self._price_refusal(segment, order.stop) if pricing == "stop" else None
+            )
+        return "no price" if pricing.startswith("best") and self._own_price(segment, order) is None else None
+
+    def enter(self, now: Ns, order: Order, span: str, qty: int) -> None:
+        """Take an own order that nothing refuses."""
+        segment = order.segment = self._segment(segment_name(self.venue, span))
+        if order.kind is OrderKind.CONDITIONAL and span == "closing auction":
+            order.price = None
+        self.said.append(OrderAccepted(now, order.id, self.venue))
+        self.own[order.id] = order
+        if STYLES[order.kind].pricing == "stop" and not stop_reached(order.side, order.stop, self.tally.last):
+            segment.wait_for_stop(order, qty)
+        else:
+            self._arrive(now, segment, order, qty)
+        self._settle(now, segment)
+
+    @property
+    def trading(self) -> Segment:
+        """Where trades are made now: a closing-price market open beside an auction, else the current segment."""
+        if self._current.phase is Phase.AUCTION and self.state == "open":
+            return next((s for s in self._segments.values() if s.phase is Phase.CONTINUOUS), self._current)
+        return self._current
+
+    def provide(self, now: Ns, order_id: int, side: Side, price: int, qty: int, at: Segment | None = None) -> None:
+        """A limit order of the background, unchecked, in the current segment or ``at`` another.
+
+        It is dropped while nothing is taken.
+        """
+        segment = at or self._current
+        phase = self._phase(segment)
+        if phase is Phase.CONTINUOUS:
+            left, stopped = self._trade(now, segment, order_id, side, price, qty)
+            if stopped:
+                segment.collect(order_id, side, price, left)
+            elif left:
+                segment.book.rest(order_id, side, price, left)
+            self._settle(now, segment)
+        elif phase is Phase.AUCTION:
+            segment.collect(order_id, side, price, qty)
+        elif phase is Phase.ENTRY_ONLY:
+            segment.enter_early(order_id, side, price, qty)
+
+    def cancel(self, now: Ns, order_id: int, qty: int | None) -> int:
+        """Take ``qty`` shares (None: all) out of a live own order; returns how many were taken."""
+        order = self.own[order_id]
+        taken = order.segment.cancel(order, qty)
+        self.said += (OrderCancelled(now, order_id, taken), DepthChanged(now, self.item.code, self.venue))
+        return taken
+
+    def refuses_revision(self, order: Order, qty: int, price: int) -> Refusal | None:
+        """Why ``qty`` shares of an order cannot move to ``price``; only what has a limit of its own can."""
+        if self.state == "halted":
+            return "halted"
+        if self._phase(order.segment) is Phase.CLOSED:
+            return "closed"
+        if order.beside or STYLES[order.kind].pricing in ("fixed", "market", "mid") or order.price is None:
+            return "kind"
+        if not 0 < qty <= self.left(order.id):
+            return "quantity"
+        return self._price_refusal(order.segment, price)
+
+    def revise(self, now: Ns, order: Order, new_id: int, qty: int, price: int) -> None:
+        """Move ``qty`` shares of an order; see ``Exchange.revise``."""
+        segment = order.segment
+        kind = order.kind if STYLES[order.kind].pricing == "limit" else OrderKind.LIMIT
+        heir = self.own[new_id] = Order(new_id, order.side, kind, order.expires, price, None)
+        heir.segment = segment
+        if price == order.price:
+            segment.hand_over(order, heir, qty)
+            return
+        segment.cancel(order, qty)
+        self._arrive(now, segment, heir, qty)
+        self._settle(now, segment)
+
+    def left(self, order_id: int) -> int:
+        """Shares of an own order that are still live."""
+        order = self.own.get(order_id)
+        return order.segment.left(order) if order else 0
+
+    def expected(self) -> tuple[int, int]:
+        """Price and shares at which the running call would match; zeros without a call or a match."""
+        if self.phase is not Phase.AUCTION:
+            return 0, 0
+        price, qty = self._current.expected(self._last)
+        return (price, qty) if qty else (0, 0)
+
+    # inside
+
+    @property
+    def _last(self) -> int:
+        return self.tally.last or self.item.base
+
+    def _phase(self, segment: Segment) -> Phase:
+        if self.state == "halted":
+            return Phase.CLOSED
+        return Phase.AUCTION if self.state == "call" and segment is self._called else segment.phase
+
+    def _segment(self, name: str) -> Segment:
+        segment = self._segments.get(name)
+        if segment is None:
+            segment = self._segments[name] = Segment(name, self.tape, self.own)
+            if name == "pre-open closing price":
+                segment.fixed = self.item.base
+        return segment
+
+    def _arrive(self, now: Ns, segment: Segment, order: Order, qty: int) -> None:
+        phase, side = self._phase(segment), order.side
+        pricing, rest = STYLES[order.kind]
+        price = segment.fixed if pricing == "fixed" else self._own_price(segment, order)
+        if phase is Phase.AUCTION:
+            segment.collect(order.id, side, price, qty)
+            return
+        if phase is Phase.ENTRY_ONLY and price is not None:
+            segment.enter_early(order.id, side, price, qty)
+            return
+        if pricing == "mid":
+            price = segment.middle
+        if (pricing == "mid" and price is None) or (
+            rest == "forbids" and not segment.has(side, self._within(side, price), qty)
+        ):
+            left, stopped = qty, False
+        elif pricing == "mid":
+            left, stopped = segment.take_middle(now, order.id, side, qty), False
+        else:
+            left, stopped = self._trade(now, segment, order.id, side, price, qty)
+        if not left:
+            del self.own[order.id]
+        elif rest != "waits" and not (stopped and joins_call(order.kind)):
+            del self.own[order.id]
+            self.said.append(OrderCancelled(now, order.id, left))
+        elif pricing == "mid":
+            segment.wait_for_middle(order, left)
+        elif stopped:
+            segment.collect(order.id, side, price, left)
+        else:
+            assert price is not None
+            order.price = price
+            segment.book.rest(order.id, side, price, left)
+
+    def _trade(
+        self, now: Ns, segment: Segment, order_id: int, side: Side, price: int | None, qty: int
+    ) -> tuple[int, bool]:
+        """What is left after trading within the bounds of a VI, and whether the rest would trade beyond them."""
+        worst = self._within(side, price)
+        left = segment.take(now, order_id, side, worst, qty)
+        if not left or worst == price:
+            return left, False
+        best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
+        if best is None or (price is not None and (best > price if side is Side.BUY else best < price)):
+            return left, False
+        self._interrupt(now, best, "regular")
+        return left, True
+
+    def _within(self, side: Side, price: int | None) -> int | None:
+        """The worst price at which an order trades before it would interrupt."""
+        if not self._interrupts:
+            return price
+        last = self.tally.last
+        if last != self._bounds_at:
+            self._bounds, self._bounds_at = self._vi_bounds("regular"), last
+        bounds = self._bounds
+        if bounds is None:
+            return price
+        if side is Side.BUY:
+            return bounds.upper - 1 if price is None or price >= bounds.upper else price
+        return bounds.lower + 1 if price is None or price <= bounds.lower else price
+
+    def _vi_bounds(self, when: When) -> Bounds | None:
+        static = halts.static_bounds(self.venue, self._day, self.reference)
+        dynamic = self._dynamic(when)
+        if static is None or dynamic is None:
+            return static or dynamic
+        return Bounds(max(static.lower, dynamic.lower), min(static.upper, dynamic.upper))
+
+    def _dynamic(self, when: When) -> Bounds | None:
+        last = self.tally.last
+        if not last:
+            return None
+        return halts.dynamic_bounds(self.venue, self._day, when, last, kospi200=self._kospi200)
+
+    def _interrupt(self, now: Ns, price: int, when: When) -> None:
+        """Begin a VI: ``price`` is where the stock would have traded."""
+        static, dynamic = halts.static_bounds(self.venue, self._day, self.reference), self._dynamic(when)
+        by_static = static is not None and not static.lower < price < static.upper
+        by_dynamic = dynamic is not None and not dynamic.lower < price < dynamic.upper
+        self.why = "static VI" if not by_dynamic else "static and dynamic VI" if by_static else "dynamic VI"
+        self.state, self.until, self._called = "call", now + VI_CALL, self._current
+        self.said.append(
+            Interrupted(now, self.item.code, self.venue, self.why, self.until, price, self.reference, self.tally.last)
+        )
+        self._interrupted(now, self)
+
+    def _settle(self, now: Ns, segment: Segment) -> None:
+        """Let stop orders arrive that the last trades have reached, and mid-price orders meet."""
+        while self._phase(segment) is not Phase.CLOSED and (hit := segment.reached()):
+            for order in hit:
+                qty, order.beside = order.beside, 0
+                self._arrive(now, segment, order, qty)
+        if self._phase(segment) is Phase.CONTINUOUS:
+            segment.meet_middle(now)
+
+    def _change(self, t: Ns, segment: Segment, new: Phase) -> None:
+        old, segment.phase = segment.phase, new
+        overtaken = self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
+        if overtaken and new is Phase.AUCTION:
+            self._say_resumed(t)
+        elif overtaken:
+            self._resume(t)
+        elif old is Phase.AUCTION and (new is not old or self._due(segment, t)):
+            self._end_call(t, segment, new)
+        elif old is Phase.ENTRY_ONLY and new is Phase.CONTINUOUS:
+            segment.begin_matching(t)
+            self._settle(t, segment)
+        if new is Phase.AUCTION is not old and old is Phase.CONTINUOUS:
+            segment.turn_conditional()
+        if new is not Phase.CLOSED and segment.name == "closing price":
+            segment.fixed = self.close or self._last
+
+    def _due(self, segment: Segment, t: Ns) -> bool:
+        """Whether one of the single-price market's auctions ends now."""
+        return segment.name == SINGLE_PRICE and not t % EVERY
+
+    def _end_call(self, t: Ns, segment: Segment, new: Phase) -> None:
+        """The session's own auction ends, or is interrupted when its price strays too far."""
+        if self.state != "open":
+            return
+        when: When | None = None
+        if segment.name == SINGLE_PRICE or new is Phase.CLOSED:
+            when = "after hours" if segment.name == SINGLE_PRICE else "closing auction"
+        price, qty = segment.expected(self._last)
+        bounds = self._vi_bounds(when) if when else halts.static_bounds(self.venue, self._day, self.reference)
+        if qty and bounds is not None and not bounds.lower < price < bounds.upper:
+            self._interrupt(t, price, when or "regular")
+        else:
+            self._uncross(t, segment)
+
+    def _uncross(self, t: Ns, segment: Segment) -> None:
+        price = segment.uncross(t, self._last)
+        if price is not None and segment.name != SINGLE_PRICE:
+            self.reference, self._bounds_at = price, -1
+        if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:
+            self.close = self._last
+        self._settle(t, segment)
+        self.said.append(DepthChanged(t, self.item.code, self.venue))
+
+    def _say_resumed(self, t: Ns) -> None:
+        self.state, self.until = "open", 0
+        self.said.append(Resumed(t, self.item.code, self.venue, self.why))
+
+    def _resume(self, t: Ns) -> None:
+        """End a call: match it; end a halt: go on."""
+        called = self.state == "call"
+        self._say_resumed(t)
+        if called:
+            self._uncross(t, self._called)
+
+    def _expire(self, t: Ns) -> None:
+        """What ends by now, unless a call must be matched before."""
+        if self.state == "call":
+            return
+        for order in [o for o in self.own.values() if o.expires <= t or self.ended_for_day]:
+            self.said.append(OrderExpired(t, order.id, order.segment.cancel(order, None)))
+        for segment in self._segments.values():
+            if segment.book and (self.ended_for_day or self._over.get(segment.name, t) <= t):
+                segment.clear()
+
+    def _own_price(self, segment: Segment, order: Order) -> int | None:
+        """The limit of an order on arrival; None for a market order, and where no order could give it one."""
+        match STYLES[order.kind].pricing:
+            case "best opposite":
+                return segment.touch[1 if order.side is Side.BUY else 0]
+            case "best own":
+                return segment.touch[0 if order.side is Side.BUY else 1]
+            case "market" | "mid":
+                return None
+        return order.price
+
+    def _price_refusal(self, segment: Segment, price: int | None) -> Refusal | None:
+        item = self.item
+        if price is None or not ticks.on_grid(price, item.kind, self._day, item.board):
+            return "tick"
+        lower, upper = self.lower, self.upper
+        if segment.name == SINGLE_PRICE:
+            close = self.close or self._last
+            lower = max(lower, -(-close * (100 - SINGLE_PRICE_PERCENT) // 100))
+            upper = min(upper, close * (100 + SINGLE_PRICE_PERCENT) // 100)
+        return None if lower <= price <= upper else "limit"

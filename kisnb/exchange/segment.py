@@ -1,0 +1,252 @@
+"""One book of a stock at a venue, and how orders meet in it: continuously, in a call, at the middle, at a stop.
+
+The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders have positive ids,
+background orders negative ones; of the background only trades are told.
+
+A mid-price order waits beside the book, hidden. Its price is midway between the best bid and the best ask, parts of a
+won cut off, which is better than either: who would trade with the book takes it first, by time. It sits out auctions.
+A stop order waits outside the book until a trade reaches its stop price, and then arrives as a limit order.
+"""
+
+from __future__ import annotations
+
+from kisnb.clock import Ns
+from kisnb.exchange import auction
+from kisnb.exchange.auction import MARKET_BUY, MARKET_SELL
+from kisnb.exchange.happenings import OrderCancelled, OrderFilled
+from kisnb.exchange.limit_book import LimitBook, Match
+from kisnb.exchange.tape import Tape
+from kisnb.terms import OrderKind, Phase, Side
+
+
+class Order:
+    """An own order as long as it lives."""
+
+    __slots__ = ("beside", "expires", "id", "kind", "price", "segment", "side", "stop")
+
+    def __init__(self, order_id: int, side: Side, kind: OrderKind, expires: Ns, price: int | None, stop: int | None):
+        self.id = order_id
+        self.side = side
+        self.kind = kind
+        self.expires = expires
+        """The end of the stretch with which an unfilled rest ends."""
+        self.price = price
+        self.stop = stop
+        self.beside = 0
+        """Shares that wait beside the book: for the middle, or for the stop price."""
+        self.segment: Segment
+
+
+class Segment:
+    """Matches the orders of one book and tells its tape; ``own`` are the live own orders of the stock and venue."""
+
+    def __init__(self, name: str, tape: Tape, own: dict[int, Order]) -> None:
+        self.name = name
+        self.phase = Phase.CLOSED
+        self.book = LimitBook()
+        self.fixed: int | None = None
+        """The one price of a closing-price market, won."""
+        self.entered: list[tuple[int, Side, int, int]] = []
+        """Orders (id, side, price, shares) that came in before matching begins."""
+        self._tape = tape
+        self._own = own
+        self._market_orders: list[int] = []
+        self._mids: list[Order] = []
+        self._stops: list[Order] = []
+
+    @property
+    def touch(self) -> tuple[int | None, int | None]:
+        """Best bid and best ask; orders without a price have none."""
+        bid, ask = self.book.best_bid, self.book.best_ask
+        return (None if bid == MARKET_BUY else bid), (None if ask == MARKET_SELL else ask)
+
+    @property
+    def middle(self) -> int | None:
+        """Midway between the best bid and the best ask in won, cut; None without both."""
+        bid, ask = self.touch
+        return None if bid is None or ask is None else (bid + ask) // 2
+
+    def left(self, order: Order) -> int:
+        """Shares of an own order that wait here."""
+        return order.beside or self.book.left(order.id)
+
+    # calls
+
+    def collect(self, order_id: int, side: Side, price: int | None, qty: int) -> None:
+        """Queue an order for a call; without a price ahead of every limit."""
+        if price is None:
+            price = MARKET_BUY if side is Side.BUY else MARKET_SELL
+            self._market_orders.append(order_id)
+        self.book.rest(order_id, side, price, qty)
+
+    def enter_early(self, order_id: int, side: Side, price: int, qty: int) -> None:
+        """Queue an order before matching begins."""
+        self.entered.append((order_id, side, price, qty))
+        self.book.rest(order_id, side, price, qty)
+
+    def expected(self, reference: int) -> tuple[int, int]:
+        """Price and shares at which a call would match now; (``reference``, 0) when nothing crosses."""
+        deepest = 1 << 30
+        return auction.single_price(
+            self.book.levels(Side.BUY, deepest), self.book.levels(Side.SELL, deepest), reference
+        )
+
+    def uncross(self, now: Ns, reference: int) -> int | None:
+        """End a call: one print at one price, which is returned; None when nothing traded.
+
+        Market orders that found nobody are cancelled.
+        """
+        outcome = auction.uncross(self.book, reference)
+        fills = [OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue) for f in outcome.fills]
+        unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
+        self._market_orders.clear()
+        if outcome.volume:
+            self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
+        said = self._tape.said
+        said += [fill for fill in fills if fill.id > 0]
+        said += [OrderCancelled(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0]
+        for order_id in (*(fill.id for fill in fills), *(order_id for order_id, _ in unmatched)):
+            self._forget_when_done(order_id)
+        return outcome.price if outcome.volume else None
+
+    def turn_conditional(self) -> None:
+        """Conditional orders become market orders, as the closing auction begins."""
+        for order in [o for o in self._own.values() if o.kind is OrderKind.CONDITIONAL and o.segment is self]:
+            order.price = None
+            self.collect(order.id, order.side, None, self.book.cancel(order.id))
+
+    def begin_matching(self, now: Ns) -> None:
+        """Match what came in early in the order of arrival."""
+        early, self.entered = self.entered, []
+        waiting = [(i, side, price, self.book.cancel(i)) for i, side, price, _ in early]
+        for order_id, side, price, qty in waiting:
+            if qty:
+                left = self.take(now, order_id, side, price, qty)
+                if left:
+                    self.book.rest(order_id, side, price, left)
+                else:
+                    self._own.pop(order_id, None)
+
+    # continuous trading
+
+    def take(self, now: Ns, order_id: int, side: Side, worst: int | None, qty: int) -> int:
+        """Trade up to ``qty`` shares at prices no worse than ``worst``; returns what is left of the order."""
+        if self._mids:
+            qty = self._take_mids(now, order_id, side, worst, qty)
+        tape, book, name = self._tape, self.book, self.name
+        for match in book.match(order_id, side, worst, qty):
+            qty -= match.qty
+            maker, _, price, shares, _ = match
+            buy, sell = (order_id, maker) if side is Side.BUY else (maker, order_id)
+            tape.trade(now, price, shares, side, buy, sell, book, name)
+            if maker > 0 or order_id > 0:
+                self._tell_fills(now, match)
+        return qty
+
+    def has(self, side: Side, worst: int | None, qty: int) -> bool:
+        """Whether ``qty`` shares would be filled at once."""
+        middle = self.middle
+        if middle is not None and self._mids and _reaches(side, worst, middle):
+            qty -= sum(order.beside for order in self._mids if order.side is not side)
+        return qty <= 0 or self.book.available(side, worst, qty)
+
+    def wait_for_middle(self, order: Order, qty: int) -> None:
+        order.beside = qty
+        self._mids.append(order)
+
+    def meet_middle(self, now: Ns) -> None:
+        """Match mid-price orders of both sides that wait for a middle, when there is one again."""
+        if self._mids and self.middle is not None:
+            for order in [o for o in self._mids if o.side is Side.BUY]:
+                order.beside = self.take_middle(now, order.id, order.side, order.beside)
+                self._forget_when_done(order.id)
+            self._mids = [order for order in self._mids if order.beside]
+
+    def take_middle(self, now: Ns, order_id: int, side: Side, qty: int) -> int:
+        """Trade with mid-price orders of the other side; returns what is left."""
+        middle = self.middle
+        return qty if middle is None else self._take_mids(now, order_id, side, middle, qty)
+
+    # stops
+
+    def wait_for_stop(self, order: Order, qty: int) -> None:
+        order.beside = qty
+        self._stops.append(order)
+
+    def reached(self) -> list[Order]:
+        """Take out the stop orders that the last trade has reached, oldest first."""
+        if not self._stops:
+            return []
+        last = self._tape.tally.last
+        hit = [o for o in self._stops if stop_reached(o.side, o.stop, last)]
+        self._stops = [o for o in self._stops if o not in hit]
+        return hit
+
+    # changes
+
+    def cancel(self, order: Order, qty: int | None) -> int:
+        """Take ``qty`` shares (None: all) out of an own order; returns how many were taken."""
+        if not order.beside:
+            taken = self.book.cancel(order.id, qty)
+        else:
+            taken = order.beside if qty is None else min(qty, order.beside)
+            order.beside -= taken
+            if not order.beside:
+                self._mids = [o for o in self._mids if o is not order]
+                self._stops = [o for o in self._stops if o is not order]
+        self._forget_when_done(order.id)
+        return taken
+
+    def hand_over(self, order: Order, heir: Order, qty: int) -> None:
+        """Give ``qty`` shares of a resting order to another one, in the same place of the queue."""
+        self.book.hand_over(order.id, heir.id, qty)
+        for i, (order_id, side, price, _) in enumerate(self.entered):
+            if order_id == order.id:
+                self.entered.insert(i + 1, (heir.id, side, price, qty))
+                break
+        self._forget_when_done(order.id)
+
+    def clear(self) -> None:
+        """Take out the background."""
+        for order_id in self.book.order_ids():
+            if order_id < 0:
+                self.book.cancel(order_id)
+        self.entered.clear()
+
+    def _take_mids(self, now: Ns, order_id: int, side: Side, worst: int | None, qty: int) -> int:
+        middle = self.middle
+        if middle is None or not _reaches(side, worst, middle):
+            return qty
+        for maker in [order for order in self._mids if order.side is not side]:
+            if not qty:
+                break
+            shares = min(qty, maker.beside)
+            maker.beside -= shares
+            qty -= shares
+            buy, sell = (order_id, maker.id) if side is Side.BUY else (maker.id, order_id)
+            self._tape.trade(now, middle, shares, side, buy, sell, self.book, self.name)
+            self._tell_fills(now, Match(maker.id, order_id, middle, shares, maker.beside))
+        self._mids = [order for order in self._mids if order.beside]
+        return qty
+
+    def _tell_fills(self, now: Ns, match: Match) -> None:
+        venue = self._tape.venue
+        for own in (match.maker_id, match.taker_id):
+            if own > 0:
+                self._tape.said.append(OrderFilled(now, own, match.qty, match.price, venue))
+        if not match.maker_left:
+            self._own.pop(match.maker_id, None)
+
+    def _forget_when_done(self, order_id: int) -> None:
+        order = self._own.get(order_id)
+        if order is not None and not self.left(order):
+            del self._own[order_id]
+
+
+def stop_reached(side: Side, stop: int | None, last: int) -> bool:
+    """Whether a trade at ``last`` won sets off a stop order."""
+    return stop is not None and last > 0 and (last >= stop if side is Side.BUY else last <= stop)
+
+
+def _reaches(side: Side, worst: int | None, price: int) -> bool:
+    return worst is None or (worst >= price if side is Side.BUY else worst <= price)

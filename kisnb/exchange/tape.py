@@ -1,0 +1,74 @@
+"""What a stock has traded on a venue's day, and the prints that tell of it. Won and shares."""
+
+from __future__ import annotations
+
+from kisnb.clock import Ns
+from kisnb.exchange.happenings import Happening, Traded
+from kisnb.exchange.limit_book import LimitBook
+from kisnb.terms import Side, Venue
+
+PRICELESS = frozenset({"pre-open closing price", "closing price", "single price"})
+"""Segments whose trades count as volume and value but move none of a day's prices."""
+
+
+class Tally:
+    """What a stock has traded on this day, in won and shares; prices are 0 before the first trade."""
+
+    __slots__ = ("high", "last", "low", "open", "value", "volume")
+
+    def __init__(self) -> None:
+        self.last = self.open = self.high = self.low = self.volume = self.value = 0
+
+    def add(self, price: int, qty: int, segment: str = "main") -> None:
+        self.volume += qty
+        self.value += price * qty
+        if segment in PRICELESS:
+            return
+        if not self.open:
+            self.open = self.high = self.low = price
+        elif price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.last = price
+
+
+class Tape:
+    """The prints of one stock on one venue, told into ``said``."""
+
+    __slots__ = ("code", "said", "t", "tally", "venue")
+
+    def __init__(self, code: str, venue: Venue, said: list[Happening]) -> None:
+        self.code = code
+        self.venue = venue
+        self.said = said
+        self.tally = Tally()
+        self.t: Ns = 0
+        """When it last traded."""
+
+    def trade(
+        self, now: Ns, price: int, qty: int, taker: Side | None, buy: int, sell: int, book: LimitBook, segment: str
+    ) -> None:
+        tally = self.tally
+        tally.add(price, qty, segment)
+        self.t = now
+        self.said.append(
+            Traded(
+                now,
+                self.code,
+                price,
+                qty,
+                taker,
+                buy,
+                sell,
+                tally.volume,
+                tally.value,
+                tally.open,
+                tally.high,
+                tally.low,
+                book.best_ask or 0,
+                book.best_bid or 0,
+                self.venue,
+                segment,
+            )
+        )
