@@ -13,7 +13,15 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.exchange.happenings import DepthChanged, Happening, Traded
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    Resumed,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+)
 from kisnb.kis import catalogue
 from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
@@ -29,7 +37,7 @@ from kisnb.simulator.record import Recorder
 from kisnb.simulator.repliers import order_repliers, repliers
 from kisnb.simulator.replies import Params
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
-from kisnb.terms import Mode, OrderKind, Side
+from kisnb.terms import Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
@@ -145,7 +153,7 @@ class Core:
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
     def _tell(self, said: list[Happening]) -> None:
-        """Frames of one moment: notices of own orders first, then trades, then depth."""
+        """Frames of one moment: notices of own orders first, then trades, then the market's operation, then depth."""
         now = self.now
         for happening in said:
             told = self._brokerage.told(happening)
@@ -156,8 +164,14 @@ class Core:
                 self._streams.notice(now, told.notice, told.order)
         for code, trades in by_stock(h for h in said if isinstance(h, Traded)).items():
             self._streams.trades(now, code, trades)
-        for code in dict.fromkeys(h.code for h in said if isinstance(h, DepthChanged)):
-            self._streams.depth(now, code)
+        changed: dict[str, list[Venue]] = {}
+        for happening in said:
+            if isinstance(happening, DepthChanged):
+                changed.setdefault(happening.code, []).append(happening.venue)
+            elif isinstance(happening, Interrupted | Resumed | SessionBegan | SessionEnded):
+                self._streams.operation(now, happening)
+        for code, venues in changed.items():
+            self._streams.depth(now, code, venues)
 
     # sockets
 

@@ -18,9 +18,18 @@ from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
 from kisnb.exchange.exchange import VENUES, Exchange
 from kisnb.exchange.halts import Level
-from kisnb.exchange.happenings import DepthChanged, Happening, Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    Refusal,
+    Resumed,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+)
 from kisnb.exchange.tape import Tally
-from kisnb.market import ticks
+from kisnb.market import sessions, ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
 from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
@@ -122,6 +131,14 @@ class Market:
             self.activate(code)
         return self._taped(self.exchange.enter(self.now, code, order_id, side, kind, qty, price, venue, stop))
 
+    def why_not(
+        self, code: str, side: Side, kind: OrderKind, qty: int, price: int | None, venue: Venue, stop: int | None
+    ) -> Refusal | None:
+        """Why the exchange would refuse an order now; None when it would take it."""
+        if code in self.universe:
+            self.activate(code)
+        return self.exchange.why_not(self.now, code, side, kind, qty, price, venue, stop)
+
     def cancel(self, order_id: int, qty: int | None = None) -> list[Happening]:
         """Cancel ``qty`` shares (None: all) of an own order now."""
         return self.exchange.cancel(self.now, order_id, qty)
@@ -143,6 +160,11 @@ class Market:
     def break_circuit(self, board: Board, level: Level) -> list[Happening]:
         """Set off a level of a board's circuit breaker, on both venues."""
         return self._passed_on(self.exchange.break_circuit(self.now, board, level))
+
+    def stretch(self, venue: Venue) -> str:
+        """The name of the stretch of the day that KRX or Nextrade is in; empty when it is closed."""
+        active = sessions.active(venue, self.now)
+        return active[0].span.name if active else ""
 
     def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
         """What a stock has traded so far, active or not; both venues' for SOR."""
@@ -226,7 +248,6 @@ class Market:
         """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
         venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
         stocks = {(h.code, h.venue) for h in said if isinstance(h, Interrupted | Resumed)}
-        self.interruptions += [h for h in said if isinstance(h, Interrupted)]
         changed = [at for at in self._active if at in stocks or at[1] in venues]
         for code, venue in changed:
             if not self.universe.get(code).halted:
@@ -245,7 +266,9 @@ class Market:
 
     def _taped(self, said: list[Happening]) -> list[Happening]:
         for happening in said:
-            if isinstance(happening, Traded):
+            if isinstance(happening, Interrupted):
+                self.interruptions.append(happening)
+            elif isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
                 trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
                 self._trades[happening.code].append(trade)
