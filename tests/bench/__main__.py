@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.bench import exchange, hops, routing, wire
+from tests.bench import exchange, hops, market_day, routing, wire
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -66,6 +66,7 @@ def main() -> None:
     for part, (p50, p99) in hops.measure().items():
         print(f"  {part:32s} {p50:8.2f} ms {p99:8.2f} ms")
     wire.report()
+    market_day.main()
 
 
 if __name__ == "__main__":
