@@ -38,8 +38,10 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
+from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
@@ -52,6 +54,7 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     Command,
     DepthOf,
@@ -65,6 +68,7 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -183,6 +187,18 @@ class Session:
         reply = await self.ask(DepthOf(self._code(code)))
         assert isinstance(reply, Depth)
         return reply
+
+    async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
+        """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
+        that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
+
+        Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won; null for
+        fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
+        """
+        where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
+        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        assert isinstance(reply, RowsAre)
+        return read_ranking(reply.blocks["output"], n)
 
     async def balance(self) -> Account:
         """Cash and holdings as the broker states them, won and shares."""
