@@ -23,6 +23,8 @@ class Config(msgspec.Struct, frozen=True):
     """REST calls a second and appkey; 0 takes 15 at live and 1 at paper. KIS allows new customers 3 for three days."""
     credentials: str = ""
     """Path of an official-style ``kis_devlp.yaml`` with the keys for paper and live."""
+    record: str = ""
+    """File to which a desk writes every request, reply and frame of its own, masked, a JSON line each."""
 
     @property
     def speed(self) -> float:

@@ -143,9 +143,10 @@ class Capabilities(msgspec.Struct, frozen=True):
 class Want(msgspec.Struct, frozen=True, gc=False):
     """One desired subscription; the lower the priority number, the longer it keeps its slot."""
 
-    channel: Literal["notices", "ticks", "depth"]
+    channel: Literal["notices", "ticks", "depth", "expected", "operation", "programs"]
     code: str = ""
-    venue: Venue = Venue.KRX
+    venue: Venue | None = Venue.KRX
+    """None follows the stock: the venue whose channel shows how it trades in the session of the moment."""
     priority: int = 2
 
 

@@ -11,10 +11,10 @@ import heapq
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kisnb.backtest.feed import recorded_ticks
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Event, Notice, Tick
+from kisnb.kis.recorded_tape import recorded_ticks
 from kisnb.market.instruments import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
 from kisnb.paths import data_dir

@@ -29,6 +29,7 @@ from kisnb.kis.order_messages import (
 from kisnb.kis.quote_messages import MARKET_DIV, read_depth, read_quote
 from kisnb.kis.rest import Rest
 from kisnb.kis.stream import ACK_SECONDS, Stream
+from kisnb.kis.transport import Transport
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.terms import Mode, Venue
 
@@ -47,14 +48,28 @@ class KisBroker:
         timeout: float = 10.0,
         can_order: bool = True,
         why_not: str = "",
+        transport: Transport | None = None,
+        nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered."""
+        """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered.
+
+        ``transport`` carries requests and frames: the network by default, a ``Recording`` of it, or a ``Replay``.
+        ``nxt_listed`` says by code whether Nextrade lists a stock: then it is followed on the channel of the session.
+        """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock
-        self._rest = Rest(endpoint, credentials, clock, activity, cache, timeout=timeout)
-        self._stream = Stream(endpoint, credentials, self._rest, clock, activity, ack_seconds=min(timeout, ACK_SECONDS))
+        self._rest = Rest(endpoint, credentials, clock, activity, cache, timeout=timeout, transport=transport)
+        self._stream = Stream(
+            endpoint,
+            credentials,
+            self._rest,
+            clock,
+            activity,
+            ack_seconds=min(timeout, ACK_SECONDS),
+            nxt_listed=nxt_listed,
+        )
         self._rest.on_events = self._stream.tell
 
     def __repr__(self) -> str:

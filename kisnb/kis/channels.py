@@ -8,6 +8,11 @@ of 2026-09-14.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from kisnb.clock import DAY, MINUTE, Ns, kst_day
+from kisnb.market import sessions
 from kisnb.terms import SessionId, Venue
 
 
@@ -34,13 +39,63 @@ TRS_OF_CHANNEL = {
 VENUE_OF_TR = {tr_id: venue for trs in TRS_OF_CHANNEL.values() for venue, tr_id in trs.items()}
 
 
+LEAD: Ns = MINUTE
+"""So long before trading begins the channel is changed, so that the first trade is not missed."""
+_DAYS_AHEAD = 10
+
+
 def feed_venue(session_id: SessionId, *, nxt_listed: bool) -> Venue:
     """The venue whose channel shows how a stock trades in a session.
 
-    NXT alone before KRX opens, both unified otherwise (KRX has an after-market of its own since 2026-09-14), and
-    already while nothing trades, so that the trade that opens KRX's day is not missed; KRX for a stock that NXT does
-    not list.
+    NXT alone before KRX opens; KRX in its regular session, whose prices are the official ones; both unified afterwards,
+    for KRX has an after-market of its own since 2026-09-14. KRX for a stock that NXT does not list, and when nothing
+    trades.
     """
     if not nxt_listed:
         return Venue.KRX
-    return Venue.NXT if session_id is SessionId.NXT_PRE else Venue.SOR
+    return _FEED[session_id]
+
+
+_FEED = {
+    SessionId.NXT_PRE: Venue.NXT,
+    SessionId.KRX_REG: Venue.KRX,
+    SessionId.NXT_AFTER: Venue.SOR,
+    SessionId.KR_OFF: Venue.KRX,
+}
+
+
+class Feed:
+    """Which venue's channel a stock is followed on from moment to moment, at a host that streams ``venues``."""
+
+    def __init__(self, nxt_listed: Callable[[str], bool], venues: Sequence[Venue]) -> None:
+        self._nxt_listed = nxt_listed
+        self._venues = venues
+
+    def venue(self, now: Ns, code: str) -> Venue:
+        """The unified channel where the host streams none of NXT alone, KRX's where it streams neither."""
+        wanted = self._at(now, nxt_listed=self._nxt_listed(code))
+        if wanted is Venue.NXT not in self._venues:
+            wanted = Venue.SOR
+        return wanted if wanted in self._venues else Venue.KRX
+
+    def next_change(self, now: Ns) -> Ns | None:
+        """When the venue of a stock that NXT lists changes next; None at a host that streams KRX alone.
+
+        Ten days on when nothing trades until then.
+        """
+        if not set(self._venues) - {Venue.KRX}:
+            return None
+        today = kst_day(now)
+        held = self._at(now, nxt_listed=True)
+        for day in (today + timedelta(days=n) for n in range(_DAYS_AHEAD)):
+            for t in sorted({t - lead for t in sessions.boundaries(day) for lead in (LEAD, 0)}):
+                if t > now and self._at(t, nxt_listed=True) is not held:
+                    return t
+        return now + _DAYS_AHEAD * DAY
+
+    @staticmethod
+    def _at(now: Ns, *, nxt_listed: bool) -> Venue:
+        session_id = sessions.session_id(now)
+        if session_id is SessionId.KR_OFF:
+            session_id = sessions.session_id(now + LEAD)
+        return feed_venue(session_id, nxt_listed=nxt_listed)

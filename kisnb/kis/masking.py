@@ -38,3 +38,17 @@ class Mask:
             self.text(name): HIDDEN if name.lower() in SECRET_FIELDS else self.text(str(value))
             for name, value in fields.items()
         }
+
+    def tree(self, value: object) -> object:
+        """A JSON value without secrets at any depth."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {
+                    self.text(str(name)): HIDDEN if str(name).lower() in SECRET_FIELDS else self.tree(item)
+                    for name, item in value.items()
+                }
+            case list() | tuple():
+                return [self.tree(item) for item in value]
+        return value

@@ -19,6 +19,7 @@ import msgspec
 from kisnb.clock import Ns, hhmmss
 from kisnb.errors import FrameError
 from kisnb.events import Notice
+from kisnb.kis.masking import HIDDEN
 from kisnb.kis.order_codes import ORD_EXG_GB, executed_at_code, kind_code, read_side, side_code
 from kisnb.kis.wire_text import moment_today, order_number
 from kisnb.terms import Mode, OrderKind, Venue
@@ -41,6 +42,10 @@ _FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
     "refused": ("1", "1", "1", NORMAL),
 }
 """RFUS_YN, CNTG_YN, ACPT_YN, RCTF_CLS."""
+
+
+_PERSONAL = frozenset({0, 1, 17})
+"""CUST_ID, ACNT_NO, ACNT_NAME."""
 
 
 class NoticeMore(msgspec.Struct, frozen=True):
@@ -109,6 +114,11 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     t = moment_today(now, fields[11])
     side = read_side(fields[4])
     return Notice(t, kind, number, original, fields[8].strip(), side, qty, price, fields[15].strip(), _venue(fields))
+
+
+def masked_notice(fields: Sequence[str]) -> list[str]:
+    """A record in plain text without customer, account and name of the holder."""
+    return [HIDDEN if i in _PERSONAL else text for i, text in enumerate(fields)]
 
 
 def _kind(fields: Sequence[str]) -> NoticeKind | None:

@@ -9,10 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import aiohttp
-import msgspec
 
 from kisnb.clock import SECOND, Activity, Clock, Ns
 from kisnb.errors import ApiError, FrameError, KisError, LinkLost, TokenError, Unreachable
@@ -25,25 +21,18 @@ from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
 from kisnb.kis.paging import Paging
 from kisnb.kis.token import Token, TokenFile, TokenLife
+from kisnb.kis.transport import Answer, Network, Request, Transport
 
 FIRST_PAUSE: Ns = SECOND // 8
 """KIS advises 100 to 150 ms; each further pause is twice the last."""
 LAST_PAUSE: Ns = SECOND
 """After this one a read is given up."""
-CONNECT_SECONDS = 5.0
 COUNT_EVERY: Ns = 10 * SECOND
 """Between two words about how long a token is still waited for."""
-CONTENT_TYPE = "application/json; charset=utf-8"
 
 
 def nobody_listens(events: Sequence[Event]) -> None:
     """Until somebody does."""
-
-
-class _Answer(NamedTuple):
-    status: int
-    tr_cont: str
-    body: bytes
 
 
 class Rest:
@@ -58,14 +47,15 @@ class Rest:
         cache: Path,
         *,
         timeout: float = 10.0,
+        transport: Transport | None = None,
     ) -> None:
+        """``cache`` is the folder of the token; ``transport`` carries requests and frames, the network by default."""
         self._endpoint = endpoint
         self._credentials = credentials
         self.mask = credentials.masking()
         """Hides this connection's secrets, tokens and approval keys included."""
         self._clock = clock
         self._activity = activity
-        self._timeout = timeout
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._file = TokenFile(cache, endpoint, credentials)
         self._life = TokenLife()
@@ -73,18 +63,10 @@ class Rest:
         """The last token that KIS refused; it may still stand in the file."""
         self._fetching = asyncio.Lock()
         self._limiter = Limiter(SlidingWindow(endpoint.calls_per_second), clock, activity)
-        self._http: aiohttp.ClientSession | None = None
-
-    @property
-    def http(self) -> aiohttp.ClientSession:
-        """The HTTP client, made on first use."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        return self._http
+        self.transport: Transport = transport or Network(timeout)
 
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
+        await self.transport.close()
 
     # calls
 
@@ -184,26 +166,10 @@ class Rest:
             "custtype": "P",
         }
 
-    async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> _Answer:
-        """One request. aiohttp itself repeats lost requests of idempotent methods only, so never a POST."""
-        timeout = aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS)
-        data = msgspec.json.encode(params) if api.post else None
-        try:
-            async with self.http.request(
-                api.method,
-                self._endpoint.rest + api.path,
-                params=None if api.post else params,
-                data=data,
-                headers={**headers, "content-type": CONTENT_TYPE},
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                return _Answer(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
-        # The originals show the request's address, and with it the account number.
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
-            raise Unreachable(f"KIS is not reachable ({type(e).__name__}), nothing was sent", "try later") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as e:
-            raise LinkLost(f"no answer to {api.name} ({type(e).__name__})", "look at the orders of the day") from None
+    async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> Answer:
+        """One request, sent once. Raises Unreachable, LinkLost."""
+        request = Request(api.name, api.method, self._endpoint.rest + api.path, api.path, headers, params)
+        return await self.transport.exchange(request)
 
     # the token
 

@@ -11,22 +11,21 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
-
-import aiohttp
 
 from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
 from kisnb.errors import FrameError, KisError, LinkLost
 from kisnb.events import Event, LinkUp
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis import control_frames as cf
-from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
+from kisnb.kis.channels import TRS_OF_CHANNEL, Feed
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.rest import CONNECT_SECONDS, Rest, nobody_listens
+from kisnb.kis.rest import Rest, nobody_listens
 from kisnb.kis.subscriptions import Subscriptions
+from kisnb.kis.transport import Socket
 from kisnb.orders import Want
+from kisnb.terms import Venue
 
 ACK_SECONDS = 5.0
 FIRST_PAUSE: Ns = SECOND
@@ -35,12 +34,9 @@ HEALTHY: Ns = MINUTE
 """A connection that lived this long makes the next pause short again."""
 DEAD_LETTERS = 100
 LETTER_LENGTH = 200
-CLOSE_SECONDS = 1.0
 PATH = "/tryitout"
 
 log = logging.getLogger(__name__)
-_Socket: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""One that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
 
 
 class _Dropped(Exception):
@@ -60,8 +56,9 @@ class Stream:
         *,
         jitter: Callable[[], float] = random.random,
         ack_seconds: float = ACK_SECONDS,
+        nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``ack_seconds`` of wall time after which a subscription counts as unanswered."""
+        """``ack_seconds`` of wall time after which a subscription counts as unanswered; ``nxt_listed`` by code."""
         self._endpoint = endpoint
         self._mask = rest.mask
         self._rest = rest
@@ -70,11 +67,12 @@ class Stream:
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._jitter = jitter
         self._ack_seconds = ack_seconds
-        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules)
+        feed = Feed(nxt_listed, endpoint.rules.stream_venues)
+        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules, feed)
         self._reader = FrameReader(credentials.full_account)
         self._changed = asyncio.Event()
         self._approval: str | None = None
-        self._socket: _Socket | None = None
+        self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._pausing = False
         self._failures = 0
@@ -86,8 +84,7 @@ class Stream:
     @property
     def local_port(self) -> int | None:
         """TCP port of our end of the present connection; None without one."""
-        name = self._socket.get_extra_info("sockname") if self._socket is not None else None
-        return name[1] if name else None
+        return self._socket.local_port if self._socket is not None else None
 
     @property
     def settled(self) -> bool:
@@ -106,8 +103,8 @@ class Stream:
 
     def last_record(self, want: Want) -> dict[str, str]:
         """All columns of the channel's newest record, as KIS sent them; empty before the first and for notices."""
-        channels = {"ticks": TRADE_TRS, "depth": BOOK_TRS}.get(want.channel)
-        return self._reader.last_record(channels[want.venue]) if channels else {}
+        trs = TRS_OF_CHANNEL.get(want.channel)
+        return self._reader.last_record(trs[want.venue or Venue.KRX]) if trs else {}
 
     def want(self, wants: Sequence[Want]) -> None:
         """Set the desired subscriptions; what becomes of them is told by events."""
@@ -128,7 +125,7 @@ class Stream:
 
     # connection
 
-    async def _run(self, socket: _Socket | None) -> None:
+    async def _run(self, socket: Socket | None) -> None:
         while True:
             since = self._clock.now()
             if socket is not None:
@@ -143,38 +140,28 @@ class Stream:
                 log.warning("no stream: %s", e)
                 socket = None
 
-    async def _connect(self) -> _Socket:
+    async def _connect(self) -> Socket:
         with self._activity.working():
             if self._approval is None:
                 self._approval = await self._rest.approval_key()
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    socket = await self._rest.http.ws_connect(
-                        self._endpoint.ws.rstrip("/") + PATH,
-                        heartbeat=None,
-                        decode_text=False,
-                        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-                    )
-            except (aiohttp.ClientError, TimeoutError, OSError) as e:
-                raise LinkLost(f"no stream to KIS ({type(e).__name__})", "try again later") from None
+            socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
         self._socket, self.frames = socket, 0
         self._subscriptions.lost()
         self._changed.set()
         self.tell([LinkUp(self._clock.now())])
         return socket
 
-    async def _serve(self, socket: _Socket) -> str:
+    async def _serve(self, socket: Socket) -> str:
         """Until the connection ends; why it did."""
         sending = asyncio.create_task(self._send(socket), name="kis subscriptions")
         try:
-            async for message in socket:
-                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                    await self._receive(socket, message.data)
-            return "KIS closed the connection" if socket.close_code else "the connection broke"
+            async for data in socket.frames():
+                await self._receive(socket, data)
+            return "KIS closed the connection"
         except _Dropped as e:
             return str(e)
-        except (aiohttp.ClientError, OSError) as e:
-            return f"the connection broke ({type(e).__name__})"
+        except LinkLost as e:
+            return e.text
         finally:
             sending.cancel("the connection ended")
             await asyncio.gather(sending, return_exceptions=True)
@@ -187,7 +174,7 @@ class Stream:
 
     async def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
-        if socket is not None and not socket.closed:
+        if socket is not None:
             await socket.close()
 
     async def _pause(self) -> None:
@@ -202,7 +189,7 @@ class Stream:
 
     # frames
 
-    async def _receive(self, socket: _Socket, data: bytes) -> None:
+    async def _receive(self, socket: Socket, data: bytes) -> None:
         self.frames += 1
         now = self._clock.now()
         try:
@@ -218,9 +205,9 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        self.tell(events)
+        self.tell(self._subscriptions.heard(events))
 
-    async def _control(self, socket: _Socket, text: str, now: Ns) -> None:
+    async def _control(self, socket: Socket, text: str, now: Ns) -> None:
         try:
             said = cf.decode_control(text)
             if isinstance(said, cf.Ack) and said.ok and said.key:
@@ -229,7 +216,7 @@ class Stream:
             self._bury(text, e)
             return
         if isinstance(said, cf.Ping):
-            await socket.send_str(text)
+            await socket.send(text)
             return
         if said.msg_cd == cf.BAD_APPROVAL:
             self._approval = None
@@ -240,12 +227,13 @@ class Stream:
         self._changed.set()
         self.tell(events)
 
-    async def _send(self, socket: _Socket) -> None:
+    async def _send(self, socket: Socket) -> None:
         """Send what is due, whenever something changes; look after what is not answered."""
         while True:
             self._changed.clear()
+            self.tell(self._subscriptions.refresh(self._clock.now()))
             for step in self._subscriptions.due(self._clock.now()):
-                await socket.send_str(cf.encode_request(cf.Request(self._approval or "", *step)))
+                await socket.send(cf.encode_request(cf.Request(self._approval or "", *step)))
                 await asyncio.sleep(self._endpoint.spacing)
             if self._subscriptions.settled:
                 await self._until_retry()
@@ -257,8 +245,8 @@ class Stream:
                 self.tell(self._subscriptions.overdue(self._clock.now()))
 
     async def _until_retry(self) -> None:
-        """Until something changes, or a refused registration is to be asked for again."""
-        retry = self._subscriptions.next_retry
+        """Until something changes, or the clock does: a refusal is over, a session changes a followed channel."""
+        retry = self._subscriptions.next_wake
         waits = [asyncio.ensure_future(self._changed.wait())]
         if retry is not None:
             waits.append(asyncio.ensure_future(self._clock.sleep_until(retry)))  # type: ignore[arg-type]

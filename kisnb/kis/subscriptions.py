@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 from kisnb.clock import MINUTE, SECOND, Ns, clock_text
-from kisnb.events import SubscriptionChanged, Trouble
+from kisnb.events import Depth, Event, ExpectedMatch, MarketOperation, ProgramTrades, SubscriptionChanged, Tick, Trouble
 from kisnb.kis import control_frames as cf
-from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
+from kisnb.kis.channels import TRS_OF_CHANNEL, VENUE_OF_TR, Feed
 from kisnb.kis.error_codes import explain
 from kisnb.kis.modes import HOST_RULES, HostRules
 from kisnb.kis.notices import NOTICE_TR
 from kisnb.orders import Want
-from kisnb.terms import Mode
+from kisnb.terms import Mode, Venue
 
 ATTEMPTS = 3
 """How often a registration without an answer is sent in a row."""
@@ -28,6 +30,13 @@ LAST_RETRY: Ns = 5 * MINUTE
 
 Key: TypeAlias = tuple[str, str]
 """TR id and tr_key."""
+_CHANNEL_OF: dict[type, str] = {
+    Tick: "ticks",
+    Depth: "depth",
+    ExpectedMatch: "expected",
+    MarketOperation: "operation",
+    ProgramTrades: "programs",
+}
 
 
 class _State(Enum):
@@ -62,9 +71,19 @@ class _Entry:
 
 
 class Subscriptions:
-    """Knows no socket and no clock: it says what to send and takes in what KIS answered."""
+    """Knows no socket and no clock: it says what to send and takes in what KIS answered.
 
-    def __init__(self, persona: Mode, hts_id: str, rules: HostRules | None = None) -> None:
+    A stock that is followed changes its channel with the session: the new one is subscribed before the old one is
+    released where there is room for both, and from its confirmation on the old one is not listened to.
+    """
+
+    def __init__(self, persona: Mode, hts_id: str, rules: HostRules | None = None, feed: Feed | None = None) -> None:
+        self._feed = feed or Feed(lambda _: False, ())
+        self._asked: tuple[Want, ...] = ()
+        self._changes: Ns | None = None
+        """When a followed stock changes its channel next; None when none is followed."""
+        self._before: dict[Key, _Entry] = {}
+        """By the key of its successor: what is released when that is confirmed."""
         self._notice_tr = NOTICE_TR[persona]
         self._rules = rules or HOST_RULES[persona]
         self._hts_id = hts_id
@@ -77,10 +96,12 @@ class Subscriptions:
 
     def want(self, now: Ns, wants: Sequence[Want]) -> list[SubscriptionChanged]:
         """Set the desired set; returns what is refused, or gives up its place, and was not told before."""
+        self._asked = tuple(wants)
+        self._changes = self._feed.next_change(now) if any(w.venue is None for w in wants) else None
         told: list[SubscriptionChanged] = []
         before, self._wanted = self._wanted, {}
         left_out, self._left_out = self._left_out, {}
-        for want in sorted(wants, key=lambda w: w.priority):
+        for want in sorted((self._placed(now, w) for w in wants), key=lambda w: w.priority):
             key = self._key(want)
             why_not = self._why_not(key, want)
             if not why_not:
@@ -91,14 +112,20 @@ class Subscriptions:
             self._left_out[key] = why_not
             if left_out.get(key) != why_not:
                 state = "dropped" if key in before and before[key].state is _State.CONFIRMED else "refused"
-                told.append(SubscriptionChanged(now, want.channel, want.code, state, why_not, want.venue))  # type: ignore[arg-type]
-        for key, entry in before.items():
+                told.append(SubscriptionChanged(now, want.channel, want.code, state, why_not, want.venue or Venue.KRX))  # type: ignore[arg-type]
+        alone = [self._before.pop(key) for key in self._before.keys() - self._wanted.keys()]
+        for entry in (*before.values(), *alone):
             if entry.state in (_State.SENT, _State.CONFIRMED):
-                self._to_release[key] = entry
+                self._give_up(_name(entry), entry)
         return told
+
+    def refresh(self, now: Ns) -> list[SubscriptionChanged]:
+        """As ``want``, when the session has changed the channel of a followed stock."""
+        return self.want(now, self._asked) if self._changes is not None and self._changes <= now else []
 
     def due(self, now: Ns) -> list[Step]:
         """What to send now: releases first, for they make room; then by priority. It counts as sent."""
+        self._make_room()
         steps = [Step(cf.RELEASE, *key) for key in self._to_release if key not in self._releasing]
         self._releasing.update(self._to_release)
         for entry in self._wanted.values():
@@ -111,9 +138,18 @@ class Subscriptions:
         return steps
 
     @property
-    def next_retry(self) -> Ns | None:
-        """When a refused registration is asked for again."""
-        return min((e.retry for e in self._wanted.values() if e.retry is not None), default=None)
+    def next_wake(self) -> Ns | None:
+        """When a refused registration is asked for again, or a followed stock changes its channel."""
+        retries = (e.retry for e in self._wanted.values())
+        return min((t for t in (*retries, self._changes) if t is not None), default=None)
+
+    def heard(self, events: Sequence[Event]) -> Sequence[Event]:
+        """``events`` without those of a channel that has been followed by another one."""
+        if not self._to_release:
+            return events
+        on_air = [key for key, entry in self._wanted.items() if entry.state is _State.CONFIRMED]
+        ended = {key for key in self._to_release if any(_same_stock(key, other) for other in on_air)}
+        return [e for e in events if _key_of(e) not in ended]
 
     def acknowledged(self, now: Ns, ack: cf.Ack) -> list[SubscriptionChanged]:
         """KIS answered a request."""
@@ -127,6 +163,8 @@ class Subscriptions:
             return []
         if ack.ok:
             entry.state, entry.retry, entry.refusals = _State.CONFIRMED, None, 0
+            if (old := self._before.pop(key, None)) is not None:
+                self._to_release[_name(old)] = old
             return [_changed(now, entry, "confirmed")]
         return [self._refuse(now, entry, explain(ack.msg_cd), passing=ack.msg_cd in cf.PASSING)]
 
@@ -149,6 +187,7 @@ class Subscriptions:
         """The connection is gone, and all registrations with it: everything is due again."""
         self._to_release.clear()
         self._releasing.clear()
+        self._before.clear()
         for entry in self._wanted.values():
             self._ask_again(entry)
             entry.refusals = 0
@@ -168,6 +207,30 @@ class Subscriptions:
     def confirmed(self) -> frozenset[Want]:
         """What KIS confirmed."""
         return frozenset(e.want for e in self._wanted.values() if e.state is _State.CONFIRMED)
+
+    def _placed(self, now: Ns, want: Want) -> Want:
+        """The want with its venue: that of the moment for a stock that is followed."""
+        if want.venue is not None:
+            return want
+        return msgspec.structs.replace(want, venue=self._feed.venue(now, want.code))
+
+    def _give_up(self, key: Key, entry: _Entry) -> None:
+        """Release a registration; one that has a successor, when that is confirmed."""
+        successor = next((wanted for wanted in self._wanted if _same_stock(key, wanted)), None)
+        if successor is None or self._wanted[successor].state is _State.CONFIRMED or successor in self._before:
+            self._to_release[key] = entry
+        else:
+            self._before[successor] = entry
+
+    def _make_room(self) -> None:
+        """Release before their time as many predecessors as the connection has no room for."""
+        held = sum(e.state in (_State.SENT, _State.CONFIRMED) for e in self._wanted.values())
+        due = sum(e.state is _State.DUE for e in self._wanted.values())
+        for _ in range(held + due + len(self._before) - cf.MAX_SUBSCRIPTIONS):
+            if not self._before:
+                return
+            _, old = self._before.popitem()
+            self._to_release[_name(old)] = old
 
     def _refuse(self, now: Ns, entry: _Entry, text: str, *, passing: bool) -> SubscriptionChanged:
         entry.state = _State.REFUSED
@@ -190,6 +253,9 @@ class Subscriptions:
 
     def _take_back(self, key: Key) -> _Entry | None:
         """A registration that was to be released is wanted again."""
+        for successor, kept in self._before.items():
+            if _name(kept) == key:
+                return self._before.pop(successor)
         entry = self._to_release.get(key)
         if entry is not None and key in self._releasing:
             self._ask_again(entry)
@@ -203,7 +269,8 @@ class Subscriptions:
     def _key(self, want: Want) -> Key:
         if want.channel == "notices":
             return self._notice_tr, self._hts_id
-        return (TRADE_TRS if want.channel == "ticks" else BOOK_TRS)[want.venue], want.code
+        assert want.venue is not None
+        return TRS_OF_CHANNEL[want.channel][want.venue], want.code
 
     def _why_not(self, key: Key, want: Want) -> str:
         if want.channel != "notices" and want.venue not in self._rules.stream_venues:
@@ -215,4 +282,18 @@ class Subscriptions:
 
 def _changed(now: Ns, entry: _Entry, state: str, text: str = "") -> SubscriptionChanged:
     want = entry.want
-    return SubscriptionChanged(now, want.channel, want.code, state, text, want.venue)  # type: ignore[arg-type]
+    return SubscriptionChanged(now, want.channel, want.code, state, text, want.venue or Venue.KRX)  # type: ignore[arg-type]
+
+
+def _name(entry: _Entry) -> Key:
+    return entry.tr_id, entry.tr_key
+
+
+def _same_stock(one: Key, other: Key) -> bool:
+    """Whether two registrations are of one stock and one kind of channel at different venues."""
+    return one[1] == other[1] and one[0] != other[0] and one[0][4:] == other[0][4:] and one[0] in VENUE_OF_TR
+
+
+def _key_of(event: Event) -> Key | None:
+    channel = _CHANNEL_OF.get(type(event))
+    return (TRS_OF_CHANNEL[channel][event.venue], event.code) if channel else None  # type: ignore[union-attr]

@@ -152,8 +152,8 @@ class Session:
         self._watch(*codes)
 
     def _watch(self, *codes: str) -> None:
-        """Trades of every venue that lists the stock, for the router too; depth of KRX."""
-        wants = [Want(channel, self._code(code)) for code in codes for channel in ("ticks", "depth")]
+        """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
+        wants = [w for code in codes for w in (Want("ticks", self._code(code)), Want("depth", self._code(code), None))]
         if Venue.NXT in self.rules.capabilities.venues:
             wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
         if any(w not in self._wants for w in wants):

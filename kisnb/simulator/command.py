@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kisnb.market.instruments import Universe
     from kisnb.simulator.control import Day
     from kisnb.simulator.core import Core
+    from kisnb.simulator.replay import Replay
 
 DEFAULT_START = "09:00:00"
 COLUMNS = "code,name,board,kind,shares,base,volume"
@@ -61,6 +62,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
     parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
     return parser
@@ -82,7 +84,10 @@ def _serve(options: argparse.Namespace) -> int:
     from kisnb.market.calendar import use_local
 
     use_local()
-    day = read_date(options.date)
+    from kisnb.simulator.replay import Replay
+
+    replay = Replay(options.replay) if options.replay else None
+    day = read_date(options.date or (replay.day.isoformat() if replay else None))
     start = read_start(day, options.start)
     speed = read_speed(options.speed)
     from kisnb.simulator.control import Day
@@ -90,7 +95,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
-    core = build_core(options, keys, day, start)
+    core = build_core(options, keys, day, start, replay)
     if speed:
         core.print_tokens_ahead(WallClock().now())
     import asyncio
@@ -98,8 +103,11 @@ def _serve(options: argparse.Namespace) -> int:
     return asyncio.run(_run(core, named, speed, keys, options))
 
 
-def build_core(options: argparse.Namespace, keys: Credentials, day: date, start: Ns) -> Core:
+def build_core(
+    options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: Replay | None = None
+) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
+    from kisnb.kis.recorder import open_recording
     from kisnb.market.instruments import Universe
     from kisnb.market.price_files import has_prices
     from kisnb.paths import data_dir
@@ -108,13 +116,17 @@ def build_core(options: argparse.Namespace, keys: Credentials, day: date, start:
     from kisnb.simulator.market import Market
     from kisnb.simulator.personas import PERSONAS
     from kisnb.simulator.quirks import read_quirks, with_quirks
-    from kisnb.simulator.record import Recorder, open_recording
+    from kisnb.simulator.record import Recorder
 
     persona = with_quirks(PERSONAS[Mode(options.host)], read_quirks(options.quirks))
     faults = read_faults(options.faults, day) if options.faults else None
     data = data_dir()
     universe = read_universe(options.universe) if options.universe else Universe.load(data, day)
-    market = Market(universe, day, options.seed, start, data=data if data and has_prices(data) else None)
+    if replay is not None:
+        replay.check_day(day)
+        universe = replay.universe(universe)
+    stored = replay.schedules(universe) if replay is not None else None
+    market = Market(universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None)
     recorder = Recorder(open_recording(options.record) if options.record else None)
     return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
 

@@ -22,7 +22,7 @@ from kisnb.market.price_files import DailyBar, bars_of
 from kisnb.market.price_past import IndexDay, IndexName, PricePast
 from kisnb.simulator.character import YEAR, Character, Past, character_of
 from kisnb.simulator.daily_plan import Dated, past_days, plan_day, within_limits
-from kisnb.simulator.draws import draw, lognormal, stable_random
+from kisnb.simulator.draws import draws, lognormal, stable_random
 from kisnb.simulator.market_day import Schedule, ScriptedDay
 from kisnb.simulator.market_factor import minutes_of
 from kisnb.simulator.minute_path import MinutePath, minute_path
@@ -45,8 +45,8 @@ class Standing(NamedTuple):
 
 
 class DayPlan:
-    """One day of ``universe``. ``scripts`` and ``replayed`` replace the day of single stocks; ``data`` is a folder
-    with real prices, from which come the day's bars and how each stock behaves.
+    """One day of ``universe``. ``scripts`` replaces the day of single stocks; ``data`` is a folder with real prices,
+    from which come the day's bars and how each stock behaves.
 
     Raises ConfigError when the folder's files cannot be read; methods raise UnknownInstrument for unknown codes.
     """
@@ -56,17 +56,16 @@ class DayPlan:
         universe: Universe,
         day: date,
         seed: int,
-        scripts: Mapping[str, ScriptedDay] | None = None,
+        scripts: Mapping[str, ScriptedDay | Schedule] | None = None,
         data: Path | None = None,
-        replayed: Mapping[str, Schedule] | None = None,
     ) -> None:
         self.universe = universe
         self.day = day
         self.seed = seed
         self._real = PricePast(data, day) if data is not None else None
         self._scripts = dict(scripts or {})
-        self._schedules: dict[str, Schedule] = dict(replayed or {})
-        self.given = frozenset((*self._scripts, *self._schedules))
+        self._schedules: dict[str, Schedule] = {}
+        self.given = frozenset(self._scripts)
         """Codes whose trades are given and not made up."""
         self._bars: dict[str, DailyBar] = {}
         if data is not None:
@@ -180,7 +179,7 @@ class DayPlan:
     def _made(self, code: str) -> Schedule:
         script = self._scripts.get(code)
         if script is not None:
-            return script.schedule(self.day)
+            return script if isinstance(script, Schedule) else script.schedule(self.day)
         path = self.path(code)
         if path is None:
             return Schedule((), ())
@@ -202,11 +201,15 @@ def schedule_day(item: Instrument, day: date, seed: int, bar: DailyBar, characte
 def _schedule(item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, path: MinutePath) -> Schedule:
     regular = regular_session(item, day, seed, bar, traits, path)
     others = OtherSessions(item, day, seed, bar, traits, regular)
-    rng = stable_random(seed, "levels", item.code, day)
-    mean = max(1.0, bar.volume / max(1, len(regular.times))) * _LEVEL_TRADES
-    table = lognormal(_LEVEL_SIGMA)
-    levels = tuple(max(1, int(mean * draw(rng, table))) for _ in range(_LEVELS))
+    levels = level_sizes(item, day, seed, bar.volume, len(regular.times))
     return Schedule.of((*regular.trades, *others.krx(), *others.nxt()), levels)
+
+
+def level_sizes(item: Instrument, day: date, seed: int, volume: int, trades: int) -> tuple[int, ...]:
+    """Sizes of background levels, in shares, for a day of so many shares and trades."""
+    rng = stable_random(seed, "levels", item.code, day)
+    mean = max(1.0, volume / max(1, trades)) * _LEVEL_TRADES
+    return tuple(max(1, int(mean * z)) for z in draws(rng, lognormal(_LEVEL_SIGMA), _LEVELS))
 
 
 def _past(real: PricePast, item: Instrument) -> Past | None:

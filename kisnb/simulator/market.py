@@ -47,7 +47,7 @@ class Market:
         day: date,
         seed: int,
         start: Ns,
-        scripts: Mapping[str, ScriptedDay] | None = None,
+        scripts: Mapping[str, ScriptedDay | Schedule] | None = None,
         data: Path | None = None,
     ) -> None:
         if not is_trading_day(day):

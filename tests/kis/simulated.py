@@ -14,6 +14,7 @@ from kisnb.events import Event, Notice, Trouble
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.transport import Transport
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.simulator.control import Day
@@ -109,19 +110,29 @@ def on_simulator(
     limit: int = 0,
     timeout: float = 5.0,
     persona: Persona = LIVE,
+    transport: Callable[[SimulatedClock, Credentials], Transport] | None = None,
+    start: Ns = START,
+    mode: Mode = Mode.SIM,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
     async def main() -> None:
         keys, lines = made_up(persona.mode), list[bytes]()
-        market = Market(Universe.packaged(), DAY, 1, START, {})
+        market = Market(Universe.packaged(), DAY, 1, start, {})
         core = Core(market, keys, recorder=Recorder(lines.append), persona=persona)
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
-        clock, activity = SimulatedClock(START), Activity()
-        mode = Mode.PAPER if persona.mode is Mode.PAPER else Mode.SIM
+        clock, activity = SimulatedClock(start), Activity()
         endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=mode, limit=limit)
-        broker = KisBroker(endpoint, keys, clock, activity, cache=cache, timeout=timeout)
+        universe = Universe.packaged()
+
+        def listed(code: str) -> bool:
+            return code in universe and universe.get(code).nxt
+
+        carried = transport(clock, keys) if transport else None
+        broker = KisBroker(
+            endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried, nxt_listed=listed
+        )
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines
         try:

@@ -36,7 +36,7 @@ def depth(venue: Venue, day: date = DAY) -> Depth:
 
 
 @pytest.mark.parametrize(
-    ("session_id", "listed", "krx_only"), [(PRE, N, K), (REGULAR, U, K), (AFTER, U, K), (OFF, U, K)]
+    ("session_id", "listed", "krx_only"), [(PRE, N, K), (REGULAR, K, K), (AFTER, U, K), (OFF, K, K)]
 )
 def test_k09_nxt_sessions_are_followed_on_nxts_or_the_unified_channel_and_krx_only_stocks_on_krxs(
     session_id: SessionId, listed: Venue, krx_only: Venue

@@ -127,7 +127,7 @@ def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
     assert (given_up.state, given_up.text) == ("refused", "KIS does not answer. It is asked again at 09:00:10.")
     assert s.due(NINE) == []
     assert s.settled
-    assert s.next_retry == NINE + FIRST_RETRY
+    assert s.next_wake == NINE + FIRST_RETRY
     assert s.due(NINE + FIRST_RETRY) == [Step("1", "H0STCNT0", "005930")]
 
 
@@ -138,7 +138,7 @@ def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_ano
     s.acknowledged(now, cf.ack("OPSP8992", "H0STCNT0", "wrong"))
     for _ in range(7):
         s.acknowledged(now, cf.ack("OPSP0007", "H0STCNT0", "005930"))
-        retry = s.next_retry
+        retry = s.next_wake
         assert retry is not None
         assert s.due(retry - 1) == []
         assert s.due(retry) == [Step("1", "H0STCNT0", "005930")]
@@ -146,7 +146,7 @@ def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_ano
         now = retry
     assert pauses == [10, 20, 40, 80, 160, 300, 300]
     confirm(s, [Step("1", "H0STCNT0", "005930")])
-    assert s.next_retry is None
+    assert s.next_wake is None
     assert s.confirmed == {ticks("005930")}
 
 

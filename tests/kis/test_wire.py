@@ -89,7 +89,7 @@ def test_k08_pingpong_comes_back_within_a_second_and_the_library_pings_by_itself
             assert socket.echoed is not None
             assert socket.echoed - socket.pinged <= SECOND
         assert socket.pinged == START + 30 * SECOND
-        assert d.broker._stream._socket._heartbeat is None  # type: ignore[union-attr]
+        assert d.broker._stream._socket._ws._heartbeat is None  # type: ignore[union-attr]
 
     on_simulator(tmp_path, body, wants=(NOTICES,))
 

@@ -1,0 +1,157 @@
+"""How requests and frames travel: the network by default; a recording, or whatever else fits, by argument.
+
+Nothing here knows what a request means. Errors never show an address, for it may hold the account number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, Protocol, TypeAlias
+
+import aiohttp
+import msgspec
+
+from kisnb.errors import LinkLost, Unreachable
+
+CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
+CONTENT_TYPE = "application/json; charset=utf-8"
+
+_Ws: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
+"""One that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One HTTP request: ``params`` are the query of a GET and the JSON body of a POST."""
+
+    name: str
+    """The API's, for people."""
+    method: Literal["GET", "POST"]
+    url: str
+    path: str
+    headers: Mapping[str, str]
+    params: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Request {self.name}>"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP reply, unread."""
+
+    status: int
+    tr_cont: str
+    body: bytes
+
+
+class Socket(Protocol):
+    """One WebSocket connection."""
+
+    @property
+    def local_port(self) -> int | None:
+        """TCP port of our end."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Raises LinkLost."""
+        ...
+
+    def frames(self) -> AsyncIterator[bytes]:
+        """Data frames as they come, text or binary, until the connection ends. Raises LinkLost when it broke."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """What carries the calls and the stream of one host."""
+
+    async def exchange(self, request: Request) -> Answer:
+        """Send once. Raises Unreachable when nothing was sent, LinkLost when no answer came in time."""
+        ...
+
+    async def connect(self, url: str) -> Socket:
+        """Open a WebSocket. Raises LinkLost."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Network:
+    """aiohttp; the client is made on first use. ``timeout`` is wall seconds for a whole exchange."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._client: aiohttp.ClientSession | None = None
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._client is None:
+            self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self._client
+
+    async def exchange(self, request: Request) -> Answer:
+        """aiohttp itself repeats lost requests of idempotent methods only, so never a POST."""
+        post = request.method == "POST"
+        try:
+            async with self._http.request(
+                request.method,
+                request.url,
+                params=None if post else request.params,
+                data=msgspec.json.encode(request.params) if post else None,
+                headers={**request.headers, "content-type": CONTENT_TYPE},
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS),
+                allow_redirects=False,
+            ) as response:
+                return Answer(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
+        # The originals show the request's address, and with it the account number.
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
+            raise Unreachable(f"KIS is not reachable ({type(e).__name__}), nothing was sent", "try later") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            raise LinkLost(
+                f"no answer to {request.name} ({type(e).__name__})", "look at the orders of the day"
+            ) from None
+
+    async def connect(self, url: str) -> Socket:
+        """The library's own keepalive is off: KIS drops connections that ping."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                ws = await self._http.ws_connect(
+                    url, heartbeat=None, decode_text=False, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            raise LinkLost(f"no stream to KIS ({type(e).__name__})", "try again later") from None
+        return _NetworkSocket(ws)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+
+class _NetworkSocket:
+    def __init__(self, ws: _Ws) -> None:
+        self._ws = ws
+
+    @property
+    def local_port(self) -> int | None:
+        name = self._ws.get_extra_info("sockname")
+        return name[1] if name else None
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._ws.send_str(text)
+        except (aiohttp.ClientError, OSError) as e:
+            raise LinkLost(f"the connection broke ({type(e).__name__})") from None
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        try:
+            async for message in self._ws:
+                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                    yield message.data
+        except (aiohttp.ClientError, OSError) as e:
+            raise LinkLost(f"the connection broke ({type(e).__name__})") from None
+
+    async def close(self) -> None:
+        if not self._ws.closed:
+            await self._ws.close()

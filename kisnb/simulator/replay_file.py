@@ -1,0 +1,192 @@
+"""A file of stored trades for ``kisnb sim --replay``: ticks, minute bars, or a recorded tape, as one table.
+
+The table has the columns row (from 1; of a recording, the number of the trade), t (UTC ns), code, price, qty, side
+(``buy``, ``sell`` or null) and venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.errors import ConfigError
+from kisnb.kis.channels import TRADE_TRS
+from kisnb.kis.recorded_tape import recorded_ticks
+from kisnb.terms import Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TICKS = ("code", "time", "price", "qty")
+BARS = ("code", "time", "open", "high", "low", "close", "volume")
+OPTIONAL = ("side", "venue")
+_CURE = (
+    "give ticks (code,time,price,qty and side,venue if known), minute bars (code,time,open,high,low,close,volume)"
+    " or a recording of kisnb sim --record"
+)
+_NUMBERS = ("price", "qty", "open", "high", "low", "close", "volume")
+_VENUES = (TRADE_TRS[Venue.KRX], TRADE_TRS[Venue.NXT])
+_MINUTE_PARTS = (0, 20_000_000_000, 40_000_000_000, 59_000_000_000)
+
+
+def read_trades(path: Path) -> pl.DataFrame:
+    """The trades of a file, in its order. Raises ConfigError for one that cannot be read, naming row and cure."""
+    if not path.is_file():
+        raise ConfigError(f"{path} is no file", "name the file that --replay should play")
+    if path.suffix.lower() in (".jsonl", ".ndjson") and _is_recording(path):
+        return _tape(path)
+    frame = _table(path)
+    if set(BARS) <= set(frame.columns):
+        return _from_bars(path, _typed(path, frame, BARS))
+    if set(TICKS) <= set(frame.columns):
+        return _typed(path, frame, TICKS)
+    raise ConfigError(f"{path} has the columns {', '.join(frame.columns)[:200]}", _CURE)
+
+
+def _is_recording(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b'"kind"' in file.readline(4_096)
+
+
+def _table(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    texts = dict.fromkeys(("code", "time", *OPTIONAL), pl.String)
+    wanted = {*TICKS, *BARS, *OPTIONAL}
+    try:
+        if path.suffix.lower() == ".csv":
+            lazy = pl.scan_csv(path, schema_overrides=texts)
+        elif path.suffix.lower() in (".jsonl", ".ndjson"):
+            lazy = pl.scan_ndjson(path)
+        elif path.suffix.lower() in (".parquet", ".pq"):
+            lazy = pl.scan_parquet(path)
+        else:
+            raise ConfigError(f"{path.name} ends in {path.suffix or 'nothing'}", "store it as .parquet, .csv or .jsonl")
+        names = lazy.collect_schema().names()
+        return lazy.select([name for name in names if name in wanted]).collect()
+    except (pl.exceptions.PolarsError, OSError) as e:
+        raise ConfigError(f"{path} cannot be read: {str(e).splitlines()[0][:200]}", _CURE) from e
+
+
+def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataFrame:
+    import polars as pl
+
+    if frame.is_empty():
+        raise ConfigError(f"{path} has no rows", _CURE)
+    frame = frame.with_row_index("row", offset=1)
+    if frame["code"].dtype != pl.String:
+        raise ConfigError(f"{path} has numbers as codes", 'store codes as text: "005930", not 5930')
+    numbers = [name for name in _NUMBERS if name in needed]
+    told = frame.with_columns(
+        *(pl.col(name).cast(pl.Int64, strict=False) for name in numbers),
+        _times(path, frame["time"]).alias("t"),
+        _side(frame).alias("side"),
+        _venue(frame).alias("venue"),
+    )
+    for name in ("code", *numbers):
+        _refuse(path, told.filter(pl.col(name).is_null()), f"no {name} that can be read", "write whole won and shares")
+    _refuse(path, told.filter(pl.col("t").is_null()), "no time that can be read", "write 2026-11-20 09:00:01.5")
+    given = frame["side"].is_not_null() & (frame["side"] != "") if "side" in frame.columns else pl.Series([False])
+    if given.any():
+        _refuse(path, told.filter(given & pl.col("side").is_null()), "an unknown side", "write buy, sell or nothing")
+    venues = [Venue.KRX.value, Venue.NXT.value]
+    _refuse(path, told.filter(~pl.col("venue").is_in(venues)), "an unknown venue", "write KRX, NXT or nothing")
+    return told.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
+
+
+def _times(path: Path, times: pl.Series) -> pl.Expr:
+    """UTC ns; texts and naive times are Korean."""
+    import polars as pl
+
+    column = pl.col("time")
+    if times.dtype == pl.String:
+        text = column.str.replace("T", " ").str.strip_chars()
+        column = pl.coalesce(
+            text.str.to_datetime(form, time_unit="ns", strict=False)
+            for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y%m%d%H%M%S")
+        )
+    elif times.dtype.is_integer():
+        return column.cast(pl.Int64)
+    elif not isinstance(times.dtype, pl.Datetime):
+        raise ConfigError(
+            f"{path} has times of type {times.dtype}", "store them as date and time, or as UTC nanoseconds"
+        )
+    elif times.dtype.time_zone is not None:
+        return column.dt.epoch("ns")
+    return column.dt.replace_time_zone("Asia/Seoul").dt.epoch("ns")
+
+
+def _side(frame: pl.DataFrame) -> pl.Expr:
+    import polars as pl
+
+    if "side" not in frame.columns:
+        return pl.lit(None, dtype=pl.String)
+    words = {"buy": "buy", "b": "buy", "1": "buy", "sell": "sell", "s": "sell", "5": "sell"}
+    return pl.col("side").cast(pl.String).str.to_lowercase().replace_strict(words, default=None)
+
+
+def _venue(frame: pl.DataFrame) -> pl.Expr:
+    import polars as pl
+
+    if "venue" not in frame.columns:
+        return pl.lit(Venue.KRX.value)
+    told = pl.col("venue").cast(pl.String).str.to_uppercase()
+    return pl.when(told.is_null() | (told == "")).then(pl.lit(Venue.KRX.value)).otherwise(told)
+
+
+def _refuse(path: Path, wrong: pl.DataFrame, what: str, cure: str) -> None:
+    if not wrong.is_empty():
+        raise ConfigError(f"row {wrong['row'][0]} of {path} has {what}", cure)
+
+
+def _from_bars(path: Path, bars: pl.DataFrame) -> pl.DataFrame:
+    """Up to four trades a bar: open, the nearer of high and low, the other, close; its volume in four parts.
+
+    A bar of fewer than four shares, or of one price, is one trade or as many as it has shares.
+    """
+    import polars as pl
+
+    outer = pl.max_horizontal("open", "close", "low"), pl.min_horizontal("open", "close", "high")
+    _refuse(
+        path, bars.filter((pl.col("high") < outer[0]) | (pl.col("low") > outer[1])), "a high below, or a low above",
+        "correct the bar: the high is its highest price and the low its lowest",
+    )  # fmt: skip
+    rows = [trade for bar in bars.filter(pl.col("volume") != 0).iter_rows(named=True) for trade in _of_bar(bar)]
+    return pl.DataFrame(rows, schema=_schema(), orient="row")
+
+
+def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
+    row, t, code, venue = bar["row"], bar["t"], bar["code"], bar["venue"]
+    o, h, lo, c, volume = (int(str(bar[name])) for name in ("open", "high", "low", "close", "volume"))
+    prices = [o, h, lo, c] if h - o <= o - lo else [o, lo, h, c]
+    if volume < 4 or h == lo:
+        prices = [c] if h == lo else prices[:: -(-4 // max(volume, 1))][: max(volume, 1)]
+    part, rest = divmod(volume, len(prices))
+    for i, price in enumerate(prices):
+        yield row, int(str(t)) + _MINUTE_PARTS[i], code, price, part + (rest if i == 0 else 0), None, venue
+
+
+def _tape(path: Path) -> pl.DataFrame:
+    """The trades that the recorded trade frames of KRX and NXT carried, each once; the unified channel repeats them."""
+    import polars as pl
+
+    rows: list[tuple[object, ...]] = []
+    volumes: dict[tuple[str, Venue], int] = {}
+    for t, told in recorded_ticks(path, _VENUES):
+        for tick in told:
+            key = tick.code, tick.venue
+            if tick.volume > volumes.get(key, 0):
+                volumes[key] = tick.volume
+                side = tick.side.value if tick.side is not None else None
+                rows.append((len(rows) + 1, t, tick.code, tick.price, tick.qty, side, tick.venue.value))
+    if not rows:
+        raise ConfigError(f"{path} has no trades of KRX or NXT", "record while H0STCNT0 or H0NXCNT0 are subscribed")
+    return pl.DataFrame(rows, schema=_schema(), orient="row")
+
+
+def _schema() -> dict[str, type[pl.DataType]]:
+    import polars as pl
+
+    numbers: dict[str, type[pl.DataType]] = {"row": pl.UInt32, "t": pl.Int64}
+    return numbers | {"code": pl.String, "price": pl.Int64, "qty": pl.Int64, "side": pl.String, "venue": pl.String}
