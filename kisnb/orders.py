@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
 class Intent(msgspec.Struct, frozen=True, gc=False):
@@ -138,6 +138,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     kinds: tuple[OrderKind, ...]
     can_order: bool
     why_not: str = ""
+    quotes: Mode | None = None
+    """Whose prices and market channels these are, when they are not the connection's own."""
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):

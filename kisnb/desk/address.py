@@ -25,6 +25,8 @@ class DeskAddress(msgspec.Struct, frozen=True):
     pid: int
     mode: Mode
     label: str
+    quotes: Mode | None = None
+    """The mode whose desk gives the prices; None for its own."""
 
     def __repr__(self) -> str:
         return f"<DeskAddress {self.label}: process {self.pid}>"

@@ -14,6 +14,7 @@ from kisnb.desk.address import desk_folder, lock_or_fail
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
+from kisnb.desk.hybrid import HybridBroker, QuotesDesk
 from kisnb.desk.journal import Journal
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
@@ -31,6 +32,8 @@ from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.recorder import Recording, open_recording
+from kisnb.kis.transport import Network, Transport
 from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
@@ -62,6 +65,7 @@ class Connected(NamedTuple):
     address: SimAddress | None
     lock: IO[bytes]
     """Held as long as the desk uses the appkey."""
+    universe: Universe
 
 
 class BuiltDesk:
@@ -118,16 +122,19 @@ class BuiltDesk:
         self._connected.lock.close()
 
 
-async def build_desk(mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str) -> BuiltDesk:
-    """Connect, fold the journal, be ready for sessions. Raises KisnbError with the cure."""
+async def build_desk(
+    mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str, quotes: Mode | None = None
+) -> BuiltDesk:
+    """Connect, fold the journal, be ready for sessions; ``quotes`` names the mode whose desk gives the prices.
+
+    Raises KisnbError with the cure.
+    """
     calendar.use_local()
     config = load_config()
-    connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode))
-    now = connected.clock.now()
-    universe = Universe.load(data_dir(), kst_day(now))
+    connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode, quotes))
     journal = Journal(connected.folder / "journal.sqlite")
     limits = Limits(max_order_value=config.max_order_value)
-    core = DeskCore(Rules(universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
+    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
     speed = config.speed if mode is Mode.SIM else 1.0
 
     def snapshot(seq: int) -> Snapshot:
@@ -198,6 +205,7 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
     credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
     lock = lock_appkey(credentials)
     folder = run_folder(state, address.run)
+    universe = Universe.load(data_dir(), kst_day(now))
     broker = KisBroker(
         Endpoint(address.rest, address.ws, Mode.LIVE, mode=Mode.SIM, limit=config.calls_per_second),
         credentials,
@@ -205,13 +213,14 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
         activity,
         cache=folder,
         timeout=config.order_timeout,
+        transport=_transport(config, clock, credentials),
+        nxt_listed=universe.on_nxt,
     )
-    return Connected(
-        broker, clock, activity, f"{address.run}:{kst_day(now)}", address.label, folder, control, address, lock
-    )
+    scope = f"{address.run}:{kst_day(now)}"
+    return Connected(broker, clock, activity, scope, address.label, folder, control, address, lock, universe)
 
 
-async def _real(config: Config, mode: Mode) -> Connected:
+async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
     lock = lock_appkey(credentials)
@@ -219,17 +228,42 @@ async def _real(config: Config, mode: Mode) -> Connected:
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
-    broker = KisBroker(
-        endpoint.limited(config.calls_per_second),
-        credentials,
-        clock,
-        activity,
-        cache=private_dir(state_dir() / "tokens"),
-        timeout=config.order_timeout,
-        can_order=False,
-        why_not=READ_ONLY,
-    )
-    return Connected(broker, clock, activity, f"{account}:{kst_day(clock.now())}", str(mode), folder, None, None, lock)
+    universe = Universe.load(data_dir(), kst_day(clock.now()))
+    own = (endpoint.limited(config.calls_per_second), credentials, clock, activity)
+    cache = private_dir(state_dir() / "tokens")
+    transport = _transport(config, clock, credentials)
+    if quotes is not None:
+        broker: KisBroker = HybridBroker(
+            QuotesDesk(quotes, clock),
+            *own,
+            cache=cache,
+            timeout=config.order_timeout,
+            can_order=False,
+            why_not=READ_ONLY,
+            transport=transport,
+        )
+    else:
+        broker = KisBroker(
+            *own,
+            cache=cache,
+            timeout=config.order_timeout,
+            can_order=False,
+            why_not=READ_ONLY,
+            transport=transport,
+            nxt_listed=universe.on_nxt,
+        )
+    label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
+    scope = f"{account}:{kst_day(clock.now())}"
+    return Connected(broker, clock, activity, scope, label, folder, None, None, lock, universe)
+
+
+def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
+    """The network, recorded when a file for it is named. Raises ConfigError."""
+    network = Network(config.order_timeout)
+    if not config.record:
+        return network
+    write = open_recording(Path(config.record).expanduser(), "KISNB_RECORD", append=True)
+    return Recording(network, write, clock, credentials.masking())
 
 
 def lock_appkey(credentials: Credentials) -> IO[bytes]:

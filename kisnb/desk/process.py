@@ -24,11 +24,14 @@ from kisnb.terms import Mode
 READY_SECONDS = 45.0
 
 
-def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAddress:
-    """Start the desk as a process of its own, or find the one that runs. Raises the desk's own error."""
+def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None) -> DeskAddress:
+    """Start the desk as a process of its own, or find the one that runs; ``quotes`` names who gives it prices.
+
+    Raises the desk's own error.
+    """
     running = find_or_wait(mode)
     if running is not None and not fresh:
-        return _same_day(running, day)
+        return _same_day(_same_quotes(running, quotes), day)
     if running is not None:
         stop_desk(running, mode)
     read_end, write_end = os.pipe()
@@ -45,7 +48,7 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
     ]
     log = (desk_folder(mode) / "desk.log").open("ab")
     child = subprocess.Popen(  # noqa: S603
-        [*command, *(["--fresh"] if fresh else [])],
+        [*command, *(["--fresh"] if fresh else []), *(["--quotes", quotes] if quotes else [])],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -63,9 +66,25 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False) -> DeskAdd
         child.wait()
         # Of two that start a desk at once, one is late: it takes the other's.
         if said["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
-            return _same_day(other, day)
+            return _same_day(_same_quotes(other, quotes), day)
         raise _as_error(said)
     return msgspec.convert(said, DeskAddress)
+
+
+def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
+    """Whose prices a desk takes; None for its own. Raises ConfigError for what makes no sense."""
+    if quotes is mode:
+        return None
+    if (mode, quotes) == (Mode.PAPER, Mode.LIVE):
+        return quotes
+    raise ConfigError(f"a {mode} desk takes no quotes of {quotes}", "paper alone takes those of live; leave quotes out")
+
+
+def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
+    if quotes is not None and running.quotes is not quotes:
+        cure = f"stop it with: kisnb desk stop --mode {running.mode}, and open it again"
+        raise ConfigError(f"the {running.mode} desk runs already, and not with quotes of {quotes}", cure)
+    return running
 
 
 def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
@@ -112,6 +131,7 @@ def main() -> int:
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--day", required=True)
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--quotes", type=Mode)
     options = parser.parse_args()
     ready = os.fdopen(options.ready, "w")
 
@@ -127,7 +147,7 @@ def main() -> int:
         lock.flush()
         # Who finds the lock held must not take the address of a desk that is gone for ours.
         (desk_folder(options.mode) / "address.json").unlink(missing_ok=True)
-        asyncio.run(_serve(options.mode, day, options.fresh, say))
+        asyncio.run(_serve(options, day, say))
         lock.close()
     except KisnbError as e:
         if ready.closed:
@@ -137,15 +157,16 @@ def main() -> int:
     return 0
 
 
-async def _serve(mode: Mode, day: SimulatedDay, fresh: bool, say: Any) -> None:
+async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Any) -> None:
     from kisnb.desk.build import build_desk
 
-    desk = await build_desk(mode, day, fresh=fresh, secret=secrets.token_hex(16))
+    mode, quotes = options.mode, options.quotes
+    desk = await build_desk(mode, day, fresh=options.fresh, secret=secrets.token_hex(16), quotes=quotes)
     path = socket_path(f"desk-{mode}")
     await desk.server.listen(path)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.server.closing.set)
-    address = DeskAddress(str(path), desk.secret, os.getpid(), mode, desk.label)
+    address = DeskAddress(str(path), desk.secret, os.getpid(), mode, desk.label, quotes)
     write_private(desk_folder(mode) / "address.json", msgspec.json.encode(address).decode())
     say(address)
     try:

@@ -19,6 +19,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     persona: Mode = Mode.LIVE
     spacing: float = 0.0
     """Seconds of wall time between two subscriptions; KIS's own samples keep 0.05 to 0.1."""
+    silence: float = 0.0
+    """Seconds of wall time without any frame after which a connection counts as dead; 0 never: a simulated clock may
+    stand."""
     mode: Mode | None = None
     """Whose capabilities it has when they are not those of its persona: a simulator plays less than it is."""
     limit: int = 0
@@ -37,7 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         """
         entries, own = read_entries(path), HOSTS[mode]
         rest, ws = ("vps", "vops") if mode is Mode.PAPER else ("prod", "ops")
-        return cls(str(entries.get(rest) or own.rest), str(entries.get(ws) or own.ws), mode, own.spacing)
+        return cls(str(entries.get(rest) or own.rest), str(entries.get(ws) or own.ws), mode, own.spacing, own.silence)
 
     def limited(self, limit: int) -> Endpoint:
         """The same host with another limit of REST calls a second; 0 takes what is safe."""
@@ -53,12 +56,22 @@ class Endpoint(msgspec.Struct, frozen=True):
         return HOST_RULES[self.mode or self.persona]
 
 
+SILENCE = 60.0
+"""KIS sends PINGPONG every few to some tens of seconds; idle watchdogs of 60 to 180 s are usual among clients."""
 HOSTS = {
     Mode.LIVE: Endpoint(
-        "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000", Mode.LIVE, spacing=0.05
+        "https://openapi.koreainvestment.com:9443",
+        "ws://ops.koreainvestment.com:21000",
+        Mode.LIVE,
+        spacing=0.05,
+        silence=SILENCE,
     ),
     Mode.PAPER: Endpoint(
-        "https://openapivts.koreainvestment.com:29443", "ws://ops.koreainvestment.com:31000", Mode.PAPER, spacing=0.05
+        "https://openapivts.koreainvestment.com:29443",
+        "ws://ops.koreainvestment.com:31000",
+        Mode.PAPER,
+        spacing=0.05,
+        silence=SILENCE,
     ),
 }
 CALLS_PER_SECOND = {Mode.LIVE: 15, Mode.PAPER: 1}

@@ -6,10 +6,13 @@ Paper takes KRX alone, the kinds 00 and 01, no stock under 1,000 won, and lacks 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from kisnb.errors import NotOffered, OrderDenied
-from kisnb.kis.catalogue import Api
+from kisnb.kis.catalogue import APIS, OAUTH, Api
+from kisnb.kis.channels import TRS_OF_CHANNEL
 from kisnb.orders import Capabilities, Intent, Route
 from kisnb.terms import Mode, OrderKind, Venue
 
@@ -29,9 +32,13 @@ class HostRules(msgspec.Struct, frozen=True):
         """As the desk sees them."""
         return Capabilities(self.venues, self.kinds, can_order, why_not)
 
+    def offers(self, api: Api) -> bool:
+        """Whether the host has such a call."""
+        return self.mode is not Mode.PAPER or not api.tr_live or bool(api.tr_paper)
+
     def check_api(self, api: Api) -> None:
         """Raises NotOffered when the host has no such call."""
-        if self.mode is Mode.PAPER and api.tr_live and not api.tr_paper:
+        if not self.offers(api):
             raise NotOffered(f"{self.mode} has no {api.name}", ELSEWHERE)
 
     def check_order(self, intent: Intent, route: Route) -> None:
@@ -54,3 +61,24 @@ HOST_RULES = {
     ),
     Mode.LIVE: HostRules(Mode.LIVE, tuple(Venue), tuple(OrderKind), tuple(Venue)),
 }
+
+
+class Served(NamedTuple):
+    """One row of the capability table: a call or a channel, the mode whose host serves it, and whether it does."""
+
+    what: str
+    host: Mode
+    offered: bool
+
+
+def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
+    """Every call and channel of a connection whose orders go to one mode and whose prices come from another."""
+    calls = []
+    for api in APIS.values():
+        host = orders if "/trading/" in api.path or api.path.startswith(OAUTH) else quotes
+        calls.append(Served(api.name, host, HOST_RULES[host].offers(api)))
+    streamed = HOST_RULES[quotes].stream_venues
+    channels = [
+        Served(f"{channel} {venue}", quotes, venue in streamed) for channel in TRS_OF_CHANNEL for venue in Venue
+    ]
+    return [*calls, Served("notices", orders, offered=True), *channels]

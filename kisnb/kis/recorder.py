@@ -26,13 +26,13 @@ WS = "WS"
 
 
 class Recorder:
-    """Writes lines through ``write``; None records nothing. Lines of one kind are numbered from 1."""
+    """Writes lines through ``write``; None records nothing. Lines of one kind are numbered on from ``last``."""
 
-    def __init__(self, write: Callable[[bytes], object] | None = None, mask: Mask | None = None) -> None:
+    def __init__(self, write: Callable[[bytes], object] | None = None, mask: Mask | None = None, last: int = 0) -> None:
         self._write = write
         self._encode = msgspec.json.Encoder().encode
-        self._frames = 0
-        self._requests = 0
+        self._frames = last
+        self._requests = last
         self.mask = mask or Mask()
         """Hides what must never be written, wherever a client puts it."""
 
@@ -86,10 +86,11 @@ def masked_ack(ack: cf.Ack) -> str:
     return cf.encode_ack(cf.Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd))
 
 
-def open_recording(path: Path, named: str = "--record") -> Callable[[bytes], object]:
-    """A new file of mode 0600, every line on its way when it is written. Raises ConfigError."""
+def open_recording(path: Path, named: str = "--record", *, append: bool = False) -> Callable[[bytes], object]:
+    """A file of mode 0600, new unless ``append``; every line is on its way when it is written. Raises ConfigError."""
+    begin = os.O_APPEND if append else os.O_TRUNC
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | begin, 0o600)
     except OSError as e:
         raise ConfigError(f"{path} cannot be written: {e.strerror}", f"name another file for {named}") from e
     return os.fdopen(descriptor, "wb", buffering=0).write
@@ -105,7 +106,8 @@ class Recording:
     def __init__(self, transport: Transport, write: Callable[[bytes], object], clock: Clock, mask: Mask) -> None:
         self._transport = transport
         self._clock = clock
-        self._recorder = Recorder(write, mask)
+        # Two desks may write to one file, and a third one go on with it: their numbers must not meet.
+        self._recorder = Recorder(write, mask, last=os.getpid() << 32)
 
     async def exchange(self, request: Request) -> Answer:
         recorder = self._recorder

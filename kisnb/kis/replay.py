@@ -68,8 +68,10 @@ class Replay:
         self._credentials = credentials
         self._clock = clock
         self._answers: dict[_Call, deque[Line]] = defaultdict(deque)
-        calls = {line.n: line for line in lines if line.kind == "request"}
+        calls: dict[int, Line] = {}
         for line in lines:
+            if line.kind == "request":
+                calls[line.n] = line  # numbers begin anew where a recording was gone on with
             if line.kind in ("reply", "lost"):
                 asked = calls[line.n]
                 self._answers[asked.method, asked.path, asked.tr_id].append(line)

@@ -21,6 +21,7 @@ from kisnb.kis.channels import TRS_OF_CHANNEL, Feed
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frame_reader import FrameReader
+from kisnb.kis.gaps import VolumeWatch
 from kisnb.kis.rest import Rest, nobody_listens
 from kisnb.kis.subscriptions import Subscriptions
 from kisnb.kis.transport import Socket
@@ -35,6 +36,8 @@ HEALTHY: Ns = MINUTE
 DEAD_LETTERS = 100
 LETTER_LENGTH = 200
 PATH = "/tryitout"
+SILENCE_LOOKS = 12
+"""How often in the span that counts as silence it is looked whether a frame has come."""
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +73,14 @@ class Stream:
         feed = Feed(nxt_listed, endpoint.rules.stream_venues)
         self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules, feed)
         self._reader = FrameReader(credentials.full_account)
+        self._volumes = VolumeWatch()
         self._changed = asyncio.Event()
         self._approval: str | None = None
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._pausing = False
+        self._silent = False
+        """The present connection was ended because nothing came."""
         self._failures = 0
         self.frames = 0
         """Text frames received on the present connection."""
@@ -108,9 +114,12 @@ class Stream:
 
     def want(self, wants: Sequence[Want]) -> None:
         """Set the desired subscriptions; what becomes of them is told by events."""
-        refused = self._subscriptions.want(self._clock.now(), wants)
+        self._placed(self._subscriptions.want(self._clock.now(), wants))
         self._changed.set()
-        self.tell(refused)
+
+    def _placed(self, told: Sequence[Event]) -> None:
+        self._volumes.keep({(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"})
+        self.tell(told)
 
     async def start(self) -> None:
         """Connect, and from then on stay connected. Raises KisError when the first connection fails."""
@@ -153,18 +162,33 @@ class Stream:
 
     async def _serve(self, socket: Socket) -> str:
         """Until the connection ends; why it did."""
-        sending = asyncio.create_task(self._send(socket), name="kis subscriptions")
+        tasks = [asyncio.create_task(self._send(socket), name="kis subscriptions")]
+        if self._endpoint.silence:
+            tasks.append(asyncio.create_task(self._watch_silence(socket), name="kis silence"))
+        self._silent = False
         try:
             async for data in socket.frames():
                 await self._receive(socket, data)
-            return "KIS closed the connection"
+            return f"no frame for {self._endpoint.silence:g} s" if self._silent else "KIS closed the connection"
         except _Dropped as e:
             return str(e)
         except LinkLost as e:
             return e.text
         finally:
-            sending.cancel("the connection ended")
-            await asyncio.gather(sending, return_exceptions=True)
+            for task in tasks:
+                task.cancel("the connection ended")
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_silence(self, socket: Socket) -> None:
+        """End a half-open connection: KIS sends a PINGPONG at least, the other end of a dead one nothing."""
+        loop = asyncio.get_running_loop()
+        seen, since = self.frames, loop.time()
+        while loop.time() - since < self._endpoint.silence:
+            await asyncio.sleep(self._endpoint.silence / SILENCE_LOOKS)
+            if self.frames != seen:
+                seen, since = self.frames, loop.time()
+        self._silent = True
+        await socket.close()
 
     async def _lost(self, why: str) -> None:
         await self._disconnect()
@@ -205,7 +229,7 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        self.tell(self._subscriptions.heard(events))
+        self.tell(self._volumes.checked(self._subscriptions.heard(events)))
 
     async def _control(self, socket: Socket, text: str, now: Ns) -> None:
         try:
@@ -231,7 +255,7 @@ class Stream:
         """Send what is due, whenever something changes; look after what is not answered."""
         while True:
             self._changed.clear()
-            self.tell(self._subscriptions.refresh(self._clock.now()))
+            self._placed(self._subscriptions.refresh(self._clock.now()))
             for step in self._subscriptions.due(self._clock.now()):
                 await socket.send(cf.encode_request(cf.Request(self._approval or "", *step)))
                 await asyncio.sleep(self._endpoint.spacing)

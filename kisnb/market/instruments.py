@@ -89,6 +89,10 @@ class Universe:
             raise UnknownInstrument(f"{code!r} is no listed code", self._cure(code))
         return item
 
+    def on_nxt(self, code: str) -> bool:
+        """Whether Nextrade lists the issue with this code; False for codes that are not known."""
+        return code in self._by_code and self._by_code[code].nxt
+
     def search(self, text: str) -> list[Instrument]:
         """Issues whose code begins with, or whose name or initials contain, ``text``; the closest first."""
         wanted = _folded(text)

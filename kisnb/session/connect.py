@@ -7,9 +7,9 @@ from datetime import date, time
 
 from kisnb.clock import kst_day, parse_time
 from kisnb.desk.client import DeskClient
-from kisnb.desk.process import start_desk
+from kisnb.desk.process import check_quotes, start_desk
 from kisnb.desk.simulator_process import SimulatedDay
-from kisnb.errors import BadInput, ConfigError, DeskLost
+from kisnb.errors import BadInput, DeskLost
 from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
@@ -32,8 +32,8 @@ async def connect(
     """Open a session: ``"sim"``, ``"paper"`` or ``"live"``; paper and live are open for reading only.
 
     ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day; left out, they go on with
-    the day that runs, or take the simulator's defaults. ``fresh`` begins a new day. Raises BadInput, ConfigError,
-    DeskBusy, DeskError.
+    the day that runs, or take the simulator's defaults. ``fresh`` begins a new day. ``quotes="live"`` lets paper have
+    the prices of the desk that owns the live appkey. Raises BadInput, ConfigError, DeskBusy, DeskError.
     """
     try:
         wanted = Mode(mode)
@@ -44,10 +44,9 @@ async def connect(
     day = SimulatedDay(seed, _date(date), _time(start))
     if wanted is not Mode.SIM and (day != SimulatedDay() or fresh):
         raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
-    if quotes is not None:
-        raise ConfigError("quotes of another account cannot be mixed in", "leave quotes out")
+    given = _quotes(wanted, quotes)
     calendar.use_local()
-    client, snapshot = await _attached(wanted, day, fresh)
+    client, snapshot = await _attached(wanted, day, fresh, given)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
         return Session(client, snapshot, universe)
@@ -56,11 +55,20 @@ async def connect(
         raise
 
 
-async def _attached(mode: Mode, day: SimulatedDay, fresh: bool) -> tuple[DeskClient, Snapshot]:
+def _quotes(mode: Mode, quotes: str | None) -> Mode | None:
+    if quotes is None:
+        return None
+    try:
+        return check_quotes(mode, Mode(quotes))
+    except ValueError:
+        raise BadInput(f"{quotes!r} is no mode", "write quotes='live'") from None
+
+
+async def _attached(mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None) -> tuple[DeskClient, Snapshot]:
     """A desk that was killed a moment ago may still hold its lock and its socket: it is given time to be gone."""
     deadline = asyncio.get_running_loop().time() + DYING_SECONDS
     while True:
-        address = await asyncio.to_thread(start_desk, mode, day, fresh=fresh)
+        address = await asyncio.to_thread(start_desk, mode, day, fresh=fresh, quotes=quotes)
         client = DeskClient(address)
         try:
             return client, await client.attach()

@@ -127,6 +127,15 @@ class Session:
         """The account's order book."""
         return self._state.books.account
 
+    def capabilities(self) -> pl.DataFrame:
+        """Which mode's host serves each call and channel here: what (str), host (str), offered (bool)."""
+        import polars as pl
+
+        from kisnb.kis.modes import capability_table
+
+        quotes = self.rules.capabilities.quotes or self.mode
+        return pl.DataFrame(capability_table(self.mode, quotes), schema=["what", "host", "offered"], orient="row")
+
     def orders(self) -> OrderBook:
         """All orders of the day with their states; ``.frame()`` gives them as polars."""
         return self.book

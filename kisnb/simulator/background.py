@@ -86,7 +86,7 @@ class Background:
             self._trade(now, trade, trade.side)
 
     def follow(self, now: Ns, bid: int, ask: int) -> None:
-        """Stand around another venue's bid and ask while both trade continuously, each for itself a tick further out."""
+        """Stand around another venue's bid and ask while both trade continuously, a tick further out on each side."""
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
             tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
             wider = ask // tick % 3

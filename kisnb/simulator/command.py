@@ -60,9 +60,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
     parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
     parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
     parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
     return parser

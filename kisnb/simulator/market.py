@@ -26,7 +26,7 @@ from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market_day import ScriptedDay
+from kisnb.simulator.market_day import Schedule, ScriptedDay
 from kisnb.simulator.venue_day import VenueDay
 from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 

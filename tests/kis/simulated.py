@@ -52,7 +52,7 @@ class Desk:
         return self.server.control.answer("POST", verb, json.dumps(body).encode())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - two programs agree on no event
                 await asyncio.sleep(0.002)
 
@@ -109,10 +109,10 @@ def on_simulator(
     wants: tuple[Want, ...] = WANTS,
     limit: int = 0,
     timeout: float = 5.0,
-    persona: Persona = LIVE,
     transport: Callable[[SimulatedClock, Credentials], Transport] | None = None,
     start: Ns = START,
     mode: Mode = Mode.SIM,
+    persona: Persona = LIVE,
 ) -> None:
     """Run ``body`` on a broker that is connected and has what it wants."""
 
@@ -123,15 +123,18 @@ def on_simulator(
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
         clock, activity = SimulatedClock(start), Activity()
-        endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=mode, limit=limit)
-        universe = Universe.packaged()
-
-        def listed(code: str) -> bool:
-            return code in universe and universe.get(code).nxt
-
+        as_mode = Mode.PAPER if persona.mode is Mode.PAPER else mode
+        endpoint = Endpoint(addresses.rest, addresses.ws, persona.mode, mode=as_mode, limit=limit)
         carried = transport(clock, keys) if transport else None
         broker = KisBroker(
-            endpoint, keys, clock, activity, cache=cache, timeout=timeout, transport=carried, nxt_listed=listed
+            endpoint,
+            keys,
+            clock,
+            activity,
+            cache=cache,
+            timeout=timeout,
+            transport=carried,
+            nxt_listed=Universe.packaged().on_nxt,
         )
         desk = Desk(broker, server, clock, activity)
         desk.keys, desk.addresses, desk.cache, desk.lines = keys, addresses, cache, lines

@@ -11,6 +11,7 @@ from datetime import date, time
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ from kisnb.kis.notices import Cipher, NoticeMore, encode_notice
 from kisnb.kis.rest import Rest
 from kisnb.kis.stream import Stream
 from kisnb.orders import Want
-from kisnb.terms import Side, Venue
+from kisnb.terms import Mode, Side, Venue
 from tests.kis.scripted_kis import KEYS, SECRETS, ScriptedKis, serving
 
 NINE = kst(date(2026, 11, 20), time(9))
@@ -315,3 +316,69 @@ def test_n11_no_secret_in_any_event_or_log(tmp_path: Path, caplog: pytest.LogCap
     text = "\n".join(said) + caplog.text
     assert "***" in text
     assert not [secret for secret in SECRETS if secret in text]
+
+
+def silent_stream(cache: Path, body: Callable[[Bench], Awaitable[None]], silence: float) -> None:
+    async def main() -> None:
+        clock = SimulatedClock(NINE)
+        async with serving(clock.now) as (kis, endpoint):
+            bench = Bench(kis, msgspec.structs.replace(endpoint, silence=silence), cache, clock)
+            bench.stream.want(WANTS)
+            await bench.stream.start()
+            await bench.until(lambda: bench.stream.settled)
+            await body(bench)
+            await bench.stream.close()
+            await bench.rest.close()
+
+    asyncio.run(main())
+
+
+def test_k12_a_half_open_connection_is_ended_and_built_anew(tmp_path: Path) -> None:
+    async def body(b: Bench) -> None:
+        await b.until(lambda: b.clock.next_wake() is not None)
+        (lost,) = [e for e in b.events if isinstance(e, LinkWasLost)]
+        assert lost.text == "no frame for 0.2 s"
+        b.clock.set(b.clock.next_wake() or 0)
+        await b.until(lambda: len(b.kis.sockets) == 2 and b.stream.settled)
+        assert b.stream.confirmed == b.stream.desired
+
+    silent_stream(tmp_path, body, 0.2)
+
+
+def test_k12_k08_pingpong_alone_keeps_a_connection_alive(tmp_path: Path) -> None:
+    async def body(b: Bench) -> None:
+        for _ in range(8):
+            await asyncio.sleep(0.5)
+            await b.send(cf.encode_ping(NINE))
+        assert len(b.kis.sockets) == 1
+        assert not [e for e in b.events if isinstance(e, LinkWasLost)]
+
+    silent_stream(tmp_path, body, 2.0)
+
+
+def test_k12_kis_own_hosts_are_watched_for_silence_and_simulators_are_not() -> None:
+    assert [Endpoint.of(mode).silence for mode in (Mode.LIVE, Mode.PAPER)] == [60.0, 60.0]
+    assert Endpoint("", "").silence == 0
+
+
+def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_again(tmp_path: Path) -> None:
+    async def body(b: Bench) -> None:
+        async def refuse(socket: web.WebSocketResponse, text: str) -> None:
+            await socket.send_str(cf.encode_ack(cf.ack(cf.APPKEY_IN_USE, "(null)", "")))
+
+        b.kis.on_text = refuse
+        b.stream.want(WANTS)
+        await b.stream.start()
+        pauses = []
+        for n in range(6):
+            await b.until(lambda n=n: len(b.kis.sockets) == n + 1 and b.clock.next_wake() is not None)  # type: ignore[misc]
+            wake = b.clock.next_wake() or 0
+            pauses.append((wake - b.clock.now()) // SECOND)
+            if n == 5:
+                b.kis.on_text = confirm
+            b.clock.set(wake)
+        await b.until(lambda: b.stream.settled and b.stream.confirmed == b.stream.desired)
+        assert pauses == [1, 2, 4, 8, 16, 32]
+        assert b.kis.approvals == 1
+
+    with_stream(tmp_path, body, start=False)

@@ -35,7 +35,7 @@ def on_paper(
     persona: Persona = PAPER,
     wants: tuple[Want, ...] = WANTS,
 ) -> None:
-    on_simulator(tmp_path, body, persona=persona, mode=Mode.PAPER, wants=wants)
+    on_simulator(tmp_path, body, persona=persona, wants=wants)
 
 
 def test_k13_orders_account_prices_and_stream_work_on_paper(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Silent loss: a trade whose accumulated volume does not follow from the last one names the shares that are missing.
+
+Every trade carries the volume of its venue's day (ACML_VOL), its own shares included. Nothing is known of the time
+before the first trade, and nothing is made up for what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
+
+from kisnb.clock import DAY, KST_SHIFT
+from kisnb.events import Event, GapFound, Tick
+from kisnb.terms import Venue
+
+Followed: TypeAlias = tuple[Venue, str]
+"""Venue of the channel and code."""
+
+
+class VolumeWatch:
+    """Remembers the last trade of each stock and channel, over reconnects too."""
+
+    def __init__(self) -> None:
+        self._last: dict[Followed, Tick] = {}
+
+    def keep(self, followed: Collection[Followed]) -> None:
+        """Forget the others: what trades while nobody listens is not lost."""
+        for key in self._last.keys() - followed:
+            del self._last[key]
+
+    def checked(self, events: Sequence[Event]) -> Sequence[Event]:
+        """``events`` with a GapFound before each trade that shares are missing before."""
+        gaps: list[tuple[int, GapFound]] = []
+        last = self._last
+        for i, tick in enumerate(events):
+            if type(tick) is not Tick:
+                return events
+            key = (tick.venue, tick.code)
+            before = last.get(key)
+            missing = tick.volume - tick.qty - before.volume if before is not None else 0
+            if before is not None and missing and _same_day(before, tick):
+                if missing < 0:
+                    continue  # told late or twice: the newest one stays the measure
+                gaps.append((i, GapFound(tick.t, tick.code, before.t, missing, tick.venue)))
+            last[key] = tick
+        return _merged(events, gaps) if gaps else events
+
+
+def _same_day(one: Tick, other: Tick) -> bool:
+    return (one.t + KST_SHIFT) // DAY == (other.t + KST_SHIFT) // DAY
+
+
+def _merged(events: Sequence[Event], gaps: Sequence[tuple[int, GapFound]]) -> list[Event]:
+    merged = list(events)
+    for i, gap in reversed(gaps):
+        merged.insert(i, gap)
+    return merged

@@ -1,0 +1,164 @@
+"""K13: paper with live quotes: prices from the desk that owns the live appkey, orders and account from paper."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import kisnb
+from kisnb.clock import KST
+from kisnb.desk.address import find_desk
+from kisnb.errors import BadInput, ConfigError, OrderDenied
+from kisnb.market.calendar import next_trading_day
+from kisnb.terms import Mode
+
+SPEED = "60"
+CODE = "005930"
+
+
+class Host:
+    """A simulator process with keys of its own, what it recorded, and its official-style configuration."""
+
+    def __init__(self, folder: Path, day: str) -> None:
+        self.recording = folder / "recording.jsonl"
+        folder.mkdir()
+        command = [sys.executable, "-m", "kisnb", "sim", "--date", day, "--start", "09:30:00", "--speed", SPEED]
+        command += ["--write-config", str(folder), "--record", str(self.recording)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.said = json.loads(self.process.stdout.readline())
+        self.entries: dict[str, str] = yaml.safe_load((folder / "kis_devlp.yaml").read_text("utf-8"))
+
+    def requests(self) -> list[dict[str, Any]]:
+        lines = (json.loads(line) for line in self.recording.read_text("utf-8").splitlines())
+        return [line for line in lines if line["kind"] == "request"]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Host, Host]]:
+    """Live and paper, and a configuration that names both."""
+    day = str(next_trading_day(datetime.now(KST).date()))
+    live, paper = Host(tmp_path / "live", day), Host(tmp_path / "paper", day)
+    both = {
+        **live.entries,
+        "paper_app": paper.entries["my_app"],
+        "paper_sec": paper.entries["my_sec"],
+        "my_paper_stock": paper.entries["my_acct_stock"],
+        "vps": paper.said["rest"],
+        "vops": paper.said["ws"],
+    }
+    file = tmp_path / "kis_devlp.yaml"
+    file.write_text(yaml.safe_dump(both), "utf-8")
+    monkeypatch.setenv("KISNB_CREDENTIALS", str(file))
+    yield live, paper
+    live.stop()
+    paper.stop()
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the desk is another process
+            await asyncio.sleep(0.05)
+
+
+def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(hosts: tuple[Host, Host]) -> None:
+    live, paper = hosts
+
+    async def work() -> None:
+        async with await kisnb.connect("paper", quotes="live") as session:
+            assert session.mode is Mode.PAPER
+            assert session.label == "paper with quotes of live"
+            assert (await session.quote(CODE)).price > 0
+            assert (await session.depth(CODE)).bids
+            await session.watch(CODE)
+            await until(lambda: len(session.ticks(CODE)) > 0)
+            with pytest.raises(OrderDenied, match="reading only"):
+                await session.buy(CODE, 1, 70_000, key="k")
+            table = {what: (host, offered) for what, host, offered in session.capabilities().rows()}
+            assert table["inquire_price"] == table["volume_rank"] == ("live", True)
+            assert table["order_cash_buy"] == table["notices"] == ("paper", True)
+            assert table["ticks NXT"] == ("live", True)
+
+    asyncio.run(work())
+    asked = {host: [(line["path"].rpartition("/")[2], line["tr_id"]) for line in host.requests()] for host in hosts}
+    assert {"inquire-price", "inquire-asking-price-exp-ccn"} <= {path for path, _ in asked[live]}
+    assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
+    assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance", "inquire-psbl-order",
+                                                  "inquire-daily-ccld"}  # fmt: skip
+    assert {tr_id for path, tr_id in asked[paper] if not path} == {"", "H0STCNI9"} - {""}
+
+
+def test_k13_the_live_desk_that_runs_is_used_and_outlives_the_paper_desk(hosts: tuple[Host, Host]) -> None:
+    async def work() -> None:
+        async with await kisnb.connect("live") as session:
+            before = find_desk(Mode.LIVE)
+            async with await kisnb.connect("paper", quotes="live") as paper:
+                assert (await paper.quote(CODE)).price > 0
+            assert find_desk(Mode.LIVE) == before
+            assert (await session.quote(CODE)).price > 0
+
+    asyncio.run(work())
+
+
+def test_k13_a_killed_live_desk_is_told_and_started_again_and_its_prices_go_on(hosts: tuple[Host, Host]) -> None:
+    async def work() -> None:
+        async with await kisnb.connect("paper", quotes="live") as session:
+            await session.watch(CODE)
+            await until(lambda: len(session.ticks(CODE)) > 0)
+            desk = find_desk(Mode.LIVE)
+            assert desk is not None
+            os.kill(desk.pid, signal.SIGKILL)
+            await until(lambda: any("is back" in text for text in session.troubles))
+            assert any("prices stand still" in text for text in session.troubles)
+            seen = len(session.ticks(CODE))
+            await until(lambda: len(session.ticks(CODE)) > seen)
+            assert (await session.quote(CODE)).price > 0
+
+    asyncio.run(work())
+
+
+def test_k13_without_keys_for_live_it_is_refused_in_one_line(
+    hosts: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = yaml.safe_load((tmp_path / "kis_devlp.yaml").read_text("utf-8"))
+    lacking = tmp_path / "lacking.yaml"
+    lacking.write_text(yaml.safe_dump({**entries, "my_app": "", "my_sec": ""}), "utf-8")
+    monkeypatch.setenv("KISNB_CREDENTIALS", str(lacking))
+    with pytest.raises(ConfigError, match=r"lacks my_app, my_sec") as caught:
+        asyncio.run(kisnb.connect("paper", quotes="live"))
+    assert "\n" not in str(caught.value)
+    assert find_desk(Mode.PAPER) is None
+
+
+def test_k13_a_paper_desk_that_runs_with_its_own_quotes_is_not_changed_unasked(hosts: tuple[Host, Host]) -> None:
+    async def work() -> None:
+        async with await kisnb.connect("paper"):
+            with pytest.raises(ConfigError, match=r"runs already, and not with quotes of live.*kisnb desk stop"):
+                await kisnb.connect("paper", quotes="live")
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("mode", "quotes"), [("sim", "live"), ("live", "paper"), ("paper", "sim")])
+def test_k13_other_mixtures_are_refused(mode: str, quotes: str) -> None:
+    with pytest.raises(ConfigError, match="Paper alone takes those of live"):
+        asyncio.run(kisnb.connect(mode, quotes=quotes))
+    with pytest.raises(BadInput, match="no mode"):
+        asyncio.run(kisnb.connect(mode, quotes="real"))
