@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.bench import hops, routing
+from tests.bench import hops, routing, simulator
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -58,6 +58,8 @@ def main() -> None:
     print(f"%load_ext kisnb, memory added      {megabytes:8.1f} MB   target < 60 MB")
     for call, microseconds in routing.measure().items():
         print(f"{call:34s} {microseconds:8.2f} µs")
+    print("\nthe simulated host over loopback")
+    simulator.show()
     opened = statistics.median(asyncio.run(open_to_quote()) for _ in range(3))
     print(f"%kis open sim → first quote        {opened * 1000:8.0f} ms   target < 3000 ms")
     print("\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of 400")
