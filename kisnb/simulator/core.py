@@ -256,34 +256,30 @@ class Core:
         given, readable = (query, True) if method == "GET" else _object(body)
         number = self._recorder.request(self.now, method, path, tr_id, given)
         fault = self.faults.strike(self.now, self._points(method, path, tr_id), tr_id, _stock_of(given))
+        what = fault.what if fault is not None else ""
+        placed: list[Placed] = []
+        answer = Answer({})
         if fault is not None:
             self._strike(self.now, fault)
-        placed: list[Placed] = []
-        if fault is None or fault.done or fault.what not in INSTEAD:
+        self._brokerage.exchange_refuses = what == "reject"
+        if fault is None or fault.done or what not in INSTEAD:
             answer = self._answered(method, path, headers, given, readable, placed)
-        else:
-            answer = Answer({})
-        if fault is not None and fault.what in INSTEAD:
+        if fault is not None and what in INSTEAD:
             answer = self._failed(fault, oauth=path.startswith(OAUTH))
-        lost = fault is not None and fault.what == "cut"
-        if not lost:
+        if what != "cut":
             self._recorder.reply(self.now, number, answer.status, answer.tr_cont, answer.body)
         for order in placed:
             self._tell(order.said)
         # Capitals as KIS sends them: its own samples turn every header in lower case into an attribute.
         said = {
-            "Content-Type": JSON,
+            "Content-Type": "text/html" if what == "error" else JSON,
             "tr_id": tr_id if tr_id.isascii() else "",
             "tr_cont": answer.tr_cont,
             "gt_uid": f"{number:032d}",
         }
-        what, seconds = (fault.what, fault.seconds) if fault is not None else ("", 0.0)
-        delay = round(seconds * SECOND) if what == "slow" else 0
-        if what == "error":
-            said["Content-Type"], text = "text/html", BAD_GATEWAY
-        else:
-            text = msgspec.json.encode(answer.body)
-        return Reply(answer.status, said, text, out + self._streams.taken(), lost=lost, delay=delay)
+        text = BAD_GATEWAY if what == "error" else msgspec.json.encode(answer.body)
+        delay = round(fault.seconds * SECOND) if fault is not None and what == "slow" else 0
+        return Reply(answer.status, said, text, out + self._streams.taken(), lost=what == "cut", delay=delay)
 
     def unreadable(self, now: Ns) -> Reply:
         """The answer to a request that is too large, broken off or badly packed."""

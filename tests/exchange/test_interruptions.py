@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from kisnb.exchange import halts
-from kisnb.exchange.halts import Breaker, Bounds
+from kisnb.exchange.halts import Bounds, Breaker
 from kisnb.exchange.happenings import Happening, Interrupted, Resumed
 from kisnb.terms import Board, Phase, Venue
 from kisnb.terms import OrderKind as K
