@@ -13,6 +13,7 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
+from kisnb.exchange.halts import Level
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
@@ -37,7 +38,7 @@ from kisnb.simulator.record import Recorder
 from kisnb.simulator.repliers import order_repliers, repliers
 from kisnb.simulator.replies import Params
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
-from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.terms import Board, Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
@@ -228,10 +229,12 @@ class Core:
 
     # trading by hand, as from the phone app
 
-    def trade(self, code: str, side: Side, qty: int, price: int | None) -> tuple[int, list[Outgoing]]:
+    def trade(
+        self, code: str, side: Side, qty: int, price: int | None, venue: Venue = Venue.KRX
+    ) -> tuple[int, list[Outgoing]]:
         """An order on the same account, a market order without a price. Raises Rejected."""
         kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
-        placed = self._brokerage.place(code, side, kind, qty, price or 0)
+        placed = self._brokerage.place(code, side, kind, qty, price or 0, venue)
         self._tell(placed.said)
         return placed.number, self._streams.taken()
 
@@ -240,6 +243,23 @@ class Core:
         placed = self._brokerage.cancel(number, qty)
         self._tell(placed.said)
         return placed.number, self._streams.taken()
+
+    # interruptions by hand
+
+    def halt(self, code: str) -> list[Outgoing]:
+        """Stop a stock on both venues. Raises UnknownInstrument."""
+        self._tell(self._market.halt(code))
+        return self._streams.taken()
+
+    def resume(self, code: str) -> list[Outgoing]:
+        """End a halt, by a call auction. Raises UnknownInstrument."""
+        self._tell(self._market.resume_trading(code))
+        return self._streams.taken()
+
+    def break_circuit(self, board: Board, level: Level) -> list[Outgoing]:
+        """Set off a board's circuit breaker."""
+        self._tell(self._market.break_circuit(board, level))
+        return self._streams.taken()
 
     def refusal_text(self, rejected: Rejected) -> str:
         """The host's words for a refused order."""
