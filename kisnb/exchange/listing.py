@@ -385,13 +385,17 @@ class Listing:
             self._resume(t)
         elif old is Phase.AUCTION and (new is not old or self._due(segment, t)):
             self._end_call(t, segment, new)
-        elif old is Phase.ENTRY_ONLY and new is Phase.CONTINUOUS:
-            segment.begin_matching(t)
-            self._settle(t, segment)
+        elif old is Phase.ENTRY_ONLY and self.state == "open":
+            self._begin_matching(t, segment)
         if new is Phase.AUCTION is not old and old is Phase.CONTINUOUS:
             segment.turn_conditional()
         if new is not Phase.CLOSED and segment.name == "closing price":
             segment.fixed = self.close or self._last
+
+    def _begin_matching(self, t: Ns, segment: Segment) -> None:
+        if segment.entered and segment.phase is Phase.CONTINUOUS:
+            segment.begin_matching(t)
+            self._settle(t, segment)
 
     def _due(self, segment: Segment, t: Ns) -> bool:
         """Whether one of the single-price market's auctions ends now."""
@@ -430,6 +434,9 @@ class Listing:
         self._say_resumed(t)
         if called:
             self._uncross(t, self._called)
+        else:
+            for segment in self._segments.values():
+                self._begin_matching(t, segment)
 
     def _expire(self, t: Ns) -> None:
         """What ends by now, unless a call must be matched before."""

@@ -101,6 +101,7 @@ class Segment:
         fills = [OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue) for f in outcome.fills]
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
+        self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
         said = self._tape.said

@@ -248,7 +248,6 @@ class Market:
         """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
         venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
         stocks = {(h.code, h.venue) for h in said if isinstance(h, Interrupted | Resumed)}
-        self.interruptions += [h for h in said if isinstance(h, Interrupted)]
         changed = [at for at in self._active if at in stocks or at[1] in venues]
         for code, venue in changed:
             if not self.universe.get(code).halted:
@@ -267,7 +266,9 @@ class Market:
 
     def _taped(self, said: list[Happening]) -> list[Happening]:
         for happening in said:
-            if isinstance(happening, Traded):
+            if isinstance(happening, Interrupted):
+                self.interruptions.append(happening)
+            elif isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
                 trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
                 self._trades[happening.code].append(trade)
