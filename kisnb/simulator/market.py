@@ -289,7 +289,9 @@ class Market:
             newest = max(self.last_trades(code, 1, Venue.SOR), key=lambda trade: trade.t, default=None)
             first = min(traded, key=lambda one: one is not tallies[-1])
             both.open, both.last = first.open, newest.price if newest else first.last
-            both.high, both.low = max(one.high for one in traded), min(one.low for one in traded)
+            highest, lowest = max(traded, key=lambda one: one.high), min(traded, key=lambda one: one.low)
+            both.high, both.low = highest.high, lowest.low
+            both.open_t, both.high_t, both.low_t = first.open_t, highest.high_t, lowest.low_t
         return both
 
     def _printed(self, code: str, n: int) -> list[Traded]:
@@ -305,7 +307,7 @@ class Market:
         tape: list[Traded] = []
         for trade in day.trades[first:passed]:
             segment = day.segment(trade)
-            tally.add(trade.price, trade.qty, segment)
+            tally.add(trade.t, trade.price, trade.qty, segment)
             ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
             bid = ticks.step(ask, -1, item.kind, self.day, item.board)
             tape.append(
