@@ -272,6 +272,7 @@ class Core:
     ) -> Reply:
         """Answer one HTTP request; header names in lower case."""
         out = self.advance(now)
+        path = "/" + path.lstrip("/")  # clients join addresses and paths with one slash too many
         tr_id = headers.get("tr_id", "")
         given, readable = (query, True) if method == "GET" else _object(body)
         number = self._recorder.request(self.now, method, path, tr_id, given)
@@ -366,6 +367,8 @@ class Core:
         api = self._api(method, path, headers.get("tr_id", ""))
         if api.is_order and headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
+        if headers.get("tr_id") in OLD_TRS:
+            given = dict.fromkeys(api.params, "") | dict(given)
         params = {name.upper(): value for name, value in decode_params(api, given).items()}
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):
             raise ApiError("ERROR : INPUT INVALID_CHECK_ACNO", msg_cd="OPSQ2000")
