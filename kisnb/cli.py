@@ -61,18 +61,18 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _desk(action: str, mode: Mode) -> int:
     from kisnb.desk.address import find_desk
-    from kisnb.desk.process import start_desk, stop_desk
+    from kisnb.desk.launch import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
 
     running = find_desk(mode)
     if action == "start" and running is None:
         running = start_desk(mode, SimulatedDay())
     if action == "stop":
-        if running is not None:
-            stop_desk(running, mode)
-        if mode is Mode.SIM:
-            stop_simulator()
-        print(f"the {mode} desk is stopped")
+        stopped = [f"{mode} desk"] if stop_desk(mode) else []
+        if mode is Mode.SIM and stop_simulator():
+            stopped.append("simulator")
+        said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
+        print(said if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
     print(f"{running.label}: runs as process {running.pid}" if running else f"no {mode} desk runs")
     return 0 if running else 1

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from kisnb.clock import Activity, Clock, Ns
-from kisnb.desk.journal import Journal
+from kisnb.desk.journal import Journal, JournalLost
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
-from kisnb.events import Depth, Event, Trouble
+from kisnb.events import CommandDropped, Depth, Event, IntentTaken, Tick, Trouble
 from kisnb.orders import SendReply
 from kisnb.terms import Venue
 from kisnb.trading.broker import Broker
@@ -27,13 +26,15 @@ from kisnb.trading.commands import (
     Effect,
     Persist,
     Publish,
+    Revise,
     Send,
     SetHalt,
     Submit,
     WakeAt,
     Woke,
 )
-from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.journal_rows import Row
 
 SETTLE_SECONDS = 5.0
 SETTLE_LOOK = 0.002
@@ -64,10 +65,11 @@ class DeskHost:
         """Calls begun and not ended."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when a call has ended."""
-        self.on_broken: Callable[[], None] = lambda: None
-        """Called when the journal could not be written: this host does nothing any more."""
-        self._broken = False
-        self._journal = journal
+        self.journal = journal
+        self.dropped: set[str] = set()
+        """Keys of orders that were not taken because the journal could not be written."""
+        self.broken: JournalLost | None = None
+        """Why the journal could not be written: nothing is sent any more, and what is told here is dropped."""
         self._publish = publish
         self._lane = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,11 +83,11 @@ class DeskHost:
     def start(self) -> None:
         self._run(self.core.start(self.clock.now()))
 
-    def say(
-        self, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | BooksRead | Woke
-    ) -> None:
-        if not self._broken:
+    def say(self, said: Said) -> None:
+        if self.broken is None:
             self._run(self.core.step(self.clock.now(), said))
+        else:
+            self._drop(said, self.broken)
 
     def take(self, events: Sequence[Event]) -> None:
         """Events of one frame, in order."""
@@ -105,7 +107,7 @@ class DeskHost:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # The stream ends before the journal: a notice that still comes must find it open.
         await self.broker.close()
-        self._journal.close()
+        self.journal.close()
 
     async def _in_lane(self, work: Coroutine[Any, Any, None]) -> None:
         async with AsyncExitStack() as stack:
@@ -135,7 +137,7 @@ class DeskHost:
                 case Persist(rows=rows):
                     if not self._kept(rows):
                         return
-                case Send():
+                case Send() | Revise():
                     self.call(self._send(effect))
                 case Cancel():
                     self.call(self._cancel(effect))
@@ -146,15 +148,39 @@ class DeskHost:
                 case WakeAt(t=t):
                     self._wake_at(t)
 
-    def _kept(self, rows: Sequence[Any]) -> bool:
-        """Whether the rows are on the disk; if not, the core knows more than its journal, and this desk must end."""
+    def _kept(self, rows: Sequence[Row]) -> bool:
+        """Whether the rows are on the disk; if not, the core knows more than its journal, and must not be asked."""
         try:
-            self._journal.append(rows)
-        except sqlite3.Error as e:
-            self._broken = True
-            self._publish(Trouble(self.clock.now(), f"the journal cannot be written ({e}): the desk stops"))
-            self.on_broken()
-        return not self._broken
+            self.journal.append(rows)
+        except JournalLost as e:
+            self.break_off(e)
+            for row in rows:
+                if isinstance(row, IntentTaken):
+                    self._drop_order(row.intent.key, e)
+        return self.broken is None
+
+    def break_off(self, why: JournalLost) -> None:
+        """Send nothing any more: a desk that cannot write down what it does must not do it."""
+        if self.broken is None:
+            self.broken = why
+            self._publish(Trouble(self.clock.now(), f"no order passes: {why}"))
+
+    def _drop_order(self, key: str, why: JournalLost) -> None:
+        self.dropped.add(key)
+        self._publish(CommandDropped(self.clock.now(), key, why.text, why.cure))
+
+    def _drop(self, said: object, why: JournalLost) -> None:
+        now = self.clock.now()
+        match said:
+            case Tick() | Depth():
+                self._publish(said)
+            case Submit(intent=intent):
+                if intent.key not in self.core.state.books.orders:
+                    self._drop_order(intent.key, why)
+            case CancelOrder(key=key):
+                self._publish(CommandDropped(now, key, why.text, f"cancel it at KIS; {why.cure}"))
+            case SetHalt():
+                self._publish(Trouble(now, f"the halt was not set, but no order passes: {why}"))
 
     def _wake_at(self, t: Ns) -> None:
         if t in self._wakes:
@@ -167,16 +193,20 @@ class DeskHost:
     async def _woke(self, t: Ns) -> None:
         await self.clock.sleep_until(t)
         self._wakes.discard(t)
-        self.say(Woke())
+        self.say(Woke(t))
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send | Revise) -> None:
+        intent = send.intent
         try:
-            reply = await self.broker.submit(send.intent, send.route)
+            if isinstance(send, Send):
+                reply = await self.broker.submit(intent, send.route)
+            else:
+                reply = await self.broker.revise(intent.key, send.ref, intent.qty, intent.price or 0)
         except (OrderDenied, TokenError, ConfigError) as e:
             # Raised before the first byte of the order: nothing was sent.
-            reply = SendReply(send.intent.key, "rejected", text=str(e))
+            reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
-            reply = SendReply(send.intent.key, "unknown", text=f"{type(e).__name__}: {e}")
+            reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
         self.say(reply)
 
     async def _cancel(self, cancel: Cancel) -> None:
@@ -198,8 +228,14 @@ class DeskHost:
         self.say(BooksRead(code, await self.read_books(code, venues)))
 
     async def _ask(self, ask: Ask) -> None:
+        account, page = None, None
         try:
+            if ask.question.account:
+                account = await self.broker.account()
             page = await self.broker.day_orders(ask.question.day)
-        except KisError:
-            page = None
-        self.say(Answer(ask.question, page if page is not None and page.complete else None))
+        except Exception as e:
+            # An Ask always ends, or the core would wait for it.
+            if not isinstance(e, KisError):
+                self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
+        whole = page if page is not None and page.complete else None
+        self.say(Answer(ask.question, whole, account if account is not None and account.complete else None))

@@ -51,6 +51,7 @@ class AccountOrder:
         "state",
         "stop",
         "t",
+        "traded",
         "value",
         "venue",
     )
@@ -85,6 +86,8 @@ class AccountOrder:
         self.filled = 0
         self.value = 0
         """Sum of price × shares of the fills."""
+        self.traded: dict[Venue, int] = {}
+        """``value`` by the venue that executed."""
         self.cancelled = 0
         self.expired = 0
         self.revised = 0
@@ -195,11 +198,15 @@ class Account:
         return self._ended(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
-        """Book an execution at ``venue``: shares, cash, fee and tax."""
+        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
         order = self._live[number]
         value = qty * price
+        # A commission is that of a venue, and counted on what an order traded there, not on each fill.
+        before = order.traded.get(venue, 0)
+        order.traded[venue] = after = before + value
+        kind, board = order.item.kind, order.item.board
         position = self.positions.setdefault(order.item.code, Position(order.item))
-        fee = self._costs.fee(value, venue, order.item.kind)
+        fee = self._costs.fee(after, venue, kind) - self._costs.fee(before, venue, kind)
         self.fees += fee
         position.fees += fee
         if order.side is Side.BUY:
@@ -210,7 +217,7 @@ class Account:
             position.bought_value += value
         else:
             self.sell_value += value
-            tax = self._costs.tax(value, self.day, order.item.kind, order.item.board)
+            tax = self._costs.tax(after, self.day, kind, board) - self._costs.tax(before, self.day, kind, board)
             self.taxes += tax
             position.taxes += tax
             cost = position.cost * qty // position.qty

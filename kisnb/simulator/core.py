@@ -89,8 +89,9 @@ class Core:
     ) -> None:
         self.persona = persona
         self.account = account or Account(market.day)
-        self.pings = False
-        """PINGPONG every ten simulated seconds; off in lockstep, where it would only stop the clock."""
+        self.free_running = False
+        """PINGPONG every ten simulated seconds, one approval key a second; off in lockstep, where pings would only stop
+        the clock, and no time passes between what clients do."""
         self._market = market
         self._keys = keys
         self._recorder = recorder or Recorder()
@@ -121,7 +122,7 @@ class Core:
 
     def next_event(self) -> Ns | None:
         """When something happens next of itself; None after the day's last event."""
-        ping = self._next_ping if self.pings and self._streams.sockets else None
+        ping = self._next_ping if self.free_running and self._streams.sockets else None
         dues = (self._market.next_event(), ping, self._streams.next_due(), self.faults.due())
         return min((due for due in dues if due is not None), default=None)
 
@@ -149,7 +150,7 @@ class Core:
         self._streams.release(t)
         for fault in self.faults.timed(t):
             self._strike(t, fault)
-        if self.pings and t >= self._next_ping:
+        if self.free_running and t >= self._next_ping:
             self._streams.ping(t)
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
@@ -403,7 +404,7 @@ class Core:
             case _:
                 if self.persona.one_approval:
                     self._streams.kill_holder(self.now)
-                return Answer(self._access.issue_approval(self.now, params))
+                return Answer(self._access.issue_approval(self.now, params, paced=self.free_running))
 
     def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[Placed]) -> Answer:
         """Raises GatewayRefusal, as for an unknown service, for what no fact of the simulated market answers."""

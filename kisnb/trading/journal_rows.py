@@ -6,15 +6,25 @@ so that a journal can be read with any SQLite shell.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
 
 from kisnb.errors import ConfigError
-from kisnb.events import Fact, HaltSet, Notice, OrderFact
+from kisnb.events import (
+    AccountFact,
+    AccountOpened,
+    DriftCleared,
+    DriftFound,
+    ExternalFound,
+    Fact,
+    HaltSet,
+    IntentTaken,
+    Notice,
+    OrderFact,
+)
 from kisnb.market.routing_evidence import Evidence
-
-SCHEMA_VERSION = 1
 
 
 class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -24,10 +34,12 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     evidence: Evidence
 
 
-Row: TypeAlias = OrderFact | Notice | HaltSet | RouteDecided
+Row: TypeAlias = OrderFact | AccountFact | Notice | HaltSet | RouteDecided
+DESK_ONLY = (Notice, RouteDecided)
+"""Rows that no session is told; all others are published once they are synced."""
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(Row)
+_decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
 
 
 def encode_row(row: Row) -> bytes:
@@ -35,10 +47,20 @@ def encode_row(row: Row) -> bytes:
 
 
 def decode_row(body: bytes) -> Row:
-    """Raises ConfigError for a row that this version cannot read."""
+    """As ``decode_rows``, of one row."""
+    return decode_rows(array_of([body]))[0]
+
+
+def array_of(bodies: Iterable[bytes]) -> bytes:
+    """Encoded rows as one JSON array."""
+    return b"[" + b",".join(bodies) + b"]"
+
+
+def decode_rows(array: bytes) -> list[Row]:
+    """The rows of a JSON array. Raises ConfigError for one that this version cannot read."""
     try:
-        return _decoder.decode(body)
-    except msgspec.MsgspecError as e:
+        return _decoder.decode(array)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
         raise ConfigError(
             f"the journal holds a row that this version of kisnb cannot read ({e})",
             "use the version that wrote it, or move the journal away",
@@ -46,11 +68,11 @@ def decode_row(body: bytes) -> Row:
 
 
 def row_key(row: Row) -> str:
-    """The order that a row belongs to; empty for rows of the desk."""
+    """The order that a row belongs to; empty for rows of the desk and of the account."""
     match row:
-        case Notice() | HaltSet():
+        case Notice() | HaltSet() | AccountOpened() | DriftFound() | DriftCleared():
             return ""
-        case _ if hasattr(row, "intent"):
-            return row.intent.key
+        case IntentTaken(intent=intent) | ExternalFound(intent=intent):
+            return intent.key
         case _:
             return row.key
