@@ -8,6 +8,9 @@
     POST speed     {"speed": "step" | number}                      → {"now", "speed"}
     POST trade     {"code", "side", "qty", "price": won | null}    → {"number"}
     POST cancel    {"number", "qty": shares | null}                → {"number"}
+    POST halt      {"code"}                                        → {"halted": code}    on both venues
+    POST lift      {"code"}                                        → {"lifted": code}    a call auction comes first
+    POST breaker   {"board": "KOSPI" | "KOSDAQ", "level": 1|2|3}   → {"level": n}    circuit breaker
     POST fault     {"on", "what", …} as in a fault file            → {"armed": n}
     POST calm      {}                                              → {"disarmed": n}    no more faults
     POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
@@ -28,6 +31,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock
+from kisnb.errors import UnknownInstrument
+from kisnb.exchange.halts import Level
 from kisnb.kis.error_codes import CODES
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.notices import NOTICE_TRS
@@ -36,7 +41,7 @@ from kisnb.simulator.core import Core
 from kisnb.simulator.faults import SOCKET_CODES, Fault, Point
 from kisnb.simulator.record import order_line
 from kisnb.simulator.streams import Outgoing
-from kisnb.terms import Side
+from kisnb.terms import Board, Side
 
 FASTEST = 100_000.0
 MOST_FAULTS = 1_000
@@ -64,6 +69,15 @@ class Trade(msgspec.Struct, frozen=True):
 class Cancel(msgspec.Struct, frozen=True):
     number: int
     qty: int | None = None
+
+
+class Stock(msgspec.Struct, frozen=True):
+    code: str
+
+
+class Breaker(msgspec.Struct, frozen=True):
+    board: Board
+    level: Level
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -131,10 +145,10 @@ class Control:
                     return self._trade(msgspec.json.decode(body, type=Trade))
                 case "POST", "cancel":
                     return self._cancel(msgspec.json.decode(body, type=Cancel))
-                case "GET", "sessions":
-                    return self._sessions()
-                case "GET", "faults":
-                    return self._faults()
+                case "POST", ("halt" | "lift" | "breaker"):
+                    return self._interrupt(verb, body)
+                case "GET", ("sessions" | "faults"):
+                    return self._sessions() if verb == "sessions" else self._faults()
                 case "POST", ("fault" | "calm" | "cut" | "expire" | "revoke" | "refuse" | "silence"):
                     return self._fail(verb, body)
                 case "POST", "stop":
@@ -195,6 +209,19 @@ class Control:
             raise ControlRefused(f"the cancel is refused: {self._core.refusal_text(e)}", 409) from None
         self._send(frames)
         return {"number": number}
+
+    def _interrupt(self, verb: str, body: bytes) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        if verb == "breaker":
+            wanted = msgspec.json.decode(body, type=Breaker)
+            self._send(self._core.break_circuit(wanted.board, wanted.level))
+            return {"level": wanted.level}
+        code = msgspec.json.decode(body, type=Stock).code
+        try:
+            self._send(self._core.halt(code) if verb == "halt" else self._core.lift(code))
+        except UnknownInstrument as e:
+            raise ControlRefused(str(e), 404) from None
+        return {"halted" if verb == "halt" else "lifted": code}
 
     def _fail(self, verb: str, body: bytes) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

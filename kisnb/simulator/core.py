@@ -13,6 +13,7 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
+from kisnb.exchange.halts import Level
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
@@ -37,7 +38,7 @@ from kisnb.simulator.record import Recorder
 from kisnb.simulator.repliers import order_repliers, repliers
 from kisnb.simulator.replies import Params
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
-from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.terms import Board, Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
@@ -241,6 +242,23 @@ class Core:
         placed = self._brokerage.cancel(number, qty)
         self._tell(placed.said)
         return placed.number, self._streams.taken()
+
+    # interruptions from outside
+
+    def halt(self, code: str) -> list[Outgoing]:
+        """Stop a stock on both venues. Raises UnknownInstrument, as ``lift`` does."""
+        self._tell(self._market.halt(code))
+        return self._streams.taken()
+
+    def lift(self, code: str) -> list[Outgoing]:
+        """End a halt: a call auction comes first."""
+        self._tell(self._market.resume_trading(code))
+        return self._streams.taken()
+
+    def break_circuit(self, board: Board, level: Level) -> list[Outgoing]:
+        """Set off a level of a board's circuit breaker."""
+        self._tell(self._market.break_circuit(board, level))
+        return self._streams.taken()
 
     def refusal_text(self, rejected: Rejected) -> str:
         """The host's words for a refused order."""

@@ -56,7 +56,7 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.journal_rows import RouteDecided, Row
+from kisnb.trading.journal_rows import DESK_ONLY, RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
 from kisnb.trading.notice_intake import NoticeIntake
 from kisnb.trading.order_book import EXTERNAL, Books, day_number
@@ -161,7 +161,7 @@ class DeskCore:
     def _flush(self) -> None:
         if self._rows:
             self._effects.append(Persist(tuple(self._rows)))
-            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, Notice | RouteDecided))
+            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY))
             self._rows.clear()
 
     def _then(self, effect: Effect) -> None:
