@@ -22,6 +22,8 @@ USUAL_DAYS, KEPT_DAYS = 260, 1_500
 """Trading days of history: what most replies need, and how far one can reach back."""
 
 
+YEAR_DAYS, WEEKS_52 = 250, 364
+"""Trading days; calendar days."""
 VI_KINDS = {"static VI": "1", "dynamic VI": "2", "static and dynamic VI": "3"}
 """vi_kind_code."""
 
@@ -64,6 +66,49 @@ class DayBar(NamedTuple):
     value: int
 
 
+class Extreme(NamedTuple):
+    """A highest or lowest price and its day."""
+
+    price: int
+    day: date
+
+
+class Marks(NamedTuple):
+    """What a year of days comes to, for the day that follows them."""
+
+    before: DayBar
+    """The last of them."""
+    closes: tuple[int, ...]
+    """Newest first."""
+    average_volume: int
+    average_value: int
+    """Of twenty days."""
+    extremes: dict[str, tuple[Extreme, Extreme]]
+    """Highest and lowest by period: ``d250`` trading days, ``w52`` weeks, ``dryy`` this year."""
+
+    @staticmethod
+    def of(past: Sequence[DayBar]) -> Marks:
+        """``past`` newest first, at least one."""
+        last, month = past[0], past[:20]
+        periods = {
+            "d250": past[:YEAR_DAYS],
+            "w52": [bar for bar in past if (last.day - bar.day).days < WEEKS_52],
+            "dryy": [bar for bar in past if bar.day.year == last.day.year],
+        }
+        return Marks(
+            last,
+            tuple(bar.close for bar in past),
+            sum(bar.volume for bar in month) // len(month),
+            sum(bar.value for bar in month) // len(month),
+            {name: _extremes(bars) for name, bars in periods.items()},
+        )
+
+
+def _extremes(bars: Sequence[DayBar]) -> tuple[Extreme, Extreme]:
+    top, bottom = max(bars, key=lambda bar: bar.high), min(bars, key=lambda bar: bar.low)
+    return Extreme(top.high, top.day), Extreme(bottom.low, bottom.day)
+
+
 class MarketView:
     """A look at a market; nothing here changes it but that a look at a book gives the stock one."""
 
@@ -72,8 +117,11 @@ class MarketView:
         self.facts = market.facts
         self._past: dict[str, list[DayBar]] = {}
         self._reached: dict[str, int] = {}
-        self._summed: dict[tuple[str, Venue], tuple[int, int, int, int, int]] = {}
+        self._marks: dict[str, Marks | None] = {}
+        self._summed: dict[tuple[str, Venue], tuple[int, Sums]] = {}
         """How many trades have been added up, and to what."""
+        self._minutes: dict[tuple[str, Venue], tuple[int, int, list[MinuteBar]]] = {}
+        """How many trades the bars hold, for how many won."""
 
     @property
     def now(self) -> Ns:
@@ -102,14 +150,15 @@ class MarketView:
 
     def sums(self, code: str, venue: Venue = Venue.KRX) -> Sums:
         trades = self.trades(code, venue)
-        counted, bought, sold, buys, sells = self._summed.get((code, venue), (0, 0, 0, 0, 0))
+        counted, (bought, sold, buys, sells) = self._summed.get((code, venue), (0, Sums(0, 0, 0, 0)))
         for trade in trades[counted:]:
             if trade.side is Side.BUY:
                 bought, buys = bought + trade.qty, buys + 1
             elif trade.side is Side.SELL:
                 sold, sells = sold + trade.qty, sells + 1
-        self._summed[code, venue] = (len(trades), bought, sold, buys, sells)
-        return Sums(bought, sold, buys, sells)
+        whole = Sums(bought, sold, buys, sells)
+        self._summed[code, venue] = len(trades), whole
+        return whole
 
     def past(self, code: str, n: int) -> Sequence[DayBar]:
         """The last ``n`` trading days before this one, newest first; at most ``KEPT_DAYS``."""
@@ -118,6 +167,13 @@ class MarketView:
             reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
             known = self._past[code] = [self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))]
         return known[:wanted]
+
+    def marks(self, code: str) -> Marks | None:
+        """What the year before this day comes to; None for a stock without one."""
+        if code not in self._marks:
+            past = self.past(code, USUAL_DAYS)
+            self._marks[code] = Marks.of(past) if past else None
+        return self._marks[code]
 
     def as_bar(self, dated: Dated) -> DayBar:
         bar = dated.bar
@@ -198,9 +254,9 @@ class MarketView:
 
     def minutes(self, code: str, venue: Venue = Venue.KRX) -> list[MinuteBar]:
         """The minutes of the day that had trades, oldest first; the last one may be running."""
-        bars: list[MinuteBar] = []
-        value = 0
-        for trade in self.trades(code, venue):
+        trades = self.trades(code, venue)
+        counted, value, bars = self._minutes.get((code, venue), (0, 0, []))
+        for trade in trades[counted:]:
             t = trade.t // MINUTE * MINUTE
             value += trade.price * trade.qty
             if bars and bars[-1].t == t:
@@ -209,4 +265,5 @@ class MarketView:
                 bars[-1] = MinuteBar(t, last.open, high, low, trade.price, last.volume + trade.qty, value)
             else:
                 bars.append(MinuteBar(t, trade.price, trade.price, trade.price, trade.price, trade.qty, value))
-        return bars
+        self._minutes[code, venue] = len(trades), value, bars
+        return list(bars)
