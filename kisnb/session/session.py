@@ -316,9 +316,16 @@ class Session:
 
     # time
 
+    def moment(self, when: str) -> Ns:
+        """``"09:10"`` or ``"close"`` of today, KST. Raises BadInput."""
+        return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+
     async def until(self, when: str) -> None:
-        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
-        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
+
+        A moment that is past ends the wait at once.
+        """
+        t = self.moment(when)
         if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return

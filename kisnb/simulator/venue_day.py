@@ -35,7 +35,7 @@ class VenueDay:
         """What the first ``count`` trades come to; a tally of one's own."""
         counted, tally = self._counted if self._counted[0] <= count else (0, Tally())
         for trade in self.trades[counted:count]:
-            tally.add(trade.price, trade.qty, self.segment(trade))
+            tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
         if count >= self._counted[0]:
             self._counted = count, tally
         return copy(tally)
