@@ -41,7 +41,7 @@ class Background:
         self._ids = ids
         self._next = schedule.passed(now)
         self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
-        self._ladders: dict[tuple[Side, int], tuple[int, ...]] = {}
+        self._ladders: dict[tuple[Side, int], dict[int, None]] = {}
         self._book = listing.current.book
         self._touch = (0, 0)
         self._stood: tuple[Segment, Phase] | None = None
@@ -184,11 +184,17 @@ class Background:
 
     def _fill_up(self, now: Ns, side: Side, moved: bool) -> None:
         """See to it that every level of the ladder has shares. Others take the best levels first, one by one."""
-        for price in self._ladder(side, self._touch[side is Side.SELL]):
-            if not self._left(side, price):
+        ladder = self._ladder(side, self._touch[side is Side.SELL])
+        for price in ladder:
+            if self._left(side, price):
+                break
+            self._place(now, side, price, self._size(price))
+        if moved:
+            # what is missing on a ladder that moved is at its ends
+            for price in reversed(ladder):
+                if self._left(side, price):
+                    break
                 self._place(now, side, price, self._size(price))
-            elif not moved:
-                return
 
     def _withdraw(self) -> None:
         self._touch = 0, 0
@@ -215,7 +221,8 @@ class Background:
             orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
         return sum(sizes)
 
-    def _ladder(self, side: Side, best: int) -> tuple[int, ...]:
+    def _ladder(self, side: Side, best: int) -> dict[int, None]:
+        """Prices of one side, best first; a dictionary, to look one up in it."""
         ladder = self._ladders.get((side, best))
         if ladder is None:
             lower, upper = self._listing.lower, self._listing.upper
@@ -223,7 +230,7 @@ class Background:
             prices = [best]
             while len(prices) < LEVELS:
                 prices.append(self._step(prices[-1], direction))
-            ladder = tuple(p for p in prices if lower <= p <= upper)
+            ladder = dict.fromkeys(p for p in prices if lower <= p <= upper)
             self._ladders[side, best] = ladder
         return ladder
 
