@@ -39,7 +39,7 @@ class Recorder:
     def request(self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]) -> int:
         """Returns the number of the request."""
         self._requests += 1
-        if self._write is None:  # masking costs more than the rest of a simulated call
+        if self._write is None:
             return self._requests
         self._line(
             {

@@ -16,8 +16,8 @@ import msgspec
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import ExpectedMatch, MarketOperation, Notice
+from kisnb.exchange.day_segments import SINGLE_PRICE
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
-from kisnb.exchange.listing import SINGLE_PRICE
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS, VENUE_OF_TR
 from kisnb.kis.columns import columns

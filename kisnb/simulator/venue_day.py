@@ -6,7 +6,7 @@ from bisect import bisect_right
 from datetime import date
 
 from kisnb.clock import Ns
-from kisnb.exchange.listing import MAIN, segment_name
+from kisnb.exchange.day_segments import MAIN, segment_name
 from kisnb.exchange.tape import Tally
 from kisnb.market import sessions
 from kisnb.simulator.market_day import Schedule, Trade

@@ -194,3 +194,17 @@ def test_stop_stops() -> None:
     one = Controlled()
     assert one.ask("POST", "stop") == {"stopping": True}
     assert one.stopped == 1
+
+
+def test_a_halt_and_a_circuit_breaker_are_set_off_from_outside() -> None:
+    """H03."""
+    one = Controlled()
+    assert one.ask("POST", "halt", code=SAMSUNG) == {"halted": SAMSUNG}
+    assert one.customer.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
+    assert one.ask("POST", "resume", code=SAMSUNG) == {"resumed": SAMSUNG}
+    assert one.ask("POST", "break", board="KOSPI", level=3) == {"board": "KOSPI", "level": 3}
+    assert one.customer.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
+    with pytest.raises(ControlRefused, match="no listed code"):
+        one.ask("POST", "halt", code="nonsense")
+    with pytest.raises(ControlRefused):
+        one.ask("POST", "break", board="KOSPI", level=4)
