@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kisnb.errors import KisnbError
@@ -29,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
     desk = verbs.add_parser("desk", help="the desk processes of this user")
-    desk.add_argument("action", choices=["status", "start", "stop"])
+    desk.add_argument("action", choices=["status", "start", "stop", "journal"])
+    desk.add_argument("file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's")
+    desk.add_argument("-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson")
     desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
     lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
@@ -56,6 +59,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         case "halt":
             return _halt(options.mode, options.reason, off=options.off)
         case _:
+            if options.action == "journal":
+                return _journal(options.mode, options.file, options.output)
             return _desk(options.action, options.mode)
 
 
@@ -76,6 +81,17 @@ def _desk(action: str, mode: Mode) -> int:
         return 0
     print(f"{running.label}: runs as process {running.pid}" if running else f"no {mode} desk runs")
     return 0 if running else 1
+
+
+def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
+    from kisnb.desk.journal_frame import find_journal, journal_frame, write_frame
+
+    path = file or find_journal(mode)
+    frame = journal_frame(path)
+    if output is not None:
+        write_frame(frame, output)
+    print(f"{path}: {frame.height:,} rows" + (f", written to {output}" if output else f"\n{frame}"))
+    return 0
 
 
 def _halt(mode: Mode, reason: str, *, off: bool) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from kisnb.clock import Ns, kst_day
 from kisnb.desk.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
-from kisnb.events import Filled, IntentTaken, OrderFact
-from kisnb.trading.journal_rows import DESK_ONLY, Row, row_key
+from kisnb.events import AccountOpened, DriftCleared, DriftFound, Notice, OrderFact
+from kisnb.trading.journal_rows import RouteDecided, Row, row_key
 from kisnb.trading.state import State
 
 ARCHIVE = "archive"
@@ -40,26 +41,53 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
 
 
 def still_counting(rows: Sequence[Row]) -> list[Row]:
-    """The rows whose fold has the same open orders, positions and trading state: orders that are open, those of stocks
-    that have been held ever since, and what is not of an order."""
-    keys = _counting_keys(rows)
-    return [row for row in rows if not isinstance(row, _ORDER_FACTS + DESK_ONLY) or row_key(row) in keys]
-
-
-def _counting_keys(rows: Iterable[Row]) -> set[str]:
-    state = State()
-    since_flat: dict[str, set[str]] = {}
+    """Rows whose fold has the same open orders, lots, cash, differences and trading state: of orders those that are
+    open, and those of stocks that have been held ever since."""
+    state, since = State(), defaultdict[str, _Since](_Since)
     for row in rows:
         state.apply(row)
-        if not isinstance(row, _ORDER_FACTS):
-            continue
-        key = row_key(row)
-        order = state.books.orders[key]
-        if isinstance(row, IntentTaken | Filled):
-            since_flat.setdefault(order.code, set()).add(key)
+        _note(row, state, since)
+    keys = {key for s in since.values() for key in s.keys}
+    openings = {(id(row), code) for code, s in since.items() for row in s.openings}
+    kept = [k for row in rows if (k := _kept(row, state, keys, openings)) is not None]
+    missing = state.flow - State.fold(kept).flow
+    if state.opened is not None and missing:
+        kept.append(AccountOpened(rows[-1].t, missing, ()))
+    return kept
+
+
+class _Since:
+    """What happened in a stock since nobody held it and no order of it was open."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.openings: list[AccountOpened] = []
+
+
+def _note(row: Row, state: State, since: dict[str, _Since]) -> None:
+    if isinstance(row, AccountOpened):
+        for code, _, _ in row.holdings:
+            since[code].openings.append(row)
+    elif isinstance(row, _ORDER_FACTS):
+        order = state.books.orders[row_key(row)]
+        since[order.code].keys.add(order.key)
         if order.is_ended and _is_flat(state, order.code):
-            since_flat.pop(order.code, None)
-    return set().union(*since_flat.values())
+            del since[order.code]
+
+
+def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]) -> Row | None:
+    match row:
+        case Notice() | RouteDecided() | DriftCleared():
+            return None
+        case DriftFound():
+            return row if state.drifts.get((row.subject, row.what)) is row else None
+        case AccountOpened():
+            held = tuple(h for h in row.holdings if (id(row), h[0]) in openings)
+            return AccountOpened(row.t, row.cash, held)
+        case _ if isinstance(row, _ORDER_FACTS):
+            return row if row_key(row) in keys else None
+        case _:
+            return row
 
 
 def _is_flat(state: State, code: str) -> bool:

@@ -49,6 +49,10 @@ from kisnb.trading.state import State
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
 LOOK_SECONDS = 5.0
+FOLDER_GONE = (
+    "the state folder was removed under the desk, which stopped",
+    "look at the open orders at KIS; then open the desk again with %kis open",
+)
 SIMULATOR_GONE = ("the simulator is gone, and its desk with it", "begin a new day with %kis open sim")
 READ_ONLY = "orders go to the simulator: %kis open sim"
 
@@ -125,6 +129,10 @@ class BuiltDesk:
             self._host.journal.check()
         except JournalLost as e:
             self._host.break_off(e)
+            if not self._connected.folder.exists():
+                # Its locks are gone too: another desk may begin beside this one.
+                self.server.farewell = FOLDER_GONE
+                self.server.closing.set()
             return
         if self._host.broken:
             self._status = RESTART

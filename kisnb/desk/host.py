@@ -27,6 +27,7 @@ from kisnb.trading.commands import (
     Persist,
     Publish,
     Revise,
+    ReviseOrder,
     Send,
     SetHalt,
     Submit,
@@ -174,7 +175,7 @@ class DeskHost:
         match said:
             case Tick() | Depth():
                 self._publish(said)
-            case Submit(intent=intent):
+            case Submit(intent=intent) | ReviseOrder(intent=intent):
                 if intent.key not in self.core.state.books.orders:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):

@@ -5,6 +5,7 @@ Past days are moved aside, never deleted. What cannot be read is refused and lef
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -161,6 +162,8 @@ def _check_kind(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    # SQLite gives its side files the mode of the file.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode=WAL")
@@ -169,16 +172,16 @@ def _open(path: Path) -> sqlite3.Connection:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         if not tables:
             _begin(db)
+        elif "rows" not in tables:
+            raise ConfigError(f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew")
         elif version not in _MIGRATIONS and version != SCHEMA_VERSION:
             cure = "open it with the kisnb that wrote it" if version > SCHEMA_VERSION else "move it away"
             raise ConfigError(f"the journal {path} is of version {version}, this kisnb knows {SCHEMA_VERSION}", cure)
-        elif "rows" not in tables:
-            raise ConfigError(f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew")
         elif version != SCHEMA_VERSION:
             _migrate(db, path, version)
         (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
-            raise sqlite3.DatabaseError(sound)
+            raise sqlite3.DatabaseError(" ".join(sound.split()))
     except BaseException:
         db.close()
         raise

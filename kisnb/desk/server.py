@@ -35,6 +35,7 @@ from kisnb.orders import Intent, Order, OrderState, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     CloseDesk,
     Command,
@@ -45,6 +46,8 @@ from kisnb.trading.commands import (
     Failed,
     FastForward,
     Idle,
+    JournalIs,
+    JournalOf,
     LeaseAgent,
     OrdersAre,
     OutcomeOf,
@@ -57,6 +60,7 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -304,6 +308,8 @@ class DeskServer:
                 self._decide(connection)
             case LeaseAgent(agent=agent):
                 connection.answer(number, self._leased(connection, agent))
+            case JournalOf():
+                connection.answer(number, JournalIs(str(self.host.journal.path)))
             case CloseDesk():
                 connection.answer(number, Done())
                 self.closing.set()
@@ -342,6 +348,8 @@ class DeskServer:
                 return RoutesAre(tuple(routes.of(key) if key else routes.select(code=code or None)))
             case AccountNow():
                 return AccountIs(await broker.account())
+            case CallApi(name=name, params=params):
+                return RowsAre(*await broker.call(name, params))
             case DayOrders(day=day):
                 return OrdersAre(await broker.day_orders(day))
             case _:

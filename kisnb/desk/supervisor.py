@@ -66,15 +66,21 @@ class Supervisor:
                 break
             if time.monotonic() - began > HEALTHY_SECONDS:
                 self._deaths = tries = 0
-            self._deaths += status != RESTART
+            # A start that was refused for what passes by itself is no death.
+            refused = said is not None and "error" in said
+            self._deaths += status != RESTART and not refused
             if self._deaths >= MOST_DEATHS:
                 return f"the desk died {self._deaths} times in a row, the last time with {_named(status)}"
-            self._rest(BACKOFF[min(tries, len(BACKOFF) - 1)])
+            if not self._rested(BACKOFF[min(tries, len(BACKOFF) - 1)]):
+                break
             tries += 1
-            began, said = time.monotonic(), None if self._stopping else self._start(["--again"])
-            if said is not None and "error" in said and said["error"] not in PASSING:
-                self._end_child()
-                return f"the desk could not be started again: {said['text']}. {said['cure']}"
+            began, said = time.monotonic(), self._start(["--again"])
+            if said is not None and "error" in said:
+                why = f"the desk could not be started again: {said['text']}. {said['cure']}"
+                print(why, file=sys.stderr, flush=True)
+                if said["error"] not in PASSING:
+                    self._end_child()
+                    return why
         self._end_child()
         return ""
 
@@ -101,10 +107,12 @@ class Supervisor:
         assert self._child is not None
         return self._child.wait()
 
-    def _rest(self, seconds: float) -> None:
+    def _rested(self, seconds: float) -> bool:
+        """Wait; False when the end came meanwhile."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stopping:
             time.sleep(LOOK)
+        return not self._stopping
 
     def _end_child(self) -> None:
         if self._child is not None and self._child.wait() is not None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
@@ -23,10 +24,13 @@ from kisnb.events import (
     Denied,
     Depth,
     Event,
+    ExpectedMatch,
     GapFound,
     HaltSet,
     LinkUp,
+    MarketOperation,
     OrderFact,
+    ProgramTrades,
     Quote,
     SpeedSet,
     SubscriptionChanged,
@@ -34,8 +38,10 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
+from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
@@ -48,17 +54,21 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     Command,
     DepthOf,
     FastForward,
     Idle,
+    JournalIs,
+    JournalOf,
     Query,
     QuoteOf,
     Reply,
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -107,6 +117,7 @@ class Session:
         self._desk = desk
         self._find = find
         self._returning: asyncio.Task[None] | None = None
+        self._given_up: DeskLost | None = None
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
         self._wants: dict[Want, None] = {}
@@ -159,6 +170,14 @@ class Session:
         """All orders of the day with their states; ``.frame()`` gives them as polars."""
         return self.book
 
+    async def journal(self) -> pl.DataFrame:
+        """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
+        from kisnb.desk.journal_frame import journal_frame
+
+        reply = await self.ask(JournalOf())
+        assert isinstance(reply, JournalIs)
+        return await asyncio.to_thread(journal_frame, Path(reply.path))
+
     async def quote(self, code: str) -> Quote:
         """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
         return self.named(await self.ask(QuoteOf(self._code(code))))
@@ -169,21 +188,41 @@ class Session:
         assert isinstance(reply, Depth)
         return reply
 
+    async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
+        """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
+        that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
+
+        Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won; null for
+        fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
+        """
+        where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
+        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        assert isinstance(reply, RowsAre)
+        return read_ranking(reply.blocks["output"], n)
+
     async def balance(self) -> Account:
         """Cash and holdings as the broker states them, won and shares."""
         reply = await self.ask(AccountNow())
         assert isinstance(reply, AccountIs)
         return reply.account
 
-    async def watch(self, *codes: str) -> None:
-        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway."""
+    async def watch(self, *codes: str, channels: Sequence[Literal["expected", "operation", "programs"]] = ()) -> None:
+        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
+
+        ``channels`` adds expected matches of call auctions, market operation (halts, VI) and program trades, a
+        subscription of the 41 each; the newest stand in ``data.expected``, ``data.operations``, ``data.programs``.
+        """
         self._watch(*codes)
+        self._want([Want(channel, self._code(code), None) for code in codes for channel in channels])
 
     def _watch(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
         wants = [w for code in codes for w in (Want("ticks", self._code(code)), Want("depth", self._code(code), None))]
         if Venue.NXT in self.rules.capabilities.venues:
             wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
+        self._want(wants)
+
+    def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._wants for w in wants):
             self._wants.update(dict.fromkeys(wants))
             self.tell([WatchCodes(tuple(self._wants))])
@@ -277,9 +316,16 @@ class Session:
 
     # time
 
+    def moment(self, when: str) -> Ns:
+        """``"09:10"`` or ``"close"`` of today, KST. Raises BadInput."""
+        return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+
     async def until(self, when: str) -> None:
-        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
-        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
+
+        A moment that is past ends the wait at once.
+        """
+        t = self.moment(when)
         if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return
@@ -500,7 +546,7 @@ class Session:
             self._give_up(e)
 
     def _give_up(self, why: DeskLost) -> None:
-        self.link = "desk lost"
+        self.link, self._given_up = "desk lost", why
         self._waits.fail(why)
         self.changed()
 
@@ -550,7 +596,8 @@ class Session:
         """Wait while the desk is being started again. Raises DeskLost when it is not."""
         if self._returning is not None:
             await asyncio.wait([self._returning])
-            self._desk.check()
+        if self._given_up is not None:
+            raise self._given_up
 
     def _handle(self, event: Event, now: Ns) -> None:
         if isinstance(event, _ROWS):
@@ -558,7 +605,7 @@ class Session:
         if isinstance(event, CommandDropped):
             self._dropped(event, now)
             return
-        if isinstance(event, Tick | Depth):
+        if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
             self.data.add(event)
             if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                 # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.

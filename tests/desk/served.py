@@ -20,9 +20,10 @@ from kisnb.market.instruments import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, Route, SendReply, Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Back
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, notice, ref
 
 SECRET = "the secret of the desk"
@@ -98,7 +99,7 @@ async def served(folder: Path) -> AsyncIterator[Served]:
 
 
 async def seen(over: Callable[[], bool]) -> None:
-    """Until ``over()``; fails after 10 s."""
-    async with asyncio.timeout(10):
+    """Until ``over()``; fails after 20 s."""
+    async with asyncio.timeout(20):
         while not over():  # noqa: ASYNC110 - a condition of several objects
             await asyncio.sleep(0.005)

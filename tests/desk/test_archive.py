@@ -11,11 +11,22 @@ from hypothesis import strategies as st
 from kisnb.clock import DAY, SECOND
 from kisnb.desk.archive import open_journal, put_away, still_counting
 from kisnb.desk.journal import JOURNAL, Journal, read_journal
-from kisnb.events import Accepted, Cancelled, Filled, HaltSet, IntentTaken, SendStarted
+from kisnb.events import (
+    Accepted,
+    AccountOpened,
+    Cancelled,
+    DriftCleared,
+    DriftFound,
+    Filled,
+    HaltSet,
+    IntentTaken,
+    SendStarted,
+    Sent,
+)
 from kisnb.orders import Route
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.desk_core import State
 from kisnb.trading.journal_rows import Row, decode_rows
+from kisnb.trading.state import State
 from tests.trading.desk import NOON, intent, price_of, ref
 
 CODES = ("005930", "000660")
@@ -39,6 +50,7 @@ class Trader:
         if qty > 0:
             self.add(IntentTaken(NOON + n, intent(f"k{n}", agent=agent, code=code, side=side, qty=qty)))
             self.add(SendStarted(NOON + n, f"k{n}", Route(Venue.KRX, OrderKind.LIMIT, "test")))
+            self.add(Sent(NOON + n, f"k{n}", ref(n)))
             self.add(Accepted(NOON + n, f"k{n}", ref(n)))
 
     def fill(self, which: int, qty: int) -> None:
@@ -66,11 +78,12 @@ def counted(state: State) -> dict[str, object]:
         if p.qty
     }
     live = {k: (o.state, o.filled, o.cancelled, o.number) for k, o in state.books.live.items()}
-    return {"held": held, "live": live, "halt": state.halt}
+    cash = None if state.opened is None else state.opened + state.flow
+    return {"held": held, "live": live, "halt": state.halt, "cash": cash, "drifts": state.drifts}
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("bsfc"), st.integers(0, 3), st.integers(1, 12)), max_size=40))
+@given(st.lists(st.tuples(st.sampled_from("bsfcod"), st.integers(0, 3), st.integers(1, 12)), max_size=40))
 def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(steps: list[tuple[str, int, int]]):
     trader = Trader()
     for what, which, qty in steps:
@@ -79,6 +92,11 @@ def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(steps: list[t
             trader.fill(which, qty)
         elif what == "c":
             trader.cancel(which)
+        elif what == "o":
+            trader.add(AccountOpened(NOON, qty * 1_000, ((code, qty, qty * 60_000),)))
+        elif what == "d":
+            fact = DriftFound(NOON, code, "holding", qty, 1) if qty > 6 else DriftCleared(NOON, code, "holding")
+            trader.add(fact)
         else:
             trader.order(agent, code, sell=what == "s")
     trader.add(HaltSet(NOON, "reducing", "test"))
@@ -132,7 +150,7 @@ def test_an_archive_that_was_cut_short_by_a_power_failure_is_finished(tmp_path: 
     open_journal(path, NOON + DAY)[0].close()
     path.rename(tmp_path / f"{JOURNAL}.next")
     journal = Journal(path)
-    assert len(journal.rows()) == 4
+    assert len(journal.rows()) == 5
     journal.close()
 
 
@@ -151,7 +169,7 @@ def test_a_journal_that_somebody_reads_is_archived_another_time(tmp_path: Path):
     journal.close()
     reader.close()
     journal, found = open_journal(path, NOON + DAY)
-    assert len(found) == 4
+    assert len(found) == 5
     journal.close()
 
 
