@@ -190,7 +190,7 @@ class DeskCore:
     def _send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:
         """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
 
-        ``account`` is what KIS said of the account after the order was taken.
+        ``account`` is what KIS said of the account after the order was taken: it is too fresh to wait for books too.
         """
         intent = order.intent
         if self._in_flight(intent) or self._locked(now, intent, account):
@@ -204,7 +204,7 @@ class DeskCore:
             self._revise(now, intent, intent.supersedes)
             return
         books = self.market.of(intent.code)
-        if may_read and not intent.protective and (venues := self.rules.unseen(now, intent, books)):
+        if may_read and account is None and not intent.protective and (venues := self.rules.unseen(now, intent, books)):
             if intent.code not in self._reading:
                 self._reading.add(intent.code)
                 self._then(AskBooks(intent.code, venues))
@@ -345,9 +345,12 @@ class DeskCore:
             phase = sessions.phase(Venue.KRX, now)
             self._then(Publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, str(phase))))
             self._schedule(now)
-            over = any(self.reconciliation.expiry(order) <= now for order in self.state.books.live.values())
+            sent = [order for order in self.state.books.live.values() if order.sent_at]
+            over = any(self.reconciliation.expiry(order) <= now for order in sent)
             if over or (self.reconciliation.linked and self.state.books.live):
                 self.reconciliation.look(now, ended + AFTER_BOUNDARY, "end of a session", account=True)
+            else:
+                self.reconciliation.keep_looking(now)
         self.reconciliation.woke(now)
 
     def _answered(self, now: Ns, answer: Answer) -> None:
