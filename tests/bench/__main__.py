@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.bench import hops, routing
+from tests.bench import desk, hops, routing
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -63,6 +63,7 @@ def main() -> None:
     print("\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of 400")
     for part, (p50, p99) in hops.measure().items():
         print(f"  {part:32s} {p50:8.2f} ms {p99:8.2f} ms")
+    desk.show()
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     await asyncio.sleep(0.5)
     process = psutil.Process()
     before, busy = process.memory_info().rss, process.cpu_times()
-    loop, sent, began = asyncio.get_running_loop(), 0, time.perf_counter()
+    sent, began = 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < SECONDS:
         while sent < passed * TICKS_PER_SECOND:
             now = time.monotonic_ns()
@@ -139,7 +139,6 @@ async def _desk(pipe: Connection, folder: Path) -> None:
             sent += FRAME
             await asyncio.sleep(0)
         await asyncio.sleep(0.0005)
-    del loop
     used = process.cpu_times()
     await asyncio.sleep(1)
     grown = process.memory_info().rss - before
