@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
-import psutil
 
 import kisnb.errors as tree
 from kisnb.desk.address import (
@@ -21,12 +21,15 @@ from kisnb.desk.address import (
     is_up,
     supervisor_lock,
 )
-from kisnb.desk.processes import process_of, wait_until_gone
+from kisnb.desk.processes import process_of, terminate, wait_until_gone
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator
 from kisnb.desk.supervisor import READY_SECONDS, ready_line
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
 from kisnb.paths import state_dir
 from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    import psutil
 
 STOP_SECONDS = 15.0
 
@@ -103,7 +106,7 @@ def stop_desk(mode: Mode) -> bool:
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
         if pid is not None and pid not in told and (process := process_of(pid)) is not None:
             told[pid] = process
-            process.terminate()
+            terminate(process)
         if time.monotonic() > deadline:
             raise DeskBusy(f"the {mode} desk does not stop", by_hand(mode))
         time.sleep(0.02)

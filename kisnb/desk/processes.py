@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ def lives(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+def terminate(process: psutil.Process) -> None:
+    """Ask it to end; nothing when it has ended already."""
+    import psutil
+
+    with suppress(psutil.Error):
+        process.terminate()
 
 
 def wait_until_gone(processes: Iterable[psutil.Process], seconds: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kisnb.desk.processes import lives, process_of, wait_until_gone
+from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
 from kisnb.errors import ConfigError
 from kisnb.paths import private_dir, state_dir, write_private
 
@@ -155,7 +155,7 @@ def stop_simulator() -> bool:
     process = process_of(address.pid)
     if process is None:
         return False
-    process.terminate()
+    terminate(process)
     if not wait_until_gone([process], STOP_SECONDS):
         raise ConfigError("the simulator does not stop", f"end it by hand: kill -9 {address.pid}")
     return True

@@ -24,10 +24,13 @@ from kisnb.events import (
     Denied,
     Depth,
     Event,
+    ExpectedMatch,
     GapFound,
     HaltSet,
     LinkUp,
+    MarketOperation,
     OrderFact,
+    ProgramTrades,
     Quote,
     SpeedSet,
     SubscriptionChanged,
@@ -35,8 +38,10 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
+from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
@@ -49,6 +54,7 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     Command,
     DepthOf,
@@ -62,6 +68,7 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -181,21 +188,41 @@ class Session:
         assert isinstance(reply, Depth)
         return reply
 
+    async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
+        """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
+        that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
+
+        Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won; null for
+        fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
+        """
+        where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
+        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        assert isinstance(reply, RowsAre)
+        return read_ranking(reply.blocks["output"], n)
+
     async def balance(self) -> Account:
         """Cash and holdings as the broker states them, won and shares."""
         reply = await self.ask(AccountNow())
         assert isinstance(reply, AccountIs)
         return reply.account
 
-    async def watch(self, *codes: str) -> None:
-        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway."""
+    async def watch(self, *codes: str, channels: Sequence[Literal["expected", "operation", "programs"]] = ()) -> None:
+        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
+
+        ``channels`` adds expected matches of call auctions, market operation (halts, VI) and program trades, a
+        subscription of the 41 each; the newest stand in ``data.expected``, ``data.operations``, ``data.programs``.
+        """
         self._watch(*codes)
+        self._want([Want(channel, self._code(code), None) for code in codes for channel in channels])
 
     def _watch(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
         wants = [w for code in codes for w in (Want("ticks", self._code(code)), Want("depth", self._code(code), None))]
         if Venue.NXT in self.rules.capabilities.venues:
             wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
+        self._want(wants)
+
+    def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._wants for w in wants):
             self._wants.update(dict.fromkeys(wants))
             self.tell([WatchCodes(tuple(self._wants))])
@@ -578,7 +605,7 @@ class Session:
         if isinstance(event, CommandDropped):
             self._dropped(event, now)
             return
-        if isinstance(event, Tick | Depth):
+        if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
             self.data.add(event)
             if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                 # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
