@@ -169,6 +169,8 @@ class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     key: str
     route: Route
+    after: int = 0
+    """The highest order number that was known: the number of this order is higher."""
 
 
 class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -183,6 +185,21 @@ class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     key: str
     text: str
+
+
+class Resolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """What became of an order whose answer was lost, and how we know: it has a number, or it was never sent (None)."""
+
+    key: str
+    ref: OrderRef | None
+    evidence: str
+
+
+class ExternalFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS lists an order that this desk did not send: from the phone, or by another program."""
+
+    intent: Intent
+    ref: OrderRef
 
 
 class Accepted(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -209,6 +226,8 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
     fee: int
     tax: int
     venue: Venue
+    stamp: Ns = 0
+    """The exchange's time as the notice gave it; 0: no notice told of it, KIS's list of the day did."""
 
 
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -231,6 +250,17 @@ class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     key: str
     qty: int
+    number: int = 0
+    """Order number of the cancel; 0: no notice told of it, KIS's list of the day did."""
+
+
+class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """So many shares of an order live on as the order ``by``, under its number."""
+
+    key: str
+    qty: int
+    by: str
+    number: int
 
 
 class Expired(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -252,6 +282,48 @@ class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     intent: Intent
     same: bool
+
+
+class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The time in which an order of unknown fate could come to light is over: a person decides.
+
+    ``candidates`` are the numbers in KIS's list that it could be.
+    """
+
+    key: str
+    candidates: tuple[int, ...]
+    text: str
+
+
+class DecisionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """What a person decided about an order of unknown fate contradicts what KIS says."""
+
+    key: str
+    text: str
+
+
+class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS's figure and ours differ: shares of an order (by its key) or of a holding (by its code), or cash in won."""
+
+    subject: str
+    what: Literal["filled", "cancelled", "holding", "cash"]
+    ours: int
+    theirs: int
+
+
+class DriftCleared(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The two figures are the same again."""
+
+    subject: str
+    what: Literal["filled", "cancelled", "holding", "cash"]
+
+
+class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """What the account held that no order of the journal explains: ``cash`` in won (D+2), shares with their cost."""
+
+    cash: int
+    holdings: tuple[tuple[str, int, int], ...]
+    """(code, shares, purchase amount in won)."""
 
 
 # Facts of connections and sessions
@@ -333,15 +405,21 @@ OrderFact: TypeAlias = (
     | SendStarted
     | Sent
     | SendUnknown
+    | Resolved
+    | ExternalFound
     | Accepted
     | Rejected
     | Filled
     | CancelStarted
     | CancelRefused
     | Cancelled
+    | Revised
     | Expired
 )
+AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
-DeskFact: TypeAlias = IntentRepeated | HaltSet | PhaseChanged | ClockMoved | SpeedSet | Trouble
-Event: TypeAlias = OrderFact | MarketFact | LinkFact | DeskFact | Bar
+DeskFact: TypeAlias = (
+    IntentRepeated | HaltSet | Unresolved | DecisionRefused | PhaseChanged | ClockMoved | SpeedSet | Trouble
+)
+Event: TypeAlias = OrderFact | AccountFact | MarketFact | LinkFact | DeskFact | Bar

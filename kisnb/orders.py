@@ -3,15 +3,20 @@
 An order is the fold of the facts about it (``kisnb.events``). Desk, notebook and back-tester fold the same
 facts with the same function, so they cannot disagree about an order.
 
-    NEW ──► DENIED                       refused by us, nothing left
-     └────► SENDING ──► SENT ──► ACCEPTED ──► FILLED
-               │          │         ├───────► CANCELLED
-               │          │         └───────► EXPIRED
-               ├──► UNKNOWN ──► SENT | ACCEPTED | FILLED | CANCELLED | REJECTED (with evidence)
-               └──► REJECTED ◄── SENT
+    NEW ──► DENIED                                 refused by us, nothing left
+     ├────► ACCEPTED                               found in KIS's list: placed from elsewhere
+     └────► SENDING ──► REJECTED                   refused by KIS
+               │  └──► UNKNOWN ──► REJECTED        it was never sent: the list of the day, or a person, says so
+               │          │
+               ▼          ▼  one row of the list is it: adopted
+              SENT ◄──────┘
+               ├──► REJECTED                       refused by the exchange
+               ├──► ACCEPTED ──► FILLED | CANCELLED | EXPIRED
+               └──► FILLED | CANCELLED | EXPIRED   its acceptance was never told
 
-A notice may overtake the reply, so SENDING may go straight to ACCEPTED or FILLED, and a reply that comes after
-its own fill changes nothing but the order number.
+A notice may overtake the reply: it waits under its order number until the reply, or KIS's list, says whose it is.
+The end of an order does not depend on the order in which it was told: FILLED when every share was, EXPIRED when some
+ended with the session, else CANCELLED.
 """
 
 from __future__ import annotations
@@ -98,6 +103,13 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     cancelled: int
     rejected: int
     t: Ns
+    value: int
+    """Sum of price × shares of the fills, won."""
+
+    @property
+    def gone(self) -> int:
+        """Shares that neither traded nor stand in the market any more."""
+        return self.qty - self.filled - self.leaves
 
 
 class OrderPage(msgspec.Struct, frozen=True):
@@ -168,19 +180,19 @@ class OrderState(StrEnum):
 
 
 _S = OrderState
+_ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    _S.NEW: frozenset({_S.DENIED, _S.SENDING}),
-    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.ACCEPTED, _S.FILLED, _S.CANCELLED}),
-    _S.UNKNOWN: frozenset({_S.SENT, _S.ACCEPTED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED}),
-    _S.SENT: frozenset({_S.ACCEPTED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED, _S.UNKNOWN}),
-    _S.ACCEPTED: frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED}),
+    _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
+    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED}),
+    _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED}),
+    _S.SENT: _ENDS | {_S.ACCEPTED, _S.REJECTED},
+    _S.ACCEPTED: _ENDS,
     _S.DENIED: frozenset(),
     _S.REJECTED: frozenset(),
     _S.FILLED: frozenset(),
-    _S.CANCELLED: frozenset({_S.FILLED}),
-    _S.EXPIRED: frozenset({_S.FILLED}),
+    _S.CANCELLED: frozenset(),
+    _S.EXPIRED: frozenset(),
 }
-"""CANCELLED and EXPIRED may still turn FILLED: a fill can be reported after the cancel that it raced."""
 
 PENDING = frozenset({_S.NEW, _S.SENDING, _S.UNKNOWN, _S.SENT})
 OPEN = PENDING | {_S.ACCEPTED}
@@ -196,6 +208,8 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     fee: int
     tax: int
     venue: Venue
+    stamp: Ns = 0
+    """The exchange's time as its notice gave it, whole seconds; 0: taken from KIS's list of the day's orders."""
 
 
 class Order:
@@ -205,15 +219,21 @@ class Order:
     """
 
     __slots__ = (
+        "after",
         "cancel_asked",
         "cancelled",
+        "cancels",
+        "expired",
         "fills",
         "intent",
+        "listed",
         "log",
         "msg_cd",
         "ref",
         "repeats",
+        "revised_by",
         "route",
+        "sent_at",
         "state",
         "t",
         "text",
@@ -225,7 +245,19 @@ class Order:
         self.state = OrderState.NEW
         self.route: Route | None = None
         self.ref: OrderRef | None = None
+        self.sent_at: Ns = 0
+        """When its POST began; 0 before."""
+        self.after = 0
+        """The highest order number that was known then: its own is higher."""
         self.cancelled = 0
+        """Shares taken out, expired and moved to a revising order ones included."""
+        self.expired = 0
+        self.cancels: set[int] = set()
+        """Numbers of the cancels and revises that were booked."""
+        self.listed = False
+        """A figure came from KIS's list: from then on only the list's totals are booked."""
+        self.revised_by: list[str] = []
+        """Keys of the orders that took shares of this one over, oldest first."""
         self.cancel_asked = False
         self.fills: list[Fill] = []
         self.msg_cd = ""

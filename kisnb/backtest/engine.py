@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
-from kisnb.events import ClockMoved, Event, Notice, Tick
+from kisnb.events import ClockMoved, Event, Notice, OrderFact, Tick
 from kisnb.kis.recorded_tape import recorded_ticks
 from kisnb.market.instruments import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
@@ -33,15 +33,17 @@ from kisnb.trading.commands import (
     Idle,
     Persist,
     Publish,
+    Revise,
     Send,
     WakeAt,
     WatchCodes,
     Woke,
 )
-from kisnb.trading.desk_core import DeskCore, State, day_number
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.order_book import Books, OrderBook, day_number
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 
 CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
 
@@ -74,8 +76,13 @@ class Resting:
         self._last = 0
 
     def enter(self, intent: Intent) -> int:
+        number = self.next_number()
+        self._orders[number] = (intent, intent.qty)
+        return number
+
+    def next_number(self) -> int:
+        """Orders and cancels are numbered together."""
         self._last += 1
-        self._orders[self._last] = (intent, intent.qty)
         return self._last
 
     def cancel(self, number: int, qty: int | None) -> int:
@@ -163,12 +170,12 @@ class Engine:
                     heapq.heappush(self._wakes, t)
                 case AskBooks(code=code):
                     self._run(self.core.step(self.now, BooksRead(code, ())))
-                case Ask():
-                    raise AssertionError("a recorded day ends before its orders are asked for")
+                case Ask() | Revise():
+                    raise AssertionError(f"the recorded day cannot play {effect}")
 
     def _publish(self, event: Event) -> None:
-        if not isinstance(event, Tick) and (hasattr(event, "key") or hasattr(event, "intent")):
-            self.books.apply(event)  # type: ignore[arg-type]
+        if isinstance(event, OrderFact):
+            self.books.apply(event)
         self._out += self.runner.deliver(event, self.now)
 
     def _enter(self, intent: Intent, route: Route) -> None:
@@ -182,10 +189,12 @@ class Engine:
         reply = SendReply(key, "sent", ref) if out else SendReply(key, "rejected", text="nothing left to cancel")
         self._run(self.core.step(self.now, CancelReply(reply)))
         if out:
-            self._say(self._notice("cancelled", ref.number, self.core.state.books.orders[key].intent, out, 0))
+            intent = self.core.state.books.orders[key].intent
+            self._say(self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number))
 
-    def _notice(self, kind: str, number: int, intent: Intent, qty: int, price: int) -> Notice:
-        return Notice(self.now, kind, number, 0, intent.code, intent.side, qty, price, "", Venue.KRX)  # type: ignore[arg-type]
+    def _notice(self, kind: str, number: int, intent: Intent, qty: int, price: int, original: int = 0) -> Notice:
+        code, side = intent.code, intent.side
+        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)  # type: ignore[arg-type]
 
 
 def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = None) -> Result:

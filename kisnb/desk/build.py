@@ -39,10 +39,11 @@ from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
-from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.journal_rows import RouteDecided
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""

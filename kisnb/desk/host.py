@@ -22,18 +22,16 @@ from kisnb.trading.commands import (
     AskBooks,
     BooksRead,
     Cancel,
-    CancelOrder,
     CancelReply,
     Effect,
     Persist,
     Publish,
+    Revise,
     Send,
-    SetHalt,
-    Submit,
     WakeAt,
     Woke,
 )
-from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.desk_core import DeskCore, Said
 
 SETTLE_SECONDS = 5.0
 SETTLE_LOOK = 0.002
@@ -81,9 +79,7 @@ class DeskHost:
     def start(self) -> None:
         self._run(self.core.start(self.clock.now()))
 
-    def say(
-        self, said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | BooksRead | Woke
-    ) -> None:
+    def say(self, said: Said) -> None:
         if not self._broken:
             self._run(self.core.step(self.clock.now(), said))
 
@@ -135,7 +131,7 @@ class DeskHost:
                 case Persist(rows=rows):
                     if not self._kept(rows):
                         return
-                case Send():
+                case Send() | Revise():
                     self.call(self._send(effect))
                 case Cancel():
                     self.call(self._cancel(effect))
@@ -167,16 +163,20 @@ class DeskHost:
     async def _woke(self, t: Ns) -> None:
         await self.clock.sleep_until(t)
         self._wakes.discard(t)
-        self.say(Woke())
+        self.say(Woke(t))
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send | Revise) -> None:
+        intent = send.intent
         try:
-            reply = await self.broker.submit(send.intent, send.route)
+            if isinstance(send, Send):
+                reply = await self.broker.submit(intent, send.route)
+            else:
+                reply = await self.broker.revise(intent.key, send.ref, intent.qty, intent.price or 0)
         except (OrderDenied, TokenError, ConfigError) as e:
             # Raised before the first byte of the order: nothing was sent.
-            reply = SendReply(send.intent.key, "rejected", text=str(e))
+            reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
-            reply = SendReply(send.intent.key, "unknown", text=f"{type(e).__name__}: {e}")
+            reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
         self.say(reply)
 
     async def _cancel(self, cancel: Cancel) -> None:
@@ -198,8 +198,14 @@ class DeskHost:
         self.say(BooksRead(code, await self.read_books(code, venues)))
 
     async def _ask(self, ask: Ask) -> None:
+        account, page = None, None
         try:
+            if ask.question.account:
+                account = await self.broker.account()
             page = await self.broker.day_orders(ask.question.day)
-        except KisError:
-            page = None
-        self.say(Answer(ask.question, page if page is not None and page.complete else None))
+        except Exception as e:
+            # An Ask always ends, or the core would wait for it.
+            if not isinstance(e, KisError):
+                self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
+        whole = page if page is not None and page.complete else None
+        self.say(Answer(ask.question, whole, account if account is not None and account.complete else None))

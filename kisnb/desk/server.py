@@ -48,6 +48,8 @@ from kisnb.trading.commands import (
     Query,
     QuoteOf,
     Reply,
+    ResolveOrder,
+    ReviseOrder,
     RouteOf,
     RoutesAre,
     RoutesOf,
@@ -217,7 +219,7 @@ class DeskServer:
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:
-            case Submit() | CancelOrder() | SetHalt():
+            case Submit() | CancelOrder() | ReviseOrder() | ResolveOrder() | SetHalt():
                 self.host.say(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants

@@ -130,7 +130,7 @@ def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
         "ord_tmd": hhmmss(order.t),
         "tot_ccld_qty": order.filled,
         "avg_prvs": order.average,
-        "tot_ccld_amt": order.filled * order.average,
+        "tot_ccld_amt": order.value,
         "cncl_yn": bool(order.cancelled),
         "cnc_cfrm_qty": order.cancelled,
         "rmn_qty": order.leaves,
@@ -144,7 +144,7 @@ def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
 def order_totals(orders: list[OrderRow]) -> dict[str, object]:
     """``output2`` of inquire-daily-ccld."""
     filled = sum(o.filled for o in orders)
-    value = sum(o.filled * o.average for o in orders)
+    value = sum(o.value for o in orders)
     return {
         "tot_ord_qty": sum(o.qty for o in orders),
         "tot_ccld_qty": filled,
@@ -172,4 +172,5 @@ def read_order(row: Mapping[str, str]) -> OrderRow:
         whole(row, "cnc_cfrm_qty"),
         whole(row, "rjct_qty"),
         moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
+        whole(row, "tot_ccld_amt"),
     )

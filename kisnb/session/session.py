@@ -14,6 +14,7 @@ import msgspec
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
 from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen
 from kisnb.events import (
+    AccountOpened,
     ClockMoved,
     Depth,
     Event,
@@ -56,10 +57,11 @@ from kisnb.trading.commands import (
     Submit,
     WatchCodes,
 )
-from kisnb.trading.desk_core import State, same_wish
+from kisnb.trading.desk_core import same_wish
 from kisnb.trading.desk_port import Desk, Snapshot
 from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.risk import Rules
+from kisnb.trading.state import State
 
 if TYPE_CHECKING:
     import polars as pl
@@ -456,6 +458,8 @@ class Session:
                     return
             case HaltSet(state=state):
                 self.halt_state = state
+            case AccountOpened():
+                self.books.opened(event)
             case SpeedSet(t=t, speed=speed):
                 assert isinstance(self._clock, SimulatedClock)
                 self._clock.set(t, speed)

@@ -166,11 +166,13 @@ class Account:
         return order
 
     def fill(self, number: int, qty: int, price: int) -> AccountOrder:
-        """Book an execution: shares, cash, fee and tax."""
+        """Book an execution: shares, cash, and what it adds to the fee and tax of its order."""
         order = self._live[number]
         value = qty * price
+        before, after = order.value, order.value + value
+        kind, board = order.item.kind, order.item.board
         position = self.positions.setdefault(order.item.code, Position(order.item))
-        self.fees += self._costs.fee(value, Venue.KRX, order.item.kind)
+        self.fees += self._costs.fee(after, Venue.KRX, kind) - self._costs.fee(before, Venue.KRX, kind)
         if order.side is Side.BUY:
             self.buy_value += value
             position.qty += qty
@@ -178,7 +180,8 @@ class Account:
             position.bought += qty
         else:
             self.sell_value += value
-            self.taxes += self._costs.tax(value, self.day, order.item.kind, order.item.board)
+            tax = self._costs.tax(after, self.day, kind, board) - self._costs.tax(before, self.day, kind, board)
+            self.taxes += tax
             position.cost -= position.cost * qty // position.qty
             position.qty -= qty
             position.sold += qty

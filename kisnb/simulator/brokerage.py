@@ -194,9 +194,7 @@ class Brokerage:
         """Newest first, requests to cancel included."""
         wanted = [order for order in reversed(self.account.orders.values()) if self._asked_for(order, params)]
         orders, next_row = _page(wanted, first, self._persona.orders_page)
-        rows: list[dict[str, object]] = [
-            order_row(self._row(o), o.item.name) | {"tot_ccld_amt": o.value} for o in orders
-        ]
+        rows = [order_row(self._row(o), o.item.name) for o in orders]
         return Page({"output1": rows, "output2": order_totals([self._row(o) for o in wanted])}, next_row)
 
     def statement(self) -> Statement:
@@ -235,6 +233,7 @@ class Brokerage:
             order.cancelled,
             0,
             order.t,
+            order.value,
         )
 
     def _asked_for(self, order: AccountOrder, params: Mapping[str, str]) -> bool:

@@ -40,6 +40,10 @@ class Broker(Protocol):
         """One POST, never repeated; a lost answer returns ``unknown``."""
         ...
 
+    async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
+        """Move ``qty`` shares to ``price``; one POST, never repeated. The reply has their new number."""
+        ...
+
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
         """Cancel ``qty`` shares, None for all leaves."""
         ...

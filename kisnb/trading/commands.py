@@ -33,6 +33,27 @@ class CancelOrder(Said, frozen=True, tag=True, array_like=True):
 
     key: str
     qty: int | None = None
+    kill_switch: bool = False
+    """Orders from elsewhere are cancelled by the kill switch alone."""
+
+
+class ReviseOrder(Said, frozen=True, tag=True, array_like=True):
+    """Move shares of an open order to another price: ``intent`` is the order that they become, with its own key.
+
+    ``intent.supersedes`` names the order; agent, code and side are its. The shares go to the end of the queue.
+    """
+
+    intent: Intent
+
+
+class ResolveOrder(Said, frozen=True, tag=True, array_like=True):
+    """A person's decision about an order of unknown fate: it is the order ``adopt``, or (None) it was never sent.
+
+    Refused with DecisionRefused while what KIS lists contradicts it.
+    """
+
+    key: str
+    adopt: int | None = None
 
 
 class SetHalt(Said, frozen=True, tag=True, array_like=True):
@@ -66,7 +87,7 @@ class FastForward(Said, frozen=True, tag=True, array_like=True):
     on: bool
 
 
-Command: TypeAlias = Submit | CancelOrder | SetHalt | WatchCodes | Idle | FastForward
+Command: TypeAlias = Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | WatchCodes | Idle | FastForward
 
 
 # Queries: each has one answer
@@ -161,18 +182,26 @@ class Answer(msgspec.Struct, frozen=True):
 
     question: Question
     page: OrderPage | None
-    """None when KIS did not answer."""
+    """None when KIS did not list everything."""
+    account: Account | None = None
+    """None when it was not asked for, or KIS did not state everything."""
 
 
 class Woke(msgspec.Struct, frozen=True):
-    """A moment that the core asked to be woken at has come."""
+    """The moment ``t`` that the core asked to be woken at has come; on a clock that was set back it has not."""
+
+    t: Ns = 0
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the core asks the broker: the orders of a day, and why."""
+    """What the core asks the broker: the orders of a day, and why.
+
+    With ``account`` the account too, read before the orders: a trade that it holds then stands in the list as well.
+    """
 
     day: date
     why: str
+    account: bool = False
 
 
 # Effects: run strictly in order
@@ -197,6 +226,13 @@ class Cancel(msgspec.Struct, frozen=True):
     key: str
     ref: OrderRef
     qty: int | None
+
+
+class Revise(msgspec.Struct, frozen=True):
+    """Start one POST that moves ``intent.qty`` shares of the order ``ref`` to ``intent.price``; ends as a Send does."""
+
+    intent: Intent
+    ref: OrderRef
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -237,4 +273,4 @@ class CancelReply(msgspec.Struct, frozen=True):
     reply: SendReply
 
 
-Effect: TypeAlias = Persist | Send | Cancel | Ask | AskBooks | Publish | WakeAt
+Effect: TypeAlias = Persist | Send | Revise | Cancel | Ask | AskBooks | Publish | WakeAt

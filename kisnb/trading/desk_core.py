@@ -8,25 +8,22 @@ again when its turn comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
+from typing import TypeAlias
 
 import msgspec
 
-from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
+from kisnb.clock import Ns, kst, kst_day
 from kisnb.events import (
-    Accepted,
-    Cancelled,
     CancelRefused,
     CancelStarted,
     Denied,
     Depth,
     Event,
-    Expired,
-    Filled,
     HaltSet,
     IntentRepeated,
     IntentTaken,
+    LinkUp,
     Notice,
     PhaseChanged,
     Rejected,
@@ -36,14 +33,12 @@ from kisnb.events import (
     Tick,
     Trouble,
 )
-from kisnb.market import sessions
+from kisnb.market import order_rules, sessions
 from kisnb.market.router import Refused
-from kisnb.market.routing_evidence import EvidenceLog
-from kisnb.orders import Intent, Order, OrderPage, OrderRef, OrderState, SendReply
-from kisnb.terms import Venue
+from kisnb.orders import Account, Intent, Order, OrderState, Route, SendReply
+from kisnb.terms import Side, Venue
 from kisnb.trading.commands import (
     Answer,
-    Ask,
     AskBooks,
     BooksRead,
     Cancel,
@@ -52,7 +47,9 @@ from kisnb.trading.commands import (
     Effect,
     Persist,
     Publish,
-    Question,
+    ResolveOrder,
+    Revise,
+    ReviseOrder,
     Send,
     SetHalt,
     Submit,
@@ -61,42 +58,26 @@ from kisnb.trading.commands import (
 )
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
-from kisnb.trading.order_book import Books
-from kisnb.trading.risk import Gate, Limits, Rules
+from kisnb.trading.notice_intake import NoticeIntake
+from kisnb.trading.order_book import EXTERNAL, Books, day_number
+from kisnb.trading.reconciliation import AFTER_BOUNDARY, Reconciliation
+from kisnb.trading.risk import Gate, Limits, No, Rules
+from kisnb.trading.state import State
 
-EXPIRY_GRACE: Ns = 2 * SECOND
-"""How long after the close the day's orders are asked for, so that the last notices are in."""
-
-
-class State:
-    """What the journal says: the books, notices whose order is not known yet, routing decisions, the trading state."""
-
-    def __init__(self) -> None:
-        self.books = Books()
-        self.routes = EvidenceLog()
-        """The newest decisions; all of them stand in the journal."""
-        self.early: dict[int, list[Notice]] = {}
-        self.halt: str = "active"
-
-    def apply(self, row: Row) -> None:
-        match row:
-            case Notice():
-                self.early.setdefault(row.original or row.number, []).append(row)
-            case HaltSet():
-                self.halt = row.state
-            case RouteDecided():
-                self.routes.add(row.evidence)
-            case _:
-                self.books.apply(row)
-                if isinstance(row, Sent | Accepted):
-                    self.early.pop(row.ref.number, None)
-
-    @classmethod
-    def fold(cls, rows: Iterable[Row]) -> State:
-        state = cls()
-        for row in rows:
-            state.apply(row)
-        return state
+Said: TypeAlias = (
+    Submit
+    | CancelOrder
+    | ReviseOrder
+    | ResolveOrder
+    | SetHalt
+    | Event
+    | SendReply
+    | CancelReply
+    | Answer
+    | BooksRead
+    | Woke
+)
+"""All that a core can be told."""
 
 
 class DeskCore:
@@ -112,6 +93,8 @@ class DeskCore:
         self._rows: list[Row] = []
         self._effects: list[Effect] = []
         self._boundary: Ns = 0
+        self.reconciliation = Reconciliation(rules, state, self._row, self._then)
+        self._notices = NoticeIntake(rules, state, self.reconciliation, self._row, self._tell)
 
     def start(self, now: Ns) -> list[Effect]:
         """After the fold: what was in the air when the desk stopped is named, and the day's clock is set."""
@@ -124,39 +107,50 @@ class DeskCore:
                 # Whether it reached KIS nobody knows; to cancel again does no harm.
                 self._row(CancelRefused(now, order.key, "", "the desk stopped while it was being sent; cancel again"))
         self._schedule(now)
+        if self.state.books.live:
+            self.reconciliation.look(now, now, "restart", account=True)
         return self._done()
 
-    def step(
-        self,
-        now: Ns,
-        said: Submit | CancelOrder | SetHalt | Event | SendReply | CancelReply | Answer | BooksRead | Woke,
-    ) -> list[Effect]:
+    def step(self, now: Ns, said: Said) -> list[Effect]:
         """One step; the effects are to be run in order."""
         match said:
             case Tick() | Depth():
                 self.market.add(said)
                 return [Publish(said)]
-            case Submit(intent=intent):
-                self._submit(now, intent)
+            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | SetHalt():
+                self._obey(now, said)
             case SendReply():
                 self._replied(now, said)
             case Notice():
-                self._noticed(now, said)
-            case CancelOrder(key=key, qty=qty):
-                self._cancel(now, key, qty)
+                self._notices.take(now, said)
             case CancelReply(reply=reply):
                 self._cancel_replied(now, reply)
-            case SetHalt(state=state, reason=reason):
-                self._row(HaltSet(now, state, reason))
+            case Woke(t=t) if now < t:
+                self._then(WakeAt(t))
             case Woke():
                 self._woke(now)
-            case Answer(question=question, page=page):
-                self._answered(now, question, page)
+            case Answer():
+                self._answered(now, said)
             case BooksRead():
                 self._books_read(now, said)
+            case LinkUp():
+                self._then(Publish(said))
+                self.reconciliation.linked = True
+                self.reconciliation.look(now, now, "link", account=True)
             case _:
                 self._effects.append(Publish(said))
         return self._done()
+
+    def _obey(self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | SetHalt) -> None:
+        match command:
+            case Submit(intent=intent) | ReviseOrder(intent=intent):
+                self._submit(now, intent)
+            case CancelOrder(key=key, qty=qty, kill_switch=kill_switch):
+                self._cancel(now, key, qty, kill_switch=kill_switch)
+            case ResolveOrder():
+                self.reconciliation.decide(now, command)
+            case SetHalt(state=state, reason=reason):
+                self._row(HaltSet(now, state, reason))
 
     # rows and effects
 
@@ -174,6 +168,9 @@ class DeskCore:
         self._flush()
         self._effects.append(effect)
 
+    def _tell(self, event: Event) -> None:
+        self._then(Publish(event))
+
     def _done(self) -> list[Effect]:
         self._flush()
         effects, self._effects = self._effects, []
@@ -190,15 +187,21 @@ class DeskCore:
         self._row(IntentTaken(now, intent))
         self._send(now, self.state.books.orders[intent.key])
 
-    def _send(self, now: Ns, order: Order, *, may_read: bool = True) -> None:
-        """Check, route and send; an order whose venues show no book waits for a question, unless it protects."""
+    def _send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:
+        """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
+
+        ``account`` is what KIS said of the account after the order was taken.
+        """
         intent = order.intent
-        if self._in_flight(intent):
+        if self._in_flight(intent) or self._locked(now, intent, account):
             return
         held = self.state.books.account.position(intent.code).qty
         no = self.gate.check(now, intent, self.state.halt, held)
         if no is not None:
             self._row(Denied(now, intent.key, no.reason, no.cure))
+            return
+        if intent.supersedes is not None:
+            self._revise(now, intent, intent.supersedes)
             return
         books = self.market.of(intent.code)
         if may_read and not intent.protective and (venues := self.rules.unseen(now, intent, books)):
@@ -218,8 +221,43 @@ class DeskCore:
         if no is not None:
             self._row(Denied(now, intent.key, no.reason, no.cure))
             return
-        self._row(SendStarted(now, intent.key, routed.plain))
+        self._start(now, intent, routed.plain)
         self._then(Send(intent, routed.plain))
+
+    def _start(self, now: Ns, intent: Intent, route: Route) -> None:
+        self._row(SendStarted(now, intent.key, route, self.state.highest.get(day_number(now), 0)))
+        self.reconciliation.keep_looking(now)
+
+    def _locked(self, now: Ns, intent: Intent, account: Account | None) -> bool:
+        """An order of unknown fate locks buys of its stock; a sell goes up to what KIS confirms as sellable."""
+        unknown = self.reconciliation.unresolved_in(intent.code)
+        if unknown is None:
+            return False
+        if intent.side is Side.BUY:
+            why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
+            self._row(Denied(now, intent.key, why, "wait until it is resolved, or decide it"))
+            return True
+        if account is None:
+            self.reconciliation.look(now, now, "sellable", account=True)
+            return True
+        sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
+        if intent.qty > sellable:
+            why = f"KIS confirms {sellable:,} shares to sell while the fate of {unknown.intent.text} is unknown"
+            self._row(Denied(now, intent.key, why, f"sell {sellable:,}" if sellable else "wait until it is resolved"))
+        return intent.qty > sellable
+
+    def _revise(self, now: Ns, intent: Intent, old_key: str) -> None:
+        old = self.state.books.orders.get(old_key)
+        no = why_not_revised(self.state.books, old, intent)
+        item = self.rules.instrument(intent.code)
+        if no is None and old is not None and old.ref is not None and item is not None:
+            verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
+            no = None if verdict else No(verdict.why_not, verdict.cure)
+            if no is None:
+                self._start(now, intent, Route(old.ref.venue, intent.kind, _loses(old, intent)))
+                self._then(Revise(intent, old.ref))
+        if no is not None:
+            self._row(Denied(now, intent.key, no.reason, no.cure))
 
     def _books_read(self, now: Ns, read: BooksRead) -> None:
         self._reading.discard(read.code)
@@ -238,14 +276,15 @@ class DeskCore:
     def _replied(self, now: Ns, reply: SendReply) -> None:
         order = self.state.books.orders[reply.key]
         if reply.outcome == "sent" and reply.ref is not None:
-            early = self.state.early.get(reply.ref.number, [])
+            early = self.state.early.get((reply.ref.day, reply.ref.number), [])
             self._row(Sent(now, reply.key, reply.ref))
             for notice in early:
-                self._noticed(now, notice)
+                self._notices.take(now, notice)
         elif reply.outcome == "rejected":
             self._row(Rejected(now, reply.key, reply.msg_cd, reply.text))
         else:
             self._row(SendUnknown(now, reply.key, reply.text))
+            self.reconciliation.look(now, now, "unknown")
         if order.cancel_asked and order.is_open:
             self._cancel_at_last(now, order)
         self._next(now, order.intent)
@@ -264,46 +303,14 @@ class DeskCore:
                 if self._in_flight(ended):
                     return
 
-    def _noticed(self, now: Ns, notice: Notice) -> None:
-        order = self.state.books.by_number(day_number(notice.t), notice.original or notice.number)
-        if order is None:
-            self._row(notice)
-            return
-        if order.is_ended and notice.kind in ("cancelled", "refused"):
-            self._trouble(now, f"notice {notice.kind} of order {notice.number}, which is {order.state}")
-            return
-        # A cancel goes where the order went: a notice names the venue that executes, which SOR chose.
-        venue = order.route.venue if order.route else notice.venue
-        ref = OrderRef(day_number(notice.t), notice.branch, notice.number, venue)
-        match notice.kind:
-            case "accepted":
-                self._row(Accepted(now, order.key, ref))
-            case "filled":
-                self._fill(now, order, notice)
-            case "cancelled":
-                self._row(Cancelled(now, order.key, min(notice.qty, order.leaves)))
-            case "refused" if notice.original:
-                self._row(CancelRefused(now, order.key, "", "the exchange refused the cancel"))
-            case "refused" if order.state is not OrderState.ACCEPTED:
-                self._row(Rejected(now, order.key, "", "the exchange refused the order"))
-            case _:
-                self._trouble(now, f"notice {notice.kind} of order {notice.number} changes nothing here")
-
-    def _fill(self, now: Ns, order: Order, notice: Notice) -> None:
-        if notice.qty > order.leaves or order.state is OrderState.REJECTED:
-            self._trouble(
-                now,
-                f"order {notice.number} is {order.state}, {order.leaves} left: a fill of {notice.qty} cannot be",
-            )
-            return
-        fee, tax = self.rules.fee_and_tax(now, order.code, order.side, notice.qty * notice.price, notice.venue)
-        self._row(Filled(now, order.key, notice.qty, notice.price, fee, tax, notice.venue))
-
-    def _cancel(self, now: Ns, key: str, qty: int | None) -> None:
+    def _cancel(self, now: Ns, key: str, qty: int | None, *, kill_switch: bool) -> None:
         order = self.state.books.orders.get(key)
         if order is None or not order.is_open:
             what = "no order" if order is None else f"the order is {order.state}"
             self._then(Publish(Trouble(now, f"nothing to cancel: {what} ({key})")))
+        elif order.intent.agent == EXTERNAL and not kill_switch:
+            why = "it was not placed from here: only the kill switch cancels it"
+            self._row(CancelRefused(now, key, "", why))
         elif order.state is OrderState.NEW:
             self._row(Denied(now, key, "it was cancelled before it was sent", "order again if it is still wanted"))
         elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
@@ -315,41 +322,40 @@ class DeskCore:
 
     def _cancel_replied(self, now: Ns, reply: SendReply) -> None:
         order = self.state.books.orders[reply.key]
-        if reply.outcome != "sent" and order.is_open:
-            text = reply.text or "no answer came; the order may or may not be cancelled"
-            self._row(CancelRefused(now, reply.key, reply.msg_cd, text))
+        if not order.is_open:
+            return
+        if reply.outcome == "sent":
+            self.reconciliation.cancel_taken(now, reply.key)
+            return
+        text = reply.text or "no answer came; the order may or may not be cancelled"
+        self._row(CancelRefused(now, reply.key, reply.msg_cd, text))
+        self.reconciliation.look(now, now, "cancel refused")
 
     # the day
 
     def _schedule(self, now: Ns) -> None:
-        self._boundary = next((t for t in self._moments(now) if t > now), kst(kst_day(now) + timedelta(days=1), 0))
+        self._boundary = next(
+            (t for t in sessions.boundaries(kst_day(now)) if t > now), kst(kst_day(now) + timedelta(days=1), 0)
+        )
         self._then(WakeAt(self._boundary))
-
-    def _moments(self, now: Ns) -> tuple[Ns, ...]:
-        day = kst_day(now)
-        bounds = sessions.boundaries(day)
-        return tuple(sorted({*bounds, sessions.regular_close(day) + EXPIRY_GRACE})) if bounds else ()
 
     def _woke(self, now: Ns) -> None:
         if now >= self._boundary:
+            ended = self._boundary
             phase = sessions.phase(Venue.KRX, now)
             self._then(Publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, str(phase))))
             self._schedule(now)
-        if now >= sessions.regular_close(kst_day(now)) + EXPIRY_GRACE and self.state.books.live:
-            self._then(Ask(Question(kst_day(now), "expiry")))
+            over = any(self.reconciliation.expiry(order) <= now for order in self.state.books.live.values())
+            if over or (self.reconciliation.linked and self.state.books.live):
+                self.reconciliation.look(now, ended + AFTER_BOUNDARY, "end of a session", account=True)
+        self.reconciliation.woke(now)
 
-    def _answered(self, now: Ns, question: Question, page: OrderPage | None) -> None:
-        if page is None:
-            self._trouble(now, f"KIS did not list the orders of {question.day}; open orders stay as they are")
-            return
-        rows = {r.ref.number: r for r in page.rows}
+    def _answered(self, now: Ns, answer: Answer) -> None:
+        account = self.reconciliation.answered(now, answer)
         for order in list(self.state.books.live.values()):
-            row = rows.get(order.number or 0)
-            if row is not None and not row.leaves and order.leaves and row.filled == order.filled:
-                self._row(Expired(now, order.key, order.leaves))
-
-    def _trouble(self, now: Ns, text: str) -> None:
-        self._then(Publish(Trouble(now, f"{clock_text(now)} {text}")))
+            if order.state is OrderState.NEW:
+                self._send(now, order, account=account)
+        self.reconciliation.woke(now)
 
 
 def same_wish(a: Intent, b: Intent) -> bool:
@@ -357,7 +363,25 @@ def same_wish(a: Intent, b: Intent) -> bool:
     return msgspec.structs.replace(a, key="") == msgspec.structs.replace(b, key="")
 
 
-def day_number(t: Ns) -> int:
-    """The Korean date of a moment as YYYYMMDD."""
-    day = kst_day(t)
-    return day.year * 10_000 + day.month * 100 + day.day
+def why_not_revised(books: Books, old: Order | None, intent: Intent) -> No | None:
+    """Why an order cannot be revised so; None when it can."""
+    if old is None or old.ref is None or not old.is_open:
+        what = "no order has this key" if old is None else f"the order is {old.state}"
+        return No(f"nothing to revise: {what} ({intent.supersedes})", "order anew if it is still wanted")
+    if old.intent.agent == EXTERNAL:
+        return No("the order was not placed from here", "revise it where it was placed")
+    if (intent.code, intent.side) != (old.code, old.side) or not intent.kind.priced:
+        return No(f"a revise moves {old.intent.text} to another price", "keep stock and side, and give a price")
+    if intent.qty > old.leaves:
+        return No(f"{intent.qty:,} shares are more than the {old.leaves:,} left", f"revise {old.leaves:,} or less")
+    in_the_air = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderState.SENT)
+    others = (o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key)
+    if old.cancel_asked or any(o.state in in_the_air for o in others):
+        return No("another change of the order is under way", "wait until it is confirmed")
+    return None
+
+
+def _loses(old: Order, intent: Intent) -> str:
+    """A revise as a route's reason. Its place in the queue is lost with a new price. (KRX: price–time priority)"""
+    place = "keeps its place" if intent.price == old.intent.price else "loses its place: the price changes"
+    return f"revises #{old.number}, {place}"

@@ -11,7 +11,18 @@ from typing import TypeAlias
 import msgspec
 
 from kisnb.errors import ConfigError
-from kisnb.events import Fact, HaltSet, Notice, OrderFact
+from kisnb.events import (
+    AccountFact,
+    AccountOpened,
+    DriftCleared,
+    DriftFound,
+    ExternalFound,
+    Fact,
+    HaltSet,
+    IntentTaken,
+    Notice,
+    OrderFact,
+)
 from kisnb.market.routing_evidence import Evidence
 
 SCHEMA_VERSION = 1
@@ -24,7 +35,7 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     evidence: Evidence
 
 
-Row: TypeAlias = OrderFact | Notice | HaltSet | RouteDecided
+Row: TypeAlias = OrderFact | AccountFact | Notice | HaltSet | RouteDecided
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(Row)
@@ -46,11 +57,11 @@ def decode_row(body: bytes) -> Row:
 
 
 def row_key(row: Row) -> str:
-    """The order that a row belongs to; empty for rows of the desk."""
+    """The order that a row belongs to; empty for rows of the desk and of the account."""
     match row:
-        case Notice() | HaltSet():
+        case Notice() | HaltSet() | AccountOpened() | DriftFound() | DriftCleared():
             return ""
-        case _ if hasattr(row, "intent"):
-            return row.intent.key
+        case IntentTaken(intent=intent) | ExternalFound(intent=intent):
+            return intent.key
         case _:
             return row.key

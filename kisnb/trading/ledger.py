@@ -36,6 +36,7 @@ class Position:
         "code",
         "losses",
         "lots",
+        "opened",
         "realised",
         "sell_fees",
         "sold",
@@ -46,6 +47,8 @@ class Position:
     def __init__(self, code: str) -> None:
         self.code = code
         self.lots: deque[Lot] = deque()
+        self.opened = 0
+        """Shares that no fill brought: held before the journal began, or delivered otherwise; negative when taken."""
         self.bought = 0
         self.sold = 0
         self.realised = 0
@@ -59,8 +62,8 @@ class Position:
 
     @property
     def qty(self) -> int:
-        """Shares bought less shares sold."""
-        return self.bought - self.sold
+        """Shares held at first, and bought less sold since."""
+        return self.opened + self.bought - self.sold
 
     @property
     def cost(self) -> int:
@@ -91,6 +94,14 @@ class Position:
         """PnL of what is held at ``price``, before cost."""
         return sum(lot.qty * (price - lot.price) for lot in self.lots)
 
+    def open(self, qty: int, cost: int) -> None:
+        """Shares that came without a fill, with their purchase amount in won; a negative ``qty`` takes shares out."""
+        self.opened += qty
+        for part, price in split(qty, cost) if qty > 0 else ():
+            self.lots.append(Lot(part, price, 0))
+        if qty < 0:
+            self._take(-qty)
+
     def apply(self, side: Side, fill: Fill) -> None:
         if side is Side.BUY:
             self.bought += fill.qty
@@ -103,18 +114,30 @@ class Position:
         self.sold += fill.qty
         self.sell_fees += fill.fee
         self.taxes += fill.tax
-        earned, fees, left = 0, 0, fill.qty
-        while left and self.lots:
-            lot = self.lots[0]
-            take = min(left, lot.qty)
-            earned += take * (fill.price - lot.price)
-            fees += lot.take(take)
-            left -= take
-            if not lot.qty:
-                self.lots.popleft()
+        taken = self._take(fill.qty)
+        earned = sum(qty * (fill.price - price) for qty, price, _ in taken)
+        fees = sum(fee for _, _, fee in taken)
         self.realised += earned
         self._matched_fees += fees
         if earned - fees - fill.fee - fill.tax > 0:
             self.wins += 1
         else:
             self.losses += 1
+
+    def _take(self, qty: int) -> list[tuple[int, int, int]]:
+        """Take the oldest shares out: (shares, price, their part of the fee) of each lot."""
+        taken = []
+        while qty and self.lots:
+            lot = self.lots[0]
+            part = min(qty, lot.qty)
+            taken.append((part, lot.price, lot.take(part)))
+            qty -= part
+            if not lot.qty:
+                self.lots.popleft()
+        return taken
+
+
+def split(qty: int, value: int) -> list[tuple[int, int]]:
+    """``qty`` shares worth ``value`` won as one or two (shares, whole price), so that not a won is lost."""
+    price, dearer = divmod(value, qty)
+    return [(q, p) for q, p in ((qty - dearer, price), (dearer, price + 1)) if q]

@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kisnb.clock import Ns, kst_datetime
+from kisnb.clock import Ns, kst_datetime, kst_day
 from kisnb.events import (
     Accepted,
+    AccountOpened,
     Cancelled,
     CancelRefused,
     CancelStarted,
     Denied,
     Expired,
+    ExternalFound,
     Filled,
     IntentTaken,
     OrderFact,
     Rejected,
+    Resolved,
+    Revised,
     SendStarted,
     SendUnknown,
     Sent,
@@ -31,8 +35,18 @@ from kisnb.trading.ledger import Position
 if TYPE_CHECKING:
     import polars as pl
 
+EXTERNAL = "external"
+"""Owner of the orders that this desk did not send."""
+UNASSIGNED = "unassigned"
+"""Owner of the shares that no order of the journal explains."""
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
+
+
+def day_number(t: Ns) -> int:
+    """The Korean date of a moment as YYYYMMDD."""
+    day = kst_day(t)
+    return day.year * 10_000 + day.month * 100 + day.day
 
 
 class OrderBook:
@@ -162,10 +176,14 @@ class Books:
 
     def apply(self, fact: OrderFact) -> Order:
         """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
-        if isinstance(fact, IntentTaken):
+        if isinstance(fact, IntentTaken | ExternalFound):
             order = self.expect(fact.intent, fact.t)
             # Two sessions may use one key at once: the desk's intent is the one that counts.
             order.intent, order.t = fact.intent, fact.t
+            if isinstance(fact, ExternalFound):
+                self._numbered(order, fact.ref)
+                order.sent_at = fact.t
+                order.to(OrderState.ACCEPTED)
         else:
             order = self.orders[fact.key]
             self._change(order, fact)
@@ -178,9 +196,9 @@ class Books:
         match fact:
             case Denied() | Rejected() | SendUnknown() | CancelRefused():
                 _refused(order, fact)
-            case SendStarted(route=route):
+            case SendStarted(route=route, after=after):
                 order.to(OrderState.SENDING)
-                order.route = route
+                order.route, order.sent_at, order.after = route, fact.t, after
             case Sent(ref=ref):
                 self._numbered(order, ref)
                 if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
@@ -193,30 +211,64 @@ class Books:
                 self._filled(order, fact)
             case CancelStarted():
                 order.cancel_asked = True
-            case Cancelled(qty=qty) | Expired(qty=qty):
-                order.cancelled += qty
-                order.cancel_asked = False
-                if not order.leaves:
-                    order.to(OrderState.EXPIRED if isinstance(fact, Expired) else OrderState.CANCELLED)
+            case Resolved(ref=ref, evidence=evidence):
+                order.text = evidence
+                if ref is not None:
+                    self._numbered(order, ref)
+                order.to(OrderState.REJECTED if ref is None else OrderState.SENT)
+            case Cancelled() | Revised() | Expired():
+                _taken_out(order, fact)
 
     def _numbered(self, order: Order, ref: OrderRef) -> None:
         order.ref = ref
         self._by_number[ref.day, ref.number] = order.key
 
     def _filled(self, order: Order, fact: Filled) -> None:
-        fill = Fill(t=fact.t, qty=fact.qty, price=fact.price, fee=fact.fee, tax=fact.tax, venue=fact.venue)
+        fill = Fill(fact.t, fact.qty, fact.price, fact.fee, fact.tax, fact.venue, fact.stamp)
         order.fills.append(fill)
-        if not order.leaves:
-            order.to(OrderState.FILLED)
-        elif order.state in PENDING:
+        order.listed = order.listed or not fact.stamp
+        _ended(order)
+        if order.state in PENDING:
             order.to(OrderState.ACCEPTED)
         for book in (self.account, self.of(order.intent.agent)):
             book.positions.setdefault(order.code, Position(order.code)).apply(order.side, fill)
+
+    def opened(self, fact: AccountOpened) -> None:
+        """Book the shares that no order explains: with the account, and with nobody in particular."""
+        for code, qty, cost in fact.holdings:
+            for book in (self.account, self.of(UNASSIGNED)):
+                book.positions.setdefault(code, Position(code)).open(qty, cost)
 
     def selling(self, agent: str, code: str) -> int:
         """Shares of ``code`` in the agent's open sell orders."""
         mine = (o for o in self.live.values() if o.intent.agent == agent)
         return sum(o.leaves for o in mine if o.code == code and o.side is Side.SELL)
+
+
+def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
+    """Shares left the market under the number of a cancel or a revise; without one KIS's list says so."""
+    number = 0 if isinstance(fact, Expired) else fact.number
+    if isinstance(fact, Revised):
+        order.revised_by.append(fact.by)
+        order.text = f"{fact.qty:,} shares live on as #{number}"
+    elif isinstance(fact, Expired):
+        order.expired += fact.qty
+    order.cancelled += fact.qty
+    order.cancel_asked = False
+    if number:
+        order.cancels.add(number)
+    else:
+        order.listed = True
+    _ended(order)
+
+
+def _ended(order: Order) -> None:
+    if order.leaves:
+        return
+    if order.filled == order.quantity:
+        order.to(OrderState.FILLED)
+    else:
+        order.to(OrderState.EXPIRED if order.expired else OrderState.CANCELLED)
 
 
 def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused) -> None:
@@ -246,7 +298,10 @@ _WORDS: dict[type[OrderFact], str] = {
     Filled: "filled {0.qty:,} at {0.price:,} on {0.venue}",
     CancelStarted: "cancel sent",
     CancelRefused: "cancel refused: {0.text}",
+    Resolved: "resolved: {0.evidence}",
+    ExternalFound: "found in KIS's list, number {0.ref.number}",
     Cancelled: "cancelled {0.qty:,}",
+    Revised: "revised: {0.qty:,} live on as #{0.number}",
     Expired: "expired {0.qty:,}",
 }
 """What an order's log says of a fact."""

@@ -30,9 +30,11 @@ from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Rou
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agent import Agent
-from kisnb.trading.desk_core import DeskCore, State, day_number
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.order_book import day_number
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 
 CODE = "005930"
 DAY = date(2026, 11, 20)

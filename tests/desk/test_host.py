@@ -13,8 +13,9 @@ from kisnb.events import Event, Trouble
 from kisnb.market.instruments import Universe
 from kisnb.orders import Intent, OrderPage, Route, SendReply
 from kisnb.trading.commands import Submit
-from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, intent, notice, ref
 
 

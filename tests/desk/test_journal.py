@@ -14,7 +14,7 @@ import pytest
 from kisnb.desk.journal import Journal
 from kisnb.errors import ConfigError
 from kisnb.events import Denied, IntentTaken
-from kisnb.trading.desk_core import State
+from kisnb.trading.state import State
 from tests.trading.desk import NOON, intent
 
 WRITER = """

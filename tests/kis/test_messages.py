@@ -191,6 +191,7 @@ def test_kis_example_of_a_refused_order_in_the_list_of_a_day() -> None:
         0,
         10,
         kst(date(2022, 1, 3), time(17, 1)),
+        0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from kisnb.clock import SECOND, kst
-from kisnb.events import Accepted, Cancelled, CancelStarted, Denied, Filled, IntentTaken, OrderFact, SendStarted
+from kisnb.events import Accepted, Cancelled, CancelStarted, Denied, Filled, IntentTaken, OrderFact, SendStarted, Sent
 from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDER_COLUMNS, ORDERS_SHOWN, order_rows
 from kisnb.orders import Intent, OrderRef, Route
@@ -30,7 +30,8 @@ def taken(key: str, qty: int = 10, price: int | None = 71_000, side: Side = Side
 
 def accepted(key: str, number: int) -> list[OrderFact]:
     route = Route(Venue.KRX, OrderKind.LIMIT, "session_default")
-    return [SendStarted(OPEN, key, route), Accepted(OPEN + SECOND, key, OrderRef(20261120, "00950", number))]
+    ref = OrderRef(20261120, "00950", number)
+    return [SendStarted(OPEN, key, route), Sent(OPEN, key, ref), Accepted(OPEN + SECOND, key, ref)]
 
 
 def shown(books: Books, key: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import kst
-from kisnb.events import Accepted, Denied, Depth, Filled, IntentTaken, Quote, SendStarted
+from kisnb.events import Accepted, Denied, Depth, Filled, IntentTaken, Quote, SendStarted, Sent
 from kisnb.market.routing_evidence import Evidence
 from kisnb.notebook.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
@@ -65,6 +65,7 @@ def test_an_order_book_lists_what_became_of_each_order():
     books = Books()
     books.apply(IntentTaken(NOW, intent("a", agent="trend")))
     books.apply(SendStarted(NOW, "a", Route(Venue.KRX, OrderKind.LIMIT, "session_default")))
+    books.apply(Sent(NOW, "a", OrderRef(20261120, "91252", 31)))
     books.apply(Accepted(NOW, "a", OrderRef(20261120, "91252", 31)))
     books.apply(Filled(NOW, "a", 4, 70_900, 0, 0, Venue.KRX))
     books.apply(IntentTaken(NOW, intent("b", Side.SELL, None)))

@@ -10,9 +10,10 @@ from kisnb.market.instruments import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Effect, Persist, Publish, Send, Submit
-from kisnb.trading.desk_core import DeskCore, State
+from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.journal_rows import Row
 from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.state import State
 
 DAY = date(2026, 11, 20)
 NOON = kst(DAY, time(12))

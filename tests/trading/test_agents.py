@@ -8,9 +8,9 @@ import pytest
 
 from kisnb.clock import SECOND
 from kisnb.errors import BadInput
-from kisnb.events import ClockMoved, Filled, IntentTaken, SendStarted, Tick
+from kisnb.events import ClockMoved, Filled, IntentTaken, SendStarted, Sent, Tick
 from kisnb.market.instruments import Universe
-from kisnb.orders import Order, OrderState, Route
+from kisnb.orders import Order, OrderRef, OrderState, Route
 from kisnb.strategies import strategy
 from kisnb.strategies.volume_trigger import VolumeTrigger
 from kisnb.terms import OrderKind, Side, Venue
@@ -78,6 +78,7 @@ def test_an_async_handler_is_parked_until_its_wait_is_over():
     for fact in (
         IntentTaken(NOON, submit.intent),
         SendStarted(NOON, key, Route(Venue.KRX, OrderKind.MARKET, "")),
+        Sent(NOON, key, OrderRef(20261120, "", 1)),
         Filled(NOON, key, 1, 100, 0, 0, Venue.KRX),
     ):
         runner._books.apply(fact)
@@ -216,6 +217,7 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
     for fact in (
         IntentTaken(NOON, submit.intent),
         SendStarted(NOON, key, Route(Venue.KRX, OrderKind.MARKET, "")),
+        Sent(NOON, key, OrderRef(20261120, "", 1)),
         Filled(NOON, key, 2, 100_000, 28, 0, Venue.KRX),
     ):
         runner._books.apply(fact)

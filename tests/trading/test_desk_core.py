@@ -25,9 +25,9 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.desk_core import State
 from kisnb.trading.journal_rows import decode_row, encode_row
 from kisnb.trading.risk import Limits
+from kisnb.trading.state import State
 from tests.trading.desk import CAN, CODE, DAY, NOON, Desk, notice, price_of, ref
 
 
@@ -161,7 +161,7 @@ def test_after_the_close_open_orders_expire_when_kis_confirms_it():
     assert [a.question.day for a in asked] == [DAY]
     desk.say(Answer(asked[0].question, None), evening)
     assert desk.order().is_open
-    row = OrderRow(ref(), 0, CODE, Side.BUY, OrderKind.LIMIT, 10, price_of(), 0, 0, 0, 0, 0, NOON)
+    row = OrderRow(ref(), 0, CODE, Side.BUY, OrderKind.LIMIT, 10, price_of(), 0, 0, 0, 0, 0, NOON, 0)
     desk.say(Answer(asked[0].question, OrderPage((row,), complete=True)), evening)
     assert desk.order().state is OrderState.EXPIRED
     assert desk.order().leaves == 0

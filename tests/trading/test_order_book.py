@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kisnb.events import Denied, Filled, IntentTaken, SendStarted
-from kisnb.orders import Route
+from kisnb.events import Denied, Filled, IntentTaken, SendStarted, Sent
+from kisnb.orders import OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_book import Books
 from tests.trading.desk import NOON, intent
@@ -21,6 +21,7 @@ def trade(
 ) -> None:
     books.apply(IntentTaken(NOON, intent(key, side=side, qty=qty, code=code)))
     books.apply(SendStarted(NOON, key, Route(Venue.KRX, OrderKind.LIMIT, "session_default")))
+    books.apply(Sent(NOON, key, OrderRef(20261120, "", len(books.orders))))
     books.apply(Filled(NOON, key, qty, price, fee, tax, Venue.KRX))
 
 

@@ -1,0 +1,93 @@
+"""What the journal says, and nothing else: the desk's state is the fold of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kisnb.events import (
+    Accepted,
+    AccountOpened,
+    DriftCleared,
+    DriftFound,
+    ExternalFound,
+    Filled,
+    HaltSet,
+    Notice,
+    Resolved,
+    Sent,
+)
+from kisnb.market.routing_evidence import EvidenceLog
+from kisnb.orders import OrderRef
+from kisnb.terms import Side
+from kisnb.trading.journal_rows import RouteDecided, Row
+from kisnb.trading.order_book import Books, day_number
+
+
+class State:
+    """The books, notices whose order is not known yet, routing decisions, the trading state, and the differences
+    between KIS's figures and ours."""
+
+    def __init__(self) -> None:
+        self.books = Books()
+        self.routes = EvidenceLog()
+        """The newest decisions; all of them stand in the journal."""
+        self.early: dict[tuple[int, int], list[Notice]] = {}
+        """By day and order number."""
+        self.halt: str = "active"
+        self.highest: dict[int, int] = {}
+        """The highest order number seen, by day."""
+        self.fills = 0
+        self.flow = 0
+        """Won that all fills brought, after fee and tax."""
+        self.opened: int | None = None
+        """Cash (D+2) that no fill explains; None until the account was read for the first time."""
+        self.drifts: dict[tuple[str, str], DriftFound] = {}
+        """Differences that stand, by subject and what."""
+
+    def apply(self, row: Row) -> None:
+        match row:
+            case Notice():
+                day = day_number(row.t)
+                self.early.setdefault((day, _home(row)), []).append(row)
+                self.seen(day, row.number)
+            case HaltSet():
+                self.halt = row.state
+            case RouteDecided():
+                self.routes.add(row.evidence)
+            case DriftFound():
+                self.drifts[row.subject, row.what] = row
+            case DriftCleared():
+                self.drifts.pop((row.subject, row.what), None)
+            case AccountOpened():
+                self.opened = (self.opened or 0) + row.cash
+                self.books.opened(row)
+            case _:
+                order = self.books.apply(row)
+                if isinstance(row, Sent | Accepted | Resolved | ExternalFound):
+                    self._numbered(row.ref)
+                elif isinstance(row, Filled):
+                    self.fills += 1
+                    value = row.qty * row.price
+                    self.flow += (value if order.side is Side.SELL else -value) - row.fee - row.tax
+
+    def seen(self, day: int, number: int) -> None:
+        """An order number that KIS has given out."""
+        self.highest[day] = max(self.highest.get(day, 0), number)
+
+    def _numbered(self, ref: OrderRef | None) -> None:
+        if ref is not None:
+            self.early.pop((ref.day, ref.number), None)
+            self.seen(ref.day, ref.number)
+
+    @classmethod
+    def fold(cls, rows: Iterable[Row]) -> State:
+        state = cls()
+        for row in rows:
+            state.apply(row)
+        return state
+
+
+def _home(notice: Notice) -> int:
+    """The number that a notice waits for: a revise's own, else that of the order that it tells of."""
+    own = notice.kind in ("revised", "refused") or not notice.original
+    return notice.number if own else notice.original

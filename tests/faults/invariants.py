@@ -1,0 +1,190 @@
+"""What must hold of a run, checked against the simulated host's ledger while it goes on and when it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.events import AccountOpened, ExternalFound, IntentTaken, SendStarted
+from kisnb.orders import Order, OrderState
+from kisnb.simulator.account import AccountOrder
+from kisnb.terms import Side
+from kisnb.trading.commands import Revise, Send
+from kisnb.trading.journal_rows import Row
+from kisnb.trading.resolver import could_be
+from kisnb.trading.state import State
+
+from .schedule import DAY
+
+if TYPE_CHECKING:
+    from .campaign import Run
+
+NUMBER = int(f"{DAY:%Y%m%d}")
+MOST_TOLD = 20
+
+
+class Watch:
+    """Notes what is violated, in sentences; folds every persisted row a second time on its own."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._shadow = State()
+        self._started: set[str] = set()
+        self._sent: set[str] = set()
+        self._opened = False
+        self.placed: dict[int, str] = {}
+        """The truth: which of our orders got which number."""
+        self.broken: list[str] = []
+        self.transitions: set[tuple[OrderState, OrderState]] = set()
+
+    def _demand(self, holds: bool, text: str) -> None:
+        if not holds and text not in self.broken and len(self.broken) < MOST_TOLD:
+            self.broken.append(text)
+
+    # while it goes on
+
+    def persisted(self, row: Row) -> None:
+        key = row.intent.key if isinstance(row, IntentTaken | ExternalFound) else getattr(row, "key", "")
+        before = self._shadow.books.orders.get(key)
+        was = before.state if before is not None else OrderState.NEW
+        self._shadow.apply(row)
+        after = self._shadow.books.orders.get(key)
+        if after is not None and after.state is not was:
+            self.transitions.add((was, after.state))
+        if isinstance(row, SendStarted):
+            self._started.add(row.key)
+        if isinstance(row, AccountOpened):
+            # Nothing is delivered or paid in by itself here: every share and every won has an order.
+            self._demand(not self._opened, f"a difference was taken as it is: {row}")
+            self._opened = True
+
+    def sent(self, effect: Send | Revise) -> None:
+        """Invariants 1, 4 and 6: once, after its row, and not in HALTED; nor a buy beside an order of unknown fate."""
+        assert self._run.desk is not None
+        key, state = effect.intent.key, self._shadow
+        self._demand(key not in self._sent, f"{key} was sent twice")
+        self._demand(key in self._started, f"{key} was sent before its row was kept")
+        self._demand(state.halt != "halted", f"{key} was sent in HALTED")
+        unknown = [o for o in state.books.live.values() if o.code == effect.intent.code and o.state == "unknown"]
+        self._demand(
+            effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
+        )
+        self._sent.add(key)
+
+    def began(self, state: State) -> None:
+        self._demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+
+    def stepped(self, state: State) -> None:
+        """Invariants 2, 3, 7 and 11, at every step."""
+        theirs = self._run.host.core.account.orders
+        for order in state.books.orders.values():
+            filled, leaves = order.filled, order.leaves
+            if order.quantity != filled + order.cancelled + leaves or leaves < 0:
+                self._demand(False, f"{order!r} does not add up")
+            there = theirs.get(order.number or 0)
+            if there is not None and filled > there.filled:
+                self._demand(False, f"{order!r} has more fills than KIS: {there.filled}")
+        books = state.books
+        for code, position in books.account.positions.items():
+            parts = sum(book.position(code).qty for book in books.agents.values())
+            self._demand(parts == position.qty, f"agents hold {parts} {code}, the account {position.qty}")
+
+    # when it is over
+
+    def settled(self) -> None:
+        """Every fault is over: the books are KIS's, and nothing is unknown that KIS's list could tell."""
+        state = self._state()
+        if state is None:
+            return
+        self._demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+        self._known_once(state)
+        self._totals(state)
+        self._unknown(state)
+        for subject, drift in state.drifts.items():
+            unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
+            self._demand(unknown, f"a difference stands: {subject} {drift}")
+
+    def decided(self) -> None:
+        """A person has decided what no evidence could: nothing is of unknown fate any more."""
+        state = self._state()
+        if state is not None:
+            left = [repr(o) for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
+            self._demand(not left, f"still of unknown fate: {left}")
+            self._known_once(state)
+
+    def over(self) -> None:
+        """After the close nothing is open, and all money and shares are accounted for."""
+        state = self._state()
+        if state is not None:
+            left = [repr(order) for order in state.books.live.values()]
+            self._demand(not left, f"open after the close: {left}")
+            self._known_once(state)
+            self._totals(state)
+
+    def _state(self) -> State | None:
+        desk = self._run.desk
+        self._demand(desk is not None, "the desk did not come back")
+        return desk.state if desk is not None else None
+
+    def _known_once(self, state: State) -> None:
+        """Every order at KIS is one order of the books, with its fills and cancels; ours are ours."""
+        by_number: dict[int, list[Order]] = {}
+        for order in state.books.orders.values():
+            if order.number is not None:
+                by_number.setdefault(order.number, []).append(order)
+        unknown = [o for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
+        rows = {r.ref.number: r for r in self._run.host.day_orders().rows}
+        for number, there in self._run.host.core.account.orders.items():
+            if is_request(there):
+                continue
+            found = by_number.get(number, [])
+            maybe = any(could_be(o, rows[number], state.books) for o in unknown)
+            self._demand(len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books")
+            if len(found) == 1:
+                self._same(found[0], there, self.placed.get(number))
+
+    def _same(self, order: Order, there: AccountOrder, key: str | None) -> None:
+        said = f"{order!r} but at KIS {there.filled} filled, {there.leaves} left of {there.qty}"
+        self._demand(order.filled == there.filled, said)
+        self._demand((order.leaves if order.is_open else 0) == there.leaves, said)
+        self._demand(key is None or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
+
+    def _totals(self, state: State) -> None:
+        account, books = self._run.host.core.account, state.books
+        in_the_air = {o.code for o in books.live.values() if o.state is OrderState.UNKNOWN}
+        for code in {*account.positions, *books.account.positions}:
+            held = account.positions[code].qty if code in account.positions else 0
+            ours = books.account.position(code).qty
+            self._demand(ours == held or code in in_the_air, f"{ours} {code} in the books, {held} at KIS")
+        if state.opened is not None and not in_the_air:
+            cash = state.opened + state.flow
+            self._demand(cash == account.settled_d2, f"cash {cash:,} in the books, {account.settled_d2:,} at KIS")
+        self._demand(state.opened is not None, "the account was never read")
+
+    def _unknown(self, state: State) -> None:
+        rows = self._run.host.day_orders().rows
+        free = [r for r in rows if state.books.by_number(NUMBER, r.ref.number) is None]
+        for order in state.books.live.values():
+            if order.state is OrderState.UNKNOWN:
+                could = [r.ref.number for r in free if could_be(order, r, state.books)]
+                self._demand(len(could) != 1, f"{order.key} is unknown, though it must be #{could}")
+        for number, key in self.placed.items():
+            rejected = state.books.orders[key].state in (OrderState.REJECTED, OrderState.DENIED)
+            self._demand(not rejected, f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}")
+
+
+def is_request(order: AccountOrder) -> bool:
+    """A request to cancel is listed under a number of its own, but is no order."""
+    return bool(order.original) and order.state == "confirmed"
+
+
+def picture(state: State) -> list[object]:
+    """All that a state says, to compare two of them."""
+    orders = [
+        (o.key, o.state, o.filled, o.cancelled, o.expired, o.ref, o.text, o.cancel_asked, o.listed, sorted(o.cancels))
+        for o in state.books.orders.values()
+    ]
+    waiting = [(k, [msgspec.structs.astuple(n) for n in v]) for k, v in sorted(state.early.items())]
+    held = {code: p.qty for code, p in state.books.account.positions.items()}
+    return [orders, waiting, held, state.halt, state.fills, state.flow, state.opened, sorted(state.drifts)]

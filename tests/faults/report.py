@@ -1,0 +1,71 @@
+"""Plays seeds, alone or over all cores, and tells what came of them."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import msgspec
+
+from kisnb.orders import OrderState
+
+from .campaign import Run
+from .schedule import Schedule, make
+from .shrink import shrink
+
+SHARE = 25
+"""Seeds that a process plays at a time."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Of one seed: what was violated, and which transitions orders made."""
+
+    seed: int
+    broken: tuple[str, ...]
+    transitions: frozenset[tuple[OrderState, OrderState]]
+
+
+def play(schedule: Schedule) -> Outcome:
+    """A crash of the desk's core counts as violated."""
+    run = Run(schedule)
+    try:
+        broken = tuple(run.play())
+    except Exception as e:
+        broken = (f"{e!r} at {traceback.extract_tb(e.__traceback__)[-1]}",)
+    return Outcome(schedule.seed, broken, frozenset(run.watch.transitions))
+
+
+def _share(seeds: range) -> list[Outcome]:
+    return [play(make(seed)) for seed in seeds]
+
+
+def outcomes(seeds: range, processes: int | None = None) -> Iterator[Outcome]:
+    """In the order of the seeds; ``processes`` None is one per core."""
+    shares = [seeds[i : i + SHARE] for i in range(0, len(seeds), SHARE)]
+    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+        for share in pool.map(_share, shares):
+            yield from share
+
+
+def smallest(seed: int) -> Schedule:
+    """The smallest part of a failing seed's schedule that fails still."""
+    return shrink(make(seed), lambda schedule: bool(play(schedule).broken))
+
+
+def story(schedule: Schedule) -> str:
+    """What happened, line by line, with what was violated at the end."""
+    run = Run(schedule)
+    run.trace = []
+    try:
+        run.play()
+    except Exception:
+        run.watch.broken.append(traceback.format_exc())
+    items = "\n".join(f"  {item}" for item in schedule.items)
+    return "\n".join([f"seed {schedule.seed}:", items, *run.trace, *(f"VIOLATED {text}" for text in run.watch.broken)])
+
+
+def reached(found: Iterable[Outcome]) -> frozenset[tuple[OrderState, OrderState]]:
+    """All transitions that were made."""
+    return frozenset[tuple[OrderState, OrderState]]().union(*(outcome.transitions for outcome in found))

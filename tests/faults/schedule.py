@@ -1,0 +1,200 @@
+"""One seed, one schedule: what the strategy does, what the phone does, and what fails when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, time
+from random import Random
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.clock import SECOND, Ns, kst
+from kisnb.simulator.market_day import ScriptedDay
+
+DAY = date(2026, 11, 20)
+BEGIN = kst(DAY, time(15, 13))
+"""Late in the day, so that the close is near; orders of the regular session expire then."""
+LAST_ACTION = BEGIN + 150 * SECOND
+LAST_KILL = BEGIN + 240 * SECOND
+SETTLED = BEGIN + 420 * SECOND
+"""By now every fault is over and every question is answered."""
+DECIDED = SETTLED + 60 * SECOND
+"""By now a person has decided what no evidence could."""
+CLOSE = kst(DAY, time(15, 30))
+EVENING = kst(DAY, time(15, 33))
+"""After the close, with its orders read."""
+
+TICKS = {"005930": (71_000, 100), "000660": (182_000, 500), "247540": (120_000, 100)}
+"""Price around which each stock trades, and its tick."""
+
+Step: TypeAlias = Literal[
+    "submit",
+    "cancel",
+    "revise",
+    "halt",
+    "rerun",
+    "phone",
+    "phone cancel",
+    "kill",
+    "cut",
+    "jump",
+    "adopt",
+    "disown",
+    "deaf",
+]
+Ill: TypeAlias = Literal[
+    "cut before",
+    "cut after",
+    "late",
+    "5xx",
+    "refused",
+    "refused later",
+    "slow",
+    "drop",
+    "twice",
+    "thrice",
+    "delay",
+    "silent",
+]
+
+
+WEIGHTS: dict[Step, int] = {
+    "submit": 45, "cancel": 14, "revise": 8, "halt": 2, "rerun": 3, "phone": 7, "phone cancel": 2, "kill": 5, "cut": 4,
+    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2,
+}  # fmt: skip
+"""How often each step is taken."""
+
+
+class Do(msgspec.Struct, frozen=True):
+    """Something that somebody does at ``t``; ``which`` picks one of the orders there are then."""
+
+    t: Ns
+    step: Step
+    code: str = ""
+    side: Literal["buy", "sell"] = "buy"
+    qty: int = 0
+    price: int | None = None
+    which: int = 0
+    amount: int = 0
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What happens to the ``nth`` POST, question, notice or effect; ``amount`` in nanoseconds, or rows kept."""
+
+    of: Literal["post", "ask", "notice", "effect"]
+    nth: int
+    ill: Ill
+    amount: int = 0
+
+
+Item: TypeAlias = Do | Fault
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    seed: int
+    items: tuple[Item, ...]
+
+    def without(self, index: int) -> Schedule:
+        return Schedule(self.seed, self.items[:index] + self.items[index + 1 :])
+
+
+def make(seed: int) -> Schedule:
+    """The schedule of a seed: always the same."""
+    rng = Random(seed)
+    codes = stocks(seed)
+    steps = [_do(rng, codes) for _ in range(rng.randint(5, 16))]
+    faults = [_fault(rng) for _ in range(rng.randint(0, 9))]
+    if rng.random() < 0.1:
+        steps += _at_the_close(rng, codes)
+    return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
+
+
+def stocks(seed: int) -> list[str]:
+    """The two stocks of a seed."""
+    return Random(seed).sample(sorted(TICKS), 2)
+
+
+def _do(rng: Random, codes: Sequence[str]) -> Do:
+    t = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN)
+    step: Step = rng.choices(
+        [
+            "submit",
+            "cancel",
+            "revise",
+            "halt",
+            "rerun",
+            "phone",
+            "phone cancel",
+            "kill",
+            "cut",
+            "jump",
+            "adopt",
+            "disown",
+        ],
+        weights=[45, 14, 8, 2, 3, 7, 2, 5, 4, 3, 2, 2],
+    )[0]
+    code = rng.choice(codes)
+    base, tick = TICKS[code]
+    price = None if rng.random() < 0.25 else base + rng.randint(-5, 5) * tick
+    side: Literal["buy", "sell"] = "buy" if rng.random() < 0.6 else "sell"
+    amount = rng.choice([-20, -3, -1, 1, 5, 20]) * SECOND if step == "jump" else rng.randrange(20 * SECOND)
+    return Do(t, step, code, side, rng.choice([1, 3, 10, 10, 25, 60]), price, rng.randrange(100), amount)
+
+
+def _at_the_close(rng: Random, codes: Sequence[str]) -> list[Do]:
+    """Orders in the last seconds of the closing auction, of which no notice tells."""
+    begin = CLOSE - 12 * SECOND
+    steps = [Do(begin, "deaf", amount=60 * SECOND)]
+    for i in range(3):
+        code = rng.choice(codes)
+        base, tick = TICKS[code]
+        steps.append(Do(begin + (i + 1) * SECOND, "submit", code, "buy", 2, base + rng.randint(-9, 1) * tick))
+    return steps
+
+
+def _fault(rng: Random) -> Fault:
+    of: Literal["post", "ask", "notice", "effect"] = rng.choices(
+        ["post", "ask", "notice", "effect"], weights=[35, 15, 35, 15]
+    )[0]
+    match of:
+        case "post":
+            ills: list[Ill] = [
+                "cut before",
+                "cut after",
+                "cut after",
+                "late",
+                "5xx",
+                "refused",
+                "refused later",
+                "slow",
+            ]
+            return Fault(of, rng.randrange(12), rng.choice(ills), rng.randrange(SECOND, 9 * SECOND))
+        case "ask":
+            return Fault(of, rng.randrange(10), rng.choice(["silent", "slow"]), rng.randrange(SECOND, 15 * SECOND))
+        case "notice":
+            ill: Ill = rng.choice(["drop", "drop", "twice", "thrice", "delay"])
+            return Fault(of, rng.randrange(20), ill, rng.randrange(SECOND // 10, 90 * SECOND))
+        case _:
+            return Fault(of, rng.randrange(120), "drop", rng.randrange(4))
+
+
+def scripts(seed: int) -> dict[str, ScriptedDay]:
+    """A few minutes of trades around each stock's price, and a closing auction."""
+    rng = Random(seed ^ 0x5EED)
+    days = {}
+    for code in stocks(seed):
+        base, tick = TICKS[code]
+        trades, price, t = [], base, 15 * 3600 + 13 * 60 + 1.0
+        while t < 15 * 3600 + 17 * 60:
+            price = min(max(price + rng.choice((-1, 0, 0, 1)) * tick, base - 5 * tick), base + 5 * tick)
+            trades.append((_clock(t), price, rng.randint(1, 30)))
+            t += rng.uniform(1.0, 12.0)
+        trades.append((time(15, 30), price, rng.randint(1, 100)))
+        days[code] = ScriptedDay(trades, size=20)
+    return days
+
+
+def _clock(seconds: float) -> time:
+    whole = int(seconds)
+    return time(whole // 3600, whole // 60 % 60, whole % 60, int(seconds % 1 * 1e6))
