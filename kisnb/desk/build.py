@@ -42,7 +42,8 @@ from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.journal_rows import RouteDecided
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import Limits
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0

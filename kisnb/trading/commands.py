@@ -63,6 +63,21 @@ class SetHalt(Said, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class Halt(Said, frozen=True, tag=True, array_like=True):
+    """Pull the kill switch; ``flatten`` sells all that is held once nothing is open any more."""
+
+    reason: str
+    state: Literal["reducing", "halted"] = "halted"
+    flatten: bool = False
+
+
+class Arm(Said, frozen=True, tag=True, array_like=True):
+    """Let buys pass until a moment, for so many won; a moment that is over disarms. The server checks who asks."""
+
+    until: Ns
+    budget: int
+
+
 class WatchCodes(Said, frozen=True, tag=True, array_like=True):
     """The whole set of subscriptions that a session wants."""
 
@@ -87,7 +102,9 @@ class FastForward(Said, frozen=True, tag=True, array_like=True):
     on: bool
 
 
-Command: TypeAlias = Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | WatchCodes | Idle | FastForward
+Command: TypeAlias = (
+    Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | Halt | Arm | WatchCodes | Idle | FastForward
+)
 
 
 # Queries: each has one answer

@@ -13,7 +13,7 @@ from kisnb.orders import Capabilities
 from kisnb.terms import Mode
 from kisnb.trading.commands import Command, Query, Reply
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.risk import Limits
+from kisnb.trading.limits import Limits
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):

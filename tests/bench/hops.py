@@ -33,7 +33,8 @@ from kisnb.trading.agent import Agent
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.order_book import day_number
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import Limits
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 CODE = "005930"
