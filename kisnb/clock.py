@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import re
 import time as _time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Protocol, TypeAlias
@@ -103,6 +103,8 @@ class Activity:
     def __init__(self) -> None:
         self.busy = 0
         self.at_rest = 0
+        self.on_rest: Callable[[], None] = lambda: None
+        """Called when work begins to wait for the clock."""
 
     @property
     def quiet(self) -> bool:
@@ -120,6 +122,7 @@ class Activity:
     @contextmanager
     def resting(self) -> Iterator[None]:
         self.at_rest += 1
+        self.on_rest()
         try:
             yield
         finally:

@@ -114,6 +114,22 @@ class Exchange:
         self._said.append(DepthChanged(now, code, listing.venue))
         return said + self.told()
 
+    def why_not(
+        self,
+        now: Ns,
+        code: str,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int | None = None,
+        venue: Venue = Venue.KRX,
+        stop: int | None = None,
+    ) -> Refusal | None:
+        """Why an order would be refused now; None when it would be taken."""
+        order = Order(0, side, kind, 0, price if kind.priced else None, stop)
+        taken = self._taken_at(now, code, order, qty, venue)
+        return taken if isinstance(taken, str) else None
+
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
         """Take ``qty`` shares (None: all) out of an own order; more than is left takes what is left."""
         said = self.advance(now)
@@ -195,6 +211,9 @@ class Exchange:
             self._listings[code, venue] = found
             if venue is Venue.KRX or item.nxt:
                 found.begin(self._now, self._active[venue])
+            if item.nxt:
+                twin = self.listing(code, Venue.NXT if venue is Venue.KRX else Venue.KRX)
+                found.tape.twin, twin.tape.twin = twin.tape, found.tape
             if item.board in self._halted:
                 self._break(self._now, found)
         return found

@@ -54,6 +54,9 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     venue: Venue = Venue.KRX
     segment: str = "main"
     """The book that it traded in: KRX's after-hours markets have their own."""
+    both_volume: int = 0
+    both_value: int = 0
+    """Accumulated over both venues; 0 for a stock of one venue."""
 
 
 class OrderFilled(msgspec.Struct, frozen=True, gc=False):

@@ -319,14 +319,14 @@ class Listing:
         self, now: Ns, segment: Segment, order_id: int, side: Side, price: int | None, qty: int
     ) -> tuple[int, bool]:
         """What is left after trading within the bounds of a VI, and whether the rest would trade beyond them."""
-        worst = self._within(side, price)
+        worst, last = self._within(side, price), self.tally.last
         left = segment.take(now, order_id, side, worst, qty)
         if not left or worst == price:
             return left, False
         best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
         if best is None or (price is not None and (best > price if side is Side.BUY else best < price)):
             return left, False
-        self._interrupt(now, best, "regular")
+        self._interrupt(now, best, "regular", last)
         return left, True
 
     def _within(self, side: Side, price: int | None) -> int | None:
@@ -345,26 +345,25 @@ class Listing:
 
     def _vi_bounds(self, when: When) -> Bounds | None:
         static = halts.static_bounds(self.venue, self._day, self.reference)
-        dynamic = self._dynamic(when)
+        dynamic = self._dynamic(when, self.tally.last)
         if static is None or dynamic is None:
             return static or dynamic
         return Bounds(max(static.lower, dynamic.lower), min(static.upper, dynamic.upper))
 
-    def _dynamic(self, when: When) -> Bounds | None:
-        last = self.tally.last
+    def _dynamic(self, when: When, last: int) -> Bounds | None:
         if not last:
             return None
         return halts.dynamic_bounds(self.venue, self._day, when, last, kospi200=self._kospi200)
 
-    def _interrupt(self, now: Ns, price: int, when: When) -> None:
-        """Begin a VI: ``price`` is where the stock would have traded."""
-        static, dynamic = halts.static_bounds(self.venue, self._day, self.reference), self._dynamic(when)
+    def _interrupt(self, now: Ns, price: int, when: When, last: int) -> None:
+        """Begin a VI: at ``price`` the stock would have traded after ``last``."""
+        static, dynamic = halts.static_bounds(self.venue, self._day, self.reference), self._dynamic(when, last)
         by_static = static is not None and not static.lower < price < static.upper
         by_dynamic = dynamic is not None and not dynamic.lower < price < dynamic.upper
         self.why = "static VI" if not by_dynamic else "static and dynamic VI" if by_static else "dynamic VI"
         self.state, self.until, self._called = "call", now + VI_CALL, self._current
         self.said.append(
-            Interrupted(now, self.item.code, self.venue, self.why, self.until, price, self.reference, self.tally.last)
+            Interrupted(now, self.item.code, self.venue, self.why, self.until, price, self.reference, last)
         )
         self._interrupted(now, self)
 
@@ -386,13 +385,17 @@ class Listing:
             self._resume(t)
         elif old is Phase.AUCTION and (new is not old or self._due(segment, t)):
             self._end_call(t, segment, new)
-        elif old is Phase.ENTRY_ONLY and new is Phase.CONTINUOUS:
-            segment.begin_matching(t)
-            self._settle(t, segment)
+        elif old is Phase.ENTRY_ONLY and self.state == "open":
+            self._begin_matching(t, segment)
         if new is Phase.AUCTION is not old and old is Phase.CONTINUOUS:
             segment.turn_conditional()
         if new is not Phase.CLOSED and segment.name == "closing price":
             segment.fixed = self.close or self._last
+
+    def _begin_matching(self, t: Ns, segment: Segment) -> None:
+        if segment.entered and segment.phase is Phase.CONTINUOUS:
+            segment.begin_matching(t)
+            self._settle(t, segment)
 
     def _due(self, segment: Segment, t: Ns) -> bool:
         """Whether one of the single-price market's auctions ends now."""
@@ -408,7 +411,7 @@ class Listing:
         price, qty = segment.expected(self._last)
         bounds = self._vi_bounds(when) if when else halts.static_bounds(self.venue, self._day, self.reference)
         if qty and bounds is not None and not bounds.lower < price < bounds.upper:
-            self._interrupt(t, price, when or "regular")
+            self._interrupt(t, price, when or "regular", self.tally.last)
         else:
             self._uncross(t, segment)
 
@@ -431,6 +434,9 @@ class Listing:
         self._say_resumed(t)
         if called:
             self._uncross(t, self._called)
+        else:
+            for segment in self._segments.values():
+                self._begin_matching(t, segment)
 
     def _expire(self, t: Ns) -> None:
         """What ends by now, unless a call must be matched before."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from kisnb.clock import Ns
 from kisnb.exchange import auction
 from kisnb.exchange.auction import MARKET_BUY, MARKET_SELL
-from kisnb.exchange.happenings import OrderCancelled, OrderFilled
+from kisnb.exchange.happenings import OrderCancelled, OrderExpired, OrderFilled
 from kisnb.exchange.limit_book import LimitBook, Match
 from kisnb.exchange.tape import Tape
 from kisnb.terms import OrderKind, Phase, Side
@@ -94,17 +94,19 @@ class Segment:
     def uncross(self, now: Ns, reference: int) -> int | None:
         """End a call: one print at one price, which is returned; None when nothing traded.
 
-        Market orders that found nobody are cancelled.
+        Market orders that found nobody are cancelled; after the session's last call they have expired.
         """
+        ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
         outcome = auction.uncross(self.book, reference)
         fills = [OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue) for f in outcome.fills]
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
+        self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
         said = self._tape.said
         said += [fill for fill in fills if fill.id > 0]
-        said += [OrderCancelled(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0]
+        said += [ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0]
         for order_id in (*(fill.id for fill in fills), *(order_id for order_id, _ in unmatched)):
             self._forget_when_done(order_id)
         return outcome.price if outcome.volume else None

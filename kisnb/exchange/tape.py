@@ -36,7 +36,7 @@ class Tally:
 class Tape:
     """The prints of one stock on one venue, told into ``said``."""
 
-    __slots__ = ("code", "said", "t", "tally", "venue")
+    __slots__ = ("code", "said", "t", "tally", "twin", "venue")
 
     def __init__(self, code: str, venue: Venue, said: list[Happening]) -> None:
         self.code = code
@@ -45,6 +45,8 @@ class Tape:
         self.tally = Tally()
         self.t: Ns = 0
         """When it last traded."""
+        self.twin: Tape | None = None
+        """The tape of the other venue."""
 
     def trade(
         self, now: Ns, price: int, qty: int, taker: Side | None, buy: int, sell: int, book: LimitBook, segment: str
@@ -52,6 +54,7 @@ class Tape:
         tally = self.tally
         tally.add(price, qty, segment)
         self.t = now
+        twin = self.twin.tally if self.twin else None
         self.said.append(
             Traded(
                 now,
@@ -70,5 +73,7 @@ class Tape:
                 book.best_bid or 0,
                 self.venue,
                 segment,
+                tally.volume + twin.volume if twin else 0,
+                tally.value + twin.value if twin else 0,
             )
         )

@@ -55,7 +55,7 @@ class HostRules(msgspec.Struct, frozen=True):
 
 
 HOST_RULES = {
-    Mode.SIM: HostRules(Mode.SIM, (Venue.KRX,), tuple(OrderKind), (Venue.KRX, Venue.SOR)),
+    Mode.SIM: HostRules(Mode.SIM, tuple(Venue), tuple(OrderKind), tuple(Venue)),
     Mode.PAPER: HostRules(
         Mode.PAPER, (Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), (Venue.KRX,), lowest_price=1_000
     ),

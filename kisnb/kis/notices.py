@@ -58,6 +58,8 @@ class NoticeMore(msgspec.Struct, frozen=True):
     order_price: int
     kind: OrderKind = OrderKind.LIMIT
     name: str = ""
+    by_router: bool = False
+    """The smart order router chose the venue."""
 
     def __repr__(self) -> str:
         return f"<NoticeMore {self.order_qty} at {self.order_price}>"
@@ -89,7 +91,7 @@ def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> li
         str(more.order_qty),
         "",
     ]
-    exchange = executed_at_code(notice.venue)
+    exchange = executed_at_code(notice.venue, by_router=more.by_router)
     middle = ["0", exchange, "Y", ""] if layout == WIDE else [f"{exchange}Y"]
     return [*first, *middle, CASH, "", more.name, str(last)]
 

@@ -49,7 +49,7 @@ REVISE, CANCEL = "01", "02"
 
 _KIND_OF = {code: kind for kind, code, _ in _KINDS}
 _SIDES = {code: side for side, code in SLL_BUY.items()}
-_EXG_CODES = {Venue.KRX: "1", Venue.NXT: "2"}
+_EXG_CODES = {(Venue.KRX, False): "1", (Venue.NXT, False): "2", (Venue.KRX, True): "3", (Venue.NXT, True): "4"}
 
 
 def kind_code(kind: OrderKind) -> str:
@@ -88,6 +88,6 @@ def read_venue(code: str) -> Venue:
         raise FrameError(f"{code[:10]!r} is no venue", "KIS knows KRX, NXT and SOR") from None
 
 
-def executed_at_code(venue: Venue) -> str:
-    """ORD_EXG_GB of a venue that executes."""
-    return _EXG_CODES[venue]
+def executed_at_code(venue: Venue, *, by_router: bool = False) -> str:
+    """ORD_EXG_GB of a venue that executes, where the order may have come by the smart order router."""
+    return _EXG_CODES[venue, by_router]

@@ -27,6 +27,8 @@ FIRST_PAUSE: Ns = SECOND // 8
 """KIS advises 100 to 150 ms; each further pause is twice the last."""
 LAST_PAUSE: Ns = SECOND
 """After this one a read is given up."""
+APPROVAL_TRIES = 5
+TOO_FAST = "EGW00201"
 COUNT_EVERY: Ns = 10 * SECOND
 """Between two words about how long a token is still waited for."""
 
@@ -109,22 +111,30 @@ class Rest:
         return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
-        """A key for the WebSocket. Raises TokenError, LinkLost, FrameError."""
-        api = APIS["approval"]
-        keys = self._credentials
+        """A key for the WebSocket; KIS gives one a second. Raises TokenError, LinkLost, FrameError."""
+        for _ in range(APPROVAL_TRIES - 1):
+            said = await self._ask_approval()
+            if said.get("error_code") != TOO_FAST:
+                break
+            await self._clock.sleep_until(self._clock.now() + SECOND)
+        else:
+            said = await self._ask_approval()
+        if not said.get("approval_key"):
+            code = str(said.get("error_code") or said.get("msg_cd") or "no code")
+            raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
+        approval_key = str(said["approval_key"])
+        self.mask.keep(approval_key)
+        return approval_key
+
+    async def _ask_approval(self) -> dict[str, object]:
+        api, keys = APIS["approval"], self._credentials
         with self._activity.working():
             await self._limiter.enter(Lane.ORDER)
             body = encode_params(
                 api, grant_type="client_credentials", appkey=keys.appkey.reveal(), secretkey=keys.appsecret.reveal()
             )
             answer = await self._exchange(api, {}, body)
-        said = decode_object(answer.body, api.name, answer.status)
-        if not said.get("approval_key"):
-            code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {answer.status}")
-            raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
-        approval_key = str(said["approval_key"])
-        self.mask.keep(approval_key)
-        return approval_key
+        return decode_object(answer.body, api.name, answer.status)
 
     async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
         self._endpoint.rules.check_api(api)

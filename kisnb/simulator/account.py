@@ -17,7 +17,9 @@ from kisnb.terms import OrderKind, Side, Venue
 
 STARTING_CASH = 100_000_000
 
-State: TypeAlias = Literal["entered", "accepted", "partially filled", "filled", "cancelled", "expired", "confirmed"]
+State: TypeAlias = Literal[
+    "entered", "accepted", "partially filled", "filled", "cancelled", "expired", "revised", "confirmed"
+]
 
 
 class Rejected(Exception):
@@ -32,6 +34,7 @@ class AccountOrder:
     """One order of the day, or one request to cancel, which KIS lists under a number of its own."""
 
     __slots__ = (
+        "at",
         "cancelled",
         "expired",
         "filled",
@@ -42,10 +45,14 @@ class AccountOrder:
         "price",
         "qty",
         "reserve_price",
+        "revised",
         "side",
         "state",
+        "stop",
         "t",
+        "traded",
         "value",
+        "venue",
     )
 
     def __init__(
@@ -60,11 +67,13 @@ class AccountOrder:
         *,
         original: int = 0,
         reserve_price: int = 0,
+        venue: Venue = Venue.KRX,
+        stop: int | None = None,
     ) -> None:
         self.t = t
         self.number = number
         self.original = original
-        """Number of the order that this request cancels; 0 for an order."""
+        """Number of the order that this one takes shares of, or that this request cancels; 0 for none."""
         self.item = item
         self.side = side
         self.kind = kind
@@ -76,13 +85,22 @@ class AccountOrder:
         self.filled = 0
         self.value = 0
         """Sum of price × shares of the fills."""
+        self.traded: dict[Venue, int] = {}
+        """``value`` by the venue that executed."""
         self.cancelled = 0
         self.expired = 0
+        self.revised = 0
+        """Shares that go on under another number."""
+        self.venue = venue
+        """Where the customer sent it."""
+        self.at: Venue = Venue.KRX if venue is Venue.SOR else venue
+        """The exchange's venue at which it stands."""
+        self.stop = stop
         self.state: State = "entered"
 
     @property
     def leaves(self) -> int:
-        return self.qty - self.filled - self.cancelled - self.expired
+        return self.qty - self.filled - self.cancelled - self.expired - self.revised
 
     @property
     def average(self) -> int:
@@ -93,7 +111,7 @@ class AccountOrder:
 class Position:
     """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
 
-    __slots__ = ("bought", "cost", "item", "qty", "sold")
+    __slots__ = ("bought", "bought_value", "cost", "fees", "item", "qty", "realised", "sold", "sold_value", "taxes")
 
     def __init__(self, item: Instrument) -> None:
         self.item = item
@@ -103,6 +121,10 @@ class Position:
         """Shares bought today."""
         self.sold = 0
         """Shares sold today."""
+        self.bought_value = self.sold_value = self.fees = self.taxes = 0
+        """Won of today's trades."""
+        self.realised = 0
+        """Today's sale proceeds less what the shares had cost, before fees and taxes."""
 
 
 class Account:
@@ -160,29 +182,39 @@ class Account:
         """Forget an order that the exchange did not take."""
         del self.orders[number], self._live[number]
 
-    def accept(self, number: int) -> AccountOrder:
+    def accept(self, number: int, venue: Venue) -> AccountOrder:
+        """The exchange has the order, at ``venue``."""
         order = self._live[number]
-        order.state = "accepted"
+        order.state, order.at = "accepted", venue
         return order
 
-    def fill(self, number: int, qty: int, price: int) -> AccountOrder:
-        """Book an execution: shares, cash, and what it adds to the fee and tax of its order."""
+    def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
+        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
         order = self._live[number]
         value = qty * price
-        before, after = order.value, order.value + value
+        # A commission is that of a venue, and counted on what an order traded there, not on each fill.
+        before = order.traded.get(venue, 0)
+        order.traded[venue] = after = before + value
         kind, board = order.item.kind, order.item.board
         position = self.positions.setdefault(order.item.code, Position(order.item))
-        self.fees += self._costs.fee(after, Venue.KRX, kind) - self._costs.fee(before, Venue.KRX, kind)
+        fee = self._costs.fee(after, venue, kind) - self._costs.fee(before, venue, kind)
+        self.fees += fee
+        position.fees += fee
         if order.side is Side.BUY:
             self.buy_value += value
             position.qty += qty
             position.cost += value
             position.bought += qty
+            position.bought_value += value
         else:
             self.sell_value += value
             tax = self._costs.tax(after, self.day, kind, board) - self._costs.tax(before, self.day, kind, board)
             self.taxes += tax
-            position.cost -= position.cost * qty // position.qty
+            position.taxes += tax
+            cost = position.cost * qty // position.qty
+            position.realised += value - cost
+            position.sold_value += value
+            position.cost -= cost
             position.qty -= qty
             position.sold += qty
         order.filled += qty
@@ -205,16 +237,49 @@ class Account:
     def cancellable(self, number: int) -> AccountOrder:
         """The live order of this number. Raises Rejected when there is none, or nothing of it is left."""
         order = self.orders.get(number)
-        if order is None or order.original:
+        if order is None or order.state == "confirmed":
             raise Rejected("no order")
         if number not in self._live:
             raise Rejected("no leaves")
         return order
 
+    def check_revision(self, order: AccountOrder, qty: int, price: int) -> None:
+        """Raises Rejected when the cash does not suffice to move ``qty`` shares to ``price``."""
+        if order.side is Side.SELL:
+            return
+        freed = self._needed(order.item, order.leaves, order.reserve_price)
+        kept = self._needed(order.item, order.leaves - qty, order.reserve_price)
+        if kept + self._needed(order.item, qty, price) > self.orderable + freed:
+            raise Rejected("cash")
+
+    def revise(self, t: Ns, number: int, original: int, qty: int, price: int) -> AccountOrder:
+        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price``; returns the new order."""
+        order = self._live[original]
+        reserve = 0 if order.side is Side.SELL else price
+        heir = AccountOrder(
+            t,
+            number,
+            order.item,
+            order.side,
+            order.kind,
+            qty,
+            price,
+            original=original,
+            reserve_price=reserve,
+            venue=order.venue,
+        )
+        heir.at, heir.state = order.at, "accepted"
+        order.revised += qty
+        self.orders[number] = self._live[number] = heir
+        self._ended(order, "revised")
+        return heir
+
     def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
         """List a confirmed request to cancel ``qty`` shares of ``order`` under its own number."""
-        request = AccountOrder(t, number, order.item, order.side, order.kind, qty, 0, original=order.number)
-        request.cancelled, request.state = qty, "confirmed"
+        request = AccountOrder(
+            t, number, order.item, order.side, order.kind, qty, 0, original=order.number, venue=order.venue
+        )
+        request.cancelled, request.state, request.at = qty, "confirmed", order.at
         self.orders[number] = request
         return request
 

@@ -62,14 +62,11 @@ class Background:
     def begin_phase(self, now: Ns, around: int = 0) -> None:
         """Stand around the last price (before one: ``around``, or the base), as the venue's phase allows."""
         segment = self._listing.current
-        if (
-            self._listing.phase not in (Phase.AUCTION, Phase.CONTINUOUS)
-            or segment.fixed
-            or segment.book is not self._book
-        ):
+        stands = self._listing.phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
+        if not stands or segment.book is not self._book:
             self._withdraw()
         self._book = segment.book
-        if self._listing.phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed:
+        if stands:
             last = self._listing.tally.last or around or self._item.base
             self._lay(now, self._step(last, -1), last)
 
@@ -86,7 +83,7 @@ class Background:
             self._trade(now, trade, trade.side)
 
     def follow(self, now: Ns, bid: int, ask: int) -> None:
-        """Stand around another venue's bid and ask while both trade continuously, a tick further out on each side."""
+        """Stand around another venue's bid and ask while both trade continuously, now and then a tick further out."""
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
             tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
             wider = ask // tick % 3
@@ -133,19 +130,32 @@ class Background:
         segment.clear()
 
     def _lay(self, now: Ns, bid: int, ask: int) -> None:
-        self._touch = bid, ask
-        wanted = (Side.BUY, self._ladder(Side.BUY, bid)), (Side.SELL, self._ladder(Side.SELL, ask))
-        for side, prices in wanted:
-            standing = self._standing[side]
-            for price in [p for p in standing if p not in prices]:
-                for order_id in standing.pop(price):
-                    self._book.cancel(order_id)
-        for side, prices in wanted:
-            for price in prices:
-                if not self._left(side, price):
-                    self._place(now, side, price, self._size(price))
+        before, self._touch = self._touch, (bid, ask)
+        self._clear_away(Side.BUY, before[0] != bid)
+        self._clear_away(Side.SELL, before[1] != ask)
+        self._fill_up(now, Side.BUY, before[0] != bid)
+        self._fill_up(now, Side.SELL, before[1] != ask)
+
+    def _clear_away(self, side: Side, moved: bool) -> None:
+        """Take out what stands outside the ladder."""
+        standing = self._standing[side]
+        prices = self._ladder(side, self._touch[side is Side.SELL])
+        if not moved and len(standing) <= len(prices):
+            return
+        for price in [p for p in standing if p not in prices]:
+            for order_id in standing.pop(price):
+                self._book.cancel(order_id)
+
+    def _fill_up(self, now: Ns, side: Side, moved: bool) -> None:
+        """See to it that every level of the ladder has shares. Others take the best levels first, one by one."""
+        for price in self._ladder(side, self._touch[side is Side.SELL]):
+            if not self._left(side, price):
+                self._place(now, side, price, self._size(price))
+            elif not moved:
+                return
 
     def _withdraw(self) -> None:
+        self._touch = 0, 0
         for standing in self._standing.values():
             for orders in standing.values():
                 for order_id in orders:

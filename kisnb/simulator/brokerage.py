@@ -5,11 +5,11 @@ One order number series for orders and requests to cancel, rising from 1: the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from kisnb.clock import Ns
-from kisnb.errors import ApiError
+from kisnb.errors import ApiError, FrameError
 from kisnb.events import Notice
 from kisnb.exchange.happenings import (
     Happening,
@@ -18,23 +18,24 @@ from kisnb.exchange.happenings import (
     OrderExpired,
     OrderFilled,
     OrderRefused,
+    OrderRevised,
 )
 from kisnb.kis.account_messages import deposit_row, holding_row, orderable_row
 from kisnb.kis.notices import NoticeKind
-from kisnb.kis.order_codes import CANCEL, ORD_DVSN, side_code
+from kisnb.kis.order_codes import ORD_DVSN, REVISE, read_venue, side_code
 from kisnb.kis.order_messages import order_row, order_totals, ref_row
 from kisnb.kis.wire_text import day_number, yyyymmdd
-from kisnb.market import sessions, ticks
+from kisnb.market import ticks
+from kisnb.market.instruments import Instrument
 from kisnb.orders import Account as Statement
 from kisnb.orders import Holding, OrderRef, OrderRow
 from kisnb.simulator.account import Account, AccountOrder, Rejected
 from kisnb.simulator.market import Market
 from kisnb.simulator.personas import Persona, Refusal
-from kisnb.simulator.quotations import Blocks
-from kisnb.terms import OrderKind, Phase, Side, Venue
+from kisnb.simulator.replies import Blocks, Page, page_of
+from kisnb.terms import OrderKind, Side, Venue
 
-_Row = TypeVar("_Row")
-_KINDS = {ORD_DVSN[kind]: kind for kind in (OrderKind.LIMIT, OrderKind.MARKET)}
+_KINDS = {code: kind for kind, code in ORD_DVSN.items()}
 
 
 class Placed(NamedTuple):
@@ -51,13 +52,6 @@ class Told(NamedTuple):
     notice: Notice | None
 
 
-class Page(NamedTuple):
-    """One page of a reply: its blocks, and where the next begins (0: this is the last)."""
-
-    blocks: Blocks
-    next_row: int
-
-
 class Brokerage:
     """Places, cancels and lists the orders of one account. Prices won, quantities shares."""
 
@@ -70,48 +64,82 @@ class Brokerage:
 
     # orders
 
-    def place(self, code: str, side: Side, kind: OrderKind, qty: int, price: int) -> Placed:
-        """Check, reserve and hand to the exchange; ``price`` 0 for a market order. Raises Rejected."""
-        if code not in self._market.universe:
-            raise Rejected("unknown")
-        if sessions.regular_phase(self._market.now) is Phase.CLOSED:
-            raise Rejected("closed")
+    def place(
+        self,
+        code: str,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int,
+        venue: Venue = Venue.KRX,
+        stop: int | None = None,
+    ) -> Placed:
+        """Check, reserve and hand to the exchange; ``price`` 0 for a kind without one. Raises Rejected."""
+        at = price if kind.priced else None
+        why = self._market.why_not(code, side, kind, qty, at, venue, stop)
+        if why is not None:
+            raise Rejected(why)
         item = self._market.universe.get(code)
-        upper = ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
-        reserve = 0 if side is Side.SELL else upper if kind is OrderKind.MARKET else price
+        reserve = 0 if side is Side.SELL else at or self._upper(item)
         number = self._numbers + 1
-        order = AccountOrder(self._market.now, number, item, side, kind, qty, price, reserve_price=reserve)
-        self.account.enter(order)
-        said = self._market.enter(code, number, side, kind, qty, None if kind is OrderKind.MARKET else price)
-        refused = _refused(said)
-        if refused is not None:
-            self.account.withdraw(number)
-            raise Rejected(refused.why)
+        self.account.enter(
+            AccountOrder(
+                self._market.now,
+                number,
+                item,
+                side,
+                kind,
+                qty,
+                at or 0,
+                reserve_price=reserve,
+                venue=venue,
+                stop=stop,
+            )
+        )
         self._numbers = number
-        return Placed(number, said)
+        return Placed(number, self._market.enter(code, number, side, kind, qty, at, venue, stop))
 
     def cancel(self, number: int, qty: int | None) -> Placed:
         """Cancel ``qty`` shares, or all leaves, of an order under a new number. Raises Rejected."""
-        order = self.account.cancellable(number)
-        taken = order.leaves if qty is None else qty
-        if not 0 < taken <= order.leaves:
-            raise Rejected("no leaves")
+        order, taken = self._changed(number, qty)
         said = self._market.cancel(number, taken)
-        refused = _refused(said)
-        if refused is not None:
-            raise Rejected("closed" if refused.why == "closed" else "no leaves")
         self._numbers += 1
         self._cancelling = self.account.note_cancel(self._market.now, self._numbers, order, taken)
         return Placed(self._numbers, said)
 
+    def revise(self, number: int, qty: int | None, price: int) -> Placed:
+        """Move ``qty`` shares, or all leaves, of an order to ``price`` under a new number. Raises Rejected."""
+        order, moved = self._changed(number, qty)
+        self.account.check_revision(order, moved, price)
+        said = self._market.revise(number, self._numbers + 1, moved, price)
+        refused = next((h for h in said if isinstance(h, OrderRefused)), None)
+        if refused is not None:
+            raise Rejected("revise" if refused.why == "kind" else refused.why)
+        self._numbers += 1
+        return Placed(self._numbers, said)
+
+    def _changed(self, number: int, qty: int | None) -> tuple[AccountOrder, int]:
+        """A live order, and how many of its shares are meant. Raises Rejected."""
+        order = self.account.cancellable(number)
+        meant = order.leaves if qty is None else qty
+        if not 0 < meant <= order.leaves:
+            raise Rejected("no leaves")
+        return order, meant
+
+    def _upper(self, item: Instrument) -> int:
+        return ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
+
     def told(self, happening: Happening) -> Told | None:
         """Book what the exchange said of an order of this account; None when it says nothing of one."""
         match happening:
-            case OrderAccepted(id=number):
-                order = self.account.accept(number)
+            case OrderAccepted(id=number, venue=venue):
+                order = self.account.accept(number, venue)
                 return Told(order, self._notice("accepted", happening.t, order, order.qty, order.price))
-            case OrderFilled(id=number, qty=qty, price=price):
-                order = self.account.fill(number, qty, price)
+            case OrderRevised(id=number, original=original, qty=qty, price=price):
+                order = self.account.revise(happening.t, number, original, qty, price)
+                return Told(order, self._notice("revised", happening.t, order, qty, price))
+            case OrderFilled(id=number, qty=qty, price=price, venue=venue):
+                order = self.account.fill(number, qty, price, venue)
                 return Told(order, self._notice("filled", happening.t, order, qty, price))
             case OrderCancelled(id=number, qty=qty):
                 return self._cancelled(happening, self.account.cancel(number, qty))
@@ -126,21 +154,21 @@ class Brokerage:
 
     def _notice(self, kind: NoticeKind, t: Ns, order: AccountOrder, qty: int, price: int) -> Notice:
         code, branch = order.item.code, self._persona.branch
-        return Notice(t, kind, order.number, order.original, code, order.side, qty, price, branch, Venue.KRX)
+        return Notice(t, kind, order.number, order.original, code, order.side, qty, price, branch, order.at)
 
     # the trading APIs
 
     def order_cash(self, side: Side, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
         """Raises Rejected."""
-        if params["EXCG_ID_DVSN_CD"] not in ("", str(Venue.KRX)):
-            raise Rejected("venue")
+        venue = _venue(params)
         kind = _KINDS.get(params["ORD_DVSN"])
         if kind is None:
             raise Rejected("kind")
         qty = _whole(params, "ORD_QTY")
-        price = 0 if kind is OrderKind.MARKET else _whole(params, "ORD_UNPR")
-        self._check_host(params["PDNO"], Venue.KRX, kind, price)
-        placed = self.place(params["PDNO"], side, kind, qty, price)
+        price = _whole(params, "ORD_UNPR") if kind.priced else 0
+        stop = _whole(params, "CNDT_PRIC") if kind is OrderKind.STOP_LIMIT else None
+        self._check_host(params["PDNO"], venue, kind, price)
+        placed = self.place(params["PDNO"], side, kind, qty, price, venue, stop)
         return self._placed(placed), placed
 
     def _check_host(self, code: str, venue: Venue, kind: OrderKind, price: int) -> None:
@@ -152,16 +180,21 @@ class Brokerage:
             raise Rejected(why)
 
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
-        """Cancels; a request to revise is refused. Raises Rejected."""
-        if params["RVSE_CNCL_DVSN_CD"] != CANCEL:
-            raise Rejected("revise")
-        everything = params["QTY_ALL_ORD_YN"] == "Y"
-        placed = self.cancel(_whole(params, "ORGN_ODNO"), None if everything else _whole(params, "ORD_QTY"))
+        """Revises or cancels an order at the venue that it was sent to, or at which it stands. Raises Rejected."""
+        number = _whole(params, "ORGN_ODNO")
+        order = self.account.orders.get(number)
+        if order is not None and _venue(params) not in (order.venue, order.at):
+            raise Rejected("no order")
+        qty = None if params["QTY_ALL_ORD_YN"] == "Y" else _whole(params, "ORD_QTY")
+        if params["RVSE_CNCL_DVSN_CD"] == REVISE:
+            placed = self.revise(number, qty, _whole(params, "ORD_UNPR"))
+        else:
+            placed = self.cancel(number, qty)
         return self._placed(placed), placed
 
     def inquire_balance(self, first: int) -> Page:
         statement = self.statement()
-        holdings, next_row = _page(statement.holdings, first, self._persona.balance_page)
+        holdings, next_row = page_of(statement.holdings, first, self._persona.balance_page)
         account = self.account
         rows = []
         for holding in holdings:
@@ -184,16 +217,15 @@ class Brokerage:
         if code not in self._market.universe:
             raise Rejected("unknown")
         item = self._market.universe.get(code)
-        market_order = _KINDS.get(params["ORD_DVSN"]) is OrderKind.MARKET
-        upper = ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
-        price = upper if market_order else _whole(params, "ORD_UNPR") or self._market.quote(code).price
+        kind = _KINDS.get(params["ORD_DVSN"], OrderKind.LIMIT)
+        price = self._upper(item) if not kind.priced else _whole(params, "ORD_UNPR") or self._market.quote(code).price
         qty = self.account.buyable(item, price)
         return {"output": orderable_row(cash, price) | {"nrcvb_buy_qty": qty, "max_buy_qty": qty}}
 
     def inquire_daily_ccld(self, params: Mapping[str, str], first: int) -> Page:
         """Newest first, requests to cancel included."""
         wanted = [order for order in reversed(self.account.orders.values()) if self._asked_for(order, params)]
-        orders, next_row = _page(wanted, first, self._persona.orders_page)
+        orders, next_row = page_of(wanted, first, self._persona.orders_page)
         rows = [order_row(self._row(o), o.item.name) for o in orders]
         return Page({"output1": rows, "output2": order_totals([self._row(o) for o in wanted])}, next_row)
 
@@ -217,8 +249,8 @@ class Brokerage:
         return {"output": ref_row(ref, self._market.now)}
 
     def _row(self, order: AccountOrder) -> OrderRow:
-        """What has expired is neither left nor cancelled."""
-        ref = OrderRef(day_number(self._market.day), self._persona.branch, order.number)
+        """What has expired is neither left nor cancelled; what goes on under another number is as if cancelled."""
+        ref = OrderRef(day_number(self._market.day), self._persona.branch, order.number, order.venue)
         return OrderRow(
             ref,
             order.original,
@@ -230,7 +262,7 @@ class Brokerage:
             order.filled,
             order.average,
             order.leaves,
-            order.cancelled,
+            order.cancelled + order.revised,
             0,
             order.t,
             order.value,
@@ -244,14 +276,18 @@ class Brokerage:
             and params["SLL_BUY_DVSN_CD"] in ("", "00", side_code(order.side))
             and params["PDNO"] in ("", order.item.code)
             and (not number or (number.isdecimal() and int(number) == order.number))
-            and params["EXCG_ID_DVSN_CD"] in ("", "ALL", str(Venue.KRX))
+            and params["EXCG_ID_DVSN_CD"] in ("", "ALL", str(order.venue))
             and (params["CCLD_DVSN"] != "01" or order.filled > 0)
             and (params["CCLD_DVSN"] != "02" or order.leaves > 0)
         )
 
 
-def _refused(said: Sequence[Happening]) -> OrderRefused | None:
-    return next((h for h in said if isinstance(h, OrderRefused)), None)
+def _venue(params: Mapping[str, str]) -> Venue:
+    """Where an order is meant to go; raises ApiError for a venue that KIS does not know."""
+    try:
+        return read_venue(params["EXCG_ID_DVSN_CD"])
+    except FrameError:
+        raise ApiError("ERROR : INPUT INVALID_CHECK_FIELD [EXCG_ID_DVSN_CD]", msg_cd="OPSQ2001") from None
 
 
 def _whole(params: Mapping[str, str], name: str) -> int:
@@ -260,9 +296,3 @@ def _whole(params: Mapping[str, str], name: str) -> int:
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise ApiError(f"ERROR : INPUT INVALID_CHECK_FIELD [{name}]", msg_cd="OPSQ2001")
     return int(text or 0)
-
-
-def _page(rows: Sequence[_Row], first: int, size: int) -> tuple[Sequence[_Row], int]:
-    """The rows from ``first`` on, and where the next page begins; 0 when there is none."""
-    end = first + size
-    return rows[first:end], end if end < len(rows) else 0

@@ -174,7 +174,7 @@ class Control:
             raise ControlRefused(f"{speed} is no speed; give a number above 0 and up to {FASTEST:,.0f}, or step.", 400)
         self._send(self._core.advance(self._clock.now()))
         self._clock.set(self._core.now, 0.0 if speed == "step" else float(speed))
-        self._core.pings = bool(self._clock.speed)
+        self._core.free_running = bool(self._clock.speed)
         self._send([])
         return {"now": self._core.now, "speed": speed}
 

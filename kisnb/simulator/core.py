@@ -13,21 +13,31 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.exchange.happenings import DepthChanged, Happening, Traded
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    Resumed,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+)
 from kisnb.kis import catalogue
 from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.messages import decode_params, encode_error, encode_reply
 from kisnb.simulator.access import Access, GatewayRefusal, Sort
 from kisnb.simulator.account import Account, Rejected
-from kisnb.simulator.brokerage import Brokerage, Page, Placed
+from kisnb.simulator.brokerage import Brokerage, Placed
 from kisnb.simulator.faults import Fault, Faults, Point
 from kisnb.simulator.market import Market
+from kisnb.simulator.market_view import MarketView
 from kisnb.simulator.personas import LIVE, OLD_TRS, Persona
-from kisnb.simulator.quotations import Blocks, Quotations
 from kisnb.simulator.record import Recorder
+from kisnb.simulator.repliers import order_repliers, repliers
+from kisnb.simulator.replies import Params
 from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
-from kisnb.terms import Mode, OrderKind, Side
+from kisnb.terms import Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
 INSTEAD = frozenset({"refuse", "error", "cut"})
@@ -78,8 +88,9 @@ class Core:
     ) -> None:
         self.persona = persona
         self.account = account or Account(market.day)
-        self.pings = False
-        """PINGPONG every ten simulated seconds; off in lockstep, where it would only stop the clock."""
+        self.free_running = False
+        """PINGPONG every ten simulated seconds, one approval key a second; off in lockstep, where pings would only stop
+        the clock, and no time passes between what clients do."""
         self._market = market
         self._keys = keys
         self._recorder = recorder or Recorder()
@@ -87,8 +98,9 @@ class Core:
             self._recorder.mask.keep(secret.reveal())
         self.faults = faults or Faults(market.day)
         self._access = Access(keys, persona, market.day)
-        self._quotations = Quotations(market)
         self._brokerage = Brokerage(market, self.account, persona)
+        self._orders = order_repliers(self._brokerage)
+        self._answers, self._pages = repliers(MarketView(market), self._brokerage, persona)
         self._streams = Streams(market, self._access, keys, persona, self._recorder, self.faults)
         self._next_ping = market.now + PING_EVERY
 
@@ -109,7 +121,7 @@ class Core:
 
     def next_event(self) -> Ns | None:
         """When something happens next of itself; None after the day's last event."""
-        ping = self._next_ping if self.pings and self._streams.sockets else None
+        ping = self._next_ping if self.free_running and self._streams.sockets else None
         dues = (self._market.next_event(), ping, self._streams.next_due(), self.faults.due())
         return min((due for due in dues if due is not None), default=None)
 
@@ -137,12 +149,12 @@ class Core:
         self._streams.release(t)
         for fault in self.faults.timed(t):
             self._strike(t, fault)
-        if self.pings and t >= self._next_ping:
+        if self.free_running and t >= self._next_ping:
             self._streams.ping(t)
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
     def _tell(self, said: list[Happening]) -> None:
-        """Frames of one moment: notices of own orders first, then trades, then depth."""
+        """Frames of one moment: notices of own orders first, then trades, then the market's operation, then depth."""
         now = self.now
         for happening in said:
             told = self._brokerage.told(happening)
@@ -153,8 +165,14 @@ class Core:
                 self._streams.notice(now, told.notice, told.order)
         for code, trades in by_stock(h for h in said if isinstance(h, Traded)).items():
             self._streams.trades(now, code, trades)
-        for code in dict.fromkeys(h.code for h in said if isinstance(h, DepthChanged)):
-            self._streams.depth(now, code)
+        changed: dict[str, list[Venue]] = {}
+        for happening in said:
+            if isinstance(happening, DepthChanged):
+                changed.setdefault(happening.code, []).append(happening.venue)
+            elif isinstance(happening, Interrupted | Resumed | SessionBegan | SessionEnded):
+                self._streams.operation(now, happening)
+        for code, venues in changed.items():
+            self._streams.depth(now, code, venues)
 
     # sockets
 
@@ -333,12 +351,10 @@ class Core:
         api = self._api(method, path, headers.get("tr_id", ""))
         if api.is_order and headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
-        params = decode_params(api, given)
+        params = {name.upper(): value for name, value in decode_params(api, given).items()}
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):
             raise ApiError("ERROR : INPUT INVALID_CHECK_ACNO", msg_cd="OPSQ2000")
-        if api.paged:
-            return self._paged(api, params, headers.get("tr_cont", ""))
-        return Answer(encode_reply(api, self._blocks(api, params, placed)))
+        return self._reply_to(api, params, headers.get("tr_cont", ""), placed)
 
     def _api(self, method: str, path: str, tr_id: str) -> Api:
         """Raises GatewayRefusal when this host knows no such call."""
@@ -369,40 +385,29 @@ class Core:
             case _:
                 if self.persona.one_approval:
                     self._streams.kill_holder(self.now)
-                return Answer(self._access.issue_approval(self.now, params))
+                return Answer(self._access.issue_approval(self.now, params, paced=self.free_running))
 
-    def _blocks(self, api: Api, params: Mapping[str, str], placed: list[Placed]) -> Blocks:
-        match api.name:
-            case "inquire_price":
-                return self._quotations.inquire_price(params)
-            case "inquire_asking_price_exp_ccn":
-                return self._quotations.inquire_asking_price_exp_ccn(params)
-            case "inquire_ccnl":
-                return self._quotations.inquire_ccnl(params)
-            case "volume_rank":
-                return self._quotations.volume_rank(params)
-            case "inquire_psbl_order":
-                return self._brokerage.inquire_psbl_order(params)
-            case "order_rvsecncl":
-                blocks, one = self._brokerage.order_rvsecncl(params)
-            case _:
-                side = Side.BUY if api.name == "order_cash_buy" else Side.SELL
-                blocks, one = self._brokerage.order_cash(side, params)
-        placed.append(one)
-        return blocks
+    def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[Placed]) -> Answer:
+        """Raises GatewayRefusal, as for an unknown service, for what no fact of the simulated market answers."""
+        if api.name in self._orders:
+            blocks, one = self._orders[api.name](params)
+            placed.append(one)
+            return Answer(encode_reply(api, blocks))
+        if api.name in self._answers:
+            return Answer(encode_reply(api, self._answers[api.name](params)))
+        if api.name in self._pages:
+            return self._page(api, params, tr_cont)
+        self._recorder.unserved(self.now, api.name, api.title)
+        raise GatewayRefusal("OPSQ0002")
 
-    def _paged(self, api: Api, params: Mapping[str, str], tr_cont: str) -> Answer:
+    def _page(self, api: Api, params: Params, tr_cont: str) -> Answer:
         """The first page, or with ``tr_cont`` N the one that the keys of the last reply point to."""
-        given = params["CTX_AREA_NK100"].strip()
+        given = params[api.ctx[1]].strip()
         first = int(given) if tr_cont == "N" and given.isascii() and given.isdecimal() else 0
-        page: Page = (
-            self._brokerage.inquire_balance(first)
-            if api.name == "inquire_balance"
-            else self._brokerage.inquire_daily_ccld(params, first)
-        )
+        page = self._pages[api.name](params, first)
         following = str(page.next_row) if page.next_row else ""
-        body = encode_reply(api, page.blocks, ctx=(following, following))
-        return Answer(body, tr_cont="M" if following else "D")
+        more = ("M" if following else "D") if api.tr_cont else ""
+        return Answer(encode_reply(api, page.blocks, ctx=(following, following)), tr_cont=more)
 
 
 def _gateway_body(refusal: GatewayRefusal) -> dict[str, Any]:

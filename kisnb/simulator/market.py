@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -18,15 +18,24 @@ from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
 from kisnb.exchange.exchange import VENUES, Exchange
 from kisnb.exchange.halts import Level
-from kisnb.exchange.happenings import DepthChanged, Happening, Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    Interrupted,
+    Refusal,
+    Resumed,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+)
 from kisnb.exchange.tape import Tally
-from kisnb.market import ticks
+from kisnb.market import sessions, ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
 from kisnb.market.instruments import Universe
 from kisnb.simulator.background import Background
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market_day import Schedule, ScriptedDay
+from kisnb.simulator.market_day import Schedule, ScriptedDay, Trade
 from kisnb.simulator.venue_day import VenueDay
 from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 
@@ -64,6 +73,7 @@ class Market:
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
         self._tapes: dict[str, deque[Traded]] = {}
+        self._trades: dict[str, list[Trade]] = {}
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
@@ -76,6 +86,7 @@ class Market:
             return
         item = self.universe.get(code)
         self._tapes[code] = deque(self._printed(code, TAPE_LENGTH), maxlen=TAPE_LENGTH)
+        self._trades[code] = self._passed(code)
         for venue in self.venues(code):
             listing = self.exchange.listing(code, venue)
             day = self._day(code, venue)
@@ -120,6 +131,14 @@ class Market:
             self.activate(code)
         return self._taped(self.exchange.enter(self.now, code, order_id, side, kind, qty, price, venue, stop))
 
+    def why_not(
+        self, code: str, side: Side, kind: OrderKind, qty: int, price: int | None, venue: Venue, stop: int | None
+    ) -> Refusal | None:
+        """Why the exchange would refuse an order now; None when it would take it."""
+        if code in self.universe:
+            self.activate(code)
+        return self.exchange.why_not(self.now, code, side, kind, qty, price, venue, stop)
+
     def cancel(self, order_id: int, qty: int | None = None) -> list[Happening]:
         """Cancel ``qty`` shares (None: all) of an own order now."""
         return self.exchange.cancel(self.now, order_id, qty)
@@ -141,6 +160,11 @@ class Market:
     def break_circuit(self, board: Board, level: Level) -> list[Happening]:
         """Set off a level of a board's circuit breaker, on both venues."""
         return self._passed_on(self.exchange.break_circuit(self.now, board, level))
+
+    def stretch(self, venue: Venue) -> str:
+        """The name of the stretch of the day that KRX or Nextrade is in; empty when it is closed."""
+        active = sessions.active(venue, self.now)
+        return active[0].span.name if active else ""
 
     def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
         """What a stock has traded so far, active or not; both venues' for SOR."""
@@ -194,6 +218,15 @@ class Market:
         wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
         return wanted[max(0, len(wanted) - n) :]
 
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+        """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
+        said = self._trades[code] if code in self._tapes else self._passed(code)
+        return said if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+
+    def _passed(self, code: str) -> list[Trade]:
+        schedule = self.plan.schedule(code)
+        return list(schedule.trades[: schedule.passed(self.now)])
+
     def _act(self, t: Ns) -> list[Happening]:
         _, code, venue = heapq.heappop(self._due)
         background = self._active[code, venue]
@@ -215,7 +248,6 @@ class Market:
         """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
         venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
         stocks = {(h.code, h.venue) for h in said if isinstance(h, Interrupted | Resumed)}
-        self.interruptions += [h for h in said if isinstance(h, Interrupted)]
         changed = [at for at in self._active if at in stocks or at[1] in venues]
         for code, venue in changed:
             if not self.universe.get(code).halted:
@@ -234,8 +266,12 @@ class Market:
 
     def _taped(self, said: list[Happening]) -> list[Happening]:
         for happening in said:
-            if isinstance(happening, Traded):
+            if isinstance(happening, Interrupted):
+                self.interruptions.append(happening)
+            elif isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
+                trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
+                self._trades[happening.code].append(trade)
         return said
 
     def _day(self, code: str, venue: Venue) -> VenueDay:

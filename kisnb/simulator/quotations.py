@@ -1,99 +1,227 @@
-"""Replies to the quotation APIs, from the simulated market."""
+"""Replies about prices, books and trades of one stock, and of thirty in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from kisnb.clock import hhmmss
-from kisnb.errors import ApiError
-from kisnb.events import Quote
-from kisnb.exchange.happenings import Traded
-from kisnb.kis.quote_messages import MARKET_DIV, change_sign, depth_blocks, quote_row
-from kisnb.market.instruments import Instrument
-from kisnb.simulator.market import Market
-from kisnb.terms import Venue
+from kisnb.kis.quote_messages import depth_blocks
+from kisnb.kis.wire_text import yyyymmdd
+from kisnb.simulator.market_day import Trade
+from kisnb.simulator.market_view import MarketView, Sums
+from kisnb.simulator.replies import Answer, Blocks, Params, Row, code_of, pick, time_of, venue_of
+from kisnb.simulator.stock_fields import (
+    book_fields,
+    change_fields,
+    flow_of_trades,
+    history_fields,
+    issue_fields,
+    quote_fields,
+    rate,
+    stock_fields,
+)
+from kisnb.terms import Side, Venue
 
-Blocks: TypeAlias = dict[str, dict[str, object] | list[dict[str, object]]]
 LAST_TRADES = 30
-RANKED = 30
-RANKED_BY: dict[str, Callable[[Instrument], int]] = {
-    "0": lambda item: item.volume,
-    "3": lambda item: item.volume * item.base,
-}
-_VENUES = {code: venue for venue, code in MARKET_DIV.items()}
-EOK = 100_000_000
-"""hts_avls counts in 억: 100 million won."""
+MANY = 30
+"""Stocks of a multi-quote."""
+PRICES = 50
+"""Rows of volume by price."""
+SIZES: tuple[tuple[int, str], ...] = (
+    (10_000_000, "1천만원 미만"),
+    (30_000_000, "3천만원 미만"),
+    (50_000_000, "5천만원 미만"),
+    (100_000_000, "1억원 미만"),
+    (500_000_000, "5억원 미만"),
+    (1 << 62, "5억원 이상"),
+)
+"""Classes of trades by amount, won; KIS documents the columns and not the classes (uncertain)."""
 
 
 class Quotations:
-    """Prices of either venue, or of both unified. Every answer raises ApiError with KIS's code for wrong parameters."""
+    """Each answer raises ApiError with KIS's code for wrong parameters."""
 
-    def __init__(self, market: Market) -> None:
-        self._market = market
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
 
-    def inquire_price(self, params: Mapping[str, str]) -> Blocks:
-        quote = self._market.quote(*self._stock(params))
-        average = quote.value / quote.volume if quote.volume else 0.0
-        board = self._market.universe.get(quote.code).board
-        more = {
-            "rprs_mrkt_kor_name": str(board),
-            "wghn_avrg_stck_prc": average,
-            "hts_avls": quote.price * quote.listed_shares // EOK,
-        }
-        return {"output": quote_row(quote) | more}
-
-    def inquire_asking_price_exp_ccn(self, params: Mapping[str, str]) -> Blocks:
-        code, venue = self._stock(params)
-        return {**depth_blocks(self._market.depth(code, venue), self._market.quote(code, venue))}
-
-    def inquire_ccnl(self, params: Mapping[str, str]) -> Blocks:
-        code, venue = self._stock(params)
-        quote = self._market.quote(code, venue)
-        trades = reversed(self._market.last_trades(code, LAST_TRADES, venue))
-        return {"output": [_trade_row(trade, quote) for trade in trades]}
-
-    def volume_rank(self, params: Mapping[str, str]) -> Blocks:
-        """By a typical day's volume (FID_BLNG_CLS_CODE 0) or value (3), halted issues last; filters do nothing."""
-        sort = RANKED_BY.get(params["FID_BLNG_CLS_CODE"])
-        if params["FID_COND_MRKT_DIV_CODE"] != MARKET_DIV[Venue.KRX] or sort is None:
-            raise ApiError("ERROR : INPUT INVALID_CHECK_FIELD", msg_cd="OPSQ2001")
-        ranked = sorted(self._market.universe, key=lambda item: (item.halted, -sort(item), item.code))
-        return {"output": [self._rank_row(n, item) for n, item in enumerate(ranked[:RANKED], start=1)]}
-
-    def _rank_row(self, rank: int, item: Instrument) -> dict[str, object]:
-        quote = self._market.quote(item.code)
+    def answers(self) -> dict[str, Answer]:
         return {
-            "hts_kor_isnm": item.name,
-            "mksc_shrn_iscd": item.code,
-            "data_rank": rank,
-            "stck_prpr": quote.price,
-            "prdy_vrss": quote.change,
-            "prdy_vrss_sign": change_sign(quote.price, quote.base, quote.upper, quote.lower),
-            "prdy_ctrt": quote.change_pct,
-            "acml_vol": quote.volume,
-            "acml_tr_pbmn": quote.value,
-            "lstn_stcn": item.shares,
-            "avrg_vol": item.volume,
-            "avrg_tr_pbmn": item.volume * item.base,
+            "inquire_price": self.inquire_price,
+            "inquire_price_2": self.inquire_price_2,
+            "inquire_asking_price_exp_ccn": self.inquire_asking_price_exp_ccn,
+            "inquire_ccnl": self.inquire_ccnl,
+            "inquire_time_itemconclusion": self.inquire_time_itemconclusion,
+            "intstock_multprice": self.intstock_multprice,
+            "pbar_tratio": self.pbar_tratio,
+            "tradprt_byamt": self.tradprt_byamt,
+            "exp_price_trend": self.exp_price_trend,
         }
 
-    def _stock(self, params: Mapping[str, str]) -> tuple[str, Venue]:
-        venue = _VENUES.get(params["FID_COND_MRKT_DIV_CODE"])
-        if venue is None:
-            raise ApiError("ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE", msg_cd="OPSQ2001")
-        code = params["FID_INPUT_ISCD"]
-        if code not in self._market.universe:
-            raise ApiError("종목코드 오류입니다", msg_cd="MCA05918")
-        return code, venue
+    def inquire_price(self, params: Params) -> Blocks:
+        venue, code = self._asked(params)
+        quote = self._view.quote(code, venue)
+        fields = [quote_fields(quote), issue_fields(self._view.item(code)), self._flow_fields(code)]
+        return {"output": pick("inquire_price", "output", *fields, history_fields(quote, self._view.past(code, 260)))}
+
+    def inquire_price_2(self, params: Params) -> Blocks:
+        venue, code = self._asked(params)
+        return {"output": pick("inquire_price_2", "output", stock_fields(self._view, code, venue))}
+
+    def inquire_asking_price_exp_ccn(self, params: Params) -> Blocks:
+        venue, code = self._asked(params)
+        blocks = depth_blocks(self._view.depth(code, venue), self._view.quote(code, venue))
+        expected = pick("inquire_asking_price_exp_ccn", "output2", self._view.expected_fields(code, venue))
+        return {"output1": blocks["output1"], "output2": blocks["output2"] | expected}
+
+    def inquire_ccnl(self, params: Params) -> Blocks:
+        venue, code = self._asked(params)
+        rows = self._trade_rows(code, venue, self._view.trades(code, venue))
+        return {"output": [pick("inquire_ccnl", "output", row) for row in rows]}
+
+    def inquire_time_itemconclusion(self, params: Params) -> Blocks:
+        venue, code = self._asked(params)
+        until = time_of(params, "FID_INPUT_HOUR_1") if params["FID_INPUT_HOUR_1"].strip() else "240000"
+        trades = [trade for trade in self._view.trades(code, venue) if hhmmss(trade.t) <= until]
+        api = "inquire_time_itemconclusion"
+        return {
+            "output1": pick(api, "output1", stock_fields(self._view, code, venue)),
+            "output2": [pick(api, "output2", row) for row in self._trade_rows(code, venue, trades)],
+        }
+
+    def intstock_multprice(self, params: Params) -> Blocks:
+        rows: list[Row] = []
+        for n in range(1, MANY + 1):
+            if params[f"FID_INPUT_ISCD_{n}"].strip():
+                venue = venue_of(params, name=f"FID_COND_MRKT_DIV_CODE_{n}")
+                rows.append(self._many_row(code_of(params, self._view.universe, f"FID_INPUT_ISCD_{n}"), venue))
+        return {"output": rows}
+
+    def pbar_tratio(self, params: Params) -> Blocks:
+        """Volume by price (매물대), the prices with the most first."""
+        venue, code = self._asked(params)
+        by_price: Counter[int] = Counter()
+        for trade in self._view.trades(code, venue):
+            by_price[trade.price] += trade.qty
+        whole = by_price.total()
+        rows: list[Row] = [
+            {"data_rank": n, "stck_prpr": price, "cntg_vol": volume, "acml_vol_rlim": rate(volume, whole)}
+            for n, (price, volume) in enumerate(by_price.most_common(PRICES), start=1)
+        ]
+        return {"output1": pick("pbar_tratio", "output1", stock_fields(self._view, code, venue)), "output2": rows}
+
+    def tradprt_byamt(self, params: Params) -> Blocks:
+        venue, code = self._asked(params)
+        classes: defaultdict[str, list[Trade]] = defaultdict(list)
+        for trade in self._view.trades(code, venue):
+            if trade.side is not None:
+                classes[next(name for below, name in SIZES if trade.price * trade.qty < below)].append(trade)
+        whole = self._view.sums(code, venue)
+        return {"output": [_class_row(name, classes[name], whole) for _, name in SIZES]}
+
+    def exp_price_trend(self, params: Params) -> Blocks:
+        """What the day's auctions came to, and what the one under way would trade."""
+        code = code_of(params, self._view.universe)
+        venue_of(params, Venue.KRX)
+        quote = self._view.quote(code)
+        prints = [t for t in self._view.trades(code) if t.side is None]
+        rows: list[Row] = [
+            {
+                "stck_bsop_date": yyyymmdd(self._view.day),
+                "stck_cntg_hour": hhmmss(trade.t),
+                "acml_vol": trade.qty,
+                **change_fields(trade.price, quote),
+            }
+            for trade in reversed(prints)
+        ]
+        head = issue_fields(self._view.item(code)) | self._view.expected_fields(code)
+        return {"output1": pick("exp_price_trend", "output1", head), "output2": rows}
+
+    def _asked(self, params: Params) -> tuple[Venue, str]:
+        return venue_of(params), code_of(params, self._view.universe)
+
+    def _flow_fields(self, code: str) -> Row:
+        """Foreigners and programs today."""
+        facts, now, item = self._view.facts, self._view.now, self._view.item(code)
+        held = facts.foreign_held(code, now)
+        program = facts.program(code, now)
+        return {
+            "frgn_hldn_qty": held,
+            "hts_frgn_ehrt": rate(held, item.shares),
+            "frgn_ntby_qty": facts.flows(code, now).foreign.net,
+            "pgtr_ntby_qty": program.arbitrage.net + program.other.net,
+        }
+
+    def _trade_rows(self, code: str, venue: Venue, trades: Sequence[Trade]) -> list[Row]:
+        """The last thirty of ``trades``, newest first, each with the day's volume and trade strength after it."""
+        quote, item = self._view.quote(code, venue), self._view.item(code)
+        volume = bought = sold = 0
+        rows: list[Row] = []
+        first = len(trades) - LAST_TRADES
+        for n, trade in enumerate(trades):
+            volume += trade.qty
+            bought += trade.qty if trade.side is Side.BUY else 0
+            sold += trade.qty if trade.side is Side.SELL else 0
+            if n < first:
+                continue
+            strength = Sums(bought, sold, 0, 0).strength
+            ask, bid = self._view.touch(item, trade)
+            rows.append(
+                {
+                    "stck_cntg_hour": hhmmss(trade.t),
+                    **change_fields(trade.price, quote),
+                    "stck_pbpr": trade.price,
+                    "askp": ask,
+                    "bidp": bid,
+                    "tday_rltv": strength,
+                    "acml_vol": volume,
+                    "cnqn": trade.qty,
+                    "cntg_vol": trade.qty,
+                }
+            )
+        return rows[::-1]
+
+    def _many_row(self, code: str, venue: Venue) -> Row:
+        """KIS names the fields of a multi-quote in a way of its own."""
+        quote = self._view.quote(code, venue)
+        fields = {
+            **quote_fields(quote),
+            **issue_fields(self._view.item(code)),
+            **book_fields(self._view.depth(code, venue)),
+        }
+        renamed: Row = {
+            "inter_shrn_iscd": code,
+            "inter_kor_isnm": quote.name,
+            "inter2_prpr": quote.price,
+            "inter2_prdy_vrss": quote.change,
+            "inter2_oprc": quote.open,
+            "inter2_hgpr": quote.high,
+            "inter2_lwpr": quote.low,
+            "inter2_llam": quote.lower,
+            "inter2_mxpr": quote.upper,
+            "inter2_askp": fields["askp"],
+            "inter2_bidp": fields["bidp"],
+            "inter2_prdy_clpr": quote.base,
+            "inter2_sdpr": quote.base,
+        }
+        return pick("intstock_multprice", "output", fields, renamed)
 
 
-def _trade_row(trade: Traded, quote: Quote) -> dict[str, object]:
-    return {
-        "stck_cntg_hour": hhmmss(trade.t),
-        "stck_prpr": trade.price,
-        "prdy_vrss": trade.price - quote.base,
-        "prdy_vrss_sign": change_sign(trade.price, quote.base, quote.upper, quote.lower),
-        "cntg_vol": trade.qty,
-        "prdy_ctrt": (trade.price - quote.base) / quote.base * 100,
-    }
+def _class_row(name: str, trades: Sequence[Trade], whole: Sums) -> Row:
+    bought = [t.qty for t in trades if t.side is Side.BUY]
+    sold = [t.qty for t in trades if t.side is Side.SELL]
+    sums = Sums(sum(bought), sum(sold), len(bought), len(sold))
+    volume = sums.bought + sums.sold
+    return pick(
+        "tradprt_byamt",
+        "output",
+        flow_of_trades(sums),
+        {
+            "prpr_name": name,
+            "smtn_avrg_prpr": sum(t.price * t.qty for t in trades) // volume if volume else 0,
+            "acml_vol": volume,
+            "whol_ntby_qty_rate": rate(sums.bought - sums.sold, volume),
+            "whol_seln_vol_rate": rate(sums.sold, whole.sold),
+            "whol_shun_vol_rate": rate(sums.bought, whole.bought),
+        },
+    )

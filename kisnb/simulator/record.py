@@ -13,6 +13,10 @@ from kisnb.simulator.faults import Fault
 class Recorder(recorder.Recorder):
     """Requests, replies and frames as a client records them, and the orders besides."""
 
+    def unserved(self, t: Ns, name: str, title: str) -> None:
+        """A call that KIS knows and that nothing in the simulated market answers."""
+        self._line({"t": t, "kind": "unserved", "n": self._requests, "api": name, "title": title})
+
     def order(self, t: Ns, order: AccountOrder) -> None:
         self._line({"t": t, "kind": "order", **order_line(order)})
 

@@ -48,7 +48,7 @@ class Server:
     def __init__(self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS) -> None:
         self.core = core
         self.clock = SimulatedClock(core.now, speed)
-        self.core.pings = bool(speed)
+        self.core.free_running = bool(speed)
         self.control = Control(core, self.clock, day, self._send, self._stop_soon)
         self._alone_seconds = alone_seconds
         self._token = secrets.token_urlsafe(24)

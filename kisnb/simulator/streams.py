@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import heapq
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.events import Notice, Tick
-from kisnb.exchange.happenings import Traded
+from kisnb.events import ExpectedMatch, MarketOperation, Notice
+from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.listing import SINGLE_PRICE
 from kisnb.kis import control_frames, frames, notices
-from kisnb.kis.channels import BOOK_TRS, BOOKS_OF, TRADE_TRS, TRADES_OF
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS, VENUE_OF_TR
 from kisnb.kis.columns import columns
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.masking import HIDDEN
-from kisnb.kis.quote_messages import change_sign
 from kisnb.simulator.access import Access
 from kisnb.simulator.account import AccountOrder
 from kisnb.simulator.faults import Faults, Point
 from kisnb.simulator.market import Market
+from kisnb.simulator.market_records import book_record, expected_record, operation_code, trade_record
 from kisnb.simulator.personas import Persona
 from kisnb.simulator.record import Recorder
-from kisnb.terms import OrderKind, Venue
+from kisnb.terms import OrderKind, Phase, Venue
 
-QUOTED = TRADES_OF.keys() | BOOKS_OF.keys()
+QUOTED = frozenset(tr for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS) for tr in trs.values())
 """Channels by stock; a persona's exec notices come besides."""
 CODE_AT = 8
 """Column of an exec notice that names the stock; data frames begin with it."""
@@ -236,7 +237,13 @@ class Streams:
         hides_kind = notice.kind == "filled" and self._persona.notice_limit_always
         kind = OrderKind.LIMIT if hides_kind else order.kind
         more = notices.NoticeMore(
-            self._keys.hts_id.reveal(), self._keys.full_account, order.qty, order.price, kind, order.item.name
+            self._keys.hts_id.reveal(),
+            self._keys.full_account,
+            order.qty,
+            order.price,
+            kind,
+            order.item.name,
+            by_router=order.venue is Venue.SOR,
         )
         columns = notices.encode_notice(notice, more, self._persona.notice_layout)
         tr_id = self._persona.notice_tr
@@ -246,19 +253,75 @@ class Streams:
     def trades(self, now: Ns, code: str, trades: list[Traded]) -> None:
         """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
         for socket, venue in self._followers(TRADE_TRS, code):
-            quote, tr_id = self._market.quote(code), TRADE_TRS[venue]
-            rows = [_tick_record(trade, venue, quote.base, quote.upper, quote.lower) for trade in trades]
-            records = self._fitting(tr_id, rows)
+            quote, tr_id = self._market.quote(code, venue), TRADE_TRS[venue]
+            shown = [trade for trade in trades if venue in (trade.venue, Venue.SOR) and trade.segment != SINGLE_PRICE]
+            records = self._fitting(
+                tr_id, [trade_record(trade, quote, self._market.stretch(trade.venue)) for trade in shown]
+            )
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
 
-    def depth(self, now: Ns, code: str) -> None:
-        """Push the book of one stock as it stands."""
+    def depth(self, now: Ns, code: str, changed: Collection[Venue]) -> None:
+        """Push the books of one stock as they stand, and what a running call would match, of the ``changed`` venues."""
+        for socket, venue in self._followers(EXPECTED_TRS, code):
+            expected = self._expected(code, venue)
+            if (venue in changed or venue is Venue.SOR) and expected is not None:
+                tr_id = EXPECTED_TRS[venue]
+                record = expected_record(expected, self._market.quote(code, venue), self._stretch(venue))
+                self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
         for socket, venue in self._followers(BOOK_TRS, code):
-            more = {"ACML_VOL": self._market.exchange.tally(code).volume}
-            book = msgspec.structs.replace(self._market.depth(code), venue=venue)
-            records = self._fitting(BOOK_TRS[venue], [frames.encode_depth(book, more)])
-            self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], records))
+            if venue in changed or venue is Venue.SOR:
+                records = self._fitting(BOOK_TRS[venue], [self._book_record(code, venue)])
+                self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], records))
+
+    def operation(self, now: Ns, said: Interrupted | Resumed | SessionBegan | SessionEnded) -> None:
+        """Push a step of the sessions, or a halt or VI of one stock, to who follows the market's operation."""
+        code = operation_code(said)
+        socket = self._holder
+        if socket is None or not code:
+            return
+        for tr_id, stock in sorted(socket.subscriptions):
+            venue = VENUE_OF_TR.get(tr_id)
+            if tr_id != OPERATION_TRS.get(venue or Venue.KRX) or venue not in (said.venue, Venue.SOR):
+                continue
+            if isinstance(said, Interrupted | Resumed) and said.code != stock:
+                continue
+            if venue is not Venue.KRX and not self._market.universe.get(stock).nxt:
+                continue
+            listing = self._market.exchange.listing(stock, said.venue)
+            halted = listing.state == "halted" or listing.item.halted
+            vi = listing.state == "call" and listing.why.endswith("VI")
+            reason = listing.why if halted else ""
+            record = frames.encode_operation(MarketOperation(now, stock, venue, code, halted, reason, vi))
+            self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
+
+    def _expected(self, code: str, venue: Venue) -> ExpectedMatch | None:
+        """What the call that runs at a venue would match; on the unified channel KRX's, else NXT's."""
+        for at in (Venue.KRX, Venue.NXT) if venue is Venue.SOR else (venue,):
+            if self._market.exchange.phase(code, at) is Phase.AUCTION:
+                price, qty = self._market.exchange.listing(code, at).expected()
+                asks, bids = self._market.exchange.depth(code, 1, at)
+                ask, bid = asks[0][0] if asks else 0, bids[0][0] if bids else 0
+                return ExpectedMatch(self._market.now, code, venue, price, qty, ask, bid)
+        return None
+
+    def _stretch(self, venue: Venue) -> str:
+        return self._market.stretch(Venue.KRX if venue is Venue.SOR else venue)
+
+    def _book_record(self, code: str, venue: Venue) -> list[str]:
+        expected = self._expected(code, venue)
+        middles = {
+            name: self._market.exchange.listing(code, at).current.middle or 0
+            for name, at in (("KMID_PRC", Venue.KRX), ("NMID_PRC", Venue.NXT))
+            if venue is not Venue.KRX
+        }
+        return book_record(
+            self._market.depth(code, venue),
+            self._market.quote(code, venue),
+            expected,
+            self._stretch(venue),
+            middles,
+        )
 
     def _fitting(self, tr_id: str, rows: list[list[str]]) -> list[list[str]]:
         """Records with the columns that this host sends, whatever the day."""
@@ -271,13 +334,12 @@ class Streams:
     def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[Socket, Venue]]:
         """Who follows a stock, and on which venue's channel.
 
-        KRX alone trades here, so that the unified channel carries the same; of a stock that NXT does not list it
-        carries nothing, as at KIS.
+        Of a stock that NXT does not list its channel and the unified one carry nothing, as at KIS.
         """
         socket = self._holder
         if socket is None:
             return []
-        venues = (Venue.KRX, Venue.SOR) if self._market.universe.get(code).nxt else (Venue.KRX,)
+        venues = tuple(Venue) if self._market.universe.get(code).nxt else (Venue.KRX,)
         return [(socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions]
 
     def _send(self, now: Ns, socket: Socket, tr_id: str, text: str, recorded: str | None = None) -> None:
@@ -342,31 +404,3 @@ def by_stock(trades: Iterable[Traded]) -> dict[str, list[Traded]]:
     for trade in trades:
         grouped.setdefault(trade.code, []).append(trade)
     return grouped
-
-
-def _tick_record(trade: Traded, venue: Venue, base: int, upper: int, lower: int) -> list[str]:
-    tick = Tick(
-        trade.t,
-        trade.code,
-        venue,
-        trade.price,
-        trade.qty,
-        trade.taker,
-        trade.volume,
-        trade.value,
-        trade.ask,
-        trade.bid,
-    )
-    change = trade.price - base
-    return frames.encode_tick(
-        tick,
-        {
-            "PRDY_VRSS": change,
-            "PRDY_VRSS_SIGN": change_sign(trade.price, base, upper, lower),
-            "PRDY_CTRT": f"{change / base * 100:.2f}",
-            "WGHN_AVRG_STCK_PRC": f"{trade.value / trade.volume:.2f}",
-            "STCK_OPRC": trade.open,
-            "STCK_HGPR": trade.high,
-            "STCK_LWPR": trade.low,
-        },
-    )

@@ -79,13 +79,12 @@ class Reconciliation:
     def look(self, now: Ns, at: Ns, why: str, *, account: bool = False) -> None:
         """Ask at ``at``, or earlier when something else wants it."""
         self._account = self._account or account
-        at = max(at, now)
-        if self._due is None or at < self._due or self._due > now + EVERY:
+        if at <= now:
+            self._due, self._why = now, why
+            self.woke(now)
+        elif self._due is None or at < self._due or self._due > now + EVERY:
             self._due, self._why = at, why
-            if at > now:
-                self._then(WakeAt(at))
-            else:
-                self.woke(now)
+            self._then(WakeAt(at))
 
     def woke(self, now: Ns) -> None:
         """Ask, if it is time."""

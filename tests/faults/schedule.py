@@ -104,7 +104,7 @@ def make(seed: int) -> Schedule:
     rng = Random(seed)
     codes = stocks(seed)
     steps = [_do(rng, codes) for _ in range(rng.randint(5, 16))]
-    faults = [_fault(rng) for _ in range(rng.randint(0, 9))]
+    faults = [_fault(rng) for _ in range(rng.randint(0, 12))]
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
@@ -139,7 +139,7 @@ def _do(rng: Random, codes: Sequence[str]) -> Do:
     price = None if rng.random() < 0.25 else base + rng.randint(-5, 5) * tick
     side: Literal["buy", "sell"] = "buy" if rng.random() < 0.6 else "sell"
     amount = rng.choice([-20, -3, -1, 1, 5, 20]) * SECOND if step == "jump" else rng.randrange(20 * SECOND)
-    return Do(t, step, code, side, rng.choice([1, 3, 10, 10, 25, 60]), price, rng.randrange(100), amount)
+    return Do(t, step, code, side, rng.choice([1, 3, 10, 40, 60, 90]), price, rng.randrange(100), amount)
 
 
 def _at_the_close(rng: Random, codes: Sequence[str]) -> list[Do]:
@@ -173,8 +173,8 @@ def _fault(rng: Random) -> Fault:
         case "ask":
             return Fault(of, rng.randrange(10), rng.choice(["silent", "slow"]), rng.randrange(SECOND, 15 * SECOND))
         case "notice":
-            ill: Ill = rng.choice(["drop", "drop", "twice", "thrice", "delay"])
-            return Fault(of, rng.randrange(20), ill, rng.randrange(SECOND // 10, 90 * SECOND))
+            ill: Ill = rng.choice(["drop", "drop", "twice", "twice", "thrice", "delay"])
+            return Fault(of, rng.randrange(14), ill, rng.randrange(SECOND // 10, 90 * SECOND))
         case _:
             return Fault(of, rng.randrange(120), "drop", rng.randrange(4))
 

@@ -80,7 +80,7 @@ def test_k10_fills_are_told_on_the_new_connection_with_its_own_key(tmp_path: Pat
 
 def test_k08_pingpong_comes_back_within_a_second_and_the_library_pings_by_itself_never(tmp_path: Path) -> None:
     async def body(d: Desk) -> None:
-        d.server.core.pings = True
+        d.server.core.free_running = True
         (socket,) = d.server.core.sockets
         for n in range(1, 4):
             await d.move(START + n * 10 * SECOND)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import kisnb
+from kisnb.desk.address import desk_folder
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
+from kisnb.terms import Mode
 
 DAY = "2026-11-20"
 
@@ -38,3 +40,8 @@ def recording_path() -> Path:
 def posts(path: str = "order-cash") -> list[dict[str, Any]]:
     """The order requests that reached the simulator."""
     return [line for line in recording() if line["kind"] == "request" and path in line["path"]]
+
+
+def desk_log() -> str:
+    """What the desk of this test has logged."""
+    return (desk_folder(Mode.SIM) / "desk.log").read_text("utf-8")

@@ -1,5 +1,6 @@
 """The true account of a simulated customer: invariant 3, to the won, and invariant 7."""
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -79,6 +80,7 @@ STEPS = st.lists(
 def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[str, int, int]]) -> None:
     account = Account(DAY, 10_000_000)
     flow = held = 0
+    traded: Counter[int] = Counter()
     for n, (what, qty, tick) in enumerate(steps, start=1):
         price = 60_000 + tick * 100
         if what in ("buy", "sell"):
@@ -93,9 +95,13 @@ def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[
         qty = min(qty, target.leaves)
         if what == "fill":
             at = target.price - 100 * (tick % 3) if target.side is BUY else target.price + 100 * (tick % 3)
-            fee, tax = BANKIS.fee(qty * at, Venue.KRX, Kind.STOCK), 0
+            # Fee and tax are rounded on what an order traded, however many fills it came in.
+            before = traded[target.number]
+            traded[target.number] = after = before + qty * at
+            fee = BANKIS.fee(after, Venue.KRX, Kind.STOCK) - BANKIS.fee(before, Venue.KRX, Kind.STOCK)
+            tax = 0
             if target.side is SELL:
-                tax = BANKIS.tax(qty * at, DAY, Kind.STOCK, Board.KOSPI)
+                tax = sum(n * BANKIS.tax(v, DAY, Kind.STOCK, Board.KOSPI) for n, v in ((1, after), (-1, before)))
             flow += (-1 if target.side is BUY else 1) * qty * at - fee - tax
             held += qty if target.side is BUY else -qty
             account.fill(target.number, qty, at)

@@ -94,12 +94,12 @@ def test_a_whole_day_in_steps_is_the_same_day_as_in_one_go() -> None:
 def test_a_free_running_clock_is_not_stepped_and_keeps_its_time_when_it_stops() -> None:
     one = Controlled()
     assert one.ask("POST", "speed", speed=2)["now"] == at("09:00:30")
-    assert one.customer.core.pings
+    assert one.customer.core.free_running
     with pytest.raises(ControlRefused, match="runs free"):
         one.ask("POST", "step", until=at("10:00"))
     stopped = one.ask("POST", "speed", speed="step")["now"]
     assert stopped >= at("09:00:30")
-    assert (one.clock.now(), one.customer.core.now, one.customer.core.pings) == (stopped, stopped, False)
+    assert (one.clock.now(), one.customer.core.now, one.customer.core.free_running) == (stopped, stopped, False)
 
 
 def test_trading_by_hand_moves_the_true_ledger() -> None:

@@ -202,7 +202,7 @@ def test_acks_pings_and_trades_can_go_wrong_each_by_itself() -> None:
         Fault("ping", "drop", times=99),
         Fault("frame", "drop", tr_id="H0STCNT0", times=9_999),
     )
-    one.core.pings = True
+    one.core.free_running = True
     one.subscribe("H0STCNT0", HYNIX)
     one.advance("09:03:00")
     texts = one.taken()
@@ -437,7 +437,7 @@ def test_every_deed_at_every_point_leaves_the_day_going() -> None:
     ]
     one = Customer(Core(host()._market, KEYS, faults=Faults(DAY, script, seed=3)))
     core, sid = one.core, 0
-    core.pings = True
+    core.free_running = True
     for second in range(0, 3_600, 20):
         core.advance(at("09:01") + second * SECOND)
         if not core.sockets:

@@ -22,7 +22,7 @@ from kisnb.market.instruments import Instrument, Universe
 from kisnb.simulator.daily_plan import plan_day
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay
-from kisnb.terms import Board, Kind, OrderKind, Side
+from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY = date(2026, 11, 20)
 BUY, SELL = Side.BUY, Side.SELL
@@ -72,11 +72,13 @@ def step(m: Market, until: Ns) -> list[Happening]:
 def test_h03_a_whole_day_is_its_plan_and_the_tape_adds_up() -> None:
     m = market("08:00")
     m.activate(SAMSUNG)
-    tape = trades(m.advance(at("20:00")))
+    whole = [h for h in trades(m.advance(at("15:30"))) if h.venue is Venue.KRX]
+    tape = [h for h in whole if h.segment == "main"]
     plan, quote = plan_day(Universe.packaged().get(SAMSUNG), DAY, 1), m.quote(SAMSUNG)
     assert (quote.open, quote.high, quote.low, quote.price) == (plan.open, plan.high, plan.low, plan.close)
-    assert quote.volume == plan.volume == sum(h.qty for h in tape) == tape[-1].volume
-    assert quote.value == sum(h.qty * h.price for h in tape) == tape[-1].value
+    assert quote.volume == sum(h.qty for h in whole) == tape[-1].volume
+    assert quote.value == sum(h.qty * h.price for h in whole) == tape[-1].value
+    assert plan.volume == sum(h.qty for h in tape)
     assert (tape[0].t, tape[0].price, tape[0].taker) == (at("09:00"), plan.open, None)
     assert (tape[-1].t, tape[-1].price, tape[-1].taker) == (at("15:30"), plan.close, None)
     assert max(h.price for h in tape) == tape[-1].high == plan.high
@@ -108,8 +110,8 @@ def test_h03_a_stock_that_becomes_active_late_has_the_same_tape() -> None:
     before = late.quote(SAMSUNG)
     late.activate(SAMSUNG)
     assert late.quote(SAMSUNG) == before
-    shown = [(h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low) for h in tape]
-    found = [*late.last_trades(SAMSUNG, 100), *trades(late.advance(at("11:00")))]
+    shown = [(h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low) for h in tape if h.venue is Venue.KRX]
+    found = [h for h in late.last_trades(SAMSUNG, 100) + trades(late.advance(at("11:00"))) if h.venue is Venue.KRX]
     assert [(h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low) for h in found] == shown[-len(found) :]
     assert late.quote(SAMSUNG) == early.quote(SAMSUNG)
 
@@ -122,7 +124,7 @@ def test_h03_events_come_in_the_order_of_time_and_depth_is_told_once_an_event() 
     while (t := m.next_event()) is not None and t <= at("09:10"):
         said = m.advance(t)
         seen += [h.t for h in said]
-        told = [h.code for h in said if isinstance(h, DepthChanged)]
+        told = [(h.code, h.venue) for h in said if isinstance(h, DepthChanged)]
         assert len(told) == len(set(told))
     assert seen == sorted(seen)
     assert len(seen) > 100
@@ -216,7 +218,7 @@ def test_h03_auctions_take_own_orders_at_the_auctions_price() -> None:
 
 
 def test_h03_after_the_close_nothing_stands_and_nothing_comes() -> None:
-    m = market("15:30")
+    m = market("20:00")
     m.activate(SAMSUNG)
     assert m.next_event() is None
     assert (m.depth(SAMSUNG).asks, m.depth(SAMSUNG).bids) == ((), ())
@@ -278,6 +280,7 @@ def test_h03_own_orders_conserve_shares_and_the_tape_counts_every_trade(
     """Invariants 3 and 7 under arbitrary own orders from the opening auction to the close."""
     m = Market(Universe.packaged(), DAY, 3, at("08:40"))
     m.activate(SAMSUNG)
+    before = m.quote(SAMSUNG)
     said: list[Happening] = []
     wanted: dict[int, int] = {}
     for order_id, (wait, side, qty, ticks_away, cancel) in enumerate(moves, start=1):
@@ -295,7 +298,8 @@ def test_h03_own_orders_conserve_shares_and_the_tape_counts_every_trade(
         if isinstance(h, (OrderFilled, OrderCancelled, OrderExpired)):
             ended[h.id] += h.qty
     assert ended == wanted
-    quote, tape = m.quote(SAMSUNG), trades(said)
-    assert quote.volume == sum(h.qty for h in tape)
-    assert quote.value == sum(h.qty * h.price for h in tape)
-    assert (quote.high, quote.low) == (max(h.price for h in tape), min(h.price for h in tape))
+    quote, tape = m.quote(SAMSUNG), [h for h in trades(said) if h.venue is Venue.KRX]
+    assert quote.volume - before.volume == sum(h.qty for h in tape)
+    assert quote.value - before.value == sum(h.qty * h.price for h in tape)
+    priced = [h.price for h in tape if h.segment in ("main", "after-market")]
+    assert (quote.high, quote.low) == (max(priced), min(priced))

@@ -8,6 +8,7 @@ from kisnb.terms import Side
 
 from .customer import ACCOUNT, BALANCE, DAY_ORDERS, HYNIX, SAMSUNG, Customer, at, trader
 
+KOSPI_FUND = "069500"
 KIND, QTY, PRICE = 13, 9, 10
 """Columns of a notice: CNTG_YN (1 order, 2 fill), quantity, price."""
 
@@ -101,15 +102,18 @@ def test_a_refused_order_says_why_and_leaves_no_trace(order: tuple[Any, ...], ms
 
 def test_outside_the_session_the_market_is_closed() -> None:
     assert trader("08:00").order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
-    assert trader("15:30").order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
+    assert trader("20:00").order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
 
 
 def test_what_this_host_does_not_trade_is_refused() -> None:
     one = trader()
     body = ACCOUNT | {"PDNO": SAMSUNG, "ORD_QTY": "1", "ORD_UNPR": "71000"}
     for more, code in (
-        ({"ORD_DVSN": "00", "EXCG_ID_DVSN_CD": "NXT"}, "APBK3009"),
-        ({"ORD_DVSN": "11", "EXCG_ID_DVSN_CD": "KRX"}, "APBK3013"),
+        ({"ORD_DVSN": "00", "EXCG_ID_DVSN_CD": "NXT", "PDNO": KOSPI_FUND}, "APBK3009"),
+        ({"ORD_DVSN": "01", "EXCG_ID_DVSN_CD": "NXT"}, "APBK3013"),
+        ({"ORD_DVSN": "41", "EXCG_ID_DVSN_CD": "KRX"}, "APBK3013"),
+        ({"ORD_DVSN": "99", "EXCG_ID_DVSN_CD": "KRX"}, "APBK3013"),
+        ({"ORD_DVSN": "00", "EXCG_ID_DVSN_CD": "NYSE"}, "OPSQ2001"),
         ({"ORD_DVSN": "00", "EXCG_ID_DVSN_CD": "KRX", "ORD_QTY": "1.5"}, "OPSQ2001"),
     ):
         assert one.said(one.ask("order_cash_buy", body | more))["msg_cd"] == code
@@ -144,6 +148,7 @@ def test_what_is_left_at_the_close_has_expired_without_a_word() -> None:
     (row,) = day_orders(one)
     assert (row["rmn_qty"], row["cnc_cfrm_qty"], row["tot_ccld_qty"]) == ("0", "0", "0")
     assert one.core.account.reserved == 0
+    one.advance("20:00")
     assert one.core.closed
 
 

@@ -83,7 +83,7 @@ def second_socket(one: Customer) -> object:
 
 
 def unanswered_pings(one: Customer) -> object:
-    one.core.pings = True
+    one.core.free_running = True
     one.advance("09:02:00")
     return one.cut
 
@@ -162,7 +162,7 @@ def test_every_quirk_is_shown_here_or_with_the_paper_host() -> None:
 
 def test_an_answered_ping_keeps_the_connection() -> None:
     one = trader(persona=with_quirks(LIVE, ("ping-cut",)))
-    one.core.pings = True
+    one.core.free_running = True
     for second in range(1, 13):
         one.core.advance(at("09:00:30") + second * 10 * SECOND)
         one.core.socket_text(one.core.now, 1, control_frames.encode_ping(one.core.now))

@@ -113,7 +113,7 @@ def test_pingpong_comes_every_ten_simulated_seconds_of_a_free_running_clock() ->
     one = connected()
     one.advance("09:01:00")
     assert one.inbox == []
-    one.core.pings = True
+    one.core.free_running = True
     one.advance("09:01:30")
     pings = [control_frames.decode_control(text) for text in one.taken()]
     assert [p.datetime for p in pings if isinstance(p, control_frames.Ping)] == [

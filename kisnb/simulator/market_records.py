@@ -1,0 +1,142 @@
+"""Records of the market's channels, from what the simulated market did: trades, books, expected matches, operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kisnb.events import Depth, ExpectedMatch, Quote, Tick
+from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.kis import frames
+from kisnb.kis.quote_messages import change_sign
+from kisnb.terms import Venue
+
+_NOTHING_OPEN = ("5", "30", "A")
+_CODES: dict[str, tuple[str, str, str]] = {
+    "opening auction": ("1", "10", "B"),
+    "pre-open closing price": ("1", "10", "0"),
+    "pre-market": ("1", "10", "B"),
+    "regular": ("2", "20", "C"),
+    "closing auction": ("2", "21", "A"),
+    "closing price entry": ("5", "30", "A"),
+    "closing price": ("5", "30", "A"),
+    "single price": ("3", "40", "D"),
+    "after-market entry": ("3", "30", "A"),
+    "after-market": ("3", "30", "C"),
+}
+"""Stretch of the day → MARKET_CLS_CODE, NEW_MKOP_CLS_CODE, and HOUR_CLS_CODE of an expected match in it.
+
+Source: KIS's workbook, columns of H0STCNT0, and its notice of 2026-09-09 (1 pre, 2 regular, 3 after, 5 close).
+"""
+_BEGAN = {
+    "opening auction": "110",
+    "pre-open closing price": "130",
+    "regular": "112",
+    "closing auction": "121",
+    "closing price entry": "140",
+    "closing price": "146",
+    "single price": "150",
+    "after-market": "AB1",
+}
+_ENDED = {
+    "pre-open closing price": "139",
+    "closing auction": "129",
+    "closing price": "149",
+    "single price": "159",
+}
+"""MKOP_CLS_CODE; AB1 was seen on 2026-09-21 and is not documented."""
+_INTERRUPTED = {"circuit breaker": ("174", "175"), "halt": ("164", "112")}
+_VI = ("112", "112")
+"""A VI shows in VI_CLS_CODE; the operation stays what it is."""
+
+
+def operation_code(said: Interrupted | Resumed | SessionBegan | SessionEnded) -> str:
+    """MKOP_CLS_CODE of a step; empty when KIS says nothing of it."""
+    match said:
+        case SessionBegan(name=name):
+            return _BEGAN.get(name, "")
+        case SessionEnded(name=name):
+            return _ENDED.get(name, "")
+        case Interrupted(why=why):
+            return _INTERRUPTED.get(why, _VI)[0]
+    return _INTERRUPTED.get(said.why, _VI)[1]
+
+
+def trade_record(trade: Traded, quote: Quote, stretch: str = "regular") -> list[str]:
+    """One record of the trade channel of ``quote``'s venue; the unified one counts what both venues traded."""
+    both = quote.venue is Venue.SOR
+    volume, value = (trade.both_volume, trade.both_value) if both else (trade.volume, trade.value)
+    opened, high, low = (quote.open, quote.high, quote.low) if both else (trade.open, trade.high, trade.low)
+    tick = Tick(
+        trade.t,
+        trade.code,
+        quote.venue,
+        trade.price,
+        trade.qty,
+        trade.taker,
+        volume,
+        value,
+        trade.ask,
+        trade.bid,
+    )
+    market, operation, _ = _CODES.get(_stretch_of(trade, stretch), _NOTHING_OPEN)
+    return frames.encode_tick(
+        tick,
+        {
+            **_change(trade.price, quote),
+            "WGHN_AVRG_STCK_PRC": f"{value / volume:.2f}",
+            "STCK_OPRC": opened,
+            "STCK_HGPR": high,
+            "STCK_LWPR": low,
+            "NEW_MKOP_CLS_CODE": operation,
+            "MARKET_CLS_CODE": market,
+        },
+    )
+
+
+def book_record(
+    depth: Depth, quote: Quote, expected: ExpectedMatch | None, stretch: str, middles: Mapping[str, int]
+) -> list[str]:
+    """One record of the book channel of ``depth``'s venue, in a call with what it would match."""
+    market, _, hour = _CODES.get(stretch, _NOTHING_OPEN)
+    more: dict[str, object] = {"ACML_VOL": quote.volume, **middles}
+    if depth.venue is Venue.KRX:
+        more["MARKET_CLS_CODE"] = market
+    if expected is not None:
+        more |= {
+            "HOUR_CLS_CODE": hour,
+            "ANTC_CNPR": expected.price,
+            "ANTC_CNQN": expected.qty,
+            "ANTC_VOL": expected.qty,
+        }
+        if expected.price:
+            changed = _change(expected.price, quote)
+            more |= {
+                "ANTC_CNTG_VRSS": changed["PRDY_VRSS"],
+                "ANTC_CNTG_VRSS_SIGN": changed["PRDY_VRSS_SIGN"],
+                "ANTC_CNTG_PRDY_CTRT": changed["PRDY_CTRT"],
+            }
+    return frames.encode_depth(depth, more)
+
+
+def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list[str]:
+    """One record of the channel of expected matches."""
+    _, operation, hour = _CODES.get(stretch, _NOTHING_OPEN)
+    more: dict[str, object] = {"NEW_MKOP_CLS_CODE": operation, "HOUR_CLS_CODE": hour, "ACML_VOL": quote.volume}
+    if expected.price:
+        more |= _change(expected.price, quote)
+    return frames.encode_expected(expected, more)
+
+
+def _change(price: int, quote: Quote) -> dict[str, object]:
+    change = price - quote.base
+    return {
+        "PRDY_VRSS": change,
+        "PRDY_VRSS_SIGN": change_sign(price, quote.base, quote.upper, quote.lower),
+        "PRDY_CTRT": f"{change / quote.base * 100:.2f}",
+    }
+
+
+def _stretch_of(trade: Traded, stretch: str) -> str:
+    if trade.segment == "main" and trade.venue is Venue.KRX:
+        return "regular"
+    return stretch if trade.segment == "main" else trade.segment

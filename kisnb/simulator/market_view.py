@@ -1,0 +1,200 @@
+"""What the replies are made from: prices, books, trades, bars and flows of the simulated day up to now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import accumulate
+from typing import NamedTuple
+
+from kisnb.clock import MINUTE, Ns
+from kisnb.errors import BadInput, FrameError
+from kisnb.events import Depth, Quote
+from kisnb.kis.wire_text import read_day
+from kisnb.market import ticks
+from kisnb.market.instruments import Instrument, Universe
+from kisnb.simulator.daily_plan import Dated
+from kisnb.simulator.market import Market
+from kisnb.simulator.market_day import Trade
+from kisnb.terms import Side, Venue
+
+KEPT_DAYS = 520
+"""Days of history that a reply can reach back."""
+
+
+class Sums(NamedTuple):
+    """Trades added up by who took: shares and number of trades."""
+
+    bought: int
+    sold: int
+    buys: int
+    sells: int
+
+    @property
+    def strength(self) -> float:
+        """Trade strength (체결강도): shares bought against shares sold, 100 for as many."""
+        return self.bought / self.sold * 100 if self.sold else 0.0
+
+
+class MinuteBar(NamedTuple):
+    """A minute with trades; ``value`` is the day's up to its end. Won and shares."""
+
+    t: Ns
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    value: int
+
+
+class DayBar(NamedTuple):
+    """A trading day of one issue or index: won (or points), shares."""
+
+    day: date
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    value: int
+
+
+class MarketView:
+    """A look at a market; nothing here changes it but that a look at a book gives the stock one."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self.facts = market.facts
+        self._past: dict[str, list[DayBar]] = {}
+        self._summed: dict[tuple[str, Venue], tuple[int, int, int, int, int]] = {}
+        """How many trades have been added up, and to what."""
+
+    @property
+    def now(self) -> Ns:
+        return self.market.now
+
+    @property
+    def day(self) -> date:
+        return self.market.day
+
+    @property
+    def universe(self) -> Universe:
+        return self.market.universe
+
+    def item(self, code: str) -> Instrument:
+        return self.market.universe.get(code)
+
+    def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        return self.market.quote(code, venue)
+
+    def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        return self.market.depth(code, venue)
+
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+        """Every trade up to now, oldest first."""
+        return self.market.trades(code, venue)
+
+    def sums(self, code: str, venue: Venue = Venue.KRX) -> Sums:
+        trades = self.trades(code, venue)
+        counted, bought, sold, buys, sells = self._summed.get((code, venue), (0, 0, 0, 0, 0))
+        for trade in trades[counted:]:
+            if trade.side is Side.BUY:
+                bought, buys = bought + trade.qty, buys + 1
+            elif trade.side is Side.SELL:
+                sold, sells = sold + trade.qty, sells + 1
+        self._summed[code, venue] = (len(trades), bought, sold, buys, sells)
+        return Sums(bought, sold, buys, sells)
+
+    def past(self, code: str, n: int) -> Sequence[DayBar]:
+        """The last ``n`` trading days before this one, newest first; at most ``KEPT_DAYS``."""
+        if code not in self._past:
+            self._past[code] = [self.as_bar(dated) for dated in reversed(self.facts.history(code, KEPT_DAYS))]
+        return self._past[code][:n]
+
+    def as_bar(self, dated: Dated) -> DayBar:
+        bar = dated.bar
+        return DayBar(dated.day, bar.open, bar.high, bar.low, bar.close, bar.volume, dated.value)
+
+    def close_before(self, code: str, day: date) -> int:
+        """The close of the trading day before ``day``; of the oldest kept day its own."""
+        past = self.past(code, KEPT_DAYS)
+        return next((bar.close for bar in past if bar.day < day), past[-1].close if past else self.item(code).base)
+
+    def trading_days_since(self, text: str) -> int:
+        """How many kept days lie between a YYYYMMDD and this day, roughly; 0 for what is no date."""
+        try:
+            return max(0, (self.day - read_day(text)).days * 5 // 7 + 1)
+        except FrameError:
+            return 0
+
+    def today(self, code: str, venue: Venue = Venue.KRX) -> DayBar | None:
+        """The bar of this day up to now; None before its first trade."""
+        quote = self.quote(code, venue)
+        if not quote.volume:
+            return None
+        return DayBar(self.day, quote.open, quote.high, quote.low, quote.price, quote.volume, quote.value)
+
+    def days(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[DayBar]:
+        """The last ``n`` days, this one included when it has traded, newest first."""
+        today = self.today(code, venue)
+        return ([today] if today else []) + list(self.past(code, n - bool(today)))
+
+    def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
+        """The last auction's match; nothing before the day's first."""
+        match = next((trade for trade in reversed(self.trades(code, venue)) if trade.side is None), None)
+        if match is None:
+            return {}
+        change = match.price - self.item(code).base
+        return {
+            "antc_cnpr": match.price,
+            "antc_vol": match.qty,
+            "antc_cntg_vrss": change,
+            "antc_cntg_vrss_sign": "2" if change > 0 else "5" if change < 0 else "3",
+            "antc_cntg_prdy_ctrt": change / self.item(code).base * 100,
+            "antc_tr_pbmn": match.price * match.qty,
+        }
+
+    def interruptions(self) -> list[dict[str, object]]:
+        """The volatility interruptions of the day as KIS lists them, oldest first."""
+        return []
+
+    def touch(self, item: Instrument, trade: Trade) -> tuple[int, int]:
+        """Best ask and bid around a trade: the taker met one side, the other stands a spread away."""
+        if trade.side is Side.SELL:
+            return ticks.step(trade.price, trade.spread, item.kind, self.day, item.board), trade.price
+        return trade.price, ticks.step(trade.price, -trade.spread, item.kind, self.day, item.board)
+
+    def trades_of(self, code: str, day: date, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+        """Every trade of this day up to now, or of a day before it."""
+        if day == self.day:
+            return self.trades(code, venue)
+        trades = self.market.plan.past_schedule(code, day).trades
+        return [trade for trade in trades if venue in (trade.venue, Venue.SOR)]
+
+    def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> list[MinuteBar]:
+        """The minutes of a day before this one that had trades, oldest first; none of a day without trades."""
+        try:
+            bars = self.facts.past_minutes(code, day, venue)
+        except BadInput:
+            return []
+        values = accumulate(bar.value for bar in bars)
+        return [
+            MinuteBar(b.t, b.open, b.high, b.low, b.close, b.volume, value)
+            for b, value in zip(bars, values, strict=True)
+        ]
+
+    def minutes(self, code: str, venue: Venue = Venue.KRX) -> list[MinuteBar]:
+        """The minutes of the day that had trades, oldest first; the last one may be running."""
+        bars: list[MinuteBar] = []
+        value = 0
+        for trade in self.trades(code, venue):
+            t = trade.t // MINUTE * MINUTE
+            value += trade.price * trade.qty
+            if bars and bars[-1].t == t:
+                last = bars[-1]
+                high, low = max(last.high, trade.price), min(last.low, trade.price)
+                bars[-1] = MinuteBar(t, last.open, high, low, trade.price, last.volume + trade.qty, value)
+            else:
+                bars.append(MinuteBar(t, trade.price, trade.price, trade.price, trade.price, trade.qty, value))
+        return bars

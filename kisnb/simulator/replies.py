@@ -1,0 +1,113 @@
+"""What a reply of the simulated host is made of: rows of KIS's fields, and the checks that KIS's servers make first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from kisnb.errors import ApiError, FrameError
+from kisnb.kis.catalogue import APIS
+from kisnb.kis.quote_messages import MARKET_DIV
+from kisnb.kis.wire_text import read_day, seconds_of
+from kisnb.market.instruments import Instrument, Universe
+from kisnb.terms import Board, Venue
+
+Params: TypeAlias = Mapping[str, str]
+"""All parameters of a call, names in upper case."""
+Row: TypeAlias = dict[str, object]
+Blocks: TypeAlias = dict[str, Row | list[Row]]
+
+
+class Page(NamedTuple):
+    """One page of a reply, and the row at which the next one begins; 0 when there is none."""
+
+    blocks: Blocks
+    next_row: int = 0
+
+
+Answer: TypeAlias = Callable[[Params], Blocks]
+"""Raises ApiError with KIS's code for wrong parameters."""
+Pages: TypeAlias = Callable[[Params, int], Page]
+"""Answers page by page, from a row on."""
+
+_VENUE_OF = {code: venue for venue, code in MARKET_DIV.items()}
+_BOARD_OF = {"0001": Board.KOSPI, "1001": Board.KOSDAQ}
+_T = TypeVar("_T")
+
+
+def pick(api: str, block: str, *sources: Mapping[str, object]) -> Row:
+    """Those values that this block has a field for; later sources win."""
+    names = _names(api, block)
+    return {name: value for source in sources for name, value in source.items() if name in names}
+
+
+@cache
+def _names(api: str, block: str) -> frozenset[str]:
+    return frozenset(APIS[api].block(block).empty)
+
+
+def page_of(rows: Sequence[_T], first: int, size: int) -> tuple[Sequence[_T], int]:
+    """The rows from ``first`` on, and where the next page begins; 0 when there is none."""
+    end = first + size
+    return rows[first:end], end if end < len(rows) else 0
+
+
+def wrong(what: str) -> ApiError:
+    """The query server's no to a parameter."""
+    return ApiError(f"ERROR : INPUT INVALID_CHECK_{what}", msg_cd="OPSQ2001")
+
+
+def venue_of(params: Params, *taken: Venue, name: str = "FID_COND_MRKT_DIV_CODE") -> Venue:
+    """The venue that is asked for, J, NX or UN; ``taken`` are those that the API answers for, all by default."""
+    venue = _VENUE_OF.get(params[name])
+    if venue is None or (taken and venue not in taken):
+        raise wrong("MRKT_DIV_CODE")
+    return venue
+
+
+def code_of(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") -> str:
+    """The code that is asked for."""
+    code = params[name]
+    if code not in universe:
+        raise ApiError("종목코드 오류입니다", msg_cd="MCA05918")
+    return code
+
+
+def one_of(params: Params, name: str, *taken: str) -> str:
+    """A parameter that must have one of these values."""
+    if params[name] not in taken:
+        raise wrong("FIELD")
+    return params[name]
+
+
+def number_of(params: Params, name: str, default: int) -> int:
+    """A whole number; ``default`` for blank."""
+    text = params[name].strip()
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise wrong(f"FIELD [{name}]")
+    return int(text) if text else default
+
+
+def day_of(params: Params, name: str) -> date:
+    """A YYYYMMDD."""
+    try:
+        return read_day(params[name])
+    except FrameError:
+        raise wrong(f"FIELD [{name}]") from None
+
+
+def time_of(params: Params, name: str) -> str:
+    """An HHMMSS."""
+    try:
+        seconds_of(params[name])
+    except FrameError:
+        raise wrong(f"FIELD [{name}]") from None
+    return params[name]
+
+
+def issues(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") -> list[Instrument]:
+    """The issues of the market that is asked for: 0001 KOSPI, 1001 KOSDAQ, anything else all of them."""
+    board = _BOARD_OF.get(params[name])
+    return [item for item in universe if board in (None, item.board)]
