@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -16,6 +17,7 @@ from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.hybrid import HybridBroker, QuotesDesk
 from kisnb.desk.journal import Journal
+from kisnb.desk.safety import Safety, note
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimAddress,
@@ -42,14 +44,13 @@ from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.journal_rows import RouteDecided
-from kisnb.trading.limits import Limits
+from kisnb.trading.limits import limits_of
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
 LOOK_SECONDS = 5.0
-READ_ONLY = "orders go to the simulator: %kis open sim"
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ class Connected(NamedTuple):
     folder: Path
     control: Control | None
     address: SimAddress | None
+    is_tail: Callable[[str], bool] | None
+    """Whether these are the last digits of the account; None where no arming is needed."""
     lock: IO[bytes]
     """Held as long as the desk uses the appkey."""
     universe: Universe
@@ -114,6 +117,8 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def close(self) -> None:
+        if self.server.safety is not None:
+            await self.server.safety.close()
         await self.server.close()
         if self._conducting is not None:
             self._conducting.cancel("the desk closes")
@@ -135,9 +140,9 @@ async def build_desk(
     config = load_config()
     connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode, quotes))
     journal = Journal(connected.folder / "journal.sqlite")
-    limits = Limits(max_order_value=config.max_order_value)
-    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
     speed = config.speed if mode is Mode.SIM else 1.0
+    limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
+    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
 
     def snapshot(seq: int) -> Snapshot:
         return Snapshot(
@@ -155,10 +160,12 @@ async def build_desk(
         )
 
     def publish(event: Event) -> None:
+        note(event)
         server.publish(event)
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, secret, snapshot, speed)
+    server.safety = Safety(host, mode, connected.is_tail)
     await _begin(server, host, connected, speed)
     return BuiltDesk(server, host, connected, secret)
 
@@ -182,6 +189,8 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     if server.conductor is not None:
         await server.conductor.switch(speed)
     host.start()
+    assert server.safety is not None
+    server.safety.start()
 
 
 async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Connected:
@@ -220,7 +229,7 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
         nxt_listed=universe.on_nxt,
     )
     scope = f"{address.run}:{kst_day(now)}"
-    return Connected(broker, clock, activity, scope, address.label, folder, control, address, lock, universe)
+    return Connected(broker, clock, activity, scope, address.label, folder, control, address, None, lock, universe)
 
 
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
@@ -241,8 +250,6 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
             *own,
             cache=cache,
             timeout=config.order_timeout,
-            can_order=False,
-            why_not=READ_ONLY,
             transport=transport,
         )
     else:
@@ -250,14 +257,13 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
             *own,
             cache=cache,
             timeout=config.order_timeout,
-            can_order=False,
-            why_not=READ_ONLY,
             transport=transport,
             nxt_listed=universe.on_nxt,
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
+    is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
     scope = f"{account}:{kst_day(clock.now())}"
-    return Connected(broker, clock, activity, scope, label, folder, None, None, lock, universe)
+    return Connected(broker, clock, activity, scope, label, folder, None, None, is_tail, lock, universe)
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:

@@ -27,12 +27,14 @@ from kisnb.desk.protocol import (
     length_of,
     pack,
 )
+from kisnb.desk.safety import Safety
 from kisnb.errors import DeskError, KisnbError
 from kisnb.events import Event, SpeedSet, Trouble
 from kisnb.orders import Intent, Order, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    ArmDesk,
     CancelOrder,
     CloseDesk,
     Command,
@@ -42,7 +44,9 @@ from kisnb.trading.commands import (
     Done,
     Failed,
     FastForward,
+    Halt,
     Idle,
+    LiftHalt,
     OrdersAre,
     OutcomeOf,
     Query,
@@ -55,6 +59,7 @@ from kisnb.trading.commands import (
     RoutesOf,
     SetHalt,
     Submit,
+    TasksNow,
     WatchCodes,
 )
 from kisnb.trading.desk_port import Snapshot
@@ -102,6 +107,7 @@ class DeskServer:
         self.seq = 0
         self.connections: list[Connection] = []
         self.conductor: Conductor | None = None
+        self.safety: Safety | None = None
         self.closing = asyncio.Event()
         self.left_alone_at = asyncio.get_running_loop().time()
         self._secret = secret
@@ -219,6 +225,8 @@ class DeskServer:
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:
+            case Halt():
+                self.host.say(command)
             case Submit() | CancelOrder() | ReviseOrder() | ResolveOrder() | SetHalt():
                 self.host.say(command)
             case WatchCodes(wants=wants):
@@ -267,6 +275,8 @@ class DeskServer:
             case OutcomeOf(key=key):
                 connection.outcomes[number] = key
                 self._decide(connection)
+            case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
+                connection.answer(number, self.safety.answer(query))
             case CloseDesk():
                 connection.answer(number, Done())
                 self.closing.set()

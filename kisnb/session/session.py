@@ -15,10 +15,13 @@ from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
 from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen
 from kisnb.events import (
     AccountOpened,
+    Armed,
     ClockMoved,
     Depth,
+    Disarmed,
     Event,
     HaltSet,
+    HaltStep,
     LinkUp,
     OrderFact,
     Quote,
@@ -42,19 +45,23 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    ArmDesk,
     CancelOrder,
     Command,
     DepthOf,
     FastForward,
+    Halt,
     Idle,
+    LiftHalt,
     Query,
     QuoteOf,
     Reply,
     RouteOf,
     RoutesAre,
     RoutesOf,
-    SetHalt,
     Submit,
+    TasksNow,
+    Told,
     WatchCodes,
 )
 from kisnb.trading.desk_core import same_wish
@@ -67,6 +74,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FACTS: tuple[type, ...] = OrderFact.__args__
+
+
+def told(reply: Reply) -> str:
+    """The desk's answer for people."""
+    assert isinstance(reply, Told)
+    return reply.text
 
 
 class Session:
@@ -88,9 +101,15 @@ class Session:
         self.blocking = Blocking(self)
         self.troubles: list[str] = []
         """What the desk wants a person to read, oldest first."""
+        self.blocked_by = ""
+        """The line of a cell that keeps the notebook's loop from turning, while it does."""
         self.link = "up"
         self.halt_state = snapshot.halt
+        self.halt_steps: list[HaltStep] = []
+        """What the kill switch did since this session was opened, oldest first."""
         self._state = State.fold(snapshot.rows)
+        self.armed = self._state.armed
+        """Until when, and for how many won, buys pass at live."""
         self._desk = desk
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
@@ -101,6 +120,7 @@ class Session:
         self._closed = False
         self._agents_wake: Ns | None = None
         self._agents_alarm: asyncio.Task[None] | None = None
+        self._own_tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
         self._loop.call_soon(self._pump)
@@ -246,17 +266,35 @@ class Session:
         await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
         return orders
 
-    async def halt(self, reason: str) -> None:
-        """Halt the desk: no new order passes; open orders stay in the market."""
-        await self._set_halt("halted", reason)
+    async def halt(
+        self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
+    ) -> list[HaltStep]:
+        """Pull the kill switch; returns its steps when it has ended.
 
-    async def resume(self, reason: str) -> None:
-        """Lift a halt: new orders pass again."""
-        await self._set_halt("active", reason)
+        It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
+        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held.
+        """
+        before = len(self.halt_steps)
+        self.tell([Halt(reason, state, flatten)])
+        await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
+        return self.halt_steps[before:]
 
-    async def _set_halt(self, state: Literal["active", "halted"], reason: str) -> None:
-        self.tell([SetHalt(state, reason)])
-        await self._until(lambda: self.halt_state == state, None)
+    async def resume(self, reason: str) -> str:
+        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
+        return told(await self._desk.ask(LiftHalt(reason)))
+
+    async def arm(self, tail: str, minutes: int, budget: int) -> str:
+        """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
+
+        0 minutes disarm; a restart of the desk does too. Sim and paper need none. Raises BadInput.
+        """
+        return told(await self._desk.ask(ArmDesk(tail, minutes, budget)))
+
+    async def tasks(self) -> str:
+        """The tasks of the desk and of this session under their owners, as text."""
+        mine = [task.get_name() for task in self._own_tasks if not task.done()]
+        mine += [f"agent task of {runner.id}" for runner in self.agents if runner.state == "running"]
+        return "\n".join([told(await self._desk.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
 
     # time
 
@@ -298,6 +336,8 @@ class Session:
         self.agents.close()
         self.agents_moved()
         self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
+        for task in self._own_tasks:
+            task.cancel("the session was closed")
         self._desk.close()
         self.changed()
 
@@ -398,11 +438,18 @@ class Session:
         return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
 
     async def _wait_for(self, t: Ns) -> None:
-        alarm = self._loop.create_task(self._alarm(t))
+        alarm = self._task(self._alarm(t), f"wait until {clock_text(t)}")
         try:
             await self._until(lambda: self.now >= t, t)
         finally:
             alarm.cancel("what it was set for is over")
+
+    def _task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """A task of this session, which ends with it."""
+        task = self._loop.create_task(work, name=what)
+        self._own_tasks.add(task)
+        task.add_done_callback(self._own_tasks.discard)
+        return task
 
     async def _alarm(self, t: Ns) -> None:
         """A clock that runs free reaches ``t`` without any event."""
@@ -416,7 +463,7 @@ class Session:
             self._agents_wake = wake
             if self._agents_alarm is not None:
                 self._agents_alarm.cancel("the agents wait for another moment")
-            self._agents_alarm = None if wake is None else self._loop.create_task(self._wake_agents(wake))
+            self._agents_alarm = None if wake is None else self._task(self._wake_agents(wake), "wake of the agents")
         self._report_soon()
 
     async def _wake_agents(self, t: Ns) -> None:
@@ -456,8 +503,8 @@ class Session:
                 if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                     # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
                     return
-            case HaltSet(state=state):
-                self.halt_state = state
+            case HaltSet() | HaltStep() | Armed() | Disarmed():
+                self._control(event)
             case AccountOpened():
                 self.books.opened(event)
             case SpeedSet(t=t, speed=speed):
@@ -476,6 +523,17 @@ class Session:
             case _ if isinstance(event, _FACTS):
                 self.books.apply(event)  # type: ignore[arg-type]
         self.agents.deliver(event, now)
+
+    def _control(self, event: HaltSet | HaltStep | Armed | Disarmed) -> None:
+        match event:
+            case HaltSet(state=state):
+                self.halt_state = state
+            case HaltStep(step=step, done=done, text=text):
+                self.halt_steps.append(event)
+                if not done or step == "notify":
+                    self.troubles.append(f"{clock_text(event.t)} kill switch, {step}: {text}")
+            case Armed() | Disarmed():
+                self.armed = event if isinstance(event, Armed) else None
 
     def changed(self) -> None:
         """Tell panels; one that fails is dropped and named."""

@@ -148,11 +148,41 @@ class DayOrders(Said, frozen=True, tag=True, array_like=True):
     day: date
 
 
+class LiftHalt(Said, frozen=True, tag=True, array_like=True):
+    """Let orders pass again, for a reason; answered with what was lifted."""
+
+    reason: str
+
+
+class ArmDesk(Said, frozen=True, tag=True, array_like=True):
+    """Let buys pass at live, for so many minutes and won; ``tail`` is what a person typed. 0 minutes disarm."""
+
+    tail: str
+    minutes: int
+    budget: int
+
+
+class TasksNow(Said, frozen=True, tag=True, array_like=True):
+    """The desk's tasks and whose they are."""
+
+
 class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
 
-Query: TypeAlias = QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | CloseDesk
+Query: TypeAlias = (
+    QuoteOf
+    | DepthOf
+    | RouteOf
+    | RoutesOf
+    | AccountNow
+    | OutcomeOf
+    | DayOrders
+    | LiftHalt
+    | ArmDesk
+    | TasksNow
+    | CloseDesk
+)
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -176,6 +206,12 @@ class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A query without a result has been carried out."""
 
 
+class Told(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """An answer for people."""
+
+    text: str
+
+
 class AccountIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
     account: Account
 
@@ -188,7 +224,7 @@ class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | Decided | Done | Failed
+Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | Decided | Told | Done | Failed
 
 
 # What the core is told besides commands and events
