@@ -126,12 +126,15 @@ class Gate:
         item = self.rules.instrument(intent.code)
         return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
 
-    def _reserved(self, now: Ns, intent: Intent, state: State, *, code: str = "", agent: str | None = None) -> int:
-        """What open buys will take, fees included, won; of one stock or one agent when that is given."""
-        buys = reservations.buys(state.books, intent)
+    def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
+        """What open buys will take, fees included, won."""
+        return sum(self._with_fee(now, order.intent, qty) for order, qty in reservations.buys(state.books, intent))
+
+    def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
+        """What open buys are worth, won; of one stock or one agent when that is given."""
         return sum(
-            self._with_fee(now, order.intent, qty)
-            for order, qty in buys
+            self.worth(now, order.code, qty, order.intent.price)
+            for order, qty in reservations.buys(state.books, intent)
             if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
         )
 
@@ -190,7 +193,7 @@ class Gate:
         for name, most, whose, held, of_code, of_agent in scopes:
             if most is None:
                 continue
-            total = held + self._reserved(now, intent, state, code=of_code, agent=of_agent) + self._worth(now, intent)
+            total = held + self._on_order(now, intent, state, of_code, of_agent) + self._worth(now, intent)
             if total > most:
                 return No(
                     f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
