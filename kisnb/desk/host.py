@@ -212,9 +212,7 @@ class DeskHost:
             page = await self.broker.day_orders(ask.question.day)
         except Exception as e:
             # An Ask always ends, or the core would wait for it.
-            open("/tmp/askerr.log", "a").write(repr(e) + "\n")
             if not isinstance(e, KisError):
                 self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
-        open("/tmp/askerr.log", "a").write(f"{ask.question} {account} {page}\n"[:600])
         whole = page if page is not None and page.complete else None
         self.say(Answer(ask.question, whole, account if account is not None and account.complete else None))

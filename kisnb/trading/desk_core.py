@@ -488,7 +488,8 @@ class DeskCore:
             phase = sessions.phase(Venue.KRX, now)
             self._then(Publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, str(phase))))
             self._schedule(now)
-            over = any(self.reconciliation.expiry(order) <= now for order in self.state.books.live.values())
+            sent = [order for order in self.state.books.live.values() if order.sent_at]
+            over = any(self.reconciliation.expiry(order) <= now for order in sent)
             if over or (self.reconciliation.linked and self.state.books.live):
                 self.reconciliation.look(now, ended + AFTER_BOUNDARY, "end of a session", account=True)
         self._expire_arming(now)
