@@ -64,7 +64,7 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.halt import KillSwitch
+from kisnb.trading.halt import QUERY, KillSwitch
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
 from kisnb.trading.limits import Limits
@@ -499,6 +499,9 @@ class DeskCore:
         self.reconciliation.woke(now)
 
     def _answered(self, now: Ns, answer: Answer) -> None:
+        if answer.page is None and answer.question.why.startswith(QUERY):
+            self._kill_switch.answered(now, answer.question, complete=False)
+            return
         account = self.reconciliation.answered(now, answer)
         self._look_at_loss(now)
         self._kill_switch.answered(now, answer.question, complete=answer.page is not None)

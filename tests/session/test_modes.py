@@ -1,4 +1,4 @@
-"""Paper and live: the same code with another address; live buys once it is armed (N06, row N11, and the cures of bad keys)."""
+"""Paper and live: the same code with another address; live buys once it is armed (rows N06, N11; cures)."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def stop_sim_desk() -> None:
 
 def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_file: Path):
     stop_sim_desk()
+    tail = yaml.safe_load(yaml_file.read_text("utf-8"))["my_acct_stock"][4:8]
 
     async def work() -> None:
         async with await kisnb.connect("live") as session:
@@ -62,7 +63,6 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_fil
             assert "\n" not in str(caught.value)
             with pytest.raises(BadInput, match="not the last four digits"):
                 await session.arm("0000", 30, 5_000_000)
-            tail = yaml.safe_load(yaml_file.read_text("utf-8"))["my_acct_stock"][4:8]
             assert "armed until" in await session.arm(tail, 30, 100)
             with pytest.raises(OrderDenied, match="above the 100 left of the armed budget"):
                 await session.buy("005930", 1, key="second")

@@ -16,6 +16,7 @@ from tests.trading.desk import CODE, DAY, NOON, Desk, price_of
 PRICE = price_of()
 NOON_WINDOW = (12 * 3600, 12 * 3600 + 60)
 END = NOON + MINUTE
+EMPTY = OrderPage((), complete=True)
 
 
 def desk(held: int = 0, rows: list | None = None) -> Desk:
@@ -32,7 +33,7 @@ def account(sellable: int) -> Account:
     return Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
 
 
-def answer(one: Desk, sellable: int = 0, *, page: OrderPage | None = OrderPage((), complete=True)) -> None:
+def answer(one: Desk, sellable: int = 0, *, page: OrderPage | None = EMPTY) -> None:
     one.say(Answer(asks(one)[-1].question, page, account(sellable) if page is not None else None))
 
 
