@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from kisnb.errors import KisnbError
@@ -22,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
     desk = verbs.add_parser("desk", help="the desk processes of this user")
-    desk.add_argument("action", choices=["status", "start", "stop"])
+    desk.add_argument("action", choices=["status", "start", "stop", "journal"])
+    desk.add_argument("file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's")
+    desk.add_argument("-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson")
     desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
     desk.add_argument("--tasks", action="store_true", help="with status: what the desk is doing, by owner")
     lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
@@ -52,23 +55,25 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         case "halt":
             return _halt(options)
         case _:
+            if options.action == "journal":
+                return _journal(options.mode, options.file, options.output)
             return _desk(options.action, options.mode, tasks=options.tasks)
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
     from kisnb.desk.address import find_desk
-    from kisnb.desk.process import start_desk, stop_desk
+    from kisnb.desk.launch import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
 
     running = find_desk(mode)
     if action == "start" and running is None:
         running = start_desk(mode, SimulatedDay())
     if action == "stop":
-        if running is not None:
-            stop_desk(running, mode)
-        if mode is Mode.SIM:
-            stop_simulator()
-        print(f"the {mode} desk is stopped")
+        stopped = [f"{mode} desk"] if stop_desk(mode) else []
+        if mode is Mode.SIM and stop_simulator():
+            stopped.append("simulator")
+        said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
+        print(said if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
     print(f"{running.label}: runs as process {running.pid}" if running else f"no {mode} desk runs")
     if running and tasks:
@@ -77,6 +82,17 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
 
         print(ask(running, TasksNow()))
     return 0 if running else 1
+
+
+def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
+    from kisnb.desk.journal_frame import find_journal, journal_frame, write_frame
+
+    path = file or find_journal(mode)
+    frame = journal_frame(path)
+    if output is not None:
+        write_frame(frame, output)
+    print(f"{path}: {frame.height:,} rows" + (f", written to {output}" if output else f"\n{frame}"))
+    return 0
 
 
 def _halt(options: argparse.Namespace) -> int:

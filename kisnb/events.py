@@ -435,6 +435,31 @@ class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
     text: str
 
 
+class AgentLeased(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent runs in this session from now on, and nowhere else."""
+
+    agent: str
+    session: str
+    where: str
+    """For people: notebook and process."""
+
+
+class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The agent may be started anywhere again; ``lost`` says that its session went without a word."""
+
+    agent: str
+    session: str
+    lost: bool = False
+
+
+class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An order, or the cancel of one, that the desk did not take: it stands in no journal and nothing was sent."""
+
+    key: str
+    reason: str
+    cure: str = ""
+
+
 OrderFact: TypeAlias = (
     IntentTaken
     | Denied
@@ -457,5 +482,16 @@ ControlFact: TypeAlias = HaltSet | HaltStep | BreakerTripped | Armed | Disarmed
 AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
-DeskFact: TypeAlias = IntentRepeated | Unresolved | DecisionRefused | PhaseChanged | ClockMoved | SpeedSet | Trouble
+DeskFact: TypeAlias = (
+    IntentRepeated
+    | CommandDropped
+    | Unresolved
+    | DecisionRefused
+    | PhaseChanged
+    | ClockMoved
+    | SpeedSet
+    | AgentLeased
+    | AgentReleased
+    | Trouble
+)
 Event: TypeAlias = OrderFact | AccountFact | ControlFact | MarketFact | LinkFact | DeskFact | Bar

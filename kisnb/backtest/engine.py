@@ -33,6 +33,7 @@ from kisnb.trading.commands import (
     Idle,
     Persist,
     Publish,
+    ReleaseAgent,
     Revise,
     Send,
     WakeAt,
@@ -148,7 +149,7 @@ class Engine:
     def _drain(self) -> None:
         while self._out:
             command = self._out.pop(0)
-            if not isinstance(command, Idle | WatchCodes | FastForward):
+            if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
                 self._run(self.core.step(self.now, command))
         if self.runner.state is AgentState.FAILED:
             raise RuntimeError(f"{self.runner.agent!r} failed:\n{self.runner.error}")

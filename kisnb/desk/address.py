@@ -1,8 +1,13 @@
-"""Where a desk is: its folder, its lock, its address on file."""
+"""Where a desk is: its folder, its locks, its address on file.
+
+A lock is an ``flock``: it ends with its process, however that ends, so neither a file that was left behind nor a
+process number that was given out again is taken for a desk.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from pathlib import Path
 from typing import IO
@@ -37,12 +42,20 @@ def desk_folder(mode: Mode) -> Path:
     return private_dir(state_dir() / f"desk-{mode}")
 
 
+def desk_lock(mode: Mode) -> Path:
+    return desk_folder(mode) / "lock"
+
+
+def supervisor_lock(mode: Mode) -> Path:
+    return desk_folder(mode) / "supervisor.lock"
+
+
 def find_desk(mode: Mode) -> DeskAddress | None:
     """The desk on file, when its lock is held; None when no desk runs, or one that has not told its address yet.
 
     Raises DeskBusy when a desk runs and its address cannot be read.
     """
-    if not is_held(mode):
+    if not is_held(desk_lock(mode)):
         return None
     path = desk_folder(mode) / "address.json"
     try:
@@ -53,10 +66,10 @@ def find_desk(mode: Mode) -> DeskAddress | None:
         raise DeskBusy(f"a {mode} desk runs, but {path} cannot be read", by_hand(mode)) from None
 
 
-def is_held(mode: Mode) -> bool:
-    """Whether a desk of this mode runs."""
+def is_held(path: Path) -> bool:
+    """Whether a process holds this lock."""
     try:
-        with (desk_folder(mode) / "lock").open("r+b") as lock:
+        with path.open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -65,16 +78,30 @@ def is_held(mode: Mode) -> bool:
     return False
 
 
+def holder(path: Path) -> int | None:
+    """The process that holds this lock; None when nobody does, or when it has not written its number yet."""
+    if not is_held(path):
+        return None
+    said = path.read_text("utf-8", "replace").strip()
+    return int(said) if said.isdigit() else None
+
+
+def is_up(mode: Mode) -> bool:
+    """Whether a desk of this mode runs, or is about to: its supervisor will start it."""
+    return is_held(desk_lock(mode)) or is_held(supervisor_lock(mode))
+
+
 def by_hand(mode: Mode) -> str:
     """The cure for a desk that does not answer."""
-    pid = (desk_folder(mode) / "lock").read_text("utf-8").strip() or "PID"
-    return f"end it by hand: kill -9 {pid}"
+    # The supervisor first, or it would start the next desk.
+    pids = [pid for path in (supervisor_lock(mode), desk_lock(mode)) if (pid := holder(path)) is not None]
+    return f"end it by hand: kill -9 {' '.join(map(str, pids)) or 'PID'}"
 
 
 def find_or_wait(mode: Mode) -> DeskAddress | None:
     """As ``find_desk``, but a desk that is just starting is waited for. Raises DeskBusy."""
     deadline = time.monotonic() + STARTING_SECONDS
-    while (running := find_desk(mode)) is None and is_held(mode):
+    while (running := find_desk(mode)) is None and is_up(mode):
         if time.monotonic() > deadline:
             raise DeskBusy(f"a {mode} desk runs, but does not tell its address", by_hand(mode))
         time.sleep(0.05)
@@ -88,5 +115,12 @@ def lock_or_fail(path: Path, what: str) -> IO[bytes]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise DeskBusy(f"another desk holds {what}", "attach to it, or stop it with: kisnb desk stop") from None
+        pid = holder(path)
+        raise DeskBusy(
+            f"another desk{f' (process {pid})' if pid else ''} holds {what}",
+            "attach to it, or stop it with: kisnb desk stop",
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}".encode())
+    file.flush()
     return file

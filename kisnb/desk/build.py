@@ -9,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from kisnb.clock import Activity, Clock, SimulatedClock, WallClock, kst_day
+from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder, lock_or_fail
+from kisnb.desk.archive import open_journal, put_away
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.hybrid import HybridBroker, QuotesDesk
-from kisnb.desk.journal import Journal
+from kisnb.desk.journal import JOURNAL, JournalLost
 from kisnb.desk.safety import Safety, note
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
-    SimAddress,
     SimulatedDay,
     check_same_day,
     find_simulator,
@@ -28,8 +28,11 @@ from kisnb.desk.simulator_process import (
     sim_folder,
     start_simulator,
 )
-from kisnb.errors import LinkLost
-from kisnb.events import Event
+from kisnb.desk.snapshot import DeskName
+from kisnb.desk.steady_clock import SteadyClock
+from kisnb.desk.supervisor import RESTART
+from kisnb.errors import ConfigError, LinkLost
+from kisnb.events import Event, Trouble
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
@@ -42,8 +45,6 @@ from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.desk_port import Snapshot
-from kisnb.trading.journal_rows import RouteDecided
 from kisnb.trading.limits import limits_of
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
@@ -51,6 +52,11 @@ from kisnb.trading.state import State
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
 LOOK_SECONDS = 5.0
+FOLDER_GONE = (
+    "the state folder was removed under the desk, which stopped",
+    "look at the open orders at KIS; then open the desk again with %kis open",
+)
+SIMULATOR_GONE = ("the simulator is gone, and its desk with it", "begin a new day with %kis open sim")
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +67,9 @@ class Connected(NamedTuple):
     broker: KisBroker
     clock: Clock
     activity: Activity
-    scope: str
-    label: str
+    name: DeskName
     folder: Path
     control: Control | None
-    address: SimAddress | None
     is_tail: Callable[[str], bool] | None
     """Whether these are the last digits of the account; None where no arming is needed."""
     lock: IO[bytes]
@@ -79,12 +83,20 @@ class BuiltDesk:
     def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str) -> None:
         self.server = server
         self.secret = secret
-        self.label = connected.label
+        self.label = connected.name.label
         self._host = host
         self._connected = connected
         self._conducting: asyncio.Task[None] | None = None
+        self._status = 0
+        self._day = kst_day(connected.clock.now())
 
-    async def run(self) -> None:
+    def stop(self) -> None:
+        """End for good: sessions are told so."""
+        self.server.farewell = ("the desk was stopped", "open it again with %kis open")
+        self.server.closing.set()
+
+    async def run(self) -> int:
+        """Returns the exit status for the supervisor: 0 for good, RESTART to be started again at once."""
         conductor = self.server.conductor
         if conductor is not None:
             self._conducting = asyncio.create_task(conductor.run(), name="conductor")
@@ -94,11 +106,46 @@ class BuiltDesk:
             try:
                 await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
             except TimeoutError:
+                self.server.sweep()
+                self._look_after_clock()
+                self._look_after_journal()
+                self._look_after_day()
                 await self._look_after_simulator()
+        return self._status
+
+    def _look_after_clock(self) -> None:
+        clock = self._connected.clock
+        if isinstance(clock, SteadyClock):
+            for jump in clock.look():
+                self.server.publish(Trouble(clock.now(), jump))
+
+    def _look_after_day(self) -> None:
+        """A new day begins with a new desk, when nothing of the old one is open: journal and keys are a day's."""
+        now = self._connected.clock.now()
+        rests = self._host.quiet and not self._host.core.state.books.live
+        if self._connected.control is None and kst_day(now) > self._day and rests:
+            self._status = RESTART
+            self.server.closing.set()
+
+    def _look_after_journal(self) -> None:
+        """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
+        try:
+            self._host.journal.check()
+        except JournalLost as e:
+            self._host.break_off(e)
+            if not self._connected.folder.exists():
+                # Its locks are gone too: another desk may begin beside this one.
+                self.server.farewell = FOLDER_GONE
+                self.server.closing.set()
+            return
+        if self._host.broken:
+            self._status = RESTART
+            self.server.closing.set()
 
     def _conducted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the conductor failed", exc_info=error)
+        self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
     async def _look_after_simulator(self) -> None:
@@ -114,6 +161,7 @@ class BuiltDesk:
             await control.stop()
         except LinkLost as e:
             self.server.publish(LinkWasLost(self._connected.clock.now(), str(e)))
+        self.server.farewell = SIMULATOR_GONE
         self.server.closing.set()
 
     async def close(self) -> None:
@@ -130,41 +178,29 @@ class BuiltDesk:
 
 
 async def build_desk(
-    mode: Mode, day: SimulatedDay, *, fresh: bool, secret: str, quotes: Mode | None = None
+    mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool, secret: str, quotes: Mode | None = None
 ) -> BuiltDesk:
-    """Connect, fold the journal, be ready for sessions; ``quotes`` names the mode whose desk gives the prices.
+    """Connect, fold the journal, be ready for sessions.
+
+    ``again`` goes on with the day of a desk that died; ``quotes`` names the mode whose desk gives the prices.
 
     Raises KisnbError with the cure.
     """
     calendar.use_local()
     config = load_config()
-    connected = await (_simulated(config, day, fresh=fresh) if mode is Mode.SIM else _real(config, mode, quotes))
-    journal = Journal(connected.folder / "journal.sqlite")
+    simulated = mode is Mode.SIM
+    connected = await (_simulated(config, day, fresh=fresh, again=again) if simulated else _real(config, mode, quotes))
+    journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
     speed = config.speed if mode is Mode.SIM else 1.0
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
-    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(journal.rows()))
-
-    def snapshot(seq: int) -> Snapshot:
-        return Snapshot(
-            seq,
-            connected.clock.now(),
-            mode,
-            connected.scope,
-            connected.label,
-            connected.clock.speed if isinstance(connected.clock, SimulatedClock) else 1.0,
-            connected.address.run if connected.address else "",
-            connected.broker.capabilities,
-            limits,
-            tuple(row for row in journal.rows() if not isinstance(row, RouteDecided)),
-            core.state.halt,
-        )
+    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows))
 
     def publish(event: Event) -> None:
         note(event)
         server.publish(event)
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
-    server = DeskServer(host, secret, snapshot, speed)
+    server = DeskServer(host, connected.name, secret, speed)
     server.safety = Safety(host, mode, connected.is_tail)
     await _begin(server, host, connected, speed)
     return BuiltDesk(server, host, connected, secret)
@@ -173,7 +209,6 @@ async def build_desk(
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_rest = server.rested
-    host.on_broken = server.closing.set
     take = host.take
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
@@ -193,7 +228,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     server.safety.start()
 
 
-async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Connected:
+async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: bool) -> Connected:
     state = state_dir()
     address = find_simulator(state)
     if address is not None:
@@ -210,7 +245,10 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
         finally:
             await control.close()
     if address is None:
+        if again:
+            raise ConfigError(*SIMULATOR_GONE)
         address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed)
+        await asyncio.to_thread(put_away, sim_folder(state), address.run)
     control = Control(address.control)
     now = (await control.state(None)).now
     clock, activity = SimulatedClock(now), Activity()
@@ -228,15 +266,15 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool) -> Conne
         transport=_transport(config, clock, credentials),
         nxt_listed=universe.on_nxt,
     )
-    scope = f"{address.run}:{kst_day(now)}"
-    return Connected(broker, clock, activity, scope, address.label, folder, control, address, None, lock, universe)
+    name = DeskName(Mode.SIM, address.label, address.run)
+    return Connected(broker, clock, activity, name, folder, control, None, lock, universe)
 
 
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
     lock = lock_appkey(credentials)
-    clock, activity = WallClock(), Activity()
+    clock, activity = SteadyClock(), Activity()
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
@@ -262,8 +300,7 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
     is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
-    scope = f"{account}:{kst_day(clock.now())}"
-    return Connected(broker, clock, activity, scope, label, folder, None, None, is_tail, lock, universe)
+    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, lock, universe)
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:

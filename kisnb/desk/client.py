@@ -14,6 +14,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 
 import msgspec
 
@@ -21,6 +22,7 @@ from kisnb import errors
 from kisnb.clock import Ns
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.protocol import (
+    MAX_FROM_DESK,
     PREFIX,
     VERSION,
     Answered,
@@ -36,19 +38,23 @@ from kisnb.desk.protocol import (
 )
 from kisnb.errors import DeskError, DeskLost
 from kisnb.trading.commands import Command, Failed, Query, Reply
-from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.desk_port import Back, Snapshot
 
 ATTACH_SECONDS = 10.0
 """Wall time after which a desk that took the connection and says nothing counts as hung."""
 CLOSE_SECONDS = 1.0
+NEW = Back()
 CURE = "open the desk again with %kis open; what was journaled is safe"
 
 
 class DeskClient:
     """One attached session. ``send`` and ``ask_blocking`` from any thread, ``drain`` on the home thread."""
 
-    def __init__(self, address: DeskAddress) -> None:
+    def __init__(self, address: DeskAddress, back: Back = NEW) -> None:
         self.address = address
+        self.session = back.session or f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.dismissed = False
+        self._back = back
         self.seq = 0
         """Number of the newest event drained."""
         self.now: Ns = 0
@@ -139,12 +145,15 @@ class DeskClient:
         except OSError as e:
             self._hang_up()
             raise DeskLost(f"the desk does not answer ({e.strerror})", CURE) from e
-        name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        back = self._back
+        hello = Hello(
+            VERSION, self.address.secret, self.session, os.getpid(), notebook_name(), back.run, back.told, back.agents
+        )
         with self._signal:
             if self._closed:
                 self._hang_up()
                 raise DeskLost("this session is closed", CURE)
-            self._out.append(pack(Hello(VERSION, self.address.secret, name, os.getpid())))
+            self._out.append(pack(hello))
             self._writer = threading.Thread(target=self._write_loop, name="kisnb-write", daemon=True)
             self._writer.start()
         threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
@@ -189,7 +198,7 @@ class DeskClient:
         try:
             while True:
                 body = _exactly(stream.read(PREFIX), PREFIX)
-                length = length_of(body)
+                length = length_of(body, MAX_FROM_DESK)
                 self._take(_exactly(stream.read(length), length))
         except (OSError, EOFError, ValueError) as e:
             self._lose(f"the desk is gone ({e})" if str(e) else "the desk is gone")
@@ -211,6 +220,7 @@ class DeskClient:
                 self.seq, self.now = message.seq, message.now
                 self._snapshot.set_result(message)
             case Refused(text=text, cure=cure):
+                self.dismissed = True
                 self._lose(text, cure)
 
     def _lose(self, text: str, cure: str = CURE) -> None:
@@ -234,6 +244,12 @@ class DeskClient:
         except RuntimeError:
             # The notebook's loop is closed: the kernel is going down.
             return
+
+
+def notebook_name() -> str:
+    """What people call this process: the notebook that Jupyter runs in it, with the process's number."""
+    path = os.environ.get("JPY_SESSION_NAME")
+    return f"{PurePath(path).name if path else 'a session'} (process {os.getpid()})"
 
 
 def _exactly(data: bytes | None, length: int) -> bytes:

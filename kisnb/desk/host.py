@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from kisnb.clock import Activity, Clock, Ns, clock_text
-from kisnb.desk.journal import Journal
+from kisnb.desk.journal import Journal, JournalLost
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
-from kisnb.events import Depth, Event, Trouble
+from kisnb.events import CommandDropped, Depth, Event, IntentTaken, Tick, Trouble
 from kisnb.orders import SendReply
 from kisnb.terms import Venue
 from kisnb.trading.broker import Broker
@@ -22,16 +21,21 @@ from kisnb.trading.commands import (
     AskBooks,
     BooksRead,
     Cancel,
+    CancelOrder,
     CancelReply,
     Effect,
     Persist,
     Publish,
     Revise,
+    ReviseOrder,
     Send,
+    SetHalt,
+    Submit,
     WakeAt,
     Woke,
 )
 from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.journal_rows import Row
 
 SETTLE_SECONDS = 5.0
 SETTLE_LOOK = 0.002
@@ -63,10 +67,11 @@ class DeskHost:
         broker.last_hop = self._check_leaves
         self.on_rest: Callable[[], None] = lambda: None
         """Called when a call has ended."""
-        self.on_broken: Callable[[], None] = lambda: None
-        """Called when the journal could not be written: this host does nothing any more."""
-        self._broken = False
-        self._journal = journal
+        self.journal = journal
+        self.dropped: set[str] = set()
+        """Keys of orders that were not taken because the journal could not be written."""
+        self.broken: JournalLost | None = None
+        """Why the journal could not be written: nothing is sent any more, and what is told here is dropped."""
         self._publish = publish
         self._lane = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,8 +86,10 @@ class DeskHost:
         self._run(self.core.start(self.clock.now()))
 
     def say(self, said: Said) -> None:
-        if not self._broken:
+        if self.broken is None:
             self._run(self.core.step(self.clock.now(), said))
+        else:
+            self._drop(said, self.broken)
 
     def take(self, events: Sequence[Event]) -> None:
         """Events of one frame, in order."""
@@ -102,7 +109,7 @@ class DeskHost:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # The stream ends before the journal: a notice that still comes must find it open.
         await self.broker.close()
-        self._journal.close()
+        self.journal.close()
 
     async def _in_lane(self, work: Coroutine[Any, Any, None]) -> None:
         async with AsyncExitStack() as stack:
@@ -143,15 +150,39 @@ class DeskHost:
                 case WakeAt(t=t):
                     self._wake_at(t)
 
-    def _kept(self, rows: Sequence[Any]) -> bool:
-        """Whether the rows are on the disk; if not, the core knows more than its journal, and this desk must end."""
+    def _kept(self, rows: Sequence[Row]) -> bool:
+        """Whether the rows are on the disk; if not, the core knows more than its journal, and must not be asked."""
         try:
-            self._journal.append(rows)
-        except sqlite3.Error as e:
-            self._broken = True
-            self._publish(Trouble(self.clock.now(), f"the journal cannot be written ({e}): the desk stops"))
-            self.on_broken()
-        return not self._broken
+            self.journal.append(rows)
+        except JournalLost as e:
+            self.break_off(e)
+            for row in rows:
+                if isinstance(row, IntentTaken):
+                    self._drop_order(row.intent.key, e)
+        return self.broken is None
+
+    def break_off(self, why: JournalLost) -> None:
+        """Send nothing any more: a desk that cannot write down what it does must not do it."""
+        if self.broken is None:
+            self.broken = why
+            self._publish(Trouble(self.clock.now(), f"no order passes: {why}"))
+
+    def _drop_order(self, key: str, why: JournalLost) -> None:
+        self.dropped.add(key)
+        self._publish(CommandDropped(self.clock.now(), key, why.text, why.cure))
+
+    def _drop(self, said: object, why: JournalLost) -> None:
+        now = self.clock.now()
+        match said:
+            case Tick() | Depth():
+                self._publish(said)
+            case Submit(intent=intent) | ReviseOrder(intent=intent):
+                if intent.key not in self.core.state.books.orders:
+                    self._drop_order(intent.key, why)
+            case CancelOrder(key=key):
+                self._publish(CommandDropped(now, key, why.text, f"cancel it at KIS; {why.cure}"))
+            case SetHalt():
+                self._publish(Trouble(now, f"the halt was not set, but no order passes: {why}"))
 
     def _wake_at(self, t: Ns) -> None:
         if t in self._wakes:

@@ -15,7 +15,7 @@ import msgspec
 
 from kisnb.clock import Activity, Clock
 from kisnb.desk.client import DeskClient
-from kisnb.desk.process import start_desk
+from kisnb.desk.launch import start_desk
 from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.errors import ConfigError, KisnbError
 from kisnb.events import (

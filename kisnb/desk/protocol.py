@@ -12,18 +12,30 @@ from kisnb.events import Event
 from kisnb.trading.commands import Command, Query, Reply
 from kisnb.trading.desk_port import Snapshot
 
-VERSION = 1
-MAX_MESSAGE = 256 * 1024 * 1024
+VERSION = 2
+MAX_FROM_DESK = 256 * 1024 * 1024
+MAX_FROM_SESSION = 4 * 1024 * 1024
+MAX_HELLO = 64 * 1024
 PREFIX = 4
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The first message of a session; the desk answers with a Snapshot."""
+    """The first message of a session; the desk answers with a Snapshot.
+
+    Other versions may put more behind: the first four fields stay as they are, so that each can name the other.
+    """
 
     version: int
     secret: str
     session: str
     pid: int
+    where: str = ""
+    """For people: the notebook."""
+    run: str = ""
+    told: int = 0
+    """A session that comes back after a desk's death wants the rows after this one, of this run."""
+    agents: tuple[str, ...] = ()
+    """Agents that run in the session."""
 
 
 class Tell(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -73,9 +85,9 @@ def pack(message: FromSession | FromDesk) -> bytes:
     return len(body).to_bytes(PREFIX, "big") + body
 
 
-def length_of(prefix: bytes) -> int:
-    """Raises DeskError for a length that nobody means."""
+def length_of(prefix: bytes, most: int) -> int:
+    """Raises DeskError for a message of more than ``most`` bytes."""
     length = int.from_bytes(prefix, "big")
-    if length > MAX_MESSAGE:
+    if length > most:
         raise DeskError(f"a message of {length:,} bytes came over the desk's socket", "open the desk again")
     return length

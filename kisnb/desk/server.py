@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
-from kisnb.clock import Ns
 from kisnb.desk.conductor import Conductor
+from kisnb.desk.connection import Connection
 from kisnb.desk.host import DeskHost
+from kisnb.desk.leases import Leases
 from kisnb.desk.protocol import (
+    MAX_FROM_SESSION,
+    MAX_HELLO,
     PREFIX,
     VERSION,
-    Answered,
     Asked,
     Events,
     Hello,
@@ -28,13 +29,15 @@ from kisnb.desk.protocol import (
     pack,
 )
 from kisnb.desk.safety import Safety
-from kisnb.errors import DeskError, KisnbError
-from kisnb.events import Event, SpeedSet, Trouble
-from kisnb.orders import Intent, Order, Want
+from kisnb.desk.snapshot import DeskName, snapshot
+from kisnb.errors import DeskBusy, DeskError, KisnbError
+from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
+from kisnb.orders import Intent, Order, OrderState, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
     ArmDesk,
+    CallApi,
     CancelOrder,
     CloseDesk,
     Command,
@@ -46,72 +49,52 @@ from kisnb.trading.commands import (
     FastForward,
     Halt,
     Idle,
+    JournalIs,
+    JournalOf,
+    LeaseAgent,
     LiftHalt,
     OrdersAre,
     OutcomeOf,
     Query,
     QuoteOf,
+    ReleaseAgent,
     Reply,
     ResolveOrder,
     ReviseOrder,
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     TasksNow,
     WatchCodes,
 )
-from kisnb.trading.desk_port import Snapshot
 from kisnb.trading.order_book import UNDECIDED
 
-Snap: TypeAlias = Callable[[int], Snapshot]
+HELLO_SECONDS = 5.0
+"""Wall time that a connection may take to say who it is."""
 
 
-class Connection:
-    """One attached session."""
-
-    def __init__(self, name: str, writer: asyncio.StreamWriter) -> None:
-        self.name = name
-        self.handled = -1
-        self.wake: Ns | None = None
-        self.waiting = False
-        self.wants: tuple[Want, ...] = ()
-        self.hurry = False
-        self.outcomes: dict[int, str] = {}
-        """Questions about orders that are not decided yet: number → key."""
-        self.blocking: set[int] = set()
-        """Questions that the session's own loop stands for; it counts as idle meanwhile."""
-        self._writer = writer
-
-    @property
-    def blocked(self) -> bool:
-        return bool(self.blocking)
-
-    def send(self, message: bytes) -> None:
-        self._writer.write(message)
-
-    def answer(self, number: int, reply: Reply) -> None:
-        self.blocking.discard(number)
-        self.send(pack(Answered(number, reply)))
-
-    def close(self) -> None:
-        self._writer.close()
+STRANGER = Refused("the desk does not know this session", "open the desk again with %kis open")
 
 
 class DeskServer:
     """Listens on a Unix socket; one connection per session."""
 
-    def __init__(self, host: DeskHost, secret: str, snapshot: Snap, speed: float) -> None:
+    def __init__(self, host: DeskHost, name: DeskName, secret: str, speed: float) -> None:
         self.host = host
         self.seq = 0
         self.connections: list[Connection] = []
+        self.leases = Leases()
         self.conductor: Conductor | None = None
         self.safety: Safety | None = None
         self.closing = asyncio.Event()
+        self.farewell: tuple[str, str] | None = None
+        """What sessions are told when the desk ends, with the cure; without it they wait for the next desk."""
         self.left_alone_at = asyncio.get_running_loop().time()
         self._secret = secret
-        self._snapshot = snapshot
+        self._name = name
         self._speed = speed
         self._batch: list[Event] = []
         self._server: asyncio.Server | None = None
@@ -131,7 +114,10 @@ class DeskServer:
             self._server.close()
         self._flush()
         for connection in list(self.connections):
-            connection.close()
+            if self.farewell is not None:
+                connection.dismiss(*self.farewell)
+            else:
+                connection.close()
         if self._serving:
             await asyncio.wait(self._serving, timeout=1)
 
@@ -157,7 +143,10 @@ class DeskServer:
     def _decide(self, connection: Connection) -> None:
         for number, key in list(connection.outcomes.items()):
             order = self._order(key)
-            if order is not None and order.state not in UNDECIDED:
+            if key in self.host.dropped:
+                del connection.outcomes[number]
+                connection.answer(number, Decided(OrderState.DENIED, None, "", str(self.host.broken)))
+            elif order is not None and order.state not in UNDECIDED:
                 del connection.outcomes[number]
                 decided = Decided(order.state, order.number, order.msg_cd, order.text)
                 connection.answer(number, decided)
@@ -181,37 +170,84 @@ class DeskServer:
         try:
             connection = await self._greet(reader, writer)
             while connection is not None:
-                self._hear(connection, await _read(reader))
-        except (asyncio.IncompleteReadError, ConnectionError):
+                self._hear(connection, await _read(reader, MAX_FROM_SESSION))
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         except (msgspec.MsgspecError, DeskError) as e:
             writer.write(pack(Refused(f"a message could not be read: {e}", "open the desk again")))
         finally:
-            if connection is not None:
-                self.connections.remove(connection)
-                self.left_alone_at = asyncio.get_running_loop().time()
-                self._rewant(connection)
             writer.close()
+            if connection is not None:
+                self._gone(connection)
             self._look()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection | None:
-        hello = decode_from_session(await _read(reader))
-        refused = None
-        if not isinstance(hello, Hello) or not hmac.compare_digest(hello.secret, self._secret):
-            refused = Refused("the desk does not know this session", "open the desk again")
-        elif self.closing.is_set():
-            refused = Refused("the desk is stopping", "open the desk again with %kis open")
-        elif hello.version != VERSION:
-            refused = Refused("the desk runs another version of kisnb", "stop it with: kisnb desk stop")
-        if refused is not None:
-            writer.write(pack(refused))
-            await writer.drain()
+        async with asyncio.timeout(HELLO_SECONDS):
+            hello = decode_from_session(await _read(reader, MAX_HELLO))
+        refused = self._refusal(hello)
+        if refused is not None or not isinstance(hello, Hello):
+            writer.write(pack(refused or STRANGER))
             return None
+        await self._end_former(hello.session)
+        connection = Connection(hello, writer)
+        for agent in hello.agents:
+            # One that another session took meanwhile stays there: the snapshot says so.
+            with suppress(DeskBusy):
+                self._lease(connection, agent)
         self._flush()
-        connection = Connection(hello.session, writer)
-        connection.send(pack(self._snapshot(self.seq)))
+        connection.send(pack(snapshot(self.host, self._name, self.leases.all(), self.seq, hello)))
         self.connections.append(connection)
         return connection
+
+    async def _end_former(self, name: str) -> None:
+        """A session that comes back gave its former link up: nothing of that may be heard after the new snapshot."""
+        for connection in [c for c in self.connections if c.name == name]:
+            connection.cut()
+            await connection.ended.wait()
+
+    def _refusal(self, hello: object) -> Refused | None:
+        if not isinstance(hello, Hello) or not hmac.compare_digest(hello.secret.encode(), self._secret.encode()):
+            return STRANGER
+        if self.closing.is_set():
+            return Refused("the desk is stopping", "open the desk again with %kis open")
+        if hello.version < VERSION:
+            return Refused(
+                f"this notebook runs an older kisnb than the desk (protocol {hello.version}, the desk {VERSION})",
+                "restart the kernel",
+            )
+        if hello.version > VERSION:
+            return Refused(
+                f"this notebook runs a newer kisnb than the desk (protocol {hello.version}, the desk {VERSION})",
+                "stop the desk with: kisnb desk stop; then open it again with %kis open",
+            )
+        return None
+
+    def _gone(self, connection: Connection) -> None:
+        """A session has left, or was lost: its agents may run elsewhere, its orders stay in the market."""
+        self.connections.remove(connection)
+        connection.ended.set()
+        self.left_alone_at = asyncio.get_running_loop().time()
+        now = self.host.clock.now()
+        for agent in self.leases.drop(connection):
+            self.publish(AgentReleased(now, agent, connection.name, lost=True))
+            self.publish(Trouble(now, f"{connection.where} is gone and its agent {agent} with it; its orders stay"))
+        self._rewant(connection)
+
+    def _lease(self, connection: Connection, agent: str) -> None:
+        """Raises DeskBusy when the agent runs in another session that lives."""
+        stale = self.leases.owner(agent)
+        if not self.leases.take(agent, connection):
+            return
+        now = self.host.clock.now()
+        if stale is not None:
+            self.publish(AgentReleased(now, agent, stale.name, lost=True))
+        self.publish(AgentLeased(now, agent, connection.name, connection.where))
+
+    def sweep(self) -> None:
+        """Hang up on sessions whose process is gone although their socket is open: a child of theirs holds it."""
+        for connection in list(self.connections):
+            if not connection.alive:
+                connection.close()
 
     def _hear(self, connection: Connection, body: bytes) -> None:
         match decode_from_session(body):
@@ -242,6 +278,9 @@ class DeskServer:
             case FastForward(on=on):
                 connection.hurry = on
                 self._pace()
+            case ReleaseAgent(agent=agent):
+                if self.leases.release(agent, connection):
+                    self.publish(AgentReleased(self.host.clock.now(), agent, connection.name))
 
     def _rewant(self, gone: Connection) -> None:
         if self.closing.is_set():
@@ -277,11 +316,22 @@ class DeskServer:
                 self._decide(connection)
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.answer(number, self.safety.answer(query))
+            case LeaseAgent(agent=agent):
+                connection.answer(number, self._leased(connection, agent))
+            case JournalOf():
+                connection.answer(number, JournalIs(str(self.host.journal.path)))
             case CloseDesk():
                 connection.answer(number, Done())
                 self.closing.set()
             case _:
                 self.host.call(self._ask(connection, number, query))
+
+    def _leased(self, connection: Connection, agent: str) -> Reply:
+        try:
+            self._lease(connection, agent)
+        except DeskBusy as e:
+            return Failed(type(e).__name__, e.text, e.cure)
+        return Done()
 
     async def _ask(self, connection: Connection, number: int, query: Query) -> None:
         try:
@@ -308,6 +358,8 @@ class DeskServer:
                 return RoutesAre(tuple(routes.of(key) if key else routes.select(code=code or None)))
             case AccountNow():
                 return AccountIs(await broker.account())
+            case CallApi(name=name, params=params):
+                return RowsAre(*await broker.call(name, params))
             case DayOrders(day=day):
                 return OrdersAre(await broker.day_orders(day))
             case _:
@@ -324,5 +376,5 @@ class DeskServer:
         return self.host.core.state.books.orders.get(key)
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    return await reader.readexactly(length_of(await reader.readexactly(PREFIX)))
+async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
+    return await reader.readexactly(length_of(await reader.readexactly(PREFIX), most))

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kisnb.errors import ConfigError
 from kisnb.paths import private_dir, state_dir, write_private
 
 READY_SECONDS = 30.0
+STOP_SECONDS = 10.0
 
 
 class SimulatedDay(msgspec.Struct, frozen=True):
@@ -58,10 +60,9 @@ def find_simulator(state: Path) -> SimAddress | None:
     """The address on file, when its process lives; whether it answers is found out by asking it."""
     try:
         address = msgspec.json.decode((sim_folder(state) / "address.json").read_bytes(), type=SimAddress)
-        os.kill(address.pid, 0)
     except (OSError, msgspec.MsgspecError):
         return None
-    return address
+    return address if _is_simulator(address.pid) else None
 
 
 def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
@@ -91,9 +92,7 @@ def start_simulator(state: Path, day: SimulatedDay, speed: str) -> SimAddress:
         "--record",
         str(recording),
     ]
-    for name in ("seed", "date", "start"):
-        if (value := getattr(day, name)) is not None:
-            command += [f"--{name}", str(value)]
+    command += _options(day)
     log = (folder / "simulator.log").open("ab")
     child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
@@ -132,15 +131,43 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
     return said
 
 
-def stop_simulator() -> None:
-    """Stop the simulator on file, when it runs; its day is over with it."""
+def check_startable(day: SimulatedDay) -> None:
+    """Raises ConfigError with the simulator's own words when it would not begin such a day."""
+    checked = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "kisnb", "sim", "--check", *_options(day)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if checked.returncode:
+        raise ConfigError((checked.stderr.strip().splitlines() or ["the simulator cannot begin this day"])[-1])
+
+
+def _options(day: SimulatedDay) -> list[str]:
+    given = ((name, getattr(day, name)) for name in ("seed", "date", "start"))
+    return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+
+
+def stop_simulator() -> bool:
+    """Stop the simulator on file and wait until it is gone; its day is over with it. Returns whether one ran.
+
+    Raises ConfigError when it does not end.
+    """
     address = find_simulator(state_dir())
     if address is None:
-        return
-    # The address file may be older than the process that now has this number.
+        return False
+    os.kill(address.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while find_simulator(state_dir()) is not None:
+        if time.monotonic() > deadline:
+            raise ConfigError("the simulator does not stop", f"end it by hand: kill -9 {address.pid}")
+        time.sleep(0.02)
+    return True
+
+
+def _is_simulator(pid: int) -> bool:
+    """The address file may be older than the process that has this number now; one that has ended is none."""
+    import psutil
+
     try:
-        command = Path(f"/proc/{address.pid}/cmdline").read_bytes()
-    except OSError:
-        command = b"kisnb\0sim"
-    if b"kisnb\0sim" in command:
-        os.kill(address.pid, signal.SIGTERM)
+        return "sim" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False

@@ -16,6 +16,7 @@ from itertools import count
 from kisnb.clock import Ns
 from kisnb.exchange import halts
 from kisnb.exchange.auction import MARKET_BUY, MARKET_SELL
+from kisnb.exchange.day_segments import EVERY, SINGLE_PRICE
 from kisnb.exchange.halts import HALT, Breaker, Level
 from kisnb.exchange.happenings import (
     DepthChanged,
@@ -26,7 +27,7 @@ from kisnb.exchange.happenings import (
     SessionBegan,
     SessionEnded,
 )
-from kisnb.exchange.listing import EVERY, SINGLE_PRICE, Listing
+from kisnb.exchange.listing import Listing
 from kisnb.exchange.segment import Order
 from kisnb.exchange.tape import Tally
 from kisnb.market import order_rules, sessions

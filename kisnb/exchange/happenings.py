@@ -7,11 +7,12 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
+from kisnb.exchange.volatility import ViWhy
 from kisnb.terms import Side, Venue
 
 Refusal: TypeAlias = Literal["closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"]
 """``no price``: the side that would price the order is empty."""
-Why: TypeAlias = Literal["static VI", "dynamic VI", "static and dynamic VI", "circuit breaker", "halt"]
+Why: TypeAlias = ViWhy | Literal["circuit breaker", "halt"]
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, gc=False):

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Literal, TypeAlias
 
-from kisnb.clock import MINUTE, Ns
-from kisnb.exchange import halts
-from kisnb.exchange.halts import VI_CALL, Bounds, When
+from kisnb.clock import Ns
+from kisnb.exchange.day_segments import EVERY, MAIN, SINGLE_PRICE, SINGLE_PRICE_PERCENT, segment_name
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
@@ -28,6 +27,7 @@ from kisnb.exchange.happenings import (
 from kisnb.exchange.order_styles import STYLES
 from kisnb.exchange.segment import Order, Segment, stop_reached
 from kisnb.exchange.tape import Tally, Tape
+from kisnb.exchange.volatility import VI_CALL, ViWatch, When
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import joins_call
@@ -35,26 +35,7 @@ from kisnb.market.sessions import Hours
 from kisnb.market.uncertain import Uncertain
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
-MAIN = "main"
-SINGLE_PRICE = "single price"
-_SEGMENTS = {
-    "pre-open closing price": "pre-open closing price",
-    "closing price entry": "closing price",
-    "closing price": "closing price",
-    SINGLE_PRICE: SINGLE_PRICE,
-    "after-market": "after-market",
-}
-"""Stretch of KRX's day → the book it trades in; all others, and all of Nextrade's, are the main book."""
-EVERY: Ns = 10 * MINUTE
-"""Between two auctions of the single-price market."""
-SINGLE_PRICE_PERCENT = 10
-"""Of today's close, within the daily limits: the single-price market's own limits."""
 State: TypeAlias = Literal["open", "call", "halted"]
-
-
-def segment_name(venue: Venue, stretch: str) -> str:
-    """The book that a stretch of a venue's day trades in."""
-    return _SEGMENTS.get(stretch, MAIN) if venue is Venue.KRX else MAIN
 
 
 class Listing:
@@ -82,8 +63,7 @@ class Listing:
         self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
         self.close = 0
         """The official close, won; 0 before it."""
-        self.reference = item.base
-        """Of the static VI: the last auction's price."""
+        self.vi = ViWatch(venue, day, item.base, kospi200=kospi200)
         self.state: State = "open"
         self.until: Ns = 0
         """When the call or halt ends; 0: nobody knows."""
@@ -91,11 +71,7 @@ class Listing:
         self.ended_for_day = False
         self._day = day
         self._interrupted = interrupted
-        self._kospi200 = kospi200
         self._call_after = 0
-        self._interrupts = bool(halts.static_bounds(venue, day, item.base))
-        self._bounds_at = -1
-        self._bounds: Bounds | None = None
         self._segments: dict[str, Segment] = {}
         self._current = self._called = self._segment(MAIN)
         self._over = {segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)}
@@ -119,7 +95,7 @@ class Listing:
     def begin(self, t: Ns, stretches: tuple[Hours, ...]) -> None:
         """The venue is now in these stretches: calls that end are matched, what ends with them expires."""
         now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(stretches)}
-        for name in now.keys() - self._segments.keys():
+        for name in now:
             self._segment(name)
         for segment in self._segments.values():
             self._change(t, segment, now.get(segment.name, Phase.CLOSED))
@@ -130,7 +106,7 @@ class Listing:
     def resume(self, tally: Tally, t: Ns, opening: int, close: int) -> None:
         """Begin in the middle of the day, after ``tally``; the opening auction's price and the close are 0 before."""
         self.tape.tally, self.tape.t = tally, t
-        self.reference = opening or self.reference
+        self.vi.reference = opening or self.vi.reference
         self.close = close
 
     def wake(self, t: Ns) -> None:
@@ -294,7 +270,7 @@ class Listing:
         if pricing == "mid":
             price = segment.middle
         if (pricing == "mid" and price is None) or (
-            rest == "forbids" and not segment.has(side, self._within(side, price), qty)
+            rest == "forbids" and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
         ):
             left, stopped = qty, False
         elif pricing == "mid":
@@ -319,7 +295,8 @@ class Listing:
         self, now: Ns, segment: Segment, order_id: int, side: Side, price: int | None, qty: int
     ) -> tuple[int, bool]:
         """What is left after trading within the bounds of a VI, and whether the rest would trade beyond them."""
-        worst, last = self._within(side, price), self.tally.last
+        last = self.tally.last
+        worst = self.vi.worst(side, price, last)
         left = segment.take(now, order_id, side, worst, qty)
         if not left or worst == price:
             return left, False
@@ -329,42 +306,12 @@ class Listing:
         self._interrupt(now, best, "regular", last)
         return left, True
 
-    def _within(self, side: Side, price: int | None) -> int | None:
-        """The worst price at which an order trades before it would interrupt."""
-        if not self._interrupts:
-            return price
-        last = self.tally.last
-        if last != self._bounds_at:
-            self._bounds, self._bounds_at = self._vi_bounds("regular"), last
-        bounds = self._bounds
-        if bounds is None:
-            return price
-        if side is Side.BUY:
-            return bounds.upper - 1 if price is None or price >= bounds.upper else price
-        return bounds.lower + 1 if price is None or price <= bounds.lower else price
-
-    def _vi_bounds(self, when: When) -> Bounds | None:
-        static = halts.static_bounds(self.venue, self._day, self.reference)
-        dynamic = self._dynamic(when, self.tally.last)
-        if static is None or dynamic is None:
-            return static or dynamic
-        return Bounds(max(static.lower, dynamic.lower), min(static.upper, dynamic.upper))
-
-    def _dynamic(self, when: When, last: int) -> Bounds | None:
-        if not last:
-            return None
-        return halts.dynamic_bounds(self.venue, self._day, when, last, kospi200=self._kospi200)
-
-    def _interrupt(self, now: Ns, price: int, when: When, last: int) -> None:
+    def _interrupt(self, now: Ns, price: int, when: When | None, last: int) -> None:
         """Begin a VI: at ``price`` the stock would have traded after ``last``."""
-        static, dynamic = halts.static_bounds(self.venue, self._day, self.reference), self._dynamic(when, last)
-        by_static = static is not None and not static.lower < price < static.upper
-        by_dynamic = dynamic is not None and not dynamic.lower < price < dynamic.upper
-        self.why = "static VI" if not by_dynamic else "static and dynamic VI" if by_static else "dynamic VI"
+        self.why = self.vi.why(price, when, last)
         self.state, self.until, self._called = "call", now + VI_CALL, self._current
-        self.said.append(
-            Interrupted(now, self.item.code, self.venue, self.why, self.until, price, self.reference, last)
-        )
+        item, reference = self.item, self.vi.reference
+        self.said.append(Interrupted(now, item.code, self.venue, self.why, self.until, price, reference, last))
         self._interrupted(now, self)
 
     def _settle(self, now: Ns, segment: Segment) -> None:
@@ -409,16 +356,16 @@ class Listing:
         if segment.name == SINGLE_PRICE or new is Phase.CLOSED:
             when = "after hours" if segment.name == SINGLE_PRICE else "closing auction"
         price, qty = segment.expected(self._last)
-        bounds = self._vi_bounds(when) if when else halts.static_bounds(self.venue, self._day, self.reference)
+        bounds = self.vi.bounds(when, self.tally.last)
         if qty and bounds is not None and not bounds.lower < price < bounds.upper:
-            self._interrupt(t, price, when or "regular", self.tally.last)
+            self._interrupt(t, price, when, self.tally.last)
         else:
             self._uncross(t, segment)
 
     def _uncross(self, t: Ns, segment: Segment) -> None:
         price = segment.uncross(t, self._last)
         if price is not None and segment.name != SINGLE_PRICE:
-            self.reference, self._bounds_at = price, -1
+            self.vi.reference = price
         if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:
             self.close = self._last
         self._settle(t, segment)

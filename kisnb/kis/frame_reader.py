@@ -32,12 +32,15 @@ class FrameReader:
 
     def read(self, text: str, now: Ns) -> Sequence[Event]:
         """The facts of a frame, in order. Raises FrameError."""
-        parts = text.split("|", 3)
-        channel = CHANNELS.get(parts[1]) if len(parts) == 4 and parts[0] == "0" else None
+        try:
+            flag, tr_id, count, payload = text.split("|", 3)
+            channel = CHANNELS[tr_id] if flag == "0" else None
+        except (ValueError, KeyError):
+            channel = None
         if channel is None:
             return self._other(text, now)
-        events = channel.decode(parts[2], parts[3], now)
-        self._newest[parts[1]] = text
+        events = channel.decode(count, payload, now)
+        self._newest[tr_id] = text
         return events
 
     def last_record(self, tr_id: str) -> dict[str, str]:

@@ -149,24 +149,22 @@ class Cipher:
     def __init__(self, key: str, iv: str) -> None:
         from cryptography.hazmat.primitives.ciphers import Cipher as Aes
         from cryptography.hazmat.primitives.ciphers import algorithms, modes
+        from cryptography.hazmat.primitives.padding import PKCS7
 
         if len(key.encode()) != 32 or len(iv.encode()) != 16:
             raise FrameError("the key of the exec notices has a wrong length", "they are read from REST instead")
         self._aes = Aes(algorithms.AES256(key.encode()), modes.CBC(iv.encode()))
+        self._padding = PKCS7(128)
 
     def encrypt(self, text: str) -> str:
         """Base64 of the encrypted text."""
-        from cryptography.hazmat.primitives.padding import PKCS7
-
-        padder, encryptor = PKCS7(128).padder(), self._aes.encryptor()
+        padder, encryptor = self._padding.padder(), self._aes.encryptor()
         padded = padder.update(text.encode()) + padder.finalize()
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
     def decrypt(self, payload: str) -> str:
         """The text of a base64 payload. Raises FrameError."""
-        from cryptography.hazmat.primitives.padding import PKCS7
-
-        decryptor, unpadder = self._aes.decryptor(), PKCS7(128).unpadder()
+        decryptor, unpadder = self._aes.decryptor(), self._padding.unpadder()
         try:
             padded = decryptor.update(base64.b64decode(payload, validate=True)) + decryptor.finalize()
             return (unpadder.update(padded) + unpadder.finalize()).decode()

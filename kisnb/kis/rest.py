@@ -20,7 +20,7 @@ from kisnb.kis.error_codes import TOKEN_EXPIRED, TRY_AGAIN
 from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
 from kisnb.kis.paging import Paging
-from kisnb.kis.token import Token, TokenFile, TokenLife
+from kisnb.kis.token import ApprovalFile, Token, TokenFile, TokenLife
 from kisnb.kis.transport import Answer, Network, Request, Transport
 
 FIRST_PAUSE: Ns = SECOND // 8
@@ -60,6 +60,7 @@ class Rest:
         self._activity = activity
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
         self._file = TokenFile(cache, endpoint, credentials)
+        self._approval = ApprovalFile(cache, endpoint, credentials)
         self._life = TokenLife()
         self._refused = ""
         """The last token that KIS refused; it may still stand in the file."""
@@ -111,7 +112,13 @@ class Rest:
         return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
-        """A key for the WebSocket; KIS gives one a second. Raises TokenError, LinkLost, FrameError."""
+        """A key for the WebSocket: the one on file while it lives, else a new one; KIS gives one a second.
+
+        Raises TokenError, LinkLost, FrameError.
+        """
+        if (known := self._approval.read(self._clock.now())) is not None:
+            self.mask.keep(known)
+            return known
         for _ in range(APPROVAL_TRIES - 1):
             said = await self._ask_approval()
             if said.get("error_code") != TOO_FAST:
@@ -124,6 +131,7 @@ class Rest:
             raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
         approval_key = str(said["approval_key"])
         self.mask.keep(approval_key)
+        self._approval.write(approval_key, self._clock.now())
         return approval_key
 
     async def _ask_approval(self) -> dict[str, object]:
@@ -135,6 +143,10 @@ class Rest:
             )
             answer = await self._exchange(api, {}, body)
         return decode_object(answer.body, api.name, answer.status)
+
+    def drop_approval(self) -> None:
+        """KIS does not know the approval key: the next one is fetched."""
+        self._approval.drop()
 
     async def _call(
         self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str, leave: Callable[[], None] | None = None

@@ -244,6 +244,7 @@ class Stream:
             return
         if said.msg_cd == cf.BAD_APPROVAL:
             self._approval = None
+            self._rest.drop_approval()
             raise _Dropped("KIS does not know the approval key; a new one is fetched")
         if said.msg_cd == cf.APPKEY_IN_USE:
             raise _Dropped("another connection uses this appkey")

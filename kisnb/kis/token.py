@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.clock import MINUTE, SECOND, Ns
+from kisnb.clock import DAY, MINUTE, SECOND, Ns
 from kisnb.errors import ConfigError, FrameError, TokenError
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
@@ -95,12 +95,41 @@ def _end(said: dict[str, object], now: Ns) -> Ns:
         raise FrameError("the token has no end", "ask again") from None
 
 
+def _owner(endpoint: Endpoint, credentials: Credentials) -> str:
+    owner = "\0".join((endpoint.rest, credentials.appkey.reveal(), credentials.full_account))
+    return hashlib.sha256(owner.encode()).hexdigest()[:16]
+
+
+class ApprovalFile:
+    """The approval key of the WebSocket on disk, mode 0600: a desk that is started again connects with the one it had.
+
+    KIS counts what is asked for keys; one lives a day (KIS's documentation of Approval).
+    """
+
+    def __init__(self, folder: Path, endpoint: Endpoint, credentials: Credentials) -> None:
+        self._path = private_dir(folder) / f"approval-{_owner(endpoint, credentials)}.json"
+
+    def read(self, now: Ns) -> str | None:
+        """The key, when it lives still."""
+        try:
+            token = msgspec.json.decode(self._path.read_bytes(), type=Token)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return token.text if token.asked <= now < token.expires - MARGIN else None
+
+    def write(self, key: str, now: Ns) -> None:
+        write_private(self._path, msgspec.json.encode(Token(key, now, now + DAY)).decode())
+
+    def drop(self) -> None:
+        """KIS does not know it any more."""
+        self._path.unlink(missing_ok=True)
+
+
 class TokenFile:
     """The token of one host, appkey and account on disk, mode 0600, with a lock that all processes honour."""
 
     def __init__(self, folder: Path, endpoint: Endpoint, credentials: Credentials) -> None:
-        owner = "\0".join((endpoint.rest, credentials.appkey.reveal(), credentials.full_account))
-        self._path = private_dir(folder) / f"token-{hashlib.sha256(owner.encode()).hexdigest()[:16]}.json"
+        self._path = private_dir(folder) / f"token-{_owner(endpoint, credentials)}.json"
 
     def read(self) -> TokenLife:
         """What the file says; nothing when it is missing or broken."""

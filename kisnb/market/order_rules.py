@@ -166,7 +166,7 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Uncertain = ASSUMED
         for rule in rules.get((venue, row.span.name), ()):
             if kind in rule.kinds:
                 ends = [h.end for h in sessions.hours(venue, day, assumed) if h.span.name == rule.until]
-                return now if kind.immediate else max(ends, default=sessions.regular_close(day))
+                return now if kind.immediate else max(ends) if ends else sessions.regular_close(day)
     raise BadInput(
         f"{venue} takes no {kind} orders at {clock_text(now)} KST on {day}", "ask for a moment at which it does"
     )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 LISTING = "krx_listing.parquet"
-"""Columns Code, Name, Market, Close (won), Volume, Stocks (shares); one day of all listed stocks."""
+"""Columns Code, Name, Market, Close (won), Volume, Stocks (shares); one day of all listed stocks. High and Low (won)
+tell, if they are there, how much each moves."""
 DAILY = "krx_daily.parquet"
 """Columns code, name, date, open, high, low, close (won, adjusted, off the tick grid), volume (shares)."""
 _TYPICAL_DAYS = 20

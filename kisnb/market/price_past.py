@@ -54,10 +54,15 @@ class PricePast:
 
     def index(self, name: IndexName) -> list[IndexDay]:
         """The real days of an index, oldest first; empty when the folder has no such file."""
-        return self._indices.get(name, [])
+        return [known for known in self._indices.get(name, ()) if known.day < self.day]
+
+    def index_that_day(self, name: IndexName) -> IndexDay | None:
+        """What the index did on the day itself; None when no file tells."""
+        known = self._indices.get(name)
+        return known[-1] if known and known[-1].day == self.day else None
 
     def day_range(self, code: str) -> float:
-        """High over low, less one, on the listing's day; 0.0 for an issue that did not trade or is not listed."""
+        """High over low, less one, on the listing's day; 0.0 for an issue without trades and where nothing tells."""
         return self._ranges.get(code, 0.0)
 
     @cached_property
@@ -73,6 +78,10 @@ class PricePast:
 
     @cached_property
     def _ranges(self) -> dict[str, float]:
+        import polars as pl
+
+        if not {"High", "Low"} <= pl.read_parquet_schema(self.folder / LISTING).keys():
+            return {}
         rows = read(self.folder, LISTING, ("Code", "High", "Low")).iter_rows()
         return {code: high / low - 1 for code, high, low in rows if low}
 
@@ -84,7 +93,7 @@ class PricePast:
             return {}
         columns = ("index", "date", "open", "high", "low", "close", "volume", "turnover")
         known: dict[str, list[IndexDay]] = {}
-        rows = read(self.folder, INDEX, columns).filter(pl.col("date") < self.day).sort("date").select(columns)
+        rows = read(self.folder, INDEX, columns).filter(pl.col("date") <= self.day).sort("date").select(columns)
         for name, then, o, h, lo, c, volume, value in rows.iter_rows():
             known.setdefault(name, []).append(IndexDay(then, o, h, lo, c, int(volume), int(value)))
         return known

@@ -87,6 +87,7 @@ def step(price: int, n: int, kind: Kind, day: date | None = None, board: Board =
     return price
 
 
+@lru_cache(maxsize=4096)
 def limits(base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> tuple[int, int]:
     """Lower and upper limit price of a day with base price ``base``, rounded toward the base."""
     percent = next(p for since, p, _ in reversed(LIMITS) if day is None or since <= day)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from kisnb.errors import DeskError
+from kisnb.errors import DeskError, DeskLost
 from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Order, OrderState
@@ -86,7 +86,8 @@ class Blocking:
         order = session.begin(intent)
         try:
             decided = session.ask_blocking(OutcomeOf(order.key))
-        except TimeoutError as e:
+        except (TimeoutError, DeskLost) as e:
+            # It was handed over: whether the desk took it shows when the desk answers again.
             return verdict(order, OrderState.UNKNOWN, str(e), "")
         assert isinstance(decided, Decided)
         return verdict(order, decided.state, decided.text, decided.msg_cd)

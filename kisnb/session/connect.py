@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, time
+from functools import partial
 
 from kisnb.clock import kst_day, parse_time
-from kisnb.desk.client import DeskClient
-from kisnb.desk.process import check_quotes, start_desk
+from kisnb.desk.address import find_desk, is_up
+from kisnb.desk.client import CURE, DeskClient
+from kisnb.desk.launch import check_quotes, start_desk
 from kisnb.desk.simulator_process import SimulatedDay
-from kisnb.errors import BadInput, DeskLost
+from kisnb.desk.supervisor import farewell_path
+from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.market import calendar
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.desk_port import Back, Desk, Snapshot
 
 DYING_SECONDS = 5.0
+LOOK_SECONDS = 0.02
 
 
 async def connect(
@@ -49,7 +53,7 @@ async def connect(
     client, snapshot = await _attached(wanted, day, fresh, given)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
-        return Session(client, snapshot, universe)
+        return Session(client, snapshot, universe, partial(next_desk, wanted))
     except BaseException:
         client.close()
         raise
@@ -77,6 +81,32 @@ async def _attached(mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | N
             if not isinstance(e, DeskLost) or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.1)
+
+
+async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
+    """Wait for the desk that the supervisor starts after a death, and attach to it. Raises DeskLost when none comes."""
+    while True:
+        client = _client(mode, back)
+        if client is not None:
+            try:
+                return client, await client.attach()
+            except BaseException as e:
+                client.close()
+                if not isinstance(e, DeskLost):
+                    raise
+        elif not await asyncio.to_thread(is_up, mode):
+            why = farewell_path(mode)
+            text = why.read_text("utf-8").strip() if why.exists() else "the desk died, and nothing starts it again"
+            raise DeskLost(text, CURE)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _client(mode: Mode, back: Back) -> DeskClient | None:
+    try:
+        address = find_desk(mode)
+    except DeskBusy:
+        return None
+    return DeskClient(address, back) if address is not None else None
 
 
 def _date(value: date | str | None) -> str | None:

@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from kisnb.clock import SECOND, Ns
-from kisnb.events import Depth, Tick
+from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
 from kisnb.market.bars import span_of
 from kisnb.market.sessions import session_id
 from kisnb.terms import SessionId, Side, Venue
@@ -45,12 +45,28 @@ class MarketData:
         """Last trade per code, won: KRX's, and outside its regular session Nextrade's too."""
         self.depths: dict[str, Depth] = {}
         """Newest depth per code, of whatever venue is watched."""
+        self.expected: dict[str, ExpectedMatch] = {}
+        """Newest expected match per code."""
+        self.operations: dict[str, MarketOperation] = {}
+        """Newest word of the market's operation per code: a session's step, a halt, VI."""
+        self.programs: dict[str, ProgramTrades] = {}
+        """Program trades of the day per code."""
         self._tapes: dict[tuple[str, Venue], Tape] = {}
 
-    def add(self, event: Tick | Depth) -> None:
-        if isinstance(event, Depth):
-            self.depths[event.code] = event
-            return
+    def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
+        match event:
+            case Tick():
+                self._trade(event)
+            case Depth(code=code):
+                self.depths[code] = event
+            case ExpectedMatch(code=code):
+                self.expected[code] = event
+            case MarketOperation(code=code):
+                self.operations[code] = event
+            case ProgramTrades(code=code):
+                self.programs[code] = event
+
+    def _trade(self, event: Tick) -> None:
         if event.venue is not Venue.NXT or session_id(event.t) is not SessionId.KRX_REG:
             self.prices[event.code] = event.price
         tape = self._tapes.get((event.code, event.venue))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kisnb.clock import Ns
 from kisnb.errors import BadInput, DeskBusy, DeskLost
-from kisnb.events import Event
+from kisnb.events import AgentLeased, AgentReleased, Event
+from kisnb.session.agent_difference import difference
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, AgentState
+from kisnb.trading.commands import LeaseAgent, ReleaseAgent
+from kisnb.trading.desk_port import Lease
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,15 +46,18 @@ class AgentView(msgspec.Struct, frozen=True):
 
 
 class Roster:
-    """Iterates over the agents' views, in the order in which they were started."""
+    """Iterates over the agents' views: those of this session in the order in which they were started, then those that
+    run in other sessions of the desk. Its length and its agents are this session's."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._runners: dict[str, AgentRunner] = {}
         self._tasks: dict[asyncio.Task[None], AgentRunner] = {}
+        self._leases: dict[str, Lease] = {}
 
     def __iter__(self) -> Iterator[AgentView]:
-        return (self._view(r) for r in self._runners.values())
+        own = (self._view(r) for r in self._runners.values() if not self._elsewhere(r.id))
+        return chain(own, (self._view_elsewhere(a) for a in self._leases if self._elsewhere(a)))
 
     def __len__(self) -> int:
         return len(self._runners)
@@ -59,15 +66,24 @@ class Roster:
         return self._runner(agent_id).agent
 
     @property
+    def running(self) -> tuple[str, ...]:
+        """The agents that this session holds a lease of."""
+        return tuple(r.id for r in self._runners.values() if r.state in (AgentState.RUNNING, AgentState.PAUSED))
+
+    @property
     def busy(self) -> bool:
         """Some handler awaits something that is not of this session."""
         return bool(self._tasks)
 
     async def start(self, agent: Agent | str) -> AgentView:
-        """Start an agent, or by its id one that was stopped or paused. Raises BadInput, DeskBusy when it runs."""
+        """Start an agent, or by its id one that was stopped or paused; one that runs here as it is given goes on.
+
+        Raises BadInput, and DeskBusy when it runs with other parameters or in another session.
+        """
         runner = self._runner(agent) if isinstance(agent, str) else self._new(agent)
         if runner.state is AgentState.RUNNING:
-            raise DeskBusy(f"agent {runner.id} runs already", f"stop it first: %kis agents stop {runner.id}")
+            return self._view(runner)
+        await self._session.ask(LeaseAgent(runner.id))
         self._runners[runner.id] = runner
         await self._session.watch(runner.agent.code)
         self._session.tell(runner.start(self._session.now))
@@ -80,6 +96,7 @@ class Roster:
         runner = self._runner(agent_id)
         runner.stop()
         self._cancel_tasks(runner)
+        self._session.tell([ReleaseAgent(runner.id)])
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:
             await self._session.cancel(order)
         self._session.changed()
@@ -108,7 +125,10 @@ class Roster:
     def deliver(self, event: Event, now: Ns) -> None:
         """Hand one event to every agent; what they decide goes to the desk at once, in order."""
         for runner in tuple(self._runners.values()):
+            ran = runner.state is AgentState.RUNNING
             commands = runner.deliver(event, now)
+            if ran and runner.state is AgentState.FAILED:
+                commands.append(ReleaseAgent(runner.id))
             # A desk that is lost is told by the session to those who wait; the other events must be handled still.
             with suppress(DeskLost):
                 self._session.tell(commands)
@@ -119,6 +139,8 @@ class Roster:
 
     def close(self) -> None:
         """Stop all agents; their orders stay in the market."""
+        with suppress(DeskLost):
+            self._session.tell([ReleaseAgent(agent_id) for agent_id in self.running])
         for runner in self._runners.values():
             if runner.state in (AgentState.RUNNING, AgentState.PAUSED):
                 runner.stop()
@@ -154,7 +176,28 @@ class Roster:
             for v in self
         )
 
+    def leased(self, leases: Sequence[Lease]) -> None:
+        """What the desk says of who runs what; an agent of ours that another session took meanwhile stops here."""
+        self._leases = {lease.agent: lease for lease in leases}
+        for agent_id in self.running:
+            if self._elsewhere(agent_id):
+                self._runners[agent_id].stop()
+
+    def lease_changed(self, fact: AgentLeased | AgentReleased) -> None:
+        if isinstance(fact, AgentLeased):
+            self._leases[fact.agent] = Lease(fact.agent, fact.session, fact.where)
+        else:
+            self._leases.pop(fact.agent, None)
+
+    def _elsewhere(self, agent_id: str) -> bool:
+        lease = self._leases.get(agent_id)
+        return lease is not None and lease.session != self._session.name
+
     def _new(self, agent: Agent) -> AgentRunner:
+        if isinstance(agent, type):
+            raise BadInput(f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')")
+        if not isinstance(agent, Agent):
+            raise BadInput(f"{agent!r} is no agent", "give an instance of a class that derives from kisnb.Agent")
         if agent.code not in self._session.universe:
             raise BadInput(f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'")
         name = type(agent).__name__
@@ -162,6 +205,8 @@ class Roster:
         known = self._runners.get(agent_id)
         if known is not None:
             if known.state is AgentState.RUNNING:
+                if other := difference(known.agent, agent):
+                    raise DeskBusy(f"agent {agent_id} runs already, {other}", f"stop it: %kis agents stop {agent_id}")
                 return known
             known.stop()
         session = self._session
@@ -194,20 +239,30 @@ class Roster:
         return self._runners[agent_id]
 
     def _view(self, runner: AgentRunner) -> AgentView:
-        agent, book = runner.agent, runner.book
-        position = book.position(agent.code)
+        agent = runner.agent
+        note = runner.error.strip().splitlines()[-1] if runner.error else agent.note
+        return self._seen(runner.id, type(agent).__name__, agent.code, runner.state, note)
+
+    def _view_elsewhere(self, agent_id: str) -> AgentView:
+        codes = self._session.books.of(agent_id).positions or [agent_id.rpartition("-")[2]]
+        note = f"runs in {self._leases[agent_id].where}"
+        return self._seen(agent_id, agent_id.rpartition("-")[0], next(iter(codes)), AgentState.ELSEWHERE, note)
+
+    def _seen(self, agent_id: str, name: str, code: str, state: AgentState, note: str) -> AgentView:
+        book = self._session.books.of(agent_id)
+        position = book.position(code)
         prices = self._session.data.prices
         return AgentView(
-            runner.id,
-            type(agent).__name__,
-            agent.code,
-            runner.state,
+            agent_id,
+            name,
+            code,
+            state,
             position.qty,
             position.average,
-            prices.get(agent.code),
+            prices.get(code),
             book.realised_net,
             book.unrealised(prices),
             len(book.orders),
             sum(len(o.fills) for o in book.orders.values()),
-            runner.error.strip().splitlines()[-1] if runner.error else agent.note,
+            note,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 import msgspec
 
@@ -15,15 +16,24 @@ from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
 from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen
 from kisnb.events import (
     AccountOpened,
+    AgentLeased,
+    AgentReleased,
     Armed,
+    CancelRefused,
     ClockMoved,
+    CommandDropped,
+    Denied,
     Depth,
     Disarmed,
     Event,
+    ExpectedMatch,
+    GapFound,
     HaltSet,
     HaltStep,
     LinkUp,
+    MarketOperation,
     OrderFact,
+    ProgramTrades,
     Quote,
     SpeedSet,
     SubscriptionChanged,
@@ -31,10 +41,12 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
+from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, Want
+from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
@@ -46,12 +58,15 @@ from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
     ArmDesk,
+    CallApi,
     CancelOrder,
     Command,
     DepthOf,
     FastForward,
     Halt,
     Idle,
+    JournalIs,
+    JournalOf,
     LiftHalt,
     Query,
     QuoteOf,
@@ -59,13 +74,15 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     Submit,
     TasksNow,
     Told,
     WatchCodes,
 )
 from kisnb.trading.desk_core import same_wish
-from kisnb.trading.desk_port import Desk, Snapshot
+from kisnb.trading.desk_port import Back, Desk, Snapshot
+from kisnb.trading.journal_rows import DESK_ONLY, Row
 from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
@@ -74,6 +91,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FACTS: tuple[type, ...] = OrderFact.__args__
+_ROWS: tuple[type, ...] = tuple(kind for kind in Row.__args__ if kind not in DESK_ONLY)
+Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
+"""Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
 
 
 def told(reply: Reply) -> str:
@@ -88,11 +108,13 @@ class Session:
     Open it with ``kisnb.connect``; ``async with`` closes it. The desk goes on when a session closes.
     """
 
-    def __init__(self, desk: Desk, snapshot: Snapshot, universe: Universe) -> None:
+    def __init__(self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None = None) -> None:
+        """``find`` gives the next desk when this one has died."""
         self.mode = snapshot.mode
         self.label = snapshot.label
         self.scope = snapshot.scope
         self.run = snapshot.run
+        self.name = desk.session
         self.universe = universe
         self.rules = Rules(universe, snapshot.capabilities)
         self.limits = snapshot.limits
@@ -107,10 +129,14 @@ class Session:
         self.halt_state = snapshot.halt
         self.halt_steps: list[HaltStep] = []
         """What the kill switch did since this session was opened, oldest first."""
-        self._state = State.fold(snapshot.rows)
+        self._state = State.fold(snapshot.rows())
         self.armed = self._state.armed
         """Until when, and for how many won, buys pass at live."""
+        self._told = snapshot.told
         self._desk = desk
+        self._find = find
+        self._returning: asyncio.Task[None] | None = None
+        self._given_up: DeskLost | None = None
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
         self._wants: dict[Want, None] = {}
@@ -118,12 +144,14 @@ class Session:
         self._said: Idle | None = None
         self._reporting = False
         self._closed = False
+        self._hurrying = 0
+        """Waits that simulated time runs ahead for."""
         self._agents_wake: Ns | None = None
         self._agents_alarm: asyncio.Task[None] | None = None
         self._own_tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
-        self._loop.call_soon(self._pump)
+        self.agents.leased(snapshot.leases)
+        self._listen()
 
     # looking
 
@@ -162,31 +190,59 @@ class Session:
         """All orders of the day with their states; ``.frame()`` gives them as polars."""
         return self.book
 
+    async def journal(self) -> pl.DataFrame:
+        """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
+        from kisnb.desk.journal_frame import journal_frame
+
+        reply = await self.ask(JournalOf())
+        assert isinstance(reply, JournalIs)
+        return await asyncio.to_thread(journal_frame, Path(reply.path))
+
     async def quote(self, code: str) -> Quote:
         """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
-        return self.named(await self._desk.ask(QuoteOf(self._code(code))))
+        return self.named(await self.ask(QuoteOf(self._code(code))))
 
     async def depth(self, code: str) -> Depth:
         """Bids and asks now, asked from KIS."""
-        reply = await self._desk.ask(DepthOf(self._code(code)))
+        reply = await self.ask(DepthOf(self._code(code)))
         assert isinstance(reply, Depth)
         return reply
 
+    async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
+        """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
+        that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
+
+        Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won; null for
+        fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
+        """
+        where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
+        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        assert isinstance(reply, RowsAre)
+        return read_ranking(reply.blocks["output"], n)
+
     async def balance(self) -> Account:
         """Cash and holdings as the broker states them, won and shares."""
-        reply = await self._desk.ask(AccountNow())
+        reply = await self.ask(AccountNow())
         assert isinstance(reply, AccountIs)
         return reply.account
 
-    async def watch(self, *codes: str) -> None:
-        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway."""
+    async def watch(self, *codes: str, channels: Sequence[Literal["expected", "operation", "programs"]] = ()) -> None:
+        """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
+
+        ``channels`` adds expected matches of call auctions, market operation (halts, VI) and program trades, a
+        subscription of the 41 each; the newest stand in ``data.expected``, ``data.operations``, ``data.programs``.
+        """
         self._watch(*codes)
+        self._want([Want(channel, self._code(code), None) for code in codes for channel in channels])
 
     def _watch(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
         wants = [w for code in codes for w in (Want("ticks", self._code(code)), Want("depth", self._code(code), None))]
         if Venue.NXT in self.rules.capabilities.venues:
             wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
+        self._want(wants)
+
+    def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._wants for w in wants):
             self._wants.update(dict.fromkeys(wants))
             self.tell([WatchCodes(tuple(self._wants))])
@@ -242,11 +298,11 @@ class Session:
         """Why an order (itself, its number or its key) went where it went; ``.score(order.fills)`` says what it was
         worth. Raises BadInput when the desk has decided nothing about it."""
         order = orders_named(self.books, what)[-1]
-        return self.decision(await self._desk.ask(RoutesOf(order.key)), what)
+        return self.decision(await self.ask(RoutesOf(order.key)), what)
 
     async def routes(self, code: str = "") -> list[Evidence]:
         """The desk's newest routing decisions, of one stock or of all, oldest first."""
-        reply = await self._desk.ask(RoutesOf(code=self._code(code) if code else ""))
+        reply = await self.ask(RoutesOf(code=self._code(code) if code else ""))
         assert isinstance(reply, RoutesAre)
         return list(reply.decisions)
 
@@ -254,7 +310,7 @@ class Session:
         self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Evidence:
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
-        return self.decision(await self._desk.ask(self.preview(side, code, qty, price, **options)), code)
+        return self.decision(await self.ask(self.preview(side, code, qty, price, **options)), code)
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
@@ -298,16 +354,26 @@ class Session:
 
     # time
 
+    def moment(self, when: str) -> Ns:
+        """``"09:10"`` or ``"close"`` of today, KST. Raises BadInput."""
+        return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+
     async def until(self, when: str) -> None:
-        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
-        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
+
+        A moment that is past ends the wait at once.
+        """
+        t = self.moment(when)
         if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return
-        self.tell([FastForward(on=True)])
+        await self._returned()
+        self._hurrying += 1
         try:
+            self.tell([FastForward(on=True)])
             await self._wait_for(t)
         finally:
+            self._hurrying -= 1
             with suppress(DeskLost):
                 self.tell([FastForward(on=False)])
 
@@ -335,6 +401,8 @@ class Session:
         self._closed = True
         self.agents.close()
         self.agents_moved()
+        if self._returning is not None:
+            self._returning.cancel("the session was closed")
         self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
         for task in self._own_tasks:
             task.cancel("the session was closed")
@@ -402,6 +470,18 @@ class Session:
         if commands:
             self._desk.send(commands)
 
+    async def ask(self, query: Query) -> Reply:
+        """The answer of the desk; a question that a desk took to its grave is asked again."""
+        await self._returned()
+        try:
+            return await self._desk.ask(query)
+        except DeskLost:
+            self._pump()
+            if self._returning is None:
+                raise
+        await self._returned()
+        return await self._desk.ask(query)
+
     def ask_blocking(self, query: Query, timeout: float = 15.0) -> Reply:
         return self._desk.ask_blocking(query, timeout)
 
@@ -423,6 +503,7 @@ class Session:
         return self._submit(self.intent(side, code, qty, price, **options))
 
     async def _submit(self, intent: Intent) -> Order:
+        await self._returned()
         order = self.begin(intent)
         # Another session may have used the key a moment before: then desk and book have the other intent.
         await self._until(lambda: order.state not in UNDECIDED or not same_wish(order.intent, intent), None)
@@ -474,7 +555,8 @@ class Session:
         self.agents_moved()
 
     async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
-        self._desk.check()
+        if self._returning is None:
+            self._desk.check()
         await self._waits.until(over, wake, self._report_soon)
 
     def _pump(self) -> None:
@@ -487,22 +569,101 @@ class Session:
             self._waits.look()
             self.changed()
         if self._desk.lost and not self._closed:
-            self.link = "desk lost"
-            try:
-                self._desk.check()
-            except Exception as e:
-                self._waits.fail(e)
-            self.changed()
+            self._lost()
+        else:
+            self.agents_moved()
+
+    def _listen(self) -> None:
+        self._desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
+        self._loop.call_soon(self._pump)
+
+    # a desk that dies, and the next one
+
+    def _lost(self) -> None:
+        if self._find is not None and not self._desk.dismissed:
+            if self._returning is None:
+                self.link = "desk restarting"
+                self._desk.close()
+                self._returning = self._loop.create_task(self._return(self._find, self.now))
+                self.changed()
             return
-        self.agents_moved()
+        try:
+            self._desk.check()
+        except DeskLost as e:
+            self._give_up(e)
+
+    def _give_up(self, why: DeskLost) -> None:
+        self.link, self._given_up = "desk lost", why
+        self._waits.fail(why)
+        self.changed()
+
+    async def _return(self, find: Find, since: Ns) -> None:
+        """Attach to the next desk and go on where the last one died."""
+        try:
+            self._desk, snapshot = await find(Back(self._desk.session, self.run, self._told, self.agents.running))
+            if (snapshot.run, snapshot.first) != (self.run, self._told):
+                self._desk.close()
+                raise DeskLost("the desk that came back has another day", "open it again with %kis open")
+        except DeskLost as e:
+            self._returning = self._find = None
+            self._give_up(e)
+            return
+        self._returning = None
+        # What was on its way to the dead desk and is not in its journal was never sent.
+        untaken = [o for o in self.books.live.values() if not o.log]
+        if isinstance(self._clock, SimulatedClock):
+            self._clock.set(snapshot.now, snapshot.speed)
+        self.link, self._said, self.scope = "up", None, snapshot.scope
+        self.agents.leased(snapshot.leases)
+        for row in snapshot.rows():
+            # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
+            self._handle(row, snapshot.now)  # type: ignore[arg-type]
+        for order in (o for o in untaken if not o.log):
+            cure = "order it again if it is still wanted"
+            self._dropped(
+                CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure), snapshot.now
+            )
+        self._mark_gap(since, snapshot.now)
+        with suppress(DeskLost):
+            self.tell([WatchCodes(tuple(self._wants))] if self._wants else [])
+            self.tell([FastForward(on=True)] if self._hurrying else [])
+        self._waits.look()
+        self.changed()
+        self._listen()
+
+    def _mark_gap(self, since: Ns, now: Ns) -> None:
+        self._handle(
+            Trouble(now, f"the desk died at {clock_text(since)} and is back: trades in between are missing"), now
+        )
+        for want in self._wants:
+            if want.channel == "ticks":
+                self._handle(GapFound(now, want.code, since, 0), now)
+
+    async def _returned(self) -> None:
+        """Wait while the desk is being started again. Raises DeskLost when it is not."""
+        if self._returning is not None:
+            await asyncio.wait([self._returning])
+        if self._given_up is not None:
+            raise self._given_up
 
     def _handle(self, event: Event, now: Ns) -> None:
+        if isinstance(event, _ROWS):
+            self._told += 1
+        if isinstance(event, CommandDropped):
+            self._dropped(event, now)
+            return
+        if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
+            self.data.add(event)
+            if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
+                # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
+                return
+        else:
+            self._note(event)
+        self.agents.deliver(event, now)
+
+    def _note(self, event: Event) -> None:
+        """Take over what an event says of orders, the desk and its connection."""
         match event:
-            case Tick() | Depth():
-                self.data.add(event)
-                if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
-                    # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
-                    return
             case HaltSet() | HaltStep() | Armed() | Disarmed():
                 self._control(event)
             case AccountOpened():
@@ -510,6 +671,8 @@ class Session:
             case SpeedSet(t=t, speed=speed):
                 assert isinstance(self._clock, SimulatedClock)
                 self._clock.set(t, speed)
+            case AgentLeased() | AgentReleased():
+                self.agents.lease_changed(event)
             case Trouble(text=text):
                 self.troubles.append(text)
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
@@ -522,7 +685,19 @@ class Session:
                 self.link = "up"
             case _ if isinstance(event, _FACTS):
                 self.books.apply(event)  # type: ignore[arg-type]
-        self.agents.deliver(event, now)
+
+    def _dropped(self, dropped: CommandDropped, now: Ns) -> None:
+        """The desk did not take it. No row says so, so it is told to the books and the agents of this session alone."""
+        order = self.books.orders.get(dropped.key)
+        if order is None or order.is_ended:
+            return
+        fact: OrderFact
+        if order.state is OrderState.NEW:
+            fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
+        else:
+            fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
+        self.books.apply(fact)
+        self.agents.deliver(fact, now)
 
     def _control(self, event: HaltSet | HaltStep | Armed | Disarmed) -> None:
         match event:

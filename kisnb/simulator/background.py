@@ -22,6 +22,8 @@ from kisnb.terms import Phase, Side, Venue
 LEVELS = 10
 AUCTION_LEAD: Ns = 1_000_000
 """How long before an auction's match its background orders come in."""
+REHEARSALS = 15
+"""Into how many parts the time of an auction is cut; with each, more orders come in."""
 NXT_SIZE = 6
 """A level of Nextrade's has the part 1 ÷ this of what KRX's has, as its share of the volume."""
 
@@ -39,9 +41,12 @@ class Background:
         self._ids = ids
         self._next = schedule.passed(now)
         self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
-        self._ladders: dict[tuple[Side, int], tuple[int, ...]] = {}
+        self._ladders: dict[tuple[Side, int], dict[int, None]] = {}
         self._book = listing.current.book
         self._touch = (0, 0)
+        self._stood: tuple[Segment, Phase] | None = None
+        self._rehearsals: list[Ns] = []
+        """When orders come in before the next auction, the latest first."""
         last = self._trades[self._next - 1].t if self._next else 0
         opening, close = (schedule.auction_price(now, closing=closing) for closing in (False, True))
         listing.resume(schedule.tally(self._next), last, opening, close)
@@ -52,7 +57,8 @@ class Background:
         if self._next >= len(self._trades):
             return None
         trade = self._trades[self._next]
-        return trade.t if trade.side else trade.t - AUCTION_LEAD
+        due = trade.t if trade.side else trade.t - AUCTION_LEAD
+        return self._rehearsals[-1] if self._rehearsals and self._rehearsals[-1] < due else due
 
     @property
     def touch(self) -> tuple[int, int]:
@@ -61,18 +67,26 @@ class Background:
 
     def begin_phase(self, now: Ns, around: int = 0) -> None:
         """Stand around the last price (before one: ``around``, or the base), as the venue's phase allows."""
-        segment = self._listing.current
-        stands = self._listing.phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
+        segment, phase = self._listing.current, self._listing.phase
+        if (segment, phase) == self._stood:
+            return
+        self._stood = segment, phase
+        stands = phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
         if not stands or segment.book is not self._book:
             self._withdraw()
         self._book = segment.book
         if stands:
             last = self._listing.tally.last or around or self._item.base
             self._lay(now, self._step(last, -1), last)
+        self._plan_rehearsals(now)
 
     def act(self, now: Ns) -> None:
-        """Make the next trade of the schedule happen."""
+        """Make the next trade of the schedule happen, or show in an auction where it is heading."""
         trade = self._trades[self._next]
+        if self._rehearsals and now == self._rehearsals[-1]:
+            self._rehearsals.pop()
+            self._rehearse(now)
+            return
         self._next += 1
         segment = self._listing.trading
         if segment.fixed:
@@ -115,8 +129,30 @@ class Background:
             left = 0
         self._place(now, side, price, qty - left + self._size(price))
 
+    def _plan_rehearsals(self, now: Ns) -> None:
+        """In an auction of the schedule, orders come in all the time and not with its match alone."""
+        self._rehearsals.clear()
+        ahead = (trade for trade in self._trades[self._next :] if trade.side is None)
+        auction = next(ahead, None) if self._listing.phase is Phase.AUCTION else None
+        if auction is not None and self._listing.state == "open":
+            step = (auction.t - now) // REHEARSALS
+            self._rehearsals += [now + n * step for n in range(REHEARSALS - 1, 0, -1)]
+
+    def _rehearse(self, now: Ns) -> None:
+        """Orders of a part of the auction's shares, at a price on the way from the last one to the auction's."""
+        trade = next(trade for trade in self._trades[self._next :] if trade.side is None)
+        self._withdraw()
+        done = REHEARSALS - len(self._rehearsals) - 1
+        last = self._listing.tally.last or self._item.base
+        on_the_way = last + (trade.price - last) * done // REHEARSALS
+        price = ticks.nearest(on_the_way, self._item.kind, self._day, self._item.board)
+        self._lay(now, self._step(price, -1), self._step(price, 1))
+        for side in Side:
+            self._place(now, side, price, max(1, trade.qty * done // REHEARSALS))
+
     def _join_call(self, now: Ns, trade: Trade) -> None:
         if trade.side is None:
+            self._withdraw()
             self._lay(now, self._step(trade.price, -1), self._step(trade.price, 1))
         for side in Side:
             self._place(now, side, trade.price, trade.qty)
@@ -148,11 +184,17 @@ class Background:
 
     def _fill_up(self, now: Ns, side: Side, moved: bool) -> None:
         """See to it that every level of the ladder has shares. Others take the best levels first, one by one."""
-        for price in self._ladder(side, self._touch[side is Side.SELL]):
-            if not self._left(side, price):
+        ladder = self._ladder(side, self._touch[side is Side.SELL])
+        for price in ladder:
+            if self._left(side, price):
+                break
+            self._place(now, side, price, self._size(price))
+        if moved:
+            # what is missing on a ladder that moved is at its ends
+            for price in reversed(ladder):
+                if self._left(side, price):
+                    break
                 self._place(now, side, price, self._size(price))
-            elif not moved:
-                return
 
     def _withdraw(self) -> None:
         self._touch = 0, 0
@@ -179,7 +221,8 @@ class Background:
             orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
         return sum(sizes)
 
-    def _ladder(self, side: Side, best: int) -> tuple[int, ...]:
+    def _ladder(self, side: Side, best: int) -> dict[int, None]:
+        """Prices of one side, best first; a dictionary, to look one up in it."""
         ladder = self._ladders.get((side, best))
         if ladder is None:
             lower, upper = self._listing.lower, self._listing.upper
@@ -187,7 +230,7 @@ class Background:
             prices = [best]
             while len(prices) < LEVELS:
                 prices.append(self._step(prices[-1], direction))
-            ladder = tuple(p for p in prices if lower <= p <= upper)
+            ladder = dict.fromkeys(p for p in prices if lower <= p <= upper)
             self._ladders[side, best] = ladder
         return ladder
 

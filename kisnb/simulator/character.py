@@ -15,6 +15,8 @@ from kisnb.market.instruments import Instrument
 from kisnb.simulator.draws import exp, stable_random
 from kisnb.terms import Board, Kind
 
+NIGHT = 0.3
+"""Part of a stock's own daily variance that falls between the close and the open."""
 YEAR = 250
 """Trading days of the past that count."""
 _FEWEST = 60

@@ -64,6 +64,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
     parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
+    parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
     return parser
 
@@ -96,6 +97,8 @@ def _serve(options: argparse.Namespace) -> int:
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start, replay)
+    if options.check:
+        return 0
     if speed:
         core.print_tokens_ahead(WallClock().now())
     import asyncio

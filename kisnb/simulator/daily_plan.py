@@ -9,17 +9,19 @@ from math import sqrt
 from random import Random
 from typing import NamedTuple
 
+import msgspec
+
 from kisnb.market import ticks
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.character import Character, character_of
-from kisnb.simulator.draws import draw, exponential, heavy, lognormal, stable_random
-from kisnb.simulator.market_factor import DAY_SIGMA, GAP_SIGMA, day_volatility, factor
+from kisnb.simulator.character import NIGHT, Character, character_of
+from kisnb.simulator.draws import draw, exponential, heavy, scattered, stable_random
+from kisnb.simulator.market_factor import DAY_SIGMA, GAP_SIGMA, Factor, day_volatility, factor
 from kisnb.terms import Board
 
-_NIGHT = 0.3
-"""Part of a stock's own daily variance that falls between the close and the open."""
+_REACH = 0.9
+"""Highest and lowest point are drawn apart, which would make the range too wide by so much."""
 
 
 class Dated(NamedTuple):
@@ -46,9 +48,15 @@ class _Returns(NamedTuple):
     """Against a typical day's."""
 
 
-def plan_day(item: Instrument, day: date, seed: int, character: Character | None = None) -> DailyBar:
-    """A made-up daily bar of a stock around its base price, on the grid and within the day's limits."""
-    returns = _returns(item, day, seed, character or character_of(item))
+def plan_day(
+    item: Instrument, day: date, seed: int, character: Character | None = None, common: Factor | None = None
+) -> DailyBar:
+    """A made-up daily bar of a stock around its base price, on the grid and within the day's limits.
+
+    ``common`` None: with the board's made-up day.
+    """
+    board = (common.gap, common.path[-1]) if common else market_return(seed, day, item.board)
+    returns = _returns(item, day, seed, character or character_of(item), board)
     return within_limits(_bar(item, day, item.base, returns), item, day)
 
 
@@ -58,9 +66,10 @@ def past_days(item: Instrument, before: date, seed: int, character: Character | 
     Each day's limits are measured from the close of the day before it. Ends where the calendar ends.
     """
     traits = character or character_of(item)
+    item = msgspec.structs.replace(item, halted=False)  # it is halted on the day to come
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
-        returns = _returns(item, day, seed, traits)
+        returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))
         base = ticks.nearest(close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board)
         bar = _bar(item, day, base, returns)
         bar = DailyBar(bar.open, max(bar.high, close), min(bar.low, close), close, bar.volume)
@@ -91,18 +100,18 @@ def _limited(bar: DailyBar, base: int, item: Instrument, day: date) -> DailyBar:
     return DailyBar(o, h, lo, c, bar.volume)
 
 
-def _returns(item: Instrument, day: date, seed: int, traits: Character) -> _Returns:
+def _returns(item: Instrument, day: date, seed: int, traits: Character, board: tuple[float, float]) -> _Returns:
     rng = stable_random(seed, "plan", item.code, day)
-    gap_m, day_m = market_return(seed, day, item.board)
+    gap_m, day_m = board
     calm = day_volatility(seed, day)
     own = traits.sigma * calm
-    gap = _bounded(traits.beta * gap_m + own * sqrt(_NIGHT) * draw(rng, heavy()))
-    daytime = _bounded(traits.beta * day_m + own * sqrt(1 - _NIGHT) * draw(rng, heavy()))
-    sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - _NIGHT))
-    up, down = _extreme(rng, daytime, sigma), -_extreme(rng, -daytime, sigma)
-    usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * _NIGHT + sigma**2 / calm**2)
+    gap = _bounded(traits.beta * gap_m + own * sqrt(NIGHT) * draw(rng, heavy()))
+    daytime = _bounded(traits.beta * day_m + own * sqrt(1 - NIGHT) * draw(rng, heavy()))
+    sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
+    up, down = _extreme(rng, daytime, _REACH * sigma), -_extreme(rng, -daytime, _REACH * sigma)
+    usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * NIGHT + sigma**2 / calm**2)
     surprise = min(abs(gap + daytime) / usual, 5.0) if usual else 0.0
-    volume = draw(rng, lognormal(traits.volume_sigma)) * (0.75 + 0.35 * surprise)
+    volume = scattered(rng, traits.volume_sigma) * (0.8 + 0.25 * surprise)
     return _Returns(gap, daytime, up, down, volume)
 
 

@@ -5,14 +5,15 @@ All of it follows from the same day as the trades. What clients of the simulator
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, time
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 
 import msgspec
 
-from kisnb.clock import MINUTE, Ns
+from kisnb.clock import MINUTE, Ns, kst
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
@@ -56,8 +57,10 @@ class DayFacts:
 
     def __init__(self, plan: DayPlan) -> None:
         self._plan = plan
+        self._running = lru_cache(maxsize=512)(self._all_running)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
         self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
+        self._history = lru_cache(maxsize=512)(lambda code, n: tuple(reversed(list(islice(plan.past(code), n)))))
         self._indices: dict[IndexName, MarketIndex] = {}
 
     def history(self, code: str, n: int) -> tuple[Dated, ...]:
@@ -65,7 +68,7 @@ class DayFacts:
 
         Real ones when the data reach the day before; an issue has none before its listing.
         """
-        return tuple(reversed(list(islice(self._plan.past(code), n))))
+        return self._history(code, n)
 
     def today(self, code: str, now: Ns) -> DailyBar:
         """KRX's regular session up to ``now``; zeros before its first trade."""
@@ -83,8 +86,7 @@ class DayFacts:
         whole = self._minutes(code, venue)
         done = [bar for bar in whole if bar.t + MINUTE <= now]
         if len(done) < len(whole) and whole[len(done)].t <= now:
-            begun = whole[len(done)].t
-            done += _minute_bars(t for t in self._trades(code, venue) if begun <= t.t <= now)
+            done += _minute_bars(self._trades(code, venue, whole[len(done)].t, now))
         return tuple(done)
 
     def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> tuple[MinuteBar, ...]:
@@ -93,12 +95,14 @@ class DayFacts:
 
     def flows(self, code: str, now: Ns) -> Flows:
         """Turnover by group from the open to ``now``."""
-        bar, value = self.today(code, now), sum(t.price * t.qty for t in self._regular(code, now))
         item = self._plan.universe.get(code)
         begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
+        times, volumes, values, prices = self._running(code)
+        done = bisect_right(times, now)
+        volume, value = (volumes[done - 1], values[done - 1]) if done else (0, 0)
         passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
-        change = bar.close / item.base - 1 if bar.volume else 0.0
-        return flows_of(item, self._plan.day, self._plan.seed, now, bar.volume, value, passed, change)
+        change = prices[done - 1] / item.base - 1 if done else 0.0
+        return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
 
     def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
         """Daily bars and turnover by group of the ``n`` days before this one, oldest first."""
@@ -148,16 +152,28 @@ class DayFacts:
             self._indices[name] = MarketIndex(self._plan, name)
         return self._indices[name]
 
-    def _trades(self, code: str, venue: Venue) -> Iterator[Trade]:
-        trades = self._plan.schedule(code).trades
-        return (t for t in trades if venue is Venue.SOR or t.venue is venue)
+    def _trades(self, code: str, venue: Venue, since: Ns, until: Ns) -> list[Trade]:
+        """The trades of both moments and between them; of both venues for SOR."""
+        schedule = self._plan.schedule(code)
+        trades = schedule.trades[bisect_left(schedule.times, since) : schedule.passed(until)]
+        return [t for t in trades if venue is Venue.SOR or t.venue is venue]
 
     def _regular(self, code: str, now: Ns) -> list[Trade]:
         begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
-        return [t for t in self._trades(code, Venue.KRX) if begin <= t.t <= min(end, now)]
+        return self._trades(code, Venue.KRX, begin, min(end, now))
+
+    def _all_running(self, code: str) -> tuple[list[Ns], list[int], list[int], list[int]]:
+        """Of the regular session's trades: times, shares and won added up, prices."""
+        trades = self._regular(code, sessions.regular_close(self._plan.day))
+        return (
+            [trade.t for trade in trades],
+            list(accumulate(trade.qty for trade in trades)),
+            list(accumulate(trade.price * trade.qty for trade in trades)),
+            [trade.price for trade in trades],
+        )
 
     def _all_minutes(self, code: str, venue: Venue) -> tuple[MinuteBar, ...]:
-        return _minute_bars(self._trades(code, venue))
+        return _minute_bars(self._trades(code, venue, 0, kst(self._plan.day, time.max)))
 
     def _minutes_of_past(self, code: str, day: date, venue: Venue) -> tuple[MinuteBar, ...]:
         trades = self._plan.past_schedule(code, day).trades

@@ -24,10 +24,11 @@ from kisnb.simulator.character import YEAR, Character, Past, character_of
 from kisnb.simulator.daily_plan import Dated, past_days, plan_day, within_limits
 from kisnb.simulator.draws import draws, lognormal, stable_random
 from kisnb.simulator.market_day import Schedule, ScriptedDay
-from kisnb.simulator.market_factor import minutes_of
+from kisnb.simulator.market_factor import Factor, bent, factor, minutes_of
 from kisnb.simulator.minute_path import MinutePath, minute_path
 from kisnb.simulator.other_sessions import OtherSessions
 from kisnb.simulator.regular_trades import regular_session
+from kisnb.terms import Board
 
 _LEVEL_TRADES = 3.0
 """Mean size of a background level, in trades of mean size."""
@@ -65,11 +66,13 @@ class DayPlan:
         self._real = PricePast(data, day) if data is not None else None
         self._scripts = dict(scripts or {})
         self._schedules: dict[str, Schedule] = {}
+        self._regulars: dict[str, Schedule] = {}
         self.given = frozenset(self._scripts)
         """Codes whose trades are given and not made up."""
         self._bars: dict[str, DailyBar] = {}
         if data is not None:
             self._bars = bars_of(data, day)
+        self._factors: dict[Board, Factor] = {}
         self._characters: dict[str, Character] = {}
         self._plans: dict[str, DailyBar] = {}
         self._paths: dict[str, MinutePath | None] = {}
@@ -93,8 +96,11 @@ class DayPlan:
         if code not in self._paths:
             bar = None if code in self.given else self.bar(code)
             item = self.universe.get(code)
-            made = minute_path(item, self.day, self.seed, bar, self.character(code)) if bar and bar.volume else None
-            self._paths[code] = made
+            self._paths[code] = (
+                minute_path(item, self.day, self.seed, bar, self.character(code), self._factor(item.board))
+                if bar and bar.volume
+                else None
+            )
         return self._paths[code]
 
     def character(self, code: str) -> Character:
@@ -114,7 +120,7 @@ class DayPlan:
         if now < begin or not bar.volume:
             return Standing(item.base, 0, 0)
         if path is None:
-            schedule = self.schedule(code).regular(self.day)
+            schedule = self._regular(code)
             tally = schedule.tally(schedule.passed(now))
             return Standing(tally.last or item.base, tally.volume, tally.value)
         if now >= sessions.regular_close(self.day):
@@ -130,7 +136,7 @@ class DayPlan:
         if path is not None:
             return path.fair
         begin = sessions.regular_open(self.day)
-        schedule = self.schedule(code).regular(self.day)
+        schedule = self._regular(code)
         prices = [float(self.universe.get(code).base)]
         prices += (float(trade.price) for trade in schedule.trades)
         return [prices[schedule.passed(begin + m * MINUTE)] for m in range(minutes_of(self.day) + 1)]
@@ -168,13 +174,29 @@ class DayPlan:
     def _planned(self, code: str) -> DailyBar:
         item = self.universe.get(code)
         if code in self.given:
-            trades = self.schedule(code).regular(self.day)
+            trades = self._regular(code)
             tally = trades.tally(len(trades.trades))
             return DailyBar(tally.open, tally.high, tally.low, tally.last, tally.volume)
         real = self._bars.get(code)
-        return (
-            within_limits(real, item, self.day) if real else plan_day(item, self.day, self.seed, self.character(code))
-        )
+        if real:
+            return within_limits(real, item, self.day)
+        return plan_day(item, self.day, self.seed, self.character(code), self._factor(item.board))
+
+    def _regular(self, code: str) -> Schedule:
+        if code not in self._regulars:
+            self._regulars[code] = self.schedule(code).regular(self.day)
+        return self._regulars[code]
+
+    def _factor(self, board: Board) -> Factor:
+        """What moves the board: with the returns of its real index when a file tells them."""
+        if board not in self._factors:
+            made = factor(self.seed, self.day, board)
+            before = self.index_base(board.value)
+            real = self._real.index_that_day(board.value) if self._real else None
+            if real and before:
+                made = bent(made, real.open / before - 1, real.close / real.open - 1)
+            self._factors[board] = made
+        return self._factors[board]
 
     def _made(self, code: str) -> Schedule:
         script = self._scripts.get(code)

@@ -35,6 +35,11 @@ def draws(rng: Random, table: tuple[float, ...], count: int) -> list[float]:
     return [table[i & mask] for i in unpack(f"<{count}H", rng.randbytes(2 * count))]
 
 
+def scattered(rng: Random, sigma: float) -> float:
+    """One value of the log-normal distribution of mean 1 whose logarithm has the standard deviation ``sigma``."""
+    return exp(sigma * draw(rng, normal()) - sigma * sigma / 2)
+
+
 @lru_cache(maxsize=1)
 def normal() -> tuple[float, ...]:
     """The standard normal distribution."""
@@ -60,9 +65,9 @@ def pareto() -> tuple[float, ...]:
     return tuple(round(p ** (-2 / 3), _DIGITS) for p in _midpoints())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)
 def lognormal(sigma: float) -> tuple[float, ...]:
-    """The log-normal distribution of mean 1 whose logarithm has the standard deviation ``sigma``."""
+    """The same distribution as a table, for many values at once."""
     return tuple(exp(sigma * z - sigma * sigma / 2) for z in normal())
 
 

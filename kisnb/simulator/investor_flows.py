@@ -12,7 +12,7 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.draws import draw, lognormal, normal, stable_random
+from kisnb.simulator.draws import draw, normal, scattered, stable_random
 from kisnb.terms import Board, Kind
 
 _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}
@@ -90,7 +90,7 @@ def flows_of(
     rng = stable_random(seed, "flows", item.code, day)
     made: list[Turnover] = []
     for part in _PARTS[item.board]:
-        share = min(part * draw(rng, lognormal(0.25)), _MOST)
+        share = min(part * scattered(rng, 0.25), _MOST)
         mood, early = draw(rng, normal()), draw(rng, normal())
         # the lean wanders during the day and ends where the whole day puts it
         lean = _LEAN * (change / 0.02 + mood + early * passed * (1 - passed))
@@ -130,14 +130,14 @@ def short_sale_of(item: Instrument, day: date, seed: int, volume: int, value: in
     """Short sales of a day of so many shares and won; none of funds."""
     if item.kind is not Kind.STOCK:
         return ShortSale(day, 0, 0)
-    part = min(0.04 * draw(stable_random(seed, "short", item.code, day), lognormal(0.6)), 0.3)
+    part = min(0.04 * scattered(stable_random(seed, "short", item.code, day), 0.6), 0.3)
     return ShortSale(day, int(volume * part), int(value * part))
 
 
 def credit_of(item: Instrument, day: date, seed: int, standing: int, volume: int) -> CreditBalance:
     """The credit of a day of so many shares, at whose end ``standing`` shares stood."""
     rng = stable_random(seed, "credit", item.code, day)
-    new, repaid = (int(volume * 0.02 * draw(rng, lognormal(0.4))) for _ in range(2))
+    new, repaid = (int(volume * 0.02 * scattered(rng, 0.4)) for _ in range(2))
     return CreditBalance(day, min(new, standing), repaid, standing)
 
 

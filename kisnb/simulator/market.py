@@ -228,8 +228,10 @@ class Market:
         return list(schedule.trades[: schedule.passed(self.now)])
 
     def _act(self, t: Ns) -> list[Happening]:
-        _, code, venue = heapq.heappop(self._due)
+        due, code, venue = heapq.heappop(self._due)
         background = self._active[code, venue]
+        if background.due != due:  # it has been put off, or brought forward
+            return []
         background.act(t)
         self._wait_for(code, venue)
         changed: list[Happening] = [DepthChanged(t, code, venue)]
@@ -252,6 +254,7 @@ class Market:
         for code, venue in changed:
             if not self.universe.get(code).halted:
                 self._active[code, venue].begin_phase(self.now, self.exchange.tally(code).last)
+                self._wait_for(code, venue)
         said += self.exchange.told()
         touched = {(h.code, h.venue) for h in said if isinstance(h, DepthChanged)}
         depth: list[Happening] = [
@@ -281,16 +284,27 @@ class Market:
         return day
 
     def _unified(self, code: str) -> Tally:
-        tallies = [self.tally(code, venue) for venue in self.venues(code)]
-        traded = [one for one in tallies if one.last]
+        """Both venues as one; Nextrade's pre-market, when it traded, opened the day."""
+        tallies = {venue: self.tally(code, venue) for venue in self.venues(code)}
+        traded = {venue: tally for venue, tally in tallies.items() if tally.last}
         both = Tally()
-        both.volume, both.value = sum(one.volume for one in tallies), sum(one.value for one in tallies)
+        both.volume = sum(tally.volume for tally in tallies.values())
+        both.value = sum(tally.value for tally in tallies.values())
         if traded:
-            newest = max(self.last_trades(code, 1, Venue.SOR), key=lambda trade: trade.t, default=None)
-            first = min(traded, key=lambda one: one is not tallies[-1])
-            both.open, both.last = first.open, newest.price if newest else first.last
-            both.high, both.low = max(one.high for one in traded), min(one.low for one in traded)
+            first = traded.get(Venue.NXT) or traded[Venue.KRX]
+            highest = max(traded.values(), key=lambda tally: tally.high)
+            lowest = min(traded.values(), key=lambda tally: tally.low)
+            both.open, both.high, both.low = first.open, highest.high, lowest.low
+            both.open_t, both.high_t, both.low_t = first.open_t, highest.high_t, lowest.low_t
+            both.last = traded[max(traded, key=lambda venue: self._last_traded(code, venue))].last
         return both
+
+    def _last_traded(self, code: str, venue: Venue) -> Ns:
+        if code in self._tapes:
+            return self.exchange.listing(code, venue).tape.t
+        day = self._day(code, venue)
+        passed = day.passed(self.now)
+        return day.trades[passed - 1].t if passed else 0
 
     def _printed(self, code: str, n: int) -> list[Traded]:
         """The newest ``n`` trades that the schedule has made up to now, on both venues."""
@@ -305,7 +319,7 @@ class Market:
         tape: list[Traded] = []
         for trade in day.trades[first:passed]:
             segment = day.segment(trade)
-            tally.add(trade.price, trade.qty, segment)
+            tally.add(trade.t, trade.price, trade.qty, segment)
             ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
             bid = ticks.step(ask, -1, item.kind, self.day, item.board)
             tape.append(

@@ -59,18 +59,18 @@ class Schedule(NamedTuple):
         """What the first ``count`` trades come to."""
         tally = Tally()
         for trade in self.trades[:count]:
-            tally.add(trade.price, trade.qty)
+            tally.add(trade.t, trade.price, trade.qty)
         return tally
 
 
 class ScriptedDay(NamedTuple):
-    """A stock's day written by hand: (time, price, shares), times KST and rising.
+    """A stock's day written by hand: (time, price, shares) and, if it is not KRX, the venue; times KST and rising.
 
-    A trade at the opening or closing time of the day is that auction's print. The book around each trade has
-    levels of ``size`` shares, ``gap`` ticks apart. The taker buys when the price did not fall.
+    A trade on KRX at the opening or closing time of the day is that auction's print. The book around each trade has
+    levels of ``size`` shares, ``gap`` ticks apart. The taker buys when the venue's price did not fall.
     """
 
-    trades: Sequence[tuple[time, int, int]]
+    trades: Sequence[tuple[time, int, int] | tuple[time, int, int, Venue]]
     size: int = 1_000
     gap: int = 1
 
@@ -78,15 +78,18 @@ class ScriptedDay(NamedTuple):
         """The script as a schedule of ``day``; raises BadInput for times that fall or at which nothing can trade."""
         auctions = (sessions.regular_open(day), sessions.regular_close(day))
         trades: list[Trade] = []
-        for at, price, qty in self.trades:
+        last: dict[Venue, int] = {}
+        for at, price, qty, *named in self.trades:
+            venue = named[0] if named else Venue.KRX
             t = kst(day, at) + at.microsecond * 1_000
-            if t not in auctions and sessions.regular_phase(t) is not Phase.CONTINUOUS:
-                raise BadInput(f"no trade can happen at {at} on {day}", "script it between open and closing auction")
+            printed = venue is Venue.KRX and t in auctions
+            if not printed and sessions.phase(venue, t) is not Phase.CONTINUOUS:
+                raise BadInput(f"nothing can trade on {venue} at {at} on {day}", "script it while the venue matches")
             if trades and t < trades[-1].t:
                 raise BadInput(f"the scripted trade at {at} comes too late", "write the trades in the order of time")
-            fell = bool(trades) and price < trades[-1].price
-            side = None if t in auctions else Side.SELL if fell else Side.BUY
-            trades.append(Trade(t, price, qty, side))
+            side = None if printed else Side.SELL if price < last.get(venue, 0) else Side.BUY
+            trades.append(Trade(t, price, qty, side, venue))
+            last[venue] = price
         return Schedule.of(trades, (self.size,), self.gap)
 
 

@@ -24,7 +24,7 @@ _KOSDAQ_SCALE = 1.25
 _SHARED = 0.8
 """Correlation of KOSDAQ's shocks with KOSPI's."""
 _DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS = 30, 0.9, 0.35
-_ALIKE, _MEMORY = 4, 0.8
+_ALIKE, _MEMORY = 4, 0.85
 """So many minutes are equally lively; what the next ones take on of it."""
 _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
 
@@ -70,6 +70,14 @@ def factor(seed: int, day: date, board: Board) -> Factor:
 
     path = tuple(mixed(a, b) for a, b in zip(shared.path, own.path, strict=True))
     return Factor(mixed(shared.gap, own.gap), path, shared.activity, volatility)
+
+
+def bent(common: Factor, gap: float, daytime: float) -> Factor:
+    """The same day, but with these returns to the open and from there to the close."""
+    last = len(common.path) - 1
+    miss = daytime - common.path[last]
+    path = tuple(r + miss * m / last for m, r in enumerate(common.path))
+    return common._replace(gap=gap, path=path)
 
 
 def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
@@ -119,7 +127,7 @@ def _daily_shock(seed: int, ordinal: int) -> float:
 def _shocks(seed: int, day: date, board: Board, volatility: float) -> Factor:
     rng = stable_random(seed, "factor", board, day)
     minutes = minutes_of(day)
-    lively = activity(rng, minutes, 0.5)
+    lively = activity(rng, minutes, 0.4)
     ordinary = liveliness(minutes)
     weights = [minutes * share * a for share, a in zip(ordinary, lively, strict=True)]
     path = walk(rng, weights, DAY_SIGMA * volatility)

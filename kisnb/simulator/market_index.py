@@ -13,7 +13,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.daily_plan import market_return
 from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.draws import draw, lognormal, stable_random
+from kisnb.simulator.draws import scattered, stable_random
 from kisnb.simulator.market_factor import day_volatility
 from kisnb.terms import Board, Kind
 
@@ -121,9 +121,9 @@ class MarketIndex:
             opened = before * (1 + gap)
             rng = stable_random(self._plan.seed, "index", self.name, day)
             reach = 0.004 * day_volatility(self._plan.seed, day)
-            high = max(opened, close) * (1 + reach * draw(rng, lognormal(0.5)))
-            low = min(opened, close) * (1 - reach * draw(rng, lognormal(0.5)))
-            busy = draw(rng, lognormal(0.2))
+            high = max(opened, close) * (1 + reach * scattered(rng, 0.5))
+            low = min(opened, close) * (1 - reach * scattered(rng, 0.5))
+            busy = scattered(rng, 0.2)
             o, h, lo, c = (round(x, 2) for x in (opened, high, low, close))
             volume, value = (int(busy * ordinary) for ordinary in typical)
             yield IndexDay(day, o, h, lo, c, volume, value)

@@ -14,13 +14,14 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.character import Character
+from kisnb.simulator.character import NIGHT, Character
 from kisnb.simulator.draws import stable_random
-from kisnb.simulator.market_factor import DAY_SIGMA, activity, factor, jump, liveliness, minutes_of, walk
+from kisnb.simulator.market_factor import DAY_SIGMA, Factor, activity, factor, jump, liveliness, minutes_of, walk
 
 _JUMP_CHANCE, _JUMP = 0.25, 0.3
 """Of a day, and the smallest jump against the daily standard deviation."""
-_ROUGHNESS = 0.7
+_ROUGHNESS, _NERVOUSNESS = 0.45, 0.6
+"""How much the minutes differ in what they trade, and in how far a trade moves the price."""
 
 
 class MinutePath(NamedTuple):
@@ -45,23 +46,27 @@ class MinutePath(NamedTuple):
         return fair[i] + (fair[i + 1] - fair[i]) * w, done[i] + (done[i + 1] - done[i]) * w
 
 
-def minute_path(item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character) -> MinutePath:
-    """The same for the same stock, day, seed and bar; for a bar with a volume."""
+def minute_path(
+    item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, common: Factor | None = None
+) -> MinutePath:
+    """The same for the same arguments; for a bar with a volume. ``common`` None: the board's made-up day."""
     rng = stable_random(seed, "minutes", item.code, day)
-    common, minutes = factor(seed, day, item.board), minutes_of(day)
+    common, minutes = common or factor(seed, day, item.board), minutes_of(day)
     lively = [sqrt(a) * b for a, b in zip(common.activity, activity(rng, minutes, _ROUGHNESS), strict=True)]
     ordinary = liveliness(minutes)
-    weights = [minutes * share * a for share, a in zip(ordinary, lively, strict=True)]
-    sigma = traits.sigma * common.volatility
+    nervous = activity(rng, minutes, _NERVOUSNESS)
+    weights = [minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)]
+    sigma = sqrt(1 - NIGHT) * traits.sigma * common.volatility
     own = walk(rng, weights, sigma)
     jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
     free = [traits.beta * m + o for m, o in zip(common.path, own, strict=True)]
     clock = list(accumulate(weights, initial=0.0))
     fair, scale, high_at, low_at = _fitted(free, clock, bar)
-    whole = common.volatility * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2)
+    whole = common.volatility * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
     roughness = scale * bar.open * whole / sqrt(minutes)
     rough = array("d", [roughness * sqrt(w) for w in weights])
-    return MinutePath(array("d", fair), array("d", [c / clock[-1] for c in clock]), rough, high_at, low_at)
+    done = list(accumulate((share * a for share, a in zip(ordinary, lively, strict=True)), initial=0.0))
+    return MinutePath(array("d", fair), array("d", [d / done[-1] for d in done]), rough, high_at, low_at)
 
 
 def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[list[float], float, int, int]:

@@ -94,8 +94,15 @@ def sizes_of(rng: Random, count: int, total: int) -> list[int]:
     sizes = [1 + int(share * w) for w in weights]
     for i, size in enumerate(sizes):
         if size > 20 and rng.getrandbits(1):
-            sizes[i] = size - size % (100 if size > 300 else 10)
-    sizes[max(range(count), key=sizes.__getitem__)] += total - sum(sizes)
+            lot = 100 if size > 300 else 10
+            sizes[i] = (size + lot // 2) // lot * lot
+    spare = total - sum(sizes)
+    for i in sorted(range(count), key=sizes.__getitem__, reverse=True):
+        moved = max(spare, 1 - sizes[i])
+        sizes[i] += moved
+        spare -= moved
+        if not spare:
+            break
     return sizes
 
 

@@ -16,8 +16,8 @@ import msgspec
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import ExpectedMatch, MarketOperation, Notice
+from kisnb.exchange.day_segments import SINGLE_PRICE
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
-from kisnb.exchange.listing import SINGLE_PRICE
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS, VENUE_OF_TR
 from kisnb.kis.columns import columns
@@ -39,6 +39,7 @@ CODE_AT = 8
 """Column of an exec notice that names the stock; data frames begin with it."""
 MOST_RECORDS = 999
 """The count of a data frame has three digits."""
+_VENUES, _KRX_ALONE = tuple(Venue), (Venue.KRX,)
 
 
 class Outgoing(NamedTuple):
@@ -254,9 +255,10 @@ class Streams:
         """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
         for socket, venue in self._followers(TRADE_TRS, code):
             quote, tr_id = self._market.quote(code, venue), TRADE_TRS[venue]
+            tally = self._market.tally(code, venue)
             shown = [trade for trade in trades if venue in (trade.venue, Venue.SOR) and trade.segment != SINGLE_PRICE]
             records = self._fitting(
-                tr_id, [trade_record(trade, quote, self._market.stretch(trade.venue)) for trade in shown]
+                tr_id, [trade_record(trade, quote, tally, self._market.stretch(trade.venue)) for trade in shown]
             )
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
@@ -339,7 +341,7 @@ class Streams:
         socket = self._holder
         if socket is None:
             return []
-        venues = tuple(Venue) if self._market.universe.get(code).nxt else (Venue.KRX,)
+        venues = _VENUES if self._market.universe.get(code).nxt else _KRX_ALONE
         return [(socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions]
 
     def _send(self, now: Ns, socket: Socket, tr_id: str, text: str, recorded: str | None = None) -> None:

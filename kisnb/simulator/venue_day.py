@@ -6,7 +6,7 @@ from bisect import bisect_right
 from datetime import date
 
 from kisnb.clock import Ns
-from kisnb.exchange.listing import MAIN, segment_name
+from kisnb.exchange.day_segments import MAIN, segment_name
 from kisnb.exchange.tape import Tally
 from kisnb.market import sessions
 from kisnb.simulator.market_day import Schedule, Trade
@@ -32,7 +32,7 @@ class VenueDay:
         """What the first ``count`` trades come to."""
         tally = Tally()
         for trade in self.trades[:count]:
-            tally.add(trade.price, trade.qty, self.segment(trade))
+            tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
         return tally
 
     def segment(self, trade: Trade) -> str:

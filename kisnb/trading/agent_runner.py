@@ -31,6 +31,8 @@ class AgentState(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     FAILED = "failed"
+    ELSEWHERE = "elsewhere"
+    """It runs in another session."""
 
 
 Foreign = Callable[[Coroutine[Any, Any, None], "AgentRunner"], None]

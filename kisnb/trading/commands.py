@@ -102,8 +102,24 @@ class FastForward(Said, frozen=True, tag=True, array_like=True):
     on: bool
 
 
+class ReleaseAgent(Said, frozen=True, tag=True, array_like=True):
+    """The agent runs in this session no more."""
+
+    agent: str
+
+
 Command: TypeAlias = (
-    Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | Halt | Arm | WatchCodes | Idle | FastForward
+    Submit
+    | CancelOrder
+    | ReviseOrder
+    | ResolveOrder
+    | SetHalt
+    | Halt
+    | Arm
+    | WatchCodes
+    | Idle
+    | FastForward
+    | ReleaseAgent
 )
 
 
@@ -166,6 +182,23 @@ class TasksNow(Said, frozen=True, tag=True, array_like=True):
     """The desk's tasks and whose they are."""
 
 
+class LeaseAgent(Said, frozen=True, tag=True, array_like=True):
+    """Run this agent here and nowhere else; answered with Done, or refused with the name of who runs it."""
+
+    agent: str
+
+
+class JournalOf(Said, frozen=True, tag=True, array_like=True):
+    """Where the desk's journal is."""
+
+
+class CallApi(Said, frozen=True, tag=True, array_like=True):
+    """Ask KIS by the name of a call, all its pages; the desk adds the account. Orders do not go this way."""
+
+    name: str
+    params: dict[str, str]
+
+
 class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
@@ -181,6 +214,9 @@ Query: TypeAlias = (
     | LiftHalt
     | ArmDesk
     | TasksNow
+    | CallApi
+    | LeaseAgent
+    | JournalOf
     | CloseDesk
 )
 
@@ -212,6 +248,10 @@ class Told(msgspec.Struct, frozen=True, tag=True, array_like=True):
     text: str
 
 
+class JournalIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    path: str
+
+
 class AccountIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
     account: Account
 
@@ -220,11 +260,20 @@ class OrdersAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     page: OrderPage
 
 
+class RowsAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What KIS said, by block, texts as on the wire; ``complete`` when every page came."""
+
+    blocks: dict[str, list[dict[str, str]]]
+    complete: bool = True
+
+
 class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | Decided | Told | Done | Failed
+Reply: TypeAlias = (
+    Quote | Depth | AccountIs | OrdersAre | RowsAre | RoutesAre | JournalIs | Decided | Told | Done | Failed
+)
 
 
 # What the core is told besides commands and events

@@ -65,7 +65,7 @@ from kisnb.trading.commands import (
     Woke,
 )
 from kisnb.trading.halt import QUERY, KillSwitch
-from kisnb.trading.journal_rows import RouteDecided, Row
+from kisnb.trading.journal_rows import DESK_ONLY, RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
 from kisnb.trading.limits import Limits
 from kisnb.trading.notice_intake import NoticeIntake
@@ -196,7 +196,7 @@ class DeskCore:
     def _flush(self) -> None:
         if self._rows:
             self._effects.append(Persist(tuple(self._rows)))
-            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, Notice | RouteDecided))
+            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY))
             self._rows.clear()
 
     def _then(self, effect: Effect) -> None:

@@ -12,8 +12,27 @@ from kisnb.events import Event
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
 from kisnb.trading.commands import Command, Query, Reply
-from kisnb.trading.journal_rows import Row
+from kisnb.trading.journal_rows import Row, decode_rows
 from kisnb.trading.limits import Limits
+
+
+class Lease(msgspec.Struct, frozen=True, array_like=True):
+    """Where an agent runs."""
+
+    agent: str
+    session: str
+    where: str
+    """For people: notebook and process."""
+
+
+class Back(msgspec.Struct, frozen=True):
+    """What a session that comes back after a desk's death has already; the default has nothing."""
+
+    session: str = ""
+    run: str = ""
+    told: int = 0
+    """Number of the newest journal row that it was told."""
+    agents: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -31,8 +50,18 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     run: str
     capabilities: Capabilities
     limits: Limits
-    rows: tuple[Row, ...]
     halt: str
+    first: int
+    """Number of the row before the first of ``journal``; rows that sessions are told are numbered for good."""
+    told: int
+    """Number of the newest row."""
+    journal: bytes
+    """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
+    leases: tuple[Lease, ...] = ()
+
+    def rows(self) -> list[Row]:
+        """Raises ConfigError for a row that this version cannot read."""
+        return decode_rows(self.journal)
 
 
 class Batch(Protocol):
@@ -58,6 +87,16 @@ class Desk(Protocol):
 
     @property
     def lost(self) -> bool: ...
+
+    @property
+    def dismissed(self) -> bool:
+        """The desk itself ended the link, and said why; else it died."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """What the desk calls this session."""
+        ...
 
     def send(self, commands: Sequence[Command]) -> None:
         """From any thread, never blocks, FIFO; raises DeskLost when the link is gone."""

@@ -6,6 +6,7 @@ so that a journal can be read with any SQLite shell.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -25,8 +26,6 @@ from kisnb.events import (
 )
 from kisnb.market.routing_evidence import Evidence
 
-SCHEMA_VERSION = 1
-
 
 class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Where an order was to go, or why nowhere, with all that was seen; read from the desk, not published."""
@@ -36,9 +35,11 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
+DESK_ONLY = (Notice, RouteDecided)
+"""Rows that no session is told; all others are published once they are synced."""
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(Row)
+_decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
 
 
 def encode_row(row: Row) -> bytes:
@@ -46,10 +47,20 @@ def encode_row(row: Row) -> bytes:
 
 
 def decode_row(body: bytes) -> Row:
-    """Raises ConfigError for a row that this version cannot read."""
+    """As ``decode_rows``, of one row."""
+    return decode_rows(array_of([body]))[0]
+
+
+def array_of(bodies: Iterable[bytes]) -> bytes:
+    """Encoded rows as one JSON array."""
+    return b"[" + b",".join(bodies) + b"]"
+
+
+def decode_rows(array: bytes) -> list[Row]:
+    """The rows of a JSON array. Raises ConfigError for one that this version cannot read."""
     try:
-        return _decoder.decode(body)
-    except msgspec.MsgspecError as e:
+        return _decoder.decode(array)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
         raise ConfigError(
             f"the journal holds a row that this version of kisnb cannot read ({e})",
             "use the version that wrote it, or move the journal away",

@@ -95,12 +95,17 @@ class Position:
         return sum(lot.qty * (price - lot.price) for lot in self.lots)
 
     def open(self, qty: int, cost: int) -> None:
-        """Shares that came without a fill, with their purchase amount in won; a negative ``qty`` takes shares out."""
+        """Shares that came without a fill, with the purchase amount in won of those still held.
+
+        A negative ``qty`` takes shares out. What was sold before it was known to be held leaves no lot.
+        """
         self.opened += qty
-        for part, price in split(qty, cost) if qty > 0 else ():
-            self.lots.append(Lot(part, price, 0))
         if qty < 0:
             self._take(-qty)
+            return
+        held = min(qty, self.qty - sum(lot.qty for lot in self.lots))
+        for part, price in split(held, cost) if held > 0 else ():
+            self.lots.append(Lot(part, price, 0))
 
     def apply(self, side: Side, fill: Fill) -> None:
         if side is Side.BUY:

@@ -57,15 +57,15 @@ class NoticeIntake:
                 self._refused(now, order, notice)
 
     def _order_of(self, notice: Notice) -> Order | None:
-        """The order that changes; of a revise the new one."""
+        """The order that a notice changes. Every notice of an order that revised another names that one too."""
         books, day = self._state.books, day_number(notice.t)
         own = books.by_number(day, notice.number)
-        if not notice.original or notice.kind == "revised":
+        if notice.kind not in ("cancelled", "refused") or not notice.original:
             return own
         old = books.by_number(day, notice.original)
         if notice.kind == "refused":
             return own or (old if old is not None and old.cancel_asked else None)
-        return old
+        return old if own is None else own
 
     def _is_of_others(self, notice: Notice) -> bool:
         """A change of one of our orders was refused that this desk did not ask for."""

@@ -239,7 +239,9 @@ class Reconciliation:
             return
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
         if self._state.opened is None:
-            self._take(now, account.cash_d2 - self._state.flow, stated)
+            # A stock that was sold out before its holding was ever read is not stated any more.
+            sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
+            self._take(now, account.cash_d2 - self._state.flow, stated | sold_out)
             return
         stands = self._differs(now, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2)
         if stands:
@@ -272,7 +274,7 @@ class Reconciliation:
         for code, (qty, cost) in sorted(stated.items()):
             more = qty - self._books.account.position(code).qty
             if more:
-                rows.append((code, more, cost * more // qty if more > 0 else 0))
+                rows.append((code, more, cost * min(more, qty) // qty if more > 0 and qty else 0))
         self._row(AccountOpened(now, cash, tuple(rows)))
 
     # and when again
@@ -300,8 +302,8 @@ class Reconciliation:
 
 
 def execution(rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns) -> Filled:
-    """A fill with what it adds to the fee and the tax of its order at its venue, so that the sum does not depend on
-    how many fills it came in."""
+    """A fill with what it adds to the fee and the tax of its order at its venue: the sum does not depend on how many
+    fills it came in. ``venue`` is SOR where KIS's list, which names the route alone, is all that told of it."""
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
     fee, tax = rules.fee_and_tax(now, order.code, order.side, before + qty * price, venue)
     paid_fee, paid_tax = rules.fee_and_tax(now, order.code, order.side, before, venue)

@@ -139,6 +139,5 @@ class State:
 
 
 def _home(notice: Notice) -> int:
-    """The number that a notice waits for: a revise's own, else that of the order that it tells of."""
-    own = notice.kind in ("revised", "refused") or not notice.original
-    return notice.number if own else notice.original
+    """The number that a notice waits for: a cancel's is that of the order it cancels."""
+    return (notice.original or notice.number) if notice.kind == "cancelled" else notice.number

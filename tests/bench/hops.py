@@ -23,6 +23,7 @@ from kisnb.desk.client import DeskClient
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
 from kisnb.desk.server import DeskServer
+from kisnb.desk.snapshot import DeskName
 from kisnb.events import Event, Notice, Tick
 from kisnb.kis import frames, market_frames
 from kisnb.market.instruments import Universe
@@ -31,7 +32,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.desk_port import Snapshot
+from kisnb.trading.journal_rows import Row
 from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import day_number
 from kisnb.trading.risk import Rules
@@ -92,22 +93,20 @@ def frame_text(n: int, price: int) -> str:
 
 
 async def _desk(pipe: Connection, folder: Path) -> None:
-    clock, wire, journal = NoonClock(), CutWire(), Journal(folder / "journal.sqlite")
+    clock, wire = NoonClock(), CutWire()
     core = DeskCore(Rules(Universe.packaged(), wire.capabilities), Limits(), State())
     stamps: dict[str, list[int]] = {"decoded": [], "journal": [], "all": []}
 
-    class TimedJournal:
-        def append(self, rows: object) -> None:
+    class TimedJournal(Journal):
+        def append(self, rows: Sequence[Row]) -> None:
             began = time.perf_counter_ns()
-            journal.append(rows)  # type: ignore[arg-type]
+            super().append(rows)
             stamps["journal"].append(time.perf_counter_ns() - began)
 
-    host = DeskHost(core, TimedJournal(), wire, clock, Activity(), lambda e: server.publish(e))  # type: ignore[arg-type]
+    journal = TimedJournal(folder / "journal.sqlite")
+    host = DeskHost(core, journal, wire, clock, Activity(), lambda e: server.publish(e))  # type: ignore[arg-type]
 
-    def snapshot(seq: int) -> Snapshot:
-        return Snapshot(seq, clock.now(), Mode.LIVE, "x", "bench", 1.0, "", wire.capabilities, Limits(), (), "active")
-
-    server = DeskServer(host, "secret", snapshot, 1.0)
+    server = DeskServer(host, DeskName(Mode.LIVE, "bench", ""), "secret", 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
     while not server.connections:  # noqa: ASYNC110 - the server tells nobody, and only here is it asked

@@ -13,7 +13,7 @@ import pytest
 
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
-from kisnb.desk.protocol import PREFIX, Asked, Hello, Tell, decode_from_session, length_of
+from kisnb.desk.protocol import MAX_FROM_SESSION, PREFIX, Asked, Hello, Tell, decode_from_session, length_of
 from kisnb.errors import DeskLost
 from kisnb.terms import Mode
 from kisnb.trading.commands import AccountNow, CancelOrder
@@ -36,7 +36,7 @@ class Peer:
         connection, _ = self._socket.accept()
         stream = connection.makefile("rb")
         while prefix := stream.read(PREFIX):
-            self.heard.append(decode_from_session(stream.read(length_of(prefix))))
+            self.heard.append(decode_from_session(stream.read(length_of(prefix, MAX_FROM_SESSION))))
             if (event := self.said.get(type(self.heard[-1]))) is not None:
                 event.set()
         self.left.set()

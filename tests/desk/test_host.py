@@ -9,7 +9,7 @@ from pathlib import Path
 from kisnb.clock import Activity, SimulatedClock
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.events import Event, Trouble
+from kisnb.events import CommandDropped, Event, Trouble
 from kisnb.market.instruments import Universe
 from kisnb.orders import Intent, OrderPage, Route, SendReply
 from kisnb.trading.commands import Submit
@@ -44,18 +44,17 @@ def host_on(journal: Journal, wire: Wire, heard: list[Event]) -> DeskHost:
     return DeskHost(core, journal, wire, SimulatedClock(NOON), Activity(), heard.append)  # type: ignore[arg-type]
 
 
-def test_o01_without_its_row_nothing_is_sent_and_the_desk_ends(tmp_path: Path):
+def test_o01_without_its_row_nothing_is_sent_and_each_order_is_told_so(tmp_path: Path):
     async def begin() -> None:
-        journal, wire, heard, broken = Journal(tmp_path / "j.sqlite"), Wire(), [], asyncio.Event()
+        journal, wire, heard = Journal(tmp_path / "j.sqlite"), Wire(), list[Event]()
         host = host_on(journal, wire, heard)
-        host.on_broken = broken.set
         journal.close()
         host.say(Submit(intent("a")))
         host.say(Submit(intent("b")))
         await asyncio.sleep(0)
-        assert broken.is_set()
         assert wire.submitted == []
-        assert [type(e) for e in heard] == [Trouble]
+        assert [type(e) for e in heard] == [Trouble, CommandDropped, CommandDropped]
+        assert [e.key for e in heard if isinstance(e, CommandDropped)] == ["a", "b"]
 
     asyncio.run(begin())
 

@@ -36,7 +36,7 @@ def test_an_address_that_cannot_be_read_is_told_with_the_process_to_end():
         good = address.read_bytes()
         address.write_text("{")
         try:
-            with pytest.raises(DeskBusy, match=f"cannot be read.*kill -9 {desk.pid}"):
+            with pytest.raises(DeskBusy, match=rf"cannot be read.*kill -9 \d+ {desk.pid}"):
                 await kisnb.connect("sim")
         finally:
             address.write_bytes(good)

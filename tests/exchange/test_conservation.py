@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.clock import SECOND
-from kisnb.exchange import halts
 from kisnb.exchange.exchange import VENUES
 from kisnb.exchange.happenings import (
     Interrupted,
@@ -19,6 +18,7 @@ from kisnb.exchange.happenings import (
     Resumed,
     Traded,
 )
+from kisnb.exchange.volatility import VI_CALL
 from kisnb.market import order_rules, sessions, ticks
 from kisnb.terms import Board, Kind, Phase, Side, Venue
 from kisnb.terms import OrderKind as K
@@ -113,7 +113,7 @@ def check_trades(play: Play) -> None:
         half = ticks.tick_size(trade.price, Kind.STOCK, play.day) // 2
         assert trade.price % half == 0  # a mid price lies on half a tick
         before = trade.t if trade.taker else trade.t - 1
-        late = trade.taker is None and trade.t == sessions.regular_close(play.day) + halts.VI_CALL
+        late = trade.taker is None and trade.t == sessions.regular_close(play.day) + VI_CALL
         assert late or sessions.phase(trade.venue, before) is not Phase.CLOSED
     stopped: dict[Venue, bool] = {}
     for h in play.said:

@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from kisnb.exchange import halts
-from kisnb.exchange.halts import Bounds, Breaker
+from kisnb.exchange import volatility
+from kisnb.exchange.halts import Breaker
 from kisnb.exchange.happenings import Happening, Interrupted, Resumed
+from kisnb.exchange.volatility import Bounds
 from kisnb.terms import Board, Phase, Venue
 from kisnb.terms import OrderKind as K
 
@@ -50,7 +51,7 @@ def traded_at(price: int, day: date = DAY) -> Play:
 def test_h03_the_static_bounds_are_ten_percent_and_nextrade_has_them_since_the_reform(
     venue: Venue, day: date, bounds: Bounds | None
 ) -> None:
-    assert halts.static_bounds(venue, day, 71_000) == bounds
+    assert volatility.static_bounds(venue, day, 71_000) == bounds
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,9 @@ def test_h03_the_static_bounds_are_ten_percent_and_nextrade_has_them_since_the_r
         ("after hours", True, Bounds(9_700, 10_300)),
     ],
 )
-def test_h03_the_dynamic_bounds(when: halts.When, narrow: bool, bounds: Bounds) -> None:
-    assert halts.dynamic_bounds(KRX, DAY, when, 10_000, kospi200=narrow) == bounds
-    assert halts.dynamic_bounds(NXT, DAY, when, 10_000, kospi200=narrow) is None
+def test_h03_the_dynamic_bounds(when: volatility.When, narrow: bool, bounds: Bounds) -> None:
+    assert volatility.dynamic_bounds(KRX, DAY, when, 10_000, kospi200=narrow) == bounds
+    assert volatility.dynamic_bounds(NXT, DAY, when, 10_000, kospi200=narrow) is None
 
 
 def test_h03_an_order_trades_up_to_the_bound_and_its_rest_begins_a_call_of_two_minutes() -> None:
@@ -80,7 +81,7 @@ def test_h03_an_order_trades_up_to_the_bound_and_its_rest_begins_a_call_of_two_m
     assert trades(play.until("10:01:59")) == []
     said = play.until("10:02")
     assert (trades(said), resumed(said)) == ([(KRX, 10, 75_300)], [(KRX, "dynamic VI")])
-    assert play.exchange.listing(SAMSUNG).reference == 75_300
+    assert play.exchange.listing(SAMSUNG).vi.reference == 75_300
 
 
 def test_h03_a_market_order_joins_the_call_too_and_what_nobody_takes_is_cancelled_after_it() -> None:

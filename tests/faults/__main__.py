@@ -27,7 +27,7 @@ def main(n: int, seed: int) -> int:
     if n == 1:
         found = one(seed)
     else:
-        found = list(tqdm(outcomes(range(seed, seed + n)), total=n, unit="seed", mininterval=5, disable=None))
+        found = list(tqdm(outcomes(range(seed, seed + n)), total=n, unit="seed", mininterval=10, disable=None))
     took = time.perf_counter() - began
     failed = [outcome for outcome in found if outcome.broken]
     for outcome in failed[:MOST_SHOWN]:

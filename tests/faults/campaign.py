@@ -49,7 +49,7 @@ from .host_side import HostSide, universe
 from .invariants import Watch
 from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule
 
-CAN = Capabilities((Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
+CAN = Capabilities(tuple(Venue), (OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
 TIMEOUT: Ns = 10 * SECOND
 """After which a POST without an answer counts as unanswered."""
 
@@ -73,7 +73,7 @@ class Run:
         self._deaf_until: Ns = 0
         self._life = 0
         self._keys = 0
-        self._intents: list[Intent | None] = []
+        self._intents: list[Intent] = []
         self.host = HostSide(schedule.seed)
         self.rows: list[Row] = []
         self.desk: DeskCore | None = None
@@ -337,11 +337,19 @@ class Run:
                 kind = OrderKind.MARKET if do.price is None else OrderKind.LIMIT
                 protective = do.side == "sell" and do.which % 3 == 0
                 intent = Intent(
-                    key, f"a{do.which % 2}", do.code, Side(do.side), do.qty, kind, do.price, protective=protective
+                    key,
+                    f"a{do.which % 2}",
+                    do.code,
+                    Side(do.side),
+                    do.qty,
+                    kind,
+                    do.price,
+                    do.venue,
+                    protective=protective,
                 )
                 self._want(intent)
             case "rerun":
-                for intent in [i for i in self._intents if i is not None]:
+                for intent in list(self._intents):
                     self._tell(lambda intent=intent: self._submit(intent))  # type: ignore[misc]
             case "halt":
                 state = ("reducing", "halted", "active")[do.which % 3]
@@ -358,6 +366,8 @@ class Run:
                 self._jump = max(-20 * SECOND, min(20 * SECOND, self._jump + do.amount))
             case "phone" | "phone cancel":
                 self._phone(do)
+            case "twin":
+                self._twin(do)
             case _:
                 self._tell(lambda: self._change(do))
 
@@ -416,6 +426,12 @@ class Run:
         except Rejected:
             return
         self._deliver(out)
+
+    def _twin(self, do: Do) -> None:
+        """The phone orders just what the strategy ordered last."""
+        last = next((intent for intent in reversed(self._intents) if not intent.supersedes), None)
+        if last is not None:
+            self._phone(Do(do.t, "phone", last.code, "buy" if last.side is Side.BUY else "sell", last.qty, last.price))
 
     def _decide(self) -> None:
         """A person looks at every order of unknown fate and says what they see at KIS."""

@@ -11,6 +11,7 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns, kst
 from kisnb.simulator.market_day import ScriptedDay
+from kisnb.terms import Venue
 
 DAY = date(2026, 11, 20)
 BEGIN = kst(DAY, time(15, 13))
@@ -42,6 +43,7 @@ Step: TypeAlias = Literal[
     "adopt",
     "disown",
     "deaf",
+    "twin",
 ]
 Ill: TypeAlias = Literal[
     "cut before",
@@ -60,8 +62,8 @@ Ill: TypeAlias = Literal[
 
 
 WEIGHTS: dict[Step, int] = {
-    "submit": 45, "cancel": 14, "revise": 8, "halt": 2, "rerun": 3, "phone": 7, "phone cancel": 2, "kill": 5, "cut": 4,
-    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2,
+    "submit": 45, "cancel": 18, "revise": 14, "halt": 2, "rerun": 3, "phone": 7, "phone cancel": 2, "kill": 5, "cut": 4,
+    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2, "twin": 3,
 }  # fmt: skip
 """How often each step is taken."""
 
@@ -77,6 +79,7 @@ class Do(msgspec.Struct, frozen=True):
     price: int | None = None
     which: int = 0
     amount: int = 0
+    venue: Venue | None = None
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -103,7 +106,8 @@ def make(seed: int) -> Schedule:
     """The schedule of a seed: always the same."""
     rng = Random(seed)
     codes = stocks(seed)
-    steps = [_do(rng, codes) for _ in range(rng.randint(5, 16))]
+    venues = (None, *Venue) if rng.random() < 0.25 else (Venue.KRX,)
+    steps = [_do(rng, codes, venues) for _ in range(rng.randint(5, 16))]
     faults = [_fault(rng) for _ in range(rng.randint(0, 12))]
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
@@ -115,7 +119,7 @@ def stocks(seed: int) -> list[str]:
     return Random(seed).sample(sorted(TICKS), 2)
 
 
-def _do(rng: Random, codes: Sequence[str]) -> Do:
+def _do(rng: Random, codes: Sequence[str], venues: Sequence[Venue | None]) -> Do:
     t = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN)
     step: Step = rng.choices(
         [
@@ -139,7 +143,8 @@ def _do(rng: Random, codes: Sequence[str]) -> Do:
     price = None if rng.random() < 0.25 else base + rng.randint(-5, 5) * tick
     side: Literal["buy", "sell"] = "buy" if rng.random() < 0.6 else "sell"
     amount = rng.choice([-20, -3, -1, 1, 5, 20]) * SECOND if step == "jump" else rng.randrange(20 * SECOND)
-    return Do(t, step, code, side, rng.choice([1, 3, 10, 40, 60, 90]), price, rng.randrange(100), amount)
+    qty, which, venue = rng.choice([1, 3, 10, 40, 60, 90]), rng.randrange(100), rng.choice(venues)
+    return Do(t, step, code, side, qty, price, which, amount, venue)
 
 
 def _at_the_close(rng: Random, codes: Sequence[str]) -> list[Do]:

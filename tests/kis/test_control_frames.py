@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kisnb.clock import kst
 from kisnb.errors import ApiError, FrameError
 from kisnb.kis import control_frames as cf
+from kisnb.kis.frame_reader import FrameReader
 
 NOON = kst(date(2026, 11, 20), time(12))
 
@@ -100,3 +101,48 @@ def test_n11_no_key_shows_in_a_repr() -> None:
         ]
     )
     assert not any(secret in shown for secret in ("approval-key", "my-hts-id", "the-aes-key", "the-iv"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["header", "body", "input", "output", "tr_id", "tr_key", "tr_type", "msg_cd", "key", "iv", "x"]
+            ),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.text(max_size=80) | JSON.map(json.dumps))
+def test_k07_whatever_a_control_frame_holds_it_is_read_or_a_typed_error_on_both_sides(text: str) -> None:
+    try:
+        said = cf.decode_control(text)
+    except FrameError:
+        pass
+    else:
+        assert isinstance(said, cf.Ack | cf.Ping)
+    try:
+        asked = cf.decode_request(text)
+    except ApiError as e:
+        msg_cd = e.msg_cd
+    else:
+        msg_cd = "OPSP"
+        assert isinstance(asked, cf.Request | cf.Ping)
+    assert msg_cd.startswith("OPSP")
+
+
+@given(JSON.map(json.dumps), st.sampled_from(["H0STCNI0", "H0STCNT0"]))
+def test_k07_an_answer_with_a_key_of_any_shape_is_taken_or_a_typed_error(output: str, tr_id: str) -> None:
+    header = f'{{"tr_id":"{tr_id}","tr_key":"x"}}'
+    try:
+        ack = cf.decode_control(f'{{"header":{header},"body":{{"rt_cd":"0","msg_cd":"OPSP0000","output":{output}}}}}')
+        assert isinstance(ack, cf.Ack)
+        FrameReader("").learn_key(ack)
+    except FrameError:
+        pass

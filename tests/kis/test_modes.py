@@ -45,7 +45,7 @@ def at(mode: Mode, cache: Path, body: Callable[[KisBroker], Awaitable[None]]) ->
 
 
 @pytest.mark.parametrize(
-    ("mode", "venues", "lowest"), [(Mode.SIM, (K,), 0), (Mode.PAPER, (K,), 1_000), (Mode.LIVE, (K, N, S), 0)]
+    ("mode", "venues", "lowest"), [(Mode.SIM, (K, N, S), 0), (Mode.PAPER, (K,), 1_000), (Mode.LIVE, (K, N, S), 0)]
 )
 def test_k13_each_mode_has_a_table_and_the_desk_sees_it(
     tmp_path: Path, mode: Mode, venues: tuple[Venue, ...], lowest: int
@@ -66,7 +66,6 @@ def test_k13_each_mode_has_a_table_and_the_desk_sees_it(
         (Mode.PAPER, 995, K, "paper trades no stock under 1,000 won", "Take another one, or use live or sim for it"),
         (Mode.PAPER, 71_900, N, "paper orders go to KRX only", "Order at KRX"),
         (Mode.PAPER, None, S, "paper orders go to KRX only", "Order at KRX"),
-        (Mode.SIM, 71_900, N, "sim orders go to KRX only", "Order at KRX"),
     ],
 )
 def test_k13_an_order_that_the_host_would_refuse_is_denied_and_not_sent(

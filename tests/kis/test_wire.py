@@ -335,14 +335,14 @@ def test_k06_forty_one_by_priority_and_a_release_has_tr_type_2(tmp_path: Path) -
 
 
 def test_k09_the_unified_channel_follows_an_nxt_stock_and_is_silent_about_a_krx_only_one(tmp_path: Path) -> None:
-    """A stock is followed where ``feed_venue`` says; KRX alone trades on the simulator, so unified is KRX's."""
+    """A stock is followed where ``feed_venue`` says; the unified channel carries both venues' trades as its own."""
 
     async def body(d: Desk) -> None:
         universe = d.server.core._market.universe
         krx_only = next(item.code for item in universe if not item.nxt and not item.halted)
         assert universe.get(CODE).nxt
-        listed = feed_venue(SessionId.KRX_REG, nxt_listed=True)
-        unlisted = feed_venue(SessionId.KRX_REG, nxt_listed=False)
+        listed = feed_venue(SessionId.NXT_AFTER, nxt_listed=True)
+        unlisted = feed_venue(SessionId.NXT_AFTER, nxt_listed=False)
         wants = [Want("ticks", CODE, listed), Want("depth", CODE, listed), Want("ticks", krx_only, unlisted)]
         silent = Want("ticks", krx_only, Venue.SOR)
         d.broker.want([*wants, silent])

@@ -10,7 +10,7 @@ import pytest
 
 import kisnb
 from kisnb.clock import kst
-from kisnb.desk.process import start_desk
+from kisnb.desk.launch import start_desk
 from kisnb.desk.simulator_process import SimulatedDay, start_simulator
 from kisnb.errors import ConfigError, KisnbError, OrderRefused
 from kisnb.market import calendar, sessions

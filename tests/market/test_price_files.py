@@ -11,6 +11,7 @@ from kisnb.errors import ConfigError
 from kisnb.market import calendar, ticks
 from kisnb.market.instruments import Universe
 from kisnb.market.price_files import DAILY, LISTING, DailyBar, bars_of, kind_of
+from kisnb.market.price_past import INDEX, IndexDay, PricePast
 from kisnb.terms import Board, Kind
 
 DATA = Path(os.environ.get("KISNB_DATA") or "unset")
@@ -73,6 +74,44 @@ def test_h03_bars_are_snapped_and_a_silent_day_is_halted(folder: Path) -> None:
     assert bars["005930"] == DailyBar(75_800, 76_300, 75_400, 75_900, 500)
     assert bars["069500"] == DailyBar(34_320, 34_320, 34_320, 34_320, 0)
     assert Universe.load(folder, D3).get("069500").halted
+
+
+def test_h03_a_bar_is_snapped_to_the_grid_of_its_board(folder: Path) -> None:
+    day = date(2022, 6, 2)
+    bar = {"open": 123_600, "high": 123_640, "low": 123_610, "close": 123_600, "volume": 9}
+    rows = [{"code": code, "name": "", "date": day} | bar for code in ("0004V0", "000880")]
+    pl.DataFrame(rows).write_parquet(folder / DAILY)
+    bars = bars_of(folder, day)
+    assert bars["0004V0"] == DailyBar(123_600, 123_600, 123_600, 123_600, 9)
+    assert bars["000880"] == DailyBar(123_500, 123_500, 123_500, 123_500, 9)
+
+
+def test_h03_the_past_ends_before_the_day_and_is_snapped(folder: Path) -> None:
+    past = PricePast(folder, D3)
+    assert past.bars("005930") == [
+        (D1, DailyBar(74_200, 74_900, 73_900, 74_800, 100)),
+        (D2, DailyBar(74_600, 75_000, 74_300, 75_000, 300)),
+    ]
+    assert past.bars("000880") == []
+    assert past.index("KOSPI") == []
+
+
+def test_h03_an_index_file_is_read_up_to_the_day_and_a_listing_tells_ranges(folder: Path) -> None:
+    pl.DataFrame(
+        {
+            "index": ["KOSPI", "KOSPI", "KOSDAQ"],
+            "date": [D2, D3, D1],
+            **{key: [2600.5, 2610.0, 850.0] for key in ("open", "high", "low", "close")},
+            **{key: [10.0, 20.0, 30.0] for key in ("volume", "turnover")},
+        }
+    ).write_parquet(folder / INDEX)
+    listing = pl.read_parquet(folder / LISTING)
+    listing.with_columns(High=pl.Series([290_000, 5_700, 0]), Low=pl.Series([280_000, 5_600, 0])).write_parquet(
+        folder / LISTING
+    )
+    past = PricePast(folder, D3)
+    assert past.index("KOSPI") == [IndexDay(D2, 2_600.5, 2_600.5, 2_600.5, 2_600.5, 10, 10)]
+    assert [round(past.day_range(code), 4) for code in ("005930", "0004V0", "000880")] == [0.0357, 0.0179, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -30,23 +30,11 @@ CODE = "005930"
 class Host:
     """A simulator process with keys of its own, what it recorded, and its official-style configuration."""
 
-    def __init__(self, folder: Path, day: str, host: str) -> None:
+    def __init__(self, folder: Path, day: str, mode: Mode) -> None:
         self.recording = folder / "recording.jsonl"
         folder.mkdir()
-        command = [
-            sys.executable,
-            "-m",
-            "kisnb",
-            "sim",
-            "--host",
-            host,
-            "--date",
-            day,
-            "--start",
-            "09:30:00",
-            "--speed",
-            SPEED,
-        ]
+        command = [sys.executable, "-m", "kisnb", "sim", "--host", mode]
+        command += ["--date", day, "--start", "09:30:00", "--speed", SPEED]
         command += ["--write-config", str(folder), "--record", str(self.recording)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
@@ -68,7 +56,7 @@ class Host:
 def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Host, Host]]:
     """Live and paper, and a configuration that names both."""
     day = str(next_trading_day(datetime.now(KST).date()))
-    live, paper = Host(tmp_path / "live", day, "live"), Host(tmp_path / "paper", day, "paper")
+    live, paper = Host(tmp_path / "live", day, Mode.LIVE), Host(tmp_path / "paper", day, Mode.PAPER)
     both = {
         **live.entries,
         "paper_app": paper.entries["my_app"],
@@ -100,9 +88,10 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(ho
             assert session.label == "paper with quotes of live"
             assert (await session.quote(CODE)).price > 0
             assert (await session.depth(CODE)).bids
+            assert (await session.balance()).cash > 0
             await session.watch(CODE)
             await until(lambda: len(session.ticks(CODE)) > 0)
-            assert (await session.balance()).cash_d2 > 0
+            assert not [text for text in session.troubles if "refused" in text]
             table = {what: (host, offered) for what, host, offered in session.capabilities().rows()}
             assert table["inquire_price"] == table["volume_rank"] == ("live", True)
             assert table["order_cash_buy"] == table["notices"] == ("paper", True)
@@ -112,9 +101,32 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(ho
     asked = {host: [(line["path"].rpartition("/")[2], line["tr_id"]) for line in host.requests()] for host in hosts}
     assert {"inquire-price", "inquire-asking-price-exp-ccn"} <= {path for path, _ in asked[live]}
     assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
+    assert "inquire-balance" in {path for path, _ in asked[paper]}
     assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance", "inquire-psbl-order",
                                                   "inquire-daily-ccld"}  # fmt: skip
     assert {tr_id for path, tr_id in asked[paper] if not path} == {"", "H0STCNI9"} - {""}
+
+
+def test_n11_k13_both_desks_record_what_they_say_and_hear_and_no_secret_of_either(
+    hosts: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "day.jsonl"
+    monkeypatch.setenv("KISNB_RECORD", str(file))
+
+    async def work() -> None:
+        async with await kisnb.connect("paper", quotes="live") as session:
+            await session.balance()
+            await session.watch(CODE)
+            await until(lambda: len(session.ticks(CODE)) > 0)
+
+    asyncio.run(work())
+    text = file.read_text("utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {"H0STCNT0", "H0STCNI0", "H0STCNI9", "VTTC8434R"} <= {line.get("tr_id") for line in lines}
+    entries = yaml.safe_load((tmp_path / "kis_devlp.yaml").read_text("utf-8"))
+    secrets = ("my_app", "my_sec", "paper_app", "paper_sec", "my_acct_stock", "my_paper_stock", "my_htsid")
+    assert [name for name in secrets if str(entries[name]) in text] == []
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_k13_the_live_desk_that_runs_is_used_and_outlives_the_paper_desk(hosts: tuple[Host, Host]) -> None:

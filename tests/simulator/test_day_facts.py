@@ -11,7 +11,7 @@ from kisnb.clock import MINUTE, Ns, kst
 from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.market import sessions, ticks
 from kisnb.market.calendar import is_trading_day, previous_trading_day
-from kisnb.market.instruments import Universe
+from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.day_facts import DayFacts, MinuteBar
 from kisnb.simulator.day_plan import DayPlan
@@ -176,6 +176,18 @@ def test_h03_facts_of_a_scripted_stock_are_those_of_its_script() -> None:
     assert facts.standings(at("12:00"))[SAMSUNG][:2] == (71_200, 150)
     assert_zero_sum(facts.flows(SAMSUNG, at("12:00")), 150, 100 * 71_000 + 50 * 71_200)
     assert facts.index("KOSPI", at("12:00")).level > 0
+
+
+def test_h03_a_halted_stock_has_a_past_and_no_day() -> None:
+    frozen = Instrument("000880", "한화", Board.KOSPI, Kind.STOCK, 70_000_000, 50_000, 90_000, halted=True)
+    facts = DayFacts(DayPlan(Universe([frozen]), DAY, 1))
+    assert facts.history("000880", 3)[-1].bar.close == 50_000
+    assert all(then.bar.volume for then in facts.history("000880", 3))
+    assert facts.minutes("000880", at("12:00")) == ()
+    assert facts.today("000880", at("12:00")).volume == 0
+    assert facts.standings(at("12:00"))["000880"][:2] == (50_000, 0)
+    assert_zero_sum(facts.flows("000880", at("12:00")), 0, 0)
+    assert facts.index("KOSPI", at("12:00")).level == facts.index("KOSPI", at("12:00")).base
 
 
 def test_h03_an_unknown_code_is_named() -> None:

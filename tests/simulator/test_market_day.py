@@ -1,5 +1,7 @@
 """H03: a seeded day of a stock, and real bars in its place."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from datetime import date, time
@@ -16,9 +18,9 @@ from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.character import MOST_TRADES
 from kisnb.simulator.daily_plan import plan_day, within_limits
-from kisnb.simulator.day_plan import schedule_day
+from kisnb.simulator.day_plan import DayPlan, schedule_day
 from kisnb.simulator.market_day import ScriptedDay
-from kisnb.terms import Board, Kind, Side
+from kisnb.terms import Board, Kind, Side, Venue
 
 DAY = date(2026, 11, 20)
 SAMSUNG = Universe.packaged().get("005930")
@@ -30,13 +32,20 @@ from datetime import date
 from kisnb.market.instruments import Universe
 from kisnb.simulator.character import MOST_TRADES
 from kisnb.simulator.daily_plan import plan_day
-from kisnb.simulator.day_plan import schedule_day
+from kisnb.simulator.day_plan import DayPlan, schedule_day
 item = Universe.packaged().get("005930")
 day = date(2026, 11, 20)
 print(hash(tuple(t[:3] for t in schedule_day(item, day, 7, plan_day(item, day, 7)).trades)))"""
     told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
     here = schedule_day(SAMSUNG, DAY, 7, plan_day(SAMSUNG, DAY, 7))
     assert int(told) == hash(tuple(t[:3] for t in here.trades))
+
+
+def test_h03_the_same_seed_gives_the_same_day_on_every_machine() -> None:
+    """The digest changes when the generator is changed on purpose, and never otherwise."""
+    plan = DayPlan(Universe.packaged(), DAY, 7)
+    told = [tuple(t) for code in ("005930", "247540", "0004V0", "069500") for t in plan.schedule(code).trades]
+    assert hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16] == "dece14388f38eadc"
 
 
 def test_h03_seed_date_and_code_each_make_another_day() -> None:
@@ -138,10 +147,32 @@ def test_h03_a_scripted_day() -> None:
     ]
 
 
-@pytest.mark.parametrize("at", [time(8, 59), time(15, 25), time(16)])
-def test_h03_a_script_cannot_trade_when_nothing_trades(at: time) -> None:
-    with pytest.raises(BadInput, match=str(at)):
-        ScriptedDay([(at, 71_000, 1)]).schedule(DAY)
+def test_h03_a_scripted_day_on_both_venues() -> None:
+    script = ScriptedDay(
+        [
+            (time(8, 10), 70_900, 5, Venue.NXT),
+            (time(9), 71_000, 100),
+            (time(9, 5), 71_000, 10, Venue.NXT),
+            (time(9, 6), 70_900, 10),
+            (time(16, 30), 70_800, 3, Venue.NXT),
+            (time(16, 31), 71_000, 3),
+        ]
+    )
+    assert [(t.venue, t.side) for t in script.schedule(DAY).trades] == [
+        (Venue.NXT, Side.BUY),
+        (Venue.KRX, None),
+        (Venue.NXT, Side.BUY),
+        (Venue.KRX, Side.SELL),
+        (Venue.NXT, Side.SELL),
+        (Venue.KRX, Side.BUY),
+    ]
+
+
+@pytest.mark.parametrize("venue", [Venue.KRX, Venue.NXT])
+@pytest.mark.parametrize("at", [time(8, 59), time(15, 25), time(15, 35), time(20)])
+def test_h03_a_script_cannot_trade_when_nothing_trades(at: time, venue: Venue) -> None:
+    with pytest.raises(BadInput, match=f"{venue} at {at}"):
+        ScriptedDay([(at, 71_000, 1, venue)]).schedule(DAY)
 
 
 def test_h03_a_script_is_written_in_the_order_of_time() -> None:

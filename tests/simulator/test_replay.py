@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
@@ -219,3 +222,14 @@ def test_h03_another_date_than_the_files_is_refused(tmp_path: Path, capsys: pyte
     pl.DataFrame([OK]).write_parquet(tmp_path / "day.parquet")
     assert main(["--date", "2026-11-18", "--replay", str(tmp_path / "day.parquet")]) == 2
     assert "--date 2026-11-20" in capsys.readouterr().err
+
+
+def test_h03_kisnb_sim_plays_the_day_of_the_file(tmp_path: Path) -> None:
+    stored(seeded(("09:00", "09:05"))).write_parquet(tmp_path / "day.parquet")
+    command = [sys.executable, "-m", "kisnb", "sim", "--speed", "step", "--replay", str(tmp_path / "day.parquet")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        process.terminate()
+    assert said["date"] == "2026-11-20"
+    assert process.returncode == 0

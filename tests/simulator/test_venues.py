@@ -16,7 +16,7 @@ from kisnb.market.instruments import Universe
 from kisnb.simulator.core import Core
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay
-from kisnb.terms import Kind, Venue
+from kisnb.terms import Board, Kind, Venue
 
 from .customer import ACCOUNT, DAY_ORDERS, KEYS, SAMSUNG, Customer, at, trader
 
@@ -258,12 +258,24 @@ def test_market_operation_tells_the_sessions_a_vi_and_a_halt() -> None:
     assert len(records(one, "H0UNMKO0")[0]) == 10
     one = trader("10:00")
     followed(one, OPERATION_TRS)
-    market = one.core._market
-    one.core._tell(market.halt(SAMSUNG))
-    one.receive(one.core._streams.taken())
+    one.receive(one.core.halt(SAMSUNG))
     (row,) = records(one, "H0STMKO0")
     assert (row["TRHT_YN"], row["MKOP_CLS_CODE"], row["ISCD_STAT_CLS_CODE"]) == ("Y", "164", "58")
-    assert [h.why for h in market.interruptions] == ["halt", "halt"]
+    assert [h.why for h in one.core._market.interruptions] == ["halt", "halt"]
+    assert one.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
+    one.receive(one.core.resume(SAMSUNG))
+    assert one.order("buy", 1, 71_000)["rt_cd"] == "0"
+
+
+def test_a_circuit_breaker_stops_the_board_and_is_told() -> None:
+    one = trader("10:00")
+    followed(one, OPERATION_TRS)
+    one.receive(one.core.break_circuit(Board.KOSPI, 1))
+    assert records(one, "H0STMKO0")[0]["MKOP_CLS_CODE"] == "174"
+    assert sent(one, "buy", 1, 71_000, "00", "NXT")["msg_cd"] == "APBK0918"
+    one.advance("10:31")
+    assert records(one, "H0STMKO0")[-1]["MKOP_CLS_CODE"] == "175"
+    assert sent(one, "buy", 1, 71_000, "00", "NXT")["rt_cd"] == "0"
 
 
 def jumping() -> Customer:
@@ -318,3 +330,19 @@ def test_before_the_reform_krx_has_single_price_auctions_and_no_after_market() -
     assert sent(one, "buy", 5, close + 700, "07", "KRX")["rt_cd"] == "0"
     one.core.advance(moment("16:10"))
     assert one.core.account.orders[1].filled == 5
+
+
+def test_an_auction_fills_up_and_its_expected_price_nears_the_one_that_it_prints() -> None:
+    one = Customer(Core(Market(Universe.packaged(), date(2026, 11, 20), 3, at("08:30")), KEYS))
+    one.log_in()
+    one.connect()
+    followed(one, EXPECTED_TRS, TRADE_TRS)
+    one.advance("09:00")
+    (print_,) = records(one, "H0STCNT0")[-1:]
+    expected = records(one, "H0STANC0")
+    sizes = [int(row["CNTG_VOL"]) for row in expected]
+    assert len(expected) > 10
+    assert sizes == sorted(sizes)
+    last = int(expected[-1]["STCK_PRPR"])
+    assert abs(last - int(print_["STCK_PRPR"])) <= 200
+    assert sum(int(row["CNTG_VOL"]) for row in records(one, "H0STCNT0")) == int(print_["ACML_VOL"])

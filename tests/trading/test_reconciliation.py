@@ -284,6 +284,20 @@ def test_o08_what_the_account_holds_at_first_is_nobody_s_and_counts():
     assert State.fold(desk.rows).books.account.position(CODE).qty == 20
 
 
+def test_o08_what_was_sold_before_its_holding_was_read_was_held_all_the_same():
+    desk = Desk()
+    desk.say(LinkUp(desk.now))
+    desk.submit("s", side=Side.SELL, qty=15)
+    desk.sent("s", 3)
+    desk.say(notice("filled", 3, qty=15, side=Side.SELL))
+    answer(desk, [], account=account(cash=10**8))
+    sold = [row(3, side=Side.SELL, qty=15, filled=15, leaves=0, value=15 * P)]
+    answer(desk, sold, desk.now + EVERY, account=account(cash=10**8 + desk.core.state.flow))
+    position = desk.core.state.books.account.position(CODE)
+    assert (position.qty, position.opened, position.sold, len(position.lots)) == (0, 15, 15, 0)
+    assert desk.core.state.opened == 10**8
+
+
 def test_o08_an_order_from_the_phone_is_external_counts_and_is_cancelled_by_the_kill_switch_alone():
     desk = open_desk()
     desk.say(notice("accepted", 31))

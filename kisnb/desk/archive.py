@@ -1,0 +1,108 @@
+"""Past days leave the journal: their file moves aside, and what still counts begins the next one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from kisnb.clock import Ns, kst_day
+from kisnb.desk.journal import JOURNAL, Journal, next_path
+from kisnb.errors import ConfigError
+from kisnb.events import AccountOpened, DriftCleared, DriftFound, Notice, OrderFact
+from kisnb.trading.journal_rows import RouteDecided, Row, row_key
+from kisnb.trading.state import State
+
+ARCHIVE = "archive"
+_ORDER_FACTS: tuple[type, ...] = OrderFact.__args__
+
+
+def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
+    """The journal of the day and its rows; a file whose newest row is of an earlier Korean day is archived first.
+
+    Raises ConfigError for a file that cannot be used.
+    """
+    journal = Journal(path)
+    rows = journal.rows()
+    if journal.day is None or journal.day >= kst_day(now):
+        return journal, rows
+    kept, fresh = still_counting(rows), next_path(path)
+    fresh.unlink(missing_ok=True)
+    begun = Journal(fresh)
+    begun.append(kept)
+    begun.count_on(journal.told)
+    begun.close()
+    if journal.move_to(path.parent / ARCHIVE, f"{journal.day}") is None:
+        # Somebody reads it just now: it is archived another time.
+        fresh.unlink()
+        return Journal(path), rows
+    fresh.rename(path)
+    return Journal(path), kept
+
+
+def still_counting(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose fold has the same open orders, lots, cash, differences and trading state: of orders those that are
+    open, and those of stocks that have been held ever since."""
+    state, since = State(), defaultdict[str, _Since](_Since)
+    for row in rows:
+        state.apply(row)
+        _note(row, state, since)
+    keys = {key for s in since.values() for key in s.keys}
+    openings = {(id(row), code) for code, s in since.items() for row in s.openings}
+    kept = [k for row in rows if (k := _kept(row, state, keys, openings)) is not None]
+    missing = state.flow - State.fold(kept).flow
+    if state.opened is not None and missing:
+        kept.append(AccountOpened(rows[-1].t, missing, ()))
+    return kept
+
+
+class _Since:
+    """What happened in a stock since nobody held it and no order of it was open."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.openings: list[AccountOpened] = []
+
+
+def _note(row: Row, state: State, since: dict[str, _Since]) -> None:
+    if isinstance(row, AccountOpened):
+        for code, _, _ in row.holdings:
+            since[code].openings.append(row)
+    elif isinstance(row, _ORDER_FACTS):
+        order = state.books.orders[row_key(row)]
+        since[order.code].keys.add(order.key)
+        if order.is_ended and _is_flat(state, order.code):
+            del since[order.code]
+
+
+def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]) -> Row | None:
+    match row:
+        case Notice() | RouteDecided() | DriftCleared():
+            return None
+        case DriftFound():
+            return row if state.drifts.get((row.subject, row.what)) is row else None
+        case AccountOpened():
+            held = tuple(h for h in row.holdings if (id(row), h[0]) in openings)
+            return AccountOpened(row.t, row.cash, held)
+        case _ if isinstance(row, _ORDER_FACTS):
+            return row if row_key(row) in keys else None
+        case _:
+            return row
+
+
+def _is_flat(state: State, code: str) -> bool:
+    """Nobody holds the stock, and no order of it is open."""
+    books = (state.books.account, *state.books.agents.values())
+    return not any(b.position(code).qty for b in books) and not any(o.code == code for o in state.books.live.values())
+
+
+def put_away(folder: Path, run: str) -> None:
+    """Move the journals of simulated days before ``run`` into ``folder/archive``; one that is damaged stays."""
+    for path in folder.glob(f"*/{JOURNAL}"):
+        if path.parent.name in (run, ARCHIVE):
+            continue
+        try:
+            journal = Journal(path)
+        except ConfigError:
+            continue
+        journal.move_to(folder / ARCHIVE, f"{journal.day or 'empty'}-{path.parent.name}")

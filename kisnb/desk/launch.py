@@ -1,0 +1,118 @@
+"""Starts the desk of a mode, or finds the one that runs; stops it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import msgspec
+
+import kisnb.errors as tree
+from kisnb.desk.address import (
+    DeskAddress,
+    by_hand,
+    desk_folder,
+    desk_lock,
+    find_or_wait,
+    holder,
+    is_up,
+    supervisor_lock,
+)
+from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator
+from kisnb.desk.supervisor import READY_SECONDS, ready_line
+from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
+from kisnb.paths import state_dir
+from kisnb.terms import Mode
+
+STOP_SECONDS = 15.0
+
+
+def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None) -> DeskAddress:
+    """Start the desk as a process of its own, or find the one that runs; ``quotes`` names who gives it prices.
+
+    Raises the desk's own error.
+    """
+    running = find_or_wait(mode)
+    if running is not None and not fresh:
+        return _same_day(_same_quotes(running, quotes), day)
+    if running is not None:
+        # What the new day is refused for must not have ended the old one.
+        check_startable(day)
+        stop_desk(mode)
+    read_end, write_end = os.pipe()
+    command = [sys.executable, "-m", "kisnb.desk.supervisor", "--mode", mode, "--ready", str(write_end)]
+    command += ["--day", msgspec.json.encode(day).decode(), *(["--fresh"] if fresh else [])]
+    command += ["--quotes", quotes] if quotes else []
+    with (desk_folder(mode) / "desk.log").open("ab") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write_end], start_new_session=True
+        )
+    os.close(write_end)
+    said = ready_line(read_end, READY_SECONDS + 5)
+    if said is None:
+        child.terminate()
+        child.wait()
+        raise DeskError("the desk did not start", f"its log is {desk_folder(mode) / 'desk.log'}")
+    if "error" in said:
+        child.wait()
+        # Of two that start a desk at once, one is late: it takes the other's.
+        if said["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
+            return _same_day(_same_quotes(other, quotes), day)
+        raise _as_error(said)
+    return msgspec.convert(said, DeskAddress)
+
+
+def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
+    """Whose prices a desk takes; None for its own. Raises ConfigError for what makes no sense."""
+    if quotes is mode:
+        return None
+    if (mode, quotes) == (Mode.PAPER, Mode.LIVE):
+        return quotes
+    raise ConfigError(f"a {mode} desk takes no quotes of {quotes}", "paper alone takes those of live; leave quotes out")
+
+
+def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
+    if quotes is not None and running.quotes is not quotes:
+        cure = f"stop it with: kisnb desk stop --mode {running.mode}, and open it again"
+        raise ConfigError(f"the {running.mode} desk runs already, and not with quotes of {quotes}", cure)
+    return running
+
+
+def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
+    simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
+    if simulator is not None:
+        check_same_day(day, simulator)
+    return running
+
+
+def stop_desk(mode: Mode) -> bool:
+    """Stop a desk and its supervisor and wait until both are gone; orders in the market stay there.
+
+    Returns whether anything ran. Raises DeskBusy when it does not end.
+    """
+    if not is_up(mode):
+        return False
+    deadline = time.monotonic() + STOP_SECONDS
+    told: set[int] = set()
+    while is_up(mode):
+        # The supervisor passes it on; a desk whose supervisor was killed is told itself.
+        pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
+        if pid is not None and pid not in told:
+            told.add(pid)
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                told.discard(pid)
+        if time.monotonic() > deadline:
+            raise DeskBusy(f"the {mode} desk does not stop", by_hand(mode))
+        time.sleep(0.02)
+    return True
+
+
+def _as_error(said: dict[str, str]) -> KisnbError:
+    kind = getattr(tree, said["error"], DeskError)
+    error: KisnbError = kind(said["text"], said["cure"])
+    return error

@@ -1,0 +1,42 @@
+"""The desk as of an event, for a session that attaches or comes back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kisnb.clock import SimulatedClock, kst_day
+from kisnb.desk.host import DeskHost
+from kisnb.desk.protocol import Hello
+from kisnb.terms import Mode
+from kisnb.trading.desk_port import Lease, Snapshot
+
+
+class DeskName(NamedTuple):
+    """What a desk is called."""
+
+    mode: Mode
+    label: str
+    run: str
+    """Of the simulated day, or a digest of the account: what journal and keys of cells belong to."""
+
+
+def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello) -> Snapshot:
+    """All rows, or those that a session of the same run has not been told."""
+    now, clock = host.clock.now(), host.clock
+    first, rows = host.journal.told_after(hello.told if hello.run == name.run else 0)
+    return Snapshot(
+        seq,
+        now,
+        name.mode,
+        f"{name.run}:{kst_day(now)}",
+        name.label,
+        clock.speed if isinstance(clock, SimulatedClock) else 1.0,
+        name.run,
+        host.broker.capabilities,
+        host.core.gate.limits,
+        host.core.state.halt,
+        first,
+        host.journal.told,
+        rows,
+        leases,
+    )

@@ -1,0 +1,63 @@
+"""The desk's clock at a real host: the machine's time, made monotonic within a Korean day.
+
+A machine's clock is set back by hand or by a time server, and stands while the machine sleeps. Orders, bars and
+budgets of a day must not see time go back, so the desk goes on from where it was; at the next Korean midnight it takes
+the machine's time again. Jumps are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from kisnb.clock import SECOND, Ns, kst_day
+
+BACK: Ns = SECOND // 2
+"""A smaller step back is a time server's correction: time stands for a moment, and nobody is told."""
+AHEAD: Ns = 5 * SECOND
+"""More wall time than the processor's clock saw: the machine slept, or its clock was set."""
+NAP = 1.0
+"""Seconds slept at a time: a timer stands while the machine sleeps, so the wall is looked at again."""
+
+
+class SteadyClock:
+    """A Clock; ``look`` gives what a person should know of the machine's clock since it was last called."""
+
+    def __init__(self, wall: Callable[[], Ns] = time.time_ns, ticking: Callable[[], Ns] = time.monotonic_ns) -> None:
+        self._wall = wall
+        self._ticking = ticking
+        self._ahead: Ns = 0
+        """How far this clock is ahead of the machine's, which was set back."""
+        self._last = wall()
+        self._seen = (self._last, ticking())
+        self._jumps: list[str] = []
+
+    def now(self) -> Ns:
+        wall, ticking = self._wall(), self._ticking()
+        jumped = (wall - self._seen[0]) - (ticking - self._seen[1])
+        before, self._seen = self._seen[0], (wall, ticking)
+        if jumped < -BACK:
+            self._ahead += -jumped
+            self._jumps.append(f"the machine's clock was set back by {-jumped / SECOND:,.1f} s; the desk's goes on")
+        elif jumped > AHEAD:
+            taken = min(self._ahead, jumped)
+            self._ahead -= taken
+            self._jumps.append(
+                f"the machine slept, or its clock was set forward, for {jumped / SECOND:,.1f} s: what happened "
+                "meanwhile was not seen"
+            )
+        if self._ahead and kst_day(wall) > kst_day(before):
+            self._ahead = 0
+        self._last = max(self._last, wall + self._ahead)
+        return self._last
+
+    async def sleep_until(self, t: Ns) -> None:
+        while (left := t - self.now()) > 0:  # noqa: ASYNC110 - the machine tells nobody of its sleep
+            await asyncio.sleep(min(left / SECOND, NAP))
+
+    def look(self) -> list[str]:
+        """Sentences about jumps, oldest first; each is given once."""
+        self.now()
+        jumps, self._jumps = self._jumps, []
+        return jumps

@@ -1,0 +1,189 @@
+"""Past days leave the journal and nothing that counts is lost."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kisnb.clock import DAY, SECOND
+from kisnb.desk.archive import open_journal, put_away, still_counting
+from kisnb.desk.journal import JOURNAL, Journal, read_journal
+from kisnb.events import (
+    Accepted,
+    AccountOpened,
+    Cancelled,
+    DriftCleared,
+    DriftFound,
+    Filled,
+    HaltSet,
+    IntentTaken,
+    SendStarted,
+    Sent,
+)
+from kisnb.orders import Route
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.journal_rows import Row, decode_rows
+from kisnb.trading.state import State
+from tests.trading.desk import NOON, intent, price_of, ref
+
+CODES = ("005930", "000660")
+
+
+class Trader:
+    """Writes rows that can be: fills within what is left, sells within what is held."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.state = State()
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        self.state.apply(row)
+
+    def order(self, agent: str, code: str, *, sell: bool) -> None:
+        n = len(self.rows)
+        side = Side.SELL if sell else Side.BUY
+        qty = self.state.books.of(agent).position(code).qty - self.state.books.selling(agent, code) if sell else 10
+        if qty > 0:
+            self.add(IntentTaken(NOON + n, intent(f"k{n}", agent=agent, code=code, side=side, qty=qty)))
+            self.add(SendStarted(NOON + n, f"k{n}", Route(Venue.KRX, OrderKind.LIMIT, "test")))
+            self.add(Sent(NOON + n, f"k{n}", ref(n)))
+            self.add(Accepted(NOON + n, f"k{n}", ref(n)))
+
+    def fill(self, which: int, qty: int) -> None:
+        live = list(self.state.books.live.values())
+        if live:
+            order = live[which % len(live)]
+            self.add(
+                Filled(NOON + len(self.rows), order.key, min(qty, order.leaves), price_of() + qty, 3, 1, Venue.KRX)
+            )
+
+    def cancel(self, which: int) -> None:
+        live = list(self.state.books.live.values())
+        if live:
+            order = live[which % len(live)]
+            self.add(Cancelled(NOON, order.key, order.leaves))
+
+
+def counted(state: State) -> dict[str, object]:
+    """Lots and quantities of every book, open orders, trading state."""
+    books = {"": state.books.account, **state.books.agents}
+    held = {
+        (name, code): [(lot.qty, lot.price, lot.fee) for lot in p.lots]
+        for name, book in books.items()
+        for code, p in book.positions.items()
+        if p.qty
+    }
+    live = {k: (o.state, o.filled, o.cancelled, o.number) for k, o in state.books.live.items()}
+    cash = None if state.opened is None else state.opened + state.flow
+    return {"held": held, "live": live, "halt": state.halt, "cash": cash, "drifts": state.drifts}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("bsfcod"), st.integers(0, 3), st.integers(1, 12)), max_size=40))
+def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(steps: list[tuple[str, int, int]]):
+    trader = Trader()
+    for what, which, qty in steps:
+        agent, code = f"a{which % 2}", CODES[which // 2]
+        if what == "f":
+            trader.fill(which, qty)
+        elif what == "c":
+            trader.cancel(which)
+        elif what == "o":
+            trader.add(AccountOpened(NOON, qty * 1_000, ((code, qty, qty * 60_000),)))
+        elif what == "d":
+            fact = DriftFound(NOON, code, "holding", qty, 1) if qty > 6 else DriftCleared(NOON, code, "holding")
+            trader.add(fact)
+        else:
+            trader.order(agent, code, sell=what == "s")
+    trader.add(HaltSet(NOON, "reducing", "test"))
+    kept = still_counting(trader.rows)
+    assert counted(State.fold(kept)) == counted(trader.state)
+
+
+def rows_of_a_day() -> list[Row]:
+    trader = Trader()
+    trader.order("a", "005930", sell=False)
+    trader.fill(0, 10)
+    trader.order("a", "000660", sell=False)
+    trader.fill(0, 10)
+    trader.order("a", "000660", sell=True)
+    trader.fill(0, 10)
+    return trader.rows
+
+
+def test_a_new_day_archives_the_old_file_and_numbers_go_on(tmp_path: Path):
+    path, rows = tmp_path / JOURNAL, rows_of_a_day()
+    journal = Journal(path)
+    journal.append(rows)
+    journal.close()
+    same, found = open_journal(path, NOON + 3600 * SECOND)
+    assert found == rows
+    same.close()
+    journal, kept = open_journal(path, NOON + DAY)
+    assert {r.key for r in kept if not isinstance(r, IntentTaken)} == {"k0"}
+    (archived,) = (tmp_path / "archive").iterdir()
+    assert archived.name == f"{date(2026, 11, 20)}.sqlite"
+    assert [row for _, row in read_journal(archived)] == rows
+    # A session that knew all of yesterday misses nothing; one that did not must begin anew.
+    assert journal.told_after(len(rows)) == (len(rows), b"[]")
+    journal.append([HaltSet(NOON + DAY, "halted", "x")])
+    first, array = journal.told_after(len(rows))
+    assert (first, len(decode_rows(array))) == (len(rows), 1)
+    first, array = journal.told_after(len(rows) - 1)
+    assert first != len(rows) - 1
+    assert decode_rows(array) == journal.rows()
+    journal.close()
+    again = Journal(path)
+    assert again.told_after(len(rows))[0] == len(rows)
+    again.close()
+
+
+def test_an_archive_that_was_cut_short_by_a_power_failure_is_finished(tmp_path: Path):
+    path = tmp_path / JOURNAL
+    journal = Journal(path)
+    journal.append(rows_of_a_day())
+    journal.close()
+    open_journal(path, NOON + DAY)[0].close()
+    path.rename(tmp_path / f"{JOURNAL}.next")
+    journal = Journal(path)
+    assert len(journal.rows()) == 5
+    journal.close()
+
+
+def test_a_journal_that_somebody_reads_is_archived_another_time(tmp_path: Path):
+    import sqlite3
+
+    path, rows = tmp_path / JOURNAL, rows_of_a_day()
+    journal = Journal(path)
+    reader = sqlite3.connect(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM rows").fetchone()
+    journal.append(rows)
+    journal.close()
+    journal, found = open_journal(path, NOON + DAY)
+    assert found == rows
+    journal.close()
+    reader.close()
+    journal, found = open_journal(path, NOON + DAY)
+    assert len(found) == 5
+    journal.close()
+
+
+def test_simulated_days_of_the_past_are_put_away_and_a_damaged_one_stays(tmp_path: Path):
+    for run in ("old", "new", "bad"):
+        (tmp_path / run).mkdir()
+        Journal(tmp_path / run / JOURNAL).close()
+    journal = Journal(tmp_path / "old" / JOURNAL)
+    journal.append(rows_of_a_day())
+    # As after kill -9: the rows stand in the write-ahead file still.
+    del journal
+    (tmp_path / "bad" / JOURNAL).write_text("damaged" * 100)
+    put_away(tmp_path, "new")
+    assert [p.name for p in (tmp_path / "archive").iterdir()] == ["2026-11-20-old.sqlite"]
+    assert len(list(read_journal(tmp_path / "archive" / "2026-11-20-old.sqlite"))) == len(rows_of_a_day())
+    assert (tmp_path / "new" / JOURNAL).exists()
+    assert (tmp_path / "bad" / JOURNAL).exists()

@@ -1,0 +1,234 @@
+"""A session comes back to the next desk (rows O12, O14): what it missed comes once, what was never taken is said."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kisnb.desk.client import DeskClient
+from kisnb.desk.journal import Journal
+from kisnb.errors import DeskLost, OrderDenied
+from kisnb.events import GapFound
+from kisnb.orders import OrderState
+from kisnb.session.session import Session
+from kisnb.trading.agent import Agent
+from kisnb.trading.agent_runner import AgentState
+from kisnb.trading.commands import Submit
+from kisnb.trading.desk_port import Back, Desk, Snapshot
+from tests.desk.served import Served, seen
+from tests.trading.desk import NOON, intent, notice, price_of
+
+
+class Next:
+    """Where a session finds the next desk, once there is one."""
+
+    def __init__(self) -> None:
+        self.desk: asyncio.Future[Served] = asyncio.get_running_loop().create_future()
+
+    async def __call__(self, back: Back) -> tuple[Desk, Snapshot]:
+        desk = await self.desk
+        client = DeskClient(desk.address, back)
+        return client, await client.attach()
+
+
+class Listener(Agent):
+    """Keeps what it was told."""
+
+    code = "005930"
+
+    def on_start(self) -> None:
+        self.heard: list[object] = []
+        self.buy(3, price_of())
+
+    def on_order(self, _order: object, fact: object) -> None:
+        self.heard.append(fact)
+
+    def on_gap(self, gap: GapFound) -> None:
+        self.heard.append(gap)
+
+
+async def restarted(desk: Served, session: Session, meanwhile: object = None) -> Served:
+    """The desk dies without a word; the next one is up when this returns, and the session with it."""
+    find = session._find
+    assert isinstance(find, Next)
+    await desk.end()
+    await seen(lambda: session.link == "desk restarting")
+    if callable(meanwhile):
+        meanwhile()
+    following = Served(desk.folder)
+    await following.start()
+    find.desk.set_result(following)
+    await seen(lambda: session.link == "up")
+    return following
+
+
+def test_o14_what_was_missed_comes_once_and_in_order_to_book_and_agent(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        agent = Listener()
+        await session.agents.start(agent)
+        await seen(lambda: any(o.state is OrderState.ACCEPTED for o in session.book.orders.values()))
+        heard = len(agent.heard)
+        (key,) = session.book.orders
+        (order,) = session.book.orders.values()
+        again = await restarted(desk, session, lambda: append(tmp_path, notice_rows(key)))
+        assert session.book.orders[key] is order
+        assert (order.filled, order.state) == (3, OrderState.FILLED)
+        assert [type(f).__name__ for f in agent.heard[heard:]] == ["Filled", "GapFound"]
+        assert session._told == again.journal.told
+        assert again.wire.submitted == []
+        assert [lease.session for lease in again.server.leases.all()] == [session.name]
+        await seen(lambda: bool(again.wire.wanted))
+        await session.close()
+        await again.end()
+
+    run(begin())
+
+
+def test_o14_an_order_that_no_journal_holds_was_never_sent_and_is_denied(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        desk.server._obey = lambda *_: None  # type: ignore[method-assign]
+        buying = asyncio.create_task(session.buy("005930", 1, price_of(), key="k"))
+        await seen(lambda: "k" in session.book.orders)
+        again = await restarted(desk, session)
+        with pytest.raises(OrderDenied, match="died before it took it"):
+            await buying
+        assert again.wire.submitted == []
+        # The next order goes on through the next desk.
+        await session.buy("005930", 1, price_of(), key="l")
+        assert again.wire.submitted == ["l"]
+        await session.close()
+        await again.end()
+
+    run(begin())
+
+
+def test_an_order_typed_while_the_desk_is_away_waits_for_the_next(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        typed: list[asyncio.Task[object]] = []
+
+        def meanwhile() -> None:
+            typed.append(asyncio.create_task(session.buy("005930", 1, price_of(), key="k")))
+            typed.append(asyncio.create_task(session.balance()))
+
+        again = await restarted(desk, session, meanwhile)
+        await asyncio.gather(*typed)
+        assert again.wire.submitted == ["k"]
+        await session.close()
+        await again.end()
+
+    run(begin())
+
+
+def test_a02_an_agent_that_another_notebook_took_meanwhile_stops_here(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        await session.agents.start(Listener())
+        await desk.end()
+        again = Served(tmp_path)
+        await again.start()
+        other = await again.session()
+        await other.agents.start(Listener())
+        session._find.desk.set_result(again)  # type: ignore[union-attr]
+        await seen(lambda: session.link == "up")
+        assert [a.state for a in session.agents] == [AgentState.ELSEWHERE]
+        assert session.agents.running == ()
+        assert other.agents.running == ("Listener-005930",)
+        await session.close()
+        await other.close()
+        await again.end()
+
+    run(begin())
+
+
+def test_a_desk_of_another_day_is_not_gone_on_with(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        desk.host.say(Submit(intent("a")))
+        await seen(lambda: "a" in session.book.orders)
+        waiting = asyncio.create_task(session.sleep(60))
+        await asyncio.sleep(0)
+        await desk.end()
+        other = Served(tmp_path / "other") if (tmp_path / "other").mkdir() is None else desk
+        await other.start()
+        session._find.desk.set_result(other)  # type: ignore[union-attr]
+        with pytest.raises(DeskLost, match="another day"):
+            await waiting
+        assert session.link == "desk lost"
+        await session.close()
+        await other.end()
+
+    run(begin())
+
+
+def test_a_desk_that_says_farewell_is_not_waited_for(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        waiting = asyncio.create_task(session.sleep(60))
+        await asyncio.sleep(0)
+        desk.server.farewell = ("the desk was stopped", "open it again")
+        await desk.end()
+        with pytest.raises(DeskLost, match="was stopped"):
+            await waiting
+        await session.close()
+
+    run(begin())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["order", "fill", "unseen fill"]), max_size=12), st.integers(0, 12))
+def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
+    """Rows after any number a session may know, followed by the rows before, are all rows."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "j.sqlite")
+        told = []
+        for n, step in enumerate(steps):
+            rows = [notice("filled", n)] if step == "unseen fill" else notice_rows(f"k{n}", taken=True)
+            journal.append(rows)
+            told += [r for r in rows if type(r).__name__ != "Notice"]
+        first, array = journal.told_after(known)
+        assert first == (known if known <= len(told) else 0)
+        from kisnb.trading.journal_rows import decode_rows
+
+        assert decode_rows(array) == told[first:]
+        assert journal.told == len(told)
+        journal.close()
+
+
+def notice_rows(key: str, *, taken: bool = False) -> list:
+    from kisnb.events import Accepted, Filled, IntentTaken
+    from kisnb.terms import Venue
+    from tests.trading.desk import ref
+
+    fill = Filled(NOON, key, 3, price_of(), 10, 0, Venue.KRX)
+    return [IntentTaken(NOON, intent(key)), Accepted(NOON, key, ref(1)), fill] if taken else [fill]
+
+
+def append(folder: Path, rows: list) -> None:
+    journal = Journal(folder / "journal.sqlite")
+    journal.append(rows)
+    journal.close()
+
+
+def run(work: object) -> None:
+    asyncio.run(asyncio.wait_for(work, 20))  # type: ignore[arg-type]
