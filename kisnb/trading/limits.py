@@ -30,6 +30,8 @@ class Limits(msgspec.Struct, frozen=True):
     """No buy before KIS has stated the account."""
     needs_arming: bool = False
     """No buy before a person has armed the desk."""
+    config: str = ""
+    """Hash of the configuration that these come from."""
 
 
 def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
@@ -45,6 +47,7 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
         tuple((_seconds(start), _seconds(end)) for start, end in config.windows),
         needs_account=True,
         needs_arming=needs_arming,
+        config=config.hash,
     )
 
 
