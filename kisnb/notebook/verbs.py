@@ -189,9 +189,35 @@ def _report(kis: KisMagics, _door: Any, typed: Typed) -> object:
 
 
 async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
-    reason = typed.text(0) or "typed in the notebook"
     session = kis.require()
-    await (session.resume("typed in the notebook") if reason == "off" else session.halt(reason))
+    first, _, reason = (typed.text(0) or "").partition(" ")
+    if first == "off":
+        print(await session.resume(reason))
+        return
+    flatten, state = bool(typed.options.get("flatten")), "reducing" if typed.options.get("reduce") else "halted"
+    for step in await session.halt(typed.text(0) or "typed in the notebook", state=state, flatten=flatten):  # type: ignore[arg-type]
+        print(f"{clock_text(step.t)} {step.step}: {step.text}")
+
+
+async def _arm(kis: KisMagics, _door: Any, typed: Typed) -> None:
+    from kisnb.notebook.arming import arm
+
+    minutes, budget = typed.options.get("minutes"), typed.options.get("budget")
+    print(await arm(kis.require(), kis.shell, minutes, budget, off=typed.words[0] == "off"))
+
+
+def _config(_kis: KisMagics, _door: Any, typed: Typed) -> object:
+    from kisnb.notebook.settings import change, settings
+
+    name = typed.words[0]
+    if name is None:
+        return settings()
+    change(str(name), typed.text(1), default=bool(typed.options.get("default")))
+    return None
+
+
+async def _tasks(kis: KisMagics, _door: Any, _typed: Typed) -> None:
+    print(await kis.require().tasks())
 
 
 def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
@@ -275,7 +301,20 @@ def _table() -> dict[str, Verb]:
         Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
         Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),
         Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
-        Verb("halt", usage("[off|REASON ...]"), "no new order passes on this desk, only cancels; off lifts it", _halt),
+        Verb(
+            "halt", usage("[REASON ...] [--reduce] [--flatten]"),
+            "kill switch: block, cancel all, ask KIS, set the state; halt off REASON lifts it", _halt,
+        ),
+        Verb(
+            "arm", usage("[off] [--minutes N] [--budget N]"),
+            "let buys pass at live, for so long and so many won; asks for the account's last four digits", _arm,
+        ),
+        Verb(
+            "config", usage("[NAME] [VALUE ...] [--default]"),
+            "the settings and where each comes from; with a value, set one", _config,
+            needs_session=False, blocking=True,
+        ),
+        Verb("tasks", usage(""), "what runs here and in the desk, and whose it is", _tasks),
         Verb("close", usage(""), "leave the desk; it stays up, and orders in the market stay there", _close),
         Verb("help", usage("[VERB]"), "this list", _help, blocking=True, needs_session=False),
     ]  # fmt: skip

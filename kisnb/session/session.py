@@ -18,15 +18,18 @@ from kisnb.events import (
     AccountOpened,
     AgentLeased,
     AgentReleased,
+    Armed,
     CancelRefused,
     ClockMoved,
     CommandDropped,
     Denied,
     Depth,
+    Disarmed,
     Event,
     ExpectedMatch,
     GapFound,
     HaltSet,
+    HaltStep,
     LinkUp,
     MarketOperation,
     OrderFact,
@@ -54,14 +57,17 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    ArmDesk,
     CallApi,
     CancelOrder,
     Command,
     DepthOf,
     FastForward,
+    Halt,
     Idle,
     JournalIs,
     JournalOf,
+    LiftHalt,
     Query,
     QuoteOf,
     Reply,
@@ -69,8 +75,9 @@ from kisnb.trading.commands import (
     RoutesAre,
     RoutesOf,
     RowsAre,
-    SetHalt,
     Submit,
+    TasksNow,
+    Told,
     WatchCodes,
 )
 from kisnb.trading.desk_core import same_wish
@@ -87,6 +94,12 @@ _FACTS: tuple[type, ...] = OrderFact.__args__
 _ROWS: tuple[type, ...] = tuple(kind for kind in Row.__args__ if kind not in DESK_ONLY)
 Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
 """Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
+
+
+def told(reply: Reply) -> str:
+    """The desk's answer for people."""
+    assert isinstance(reply, Told)
+    return reply.text
 
 
 class Session:
@@ -110,9 +123,15 @@ class Session:
         self.blocking = Blocking(self)
         self.troubles: list[str] = []
         """What the desk wants a person to read, oldest first."""
+        self.blocked_by = ""
+        """The line of a cell that keeps the notebook's loop from turning, while it does."""
         self.link = "up"
         self.halt_state = snapshot.halt
+        self.halt_steps: list[HaltStep] = []
+        """What the kill switch did since this session was opened, oldest first."""
         self._state = State.fold(snapshot.rows())
+        self.armed = self._state.armed
+        """Until when, and for how many won, buys pass at live."""
         self._told = snapshot.told
         self._desk = desk
         self._find = find
@@ -129,6 +148,7 @@ class Session:
         """Waits that simulated time runs ahead for."""
         self._agents_wake: Ns | None = None
         self._agents_alarm: asyncio.Task[None] | None = None
+        self._own_tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.agents.leased(snapshot.leases)
         self._listen()
@@ -302,17 +322,35 @@ class Session:
         await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
         return orders
 
-    async def halt(self, reason: str) -> None:
-        """Halt the desk: no new order passes; open orders stay in the market."""
-        await self._set_halt("halted", reason)
+    async def halt(
+        self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
+    ) -> list[HaltStep]:
+        """Pull the kill switch; returns its steps when it has ended.
 
-    async def resume(self, reason: str) -> None:
-        """Lift a halt: new orders pass again."""
-        await self._set_halt("active", reason)
+        It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
+        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held.
+        """
+        before = len(self.halt_steps)
+        self.tell([Halt(reason, state, flatten)])
+        await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
+        return self.halt_steps[before:]
 
-    async def _set_halt(self, state: Literal["active", "halted"], reason: str) -> None:
-        self.tell([SetHalt(state, reason)])
-        await self._until(lambda: self.halt_state == state, None)
+    async def resume(self, reason: str) -> str:
+        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
+        return told(await self._desk.ask(LiftHalt(reason)))
+
+    async def arm(self, tail: str, minutes: int, budget: int) -> str:
+        """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
+
+        0 minutes disarm; a restart of the desk does too. Sim and paper need none. Raises BadInput.
+        """
+        return told(await self._desk.ask(ArmDesk(tail, minutes, budget)))
+
+    async def tasks(self) -> str:
+        """The tasks of the desk and of this session under their owners, as text."""
+        mine = [task.get_name() for task in self._own_tasks if not task.done()]
+        mine += [f"agent task of {runner.id}" for runner in self.agents if runner.state == "running"]
+        return "\n".join([told(await self._desk.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
 
     # time
 
@@ -366,6 +404,8 @@ class Session:
         if self._returning is not None:
             self._returning.cancel("the session was closed")
         self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
+        for task in self._own_tasks:
+            task.cancel("the session was closed")
         self._desk.close()
         self.changed()
 
@@ -479,11 +519,18 @@ class Session:
         return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
 
     async def _wait_for(self, t: Ns) -> None:
-        alarm = self._loop.create_task(self._alarm(t))
+        alarm = self._task(self._alarm(t), f"wait until {clock_text(t)}")
         try:
             await self._until(lambda: self.now >= t, t)
         finally:
             alarm.cancel("what it was set for is over")
+
+    def _task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """A task of this session, which ends with it."""
+        task = self._loop.create_task(work, name=what)
+        self._own_tasks.add(task)
+        task.add_done_callback(self._own_tasks.discard)
+        return task
 
     async def _alarm(self, t: Ns) -> None:
         """A clock that runs free reaches ``t`` without any event."""
@@ -497,7 +544,7 @@ class Session:
             self._agents_wake = wake
             if self._agents_alarm is not None:
                 self._agents_alarm.cancel("the agents wait for another moment")
-            self._agents_alarm = None if wake is None else self._loop.create_task(self._wake_agents(wake))
+            self._agents_alarm = None if wake is None else self._task(self._wake_agents(wake), "wake of the agents")
         self._report_soon()
 
     async def _wake_agents(self, t: Ns) -> None:
@@ -617,8 +664,8 @@ class Session:
     def _note(self, event: Event) -> None:
         """Take over what an event says of orders, the desk and its connection."""
         match event:
-            case HaltSet(state=state):
-                self.halt_state = state
+            case HaltSet() | HaltStep() | Armed() | Disarmed():
+                self._control(event)
             case AccountOpened():
                 self.books.opened(event)
             case SpeedSet(t=t, speed=speed):
@@ -651,6 +698,17 @@ class Session:
             fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
         self.books.apply(fact)
         self.agents.deliver(fact, now)
+
+    def _control(self, event: HaltSet | HaltStep | Armed | Disarmed) -> None:
+        match event:
+            case HaltSet(state=state):
+                self.halt_state = state
+            case HaltStep(step=step, done=done, text=text):
+                self.halt_steps.append(event)
+                if not done or step == "notify":
+                    self.troubles.append(f"{clock_text(event.t)} kill switch, {step}: {text}")
+            case Armed() | Disarmed():
+                self.armed = event if isinstance(event, Armed) else None
 
     def changed(self) -> None:
         """Tell panels; one that fails is dropped and named."""
