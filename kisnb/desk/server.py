@@ -35,6 +35,7 @@ from kisnb.orders import Intent, Order, OrderState, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     CloseDesk,
     Command,
@@ -59,6 +60,7 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -346,6 +348,8 @@ class DeskServer:
                 return RoutesAre(tuple(routes.of(key) if key else routes.select(code=code or None)))
             case AccountNow():
                 return AccountIs(await broker.account())
+            case CallApi(name=name, params=params):
+                return RowsAre(*await broker.call(name, params))
             case DayOrders(day=day):
                 return OrdersAre(await broker.day_orders(day))
             case _:

@@ -12,24 +12,28 @@ PRICELESS = frozenset({"pre-open closing price", "closing price", "single price"
 
 
 class Tally:
-    """What a stock has traded on this day, in won and shares; prices are 0 before the first trade."""
+    """What a stock has traded on this day, in won and shares; prices and their times are 0 before the first trade."""
 
-    __slots__ = ("high", "last", "low", "open", "value", "volume")
+    __slots__ = ("high", "high_t", "last", "low", "low_t", "open", "open_t", "value", "volume")
 
     def __init__(self) -> None:
         self.last = self.open = self.high = self.low = self.volume = self.value = 0
+        self.open_t: Ns = 0
+        self.high_t: Ns = 0
+        self.low_t: Ns = 0
 
-    def add(self, price: int, qty: int, segment: str = "main") -> None:
+    def add(self, t: Ns, price: int, qty: int, segment: str = "main") -> None:
         self.volume += qty
         self.value += price * qty
         if segment in PRICELESS:
             return
         if not self.open:
             self.open = self.high = self.low = price
+            self.open_t = self.high_t = self.low_t = t
         elif price > self.high:
-            self.high = price
+            self.high, self.high_t = price, t
         elif price < self.low:
-            self.low = price
+            self.low, self.low_t = price, t
         self.last = price
 
 
@@ -52,7 +56,7 @@ class Tape:
         self, now: Ns, price: int, qty: int, taker: Side | None, buy: int, sell: int, book: LimitBook, segment: str
     ) -> None:
         tally = self.tally
-        tally.add(price, qty, segment)
+        tally.add(now, price, qty, segment)
         self.t = now
         twin = self.twin.tally if self.twin else None
         self.said.append(

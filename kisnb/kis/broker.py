@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from kisnb.clock import Activity, Clock
-from kisnb.errors import ApiError, FrameError, LinkLost, OrderDenied, Unreachable
+from kisnb.clock import Activity, Clock, kst_day
+from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
 from kisnb.events import Depth, Event, Quote
 from kisnb.kis.account_messages import balance_params, orderable_params, read_account
 from kisnb.kis.catalogue import APIS, Api
@@ -19,6 +19,7 @@ from kisnb.kis.limiter import Lane
 from kisnb.kis.messages import encode_params
 from kisnb.kis.order_messages import (
     cancel_body,
+    day_orders_api,
     day_orders_params,
     order_api,
     order_body,
@@ -178,7 +179,8 @@ class KisBroker:
         """All orders of a day, newest first. Raises KisError when not even the first page came."""
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
         params = day_orders_params(day, self._account, venue)
-        pages, complete = await self._rest.read_pages(APIS["inquire_daily_ccld"], params)
+        api = day_orders_api(day, kst_day(self._clock.now()))
+        pages, complete = await self._rest.read_pages(api, params)
         return OrderPage(tuple(read_order(row) for page in pages for row in page.rows("output1")), complete)
 
     async def account(self) -> Account:
@@ -200,3 +202,23 @@ class KisBroker:
         api = APIS["inquire_asking_price_exp_ccn"]
         params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
         return read_depth(await self._rest.read(api, params), code, venue, self._clock.now())
+
+    # anything else
+
+    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        """The rows of any call that only reads, by block, all pages, and whether they are complete.
+
+        Account and blank keys of further pages are added here. Raises BadInput for unknown names and parameters and
+        for orders, NotOffered, KisError.
+        """
+        api = APIS.get(name)
+        if api is None or api.post:
+            what = "places orders or keys" if api else "is no call of KIS"
+            raise BadInput(f"{name} {what}", "read with the calls of kisnb.kis.catalogue.APIS that are GETs")
+        own = {**self._account, **dict.fromkeys(api.ctx, "")}
+        added = {name: value for name, value in own.items() if name in api.params}
+        asked = encode_params(api, **(added | {name.upper(): value for name, value in params.items()}))
+        if not api.paged:
+            return (await self._rest.read(api, asked)).blocks, True
+        pages, complete = await self._rest.read_pages(api, asked)
+        return {b.name: [row for page in pages for row in page.rows(b.name)] for b in api.blocks}, complete

@@ -6,7 +6,7 @@ Every body carries EXCG_ID_DVSN_CD: ``messages.encode_params`` builds none witho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from kisnb.clock import Ns, hhmmss, kst, kst_day
 from kisnb.errors import FrameError
@@ -89,6 +89,15 @@ def read_ref(reply: Reply, venue: Venue, now: Ns) -> OrderRef:
 
 
 # the orders of a day
+
+
+RECENT = timedelta(days=89)
+"""Orders of the last three months have a call of their own; a day less than the shortest three months, to be safe."""
+
+
+def day_orders_api(day: date, today: date) -> Api:
+    """Where the orders of a day are asked for: older ones have another TR id."""
+    return APIS["inquire_daily_ccld" if today - day <= RECENT else "inquire_daily_ccld_old"]
 
 
 def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL") -> dict[str, str]:

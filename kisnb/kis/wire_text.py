@@ -9,6 +9,8 @@ from kisnb.clock import SECOND, Ns, kst, kst_day
 from kisnb.errors import FrameError
 
 ODNO_WIDTH = 10
+BOUND = 1 << 63
+"""No number of the wire reaches it."""
 
 
 def whole(row: Mapping[str, str], field: str) -> int:
@@ -17,9 +19,12 @@ def whole(row: Mapping[str, str], field: str) -> int:
     if not text:
         return 0
     try:
-        return int(text) if "." not in text else round(float(text))
+        number = int(text) if "." not in text else round(float(text))
     except (ValueError, OverflowError):
-        raise FrameError(f"the field {field} is {text[:20]!r} and should be a number", "ask again") from None
+        number = BOUND
+    if not -BOUND < number < BOUND:
+        raise FrameError(f"the field {field} is {text[:20]!r} and should be a number", "ask again")
+    return number
 
 
 def order_number(number: int) -> str:

@@ -111,14 +111,16 @@ class KisMagics(Magics):
                 self._take(value)
 
     async def open(self, mode: str, options: dict[str, object]) -> Session:
-        """The session on this target: the open one, else a new one; the session on another target is closed first."""
+        """The session on this target: the open one, else a new one; the session on another target is closed then."""
         from kisnb.session.connect import connect
 
         wanted = {"mode": mode, **options}
         if self._is_open_on(wanted):
             return self.require()
-        await self.close()
-        session = await connect(mode, **options)  # type: ignore[arg-type]
+        # Opened before the other is closed: what cannot be opened takes nothing away.
+        before, session = self.session, await connect(mode, **options)  # type: ignore[arg-type]
+        if before is not None:
+            await before.close()
         self._take(session)
         self._opened = wanted
         self._name()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from kisnb.clock import clock_text
 from kisnb.errors import BadInput
+from kisnb.market.sessions import boundaries
 from kisnb.notebook.grammar import Typed, Usage, did_you_mean, usage
 from kisnb.terms import Side
 
@@ -165,7 +167,13 @@ def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
 
 
 async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
-    await kis.require().until(typed.text(0))
+    session, when = kis.require(), typed.text(0)
+    moment, ends = session.moment(when), boundaries(session.today)
+    if moment < session.now:
+        print(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
+    elif ends and moment > ends[-1]:
+        print(f"Nothing is traded after {clock_text(ends[-1])}; the day goes on to {clock_text(moment)} without.")
+    await session.until(when)
 
 
 def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:

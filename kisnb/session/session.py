@@ -38,8 +38,10 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
+from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
@@ -52,6 +54,7 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    CallApi,
     CancelOrder,
     Command,
     DepthOf,
@@ -65,6 +68,7 @@ from kisnb.trading.commands import (
     RouteOf,
     RoutesAre,
     RoutesOf,
+    RowsAre,
     SetHalt,
     Submit,
     WatchCodes,
@@ -184,6 +188,18 @@ class Session:
         assert isinstance(reply, Depth)
         return reply
 
+    async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
+        """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
+        that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
+
+        Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won; null for
+        fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
+        """
+        where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
+        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        assert isinstance(reply, RowsAre)
+        return read_ranking(reply.blocks["output"], n)
+
     async def balance(self) -> Account:
         """Cash and holdings as the broker states them, won and shares."""
         reply = await self.ask(AccountNow())
@@ -300,9 +316,16 @@ class Session:
 
     # time
 
+    def moment(self, when: str) -> Ns:
+        """``"09:10"`` or ``"close"`` of today, KST. Raises BadInput."""
+        return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+
     async def until(self, when: str) -> None:
-        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow."""
-        t = sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+        """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
+
+        A moment that is past ends the wait at once.
+        """
+        t = self.moment(when)
         if self.mode is not Mode.SIM or self.now >= t:
             await self._wait_for(t)
             return

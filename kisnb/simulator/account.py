@@ -18,7 +18,7 @@ from kisnb.terms import OrderKind, Side, Venue
 STARTING_CASH = 100_000_000
 
 State: TypeAlias = Literal[
-    "entered", "accepted", "partially filled", "filled", "cancelled", "expired", "revised", "confirmed"
+    "entered", "accepted", "partially filled", "filled", "cancelled", "expired", "revised", "confirmed", "rejected"
 ]
 
 
@@ -44,6 +44,7 @@ class AccountOrder:
         "original",
         "price",
         "qty",
+        "rejected",
         "reserve_price",
         "revised",
         "side",
@@ -91,6 +92,8 @@ class AccountOrder:
         self.expired = 0
         self.revised = 0
         """Shares that go on under another number."""
+        self.rejected = 0
+        """Shares that the exchange refused after the order had been taken."""
         self.venue = venue
         """Where the customer sent it."""
         self.at: Venue = Venue.KRX if venue is Venue.SOR else venue
@@ -100,7 +103,7 @@ class AccountOrder:
 
     @property
     def leaves(self) -> int:
-        return self.qty - self.filled - self.cancelled - self.expired - self.revised
+        return self.qty - self.filled - self.cancelled - self.expired - self.revised - self.rejected
 
     @property
     def average(self) -> int:
@@ -187,6 +190,12 @@ class Account:
         order = self._live[number]
         order.state, order.at = "accepted", venue
         return order
+
+    def reject(self, number: int) -> AccountOrder:
+        """The exchange refuses an order that the broker had taken; what it held is free again."""
+        order = self._live[number]
+        order.rejected = order.leaves
+        return self._ended(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
         """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""

@@ -15,7 +15,6 @@ from kisnb.simulator.market_view import MarketView
 from kisnb.simulator.personas import Persona
 from kisnb.simulator.replies import Answer, Blocks, Page, Pages, Params, Row, one_of, page_of, pick
 from kisnb.simulator.stock_fields import rate
-from kisnb.terms import Venue
 
 OPEN_ORDERS_PAGE = 50
 
@@ -195,7 +194,7 @@ class AccountQueries:
         return [position for position in moved if code in ("", position.item.code)]
 
     def _open_order_row(self, order: AccountOrder) -> Row:
-        venue = Venue.KRX
+        venue = order.venue
         return {
             "ord_gno_brno": self._persona.branch,
             "odno": order_number(order.number),

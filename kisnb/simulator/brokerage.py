@@ -61,6 +61,8 @@ class Brokerage:
         self._persona = persona
         self._numbers = 0
         self._cancelling: AccountOrder | None = None
+        self.exchange_refuses = False
+        """The next order is taken here, and refused by the exchange."""
 
     # orders
 
@@ -97,6 +99,8 @@ class Brokerage:
             )
         )
         self._numbers = number
+        if self.exchange_refuses:
+            return Placed(number, [OrderRefused(self._market.now, number, "kind")])
         return Placed(number, self._market.enter(code, number, side, kind, qty, at, venue, stop))
 
     def cancel(self, number: int, qty: int | None) -> Placed:
@@ -145,6 +149,9 @@ class Brokerage:
                 return self._cancelled(happening, self.account.cancel(number, qty))
             case OrderExpired(id=number, qty=qty):
                 return Told(self.account.expire(number, qty), None)
+            case OrderRefused(id=number) if self.account.orders[number].state == "entered":
+                order = self.account.reject(number)
+                return Told(order, self._notice("refused", happening.t, order, order.qty, order.price))
         return None
 
     def _cancelled(self, happening: OrderCancelled, order: AccountOrder) -> Told:
@@ -263,7 +270,7 @@ class Brokerage:
             order.average,
             order.leaves,
             order.cancelled + order.revised,
-            0,
+            order.rejected,
             order.t,
             order.value,
         )

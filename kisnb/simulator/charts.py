@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 
 from kisnb.clock import hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import previous_trading_day
-from kisnb.simulator.market_view import KEPT_DAYS, DayBar, MarketView, MinuteBar
+from kisnb.simulator.market_view import DayBar, MarketView, MinuteBar
 from kisnb.simulator.replies import Answer, Blocks, Params, Row, code_of, day_of, one_of, pick, time_of, venue_of
 from kisnb.simulator.stock_fields import bar_fields, book_fields, stock_fields
 from kisnb.terms import Side, Venue
 
 DAYS_ROWS = 30
+DAILY_PRICE_REACH = {"D": timedelta(days=60), "W": timedelta(weeks=32), "M": timedelta(days=31 * 32)}
+"""Far enough for thirty days, weeks or months."""
 WINDOW_ROWS = 100
 TODAY_ROWS = 30
 PAST_ROWS = 120
@@ -50,7 +52,7 @@ class Charts:
     def inquire_daily_price(self, params: Params) -> Blocks:
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
-        bars = self._bars(code, venue, period)
+        bars = self._bars(code, venue, period, self._view.day - DAILY_PRICE_REACH[period])
         rows = self._rows("inquire_daily_price", "output", bars[: DAYS_ROWS + 1])
         return {"output": rows[:DAYS_ROWS]}
 
@@ -59,7 +61,7 @@ class Charts:
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIODS)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
-        bars = [bar for bar in self._bars(code, venue, period) if bar.day <= last]
+        bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
         api = "inquire_daily_itemchartprice"
         kept = sum(1 for bar in bars if bar.day >= first)
         rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[: min(kept, WINDOW_ROWS)]
@@ -90,8 +92,10 @@ class Charts:
     def inquire_daily_trade_volume(self, params: Params) -> Blocks:
         """Shares by taker, this day and those before it that the window takes in."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
-        first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
-        days = [bar.day for bar in self._view.days(code, TAKER_DAYS) if first <= bar.day <= last]
+        first = day_of(params, "FID_INPUT_DATE_1", date.min)
+        last = day_of(params, "FID_INPUT_DATE_2", self._view.day)
+        kept = self._view.days(code, self._view.trading_days_since(last) + TAKER_DAYS, venue)
+        days = [bar.day for bar in kept if first <= bar.day <= last][:TAKER_DAYS]
         rows: list[Row] = []
         for day in days:
             trades = self._view.trades_of(code, day, venue)
@@ -104,9 +108,9 @@ class Charts:
         }
         return {"output1": {**whole}, "output2": rows}
 
-    def _bars(self, code: str, venue: Venue, period: str) -> list[DayBar]:
-        """By day, or several days in one, newest first; a period bears the date of its last day."""
-        days = self._view.days(code, KEPT_DAYS, venue)
+    def _bars(self, code: str, venue: Venue, period: str, first: date) -> list[DayBar]:
+        """Back to ``first``, by day or several days in one, newest first; a period bears the date of its last day."""
+        days = self._view.days(code, self._view.trading_days_since(first) + 2, venue)
         if period == "D":
             return days
         return [_joined(list(group)) for _, group in groupby(days, key=lambda bar: _PERIODS[period](bar.day))]

@@ -6,11 +6,11 @@
     GET  faults    {"armed": […], "struck": [{"t", "tr_id", "code", "fault"}]}
     POST step      {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
     POST speed     {"speed": "step" | number}                      → {"now", "speed"}
-    POST trade     {"code", "side", "qty", "price": won | null}    → {"number"}
+    POST trade     {"code", "side", "qty", "price": won | null, "venue"} → {"number"}
     POST cancel    {"number", "qty": shares | null}                → {"number"}
     POST halt      {"code"}                                        → {"halted": code}    on both venues
-    POST lift      {"code"}                                        → {"lifted": code}    a call auction comes first
-    POST breaker   {"board": "KOSPI" | "KOSDAQ", "level": 1|2|3}   → {"level": n}    circuit breaker
+    POST resume    {"code"}                                        → {"resumed": code}    by a call auction
+    POST break     {"board": "KOSPI" | "KOSDAQ", "level": 1…3}     → {"board", "level"}    the circuit breaker
     POST fault     {"on", "what", …} as in a fault file            → {"armed": n}
     POST calm      {}                                              → {"disarmed": n}    no more faults
     POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
@@ -26,6 +26,7 @@ A refusal has status 4xx and {"error": a sentence}.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -41,10 +42,11 @@ from kisnb.simulator.core import Core
 from kisnb.simulator.faults import SOCKET_CODES, Fault, Point
 from kisnb.simulator.record import order_line
 from kisnb.simulator.streams import Outgoing
-from kisnb.terms import Board, Side
+from kisnb.terms import Board, Side, Venue
 
 FASTEST = 100_000.0
 MOST_FAULTS = 1_000
+FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke", "refuse", "silence")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -64,6 +66,16 @@ class Trade(msgspec.Struct, frozen=True):
     side: Side
     qty: int
     price: int | None = None
+    venue: Venue = Venue.KRX
+
+
+class Interrupt(msgspec.Struct, frozen=True):
+    code: str
+
+
+class Break(msgspec.Struct, frozen=True):
+    board: Board
+    level: Level = 1
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -129,38 +141,34 @@ class Control:
         self._send = send
         self._stop = stop
 
+        self._verbs: dict[tuple[str, str], Callable[[bytes], dict[str, Any]]] = {
+            ("GET", "state"): lambda _: self._state(),
+            ("GET", "ledger"): lambda _: self._ledger(),
+            ("GET", "sessions"): lambda _: self._sessions(),
+            ("GET", "faults"): lambda _: self._faults(),
+            ("POST", "step"): lambda body: self._step(msgspec.json.decode(body, type=Step)),
+            ("POST", "speed"): lambda body: self._speed(msgspec.json.decode(body, type=Speed).speed),
+            ("POST", "trade"): lambda body: self._trade(msgspec.json.decode(body, type=Trade)),
+            ("POST", "cancel"): lambda body: self._cancel(msgspec.json.decode(body, type=Cancel)),
+            ("POST", "stop"): lambda _: self._stopping(),
+        }
+        self._verbs |= {("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")}
+        self._verbs |= {("POST", verb): partial(self._fail, verb) for verb in FAULT_VERBS}
+
     def answer(self, method: str, verb: str, body: bytes) -> dict[str, Any]:
         """The reply to one request. Raises ControlRefused."""
+        act = self._verbs.get((method, verb))
+        if act is None:
+            known = ", ".join(" ".join(call) for call in self._verbs)
+            raise ControlRefused(f"{method} {verb} is unknown; there are {known}.", 404)
         try:
-            match method, verb:
-                case "POST", "step":
-                    return self._step(msgspec.json.decode(body, type=Step))
-                case "GET", "state":
-                    return self._state()
-                case "GET", "ledger":
-                    return self._ledger()
-                case "POST", "speed":
-                    return self._speed(msgspec.json.decode(body, type=Speed).speed)
-                case "POST", "trade":
-                    return self._trade(msgspec.json.decode(body, type=Trade))
-                case "POST", "cancel":
-                    return self._cancel(msgspec.json.decode(body, type=Cancel))
-                case "POST", ("halt" | "lift" | "breaker"):
-                    return self._interrupt(verb, body)
-                case "GET", ("sessions" | "faults"):
-                    return self._sessions() if verb == "sessions" else self._faults()
-                case "POST", ("fault" | "calm" | "cut" | "expire" | "revoke" | "refuse" | "silence"):
-                    return self._fail(verb, body)
-                case "POST", "stop":
-                    self._stop()
-                    return {"stopping": True}
+            return act(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
             raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
-        known = (
-            "GET state, ledger, sessions or faults, POST step, speed, trade, cancel, fault, calm, cut, expire, revoke,"
-            " refuse, silence or stop"
-        )
-        raise ControlRefused(f"{method} {verb} is unknown; {known}.", 404)
+
+    def _stopping(self) -> dict[str, Any]:
+        self._stop()
+        return {"stopping": True}
 
     def _state(self) -> dict[str, Any]:
         day = self._day
@@ -195,7 +203,7 @@ class Control:
     def _trade(self, wanted: Trade) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            number, frames = self._core.trade(wanted.code, wanted.side, wanted.qty, wanted.price)
+            number, frames = self._core.trade(wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue)
         except Rejected as e:
             raise ControlRefused(f"the order is refused: {self._core.refusal_text(e)}", 409) from None
         self._send(frames)
@@ -212,16 +220,16 @@ class Control:
 
     def _interrupt(self, verb: str, body: bytes) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
-        if verb == "breaker":
-            wanted = msgspec.json.decode(body, type=Breaker)
+        if verb == "break":
+            wanted = msgspec.json.decode(body, type=Break)
             self._send(self._core.break_circuit(wanted.board, wanted.level))
-            return {"level": wanted.level}
-        code = msgspec.json.decode(body, type=Stock).code
+            return {"board": wanted.board, "level": wanted.level}
+        code = msgspec.json.decode(body, type=Interrupt).code
         try:
-            self._send(self._core.halt(code) if verb == "halt" else self._core.lift(code))
+            self._send(self._core.halt(code) if verb == "halt" else self._core.resume(code))
         except UnknownInstrument as e:
-            raise ControlRefused(str(e), 404) from None
-        return {"halted" if verb == "halt" else "lifted": code}
+            raise ControlRefused(str(e), 409) from None
+        return {"halted" if verb == "halt" else "resumed": code}
 
     def _fail(self, verb: str, body: bytes) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

@@ -230,10 +230,12 @@ class Core:
 
     # trading by hand, as from the phone app
 
-    def trade(self, code: str, side: Side, qty: int, price: int | None) -> tuple[int, list[Outgoing]]:
+    def trade(
+        self, code: str, side: Side, qty: int, price: int | None, venue: Venue = Venue.KRX
+    ) -> tuple[int, list[Outgoing]]:
         """An order on the same account, a market order without a price. Raises Rejected."""
         kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
-        placed = self._brokerage.place(code, side, kind, qty, price or 0)
+        placed = self._brokerage.place(code, side, kind, qty, price or 0, venue)
         self._tell(placed.said)
         return placed.number, self._streams.taken()
 
@@ -243,20 +245,20 @@ class Core:
         self._tell(placed.said)
         return placed.number, self._streams.taken()
 
-    # interruptions from outside
+    # interruptions by hand
 
     def halt(self, code: str) -> list[Outgoing]:
-        """Stop a stock on both venues. Raises UnknownInstrument, as ``lift`` does."""
+        """Stop a stock on both venues. Raises UnknownInstrument."""
         self._tell(self._market.halt(code))
         return self._streams.taken()
 
-    def lift(self, code: str) -> list[Outgoing]:
-        """End a halt: a call auction comes first."""
+    def resume(self, code: str) -> list[Outgoing]:
+        """End a halt, by a call auction. Raises UnknownInstrument."""
         self._tell(self._market.resume_trading(code))
         return self._streams.taken()
 
     def break_circuit(self, board: Board, level: Level) -> list[Outgoing]:
-        """Set off a level of a board's circuit breaker."""
+        """Set off a board's circuit breaker."""
         self._tell(self._market.break_circuit(board, level))
         return self._streams.taken()
 
@@ -271,38 +273,35 @@ class Core:
     ) -> Reply:
         """Answer one HTTP request; header names in lower case."""
         out = self.advance(now)
+        path = "/" + path.lstrip("/")  # clients join addresses and paths with one slash too many
         tr_id = headers.get("tr_id", "")
         given, readable = (query, True) if method == "GET" else _object(body)
         number = self._recorder.request(self.now, method, path, tr_id, given)
         fault = self.faults.strike(self.now, self._points(method, path, tr_id), tr_id, _stock_of(given))
+        what = fault.what if fault is not None else ""
+        placed: list[Placed] = []
+        answer = Answer({})
         if fault is not None:
             self._strike(self.now, fault)
-        placed: list[Placed] = []
-        if fault is None or fault.done or fault.what not in INSTEAD:
+        self._brokerage.exchange_refuses = what == "reject"
+        if fault is None or fault.done or what not in INSTEAD:
             answer = self._answered(method, path, headers, given, readable, placed)
-        else:
-            answer = Answer({})
-        if fault is not None and fault.what in INSTEAD:
+        if fault is not None and what in INSTEAD:
             answer = self._failed(fault, oauth=path.startswith(OAUTH))
-        lost = fault is not None and fault.what == "cut"
-        if not lost:
+        if what != "cut":
             self._recorder.reply(self.now, number, answer.status, answer.tr_cont, answer.body)
         for order in placed:
             self._tell(order.said)
         # Capitals as KIS sends them: its own samples turn every header in lower case into an attribute.
         said = {
-            "Content-Type": JSON,
+            "Content-Type": "text/html" if what == "error" else JSON,
             "tr_id": tr_id if tr_id.isascii() else "",
             "tr_cont": answer.tr_cont,
             "gt_uid": f"{number:032d}",
         }
-        what, seconds = (fault.what, fault.seconds) if fault is not None else ("", 0.0)
-        delay = round(seconds * SECOND) if what == "slow" else 0
-        if what == "error":
-            said["Content-Type"], text = "text/html", BAD_GATEWAY
-        else:
-            text = msgspec.json.encode(answer.body)
-        return Reply(answer.status, said, text, out + self._streams.taken(), lost=lost, delay=delay)
+        text = BAD_GATEWAY if what == "error" else msgspec.json.encode(answer.body)
+        delay = round(fault.seconds * SECOND) if fault is not None and what == "slow" else 0
+        return Reply(answer.status, said, text, out + self._streams.taken(), lost=what == "cut", delay=delay)
 
     def unreadable(self, now: Ns) -> Reply:
         """The answer to a request that is too large, broken off or badly packed."""
@@ -369,6 +368,8 @@ class Core:
         api = self._api(method, path, headers.get("tr_id", ""))
         if api.is_order and headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
+        if headers.get("tr_id") in OLD_TRS:
+            given = dict.fromkeys(api.params, "") | dict(given)
         params = {name.upper(): value for name, value in decode_params(api, given).items()}
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):
             raise ApiError("ERROR : INPUT INVALID_CHECK_ACNO", msg_cd="OPSQ2000")

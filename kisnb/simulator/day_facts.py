@@ -5,11 +5,11 @@ All of it follows from the same day as the trades. What clients of the simulator
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 
 import msgspec
 
@@ -57,6 +57,7 @@ class DayFacts:
 
     def __init__(self, plan: DayPlan) -> None:
         self._plan = plan
+        self._running = lru_cache(maxsize=512)(self._all_running)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
         self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
         self._history = lru_cache(maxsize=512)(lambda code, n: tuple(reversed(list(islice(plan.past(code), n)))))
@@ -94,13 +95,14 @@ class DayFacts:
 
     def flows(self, code: str, now: Ns) -> Flows:
         """Turnover by group from the open to ``now``."""
-        trades = self._regular(code, now)
-        bar, value = _bar(trades), sum(t.price * t.qty for t in trades)
         item = self._plan.universe.get(code)
         begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
+        times, volumes, values, prices = self._running(code)
+        done = bisect_right(times, now)
+        volume, value = (volumes[done - 1], values[done - 1]) if done else (0, 0)
         passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
-        change = bar.close / item.base - 1 if bar.volume else 0.0
-        return flows_of(item, self._plan.day, self._plan.seed, now, bar.volume, value, passed, change)
+        change = prices[done - 1] / item.base - 1 if done else 0.0
+        return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
 
     def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
         """Daily bars and turnover by group of the ``n`` days before this one, oldest first."""
@@ -159,6 +161,16 @@ class DayFacts:
     def _regular(self, code: str, now: Ns) -> list[Trade]:
         begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
         return self._trades(code, Venue.KRX, begin, min(end, now))
+
+    def _all_running(self, code: str) -> tuple[list[Ns], list[int], list[int], list[int]]:
+        """Of the regular session's trades: times, shares and won added up, prices."""
+        trades = self._regular(code, sessions.regular_close(self._plan.day))
+        return (
+            [trade.t for trade in trades],
+            list(accumulate(trade.qty for trade in trades)),
+            list(accumulate(trade.price * trade.qty for trade in trades)),
+            [trade.price for trade in trades],
+        )
 
     def _all_minutes(self, code: str, venue: Venue) -> tuple[MinuteBar, ...]:
         return _minute_bars(self._trades(code, venue, 0, kst(self._plan.day, time.max)))

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from datetime import time
 
 from kisnb.clock import MINUTE, Ns, hhmmss, kst
-from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.simulator.investor_flows import Flows, ProgramTrades, Turnover, program_of
-from kisnb.simulator.market_view import DayBar, MarketView
+from kisnb.simulator.market_view import KEPT_DAYS, DayBar, MarketView
 from kisnb.simulator.rankings import most_traded, ranked
-from kisnb.simulator.replies import Answer, Blocks, Params, Row, code_of, issues, one_of, pick, venue_of
+from kisnb.simulator.replies import Answer, Blocks, Params, Row, code_of, day_of, issues, one_of, pick, venue_of
 from kisnb.simulator.stock_fields import bar_fields, change_fields, index_fields, rate, sign_of, stock_fields
 from kisnb.terms import Board
 
@@ -66,14 +65,13 @@ class InvestorReplies:
     def investor_trade_by_stock_daily(self, params: Params) -> Blocks:
         venue_of(params)
         code = code_of(params, self._view.universe)
-        last = params["FID_INPUT_DATE_1"].strip() or yyyymmdd(self._view.day)
-        rows = [(b, f) for b, f in self._days(code, DAYS + self._view.trading_days_since(last)) if _key(b) <= last]
+        rows = self._days_until(params, code)
         api = "investor_trade_by_stock_daily"
         return {
             "output1": pick(api, "output1", stock_fields(self._view, code)),
             "output2": [
                 pick(api, "output2", self._day(code, bar, flows), {"acml_tr_pbmn": bar.value // MILLION})
-                for bar, flows in rows[:DAYS]
+                for bar, flows in rows
             ],
         }
 
@@ -113,12 +111,12 @@ class InvestorReplies:
 
     def inquire_investor_daily_by_market(self, params: Params) -> Blocks:
         board = _MARKETS[one_of(params, "FID_INPUT_ISCD_1", *_MARKETS)]
-        last = params["FID_INPUT_DATE_1"].strip() or yyyymmdd(self._view.day)
+        last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
         api, rows = "inquire_investor_daily_by_market", []
         levels = {day.day: day for day in self._view.facts.index_history(board.value, DAYS + 1)}
         for bar, flows in self._days_of_market(board):
             level = levels.get(bar.day)
-            if level is not None and _key(bar) <= last:
+            if level is not None and bar.day <= last:
                 rows.append(pick(api, "output", index_fields(level, levels), group_fields(flows)))
         return {"output": rows}
 
@@ -153,13 +151,11 @@ class InvestorReplies:
     def program_trade_by_stock_daily(self, params: Params) -> Blocks:
         venue_of(params)
         code = code_of(params, self._view.universe)
-        last = params["FID_INPUT_DATE_1"].strip()[-8:] or yyyymmdd(self._view.day)
         api, rows = "program_trade_by_stock_daily", []
-        for bar, flows in self._days(code, DAYS):
+        for bar, flows in self._days_until(params, code):
             whole = _whole(program_of(flows))
             more: Row = {"whol_ntby_vol_icdc": whole.net, "whol_ntby_tr_pbmn_icdc2": whole.net_value}
-            if _key(bar) <= last:
-                rows.append(pick(api, "output", self._bar(code, bar), program_fields("whol_smtn", whole), more))
+            rows.append(pick(api, "output", self._bar(code, bar), program_fields("whol_smtn", whole), more))
         return {"output": rows}
 
     def comp_program_trade_today(self, params: Params) -> Blocks:
@@ -195,7 +191,8 @@ class InvestorReplies:
     def investor_program_trade_today(self, params: Params) -> Blocks:
         """Foreigners and institutions in proportion to their turnover; the groups' codes are KRX's (uncertain)."""
         board = _PROGRAM_MARKETS[one_of(params, "MRKT_DIV_CLS_CODE", "1", "4")]
-        venue_of(params, name="EXCH_DIV_CLS_CODE")
+        if params["EXCH_DIV_CLS_CODE"]:
+            venue_of(params, name="EXCH_DIV_CLS_CODE")
         now = self._view.now
         flows = added(now, (self._view.facts.flows(item.code, now) for item in self._members(board)))
         program, nothing = program_of(flows), Turnover(0, 0, 0, 0)
@@ -228,6 +225,12 @@ class InvestorReplies:
         if today and self._view.now >= sessions.regular_close(self._view.day):
             told.insert(0, (today, self._view.facts.flows(code, self._view.now)))
         return told[:n]
+
+    def _days_until(self, params: Params, code: str) -> list[tuple[DayBar, Flows]]:
+        """Thirty days back from FID_INPUT_DATE_1, newest first."""
+        last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
+        told = self._days(code, min(self._view.trading_days_since(last), KEPT_DAYS) + DAYS)
+        return [(bar, flows) for bar, flows in told if bar.day <= last][:DAYS]
 
     def _day(self, code: str, bar: DayBar, flows: Flows) -> Row:
         return {**self._bar(code, bar), **group_fields(flows)}
@@ -413,7 +416,3 @@ def added(t: Ns, flows: Iterable[Flows]) -> Flows:
 
 def _whole(program: ProgramTrades) -> Turnover:
     return plus(program.arbitrage, program.other)
-
-
-def _key(bar: DayBar) -> str:
-    return yyyymmdd(bar.day)

@@ -21,7 +21,7 @@ WINDOW_ROWS = 50
 """Of inquire-daily-indexchartprice; stocks have 100."""
 DAILY_ROWS = 100
 MINUTE_ROWS = 102
-KEPT_DAYS = 260
+KEPT_DAYS = 1_500
 TICK: Ns = 10 * SECOND
 TICK_ROWS = 30
 

@@ -291,10 +291,12 @@ class Market:
         both.volume = sum(tally.volume for tally in tallies.values())
         both.value = sum(tally.value for tally in tallies.values())
         if traded:
-            both.open = traded.get(Venue.NXT, traded.get(Venue.KRX, both)).open
+            first = traded.get(Venue.NXT) or traded[Venue.KRX]
+            highest = max(traded.values(), key=lambda tally: tally.high)
+            lowest = min(traded.values(), key=lambda tally: tally.low)
+            both.open, both.high, both.low = first.open, highest.high, lowest.low
+            both.open_t, both.high_t, both.low_t = first.open_t, highest.high_t, lowest.low_t
             both.last = traded[max(traded, key=lambda venue: self._last_traded(code, venue))].last
-            both.high = max(tally.high for tally in traded.values())
-            both.low = min(tally.low for tally in traded.values())
         return both
 
     def _last_traded(self, code: str, venue: Venue) -> Ns:
@@ -317,7 +319,7 @@ class Market:
         tape: list[Traded] = []
         for trade in day.trades[first:passed]:
             segment = day.segment(trade)
-            tally.add(trade.price, trade.qty, segment)
+            tally.add(trade.t, trade.price, trade.qty, segment)
             ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
             bid = ticks.step(ask, -1, item.kind, self.day, item.board)
             tape.append(

@@ -59,7 +59,7 @@ class Schedule(NamedTuple):
         """What the first ``count`` trades come to."""
         tally = Tally()
         for trade in self.trades[:count]:
-            tally.add(trade.price, trade.qty)
+            tally.add(trade.t, trade.price, trade.qty)
         return tally
 
 

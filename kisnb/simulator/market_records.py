@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kisnb.clock import hhmmss
 from kisnb.events import Depth, ExpectedMatch, Quote, Tick
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.tape import Tally
 from kisnb.kis import frames
 from kisnb.kis.quote_messages import change_sign
 from kisnb.terms import Venue
@@ -61,8 +63,11 @@ def operation_code(said: Interrupted | Resumed | SessionBegan | SessionEnded) ->
     return _INTERRUPTED.get(said.why, _VI)[1]
 
 
-def trade_record(trade: Traded, quote: Quote, stretch: str = "regular") -> list[str]:
-    """One record of the trade channel of ``quote``'s venue; the unified one counts what both venues traded."""
+def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regular") -> list[str]:
+    """One record of the trade channel of ``quote``'s venue; the unified one counts what both venues traded.
+
+    ``tally`` is that venue's, for the times of the day's prices.
+    """
     both = quote.venue is Venue.SOR
     volume, value = (trade.both_volume, trade.both_value) if both else (trade.volume, trade.value)
     opened, high, low = (quote.open, quote.high, quote.low) if both else (trade.open, trade.high, trade.low)
@@ -87,6 +92,9 @@ def trade_record(trade: Traded, quote: Quote, stretch: str = "regular") -> list[
             "STCK_OPRC": opened,
             "STCK_HGPR": high,
             "STCK_LWPR": low,
+            "OPRC_HOUR": hhmmss(tally.open_t or trade.t),
+            "HGPR_HOUR": hhmmss(tally.high_t or trade.t),
+            "LWPR_HOUR": hhmmss(tally.low_t or trade.t),
             "NEW_MKOP_CLS_CODE": operation,
             "MARKET_CLS_CODE": market,
         },

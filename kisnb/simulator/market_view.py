@@ -8,18 +8,24 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from kisnb.clock import MINUTE, Ns
-from kisnb.errors import BadInput, FrameError
+from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
-from kisnb.kis.wire_text import read_day
+from kisnb.exchange.happenings import Interrupted
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.simulator.daily_plan import Dated
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import Trade
-from kisnb.terms import Side, Venue
+from kisnb.terms import Phase, Side, Venue
 
-KEPT_DAYS = 520
-"""Days of history that a reply can reach back."""
+USUAL_DAYS, KEPT_DAYS = 260, 1_500
+"""Trading days of history: what most replies need, and how far one can reach back."""
+
+
+YEAR_DAYS, WEEKS_52 = 250, 364
+"""Trading days; calendar days."""
+VI_KINDS = {"static VI": "1", "dynamic VI": "2", "static and dynamic VI": "3"}
+"""vi_kind_code."""
 
 
 class Sums(NamedTuple):
@@ -60,6 +66,49 @@ class DayBar(NamedTuple):
     value: int
 
 
+class Extreme(NamedTuple):
+    """A highest or lowest price and its day."""
+
+    price: int
+    day: date
+
+
+class Marks(NamedTuple):
+    """What a year of days comes to, for the day that follows them."""
+
+    before: DayBar
+    """The last of them."""
+    closes: tuple[int, ...]
+    """Newest first."""
+    average_volume: int
+    average_value: int
+    """Of twenty days."""
+    extremes: dict[str, tuple[Extreme, Extreme]]
+    """Highest and lowest by period: ``d250`` trading days, ``w52`` weeks, ``dryy`` this year."""
+
+    @staticmethod
+    def of(past: Sequence[DayBar]) -> Marks:
+        """``past`` newest first, at least one."""
+        last, month = past[0], past[:20]
+        periods = {
+            "d250": past[:YEAR_DAYS],
+            "w52": [bar for bar in past if (last.day - bar.day).days < WEEKS_52],
+            "dryy": [bar for bar in past if bar.day.year == last.day.year],
+        }
+        return Marks(
+            last,
+            tuple(bar.close for bar in past),
+            sum(bar.volume for bar in month) // len(month),
+            sum(bar.value for bar in month) // len(month),
+            {name: _extremes(bars) for name, bars in periods.items()},
+        )
+
+
+def _extremes(bars: Sequence[DayBar]) -> tuple[Extreme, Extreme]:
+    top, bottom = max(bars, key=lambda bar: bar.high), min(bars, key=lambda bar: bar.low)
+    return Extreme(top.high, top.day), Extreme(bottom.low, bottom.day)
+
+
 class MarketView:
     """A look at a market; nothing here changes it but that a look at a book gives the stock one."""
 
@@ -67,8 +116,12 @@ class MarketView:
         self.market = market
         self.facts = market.facts
         self._past: dict[str, list[DayBar]] = {}
-        self._summed: dict[tuple[str, Venue], tuple[int, int, int, int, int]] = {}
+        self._reached: dict[str, int] = {}
+        self._marks: dict[str, Marks | None] = {}
+        self._summed: dict[tuple[str, Venue], tuple[int, Sums]] = {}
         """How many trades have been added up, and to what."""
+        self._minutes: dict[tuple[str, Venue], tuple[int, int, list[MinuteBar]]] = {}
+        """How many trades the bars hold, for how many won."""
 
     @property
     def now(self) -> Ns:
@@ -97,20 +150,30 @@ class MarketView:
 
     def sums(self, code: str, venue: Venue = Venue.KRX) -> Sums:
         trades = self.trades(code, venue)
-        counted, bought, sold, buys, sells = self._summed.get((code, venue), (0, 0, 0, 0, 0))
+        counted, (bought, sold, buys, sells) = self._summed.get((code, venue), (0, Sums(0, 0, 0, 0)))
         for trade in trades[counted:]:
             if trade.side is Side.BUY:
                 bought, buys = bought + trade.qty, buys + 1
             elif trade.side is Side.SELL:
                 sold, sells = sold + trade.qty, sells + 1
-        self._summed[code, venue] = (len(trades), bought, sold, buys, sells)
-        return Sums(bought, sold, buys, sells)
+        whole = Sums(bought, sold, buys, sells)
+        self._summed[code, venue] = len(trades), whole
+        return whole
 
     def past(self, code: str, n: int) -> Sequence[DayBar]:
         """The last ``n`` trading days before this one, newest first; at most ``KEPT_DAYS``."""
-        if code not in self._past:
-            self._past[code] = [self.as_bar(dated) for dated in reversed(self.facts.history(code, KEPT_DAYS))]
-        return self._past[code][:n]
+        known, wanted = self._past.get(code, []), min(n, KEPT_DAYS)
+        if len(known) < wanted and self._reached.get(code, 0) < wanted:
+            reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
+            known = self._past[code] = [self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))]
+        return known[:wanted]
+
+    def marks(self, code: str) -> Marks | None:
+        """What the year before this day comes to; None for a stock without one."""
+        if code not in self._marks:
+            past = self.past(code, USUAL_DAYS)
+            self._marks[code] = Marks.of(past) if past else None
+        return self._marks[code]
 
     def as_bar(self, dated: Dated) -> DayBar:
         bar = dated.bar
@@ -118,15 +181,12 @@ class MarketView:
 
     def close_before(self, code: str, day: date) -> int:
         """The close of the trading day before ``day``; of the oldest kept day its own."""
-        past = self.past(code, KEPT_DAYS)
+        past = self.past(code, self.trading_days_since(day) + 5)
         return next((bar.close for bar in past if bar.day < day), past[-1].close if past else self.item(code).base)
 
-    def trading_days_since(self, text: str) -> int:
-        """How many kept days lie between a YYYYMMDD and this day, roughly; 0 for what is no date."""
-        try:
-            return max(0, (self.day - read_day(text)).days * 5 // 7 + 1)
-        except FrameError:
-            return 0
+    def trading_days_since(self, day: date) -> int:
+        """How many days one has to look back to see ``day``, at least."""
+        return max(0, (self.day - day).days * 5 // 7 + 2)
 
     def today(self, code: str, venue: Venue = Venue.KRX) -> DayBar | None:
         """The bar of this day up to now; None before its first trade."""
@@ -141,23 +201,31 @@ class MarketView:
         return ([today] if today else []) + list(self.past(code, n - bool(today)))
 
     def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
-        """The last auction's match; nothing before the day's first."""
-        match = next((trade for trade in reversed(self.trades(code, venue)) if trade.side is None), None)
-        if match is None:
+        """What the call auction under way would trade, else the last auction's match; nothing before the first."""
+        price, qty = self._expected(code, venue)
+        if not qty:
             return {}
-        change = match.price - self.item(code).base
+        change = price - self.item(code).base
         return {
-            "antc_cnpr": match.price,
-            "antc_vol": match.qty,
+            "antc_cnpr": price,
+            "antc_vol": qty,
             "antc_cntg_vrss": change,
             "antc_cntg_vrss_sign": "2" if change > 0 else "5" if change < 0 else "3",
             "antc_cntg_prdy_ctrt": change / self.item(code).base * 100,
-            "antc_tr_pbmn": match.price * match.qty,
+            "antc_tr_pbmn": price * qty,
         }
 
-    def interruptions(self) -> list[dict[str, object]]:
-        """The volatility interruptions of the day as KIS lists them, oldest first."""
-        return []
+    def _expected(self, code: str, venue: Venue) -> tuple[int, int]:
+        at = Venue.KRX if venue is Venue.SOR else venue
+        if self.market.exchange.phase(code, at) is Phase.AUCTION:
+            self.market.activate(code)
+            return self.market.exchange.listing(code, at).expected()
+        match = next((trade for trade in reversed(self.trades(code, venue)) if trade.side is None), None)
+        return (match.price, match.qty) if match else (0, 0)
+
+    def interruptions(self) -> list[Interrupted]:
+        """KRX's volatility interruptions of the day, oldest first."""
+        return [one for one in self.market.interruptions if one.why in VI_KINDS and one.venue is Venue.KRX]
 
     def touch(self, item: Instrument, trade: Trade) -> tuple[int, int]:
         """Best ask and bid around a trade: the taker met one side, the other stands a spread away."""
@@ -186,9 +254,9 @@ class MarketView:
 
     def minutes(self, code: str, venue: Venue = Venue.KRX) -> list[MinuteBar]:
         """The minutes of the day that had trades, oldest first; the last one may be running."""
-        bars: list[MinuteBar] = []
-        value = 0
-        for trade in self.trades(code, venue):
+        trades = self.trades(code, venue)
+        counted, value, bars = self._minutes.get((code, venue), (0, 0, []))
+        for trade in trades[counted:]:
             t = trade.t // MINUTE * MINUTE
             value += trade.price * trade.qty
             if bars and bars[-1].t == t:
@@ -197,4 +265,5 @@ class MarketView:
                 bars[-1] = MinuteBar(t, last.open, high, low, trade.price, last.volume + trade.qty, value)
             else:
                 bars.append(MinuteBar(t, trade.price, trade.price, trade.price, trade.price, trade.qty, value))
-        return bars
+        self._minutes[code, venue] = len(trades), value, bars
+        return list(bars)

@@ -51,7 +51,10 @@ OLD_TRS = {
     "VTTC0803U": "VTTC0013U",
     "VTTC8001R": "VTTC0081R",
 }
-"""TR ids of before 2025 and those of today; KIS takes both and may stop (workbook: order-cash, order-rvsecncl)."""
+"""TR ids of before 2025 and those of today; KIS takes both and may stop (workbook: order-cash, order-rvsecncl).
+
+What such a call leaves out is empty: its parameters were fewer.
+"""
 
 
 class Refusal(msgspec.Struct, frozen=True):

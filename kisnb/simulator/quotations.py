@@ -62,7 +62,7 @@ class Quotations:
         venue, code = self._asked(params)
         quote = self._view.quote(code, venue)
         fields = [quote_fields(quote), issue_fields(self._view.item(code)), self._flow_fields(code)]
-        return {"output": pick("inquire_price", "output", *fields, history_fields(quote, self._view.past(code, 260)))}
+        return {"output": pick("inquire_price", "output", *fields, history_fields(quote, self._view.marks(code)))}
 
     def inquire_price_2(self, params: Params) -> Blocks:
         venue, code = self._asked(params)
@@ -155,16 +155,14 @@ class Quotations:
     def _trade_rows(self, code: str, venue: Venue, trades: Sequence[Trade]) -> list[Row]:
         """The last thirty of ``trades``, newest first, each with the day's volume and trade strength after it."""
         quote, item = self._view.quote(code, venue), self._view.item(code)
-        volume = bought = sold = 0
+        last = trades[-LAST_TRADES:]
+        volume = sum(trade.qty for trade in trades)
+        whole = self._view.sums(code, venue)
+        later = self._view.trades(code, venue)[len(trades) :]
+        bought = whole.bought - sum(trade.qty for trade in later if trade.side is Side.BUY)
+        sold = whole.sold - sum(trade.qty for trade in later if trade.side is Side.SELL)
         rows: list[Row] = []
-        first = len(trades) - LAST_TRADES
-        for n, trade in enumerate(trades):
-            volume += trade.qty
-            bought += trade.qty if trade.side is Side.BUY else 0
-            sold += trade.qty if trade.side is Side.SELL else 0
-            if n < first:
-                continue
-            strength = Sums(bought, sold, 0, 0).strength
+        for trade in reversed(last):
             ask, bid = self._view.touch(item, trade)
             rows.append(
                 {
@@ -173,13 +171,16 @@ class Quotations:
                     "stck_pbpr": trade.price,
                     "askp": ask,
                     "bidp": bid,
-                    "tday_rltv": strength,
+                    "tday_rltv": Sums(bought, sold, 0, 0).strength,
                     "acml_vol": volume,
                     "cnqn": trade.qty,
                     "cntg_vol": trade.qty,
                 }
             )
-        return rows[::-1]
+            volume -= trade.qty
+            bought -= trade.qty if trade.side is Side.BUY else 0
+            sold -= trade.qty if trade.side is Side.SELL else 0
+        return rows
 
     def _many_row(self, code: str, venue: Venue) -> Row:
         """KIS names the fields of a multi-quote in a way of its own."""

@@ -12,6 +12,7 @@ from kisnb.simulator.charts import Charts
 from kisnb.simulator.flows import InvestorReplies
 from kisnb.simulator.indices import IndexReplies
 from kisnb.simulator.market_view import MarketView
+from kisnb.simulator.overtime import OvertimeReplies
 from kisnb.simulator.personas import Persona
 from kisnb.simulator.quotations import Quotations
 from kisnb.simulator.rankings import Rankings
@@ -35,6 +36,7 @@ def repliers(view: MarketView, brokerage: Brokerage, persona: Persona) -> tuple[
         Rankings(view).answers(),
         InvestorReplies(view).answers(),
         ShortsAndCredit(view).answers(),
+        OvertimeReplies(view).answers(),
         IndexReplies(view).answers(),
         info.answers(),
         reservations.answers(),

@@ -90,10 +90,13 @@ def number_of(params: Params, name: str, default: int) -> int:
     return int(text) if text else default
 
 
-def day_of(params: Params, name: str) -> date:
-    """A YYYYMMDD."""
+def day_of(params: Params, name: str, blank: date | None = None) -> date:
+    """A YYYYMMDD; ``blank`` for blank where KIS takes that."""
+    text = params[name].strip()
+    if not text and blank is not None:
+        return blank
     try:
-        return read_day(params[name])
+        return read_day(text[-8:])
     except FrameError:
         raise wrong(f"FIELD [{name}]") from None
 

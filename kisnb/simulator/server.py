@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 from aiohttp import WSMsgType, web
-from aiohttp.http_exceptions import PayloadEncodingError
 
 from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
 from kisnb.errors import ConfigError
@@ -150,10 +149,8 @@ class Server:
 
     async def _replied(self, request: web.BaseRequest) -> Reply:
         """What the core says; whatever a client sends, it gets an answer of KIS's, and the day goes on."""
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                body = await request.read()
-        except (web.HTTPException, PayloadEncodingError, TimeoutError):
+        body = await _body(request)
+        if body is None:
             return self.core.unreadable(self._now())
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
@@ -164,10 +161,12 @@ class Server:
 
     async def _controlled(self, request: web.BaseRequest) -> web.Response:
         self._heard = asyncio.get_running_loop().time()
-        body = await request.read()
+        body = await _body(request)
         token, _, verb = request.path.lstrip("/").partition("/")
         if not secrets.compare_digest(token.encode(), self._token.encode()):
             return web.Response(status=404)
+        if body is None:
+            return web.json_response({"error": "the body cannot be read."}, status=400)
         try:
             said, status = self.control.answer(request.method, verb, body), 200
         except ControlRefused as e:
@@ -203,6 +202,15 @@ class Server:
             self._heard = asyncio.get_running_loop().time()
             self._send(self.core.socket_closed(self._now(), sid))
         return ws
+
+
+async def _body(request: web.BaseRequest) -> bytes | None:
+    """None when it is too large, badly packed or does not come to its end."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await request.read()
+    except (web.HTTPException, web.RequestPayloadError, TimeoutError):
+        return None
 
 
 class _Line:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import next_trading_day
 from kisnb.simulator.investor_flows import CreditBalance
 from kisnb.simulator.market_view import MarketView
 from kisnb.simulator.rankings import Order, most_traded, ranked
-from kisnb.simulator.replies import Answer, Blocks, Params, Row, code_of, issues, number_of, one_of, pick, venue_of
+from kisnb.simulator.replies import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    code_of,
+    day_of,
+    issues,
+    number_of,
+    one_of,
+    pick,
+    venue_of,
+)
 from kisnb.simulator.stock_fields import bar_fields, rate, stock_fields
 from kisnb.terms import Venue
 
@@ -49,12 +63,14 @@ class ShortsAndCredit:
         """Newest first; the accumulated columns begin at the first day of the window."""
         venue_of(params, Venue.KRX)
         code = code_of(params, self._view.universe)
-        first, last = params["FID_INPUT_DATE_1"].strip(), params["FID_INPUT_DATE_2"].strip() or "99999999"
+        first = day_of(params, "FID_INPUT_DATE_1", date.min)
+        last = day_of(params, "FID_INPUT_DATE_2", self._view.day)
         sold_all = value_all = volume_all = turnover_all = 0
         rows: list[Row] = []
-        past = self._view.past(code, DAYS)
+        reach = self._view.trading_days_since(first if first > date.min else last - timedelta(days=2 * DAYS))
+        past = self._view.past(code, reach)
         for bar, sale in zip(reversed(past), self._view.facts.short_sales(code, len(past)), strict=True):
-            if not first <= yyyymmdd(bar.day) <= last:
+            if not first <= bar.day <= last:
                 continue
             sold_all, value_all = sold_all + sale.qty, value_all + sale.value
             volume_all, turnover_all = volume_all + bar.volume, turnover_all + bar.value
@@ -107,14 +123,14 @@ class ShortsAndCredit:
         """Newest first, up to the settlement day that is asked for."""
         venue_of(params, Venue.KRX)
         code = code_of(params, self._view.universe)
-        last = params["FID_INPUT_DATE_1"].strip() or "99999999"
+        last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
         rows: list[Row] = []
-        past = self._view.past(code, DAYS)
+        past = self._view.past(code, self._view.trading_days_since(last) + DAYS)
         for bar, credit in zip(reversed(past), self._view.facts.credit(code, len(past)), strict=True):
-            settled = yyyymmdd(next_trading_day(next_trading_day(bar.day)))
+            settled = next_trading_day(next_trading_day(bar.day))
             if settled <= last:
                 fields = bar_fields(bar, self._view.close_before(code, bar.day))
-                dates = {"deal_date": yyyymmdd(bar.day), "stlm_date": settled}
+                dates = {"deal_date": yyyymmdd(bar.day), "stlm_date": yyyymmdd(settled)}
                 new = {
                     "whol_loan_new_stcn": credit.new,
                     "whol_loan_rdmp_stcn": credit.repaid,
@@ -124,7 +140,7 @@ class ShortsAndCredit:
                 }
                 standing = self._standing(code, credit, bar.close)
                 rows.append(pick("daily_credit_balance", "output", fields, dates, new, standing))
-        return {"output": rows[::-1]}
+        return {"output": rows[::-1][:DAYS]}
 
     def credit_balance(self, params: Params) -> Blocks:
         venue_of(params, Venue.KRX)

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from itertools import pairwise
 
 from kisnb.events import Depth, Quote
 from kisnb.kis.quote_messages import LEVELS, change_sign, quote_row
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay
-from kisnb.simulator.market_view import DayBar, MarketView, Sums
+from kisnb.simulator.market_view import DayBar, MarketView, Marks, Sums
 from kisnb.simulator.replies import Row
 from kisnb.terms import Kind, Venue
 
 EOK = 100_000_000
 HALTED, NORMAL = "58", "00"
-YEAR, WEEKS_52 = 250, 364
-"""Trading days; calendar days."""
 DISPARITIES = (5, 10, 20, 60, 120)
 """Days of the averages from which disparity (이격도) is measured."""
 
@@ -185,14 +182,11 @@ def flow_of_trades(sums: Sums) -> Row:
     }
 
 
-def history_fields(quote: Quote, past: Sequence[DayBar]) -> Row:
-    """The day against the days before it, ``past`` newest first."""
-    if not past:
+def history_fields(quote: Quote, marks: Marks | None) -> Row:
+    """The day against the days before it."""
+    if marks is None:
         return {}
-    before = past[0]
-    month = past[:20]
-    average = sum(bar.volume for bar in month) // len(month)
-    turnover = sum(bar.value for bar in month) // len(month)
+    before, price = marks.before, quote.price
     fields: Row = {
         "prdy_vol": before.volume,
         "prdy_tr_pbmn": before.value,
@@ -201,58 +195,55 @@ def history_fields(quote: Quote, past: Sequence[DayBar]) -> Row:
         "stck_prdy_lwpr": before.low,
         "prdy_vrss_vol": quote.volume - before.volume,
         "prdy_vrss_vol_rate": rate(quote.volume, before.volume),
-        "avrg_vol": average,
-        "avrg_tr_pbmn": turnover,
+        "avrg_vol": marks.average_volume,
+        "avrg_tr_pbmn": marks.average_value,
         "vol_inrt": rate(quote.volume - before.volume, before.volume),
-        "nday_vol_tnrt": rate(average, quote.listed_shares),
-        "nday_tr_pbmn_tnrt": rate(turnover, quote.listed_shares * quote.price),
-        "n_befr_clpr_vrss_prpr_rate": rate(quote.price - before.close, before.close),
-        "dsgt_date_clpr_vrss_prpr_rate": rate(quote.price - before.close, before.close),
-        "prd_rsfl": quote.price - before.close,
-        "prd_rsfl_rate": rate(quote.price - before.close, before.close),
+        "nday_vol_tnrt": rate(marks.average_volume, quote.listed_shares),
+        "nday_tr_pbmn_tnrt": rate(marks.average_value, quote.listed_shares * price),
+        "n_befr_clpr_vrss_prpr_rate": rate(price - before.close, before.close),
+        "dsgt_date_clpr_vrss_prpr_rate": rate(price - before.close, before.close),
+        "prd_rsfl": price - before.close,
+        "prd_rsfl_rate": rate(price - before.close, before.close),
     }
-    closes = [quote.price, *(bar.close for bar in past)]
     for days in DISPARITIES:
-        taken = closes[:days]
-        fields[f"d{days}_dsrt"] = quote.price / (sum(taken) / len(taken)) * 100
-    rises = [a - b for a, b in pairwise(closes)]
-    fields["cnnt_ascn_dynu"] = _run(rises, 1)
-    fields["cnnt_down_dynu"] = _run(rises, -1)
-    return fields | _extremes(quote, past)
+        taken = (price, *marks.closes[: days - 1])
+        fields[f"d{days}_dsrt"] = price / (sum(taken) / len(taken)) * 100
+    fields["cnnt_ascn_dynu"] = _run(price, marks.closes, 1)
+    fields["cnnt_down_dynu"] = _run(price, marks.closes, -1)
+    return fields | _extreme_fields(price, marks)
 
 
-def _run(changes: Sequence[int], direction: int) -> int:
-    """How many of the newest changes go one way."""
-    return next((n for n, change in enumerate(changes) if change * direction <= 0), len(changes))
+def _run(price: int, closes: Sequence[int], direction: int) -> int:
+    """For how many days the close has gone one way."""
+    days = 0
+    for before in closes:
+        if (price - before) * direction <= 0:
+            break
+        days, price = days + 1, before
+    return days
 
 
-def _extremes(quote: Quote, past: Sequence[DayBar]) -> Row:
+def _extreme_fields(price: int, marks: Marks) -> Row:
     """Highest and lowest of 250 trading days, of 52 weeks and of this year, closing days included."""
-    year = [bar for bar in past if bar.day.year == past[0].day.year] or past[:1]
-    weeks = [bar for bar in past if (past[0].day - bar.day).days < WEEKS_52]
     fields: Row = {}
-    for stem, ending, bars in (
-        ("d250_{}", "vrss_prpr_rate", past[:YEAR]),
-        ("w52_{}", "vrss_prpr_ctrt", weeks),
-        ("stck_dryy_{}", "vrss_prpr_rate", year),
-    ):
-        top, bottom = max(bars, key=lambda bar: bar.high), min(bars, key=lambda bar: bar.low)
-        for side, price, day in (("hgpr", top.high, top.day), ("lwpr", bottom.low, bottom.day)):
-            name = stem.format(side)
-            bare = name.removeprefix("stck_")
-            fields[name] = price
-            fields[f"{bare}_date"] = yyyymmdd(day)
-            fields[f"{bare}_{ending}"] = rate(quote.price - price, price)
-    highest, lowest = (max(bar.high for bar in weeks), min(bar.low for bar in weeks))
-    fields["new_hgpr"], fields["new_lwpr"] = highest, lowest
-    fields["hprc_near_rate"] = rate(quote.price - highest, highest)
-    fields["lwpr_near_rate"] = rate(quote.price - lowest, lowest)
-    fields["acml_hgpr_date"] = fields["d250_hgpr_date"]
-    fields["acml_lwpr_date"] = fields["d250_lwpr_date"]
-    return fields
+    for name, extremes in marks.extremes.items():
+        ending = "vrss_prpr_ctrt" if name == "w52" else "vrss_prpr_rate"
+        for side, extreme in zip(("hgpr", "lwpr"), extremes, strict=True):
+            fields[f"stck_{name}_{side}" if name == "dryy" else f"{name}_{side}"] = extreme.price
+            fields[f"{name}_{side}_date"] = yyyymmdd(extreme.day)
+            fields[f"{name}_{side}_{ending}"] = rate(price - extreme.price, extreme.price)
+    top, bottom = marks.extremes["w52"]
+    return fields | {
+        "new_hgpr": top.price,
+        "new_lwpr": bottom.price,
+        "hprc_near_rate": rate(price - top.price, top.price),
+        "lwpr_near_rate": rate(price - bottom.price, bottom.price),
+        "acml_hgpr_date": fields["d250_hgpr_date"],
+        "acml_lwpr_date": fields["d250_lwpr_date"],
+    }
 
 
 def stock_fields(view: MarketView, code: str, venue: Venue = Venue.KRX) -> Row:
     """Price, issue and history of a stock in one vocabulary."""
     quote = view.quote(code, venue)
-    return {**quote_fields(quote), **issue_fields(view.item(code)), **history_fields(quote, view.past(code, YEAR + 10))}
+    return {**quote_fields(quote), **issue_fields(view.item(code)), **history_fields(quote, view.marks(code))}

@@ -6,15 +6,18 @@ from datetime import date, timedelta
 
 from kisnb.clock import hhmmss
 from kisnb.errors import ApiError, KisnbError
+from kisnb.exchange.happenings import Interrupted
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import sessions
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.market_view import MarketView
+from kisnb.simulator.market_view import VI_KINDS, MarketView
 from kisnb.simulator.replies import Answer, Blocks, Page, Pages, Params, Row, code_of, day_of, one_of, pick
+from kisnb.simulator.stock_fields import rate
 from kisnb.terms import Board, Kind
 
 HOLIDAY_ROWS = 24
+VI_ROWS = 30
 STOCKS = "300"
 """PRDT_TYPE_CD of stocks, ETF and ETN."""
 _MARKET_ID = {Board.KOSPI: "STK", Board.KOSDAQ: "KSQ"}
@@ -76,18 +79,38 @@ class StockInfo:
         way = one_of(params, "FID_DIV_CLS_CODE", "0", "1", "2")
         kind = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3")
         only, day = params["FID_INPUT_ISCD"].strip(), params["FID_INPUT_DATE_1"].strip()
+        said = self._view.interruptions()
         rows: list[Row] = []
-        for row in self._view.interruptions():
-            board = self._view.item(str(row["mksc_shrn_iscd"])).board
+        for place, one in enumerate(said):
+            item = self._view.item(one.code)
+            row = self._vi_row(item, one, sum(other.code == one.code for other in said[: place + 1]))
             if (
-                (wanted == "0" or (wanted == "K") == (board is Board.KOSPI))
-                and (way == "0" or (way == "1") == (float(str(row["vi_dprt"])) >= 0))
+                (wanted == "0" or (wanted == "K") == (item.board is Board.KOSPI))
+                and (way == "0" or (way == "1") == (one.price >= (one.static_reference or one.dynamic_reference)))
                 and kind in ("0", "3", row["vi_kind_code"])
-                and only in ("", row["mksc_shrn_iscd"])
+                and only in ("", one.code)
                 and day in ("", row["bsop_date"])
             ):
                 rows.append(row)
-        return {"output": rows[::-1][:30]}
+        return {"output": rows[::-1][:VI_ROWS]}
+
+    def _vi_row(self, item: Instrument, one: Interrupted, count: int) -> Row:
+        over = bool(one.until) and self._view.now >= one.until
+        return {
+            "hts_kor_isnm": item.name,
+            "mksc_shrn_iscd": item.code,
+            "vi_cls_code": "N" if over else "Y",
+            "bsop_date": yyyymmdd(self._view.day),
+            "cntg_vi_hour": hhmmss(one.t),
+            "vi_cncl_hour": hhmmss(one.until) if over else "000000",
+            "vi_kind_code": VI_KINDS[one.why],
+            "vi_prc": one.price,
+            "vi_stnd_prc": one.static_reference,
+            "vi_dprt": rate(one.price - one.static_reference, one.static_reference),
+            "vi_dmc_stnd_prc": one.dynamic_reference,
+            "vi_dmc_dprt": rate(one.price - one.dynamic_reference, one.dynamic_reference),
+            "vi_count": count,
+        }
 
     def chk_holiday(self, params: Params, first: int) -> Page:
         """Twenty-four days from BASS_DT on; the key of the next page is the day after."""

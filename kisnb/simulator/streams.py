@@ -255,9 +255,10 @@ class Streams:
         """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
         for socket, venue in self._followers(TRADE_TRS, code):
             quote, tr_id = self._market.quote(code, venue), TRADE_TRS[venue]
+            tally = self._market.tally(code, venue)
             shown = [trade for trade in trades if venue in (trade.venue, Venue.SOR) and trade.segment != SINGLE_PRICE]
             records = self._fitting(
-                tr_id, [trade_record(trade, quote, self._market.stretch(trade.venue)) for trade in shown]
+                tr_id, [trade_record(trade, quote, tally, self._market.stretch(trade.venue)) for trade in shown]
             )
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))

@@ -32,7 +32,7 @@ class VenueDay:
         """What the first ``count`` trades come to."""
         tally = Tally()
         for trade in self.trades[:count]:
-            tally.add(trade.price, trade.qty, self.segment(trade))
+            tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
         return tally
 
     def segment(self, trade: Trade) -> str:

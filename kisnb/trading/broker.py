@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class Broker(Protocol):
     async def quote(self, code: str) -> Quote: ...
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth: ...
+
+    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        """The rows of any call that only reads, by block, and whether they are complete."""
+        ...
 
     def want(self, subscriptions: Sequence[Want]) -> None:
         """The desired set; confirmed and refused come as events."""

@@ -149,12 +149,29 @@ class JournalOf(Said, frozen=True, tag=True, array_like=True):
     """Where the desk's journal is."""
 
 
+class CallApi(Said, frozen=True, tag=True, array_like=True):
+    """Ask KIS by the name of a call, all its pages; the desk adds the account. Orders do not go this way."""
+
+    name: str
+    params: dict[str, str]
+
+
 class CloseDesk(Said, frozen=True, tag=True, array_like=True):
     """Stop the desk process after the answer; orders in the market stay there."""
 
 
 Query: TypeAlias = (
-    QuoteOf | DepthOf | RouteOf | RoutesOf | AccountNow | OutcomeOf | DayOrders | LeaseAgent | JournalOf | CloseDesk
+    QuoteOf
+    | DepthOf
+    | RouteOf
+    | RoutesOf
+    | AccountNow
+    | OutcomeOf
+    | DayOrders
+    | CallApi
+    | LeaseAgent
+    | JournalOf
+    | CloseDesk
 )
 
 
@@ -191,11 +208,18 @@ class OrdersAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     page: OrderPage
 
 
+class RowsAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What KIS said, by block, texts as on the wire; ``complete`` when every page came."""
+
+    blocks: dict[str, list[dict[str, str]]]
+    complete: bool = True
+
+
 class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RoutesAre | JournalIs | Decided | Done | Failed
+Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RowsAre | RoutesAre | JournalIs | Decided | Done | Failed
 
 
 # What the core is told besides commands and events

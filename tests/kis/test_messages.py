@@ -366,6 +366,12 @@ def test_the_orders_of_a_day_are_asked_for_on_all_venues() -> None:
     assert (params["EXCG_ID_DVSN_CD"], params["INQR_STRT_DT"], params["INQR_END_DT"]) == ("ALL", "20261120", "20261120")
 
 
+def test_orders_of_more_than_three_months_ago_are_asked_for_under_another_tr_id() -> None:
+    assert order_messages.day_orders_api(DAY, DAY).tr_live == "TTTC0081R"
+    assert order_messages.day_orders_api(date(2026, 8, 24), DAY).tr_live == "TTTC0081R"
+    assert order_messages.day_orders_api(date(2026, 8, 20), DAY).tr_live == "CTSC9215R"
+
+
 # texts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -177,12 +176,11 @@ def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_co
     assert s.desired == {*watched[:39], ticks("held", 1), NOTICES}
 
 
-@pytest.mark.parametrize(("mode", "venues"), [(Mode.PAPER, "KRX"), (Mode.SIM, "KRX and SOR")])
-def test_k13_k09_a_venue_without_a_stream_is_refused_in_words_and_told_once(mode: Mode, venues: str) -> None:
-    s = Subscriptions(Mode.LIVE, "my-hts-id", HOST_RULES[mode])
+def test_k13_k09_a_venue_without_a_stream_is_refused_in_words_and_told_once() -> None:
+    s = Subscriptions(Mode.PAPER, "my-hts-id", HOST_RULES[Mode.PAPER])
     (told,) = s.want(0, [Want("ticks", "005930", Venue.NXT)])
     assert (told.state, told.venue) == ("refused", Venue.NXT)
-    assert told.text == f"{mode} streams {venues} only; watch the stock there"
+    assert told.text == "paper streams KRX only; watch the stock there"
     assert s.want(0, [Want("ticks", "005930", Venue.NXT)]) == []
     assert s.due(0) == []
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from kisnb.clock import SimulatedClock
+from kisnb.clock import DAY, SimulatedClock
+from kisnb.market.instruments import Universe
 from kisnb.simulator.control import Control, ControlRefused, Day
 from kisnb.simulator.streams import Outgoing
+from kisnb.terms import Board, Venue
 
-from .customer import SAMSUNG, Customer, at, trader
+from .customer import KEYS, SAMSUNG, Customer, at, trader
 
 PORT = 40_001
 """The port of the customer's first socket."""
@@ -117,7 +119,56 @@ def test_trading_by_hand_moves_the_true_ledger() -> None:
     assert ledger["settled_d2"] == ledger["cash"] - ledger["buys"] - ledger["fees"]
 
 
+def test_a_stock_is_halted_and_trades_again_after_a_call_auction() -> None:
+    one = Controlled()
+    assert one.ask("POST", "halt", code=SAMSUNG) == {"halted": SAMSUNG}
+    with pytest.raises(ControlRefused):
+        one.ask("POST", "trade", code=SAMSUNG, side="buy", qty=1)
+    assert one.ask("POST", "resume", code=SAMSUNG) == {"resumed": SAMSUNG}
+    one.ask("POST", "trade", code=SAMSUNG, side="buy", qty=1, price=71_000)
+    assert one.ask("GET", "ledger")["orders"][0]["state"] == "accepted"
+    while one.customer.core.now < at("09:50"):
+        one.ask("POST", "step", until=at("09:50"))
+    assert one.ask("POST", "trade", code=SAMSUNG, side="buy", qty=1)["number"] == 2
+
+
+def test_a_circuit_breaker_stops_a_board_and_no_other() -> None:
+    one = Controlled()
+    assert one.ask("POST", "break", board="KOSPI", level=1) == {"board": "KOSPI", "level": 1}
+    kosdaq = next(item.code for item in Universe.packaged() if item.board is Board.KOSDAQ)
+    with pytest.raises(ControlRefused, match="거래정지"):
+        one.ask("POST", "trade", code=SAMSUNG, side="buy", qty=1, price=71_000)
+    one.ask("POST", "trade", code=kosdaq, side="buy", qty=1)
+    assert [order["state"] for order in one.ask("GET", "ledger")["orders"]] == ["filled"]
+
+
+def test_a_person_may_trade_on_nextrade_too() -> None:
+    one = Controlled()
+    one.ask("POST", "trade", code=SAMSUNG, side="buy", qty=1, price=60_000, venue="NXT")
+    (order,) = one.customer.core.account.orders.values()
+    assert (order.venue, order.state) == (Venue.NXT, "accepted")
+
+
+def test_sessions_and_tokens_are_listed_masked() -> None:
+    one = Controlled()
+    said = one.ask("GET", "sessions")
+    assert said["sockets"] == [
+        {
+            "port": PORT,
+            "frames": 3,
+            "subscriptions": [["H0STASP0", SAMSUNG], ["H0STCNI0", "***"], ["H0STCNT0", SAMSUNG]],
+        }
+    ]
+    (token,) = said["tokens"]
+    assert token["ends"] == at("09:00:30") + DAY
+    assert one.customer.token.endswith(token["token"].removeprefix("…"))
+    assert len(token["token"]) == 5
+    assert KEYS.hts_id.reveal() not in json.dumps(said)
+
+
 BAD = [
+    ("POST", "halt", {"code": "999999"}, 409, "999999"),
+    ("POST", "break", {"board": "KOSPI", "level": 4}, 400, "break"),
     ("POST", "trade", {"code": SAMSUNG, "side": "sell", "qty": 1}, 409, "수량을 초과"),
     ("POST", "cancel", {"number": 9}, 409, "원주문"),
     ("POST", "trade", {"code": SAMSUNG, "side": "hold", "qty": 1}, 400, "trade"),
@@ -150,10 +201,10 @@ def test_a_halt_and_a_circuit_breaker_are_set_off_from_outside() -> None:
     one = Controlled()
     assert one.ask("POST", "halt", code=SAMSUNG) == {"halted": SAMSUNG}
     assert one.customer.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
-    assert one.ask("POST", "lift", code=SAMSUNG) == {"lifted": SAMSUNG}
-    assert one.ask("POST", "breaker", board="KOSPI", level=3) == {"level": 3}
+    assert one.ask("POST", "resume", code=SAMSUNG) == {"resumed": SAMSUNG}
+    assert one.ask("POST", "break", board="KOSPI", level=3) == {"board": "KOSPI", "level": 3}
     assert one.customer.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
     with pytest.raises(ControlRefused, match="no listed code"):
         one.ask("POST", "halt", code="nonsense")
     with pytest.raises(ControlRefused):
-        one.ask("POST", "breaker", board="KOSPI", level=4)
+        one.ask("POST", "break", board="KOSPI", level=4)

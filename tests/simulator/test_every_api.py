@@ -43,16 +43,6 @@ LACKING = {
     "what people look at": ["hts_top_view", "intstock_grouplist", "intstock_stocklist_by_group", "top_interest_stock"],
     "other markets": ["comp_interest", "inquire_elw_price", "mktfunds"],
     "pension accounts": [name for name in STOCK_DESK if name.startswith("pension_")],
-    "after-hours single price": [
-        "after_hour_balance",
-        "inquire_daily_overtimeprice",
-        "inquire_overtime_asking_price",
-        "inquire_overtime_price",
-        "inquire_time_overtimeconclusion",
-        "overtime_exp_trans_fluct",
-        "overtime_fluctuation",
-        "overtime_volume",
-    ],
 }
 """What the simulated market has no facts of."""
 UNSERVED = {name for names in LACKING.values() for name in names}
@@ -60,7 +50,16 @@ CONDITIONS = {"psearch_title", "psearch_result"}
 """Answered as KIS answers a customer without saved conditions: by a refusal."""
 ORDERS = {"order_cash_buy", "order_cash_sell", "order_rvsecncl"}
 RESERVATIONS = {name for name in STOCK_DESK if name.startswith("order_resv")}
-EMPTY = {"inquire_daily_ccld_old", "period_rights", "inquire_vi_status", "capture_uplowprice"}
+EMPTY = {
+    "capture_uplowprice",
+    "inquire_daily_ccld_old",
+    "inquire_time_overtimeconclusion",
+    "inquire_vi_status",
+    "overtime_exp_trans_fluct",
+    "overtime_fluctuation",
+    "overtime_volume",
+    "period_rights",
+}
 """Replies with nothing to tell on this day."""
 
 COMMON = ACCOUNT | {
@@ -124,6 +123,8 @@ OWN: dict[str, dict[str, str]] = {
     "bulk_trans_num": {"FID_INPUT_ISCD": "0000"},
     "inquire_credit_psamount": {"ORD_DVSN": "00"},
     "inquire_psbl_order": {"ORD_DVSN": "01"},
+    "after_hour_balance": {"FID_RANK_SORT_CLS_CODE": "2"},
+    "overtime_fluctuation": {"FID_DIV_CLS_CODE": "2"},
 }
 
 

@@ -22,7 +22,7 @@ from kisnb.simulator.fault_file import read_faults
 from kisnb.simulator.faults import DEEDS, Fault, Faults
 from kisnb.simulator.record import Recorder
 
-from .customer import ACCOUNT, DAY, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
+from .customer import ACCOUNT, DAY, DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
 from .test_control import PORT, Controlled
 
 QUOTE = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
@@ -108,6 +108,20 @@ def test_a_slow_reply_is_held_back_and_its_notices_go_ahead() -> None:
     assert reply.delay == 2_500_000_000
     assert one.said(reply)["rt_cd"] == "0"
     assert len(one.notices()) == 2
+
+
+def test_an_order_is_taken_and_the_exchange_refuses_it_by_a_notice() -> None:
+    one = faulty(Fault("order", "reject"))
+    reply = one.said(sent(one))
+    assert (reply["msg_cd"], reply["output"]["ODNO"]) == ("APBK0013", "0000000001")
+    (notice,) = one.notices()
+    assert (notice[2], notice[12], notice[13]) == ("0000000001", "1", "1")
+    row = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"][0]
+    assert (row["rjct_qty"], row["rmn_qty"], row["tot_ccld_qty"]) == ("10", "0", "0")
+    account = one.core.account
+    assert (held(one), account.orderable) == (0, account.deposit)
+    assert one.said(sent(one))["rt_cd"] == "0"
+    assert held(one) == 10
 
 
 def test_a_token_request_can_be_refused_in_its_own_shape() -> None:

@@ -263,7 +263,7 @@ def test_market_operation_tells_the_sessions_a_vi_and_a_halt() -> None:
     assert (row["TRHT_YN"], row["MKOP_CLS_CODE"], row["ISCD_STAT_CLS_CODE"]) == ("Y", "164", "58")
     assert [h.why for h in one.core._market.interruptions] == ["halt", "halt"]
     assert one.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
-    one.receive(one.core.lift(SAMSUNG))
+    one.receive(one.core.resume(SAMSUNG))
     assert one.order("buy", 1, 71_000)["rt_cd"] == "0"
 
 

@@ -1,0 +1,61 @@
+"""Rows of a reply as polars frames, typed by the catalogue: text, whole numbers, decimals; blank numbers are null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kisnb.errors import FrameError
+from kisnb.kis.catalogue import Block, FieldKind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
+    """One column per documented field, names in lower case, then those that KIS sent besides, as text.
+
+    Raises FrameError when a number is none.
+    """
+    import polars as pl
+
+    kinds: dict[str, FieldKind] = {field.name.lower(): field.kind for field in block.fields}
+    more = dict.fromkeys(name for row in rows for name in row if name not in kinds)
+    columns = [typed_column(name, kind, [row.get(name, "") for row in rows]) for name, kind in kinds.items()]
+    return pl.DataFrame([*columns, *(pl.Series(name, [row.get(name, "") for row in rows], pl.String) for name in more)])
+
+
+def typed_column(name: str, kind: FieldKind, texts: Sequence[str]) -> pl.Series:
+    """Raises FrameError."""
+    import polars as pl
+
+    if kind == "t":
+        return pl.Series(name, [text.strip() for text in texts], pl.String)
+    if kind == "n":
+        return pl.Series(name, [_whole(name, text) for text in texts], pl.Int64)
+    return pl.Series(name, [_decimal(name, text) for text in texts], pl.Float64)
+
+
+def _whole(name: str, text: str) -> int | None:
+    """Signed, padded, with zero decimals."""
+    value = _decimal(name, text)
+    if value is None:
+        return None
+    plain = text.strip().lstrip("+")
+    number = int(plain) if plain.lstrip("-").isdecimal() else round(value)
+    if abs(number) >= 1 << 63:
+        raise FrameError(f"the field {name} is {text[:20]!r} and should be a number", "ask again")
+    return number
+
+
+def _decimal(name: str, text: str) -> float | None:
+    text = text.strip().replace(",", "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or value in (float("inf"), float("-inf")):
+        raise FrameError(f"the field {name} is {text[:20]!r} and should be a number", "ask again")
+    return value
