@@ -33,7 +33,8 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import Limits
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 from tests.bench.hops import CODE, CutWire, NoonClock
 
