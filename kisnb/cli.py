@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from kisnb.errors import KisnbError
-from kisnb.events import HaltSet
 from kisnb.terms import Mode
-
-if TYPE_CHECKING:
-    from kisnb.desk.client import DeskClient
-
-HALT_SECONDS = 15.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,11 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     desk.add_argument("file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's")
     desk.add_argument("-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson")
     desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
+    desk.add_argument("--tasks", action="store_true", help="with status: what the desk is doing, by owner")
     lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
     halt = verbs.add_parser("halt", help="halt a desk: no new order passes")
-    halt.add_argument("--off", action="store_true", help="lift the halt")
-    halt.add_argument("reason", nargs="?", default="typed on the command line")
+    halt.add_argument("--off", action="store_true", help="lift the halt, for the reason given")
+    halt.add_argument("--flatten", action="store_true", help="then sell all that is held, at the market")
+    halt.add_argument("--reduce", action="store_true", help="sells up to the position still pass")
+    halt.add_argument("reason", nargs="*", help="why; it stands in the journal")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
     options, rest = parser.parse_known_args(words)
     if rest and options.verb != "lab":
@@ -57,15 +53,15 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
             return lab([*options.arguments, *rest])
         case "halt":
-            return _halt(options.mode, options.reason, off=options.off)
+            return _halt(options)
         case _:
             if options.action == "journal":
                 return _journal(options.mode, options.file, options.output)
-            return _desk(options.action, options.mode)
+            return _desk(options.action, options.mode, tasks=options.tasks)
 
 
-def _desk(action: str, mode: Mode) -> int:
-    from kisnb.desk.address import find_desk
+def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
+    from kisnb.desk.address import find_desk, holder, supervisor_lock
     from kisnb.desk.launch import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
 
@@ -79,8 +75,18 @@ def _desk(action: str, mode: Mode) -> int:
         said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
         print(said if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
-    print(f"{running.label}: runs as process {running.pid}" if running else f"no {mode} desk runs")
-    return 0 if running else 1
+    if running is None:
+        print(f"no {mode} desk runs")
+        return 1
+    supervisor = holder(supervisor_lock(mode))
+    care = f"process {supervisor} starts it again if it dies" if supervisor else "nothing starts it again if it dies"
+    print(f"{running.label}: runs as process {running.pid}; {care}")
+    if tasks:
+        from kisnb.desk.kill_switch import ask
+        from kisnb.trading.commands import TasksNow
+
+        print(ask(running, TasksNow()))
+    return 0
 
 
 def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
@@ -94,32 +100,22 @@ def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
     return 0
 
 
-def _halt(mode: Mode, reason: str, *, off: bool) -> int:
+def _halt(options: argparse.Namespace) -> int:
     from kisnb.desk.address import find_desk
-    from kisnb.desk.client import DeskClient
-    from kisnb.trading.commands import SetHalt
+    from kisnb.desk.kill_switch import lift, pull
+    from kisnb.trading.commands import Halt
 
+    mode, reason = options.mode, " ".join(options.reason)
     running = find_desk(mode)
     if running is None:
         print(f"no {mode} desk runs", file=sys.stderr)
         return 1
-    client = DeskClient(running)
-    client.attach_blocking()
-    state: Literal["active", "halted"] = "active" if off else "halted"
-    client.send([SetHalt(state, reason)])
-    deadline = time.monotonic() + HALT_SECONDS
-    while not _has_set(client, state):
-        if client.lost or time.monotonic() > deadline:
-            print(f"the {mode} desk does not answer; stop it with: kisnb desk stop --mode {mode}", file=sys.stderr)
-            return 1
-        time.sleep(0.01)
-    client.close()
-    passes = "new orders pass again" if off else "no new order passes; open orders stay in the market"
-    print(f"the {mode} desk is {state}: {passes}")
-    return 0
-
-
-def _has_set(client: DeskClient, state: str) -> bool:
-    """Whether the desk has said that it took the new state on."""
-    batch = client.drain()
-    return batch is not None and any(isinstance(e, HaltSet) and e.state == state for e in batch.events)
+    if options.off:
+        print(f"the {mode} desk: {lift(running, reason)}")
+        return 0
+    state: Literal["reducing", "halted"] = "reducing" if options.reduce else "halted"
+    failed = False
+    for step in pull(running, Halt(reason or "typed on the command line", state, options.flatten)):
+        failed = failed or not step.done
+        print(f"{step.step}: {step.text}", flush=True)
+    return 1 if failed else 0

@@ -1,22 +1,50 @@
-"""One typed configuration, from the environment (``KISNB_…``)."""
+"""One typed configuration: defaults, then the file ``config.json`` in the state folder, then the environment.
+
+Secrets never stand in it: it names the file that holds them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from typing import Annotated
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from kisnb.clock import parse_time
 from kisnb.errors import ConfigError
+from kisnb.paths import state_dir, write_private
+
+Won: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Source: TypeAlias = Literal["default", "file", "environment"]
 
 
-class Config(msgspec.Struct, frozen=True):
-    """What can be set, with its defaults; the environment variable is ``KISNB_`` and the name in capitals."""
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be set, with its defaults; the environment variable is ``KISNB_`` and the name in capitals.
+
+    A desk reads it when it starts.
+    """
 
     sim_speed: str = "1"
     """Speed of the simulator's clock: a number, or ``step`` for lockstep."""
-    max_order_value: int = 50_000_000
-    """The most one order may be worth, won."""
+    max_order_value: Won = 50_000_000
+    """The most one order may be worth, won; a market order counts at its upper limit price."""
+    max_stock_value: Won = 300_000_000
+    """The most that may be held and on order to buy of one stock, won."""
+    max_agent_value: Won = 300_000_000
+    """The most that one agent may hold and have on order to buy, won."""
+    max_account_value: Won = 1_000_000_000
+    """The most that may be held and on order to buy in the account, won."""
+    max_cash_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 30
+    """The part of the cash that one buy may take, percent: what is above is a slip of the finger."""
+    max_quote_age: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
+    """Seconds after which a price is too old to buy on."""
+    max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
+    """Loss of the day, in hundredths of a percent, above which the desk goes to reducing."""
+    blackout: str = ""
+    """Times of day (KST) in which no order is sent: ``08:59:50-09:00:10,15:19-15:21``."""
     order_timeout: float = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
@@ -39,12 +67,87 @@ class Config(msgspec.Struct, frozen=True):
             raise ConfigError(f"KISNB_SIM_SPEED={self.sim_speed!r} is no speed", "give a number above 0, or step")
         return speed
 
+    @property
+    def windows(self) -> tuple[tuple[time, time], ...]:
+        """The blackout windows, from (inclusive) to (exclusive), KST. Raises ConfigError."""
+        return tuple(_window(text.strip()) for text in self.blackout.split(",") if text.strip())
+
+    @property
+    def hash(self) -> str:
+        """The same settings give the same twelve hexadecimal digits; paths of files do not count."""
+        settings = msgspec.structs.replace(self, credentials="", record="")
+        return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
+
+
+NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
+
+
+def config_file() -> Path:
+    """Where settings are kept."""
+    return state_dir() / "config.json"
+
 
 def load_config() -> Config:
-    """The configuration as the environment sets it; raises ConfigError for a value of the wrong type."""
-    names = {f.name: f"KISNB_{f.encode_name.upper()}" for f in msgspec.structs.fields(Config)}
-    given = {name: os.environ[variable] for name, variable in names.items() if os.environ.get(variable)}
+    """The configuration as defaults, file and environment give it; raises ConfigError for a wrong value."""
+    return _checked({**_filed(), **_given()})
+
+
+def sources() -> dict[str, Source]:
+    """Where each setting comes from, by name. Raises ConfigError."""
+    filed, given = _filed(), _given()
+    return {n: "environment" if n in given else "file" if n in filed else "default" for n in NAMES}
+
+
+def set_config(name: str, value: str | None) -> Config:
+    """Keep ``value`` in the file, None for the default; gives the configuration that counts then.
+
+    Raises ConfigError for a name or a value that makes no sense, and for a setting that the environment fixes: then
+    nothing is written.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"there is no setting {name!r}", f"there are {', '.join(NAMES)}")
+    if name in _given():
+        raise ConfigError(f"{name} is set by the environment", f"unset KISNB_{name.upper()}, or change it there")
+    filed = _filed()
+    filed.pop(name, None)
+    if value is not None:
+        filed[name] = value if isinstance(getattr(Config(), name), str) else value.replace(",", "").replace("_", "")
+    config = _checked({**filed, **_given()})
+    kept = msgspec.to_builtins(_checked(filed))
+    write_private(config_file(), msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode())
+    return config
+
+
+def _given() -> dict[str, object]:
+    given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
+    return {name: value for name, value in given.items() if value}
+
+
+def _filed() -> dict[str, object]:
+    path = config_file()
     try:
-        return msgspec.convert(given, Config, strict=False)
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path} cannot be read: {e}", "correct it, or remove it") from e
+
+
+def _checked(settings: dict[str, object]) -> Config:
+    try:
+        config = msgspec.convert(settings, Config, strict=False)
     except msgspec.ValidationError as e:
-        raise ConfigError(f"the configuration is wrong: {e}", f"correct {', '.join(names[n] for n in given)}") from e
+        raise ConfigError(f"the configuration is wrong: {e}", f"correct {', '.join(settings)}") from e
+    _ = config.speed, config.windows
+    return config
+
+
+def _window(text: str) -> tuple[time, time]:
+    start, dash, end = text.partition("-")
+    try:
+        window = parse_time(start.strip()), parse_time(end.strip())
+    except ValueError as e:
+        raise ConfigError(f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10") from None
+    if not dash or window[0] >= window[1]:
+        raise ConfigError(f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10")
+    return window

@@ -277,6 +277,42 @@ class HaltSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     reason: str
 
 
+class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """One step of the kill switch: what it did; ``done`` is False for a step that failed."""
+
+    step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"]
+    done: bool
+    text: str
+
+
+class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The loss of the day is above its limit: won lost, of won at stake."""
+
+    loss: int
+    stake: int
+
+
+class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The order is in the journal and is not sent before ``until``: a blackout window, or what KIS says is awaited."""
+
+    key: str
+    until: Ns
+    why: str
+
+
+class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A person armed the desk for buys: until when, and for how many won."""
+
+    until: Ns
+    budget: int
+
+
+class Disarmed(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """No buy passes any more; exits and cancels do."""
+
+    why: str
+
+
 class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An intent whose key the desk knows already: nothing was sent. ``same`` says whether it means the same order."""
 
@@ -440,14 +476,15 @@ OrderFact: TypeAlias = (
     | Cancelled
     | Revised
     | Expired
+    | OrderHeld
 )
+ControlFact: TypeAlias = HaltSet | HaltStep | BreakerTripped | Armed | Disarmed
 AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
 DeskFact: TypeAlias = (
     IntentRepeated
     | CommandDropped
-    | HaltSet
     | Unresolved
     | DecisionRefused
     | PhaseChanged
@@ -457,4 +494,4 @@ DeskFact: TypeAlias = (
     | AgentReleased
     | Trouble
 )
-Event: TypeAlias = OrderFact | AccountFact | MarketFact | LinkFact | DeskFact | Bar
+Event: TypeAlias = OrderFact | AccountFact | ControlFact | MarketFact | LinkFact | DeskFact | Bar

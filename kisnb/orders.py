@@ -47,6 +47,8 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     supersedes: str | None = None
     stop: int | None = None
     """Stop price of a stop-limit order, won: it becomes a limit order when the market trades there."""
+    seen: Ns = 0
+    """When what it was decided on was received; 0 for what a person typed: then the desk's own newest price counts."""
 
     @property
     def text(self) -> str:

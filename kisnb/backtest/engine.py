@@ -42,8 +42,9 @@ from kisnb.trading.commands import (
 )
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.journal_rows import Row
+from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import Books, OrderBook, day_number
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)

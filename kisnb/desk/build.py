@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -17,6 +18,7 @@ from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.desk.hybrid import HybridBroker, QuotesDesk
 from kisnb.desk.journal import JOURNAL, JournalLost
+from kisnb.desk.safety import Safety, note
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
     SimulatedDay,
@@ -43,7 +45,8 @@ from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import limits_of
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
@@ -54,7 +57,6 @@ FOLDER_GONE = (
     "look at the open orders at KIS; then open the desk again with %kis open",
 )
 SIMULATOR_GONE = ("the simulator is gone, and its desk with it", "begin a new day with %kis open sim")
-READ_ONLY = "orders go to the simulator: %kis open sim"
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,8 @@ class Connected(NamedTuple):
     name: DeskName
     folder: Path
     control: Control | None
+    is_tail: Callable[[str], bool] | None
+    """Whether these are the last digits of the account; None where no arming is needed."""
     lock: IO[bytes]
     """Held as long as the desk uses the appkey."""
     universe: Universe
@@ -161,6 +165,8 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def close(self) -> None:
+        if self.server.safety is not None:
+            await self.server.safety.close()
         await self.server.close()
         if self._conducting is not None:
             self._conducting.cancel("the desk closes")
@@ -185,15 +191,17 @@ async def build_desk(
     simulated = mode is Mode.SIM
     connected = await (_simulated(config, day, fresh=fresh, again=again) if simulated else _real(config, mode, quotes))
     journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
-    limits = Limits(max_order_value=config.max_order_value)
-    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows))
     speed = config.speed if mode is Mode.SIM else 1.0
+    limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
+    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows))
 
     def publish(event: Event) -> None:
+        note(event)
         server.publish(event)
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
+    server.safety = Safety(host, mode, connected.is_tail)
     await _begin(server, host, connected, speed)
     return BuiltDesk(server, host, connected, secret)
 
@@ -216,6 +224,8 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     if server.conductor is not None:
         await server.conductor.switch(speed)
     host.start()
+    assert server.safety is not None
+    server.safety.start()
 
 
 async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: bool) -> Connected:
@@ -257,7 +267,7 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: b
         nxt_listed=universe.on_nxt,
     )
     name = DeskName(Mode.SIM, address.label, address.run)
-    return Connected(broker, clock, activity, name, folder, control, lock, universe)
+    return Connected(broker, clock, activity, name, folder, control, None, lock, universe)
 
 
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
@@ -278,8 +288,6 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
             *own,
             cache=cache,
             timeout=config.order_timeout,
-            can_order=False,
-            why_not=READ_ONLY,
             transport=transport,
         )
     else:
@@ -287,13 +295,12 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
             *own,
             cache=cache,
             timeout=config.order_timeout,
-            can_order=False,
-            why_not=READ_ONLY,
             transport=transport,
             nxt_listed=universe.on_nxt,
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
-    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, lock, universe)
+    is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
+    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, lock, universe)
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-from kisnb.clock import Activity, Clock, Ns
+from kisnb.clock import Activity, Clock, Ns, clock_text
 from kisnb.desk.journal import Journal, JournalLost
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
 from kisnb.events import CommandDropped, Depth, Event, IntentTaken, Tick, Trouble
@@ -64,6 +64,7 @@ class DeskHost:
         self.serial = False
         self.pending = 0
         """Calls begun and not ended."""
+        broker.last_hop = self._check_leaves
         self.on_rest: Callable[[], None] = lambda: None
         """Called when a call has ended."""
         self.journal = journal
@@ -98,7 +99,7 @@ class DeskHost:
     def call(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin a call to the broker; it belongs to this host and is cancelled with it."""
         self.pending += 1
-        task = asyncio.get_running_loop().create_task(self._in_lane(work))
+        task = asyncio.get_running_loop().create_task(self._in_lane(work), name="host: a call to KIS")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -187,7 +188,7 @@ class DeskHost:
         if t in self._wakes:
             return
         self._wakes.add(t)
-        task = asyncio.get_running_loop().create_task(self._woke(t))
+        task = asyncio.get_running_loop().create_task(self._woke(t), name=f"host: wake at {clock_text(t)}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -209,6 +210,12 @@ class DeskHost:
         except Exception as e:
             reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
         self.say(reply)
+
+    def _check_leaves(self, key: str) -> None:
+        """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
+        no = self.core.may_leave(key)
+        if no is not None:
+            raise OrderDenied(no.reason, no.cure, key=key)
 
     async def _cancel(self, cancel: Cancel) -> None:
         try:

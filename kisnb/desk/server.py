@@ -28,6 +28,7 @@ from kisnb.desk.protocol import (
     length_of,
     pack,
 )
+from kisnb.desk.safety import Safety
 from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
@@ -35,6 +36,7 @@ from kisnb.orders import Intent, Order, OrderState, Want
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    ArmDesk,
     CallApi,
     CancelOrder,
     CloseDesk,
@@ -45,10 +47,12 @@ from kisnb.trading.commands import (
     Done,
     Failed,
     FastForward,
+    Halt,
     Idle,
     JournalIs,
     JournalOf,
     LeaseAgent,
+    LiftHalt,
     OrdersAre,
     OutcomeOf,
     Query,
@@ -63,6 +67,7 @@ from kisnb.trading.commands import (
     RowsAre,
     SetHalt,
     Submit,
+    TasksNow,
     WatchCodes,
 )
 from kisnb.trading.order_book import UNDECIDED
@@ -83,6 +88,7 @@ class DeskServer:
         self.connections: list[Connection] = []
         self.leases = Leases()
         self.conductor: Conductor | None = None
+        self.safety: Safety | None = None
         self.closing = asyncio.Event()
         self.farewell: tuple[str, str] | None = None
         """What sessions are told when the desk ends, with the cure; without it they wait for the next desk."""
@@ -255,6 +261,8 @@ class DeskServer:
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:
+            case Halt():
+                self.host.say(command)
             case Submit() | CancelOrder() | ReviseOrder() | ResolveOrder() | SetHalt():
                 self.host.say(command)
             case WatchCodes(wants=wants):
@@ -306,6 +314,8 @@ class DeskServer:
             case OutcomeOf(key=key):
                 connection.outcomes[number] = key
                 self._decide(connection)
+            case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
+                connection.answer(number, self.safety.answer(query))
             case LeaseAgent(agent=agent):
                 connection.answer(number, self._leased(connection, agent))
             case JournalOf():

@@ -58,6 +58,7 @@ class KisBroker:
         ``nxt_listed`` says by code whether Nextrade lists a stock: then it is followed on the channel of the session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
+        self.last_hop: Callable[[str], None] = lambda _: None
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock
@@ -159,7 +160,8 @@ class KisBroker:
 
     async def _post(self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue) -> SendReply:
         try:
-            reply = await self._rest.send_order(api, body, lane)
+            leave = (lambda: None) if lane is Lane.CANCEL else (lambda: self.last_hop(key))
+            reply = await self._rest.send_order(api, body, lane, leave)
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
             outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"

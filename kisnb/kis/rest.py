@@ -90,14 +90,14 @@ class Rest:
                     await self._after(e, pause)
                     pause *= 2
 
-    async def send_order(self, api: Api, body: Mapping[str, str], lane: Lane) -> Reply:
-        """Post an order, once.
+    async def send_order(self, api: Api, body: Mapping[str, str], lane: Lane, leave: Callable[[], None]) -> Reply:
+        """Post an order, once; ``leave`` is called behind the limiter, and what it raises keeps the order here.
 
         Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError
         leave open whether the order lives.
         """
         with self._activity.working():
-            return await self._call(api, body, lane, "")
+            return await self._call(api, body, lane, "", leave)
 
     async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[Reply], bool]:
         """All pages and whether they are complete; raises as ``read`` when not even the first page came."""
@@ -148,11 +148,15 @@ class Rest:
         """KIS does not know the approval key: the next one is fetched."""
         self._approval.drop()
 
-    async def _call(self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str) -> Reply:
+    async def _call(
+        self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str, leave: Callable[[], None] | None = None
+    ) -> Reply:
         self._endpoint.rules.check_api(api)
         token = await self._token()
         self.mask.keep(token.text)
         await self._limiter.enter(lane)
+        if leave is not None:
+            leave()
         answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
         try:
             return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)

@@ -20,6 +20,7 @@ from kisnb.notebook.frames import locals_of_user
 from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
 from kisnb.notebook.lifecycle import close_now
+from kisnb.notebook.loop_lag import LoopLagWatch
 from kisnb.notebook.verbs import Verb, find
 from kisnb.terms import Mode
 
@@ -61,6 +62,7 @@ class KisMagics(Magics):
         self.keys = CellKeys(shell)
         self.guard = InterruptGuard(shell)
         self._opened: dict[str, object] = {}
+        self._lag: LoopLagWatch | None = None
 
     @line_magic("kis")  # type: ignore[arg-type]
     @no_var_expand
@@ -126,14 +128,40 @@ class KisMagics(Magics):
         self._name()
         return session
 
+    def _watch_lag(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
+        def blocked(where: str) -> None:
+            # From the watch's thread, while the loop stands.
+            session.blocked_by = where
+            if (panels := sys.modules.get("kisnb.notebook.panels.desk_panel")) is not None:
+                panels.tell_blocked(session, where)
+
+        def over(where: str, seconds: float) -> None:
+            session.blocked_by = ""
+            session.troubles.append(
+                f"{session.clock_text()} the notebook's loop was blocked for {seconds:.1f} s by {where}; "
+                "agents of this notebook stood still, the desk went on"
+            )
+            session.changed()
+
+        files: Mapping[str, object] = getattr(self.shell.compile, "_filename_map", {})
+        self._lag = LoopLagWatch(loop, files.__contains__, blocked, over)
+        self._lag.start()
+
+    def _stop_lag(self) -> None:
+        if self._lag is not None:
+            self._lag.stop()
+            self._lag = None
+
     async def close(self) -> None:
         """Leave the desk, when one is open."""
+        self._stop_lag()
         session, self.session = self.session, None
         if session is not None:
             await session.close()
 
     def detach(self) -> None:
         """Leave the desk without waiting, and take the variable ``session`` away."""
+        self._stop_lag()
         session, self.session = self.session, None
         if session is not None and self.loop is not None:
             close_now(session, self.loop)
@@ -150,6 +178,8 @@ class KisMagics(Magics):
         self.session, self._opened = session, {}
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
+            self._stop_lag()
+            self._watch_lag(session, self.loop)
 
     def _name(self) -> None:
         from kisnb.session.session import Session

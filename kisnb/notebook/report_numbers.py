@@ -63,6 +63,8 @@ class Numbers(msgspec.Struct, frozen=True):
     label: str
     clock: str
     halt: str
+    config: str
+    """Hash of the desk's configuration."""
     results: Sequence[Table]
     charts: Sequence[StockChart]
     records: Sequence[Table]
@@ -90,7 +92,16 @@ def numbers(session: Session) -> Numbers:
     codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)])
     charts = [_stock_chart(session, code, orders) for code in codes]
     clock, halt = session.clock_text(), session.halt_state
-    return Numbers(session.mode, session.label, clock, halt, results, [c for c in charts if c.candles], records)
+    return Numbers(
+        session.mode,
+        session.label,
+        clock,
+        halt,
+        session.limits.config,
+        results,
+        [c for c in charts if c.candles],
+        records,
+    )
 
 
 def _account(session: Session) -> Account | str:

@@ -95,6 +95,19 @@ def _route(kis: KisMagics, door: Any, typed: Typed) -> object:
     return door.route_of(side, kis.code(what), qty, price, **_terms(typed))
 
 
+def _revise(kis: KisMagics, door: Any, typed: Typed) -> object:
+    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
+    return door.revise(typed.text(0), typed.words[1], typed.words[2], key=key)
+
+
+def _resolve(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    said, what = typed.text(0), typed.words[1]
+    if said != "never" and not said.removeprefix("#").isdecimal():
+        raise BadInput(f"{said!r} is no order number", "Write the number that KIS's app shows, or never")
+    number = None if said == "never" else int(said.removeprefix("#"))
+    return kis.require().resolve(number, None if what is None else str(what))
+
+
 def _cancel(_kis: KisMagics, door: Any, typed: Typed) -> object:
     said = typed.text(0).removeprefix("#")
     return door.cancel(int(said) if said.isdigit() else said)
@@ -189,9 +202,35 @@ def _report(kis: KisMagics, _door: Any, typed: Typed) -> object:
 
 
 async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
-    reason = typed.text(0) or "typed in the notebook"
     session = kis.require()
-    await (session.resume("typed in the notebook") if reason == "off" else session.halt(reason))
+    first, _, reason = (typed.text(0) or "").partition(" ")
+    if first == "off":
+        print(await session.resume(reason))
+        return
+    flatten, state = bool(typed.options.get("flatten")), "reducing" if typed.options.get("reduce") else "halted"
+    for step in await session.halt(typed.text(0) or "typed in the notebook", state=state, flatten=flatten):  # type: ignore[arg-type]
+        print(f"{clock_text(step.t)} {step.step}: {step.text}")
+
+
+async def _arm(kis: KisMagics, _door: Any, typed: Typed) -> None:
+    from kisnb.notebook.arming import arm
+
+    minutes, budget = typed.options.get("minutes"), typed.options.get("budget")
+    print(await arm(kis.require(), kis.shell, minutes, budget, off=typed.words[0] == "off"))
+
+
+def _config(_kis: KisMagics, _door: Any, typed: Typed) -> object:
+    from kisnb.notebook.settings import change, settings
+
+    name = typed.words[0]
+    if name is None:
+        return settings()
+    change(str(name), typed.text(1), default=bool(typed.options.get("default")))
+    return None
+
+
+async def _tasks(kis: KisMagics, _door: Any, _typed: Typed) -> None:
+    print(await kis.require().tasks())
 
 
 def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
@@ -264,6 +303,14 @@ def _table() -> dict[str, Verb]:
             "why an order went where it went (by its number), or where one would go and what it may cost", _route,
             blocking=True,
         ),
+        Verb(
+            "revise", usage("ID PRICE [QTY] [--key KEY] [--again]"),
+            "move an open order, or some shares of it, to another price; it goes to the end of the queue", _revise,
+        ),
+        Verb(
+            "resolve", usage("NUMBER|never [ID]"),
+            "say what became of an order of unknown fate: KIS's number for it, or that it was never sent", _resolve,
+        ),
         Verb("cancel", usage("ID|all"), "cancel an order by its number, or all of them", _cancel, blocking=True),
         Verb("orders", usage(""), "the orders of the day", _orders, blocking=True),
         Verb("positions", usage(""), "what was traded here, and its PnL, as a polars frame", _positions, blocking=True),
@@ -275,7 +322,20 @@ def _table() -> dict[str, Verb]:
         Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
         Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),
         Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
-        Verb("halt", usage("[off|REASON ...]"), "no new order passes on this desk, only cancels; off lifts it", _halt),
+        Verb(
+            "halt", usage("[REASON ...] [--reduce] [--flatten]"),
+            "kill switch: block, cancel all, ask KIS, set the state; halt off REASON lifts it", _halt,
+        ),
+        Verb(
+            "arm", usage("[off] [--minutes N] [--budget N]"),
+            "let buys pass at live, for so long and so many won; asks for the account's last four digits", _arm,
+        ),
+        Verb(
+            "config", usage("[NAME] [VALUE ...] [--default]"),
+            "the settings and where each comes from; with a value, set one", _config,
+            needs_session=False, blocking=True,
+        ),
+        Verb("tasks", usage(""), "what runs here and in the desk, and whose it is", _tasks),
         Verb("close", usage(""), "leave the desk; it stays up, and orders in the market stay there", _close),
         Verb("help", usage("[VERB]"), "this list", _help, blocking=True, needs_session=False),
     ]  # fmt: skip

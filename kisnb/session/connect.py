@@ -33,7 +33,7 @@ async def connect(
     start: time | str | None = None,
     fresh: bool = False,
 ) -> Session:
-    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``; paper and live are open for reading only.
+    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``; live takes buys once it is armed.
 
     ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day; left out, they go on with
     the day that runs, or take the simulator's defaults. ``fresh`` begins a new day. ``quotes="live"`` lets paper have

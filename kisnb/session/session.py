@@ -18,15 +18,19 @@ from kisnb.events import (
     AccountOpened,
     AgentLeased,
     AgentReleased,
+    Armed,
     CancelRefused,
     ClockMoved,
     CommandDropped,
+    DecisionRefused,
     Denied,
     Depth,
+    Disarmed,
     Event,
     ExpectedMatch,
     GapFound,
     HaltSet,
+    HaltStep,
     LinkUp,
     MarketOperation,
     OrderFact,
@@ -36,6 +40,7 @@ from kisnb.events import (
     SubscriptionChanged,
     Tick,
     Trouble,
+    Unresolved,
 )
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
@@ -54,23 +59,28 @@ from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    ArmDesk,
     CallApi,
     CancelOrder,
     Command,
     DepthOf,
     FastForward,
+    Halt,
     Idle,
     JournalIs,
     JournalOf,
+    LiftHalt,
     Query,
     QuoteOf,
     Reply,
+    ResolveOrder,
     RouteOf,
     RoutesAre,
     RoutesOf,
     RowsAre,
-    SetHalt,
     Submit,
+    TasksNow,
+    Told,
     WatchCodes,
 )
 from kisnb.trading.desk_core import same_wish
@@ -87,6 +97,12 @@ _FACTS: tuple[type, ...] = OrderFact.__args__
 _ROWS: tuple[type, ...] = tuple(kind for kind in Row.__args__ if kind not in DESK_ONLY)
 Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
 """Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
+
+
+def told(reply: Reply) -> str:
+    """The desk's answer for people."""
+    assert isinstance(reply, Told)
+    return reply.text
 
 
 class Session:
@@ -108,11 +124,19 @@ class Session:
         self.data = MarketData()
         self.agents = Roster(self)
         self.blocking = Blocking(self)
+        self.decisions_refused: dict[str, str] = {}
+        """By key of an order of unknown fate: why a decision about it was refused last."""
         self.troubles: list[str] = []
         """What the desk wants a person to read, oldest first."""
+        self.blocked_by = ""
+        """The line of a cell that keeps the notebook's loop from turning, while it does."""
         self.link = "up"
         self.halt_state = snapshot.halt
+        self.halt_steps: list[HaltStep] = []
+        """What the kill switch did since this session was opened, oldest first."""
         self._state = State.fold(snapshot.rows())
+        self.armed = self._state.armed
+        """Until when, and for how many won, buys pass at live."""
         self._told = snapshot.told
         self._desk = desk
         self._find = find
@@ -129,6 +153,7 @@ class Session:
         """Waits that simulated time runs ahead for."""
         self._agents_wake: Ns | None = None
         self._agents_alarm: asyncio.Task[None] | None = None
+        self._own_tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.agents.leased(snapshot.leases)
         self._listen()
@@ -274,6 +299,37 @@ class Session:
         """As ``buy``."""
         return self._typed(Side.SELL, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
 
+    def revise(
+        self, what: Order | int | str, price: int, qty: int | None = None, *, key: str | None = None,
+        again: bool = False,
+    ) -> Coroutine[Any, Any, Order]:  # fmt: skip
+        """Move ``qty`` shares (None: all that is left) of an open order to another price, won.
+
+        Returns the order that they become; it goes to the end of the queue, and its log says so. Raises OrderDenied,
+        OrderRejected, OrderUnknown, as ``buy`` does.
+        """
+        old = orders_named(self.books, what)[-1]
+        intent = self.intent(old.side, old.code, qty or old.leaves, price, kind=old.intent.kind, key=key, again=again)
+        return self._submit(msgspec.structs.replace(intent, agent=old.intent.agent, supersedes=old.key))
+
+    async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
+        """Say what became of an order of unknown fate: it is KIS's order number ``adopt``, or (None) was never sent.
+
+        ``what`` may be left out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
+        """
+        unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
+        chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
+        if len(chosen) != 1:
+            named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
+            raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
+        (order,) = chosen
+        self.decisions_refused.pop(order.key, None)
+        self.tell([ResolveOrder(order.key, adopt)])
+        await self._until(lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused, None)
+        if order.state is OrderState.UNKNOWN:
+            raise BadInput(f"{order.intent.text} stays unknown: {self.decisions_refused[order.key]}")
+        return order
+
     async def route(self, what: Order | int | str) -> Evidence:
         """Why an order (itself, its number or its key) went where it went; ``.score(order.fills)`` says what it was
         worth. Raises BadInput when the desk has decided nothing about it."""
@@ -302,17 +358,35 @@ class Session:
         await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
         return orders
 
-    async def halt(self, reason: str) -> None:
-        """Halt the desk: no new order passes; open orders stay in the market."""
-        await self._set_halt("halted", reason)
+    async def halt(
+        self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
+    ) -> list[HaltStep]:
+        """Pull the kill switch; returns its steps when it has ended.
 
-    async def resume(self, reason: str) -> None:
-        """Lift a halt: new orders pass again."""
-        await self._set_halt("active", reason)
+        It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
+        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held.
+        """
+        before = len(self.halt_steps)
+        self.tell([Halt(reason, state, flatten)])
+        await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
+        return self.halt_steps[before:]
 
-    async def _set_halt(self, state: Literal["active", "halted"], reason: str) -> None:
-        self.tell([SetHalt(state, reason)])
-        await self._until(lambda: self.halt_state == state, None)
+    async def resume(self, reason: str) -> str:
+        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
+        return told(await self._desk.ask(LiftHalt(reason)))
+
+    async def arm(self, tail: str, minutes: int, budget: int) -> str:
+        """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
+
+        0 minutes disarm; a restart of the desk does too. Sim and paper need none. Raises BadInput.
+        """
+        return told(await self._desk.ask(ArmDesk(tail, minutes, budget)))
+
+    async def tasks(self) -> str:
+        """The tasks of the desk and of this session under their owners, as text."""
+        mine = [task.get_name() for task in self._own_tasks if not task.done()]
+        mine += [f"agent task of {runner.id}" for runner in self.agents if runner.state == "running"]
+        return "\n".join([told(await self._desk.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
 
     # time
 
@@ -366,6 +440,8 @@ class Session:
         if self._returning is not None:
             self._returning.cancel("the session was closed")
         self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
+        for task in self._own_tasks:
+            task.cancel("the session was closed")
         self._desk.close()
         self.changed()
 
@@ -479,11 +555,18 @@ class Session:
         return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
 
     async def _wait_for(self, t: Ns) -> None:
-        alarm = self._loop.create_task(self._alarm(t))
+        alarm = self._task(self._alarm(t), f"wait until {clock_text(t)}")
         try:
             await self._until(lambda: self.now >= t, t)
         finally:
             alarm.cancel("what it was set for is over")
+
+    def _task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """A task of this session, which ends with it."""
+        task = self._loop.create_task(work, name=what)
+        self._own_tasks.add(task)
+        task.add_done_callback(self._own_tasks.discard)
+        return task
 
     async def _alarm(self, t: Ns) -> None:
         """A clock that runs free reaches ``t`` without any event."""
@@ -497,7 +580,7 @@ class Session:
             self._agents_wake = wake
             if self._agents_alarm is not None:
                 self._agents_alarm.cancel("the agents wait for another moment")
-            self._agents_alarm = None if wake is None else self._loop.create_task(self._wake_agents(wake))
+            self._agents_alarm = None if wake is None else self._task(self._wake_agents(wake), "wake of the agents")
         self._report_soon()
 
     async def _wake_agents(self, t: Ns) -> None:
@@ -617,8 +700,8 @@ class Session:
     def _note(self, event: Event) -> None:
         """Take over what an event says of orders, the desk and its connection."""
         match event:
-            case HaltSet(state=state):
-                self.halt_state = state
+            case HaltSet() | HaltStep() | Armed() | Disarmed():
+                self._control(event)
             case AccountOpened():
                 self.books.opened(event)
             case SpeedSet(t=t, speed=speed):
@@ -626,8 +709,10 @@ class Session:
                 self._clock.set(t, speed)
             case AgentLeased() | AgentReleased():
                 self.agents.lease_changed(event)
-            case Trouble(text=text):
+            case Trouble(text=text) | Unresolved(text=text):
                 self.troubles.append(text)
+            case DecisionRefused(key=key, text=text):
+                self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
                 self.troubles.append(f"subscription to {channel} {code} refused: {text}")
             case LinkWasLost(text=text):
@@ -651,6 +736,17 @@ class Session:
             fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
         self.books.apply(fact)
         self.agents.deliver(fact, now)
+
+    def _control(self, event: HaltSet | HaltStep | Armed | Disarmed) -> None:
+        match event:
+            case HaltSet(state=state):
+                self.halt_state = state
+            case HaltStep(step=step, done=done, text=text):
+                self.halt_steps.append(event)
+                if not done or step == "notify":
+                    self.troubles.append(f"{clock_text(event.t)} kill switch, {step}: {text}")
+            case Armed() | Disarmed():
+                self.armed = event if isinstance(event, Armed) else None
 
     def changed(self) -> None:
         """Tell panels; one that fails is dropped and named."""

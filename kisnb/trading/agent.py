@@ -45,6 +45,11 @@ class Host(Protocol):
     def now(self) -> Ns: ...
 
     @property
+    def seen(self) -> Ns:
+        """When the event in hand was received."""
+        ...
+
+    @property
     def book(self) -> OrderBook:
         """The agent's book as of the event in hand."""
         ...
@@ -151,7 +156,9 @@ class Agent:
 
     def _order(self, side: Side, qty: int, price: int | None, code: str, venue: Venue | None) -> Order:
         kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
-        intent = Intent(self.host.mint(), self.id, code or self.code, side, qty, kind, price, venue)
+        intent = Intent(
+            self.host.mint(), self.id, code or self.code, side, qty, kind, price, venue, seen=self.host.seen
+        )
         order = self.host.emit(Submit(intent))
         assert order is not None
         return order

@@ -56,6 +56,8 @@ class AgentRunner:
         self.error = ""
         """Traceback of the exception that stopped the agent."""
         self.now: Ns = 0
+        self.seen: Ns = 0
+        """When the event in hand was received: a handler that runs late is not told by ``now``."""
         self._run = run
         self._count = 0
         self._books = books
@@ -100,7 +102,7 @@ class AgentRunner:
 
     def start(self, now: Ns) -> list[Command]:
         """Begin, or go on after a pause: what was parked is parked still, and ``on_start`` is not called again."""
-        self.now = now
+        self.now = self.seen = now
         paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
         self.error = ""
         if not paused:
@@ -113,6 +115,7 @@ class AgentRunner:
             self._keep_bars(event)
             return []
         self.now = now
+        self.seen = getattr(event, "received", 0) or event.t
         if self._parked:
             self._resume(event)
         match event:
@@ -147,7 +150,7 @@ class AgentRunner:
 
     def flatten(self, now: Ns) -> list[Command]:
         """Sell, at the market, what the agent holds and does not sell already."""
-        self.now = now
+        self.now = self.seen = now
         for code, position in list(self.book.positions.items()):
             qty = position.qty - self._books.selling(self.id, code)
             if qty > 0:

@@ -63,6 +63,21 @@ class SetHalt(Said, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class Halt(Said, frozen=True, tag=True, array_like=True):
+    """Pull the kill switch; ``flatten`` sells all that is held once nothing is open any more."""
+
+    reason: str
+    state: Literal["reducing", "halted"] = "halted"
+    flatten: bool = False
+
+
+class Arm(Said, frozen=True, tag=True, array_like=True):
+    """Let buys pass until a moment, for so many won; a moment that is over disarms. The server checks who asks."""
+
+    until: Ns
+    budget: int
+
+
 class WatchCodes(Said, frozen=True, tag=True, array_like=True):
     """The whole set of subscriptions that a session wants."""
 
@@ -94,7 +109,17 @@ class ReleaseAgent(Said, frozen=True, tag=True, array_like=True):
 
 
 Command: TypeAlias = (
-    Submit | CancelOrder | ReviseOrder | ResolveOrder | SetHalt | WatchCodes | Idle | FastForward | ReleaseAgent
+    Submit
+    | CancelOrder
+    | ReviseOrder
+    | ResolveOrder
+    | SetHalt
+    | Halt
+    | Arm
+    | WatchCodes
+    | Idle
+    | FastForward
+    | ReleaseAgent
 )
 
 
@@ -139,6 +164,24 @@ class DayOrders(Said, frozen=True, tag=True, array_like=True):
     day: date
 
 
+class LiftHalt(Said, frozen=True, tag=True, array_like=True):
+    """Let orders pass again, for a reason; answered with what was lifted."""
+
+    reason: str
+
+
+class ArmDesk(Said, frozen=True, tag=True, array_like=True):
+    """Let buys pass at live, for so many minutes and won; ``tail`` is what a person typed. 0 minutes disarm."""
+
+    tail: str
+    minutes: int
+    budget: int
+
+
+class TasksNow(Said, frozen=True, tag=True, array_like=True):
+    """The desk's tasks and whose they are."""
+
+
 class LeaseAgent(Said, frozen=True, tag=True, array_like=True):
     """Run this agent here and nowhere else; answered with Done, or refused with the name of who runs it."""
 
@@ -168,6 +211,9 @@ Query: TypeAlias = (
     | AccountNow
     | OutcomeOf
     | DayOrders
+    | LiftHalt
+    | ArmDesk
+    | TasksNow
     | CallApi
     | LeaseAgent
     | JournalOf
@@ -196,6 +242,12 @@ class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A query without a result has been carried out."""
 
 
+class Told(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """An answer for people."""
+
+    text: str
+
+
 class JournalIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
     path: str
 
@@ -219,7 +271,9 @@ class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-Reply: TypeAlias = Quote | Depth | AccountIs | OrdersAre | RowsAre | RoutesAre | JournalIs | Decided | Done | Failed
+Reply: TypeAlias = (
+    Quote | Depth | AccountIs | OrdersAre | RowsAre | RoutesAre | JournalIs | Decided | Told | Done | Failed
+)
 
 
 # What the core is told besides commands and events

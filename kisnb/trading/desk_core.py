@@ -13,18 +13,22 @@ from typing import TypeAlias
 
 import msgspec
 
-from kisnb.clock import Ns, kst, kst_day
+from kisnb.clock import Ns, clock_text, kst, kst_day
 from kisnb.events import (
+    Armed,
+    BreakerTripped,
     CancelRefused,
     CancelStarted,
     Denied,
     Depth,
+    Disarmed,
     Event,
     HaltSet,
     IntentRepeated,
     IntentTaken,
     LinkUp,
     Notice,
+    OrderHeld,
     PhaseChanged,
     Rejected,
     SendStarted,
@@ -37,14 +41,18 @@ from kisnb.market import order_rules, sessions
 from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Order, OrderState, Route, SendReply
 from kisnb.terms import Side, Venue
+from kisnb.trading import reservations
+from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import (
     Answer,
+    Arm,
     AskBooks,
     BooksRead,
     Cancel,
     CancelOrder,
     CancelReply,
     Effect,
+    Halt,
     Persist,
     Publish,
     ResolveOrder,
@@ -56,12 +64,14 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
+from kisnb.trading.halt import QUERY, KillSwitch
 from kisnb.trading.journal_rows import DESK_ONLY, RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
+from kisnb.trading.limits import Limits
 from kisnb.trading.notice_intake import NoticeIntake
 from kisnb.trading.order_book import EXTERNAL, Books, day_number
 from kisnb.trading.reconciliation import AFTER_BOUNDARY, Reconciliation
-from kisnb.trading.risk import Gate, Limits, No, Rules
+from kisnb.trading.risk import Gate, No, Rules
 from kisnb.trading.state import State
 
 Said: TypeAlias = (
@@ -70,6 +80,8 @@ Said: TypeAlias = (
     | ReviseOrder
     | ResolveOrder
     | SetHalt
+    | Halt
+    | Arm
     | Event
     | SendReply
     | CancelReply
@@ -95,10 +107,17 @@ class DeskCore:
         self._boundary: Ns = 0
         self.reconciliation = Reconciliation(rules, state, self._row, self._then)
         self._notices = NoticeIntake(rules, state, self.reconciliation, self._row, self._tell)
+        self._kill_switch = KillSwitch(state, self._row, self._then, self._kill, self._submit)
+        self._prices: dict[str, int] = {}
+        """The newest price of the stocks that are held, won."""
+        self._synced: set[str] = set()
+        """Held orders for which KIS was asked after their window."""
 
     def start(self, now: Ns) -> list[Effect]:
         """After the fold: what was in the air when the desk stopped is named, and the day's clock is set."""
         for order in list(self.state.books.live.values()):
+            if order.state is OrderState.NEW and self._stays_held(now, order):
+                continue
             if order.state is OrderState.NEW:
                 self._row(Denied(now, order.key, "the desk restarted before the order was sent", "send it again"))
             elif order.state is OrderState.SENDING:
@@ -106,7 +125,13 @@ class DeskCore:
             if order.cancel_asked:
                 # Whether it reached KIS nobody knows; to cancel again does no harm.
                 self._row(CancelRefused(now, order.key, "", "the desk stopped while it was being sent; cancel again"))
+        if self.state.armed is not None:
+            self._row(Disarmed(now, "the desk restarted"))
         self._schedule(now)
+        if self.state.halting:
+            self._kill_switch.pull(now, Halt("the desk restarted while the kill switch ran"))
+        if self.state.held:
+            self._release(now)
         if self.state.books.live:
             self.reconciliation.look(now, now, "restart", account=True)
         return self._done()
@@ -116,13 +141,16 @@ class DeskCore:
         match said:
             case Tick() | Depth():
                 self.market.add(said)
-                return [Publish(said)]
-            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | SetHalt():
+                self._effects.append(Publish(said))
+                if isinstance(said, Tick) and said.code in self.state.books.account.positions:
+                    self._marked(now, said)
+            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | SetHalt() | Halt() | Arm():
                 self._obey(now, said)
             case SendReply():
                 self._replied(now, said)
             case Notice():
                 self._notices.take(now, said)
+                self._look_at_loss(now)
             case CancelReply(reply=reply):
                 self._cancel_replied(now, reply)
             case Woke(t=t) if now < t:
@@ -141,7 +169,7 @@ class DeskCore:
                 self._effects.append(Publish(said))
         return self._done()
 
-    def _obey(self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | SetHalt) -> None:
+    def _obey(self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | SetHalt | Halt | Arm) -> None:
         match command:
             case Submit(intent=intent) | ReviseOrder(intent=intent):
                 self._submit(now, intent)
@@ -151,6 +179,13 @@ class DeskCore:
                 self.reconciliation.decide(now, command)
             case SetHalt(state=state, reason=reason):
                 self._row(HaltSet(now, state, reason))
+            case Halt():
+                self._kill_switch.pull(now, command)
+            case Arm(until=until, budget=budget) if until > now:
+                self._row(Armed(now, until, budget))
+                self._then(WakeAt(until))
+            case Arm():
+                self._row(Disarmed(now, "a person disarmed the desk"))
 
     # rows and effects
 
@@ -193,10 +228,11 @@ class DeskCore:
         ``account`` is what KIS said of the account after the order was taken: it is too fresh to wait for books too.
         """
         intent = order.intent
-        if self._in_flight(intent) or self._locked(now, intent, account):
+        if self._held(now, order, account) or self._in_flight(intent) or self._locked(now, intent, account):
             return
-        held = self.state.books.account.position(intent.code).qty
-        no = self.gate.check(now, intent, self.state.halt, held)
+        if self._shrunk(now, order, account):
+            return
+        no = self.gate.check(now, intent, self.state)
         if no is not None:
             self._row(Denied(now, intent.key, no.reason, no.cure))
             return
@@ -204,7 +240,14 @@ class DeskCore:
             self._revise(now, intent, intent.supersedes)
             return
         books = self.market.of(intent.code)
-        if may_read and account is None and not intent.protective and (venues := self.rules.unseen(now, intent, books)):
+        unseen = self.rules.unseen(now, intent, books)
+        stale = intent.side is Side.BUY and not intent.seen and self.gate.stale(now, self.market.heard(intent.code))
+        if stale and not may_read:
+            why = "there is no price of the last seconds to buy on, and KIS gave none"
+            self._row(Denied(now, intent.key, why, "try again when the stock has a price"))
+            return
+        asks = may_read and account is None and not intent.protective
+        if asks and (venues := unseen or (self._usual(intent) if stale else ())):
             if intent.code not in self._reading:
                 self._reading.add(intent.code)
                 self._then(AskBooks(intent.code, venues))
@@ -261,11 +304,112 @@ class DeskCore:
 
     def _books_read(self, now: Ns, read: BooksRead) -> None:
         self._reading.discard(read.code)
-        for book in read.books:
-            self.market.add(book)
+        self.market.read(now, read.books)
         for order in list(self.state.books.live.values()):
             if order.state is OrderState.NEW and order.code == read.code:
                 self._send(now, order, may_read=False)
+
+    def _usual(self, intent: Intent) -> tuple[Venue, ...]:
+        return (intent.venue,) if intent.venue in (Venue.KRX, Venue.NXT) else self.rules.capabilities.venues[:1]
+
+    # what waits for a blackout window, or for the account
+
+    def _held(self, now: Ns, order: Order, account: Account | None) -> bool:
+        """In a window nothing is sent; after it, and before KIS has stated the account, not without asking KIS."""
+        intent = order.intent
+        end = window_end(now, self.gate.limits.windows)
+        if end is not None:
+            if order.key not in self.state.held:
+                self._row(OrderHeld(now, order.key, end, f"blackout until {clock_text(end)}: journaled, not sent"))
+                self._then(WakeAt(end))
+            return True
+        if account is not None:
+            self._synced.add(order.key)
+        if order.key in self.state.held and order.key not in self._synced:
+            return True
+        if intent.side is Side.BUY and self.gate.limits.needs_account and self.state.opened is None:
+            self.reconciliation.look(now, now, "account", account=True)
+            return True
+        return False
+
+    def _stays_held(self, now: Ns, order: Order) -> bool:
+        """Orders of a blackout window outlive the desk; on another day they mean nothing any more."""
+        return order.key in self.state.held and kst_day(order.t) == kst_day(now)
+
+    def _release(self, now: Ns) -> None:
+        """After a window: sync first; what KIS answers lets the held orders go on."""
+        end = window_end(now, self.gate.limits.windows)
+        if end is None:
+            self.reconciliation.look(now, now, "blackout", account=True)
+        else:
+            self._then(WakeAt(end))
+
+    def _unanswered(self, now: Ns) -> None:
+        """KIS does not list the orders: protection does not wait for it, and a buy cannot be weighed."""
+        for order in list(self.state.books.live.values()):
+            if order.state is not OrderState.NEW or window_end(now, self.gate.limits.windows) is not None:
+                continue
+            if order.key in self.state.held and order.intent.protective:
+                self._synced.add(order.key)
+                self._send(now, order)
+            elif order.side is Side.BUY and self.state.opened is None and self.gate.limits.needs_account:
+                why = "KIS does not state the account, so that nobody knows what cash there is"
+                self._row(Denied(now, order.key, why, "try again when KIS answers"))
+
+    def _shrunk(self, now: Ns, order: Order, account: Account | None) -> bool:
+        """A protective sell that waited is not lost when fewer shares are left: those that are left are sold."""
+        intent = order.intent
+        if account is None or order.key not in self.state.held or not intent.protective or intent.side is Side.BUY:
+            return False
+        left = sum(h.sellable for h in account.holdings if h.code == intent.code)
+        if intent.qty <= left:
+            return False
+        cure = f"{left:,} are sold instead" if left else "nothing is left to protect"
+        self._row(Denied(now, order.key, f"KIS confirms {left:,} shares to sell", cure))
+        if left:
+            self._submit(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=left))
+        return True
+
+    # control
+
+    def _kill(self, now: Ns, order: Order) -> None:
+        self._cancel(now, order.key, None, kill_switch=True)
+
+    def may_leave(self, key: str) -> No | None:
+        """Asked at the last hop, behind the limiter: why the order ``key`` may not leave any more."""
+        halt, order = self.state.halt, self.state.books.orders.get(key)
+        if halt == "active" or order is None:
+            return None
+        if halt == "reducing" and reservations.reduces(self.state.books, order.intent):
+            return None
+        return No(f"the desk is {halt}: {self.state.halt_reason}", "lift the halt with %kis halt off REASON")
+
+    def _marked(self, now: Ns, tick: Tick) -> None:
+        before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
+        if before is None or tick.price < before:
+            self._look_at_loss(now)
+
+    def _look_at_loss(self, now: Ns) -> None:
+        limit, day = self.gate.limits.max_day_loss, self.state.day
+        if limit is None or self.state.halt != "active":
+            return
+        day.roll(now, self.state.books)
+        codes = {*self.state.books.account.positions, *day.opening}
+        bases = {code: item.base for code in codes if (item := self.rules.instrument(code)) is not None}
+        standing = day.standing(self.state.books, bases, self._prices)
+        if standing.breaks(limit * (day.trips + 1)):
+            self._row(BreakerTripped(now, -standing.result, standing.stake))
+            percent = standing.result * 100 / standing.stake
+            why = f"the day lost {-standing.result:,} won of {standing.stake:,} at stake ({percent:.2f} %)"
+            self._row(HaltSet(now, "reducing", why))
+            self._trouble(now, f"circuit breaker: {why}; only cancels and reducing sells pass")
+
+    def _expire_arming(self, now: Ns) -> None:
+        if self.state.armed is not None and now >= self.state.armed.until:
+            self._row(Disarmed(now, "its time is over"))
+
+    def _trouble(self, now: Ns, text: str) -> None:
+        self._tell(Trouble(now, f"{clock_text(now)} {text}"))
 
     def _in_flight(self, intent: Intent) -> bool:
         return any(
@@ -351,10 +495,21 @@ class DeskCore:
                 self.reconciliation.look(now, ended + AFTER_BOUNDARY, "end of a session", account=True)
             else:
                 self.reconciliation.keep_looking(now)
+        self._expire_arming(now)
+        if self.state.held and window_end(now, self.gate.limits.windows) is None:
+            self._release(now)
+        self._kill_switch.woke(now)
         self.reconciliation.woke(now)
 
     def _answered(self, now: Ns, answer: Answer) -> None:
+        if answer.page is None and answer.question.why.startswith(QUERY):
+            self._kill_switch.answered(now, answer.question, complete=False)
+            return
         account = self.reconciliation.answered(now, answer)
+        self._look_at_loss(now)
+        self._kill_switch.answered(now, answer.question, complete=answer.page is not None)
+        if answer.page is None:
+            self._unanswered(now)
         for order in list(self.state.books.live.values()):
             if order.state is OrderState.NEW:
                 self._send(now, order, account=account)
@@ -363,7 +518,7 @@ class DeskCore:
 
 def same_wish(a: Intent, b: Intent) -> bool:
     """Whether two intents with one key mean the same order."""
-    return msgspec.structs.replace(a, key="") == msgspec.structs.replace(b, key="")
+    return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
 
 
 def why_not_revised(books: Books, old: Order | None, intent: Intent) -> No | None:

@@ -13,7 +13,7 @@ from kisnb.orders import Capabilities
 from kisnb.terms import Mode
 from kisnb.trading.commands import Command, Query, Reply
 from kisnb.trading.journal_rows import Row, decode_rows
-from kisnb.trading.risk import Limits
+from kisnb.trading.limits import Limits
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):

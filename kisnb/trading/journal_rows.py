@@ -15,11 +15,11 @@ from kisnb.errors import ConfigError
 from kisnb.events import (
     AccountFact,
     AccountOpened,
+    ControlFact,
     DriftCleared,
     DriftFound,
     ExternalFound,
     Fact,
-    HaltSet,
     IntentTaken,
     Notice,
     OrderFact,
@@ -34,7 +34,7 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     evidence: Evidence
 
 
-Row: TypeAlias = OrderFact | AccountFact | Notice | HaltSet | RouteDecided
+Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
 DESK_ONLY = (Notice, RouteDecided)
 """Rows that no session is told; all others are published once they are synced."""
 
@@ -70,7 +70,9 @@ def decode_rows(array: bytes) -> list[Row]:
 def row_key(row: Row) -> str:
     """The order that a row belongs to; empty for rows of the desk and of the account."""
     match row:
-        case Notice() | HaltSet() | AccountOpened() | DriftFound() | DriftCleared():
+        case Notice() | AccountOpened() | DriftFound() | DriftCleared():
+            return ""
+        case _ if isinstance(row, ControlFact):
             return ""
         case IntentTaken(intent=intent) | ExternalFound(intent=intent):
             return intent.key

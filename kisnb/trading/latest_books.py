@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from kisnb.clock import Ns
 from kisnb.events import Depth, Tick
 from kisnb.terms import Venue
 
@@ -12,13 +15,25 @@ class LatestBooks:
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
+        self._heard: dict[str, Ns] = {}
 
     def add(self, event: Tick | Depth) -> None:
         """Take in an event; trades of an auction show no book and are passed over."""
+        self._heard[event.code] = event.received or event.t
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
         elif event.ask and event.bid:
             self._trades.setdefault(event.code, {})[event.venue] = event
+
+    def heard(self, code: str) -> Ns:
+        """When the newest event of the stock was received; 0 when none ever was."""
+        return self._heard.get(code, 0)
+
+    def read(self, now: Ns, books: Sequence[Depth]) -> None:
+        """Take in books that were asked for and have just come."""
+        for book in books:
+            self.add(book)
+            self._heard[book.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
         """The newest book per venue: the depth, unless a trade of a later second says more."""

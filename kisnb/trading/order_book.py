@@ -21,6 +21,7 @@ from kisnb.events import (
     Filled,
     IntentTaken,
     OrderFact,
+    OrderHeld,
     Rejected,
     Resolved,
     Revised,
@@ -194,7 +195,7 @@ class Books:
 
     def _change(self, order: Order, fact: OrderFact) -> None:
         match fact:
-            case Denied() | Rejected() | SendUnknown() | CancelRefused():
+            case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
                 _refused(order, fact)
             case SendStarted(route=route, after=after):
                 order.to(OrderState.SENDING)
@@ -271,7 +272,7 @@ def _ended(order: Order) -> None:
         order.to(OrderState.EXPIRED if order.expired else OrderState.CANCELLED)
 
 
-def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused) -> None:
+def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused | OrderHeld) -> None:
     match fact:
         case Denied(reason=reason, cure=cure):
             order.to(OrderState.DENIED)
@@ -282,12 +283,15 @@ def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused
         case SendUnknown(text=text):
             order.to(OrderState.UNKNOWN)
             order.text = text
+        case OrderHeld(why=why):
+            order.text = why
         case CancelRefused(text=text):
             order.cancel_asked = False
             order.text = f"cancel refused: {text}"
 
 
 _WORDS: dict[type[OrderFact], str] = {
+    OrderHeld: "held: {0.why}",
     IntentTaken: "taken",
     Denied: "denied: {0.reason}",
     SendStarted: "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
 from kisnb.market import ticks
@@ -15,14 +13,10 @@ from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
 from kisnb.orders import Capabilities, Intent
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What one order may be at most."""
-
-    max_order_value: int = 50_000_000
-    """Won; a market order counts at its upper limit price. Risk-reducing sells pass."""
+from kisnb.trading.limits import Limits
+from kisnb.trading.state import State
 
 
 class No(NamedTuple):
@@ -74,18 +68,23 @@ class Rules:
 
 
 class Gate:
-    """Says no, or nothing. Prices in won."""
+    """Says no, or nothing. Prices in won.
+
+    A stock's orders are weighed one after another, each against all that is in the market or on its way there: what is
+    not ended holds its reservation, so that two buys can never spend the same won.
+    """
 
     def __init__(self, rules: Rules, limits: Limits) -> None:
         self.rules = rules
         self.limits = limits
 
-    def check(self, now: Ns, intent: Intent, halt: str, held: int) -> No | None:
-        """Why the order may not be sent, wherever it would go; ``held`` is what the account's book holds of it."""
+    def check(self, now: Ns, intent: Intent, state: State) -> No | None:
+        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands."""
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
-        if halt != "active" and not (halt == "reducing" and intent.side is Side.SELL and intent.qty <= held):
-            return No(f"the desk is {halt}", "lift the halt with %kis halt off")
+        reduces = reservations.reduces(state.books, intent)
+        if state.halt == "halted" or (state.halt == "reducing" and not reduces):
+            return No(f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON")
         if (no := self.connection(intent.kind, intent.venue)) is not None:
             return no
         if intent.qty < 1:
@@ -95,7 +94,123 @@ class Gate:
             return No(f"{intent.code} is not a listed issue", "look the code up with %kis search")
         if item.halted:
             return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
-        return self._prices(now, intent, item) or self._value(now, intent, item, held)
+        if (no := self._prices(now, intent, item)) is not None:
+            return no
+        if intent.side is Side.SELL:
+            return self._sellable(intent, state) or (None if reduces else self._size(self._worth(now, intent)))
+        return (
+            self._age(now, intent)
+            or self._size(self._worth(now, intent))
+            or self._armed(now, intent, state)
+            or self._cash(now, intent, state)
+            or self._exposure(now, intent, state)
+        )
+
+    def stale(self, now: Ns, heard: Ns) -> bool:
+        """Whether what was heard of a stock at ``heard`` is too old to buy on."""
+        age = self.limits.max_quote_age
+        return age is not None and now - heard > age
+
+    def _worth(self, now: Ns, intent: Intent) -> int:
+        return self.worth(now, intent.code, intent.qty, intent.price)
+
+    def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int:
+        """What an order comes to, won: at its price, else at the upper limit price."""
+        if price is None:
+            item = self.rules.universe.get(code)
+            _, price = ticks.limits(item.base, item.kind, kst_day(now), item.board)
+        return qty * price
+
+    def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
+        value = self.worth(now, intent.code, qty, intent.price)
+        item = self.rules.instrument(intent.code)
+        return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
+
+    def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
+        """What open buys will take, fees included, won."""
+        return sum(self._with_fee(now, order.intent, qty) for order, qty in reservations.buys(state.books, intent))
+
+    def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
+        """What open buys are worth, won; of one stock or one agent when that is given."""
+        return sum(
+            self.worth(now, order.code, qty, order.intent.price)
+            for order, qty in reservations.buys(state.books, intent)
+            if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
+        )
+
+    def _age(self, now: Ns, intent: Intent) -> No | None:
+        if not intent.seen or not self.stale(now, intent.seen):
+            return None
+        age = (now - intent.seen) / SECOND
+        return No(f"what the buy was decided on is {age:.1f} s old", "decide again on the newest price")
+
+    def _size(self, value: int) -> No | None:
+        most = self.limits.max_order_value
+        if value <= most:
+            return None
+        return No(
+            f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
+        )
+
+    def _armed(self, now: Ns, intent: Intent, state: State) -> No | None:
+        if not self.limits.needs_arming:
+            return None
+        if state.armed is None or now >= state.armed.until:
+            return No("live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm")
+        left = state.armed.budget - state.armed_spent - self._reserved(now, intent, state)
+        value = self._with_fee(now, intent, intent.qty)
+        if value <= left:
+            return None
+        return No(f"{value:,} won are above the {max(left, 0):,} left of the armed budget", "arm it anew with %kis arm")
+
+    def _cash(self, now: Ns, intent: Intent, state: State) -> No | None:
+        if state.cash is None:
+            return None
+        value = self._with_fee(now, intent, intent.qty)
+        percent = self.limits.max_cash_percent
+        if percent is not None and value * 100 > state.cash * percent:
+            text = f"a buy of {value:,} won takes more than {percent} % of the cash of {state.cash:,} won"
+            return No(text, "order less, or raise max_cash_percent")
+        free = state.cash - self._reserved(now, intent, state)
+        if value > free:
+            return No(
+                f"a buy of {value:,} won is above the {max(free, 0):,} won that no open order has reserved",
+                "order less",
+            )
+        return None
+
+    def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
+        books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
+        mine = books.agents[agent].positions.values() if agent in books.agents else ()
+        scopes = (
+            ("max_stock_value", limits.max_stock_value, code, books.account.position(code).cost, code, None),
+            ("max_agent_value", limits.max_agent_value if agent else None, agent, sum(p.cost for p in mine), "", agent),
+            (
+                "max_account_value", limits.max_account_value, "the account",
+                sum(p.cost for p in books.account.positions.values()), "", None,
+            ),
+        )  # fmt: skip
+        for name, most, whose, held, of_code, of_agent in scopes:
+            if most is None:
+                continue
+            total = held + self._on_order(now, intent, state, of_code, of_agent) + self._worth(now, intent)
+            if total > most:
+                return No(
+                    f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
+                    f"order less, or raise {name}",
+                )
+        return None
+
+    def _sellable(self, intent: Intent, state: State) -> No | None:
+        """Sells stay within what is held and not on order; only once KIS has stated the account."""
+        drifts = (intent.code, "holding") in state.drifts
+        if state.opened is None or (intent.protective and drifts):
+            return None
+        free = reservations.sellable(state.books, intent)
+        if intent.qty <= free:
+            return None
+        cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
+        return No(f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold", cure)
 
     def connection(self, kind: OrderKind, venue: Venue | None) -> No | None:
         """What this broker connection cannot carry."""
@@ -133,15 +248,3 @@ class Gate:
         if not lower <= price <= upper:
             return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
         return None
-
-    def _value(self, now: Ns, intent: Intent, item: Instrument, held: int) -> No | None:
-        if intent.side is Side.SELL and intent.qty <= held:
-            return None
-        _, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
-        value = intent.qty * (intent.price or upper)
-        if value <= self.limits.max_order_value:
-            return None
-        most = self.limits.max_order_value
-        return No(
-            f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
-        )

@@ -7,18 +7,26 @@ from collections.abc import Iterable
 from kisnb.events import (
     Accepted,
     AccountOpened,
+    Armed,
+    BreakerTripped,
+    ControlFact,
+    Disarmed,
     DriftCleared,
     DriftFound,
     ExternalFound,
     Filled,
     HaltSet,
+    HaltStep,
     Notice,
+    OrderFact,
+    OrderHeld,
     Resolved,
     Sent,
 )
 from kisnb.market.routing_evidence import EvidenceLog
-from kisnb.orders import OrderRef
+from kisnb.orders import OrderRef, OrderState
 from kisnb.terms import Side
+from kisnb.trading.breaker import TradingDay
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.order_book import Books, day_number
 
@@ -34,6 +42,15 @@ class State:
         self.early: dict[tuple[int, int], list[Notice]] = {}
         """By day and order number."""
         self.halt: str = "active"
+        self.halt_reason = ""
+        self.halting = False
+        """The kill switch has not come to its last step."""
+        self.armed: Armed | None = None
+        self.armed_spent = 0
+        """Won of buys filled since the desk was armed."""
+        self.day = TradingDay()
+        self.held: set[str] = set()
+        """Orders that a blackout window keeps from being sent."""
         self.highest: dict[int, int] = {}
         """The highest order number seen, by day."""
         self.fills = 0
@@ -46,12 +63,12 @@ class State:
 
     def apply(self, row: Row) -> None:
         match row:
+            case HaltSet() | HaltStep() | BreakerTripped() | Armed() | Disarmed():
+                self._control(row)
             case Notice():
                 day = day_number(row.t)
                 self.early.setdefault((day, _home(row)), []).append(row)
                 self.seen(day, row.number)
-            case HaltSet():
-                self.halt = row.state
             case RouteDecided():
                 self.routes.add(row.evidence)
             case DriftFound():
@@ -59,16 +76,50 @@ class State:
             case DriftCleared():
                 self.drifts.pop((row.subject, row.what), None)
             case AccountOpened():
+                self.day.roll(row.t, self.books)
+                self.day.adopt(row)
                 self.opened = (self.opened or 0) + row.cash
                 self.books.opened(row)
             case _:
-                order = self.books.apply(row)
-                if isinstance(row, Sent | Accepted | Resolved | ExternalFound):
-                    self._numbered(row.ref)
-                elif isinstance(row, Filled):
-                    self.fills += 1
-                    value = row.qty * row.price
-                    self.flow += (value if order.side is Side.SELL else -value) - row.fee - row.tax
+                self._ordered(row)
+
+    def _control(self, row: ControlFact) -> None:
+        match row:
+            case HaltSet():
+                self.halt, self.halt_reason = row.state, row.reason
+            case Armed():
+                self.armed, self.armed_spent = row, 0
+            case Disarmed():
+                self.armed = None
+            case BreakerTripped():
+                self.day.roll(row.t, self.books)
+                self.day.trips += 1
+            case HaltStep():
+                self.halting = row.step != "notify"
+
+    def _ordered(self, row: OrderFact) -> None:
+        self.day.roll(row.t, self.books)
+        order = self.books.apply(row)
+        if isinstance(row, OrderHeld):
+            self.held.add(row.key)
+        elif order.state is not OrderState.NEW:
+            self.held.discard(order.key)
+        if isinstance(row, Sent | Accepted | Resolved | ExternalFound):
+            self._numbered(row.ref)
+        elif isinstance(row, Filled):
+            self.fills += 1
+            value = row.qty * row.price
+            flow = (value if order.side is Side.SELL else -value) - row.fee - row.tax
+            self.flow += flow
+            bought = value if order.side is Side.BUY else 0
+            self.day.flow += flow
+            self.day.bought += bought
+            self.armed_spent += bought
+
+    @property
+    def cash(self) -> int | None:
+        """Cash (D+2) as KIS stated it and the fills since have changed it, won; None before KIS has stated it."""
+        return None if self.opened is None else self.opened + self.flow
 
     def seen(self, day: int, number: int) -> None:
         """An order number that KIS has given out."""

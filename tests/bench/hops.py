@@ -33,8 +33,9 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.journal_rows import Row
+from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import day_number
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 CODE = "005930"

@@ -22,7 +22,8 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.desk_port import Back
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import Limits
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, notice, ref
 

@@ -14,7 +14,8 @@ from kisnb.market.instruments import Universe
 from kisnb.orders import Intent, OrderPage, Route, SendReply
 from kisnb.trading.commands import Submit
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import Limits
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, intent, notice, ref
 

@@ -40,8 +40,9 @@ from kisnb.trading.commands import (
 )
 from kisnb.trading.desk_core import DeskCore, Said
 from kisnb.trading.journal_rows import Row, decode_row, encode_row
+from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import EXTERNAL
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 from .host_side import HostSide, universe

@@ -8,9 +8,9 @@ from kisnb.events import Rejected, SendUnknown
 from kisnb.orders import TRANSITIONS, OrderState
 from kisnb.trading.commands import Send
 from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.limits import Limits
 from kisnb.trading.notice_intake import NoticeIntake
 from kisnb.trading.reconciliation import execution
-from kisnb.trading.risk import Limits
 from kisnb.trading.state import State
 from tests.faults.campaign import Run, rules
 from tests.faults.report import outcomes, play, reached

@@ -1,4 +1,4 @@
-"""Paper and live: the same code with another address, open for reading only (row N11, and the cures of bad keys)."""
+"""Paper and live: the same code with another address; live buys once it is armed (rows N06, N11; cures)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 import kisnb
 from kisnb.cli import main
@@ -48,17 +49,24 @@ def stop_sim_desk() -> None:
     stop_desk(Mode.SIM)
 
 
-def test_live_reads_and_refuses_an_order_in_one_line(yaml_file: Path):
+def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_file: Path):
     stop_sim_desk()
+    tail = yaml.safe_load(yaml_file.read_text("utf-8"))["my_acct_stock"][4:8]
 
     async def work() -> None:
         async with await kisnb.connect("live") as session:
             quote = await session.quote("005930")
             assert quote.price > 0
             assert (await session.balance()).cash == 100_000_000
-            with pytest.raises(OrderDenied, match="reading only") as caught:
+            with pytest.raises(OrderDenied, match="live is not armed: no buy passes, exits and cancels do") as caught:
                 await session.buy("005930", 1)
             assert "\n" not in str(caught.value)
+            with pytest.raises(BadInput, match="not the last four digits"):
+                await session.arm("0000", 30, 5_000_000)
+            assert "armed until" in await session.arm(tail, 30, 100)
+            with pytest.raises(OrderDenied, match="above the 100 left of the armed budget"):
+                await session.buy("005930", 1, key="second")
+            assert await session.arm("", 0, 0) == "disarmed: no buy passes, exits and cancels do"
 
     asyncio.run(work())
     assert posts() == []
@@ -130,7 +138,7 @@ def test_a_halt_from_the_command_line_refuses_new_orders_until_it_is_lifted(caps
             await session.buy("005930", 1)
         await session.resume("back")
         await session.buy("005930", 1)
-        assert await asyncio.to_thread(main, ["halt", "--off"]) == 0
+        assert await asyncio.to_thread(main, ["halt", "--off", "lunch is over"]) == 0
 
     traded(work)
     assert "no new order passes" in capsys.readouterr().out

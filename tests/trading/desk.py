@@ -12,7 +12,8 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Effect, Persist, Publish, Send, Submit
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.risk import Limits, Rules
+from kisnb.trading.limits import Limits
+from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 DAY = date(2026, 11, 20)

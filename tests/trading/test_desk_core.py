@@ -26,7 +26,7 @@ from kisnb.trading.commands import (
     Woke,
 )
 from kisnb.trading.journal_rows import decode_row, encode_row
-from kisnb.trading.risk import Limits
+from kisnb.trading.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, CODE, DAY, NOON, Desk, notice, price_of, ref
 

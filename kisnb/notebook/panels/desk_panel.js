@@ -9,12 +9,15 @@ const ACTIONS = {
 };
 const STALE_MS = 4000;
 const RETRY_MS = 2000;
+const CONFIRM_MS = 4000;
 
 const STYLE = `
 .kisnb-desk { font: 12px var(--jp-ui-font-family, sans-serif); color: var(--jp-ui-font-color1, #222); padding: 4px; }
 .kisnb-desk header { display: flex; gap: 12px; align-items: center; margin-bottom: 6px; flex-wrap: wrap; }
 .kisnb-desk[data-mode=live] { border: 2px solid #c40000; }
 .kisnb-desk .clock { font-variant-numeric: tabular-nums; font-weight: 600; }
+.kisnb-desk header .trouble { color: var(--jp-ui-font-color2, #555); }
+.kisnb-desk button.kill { background: #c40000; color: #fff; border: 0; border-radius: 2px; font-weight: 600; }
 .kisnb-desk header .note, .kisnb-desk .stale, .kisnb-desk .halt, .kisnb-desk .link.bad { color: var(--jp-error-color1, #c62828); font-weight: 600; }
 .kisnb-desk .scroll { max-height: 320px; overflow: auto; margin-bottom: 8px; }
 .kisnb-desk h4 { margin: 4px 0; font-size: 13px; }
@@ -167,14 +170,53 @@ class Table {
   }
 }
 
+// The server of JupyterLab tells the desk, so that this works while the kernel spins.
+async function pullKillSwitch(mode) {
+  const config = document.getElementById("jupyter-config-data");
+  const base = config ? (JSON.parse(config.textContent).baseUrl ?? "/") : "/";
+  const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] ?? "";
+  const reply = await fetch(`${base}kisnb/halt`, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json", "X-XSRFToken": token },
+    body: JSON.stringify({ mode, reason: "the panel's button" }),
+  });
+  if (reply.status === 404) return null;
+  if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
+  return (await reply.json()).steps;
+}
+
 function render({ model, el, signal }) {
   const root = element("div", "kisnb-desk");
   const top = element("header");
   const parts = {};
-  for (const name of ["badge", "label", "clock", "link", "halt", "note", "stale"]) {
+  for (const name of ["badge", "label", "clock", "link", "halt", "note", "trouble", "stale"]) {
     parts[name] = element("span", name);
     top.append(parts[name]);
   }
+  const kill = element("button", "kill", "HALT");
+  kill.title = "Kill switch: no new order passes, all that is open is cancelled. Press twice.";
+  let armed = 0;
+  kill.addEventListener("click", async () => {
+    if (performance.now() - armed > CONFIRM_MS) {
+      armed = performance.now();
+      kill.textContent = "press again to HALT";
+      setTimeout(() => (kill.textContent = "HALT"), CONFIRM_MS);
+      return;
+    }
+    armed = 0;
+    kill.textContent = "HALT";
+    parts.note.textContent = "kill switch …";
+    try {
+      const steps = await pullKillSwitch(header.mode);
+      if (steps === null) model.send({ kind: "halt" });
+      else parts.note.textContent = steps.map((step) => `${step.step}: ${step.text}`).join(" · ");
+    } catch (error) {
+      parts.note.textContent = `FAILED: ${error.message}; asking the kernel`;
+      model.send({ kind: "halt" });
+    }
+  });
+  top.append(kill);
   const act = (kind, key) => model.send({ kind, key });
   const tables = {};
   for (const name of Object.keys(TITLES)) tables[name] = new Table(name, act);
@@ -190,13 +232,17 @@ function render({ model, el, signal }) {
     frame = 0;
     root.dataset.mode = header.mode ?? "";
     parts.badge.innerHTML = header.badge ?? "";
-    for (const name of ["label", "clock", "halt", "note"]) parts[name].textContent = header[name] ?? "";
+    for (const name of ["label", "clock", "halt", "note", "trouble"]) parts[name].textContent = header[name] ?? "";
     parts.link.textContent = header.link ? `link ${header.link}` : "";
     parts.link.classList.toggle("bad", header.link !== "up");
     for (const table of Object.values(tables)) table.draw();
   }
 
   function receive(message) {
+    if (message.kind === "blocked") {
+      parts.stale.textContent = `the notebook is blocked by ${message.where}; the desk goes on`;
+      return;
+    }
     heard = performance.now();
     parts.stale.textContent = "";
     if (message.kind === "snapshot") {
@@ -218,6 +264,7 @@ function render({ model, el, signal }) {
 
   const watch = setInterval(() => {
     const silent = performance.now() - heard;
+    if (parts.stale.textContent.startsWith("the notebook is blocked")) return;
     if (silent < STALE_MS || header.link === "closed") return;
     parts.stale.textContent = `no news for ${Math.round(silent / 1000)} s: the kernel is busy or gone`;
   }, 1000);

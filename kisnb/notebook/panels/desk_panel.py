@@ -78,6 +78,8 @@ class DeskPanel(AnyWidget):
                 self.send(self._feed.snapshot())
             case {"kind": "cancel", "key": str(key)}:
                 self._start(self._session.cancel(key))
+            case {"kind": "halt"}:
+                self._start(self._session.halt("the panel's button"))
             case {"kind": "stop", "key": str(agent)}:
                 self._start(self._session.agents.stop(agent))
 
@@ -101,6 +103,12 @@ class DeskPanel(AnyWidget):
 
 
 _following: dict[Session, DeskPanel] = {}
+
+
+def tell_blocked(session: Session, where: str) -> None:
+    """From any thread: say in the session's panel, while the loop stands, which line keeps it."""
+    if (panel := _following.get(session)) is not None:
+        panel.send({"kind": "blocked", "where": where})
 
 
 def desk_panel(session: Session) -> DeskPanel:

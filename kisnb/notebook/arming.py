@@ -1,0 +1,51 @@
+"""``%kis arm``: a person at the keyboard lets buys pass at live; a notebook that runs by itself cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kisnb.clock import clock_text
+from kisnb.errors import BadInput
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb.session.session import Session
+
+QUESTION = "Last four digits of the account: "
+USAGE = "%kis arm --minutes 60 --budget 5_000_000"
+
+
+async def arm(session: Session, shell: InteractiveShell, minutes: object, budget: object, *, off: bool) -> str:
+    """Arm, disarm, or say how it stands; what is to be printed. Raises BadInput with the cure."""
+    if session.mode is not Mode.LIVE:
+        return f"a {session.mode} desk trades without being armed"
+    if off:
+        return await session.arm("", 0, 0)
+    if minutes is None and budget is None:
+        return standing(session)
+    if minutes is None or budget is None:
+        raise BadInput("arming needs a time and a budget", f"write for example {USAGE}")
+    return await session.arm(typed_tail(shell), int(str(minutes)), int(str(budget)))
+
+
+def standing(session: Session) -> str:
+    """Whether the desk is armed, and how to change that."""
+    armed = session.armed
+    if armed is None or session.now >= armed.until:
+        return f"live is not armed: no buy passes, exits and cancels do; arm it with {USAGE}"
+    return f"live is armed until {clock_text(armed.until)} KST for buys of {armed.budget:,} won"
+
+
+def typed_tail(shell: InteractiveShell) -> str:
+    """What a person types now, not shown. Raises BadInput where nobody can be asked."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        from getpass import getpass as ask
+    else:
+        ask = kernel.getpass
+    try:
+        return str(ask(QUESTION)).strip()
+    except Exception as error:
+        raise BadInput(f"nobody can be asked here ({error})", "arm from a notebook, by hand") from error

@@ -1,0 +1,55 @@
+"""What the desk allows itself: the configuration's limits as the gate reads them."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import TypeAlias
+
+import msgspec
+
+from kisnb.clock import SECOND, Ns
+from kisnb.config import Config
+
+Window: TypeAlias = tuple[int, int]
+"""From (inclusive) and to (exclusive), seconds since Korean midnight."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Won and shares; None: not limited. ``Config`` says what each means."""
+
+    max_order_value: int = 50_000_000
+    max_stock_value: int | None = None
+    max_agent_value: int | None = None
+    max_account_value: int | None = None
+    max_cash_percent: int | None = None
+    max_quote_age: Ns | None = None
+    max_day_loss: int | None = None
+    """Hundredths of a percent."""
+    windows: tuple[Window, ...] = ()
+    needs_account: bool = False
+    """No buy before KIS has stated the account."""
+    needs_arming: bool = False
+    """No buy before a person has armed the desk."""
+    config: str = ""
+    """Hash of the configuration that these come from."""
+
+
+def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
+    """The limits of a desk whose clock runs at ``speed``: what a machine takes counts so much more on a fast clock."""
+    return Limits(
+        config.max_order_value,
+        config.max_stock_value,
+        config.max_agent_value,
+        config.max_account_value,
+        config.max_cash_percent,
+        int(config.max_quote_age * SECOND * max(speed, 1.0)),
+        config.max_day_loss,
+        tuple((_seconds(start), _seconds(end)) for start, end in config.windows),
+        needs_account=True,
+        needs_arming=needs_arming,
+        config=config.hash,
+    )
+
+
+def _seconds(at: time) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second

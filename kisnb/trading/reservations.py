@@ -1,0 +1,32 @@
+"""What orders that are not ended hold: cash for buys, shares for sells. An order in state NEW holds nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kisnb.orders import Intent, Order, OrderState
+from kisnb.terms import Side
+from kisnb.trading.order_book import Books
+
+
+def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
+    """Open buys and the shares that each may still buy, once ``intent`` is sent: a revise takes over its part."""
+    return _open(books, intent, Side.BUY)
+
+
+def sellable(books: Books, intent: Intent) -> int:
+    """Shares of the stock that are held, and that no other open sell has reserved."""
+    selling = sum(qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code)
+    return books.account.position(intent.code).qty - selling
+
+
+def reduces(books: Books, intent: Intent) -> bool:
+    """Whether the order can only make a position smaller."""
+    return intent.side is Side.SELL and intent.qty <= sellable(books, intent)
+
+
+def _open(books: Books, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
+    for order in books.live.values():
+        if order.side is side and order.state is not OrderState.NEW and order.key != intent.key:
+            moves = intent.qty if order.key == intent.supersedes else 0
+            yield order, max(order.leaves - moves, 0)

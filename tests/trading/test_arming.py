@@ -1,0 +1,66 @@
+"""Arming: buys at live pass for a time and a budget; exits and cancels always; a restart disarms. Row N06."""
+
+from __future__ import annotations
+
+from kisnb.clock import MINUTE, SECOND
+from kisnb.events import AccountOpened, Disarmed
+from kisnb.orders import OrderState
+from kisnb.terms import Side
+from kisnb.trading.commands import Arm, Cancel, CancelOrder, Woke
+from kisnb.trading.limits import Limits
+from tests.trading.desk import CODE, NOON, Desk, notice, price_of
+
+PRICE = price_of()
+LIVE = Limits(needs_arming=True)
+
+
+def live(held: int = 10) -> Desk:
+    return Desk([AccountOpened(NOON, 10**9, ((CODE, held, held * PRICE),))], LIVE)
+
+
+def test_n06_without_arming_buys_are_denied_and_exits_and_cancels_pass():
+    desk = live()
+    desk.submit("buy")
+    assert "live is not armed: no buy passes, exits and cancels do; arm it with %kis arm" in desk.order("buy").text
+    desk.submit("exit", side=Side.SELL, qty=10)
+    desk.sent("exit", 1)
+    desk.say(CancelOrder("exit"))
+    assert [e.key for e in desk.effects if isinstance(e, Cancel)] == ["exit"]
+
+
+def test_n06_an_armed_desk_takes_buys_until_its_budget_is_spent():
+    desk = live()
+    desk.say(Arm(NOON + 30 * MINUTE, 25 * PRICE))
+    desk.submit("a")
+    desk.sent("a", 1)
+    desk.say(notice("filled", 1, 10, PRICE))
+    desk.submit("b")
+    desk.sent("b", 2)
+    desk.submit("c")
+    assert [s.intent.key for s in desk.sends] == ["a", "b"]
+    assert "left of the armed budget" in desk.order("c").text
+
+
+def test_n06_its_time_ends_by_itself():
+    desk = live()
+    desk.say(Arm(NOON + MINUTE, 10**9))
+    desk.say(Woke(NOON + MINUTE), NOON + MINUTE)
+    assert isinstance(desk.rows[-1], Disarmed)
+    desk.submit("late")
+    assert desk.order("late").state is OrderState.DENIED
+
+
+def test_n06_a_restart_disarms_and_says_so():
+    desk = live()
+    desk.say(Arm(NOON + 30 * MINUTE, 10**9))
+    again = Desk(desk.rows, LIVE)
+    again.keep(again.core.start(desk.now + SECOND))
+    assert again.rows[-1] == Disarmed(desk.now + SECOND, "the desk restarted")
+    again.submit("late")
+    assert again.order("late").state is OrderState.DENIED
+
+
+def test_n06_sim_and_paper_need_none():
+    desk = Desk([AccountOpened(NOON, 10**9, ())], Limits())
+    desk.submit("a")
+    assert len(desk.sends) == 1

@@ -1,0 +1,169 @@
+"""The kill switch and its states; what each lets pass, over restarts, to the last hop. Row A07, invariant 6."""
+
+from __future__ import annotations
+
+import pytest
+
+from kisnb.clock import SECOND
+from kisnb.events import AccountOpened, HaltSet, HaltStep
+from kisnb.orders import OrderPage, OrderState
+from kisnb.terms import Side
+from kisnb.trading.commands import Answer, Ask, Cancel, Halt, Persist, Send, SetHalt, Submit, Woke
+from kisnb.trading.halt import OWNER
+from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
+
+PRICE = price_of()
+EMPTY = OrderPage((), complete=True)
+
+
+def desk(held: int = 0) -> Desk:
+    return Desk([AccountOpened(NOON, 10**9, ((CODE, held, held * PRICE),) if held else ())])
+
+
+def steps(one: Desk) -> list[tuple[str, bool]]:
+    return [(row.step, row.done) for row in one.rows if isinstance(row, HaltStep)]
+
+
+def answer(one: Desk, page: OrderPage | None = EMPTY) -> None:
+    asked = [e for e in one.effects if isinstance(e, Ask) and e.question.why.startswith("kill switch")]
+    one.say(Answer(asked[-1].question, page))
+
+
+def open_order(one: Desk, key: str, number: int, **changes: object) -> None:
+    one.submit(key, **changes)
+    one.sent(key, number)
+    one.say(notice("accepted", number))
+
+
+def queries(one: Desk) -> int:
+    return sum(isinstance(e, Ask) and e.question.why.startswith("kill switch") for e in one.effects)
+
+
+def test_a07_the_steps_in_their_order():
+    one = desk()
+    open_order(one, "a", 1)
+    effects = one.say(Halt("enough"))
+    assert isinstance(effects[0], Persist)
+    assert isinstance(effects[0].rows[0], HaltSet), "the block is synced before anything else is done"
+    assert [e.key for e in effects if isinstance(e, Cancel)] == ["a"]
+    one.say(notice("cancelled", 2, 10, original=1))
+    answer(one)
+    assert steps(one) == [(s, True) for s in ("block", "cancel", "query", "state", "snapshot", "notify")]
+    assert one.core.state.halt == "halted"
+
+
+def test_a07_orders_that_wait_and_orders_in_the_air_are_cancelled_too():
+    one = desk()
+    one.submit("air")
+    one.submit("waits")
+    one.say(Halt("enough"))
+    assert one.order("waits").state is OrderState.DENIED
+    one.sent("air", 1)
+    assert [e.key for e in one.effects if isinstance(e, Cancel)] == ["air"]
+
+
+def test_a07_it_asks_three_times_with_pauses_of_one_and_two_seconds_and_then_says_failed():
+    one = desk()
+    open_order(one, "a", 1)
+    one.say(Halt("enough"))
+    start = one.now
+    answer(one, None)
+    assert queries(one) == 1
+    one.say(Woke(), one.now + SECOND)
+    assert queries(one) == 2
+    answer(one, None)
+    one.say(Woke(), one.now + SECOND)
+    assert queries(one) == 2, "two seconds, not one"
+    one.say(Woke(), one.now + SECOND)
+    assert queries(one) == 3
+    answer(one, None)
+    assert ("query", False) in steps(one)
+    failed = next(row for row in one.rows if isinstance(row, HaltStep) and not row.done)
+    assert failed.text.startswith("FAILED: still open: #1")
+    assert steps(one)[-1] == ("notify", True), "the next steps are taken all the same"
+    assert one.core.state.halt == "halted"
+    assert one.now > start
+
+
+def test_a07_flatten_sells_all_that_is_held_and_only_then():
+    one = desk(held=30)
+    one.say(Halt("enough", flatten=True))
+    assert not one.sends
+    answer(one)
+    assert [(s.intent.code, s.intent.side, s.intent.qty, s.intent.agent) for s in one.sends] == [
+        (CODE, Side.SELL, 30, OWNER)
+    ]
+    assert one.core.state.halt == "reducing"
+
+
+def test_a07_without_flatten_nothing_is_sold():
+    one = desk(held=30)
+    one.say(Halt("enough", "reducing"))
+    answer(one)
+    assert not one.sends
+
+
+@pytest.mark.parametrize(
+    ("state", "buy", "reduce", "more"),
+    [("active", True, True, False), ("reducing", False, True, False), ("halted", False, False, False)],
+)
+def test_a07_what_each_state_lets_pass_also_after_a_restart(state: str, buy: bool, reduce: bool, more: bool):
+    one = desk(held=10)
+    one.say(SetHalt(state, "so"))  # type: ignore[arg-type]
+    again = Desk(one.rows)
+    again.keep(again.core.start(one.now + SECOND))
+    for key, wish in (
+        ("buy", {"side": Side.BUY, "code": "000660", "qty": 1, "price": price_of("000660")}),
+        ("more", {"side": Side.SELL, "qty": 11}),
+        ("reduce", {"side": Side.SELL, "qty": 10, "protective": True}),
+    ):
+        again.submit(key, **wish)
+    passed = {s.intent.key for s in again.sends}
+    assert passed == {key for key, passes in (("buy", buy), ("reduce", reduce), ("more", more)) if passes}
+
+
+def test_a07_a_cancel_passes_in_every_state():
+    for state in ("active", "reducing", "halted"):
+        one = desk()
+        open_order(one, "a", 1)
+        one.say(SetHalt(state, "so"))  # type: ignore[arg-type]
+        from kisnb.trading.commands import CancelOrder
+
+        one.say(CancelOrder("a"))
+        assert [e.key for e in one.effects if isinstance(e, Cancel)] == ["a"]
+
+
+def test_invariant_6_an_order_that_waited_in_the_limiter_does_not_leave_a_halted_desk():
+    one = desk(held=10)
+    one.submit("buy", code="000660", qty=1, price=price_of("000660"))
+    one.submit("exit", side=Side.SELL, protective=True)
+    assert one.core.may_leave("buy") is None
+    one.say(SetHalt("reducing", "so"))
+    assert one.core.may_leave("buy") is not None
+    assert one.core.may_leave("exit") is None
+    one.say(SetHalt("halted", "so"))
+    assert one.core.may_leave("exit") is not None
+
+
+def test_a07_a_desk_that_dies_in_the_middle_goes_on_when_it_is_back():
+    one = desk()
+    open_order(one, "a", 1)
+    one.say(Halt("enough"))
+    again = Desk(one.rows)
+    again.keep(again.core.start(one.now + SECOND))
+    assert again.core.state.halt == "halted"
+    assert [e.key for e in again.effects if isinstance(e, Cancel)] == ["a"]
+    again.say(notice("cancelled", 2, 10, original=1))
+    answer(again)
+    assert steps(again)[-1] == ("notify", True)
+
+
+def test_a07_an_order_that_comes_to_light_between_the_queries_is_cancelled_as_well():
+    one = desk()
+    one.submit("air")
+    one.say(Halt("enough"))
+    one.sent("air", 1)
+    one.say(notice("accepted", 1))
+    answer(one)
+    assert steps(one)[-1][0] in ("cancel", "block", "query")
+    assert not [e for e in one.say(Submit(intent("late"))) if isinstance(e, Send)]
