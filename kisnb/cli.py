@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
-    from kisnb.desk.address import find_desk
+    from kisnb.desk.address import find_desk, holder, supervisor_lock
     from kisnb.desk.launch import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
 
@@ -75,13 +75,18 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
         said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
         print(said if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
-    print(f"{running.label}: runs as process {running.pid}" if running else f"no {mode} desk runs")
-    if running and tasks:
+    if running is None:
+        print(f"no {mode} desk runs")
+        return 1
+    supervisor = holder(supervisor_lock(mode))
+    care = f"process {supervisor} starts it again if it dies" if supervisor else "nothing starts it again if it dies"
+    print(f"{running.label}: runs as process {running.pid}; {care}")
+    if tasks:
         from kisnb.desk.kill_switch import ask
         from kisnb.trading.commands import TasksNow
 
         print(ask(running, TasksNow()))
-    return 0 if running else 1
+    return 0
 
 
 def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:

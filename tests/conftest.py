@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says nothing about whether it holds.
+settings.register_profile("kisnb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kisnb")
 
 
 @pytest.fixture(autouse=True)

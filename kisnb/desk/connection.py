@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from kisnb.clock import Ns
+from kisnb.desk.processes import lives, process_of
 from kisnb.desk.protocol import Answered, Hello, Refused, pack
 from kisnb.orders import Want
 from kisnb.trading.commands import Reply
-
-if TYPE_CHECKING:
-    import psutil
 
 MOST_UNREAD = 64 * 1024 * 1024
 """Bytes that a session may leave unread; then it is cut off, and comes back for what it missed when it wakes."""
@@ -35,7 +32,7 @@ class Connection:
         self.ended = asyncio.Event()
         """Nothing is heard of it any more."""
         self._writer = writer
-        self._process = _process(hello.pid)
+        self._process = process_of(hello.pid)
 
     @property
     def blocked(self) -> bool:
@@ -44,14 +41,7 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Its process is there: the same one, for numbers are given out again. Silence says nothing."""
-        import psutil
-
-        if self._process is None or self._writer.is_closing():
-            return False
-        try:
-            return bool(self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
-            return False
+        return self._process is not None and not self._writer.is_closing() and lives(self._process)
 
     def send(self, message: bytes) -> None:
         if self._writer.is_closing():
@@ -76,12 +66,3 @@ class Connection:
 
     def close(self) -> None:
         self._writer.close()
-
-
-def _process(pid: int) -> psutil.Process | None:
-    import psutil
-
-    try:
-        return psutil.Process(pid)
-    except psutil.Error:
-        return None

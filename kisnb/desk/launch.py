@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,11 +21,15 @@ from kisnb.desk.address import (
     is_up,
     supervisor_lock,
 )
+from kisnb.desk.processes import process_of, terminate, wait_until_gone
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator
 from kisnb.desk.supervisor import READY_SECONDS, ready_line
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
 from kisnb.paths import state_dir
 from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    import psutil
 
 STOP_SECONDS = 15.0
 
@@ -96,19 +100,18 @@ def stop_desk(mode: Mode) -> bool:
     if not is_up(mode):
         return False
     deadline = time.monotonic() + STOP_SECONDS
-    told: set[int] = set()
+    told: dict[int, psutil.Process] = {}
     while is_up(mode):
         # The supervisor passes it on; a desk whose supervisor was killed is told itself.
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
-        if pid is not None and pid not in told:
-            told.add(pid)
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                told.discard(pid)
+        if pid is not None and pid not in told and (process := process_of(pid)) is not None:
+            told[pid] = process
+            terminate(process)
         if time.monotonic() > deadline:
             raise DeskBusy(f"the {mode} desk does not stop", by_hand(mode))
         time.sleep(0.02)
+    # A lock ends a moment before its process does.
+    wait_until_gone(told.values(), STOP_SECONDS)
     return True
 
 

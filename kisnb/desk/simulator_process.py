@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
 from kisnb.errors import ConfigError
 from kisnb.paths import private_dir, state_dir, write_private
 
@@ -154,12 +152,12 @@ def stop_simulator() -> bool:
     address = find_simulator(state_dir())
     if address is None:
         return False
-    os.kill(address.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while find_simulator(state_dir()) is not None:
-        if time.monotonic() > deadline:
-            raise ConfigError("the simulator does not stop", f"end it by hand: kill -9 {address.pid}")
-        time.sleep(0.02)
+    process = process_of(address.pid)
+    if process is None:
+        return False
+    terminate(process)
+    if not wait_until_gone([process], STOP_SECONDS):
+        raise ConfigError("the simulator does not stop", f"end it by hand: kill -9 {address.pid}")
     return True
 
 
@@ -167,7 +165,8 @@ def _is_simulator(pid: int) -> bool:
     """The address file may be older than the process that has this number now; one that has ended is none."""
     import psutil
 
+    process = process_of(pid)
     try:
-        return "sim" in psutil.Process(pid).cmdline()
+        return process is not None and lives(process) and "sim" in process.cmdline()
     except psutil.Error:
         return False

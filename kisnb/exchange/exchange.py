@@ -187,17 +187,18 @@ class Exchange:
     def halt(self, now: Ns, code: str) -> list[Happening]:
         """Stop a stock on both venues until it is resumed, as for a disclosure."""
         said = self.advance(now)
-        for venue in VENUES:
+        for venue in self._venues(code):
             self.listing(code, venue).halt(now, "halt", 0, 0)
         return said + self.told()
 
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
-        """End a halt: a call auction, then trading as the session says."""
+        """End a halt: a call auction, then trading as the session says; Nextrade goes on when KRX does."""
         said = self.advance(now)
-        call = halts.after_halt(Venue.KRX, self._day)
-        krx, nxt = (self.listing(code, venue) for venue in VENUES)
-        krx.lift(now, call)
-        nxt.lift(now, halts.after_halt(Venue.NXT, self._day))
+        krx = self.listing(code)
+        krx.lift(now, now, halts.after_halt(Venue.KRX, self._day))
+        if self._universe.get(code).nxt:
+            goes_on = krx.until if krx.state == "call" else now
+            self.listing(code, Venue.NXT).lift(now, goes_on, halts.after_halt(Venue.NXT, self._day))
         return said + self.told()
 
     # to look at
@@ -304,11 +305,13 @@ class Exchange:
             return "venue"
         return "kind" if order_rules.kinds(now, venue, item, self._assumed) else "closed"
 
+    def _venues(self, code: str) -> tuple[Venue, ...]:
+        return VENUES if self._universe.get(code).nxt else (Venue.KRX,)
+
     def _by_price(self, code: str, side: Side) -> list[Venue]:
         """Both venues, the one first at which an order of ``side`` finds the better price."""
-        item = self._universe.get(code)
         found: list[tuple[bool, int, int, Venue]] = []
-        for venue in VENUES if item.nxt else (Venue.KRX,):
+        for venue in self._venues(code):
             asks, bids = self.depth(code, 1, venue)
             best = asks if side is Side.BUY else bids
             price, shares = best[0] if best else (0, 0)

@@ -121,16 +121,24 @@ class Listing:
         self._expire(t)
 
     def halt(self, t: Ns, why: Why, until: Ns, call_after: Ns) -> None:
-        """Take no orders until ``until`` (0: until told), then collect them for a call of ``call_after``."""
+        """Take no orders until ``until`` (0: until told), then collect them for a call of ``call_after``.
+
+        What is halted until told stays so.
+        """
+        if self.state == "halted" and not self.until:
+            return
         self.state, self.why, self.until, self._call_after = "halted", why, until, call_after
         self.said.append(Interrupted(t, self.item.code, self.venue, why, until, self.tally.last))
         self._interrupted(t, self)
 
-    def lift(self, t: Ns, call: Ns) -> None:
-        """End a halt, with a call before trading goes on when the session trades continuously."""
+    def lift(self, now: Ns, t: Ns, call: Ns) -> None:
+        """End a halt at ``t``, with a call before trading goes on when the session trades continuously."""
         if self.state == "halted":
             self._call_after, self.until = call, t
-            self.wake(t)
+            if t > now:
+                self._interrupted(now, self)
+            else:
+                self.wake(t)
 
     def end_day(self, t: Ns) -> None:
         """Nothing trades any more today; everything expires."""
@@ -145,9 +153,9 @@ class Listing:
             return "halted"
         if self.ended_for_day:
             return "closed"
-        if self.state == "call" and not joins_call(order.kind):
-            return "kind"
         segment = self._segment(segment_name(self.venue, span))
+        if self.state == "call" and segment is self._called and not joins_call(order.kind):
+            return "kind"
         pricing = STYLES[order.kind].pricing
         if pricing in ("limit", "stop"):
             return self._price_refusal(segment, order.price) or (
@@ -325,6 +333,8 @@ class Listing:
 
     def _change(self, t: Ns, segment: Segment, new: Phase) -> None:
         old, segment.phase = segment.phase, new
+        if new is not Phase.CLOSED and segment.name == "closing price":
+            segment.fixed = self.close or self._last
         overtaken = self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
         if overtaken and new is Phase.AUCTION:
             self._say_resumed(t)
@@ -336,8 +346,6 @@ class Listing:
             self._begin_matching(t, segment)
         if new is Phase.AUCTION is not old and old is Phase.CONTINUOUS:
             segment.turn_conditional()
-        if new is not Phase.CLOSED and segment.name == "closing price":
-            segment.fixed = self.close or self._last
 
     def _begin_matching(self, t: Ns, segment: Segment) -> None:
         if segment.entered and segment.phase is Phase.CONTINUOUS:

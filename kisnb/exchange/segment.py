@@ -120,7 +120,7 @@ class Segment:
     def begin_matching(self, now: Ns) -> None:
         """Match what came in early in the order of arrival."""
         early, self.entered = self.entered, []
-        waiting = [(i, side, price, self.book.cancel(i)) for i, side, price, _ in early]
+        waiting = [(i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early]
         for order_id, side, price, qty in waiting:
             if qty:
                 left = self.take(now, order_id, side, price, qty)

@@ -25,6 +25,7 @@ HARMLESS = frozenset({ALREADY, NOT_FOUND})
 PASSING = frozenset({"OPSP0007", "OPSP0008", "OPSP0009", "OPSP8999", "OPSP9993", "OPSP9995"})
 """Refusals that may be over the next time: errors inside KIS, and too many subscriptions."""
 RT_CD_IN_USE = "9"
+CUSTOMER_TYPES = ("P", "B")
 MAX_SUBSCRIPTIONS = 41
 """Registrations of one connection, all channels summed, the exec notice included."""
 PINGPONG = "PINGPONG"
@@ -98,9 +99,15 @@ def decode_request(text: str) -> Request | Ping:
         raise _refusal("OPSP9991")
     if not given.get("tr_key"):
         raise _refusal("OPSP9990")
+    if not isinstance(given["tr_key"], str):
+        raise _refusal("OPSP8993")
     tr_type = str(header.get("tr_type", ""))
     if tr_type not in (SUBSCRIBE, RELEASE):
         raise _refusal("OPSP8997")
+    if "custtype" not in header:
+        raise _refusal("OPSP9997")
+    if header["custtype"] not in CUSTOMER_TYPES:
+        raise _refusal("OPSP8998")
     return Request(str(header.get("approval_key", "")), tr_type, str(given.get("tr_id", "")), str(given["tr_key"]))
 
 

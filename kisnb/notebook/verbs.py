@@ -95,6 +95,19 @@ def _route(kis: KisMagics, door: Any, typed: Typed) -> object:
     return door.route_of(side, kis.code(what), qty, price, **_terms(typed))
 
 
+def _revise(kis: KisMagics, door: Any, typed: Typed) -> object:
+    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
+    return door.revise(typed.text(0), typed.words[1], typed.words[2], key=key)
+
+
+def _resolve(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    said, what = typed.text(0), typed.words[1]
+    if said != "never" and not said.removeprefix("#").isdecimal():
+        raise BadInput(f"{said!r} is no order number", "Write the number that KIS's app shows, or never")
+    number = None if said == "never" else int(said.removeprefix("#"))
+    return kis.require().resolve(number, None if what is None else str(what))
+
+
 def _cancel(_kis: KisMagics, door: Any, typed: Typed) -> object:
     said = typed.text(0).removeprefix("#")
     return door.cancel(int(said) if said.isdigit() else said)
@@ -289,6 +302,14 @@ def _table() -> dict[str, Verb]:
             "route", usage("ID|CODE [QTY] [PRICE] [--sell] [--venue V] [--kind K] [--stop PRICE]"),
             "why an order went where it went (by its number), or where one would go and what it may cost", _route,
             blocking=True,
+        ),
+        Verb(
+            "revise", usage("ID PRICE [QTY] [--key KEY] [--again]"),
+            "move an open order, or some shares of it, to another price; it goes to the end of the queue", _revise,
+        ),
+        Verb(
+            "resolve", usage("NUMBER|never [ID]"),
+            "say what became of an order of unknown fate: KIS's number for it, or that it was never sent", _resolve,
         ),
         Verb("cancel", usage("ID|all"), "cancel an order by its number, or all of them", _cancel, blocking=True),
         Verb("orders", usage(""), "the orders of the day", _orders, blocking=True),

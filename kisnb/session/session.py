@@ -22,6 +22,7 @@ from kisnb.events import (
     CancelRefused,
     ClockMoved,
     CommandDropped,
+    DecisionRefused,
     Denied,
     Depth,
     Disarmed,
@@ -39,6 +40,7 @@ from kisnb.events import (
     SubscriptionChanged,
     Tick,
     Trouble,
+    Unresolved,
 )
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
@@ -71,6 +73,7 @@ from kisnb.trading.commands import (
     Query,
     QuoteOf,
     Reply,
+    ResolveOrder,
     RouteOf,
     RoutesAre,
     RoutesOf,
@@ -121,6 +124,8 @@ class Session:
         self.data = MarketData()
         self.agents = Roster(self)
         self.blocking = Blocking(self)
+        self.decisions_refused: dict[str, str] = {}
+        """By key of an order of unknown fate: why a decision about it was refused last."""
         self.troubles: list[str] = []
         """What the desk wants a person to read, oldest first."""
         self.blocked_by = ""
@@ -293,6 +298,37 @@ class Session:
     ) -> Coroutine[Any, Any, Order]:
         """As ``buy``."""
         return self._typed(Side.SELL, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
+
+    def revise(
+        self, what: Order | int | str, price: int, qty: int | None = None, *, key: str | None = None,
+        again: bool = False,
+    ) -> Coroutine[Any, Any, Order]:  # fmt: skip
+        """Move ``qty`` shares (None: all that is left) of an open order to another price, won.
+
+        Returns the order that they become; it goes to the end of the queue, and its log says so. Raises OrderDenied,
+        OrderRejected, OrderUnknown, as ``buy`` does.
+        """
+        old = orders_named(self.books, what)[-1]
+        intent = self.intent(old.side, old.code, qty or old.leaves, price, kind=old.intent.kind, key=key, again=again)
+        return self._submit(msgspec.structs.replace(intent, agent=old.intent.agent, supersedes=old.key))
+
+    async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
+        """Say what became of an order of unknown fate: it is KIS's order number ``adopt``, or (None) was never sent.
+
+        ``what`` may be left out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
+        """
+        unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
+        chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
+        if len(chosen) != 1:
+            named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
+            raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
+        (order,) = chosen
+        self.decisions_refused.pop(order.key, None)
+        self.tell([ResolveOrder(order.key, adopt)])
+        await self._until(lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused, None)
+        if order.state is OrderState.UNKNOWN:
+            raise BadInput(f"{order.intent.text} stays unknown: {self.decisions_refused[order.key]}")
+        return order
 
     async def route(self, what: Order | int | str) -> Evidence:
         """Why an order (itself, its number or its key) went where it went; ``.score(order.fills)`` says what it was
@@ -673,8 +709,10 @@ class Session:
                 self._clock.set(t, speed)
             case AgentLeased() | AgentReleased():
                 self.agents.lease_changed(event)
-            case Trouble(text=text):
+            case Trouble(text=text) | Unresolved(text=text):
                 self.troubles.append(text)
+            case DecisionRefused(key=key, text=text):
+                self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
                 self.troubles.append(f"subscription to {channel} {code} refused: {text}")
             case LinkWasLost(text=text):

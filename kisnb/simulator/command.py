@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
-    from kisnb.market.instruments import Universe
+    from kisnb.market.instruments import Instrument, Universe
     from kisnb.simulator.control import Day
     from kisnb.simulator.core import Core
     from kisnb.simulator.replay import Replay
@@ -229,4 +230,21 @@ def read_universe(path: Path) -> Universe:
         raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
     if not items:
         raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
+    seen: set[str] = set()
+    for line, item in enumerate(items, start=2):
+        wrong = _wrong(item, seen)
+        if wrong:
+            raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
+        seen.add(item.code)
     return Universe(items)
+
+
+def _wrong(item: Instrument, seen: set[str]) -> str:
+    """What is impossible about an issue; empty when nothing is."""
+    if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
+        return f"{item.code!r} is no stock code; it has six characters"
+    if item.code in seen:
+        return f"{item.code} stands there twice"
+    if item.base < 1 or item.shares < 0 or item.volume < 0:
+        return f"{item.code} has a base price of {item.base}, {item.shares} shares and a volume of {item.volume}"
+    return ""

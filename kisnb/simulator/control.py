@@ -16,8 +16,6 @@
     POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
     POST expire    {}                                              → {"expired": n}    access tokens, before their time
     POST revoke    {}                                              → {"revoked": n}    access tokens
-    POST refuse    {"msg_cd", "times": n}                          → {"msg_cd", "times"}   next calls; OPSP: on a socket
-    POST silence   {"times": n}                                    → {"times": n}    next requests on a socket
     POST stop      → {"stopping": true}
 
 A refusal has status 4xx and {"error": a sentence}.
@@ -27,26 +25,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock
 from kisnb.errors import UnknownInstrument
 from kisnb.exchange.halts import Level
-from kisnb.kis.error_codes import CODES
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.notices import NOTICE_TRS
 from kisnb.simulator.account import Rejected
 from kisnb.simulator.core import Core
-from kisnb.simulator.faults import SOCKET_CODES, Fault, Point
+from kisnb.simulator.faults import Fault
 from kisnb.simulator.record import order_line
 from kisnb.simulator.streams import Outgoing
 from kisnb.terms import Board, Side, Venue
 
 FASTEST = 100_000.0
-MOST_FAULTS = 1_000
-FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke", "refuse", "silence")
+FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -95,15 +91,6 @@ class Breaker(msgspec.Struct, frozen=True):
 class Cut(msgspec.Struct, frozen=True):
     port: int | None = None
     """TCP port of the client's end; None cuts all."""
-
-
-class Refuse(msgspec.Struct, frozen=True):
-    msg_cd: str
-    times: Annotated[int, msgspec.Meta(ge=1, le=MOST_FAULTS)] = 1
-
-
-class Silence(msgspec.Struct, frozen=True):
-    times: Annotated[int, msgspec.Meta(ge=1, le=MOST_FAULTS)] = 1
 
 
 class ControlRefused(Exception):
@@ -247,18 +234,7 @@ class Control:
                 return {"cut": sum(frame.text is None for frame in cut)}
             case "expire":
                 return {"expired": self._core.expire_tokens()}
-            case "revoke":
-                return {"revoked": self._core.revoke_tokens()}
-            case "silence":
-                times = msgspec.json.decode(body, type=Silence).times
-                faults.add(Fault("request", "silence", times=times))
-                return {"times": times}
-        refuse = msgspec.json.decode(body, type=Refuse)
-        if refuse.msg_cd not in CODES:
-            raise ControlRefused(f"{refuse.msg_cd} is no code that kisnb knows.", 400) from None
-        on: Point = "request" if refuse.msg_cd.startswith(SOCKET_CODES) else "call"
-        faults.add(Fault(on, "refuse", msg_cd=refuse.msg_cd, times=refuse.times))
-        return {"msg_cd": refuse.msg_cd, "times": refuse.times}
+        return {"revoked": self._core.revoke_tokens()}
 
     def _sessions(self) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

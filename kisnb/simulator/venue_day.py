@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from copy import copy
 from datetime import date
 
 from kisnb.clock import Ns
@@ -20,6 +21,8 @@ class VenueDay:
         self.venue = venue
         self.schedule = schedule
         self.trades: tuple[Trade, ...] = tuple(trade for trade in schedule.trades if trade.venue is venue)
+        self._counted = 0, Tally()
+        """How many trades the running tally holds."""
         self._times = [trade.t for trade in self.trades]
         self._open, self._close = sessions.regular_open(day), sessions.regular_close(day)
         self._hours = sessions.hours(venue, day)
@@ -29,11 +32,13 @@ class VenueDay:
         return bisect_right(self._times, now)
 
     def tally(self, count: int) -> Tally:
-        """What the first ``count`` trades come to."""
-        tally = Tally()
-        for trade in self.trades[:count]:
+        """What the first ``count`` trades come to; a tally of one's own."""
+        counted, tally = self._counted if self._counted[0] <= count else (0, Tally())
+        for trade in self.trades[counted:count]:
             tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
-        return tally
+        if count >= self._counted[0]:
+            self._counted = count, tally
+        return copy(tally)
 
     def segment(self, trade: Trade) -> str:
         """The book that a trade belongs to; an auction's print is that of the auction which ends with it."""

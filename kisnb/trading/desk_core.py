@@ -225,7 +225,7 @@ class DeskCore:
     def _send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:
         """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
 
-        ``account`` is what KIS said of the account after the order was taken.
+        ``account`` is what KIS said of the account after the order was taken: it is too fresh to wait for books too.
         """
         intent = order.intent
         if self._held(now, order, account) or self._in_flight(intent) or self._locked(now, intent, account):
@@ -246,7 +246,8 @@ class DeskCore:
             why = "there is no price of the last seconds to buy on, and KIS gave none"
             self._row(Denied(now, intent.key, why, "try again when the stock has a price"))
             return
-        if may_read and not intent.protective and (venues := unseen or (self._usual(intent) if stale else ())):
+        asks = may_read and account is None and not intent.protective
+        if asks and (venues := unseen or (self._usual(intent) if stale else ())):
             if intent.code not in self._reading:
                 self._reading.add(intent.code)
                 self._then(AskBooks(intent.code, venues))
@@ -492,6 +493,8 @@ class DeskCore:
             over = any(self.reconciliation.expiry(order) <= now for order in sent)
             if over or (self.reconciliation.linked and self.state.books.live):
                 self.reconciliation.look(now, ended + AFTER_BOUNDARY, "end of a session", account=True)
+            else:
+                self.reconciliation.keep_looking(now)
         self._expire_arming(now)
         if self.state.held and window_end(now, self.gate.limits.windows) is None:
             self._release(now)

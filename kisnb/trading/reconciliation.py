@@ -28,7 +28,7 @@ from kisnb.events import (
 )
 from kisnb.market import order_rules, sessions
 from kisnb.orders import Account, Intent, Order, OrderPage, OrderRow, OrderState
-from kisnb.terms import Venue
+from kisnb.terms import Phase, Venue
 from kisnb.trading.commands import Answer, Ask, Effect, Publish, Question, ResolveOrder, WakeAt
 from kisnb.trading.journal_rows import Row
 from kisnb.trading.ledger import split
@@ -39,6 +39,8 @@ from kisnb.trading.state import State
 
 EVERY: Ns = 60 * SECOND
 """Between two readings while orders are open."""
+IDLE: Ns = 300 * SECOND
+"""Between two readings while none is, and a venue is open: orders from elsewhere whose notices are lost."""
 WAITING = "unknown number"
 """Why to ask when notices wait for an order; not asked when a reply has named it meanwhile."""
 AFTER_BOUNDARY: Ns = 2 * SECOND
@@ -82,7 +84,7 @@ class Reconciliation:
         if at <= now:
             self._due, self._why = now, why
             self.woke(now)
-        elif self._due is None or at < self._due or self._due > now + EVERY:
+        elif self._due is None or at < self._due or self._due > now + IDLE:
             self._due, self._why = at, why
             self._then(WakeAt(at))
 
@@ -291,9 +293,13 @@ class Reconciliation:
         self.keep_looking(now)
 
     def keep_looking(self, now: Ns) -> None:
-        """Once a minute while orders are open, or a difference stands."""
-        if self.linked and (self._books.live or self._state.drifts):
+        """Once a minute while orders are open or a difference stands, else once in five while anybody can trade."""
+        if not self.linked:
+            return
+        if self._books.live or self._state.drifts:
             self.look(now, now + EVERY, "open orders", account=True)
+        elif any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)):
+            self.look(now, now + IDLE, "orders from elsewhere", account=True)
 
     def _day_of(self, order: Order) -> date:
         if order.ref is None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.bench import exchange, hops, market_day, routing, simulator, wire
+from tests.bench import desk, exchange, hops, market_day, routing, simulator, wire
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -67,6 +67,7 @@ def main() -> None:
     print("\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of 400")
     for part, (p50, p99) in hops.measure().items():
         print(f"  {part:32s} {p50:8.2f} ms {p99:8.2f} ms")
+    desk.show()
     wire.report()
     market_day.main()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -96,25 +97,30 @@ def restart() -> dict[str, float]:
     return dict(zip(parts, (statistics.median(column) for column in zip(*runs, strict=True)), strict=True))
 
 
-async def restart_of_a_desk() -> float:
-    """Seconds from kill -9 of a simulator's desk with ``ROWS`` rows to a session that has its answer again."""
-    import signal
-
+async def restart_of_a_desk() -> tuple[float, float]:
+    """With ``ROWS`` rows: seconds until a desk that is started is ready, and from kill -9 of it to an answer again."""
     import kisnb
     from kisnb.desk.address import find_desk
     from kisnb.desk.journal_frame import find_journal
+    from kisnb.desk.launch import start_desk, stop_desk
+    from kisnb.desk.simulator_process import SimulatedDay
 
     async with await kisnb.connect("sim", seed=1, fresh=True) as session:
+        now = session.now
+    stop_desk(Mode.SIM)
+    journal = Journal(find_journal(Mode.SIM))
+    journal.append(rows_of_a_long_day(ROWS, now))
+    journal.close()
+    began = time.perf_counter()
+    start_desk(Mode.SIM, SimulatedDay())
+    ready = time.perf_counter() - began
+    async with await kisnb.connect("sim") as session:
         desk = find_desk(Mode.SIM)
         assert desk is not None
-        os.kill(desk.pid, signal.SIGSTOP)
-        journal = Journal(find_journal(Mode.SIM))
-        journal.append(rows_of_a_long_day(ROWS, session.now))
-        journal.close()
         os.kill(desk.pid, signal.SIGKILL)
         began = time.perf_counter()
         await session.quote(CODE)
-        return time.perf_counter() - began
+        return ready, time.perf_counter() - began
 
 
 async def _desk(pipe: Connection, folder: Path) -> None:
@@ -129,7 +135,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     await asyncio.sleep(0.5)
     process = psutil.Process()
     before, busy = process.memory_info().rss, process.cpu_times()
-    loop, sent, began = asyncio.get_running_loop(), 0, time.perf_counter()
+    sent, began = 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < SECONDS:
         while sent < passed * TICKS_PER_SECOND:
             now = time.monotonic_ns()
@@ -140,7 +146,6 @@ async def _desk(pipe: Connection, folder: Path) -> None:
             sent += FRAME
             await asyncio.sleep(0)
         await asyncio.sleep(0.0005)
-    del loop
     used = process.cpu_times()
     await asyncio.sleep(1)
     grown = process.memory_info().rss - before
@@ -200,13 +205,35 @@ def fan_out() -> dict[str, float]:
     }
 
 
+async def memory_over_a_day() -> list[tuple[str, float]]:
+    """Memory of the desk of a simulated day, MB, at each full hour; ten stocks are watched, an agent trades."""
+    import kisnb
+    from kisnb.desk.address import find_desk
+    from kisnb.strategies.volume_trigger import VolumeTrigger
+
+    async with await kisnb.connect("sim", seed=1, start="09:00", fresh=True) as session:
+        await session.watch(*[i.code for i in session.universe.search("")][:10])
+        await session.agents.start(VolumeTrigger(code=CODE, rise=0.001, trend=0.0005, surge=1.1, profit=0.002))
+        found = []
+        for hour in range(10, 16):
+            await session.until(f"{hour}:00")
+            desk = find_desk(Mode.SIM)
+            assert desk is not None
+            found.append((f"{hour}:00", psutil.Process(desk.pid).memory_info().rss / 1e6))
+        return found
+
+
 def show() -> None:
     print(f"\nrestart with {ROWS:,} rows, ms of the processor")
     parts = restart()
     for part, seconds in parts.items():
         print(f"  {part:32s} {seconds * 1000:8.0f}")
-    whole = asyncio.run(restart_of_a_desk())
-    print(f"  {'kill -9 → a session is answered':32s} {whole * 1000:8.0f}   target < 2000")
+    ready, answered = asyncio.run(restart_of_a_desk())
+    print(f"  {'start → ready, wall':32s} {ready * 1000:8.0f}   target < 2000")
+    print(f"  {'kill -9 → a session is answered':32s} {answered * 1000:8.0f}")
+    print("\nmemory of the desk over a simulated day, MB")
+    for clock, megabytes in asyncio.run(memory_over_a_day()):
+        print(f"  {clock:32s} {megabytes:8.1f}")
     out = fan_out()
     print(f"\n{TICKS_PER_SECOND:,} ticks a second to {SESSIONS} sessions: {out['per second']:,.0f} a second in total")
     print(f"  delivered                        {out['delivered']:8.2%}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,18 @@ from hypothesis import strategies as st
 from kisnb.desk.client import DeskClient
 from kisnb.desk.journal import Journal
 from kisnb.errors import DeskLost, OrderDenied
-from kisnb.events import GapFound
-from kisnb.orders import OrderState
-from kisnb.session.session import Session
+from kisnb.events import Accepted, Filled, GapFound, IntentTaken
+from kisnb.orders import OrderState, SendReply
+from kisnb.session.session import _ROWS, Session
+from kisnb.terms import Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentState
-from kisnb.trading.commands import Submit
+from kisnb.trading.commands import CancelOrder, SetHalt, Submit
 from kisnb.trading.desk_port import Back, Desk, Snapshot
+from kisnb.trading.journal_rows import DESK_ONLY, Row, decode_rows
 from tests.desk.served import Served, seen
-from tests.trading.desk import NOON, intent, notice, price_of
+from tests.trading.desk import NOON, intent, notice, price_of, ref
+from tests.trading.desk import Desk as CoreAlone
 
 
 class Next:
@@ -197,8 +201,6 @@ def test_a_desk_that_says_farewell_is_not_waited_for(tmp_path: Path):
 @given(st.lists(st.sampled_from(["order", "fill", "unseen fill"]), max_size=12), st.integers(0, 12))
 def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
     """Rows after any number a session may know, followed by the rows before, are all rows."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "j.sqlite")
         told = []
@@ -208,23 +210,17 @@ def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
             told += [r for r in rows if type(r).__name__ != "Notice"]
         first, array = journal.told_after(known)
         assert first == (known if known <= len(told) else 0)
-        from kisnb.trading.journal_rows import decode_rows
-
         assert decode_rows(array) == told[first:]
         assert journal.told == len(told)
         journal.close()
 
 
-def notice_rows(key: str, *, taken: bool = False) -> list:
-    from kisnb.events import Accepted, Filled, IntentTaken
-    from kisnb.terms import Venue
-    from tests.trading.desk import ref
-
+def notice_rows(key: str, *, taken: bool = False) -> list[Row]:
     fill = Filled(NOON, key, 3, price_of(), 10, 0, Venue.KRX)
     return [IntentTaken(NOON, intent(key)), Accepted(NOON, key, ref(1)), fill] if taken else [fill]
 
 
-def append(folder: Path, rows: list) -> None:
+def append(folder: Path, rows: list[Row]) -> None:
     journal = Journal(folder / "journal.sqlite")
     journal.append(rows)
     journal.close()
@@ -232,3 +228,29 @@ def append(folder: Path, rows: list) -> None:
 
 def run(work: object) -> None:
     asyncio.run(asyncio.wait_for(work, 20))  # type: ignore[arg-type]
+
+
+ACTIONS = st.sampled_from(["submit", "sent", "unknown", "accepted", "filled", "cancel", "refused", "halt", "active"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(ACTIONS, st.integers(0, 2)), max_size=20))
+def test_every_row_but_the_desks_own_is_published_once_and_in_order(steps: list[tuple[str, int]]):
+    """What a session that comes back counts on: the rows it was told are the first of those that the journal holds."""
+    desk = CoreAlone()
+    for what, n in steps:
+        key, number = f"k{n}", n + 1
+        match what:
+            case "submit":
+                desk.submit(key, qty=3)
+            case "sent" | "unknown" if key in desk.core.state.books.orders:
+                if desk.order(key).state is OrderState.SENDING:
+                    desk.say(SendReply(key, what, ref(number) if what == "sent" else None))
+            case "accepted" | "filled" | "refused":
+                desk.say(notice(what, number, qty=3))
+            case "cancel":
+                desk.say(CancelOrder(key))
+            case "halt" | "active":
+                desk.say(SetHalt("halted" if what == "halt" else "active", "test"))
+    told = [row for row in desk.rows if not isinstance(row, DESK_ONLY)]
+    assert [event for event in desk.published if isinstance(event, _ROWS)] == told

@@ -249,9 +249,30 @@ def test_h03_a_halted_stock_takes_cancels_alone_and_comes_back_with_a_call() -> 
     assert ended(play.cancel(1, 2)) == [("cancelled", 1, 2)]
     play.exchange.resume_trading(play.now, SAMSUNG)
     play.order(SELL, 3, 71_000)
+    assert refused(play.order(SELL, 3, 71_000, venue=NXT)) == "halted"
     assert trades(play.until("11:09:59")) == []
     said = play.until("11:10")
     assert (trades(said), resumed(said)) == ([(KRX, 3, 71_000)], [(KRX, "halt")])
+    assert play.exchange.phase(SAMSUNG, NXT) is Phase.AUCTION
+    assert resumed(play.until("11:10:30")) == [(NXT, "halt")]
+
+
+def test_h03_a_circuit_breaker_does_not_lift_a_halt() -> None:
+    play = Play("10:00")
+    play.exchange.halt(play.now, SAMSUNG)
+    play.exchange.break_circuit(play.now, Board.KOSDAQ, 1)
+    play.until("11:00")
+    assert refused(play.order(BUY, 5, 71_000)) == "halted"
+
+
+def test_h03_what_came_in_before_a_late_close_trades_at_that_close() -> None:
+    play = Play("15:25")
+    play.order(SELL, 10, 78_200)
+    play.order(BUY, 10, 78_200)
+    play.until("15:31")  # the closing auction strays ten percent: it matches at 15:32
+    play.order(BUY, 3, kind=K.POST_CLOSE)
+    play.order(SELL, 3, kind=K.POST_CLOSE)
+    assert trades(play.until("15:40")) == [(KRX, 10, 78_200), (KRX, 3, 78_200)]
 
 
 def test_h03_a_halt_until_the_close_ends_with_the_day() -> None:

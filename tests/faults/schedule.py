@@ -18,7 +18,7 @@ BEGIN = kst(DAY, time(15, 13))
 """Late in the day, so that the close is near; orders of the regular session expire then."""
 LAST_ACTION = BEGIN + 150 * SECOND
 LAST_KILL = BEGIN + 240 * SECOND
-SETTLED = BEGIN + 420 * SECOND
+SETTLED = BEGIN + 500 * SECOND
 """By now every fault is over and every question is answered."""
 DECIDED = SETTLED + 60 * SECOND
 """By now a person has decided what no evidence could."""

@@ -255,7 +255,7 @@ def test_a_depth_goes_round(
         qty=SHARES,
         price=WON,
         filled=SHARES,
-        average=WON,
+        average=st.integers(0, 10**9),
         leaves=SHARES,
         cancelled=SHARES,
         rejected=SHARES,

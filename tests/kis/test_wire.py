@@ -209,7 +209,7 @@ def test_k03_orders_and_cancels_overtake_queued_reads(tmp_path: Path) -> None:
 @pytest.mark.parametrize("msg_cd", ["EGW00201", "EGW00215"])
 def test_k03_reads_that_were_too_fast_are_asked_again_with_growing_pauses(tmp_path: Path, msg_cd: str) -> None:
     async def body(d: Desk) -> None:
-        d.control("refuse", msg_cd=msg_cd, times=3)
+        d.control("fault", on="call", what="refuse", msg_cd=msg_cd, times=3)
         assert (await d.stepped(d.broker.quote(CODE))).price > 0
         assert d.refusals() == [msg_cd] * 3
         pauses = [later["t"] - earlier["t"] for earlier, later in pairwise(d.calls("inquire-price"))]
@@ -268,7 +268,7 @@ def test_k05_a_walk_that_breaks_off_is_flagged(tmp_path: Path) -> None:
         task = asyncio.ensure_future(d.broker.day_orders(DAY))
         while not d.calls("inquire-daily-ccld"):
             await step_once(d)
-        d.control("refuse", msg_cd="EGW00002", times=1)
+        d.control("fault", on="call", what="refuse", msg_cd="EGW00002")
         page = await d.stepped(task)
         assert (len(page.rows), page.complete) == (100, False)
 
@@ -284,7 +284,7 @@ def changes(d: Desk) -> list[tuple[str, str, str]]:
 
 def test_k06_a_subscription_without_an_answer_is_told_and_asked_again(tmp_path: Path) -> None:
     async def body(d: Desk) -> None:
-        d.control("silence", times=1)
+        d.control("fault", on="request", what="silence")
         d.broker.want([NOTICES])
         await d.until(lambda: d.broker.confirmed == {NOTICES})
         assert d.troubles() == ["09:00:30 KIS did not confirm notices; it is asked again"]
@@ -295,10 +295,10 @@ def test_k06_a_subscription_without_an_answer_is_told_and_asked_again(tmp_path: 
 
 def test_k06_silence_and_refusals_are_told_and_asked_again_after_a_pause(tmp_path: Path) -> None:
     async def body(d: Desk) -> None:
-        d.control("silence", times=3)
+        d.control("fault", on="request", what="silence", times=3)
         d.broker.want([Want("ticks", CODE)])
         await d.until(lambda: d.broker.settled and d.clock.next_wake() is not None)
-        d.control("refuse", msg_cd="OPSP0009")
+        d.control("fault", on="request", what="refuse", msg_cd="OPSP0009")
         for pause in (10, 20):
             assert changes(d)[-1] == ("ticks", CODE, "refused")
             assert d.broker.confirmed == frozenset()
@@ -371,7 +371,7 @@ def test_n11_no_secret_in_logs_events_reprs_errors_dead_letters_or_the_recording
         intent = Intent("k", "me", CODE, Side.BUY, 2, OrderKind.LIMIT, 1)
         replies = [await d.broker.submit(intent, LIMIT), await d.broker.cancel("k", OrderRef(20261120, "x", 1), None)]
         d.control("trade", code=CODE, side="buy", qty=3)
-        d.control("refuse", msg_cd="EGW00121", times=2)
+        d.control("fault", on="call", what="refuse", msg_cd="EGW00121", times=2)
         with pytest.raises(Exception, match="EGW00121") as refused:
             await d.stepped(d.broker.quote(CODE))
         await d.received()

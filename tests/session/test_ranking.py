@@ -43,8 +43,8 @@ def test_r01_both_rankings_carry_the_market_code_of_the_session(start: str, code
         return await session.ranking(), await session.ranking("fluctuation", n=5)
 
     by_value, by_rise = traded(work, start=start)
-    assert asked("volume-rank") == [code]
-    assert asked("ranking/fluctuation") == [code]
+    assert set(asked("volume-rank")) == {code}  # a read may be repeated
+    assert set(asked("ranking/fluctuation")) == {code}
     assert dict(by_value.schema) == dict(by_rise.schema) == COLUMNS
     assert by_rise.height <= 5
 

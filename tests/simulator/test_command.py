@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,42 @@ def test_a_universe_of_ones_own(tmp_path: Path) -> None:
     assert [item.code for item in universe] == ["005930"]
     assert universe.get("005930").base == 71_000
     assert universe.get("005930").name == Universe.packaged().get("005930").name
+
+
+ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
+WRONG = [
+    (ROW + "\n" + ROW, "line 3: 005930 stands there twice"),
+    (ROW.replace("005930", "5930"), "line 2: '5930' is no stock code"),
+    (ROW.replace("71000", "-5"), "line 2: 005930 has a base price of -5"),
+    (ROW.replace("71000", "dear"), "is no universe"),
+    (ROW.replace("KOSPI", "NYSE"), "is no universe"),
+    ("", "names no issue"),
+]
+
+
+@pytest.mark.parametrize(("rows", "words"), WRONG, ids=[words[:20] for _, words in WRONG])
+def test_a_corrupt_universe_is_refused_at_the_start(
+    rows: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(f"code,name,board,kind,shares,base,volume\n{rows}\n", "utf-8")
+    assert main(["--date", "2026-11-20", "--universe", str(file)]) == 2
+    said = capsys.readouterr()
+    assert words in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_faults_and_quirks_of_the_command_line_are_played(tmp_path: Path) -> None:
+    file = tmp_path / "faults.toml"
+    file.write_text('[[fault]]\non = "oauth"\nwhat = "refuse"\nmsg_cd = "EGW00002"\n')
+    process, said = started("--speed", "step", "--host", "paper", "--faults", str(file), "--quirks", "short-odno")
+    keys = {"appkey": said["appkey"], "appsecret": said["appsecret"], "grant_type": "client_credentials"}
+    request = urllib.request.Request(said["rest"] + "/oauth2/tokenP", json.dumps(keys).encode())
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert json.load(refused.value)["error_code"] == "EGW00002"
+    with urllib.request.urlopen(request) as reply:
+        assert json.load(reply)["token_type"] == "Bearer"
+    assert said["appkey"].startswith("PSPAPER")
+    os.kill(said["pid"], signal.SIGTERM)
+    process.communicate(timeout=20)

@@ -351,15 +351,15 @@ def test_any_fault_of_a_file_is_injected_seen_and_called_off() -> None:
 
 def test_calls_and_socket_requests_are_refused_so_many_times() -> None:
     one = Controlled()
-    one.ask("POST", "refuse", msg_cd="EGW00215", times=2)
-    one.ask("POST", "refuse", msg_cd="OPSP0007")
+    one.ask("POST", "fault", on="call", what="refuse", msg_cd="EGW00215", times=2)
+    one.ask("POST", "fault", on="request", what="refuse", msg_cd="OPSP0007")
     assert [asked(one.customer) for _ in range(3)] == ["EGW00215", "EGW00215", "MCA00000"]
     assert [one.customer.subscribe("H0STCNT0", "000660").msg_cd for _ in range(2)] == ["OPSP0007", "OPSP0000"]
 
 
 def test_silence_neither_does_nor_answers_what_a_socket_asks() -> None:
     one = Controlled()
-    one.ask("POST", "silence", times=1)
+    one.ask("POST", "fault", on="request", what="silence")
     request = control_frames.Request(one.customer.approval, "1", "H0STCNT0", "000660")
     assert one.customer.core.socket_text(at("09:00:30"), 1, control_frames.encode_request(request)) == []
     assert one.customer.subscribe("H0STCNT0", "000660").msg_cd == control_frames.SUBSCRIBED
@@ -368,9 +368,10 @@ def test_silence_neither_does_nor_answers_what_a_socket_asks() -> None:
 @pytest.mark.parametrize(
     ("verb", "body"),
     [
-        ("refuse", {"msg_cd": "XYZ"}),
-        ("refuse", {"msg_cd": "EGW00201", "times": 0}),
-        ("silence", {"times": 10**9}),
+        ("fault", {"on": "call", "what": "refuse", "msg_cd": "XYZ"}),
+        ("fault", {"on": "call", "what": "refuse", "msg_cd": "OPSP0007"}),
+        ("fault", {"on": "call", "what": "refuse", "msg_cd": "EGW00201", "times": 0}),
+        ("fault", {"on": "request", "what": "silence", "times": 10**9}),
         ("fault", {"on": "order"}),
         ("fault", {"on": "time", "what": "drop", "since": "10:00"}),
         ("fault", {"on": "order", "what": "cut", "wen": 1}),

@@ -107,6 +107,29 @@ def test_a_client_subscribes_and_steps_through_the_day() -> None:
     play(scene)
 
 
+def test_a_lost_reply_is_a_lost_connection_and_a_slow_one_comes_behind_its_notices() -> None:
+    """H04."""
+
+    async def scene() -> None:
+        async with served() as (client, server):
+            await client.connect()
+            await client.subscribe("H0STCNI0", KEYS.hts_id.reveal())
+            body = ACCOUNT | {"PDNO": SAMSUNG, "ORD_DVSN": "01", "ORD_QTY": "10", "ORD_UNPR": "0"}
+            api = APIS["order_cash_buy"]
+            await client.control("POST", "fault", {"on": "order", "what": "cut", "done": True})
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await client.post(api.path, api.tr_live, body)
+            assert [(await client.receive())[:10] for _ in range(2)] == ["1|H0STCNI0"] * 2
+            await client.control("POST", "fault", {"on": "order", "what": "slow", "seconds": 0.3})
+            posting = asyncio.create_task(client.post(api.path, api.tr_live, body))
+            assert [(await client.receive())[:10] for _ in range(2)] == ["1|H0STCNI0"] * 2
+            assert not posting.done()
+            assert (await posting)["output"]["ODNO"] == "0000000002"
+            assert server.core.account.positions[SAMSUNG].qty == 20
+
+    play(scene)
+
+
 @pytest.mark.parametrize("path", ["", "/", "/tryitout", "/tryitout/H0STCNT0"])
 def test_any_websocket_path_is_taken(path: str) -> None:
     async def scene() -> None:

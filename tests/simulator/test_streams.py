@@ -1,5 +1,9 @@
 """The WebSocket of the simulated host: subscriptions, limits, and the order of frames. Rows H03, K06, K08, K12."""
 
+import json
+
+import pytest
+
 from kisnb.kis import control_frames, frames, market_frames
 from kisnb.market.instruments import Universe
 from kisnb.terms import Side
@@ -60,6 +64,31 @@ def test_nonsense_is_answered_and_the_connection_lives_on() -> None:
     one.receive(one.core.socket_text(one.core.now, 1, "nonsense"))
     assert "OPSP9999" in one.taken()[0]
     assert one.subscribe("H0STCNT0", SAMSUNG).msg_cd == "OPSP0000"
+
+
+INPUT = {"tr_id": "H0STCNT0", "tr_key": SAMSUNG}
+HEADER = {"approval_key": "x", "custtype": "P", "tr_type": "1"}
+WRONG = [
+    ("[]", "OPSP9999"),
+    ("{}", "OPSP9998"),
+    (json.dumps({"header": HEADER}), "OPSP9992"),
+    (json.dumps({"header": HEADER, "body": {}}), "OPSP9991"),
+    (json.dumps({"header": HEADER, "body": {"input": {"tr_id": "H0STCNT0"}}}), "OPSP9990"),
+    (json.dumps({"header": HEADER, "body": {"input": INPUT | {"tr_key": 5930}}}), "OPSP8993"),
+    (json.dumps({"header": {"tr_type": "1"}, "body": {"input": INPUT}}), "OPSP9997"),
+    (json.dumps({"header": HEADER | {"custtype": "X"}, "body": {"input": INPUT}}), "OPSP8998"),
+    (json.dumps({"header": HEADER | {"tr_type": "0"}, "body": {"input": INPUT}}), "OPSP8997"),
+    (json.dumps({"header": HEADER, "body": {"input": INPUT}}), "OPSP0011"),
+]
+
+
+@pytest.mark.parametrize(("text", "msg_cd"), WRONG, ids=[code for _, code in WRONG])
+def test_what_is_wrong_with_a_request_has_its_code(text: str, msg_cd: str) -> None:
+    one = connected()
+    one.receive(one.core.socket_text(one.core.now, 1, text))
+    answer = control_frames.decode_control(one.taken()[0])
+    assert isinstance(answer, control_frames.Ack)
+    assert (answer.msg_cd, answer.rt_cd) == (msg_cd, "1")
 
 
 def test_the_frames_of_one_moment_are_notices_then_trades_then_depth() -> None:

@@ -22,7 +22,7 @@ from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Revise, ReviseOrder, Woke
 from kisnb.trading.order_book import EXTERNAL, UNASSIGNED
-from kisnb.trading.reconciliation import EVERY, STANDS
+from kisnb.trading.reconciliation import EVERY, IDLE, STANDS
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, row
@@ -354,16 +354,32 @@ def test_o09_position_and_cash_are_the_sum_of_what_was_told_to_the_won():
 # when it asks
 
 
-def test_it_asks_after_every_link_every_minute_while_orders_are_open_and_not_otherwise():
+def test_it_asks_after_every_link_and_every_minute_while_orders_are_open_else_every_five():
     desk = open_desk()
-    count = len(asked(desk))
-    desk.say(Woke(), desk.now + 10 * EVERY)
-    assert len(asked(desk)) == count
-    desk.submit()
-    desk.sent()
-    desk.say(Woke(), desk.now + EVERY)
-    assert len(asked(desk)) == count + 1
-    assert asked(desk)[-1].question.account
+    for wait, open_orders in ((EVERY, False), (IDLE, False), (EVERY, True)):
+        if open_orders:
+            desk.submit()
+            desk.sent()
+        count, due = len(asked(desk)), open_orders or wait == IDLE
+        desk.say(Woke(), desk.now + wait)
+        assert len(asked(desk)) == count + due
+        if due:
+            assert asked(desk)[-1].question.account
+            desk.say(Answer(asked(desk)[-1].question, OrderPage((), complete=True), account()))
+
+
+def test_o08_a_phone_order_of_which_no_notice_came_is_found_by_the_list():
+    desk = open_desk()
+    answer(desk, [row(31, filled=10, leaves=0, value=10 * P)], desk.now + IDLE)
+    assert desk.core.state.books.account.position(CODE).qty == 10
+
+
+def test_an_order_that_waits_for_its_turn_has_no_expiry_yet():
+    desk = Desk()
+    desk.submit("a")
+    desk.submit("b")
+    desk.say(Woke(), kst(DAY, time(15, 20)))
+    assert desk.order("b").state is OrderState.NEW
 
 
 def test_a_silent_kis_is_asked_again_and_nothing_changes():

@@ -8,9 +8,9 @@ import pytest
 
 from kisnb.clock import SECOND, Ns
 from kisnb.events import DecisionRefused, Denied, Rejected, Resolved, Unresolved
-from kisnb.orders import Account, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
-from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Answer, Ask, ResolveOrder, Woke
+from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.commands import Answer, Ask, BooksRead, ResolveOrder, Woke
 from kisnb.trading.resolver import WINDOW
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
@@ -192,6 +192,18 @@ def test_o02_a_sell_goes_up_to_what_the_broker_confirms_as_sellable():
         assert desk.order("s").state is expected
     (denied,) = [e for e in desk.published if isinstance(e, Denied)]
     assert "9 shares to sell" in denied.reason
+
+
+def test_o02_a_confirmed_sell_does_not_wait_for_books_too():
+    desk = Desk(can=Capabilities(tuple(Venue), (OrderKind.LIMIT,), can_order=True))
+    desk.say(BooksRead(CODE, ()))
+    desk.submit(venue=Venue.KRX)
+    desk.say(SendReply("k", "unknown"))
+    answer(desk, [])
+    desk.submit("s", side=Side.SELL)
+    held = Holding(CODE, "", 20, 20, 20 * price_of(), price_of())
+    answer(desk, [], account=Account(10**8, 10**8, 10**8, 10**8, (held,), complete=True))
+    assert desk.order("s").state is OrderState.SENDING
 
 
 def test_o02_a_lost_sell_and_its_twin_share_one_row_so_that_none_is_adopted():

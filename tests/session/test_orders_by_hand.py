@@ -1,0 +1,103 @@
+"""Orders that are revised, lost on the way, traded from the phone: what a person sees and says, on the real protocol."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+
+from kisnb.desk.simulator_process import find_simulator
+from kisnb.errors import BadInput, OrderUnknown
+from kisnb.orders import OrderState
+from kisnb.paths import state_dir
+from kisnb.session.session import Session
+from tests.session.opening import posts, traded
+
+CODE = "005930"
+
+
+def control(verb: str, **said: object) -> dict[str, Any]:
+    """Tell the simulator of this test something by its control address, as a person would with curl."""
+    address = find_simulator(state_dir())
+    assert address is not None
+    body = json.dumps(said).encode()
+    with urllib.request.urlopen(f"{address.control}/{verb}", data=body, timeout=10) as reply:  # noqa: S310 - loopback
+        answer: dict[str, Any] = json.load(reply)
+    return answer
+
+
+def test_o06_r08_a_revised_order_lives_on_under_a_new_number_at_its_venue():
+    async def work(session: Session) -> None:
+        quote = await session.quote(CODE)
+        order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+        revised = await session.revise(order, quote.price - 19 * quote.tick)
+        await session.settle()
+        assert (revised.state, revised.leaves, revised.intent.supersedes) == (OrderState.ACCEPTED, 5, order.key)
+        assert order.number is not None
+        assert revised.number is not None
+        assert revised.number > order.number
+        assert order.is_ended
+        assert order.leaves == 0
+        await session.cancel(revised)
+        assert revised.cancelled == 5
+
+    traded(work)
+    changes = [(p["params"]["RVSE_CNCL_DVSN_CD"], p["params"]["EXCG_ID_DVSN_CD"]) for p in posts("order-rvsecncl")]
+    assert changes == [("01", "KRX"), ("02", "KRX")]
+
+
+def test_o02_a_reply_that_never_came_is_unknown_and_the_order_is_found_and_never_sent_again():
+    async def work(session: Session) -> None:
+        quote = await session.quote(CODE)
+        control("fault", on="order", what="cut", done=True)
+        with pytest.raises(OrderUnknown, match="not known"):
+            await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+        (order,) = session.book.orders.values()
+        await session.sleep(90)
+        assert order.state is OrderState.ACCEPTED
+        assert order.number is not None
+        await session.cancel(order)
+
+    traded(work)
+    assert len(posts()) == 1
+
+
+def test_o02_what_never_reached_kis_is_for_a_person_to_declare():
+    async def work(session: Session) -> None:
+        quote = await session.quote(CODE)
+        control("fault", on="order", what="cut")
+        with pytest.raises(OrderUnknown):
+            await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+        (order,) = session.book.orders.values()
+        with pytest.raises(BadInput, match="can still come to light"):
+            await session.resolve(None)
+        with pytest.raises(BadInput, match="KIS lists no order like it"):
+            await session.resolve(4711)
+        await session.sleep(150)
+        assert order.state is OrderState.UNKNOWN
+        assert any("of unknown fate" in trouble for trouble in session.troubles)
+        assert await session.resolve(None) is order
+        assert order.state is OrderState.REJECTED
+        assert "never sent" in order.log[-1][1]
+        with pytest.raises(BadInput, match="0 orders of unknown fate"):
+            await session.resolve(None)
+
+    traded(work)
+    assert len(posts()) == 1
+
+
+def test_o08_what_the_phone_trades_is_external_and_stays_alone():
+    async def work(session: Session) -> None:
+        quote = await session.quote(CODE)
+        mine = await session.buy(CODE, 3, quote.price - 20 * quote.tick, venue="KRX")
+        control("trade", code=CODE, side="buy", qty=7, price=quote.price - 15 * quote.tick)
+        await session.sleep(130)
+        (external,) = [o for o in session.book.orders.values() if o.key.startswith("external:")]
+        assert (external.quantity, external.state) == (7, OrderState.ACCEPTED)
+        await session.cancel(mine)
+        assert external.is_open
+        assert mine.state is OrderState.CANCELLED
+
+    traded(work)

@@ -1,0 +1,96 @@
+"""Kernels and desks die, and what was known is known again (rows O12, O14)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import kisnb
+from kisnb.desk.address import find_desk
+from kisnb.orders import OrderState
+from kisnb.session.session import Session
+from kisnb.terms import Mode
+from kisnb.trading.agent_runner import AgentState
+from tests.desk.served import seen
+from tests.session.opening import DAY, posts, traded
+
+KERNEL = f"""
+import asyncio, os, signal, kisnb
+class Holder(kisnb.Agent):
+    code = "005930"
+    def on_start(self):
+        if not self.held():
+            self.buy(2)
+async def cell():
+    session = await kisnb.connect("sim", seed=7, date="{DAY}", start="10:00")
+    await session.agents.start(Holder())
+    await session.buy("005930", 3, key="cell:a:1")
+    await session.buy("005930", 1, (await session.quote("005930")).lower, key="cell:b:1")
+    asyncio.create_task(session.buy("000660", 1, key="cell:c:1"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(cell())
+"""
+
+
+class Holder(kisnb.Agent):
+    """Buys when it holds nothing."""
+
+    code = "005930"
+
+    def on_start(self) -> None:
+        if not self.held():
+            self.buy(2)
+
+
+def test_o12_after_kill_9_of_the_kernel_orders_positions_and_agents_are_as_the_broker_has_them():
+    dead = subprocess.run([sys.executable, "-c", KERNEL], check=False)
+    assert dead.returncode == -signal.SIGKILL
+
+    async def work(session: Session) -> None:
+        sent = {key: order.number for key, order in session.book.orders.items()}
+        view = await session.agents.start(Holder())
+        assert (view.state, view.position) == (AgentState.RUNNING, 2)
+        assert (await session.buy("005930", 3, key="cell:a:1")).number == sent["cell:a:1"]
+        resting = session.book.orders["cell:b:1"]
+        assert resting.state is OrderState.ACCEPTED
+        # It was on its way when the kernel died: it is one order whoever asks for it again.
+        await session.buy("000660", 1, key="cell:c:1")
+        await session.settle()
+        account = {h.code: h.qty for h in (await session.balance()).holdings}
+        assert account == {p.code: p.qty for p in session.book.positions.values() if p.qty}
+        assert account == {"005930": 5, "000660": 1}
+        assert sum(b.position("005930").qty for b in session.books.agents.values()) == 5
+
+    traded(work)
+    assert len(posts()) == 4
+
+
+def test_o14_two_notebooks_come_back_with_the_same_books():
+    async def work(first: Session) -> None:
+        second = await kisnb.connect("sim")
+        await first.agents.start(Holder())
+        await second.buy("000660", 1, key="cell:a:1")
+        await first.settle()
+        desk = find_desk(Mode.SIM)
+        assert desk is not None
+        os.kill(desk.pid, signal.SIGKILL)
+        await seen(lambda: first.link != "up" and second.link != "up")
+        await asyncio.gather(first.buy("005930", 1), second.buy("005930", 1))
+        await asyncio.gather(first.settle(), second.settle())
+        await asyncio.gather(first.until("10:01"), second.until("10:01"))
+        seen_by = [[(o.key, o.number, o.state, o.filled) for o in s.book.orders.values()] for s in (first, second)]
+        assert sorted(seen_by[0]) == sorted(seen_by[1])
+        assert len(seen_by[0]) == 4
+        assert [a.state for a in first.agents] == [AgentState.RUNNING]
+        await seen(lambda: [a.state for a in second.agents] == [AgentState.ELSEWHERE])
+        account = {h.code: h.qty for h in (await first.balance()).holdings}
+        assert account == {p.code: p.qty for p in second.book.positions.values() if p.qty}
+        await second.close()
+
+    traded(work)
+    assert len(posts()) == 4
