@@ -173,10 +173,11 @@ class Watch:
     def _unknown(self, state: State) -> None:
         rows = self._run.host.day_orders().rows
         free = [r for r in rows if state.books.by_number(NUMBER, r.ref.number) is None]
-        for order in state.books.live.values():
-            if order.state is OrderState.UNKNOWN:
-                could = [r.ref.number for r in free if could_be(order, r, state.books)]
-                self._demand(len(could) != 1, f"{order.key} is unknown, though it must be #{could}")
+        unknown = [o for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
+        could = {o.key: [r.ref.number for r in free if could_be(o, r, state.books)] for o in unknown}
+        for key, numbers in could.items():
+            shared = any(number in others for other, others in could.items() if other != key for number in numbers)
+            self._demand(len(numbers) != 1 or shared, f"{key} is unknown, though it must be #{numbers}")
         for number, key in self.placed.items():
             rejected = state.books.orders[key].state in (OrderState.REJECTED, OrderState.DENIED)
             self._demand(not rejected, f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}")
