@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+import msgspec
+
 from kisnb.clock import Ns, SimulatedClock
 from kisnb.desk.control import Control
 from kisnb.desk.host import DeskHost
 from kisnb.errors import LinkLost
-from kisnb.events import ClockMoved, Event, Trouble
+from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
 from kisnb.events import LinkLost as LinkWasLost
 
 PATIENCE = 5.0
@@ -168,8 +170,9 @@ class Conductor:
 
     def _release(self) -> bool:
         held, self._held = self._held, []
+        now = self._clock.now()
         for events in held:
-            self._host.take(events)
+            self._host.take([_received_at(now, event) for event in events])
         return bool(held)
 
     def _all_idle(self) -> bool:
@@ -202,3 +205,8 @@ async def _settle() -> None:
     """Let tasks that were woken at this moment run up to their next wait."""
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+def _received_at(now: Ns, event: Event) -> Event:
+    """A frame came in while the clock stood at the moment before it: it is as new as the moment that it brings."""
+    return msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event

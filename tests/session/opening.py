@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.request
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import kisnb
 from kisnb.desk.address import desk_folder
+from kisnb.desk.simulator_process import find_simulator
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
@@ -45,3 +47,13 @@ def posts(path: str = "order-cash") -> list[dict[str, Any]]:
 def desk_log() -> str:
     """What the desk of this test has logged."""
     return (desk_folder(Mode.SIM) / "desk.log").read_text("utf-8")
+
+
+def control(verb: str, **said: object) -> dict[str, Any]:
+    """Tell the simulator of this test something by its control address, as a person would with curl."""
+    address = find_simulator(state_dir())
+    assert address is not None
+    body = json.dumps(said).encode()
+    with urllib.request.urlopen(f"{address.control}/{verb}", data=body, timeout=10) as reply:
+        answer: dict[str, Any] = json.load(reply)
+    return answer

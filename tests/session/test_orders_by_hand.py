@@ -1,31 +1,15 @@
-"""Orders that are revised, lost on the way, traded from the phone: what a person sees and says, on the real protocol."""
+"""Orders that are revised, lost on the way, or traded from the phone: what a person sees and says."""
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from typing import Any
-
 import pytest
 
-from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import BadInput, OrderUnknown
 from kisnb.orders import OrderState
-from kisnb.paths import state_dir
 from kisnb.session.session import Session
-from tests.session.opening import posts, traded
+from tests.session.opening import control, posts, traded
 
 CODE = "005930"
-
-
-def control(verb: str, **said: object) -> dict[str, Any]:
-    """Tell the simulator of this test something by its control address, as a person would with curl."""
-    address = find_simulator(state_dir())
-    assert address is not None
-    body = json.dumps(said).encode()
-    with urllib.request.urlopen(f"{address.control}/{verb}", data=body, timeout=10) as reply:  # noqa: S310 - loopback
-        answer: dict[str, Any] = json.load(reply)
-    return answer
 
 
 def test_o06_r08_a_revised_order_lives_on_under_a_new_number_at_its_venue():
