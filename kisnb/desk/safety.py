@@ -118,10 +118,13 @@ def note(event: Event) -> None:
 
 
 def task_tree(root: str) -> str:
-    """The running loop's tasks under their owners, as text: a task's name is ``owner: what``."""
+    """The running loop's tasks under their owners, as text: a task's name is ``owner: what``, else its code says it."""
     owners: dict[str, list[str]] = {}
     for task in asyncio.all_tasks():
-        owner, colon, what = task.get_name().partition(": ")
+        name = task.get_name()
+        if name.startswith("Task-"):
+            name = getattr(task.get_coro(), "__qualname__", name).replace(".", ": ", 1)
+        owner, colon, what = name.partition(": ")
         owners.setdefault(owner if colon else root, []).append(what if colon else owner)
     lines = [root]
     for owner, tasks in sorted(owners.items()):

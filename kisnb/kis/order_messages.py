@@ -142,6 +142,7 @@ def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
         "tot_ccld_amt": order.value,
         "cncl_yn": bool(order.cancelled),
         "cnc_cfrm_qty": order.cancelled,
+        "cncl_cfrm_qty": order.cancelled,
         "rmn_qty": order.leaves,
         "rjct_qty": order.rejected,
         "prdt_type_cd": "300",

@@ -255,11 +255,12 @@ def test_a_depth_goes_round(
         qty=SHARES,
         price=WON,
         filled=SHARES,
-        average=st.integers(0, 10**9),
+        average=WON,
         leaves=SHARES,
         cancelled=SHARES,
         rejected=SHARES,
         t=MOMENT,
+        value=WON,
     )
 )
 def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:

@@ -58,7 +58,7 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_fil
             quote = await session.quote("005930")
             assert quote.price > 0
             assert (await session.balance()).cash == 100_000_000
-            with pytest.raises(OrderDenied, match="live is not armed: no buy passes, exits and cancels do") as caught:
+            with pytest.raises(OrderDenied, match="Live is not armed: no buy passes, exits and cancels do") as caught:
                 await session.buy("005930", 1)
             assert "\n" not in str(caught.value)
             with pytest.raises(BadInput, match="not the last four digits"):

@@ -1,0 +1,154 @@
+"""The kill switch from outside the kernel, while nothing in the kernel turns. Rows A07, A04."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kisnb.cli import main
+from kisnb.desk.safety import halt_file
+from kisnb.errors import BadInput, ConfigError, OrderDenied
+from kisnb.orders import OrderState
+from kisnb.session.session import Session
+from tests.session.opening import desk_log, posts, traded
+
+CODE = "005930"
+TOKEN = "made-up-for-this-test"
+
+
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Jupyter's server with the route; gives its address."""
+    number = port()
+    settings = {
+        "ServerApp.token": TOKEN,
+        "ServerApp.port": number,
+        "ServerApp.root_dir": tmp_path,
+        "ServerApp.jpserver_extensions": '{"kisnb.notebook.server_extension": True}',
+    }
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command += [f"--{name}={value}" for name, value in settings.items()]
+    folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    process = subprocess.Popen(command, env={**os.environ, **folders}, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{number}"
+    wait_for(lambda: answers(address))
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/api", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def post(address: str, body: object, token: str = TOKEN) -> tuple[int, dict]:
+    request = urllib.request.Request(f"{address}/kisnb/halt", json.dumps(body).encode(), method="POST")
+    request.add_header("Authorization", f"token {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"{}")
+
+
+async def resting(session: Session) -> None:
+    """A buy that stays open: far below the market."""
+    base = session.universe.get(CODE).base
+    await session.buy(CODE, 1, base * 8 // 10 // 100 * 100)
+
+
+def test_a07_the_browsers_route_cancels_all_while_the_kernel_spins(server: str):
+    async def work(session: Session) -> None:
+        await resting(session)
+        # From here to the answer the loop of the notebook does not turn.
+        status, said = post(server, {"mode": "sim", "reason": "from the browser"})
+        assert status == 200
+        assert [s["step"] for s in said["steps"]][-3:] == ["state", "snapshot", "notify"]
+        assert all(s["done"] for s in said["steps"])
+        await session.sleep(1)
+        assert [o.state for o in session.book.orders.values()] == [OrderState.CANCELLED]
+        with pytest.raises(OrderDenied, match="The desk is halted: from the browser"):
+            await session.buy(CODE, 1)
+        assert "halted because of 'from the browser'" in await session.resume("tried")
+
+    traded(work)
+    assert "kill switch: notify done" in desk_log()
+
+
+def test_a07_the_route_is_closed_to_strangers_and_names_what_is_wrong(server: str):
+    assert post(server, {"mode": "sim"}, token="wrong")[0] == 403
+    assert post(server, {"mode": "sim"}) == (400, {"message": "No sim desk runs. Open it with %kis open."})
+    assert post(server, ["sim"])[0] == 400
+
+
+def test_a07_the_halt_file_halts_and_keeps_from_lifting():
+    async def work(session: Session) -> None:
+        await resting(session)
+        halt_file().write_text("fire drill", "utf-8")
+        wait_for(lambda: "kill switch: notify" in desk_log())
+        await session.sleep(1)
+        assert session.halt_state == "halted"
+        with pytest.raises(ConfigError, match="Remove it first"):
+            await session.resume("over")
+        halt_file().unlink()
+        with pytest.raises(BadInput, match="with a reason"):
+            await session.resume("")
+        assert "fire drill" in await session.resume("over")
+        await session.buy(CODE, 1)
+
+    traded(work)
+    assert len(posts()) == 2
+
+
+def test_a07_the_command_line_flattens_and_prints_each_step(capsys: pytest.CaptureFixture[str]):
+    async def work(session: Session) -> None:
+        await session.buy(CODE, 3)
+        await session.sleep(1)
+        assert main(["halt", "--flatten", "going", "home"]) == 0
+        await session.sleep(2)
+        assert session.book.position(CODE).qty == 0
+        assert session.halt_state == "reducing"
+
+    traded(work)
+    printed = capsys.readouterr().out
+    assert "block: no new order passes: going home" in printed
+    assert "flatten: market sells of all that is held are on their way" in printed
+
+
+def test_a04_the_tasks_of_desk_and_session_have_owners():
+    async def work(session: Session) -> None:
+        tree = await session.tasks()
+        assert tree.splitlines()[0] == "desk"
+        assert "    HALT file" in tree
+        assert "    conductor" in tree
+        assert "  DeskServer" in tree
+        assert not [line for line in tree.splitlines() if "Task-" in line]
+
+    traded(work)
