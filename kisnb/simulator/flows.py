@@ -1,30 +1,33 @@
-"""Replies about who bought and who sold: investors by group and programs. Shares, and million won.
-
-The simulated market knows individuals, foreigners and institutions. KIS breaks institutions down further; that part is
-made up in fixed proportions, so that the parts always add up to the whole.
-"""
+"""Replies about who bought and who sold: investors by group and programs. Shares, and million won."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import time
 
-from kisnb.clock import MINUTE, Ns, hhmmss, kst
+from kisnb.clock import MINUTE, hhmmss, kst
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.investor_flows import Flows, ProgramTrades, Turnover, program_of
+from kisnb.simulator.flow_fields import (
+    MILLION,
+    added,
+    by_investor,
+    group_fields,
+    market_program_fields,
+    plus,
+    program_fields,
+    scaled,
+    whole_of,
+)
+from kisnb.simulator.investor_flows import Flows, Turnover, program_of
 from kisnb.simulator.market_view import KEPT_DAYS, DayBar, MarketView
 from kisnb.simulator.rankings import most_traded, ranked
 from kisnb.simulator.replies import Answer, Blocks, Params, Row, code_of, day_of, issues, one_of, pick, venue_of
-from kisnb.simulator.stock_fields import bar_fields, change_fields, index_fields, rate, sign_of, stock_fields
+from kisnb.simulator.stock_fields import bar_fields, change_fields, index_fields, sign_of, stock_fields
 from kisnb.terms import Board
 
-MILLION = 1_000_000
 DAYS = 30
 PROGRAM_ROWS = 30
 MARKET_ROWS = 10
-PARTS = {"scrt": 35, "ivtr": 25, "pe_fund": 12, "bank": 3, "insu": 8, "mrbn": 1, "fund": 16}
-"""Institutions: securities firms, trusts, private funds, banks, insurers, merchant banks, pension funds; per cent."""
 ESTIMATES = (("1", time(9, 30)), ("2", time(10)), ("3", time(11, 20)), ("4", time(13, 20)), ("5", time(14, 30)))
 """When the day's estimates are typed in; foreigners' not at 10:00, institutions' not at 9:30."""
 _MARKETS = {"KSP": Board.KOSPI, "KSQ": Board.KOSDAQ}
@@ -131,7 +134,7 @@ class InvestorReplies:
             volume += minute.volume
             t = min(minute.t + MINUTE, self._view.now)
             whole = (
-                _whole(self._view.facts.program(code, t))
+                whole_of(self._view.facts.program(code, t))
                 if minute.t + PROGRAM_ROWS * MINUTE > self._view.now
                 else before
             )
@@ -153,7 +156,7 @@ class InvestorReplies:
         code = code_of(params, self._view.universe)
         api, rows = "program_trade_by_stock_daily", []
         for bar, flows in self._days_until(params, code):
-            whole = _whole(program_of(flows))
+            whole = whole_of(program_of(flows))
             more: Row = {"whol_ntby_vol_icdc": whole.net, "whol_ntby_tr_pbmn_icdc2": whole.net_value}
             rows.append(pick(api, "output", self._bar(code, bar), program_fields("whol_smtn", whole), more))
         return {"output": rows}
@@ -209,9 +212,9 @@ class InvestorReplies:
                 {
                     "invr_cls_code": code,
                     "invr_cls_name": name,
-                    **_by_investor("all", plus(arbitrage, other)),
-                    **_by_investor("arbt", arbitrage),
-                    **_by_investor("nabt", other),
+                    **by_investor("all", plus(arbitrage, other)),
+                    **by_investor("arbt", arbitrage),
+                    **by_investor("nabt", other),
                 }
             )
         return {"output1": rows}
@@ -282,137 +285,3 @@ class InvestorReplies:
                 for _, bars in sorted(by_day.items(), key=lambda entry: str(entry[0]), reverse=True)
             ]
         return self._market_days[board]
-
-
-# fields
-
-
-def group_fields(flows: Flows) -> Row:
-    """Every group, in shares and million won."""
-    fields = {
-        **_group("prsn", flows.individual),
-        **_group("frgn", flows.foreign),
-        **_group("frgn_reg", flows.foreign),
-        **_group("frgn_nreg", Turnover(0, 0, 0, 0)),
-        **_group("orgn", flows.institution),
-    }
-    left = flows.institution
-    *others, last = PARTS
-    for name in others:
-        part = scaled(flows.institution, PARTS[name] / 100)
-        left = minus(left, part)
-        fields |= _group(name, part)
-    return fields | _group(last, left)
-
-
-def _group(name: str, turnover: Turnover) -> Row:
-    """KIS names the same thing in several ways."""
-    value, sold, bought = (v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value))
-    return {
-        f"{name}_ntby_qty": turnover.net,
-        f"{name}_ntby_vol": turnover.net,
-        f"{name}_ntby_tr_pbmn": value,
-        f"{name}_ntby_pbmn": value,
-        f"{name}_seln_vol": turnover.sold,
-        f"{name}_shnu_vol": turnover.bought,
-        f"{name}_seln_tr_pbmn": sold,
-        f"{name}_shnu_tr_pbmn": bought,
-        f"{name}_askp_qty": turnover.sold,
-        f"{name}_bidp_qty": turnover.bought,
-        f"{name}_askp_pbmn": sold,
-        f"{name}_bidp_pbmn": bought,
-    }
-
-
-def program_fields(name: str, turnover: Turnover) -> Row:
-    """A stock's program trades; value in won."""
-    return {
-        f"{name}_seln_vol": turnover.sold,
-        f"{name}_shnu_vol": turnover.bought,
-        f"{name}_ntby_qty": turnover.net,
-        f"{name}_seln_tr_pbmn": turnover.sold_value,
-        f"{name}_shnu_tr_pbmn": turnover.bought_value,
-        f"{name}_ntby_tr_pbmn": turnover.net_value,
-    }
-
-
-def market_program_fields(program: ProgramTrades, value: int, volume: int = 0) -> Row:
-    """A market's program trades in million won, and per cent of its turnover; all of it for customers (위탁)."""
-    fields: Row = {}
-    nothing = Turnover(0, 0, 0, 0)
-    for name, turnover in (("arbt", program.arbitrage), ("nabt", program.other), ("whol", _whole(program))):
-        for kind, part in (("smtn", turnover), ("entm", turnover), ("onsl", nothing)):
-            for side, shares, won in (
-                ("seln", part.sold, part.sold_value),
-                ("shnu", part.bought, part.bought_value),
-                ("ntby", part.net, part.net_value),
-            ):
-                count = "qty" if side == "ntby" else "vol"
-                fields[f"{name}_{kind}_{side}_{count}"] = shares
-                fields[f"{name}_{kind}_{side}_tr_pbmn"] = won // MILLION
-                for stem in _rate_stems(name, kind, side):
-                    fields[f"{stem}_{count}_rate"] = rate(shares, volume)
-                    fields[f"{stem}_tr_pbmn_rate"] = rate(won, value)
-    return fields
-
-
-def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
-    """The rates of sums are spelt in KIS's own ways."""
-    if kind != "smtn":
-        return (f"{name}_{kind}_{side}",)
-    odd = "shun" if side == "shnu" else side
-    return (f"{name}_smtm_{odd}", f"{name}_{odd}")
-
-
-def _by_investor(name: str, turnover: Turnover) -> Row:
-    return {
-        f"{name}_seln_qty": turnover.sold,
-        f"{name}_shnu_qty": turnover.bought,
-        f"{name}_ntby_qty": turnover.net,
-        f"{name}_seln_amt": turnover.sold_value // MILLION,
-        f"{name}_shnu_amt": turnover.bought_value // MILLION,
-        f"{name}_ntby_amt": turnover.net_value // MILLION,
-    }
-
-
-# sums
-
-
-def plus(one: Turnover, other: Turnover) -> Turnover:
-    return Turnover(
-        one.bought + other.bought,
-        one.sold + other.sold,
-        one.bought_value + other.bought_value,
-        one.sold_value + other.sold_value,
-    )
-
-
-def minus(one: Turnover, other: Turnover) -> Turnover:
-    return Turnover(
-        one.bought - other.bought,
-        one.sold - other.sold,
-        one.bought_value - other.bought_value,
-        one.sold_value - other.sold_value,
-    )
-
-
-def scaled(turnover: Turnover, part: float) -> Turnover:
-    """A part of it, rounded down."""
-    return Turnover(
-        int(turnover.bought * part),
-        int(turnover.sold * part),
-        int(turnover.bought_value * part),
-        int(turnover.sold_value * part),
-    )
-
-
-def added(t: Ns, flows: Iterable[Flows]) -> Flows:
-    """Several stocks' flows in one."""
-    whole: Sequence[Turnover] = [Turnover(0, 0, 0, 0)] * 3
-    for one in flows:
-        whole = [plus(a, b) for a, b in zip(whole, (one.individual, one.foreign, one.institution), strict=True)]
-    return Flows(t, *whole)
-
-
-def _whole(program: ProgramTrades) -> Turnover:
-    return plus(program.arbitrage, program.other)
