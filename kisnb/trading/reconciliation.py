@@ -175,12 +175,12 @@ class Reconciliation:
             self._repair_fills(now, order, row)
         for child_row in rows.values():
             if child_row.original == row.ref.number:
-                self._moved(now, order, child_row)
+                self._moved(now, order, row, child_row)
         if row.qty < order.leaves + order.filled + order.cancelled and not order.cancelled:
             # A revise moves what is left when it arrives; the rest had traded before.
             self._row(Cancelled(now, order.key, order.quantity - row.qty))
-        gone = row.gone + order.quantity - row.qty - order.cancelled
-        if gone > 0:
+        gone = _gone(order, row)
+        if gone > 0 and not self._is_being_revised(order):
             self._repair_gone(now, order, row, min(gone, order.leaves))
         if order.is_open and row.leaves and order.state is OrderState.SENT:
             self._row(Accepted(now, order.key, row.ref))
@@ -201,11 +201,18 @@ class Reconciliation:
             self._row(execution(self._rules, now, order, qty, price, row.ref.venue, 0))
         self._row(DriftCleared(now, order.key, "filled"))
 
-    def _moved(self, now: Ns, order: Order, child_row: OrderRow) -> None:
+    def _moved(self, now: Ns, order: Order, row: OrderRow, child_row: OrderRow) -> None:
+        """Book what went over to a revising order, as far as it is not booked as gone already."""
         child = self._books.by_number(child_row.ref.day, child_row.ref.number)
         number = child_row.ref.number
-        if child is not None and number not in order.cancels and order.leaves:
-            self._row(Revised(now, order.key, min(child_row.qty, order.leaves), child.key, number))
+        if child is not None and child.intent.supersedes == order.key and number not in order.cancels:
+            moved = min(child_row.qty, order.leaves, max(_gone(order, row), 0))
+            self._row(Revised(now, order.key, moved, child.key, number))
+
+    def _is_being_revised(self, order: Order) -> bool:
+        """What is gone may live on under a number that is not known yet."""
+        in_the_air = (OrderState.SENDING, OrderState.UNKNOWN)
+        return any(o.intent.supersedes == order.key and o.state in in_the_air for o in self._books.live.values())
 
     def _repair_gone(self, now: Ns, order: Order, row: OrderRow, gone: int) -> None:
         cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))
@@ -314,6 +321,11 @@ def execution(rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: 
     fee, tax = rules.fee_and_tax(now, order.code, order.side, before + qty * price, venue)
     paid_fee, paid_tax = rules.fee_and_tax(now, order.code, order.side, before, venue)
     return Filled(now, order.key, qty, price, fee - paid_fee, tax - paid_tax, venue, stamp)
+
+
+def _gone(order: Order, row: OrderRow) -> int:
+    """Shares that are neither filled nor left by KIS's list, and that our book has not taken out yet."""
+    return row.gone + order.quantity - row.qty - order.cancelled
 
 
 def _external(row: OrderRow, parent: Order | None) -> Intent:

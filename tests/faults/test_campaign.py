@@ -81,7 +81,7 @@ DEFECTS = {
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_campaign_finds_a_desk_that(defect):
-    assert any(play(make(seed), DEFECTS[defect]).broken for seed in range(60))
+    assert any(play(make(seed), DEFECTS[defect]).broken for seed in range(200))
 
 
 def test_a_failing_schedule_shrinks_to_what_matters():

@@ -206,6 +206,19 @@ def test_o06_a_revise_whose_notice_was_lost_is_found_in_the_list():
     assert len([e for e in desk.published if isinstance(e, Revised)]) == 1
 
 
+def test_o06_what_left_the_parent_is_not_taken_for_cancelled_while_its_revise_has_no_reply():
+    desk = accepted()
+    revise(desk, qty=6)
+    desk.say(LinkUp(desk.now))
+    parent, child = row(leaves=4), row(9, t=desk.now, original=7, qty=6, leaves=6, price=P + 100)
+    answer(desk, [child, parent])
+    assert desk.order().leaves == 10
+    desk.sent("k/2", 9)
+    desk.say(notice("revised", 9, qty=6, original=7))
+    answer(desk, [child, parent], desk.now + EVERY)
+    assert (desk.order().cancelled, desk.order().leaves, desk.order("k/2").leaves) == (6, 4, 6)
+
+
 def test_o06_a_lost_revise_is_adopted_by_its_parent_and_price():
     desk = accepted()
     revise(desk)
