@@ -367,7 +367,7 @@ class DeskServer:
 
     async def _preview(self, intent: Intent) -> Reply:
         core, now = self.host.core, self.host.clock.now()
-        missing = core.rules.unseen(now, intent, core.market.of(intent.code))
+        missing = core.rules.blank(now, intent.code, core.market.of(intent.code))
         for book in await self.host.read_books(intent.code, missing):
             core.market.add(book)
         return RoutesAre((core.rules.preview(now, intent, core.market.of(intent.code)).evidence,))

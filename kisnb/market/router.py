@@ -196,6 +196,12 @@ class Router:
         fresh = self._fresh(now, _books(view))
         return tuple(v for v in takers if v not in fresh)
 
+    def blank(self, view: MarketView) -> tuple[Venue, ...]:
+        """Venues that trade the issue continuously now and show no fresh book: without them a cost cannot be told."""
+        now, fresh = view.now, self._fresh(view.now, _books(view))
+        listing = [v for v in self.venues if v is Venue.KRX or view.instrument.nxt]
+        return tuple(v for v in listing if v not in fresh and sessions.phase(v, now, self.assumed) is Phase.CONTINUOUS)
+
     def _chosen(
         self, intent: Intent, view: MarketView, session: SessionId, takers: tuple[Venue, ...]
     ) -> tuple[Venue, Reason]:

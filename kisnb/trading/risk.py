@@ -62,6 +62,10 @@ class Rules:
         """What ``route`` would answer; nothing is decided."""
         return self.router.preview(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
 
+    def blank(self, now: Ns, code: str, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
+        """Venues that trade a stock now and show no book of it."""
+        return self.router.blank(MarketSnapshot(now, self.universe.get(code), books))
+
     def unseen(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Venues whose book would decide where the order goes, and is missing."""
         return self.router.unseen(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
