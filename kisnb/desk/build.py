@@ -219,8 +219,10 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
         connected.activity.on_rest = conductor.look
         take = conductor.hold
     broker.listen(take)
-    await broker.start()
+    # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
+    host.serial = server.conductor is not None and not speed
     broker.want([Want("notices", priority=0)])
+    await broker.start()
     if server.conductor is not None:
         await server.conductor.switch(speed)
     host.start()

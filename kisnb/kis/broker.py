@@ -28,7 +28,7 @@ from kisnb.kis.order_messages import (
     revise_body,
 )
 from kisnb.kis.quote_messages import MARKET_DIV, read_depth, read_quote
-from kisnb.kis.rest import Rest
+from kisnb.kis.rest import Rest, nobody_objects
 from kisnb.kis.stream import ACK_SECONDS, Stream
 from kisnb.kis.transport import Transport
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
@@ -160,7 +160,7 @@ class KisBroker:
 
     async def _post(self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue) -> SendReply:
         try:
-            leave = (lambda: None) if lane is Lane.CANCEL else (lambda: self.last_hop(key))
+            leave = nobody_objects if lane is Lane.CANCEL else (lambda: self.last_hop(key))
             reply = await self._rest.send_order(api, body, lane, leave)
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:

@@ -37,6 +37,10 @@ def nobody_listens(events: Sequence[Event]) -> None:
     """Until somebody does."""
 
 
+def nobody_objects() -> None:
+    """What leaves needs no last look."""
+
+
 class Rest:
     """One host, one account. Nothing that it raises or logs shows a secret."""
 
@@ -90,7 +94,9 @@ class Rest:
                     await self._after(e, pause)
                     pause *= 2
 
-    async def send_order(self, api: Api, body: Mapping[str, str], lane: Lane, leave: Callable[[], None]) -> Reply:
+    async def send_order(
+        self, api: Api, body: Mapping[str, str], lane: Lane, leave: Callable[[], None] = nobody_objects
+    ) -> Reply:
         """Post an order, once; ``leave`` is called behind the limiter, and what it raises keeps the order here.
 
         Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError

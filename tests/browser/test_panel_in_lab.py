@@ -63,7 +63,7 @@ def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(lab: Lab, notebook: N
     expect(column(panel, "orders", "state")).to_have_text("cancelled")
     panel.locator("section[data-table=agents] button").click()
     expect(column(panel, "agents", "state")).to_have_text("stopped")
-    expect(panel.locator("button:visible")).to_have_count(0)
+    expect(panel.locator("section button:visible")).to_have_count(0)
     expect(notebook.run_cell(5)).to_contain_text("cancelled")
     expect(notebook.run_cell(6)).to_contain_text("stopped")
 

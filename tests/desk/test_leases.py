@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,12 @@ def hold_socket(address: DeskAddress, pipe: object) -> None:
     asyncio.run(begin())
 
 
-def test_a02_the_lease_of_a_dead_kernel_is_reclaimed_even_when_its_socket_stays_open(tmp_path: Path):
+def test_a02_the_lease_of_a_dead_kernel_is_reclaimed_even_when_its_socket_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # A worker of pytest-xdist has a __main__ that spawning cannot read.
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
+
     async def begin(desk: Served) -> None:
         ours, theirs = multiprocessing.Pipe()
         kernel = multiprocessing.get_context("spawn").Process(target=hold_socket, args=(desk.address, theirs))
