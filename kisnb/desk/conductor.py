@@ -126,11 +126,18 @@ class Conductor:
         return False
 
     async def _sync(self) -> bool:
-        """Take in what the simulator has sent without moving its clock."""
-        broker = self._host.broker
-        state = await self._control.state(broker.local_port)
-        await self._receive(state.frames)
+        """Take in what the simulator has sent without moving its clock.
+
+        Meanwhile a call may have begun: a part of its frames may be here, and its reply not. They wait for its end.
+        """
+        broker, port = self._host.broker, self._host.broker.local_port
         self._unsynced = False
+        state = await self._control.state(port)
+        await self._receive(port, state.frames)
+        more = port is not None and broker.frames != state.frames
+        if self._unsynced or more or broker.local_port != port or not self._host.quiet:
+            self._unsynced = True
+            return self._host.quiet
         self._release()
         return True
 
@@ -141,10 +148,9 @@ class Conductor:
         target = min([*wakes, *([own] if own is not None else [])], default=None)
         if target is None:
             return False
-        before = broker.frames
-        stepped = await self._control.step(max(target, self._clock.now()), broker.local_port, before)
-        await self._receive(stepped.frames)
-        self._unsynced = False
+        before, port = broker.frames, broker.local_port
+        stepped = await self._control.step(max(target, self._clock.now()), port, before)
+        await self._receive(port, stepped.frames)
         if stepped.moved:
             self._clock.set(stepped.now)
             await _settle()
@@ -152,10 +158,11 @@ class Conductor:
             self._publish(ClockMoved(stepped.now))
         return True
 
-    async def _receive(self, frames: int) -> None:
+    async def _receive(self, port: int | None, frames: int) -> None:
+        """Until so many frames of this connection are here; what was on the way when it ended never comes."""
         broker = self._host.broker
         patience = time.monotonic() + PATIENCE
-        while broker.frames < frames:
+        while broker.frames < frames and broker.local_port == port:
             if time.monotonic() > patience:
                 raise LinkLost("frames of the simulator did not arrive", "begin a new day with %kis open sim --fresh")
             self._due.clear()

@@ -1,4 +1,4 @@
-"""The conductor of lockstep ends when it is told to, whatever comes in at that moment."""
+"""The conductor of lockstep: what it hands on and when, whatever comes in at that moment."""
 
 from __future__ import annotations
 
@@ -37,3 +37,42 @@ def test_a_desk_that_closes_while_a_frame_comes_in_stops_its_conductor():
         return bool(ended)
 
     assert asyncio.run(begin())
+
+
+def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
+    """An order is sent while the simulator is asked for its state: of its two frames one is here, and no reply."""
+    taken: list[str] = []
+    counted = 1
+
+    async def begin() -> None:
+        async def state(_port: int | None) -> SimState:
+            nonlocal counted
+            if counted == 1:
+                host.quiet = False
+                answer = SimState(NOON, counted, 0.0)
+                broker.frames = counted = 2
+                conductor.hold(["fill"])  # type: ignore[list-item]
+                counted = 3
+                return answer
+            return SimState(NOON, counted, 0.0)
+
+        broker = SimpleNamespace(settled=True, frames=1, local_port=1)
+        host = SimpleNamespace(quiet=True, broker=broker, take=taken.extend, activity=SimpleNamespace(at_rest=0))
+        control = SimpleNamespace(state=state)
+        conductor = Conductor(host, SimulatedClock(NOON), control, list, lambda: 0, print)  # type: ignore[arg-type]
+        conductor.lockstep = True
+        task = asyncio.create_task(conductor.run())
+        conductor.look(calls=True)
+        await asyncio.sleep(0.05)
+        assert taken == []
+        broker.frames = 3
+        conductor.hold(["trade"])  # type: ignore[list-item]
+        taken.append("reply")
+        host.quiet = True
+        conductor.look(calls=True)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(begin())
+    assert taken == ["reply", "fill", "trade"]
