@@ -26,8 +26,6 @@ def _venues(trs: dict[Venue, str]) -> dict[str, Venue]:
 
 TRADE_TRS, BOOK_TRS = _trs("CNT0"), _trs("ASP0")
 EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS = _trs("ANC0"), _trs("MKO0"), _trs("PGM0")
-INDEX_TR = "H0UPCNT0"
-"""Indices, by their sector code (업종코드)."""
 TRADES_OF, BOOKS_OF = _venues(TRADE_TRS), _venues(BOOK_TRS)
 """Venue of a trade channel, and of a book channel."""
 TRS_OF_CHANNEL = {

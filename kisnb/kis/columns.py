@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, INDEX_TR, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.terms import Venue
 
 NEW_COLUMNS_FROM = date(2026, 9, 14)
@@ -57,13 +57,6 @@ _PROGRAM = _names(
     "MKSC_SHRN_ISCD STCK_CNTG_HOUR SELN_CNQN SELN_TR_PBMN SHNU_CNQN SHNU_TR_PBMN NTBY_CNQN NTBY_TR_PBMN SELN_RSQN"
     " SHNU_RSQN WHOL_NTBY_QTY"
 )
-_INDEX = _names(
-    "BSTP_CLS_CODE BSOP_HOUR PRPR_NMIX PRDY_VRSS_SIGN BSTP_NMIX_PRDY_VRSS ACML_VOL ACML_TR_PBMN PCAS_VOL PCAS_TR_PBMN"
-    " PRDY_CTRT OPRC_NMIX NMIX_HGPR NMIX_LWPR OPRC_VRSS_NMIX_PRPR OPRC_VRSS_NMIX_SIGN HGPR_VRSS_NMIX_PRPR"
-    " HGPR_VRSS_NMIX_SIGN LWPR_VRSS_NMIX_PRPR LWPR_VRSS_NMIX_SIGN PRDY_CLPR_VRSS_OPRC_RATE PRDY_CLPR_VRSS_HGPR_RATE"
-    " PRDY_CLPR_VRSS_LWPR_RATE UPLM_ISSU_CNT ASCN_ISSU_CNT STNR_ISSU_CNT DOWN_ISSU_CNT LSLM_ISSU_CNT"
-    " QTQT_ASCN_ISSU_CNT QTQT_DOWN_ISSU_CNT TICK_VRSS"
-)
 COLUMNS: dict[str, tuple[str, ...]] = {
     TRADE_TRS[Venue.KRX]: _TRADE,
     TRADE_TRS[Venue.NXT]: _NXT_TRADE,
@@ -79,7 +72,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     # The workbook lists EXCH_CLS_CODE and no code; the frames of 2026-09-21 begin with the code and end before it.
     OPERATION_TRS[Venue.SOR]: _OPERATION,
     **dict.fromkeys(PROGRAM_TRS.values(), _PROGRAM),
-    INDEX_TR: _INDEX,
 }
 _GREW = {*TRADE_TRS.values(), BOOK_TRS[Venue.KRX], BOOK_TRS[Venue.SOR]}
 FEWEST = {tr_id: len(names) - (tr_id in _GREW) for tr_id, names in COLUMNS.items()}

@@ -10,7 +10,7 @@ from kisnb.events import Depth, ExpectedMatch, Quote, Tick
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
 from kisnb.exchange.tape import Tally
 from kisnb.kis import frames
-from kisnb.kis.channels import INDEX_TR, PROGRAM_TRS
+from kisnb.kis.channels import PROGRAM_TRS
 from kisnb.kis.quote_messages import change_sign
 from kisnb.simulator.flow_fields import MILLION, whole_of
 from kisnb.simulator.investor_flows import ProgramTrades
@@ -18,6 +18,16 @@ from kisnb.simulator.market_index import IndexPoint
 from kisnb.simulator.stock_fields import rate, sign_of
 from kisnb.terms import Venue
 
+INDEX_TR = "H0UPCNT0"
+INDEX_COLUMNS = (
+    *("BSTP_CLS_CODE", "BSOP_HOUR", "PRPR_NMIX", "PRDY_VRSS_SIGN", "BSTP_NMIX_PRDY_VRSS", "ACML_VOL", "ACML_TR_PBMN"),
+    *("PCAS_VOL", "PCAS_TR_PBMN", "PRDY_CTRT", "OPRC_NMIX", "NMIX_HGPR", "NMIX_LWPR", "OPRC_VRSS_NMIX_PRPR"),
+    *("OPRC_VRSS_NMIX_SIGN", "HGPR_VRSS_NMIX_PRPR", "HGPR_VRSS_NMIX_SIGN", "LWPR_VRSS_NMIX_PRPR"),
+    *("LWPR_VRSS_NMIX_SIGN", "PRDY_CLPR_VRSS_OPRC_RATE", "PRDY_CLPR_VRSS_HGPR_RATE", "PRDY_CLPR_VRSS_LWPR_RATE"),
+    *("UPLM_ISSU_CNT", "ASCN_ISSU_CNT", "STNR_ISSU_CNT", "DOWN_ISSU_CNT", "LSLM_ISSU_CNT", "QTQT_ASCN_ISSU_CNT"),
+    *("QTQT_DOWN_ISSU_CNT", "TICK_VRSS"),
+)
+"""The channel of indices, followed by sector code (업종코드); the desk reads its indices by calls."""
 _NOTHING_OPEN = ("5", "30", "A")
 _CODES: dict[str, tuple[str, str, str]] = {
     "opening auction": ("1", "10", "B"),
@@ -187,7 +197,7 @@ def index_record(point: IndexPoint, before: IndexPoint, code: str) -> list[str]:
             f"{name}_VRSS_NMIX_SIGN": sign_of(level - mark),
             f"PRDY_CLPR_VRSS_{name}_RATE": f"{rate(mark - base, base):.2f}",
         }
-    return frames.encode_record(INDEX_TR, kst_day(point.t), values)
+    return [str(values.get(name, "0")) for name in INDEX_COLUMNS]
 
 
 def _change(price: int, quote: Quote) -> dict[str, object]:

@@ -19,7 +19,7 @@ from kisnb.events import ExpectedMatch, MarketOperation, Notice
 from kisnb.exchange.day_segments import SINGLE_PRICE
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
 from kisnb.kis import control_frames, frames, notices
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, INDEX_TR, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
 from kisnb.kis.columns import columns
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
@@ -31,6 +31,7 @@ from kisnb.simulator.faults import Faults, Point
 from kisnb.simulator.indices import NAMES as INDICES
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_records import (
+    INDEX_TR,
     book_record,
     expected_record,
     index_record,

@@ -6,6 +6,7 @@ import pytest
 
 from kisnb.kis import control_frames, frames, market_frames
 from kisnb.market.instruments import Universe
+from kisnb.simulator.market_records import INDEX_COLUMNS
 from kisnb.terms import Side
 
 from .customer import HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
@@ -170,7 +171,7 @@ def test_h03_an_index_is_told_each_second_of_the_regular_session_as_the_call_tel
     assert one.subscribe("H0UPCNT0", "0001").msg_cd == "OPSP0000"
     one.taken()
     one.advance("09:00:10")
-    told = [frames.named_records(frames.parse(text))[0] for text in one.taken()]
+    told = [dict(zip(INDEX_COLUMNS, text.split("|")[3].split("^"), strict=True)) for text in one.taken()]
     assert [row["BSOP_HOUR"] for row in told] == [f"0900{second:02d}" for second in range(11)]
     asked = one.said(one.ask("inquire_index_price", {"FID_COND_MRKT_DIV_CODE": "U", "FID_INPUT_ISCD": "0001"}))
     assert told[-1]["PRPR_NMIX"] == asked["output"]["bstp_nmix_prpr"]
