@@ -1,6 +1,6 @@
 """Frames to facts: records a second, beside ``str.split`` alone and beside the peers on PyPI, all in one run.
 
-``pip install -e .[bench]`` brings the peers; absent ones are named and left out. Each gets the same texts: frames of
+Peers that are not installed are named and left out. Each gets the same texts: frames of
 one to four trades of 46 columns, as they came until 2026-09-11, for the peers know no others. What counts as delivered
 is what a user of theirs gets to see.
 """
@@ -195,7 +195,7 @@ def report() -> None:
                 f" {speed.delivered:7.0%} delivered{goal}"
             )
     if absent:
-        print(f"  not installed: {', '.join(absent)} (pip install -e .[bench])")
+        print(f"  not installed: {', '.join(absent)}")
 
 
 def _only(peers: dict[str, Reader], *names: str) -> dict[str, Reader]:
