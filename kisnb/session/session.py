@@ -31,6 +31,7 @@ from kisnb.events import (
     GapFound,
     HaltSet,
     HaltStep,
+    HoldingAdopted,
     LinkUp,
     MarketOperation,
     OrderFact,
@@ -702,8 +703,8 @@ class Session:
         match event:
             case HaltSet() | HaltStep() | Armed() | Disarmed():
                 self._control(event)
-            case AccountOpened():
-                self.books.opened(event)
+            case AccountOpened() | HoldingAdopted():
+                self.books.hold(event)
             case SpeedSet(t=t, speed=speed):
                 assert isinstance(self._clock, SimulatedClock)
                 self._clock.set(t, speed)

@@ -42,8 +42,10 @@ from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Order, OrderState, Route, SendReply
 from kisnb.terms import Side, Venue
 from kisnb.trading import reservations
+from kisnb.trading.adoption import adopt
 from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import (
+    Adopt,
     Answer,
     Arm,
     AskBooks,
@@ -79,6 +81,7 @@ Said: TypeAlias = (
     | CancelOrder
     | ReviseOrder
     | ResolveOrder
+    | Adopt
     | SetHalt
     | Halt
     | Arm
@@ -144,7 +147,7 @@ class DeskCore:
                 self._effects.append(Publish(said))
                 if isinstance(said, Tick) and said.code in self.state.books.account.positions:
                     self._marked(now, said)
-            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | SetHalt() | Halt() | Arm():
+            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | Adopt() | SetHalt() | Halt() | Arm():
                 self._obey(now, said)
             case SendReply():
                 self._replied(now, said)
@@ -169,7 +172,9 @@ class DeskCore:
                 self._effects.append(Publish(said))
         return self._done()
 
-    def _obey(self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | SetHalt | Halt | Arm) -> None:
+    def _obey(
+        self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | Adopt | SetHalt | Halt | Arm
+    ) -> None:
         match command:
             case Submit(intent=intent) | ReviseOrder(intent=intent):
                 self._submit(now, intent)
@@ -177,6 +182,8 @@ class DeskCore:
                 self._cancel(now, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(now, command)
+            case Adopt():
+                self._adopt(now, command)
             case SetHalt(state=state, reason=reason):
                 self._row(HaltSet(now, state, reason))
             case Halt():
@@ -371,6 +378,13 @@ class DeskCore:
         return True
 
     # control
+
+    def _adopt(self, now: Ns, wish: Adopt) -> None:
+        taken = adopt(now, self.state.books, wish)
+        if isinstance(taken, No):
+            self._trouble(now, f"{wish.agent} does not adopt {wish.code}: {taken.reason}; {taken.cure}")
+        elif wish.key not in self.state.books.adoptions:
+            self._row(taken)
 
     def _kill(self, now: Ns, order: Order) -> None:
         self._cancel(now, order.key, None, kill_switch=True)

@@ -17,6 +17,7 @@ from kisnb.events import (
     Filled,
     HaltSet,
     HaltStep,
+    HoldingAdopted,
     Notice,
     OrderFact,
     OrderHeld,
@@ -79,7 +80,9 @@ class State:
                 self.day.roll(row.t, self.books)
                 self.day.adopt(row)
                 self.opened = (self.opened or 0) + row.cash
-                self.books.opened(row)
+                self.books.hold(row)
+            case HoldingAdopted():
+                self.books.hold(row)
             case _:
                 self._ordered(row)
 
