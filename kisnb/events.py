@@ -298,6 +298,8 @@ class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     key: str
     until: Ns
     why: str
+    price: int = 0
+    """What a share cost then (the best ask), won; 0: not known."""
 
 
 class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):

@@ -43,7 +43,7 @@ from kisnb.orders import Account, Intent, Order, OrderState, Route, SendReply
 from kisnb.terms import Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.adoption import adopt
-from kisnb.trading.blackout import window_end
+from kisnb.trading.blackout import MOST_HELD, drifted, window_end
 from kisnb.trading.commands import (
     Adopt,
     Answer,
@@ -259,6 +259,10 @@ class DeskCore:
                 self._reading.add(intent.code)
                 self._then(AskBooks(intent.code, venues))
             return
+        held = self.state.held.get(intent.key)
+        if held is not None and intent.side is Side.BUY and (why := drifted(held, self.market.price(intent.code))):
+            self._row(Denied(now, intent.key, why, "decide again on the newest price"))
+            return
         self._route(now, intent, books)
 
     def _route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> None:
@@ -327,8 +331,7 @@ class DeskCore:
         end = window_end(now, self.gate.limits.windows)
         if end is not None:
             if order.key not in self.state.held:
-                self._row(OrderHeld(now, order.key, end, f"blackout until {clock_text(end)}: journaled, not sent"))
-                self._then(WakeAt(end))
+                self._hold(now, intent, end)
             return True
         if account is not None:
             self._synced.add(order.key)
@@ -339,9 +342,20 @@ class DeskCore:
             return True
         return False
 
+    def _hold(self, now: Ns, intent: Intent, end: Ns) -> None:
+        protects = intent.protective and intent.side is Side.SELL
+        if len(self.state.held) >= MOST_HELD and not protects:
+            why = f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
+            self._row(Denied(now, intent.key, why, "order again after it"))
+            return
+        why = f"blackout until {clock_text(end)}: journaled, not sent"
+        self._row(OrderHeld(now, intent.key, end, why, self.market.price(intent.code)))
+        self._then(WakeAt(end))
+
     def _stays_held(self, now: Ns, order: Order) -> bool:
         """Orders of a blackout window outlive the desk; on another day they mean nothing any more."""
-        return order.key in self.state.held and kst_day(order.t) == kst_day(now)
+        held = self.state.held.get(order.key)
+        return held is not None and kst_day(held.until) == kst_day(now)
 
     def _release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
