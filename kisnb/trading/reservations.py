@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.terms import Side
-from kisnb.trading.order_book import Books
+from kisnb.trading.order_book import NOBODY, Books
 
 
 def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
@@ -15,9 +15,13 @@ def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
 
 
 def sellable(books: Books, intent: Intent) -> int:
-    """Shares of the stock that are held, and that no other open sell has reserved."""
-    selling = sum(qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code)
-    return books.account.position(intent.code).qty - selling
+    """Shares of the stock that are held, and that no other open sell has reserved; an agent sells its own alone."""
+    selling = [(order, qty) for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code]
+    free = books.account.position(intent.code).qty - sum(qty for _, qty in selling)
+    if intent.agent in NOBODY:
+        return free
+    own = books.agents[intent.agent].position(intent.code).qty if intent.agent in books.agents else 0
+    return min(free, own - sum(qty for order, qty in selling if order.intent.agent == intent.agent))
 
 
 def reduces(books: Books, intent: Intent) -> bool:

@@ -16,6 +16,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
 from kisnb.trading.limits import Limits
+from kisnb.trading.order_book import NOBODY
 from kisnb.trading.state import State
 
 
@@ -214,6 +215,8 @@ class Gate:
         if intent.qty <= free:
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
+        if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
+            cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
         return No(f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold", cure)
 
     def connection(self, kind: OrderKind, venue: Venue | None) -> No | None:

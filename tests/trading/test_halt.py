@@ -9,7 +9,7 @@ from kisnb.events import AccountOpened, HaltSet, HaltStep
 from kisnb.orders import OrderPage, OrderState
 from kisnb.terms import Side
 from kisnb.trading.commands import Answer, Ask, Cancel, Halt, Persist, Send, SetHalt, Submit, Woke
-from kisnb.trading.halt import OWNER
+from kisnb.trading.order_book import UNASSIGNED
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
 
 PRICE = price_of()
@@ -91,7 +91,7 @@ def test_a07_flatten_sells_all_that_is_held_and_only_then():
     assert not one.sends
     answer(one)
     assert [(s.intent.code, s.intent.side, s.intent.qty, s.intent.agent) for s in one.sends] == [
-        (CODE, Side.SELL, 30, OWNER)
+        (CODE, Side.SELL, 30, UNASSIGNED)
     ]
     assert one.core.state.halt == "reducing"
 
