@@ -191,6 +191,9 @@ class Listing:
         segment = at or self._current
         phase = self._phase(segment)
         if phase is Phase.CONTINUOUS:
+            if not segment.meets(side, price):
+                segment.book.rest(order_id, side, price, qty)
+                return
             left, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
                 segment.collect(order_id, side, price, left)

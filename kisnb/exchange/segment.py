@@ -131,6 +131,16 @@ class Segment:
 
     # continuous trading
 
+    def meets(self, side: Side, price: int) -> bool:
+        """Whether an order at ``price`` may find somebody: in the book, or at the middle."""
+        if self._mids:
+            return True
+        if side is Side.BUY:
+            best = self.book.best_ask
+            return best is not None and best <= price
+        best = self.book.best_bid
+        return best is not None and best >= price
+
     def take(self, now: Ns, order_id: int, side: Side, worst: int | None, qty: int) -> int:
         """Trade up to ``qty`` shares at prices no worse than ``worst``; returns what is left of the order."""
         if self._mids:
