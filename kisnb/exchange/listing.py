@@ -374,7 +374,8 @@ class Listing:
             self._uncross(t, segment)
 
     def _uncross(self, t: Ns, segment: Segment) -> None:
-        price = segment.uncross(t, self._last)
+        opens = segment.name == MAIN and self.venue is Venue.KRX and not self.tally.open
+        price = segment.uncross(t, self._last, (self.lower, self.upper) if opens else None)
         if price is not None and segment.name != SINGLE_PRICE:
             self.vi.reference = price
         if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:

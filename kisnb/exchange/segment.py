@@ -91,13 +91,13 @@ class Segment:
             self.book.levels(Side.BUY, deepest), self.book.levels(Side.SELL, deepest), reference
         )
 
-    def uncross(self, now: Ns, reference: int) -> int | None:
-        """End a call: one print at one price, which is returned; None when nothing traded.
+    def uncross(self, now: Ns, reference: int, limits: tuple[int, int] | None = None) -> int | None:
+        """End a call: one print at one price, which is returned; None when nothing traded. ``limits``: it allots there.
 
         Market orders that found nobody are cancelled; after the session's last call they have expired.
         """
         ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
-        outcome = auction.uncross(self.book, reference)
+        outcome = auction.uncross(self.book, reference, limits)
         fills = [OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue) for f in outcome.fills]
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
