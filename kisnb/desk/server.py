@@ -194,6 +194,8 @@ class DeskServer:
             writer.write(pack(refused or STRANGER))
             return None
         await self._end_former(hello.session)
+        if self.host.serial:
+            await self.host.rested()
         connection = Connection(hello, writer)
         for agent in hello.agents:
             # One that another session took meanwhile stays there: the snapshot says so.

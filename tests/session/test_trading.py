@@ -232,10 +232,18 @@ def test_n11_no_secret_in_the_record_or_the_log(state):
         assert not any(secret in text for text in texts)
 
 
-def test_h05_the_own_trade_of_a_stock_that_is_first_traded_is_always_seen():
-    async def work(session: Session) -> None:
+def test_h05_the_own_trade_of_a_stock_that_is_first_traded_is_always_seen(monkeypatch, tmp_path):
+    """However soon the first session comes: the second opens while its new desk reads the account."""
+
+    async def work(session: Session) -> list[str]:
         for code in ("005930", "000660", "035420", "005380"):
             order = await session.buy(code, 1)
             assert session.ticks(code)["price"].to_list() == [f.price for f in order.fills]
+        return [text for order in session.book.orders.values() for _, text in order.log]
 
-    traded(work)
+    first = traded(work)
+    monkeypatch.setenv("KISNB_STATE", str(tmp_path / "other"))
+    try:
+        assert traded(work) == first
+    finally:
+        main(["desk", "stop"])
