@@ -17,7 +17,7 @@ from kisnb.market import sessions
 from kisnb.market.costs import CostModel
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal, taken_as
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed
 from kisnb.orders import Fill, Intent
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
@@ -78,13 +78,13 @@ class _Level(NamedTuple):
     venue: Venue
 
 
-def reference_price(now: Ns, books: Books, assumed: Uncertain = ASSUMED) -> float | None:
+def reference_price(now: Ns, books: Books, assumed: Assumed = None) -> float | None:
     """Midway between the best bid and the best ask of the venues that trade continuously, won; None without any."""
     return _midpoint([books[venue] for venue in _trading(now, books, assumed)])
 
 
 def what_if(
-    now: Ns, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Uncertain = ASSUMED
+    now: Ns, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Assumed = None
 ) -> tuple[WhatIf, ...]:
     """The expected cost of ``intent`` on KRX, NXT and by the smart order router."""
     return tuple(_line(now, venue, intent, item, books, costs, assumed) for venue in Venue)
@@ -106,7 +106,7 @@ def score(
 
 
 def _line(
-    now: Ns, venue: Venue, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Uncertain
+    now: Ns, venue: Venue, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Assumed
 ) -> WhatIf:
     kind, verdict = taken_as(now, venue, intent.kind, item, assumed)
     phase = sessions.phase(venue, now, assumed)
@@ -130,14 +130,14 @@ def _line(
     return WhatIf(venue, kind, phase, "", at_once, rest, slippage, fee, tax)
 
 
-def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Uncertain) -> list[Venue]:
+def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Assumed) -> list[Venue]:
     """Where the order may match: the smart order router has no book of its own."""
     if venue is not Venue.SOR:
         return [venue]
     return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
 
 
-def _trading(now: Ns, books: Books, assumed: Uncertain) -> list[Venue]:
+def _trading(now: Ns, books: Books, assumed: Assumed) -> list[Venue]:
     """The venues whose books can be walked: in an auction a book says little about the price."""
     return [venue for venue in books if sessions.phase(venue, now, assumed) is Phase.CONTINUOUS]
 

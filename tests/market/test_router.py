@@ -15,7 +15,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Uncertain
 from kisnb.orders import Fill, Intent, Route
 from kisnb.terms import Board, Kind, OrderKind, SessionId, Side, Venue
 
@@ -323,7 +323,7 @@ books = st.builds(
 @given(
     st.sampled_from([BEFORE, AFTER, *ODD_DAYS]), st.integers(0, 86_399), st.sampled_from([BOTH, KRX_ONLY]),
     st.sampled_from(OrderKind), st.sampled_from([None, *Venue]), st.sampled_from(Side),
-    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books), st.sampled_from([ASSUMED, THE_OTHERS]),
+    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books), st.sampled_from([Uncertain(), THE_OTHERS]),
 )  # fmt: skip
 def test_invariant_5_no_order_is_routed_to_a_venue_that_would_not_take_it(
     day: date, second: int, item: Instrument, kind: OrderKind, venue: Venue | None, side: Side,
