@@ -57,7 +57,10 @@ class WhatIf(msgspec.Struct, frozen=True, gc=False):
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
-    """What the chosen venue cost for what was filled, against what the best other venue was expected to cost."""
+    """What the chosen venue cost for what was filled, against what the best other venue was expected to cost.
+
+    A venue on which less would have matched at once is not compared: an order that waits costs nothing yet.
+    """
 
     venue: Venue
     filled: int
@@ -70,6 +73,14 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     def saved(self) -> int | None:
         """Won that the choice saved; negative when the other venue would have been the better one."""
         return None if self.other_expected is None else self.other_expected - self.paid
+
+    def __repr__(self) -> str:
+        expected = "" if self.expected is None else f", expected {self.expected:,}"
+        paid = f"{self.venue}: {self.filled:,} shares cost {self.paid:,} won{expected}"
+        if self.other_expected is None or self.saved is None:
+            return f"<Score {paid}; no other venue would have filled as much at once>"
+        verdict = f"saved {self.saved:,}" if self.saved >= 0 else f"lost {-self.saved:,}"
+        return f"<Score {paid}; {self.other} would have cost {self.other_expected:,}: {verdict} won>"
 
 
 class _Level(NamedTuple):
@@ -99,8 +110,10 @@ def score(
     paid = sum(fill.fee + fill.tax for fill in fills)
     if reference is not None:
         paid += round(sum(sign * (fill.price - reference) * fill.qty for fill in fills))
-    scaled = {row.venue: row.cost * filled // intent.qty for row in table if row.cost is not None and not row.why_not}
-    others = {venue: cost for venue, cost in scaled.items() if venue is not chosen}
+    rows = {row.venue: row for row in table if row.cost is not None and not row.why_not}
+    scaled = {venue: row.cost * filled // intent.qty for venue, row in rows.items() if row.cost is not None}
+    least = rows[chosen].at_once if chosen in rows else filled
+    others = {v: cost for v, cost in scaled.items() if v is not chosen and rows[v].at_once >= least}
     best = min(others, key=others.__getitem__, default=None)
     return Score(chosen, filled, paid, scaled.get(chosen), best, None if best is None else others[best])
 
