@@ -32,7 +32,7 @@ from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import joins_call
 from kisnb.market.sessions import Hours
-from kisnb.market.uncertain import Uncertain
+from kisnb.market.uncertain import Assumed
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
 State: TypeAlias = Literal["open", "call", "halted"]
@@ -51,7 +51,7 @@ class Listing:
         day: date,
         said: list[Happening],
         interrupted: Callable[[Ns, Listing], None],
-        assumed: Uncertain,
+        assumed: Assumed,
         *,
         kospi200: bool,
     ) -> None:
