@@ -215,7 +215,7 @@ class DeskHost:
 
     def _check_leaves(self, key: str) -> None:
         """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
-        no = self.core.may_leave(key)
+        no = self.core.may_leave(self.clock.now(), key)
         if no is not None:
             raise OrderDenied(no.reason, no.cure, key=key)
 

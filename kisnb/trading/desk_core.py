@@ -184,6 +184,8 @@ class DeskCore:
                 self.reconciliation.decide(now, command)
             case Adopt():
                 self._adopt(now, command)
+            case SetHalt() if self._kill_switch.busy:
+                self._trouble(now, "the kill switch is still at work: its last step, notify, comes first")
             case SetHalt(state=state, reason=reason):
                 self._row(HaltSet(now, state, reason))
             case Halt():
@@ -403,14 +405,18 @@ class DeskCore:
     def _kill(self, now: Ns, order: Order) -> None:
         self._cancel(now, order.key, None, kill_switch=True)
 
-    def may_leave(self, key: str) -> No | None:
+    def may_leave(self, now: Ns, key: str) -> No | None:
         """Asked at the last hop, behind the limiter: why the order ``key`` may not leave any more."""
         halt, order = self.state.halt, self.state.books.orders.get(key)
-        if halt == "active" or order is None:
+        if order is None:
             return None
-        if halt == "reducing" and reservations.reduces(self.state.books, order.intent):
+        if halt == "halted" or (halt == "reducing" and not reservations.reduces(self.state.books, order.intent)):
+            return No(f"the desk is {halt}: {self.state.halt_reason}", "lift the halt with %kis halt off REASON")
+        item = self.rules.instrument(order.code)
+        if order.route is None or item is None:
             return None
-        return No(f"the desk is {halt}: {self.state.halt_reason}", "lift the halt with %kis halt off REASON")
+        verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
+        return None if verdict else No(verdict.why_not, verdict.cure)
 
     def _marked(self, now: Ns, tick: Tick) -> None:
         before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
