@@ -8,7 +8,7 @@ BIN := $(CURDIR)/.venv/bin
 IN_OWN_STATE = state=$$(mktemp -d) && export KISNB_STATE="$$state" && \
 	trap '$(BIN)/kisnb desk stop >/dev/null 2>&1; rm -rf "$$state"' EXIT
 
-.PHONY: setup lock lab demo test screenshots check format bench faults notebooks
+.PHONY: setup lock lab demo test screenshots check format bench faults faults-real notebooks
 
 setup: .venv/ready
 
@@ -52,6 +52,10 @@ SEED ?= 0
 
 faults: setup  ## N schedules of faults from SEED on; N=1 tells the story of one, shrunk if it fails
 	@$(BIN)/python -m tests.faults $(N) $(SEED)
+
+faults-real: N = 20
+faults-real: setup  ## the same with a real desk, simulator and notebook, and kill -9: N seeds from SEED on
+	@$(BIN)/python -m tests.faults.processes $(N) $(SEED)
 
 bench: setup
 	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.bench

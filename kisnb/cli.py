@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from kisnb.errors import KisnbError
+from kisnb.errors import BadInput, KisnbError
 from kisnb.terms import Mode
 
 
@@ -30,12 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     desk.add_argument("--tasks", action="store_true", help="with status: what the desk is doing, by owner")
     lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
-    halt = verbs.add_parser("halt", help="halt a desk: no new order passes")
+    halt = verbs.add_parser("halt", help="halt every desk that runs: no new order passes")
     halt.add_argument("--off", action="store_true", help="lift the halt, for the reason given")
     halt.add_argument("--flatten", action="store_true", help="then sell all that is held, at the market")
     halt.add_argument("--reduce", action="store_true", help="sells up to the position still pass")
     halt.add_argument("reason", nargs="*", help="why; it stands in the journal")
-    halt.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
+    halt.add_argument("--mode", type=Mode, choices=list(Mode), help="this one alone")
     options, rest = parser.parse_known_args(words)
     if rest and options.verb != "lab":
         parser.error(f"unknown arguments: {' '.join(rest)}")
@@ -85,7 +85,7 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
         from kisnb.desk.kill_switch import ask
         from kisnb.trading.commands import TasksNow
 
-        print(ask(running, TasksNow()))
+        print(ask(mode, TasksNow()))
     return 0
 
 
@@ -101,21 +101,34 @@ def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
 
 
 def _halt(options: argparse.Namespace) -> int:
-    from kisnb.desk.address import find_desk
+    """Every desk that runs unless one is named, live before the others: who is in a hurry types no more."""
+    from kisnb.desk.address import is_up
+
+    wanted = [options.mode] if options.mode else [mode for mode in reversed(Mode) if is_up(mode)]
+    if not wanted:
+        print("no desk runs", file=sys.stderr)
+        return 1
+    if options.off and len(wanted) > 1:
+        raise BadInput(f"{len(wanted)} desks run: {', '.join(wanted)}", "name the one to lift with --mode")
+    return max([_halt_one(mode, options) for mode in wanted])
+
+
+def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
+    """What is wrong with one desk must not keep the next from being halted."""
     from kisnb.desk.kill_switch import lift, pull
     from kisnb.trading.commands import Halt
 
-    mode, reason = options.mode, " ".join(options.reason)
-    running = find_desk(mode)
-    if running is None:
-        print(f"no {mode} desk runs", file=sys.stderr)
-        return 1
-    if options.off:
-        print(f"the {mode} desk: {lift(running, reason)}")
-        return 0
+    reason = " ".join(options.reason)
     state: Literal["reducing", "halted"] = "reducing" if options.reduce else "halted"
     failed = False
-    for step in pull(running, Halt(reason or "typed on the command line", state, options.flatten)):
-        failed = failed or not step.done
-        print(f"{step.step}: {step.text}", flush=True)
+    try:
+        if options.off:
+            print(f"the {mode} desk: {lift(mode, reason)}")
+            return 0
+        for step in pull(mode, Halt(reason or "typed on the command line", state, options.flatten)):
+            failed = failed or not step.done
+            print(f"{mode} {step.step}: {step.text}", flush=True)
+    except KisnbError as e:
+        print(e, file=sys.stderr)
+        return 1
     return 1 if failed else 0

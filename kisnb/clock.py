@@ -153,7 +153,7 @@ def kst_datetime(now: Ns) -> datetime:
 def hhmmss(now: Ns) -> str:
     """``"091500"``, as KIS writes times."""
     s = kst_seconds(now)
-    return f"{s // 3600:02d}{s // 60 % 60:02d}{s % 60:02d}"
+    return f"{s // 3600 * 10_000 + s // 60 % 60 * 100 + s % 60:06d}"
 
 
 def clock_text(now: Ns) -> str:

@@ -21,6 +21,10 @@ Won: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Source: TypeAlias = Literal["default", "file", "environment"]
 
 
+LONGEST_WINDOW = 12 * 3600
+"""Seconds of the longest blackout window; one that would be longer has its ends mixed up."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What can be set, with its defaults; the environment variable is ``KISNB_`` and the name in capitals.
 
@@ -44,7 +48,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
     """Loss of the day, in hundredths of a percent, above which the desk goes to reducing."""
     blackout: str = ""
-    """Times of day (KST) in which no order is sent: ``08:59:50-09:00:10,15:19-15:21``."""
+    """Times of day (KST) in which no order is sent: ``08:59:50-09:00:10,15:19-15:21``, ``23:30-00:10``."""
     order_timeout: float = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
@@ -148,6 +152,7 @@ def _window(text: str) -> tuple[time, time]:
         window = parse_time(start.strip()), parse_time(end.strip())
     except ValueError as e:
         raise ConfigError(f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10") from None
-    if not dash or window[0] >= window[1]:
+    seconds = [at.hour * 3600 + at.minute * 60 + at.second for at in window]
+    if not dash or not 0 < (seconds[1] - seconds[0]) % 86_400 <= LONGEST_WINDOW:
         raise ConfigError(f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10")
     return window

@@ -298,6 +298,8 @@ class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     key: str
     until: Ns
     why: str
+    price: int = 0
+    """What a share cost then (the best ask), won; 0: not known."""
 
 
 class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -360,6 +362,26 @@ class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
     cash: int
     holdings: tuple[tuple[str, int, int], ...]
     """(code, shares, purchase amount in won)."""
+
+
+class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent took over shares that no agent held: quantity and cost go into its book, and out of nobody's."""
+
+    key: str
+    """Idempotency key, as an order has one."""
+    agent: str
+    code: str
+    lots: tuple[tuple[str, int, int, int], ...]
+    """(book that they came from, shares, purchase price in won, what is left of the fee of their buy in won)."""
+
+    @property
+    def qty(self) -> int:
+        return sum(qty for _, qty, _, _ in self.lots)
+
+    @property
+    def cost(self) -> int:
+        """Purchase amount in won, without fees."""
+        return sum(qty * price for _, qty, price, _ in self.lots)
 
 
 # Facts of connections and sessions
@@ -479,7 +501,7 @@ OrderFact: TypeAlias = (
     | OrderHeld
 )
 ControlFact: TypeAlias = HaltSet | HaltStep | BreakerTripped | Armed | Disarmed
-AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened
+AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened | HoldingAdopted
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
 DeskFact: TypeAlias = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from kisnb.clock import Ns, kst_day
 from kisnb.desk.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
-from kisnb.events import AccountOpened, DriftCleared, DriftFound, Notice, OrderFact
+from kisnb.events import AccountOpened, DriftCleared, DriftFound, HoldingAdopted, Notice, OrderFact
 from kisnb.trading.journal_rows import RouteDecided, Row, row_key
 from kisnb.trading.state import State
 
@@ -61,13 +61,15 @@ class _Since:
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
-        self.openings: list[AccountOpened] = []
+        self.openings: list[AccountOpened | HoldingAdopted] = []
 
 
 def _note(row: Row, state: State, since: dict[str, _Since]) -> None:
     if isinstance(row, AccountOpened):
         for code, _, _ in row.holdings:
             since[code].openings.append(row)
+    elif isinstance(row, HoldingAdopted):
+        since[row.code].openings.append(row)
     elif isinstance(row, _ORDER_FACTS):
         order = state.books.orders[row_key(row)]
         since[order.code].keys.add(order.key)
@@ -84,6 +86,8 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
         case AccountOpened():
             held = tuple(h for h in row.holdings if (id(row), h[0]) in openings)
             return AccountOpened(row.t, row.cash, held)
+        case HoldingAdopted():
+            return row if (id(row), row.code) in openings else None
         case _ if isinstance(row, _ORDER_FACTS):
             return row if row_key(row) in keys else None
         case _:

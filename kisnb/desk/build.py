@@ -216,6 +216,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
             host, clock, connected.control, lambda: list[Rider](server.connections), lambda: server.seq, server.publish
         )
         server.conductor = conductor
+        host.before_call = conductor.catch_up
         connected.activity.on_rest = conductor.look
         take = conductor.hold
     broker.listen(take)

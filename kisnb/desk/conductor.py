@@ -90,6 +90,19 @@ class Conductor:
             self._clock.set(state.now, speed)
             self._due.set()
 
+    async def catch_up(self) -> None:
+        """Take in what the calls so far have set off: a call that reads must not know of a fill before its notice."""
+        self._due.set()  # who waits for busy sessions looks again
+        # A simulator that is gone is told by run.
+        with suppress(LinkLost):
+            async with self._moving:
+                await self._take_in()
+
+    async def _take_in(self) -> None:
+        while self.lockstep and (self._unsynced or self._held):
+            if await self._all_here():
+                self._release()
+
     async def run(self) -> None:
         """Until cancelled, or until the simulator is gone."""
         try:
@@ -130,16 +143,20 @@ class Conductor:
 
         Meanwhile a call may have begun: a part of its frames may be here, and its reply not. They wait for its end.
         """
+        if not await self._all_here() or not self._host.quiet:
+            self._unsynced = True
+            return self._host.quiet
+        self._release()
+        return True
+
+    async def _all_here(self) -> bool:
+        """Receive what the simulator has sent; False when there is more by now."""
         broker, port = self._host.broker, self._host.broker.local_port
         self._unsynced = False
         state = await self._control.state(port)
         await self._receive(port, state.frames)
         more = port is not None and broker.frames != state.frames
-        if self._unsynced or more or broker.local_port != port or not self._host.quiet:
-            self._unsynced = True
-            return self._host.quiet
-        self._release()
-        return True
+        return not (self._unsynced or more or broker.local_port != port)
 
     async def _step(self) -> bool:
         broker = self._host.broker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -67,6 +67,8 @@ class DeskHost:
         broker.last_hop = self._check_leaves
         self.on_rest: Callable[[], None] = lambda: None
         """Called when a call has ended."""
+        self.before_call: Callable[[], Awaitable[None]] = _at_once
+        """With ``serial``: awaited before a call begins, so that what the last one set off is handled first."""
         self.journal = journal
         self.dropped: set[str] = set()
         """Keys of orders that were not taken because the journal could not be written."""
@@ -115,14 +117,14 @@ class DeskHost:
         async with AsyncExitStack() as stack:
             if self.serial:
                 await stack.enter_async_context(self._lane)
-                await self._settled()
+                # Whether an order's own trade is seen must not be a race with subscriptions under way.
+                await _until(lambda: self.broker.settled)
+                await self.before_call()
             await work
 
-    async def _settled(self) -> None:
-        """Wait for subscriptions under way: whether an order's own trade is seen must not be a race with them."""
-        patience = time.monotonic() + SETTLE_SECONDS
-        while not self.broker.settled and time.monotonic() < patience:  # noqa: ASYNC110 - the broker tells nobody
-            await asyncio.sleep(SETTLE_LOOK)
+    async def rested(self) -> None:
+        """Wait until nothing is under way, so that who comes then always finds the same."""
+        await _until(lambda: self.quiet)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.pending -= 1
@@ -213,7 +215,7 @@ class DeskHost:
 
     def _check_leaves(self, key: str) -> None:
         """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
-        no = self.core.may_leave(key)
+        no = self.core.may_leave(self.clock.now(), key)
         if no is not None:
             raise OrderDenied(no.reason, no.cure, key=key)
 
@@ -247,3 +249,14 @@ class DeskHost:
                 self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
         whole = page if page is not None and page.complete else None
         self.say(Answer(ask.question, whole, account if account is not None and account.complete else None))
+
+
+async def _at_once() -> None:
+    pass
+
+
+async def _until(over: Callable[[], bool]) -> None:
+    """Look until it is over, or SETTLE_SECONDS of wall time have passed."""
+    patience = time.monotonic() + SETTLE_SECONDS
+    while not over() and time.monotonic() < patience:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(SETTLE_LOOK)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from kisnb.desk.address import DeskAddress
+from kisnb.desk.address import find_or_wait
 from kisnb.desk.client import DeskClient
-from kisnb.errors import DeskLost
+from kisnb.errors import BadInput, DeskLost
 from kisnb.events import HaltStep
+from kisnb.terms import Mode
 from kisnb.trading.commands import Halt, LiftHalt, TasksNow, Told
 
 SECONDS = 45.0
 """Wall time for all steps: three queries, their pauses, and a desk that is busy."""
 ASK_SECONDS = 15.0
+DYING_SECONDS = 5.0
 
 
-def pull(address: DeskAddress, command: Halt) -> Iterator[HaltStep]:
-    """The steps as they are taken, the last one included. Raises DeskLost when the desk does not come to an end."""
-    client = DeskClient(address)
+def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
+    """The steps as they are taken, the last one included.
+
+    Raises BadInput when no such desk runs, DeskBusy or DeskLost when it does not come to an end.
+    """
+    client = attached(mode)
     try:
-        client.attach_blocking()
         client.send([command])
         deadline = time.monotonic() + SECONDS
         begun = False
@@ -35,25 +39,45 @@ def pull(address: DeskAddress, command: Halt) -> Iterator[HaltStep]:
                     yield event
                     if event.step == "notify":
                         return
-        raise DeskLost(f"the desk (process {address.pid}) did not end the kill switch", "look at it with %kis orders")
+        pid = client.address.pid
+        raise DeskLost(f"the desk (process {pid}) did not end the kill switch", "look at it with %kis orders")
     finally:
         client.close()
 
 
-def lift(address: DeskAddress, reason: str) -> str:
-    """Lift the halt; says what was lifted. Raises what the desk answers, and DeskLost."""
-    return ask(address, LiftHalt(reason))
+def lift(mode: Mode, reason: str) -> str:
+    """Lift the halt; says what was lifted. Raises what the desk answers, and as ``pull``."""
+    return ask(mode, LiftHalt(reason))
 
 
-def ask(address: DeskAddress, question: LiftHalt | TasksNow) -> str:
-    """One question that is answered in words. Raises what the desk answers, and DeskLost."""
-    client = DeskClient(address)
+def ask(mode: Mode, question: LiftHalt | TasksNow) -> str:
+    """One question that is answered in words. Raises what the desk answers, and as ``pull``."""
+    client = attached(mode)
     try:
-        client.attach_blocking()
         reply = client.ask_blocking(question, ASK_SECONDS)
     except TimeoutError as e:
-        raise DeskLost(str(e), f"stop it with: kisnb desk stop --mode {address.mode}") from None
+        raise DeskLost(str(e), f"stop it with: kisnb desk stop --mode {mode}") from None
     finally:
         client.close()
     assert isinstance(reply, Told)
     return reply.text
+
+
+def attached(mode: Mode) -> DeskClient:
+    """On the desk of a mode; one that is just being started again is waited for."""
+    deadline = time.monotonic() + DYING_SECONDS
+    while True:
+        address = find_or_wait(mode)
+        if address is None:
+            raise BadInput(f"no {mode} desk runs", "open it with %kis open")
+        client = DeskClient(address)
+        try:
+            client.attach_blocking()
+        except DeskLost:
+            client.close()
+            # One that was killed a moment ago may still hold its lock.
+            if client.dismissed or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return client

@@ -33,9 +33,12 @@ from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
 from kisnb.orders import Intent, Order, OrderState, Want
+from kisnb.trading.adoption import adopt
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
+    Adopt,
+    AdoptHolding,
     ArmDesk,
     CallApi,
     CancelOrder,
@@ -68,9 +71,11 @@ from kisnb.trading.commands import (
     SetHalt,
     Submit,
     TasksNow,
+    Told,
     WatchCodes,
 )
 from kisnb.trading.order_book import UNDECIDED
+from kisnb.trading.risk import No
 
 HELLO_SECONDS = 5.0
 """Wall time that a connection may take to say who it is."""
@@ -189,6 +194,8 @@ class DeskServer:
             writer.write(pack(refused or STRANGER))
             return None
         await self._end_former(hello.session)
+        if self.host.serial:
+            await self.host.rested()
         connection = Connection(hello, writer)
         for agent in hello.agents:
             # One that another session took meanwhile stays there: the snapshot says so.
@@ -316,6 +323,10 @@ class DeskServer:
                 self._decide(connection)
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.answer(number, self.safety.answer(query))
+            case AdoptHolding(wish=wish):
+                reply = self._adopt(wish)
+                self._flush()
+                connection.answer(number, reply)
             case LeaseAgent(agent=agent):
                 connection.answer(number, self._leased(connection, agent))
             case JournalOf():
@@ -325,6 +336,16 @@ class DeskServer:
                 self.closing.set()
             case _:
                 self.host.call(self._ask(connection, number, query))
+
+    def _adopt(self, wish: Adopt) -> Reply:
+        """What was taken over; its row is synced by then."""
+        taken = adopt(self.host.clock.now(), self.host.core.state.books, wish)
+        if isinstance(taken, No):
+            return Failed("BadInput", taken.reason, taken.cure)
+        self.host.say(wish)
+        if self.host.broken is not None:
+            return Failed("DeskError", str(self.host.broken))
+        return Told(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
 
     def _leased(self, connection: Connection, agent: str) -> Reply:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kisnb.exchange.limit_book import LimitBook
+from kisnb.exchange.limit_book import LimitBook, Resting
 from kisnb.terms import Side
 
 MARKET_BUY = 1 << 60
 MARKET_SELL = 0
 """Prices under which market orders queue in an auction: ahead of every limit."""
+ROUNDS = (100, 500, 1_000, 2_000)
+"""Shares that each order gets in the first rounds of an allotment; then half of what it still wants, then the rest."""
 
 
 class Fill(NamedTuple):
@@ -48,18 +50,45 @@ def single_price(
     return best, volume
 
 
-def uncross(book: LimitBook, reference: int) -> Uncrossed:
-    """Match the orders that an auction has collected in ``book`` and take the filled shares out of it."""
+def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = None) -> Uncrossed:
+    """Match the orders that an auction has collected in ``book`` and take the filled shares out of it.
+
+    ``limits`` are the day's lower and upper limit in an auction that allots: at the upper one all who would buy are
+    equal, at the lower one all who would sell, and shares go round by size of order. Source: KRX business rules,
+    simultaneous orders (동시호가) at the opening.
+    """
     deepest = 1 << 30
     price, volume = single_price(book.levels(Side.BUY, deepest), book.levels(Side.SELL, deepest), reference)
+    lower, upper = limits or (None, None)
     fills: list[Fill] = []
     for side in (Side.BUY, Side.SELL):
-        wanted = volume
-        for order in book.queue(side):
-            if not wanted:
-                break
-            qty = min(wanted, order.left)
+        allots = price == (upper if side is Side.BUY else lower)
+        filled = (_allotted if allots else _in_turn)(book.queue(side), volume)
+        for order, qty in filled:
             fills.append(Fill(order.order_id, qty))
             book.reduce(order, qty)
-            wanted -= qty
     return Uncrossed(price, volume, tuple(fills))
+
+
+def _in_turn(queue: list[Resting], volume: int) -> list[tuple[Resting, int]]:
+    filled: list[tuple[Resting, int]] = []
+    for order in queue:
+        if not volume:
+            break
+        qty = min(volume, order.left)
+        filled.append((order, qty))
+        volume -= qty
+    return filled
+
+
+def _allotted(queue: list[Resting], volume: int) -> list[tuple[Resting, int]]:
+    """In rounds, the largest order first, of equals the earlier."""
+    by_size = sorted(queue, key=lambda order: -order.left)
+    given = [0] * len(by_size)
+    for most in (*ROUNDS, "half", "rest"):
+        for i, order in enumerate(by_size):
+            wants = order.left - given[i]
+            qty = min(volume, wants, most if isinstance(most, int) else wants if most == "rest" else -(-wants // 2))
+            given[i] += qty
+            volume -= qty
+    return [(order, qty) for order, qty in zip(by_size, given, strict=True) if qty]

@@ -191,6 +191,9 @@ class Listing:
         segment = at or self._current
         phase = self._phase(segment)
         if phase is Phase.CONTINUOUS:
+            if not segment.meets(side, price):
+                segment.book.rest(order_id, side, price, qty)
+                return
             left, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
                 segment.collect(order_id, side, price, left)
@@ -371,7 +374,8 @@ class Listing:
             self._uncross(t, segment)
 
     def _uncross(self, t: Ns, segment: Segment) -> None:
-        price = segment.uncross(t, self._last)
+        opens = segment.name == MAIN and self.venue is Venue.KRX and not self.tally.open
+        price = segment.uncross(t, self._last, (self.lower, self.upper) if opens else None)
         if price is not None and segment.name != SINGLE_PRICE:
             self.vi.reference = price
         if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:

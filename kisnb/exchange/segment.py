@@ -91,13 +91,13 @@ class Segment:
             self.book.levels(Side.BUY, deepest), self.book.levels(Side.SELL, deepest), reference
         )
 
-    def uncross(self, now: Ns, reference: int) -> int | None:
-        """End a call: one print at one price, which is returned; None when nothing traded.
+    def uncross(self, now: Ns, reference: int, limits: tuple[int, int] | None = None) -> int | None:
+        """End a call: one print at one price, which is returned; None when nothing traded. ``limits``: it allots there.
 
         Market orders that found nobody are cancelled; after the session's last call they have expired.
         """
         ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
-        outcome = auction.uncross(self.book, reference)
+        outcome = auction.uncross(self.book, reference, limits)
         fills = [OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue) for f in outcome.fills]
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
@@ -130,6 +130,16 @@ class Segment:
                     self._own.pop(order_id, None)
 
     # continuous trading
+
+    def meets(self, side: Side, price: int) -> bool:
+        """Whether an order at ``price`` may find somebody: in the book, or at the middle."""
+        if self._mids:
+            return True
+        if side is Side.BUY:
+            best = self.book.best_ask
+            return best is not None and best <= price
+        best = self.book.best_bid
+        return best is not None and best >= price
 
     def take(self, now: Ns, order_id: int, side: Side, worst: int | None, qty: int) -> int:
         """Trade up to ``qty`` shares at prices no worse than ``worst``; returns what is left of the order."""

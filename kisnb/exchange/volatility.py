@@ -31,6 +31,7 @@ DYNAMIC: tuple[DynamicVi, ...] = (
 STATIC_PERCENT = 10
 """Of the last auction's price (the base price before there was one); KRX rule since 2015-06-15."""
 VI_CALL: Ns = 2 * MINUTE
+"""Exactly: the random end within another 30 seconds is left out."""
 STATIC_SINCE: dict[Venue, date] = {Venue.KRX: date(2015, 6, 15), Venue.NXT: REFORM}
 """Nextrade only stood still with KRX before the notice of 2026-09-09."""
 DYNAMIC_SINCE: dict[Venue, date] = {Venue.KRX: date(2014, 9, 1), Venue.NXT: date.max}

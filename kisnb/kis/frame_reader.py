@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from kisnb.clock import Ns
 from kisnb.errors import FrameError
 from kisnb.events import Event
 from kisnb.kis.control_frames import Ack
 from kisnb.kis.frames import Frame, malformed, named_records, parse, records
-from kisnb.kis.market_frames import CHANNELS
+from kisnb.kis.market_frames import CHANNELS, MarketChannel
 from kisnb.kis.notices import NOTICE_TRS, Cipher, decode_notice
+
+Head: TypeAlias = tuple[MarketChannel, str, str]
+"""What stands before the first caret of a frame: channel, number of records, first field."""
+KEPT_HEADS = 4096
+"""Heads that are remembered before all are forgotten; a stock has one for each channel and number of records."""
+LONGEST_HEAD = 40
 
 
 class FrameReader:
@@ -20,6 +27,7 @@ class FrameReader:
         self._account = account
         self._ciphers: dict[str, Cipher] = {}
         self._newest: dict[str, str] = {}
+        self._heads: dict[str, Head] = {}
 
     def learn_key(self, ack: Ack) -> None:
         """An answer to a subscription brought the key of its channel. Raises FrameError."""
@@ -32,16 +40,27 @@ class FrameReader:
 
     def read(self, text: str, now: Ns) -> Sequence[Event]:
         """The facts of a frame, in order. Raises FrameError."""
-        try:
-            flag, tr_id, count, payload = text.split("|", 3)
-            channel = CHANNELS[tr_id] if flag == "0" else None
-        except (ValueError, KeyError):
-            channel = None
-        if channel is None:
+        fields = text.split("^")
+        head = self._heads.get(fields[0]) or self._learn_head(fields[0])
+        if head is None:
             return self._other(text, now)
-        events = channel.decode(count, payload, now)
-        self._newest[tr_id] = text
+        channel, count, fields[0] = head
+        events = channel.decode(fields, count, now)
+        self._newest[channel.tr_id] = text
         return events
+
+    def _learn_head(self, text: str) -> Head | None:
+        """The head of a frame, up to the first caret; None when it is of no market channel, or of none at all."""
+        flag, tr_id, count, first = (*text.split("|", 3), "", "", "")[:4]
+        channel = CHANNELS.get(tr_id)
+        if flag != "0" or channel is None or text.count("|") < 3:
+            return None
+        if len(self._heads) >= KEPT_HEADS:
+            self._heads.clear()
+        head = channel, count, first
+        if len(text) <= LONGEST_HEAD:
+            self._heads[text] = head
+        return head
 
     def last_record(self, tr_id: str) -> dict[str, str]:
         """The newest record of a market channel with all its columns; empty before the first."""

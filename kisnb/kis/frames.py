@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -24,6 +25,8 @@ TRADES, BOOK = TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]
 _LONGEST_COUNT = 6
 NOTHING = "(null)"
 """How market operation frames write an empty field."""
+_ASK_LEVELS = tuple((f"ASKP{i}", f"ASKP_RSQN{i}") for i in range(1, LEVELS + 1))
+_BID_LEVELS = tuple((f"BIDP{i}", f"BIDP_RSQN{i}") for i in range(1, LEVELS + 1))
 _TAKERS = {Side.BUY: "1", Side.SELL: "5", None: "3"}
 
 
@@ -67,7 +70,7 @@ def record_width(tr_id: str, fields: int, count: int) -> int:
 
 def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False) -> str:
     """A frame of one or more records; an encrypted one has a single row of a single text, the base64."""
-    payload = "^".join(field for row in rows for field in row)
+    payload = "^".join("^".join(row) for row in rows)
     return f"{int(encrypted)}|{tr_id}|{len(rows):03d}|{payload}"
 
 
@@ -91,11 +94,13 @@ def named_records(frame: Frame) -> list[dict[str, str]]:
 
 def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[str]:
     """One record with all columns of the day; what is not given is ``0``, or empty for texts. Raises KeyError."""
-    names = columns(tr_id, day)
-    unknown = values.keys() - set(COLUMNS[tr_id])
-    if unknown:
-        raise KeyError(f"{tr_id} has no column {', '.join(sorted(unknown))}")
-    return [str(values[n]) if n in values else "" if n in TEXTS else "0" for n in names]
+    empty = _empty_record(tr_id, day)
+    row = {**empty, **values}
+    if len(row) > len(empty):
+        if unknown := values.keys() - set(COLUMNS[tr_id]):
+            raise KeyError(f"{tr_id} has no column {', '.join(sorted(unknown))}")
+        row = {name: row[name] for name in empty}
+    return list(map(str, row.values()))
 
 
 def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[str]:
@@ -132,10 +137,10 @@ def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list
         "TOTAL_ASKP_RSQN": sum(size for _, size in depth.asks),
         "TOTAL_BIDP_RSQN": sum(size for _, size in depth.bids),
     }
-    for price_name, size_name, side in (("ASKP", "ASKP_RSQN", depth.asks), ("BIDP", "BIDP_RSQN", depth.bids)):
-        for i, (price, size) in enumerate(side[:LEVELS], start=1):
-            values[f"{price_name}{i}"] = price
-            values[f"{size_name}{i}"] = size
+    for names, side in ((_ASK_LEVELS, depth.asks), (_BID_LEVELS, depth.bids)):
+        for (price_name, size_name), (price, size) in zip(names, side, strict=False):
+            values[price_name] = price
+            values[size_name] = size
     if depth.venue is Venue.KRX:
         values["MARKET_CLS_CODE"] = "2"
     return encode_record(tr_id, kst_day(depth.t), values | (dict(more) if more else {}))
@@ -168,3 +173,8 @@ def encode_operation(said: MarketOperation, more: Mapping[str, object] | None = 
         "VI_CLS_CODE": "Y" if said.vi else "N",
     }
     return encode_record(OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {}))
+
+
+@lru_cache(maxsize=64)
+def _empty_record(tr_id: str, day: date) -> dict[str, object]:
+    return {name: "" if name in TEXTS else "0" for name in columns(tr_id, day)}

@@ -33,7 +33,7 @@ def order_number(number: int) -> str:
 
 
 def yyyymmdd(day: date) -> str:
-    return f"{day:%Y%m%d}"
+    return f"{day_number(day):08d}"
 
 
 def day_number(day: date) -> int:

@@ -176,7 +176,8 @@ def agent_rows(agents: Iterable[AgentView]) -> list[list[Cell]]:
 
 
 def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
-    return _titled(mode, f"{len(agents)} agents", _AGENT_HEAD, agent_rows(agents))
+    title = f"{len(agents)} agents" + (f"; {agents.unassigned}" if agents.unassigned else "")
+    return _titled(mode, title, _AGENT_HEAD, agent_rows(agents))
 
 
 def _look_agent(agent: AgentView, mode: Mode | None) -> Bundle:

@@ -15,7 +15,6 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from kisnb.desk.address import find_desk
 from kisnb.desk.kill_switch import pull
 from kisnb.errors import BadInput, KisnbError
 from kisnb.terms import Mode
@@ -50,11 +49,8 @@ def asked(body: bytes) -> tuple[Mode, str]:
 
 
 def halt(mode: Mode, reason: str) -> list[dict[str, object]]:
-    """The steps of the kill switch. Raises BadInput when no such desk runs, DeskLost when it does not answer."""
-    running = find_desk(mode)
-    if running is None:
-        raise BadInput(f"no {mode} desk runs", "open it with %kis open")
-    return [{"step": s.step, "done": s.done, "text": s.text} for s in pull(running, Halt(reason))]
+    """The steps of the kill switch. Raises as ``pull``."""
+    return [{"step": s.step, "done": s.done, "text": s.text} for s in pull(mode, Halt(reason))]
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

@@ -125,13 +125,24 @@ def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
         "code": pl.String,
         "name": pl.String,
         "quantity": pl.Int64,
+        "unassigned": pl.Int64,
         "average": pl.Float64,
         "cost": pl.Int64,
         "realised": pl.Int64,
         "realised_net": pl.Int64,
     }
+    free = session.books.unassigned
     rows = [
-        (p.code, session.universe.get(p.code).name, p.qty, p.average, p.cost, p.realised, p.realised_net)
+        (
+            p.code,
+            session.universe.get(p.code).name,
+            p.qty,
+            free.get(p.code, 0),
+            p.average,
+            p.cost,
+            p.realised,
+            p.realised_net,
+        )
         for p in session.book.positions.values()
     ]
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -143,12 +154,24 @@ def _balance(_kis: KisMagics, door: Any, _typed: Typed) -> object:
 
 def _agents(kis: KisMagics, _door: Any, typed: Typed) -> object:
     agents = kis.require().agents
-    action, name = typed.words
+    action, name, code, _ = typed.words
+    if action == "adopt":
+        return _adopt(kis, typed)
+    if code is not None:
+        raise BadInput(f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE")
     if action is None:
         return agents
     if action == "start":
         return agents.start(_agent(kis, str(name), dict(typed.options)))
     return getattr(agents, str(action))(str(name))
+
+
+def _adopt(kis: KisMagics, typed: Typed) -> object:
+    _, name, code, qty = typed.words
+    stock = "" if code is None else kis.code(str(code))
+    agent = _agent(kis, str(name), {"code": stock} if stock and name in agent_classes(kis.user_ns) else {})
+    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
+    return kis.require().agents.adopt(agent, stock, qty, key=str(key or ""))  # type: ignore[arg-type]
 
 
 def _agent(kis: KisMagics, name: str, parameters: dict[str, object]) -> Agent | str:
@@ -316,8 +339,9 @@ def _table() -> dict[str, Verb]:
         Verb("positions", usage(""), "what was traded here, and its PnL, as a polars frame", _positions, blocking=True),
         Verb("balance", usage(""), "cash and holdings as the broker states them", _balance, blocking=True),
         Verb(
-            "agents", usage("[start|stop|pause|flatten ID] [--NAME VALUE ...]"),
-            "the agents; start one by the name of an Agent or of a strategy, with its parameters", _agents,
+            "agents", usage("[start|stop|pause|flatten|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
+            "the agents; start one by the name of an Agent or of a strategy, with its parameters; adopt lets it take "
+            "over shares that no agent holds, with their cost", _agents,
         ),
         Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
         Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),

@@ -14,10 +14,11 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.events import AgentLeased, AgentReleased, Event
+from kisnb.session import order_keys
 from kisnb.session.agent_difference import difference
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.commands import LeaseAgent, ReleaseAgent
+from kisnb.trading.commands import Adopt, AdoptHolding, LeaseAgent, ReleaseAgent
 from kisnb.trading.desk_port import Lease
 
 if TYPE_CHECKING:
@@ -118,6 +119,23 @@ class Roster:
         self._session.changed()
         return self._view(runner)
 
+    async def adopt(self, agent: Agent | str, code: str = "", qty: int | None = None, *, key: str = "") -> AgentView:
+        """Let an agent, or by its id one that is known here, take over ``qty`` shares (None: all) that no agent holds,
+        with what they cost; it need not run. ``code`` left out is the agent's own stock.
+
+        Shares that were held before the desk's journal began, and those that a person bought, are held by no agent.
+        A call with the same ``key`` moves nothing a second time. Raises BadInput.
+        """
+        # One that is known stays as it is, running or paused.
+        known = self._runner(agent) if isinstance(agent, str) else self._runners.get(_id_of(agent))
+        runner = known or self._new(agent)  # type: ignore[arg-type]
+        minted = order_keys.source(self._session, False) if not key and order_keys.source is not None else key
+        wish = Adopt(minted or f"adopt:{uuid.uuid4()}", runner.id, code or runner.agent.code, qty)
+        await self._session.ask(AdoptHolding(wish))
+        self._runners.setdefault(runner.id, runner)
+        self._session.changed()
+        return self._view(runner)
+
     def error(self, agent_id: str) -> str:
         """The traceback that stopped an agent; empty when none did."""
         return self._runner(agent_id).error
@@ -168,13 +186,18 @@ class Roster:
         return pl.DataFrame([msgspec.structs.astuple(v) for v in self], schema=schema, orient="row")
 
     def __repr__(self) -> str:
-        if not self._runners:
-            return "no agents"
-        return "\n".join(
+        lines = [
             f"{v.id}: {v.state}, holds {v.position:,} {v.code}, realised {v.realised:+,} won, "
             f"{v.orders} orders, {v.fills} fills"
             for v in self
-        )
+        ]
+        return "\n".join([*(lines or ["no agents"]), *([self.unassigned] if self.unassigned else [])])
+
+    @property
+    def unassigned(self) -> str:
+        """What the account holds and no agent does, for people; empty when every share is an agent's."""
+        free = sorted(self._session.books.unassigned.items())
+        return f"unassigned: {', '.join(f'{qty:,} {code}' for code, qty in free)}" if free else ""
 
     def leased(self, leases: Sequence[Lease]) -> None:
         """What the desk says of who runs what; an agent of ours that another session took meanwhile stops here."""
@@ -200,8 +223,7 @@ class Roster:
             raise BadInput(f"{agent!r} is no agent", "give an instance of a class that derives from kisnb.Agent")
         if agent.code not in self._session.universe:
             raise BadInput(f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'")
-        name = type(agent).__name__
-        agent_id = agent.id or f"{name}-{agent.code}"
+        agent_id = _id_of(agent)
         known = self._runners.get(agent_id)
         if known is not None:
             if known.state is AgentState.RUNNING:
@@ -266,3 +288,7 @@ class Roster:
             sum(len(o.fills) for o in book.orders.values()),
             note,
         )
+
+
+def _id_of(agent: Agent) -> str:
+    return agent.id or f"{type(agent).__name__}-{agent.code}"

@@ -31,6 +31,7 @@ from kisnb.events import (
     GapFound,
     HaltSet,
     HaltStep,
+    HoldingAdopted,
     LinkUp,
     MarketOperation,
     OrderFact,
@@ -54,7 +55,16 @@ from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
 from kisnb.session.simulator import Simulator
-from kisnb.session.typed import OrderOptions, check_same, orders_named, seconds_of_day, typed_intent, verdict
+from kisnb.session.typed import (
+    Line,
+    OrderOptions,
+    check_same,
+    line_of,
+    orders_named,
+    seconds_of_day,
+    typed_intent,
+    verdict,
+)
 from kisnb.session.waits import Waits
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.commands import (
@@ -301,6 +311,19 @@ class Session:
     ) -> Coroutine[Any, Any, Order]:
         """As ``buy``."""
         return self._typed(Side.SELL, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
+
+    def batch(
+        self, lines: Sequence[Line], *, key: str | None = None, again: bool = False
+    ) -> Coroutine[Any, Any, OrderBook]:
+        """Hand over several orders at once, each ``(side, code, qty)`` or ``(side, code, qty, price)``.
+
+        They go to KIS one at a time. Returns a book of them, in their order, when each is accepted, filled, refused or
+        unknown: a refused one raises nothing and stops none, its state and text say what became of it. The same call
+        in the same cell is the same batch, as in ``buy``; ``key`` names it instead. Raises BadInput for a line that
+        cannot be read, and OrderDenied when the cell sent other orders before; then nothing is sent.
+        """
+        keys = [{"again": again} if key is None else {"key": f"{key}:{n}"} for n in range(1, len(lines) + 1)]
+        return self._batch([self.intent(*line_of(line), **k) for line, k in zip(lines, keys, strict=True)])
 
     def revise(
         self, what: Order | int | str, price: int, qty: int | None = None, *, key: str | None = None,
@@ -552,6 +575,20 @@ class Session:
         check_same(order, intent)
         return verdict(order, order.state, order.text, order.msg_cd)
 
+    async def _batch(self, intents: Sequence[Intent]) -> OrderBook:
+        await self._returned()
+        for intent in intents:
+            if (known := self.books.orders.get(intent.key)) is not None:
+                check_same(known, intent)
+        self._watch(*(intent.code for intent in intents))
+        self.tell([Submit(intent) for intent in intents if intent.key not in self.books.orders])
+        book = OrderBook("batch")
+        for intent in intents:
+            order = book.orders[intent.key] = self.books.expect(intent, self.now)
+            order.repeats += bool(order.log)
+        await self._until(lambda: not any(o.state in UNDECIDED for o in book.orders.values()), None)
+        return book
+
     def _code(self, code: str) -> str:
         return self.universe.get(code).code
 
@@ -715,8 +752,8 @@ class Session:
         match event:
             case HaltSet() | HaltStep() | Armed() | Disarmed():
                 self._control(event)
-            case AccountOpened():
-                self.books.opened(event)
+            case AccountOpened() | HoldingAdopted():
+                self.books.hold(event)
             case SpeedSet(t=t, speed=speed):
                 assert isinstance(self._clock, SimulatedClock)
                 self._clock.set(t, speed)

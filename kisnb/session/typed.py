@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import TypedDict, TypeVar
+from typing import TypeAlias, TypedDict, TypeVar
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
@@ -51,6 +51,21 @@ class OrderOptions(TypedDict, total=False):
     """Idempotency key of your own; left out, the cell's."""
     again: bool
     """A new order, though the cell has sent the same before."""
+
+
+Line: TypeAlias = tuple[Side | str, str, int] | tuple[Side | str, str, int, int | None]
+"""One order of a batch: side, code, shares, and a price in won; without one it is a market order."""
+
+
+def line_of(line: Line) -> tuple[Side, str, int, int | None]:
+    """A line of a batch in full. Raises BadInput."""
+    if isinstance(line, str) or not 3 <= len(line) <= 4:
+        raise BadInput(
+            f"{line!r} is no order of a batch", "write (side, code, quantity) or (side, code, quantity, price)"
+        )
+    if line[0] not in tuple(Side):
+        raise BadInput(f"{line[0]!r} is no side", "write buy or sell")
+    return Side(line[0]), line[1], line[2], line[3] if len(line) > 3 else None
 
 
 def orders_named(books: Books, what: Order | int | str) -> list[Order]:

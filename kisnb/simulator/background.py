@@ -42,6 +42,7 @@ class Background:
         self._next = schedule.passed(now)
         self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
         self._ladders: dict[tuple[Side, int], dict[int, None]] = {}
+        self._steps: dict[tuple[int, int], int] = {}
         self._book = listing.current.book
         self._touch = (0, 0)
         self._stood: tuple[Segment, Phase] | None = None
@@ -239,4 +240,8 @@ class Background:
         return size if self._listing.venue is Venue.KRX else max(1, size // NXT_SIZE)
 
     def _step(self, price: int, n: int) -> int:
-        return ticks.step(price, n * self._gap, self._item.kind, self._day, self._item.board) if price else 0
+        found = self._steps.get((price, n))
+        if found is None:
+            found = ticks.step(price, n * self._gap, self._item.kind, self._day, self._item.board) if price else 0
+            self._steps[price, n] = found
+        return found

@@ -37,7 +37,7 @@ from kisnb.simulator.personas import LIVE, OLD_TRS, Persona
 from kisnb.simulator.record import Recorder
 from kisnb.simulator.repliers import order_repliers, repliers
 from kisnb.simulator.replies import Params
-from kisnb.simulator.streams import Outgoing, Socket, Streams, by_stock
+from kisnb.simulator.streams import Outgoing, Socket, Streams
 from kisnb.terms import Board, Mode, OrderKind, Side, Venue
 
 PING_EVERY: Ns = 10 * SECOND
@@ -157,21 +157,24 @@ class Core:
     def _tell(self, said: list[Happening]) -> None:
         """Frames of one moment: notices of own orders first, then trades, then the market's operation, then depth."""
         now = self.now
-        for happening in said:
-            told = self._brokerage.told(happening)
-            if told is None:
-                continue
-            self._recorder.order(now, told.order)
-            if told.notice is not None:
-                self._streams.notice(now, told.notice, told.order)
-        for code, trades in by_stock(h for h in said if isinstance(h, Traded)).items():
-            self._streams.trades(now, code, trades)
+        traded: dict[str, list[Traded]] = {}
+        steps: list[Interrupted | Resumed | SessionBegan | SessionEnded] = []
         changed: dict[str, list[Venue]] = {}
         for happening in said:
             if isinstance(happening, DepthChanged):
                 changed.setdefault(happening.code, []).append(happening.venue)
+            elif isinstance(happening, Traded):
+                traded.setdefault(happening.code, []).append(happening)
             elif isinstance(happening, Interrupted | Resumed | SessionBegan | SessionEnded):
-                self._streams.operation(now, happening)
+                steps.append(happening)
+            elif (told := self._brokerage.told(happening)) is not None:
+                self._recorder.order(now, told.order)
+                if told.notice is not None:
+                    self._streams.notice(now, told.notice, told.order)
+        for code, trades in traded.items():
+            self._streams.trades(now, code, trades)
+        for step in steps:
+            self._streams.operation(now, step)
         for code, venues in changed.items():
             self._streams.depth(now, code, venues)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -398,11 +398,3 @@ def _point(tr_id: str) -> Point:
     if tr_id in notices.NOTICE_TRS:
         return "notice"
     return "ping" if tr_id == control_frames.PINGPONG else "frame" if tr_id else "ack"
-
-
-def by_stock(trades: Iterable[Traded]) -> dict[str, list[Traded]]:
-    """Trades by code, in the order in which each code first traded."""
-    grouped: dict[str, list[Traded]] = {}
-    for trade in trades:
-        grouped.setdefault(trade.code, []).append(trade)
-    return grouped

@@ -56,6 +56,18 @@ class ResolveOrder(Said, frozen=True, tag=True, array_like=True):
     adopt: int | None = None
 
 
+class Adopt(Said, frozen=True, tag=True, array_like=True):
+    """Let an agent take over shares that no agent holds, once: a key that the desk knows already moves nothing.
+
+    ``qty`` None means all of them.
+    """
+
+    key: str
+    agent: str
+    code: str
+    qty: int | None = None
+
+
 class SetHalt(Said, frozen=True, tag=True, array_like=True):
     """Change what the desk lets pass."""
 
@@ -113,6 +125,7 @@ Command: TypeAlias = (
     | CancelOrder
     | ReviseOrder
     | ResolveOrder
+    | Adopt
     | SetHalt
     | Halt
     | Arm
@@ -178,6 +191,12 @@ class ArmDesk(Said, frozen=True, tag=True, array_like=True):
     budget: int
 
 
+class AdoptHolding(Said, frozen=True, tag=True, array_like=True):
+    """Carry out an Adopt; answered with what was taken over, or why not."""
+
+    wish: Adopt
+
+
 class TasksNow(Said, frozen=True, tag=True, array_like=True):
     """The desk's tasks and whose they are."""
 
@@ -213,6 +232,7 @@ Query: TypeAlias = (
     | DayOrders
     | LiftHalt
     | ArmDesk
+    | AdoptHolding
     | TasksNow
     | CallApi
     | LeaseAgent

@@ -42,8 +42,10 @@ from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Order, OrderState, Route, SendReply
 from kisnb.terms import Side, Venue
 from kisnb.trading import reservations
-from kisnb.trading.blackout import window_end
+from kisnb.trading.adoption import adopt
+from kisnb.trading.blackout import MOST_HELD, drifted, window_end
 from kisnb.trading.commands import (
+    Adopt,
     Answer,
     Arm,
     AskBooks,
@@ -79,6 +81,7 @@ Said: TypeAlias = (
     | CancelOrder
     | ReviseOrder
     | ResolveOrder
+    | Adopt
     | SetHalt
     | Halt
     | Arm
@@ -144,7 +147,7 @@ class DeskCore:
                 self._effects.append(Publish(said))
                 if isinstance(said, Tick) and said.code in self.state.books.account.positions:
                     self._marked(now, said)
-            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | SetHalt() | Halt() | Arm():
+            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | Adopt() | SetHalt() | Halt() | Arm():
                 self._obey(now, said)
             case SendReply():
                 self._replied(now, said)
@@ -169,7 +172,9 @@ class DeskCore:
                 self._effects.append(Publish(said))
         return self._done()
 
-    def _obey(self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | SetHalt | Halt | Arm) -> None:
+    def _obey(
+        self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | Adopt | SetHalt | Halt | Arm
+    ) -> None:
         match command:
             case Submit(intent=intent) | ReviseOrder(intent=intent):
                 self._submit(now, intent)
@@ -177,6 +182,10 @@ class DeskCore:
                 self._cancel(now, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(now, command)
+            case Adopt():
+                self._adopt(now, command)
+            case SetHalt() if self._kill_switch.busy:
+                self._trouble(now, "the kill switch is still at work: its last step, notify, comes first")
             case SetHalt(state=state, reason=reason):
                 self._row(HaltSet(now, state, reason))
             case Halt():
@@ -252,6 +261,10 @@ class DeskCore:
                 self._reading.add(intent.code)
                 self._then(AskBooks(intent.code, venues))
             return
+        held = self.state.held.get(intent.key)
+        if held is not None and intent.side is Side.BUY and (why := drifted(held, self.market.price(intent.code))):
+            self._row(Denied(now, intent.key, why, "decide again on the newest price"))
+            return
         self._route(now, intent, books)
 
     def _route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> None:
@@ -320,8 +333,7 @@ class DeskCore:
         end = window_end(now, self.gate.limits.windows)
         if end is not None:
             if order.key not in self.state.held:
-                self._row(OrderHeld(now, order.key, end, f"blackout until {clock_text(end)}: journaled, not sent"))
-                self._then(WakeAt(end))
+                self._hold(now, intent, end)
             return True
         if account is not None:
             self._synced.add(order.key)
@@ -332,9 +344,20 @@ class DeskCore:
             return True
         return False
 
+    def _hold(self, now: Ns, intent: Intent, end: Ns) -> None:
+        protects = intent.protective and intent.side is Side.SELL
+        if len(self.state.held) >= MOST_HELD and not protects:
+            why = f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
+            self._row(Denied(now, intent.key, why, "order again after it"))
+            return
+        why = f"blackout until {clock_text(end)}: journaled, not sent"
+        self._row(OrderHeld(now, intent.key, end, why, self.market.price(intent.code)))
+        self._then(WakeAt(end))
+
     def _stays_held(self, now: Ns, order: Order) -> bool:
         """Orders of a blackout window outlive the desk; on another day they mean nothing any more."""
-        return order.key in self.state.held and kst_day(order.t) == kst_day(now)
+        held = self.state.held.get(order.key)
+        return held is not None and kst_day(held.until) == kst_day(now)
 
     def _release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
@@ -372,17 +395,28 @@ class DeskCore:
 
     # control
 
+    def _adopt(self, now: Ns, wish: Adopt) -> None:
+        taken = adopt(now, self.state.books, wish)
+        if isinstance(taken, No):
+            self._trouble(now, f"{wish.agent} does not adopt {wish.code}: {taken.reason}; {taken.cure}")
+        elif wish.key not in self.state.books.adoptions:
+            self._row(taken)
+
     def _kill(self, now: Ns, order: Order) -> None:
         self._cancel(now, order.key, None, kill_switch=True)
 
-    def may_leave(self, key: str) -> No | None:
+    def may_leave(self, now: Ns, key: str) -> No | None:
         """Asked at the last hop, behind the limiter: why the order ``key`` may not leave any more."""
         halt, order = self.state.halt, self.state.books.orders.get(key)
-        if halt == "active" or order is None:
+        if order is None:
             return None
-        if halt == "reducing" and reservations.reduces(self.state.books, order.intent):
+        if halt == "halted" or (halt == "reducing" and not reservations.reduces(self.state.books, order.intent)):
+            return No(f"the desk is {halt}: {self.state.halt_reason}", "lift the halt with %kis halt off REASON")
+        item = self.rules.instrument(order.code)
+        if order.route is None or item is None:
             return None
-        return No(f"the desk is {halt}: {self.state.halt_reason}", "lift the halt with %kis halt off REASON")
+        verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
+        return None if verdict else No(verdict.why_not, verdict.cure)
 
     def _marked(self, now: Ns, tick: Tick) -> None:
         before, self._prices[tick.code] = self._prices.get(tick.code), tick.price

@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
-
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import HaltSet, HaltStep
 from kisnb.orders import Intent, Order
@@ -24,10 +22,9 @@ from kisnb.terms import OrderKind, Side
 from kisnb.trading import reservations
 from kisnb.trading.commands import Ask, Effect, Halt, Question, WakeAt
 from kisnb.trading.journal_rows import Row
+from kisnb.trading.order_book import BY_HAND, NOBODY, UNASSIGNED
 from kisnb.trading.state import State
 
-OWNER = "kill switch"
-"""Agent name of the sells of ``--flatten``."""
 QUERY = "kill switch"
 """Why the kill switch asks."""
 PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
@@ -137,17 +134,23 @@ class KillSwitch:
         self._step(now, "notify", f"kill switch: {pulled.reason}; the desk is {state}")
 
     def _flatten(self, now: Ns) -> None:
+        """Sell what each agent holds in its own name, so that it knows of it, and the rest in nobody's."""
         books = self._state.books
         failed = []
-        for code, position in sorted(books.account.positions.items()):
-            key = f"halt:{now}:{code}"
-            wish = Intent(key, OWNER, code, Side.SELL, position.qty, OrderKind.MARKET, protective=True)
-            if (free := reservations.sellable(books, wish)) > 0:
-                self._submit(now, msgspec.structs.replace(wish, qty=free))
-                if books.orders[key].is_ended:
-                    failed.append(f"{code}: {books.orders[key].text}")
+        for code in sorted(books.account.positions):
+            left = self._sellable(code, BY_HAND)
+            for agent in [*sorted(books.agents.keys() - NOBODY), UNASSIGNED]:
+                if (qty := min(left, self._sellable(code, agent))) > 0:
+                    left -= qty
+                    key = f"halt:{now}:{agent}:{code}"
+                    self._submit(now, Intent(key, agent, code, Side.SELL, qty, OrderKind.MARKET, protective=True))
+                    if books.orders[key].is_ended:
+                        failed.append(f"{code}: {books.orders[key].text}")
         text = "; ".join(failed) if failed else "market sells of all that is held are on their way"
         self._step(now, "flatten", text, done=not failed)
+
+    def _sellable(self, code: str, agent: str) -> int:
+        return reservations.sellable(self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET))
 
     def _snapshot(self, now: Ns) -> None:
         state = self._state

@@ -20,6 +20,7 @@ from kisnb.events import (
     DriftFound,
     ExternalFound,
     Fact,
+    HoldingAdopted,
     IntentTaken,
     Notice,
     OrderFact,
@@ -70,7 +71,7 @@ def decode_rows(array: bytes) -> list[Row]:
 def row_key(row: Row) -> str:
     """The order that a row belongs to; empty for rows of the desk and of the account."""
     match row:
-        case Notice() | AccountOpened() | DriftFound() | DriftCleared():
+        case Notice() | AccountOpened() | DriftFound() | DriftCleared() | HoldingAdopted():
             return ""
         case _ if isinstance(row, ControlFact):
             return ""

@@ -29,6 +29,11 @@ class LatestBooks:
         """When the newest event of the stock was received; 0 when none ever was."""
         return self._heard.get(code, 0)
 
+    def price(self, code: str) -> int:
+        """What a share costs by the newest book, won: its best ask; 0 when there is none."""
+        newest = max((book for book in self.of(code) if book.asks), key=lambda book: book.t, default=None)
+        return newest.asks[0][0] if newest is not None else 0
+
     def read(self, now: Ns, books: Sequence[Depth]) -> None:
         """Take in books that were asked for and have just come."""
         for book in books:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from kisnb.orders import Fill
 from kisnb.terms import Side
@@ -18,12 +19,9 @@ class Lot:
         self.price = price
         self.fee = fee
 
-    def take(self, qty: int) -> int:
-        """Give up ``qty`` shares; returns their part of the fee, to the won (the last share takes the rest)."""
-        fee = self.fee if qty == self.qty else self.fee * qty // self.qty
-        self.qty -= qty
-        self.fee -= fee
-        return fee
+    def fee_of(self, qty: int) -> int:
+        """The part of the fee that ``qty`` of the shares bear, to the won (the last share takes the rest)."""
+        return self.fee if qty == self.qty else self.fee * qty // self.qty
 
 
 class Position:
@@ -48,7 +46,8 @@ class Position:
         self.code = code
         self.lots: deque[Lot] = deque()
         self.opened = 0
-        """Shares that no fill brought: held before the journal began, or delivered otherwise; negative when taken."""
+        """Shares that no fill of this book brought (held before the journal began, delivered, adopted), less those that
+        went so."""
         self.bought = 0
         self.sold = 0
         self.realised = 0
@@ -107,6 +106,26 @@ class Position:
         for part, price in split(held, cost) if held > 0 else ():
             self.lots.append(Lot(part, price, 0))
 
+    def oldest(self, qty: int) -> list[tuple[int, int, int]]:
+        """The oldest ``qty`` shares that are held: (shares, price, their part of the fee) of each lot."""
+        parts = []
+        for lot in self.lots:
+            if part := min(qty, lot.qty):
+                parts.append((part, lot.price, lot.fee_of(part)))
+                qty -= part
+        return parts
+
+    def give(self, qty: int) -> None:
+        """The oldest ``qty`` shares go to another book, with their cost."""
+        self.opened -= qty
+        self._take(qty)
+
+    def receive(self, lots: Iterable[tuple[int, int, int]]) -> None:
+        """Shares come from another book, each lot (shares, price, fee) at its own cost."""
+        for qty, price, fee in lots:
+            self.opened += qty
+            self.lots.append(Lot(qty, price, fee))
+
     def apply(self, side: Side, fill: Fill) -> None:
         if side is Side.BUY:
             self.bought += fill.qty
@@ -130,13 +149,12 @@ class Position:
             self.losses += 1
 
     def _take(self, qty: int) -> list[tuple[int, int, int]]:
-        """Take the oldest shares out: (shares, price, their part of the fee) of each lot."""
-        taken = []
-        while qty and self.lots:
+        """Take the oldest shares out; gives them as ``oldest`` does."""
+        taken = self.oldest(qty)
+        for part, _, fee in taken:
             lot = self.lots[0]
-            part = min(qty, lot.qty)
-            taken.append((part, lot.price, lot.take(part)))
-            qty -= part
+            lot.qty -= part
+            lot.fee -= fee
             if not lot.qty:
                 self.lots.popleft()
         return taken

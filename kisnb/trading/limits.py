@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from kisnb.clock import SECOND, Ns
+from kisnb.clock import DAY, SECOND, Ns
 from kisnb.config import Config
 
 Window: TypeAlias = tuple[int, int]
-"""From (inclusive) and to (exclusive), seconds since Korean midnight."""
+"""From (inclusive) and to (exclusive), seconds since Korean midnight; over midnight ``to`` is above 86,400."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -44,11 +44,15 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
         config.max_cash_percent,
         int(config.max_quote_age * SECOND * max(speed, 1.0)),
         config.max_day_loss,
-        tuple((_seconds(start), _seconds(end)) for start, end in config.windows),
+        tuple(_window(_seconds(start), _seconds(end)) for start, end in config.windows),
         needs_account=True,
         needs_arming=needs_arming,
         config=config.hash,
     )
+
+
+def _window(start: int, end: int) -> Window:
+    return start, end if end > start else end + DAY // SECOND
 
 
 def _seconds(at: time) -> int:

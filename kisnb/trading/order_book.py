@@ -19,6 +19,7 @@ from kisnb.events import (
     Expired,
     ExternalFound,
     Filled,
+    HoldingAdopted,
     IntentTaken,
     OrderFact,
     OrderHeld,
@@ -41,6 +42,10 @@ EXTERNAL = "external"
 """Owner of the orders that this desk did not send."""
 UNASSIGNED = "unassigned"
 """Owner of the shares that no order of the journal explains."""
+BY_HAND = ""
+"""Owner of what a person orders in a notebook."""
+NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
+"""Owners that are no agents: what they hold may be adopted."""
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
 
@@ -155,6 +160,8 @@ class Books:
         self.agents: dict[str, OrderBook] = {}
         self.live: dict[str, Order] = {}
         """Orders that are not ended, oldest first."""
+        self.adoptions: dict[str, HoldingAdopted] = {}
+        """By idempotency key."""
         self._by_number: dict[tuple[int, int], str] = {}
 
     @property
@@ -246,11 +253,30 @@ class Books:
         for book in (self.account, self.of(order.intent.agent)):
             book.positions.setdefault(order.code, Position(order.code)).apply(order.side, fill)
 
-    def opened(self, fact: AccountOpened) -> None:
-        """Book the shares that no order explains: with the account, and with nobody in particular."""
+    def hold(self, fact: AccountOpened | HoldingAdopted) -> None:
+        """Book shares that no order of their book explains."""
+        if isinstance(fact, HoldingAdopted):
+            self._adopt(fact)
+            return
+        # They belong to the account, and to nobody in particular.
         for code, qty, cost in fact.holdings:
             for book in (self.account, self.of(UNASSIGNED)):
                 book.positions.setdefault(code, Position(code)).open(qty, cost)
+
+    def _adopt(self, fact: HoldingAdopted) -> None:
+        """Move shares with their cost from nobody's books to the agent's."""
+        self.adoptions[fact.key] = fact
+        for source, qty, _, _ in fact.lots:
+            self.of(source).positions[fact.code].give(qty)
+        position = self.of(fact.agent).positions.setdefault(fact.code, Position(fact.code))
+        position.receive((qty, price, fee) for _, qty, price, fee in fact.lots)
+
+    @property
+    def unassigned(self) -> dict[str, int]:
+        """Shares by code that no agent holds: the account's less those of all agents."""
+        agents = [book for name, book in self.agents.items() if name not in NOBODY]
+        rest = {code: p.qty - sum(b.position(code).qty for b in agents) for code, p in self.account.positions.items()}
+        return {code: qty for code, qty in rest.items() if qty}
 
     def selling(self, agent: str, code: str) -> int:
         """Shares of ``code`` in the agent's open sell orders."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.terms import Side
-from kisnb.trading.order_book import Books
+from kisnb.trading.order_book import NOBODY, Books
 
 
 def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
@@ -15,9 +15,20 @@ def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
 
 
 def sellable(books: Books, intent: Intent) -> int:
-    """Shares of the stock that are held, and that no other open sell has reserved."""
+    """Shares of the stock that are held, and that no other open sell has reserved; an agent sells its own alone."""
     selling = sum(qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code)
-    return books.account.position(intent.code).qty - selling
+    free = books.account.position(intent.code).qty - selling
+    mine = own(books, intent)
+    return free if mine is None else min(free, mine)
+
+
+def own(books: Books, intent: Intent) -> int | None:
+    """Shares that the agent holds by its own book and does not sell already; None for an order of no agent's."""
+    if intent.agent in NOBODY:
+        return None
+    orders = [(o, qty) for o, qty in _open(books, intent, Side.SELL) if o.intent.agent == intent.agent]
+    held = books.agents[intent.agent].position(intent.code).qty if intent.agent in books.agents else 0
+    return held - sum(qty for order, qty in orders if order.code == intent.code)
 
 
 def reduces(books: Books, intent: Intent) -> bool:

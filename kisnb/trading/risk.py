@@ -16,6 +16,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
 from kisnb.trading.limits import Limits
+from kisnb.trading.order_book import NOBODY
 from kisnb.trading.state import State
 
 
@@ -206,14 +207,16 @@ class Gate:
         return None
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
-        """Sells stay within what is held and not on order; only once KIS has stated the account."""
+        """Sells stay within what is held and not on order, as far as that is known: an agent's own book is, the account
+        only once KIS has stated it."""
         drifts = (intent.code, "holding") in state.drifts
-        if state.opened is None or (intent.protective and drifts):
-            return None
-        free = reservations.sellable(state.books, intent)
-        if intent.qty <= free:
+        known = state.opened is not None
+        free = reservations.sellable(state.books, intent) if known else reservations.own(state.books, intent)
+        if free is None or intent.qty <= free or (intent.protective and drifts):
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
+        if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
+            cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
         return No(f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold", cure)
 
     def connection(self, kind: OrderKind, venue: Venue | None) -> No | None:

@@ -17,6 +17,7 @@ from kisnb.events import (
     Filled,
     HaltSet,
     HaltStep,
+    HoldingAdopted,
     Notice,
     OrderFact,
     OrderHeld,
@@ -49,8 +50,8 @@ class State:
         self.armed_spent = 0
         """Won of buys filled since the desk was armed."""
         self.day = TradingDay()
-        self.held: set[str] = set()
-        """Orders that a blackout window keeps from being sent."""
+        self.held: dict[str, OrderHeld] = {}
+        """Orders that a blackout window keeps from being sent, by key."""
         self.highest: dict[int, int] = {}
         """The highest order number seen, by day."""
         self.fills = 0
@@ -79,7 +80,9 @@ class State:
                 self.day.roll(row.t, self.books)
                 self.day.adopt(row)
                 self.opened = (self.opened or 0) + row.cash
-                self.books.opened(row)
+                self.books.hold(row)
+            case HoldingAdopted():
+                self.books.hold(row)
             case _:
                 self._ordered(row)
 
@@ -101,9 +104,9 @@ class State:
         self.day.roll(row.t, self.books)
         order = self.books.apply(row)
         if isinstance(row, OrderHeld):
-            self.held.add(row.key)
+            self.held[row.key] = row
         elif order.state is not OrderState.NEW:
-            self.held.discard(order.key)
+            self.held.pop(order.key, None)
         if isinstance(row, Sent | Accepted | Resolved | ExternalFound):
             self._numbered(row.ref)
         elif isinstance(row, Filled):

@@ -1,6 +1,6 @@
 """Frames to facts: records a second, beside ``str.split`` alone and beside the peers on PyPI, all in one run.
 
-``pip install -e .[bench]`` brings the peers; absent ones are named and left out. Each gets the same texts: frames of
+Peers that are not installed are named and left out. Each gets the same texts: frames of
 one to four trades of 46 columns, as they came until 2026-09-11, for the peers know no others. What counts as delivered
 is what a user of theirs gets to see.
 """
@@ -8,6 +8,7 @@ is what a user of theirs gets to see.
 from __future__ import annotations
 
 import random
+import statistics
 import timeit
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -139,7 +140,7 @@ PEERS = {"mojito2": mojito_reader, "python-kis": python_kis_reader, "kis-agent":
 
 
 def measure(frames: Sequence[tuple[int, str]], readers: dict[str, Reader]) -> dict[str, Speed]:
-    """The best of many interleaved rounds; what cannot read these frames is left out."""
+    """The best rate of many interleaved rounds, and the median of what each round took beside its own split."""
     texts = [text for _, text in frames]
     payloads = [text.split("|", 3)[3] for text in texts]
     total = sum(n for n, _ in frames)
@@ -150,12 +151,19 @@ def measure(frames: Sequence[tuple[int, str]], readers: dict[str, Reader]) -> di
         return total
 
     runs: dict[str, Reader] = {"str.split": split, **readers}
-    best = dict.fromkeys(runs, float("inf"))
     delivered = {name: run(texts) / total for name, run in runs.items()}
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
-            best[name] = min(best[name], timeit.timeit(lambda run=run: run(texts), number=1))  # type: ignore[misc]
-    return {name: Speed(total / s, s / best["str.split"], delivered[name]) for name, s in best.items()}
+    rounds = [
+        {name: timeit.timeit(lambda run=run: run(texts), number=1) for name, run in runs.items()}  # type: ignore[misc]
+        for _ in range(ROUNDS)
+    ]
+    return {
+        name: Speed(
+            total / min(took[name] for took in rounds),
+            statistics.median(took[name] / took["str.split"] for took in rounds),
+            delivered[name],
+        )
+        for name in runs
+    }
 
 
 def present() -> tuple[dict[str, Reader], list[str]]:
@@ -187,7 +195,7 @@ def report() -> None:
                 f" {speed.delivered:7.0%} delivered{goal}"
             )
     if absent:
-        print(f"  not installed: {', '.join(absent)} (pip install -e .[bench])")
+        print(f"  not installed: {', '.join(absent)}")
 
 
 def _only(peers: dict[str, Reader], *names: str) -> dict[str, Reader]:

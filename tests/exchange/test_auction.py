@@ -39,6 +39,29 @@ def test_h03_fills_go_by_price_then_time_and_market_orders_first() -> None:
     assert book.left(3) == 7
 
 
+@pytest.mark.parametrize(
+    ("wants", "volume", "filled"),
+    [
+        ((50, 1_000, 300), 500, {2: 350, 3: 100, 1: 50}),  # a hundred each, then the largest order goes on
+        ((300, 300), 150, {1: 100, 2: 50}),  # of equals the earlier
+        ((10_000, 9_000), 13_000, {1: 6_800, 2: 6_200}),  # 3 600 each, then half of what the larger still wants
+        ((5, 7), 12, {2: 7, 1: 5}),
+    ],
+)
+@pytest.mark.parametrize("side", Side)
+def test_h03_at_the_days_limit_shares_go_round_by_size(
+    side: Side, wants: tuple[int, ...], volume: int, filled: dict[int, int]
+) -> None:
+    book, (lower, upper) = LimitBook(), (70, 130)
+    limit, market = (upper, MARKET_BUY) if side is Side.BUY else (lower, MARKET_SELL)
+    for i, qty in enumerate(wants, start=1):
+        book.rest(i, side, market if i == 3 else limit, qty)
+    book.rest(9, side.opposite, limit, volume)
+    outcome = uncross(book, 100, (lower, upper))
+    assert (outcome.price, outcome.volume) == (limit, volume)
+    assert {f.order_id: f.qty for f in outcome.fills if f.order_id != 9} == filled
+
+
 orders = st.lists(
     st.tuples(st.sampled_from(Side), st.integers(90, 110) | st.just(None), st.integers(1, 50)), max_size=30
 )

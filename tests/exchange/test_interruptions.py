@@ -163,6 +163,19 @@ def test_h03_an_opening_price_ten_percent_away_is_two_minutes_late() -> None:
     assert trades(play.until("09:02")) == [(KRX, 10, 80_000)]
 
 
+def test_h03_an_opening_at_the_upper_limit_allots_by_size_and_no_later_auction_does() -> None:
+    upper = 92_300
+    play = Play("08:45")
+    play.order(BUY, 300, upper)
+    play.order(BUY, 1_000, upper)
+    play.order(SELL, 500, upper)
+    play.until("09:00")
+    assert sorted(fills(play.until("09:02"))) == [(1, 100, upper), (2, 400, upper), (3, 500, upper)]
+    play.until("15:25")
+    play.order(SELL, 300, upper)
+    assert sorted(fills(play.until("15:30"))) == [(1, 200, upper), (2, 100, upper), (4, 300, upper)]
+
+
 def test_h03_a_nextrade_call_that_a_pause_overtakes_is_matched_then() -> None:
     play = Play("08:49")
     play.order(SELL, 10, 78_200, venue=NXT)

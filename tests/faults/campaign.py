@@ -10,48 +10,47 @@ import heapq
 from collections.abc import Callable
 from functools import cache
 from random import Random
+from typing import TypeAlias
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import LinkLost, LinkUp, Notice
-from kisnb.orders import Account, Capabilities, Intent, Order, OrderPage, OrderState, SendReply
-from kisnb.simulator.account import Rejected
+from kisnb.orders import Account, Capabilities, OrderPage, SendReply
 from kisnb.simulator.streams import Outgoing
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import OrderKind, Venue
 from kisnb.trading.commands import (
     Answer,
     Ask,
     AskBooks,
     BooksRead,
     Cancel,
-    CancelOrder,
-    CancelReply,
     Effect,
     Persist,
+    Publish,
     Question,
-    ResolveOrder,
     Revise,
-    ReviseOrder,
     Send,
-    SetHalt,
-    Submit,
     WakeAt,
     Woke,
 )
 from kisnb.trading.desk_core import DeskCore, Said
 from kisnb.trading.journal_rows import Row, decode_row, encode_row
 from kisnb.trading.limits import Limits
-from kisnb.trading.order_book import EXTERNAL
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 from .host_side import HostSide, universe
 from .invariants import Watch
-from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule
+from .kernel import TOLD, Kernel
+from .people import People
+from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
+from .wire import Post
 
 CAN = Capabilities(tuple(Venue), (OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
-TIMEOUT: Ns = 10 * SECOND
-"""After which a POST without an answer counts as unanswered."""
+
+
+Make: TypeAlias = Callable[[Rules, Limits, State], DeskCore]
+"""Makes a desk core; a defective one, to see whether the campaign finds it."""
 
 
 @cache
@@ -62,26 +61,31 @@ def rules() -> Rules:
 class Run:
     """Plays a schedule to the end; ``watch.broken`` then holds what went wrong."""
 
-    def __init__(self, schedule: Schedule, core: Callable[[State], DeskCore] | None = None) -> None:
-        self._make = core or (lambda state: DeskCore(rules(), Limits(), state))
+    def __init__(self, schedule: Schedule, core: Make = DeskCore) -> None:
+        self._make = core
+        self.rules = rules()
+        self.limits = Limits(windows=setting(schedule.seed).windows)
         self._rng = Random(schedule.seed ^ 0xFA17)
         self._faults = {(f.of, f.nth): f for f in schedule.items if isinstance(f, Fault)}
         self._met = dict.fromkeys(("post", "ask", "notice", "effect"), -1)
         self._queue: list[tuple[Ns, int, Callable[[], None]]] = []
         self._pushed = 0
-        self._jump: Ns = 0
-        self._deaf_until: Ns = 0
+        self.jump: Ns = 0
+        self.deaf_until: Ns = 0
         self._life = 0
-        self._keys = 0
-        self._intents: list[Intent] = []
         self.host = HostSide(schedule.seed)
         self.rows: list[Row] = []
+        self._to_tell: list[Row] = []
+        """Those of the rows that sessions are told."""
         self.desk: DeskCore | None = None
         self.watch = Watch(self)
+        self.kernel = Kernel(self.watch.demand)
+        self.people = People(self)
+        self.full_until: Ns = 0
         self.trace: list[str] | None = None
         for item in schedule.items:
             if isinstance(item, Do):
-                self._at(item.t, lambda item=item: self._do(item))  # type: ignore[misc]
+                self._at(item.t, lambda item=item: self.people.do(item))  # type: ignore[misc]
         self._at(BEGIN, self._begin)
 
     def play(self) -> list[str]:
@@ -89,12 +93,12 @@ class Run:
         self._until(SETTLED)
         self.watch.settled()
         for t in range(SETTLED, DECIDED, 10 * SECOND):
-            self._decide()
+            self.people.decide()
             self._until(t)
         self.watch.decided()
         for t in range(EVENING - 60 * SECOND, EVENING + 1, 10 * SECOND):
             self._until(t)
-            self._decide()
+            self.people.decide()
         self._until(EVENING + 10 * SECOND)
         self.watch.over()
         return self.watch.broken
@@ -105,7 +109,7 @@ class Run:
         self._pushed += 1
         heapq.heappush(self._queue, (t, self._pushed, do))
 
-    def _after(self, wait: Ns, do: Callable[[], None]) -> None:
+    def after(self, wait: Ns, do: Callable[[], None]) -> None:
         self._at(self.host.core.now + wait, do)
 
     def _until(self, end: Ns) -> None:
@@ -113,7 +117,7 @@ class Run:
         while True:
             due = min(self._queue[0][0], end) if self._queue else end
             if out := core.step(max(due, core.now)):
-                self._deliver(out)
+                self.deliver(out)
             elif self._queue and self._queue[0][0] <= end:
                 heapq.heappop(self._queue)[2]()
             else:
@@ -122,13 +126,13 @@ class Run:
     @property
     def now(self) -> Ns:
         """The desk's clock: it may be wrong."""
-        return self.host.core.now + self._jump
+        return self.host.core.now + self.jump
 
     def _fault(self, of: str) -> Fault | None:
         self._met[of] += 1
         return self._faults.get((of, self._met[of]))  # type: ignore[call-overload, no-any-return]
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         if self.trace is not None:
             seconds = (self.host.core.now - BEGIN) / SECOND
             self.trace.append(f"{seconds:9.3f}  {text}")
@@ -136,36 +140,46 @@ class Run:
     # the desk's life
 
     def _begin(self) -> None:
+        if self.host.core.now < self.full_until:
+            self.after(SECOND, self._begin)
+            return
         self._life += 1
         state = State.fold([decode_row(encode_row(row)) for row in self.rows])
-        self.desk = self._make(state)
+        self.desk = self._make(self.rules, self.limits, state)
         self.watch.began(state)
-        self._note(f"desk begins, life {self._life}")
+        self.note(f"desk begins, life {self._life}")
         self._run(self.desk.start(self.now))
+        self.attach()
         self._connect()
 
-    def _die(self, why: str) -> None:
-        self._note(f"desk dies {why}")
+    def attach(self) -> None:
+        """The kernel's session finds the desk; one whose desk is dead waits for the next."""
+        if self.desk is not None:
+            self.kernel.attach(self._to_tell)
+
+    def die(self, why: str) -> None:
+        self.note(f"desk dies {why}")
         self.desk = None
+        self.kernel.attached = False
         self._life += 1
         self.host.disconnect()
-        self._after(self._rng.randrange(SECOND // 10, 15 * SECOND), self._begin)
+        self.after(self._rng.randrange(SECOND // 10, 15 * SECOND), self._begin)
 
     def _connect(self) -> None:
         if self.desk is not None and not self.host.sid:
             self.host.connect(self._life * 1_000 + self._pushed)
-            self._say(LinkUp(self.now))
+            self.say(LinkUp(self.now))
 
-    def _cut(self, wait: Ns) -> None:
+    def cut(self, wait: Ns) -> None:
         if self.host.sid:
             self.host.disconnect()
-            self._say(LinkLost(self.now, "cut"))
-            self._after(wait, self._connect)
+            self.say(LinkLost(self.now, "cut"))
+            self.after(wait, self._connect)
 
-    def _say(self, said: Said) -> None:
+    def say(self, said: Said) -> None:
         if self.desk is None:
             return
-        self._note(f"  → {said}")
+        self.note(f"  → {said}")
         effects = self.desk.step(self.now, said)
         self._run(effects)
         if self.desk is not None:
@@ -177,14 +191,19 @@ class Run:
             if fault is not None and self.host.core.now < LAST_KILL:
                 torn = list(effect.rows[: fault.amount]) if isinstance(effect, Persist) else []
                 self._keep(torn)
-                self._die(f"before {type(effect).__name__}, {len(torn)} rows of it kept")
+                self.die(f"before {type(effect).__name__}, {len(torn)} rows of it kept")
+                return
+            if isinstance(effect, Persist) and self.host.core.now < self.full_until:
+                self.die("for its disk is full")
                 return
             self._carry_out(effect)
 
     def _keep(self, rows: list[Row]) -> None:
         for row in rows:
-            self._note(f"    {row}")
+            self.note(f"    {row}")
             self.rows.append(row)
+            if isinstance(row, TOLD):
+                self._to_tell.append(row)
             self.watch.persisted(row)
 
     def _carry_out(self, effect: Effect) -> None:
@@ -195,16 +214,19 @@ class Run:
                 self.watch.sent(effect)
                 later = (lambda: self._refused_later(effect)) if isinstance(effect, Send) else None
                 self._post(effect.intent.key, lambda: self._order(effect), later)
+            case Publish(event=event):
+                self.kernel.hear(event, self._to_tell)
             case Cancel(key=key, ref=ref, qty=qty):
+                self.watch.cancels(key)
                 self._post(key, lambda: self.host.cancel(key, ref, qty), None, cancel=True)
             case Ask(question=question):
                 self._ask(question)
             case AskBooks(code=code):
-                self._later(self._latency(), lambda: self._say(BooksRead(code, ())))
+                self.later(self.latency(), lambda: self.say(BooksRead(code, ())))
             case WakeAt(t=t):
-                self._later(max(t - self.now, 0), lambda: self._say(Woke(t)))
+                self.later(max(t - self.now, 0), lambda: self.say(Woke(t)))
 
-    def _later(self, wait: Ns, do: Callable[[], None]) -> None:
+    def later(self, wait: Ns, do: Callable[[], None]) -> None:
         """What only this life of the desk hears of."""
         life = self._life
 
@@ -212,11 +234,11 @@ class Run:
             if self._life == life:
                 do()
 
-        self._after(wait, unless_dead)
+        self.after(wait, unless_dead)
 
     # the wire
 
-    def _latency(self) -> Ns:
+    def latency(self) -> Ns:
         return self._rng.randrange(SECOND // 1_000, SECOND // 10)
 
     def _order(self, effect: Send | Revise) -> SendReply:
@@ -230,53 +252,25 @@ class Run:
 
     def _refused_later(self, effect: Send) -> SendReply:
         reply, notice = self.host.refuse_later(effect.intent, effect.route)
-        self._hear(self._latency(), notice)
+        self._hear(self.latency(), notice)
         return reply
 
     def _post(
         self,
         key: str,
         call: Callable[[], SendReply],
-        refused_later: Callable[[], SendReply] | None,
+        refused_later: Callable[[], SendReply] | None = None,
         *,
         cancel: bool = False,
     ) -> None:
-        def end(wait: Ns, reply: SendReply) -> None:
-            self._later(wait, lambda: self._say(CancelReply(reply) if cancel else reply))
-
-        def arrive(back: Ns, instead: SendReply | None) -> None:
-            reply = (refused_later if ill == "refused later" and refused_later else call)()
-            self._note(f"host: {reply}")
-            self._deliver(self.host.core.step(self.host.core.now))
-            if back >= 0:
-                end(back, instead or reply)
-
         fault = self._fault("post")
-        there, back, ill = self._latency(), self._latency(), fault.ill if fault else ""
-        lost = SendReply(key, "unknown", text="no answer came")
-        match ill:
-            case "cut before":
-                end(there, lost)
-            case "cut after":
-                self._after(there, lambda: arrive(back, lost))
-            case "late":
-                # It reaches KIS when the desk has given it up, or shortly before.
-                self._after(TIMEOUT - 4 * SECOND + fault.amount, lambda: arrive(-1, None))  # type: ignore[union-attr]
-                end(TIMEOUT, lost)
-            case "5xx":
-                end(there + back, SendReply(key, "unknown", msg_cd="EGW00002", text="server error"))
-            case "refused":
-                end(there + back, SendReply(key, "rejected", msg_cd="APBK0918", text="장운영시간이 아닙니다."))
-            case "slow":
-                self._after(there, lambda: arrive(fault.amount, None))  # type: ignore[union-attr]
-            case _:
-                self._after(there, lambda: arrive(back, None))
+        Post(self, key, call, refused_later, cancel=cancel).start(fault)
 
     def _ask(self, question: Question) -> None:
         fault = self._fault("ask")
         wait = fault.amount if fault else 0
         silent = fault is not None and fault.ill == "silent"
-        there, back = self._latency(), self._latency()
+        there, back = self.latency(), self.latency()
 
         def read_account() -> None:
             account: Account | None = None
@@ -285,7 +279,7 @@ class Run:
                     account = self.host.account()
                 except ApiError:
                     account = None
-            self._after(there, lambda: read_orders(account))
+            self.after(there, lambda: read_orders(account))
 
         def read_orders(account: Account | None) -> None:
             page: OrderPage | None = None
@@ -293,25 +287,25 @@ class Run:
                 page = None if silent else self.host.day_orders()
             except ApiError:
                 page = None
-            self._after(wait + back, lambda: say(Answer(question, page, account)))
+            self.after(wait + back, lambda: say(Answer(question, page, account)))
 
         life = self._life
 
         def say(answer: Answer) -> None:
             if self._life == life:
-                self._say(answer)
+                self.say(answer)
 
-        self._after(there, read_account)
+        self.after(there, read_account)
 
-    def _deliver(self, out: list[Outgoing]) -> None:
+    def deliver(self, out: list[Outgoing]) -> None:
         """Frames on their way: each connection keeps its order, unless a fault says otherwise."""
         self.host.outgoing += out
         for notice in self.host.taken():
             fault = self._fault("notice")
-            ill = "drop" if self.host.core.now < self._deaf_until else fault.ill if fault else ""
-            wait = self._latency()
+            ill = "drop" if self.host.core.now < self.deaf_until else fault.ill if fault else ""
+            wait = self.latency()
             if ill == "drop":
-                self._note(f"dropped: {notice}")
+                self.note(f"dropped: {notice}")
                 continue
             for again in range({"twice": 2, "thrice": 3}.get(ill, 1)):
                 late = fault.amount * (again + (ill == "delay")) if fault else 0
@@ -322,122 +316,6 @@ class Run:
 
         def hear() -> None:
             if self.host.sid == sid:
-                self._say(notice)
+                self.say(notice)
 
-        self._later(wait, hear)
-
-    # people
-
-    def _do(self, do: Do) -> None:
-        self._note(f"{do.step} {do.code} {do.side} {do.qty} {do.price}")
-        match do.step:
-            case "submit":
-                self._keys += 1
-                key = f"agent:{do.which % 2}:run:{self._keys}"
-                kind = OrderKind.MARKET if do.price is None else OrderKind.LIMIT
-                protective = do.side == "sell" and do.which % 3 == 0
-                intent = Intent(
-                    key,
-                    f"a{do.which % 2}",
-                    do.code,
-                    Side(do.side),
-                    do.qty,
-                    kind,
-                    do.price,
-                    do.venue,
-                    protective=protective,
-                )
-                self._want(intent)
-            case "rerun":
-                for intent in list(self._intents):
-                    self._tell(lambda intent=intent: self._submit(intent))  # type: ignore[misc]
-            case "halt":
-                state = ("reducing", "halted", "active")[do.which % 3]
-                self._tell(lambda: self._say(SetHalt(state, "campaign")))  # type: ignore[arg-type]
-                self._after(20 * SECOND, lambda: self._tell(lambda: self._say(SetHalt("active", "campaign"))))
-            case "kill":
-                if self.desk is not None:
-                    self._die("killed")
-            case "cut":
-                self._cut(do.amount)
-            case "deaf":
-                self._deaf_until = self.host.core.now + do.amount
-            case "jump":
-                self._jump = max(-20 * SECOND, min(20 * SECOND, self._jump + do.amount))
-            case "phone" | "phone cancel":
-                self._phone(do)
-            case "twin":
-                self._twin(do)
-            case _:
-                self._tell(lambda: self._change(do))
-
-    def _want(self, intent: Intent) -> None:
-        self._intents.append(intent)
-        self._tell(lambda: self._submit(intent))
-
-    def _tell(self, say: Callable[[], None]) -> None:
-        """A session that finds its desk dead says it again when the desk is back."""
-        if self.desk is None:
-            self._after(SECOND, lambda: self._tell(say))
-        else:
-            say()
-
-    def _submit(self, intent: Intent) -> None:
-        self._say(ReviseOrder(intent) if intent.supersedes else Submit(intent))
-
-    def _change(self, do: Do) -> None:
-        assert self.desk is not None
-        orders = self.desk.state.books.orders
-        mine = [o for o in orders.values() if o.is_open and (do.step != "revise" or o.intent.price)]
-        if do.step in ("adopt", "disown"):
-            mine = [o for o in mine if o.state is OrderState.UNKNOWN]
-        if not mine:
-            return
-        order = mine[do.which % len(mine)]
-        match do.step:
-            case "cancel":
-                self._say(CancelOrder(order.key, do.qty if do.which % 4 == 0 else None))
-            case "revise" if order.intent.agent != EXTERNAL:
-                self._revise(do, order)
-            case "adopt":
-                self._say(ResolveOrder(order.key, max(self.host.core.account.orders, default=1)))
-            case "disown":
-                self._say(ResolveOrder(order.key))
-
-    def _revise(self, do: Do, order: Order) -> None:
-        self._keys += 1
-        old = order.intent
-        key, price = f"{old.key}/r{self._keys}", do.price or old.price
-        qty = order.leaves if do.which % 3 else min(order.leaves, do.qty)
-        self._want(Intent(key, old.agent, old.code, old.side, qty, OrderKind.LIMIT, price, supersedes=old.key))
-
-    def _phone(self, do: Do) -> None:
-        core = self.host.core
-        try:
-            if do.step == "phone":
-                price = do.price
-                number, out = core.trade(do.code, Side(do.side), do.qty, price)
-                self._note(f"phone: #{number}")
-            else:
-                live = [o.number for o in core.account.orders.values() if o.leaves and not o.original]
-                if not live:
-                    return
-                _, out = core.cancel(live[do.which % len(live)])
-        except Rejected:
-            return
-        self._deliver(out)
-
-    def _twin(self, do: Do) -> None:
-        """The phone orders just what the strategy ordered last."""
-        last = next((intent for intent in reversed(self._intents) if not intent.supersedes), None)
-        if last is not None:
-            self._phone(Do(do.t, "phone", last.code, "buy" if last.side is Side.BUY else "sell", last.qty, last.price))
-
-    def _decide(self) -> None:
-        """A person looks at every order of unknown fate and says what they see at KIS."""
-        if self.desk is None:
-            return
-        truth = {key: number for number, key in self.watch.placed.items()}
-        for order in list(self.desk.state.books.live.values()):
-            if order.state is OrderState.UNKNOWN:
-                self._say(ResolveOrder(order.key, truth.get(order.key)))
+        self.later(wait, hear)

@@ -32,7 +32,7 @@ from kisnb.simulator.market import Market
 from kisnb.simulator.streams import Outgoing
 from kisnb.terms import Venue
 
-from .schedule import BEGIN, DAY, TICKS, scripts, stocks
+from .schedule import BEGIN, DAY, TICKS, scripts, setting, stocks
 
 KEYS = Credentials(
     Secret("PSSIMULATED" + "a" * 25),
@@ -58,6 +58,7 @@ class HostSide:
     def __init__(self, seed: int) -> None:
         market = Market(universe(), DAY, seed, BEGIN, scripts(seed))
         self.core = Core(market, KEYS)
+        self.core.account.deposit = setting(seed).cash
         for code in stocks(seed):
             market.activate(code)
             position = self.core.account.positions[code] = Position(universe().get(code))

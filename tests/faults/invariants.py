@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kisnb.events import AccountOpened, ExternalFound, IntentTaken, SendStarted
-from kisnb.orders import Order, OrderState
+from kisnb.market import order_rules
+from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import AccountOrder
-from kisnb.terms import Side, Venue
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import Revise, Send
 from kisnb.trading.journal_rows import Row
+from kisnb.trading.order_book import EXTERNAL, NOBODY
 from kisnb.trading.resolver import could_be
+from kisnb.trading.risk import Gate
 from kisnb.trading.state import State
 
+from .kernel import holdings
 from .schedule import DAY
 
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ class Watch:
         self.broken: list[str] = []
         self.transitions: set[tuple[OrderState, OrderState]] = set()
 
-    def _demand(self, holds: bool, text: str) -> None:
+    def demand(self, holds: bool, text: str) -> None:
         if not holds and text not in self.broken and len(self.broken) < MOST_TOLD:
             self.broken.append(text)
 
@@ -57,7 +62,7 @@ class Watch:
         if isinstance(row, AccountOpened):
             # Nothing is delivered or paid in by itself here: every share and every won has an order.
             fee = not row.holdings and self._fee_is_open()
-            self._demand(not self._opened or fee, f"a difference was taken as it is: {row}")
+            self.demand(not self._opened or fee, f"a difference was taken as it is: {row}")
             self._opened = True
 
     def _fee_is_open(self) -> bool:
@@ -69,17 +74,50 @@ class Watch:
         """Invariants 1, 4 and 6: once, after its row, and not in HALTED; nor a buy beside an order of unknown fate."""
         assert self._run.desk is not None
         key, state = effect.intent.key, self._shadow
-        self._demand(key not in self._sent, f"{key} was sent twice")
-        self._demand(key in self._started, f"{key} was sent before its row was kept")
-        self._demand(state.halt != "halted", f"{key} was sent in HALTED")
+        window = window_end(self._run.now, self._run.limits.windows)
+        self.demand(window is None or isinstance(effect, Revise), f"{key} was sent in a blackout")
+        self.demand(key not in self._sent, f"{key} was sent twice")
+        self.demand(key in self._started, f"{key} was sent before its row was kept")
+        self.demand(state.halt != "halted", f"{key} was sent in HALTED")
         unknown = [o for o in state.books.live.values() if o.code == effect.intent.code and o.state == "unknown"]
-        self._demand(
+        self.demand(
             effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
         )
         self._sent.add(key)
+        if isinstance(effect, Send) and effect.intent.side is Side.BUY and state.cash is not None:
+            committed = self._committed()
+            self.demand(committed <= state.cash, f"{key} brings buys of {committed:,} won to {state.cash:,} of cash")
+
+    def _committed(self) -> int:
+        """Won that open buys may take, fees included: what a revise is about to move counts once."""
+        total = 0
+        for order in self._shadow.books.live.values():
+            if order.side is Side.BUY and order.state is not OrderState.NEW:
+                moving = [o for o in self._shadow.books.live.values() if o.intent.supersedes == order.key]
+                in_the_air = sum(o.quantity for o in moving if o.state in (OrderState.SENDING, OrderState.UNKNOWN))
+                total += self._gate()._with_fee(self._run.now, order.intent, max(order.leaves - in_the_air, 0))
+        return total
+
+    def _gate(self) -> Gate:
+        return Gate(self._run.rules, self._run.limits)
+
+    def leaves(self, key: str) -> None:
+        """Invariants 5 and 6 at the last hop: bytes of an order go to a venue that takes it, and not in HALTED."""
+        order, now = self._shadow.books.orders[key], self._run.now
+        self.demand(self._shadow.halt != "halted", f"{key} left in HALTED")
+        assert order.route is not None
+        item = self._run.rules.instrument(order.code)
+        assert item is not None
+        verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
+        self.demand(bool(verdict), f"{key} left for {order.route}: {verdict.why_not}")
+
+    def cancels(self, key: str) -> None:
+        """Row O08: an order from elsewhere is cancelled by the kill switch alone."""
+        external = self._shadow.books.orders[key].intent.agent == EXTERNAL
+        self.demand(not external or self._shadow.halting, f"{key}, which is somebody else's, was cancelled")
 
     def began(self, state: State) -> None:
-        self._demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+        self.demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
 
     def stepped(self, state: State) -> None:
         """Invariants 2, 3, 7 and 11, at every step."""
@@ -87,14 +125,17 @@ class Watch:
         for order in state.books.orders.values():
             filled, leaves = order.filled, order.leaves
             if order.quantity != filled + order.cancelled + leaves or leaves < 0:
-                self._demand(False, f"{order!r} does not add up")
+                self.demand(False, f"{order!r} does not add up")
             there = theirs.get(order.number or 0)
             if there is not None and filled > there.filled:
-                self._demand(False, f"{order!r} has more fills than KIS: {there.filled}")
+                self.demand(False, f"{order!r} has more fills than KIS: {there.filled}")
         books = state.books
         for code, position in books.account.positions.items():
             parts = sum(book.position(code).qty for book in books.agents.values())
-            self._demand(parts == position.qty, f"agents hold {parts} {code}, the account {position.qty}")
+            self.demand(parts == position.qty, f"agents hold {parts} {code}, the account {position.qty}")
+            for name in books.agents.keys() - NOBODY:
+                qty = books.agents[name].position(code).qty
+                self.demand(qty >= 0, f"{name} holds {qty} {code}")
 
     # when it is over
 
@@ -103,21 +144,26 @@ class Watch:
         state = self._state()
         if state is None:
             return
-        self._demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+        self.demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+        self.demand(not state.halting, "the kill switch has not come to its end")
+        asked = [repr(o) for o in state.books.live.values() if o.cancel_asked]
+        self.demand(not asked, f"of the cancel nothing was ever heard: {asked}")
         self._known_once(state)
         self._totals(state)
+        self._reservations(state)
         self._unknown(state)
+        self._told(state)
         for subject, drift in state.drifts.items():
             unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
             fee = drift.what == "cash" and self._fee_is_open()
-            self._demand(unknown or fee, f"a difference stands: {subject} {drift}")
+            self.demand(unknown or fee, f"a difference stands: {subject} {drift}")
 
     def decided(self) -> None:
         """A person has decided what no evidence could: nothing is of unknown fate any more."""
         state = self._state()
         if state is not None:
             left = [repr(o) for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
-            self._demand(not left, f"still of unknown fate: {left}")
+            self.demand(not left, f"still of unknown fate: {left}")
             self._known_once(state)
 
     def over(self) -> None:
@@ -126,13 +172,13 @@ class Watch:
         if state is not None:
             # Nextrade's orders live on until 20:00, and so may those of the smart order router.
             left = [repr(o) for o in state.books.live.values() if o.route is None or o.route.venue is Venue.KRX]
-            self._demand(not left, f"open after the close: {left}")
+            self.demand(not left, f"open after the close: {left}")
             self._known_once(state)
             self._totals(state)
 
     def _state(self) -> State | None:
         desk = self._run.desk
-        self._demand(desk is not None, "the desk did not come back")
+        self.demand(desk is not None, "the desk did not come back")
         return desk.state if desk is not None else None
 
     def _known_once(self, state: State) -> None:
@@ -148,15 +194,15 @@ class Watch:
                 continue
             found = by_number.get(number, [])
             maybe = any(could_be(o, rows[number], state.books) for o in unknown)
-            self._demand(len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books")
+            self.demand(len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books")
             if len(found) == 1:
                 self._same(found[0], there, self.placed.get(number))
 
     def _same(self, order: Order, there: AccountOrder, key: str | None) -> None:
         said = f"{order!r} but at KIS {there.filled} filled, {there.leaves} left of {there.qty}"
-        self._demand(order.filled == there.filled, said)
-        self._demand((order.leaves if order.is_open else 0) == there.leaves, said)
-        self._demand(key is None or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
+        self.demand(order.filled == there.filled, said)
+        self.demand((order.leaves if order.is_open else 0) == there.leaves, said)
+        self.demand(key is None or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
 
     def _totals(self, state: State) -> None:
         account, books = self._run.host.core.account, state.books
@@ -164,11 +210,30 @@ class Watch:
         for code in {*account.positions, *books.account.positions}:
             held = account.positions[code].qty if code in account.positions else 0
             ours = books.account.position(code).qty
-            self._demand(ours == held or code in in_the_air, f"{ours} {code} in the books, {held} at KIS")
+            self.demand(ours == held or code in in_the_air, f"{ours} {code} in the books, {held} at KIS")
         if state.opened is not None and not in_the_air and not self._fee_is_open():
             cash = state.opened + state.flow
-            self._demand(cash == account.settled_d2, f"cash {cash:,} in the books, {account.settled_d2:,} at KIS")
-        self._demand(state.opened is not None, "the account was never read")
+            self.demand(cash == account.settled_d2, f"cash {cash:,} in the books, {account.settled_d2:,} at KIS")
+        self.demand(state.opened is not None, "the account was never read")
+
+    def _reservations(self, state: State) -> None:
+        """What the desk may still spend is what KIS says is orderable."""
+        unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
+        if state.cash is None or unknown or self._fee_is_open():
+            return
+        probe = Intent("probe", "", "005930", Side.BUY, 1, OrderKind.MARKET)
+        free = state.cash - self._gate()._reserved(self._run.now, probe, state)
+        there = self._run.host.core.account.orderable
+        self.demand(free == there, f"{free:,} won are free by the books, {there:,} at KIS")
+
+    def _told(self, state: State) -> None:
+        """The notebook's books are the desk's."""
+        kernel = self._run.kernel
+        self.demand(kernel.attached, "the notebook did not find its desk again")
+        theirs, ours = ([(o.key, o.state, o.filled, o.cancelled, o.number, o.text) for o in b.orders.values()]
+                        for b in (kernel.books, state.books))  # fmt: skip
+        self.demand(theirs == ours, "the notebook's orders are not the desk's")
+        self.demand(holdings(kernel.books) == holdings(state.books), "the notebook's holdings are not the desk's")
 
     def _unknown(self, state: State) -> None:
         rows = self._run.host.day_orders().rows
@@ -177,10 +242,10 @@ class Watch:
         could = {o.key: [r.ref.number for r in free if could_be(o, r, state.books)] for o in unknown}
         for key, numbers in could.items():
             shared = any(number in others for other, others in could.items() if other != key for number in numbers)
-            self._demand(len(numbers) != 1 or shared, f"{key} is unknown, though it must be #{numbers}")
+            self.demand(len(numbers) != 1 or shared, f"{key} is unknown, though it must be #{numbers}")
         for number, key in self.placed.items():
             rejected = state.books.orders[key].state in (OrderState.REJECTED, OrderState.DENIED)
-            self._demand(not rejected, f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}")
+            self.demand(not rejected, f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}")
 
 
 def is_request(order: AccountOrder) -> bool:
@@ -195,5 +260,16 @@ def picture(state: State) -> list[object]:
         for o in state.books.orders.values()
     ]
     waiting = [(k, [msgspec.structs.astuple(n) for n in v]) for k, v in sorted(state.early.items())]
-    held = {code: p.qty for code, p in state.books.account.positions.items()}
-    return [orders, waiting, held, state.halt, state.fills, state.flow, state.opened, sorted(state.drifts)]
+    held, adopted = holdings(state.books), sorted(state.books.adoptions)
+    return [
+        orders,
+        waiting,
+        held,
+        adopted,
+        sorted(state.held),
+        state.halt,
+        state.fills,
+        state.flow,
+        state.opened,
+        sorted(state.drifts),
+    ]

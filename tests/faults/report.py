@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
 from kisnb.orders import OrderState
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.state import State
 
-from .campaign import Run
+from .campaign import Make, Run
 from .schedule import Schedule, make
 from .shrink import shrink
 
@@ -29,7 +28,7 @@ class Outcome(msgspec.Struct, frozen=True):
     transitions: frozenset[tuple[OrderState, OrderState]]
 
 
-def play(schedule: Schedule, core: Callable[[State], DeskCore] | None = None) -> Outcome:
+def play(schedule: Schedule, core: Make = DeskCore) -> Outcome:
     """A crash of the desk's core counts as violated; ``core`` makes another core than the desk's."""
     run = Run(schedule, core)
     try:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from random import Random
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from kisnb.clock import SECOND, Ns, kst
+from kisnb.kis.error_codes import CODES
 from kisnb.simulator.market_day import ScriptedDay
 from kisnb.terms import Venue
 
@@ -44,6 +45,11 @@ Step: TypeAlias = Literal[
     "disown",
     "deaf",
     "twin",
+    "take over",
+    "switch",
+    "full disk",
+    "kernel",
+    "link",
 ]
 Ill: TypeAlias = Literal[
     "cut before",
@@ -58,14 +64,44 @@ Ill: TypeAlias = Literal[
     "thrice",
     "delay",
     "silent",
+    "code",
+    "code, done",
+    "waits",
 ]
 
 
 WEIGHTS: dict[Step, int] = {
     "submit": 45, "cancel": 18, "revise": 14, "halt": 2, "rerun": 3, "phone": 7, "phone cancel": 2, "kill": 5, "cut": 4,
-    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2, "twin": 3,
+    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2, "twin": 3, "take over": 5, "switch": 2, "full disk": 2, "kernel": 2,
+    "link": 2,
 }  # fmt: skip
 """How often each step is taken."""
+MOODS: dict[str, dict[Step, int]] = {
+    "halts": {"halt": 40, "switch": 20, "take over": 15, "submit": 80},
+    "cancels": {"cancel": 80, "phone cancel": 10},
+    "machines": {"kill": 15, "cut": 15, "full disk": 10, "kernel": 10, "link": 10, "jump": 10},
+    "people": {"phone": 25, "phone cancel": 10, "twin": 15, "take over": 20},
+    "stutter": {"cancel": 60},
+    "queue": {"halt": 25, "jump": 10},
+}
+"""What half of the seeds are about; in ``stutter`` notices are repeated and late, in ``queue`` POSTs wait."""
+REFUSALS = tuple(code for code in sorted(CODES) if code.startswith(("EGW", "APBK09", "403", "IGW")))
+"""What KIS may answer an order with; some of them leave open whether it lives."""
+
+
+class Setting(NamedTuple):
+    """What a seed's desk is given: the account's cash in won, and a blackout window (seconds of the day)."""
+
+    cash: int
+    windows: tuple[tuple[int, int], ...]
+
+
+def setting(seed: int) -> Setting:
+    """In every third seed the cash does not suffice for all, in every fifth there is a blackout window."""
+    rng = Random(seed ^ 0xCA54)
+    cash = rng.choice([4_000_000, 9_000_000, 20_000_000]) if rng.random() < 0.35 else 100_000_000
+    start = 15 * 3600 + 13 * 60 + rng.randrange(20, 120)
+    return Setting(cash, ((start, start + rng.randrange(5, 60)),) if rng.random() < 0.2 else ())
 
 
 class Do(msgspec.Struct, frozen=True):
@@ -107,8 +143,10 @@ def make(seed: int) -> Schedule:
     rng = Random(seed)
     codes = stocks(seed)
     venues = (None, *Venue) if rng.random() < 0.25 else (Venue.KRX,)
-    steps = [_do(rng, codes, venues) for _ in range(rng.randint(5, 16))]
-    faults = [_fault(rng) for _ in range(rng.randint(0, 12))]
+    mood = rng.choice(list(MOODS)) if rng.random() < 0.5 else ""
+    weights = WEIGHTS | MOODS.get(mood, {})
+    steps = [_do(rng, codes, venues, weights) for _ in range(rng.randint(5, 16))]
+    faults = [_fault(rng) for _ in range(rng.randint(0, 12))] + _of_mood(rng, mood)
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
@@ -119,25 +157,20 @@ def stocks(seed: int) -> list[str]:
     return Random(seed).sample(sorted(TICKS), 2)
 
 
-def _do(rng: Random, codes: Sequence[str], venues: Sequence[Venue | None]) -> Do:
+def _of_mood(rng: Random, mood: str) -> list[Fault]:
+    match mood:
+        case "stutter":
+            ills: list[Ill] = ["twice", "twice", "thrice", "delay"]
+            return [Fault("notice", n, rng.choice(ills), rng.randrange(SECOND, 20 * SECOND)) for n in range(14)]
+        case "queue":
+            return [Fault("post", n, "waits", rng.randrange(SECOND, 20 * SECOND)) for n in range(8)]
+        case _:
+            return []
+
+
+def _do(rng: Random, codes: Sequence[str], venues: Sequence[Venue | None], weights: Mapping[Step, int]) -> Do:
     t = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN)
-    step: Step = rng.choices(
-        [
-            "submit",
-            "cancel",
-            "revise",
-            "halt",
-            "rerun",
-            "phone",
-            "phone cancel",
-            "kill",
-            "cut",
-            "jump",
-            "adopt",
-            "disown",
-        ],
-        weights=[45, 14, 8, 2, 3, 7, 2, 5, 4, 3, 2, 2],
-    )[0]
+    step = rng.choices(list(weights), weights=list(weights.values()))[0]
     code = rng.choice(codes)
     base, tick = TICKS[code]
     price = None if rng.random() < 0.25 else base + rng.randint(-5, 5) * tick
@@ -173,6 +206,10 @@ def _fault(rng: Random) -> Fault:
                 "refused",
                 "refused later",
                 "slow",
+                "code",
+                "code, done",
+                "waits",
+                "waits",
             ]
             return Fault(of, rng.randrange(12), rng.choice(ills), rng.randrange(SECOND, 9 * SECOND))
         case "ask":
@@ -181,7 +218,7 @@ def _fault(rng: Random) -> Fault:
             ill: Ill = rng.choice(["drop", "drop", "twice", "twice", "thrice", "delay"])
             return Fault(of, rng.randrange(14), ill, rng.randrange(SECOND // 10, 90 * SECOND))
         case _:
-            return Fault(of, rng.randrange(120), "drop", rng.randrange(4))
+            return Fault(of, rng.randrange(200), "drop", rng.randrange(4))
 
 
 def scripts(seed: int) -> dict[str, ScriptedDay]:
@@ -194,7 +231,7 @@ def scripts(seed: int) -> dict[str, ScriptedDay]:
         while t < 15 * 3600 + 17 * 60:
             price = min(max(price + rng.choice((-1, 0, 0, 1)) * tick, base - 5 * tick), base + 5 * tick)
             trades.append((_clock(t), price, rng.randint(1, 30)))
-            t += rng.uniform(1.0, 12.0)
+            t += rng.uniform(2.0, 18.0)
         trades.append((time(15, 30), price, rng.randint(1, 100)))
         days[code] = ScriptedDay(trades, size=20)
     return days

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kisnb.events import Rejected, SendUnknown
-from kisnb.orders import TRANSITIONS, OrderState
-from kisnb.trading.commands import Send
-from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.limits import Limits
-from kisnb.trading.notice_intake import NoticeIntake
-from kisnb.trading.reconciliation import execution
-from kisnb.trading.state import State
-from tests.faults.campaign import Run, rules
+from kisnb.orders import TRANSITIONS
+from tests.faults.campaign import Run
+from tests.faults.defects import DEFECTS
 from tests.faults.report import outcomes, play, reached
 from tests.faults.schedule import Schedule, make
 from tests.faults.shrink import shrink
@@ -41,47 +35,9 @@ def test_a_seed_is_played_the_same_way_every_time():
     assert len(stories[0]) > 20
 
 
-class TrustsEveryNotice(NoticeIntake):
-    """Books a fill as often as it is told: a defect."""
-
-    def _filled(self, now, order, notice):
-        if order.is_open and notice.qty <= order.leaves:
-            self._row(execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t))
-
-
-def careless(state: State) -> DeskCore:
-    core = DeskCore(rules(), Limits(), state)
-    core._notices.__class__ = TrustsEveryNotice
-    return core
-
-
-class SendsAgain(DeskCore):
-    """Sends once more what was not answered: a defect."""
-
-    def _replied(self, now, reply):
-        order = self.state.books.orders[reply.key]
-        super()._replied(now, reply)
-        if order.state is OrderState.UNKNOWN:
-            self._then(Send(order.intent, order.route))
-
-
-class Forgets(DeskCore):
-    """Takes a lost answer for a refusal: a defect."""
-
-    def _row(self, row):
-        super()._row(Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row)
-
-
-DEFECTS = {
-    "books a fill twice": careless,
-    "sends again": lambda state: SendsAgain(rules(), Limits(), state),
-    "forgets an order": lambda state: Forgets(rules(), Limits(), state),
-}
-
-
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_campaign_finds_a_desk_that(defect):
-    assert any(play(make(seed), DEFECTS[defect]).broken for seed in range(200))
+    assert any(play(make(seed), DEFECTS[defect]).broken for seed in range(SEEDS))
 
 
 def test_a_failing_schedule_shrinks_to_what_matters():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from kisnb.cli import main
+from kisnb.desk.address import find_desk
 from kisnb.desk.safety import halt_file
 from kisnb.errors import BadInput, ConfigError, OrderDenied
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
+from kisnb.terms import Mode
 from tests.session.opening import desk_log, posts, traded
 
 CODE = "005930"
@@ -140,6 +144,24 @@ def test_a07_the_command_line_flattens_and_prints_each_step(capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "block: no new order passes: going home" in printed
     assert "flatten: market sells of all that is held are on their way" in printed
+
+
+def test_a07_a_desk_that_has_just_died_is_halted_when_it_is_back(capsys: pytest.CaptureFixture[str]):
+    async def work(session: Session) -> None:
+        await resting(session)
+        desk = find_desk(Mode.SIM)
+        assert desk is not None
+        os.kill(desk.pid, signal.SIGKILL)
+        assert await asyncio.to_thread(main, ["halt"]) == 0
+        await session.sleep(1)
+        assert session.halt_state == "halted"
+        assert [o.state for o in session.book.orders.values()] == [OrderState.CANCELLED]
+
+    traded(work)
+    assert "sim notify: " in capsys.readouterr().out
+    main(["desk", "stop"])
+    assert main(["halt"]) == 1
+    assert "no desk runs" in capsys.readouterr().err
 
 
 def test_a04_the_tasks_of_desk_and_session_have_owners():

@@ -49,6 +49,23 @@ def desk_log() -> str:
     return (desk_folder(Mode.SIM) / "desk.log").read_text("utf-8")
 
 
+def secrets() -> list[str]:
+    """What must never be shown: keys and account of the simulator of this test."""
+    import yaml
+
+    keys = yaml.safe_load((state_dir() / "sim" / "kis_devlp.yaml").read_text("utf-8"))
+    return [str(keys[k]) for k in ("my_app", "my_sec", "my_acct_stock", "my_htsid")]
+
+
+def ledger() -> dict[str, Any]:
+    """The truth: cash, holdings and orders as the simulator of this test has them."""
+    address = find_simulator(state_dir())
+    assert address is not None
+    with urllib.request.urlopen(f"{address.control}/ledger", timeout=10) as reply:
+        answer: dict[str, Any] = json.load(reply)
+    return answer
+
+
 def control(verb: str, **said: object) -> dict[str, Any]:
     """Tell the simulator of this test something by its control address, as a person would with curl."""
     address = find_simulator(state_dir())

@@ -72,6 +72,24 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_fil
     assert posts() == []
 
 
+def test_a07_the_command_line_halts_the_desk_that_runs_without_being_told_its_mode(
+    yaml_file: Path, capsys: pytest.CaptureFixture[str]
+):
+    stop_sim_desk()
+
+    async def work() -> None:
+        async with await kisnb.connect("live") as session:
+            assert await asyncio.to_thread(main, ["halt", "no", "mode", "named"]) == 0
+            await session.sleep(0.1)
+            assert session.halt_state == "halted"
+            assert await asyncio.to_thread(main, ["halt", "--off", "over"]) == 0
+
+    asyncio.run(work())
+    out = capsys.readouterr().out
+    assert "live block: no new order passes: no mode named" in out
+    assert "the live desk: lifted: halted because of 'no mode named'" in out
+
+
 def test_a_second_desk_on_the_same_keys_is_refused(yaml_file: Path):
     with pytest.raises(kisnb.errors.DeskBusy, match=r"Another desk .* holds this appkey"):
         asyncio.run(kisnb.connect("live"))

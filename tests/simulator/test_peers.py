@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def host(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_python_kis_trades_and_listens(host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pykis = pytest.importorskip("pykis", reason="python-kis is not installed (pip install 'kisnb[bench]')")
+    pykis: Any = import_module("pykis")
     monkeypatch.setattr("pykis.kis.REAL_DOMAIN", host["rest"])
     monkeypatch.setattr("pykis.client.websocket.WEBSOCKET_REAL_DOMAIN", host["ws"])
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -97,7 +98,7 @@ def _until(heard: queue.Queue[tuple[str, Any]], enough: Callable[[dict[str, list
 
 
 def test_mojito2_trades_and_listens(host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    mojito = pytest.importorskip("mojito", reason="mojito2 is not installed (pip install 'kisnb[bench]')")
+    mojito: Any = import_module("mojito")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         mojito.KoreaInvestment, "set_base_url", lambda self, mock: setattr(self, "base_url", host["rest"])

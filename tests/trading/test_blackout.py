@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import time
 
+import pytest
+
+from kisnb.clock import DAY as ONE_DAY
 from kisnb.clock import MINUTE, SECOND, kst
-from kisnb.events import AccountOpened, OrderHeld
+from kisnb.events import AccountOpened, Depth, OrderHeld
 from kisnb.orders import Account, Holding, OrderPage, OrderState
-from kisnb.terms import Side
-from kisnb.trading.blackout import window_end
-from kisnb.trading.commands import Answer, Ask, Halt, WakeAt, Woke
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.blackout import MOST_HELD, window_end
+from kisnb.trading.commands import Answer, Ask, Halt, Submit, WakeAt, Woke
 from kisnb.trading.limits import Limits
-from tests.trading.desk import CODE, DAY, NOON, Desk, price_of
+from tests.trading.desk import CODE, DAY, NOON, Desk, intent, price_of
 
 PRICE = price_of()
 NOON_WINDOW = (12 * 3600, 12 * 3600 + 60)
@@ -119,3 +122,68 @@ def test_a08_windows_that_touch_are_one_and_the_end_is_outside():
     assert window_end(NOON, windows) == NOON + 2 * MINUTE
     assert window_end(NOON + 2 * MINUTE, windows) is None
     assert window_end(NOON - 1, windows) is None
+
+
+def shown(one: Desk, ask: int) -> None:
+    one.say(Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),), one.now))
+
+
+@pytest.mark.parametrize(("moved", "sent"), [(5, True), (-5, True), (6, False), (-6, False)])
+def test_a08_a_buy_whose_price_moved_more_than_five_percent_is_dropped(moved: int, sent: bool):
+    one = desk()
+    shown(one, 100_000)
+    one.submit("a", kind=OrderKind.MARKET, price=None, qty=1)
+    one.say(Woke(END), END)
+    shown(one, 100_000 + moved * 1_000)
+    answer(one)
+    assert bool(one.sends) is sent
+    if not sent:
+        assert f"the price moved from 100,000 to {100_000 + moved * 1_000:,}" in one.order("a").text
+
+
+@pytest.mark.parametrize("protective", [True, False])
+def test_a08_a_sell_is_not_dropped_however_far_the_price_has_moved(protective: bool):
+    one = desk(held=10)
+    shown(one, 100_000)
+    one.submit("a", side=Side.SELL, kind=OrderKind.MARKET, price=None, protective=protective)
+    one.say(Woke(END), END)
+    shown(one, 71_000)
+    answer(one, sellable=10)
+    assert [s.intent.key for s in one.sends] == ["a"]
+
+
+def test_a08_the_price_at_which_it_was_held_is_in_the_journal():
+    one = desk()
+    shown(one, 100_000)
+    one.submit("a", kind=OrderKind.MARKET, price=None, qty=1)
+    again = desk(rows=one.rows)
+    again.keep(again.core.start(NOON + 30 * SECOND))
+    again.say(Woke(END), END)
+    shown(again, 110_000)
+    answer(again)
+    assert "the price moved" in again.order("a").text
+
+
+def test_a08_five_hundred_orders_wait_at_most_and_a_protective_sell_besides():
+    one = desk(held=10)
+    for n in range(MOST_HELD + 1):
+        one.say(Submit(intent(f"k{n}", qty=1)), NOON + SECOND)
+    assert one.order(f"k{MOST_HELD}").state is OrderState.DENIED
+    assert "500 orders wait" in one.order(f"k{MOST_HELD}").text
+    one.say(Submit(intent("stop", side=Side.SELL, protective=True)), NOON + SECOND)
+    assert one.order("stop").state is OrderState.NEW
+    assert len(one.core.state.held) == MOST_HELD + 1
+
+
+def test_a08_a_window_may_go_over_midnight_and_what_it_holds_outlives_a_desk():
+    late = (23 * 3600 + 1800, 24 * 3600 + 600)
+    evening, midnight = kst(DAY, time(23, 45)), kst(DAY, time(0)) + ONE_DAY
+    for at in (evening, midnight, midnight + 9 * MINUTE):
+        assert window_end(at, (late,)) == midnight + 10 * MINUTE
+    assert window_end(midnight + 10 * MINUTE, (late,)) is None
+    assert window_end(evening, (late, (600, 1200))) == midnight + 20 * MINUTE
+    one = Desk([AccountOpened(NOON, 10**9, ())], Limits(windows=(late,)))
+    one.say(Submit(intent("a")), evening)
+    again = Desk(one.rows, Limits(windows=(late,)))
+    again.keep(again.core.start(midnight + MINUTE))
+    assert again.order("a").state is OrderState.NEW

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 import pytest
 
-from kisnb.clock import SECOND
+from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, HaltSet, HaltStep
 from kisnb.orders import OrderPage, OrderState
 from kisnb.terms import Side
 from kisnb.trading.commands import Answer, Ask, Cancel, Halt, Persist, Send, SetHalt, Submit, Woke
-from kisnb.trading.halt import OWNER
-from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
+from kisnb.trading.order_book import UNASSIGNED
+from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 
 PRICE = price_of()
 EMPTY = OrderPage((), complete=True)
@@ -91,7 +93,7 @@ def test_a07_flatten_sells_all_that_is_held_and_only_then():
     assert not one.sends
     answer(one)
     assert [(s.intent.code, s.intent.side, s.intent.qty, s.intent.agent) for s in one.sends] == [
-        (CODE, Side.SELL, 30, OWNER)
+        (CODE, Side.SELL, 30, UNASSIGNED)
     ]
     assert one.core.state.halt == "reducing"
 
@@ -137,12 +139,12 @@ def test_invariant_6_an_order_that_waited_in_the_limiter_does_not_leave_a_halted
     one = desk(held=10)
     one.submit("buy", code="000660", qty=1, price=price_of("000660"))
     one.submit("exit", side=Side.SELL, protective=True)
-    assert one.core.may_leave("buy") is None
+    assert one.core.may_leave(one.now, "buy") is None
     one.say(SetHalt("reducing", "so"))
-    assert one.core.may_leave("buy") is not None
-    assert one.core.may_leave("exit") is None
+    assert one.core.may_leave(one.now, "buy") is not None
+    assert one.core.may_leave(one.now, "exit") is None
     one.say(SetHalt("halted", "so"))
-    assert one.core.may_leave("exit") is not None
+    assert one.core.may_leave(one.now, "exit") is not None
 
 
 def test_a07_a_desk_that_dies_in_the_middle_goes_on_when_it_is_back():
@@ -167,3 +169,25 @@ def test_a07_an_order_that_comes_to_light_between_the_queries_is_cancelled_as_we
     answer(one)
     assert steps(one)[-1][0] in ("cancel", "block", "query")
     assert not [e for e in one.say(Submit(intent("late"))) if isinstance(e, Send)]
+
+
+def test_invariant_5_an_order_that_waited_in_the_limiter_does_not_leave_for_a_venue_that_has_closed():
+    one = desk()
+    one.now = kst(DAY, time(15, 29, 58))
+    one.submit("late")
+    assert one.core.may_leave(kst(DAY, time(15, 29, 59)), "late") is None
+    no = one.core.may_leave(kst(DAY, time(15, 30)), "late")
+    assert no is not None
+    assert "KRX" in no.reason
+
+
+def test_a07_nobody_sets_another_state_while_the_kill_switch_is_at_work():
+    one = desk()
+    open_order(one, "a", 1)
+    one.say(Halt("enough"))
+    one.say(SetHalt("active", "too early"))
+    assert one.core.state.halt == "halted"
+    one.say(notice("cancelled", 2, 10, original=1))
+    answer(one)
+    one.say(SetHalt("active", "now"))
+    assert one.core.state.halt == "active"

@@ -1,0 +1,146 @@
+"""Desks with a defect, planted to see whether the campaign finds it."""
+
+from __future__ import annotations
+
+from kisnb.events import Cancelled, CancelRefused, Rejected, SendUnknown
+from kisnb.orders import OrderState
+from kisnb.trading.commands import Persist, Publish, Send
+from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.limits import Limits
+from kisnb.trading.notice_intake import NoticeIntake
+from kisnb.trading.reconciliation import execution
+from kisnb.trading.risk import Gate, Rules
+from kisnb.trading.state import State
+
+from .campaign import Make, rules
+
+
+class BelievesEveryFill(NoticeIntake):
+    def _filled(self, now, order, notice):
+        if order.is_open and notice.qty <= order.leaves:
+            self._row(execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t))
+
+
+class BelievesEveryCancel(NoticeIntake):
+    def _cancelled(self, now, order, notice):
+        if order.is_open and notice.qty <= order.leaves:
+            self._row(Cancelled(now, order.key, notice.qty, notice.number))
+
+
+def believing(kind: type[NoticeIntake]) -> Make:
+    def make(rules: Rules, limits: Limits, state: State) -> DeskCore:
+        core = DeskCore(rules, limits, state)
+        core._notices.__class__ = kind
+        return core
+
+    return make
+
+
+class SendsAgain(DeskCore):
+    def _replied(self, now, reply):
+        order = self.state.books.orders[reply.key]
+        super()._replied(now, reply)
+        if order.state is OrderState.UNKNOWN:
+            self._then(Send(order.intent, order.route))
+
+
+class TakesSilenceForRefusal(DeskCore):
+    def _row(self, row):
+        super()._row(Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row)
+
+
+class LetsExitsPass(DeskCore):
+    """In HALTED too, and at the last hop."""
+
+    def __init__(self, rules, limits, state):
+        super().__init__(rules, limits, state)
+        self.gate = ExitGate(rules, limits)
+
+    def may_leave(self, now, key):
+        return None if self.state.books.orders[key].intent.protective else super().may_leave(now, key)
+
+
+class ExitGate(Gate):
+    def check(self, now, intent, state):
+        halt, state.halt = state.halt, "active" if intent.protective else state.halt
+        try:
+            return super().check(now, intent, state)
+        finally:
+            state.halt = halt
+
+
+class ForgetsTheLastHop(DeskCore):
+    def may_leave(self, now, key):
+        return None
+
+
+class KeepsReservations(DeskCore):
+    """What a refused order had reserved is never free again."""
+
+    def _row(self, row):
+        super()._row(row)
+        if isinstance(row, Rejected):
+            self.state.books.live[row.key] = self.state.books.orders[row.key]
+
+
+class SpendsTwice(DeskCore):
+    def __init__(self, rules, limits, state):
+        super().__init__(rules, limits, state)
+        self.gate._reserved = lambda *_: 0  # type: ignore[method-assign]
+
+
+class AdoptsAgain(DeskCore):
+    """A repeated call takes over a second time."""
+
+    def _adopt(self, now, wish):
+        self.state.books.adoptions.pop(wish.key, None)
+        super()._adopt(now, wish)
+
+
+class CancelsThePhone(DeskCore):
+    def _cancel(self, now, key, qty, *, kill_switch):
+        super()._cancel(now, key, qty, kill_switch=True)
+
+
+class IgnoresBlackout(DeskCore):
+    def __init__(self, rules, limits, state):
+        super().__init__(rules, Limits(), state)
+
+
+class TellsFirst(DeskCore):
+    """Publishes before the row is on the disk."""
+
+    def step(self, now, said):
+        effects = super().step(now, said)
+        return sorted(effects, key=lambda e: 0 if isinstance(e, Publish) else 1 if isinstance(e, Persist) else 2)
+
+
+class BuysBesideTheUnknown(DeskCore):
+    def _locked(self, now, intent, account):
+        return False
+
+
+class GivesUpACancel(DeskCore):
+    """Of a cancel in the air when the desk died nothing is said: it can never be cancelled again."""
+
+    def _row(self, row):
+        if not isinstance(row, CancelRefused):
+            super()._row(row)
+
+
+DEFECTS: dict[str, Make] = {
+    "books a fill twice": believing(BelievesEveryFill),
+    "counts a cancel twice": believing(BelievesEveryCancel),
+    "sends again": SendsAgain,
+    "forgets an order": TakesSilenceForRefusal,
+    "lets exits pass in halted": LetsExitsPass,
+    "forgets the last hop": ForgetsTheLastHop,
+    "keeps the reservation of a refused order": KeepsReservations,
+    "spends the same won twice": SpendsTwice,
+    "adopts again": AdoptsAgain,
+    "cancels orders of the phone": CancelsThePhone,
+    "sends in a blackout": IgnoresBlackout,
+    "tells before it writes": TellsFirst,
+    "buys beside an order of unknown fate": BuysBesideTheUnknown,
+    "gives up a cancel": GivesUpACancel,
+}

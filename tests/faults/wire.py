@@ -1,0 +1,100 @@
+"""One POST on its way to KIS and back, and what goes wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kisnb.clock import SECOND, Ns
+from kisnb.kis.error_codes import was_not_placed
+from kisnb.orders import SendReply
+from kisnb.trading.commands import CancelReply
+
+from .schedule import REFUSALS, Fault
+
+if TYPE_CHECKING:
+    from .campaign import Run
+
+TIMEOUT: Ns = 10 * SECOND
+"""After which a POST without an answer counts as unanswered."""
+
+
+class Post:
+    """``call`` is what the host does when the POST arrives; ``refused_later`` takes it and has the exchange refuse."""
+
+    def __init__(
+        self,
+        run: Run,
+        key: str,
+        call: Callable[[], SendReply],
+        refused_later: Callable[[], SendReply] | None = None,
+        *,
+        cancel: bool = False,
+    ) -> None:
+        self._run = run
+        self._key = key
+        self._call = call
+        self._refused_later = refused_later
+        self._cancel = cancel
+        self._there, self._back = run.latency(), run.latency()
+
+    def start(self, fault: Fault | None) -> None:
+        ill, amount = (fault.ill, fault.amount) if fault else ("", 0)
+        if ill == "waits" and not self._cancel:
+            self._run.later(amount, self._last_hop)
+            return
+        if not self._cancel:
+            self._run.watch.leaves(self._key)
+        match ill:
+            case "cut before":
+                self._end(self._there, self._lost)
+            case "late":
+                # It reaches KIS when the desk has given it up, or shortly before.
+                self._run.after(TIMEOUT - 4 * SECOND + amount, lambda: self._arrive(self._call))
+                self._end(TIMEOUT, self._lost)
+            case "5xx" | "refused" | "code" | "code, done":
+                self._refuse(ill, amount)
+            case _:
+                self._go(ill, amount)
+
+    @property
+    def _lost(self) -> SendReply:
+        return SendReply(self._key, "unknown", text="no answer came")
+
+    def _last_hop(self) -> None:
+        """It waited in the limiter; nobody sends it when the desk does not want it any more."""
+        run = self._run
+        assert run.desk is not None
+        no = run.desk.may_leave(run.now, self._key)
+        if no is not None:
+            self._end(0, SendReply(self._key, "rejected", text=no.reason))
+            return
+        run.watch.leaves(self._key)
+        self._go("", 0)
+
+    def _go(self, ill: str, amount: Ns) -> None:
+        call = self._refused_later if ill == "refused later" and self._refused_later else self._call
+        back = amount if ill == "slow" else self._back
+
+        def arrive() -> None:
+            reply = self._arrive(call)
+            self._end(back, self._lost if ill == "cut after" else reply)
+
+        self._run.after(self._there, arrive)
+
+    def _refuse(self, ill: str, amount: int) -> None:
+        msg_cd = {"5xx": "EGW00002", "refused": "APBK0918"}.get(ill, REFUSALS[amount % len(REFUSALS)])
+        not_placed = was_not_placed(msg_cd, 500)
+        reply = SendReply(self._key, "rejected" if not_placed else "unknown", msg_cd=msg_cd, text=msg_cd)
+        if ill == "code, done" and not not_placed:
+            self._run.after(self._there, lambda: self._arrive(self._call))
+        self._end(self._there + self._back, reply)
+
+    def _arrive(self, call: Callable[[], SendReply]) -> SendReply:
+        reply = call()
+        self._run.note(f"host: {reply}")
+        self._run.deliver(self._run.host.core.step(self._run.host.core.now))
+        return reply
+
+    def _end(self, wait: Ns, reply: SendReply) -> None:
+        self._run.later(wait, lambda: self._run.say(CancelReply(reply) if self._cancel else reply))
