@@ -55,6 +55,7 @@ from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
+from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
     Line,
     OrderOptions,
@@ -136,6 +137,8 @@ class Session:
         self.agents = Roster(self)
         self.backfill = Backfill(self)
         self.blocking = Blocking(self)
+        self.simulator = Simulator(self.mode)
+        """The phone beside, and what goes wrong, in a simulated day."""
         self.decisions_refused: dict[str, str] = {}
         """By key of an order of unknown fate: why a decision about it was refused last."""
         self.troubles: list[str] = []
@@ -233,7 +236,7 @@ class Session:
         fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
         """
         where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
-        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        reply = await self.ask(CallApi(*ranking_call(kind, where)))
         assert isinstance(reply, RowsAre)
         return read_ranking(reply.blocks["output"], n)
 
@@ -347,6 +350,7 @@ class Session:
 
         ``what`` may be left out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
         """
+        await self._returned()
         unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
         chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
         if len(chosen) != 1:
@@ -380,6 +384,7 @@ class Session:
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
+        await self._returned()
         orders = orders_named(self.books, what)
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
@@ -396,6 +401,7 @@ class Session:
         It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
         cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held.
         """
+        await self._returned()
         before = len(self.halt_steps)
         self.tell([Halt(reason, state, flatten)])
         await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
@@ -403,20 +409,20 @@ class Session:
 
     async def resume(self, reason: str) -> str:
         """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
-        return told(await self._desk.ask(LiftHalt(reason)))
+        return told(await self.ask(LiftHalt(reason)))
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
 
         0 minutes disarm; a restart of the desk does too. Sim and paper need none. Raises BadInput.
         """
-        return told(await self._desk.ask(ArmDesk(tail, minutes, budget)))
+        return told(await self.ask(ArmDesk(tail, minutes, budget)))
 
     async def tasks(self) -> str:
         """The tasks of the desk and of this session under their owners, as text."""
         mine = [task.get_name() for task in self._own_tasks if not task.done()]
         mine += [f"agent task of {runner.id}" for runner in self.agents if runner.state == "running"]
-        return "\n".join([told(await self._desk.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
+        return "\n".join([told(await self.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
 
     # time
 
@@ -639,6 +645,7 @@ class Session:
         return min((t for t in (self.agents.next_wake(), self.backfill.next_wake()) if t is not None), default=None)
 
     async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
+        self._notice_death()
         if self._returning is None:
             self._desk.check()
         await self._waits.until(over, wake, self._report_soon)
@@ -657,6 +664,11 @@ class Session:
         else:
             self.backfill.look(self.now)
             self.agents_moved()
+
+    def _notice_death(self) -> None:
+        """The desk's thread sees its end before this loop does: what a cell does in between waits for the next one."""
+        if self._desk.lost and self._returning is None and not self._closed:
+            self._pump()
 
     def _listen(self) -> None:
         self._desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
@@ -726,6 +738,7 @@ class Session:
 
     async def _returned(self) -> None:
         """Wait while the desk is being started again. Raises DeskLost when it is not."""
+        self._notice_death()
         if self._returning is not None:
             await asyncio.wait([self._returning])
         if self._given_up is not None:
