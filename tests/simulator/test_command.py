@@ -92,6 +92,7 @@ BAD = [
     (["--speed", "nan"], "no speed"),
     (["--quirks", "notice24"], "notice23"),
     (["--quirks", "anything"], "midnight-expiry"),
+    (["--assume", "sor_krx_onyl"], "sor_krx_only"),
     (["--faults", "/nowhere/at/all.toml"], "cannot be read"),
     (["--universe", "/nowhere/at/all.csv"], "cannot be read"),
     (["--record", "/nowhere/at/all.jsonl"], "cannot be written"),
