@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Loss of the day, in hundredths of a percent, above which the desk goes to reducing."""
     blackout: str = ""
     """Times of day (KST) in which no order is sent: ``08:59:50-09:00:10,15:19-15:21``, ``23:30-00:10``."""
+    assume: str = ""
+    """Uncertain facts of the market to be taken the other way, by commas: ``nxt_after_call,sor_krx_only``."""
     order_timeout: float = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0

@@ -39,7 +39,7 @@ from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.recorder import Recording, open_recording
 from kisnb.kis.transport import Network, Transport
-from kisnb.market import calendar
+from kisnb.market import calendar, uncertain
 from kisnb.market.instruments import Universe
 from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
@@ -188,6 +188,7 @@ async def build_desk(
     """
     calendar.use_local()
     config = load_config()
+    uncertain.use(uncertain.read(config.assume))
     simulated = mode is Mode.SIM
     connected = await (_simulated(config, day, fresh=fresh, again=again) if simulated else _real(config, mode, quotes))
     journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
@@ -250,7 +251,7 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: b
     if address is None:
         if again:
             raise ConfigError(*SIMULATOR_GONE)
-        address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed)
+        address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed, config.assume)
         await asyncio.to_thread(put_away, sim_folder(state), address.run)
     control = Control(address.control)
     now = (await control.state(None)).now

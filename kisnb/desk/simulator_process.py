@@ -74,7 +74,7 @@ def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
             )
 
 
-def start_simulator(state: Path, day: SimulatedDay, speed: str) -> SimAddress:
+def start_simulator(state: Path, day: SimulatedDay, speed: str, assume: str = "") -> SimAddress:
     """Start a simulator of its own process group; returns when it is ready. Raises ConfigError with its own words."""
     folder = sim_folder(state)
     recording = folder / "recording.jsonl"
@@ -89,6 +89,8 @@ def start_simulator(state: Path, day: SimulatedDay, speed: str) -> SimAddress:
         str(folder),
         "--record",
         str(recording),
+        "--assume",
+        assume,
     ]
     command += _options(day)
     log = (folder / "simulator.log").open("ab")

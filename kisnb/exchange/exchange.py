@@ -33,7 +33,7 @@ from kisnb.exchange.tape import Tally
 from kisnb.market import order_rules, sessions
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.session_table import REFORM
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed, current
 from kisnb.terms import Board, Kind, OrderKind, Phase, Side, Venue
 
 VENUES = (Venue.KRX, Venue.NXT)
@@ -45,11 +45,11 @@ KOSPI200 = 200
 class Exchange:
     """One day of both venues, from ``now`` on. Stocks come in when they are first looked at or traded."""
 
-    def __init__(self, universe: Universe, day: date, now: Ns, assumed: Uncertain = ASSUMED) -> None:
+    def __init__(self, universe: Universe, day: date, now: Ns, assumed: Assumed = None) -> None:
         self._universe = universe
         self._day = day
         self._now = now
-        self._assumed = assumed
+        self._assumed = assumed = current() if assumed is None else assumed
         self._said: list[Happening] = []
         self._listings: dict[tuple[str, Venue], Listing] = {}
         self._home: dict[int, Listing] = {}
@@ -319,7 +319,7 @@ class Exchange:
         return [venue for *_, venue in sorted(found, key=lambda row: row[:3])]
 
 
-def _boundaries(day: date, assumed: Uncertain) -> list[tuple[Ns, Venue]]:
+def _boundaries(day: date, assumed: Assumed) -> list[tuple[Ns, Venue]]:
     """Every moment at which a venue's sessions change, and those of the single-price auctions between."""
     found: set[tuple[Ns, Venue]] = set()
     for venue in VENUES:

@@ -84,9 +84,14 @@ class Overrides(msgspec.Struct, frozen=True):
             if day in self.open or day in self.hour_later:
                 other = "open" if day in self.open else "hour_later"
                 raise ConfigError(f"{day} stands under [closed] and under [{other}]", "keep one of the two")
+        for day in (*self.closed, *self.open, *self.hour_later):
+            _check_known(day.year)
         for day in (*self.open, *self.hour_later):
             if day.weekday() >= 5:
                 raise ConfigError(f"{day} is a {day:%A}, on which KRX never trades", "correct the date")
+        for day in self.hour_later:
+            if day not in self.open and (day in CLOSED or day in _holidays(day.year)):
+                raise ConfigError(f"{day} stands under [hour_later] and is a holiday", "put it under [open] too")
 
 
 _local = Overrides()
@@ -139,7 +144,10 @@ def is_trading_day(day: date) -> bool:
     """Whether KRX trades on ``day``. Raises ConfigError for a year whose holidays are not known."""
     if day in _local.open:
         return True
-    return day.weekday() < 5 and day not in CLOSED and day not in _local.closed and day not in _holidays(day.year)
+    if day.weekday() >= 5:
+        _check_known(day.year)
+        return False
+    return day not in CLOSED and day not in _local.closed and day not in _holidays(day.year)
 
 
 def is_hour_later(day: date) -> bool:
@@ -173,13 +181,17 @@ def _seek(day: date, step: int) -> date:
     return day
 
 
-@lru_cache(maxsize=8)
-def _holidays(year: int) -> frozenset[date]:
+def _check_known(year: int) -> None:
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise ConfigError(
             f"the trading days of {year} are not known",
             f"use a date from {FIRST_YEAR} to {LAST_YEAR}, or a newer kisnb",
         )
+
+
+@lru_cache(maxsize=8)
+def _holidays(year: int) -> frozenset[date]:
+    _check_known(year)
     # 50 ms: paid by whoever asks for a first weekday, not by everybody who imports the market
     import holidays
 

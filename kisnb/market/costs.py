@@ -1,4 +1,4 @@
-"""Commission and transaction tax, in won, floored to the won per fill.
+"""Commission and transaction tax, in won, floored to the won on what an order traded at a venue.
 
 Rates are whole parts per billion of the traded value, so that no float ever touches money.
 Sources: KIS's fee page (commission), securities transaction tax decrees (tax, rural special tax included).
@@ -6,6 +6,7 @@ Sources: KIS's fee page (commission), securities transaction tax decrees (tax, r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import msgspec
 from kisnb.errors import ConfigError
 from kisnb.market import ticks
 from kisnb.market.session_table import Certainty
+from kisnb.market.uncertain import current
 from kisnb.terms import Board, Kind, Side, Venue
 
 _PPB = 1_000_000_000
@@ -80,11 +82,31 @@ class CostModel(msgspec.Struct, frozen=True):
         return price
 
 
-BANKIS = CostModel()
-"""BanKIS, online: all-in."""
-AGENCY_ONLY = CostModel(krx=36_396, nxt=31_833, fund=36_396)
-"""Accounts with waived commission: only the agencies' share (유관기관제비용)."""
-BRANCH = CostModel(krx=1_470_000, nxt=1_470_000, fund=1_470_000)
-"""An account opened at a branch, ordered online: about 0.147 %."""
-PAPER = CostModel(krx=142_000, nxt=142_000, fund=142_000)
-"""Paper trading (모의투자)."""
+class CommissionRow(NamedTuple):
+    """What an account pays on each side, parts per billion of the value."""
+
+    account: str
+    krx: int
+    nxt: int
+    fund: int
+    source: str
+    certainty: Certainty = "B"
+
+    @property
+    def model(self) -> CostModel:
+        return CostModel(self.krx, self.nxt, self.fund)
+
+
+_FEE_PAGE = "KIS's fee page"
+COMMISSIONS: tuple[CommissionRow, ...] = (
+    CommissionRow("BanKIS, online, all-in", 140_527, 130_527, 146_527, _FEE_PAGE),
+    CommissionRow("waived commission: the agencies' share alone (유관기관제비용)", 36_396, 31_833, 36_396, _FEE_PAGE),
+    CommissionRow("opened at a branch, ordered online", 1_470_000, 1_470_000, 1_470_000, f"{_FEE_PAGE}: about", "C"),
+    CommissionRow("paper trading (모의투자)", 142_000, 142_000, 142_000, "one public client"),
+)
+BANKIS, AGENCY_ONLY, BRANCH, PAPER = (row.model for row in COMMISSIONS)
+
+
+def added(cost_of: Callable[[int], int], before: int, value: int) -> int:
+    """What a fill of ``value`` won adds to a cost of its order, which had traded ``before`` won at that venue."""
+    return cost_of(value) if current().costs_by_fill else cost_of(before + value) - cost_of(before)

@@ -19,7 +19,7 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.session_table import ALWAYS, NXT_BEGAN, REFORM, Certainty
 from kisnb.market.sessions import Hours
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed, Uncertain, current
 from kisnb.terms import Kind, OrderKind, Venue
 
 _K = OrderKind
@@ -42,6 +42,7 @@ class Rule(NamedTuple):
 
 _ALL = frozenset(Kind)
 _STOCK = frozenset({Kind.STOCK})
+_FUNDS = _ALL - _STOCK
 _AT_ONCE = frozenset({
     _K.LIMIT_IOC, _K.LIMIT_FOK, _K.MARKET_IOC, _K.MARKET_FOK, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK,
 })  # fmt: skip
@@ -75,6 +76,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_X, "closing price", _POST_CLOSE, "closing price", _ALL, ALWAYS, _BOOKLET),
     Rule(_X, "single price", frozenset({_K.SINGLE_PRICE}), "single price", _ALL, ALWAYS, _BOOKLET),
     Rule(_X, "after-market", _AFTER, "after-market", _STOCK, REFORM, f"{_NOTICE}: 41 to 47 only, no ETF, no ETN"),
+    Rule(_X, "after-market", _AFTER, "after-market", _FUNDS, REFORM, "no list of what is left out", "C",
+         "krx_after_takes_funds"),
     Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; that it outlives 08:50", "B"),
     Rule(_N, "pre-market", _GTP, "pre-market", _STOCK, REFORM, f"{_NOTICE}: GTP, cancelled 08:50"),
     Rule(_N, "pre-market", _MID_STOP, "pre-market", _STOCK, NXT_BEGAN, "no source says so", "C",
@@ -107,7 +110,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return not self.why_not
 
 
-def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Uncertain = ASSUMED) -> Verdict:
+def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None) -> Verdict:
     """Whether ``venue`` takes an order of exactly this kind for this issue now. Halts and limits are not its matter."""
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
         return Verdict(None, f"NXT does not list {instrument.name} ({instrument.code})", "send the order to KRX")
@@ -115,7 +118,7 @@ def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assume
     if not active:
         when = f"{venue} is closed at {clock_text(now)} KST on {kst_day(now)}"
         return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed))
-    rules = _holding(kst_day(now), assumed)
+    rules = _holding(kst_day(now), _chosen(assumed))
     for row in active:
         for rule in rules.get((venue, row.span.name), ()):
             if kind in rule.kinds and instrument.kind in rule.issues:
@@ -129,17 +132,17 @@ def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assume
     return Verdict(None, f"{where} takes no {kind} orders", f"choose {_either(_instead(kind, taken))}")
 
 
-def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Uncertain = ASSUMED) -> tuple[OrderKind, ...]:
+def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None) -> tuple[OrderKind, ...]:
     """The kinds that ``venue`` takes for this issue now; none when it is closed or does not list it."""
     if not _listed(venue, instrument, assumed):
         return ()
-    rules = _holding(kst_day(now), assumed)
+    rules = _holding(kst_day(now), _chosen(assumed))
     rows = [rule for row in _active(now, venue, instrument, assumed) for rule in rules.get((venue, row.span.name), ())]
     return tuple(kind for kind in OrderKind if any(kind in r.kinds and instrument.kind in r.issues for r in rows))
 
 
 def taken_as(
-    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Uncertain = ASSUMED
+    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None
 ) -> tuple[OrderKind, Verdict]:
     """The kind under which ``venue`` takes an order meant as ``kind``: KRX's after-market has kinds of its own."""
     verdict = legal(now, venue, kind, instrument, assumed)
@@ -155,13 +158,13 @@ def joins_call(kind: OrderKind) -> bool:
     return kind in _IN_CALLS
 
 
-def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Uncertain = ASSUMED) -> Ns:
+def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> Ns:
     """When an unfilled rest of an order entered now ends; IOC and FOK end at once.
 
     Raises BadInput when ``venue`` takes no such order now. An order at SOR ends with the later of its venues.
     """
     day = kst_day(now)
-    rules = _holding(day, assumed)
+    rules = _holding(day, _chosen(assumed))
     for row in sessions.active(venue, now, assumed):
         for rule in rules.get((venue, row.span.name), ()):
             if kind in rule.kinds:
@@ -172,18 +175,18 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Uncertain = ASSUMED
     )
 
 
-def _listed(venue: Venue, instrument: Instrument, assumed: Uncertain) -> bool:
-    return instrument.nxt or venue is Venue.KRX or (venue is Venue.SOR and assumed.sor_krx_only)
+def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
+    return instrument.nxt or venue is Venue.KRX or (venue is Venue.SOR and _chosen(assumed).sor_krx_only)
 
 
-def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Uncertain) -> tuple[Hours, ...]:
+def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed) -> tuple[Hours, ...]:
     active = sessions.active(venue, now, assumed)
     if instrument.nxt or venue is not Venue.SOR:
         return active
     return tuple(row for row in active if row.span.venue is Venue.KRX)
 
 
-def _next_chance(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Uncertain) -> str:
+def _next_chance(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed) -> str:
     for row in sessions.hours(venue, kst_day(now), assumed):
         if row.start > now and taken_as(row.start, venue, kind, instrument, assumed)[1]:
             return f"{venue} takes it from {clock_text(row.start)}"
@@ -199,6 +202,10 @@ def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, 
 def _either(kinds: Iterable[OrderKind]) -> str:
     *most, last = [str(kind) for kind in kinds]
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def _chosen(assumed: Assumed) -> Uncertain:
+    return current() if assumed is None else assumed
 
 
 @lru_cache(maxsize=64)

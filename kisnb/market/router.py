@@ -21,7 +21,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import Verdict, taken_as
 from kisnb.market.routing_costs import WhatIf, reference_price, what_if
 from kisnb.market.routing_evidence import DepthSeen, Evidence, EvidenceLog
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed
 from kisnb.orders import Intent, Route
 from kisnb.terms import Phase, SessionId, Side, Venue
 
@@ -111,7 +111,7 @@ class Router:
     """Decides, and keeps the evidence of its newest decisions."""
 
     def __init__(
-        self, costs: CostModel = BANKIS, assumed: Uncertain = ASSUMED, *, stale_after: Ns = 60 * SECOND,
+        self, costs: CostModel = BANKIS, assumed: Assumed = None, *, stale_after: Ns = 60 * SECOND,
         kept: int = 1_000, venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT),
     ) -> None:  # fmt: skip
         self.costs = costs

@@ -17,7 +17,7 @@ from kisnb.market import sessions
 from kisnb.market.costs import CostModel
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal, taken_as
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed
 from kisnb.orders import Fill, Intent
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
@@ -57,7 +57,10 @@ class WhatIf(msgspec.Struct, frozen=True, gc=False):
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
-    """What the chosen venue cost for what was filled, against what the best other venue was expected to cost."""
+    """What the chosen venue cost for what was filled, against what the best other venue was expected to cost.
+
+    A venue on which less would have matched at once is not compared: an order that waits costs nothing yet.
+    """
 
     venue: Venue
     filled: int
@@ -71,6 +74,14 @@ class Score(msgspec.Struct, frozen=True, gc=False):
         """Won that the choice saved; negative when the other venue would have been the better one."""
         return None if self.other_expected is None else self.other_expected - self.paid
 
+    def __repr__(self) -> str:
+        expected = "" if self.expected is None else f", expected {self.expected:,}"
+        paid = f"{self.venue}: {self.filled:,} shares cost {self.paid:,} won{expected}"
+        if self.other_expected is None or self.saved is None:
+            return f"<Score {paid}; no other venue would have filled as much at once>"
+        verdict = f"saved {self.saved:,}" if self.saved >= 0 else f"lost {-self.saved:,}"
+        return f"<Score {paid}; {self.other} would have cost {self.other_expected:,}: {verdict} won>"
+
 
 class _Level(NamedTuple):
     price: int
@@ -78,13 +89,13 @@ class _Level(NamedTuple):
     venue: Venue
 
 
-def reference_price(now: Ns, books: Books, assumed: Uncertain = ASSUMED) -> float | None:
+def reference_price(now: Ns, books: Books, assumed: Assumed = None) -> float | None:
     """Midway between the best bid and the best ask of the venues that trade continuously, won; None without any."""
     return _midpoint([books[venue] for venue in _trading(now, books, assumed)])
 
 
 def what_if(
-    now: Ns, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Uncertain = ASSUMED
+    now: Ns, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Assumed = None
 ) -> tuple[WhatIf, ...]:
     """The expected cost of ``intent`` on KRX, NXT and by the smart order router."""
     return tuple(_line(now, venue, intent, item, books, costs, assumed) for venue in Venue)
@@ -99,14 +110,16 @@ def score(
     paid = sum(fill.fee + fill.tax for fill in fills)
     if reference is not None:
         paid += round(sum(sign * (fill.price - reference) * fill.qty for fill in fills))
-    scaled = {row.venue: row.cost * filled // intent.qty for row in table if row.cost is not None and not row.why_not}
-    others = {venue: cost for venue, cost in scaled.items() if venue is not chosen}
+    rows = {row.venue: row for row in table if row.cost is not None and not row.why_not}
+    scaled = {venue: row.cost * filled // intent.qty for venue, row in rows.items() if row.cost is not None}
+    least = rows[chosen].at_once if chosen in rows else filled
+    others = {v: cost for v, cost in scaled.items() if v is not chosen and rows[v].at_once >= least}
     best = min(others, key=others.__getitem__, default=None)
     return Score(chosen, filled, paid, scaled.get(chosen), best, None if best is None else others[best])
 
 
 def _line(
-    now: Ns, venue: Venue, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Uncertain
+    now: Ns, venue: Venue, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Assumed
 ) -> WhatIf:
     kind, verdict = taken_as(now, venue, intent.kind, item, assumed)
     phase = sessions.phase(venue, now, assumed)
@@ -130,14 +143,14 @@ def _line(
     return WhatIf(venue, kind, phase, "", at_once, rest, slippage, fee, tax)
 
 
-def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Uncertain) -> list[Venue]:
+def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Assumed) -> list[Venue]:
     """Where the order may match: the smart order router has no book of its own."""
     if venue is not Venue.SOR:
         return [venue]
     return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
 
 
-def _trading(now: Ns, books: Books, assumed: Uncertain) -> list[Venue]:
+def _trading(now: Ns, books: Books, assumed: Assumed) -> list[Venue]:
     """The venues whose books can be walked: in an auction a book says little about the price."""
     return [venue for venue in books if sessions.phase(venue, now, assumed) is Phase.CONTINUOUS]
 

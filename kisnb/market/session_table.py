@@ -36,6 +36,8 @@ class Label(NamedTuple):
     start: time
     end: time
     since: date
+    source: str
+    certainty: Certainty = "A"
 
 
 ALWAYS = date.min
@@ -45,6 +47,8 @@ NXT_BEGAN = date(2025, 3, 4)
 REFORM = date(2026, 9, 14)
 OPENING = frozenset({"opening auction", "pre-open closing price"})
 """Both ends move with a late opening; of ``regular`` only the start does."""
+EVENING = frozenset({"single price", "after-market"})
+"""What ends a day: whether on the exam day at its usual time is a field of ``Uncertain``."""
 
 _KRX, _NXT = Venue.KRX, Venue.NXT
 _ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = Phase.ENTRY_ONLY, Phase.AUCTION, Phase.CONTINUOUS, Phase.CLOSED
@@ -137,8 +141,8 @@ SPANS: tuple[Span, ...] = (
 )
 
 LABELS: tuple[Label, ...] = (
-    Label(SessionId.KRX_REG, time(9), time(15), ALWAYS),
-    Label(SessionId.KRX_REG, time(9), time(15, 30), HALF_HOUR_LONGER),
-    Label(SessionId.NXT_PRE, time(8), time(8, 50), NXT_BEGAN),
-    Label(SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN),
+    Label(SessionId.KRX_REG, time(9), time(15), ALWAYS, _OLD),
+    Label(SessionId.KRX_REG, time(9), time(15, 30), HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    Label(SessionId.NXT_PRE, time(8), time(8, 50), NXT_BEGAN, "Nextrade"),
+    Label(SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN, "Nextrade: order entry from 15:30"),
 )

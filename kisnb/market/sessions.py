@@ -14,8 +14,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from kisnb.clock import MINUTE, Ns, kst, kst_day
 from kisnb.market.calendar import edition, first_trading_day, is_hour_later, is_trading_day
-from kisnb.market.session_table import LABELS, OPENING, SPANS, Label, Span
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.session_table import EVENING, LABELS, OPENING, SPANS, Label, Span
+from kisnb.market.uncertain import Assumed, Uncertain, current
 from kisnb.terms import Phase, SessionId, Venue
 
 _T = TypeVar("_T")
@@ -51,29 +51,29 @@ class _Day(NamedTuple):
     boundaries: tuple[Ns, ...]
 
 
-def phase(venue: Venue, now: Ns, assumed: Uncertain = ASSUMED) -> Phase:
+def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
     """What ``venue`` does at ``now``; SOR does what the more open of KRX and NXT does."""
     return _at(now, assumed).phases[venue].at(now, Phase.CLOSED)
 
 
-def active(venue: Venue, now: Ns, assumed: Uncertain = ASSUMED) -> tuple[Hours, ...]:
+def active(venue: Venue, now: Ns, assumed: Assumed = None) -> tuple[Hours, ...]:
     """The stretches that ``venue`` is in, the one that gives its phase first; SOR is in those of KRX and NXT."""
     return _at(now, assumed).active[venue].at(now, ())
 
 
-def regular_phase(now: Ns, assumed: Uncertain = ASSUMED) -> Phase:
+def regular_phase(now: Ns, assumed: Assumed = None) -> Phase:
     """What KRX's regular session does: AUCTION or CONTINUOUS while it takes orders, else CLOSED."""
     return _at(now, assumed).regular.at(now, Phase.CLOSED)
 
 
 def session_id(now: Ns) -> SessionId:
     """The label of a moment."""
-    return _at(now, ASSUMED).labels.at(now, SessionId.KR_OFF)
+    return _at(now, None).labels.at(now, SessionId.KR_OFF)
 
 
-def hours(venue: Venue, day: date, assumed: Uncertain = ASSUMED) -> tuple[Hours, ...]:
+def hours(venue: Venue, day: date, assumed: Assumed = None) -> tuple[Hours, ...]:
     """The stretches of a venue's day in order of time; none when nothing trades."""
-    return _day(day, edition(), assumed).hours[venue]
+    return _of(day, assumed).hours[venue]
 
 
 def regular_open(day: date) -> Ns:
@@ -91,30 +91,34 @@ def continuous_end(day: date) -> Ns:
     return kst(day, _row("closing auction", day).start) + _later(day)
 
 
-def boundaries(day: date, assumed: Uncertain = ASSUMED) -> tuple[Ns, ...]:
+def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
     """Every moment of a day at which a venue's phase or the session id changes; empty when nothing trades."""
-    return _day(day, edition(), assumed).boundaries
+    return _of(day, assumed).boundaries
 
 
 def regular_boundaries(day: date) -> tuple[Ns, ...]:
     """The phase changes of KRX's regular session: auction begins, open, closing auction begins, close."""
-    return tuple(_day(day, edition(), ASSUMED).regular.moments)
+    return tuple(_of(day, None).regular.moments)
 
 
-def _at(now: Ns, assumed: Uncertain) -> _Day:
-    return _day(kst_day(now), edition(), assumed)
+def _at(now: Ns, assumed: Assumed) -> _Day:
+    return _of(kst_day(now), assumed)
+
+
+def _of(day: date, assumed: Assumed) -> _Day:
+    return _day(day, edition(), current() if assumed is None else assumed)
 
 
 @lru_cache(maxsize=64)
 def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
-    rows = [_hours(row, day) for row in _rows(day, assumed)] if is_trading_day(day) else []
+    rows = [_hours(row, day, assumed) for row in _rows(day, assumed)] if is_trading_day(day) else []
     krx = [row for row in rows if row.span.venue is Venue.KRX]
     nxt = [row for row in rows if row.span.venue is Venue.NXT]
     tracks = {Venue.KRX: _active(krx), Venue.NXT: _active(nxt), Venue.SOR: _active(rows)}
     phases = {venue: _changes(track, _phase_of) for venue, track in tracks.items()}
     phases[Venue.SOR] = _changes(tracks[Venue.SOR], _most_open)
     regular = _changes(_active([row for row in krx if row.span.name in _REGULAR]), _phase_of)
-    labels = _labels(day) if rows else _Track[SessionId]([], [])
+    labels = _labels(day, assumed) if rows else _Track[SessionId]([], [])
     moments = {*phases[Venue.KRX].moments, *phases[Venue.NXT].moments, *labels.moments}
     by_time = {venue: tuple(sorted(own, key=lambda h: h.start)) for venue, own in ((Venue.KRX, krx), (Venue.NXT, nxt))}
     by_time[Venue.SOR] = tuple(sorted(rows, key=lambda h: h.start))
@@ -127,11 +131,12 @@ def _rows(day: date, assumed: Uncertain) -> list[Span]:
     for row in SPANS:
         if row.since <= day and (not row.only_if or getattr(assumed, row.only_if)):
             newest[row.name, row.venue] = row
-    return [row for row in newest.values() if row.start < row.end]
+    shut = {"pre-market"} if assumed.special_days_of_2025 and _opens_later(day) else set()
+    return [row for row in newest.values() if row.start < row.end and row.name not in shut]
 
 
 def _row(name: str, day: date) -> Span:
-    return next(row for row in _rows(day, ASSUMED) if row.name == name and row.venue is Venue.KRX)
+    return next(row for row in _rows(day, current()) if row.name == name and row.venue is Venue.KRX)
 
 
 def _later(day: date) -> Ns:
@@ -142,20 +147,26 @@ def _opens_later(day: date) -> Ns:
     return _HOUR if is_hour_later(day) or day == first_trading_day(day.year) else 0
 
 
-def _hours(row: Span, day: date) -> Hours:
+def _hours(row: Span, day: date, assumed: Uncertain) -> Hours:
     """On the first trading day of a year only what leads to the opening moves, by an hour."""
     begins = _opens_later(day) if row.name == "regular" or row.name in OPENING else _later(day)
     ends = _opens_later(day) if row.name in OPENING else _later(day)
+    if assumed.special_days_of_2025 and row.name in EVENING:
+        ends = 0
     return Hours(row, kst(day, row.start) + begins, kst(day, row.end) + ends)
 
 
-def _labels(day: date) -> _Track[SessionId]:
+def _labels(day: date, assumed: Uncertain) -> _Track[SessionId]:
     newest: dict[SessionId, Label] = {row.session_id: row for row in LABELS if row.since <= day}
+    as_in_2025 = assumed.special_days_of_2025
+    if as_in_2025 and _opens_later(day):
+        newest.pop(SessionId.NXT_PRE, None)
     holds: dict[Ns, SessionId] = {}
     for row in sorted(newest.values(), key=lambda row: row.start):
         begins = _opens_later(day) if row.session_id is SessionId.KRX_REG else _later(day)
         holds[kst(day, row.start) + begins] = row.session_id
-        holds[kst(day, row.end) + _later(day)] = SessionId.KR_OFF
+        ends = 0 if as_in_2025 and row.session_id is SessionId.NXT_AFTER else _later(day)
+        holds[kst(day, row.end) + ends] = SessionId.KR_OFF
     return _Track(list(holds), list(holds.values()))
 
 

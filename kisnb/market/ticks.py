@@ -43,11 +43,21 @@ FUND_GRIDS: tuple[Grid, ...] = (
     Grid(date.min, (0,), (5,), "KRX rule for ETF and ETN until 2023-12-08", "B"),
     Grid(date(2023, 12, 11), (0, 2_000), (1, 5), "KRX rule for ETF and ETN since 2023-12-11", "B"),
 )
-LIMITS: tuple[tuple[date, int, str], ...] = (
-    (date.min, 15, "KRX rule until 2015-06-12"),
-    (date(2015, 6, 15), 30, "KRX rule since 2015-06-15"),
+
+
+class Band(NamedTuple):
+    """How far a day's prices may lie from the base price."""
+
+    since: date
+    percent: int
+    source: str
+    certainty: Certainty = "A"
+
+
+LIMITS: tuple[Band, ...] = (
+    Band(date.min, 15, "KRX rule until 2015-06-12"),
+    Band(date(2015, 6, 15), 30, "KRX rule since 2015-06-15"),
 )
-"""Since when, percent of the base price, source."""
 
 
 def tick_size(price: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
@@ -90,7 +100,7 @@ def step(price: int, n: int, kind: Kind, day: date | None = None, board: Board =
 @lru_cache(maxsize=4096)
 def limits(base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> tuple[int, int]:
     """Lower and upper limit price of a day with base price ``base``, rounded toward the base."""
-    percent = next(p for since, p, _ in reversed(LIMITS) if day is None or since <= day)
+    percent = next(band.percent for band in reversed(LIMITS) if day is None or band.since <= day)
     lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day, board)
     upper = snap(base * (100 + percent) // 100, Side.BUY, kind, day, board)
     return lower, upper

@@ -10,7 +10,7 @@ from kisnb.clock import Ns, clock_text, kst, kst_seconds
 from kisnb.market import sessions
 from kisnb.market.session_table import Span
 from kisnb.market.sessions import Hours
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed
 from kisnb.terms import Phase, SessionId, Venue
 
 WIDTH, LEFT, ROW, TOP = 900, 84, 30, 44
@@ -24,7 +24,7 @@ _LEGEND = (Phase.CONTINUOUS, Phase.AUCTION, Phase.ENTRY_ONLY)
 class DayHours:
     """A day to look at: shows itself as a drawing in a notebook, as lines of text elsewhere."""
 
-    def __init__(self, day: date, assumed: Uncertain = ASSUMED) -> None:
+    def __init__(self, day: date, assumed: Assumed = None) -> None:
         self.day = day
         self.assumed = assumed
 
@@ -120,7 +120,7 @@ def _line(row: Hours) -> str:
     return f"{clock_text(row.start)} {clock_text(row.end)} {row.span.venue} {row.span.name}: {row.span.phase}"
 
 
-def _title(day: date, assumed: Uncertain) -> str:
+def _title(day: date, assumed: Assumed) -> str:
     if not sessions.boundaries(day, assumed):
         return f"{day:%Y-%m-%d %a}: nothing trades"
     late = "" if sessions.regular_open(day) == kst(day, 9 * _HOUR) else ", opens an hour later"

@@ -7,13 +7,14 @@ from datetime import date, time
 from functools import partial
 
 from kisnb.clock import kst_day, parse_time
+from kisnb.config import load_config
 from kisnb.desk.address import find_desk, is_up
 from kisnb.desk.client import CURE, DeskClient
 from kisnb.desk.launch import check_quotes, start_desk
 from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.desk.supervisor import farewell_path
 from kisnb.errors import BadInput, DeskBusy, DeskLost
-from kisnb.market import calendar
+from kisnb.market import calendar, uncertain
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
 from kisnb.session.session import Session
@@ -50,6 +51,7 @@ async def connect(
         raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
     given = _quotes(wanted, quotes)
     calendar.use_local()
+    uncertain.use(uncertain.read(load_config().assume))
     client, snapshot = await _attached(wanted, day, fresh, given)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))

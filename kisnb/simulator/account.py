@@ -10,7 +10,7 @@ from datetime import date
 from typing import Literal, TypeAlias
 
 from kisnb.clock import Ns
-from kisnb.market.costs import BANKIS, CostModel
+from kisnb.market.costs import BANKIS, CostModel, added
 from kisnb.market.instruments import Instrument
 from kisnb.simulator.personas import Reason
 from kisnb.terms import OrderKind, Side, Venue
@@ -201,12 +201,12 @@ class Account:
         """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
         order = self._live[number]
         value = qty * price
-        # A commission is that of a venue, and counted on what an order traded there, not on each fill.
+        # A commission is that of a venue, and counted on what an order traded there.
         before = order.traded.get(venue, 0)
-        order.traded[venue] = after = before + value
+        order.traded[venue] = before + value
         kind, board = order.item.kind, order.item.board
         position = self.positions.setdefault(order.item.code, Position(order.item))
-        fee = self._costs.fee(after, venue, kind) - self._costs.fee(before, venue, kind)
+        fee = added(lambda won: self._costs.fee(won, venue, kind), before, value)
         self.fees += fee
         position.fees += fee
         if order.side is Side.BUY:
@@ -217,7 +217,7 @@ class Account:
             position.bought_value += value
         else:
             self.sell_value += value
-            tax = self._costs.tax(after, self.day, kind, board) - self._costs.tax(before, self.day, kind, board)
+            tax = added(lambda won: self._costs.tax(won, self.day, kind, board), before, value)
             self.taxes += tax
             position.taxes += tax
             cost = position.cost * qty // position.qty

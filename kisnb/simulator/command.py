@@ -60,10 +60,11 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--start", default=DEFAULT_START, help="HH:MM:SS, Korean time")
     parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
     parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
-    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
+    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, nxt and halted (0 or 1)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
     parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
+    parser.add_argument("--assume", default="", metavar="LIST", help="uncertain market facts taken the other way")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
     parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
@@ -74,18 +75,21 @@ def _epilog(argv: Sequence[str]) -> str:
     """The quirks and the fault file, for --help alone: reading them loads the protocol's tables."""
     if not {"-h", "--help"} & set(argv):
         return ""
+    from kisnb.market.uncertain import Uncertain
     from kisnb.simulator import faults
     from kisnb.simulator.quirks import QUIRKS
 
     lines = [f"  {name:<21} {quirk.text} ({quirk.source})" for name, quirk in QUIRKS.items()]
+    facts = [f"  {name}" for name in Uncertain.__struct_fields__]
     file = "\n".join(f"  {line}".rstrip() for line in (faults.__doc__ or "").replace("``", "").splitlines()[2:])
-    return "\n".join(["quirks:", *lines, "", "fault file:", file])
+    return "\n".join(["quirks:", *lines, "", "uncertain facts:", *facts, "", "fault file:", file])
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from kisnb.market.calendar import use_local
+    from kisnb.market import calendar, uncertain
 
-    use_local()
+    calendar.use_local()
+    uncertain.use(uncertain.read(options.assume))
     from kisnb.simulator.replay import Replay
 
     replay = Replay(options.replay) if options.replay else None
@@ -219,7 +223,7 @@ def read_universe(path: Path) -> Universe:
 
     import msgspec
 
-    from kisnb.market.instruments import Instrument, Universe
+    from kisnb.market.instruments import Instrument, Universe, is_preferred
 
     try:
         rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
@@ -236,7 +240,7 @@ def read_universe(path: Path) -> Universe:
         if wrong:
             raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
         seen.add(item.code)
-    return Universe(items)
+    return Universe(msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind)) for item in items)
 
 
 def _wrong(item: Instrument, seen: set[str]) -> str:

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from kisnb.clock import MINUTE, Ns
-from kisnb.market import sessions, ticks
+from kisnb.market import order_rules, sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.sessions import Hours
@@ -24,7 +24,7 @@ from kisnb.simulator.market_day import Trade
 from kisnb.simulator.market_factor import day_volatility, liveliness
 from kisnb.simulator.minute_path import folded
 from kisnb.simulator.regular_trades import Ladder, Session, Takers, sizes_of, spread_of
-from kisnb.terms import Kind, Side, Venue
+from kisnb.terms import Side, Venue
 
 _MS: Ns = 1_000_000
 _CALL = 10 * MINUTE
@@ -93,7 +93,7 @@ class OtherSessions:
         trades: list[Trade] = []
         for hours in sessions.hours(Venue.KRX, self._day):
             plan = _KRX_PLANS.get(hours.span.name)
-            if plan is None or (hours.span.name == "after-market" and self._item.kind is not Kind.STOCK):
+            if plan is None or not order_rules.kinds(hours.start, Venue.KRX, self._item):
                 continue
             rng = stable_random(self._seed, "KRX", hours.span.name, self._item.code, self._day)
             if hours.span.name == "single price":

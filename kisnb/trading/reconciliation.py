@@ -318,9 +318,8 @@ def execution(rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: 
     """A fill with what it adds to the fee and the tax of its order at its venue: the sum does not depend on how many
     fills it came in. ``venue`` is SOR where KIS's list, which names the route alone, is all that told of it."""
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
-    fee, tax = rules.fee_and_tax(now, order.code, order.side, before + qty * price, venue)
-    paid_fee, paid_tax = rules.fee_and_tax(now, order.code, order.side, before, venue)
-    return Filled(now, order.key, qty, price, fee - paid_fee, tax - paid_tax, venue, stamp)
+    fee, tax = rules.fee_and_tax(now, order.code, order.side, before, qty * price, venue)
+    return Filled(now, order.key, qty, price, fee, tax, venue, stamp)
 
 
 def _gone(order: Order, row: OrderRow) -> int:

@@ -8,7 +8,7 @@ from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
 from kisnb.market import ticks
-from kisnb.market.costs import CostModel
+from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
 from kisnb.orders import Capabilities, Intent
@@ -42,12 +42,13 @@ class Rules:
         except UnknownInstrument:
             return None
 
-    def fee_and_tax(self, t: Ns, code: str, side: Side, value: int, venue: Venue) -> tuple[int, int]:
-        """Fee and tax of a fill of ``value`` won, in won."""
-        item = self.universe.get(code)
-        fee = self.costs.fee(value, venue, item.kind)
-        tax = self.costs.tax(value, kst_day(t), item.kind, item.board) if side is Side.SELL else 0
-        return fee, tax
+    def fee_and_tax(self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue) -> tuple[int, int]:
+        """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""
+        item, day = self.universe.get(code), kst_day(t)
+        fee = added(lambda won: self.costs.fee(won, venue, item.kind), before, value)
+        if side is Side.BUY:
+            return fee, 0
+        return fee, added(lambda won: self.costs.tax(won, day, item.kind, item.board), before, value)
 
     def break_even(self, t: Ns, code: str, position: Position) -> int:
         """The lowest price, in won, at which selling all lots of ``position`` costs nothing after fee and tax."""

@@ -14,7 +14,7 @@ from kisnb.exchange.happenings import (
     Traded,
 )
 from kisnb.market.instruments import Instrument, Universe
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Assumed
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY, OLD_DAY = date(2026, 11, 20), date(2026, 9, 11)
@@ -35,7 +35,7 @@ UNIVERSE = Universe(
 class Play:
     """An exchange with a clock of its own, and all that it has said."""
 
-    def __init__(self, start: str, day: date = DAY, assumed: Uncertain = ASSUMED) -> None:
+    def __init__(self, start: str, day: date = DAY, assumed: Assumed = None) -> None:
         self.day = day
         self.now = self.at(start)
         self.exchange = Exchange(UNIVERSE, day, self.now, assumed)

@@ -37,3 +37,9 @@ def test_m02_neighbours_step_over_a_weekend_and_holidays() -> None:
 def test_m02_an_unknown_year_fails_loudly(year: int) -> None:
     with pytest.raises(ConfigError, match=str(year)):
         calendar.is_trading_day(date(year, 3, 8) + timedelta(days=(7 - date(year, 3, 8).weekday()) % 7))
+
+
+@pytest.mark.parametrize("weekend", [date(2000, 12, 31), date(2028, 1, 1)])
+def test_m02_a_weekend_of_an_unknown_year_fails_too(weekend: date) -> None:
+    with pytest.raises(ConfigError, match=str(weekend.year)):
+        calendar.is_trading_day(weekend)

@@ -64,6 +64,7 @@ def test_m04_profiles() -> None:
     value = 10_000_000
     found = [m.fee(value, Venue.KRX, STOCK) for m in (costs.BANKIS, costs.AGENCY_ONLY, costs.BRANCH, costs.PAPER)]
     assert found == [1_405, 363, 14_700, 1_420]
+    assert CostModel() == costs.BANKIS
 
 
 @pytest.mark.parametrize(

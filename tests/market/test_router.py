@@ -15,7 +15,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.market.uncertain import ASSUMED, Uncertain
+from kisnb.market.uncertain import Uncertain
 from kisnb.orders import Fill, Intent, Route
 from kisnb.terms import Board, Kind, OrderKind, SessionId, Side, Venue
 
@@ -306,6 +306,30 @@ def test_r10_after_the_fill_the_choice_is_scored() -> None:
     assert (half.paid, half.other_expected, half.saved) == (299, 296, -3)
 
 
+def test_r10_a_venue_on_which_the_order_would_have_waited_is_not_the_better_one() -> None:
+    """At 71,000 KRX fills all ten; Nextrade's best ask is 71,100, so the order would rest there for a fee alone."""
+    krx, nxt = (((71_000, 50),), ((70_900, 100),)), (((71_100, 50),), ((70_900, 100),))
+    found = route(intent(price=71_000, venue=KRX), view("10:00", KRX=krx, NXT=nxt))
+    rows = {row.venue: row for row in found.evidence.alternatives}
+    assert rows[NXT].cost is not None
+    assert (rows[NXT].at_once, rows[NXT].cost < rows[KRX].cost) == (0, True)  # type: ignore[operator]
+    scored = found.evidence.score([Fill(at("10:00"), 10, 71_000, 99, 0, KRX)])
+    assert scored is not None
+    assert (scored.other, scored.saved) == (SOR, 0)
+    assert repr(scored) == ("<Score KRX: 10 shares cost 599 won, expected 599; SOR would have cost 599: saved 0 won>")
+
+
+def test_r10_a_score_without_an_alternative_says_so() -> None:
+    found = route(intent(kind=MARKET), view("10:00", KRX=WIDE))
+    scored = found.evidence.score([Fill(at("10:00"), 10, 71_100, 99, 0, KRX)])
+    assert scored is not None
+    assert "SOR would have cost" in repr(scored)
+    alone = route(intent(KRX_ONLY), view("10:00", KRX_ONLY, KRX=WIDE)).evidence.score([])
+    assert alone is not None
+    assert alone.other is None
+    assert "no other venue" in repr(alone)
+
+
 def test_r10_a_refusal_has_no_score() -> None:
     assert route(intent(KRX_ONLY), view("08:10", KRX_ONLY)).evidence.score([]) is None
 
@@ -323,7 +347,7 @@ books = st.builds(
 @given(
     st.sampled_from([BEFORE, AFTER, *ODD_DAYS]), st.integers(0, 86_399), st.sampled_from([BOTH, KRX_ONLY]),
     st.sampled_from(OrderKind), st.sampled_from([None, *Venue]), st.sampled_from(Side),
-    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books), st.sampled_from([ASSUMED, THE_OTHERS]),
+    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books), st.sampled_from([Uncertain(), THE_OTHERS]),
 )  # fmt: skip
 def test_invariant_5_no_order_is_routed_to_a_venue_that_would_not_take_it(
     day: date, second: int, item: Instrument, kind: OrderKind, venue: Venue | None, side: Side,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from kisnb.errors import BadInput, OrderDenied
+import kisnb
+from kisnb.desk.launch import start_desk
+from kisnb.desk.simulator_process import SimulatedDay, start_simulator
+from kisnb.errors import BadInput, ConfigError, OrderDenied
 from kisnb.market.instruments import Universe
 from kisnb.orders import OrderState
+from kisnb.paths import state_dir
 from kisnb.session.session import Session
-from kisnb.terms import Kind, SessionId, Side, Venue
+from kisnb.terms import Kind, Mode, SessionId, Side, Venue
 from tests.session.opening import desk_log, posts, traded
 
 DUAL = "005930"
@@ -120,3 +126,34 @@ def test_r10_what_if_sends_nothing_and_shows_all_three_ways():
 
     traded(work)
     assert posts() == []
+
+
+FUND = "069500"
+
+
+@pytest.mark.parametrize("assume", ["", "krx_after_takes_funds"])
+def test_r06_what_is_assumed_holds_for_kernel_desk_and_simulator(assume: str, monkeypatch: pytest.MonkeyPatch):
+    """An ETF in KRX's after-market: both variants are refused or taken by router and exchange alike."""
+    monkeypatch.setenv("KISNB_ASSUME", assume)
+
+    async def work(session: Session) -> None:
+        price = session.universe.get(FUND).base
+        if not assume:
+            with pytest.raises(OrderDenied, match="takes no ETF"):
+                await session.buy(FUND, 1, price)
+            return
+        order = await session.buy(FUND, 1, price)
+        assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
+
+    traded(work, start="16:30")
+    assert sent() == ([("KRX", "41")] if assume else [])
+
+
+def test_an_assumption_that_is_none_stops_kernel_desk_and_simulator(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KISNB_ASSUME", "nxt_after_cal")
+    with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
+        asyncio.run(kisnb.connect("sim"))
+    with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
+        start_desk(Mode.SIM, SimulatedDay())
+    with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
+        start_simulator(state_dir(), SimulatedDay(), "step", "nxt_after_cal")

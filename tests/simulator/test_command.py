@@ -92,6 +92,7 @@ BAD = [
     (["--speed", "nan"], "no speed"),
     (["--quirks", "notice24"], "notice23"),
     (["--quirks", "anything"], "midnight-expiry"),
+    (["--assume", "sor_krx_onyl"], "sor_krx_only"),
     (["--faults", "/nowhere/at/all.toml"], "cannot be read"),
     (["--universe", "/nowhere/at/all.csv"], "cannot be read"),
     (["--record", "/nowhere/at/all.jsonl"], "cannot be written"),
@@ -141,6 +142,16 @@ def test_a_universe_of_ones_own(tmp_path: Path) -> None:
     assert [item.code for item in universe] == ["005930"]
     assert universe.get("005930").base == 71_000
     assert universe.get("005930").name == Universe.packaged().get("005930").name
+
+
+def test_h03_a_preferred_share_of_a_universe_file_is_told_by_its_code(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    rows = ("005930,삼성전자,KOSPI,stock,100,71000,5000,1", "005935,삼성전자우,KOSPI,stock,100,58000,5000,0")
+    file.write_text("\n".join(["code,name,board,kind,shares,base,volume,nxt", *rows, ""]))
+    universe = read_universe(file)
+    common = universe.common_of("005935")
+    assert common is not None
+    assert (common.code, common.nxt, common.preferred) == ("005930", True, False)
 
 
 ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
