@@ -15,6 +15,7 @@ from kisnb.orders import Fill, Intent
 from kisnb.terms import SessionId, Venue
 
 _CELL = "padding:2px 10px;border:0;white-space:nowrap;text-align:"
+_NOTE = "padding:2px 10px;border:0;white-space:normal;text-align:left;min-width:9em"
 _HEAD = ("venue", "phase", "order kind", "bid", "ask", "age", "at once", "slippage", "fee", "tax", "cost", "")
 
 
@@ -79,11 +80,15 @@ class Evidence(msgspec.Struct, frozen=True):
             row.why_not or ("chosen" if chosen else ""),
         )  # fmt: skip
         style = "font-weight:600" if chosen else ""
-        lefts = {0, 1, 2, len(cells) - 1}
-        cells_html = (
-            f'<td style="{_CELL}{"left" if i in lefts else "right"}">{escape(text)}</td>'
-            for i, text in enumerate(cells)
-        )
+        lefts = {0, 1, 2}
+        *cells_before, note = cells
+        cells_html = [
+            *(
+                f'<td style="{_CELL}{"left" if i in lefts else "right"}">{escape(text)}</td>'
+                for i, text in enumerate(cells_before)
+            ),
+            f'<td style="{_NOTE}">{escape(note)}</td>',
+        ]
         return f'<tr style="{style}">{"".join(cells_html)}</tr>'
 
 
