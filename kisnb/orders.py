@@ -26,7 +26,7 @@ from typing import Literal
 
 import msgspec
 
-from kisnb.clock import Ns
+from kisnb.clock import Ns, clock_text
 from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
@@ -236,6 +236,7 @@ class Order:
         "revised_by",
         "route",
         "sent_at",
+        "since",
         "state",
         "t",
         "text",
@@ -245,6 +246,8 @@ class Order:
         self.intent = intent
         self.t = t
         self.state = OrderState.NEW
+        self.since = t
+        """When it came into its state."""
         self.route: Route | None = None
         self.ref: OrderRef | None = None
         self.sent_at: Ns = 0
@@ -311,6 +314,11 @@ class Order:
         """KIS's order number; None until it is known."""
         return self.ref.number if self.ref else None
 
+    @property
+    def story(self) -> str:
+        """What happened to it, a line per fact with its time (KST)."""
+        return "\n".join(f"{clock_text(t)}  {said}" for t, said in self.log)
+
     def to(self, state: OrderState) -> None:
         """Move to ``state``; raises ValueError when the table forbids it."""
         if state is self.state:
@@ -321,7 +329,9 @@ class Order:
 
     def __repr__(self) -> str:
         number = f"#{self.number} " if self.ref else ""
-        done = f" {self.filled}/{self.quantity} filled" if self.fills else ""
+        done = f", {self.filled:,} of {self.quantity:,} filled" if self.fills else ""
         at = f" at {self.average:,.0f}" if self.fills else ""
+        since = f" since {clock_text(self.since)}" if self.since else ""
+        why = f"; {self.text}" if self.text else ""
         again = " (sent before; nothing new was sent)" if self.repeats else ""
-        return f"<Order {number}{self.intent.text}: {self.state}{done}{at}{again}>"
+        return f"<Order {number}{self.intent.text}: {self.state}{since}{done}{at}{why}{again}>"

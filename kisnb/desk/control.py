@@ -1,14 +1,15 @@
-"""The simulator's control URL, as the desk uses it: state, step, speed, stop."""
+"""The simulator's control URL, as desk and session use it."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.errors import LinkLost
+from kisnb.errors import BadInput, LinkLost
 
 
 class SimState(msgspec.Struct, frozen=True):
@@ -54,16 +55,25 @@ class Control:
         if self._http is not None:
             await self._http.close()
 
+    async def ask(self, verb: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """POST ``body``, or GET without one. Raises BadInput with the simulator's words when it refuses."""
+        status, said = await self._answer("GET" if body is None else "POST", verb, body)
+        if status != HTTPStatus.OK:
+            raise BadInput(str(said.get("error", f"the simulator refused {verb!r}")))
+        return said
+
     async def _call(self, method: str, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        status, said = await self._answer(method, verb, body)
+        if status != HTTPStatus.OK:
+            raise LinkLost(f"the simulator refused {verb!r}: {said}", "try %kis open sim --fresh")
+        return said
+
+    async def _answer(self, method: str, verb: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         try:
             async with self._http.request(method, f"{self._url}/{verb}", json=body) as response:
-                if response.status != 200:
-                    raise LinkLost(
-                        f"the simulator refused {verb!r}: {await response.text()}", "try %kis open sim --fresh"
-                    )
                 said: dict[str, Any] = msgspec.json.decode(await response.read())
-                return said
+                return response.status, said
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as e:
             raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh") from e

@@ -7,7 +7,7 @@ started when it does not run. When it is gone it is started again, and says so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ from kisnb.events import (
     Trouble,
 )
 from kisnb.kis.broker import KisBroker
+from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.modes import of_account
 from kisnb.kis.transport import Transport
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
-from kisnb.trading.commands import DepthOf, QuoteOf, WatchCodes
+from kisnb.trading.commands import CallApi, DepthOf, QuoteOf, RowsAre, WatchCodes
 
 AGAIN_SECONDS = 5.0
 """Wall time between two attempts to have the quotes desk back."""
@@ -95,7 +97,12 @@ class QuotesDesk:
         assert isinstance(reply, Depth)
         return reply
 
-    async def _asked(self, query: QuoteOf | DepthOf) -> Any:
+    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        reply = await self._asked(CallApi(name, dict(params)))
+        assert isinstance(reply, RowsAre)
+        return reply.blocks, reply.complete
+
+    async def _asked(self, query: QuoteOf | DepthOf | CallApi) -> Any:
         if self._client is None:
             raise ConfigError(f"the {self.mode} desk that gives the quotes is gone", "it is being started again; wait")
         return await self._client.ask(query)
@@ -194,3 +201,9 @@ class HybridBroker(KisBroker):
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
         return await self._quotes.depth(code, venue)
+
+    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        api = APIS.get(name)
+        if api is None or of_account(api):
+            return await super().call(name, params)
+        return await self._quotes.call(name, params)

@@ -34,7 +34,8 @@ class JournalLost(DeskError):
 
 
 class Journal:
-    """Rows in the order in which they were written. Raises ConfigError for a file that cannot be used."""
+    """Rows in the order in which they were written. Raises ConfigError for a file that cannot be used, JournalLost
+    while the disk does not let it be opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,10 +50,11 @@ class Journal:
             """From this row on none is missing in this file."""
             self.told: int = self._before + self._db.execute(f"SELECT count(*) FROM rows WHERE {TOLD}").fetchone()[0]  # noqa: S608
             """Number of the newest row that sessions are told, those of archived files included."""
-        except sqlite3.Error as e:
-            raise ConfigError(
-                f"the journal {path} cannot be used: {e}", "move it away; a new one will be begun, KIS is asked anew"
-            ) from e
+        except (sqlite3.Error, OSError) as e:
+            if _is_damage(e):
+                cure = "move it away; a new one will be begun, KIS is asked anew"
+                raise ConfigError(f"the journal {path} cannot be used: {e}", cure) from e
+            raise JournalLost(f"the journal {path} cannot be opened ({e})", _cure(e)) from e
         path.chmod(0o600)
         self._inode = path.stat().st_ino
 
@@ -224,6 +226,12 @@ def _free_name(folder: Path, stem: str) -> Path:
         n += 1
         path = folder / f"{stem}-{n}.sqlite"
     return path
+
+
+def _is_damage(error: Exception) -> bool:
+    """Else the file is whole, and what the disk or another process denies now it may give later."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else sqlite3.SQLITE_FULL
+    return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 def _cure(error: Exception) -> str:

@@ -14,10 +14,13 @@ from collections.abc import Callable
 import msgspec
 
 from kisnb.desk.address import DeskAddress, desk_folder, desk_lock, lock_or_fail
+from kisnb.desk.journal import JournalLost
 from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.errors import ConfigError, KisnbError
 from kisnb.paths import socket_path, write_private
 from kisnb.terms import Mode
+
+DISK = "make room on the disk, and see that the state folder is yours"
 
 
 def main() -> int:
@@ -47,6 +50,11 @@ def main() -> int:
         if ready.closed:
             raise
         say({"error": type(e).__name__, "text": e.text, "cure": e.cure})
+        return 1
+    except OSError as e:
+        if ready.closed:
+            raise
+        say({"error": JournalLost.__name__, "text": f"the desk's folder cannot be written ({e})", "cure": DISK})
         return 1
     return status
 

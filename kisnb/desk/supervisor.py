@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -31,8 +32,8 @@ BACKOFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 LOOK = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
-PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError")
-"""Errors of a start that pass by themselves: KIS is not reached, or has no token for us now."""
+PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost")
+"""Errors of a start that pass by themselves: KIS is not reached, or has no token for us now; the disk is full."""
 
 
 class Supervisor:
@@ -77,7 +78,7 @@ class Supervisor:
             began, said = time.monotonic(), self._start(["--again"])
             if said is not None and "error" in said:
                 why = f"the desk could not be started again: {said['text']}. {said['cure']}"
-                print(why, file=sys.stderr, flush=True)
+                _log(why)
                 if said["error"] not in PASSING:
                     self._end_child()
                     return why
@@ -145,6 +146,12 @@ def farewell_path(mode: Mode) -> Path:
     return desk_folder(mode) / "given_up.txt"
 
 
+def _log(text: str) -> None:
+    """On a full disk there is no log, and the desk is started again all the same."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
 def _named(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
@@ -174,8 +181,9 @@ def main() -> int:
         signal.signal(number, supervisor.stop)
     why = supervisor.run()
     if why:
-        print(why, file=sys.stderr)
-        write_private(farewell, f"{why}\n")
+        _log(why)
+        with suppress(OSError):
+            write_private(farewell, f"{why}\n")
     lock.close()
     return 1 if why else 0
 

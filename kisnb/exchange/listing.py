@@ -133,7 +133,7 @@ class Listing:
 
     def lift(self, now: Ns, t: Ns, call: Ns) -> None:
         """End a halt at ``t``, with a call before trading goes on when the session trades continuously."""
-        if self.state == "halted":
+        if self.state == "halted" and not self.ended_for_day:
             self._call_after, self.until = call, t
             if t > now:
                 self._interrupted(now, self)
@@ -141,18 +141,20 @@ class Listing:
                 self.wake(t)
 
     def end_day(self, t: Ns) -> None:
-        """Nothing trades any more today; everything expires."""
-        self.ended_for_day, self.state = True, "open"
+        """Halted by a circuit breaker for the rest of the day; everything expires."""
+        self.ended_for_day, self.state = True, "halted"
+        self.why, self.until = "circuit breaker", 0
+        self.said.append(Interrupted(t, self.item.code, self.venue, self.why, 0, self.tally.last))
         self._expire(t)
 
     # orders
 
     def refusal(self, order: Order, span: str) -> Refusal | None:
         """Why this order cannot be taken in a stretch of the day, beside what the rules of kinds say."""
-        if self.item.halted or self.state == "halted":
-            return "halted"
         if self.ended_for_day:
             return "closed"
+        if self.item.halted or self.state == "halted":
+            return "halted"
         segment = self._segment(segment_name(self.venue, span))
         if self.state == "call" and segment is self._called and not joins_call(order.kind):
             return "kind"
@@ -215,7 +217,7 @@ class Listing:
     def refuses_revision(self, order: Order, qty: int, price: int) -> Refusal | None:
         """Why ``qty`` shares of an order cannot move to ``price``; only what has a limit of its own can."""
         if self.state == "halted":
-            return "halted"
+            return "closed" if self.ended_for_day else "halted"
         if self._phase(order.segment) is Phase.CLOSED:
             return "closed"
         if order.beside or STYLES[order.kind].pricing in ("fixed", "market", "mid") or order.price is None:

@@ -169,7 +169,7 @@ class KisBroker:
         except Unreachable as e:
             return SendReply(key, "rejected", text=str(e))
         except (LinkLost, FrameError) as e:
-            return SendReply(key, "unknown", text=str(e))
+            return SendReply(key, "unknown", text=e.text)
 
     def _check_can_order(self, key: str) -> None:
         if not self.capabilities.can_order:

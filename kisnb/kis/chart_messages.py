@@ -5,11 +5,11 @@ KIS answers with the newest rows of what was asked and no next page: whoever wan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from kisnb.clock import hhmmss, kst, kst_day
+from kisnb.clock import Ns, hhmmss, kst, kst_day
 from kisnb.errors import BadInput
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.messages import Reply, encode_params
@@ -93,6 +93,17 @@ def past_minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple
     )
 
 
+def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
+    """open, high, low, close (won) and volume (shares) by start (UTC ns). Raises FrameError."""
+    minutes: dict[Ns, tuple[int, ...]] = {}
+    for row in rows:
+        if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
+            t = kst(read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip()))
+            numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
+            minutes[t] = tuple(whole(row, name) for name in numbers)
+    return minutes
+
+
 def read_minutes(replies: Sequence[Reply]) -> pl.DataFrame:
     """t (start, UTC ns), open, high, low, close (won), volume (shares), one row a minute, oldest first.
 
@@ -100,11 +111,6 @@ def read_minutes(replies: Sequence[Reply]) -> pl.DataFrame:
     """
     import polars as pl
 
-    minutes: dict[int, tuple[int, ...]] = {}
-    for row in (row for reply in replies for row in reply.rows("output2")):
-        if row.get("stck_bsop_date", "").strip():
-            t = kst(read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip()))
-            numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
-            minutes[t] = tuple(whole(row, name) for name in numbers)
+    minutes = minute_rows(row for reply in replies for row in reply.rows("output2"))
     rows = [(t, *minutes[t]) for t in sorted(minutes)]
     return pl.DataFrame(rows, dict.fromkeys(("t", "open", "high", "low", "close", "volume"), pl.Int64), orient="row")

@@ -71,11 +71,16 @@ class Served(NamedTuple):
     offered: bool
 
 
+def of_account(api: Api) -> bool:
+    """Whether a call is of an account or its keys, and not of the market: a hybrid asks the host of its orders."""
+    return "/trading/" in api.path or api.path.startswith(OAUTH)
+
+
 def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
     """Every call and channel of a connection whose orders go to one mode and whose prices come from another."""
     calls = []
     for api in APIS.values():
-        host = orders if "/trading/" in api.path or api.path.startswith(OAUTH) else quotes
+        host = orders if of_account(api) else quotes
         calls.append(Served(api.name, host, HOST_RULES[host].offers(api)))
     streamed = HOST_RULES[quotes].stream_venues
     channels = [

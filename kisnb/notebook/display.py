@@ -37,7 +37,8 @@ Bundle: TypeAlias = dict[str, str]
 Look: TypeAlias = Callable[[Any, Mode | None], Bundle]
 
 _ORDER_HEAD = (
-    "time", "number", "agent", "side", "code", "venue", "quantity", "price", "filled", "average", "state", "",
+    "time", "number", "agent", "side", "code", "venue", "quantity", "price", "filled", "average", "state", "since",
+    "why",
 )  # fmt: skip
 _AGENT_HEAD = (
     "agent", "state", "code", "position", "average", "last", "realised", "unrealised", "orders", "fills", "note",
@@ -89,6 +90,7 @@ def order_rows(orders: Iterable[Order]) -> list[list[Cell]]:
             Cell(number(o.filled)),
             Cell(number(o.average)),
             Cell(str(o.state), left=True),
+            Cell(clock_text(o.since) if o.since else ""),
             Cell(o.text, left=True),
         ]
         for o in orders
@@ -125,10 +127,9 @@ def _look_depth(d: Depth, mode: Mode | None) -> Bundle:
 
 
 def _look_order(o: Order, mode: Mode | None) -> Bundle:
-    text = repr(o).removeprefix("<Order ").removesuffix(">")
-    why = f"  {o.text}" if o.text else ""
-    shown = coloured(text, 1 if o.side is Side.BUY else -1) + escape(why)
-    return {"text/plain": f"{badge_text(mode)}{text}{why}", "text/html": card(mode, shown)}
+    from kisnb.notebook.order_look import order_look
+
+    return order_look(o, mode)
 
 
 def _look_fill(f: Fill, mode: Mode | None) -> Bundle:

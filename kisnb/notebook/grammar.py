@@ -170,6 +170,8 @@ def did_you_mean(text: str, known: Iterable[str]) -> str:
 def _whole(text: str, what: str) -> int:
     if text.startswith("@"):
         raise ValueError(f"{what} is missing before the price {text}")
+    if re.fullmatch(r"-\d+", text):
+        raise ValueError(f"{text} is below zero, and {what} must be at least 1")
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is no whole number, and {what} must be one")
     return int(text.replace(",", ""))

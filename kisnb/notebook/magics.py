@@ -122,7 +122,7 @@ class KisMagics(Magics):
         # Opened before the other is closed: what cannot be opened takes nothing away.
         before, session = self.session, await connect(mode, **options)  # type: ignore[arg-type]
         if before is not None:
-            await before.close()
+            await _leave(before)
         self._take(session)
         self._opened = wanted
         self._name()
@@ -157,7 +157,7 @@ class KisMagics(Magics):
         self._stop_lag()
         session, self.session = self.session, None
         if session is not None:
-            await session.close()
+            await _leave(session)
 
     def detach(self) -> None:
         """Leave the desk without waiting, and take the variable ``session`` away."""
@@ -264,6 +264,13 @@ class KisMagics(Magics):
             if command.silent:
                 value = None
         return value
+
+
+async def _leave(session: Session) -> None:
+    agents = session.agents.running
+    await session.close()
+    if agents:
+        print(f"Stopped with the session: {', '.join(agents)}. Their orders stay in the market.")
 
 
 def _commands(line: str, body: str) -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kisnb.clock import SECOND, Ns
+import msgspec
+
+from kisnb.clock import MINUTE, SECOND, Ns
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
 from kisnb.market.bars import span_of
 from kisnb.market.sessions import session_id
@@ -15,6 +18,27 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SIDES = {Side.BUY: 1, Side.SELL: -1, None: 0}
+SETTLE: Ns = 2 * SECOND
+"""So long after its end a minute counts as told completely."""
+_BAR = ("open", "high", "low", "close", "volume")
+
+
+class Gap(msgspec.Struct):
+    """Trades of a venue that were not heard, after ``since`` and up to ``until``."""
+
+    code: str
+    venue: Venue
+    since: Ns
+    until: Ns
+    missing: int
+    """Shares; 0 when it cannot be told."""
+    filled: bool = False
+    """The minutes in which they fell stand in the bars as KIS told them afterwards."""
+
+    @property
+    def over(self) -> Ns:
+        """When the last of its minutes can be asked for."""
+        return self.until - self.until % MINUTE + MINUTE + SETTLE
 
 
 class Tape:
@@ -51,7 +75,11 @@ class MarketData:
         """Newest word of the market's operation per code: a session's step, a halt, VI."""
         self.programs: dict[str, ProgramTrades] = {}
         """Program trades of the day per code."""
+        self.gaps: list[Gap] = []
+        """Where trades were not heard, oldest first."""
         self._tapes: dict[tuple[str, Venue], Tape] = {}
+        self._mended: dict[tuple[str, Venue], dict[Ns, tuple[int, ...]]] = {}
+        """Minutes that KIS told afterwards: open, high, low, close, volume by start."""
 
     def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
         match event:
@@ -94,11 +122,26 @@ class MarketData:
     def bars(self, code: str, every: str, now: Ns, venue: Venue = Venue.KRX) -> pl.DataFrame:
         """Bars of a venue closed at ``now``: t (start, KST), open, high, low, close (won), volume (shares), count.
 
-        Spans without a trade are left out.
+        Spans without a trade are left out. Minutes in which trades were missed are KIS's own, where it has told them;
+        their count is null, and so is that of longer spans which they are part of.
         """
         import polars as pl
 
         span = span_of(every)
+        bars = self._heard(code, venue, span)
+        mended = self._mended.get((code, venue))
+        if mended and span % MINUTE == 0:
+            bars = _longer(_replaced(self._heard(code, venue, MINUTE), mended), span)
+        return (
+            bars.filter(pl.col("start") + span <= now)
+            .with_columns(_kst("start").alias("t"))
+            .select("t", "open", "high", "low", "close", "volume", "count")
+        )
+
+    def _heard(self, code: str, venue: Venue, span: Ns) -> pl.DataFrame:
+        """start (UTC ns), open, high, low, close, volume, count, from the trades that were heard."""
+        import polars as pl
+
         start = (pl.col("t").dt.epoch("us") * 1000 // span * span).alias("start")
         return (
             self.ticks(code, venue)
@@ -111,10 +154,49 @@ class MarketData:
                 pl.col("qty").sum().alias("volume"),
                 pl.len().cast(pl.Int64).alias("count"),
             )
-            .filter(pl.col("start") + span <= now)
-            .with_columns(_kst("start").alias("t"))
-            .select("t", "open", "high", "low", "close", "volume", "count")
         )
+
+    def fill(self, gap: Gap, minutes: Mapping[Ns, tuple[int, ...]]) -> None:
+        """KIS has told the minutes of a gap: open, high, low, close (won) and volume (shares) by start (UTC ns)."""
+        self._mended.setdefault((gap.code, gap.venue), {}).update(minutes)
+        gap.filled = True
+
+    def gap_frame(self, code: str = "") -> pl.DataFrame:
+        """code, venue, since and until (KST), missing (shares; 0 when unknown), filled; of one stock, or of all."""
+        import polars as pl
+
+        rows = [
+            (g.code, str(g.venue), g.since, g.until, g.missing, g.filled) for g in self.gaps if code in ("", g.code)
+        ]
+        kinds = [pl.String, pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Boolean]
+        names = ("code", "venue", "since", "until", "missing", "filled")
+        frame = pl.DataFrame(rows, dict(zip(names, kinds, strict=True)), orient="row")
+        return frame.with_columns(_kst("since"), _kst("until"))
+
+
+def _replaced(bars: pl.DataFrame, mended: Mapping[Ns, tuple[int, ...]]) -> pl.DataFrame:
+    """One-minute bars in which those that KIS told afterwards stand in the place of what was heard."""
+    import polars as pl
+
+    kinds = dict.fromkeys(("start", *_BAR), pl.Int64)
+    told = pl.DataFrame([(t, *bar) for t, bar in mended.items()], kinds, orient="row")
+    kept = bars.filter(~pl.col("start").is_in(list(mended)))
+    return pl.concat([kept, told], how="diagonal").sort("start")
+
+
+def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
+    """Bars of whole minutes, made of one-minute bars."""
+    import polars as pl
+
+    known = pl.when(pl.col("count").is_null().any()).then(None).otherwise(pl.col("count").sum())
+    return minutes.group_by((pl.col("start") // span * span).alias("start"), maintain_order=True).agg(
+        pl.col("open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+        known.alias("count"),
+    )
 
 
 def _kst(column: str) -> pl.Expr:

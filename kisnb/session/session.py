@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
-from kisnb.errors import BadInput, DeskLost, LinkLost, NotOpen
+from kisnb.errors import BadInput, DeskLost, NotOpen
 from kisnb.events import (
     AccountOpened,
     AgentLeased,
@@ -51,9 +51,11 @@ from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
+from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking
 from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
+from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
     Line,
     OrderOptions,
@@ -133,7 +135,10 @@ class Session:
         self.limits = snapshot.limits
         self.data = MarketData()
         self.agents = Roster(self)
+        self.backfill = Backfill(self)
         self.blocking = Blocking(self)
+        self.simulator = Simulator(self.mode)
+        """The phone beside, and what goes wrong, in a simulated day."""
         self.decisions_refused: dict[str, str] = {}
         """By key of an order of unknown fate: why a decision about it was refused last."""
         self.troubles: list[str] = []
@@ -231,7 +236,7 @@ class Session:
         fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
         """
         where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
-        reply = await self._desk.ask(CallApi(*ranking_call(kind, where)))
+        reply = await self.ask(CallApi(*ranking_call(kind, where)))
         assert isinstance(reply, RowsAre)
         return read_ranking(reply.blocks["output"], n)
 
@@ -271,6 +276,11 @@ class Session:
         """Closed bars of a venue since the stock was watched: t (start, KST), open, high, low, close (won), volume
         (shares), count (trades)."""
         return self.data.bars(self._code(code), every, self.now, Venue(venue))
+
+    def gaps(self, code: str = "") -> pl.DataFrame:
+        """Where trades were not heard: code, venue, since and until (KST), missing (shares; 0 when it cannot be told),
+        filled (the bars of those minutes are KIS's own)."""
+        return self.data.gap_frame(self._code(code) if code else "")
 
     # trading
 
@@ -340,6 +350,7 @@ class Session:
 
         ``what`` may be left out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
         """
+        await self._returned()
         unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
         chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
         if len(chosen) != 1:
@@ -373,6 +384,7 @@ class Session:
 
     async def cancel(self, what: Order | int | str) -> list[Order]:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
+        await self._returned()
         orders = orders_named(self.books, what)
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
@@ -389,6 +401,7 @@ class Session:
         It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
         cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held.
         """
+        await self._returned()
         before = len(self.halt_steps)
         self.tell([Halt(reason, state, flatten)])
         await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
@@ -396,20 +409,20 @@ class Session:
 
     async def resume(self, reason: str) -> str:
         """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
-        return told(await self._desk.ask(LiftHalt(reason)))
+        return told(await self.ask(LiftHalt(reason)))
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
 
         0 minutes disarm; a restart of the desk does too. Sim and paper need none. Raises BadInput.
         """
-        return told(await self._desk.ask(ArmDesk(tail, minutes, budget)))
+        return told(await self.ask(ArmDesk(tail, minutes, budget)))
 
     async def tasks(self) -> str:
         """The tasks of the desk and of this session under their owners, as text."""
         mine = [task.get_name() for task in self._own_tasks if not task.done()]
         mine += [f"agent task of {runner.id}" for runner in self.agents if runner.state == "running"]
-        return "\n".join([told(await self._desk.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
+        return "\n".join([told(await self.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
 
     # time
 
@@ -592,13 +605,13 @@ class Session:
         return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
 
     async def _wait_for(self, t: Ns) -> None:
-        alarm = self._task(self._alarm(t), f"wait until {clock_text(t)}")
+        alarm = self.task(self._alarm(t), f"wait until {clock_text(t)}")
         try:
             await self._until(lambda: self.now >= t, t)
         finally:
             alarm.cancel("what it was set for is over")
 
-    def _task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+    def task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         """A task of this session, which ends with it."""
         task = self._loop.create_task(work, name=what)
         self._own_tasks.add(task)
@@ -611,23 +624,28 @@ class Session:
         self._waits.look()
 
     def agents_moved(self) -> None:
-        """What the agents wait for may be another moment now: set their alarm, and say so to the desk."""
-        wake = self.agents.next_wake() if self._runs_free and not self._closed else None
+        """What agents and gaps wait for may be another moment now: set their alarm, and say so to the desk."""
+        wake = self._next_wake() if self._runs_free and not self._closed else None
         if wake != self._agents_wake:
             self._agents_wake = wake
             if self._agents_alarm is not None:
                 self._agents_alarm.cancel("the agents wait for another moment")
-            self._agents_alarm = None if wake is None else self._task(self._wake_agents(wake), "wake of the agents")
+            self._agents_alarm = None if wake is None else self.task(self._wake_agents(wake), "wake of the agents")
         self._report_soon()
 
     async def _wake_agents(self, t: Ns) -> None:
         await self._clock.sleep_until(t)
         self._agents_wake = self._agents_alarm = None
         self.agents.deliver(ClockMoved(self.now), self.now)
+        self.backfill.look(self.now)
         self.changed()
         self.agents_moved()
 
+    def _next_wake(self) -> Ns | None:
+        return min((t for t in (self.agents.next_wake(), self.backfill.next_wake()) if t is not None), default=None)
+
     async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
+        self._notice_death()
         if self._returning is None:
             self._desk.check()
         await self._waits.until(over, wake, self._report_soon)
@@ -644,7 +662,13 @@ class Session:
         if self._desk.lost and not self._closed:
             self._lost()
         else:
+            self.backfill.look(self.now)
             self.agents_moved()
+
+    def _notice_death(self) -> None:
+        """The desk's thread sees its end before this loop does: what a cell does in between waits for the next one."""
+        if self._desk.lost and self._returning is None and not self._closed:
+            self._pump()
 
     def _listen(self) -> None:
         self._desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
@@ -709,11 +733,12 @@ class Session:
             Trouble(now, f"the desk died at {clock_text(since)} and is back: trades in between are missing"), now
         )
         for want in self._wants:
-            if want.channel == "ticks":
-                self._handle(GapFound(now, want.code, since, 0), now)
+            if _trades(want):
+                self._handle(GapFound(now, want.code, since, 0, want.venue or Venue.KRX), now)
 
     async def _returned(self) -> None:
         """Wait while the desk is being started again. Raises DeskLost when it is not."""
+        self._notice_death()
         if self._returning is not None:
             await asyncio.wait([self._returning])
         if self._given_up is not None:
@@ -752,14 +777,23 @@ class Session:
                 self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
                 self.troubles.append(f"subscription to {channel} {code} refused: {text}")
-            case LinkWasLost(text=text):
-                self.link = "down"
-                if self.mode is Mode.SIM:
-                    self._waits.fail(LinkLost(text, "begin a new day with %kis open sim --fresh"))
-            case LinkUp():
-                self.link = "up"
+            case LinkWasLost() | LinkUp() | GapFound():
+                self._note_link(event)
             case _ if isinstance(event, _FACTS):
                 self.books.apply(event)  # type: ignore[arg-type]
+
+    def _note_link(self, event: LinkWasLost | LinkUp | GapFound) -> None:
+        """Take over what an event says of the stream: from when to when trades were not heard."""
+        match event:
+            case GapFound():
+                self.backfill.found(event)
+            case LinkWasLost():
+                # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
+                self.link = "down"
+                self.backfill.link_lost(event.t)
+            case LinkUp():
+                self.link = "up"
+                self.backfill.link_up(event.t, {(w.code, w.venue or Venue.KRX) for w in self._wants if _trades(w)})
 
     def _dropped(self, dropped: CommandDropped, now: Ns) -> None:
         """The desk did not take it. No row says so, so it is told to the books and the agents of this session alone."""
@@ -802,13 +836,17 @@ class Session:
 
     def _report(self) -> None:
         self._reporting = False
-        wakes = [t for t in (self._waits.next_wake(), self.agents.next_wake()) if t is not None]
+        wakes = [t for t in (self._waits.next_wake(), self._next_wake()) if t is not None]
         # A handler that awaits something foreign is not at rest: -1 has handled nothing.
         seq = -1 if self.agents.busy else self._desk.seq
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
         if idle != self._said and not self._closed and not self._desk.lost:
             self._said = idle
             self.tell([idle])
+
+
+def _trades(want: Want) -> bool:
+    return want.channel == "ticks"
 
 
 def _cancel_refused(order: Order, since: int) -> bool:

@@ -60,7 +60,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--start", default=DEFAULT_START, help="HH:MM:SS, Korean time")
     parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
     parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
-    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, halted")
+    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, nxt and halted (0 or 1)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
     parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
@@ -223,7 +223,7 @@ def read_universe(path: Path) -> Universe:
 
     import msgspec
 
-    from kisnb.market.instruments import Instrument, Universe
+    from kisnb.market.instruments import Instrument, Universe, is_preferred
 
     try:
         rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
@@ -240,7 +240,7 @@ def read_universe(path: Path) -> Universe:
         if wrong:
             raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
         seen.add(item.code)
-    return Universe(items)
+    return Universe(msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind)) for item in items)
 
 
 def _wrong(item: Instrument, seen: set[str]) -> str:

@@ -32,13 +32,14 @@ _LAGS = (1, 2, 3, 4, 5)
 def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
     """A row per stock that trades: regular session on KRX, and Nextrade beside it.
 
-    Columns: code, name; trades (a day), spread (ticks), spread_bp (of the price), move (percent, open to close), range
-    (percent, low to high), volatility (percent a day, of 5-minute returns), kurtosis (excess, of 1-minute returns),
-    memory (mean correlation of the size of a 1-minute return with the next five), reversal (correlation of a 1-minute
-    return with the next), persistence and persistence_10 (correlation of a taker's side with the next, and the tenth
-    after it), with_index (correlation of 5-minute returns), first, noon, last (percent of the volume in the first, in
-    the 12:00 and in the last continuous half hour), nxt (percent of KRX's volume), nxt_gap (mean distance from KRX's
-    last price, ticks). Returns are of the middle of bid and ask.
+    Columns: code, name; trades (a day), spread (ticks), spread_bp (of the price), depth (a level of the book in trades
+    of mean size), move (percent, open to close), range (percent, low to high), volatility (percent a day, of 5-minute
+    returns), kurtosis (excess, of 1-minute returns), jump (the largest 1-minute return in standard deviations), memory
+    (mean correlation of the size of a 1-minute return with the next five), reversal (correlation of a 1-minute return
+    with the next), persistence and persistence_10 (correlation of a taker's side with the next, and the tenth after
+    it), with_index (correlation of 5-minute returns), first, noon, last (percent of the volume in the first, in the
+    12:00 and in the last continuous half hour), nxt (percent of KRX's volume), nxt_gap (mean distance from KRX's last
+    price, ticks). Returns are of the middle of bid and ask.
     """
     import polars as pl
 
@@ -53,6 +54,7 @@ def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
         rows.append(
             {"code": code, "name": item.name}
             | _about_trades(regular)
+            | {"depth": _about_depth(schedule, regular)}
             | _about_returns(_by_minute(plan.day, regular), indices[item.board])
             | _about_hours(plan.day, regular)
             | _about_nextrade(item, plan.day, schedule, regular)
@@ -154,6 +156,12 @@ def _about_trades(regular: pl.DataFrame) -> dict[str, object]:
     ).row(0, named=True)
 
 
+def _about_depth(schedule: Schedule, regular: pl.DataFrame) -> float:
+    sizes = schedule.level_sizes
+    taken = regular.filter(regular["sign"] != 0)["qty"]
+    return sum(sizes) / len(sizes) / (float(taken.sum()) / max(len(taken), 1))
+
+
 def _by_minute(day: date, regular: pl.DataFrame) -> pl.Series:
     """The middle of bid and ask at the open and at the end of each minute of continuous trading."""
     import polars as pl
@@ -171,6 +179,7 @@ def _about_returns(mids: pl.Series, index: Sequence[float]) -> dict[str, object]
     beside = pl.Series(index).gather_every(_COARSE).log().diff()
     return frame.select(
         kurtosis=pl.col("r").kurtosis(),
+        jump=size.max() / pl.col("r").std(),
         memory=pl.mean_horizontal(pl.corr(size, size.shift(lag)) for lag in _LAGS),
         reversal=pl.corr(pl.col("r"), pl.col("r").shift()),
     ).row(0, named=True) | {

@@ -1,17 +1,33 @@
-"""Records of the market's channels, from what the simulated market did: trades, books, expected matches, operation."""
+"""Records of the market's channels, from what the simulated market did: trades, books, expected matches, programs,
+indices, operation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kisnb.clock import hhmmss
+from kisnb.clock import hhmmss, kst_day
 from kisnb.events import Depth, ExpectedMatch, Quote, Tick
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
 from kisnb.exchange.tape import Tally
 from kisnb.kis import frames
+from kisnb.kis.channels import PROGRAM_TRS
 from kisnb.kis.quote_messages import change_sign
+from kisnb.simulator.flow_fields import MILLION, whole_of
+from kisnb.simulator.investor_flows import ProgramTrades
+from kisnb.simulator.market_index import IndexPoint
+from kisnb.simulator.stock_fields import rate, sign_of
 from kisnb.terms import Venue
 
+INDEX_TR = "H0UPCNT0"
+INDEX_COLUMNS = (
+    *("BSTP_CLS_CODE", "BSOP_HOUR", "PRPR_NMIX", "PRDY_VRSS_SIGN", "BSTP_NMIX_PRDY_VRSS", "ACML_VOL", "ACML_TR_PBMN"),
+    *("PCAS_VOL", "PCAS_TR_PBMN", "PRDY_CTRT", "OPRC_NMIX", "NMIX_HGPR", "NMIX_LWPR", "OPRC_VRSS_NMIX_PRPR"),
+    *("OPRC_VRSS_NMIX_SIGN", "HGPR_VRSS_NMIX_PRPR", "HGPR_VRSS_NMIX_SIGN", "LWPR_VRSS_NMIX_PRPR"),
+    *("LWPR_VRSS_NMIX_SIGN", "PRDY_CLPR_VRSS_OPRC_RATE", "PRDY_CLPR_VRSS_HGPR_RATE", "PRDY_CLPR_VRSS_LWPR_RATE"),
+    *("UPLM_ISSU_CNT", "ASCN_ISSU_CNT", "STNR_ISSU_CNT", "DOWN_ISSU_CNT", "LSLM_ISSU_CNT", "QTQT_ASCN_ISSU_CNT"),
+    *("QTQT_DOWN_ISSU_CNT", "TICK_VRSS"),
+)
+"""The channel of indices, followed by sector code (업종코드); the desk reads its indices by calls."""
 _NOTHING_OPEN = ("5", "30", "A")
 _CODES: dict[str, tuple[str, str, str]] = {
     "opening auction": ("1", "10", "B"),
@@ -133,6 +149,55 @@ def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list
     if expected.price:
         more |= _change(expected.price, quote)
     return frames.encode_expected(expected, more)
+
+
+def program_record(program: ProgramTrades, code: str, venue: Venue) -> list[str]:
+    """One record of a program channel: shares and won since the open, of both venues, as in the calls."""
+    whole = whole_of(program)
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": code,
+        "STCK_CNTG_HOUR": hhmmss(program.t),
+        "SELN_CNQN": whole.sold,
+        "SELN_TR_PBMN": whole.sold_value,
+        "SHNU_CNQN": whole.bought,
+        "SHNU_TR_PBMN": whole.bought_value,
+        "NTBY_CNQN": whole.net,
+        "NTBY_TR_PBMN": whole.net_value,
+        "WHOL_NTBY_QTY": whole.net,
+    }
+    return frames.encode_record(PROGRAM_TRS[venue], kst_day(program.t), values)
+
+
+def index_record(point: IndexPoint, before: IndexPoint, code: str) -> list[str]:
+    """One record of the index channel: points, shares and million won; ``before`` is that of the record before it."""
+    level, base = point.level, point.base
+    values: dict[str, object] = {
+        "BSTP_CLS_CODE": code,
+        "BSOP_HOUR": hhmmss(point.t),
+        "PRPR_NMIX": f"{level:.2f}",
+        "PRDY_VRSS_SIGN": sign_of(point.change),
+        "BSTP_NMIX_PRDY_VRSS": f"{point.change:.2f}",
+        "PRDY_CTRT": f"{point.change_pct:.2f}",
+        "ACML_VOL": point.volume,
+        "ACML_TR_PBMN": point.value // MILLION,
+        "PCAS_VOL": point.volume - before.volume,
+        "PCAS_TR_PBMN": (point.value - before.value) // MILLION,
+        "ASCN_ISSU_CNT": point.rising,
+        "STNR_ISSU_CNT": point.steady,
+        "DOWN_ISSU_CNT": point.falling,
+    }
+    for name, column, mark in (
+        ("OPRC", "OPRC_NMIX", point.open),
+        ("HGPR", "NMIX_HGPR", point.high),
+        ("LWPR", "NMIX_LWPR", point.low),
+    ):
+        values |= {
+            column: f"{mark:.2f}",
+            f"{name}_VRSS_NMIX_PRPR": f"{level - mark:.2f}",
+            f"{name}_VRSS_NMIX_SIGN": sign_of(level - mark),
+            f"PRDY_CLPR_VRSS_{name}_RATE": f"{rate(mark - base, base):.2f}",
+        }
+    return [str(values.get(name, "0")) for name in INDEX_COLUMNS]
 
 
 def _change(price: int, quote: Quote) -> dict[str, object]:

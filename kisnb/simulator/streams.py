@@ -19,22 +19,34 @@ from kisnb.events import ExpectedMatch, MarketOperation, Notice
 from kisnb.exchange.day_segments import SINGLE_PRICE
 from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
 from kisnb.kis import control_frames, frames, notices
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS, VENUE_OF_TR
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
 from kisnb.kis.columns import columns
 from kisnb.kis.control_frames import Ack, Ping, Request
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.masking import HIDDEN
+from kisnb.market import sessions
 from kisnb.simulator.access import Access
 from kisnb.simulator.account import AccountOrder
 from kisnb.simulator.faults import Faults, Point
+from kisnb.simulator.indices import NAMES as INDICES
 from kisnb.simulator.market import Market
-from kisnb.simulator.market_records import book_record, expected_record, operation_code, trade_record
+from kisnb.simulator.market_records import (
+    INDEX_TR,
+    book_record,
+    expected_record,
+    index_record,
+    operation_code,
+    program_record,
+    trade_record,
+)
 from kisnb.simulator.personas import Persona
 from kisnb.simulator.record import Recorder
 from kisnb.terms import OrderKind, Phase, Venue
 
-QUOTED = frozenset(tr for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS) for tr in trs.values())
+QUOTED = frozenset(tr for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS) for tr in trs.values())
 """Channels by stock; a persona's exec notices come besides."""
+INDEX_EVERY: Ns = SECOND
+"""How often an index is told while KRX trades."""
 CODE_AT = 8
 """Column of an exec notice that names the stock; data frames begin with it."""
 MOST_RECORDS = 999
@@ -52,7 +64,7 @@ class Outgoing(NamedTuple):
 class Socket:
     """One connection; ``port`` is the TCP port of the client's end."""
 
-    __slots__ = ("cipher", "echoed", "frames", "pinged", "port", "sid", "subscriptions", "unanswered")
+    __slots__ = ("cipher", "echoed", "frames", "indices", "pinged", "port", "sid", "subscriptions", "unanswered")
 
     def __init__(self, sid: int, port: int | None) -> None:
         self.sid = sid
@@ -65,6 +77,8 @@ class Socket:
         self.unanswered: Ns | None = None
         """When the first PINGPONG was sent that nothing has come back for."""
         self.subscriptions: set[tuple[str, str]] = set()
+        self.indices: set[str] = set()
+        """Codes of the indices among them."""
         self.cipher: notices.Cipher | None = None
         """Set while exec notices are subscribed."""
 
@@ -111,6 +125,8 @@ class Streams:
         self._behind: dict[tuple[int, Point], _Frame] = {}
         """Frames that wait for the next of their kind, by socket."""
         self._delayed = 0
+        self._indices_told: Ns = 0
+        """When the indices were last told."""
 
     def opened(self, sid: int, port: int | None) -> None:
         self.sockets[sid] = Socket(sid, port)
@@ -196,9 +212,10 @@ class Streams:
 
     def _subscribe(self, socket: Socket, tr_id: str, tr_key: str) -> Ack:
         quoted = tr_id in QUOTED
-        if tr_id != self._persona.notice_tr and not (quoted and self._persona.has_channel(tr_id)):
+        index = tr_id == INDEX_TR
+        if tr_id != self._persona.notice_tr and not ((quoted or index) and self._persona.has_channel(tr_id)):
             return control_frames.ack("OPSP8991", tr_id, tr_key)
-        if quoted and tr_key not in self._market.universe:
+        if (quoted and tr_key not in self._market.universe) or (index and tr_key not in INDICES):
             return control_frames.ack("OPSP8992", tr_id, tr_key)
         if (tr_id, tr_key) in socket.subscriptions:
             return control_frames.ack(control_frames.ALREADY, tr_id, tr_key)
@@ -210,6 +227,9 @@ class Streams:
         if quoted:
             self._market.activate(tr_key)
             return ack
+        if index:
+            socket.indices.add(tr_key)
+            return ack
         socket.cipher = notices.Cipher(key, iv)
         return msgspec.structs.replace(ack, encrypt=self._persona.notice_encrypt)
 
@@ -217,6 +237,8 @@ class Streams:
         if (tr_id, tr_key) not in socket.subscriptions:
             return control_frames.ack(control_frames.NOT_FOUND, tr_id, tr_key)
         socket.subscriptions.remove((tr_id, tr_key))
+        if tr_id == INDEX_TR:
+            socket.indices.remove(tr_key)
         if tr_id == self._persona.notice_tr:
             socket.cipher = None
         return control_frames.ack(control_frames.RELEASED, tr_id, tr_key)
@@ -252,7 +274,7 @@ class Streams:
         self._send(now, socket, tr_id, text, frames.encode(tr_id, [[HIDDEN, HIDDEN, *columns[2:]]], encrypted=True))
 
     def trades(self, now: Ns, code: str, trades: list[Traded]) -> None:
-        """Push the trades of one stock at one moment, in one frame of each channel that follows it."""
+        """Push the trades of one stock at one moment, in one frame of each channel, and then programs' part in them."""
         for socket, venue in self._followers(TRADE_TRS, code):
             quote, tr_id = self._market.quote(code, venue), TRADE_TRS[venue]
             tally = self._market.tally(code, venue)
@@ -262,6 +284,10 @@ class Streams:
             )
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
+        for socket, venue in self._followers(PROGRAM_TRS, code):
+            if venue is Venue.SOR or any(trade.venue is venue for trade in trades):
+                record = program_record(self._market.facts.program(code, now), code, venue)
+                self._send(now, socket, PROGRAM_TRS[venue], frames.encode(PROGRAM_TRS[venue], [record]))
 
     def depth(self, now: Ns, code: str, changed: Collection[Venue]) -> None:
         """Push the books of one stock as they stand, and what a running call would match, of the ``changed`` venues."""
@@ -384,13 +410,34 @@ class Streams:
         heapq.heappush(self._late, (due, self._delayed, frame))
 
     def next_due(self) -> Ns | None:
-        """When the next delayed frame leaves."""
-        return self._late[0][0] if self._late else None
+        """When the next delayed frame leaves, or the next one of an index."""
+        dues = (self._late[0][0] if self._late else None, self._next_index())
+        return min((due for due in dues if due is not None), default=None)
 
     def release(self, now: Ns) -> None:
-        """Send the frames whose delay is over."""
+        """Send the frames whose delay is over, and those of the indices."""
         while self._late and self._late[0][0] <= now:
             self._put(now, heapq.heappop(self._late)[2])
+        due = self._next_index()
+        if due is not None and due <= now:
+            self._indices_told = now
+            self._tell_indices(now)
+
+    def _next_index(self) -> Ns | None:
+        """The next whole second of the regular session; None when nobody follows an index."""
+        if self._holder is None or not self._holder.indices:
+            return None
+        day, since = self._market.day, max(self._indices_told, self._market.now - INDEX_EVERY)
+        due = max(since // INDEX_EVERY * INDEX_EVERY + INDEX_EVERY, sessions.regular_open(day))
+        return due if due <= sessions.regular_close(day) else None
+
+    def _tell_indices(self, now: Ns) -> None:
+        socket = self._holder
+        if socket is None:
+            return
+        for code in sorted(socket.indices):
+            point, before = (self._market.facts.index(INDICES[code], t) for t in (now, now - INDEX_EVERY))
+            self._send(now, socket, INDEX_TR, frames.encode(INDEX_TR, [index_record(point, before, code)]))
 
 
 def _point(tr_id: str) -> Point:

@@ -110,9 +110,11 @@ class Position:
         """The oldest ``qty`` shares that are held: (shares, price, their part of the fee) of each lot."""
         parts = []
         for lot in self.lots:
-            if part := min(qty, lot.qty):
-                parts.append((part, lot.price, lot.fee_of(part)))
-                qty -= part
+            if not qty:
+                break
+            part = min(qty, lot.qty)
+            parts.append((part, lot.price, lot.fee_of(part)))
+            qty -= part
         return parts
 
     def give(self, qty: int) -> None:
@@ -143,6 +145,9 @@ class Position:
         fees = sum(fee for _, _, fee in taken)
         self.realised += earned
         self._matched_fees += fees
+        if not taken:
+            # What the shares had cost is not known, so that nobody can say whether they earned.
+            return
         if earned - fees - fill.fee - fill.tax > 0:
             self.wins += 1
         else:

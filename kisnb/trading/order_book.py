@@ -33,6 +33,7 @@ from kisnb.events import (
 from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, OrderState
 from kisnb.terms import Side
 from kisnb.trading.ledger import Position
+from kisnb.trading.order_words import WORDS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,6 +67,11 @@ class OrderBook:
     def position(self, code: str) -> Position:
         """The position in ``code``; an empty one when nothing was traded."""
         return self.positions.get(code) or Position(code)
+
+    @property
+    def last(self) -> Order | None:
+        """The newest order, the refused ones included."""
+        return next(reversed(self.orders.values()), None)
 
     @property
     def open_orders(self) -> list[Order]:
@@ -187,17 +193,23 @@ class Books:
         if isinstance(fact, IntentTaken | ExternalFound):
             order = self.expect(fact.intent, fact.t)
             # Two sessions may use one key at once: the desk's intent is the one that counts.
-            order.intent, order.t = fact.intent, fact.t
+            order.intent, order.t, order.since = fact.intent, fact.t, fact.t
             if isinstance(fact, ExternalFound):
                 self._numbered(order, fact.ref)
                 order.sent_at = fact.t
                 order.to(OrderState.ACCEPTED)
         else:
             order = self.orders[fact.key]
+            state, text = order.state, order.text
             self._change(order, fact)
+            if order.state is not state:
+                order.since = fact.t
+                if order.is_ended and order.text == text:
+                    # It spoke of the state before: a refused cancel, a fate that was unknown.
+                    order.text = ""
             if order.is_ended:
                 self.live.pop(order.key, None)
-        order.log.append((fact.t, _WORDS[type(fact)].format(fact)))
+        order.log.append((fact.t, WORDS[type(fact)].format(fact)))
         return order
 
     def _change(self, order: Order, fact: OrderFact) -> None:
@@ -314,24 +326,3 @@ def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused
         case CancelRefused(text=text):
             order.cancel_asked = False
             order.text = f"cancel refused: {text}"
-
-
-_WORDS: dict[type[OrderFact], str] = {
-    OrderHeld: "held: {0.why}",
-    IntentTaken: "taken",
-    Denied: "denied: {0.reason}",
-    SendStarted: "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})",
-    Sent: "sent, number {0.ref.number}",
-    SendUnknown: "unknown: {0.text}",
-    Accepted: "accepted",
-    Rejected: "rejected: {0.msg_cd} {0.text}",
-    Filled: "filled {0.qty:,} at {0.price:,} on {0.venue}",
-    CancelStarted: "cancel sent",
-    CancelRefused: "cancel refused: {0.text}",
-    Resolved: "resolved: {0.evidence}",
-    ExternalFound: "found in KIS's list, number {0.ref.number}",
-    Cancelled: "cancelled {0.qty:,}",
-    Revised: "revised: {0.qty:,} live on as #{0.number}",
-    Expired: "expired {0.qty:,}",
-}
-"""What an order's log says of a fact."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kisnb.desk.address import find_desk, is_up
+from kisnb.desk.address import find_desk, holder, is_up, supervisor_lock
+from kisnb.desk.supervisor import MOST_DEATHS
 from kisnb.errors import DeskLost, OrderDenied
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
@@ -20,12 +23,16 @@ from tests.desk.served import seen
 from tests.session.opening import posts, traded
 
 
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file of the desk can grow any more."""
+def desk_pid() -> int:
     desk = find_desk(Mode.SIM)
     assert desk is not None
-    process = psutil.Process(desk.pid)
+    return desk.pid
+
+
+@contextmanager
+def full_disk(pid: int | None = None) -> Iterator[None]:
+    """No file of this process, or of those that it starts, can grow any more; the desk's by default."""
+    process = psutil.Process(pid or desk_pid())
     limits = process.rlimit(psutil.RLIMIT_FSIZE)
     process.rlimit(psutil.RLIMIT_FSIZE, (1, limits[1]))
     try:
@@ -52,6 +59,30 @@ def test_o01_on_a_full_disk_no_order_passes_and_afterwards_the_desk_goes_on_by_i
         await session.cancel(resting)
         assert resting.state is OrderState.CANCELLED
         assert (await session.balance()).holdings[0].qty == 1
+
+    traded(work)
+    assert len(posts()) == 2
+
+
+def test_o14_a_desk_that_dies_on_a_full_disk_is_back_when_there_is_room():
+    async def work(session: Session) -> None:
+        await session.buy("005930", 1)
+        supervisor = holder(supervisor_lock(Mode.SIM))
+        assert supervisor is not None
+        tried: set[int] = set()
+
+        def tries() -> int:
+            tried.update(child.pid for child in psutil.Process(supervisor).children())
+            return len(tried)
+
+        with full_disk(supervisor):
+            os.kill(desk_pid(), signal.SIGKILL)
+            # Of the dead one and those that found no room.
+            await seen(lambda: tries() > MOST_DEATHS)
+        order = await session.buy("005930", 2)
+        await session.settle()
+        assert order.state is OrderState.FILLED
+        assert session.book.position("005930").qty == 3
 
     traded(work)
     assert len(posts()) == 2

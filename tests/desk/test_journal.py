@@ -198,6 +198,14 @@ def test_a_full_disk_is_said_and_the_journal_goes_on_when_there_is_room(tmp_path
     journal.close()
 
 
+def test_a_journal_that_a_full_disk_keeps_from_being_opened_is_not_to_be_moved_away(tmp_path: Path):
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with full_disk(), pytest.raises(JournalLost, match=r"cannot be opened.*[Mm]ake room"):
+        Journal(path)
+    assert Journal(path).rows() == []
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["removed", "replaced"])
 def test_a_journal_that_was_removed_takes_no_row_that_nobody_would_ever_read(tmp_path: Path, again: bool):
     path = tmp_path / "journal.sqlite"

@@ -236,7 +236,10 @@ def test_h03_level_three_ends_the_day_of_the_board() -> None:
     play.order(BUY, 5, 71_000)
     said = play.exchange.break_circuit(play.now, Board.KOSDAQ, 3)
     assert ended(said) == [("expired", 1, 5)]
+    assert halted(said) == [(KRX, "circuit breaker"), (NXT, "circuit breaker")]
     play.until("15:00")
+    play.exchange.resume_trading(play.now, SAMSUNG)
+    assert play.exchange.phase(SAMSUNG) is Phase.CLOSED
     assert refused(play.order(BUY, 5, 71_000)) == "closed"
     assert refused(play.order(BUY, 5, 71_000, venue=NXT)) == "closed"
 

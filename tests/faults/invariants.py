@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.events import AccountOpened, ExternalFound, IntentTaken, SendStarted
+from kisnb.events import AccountOpened, ExternalFound, IntentTaken, Resolved, SendStarted
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import AccountOrder
@@ -40,6 +40,8 @@ class Watch:
         self._opened = False
         self.placed: dict[int, str] = {}
         """The truth: which of our orders got which number."""
+        self._confused: set[int] = set()
+        """Orders that nothing tells apart but a person's word, which was wrong."""
         self.broken: list[str] = []
         self.transitions: set[tuple[OrderState, OrderState]] = set()
 
@@ -59,6 +61,9 @@ class Watch:
             self.transitions.add((was, after.state))
         if isinstance(row, SendStarted):
             self._started.add(row.key)
+        if isinstance(row, Resolved) and row.ref is not None and row.evidence.startswith("a person"):
+            mine = {number for number, placed in self.placed.items() if placed == row.key}
+            self._confused |= ({row.ref.number} | mine) if row.ref.number not in mine else set()
         if isinstance(row, AccountOpened):
             # Nothing is delivered or paid in by itself here: every share and every won has an order.
             fee = not row.holdings and self._fee_is_open()
@@ -202,7 +207,8 @@ class Watch:
         said = f"{order!r} but at KIS {there.filled} filled, {there.leaves} left of {there.qty}"
         self.demand(order.filled == there.filled, said)
         self.demand((order.leaves if order.is_open else 0) == there.leaves, said)
-        self.demand(key is None or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
+        known = key is not None and there.number not in self._confused
+        self.demand(not known or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
 
     def _totals(self, state: State) -> None:
         account, books = self._run.host.core.account, state.books

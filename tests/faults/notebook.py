@@ -22,7 +22,7 @@ TYPED = ("005930", "000660")
 """Stocks that the notebook trades itself."""
 AGENTS = "247540"
 GROUPS = 24
-AGENTS_ORDERS = 12
+MOST_SHARES = 12
 LOST = 3
 """Exit status of a notebook whose desk is gone for good: it is opened again."""
 
@@ -55,13 +55,16 @@ def wishes(seed: int) -> list[list[Wish]]:
 
 
 class Builder(kisnb.Agent):
-    """Buys every two seconds, each time one share more than the last time."""
+    """Buys every two seconds, each time one share more than the most so far.
+
+    The number of its orders would not do: one that a dead desk never took is known to the session alone.
+    """
 
     code = AGENTS
 
     async def on_start(self) -> None:
-        while (n := len(self.book.orders)) < AGENTS_ORDERS:
-            self.buy(n + 1)
+        while (most := max((o.quantity for o in self.book.orders.values()), default=0)) < MOST_SHARES:
+            self.buy(most + 1)
             await self.sleep(2)
 
 

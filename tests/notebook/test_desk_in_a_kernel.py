@@ -201,7 +201,8 @@ def test_unload_leaves_the_desk_up_and_takes_the_session_away(k):
 
 
 def test_close_and_then_a_cure(k):
-    k.ok("%kis close")
+    k.ok("%kis agents start volume_trigger --code 005930")
+    assert "VolumeTrigger-005930. Their orders stay" in k.ok("%kis close").text
     assert k.run("%kis quote 005930").error == "NotOpen: No desk is open in this notebook. Open one with %kis open sim."
     k.ok(OPEN)
     k.ok("await session.close()")

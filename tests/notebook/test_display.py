@@ -1,5 +1,6 @@
 """N06, N11: how values look: text, and HTML that is escaped and names its mode."""
 
+import html
 from datetime import date
 
 import msgspec
@@ -7,8 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.clock import kst
-from kisnb.events import Accepted, Denied, Depth, Filled, IntentTaken, Quote, SendStarted, Sent
+from kisnb.clock import SECOND, kst
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    CancelStarted,
+    Denied,
+    Depth,
+    Expired,
+    Filled,
+    IntentTaken,
+    Quote,
+    Rejected,
+    SendStarted,
+    SendUnknown,
+    Sent,
+)
 from kisnb.market.routing_evidence import Evidence
 from kisnb.notebook.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
@@ -72,9 +88,63 @@ def test_an_order_book_lists_what_became_of_each_order():
     books.apply(Denied(NOW, "b", "nothing to sell", "buy first"))
     head, columns, first, second = look(books.account)["text/plain"].splitlines()
     assert head == "[SIM] account: 2 orders, 1 open"
-    assert " ".join(columns.split()) == "time number agent side code venue quantity price filled average state"
-    assert " ".join(first.split()) == "09:10:00 31 trend buy 005930 KRX 10 71,000 4 70,900 accepted"
-    assert " ".join(second.split()) == f"09:10:00 sell 005930 10 market 0 denied {books.orders['b'].text}"
+    assert (
+        " ".join(columns.split()) == "time number agent side code venue quantity price filled average state since why"
+    )
+    assert " ".join(first.split()) == "09:10:00 31 trend buy 005930 KRX 10 71,000 4 70,900 accepted 09:10:00"
+    assert " ".join(second.split()) == f"09:10:00 sell 005930 10 market 0 denied 09:10:00 {books.orders['b'].text}"
+
+
+REF = OrderRef(20261120, "91252", 31)
+ROUTE = Route(Venue.KRX, OrderKind.LIMIT, "session_default")
+SENT = (IntentTaken(NOW, intent("a")), SendStarted(NOW, "a", ROUTE), Sent(NOW, "a", REF))
+LATER = NOW + 60 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "reason", "next_step"),
+    [
+        (SENT[:1], "new since 09:10:00", "", "the desk has it"),
+        (SENT[:2], "sending", "", "has not answered yet"),
+        (SENT, "sent", "", "the exchange has not confirmed it"),
+        ((*SENT, Accepted(LATER, "a", REF)), "accepted since 09:11:00", "KRX took it", "10 shares wait on KRX"),
+        (
+            (*SENT, Accepted(NOW, "a", REF), Filled(LATER, "a", 4, 70_900, 0, 0, Venue.KRX)),
+            "accepted since 09:10:00, 4 of 10 filled at 70,900", "filled 4 at 70,900", "%kis cancel 31",
+        ),
+        (
+            (*SENT, Accepted(NOW, "a", REF), CancelStarted(NOW, "a", 10), CancelRefused(NOW, "a", "", "none left")),
+            "accepted", "cancel refused: none left", "the desk asks KIS",
+        ),
+        (
+            (*SENT, CancelStarted(NOW, "a", 10), CancelRefused(NOW, "a", "", "late"),
+             Filled(LATER, "a", 10, 70_900, 0, 0, Venue.KRX)),
+            "filled since 09:11:00", "filled 10 at 70,900 on KRX", "it is over",
+        ),
+        ((*SENT, Cancelled(LATER, "a", 10, 32)), "cancelled since 09:11:00", "not asked for at this desk", "over"),
+        (
+            (*SENT, CancelStarted(NOW, "a", 10), Cancelled(LATER, "a", 10, 32)),
+            "cancelled", "10 shares cancelled, asked for at this desk", "it is over",
+        ),
+        ((*SENT, Expired(LATER, "a", 10)), "expired since 09:11:00", "expired 10", "order again"),
+        ((*SENT[:2], Rejected(LATER, "a", "APBK0919", "장종료")), "rejected", "APBK0919 장종료", "%kis why APBK0919"),
+        ((*SENT[:2], SendUnknown(LATER, "a", "no answer")), "unknown", "no answer", "%kis resolve NUMBER|never"),
+        ((SENT[0], Denied(LATER, "a", "halted", "lift it")), "denied since 09:11:00", "halted; lift it", "--again"),
+    ],
+)  # fmt: skip
+def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, reason, next_step):
+    books = Books()
+    for fact in facts:
+        books.apply(fact)
+    shown = look(books.orders["a"])
+    first, *rest = shown["text/plain"].splitlines()
+    assert state in first
+    assert [line.split()[0] for line in rest] == (["why", "next"] if reason else ["next"])
+    assert reason in rest[0]
+    assert next_step in rest[-1]
+    for line in rest:
+        assert html.escape(line.strip()) in shown["text/html"]
+    assert len(books.orders["a"].story.splitlines()) == len(facts)
 
 
 def test_an_account_shows_cash_holdings_and_their_pnl():

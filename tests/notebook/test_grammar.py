@@ -53,7 +53,7 @@ def test_n02_grammar(line, words, options):
         ("buy 005930", "QTY is missing"),
         ("buy", "CODE is missing"),
         ("buy 005930 0", "at least 1 share"),
-        ("buy 005930 -5", "no whole number"),
+        ("buy 005930 -5", "below zero"),
         ("buy 005930 1.5", "no whole number"),
         ("buy 005930 7,1000", "no whole number"),
         ("buy 005930 @71000", "quantity in shares is missing"),
@@ -105,3 +105,8 @@ def test_help_lists_every_verb_from_the_one_table():
     for verb in VERBS.values():
         assert any(verb.line in line and verb.help in line for line in lines)
         assert help_text(verb.name).splitlines() == [verb.line, f"    {verb.help}"]
+
+
+def test_n03_a_number_below_zero_is_called_so():
+    with pytest.raises(BadInput, match="-3 is below zero, and the quantity in shares must be at least 1"):
+        typed("buy 005930 -3")

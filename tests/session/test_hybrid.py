@@ -89,6 +89,7 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(ho
             assert (await session.quote(CODE)).price > 0
             assert (await session.depth(CODE)).bids
             assert (await session.balance()).cash > 0
+            assert not (await session.ranking()).is_empty()
             await session.watch(CODE)
             await until(lambda: len(session.ticks(CODE)) > 0)
             assert not [text for text in session.troubles if "refused" in text]
@@ -99,7 +100,7 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(ho
 
     asyncio.run(work())
     asked = {host: [(line["path"].rpartition("/")[2], line["tr_id"]) for line in host.requests()] for host in hosts}
-    assert {"inquire-price", "inquire-asking-price-exp-ccn"} <= {path for path, _ in asked[live]}
+    assert {"inquire-price", "inquire-asking-price-exp-ccn", "volume-rank"} <= {path for path, _ in asked[live]}
     assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
     assert "inquire-balance" in {path for path, _ in asked[paper]}
     assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance", "inquire-psbl-order",

@@ -143,7 +143,7 @@ def test_a_dead_simulator_ends_every_wait_with_the_cure():
         address = find_simulator(state_dir())
         assert address is not None
         os.kill(address.pid, signal.SIGKILL)
-        with pytest.raises((LinkLost, DeskLost), match="fresh"):
+        with pytest.raises((LinkLost, DeskLost), match="%kis open sim"):
             await session.until("10:30")
 
     traded(work)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import kisnb
 from kisnb.desk.address import find_desk
@@ -94,3 +95,20 @@ def test_o14_two_notebooks_come_back_with_the_same_books():
 
     traded(work)
     assert len(posts()) == 4
+
+
+def test_o14_what_a_cell_does_before_it_knows_that_the_desk_died_waits_for_the_next_desk():
+    """The thread of the connection sees the end at once, the notebook's loop only when it turns again."""
+
+    async def work(session: Session) -> None:
+        order = await session.buy("005930", 1, (await session.quote("005930")).lower)
+        for act in (lambda: session.cancel(order), lambda: session.sleep(1), lambda: session.halt("drill")):
+            desk = find_desk(Mode.SIM)
+            assert desk is not None
+            os.kill(desk.pid, signal.SIGKILL)
+            time.sleep(0.5)  # noqa: ASYNC251 - the loop of the notebook stands
+            await act()
+        assert order.state is OrderState.CANCELLED
+        assert session.halt_state == "halted"
+
+    traded(work)

@@ -144,6 +144,16 @@ def test_a_universe_of_ones_own(tmp_path: Path) -> None:
     assert universe.get("005930").name == Universe.packaged().get("005930").name
 
 
+def test_h03_a_preferred_share_of_a_universe_file_is_told_by_its_code(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    rows = ("005930,삼성전자,KOSPI,stock,100,71000,5000,1", "005935,삼성전자우,KOSPI,stock,100,58000,5000,0")
+    file.write_text("\n".join(["code,name,board,kind,shares,base,volume,nxt", *rows, ""]))
+    universe = read_universe(file)
+    common = universe.common_of("005935")
+    assert common is not None
+    assert (common.code, common.nxt, common.preferred) == ("005930", True, False)
+
+
 ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
 WRONG = [
     (ROW + "\n" + ROW, "line 3: 005930 stands there twice"),

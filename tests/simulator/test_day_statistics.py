@@ -32,9 +32,11 @@ Range = tuple[float, float]
 PLAUSIBLE: dict[str, Range] = {
     "spread": (1.0, 1.4),
     "spread_bp": (4, 25),
+    "depth": (2, 6),
     "range": (2.0, 5.0),
     "volatility": (1.2, 3.2),
     "kurtosis": (0.8, 15),
+    "jump": (3.5, 12),
     "memory": (0.05, 0.3),
     "reversal": (-0.2, 0.05),
     "persistence": (0.25, 0.7),
@@ -100,6 +102,16 @@ def evenly_in_time(trades: list[Trade], rng: Random) -> list[Trade]:
     return trades
 
 
+def without_jumps(trades: list[Trade], rng: Random) -> list[Trade]:
+    """Along a straight line, up and down by the same step after every forty trades: no minute stands out."""
+    places = list(on_krx(trades))
+    first, last = trades[places[0]].price, trades[places[-1]].price
+    for n, i in enumerate(places):
+        line = first + (last - first) * n // len(places)
+        trades[i] = trades[i]._replace(price=line - line % 1_000 + 1_000 * (n // 40 % 2))
+    return trades
+
+
 def nextrade_apart(trades: list[Trade], rng: Random) -> list[Trade]:
     return [t._replace(price=t.price * 101 // 100) if t.venue is Venue.NXT else t for t in trades]
 
@@ -108,6 +120,7 @@ BROKEN: list[tuple[Callable[[list[Trade], Random], list[Trade]], set[str]]] = [
     (without_sides, {"persistence", "persistence_10"}),
     (without_order, {"volatility", "reversal", "with_index"}),
     (evenly_in_time, {"first"}),
+    (without_jumps, {"jump"}),
     (nextrade_apart, {"nxt_gap"}),
 ]
 

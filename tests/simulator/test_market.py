@@ -11,6 +11,7 @@ from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
+    Interrupted,
     OrderAccepted,
     OrderCancelled,
     OrderExpired,
@@ -239,6 +240,15 @@ def test_h03_a_halted_stock_has_no_depth_and_takes_no_order() -> None:
     assert trades(m.advance(at("10:00"))) == []
     assert (m.depth(FROZEN).asks, m.depth(FROZEN).bids) == ((), ())
     assert m.enter(FROZEN, 1, BUY, LIMIT, 1, 50_000) == [OrderRefused(m.now, 1, "halted")]
+
+
+def test_h03_nothing_trades_on_a_board_that_a_circuit_breaker_has_closed_for_the_day() -> None:
+    m = market("10:00")
+    m.activate(SAMSUNG)
+    said = m.break_circuit(Board.KOSPI, 3)
+    assert [h.venue for h in said if isinstance(h, Interrupted)] == [Venue.KRX, Venue.NXT]
+    assert trades(m.advance(at("20:00"))) == []
+    assert (m.depth(SAMSUNG).asks, m.depth(SAMSUNG).bids) == ((), ())
 
 
 def test_h03_unknown_codes() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from kisnb.kis import control_frames, frames, market_frames
 from kisnb.market.instruments import Universe
+from kisnb.simulator.market_records import INDEX_COLUMNS
 from kisnb.terms import Side
 
 from .customer import HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
@@ -160,3 +161,32 @@ def test_every_frame_is_counted_on_its_socket() -> None:
     one.advance("09:04")
     assert socket.frames - before == len(one.inbox) > 0
     assert KEYS.hts_id.reveal() not in "".join(one.inbox)
+
+
+def test_h03_an_index_is_told_each_second_of_the_regular_session_as_the_call_tells_it() -> None:
+    one = Customer(host("08:59:50", scripted=False))
+    one.log_in()
+    one.connect()
+    assert one.subscribe("H0UPCNT0", "0128").msg_cd == "OPSP8992"
+    assert one.subscribe("H0UPCNT0", "0001").msg_cd == "OPSP0000"
+    one.taken()
+    one.advance("09:00:10")
+    told = [dict(zip(INDEX_COLUMNS, text.split("|")[3].split("^"), strict=True)) for text in one.taken()]
+    assert [row["BSOP_HOUR"] for row in told] == [f"0900{second:02d}" for second in range(11)]
+    asked = one.said(one.ask("inquire_index_price", {"FID_COND_MRKT_DIV_CODE": "U", "FID_INPUT_ISCD": "0001"}))
+    assert told[-1]["PRPR_NMIX"] == asked["output"]["bstp_nmix_prpr"]
+    assert int(told[-1]["ACML_VOL"]) - int(told[-2]["ACML_VOL"]) == int(told[-1]["PCAS_VOL"])
+    assert one.subscribe("H0UPCNT0", "0001", tr_type="2").msg_cd == "OPSP0001"
+    one.taken()
+    one.advance("09:00:20")
+    assert one.taken() == []
+
+
+def test_h03_indices_end_with_the_regular_session() -> None:
+    one = Customer(host("15:29:58", scripted=False))
+    one.log_in()
+    one.connect()
+    one.subscribe("H0UPCNT0", "1001")
+    one.taken()
+    one.advance("15:31:00")
+    assert [text.split("^")[1] for text in one.taken()] == ["152958", "152959", "153000"]

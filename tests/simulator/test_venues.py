@@ -8,7 +8,7 @@ import pytest
 
 from kisnb.clock import Ns, kst
 from kisnb.kis import frames
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.kis.notices import decode_notice
 from kisnb.kis.order_codes import ORD_EXG_GB
 from kisnb.market.costs import BANKIS
@@ -18,7 +18,7 @@ from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay
 from kisnb.terms import Board, Kind, Venue
 
-from .customer import ACCOUNT, DAY_ORDERS, KEYS, SAMSUNG, Customer, at, trader
+from .customer import ACCOUNT, DAY_ORDERS, KEYS, SAMSUNG, Customer, at, host, trader
 
 ONLY_KRX = "069500"
 VENUE_AT = 19
@@ -209,6 +209,24 @@ def test_k09_nothing_comes_on_nextrades_and_the_unified_channel_of_a_krx_only_st
     one.advance("09:05")
     seen = {text.split("|")[1] for text in one.inbox if ONLY_KRX in text}
     assert seen == {"H0STCNT0", "H0STASP0"}
+
+
+def test_h03_program_channels_tell_what_the_calls_tell() -> None:
+    one = Customer(host("11:00:00", scripted=False))
+    one.log_in()
+    one.connect()
+    followed(one, PROGRAM_TRS)
+    one.advance("11:05")
+    for tr_id in PROGRAM_TRS.values():
+        last = records(one, tr_id)[-1]
+        assert last["MKSC_SHRN_ISCD"] == SAMSUNG
+        assert int(last["NTBY_CNQN"]) == int(last["SHNU_CNQN"]) - int(last["SELN_CNQN"]) != 0
+    for tr_id in PROGRAM_TRS.values():
+        assert one.subscribe(tr_id, SAMSUNG, tr_type="2").msg_cd == "OPSP0001"
+    one.subscribe("H0UNPGM0", SAMSUNG)
+    one.step("11:06")
+    told = one.said(one.ask("program_trade_by_stock", {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}))
+    assert told["output"][0]["whol_smtn_ntby_qty"] == records(one, "H0UNPGM0")[-1]["NTBY_CNQN"]
 
 
 def test_k09_the_volume_of_the_unified_channel_never_jumps() -> None:

@@ -150,3 +150,12 @@ def test_o09_fill_matched_lots_equal_a_second_naive_computation(plan):
     assert abs(left - sum((fee for _, fee in shares), Fraction(0))) <= takes
     assert abs(position.buy_fees - left - matched) <= takes
     assert position.realised_net == flow + position.cost_with_fees
+
+
+def test_o13_a_sale_of_shares_whose_cost_is_not_known_is_neither_won_nor_lost():
+    position = Position("005930")
+    position.apply(Side.SELL, fill(10, 3_000, fee=5, tax=60))
+    assert (position.wins, position.losses, position.realised, position.realised_net) == (0, 0, 0, -65)
+    position.open(15, 5 * 2_000)
+    position.apply(Side.SELL, fill(5, 3_000))
+    assert (position.wins, position.losses, position.qty) == (1, 0, 0)

@@ -1,0 +1,95 @@
+"""An order in words: what happened to it, why it is in its state, and what comes next."""
+
+from __future__ import annotations
+
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    CancelStarted,
+    Denied,
+    Expired,
+    ExternalFound,
+    Filled,
+    IntentTaken,
+    OrderFact,
+    OrderHeld,
+    Rejected,
+    Resolved,
+    Revised,
+    SendStarted,
+    SendUnknown,
+    Sent,
+)
+from kisnb.orders import Order, OrderState
+
+WORDS: dict[type[OrderFact], str] = {
+    OrderHeld: "held: {0.why}",
+    IntentTaken: "taken",
+    Denied: "denied: {0.reason}",
+    SendStarted: "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})",
+    Sent: "sent, number {0.ref.number}",
+    SendUnknown: "unknown: {0.text}",
+    Accepted: "accepted",
+    Rejected: "rejected: {0.msg_cd} {0.text}",
+    Filled: "filled {0.qty:,} at {0.price:,} on {0.venue}",
+    CancelStarted: "cancel sent",
+    CancelRefused: "cancel refused: {0.text}",
+    Resolved: "resolved: {0.evidence}",
+    ExternalFound: "found in KIS's list, number {0.ref.number}",
+    Cancelled: "cancelled {0.qty:,}",
+    Revised: "revised: {0.qty:,} live on as #{0.number}",
+    Expired: "expired {0.qty:,}",
+}
+"""What an order's log says of a fact."""
+
+
+def why(order: Order) -> str:
+    """What brought it into its state, in one line; empty where the state says it all."""
+    if order.text:
+        return f"{order.msg_cd} {order.text}".strip(" .")
+    match order.state:
+        case OrderState.ACCEPTED if not order.fills and order.route:
+            return f"{order.route.venue} took it"
+        case OrderState.CANCELLED:
+            asked = WORDS[CancelStarted] in (said for _, said in order.log)
+            by = "asked for at this desk" if asked else "not asked for at this desk: the phone, or KIS"
+            return f"{order.cancelled:,} shares cancelled, {by}"
+        case OrderState.NEW | OrderState.SENT | OrderState.SENDING:
+            return ""
+    return order.log[-1][1] if order.log else ""
+
+
+def next_step(order: Order) -> str:
+    """What happens now by itself, and what a person can do, in one line."""
+    match order.state:
+        case OrderState.NEW:
+            return "the desk has it; what becomes of it shows as soon as the notebook's loop turns"
+        case OrderState.DENIED:
+            return "nothing was sent; change it, or write --again when the reason is gone"
+        case OrderState.SENDING:
+            return "KIS has been told and has not answered yet"
+        case OrderState.SENT:
+            return "KIS has it; the exchange has not confirmed it yet"
+        case OrderState.UNKNOWN:
+            return (
+                f"no buy of {order.code} passes; the desk looks for it in KIS's list; "
+                "what that does not settle, you do: %kis resolve NUMBER|never"
+            )
+        case OrderState.ACCEPTED:
+            return _waits(order)
+        case OrderState.REJECTED:
+            return f"nothing of it is in the market{f'; %kis why {order.msg_cd}' if order.msg_cd else ''}"
+        case OrderState.EXPIRED:
+            return "it ended with its session; order again in the next one"
+        case _:
+            return "it is over" if not order.revised_by else "it is over; the revising order goes on"
+
+
+def _waits(order: Order) -> str:
+    venue = f" on {order.route.venue}" if order.route else ""
+    if order.text.startswith("cancel refused"):
+        return "the desk asks KIS what became of it"
+    if order.cancel_asked:
+        return f"{order.leaves:,} shares wait{venue} while KIS is asked to take them out"
+    return f"{order.leaves:,} shares wait{venue}; %kis revise {order.number} PRICE or %kis cancel {order.number}"
