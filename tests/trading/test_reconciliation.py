@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 
+import msgspec
 import pytest
 
 from kisnb.clock import SECOND, kst
@@ -326,6 +327,20 @@ def test_o08_an_order_from_the_phone_is_external_counts_and_is_cancelled_by_the_
     assert "only the kill switch" in desk.order(key).text
     desk.say(CancelOrder(key, kill_switch=True))
     assert [e.ref.number for e in desk.effects if isinstance(e, Cancel)] == [31]
+
+
+@pytest.mark.parametrize("kind", [OrderKind.LIMIT, OrderKind.MARKET])
+def test_o08_an_order_from_the_phone_in_a_stock_that_the_desk_does_not_know_is_booked_too(kind: OrderKind):
+    """A share that was listed after the issues were fetched, a subscription right."""
+    desk, new = open_desk(), "0099Z0"
+    desk.say(LinkUp(desk.now))
+    listed = msgspec.structs.replace(row(31, filled=4, leaves=6, value=4 * P), code=new, kind=kind)
+    answer(desk, [listed], account=account((new, 4, 4 * P)))
+    (order,) = desk.core.state.books.live.values()
+    assert (order.filled, order.leaves) == (4, 6)
+    assert desk.core.state.books.account.position(new).qty == 4
+    desk.submit()
+    assert [s.intent.key for s in desk.sends] == ["k"], "and what it reserves is counted"
 
 
 def test_o08_a_row_that_may_be_an_order_in_the_air_is_not_taken_for_somebody_else_s():
