@@ -15,6 +15,7 @@ from kisnb.orders import Fill, Intent
 from kisnb.terms import SessionId, Venue
 
 _CELL = "padding:2px 10px;border:0;white-space:nowrap;text-align:"
+_NOTE = "padding:2px 10px;border:0;white-space:normal;text-align:left"
 _HEAD = ("venue", "phase", "order kind", "bid", "ask", "age", "at once", "slippage", "fee", "tax", "cost", "")
 
 
@@ -71,19 +72,20 @@ class Evidence(msgspec.Struct, frozen=True):
     def _row(self, row: WhatIf) -> str:
         book = next((seen for seen in self.seen if seen.venue is row.venue), None)
         chosen = row.venue is self.venue
-        cells = (
+        seen = (
             str(row.venue), str(row.phase), str(row.kind), _best(book.bids) if book else "",
             _best(book.asks) if book else "", f"{book.age / SECOND:.1f} s" if book else "",
-            *(("",) * 5 if row.why_not else (
-                f"{row.at_once:,}", _won(row.slippage), _won(row.fee), _won(row.tax), _won(row.cost))),
-            row.why_not or ("chosen" if chosen else ""),
         )  # fmt: skip
+        costs = (f"{row.at_once:,}", _won(row.slippage), _won(row.fee), _won(row.tax), _won(row.cost))
+        cells = seen if row.why_not else (*seen, *costs)
+        cells_html = [
+            *(
+                f'<td style="{_CELL}{"left" if i in (0, 1, 2) else "right"}">{escape(text)}</td>'
+                for i, text in enumerate(cells)
+            ),
+            f'<td colspan="{len(_HEAD) - len(cells)}" style="{_NOTE}">{escape(row.why_not or "chosen" * chosen)}</td>',
+        ]
         style = "font-weight:600" if chosen else ""
-        lefts = {0, 1, 2, len(cells) - 1}
-        cells_html = (
-            f'<td style="{_CELL}{"left" if i in lefts else "right"}">{escape(text)}</td>'
-            for i, text in enumerate(cells)
-        )
         return f'<tr style="{style}">{"".join(cells_html)}</tr>'
 
 

@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import msgspec
 
-from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst, kst_day
-from kisnb.errors import BadInput, DeskLost, NotOpen
+from kisnb.clock import Ns, kst
+from kisnb.errors import BadInput, DeskLost
 from kisnb.events import (
-    AccountOpened,
-    AgentLeased,
-    AgentReleased,
-    Armed,
-    CancelRefused,
-    ClockMoved,
-    CommandDropped,
-    DecisionRefused,
-    Denied,
     Depth,
-    Disarmed,
-    Event,
-    ExpectedMatch,
-    GapFound,
-    HaltSet,
     HaltStep,
-    HoldingAdopted,
-    LinkUp,
-    MarketOperation,
-    OrderFact,
-    ProgramTrades,
     Quote,
-    SpeedSet,
-    SubscriptionChanged,
-    Tick,
-    Trouble,
-    Unresolved,
 )
-from kisnb.events import LinkLost as LinkWasLost
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
@@ -51,9 +25,9 @@ from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, OrderState, Want
 from kisnb.session import order_keys
+from kisnb.session.attachment import Attachment, Find
 from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking
-from kisnb.session.market_data import MarketData
 from kisnb.session.roster import Roster
 from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
@@ -66,23 +40,19 @@ from kisnb.session.typed import (
     typed_intent,
     verdict,
 )
-from kisnb.session.waits import Waits
-from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
+from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
     ArmDesk,
     CallApi,
     CancelOrder,
-    Command,
     DepthOf,
     FastForward,
     Halt,
-    Idle,
     JournalIs,
     JournalOf,
     LiftHalt,
-    Query,
     QuoteOf,
     Reply,
     ResolveOrder,
@@ -96,19 +66,12 @@ from kisnb.trading.commands import (
     WatchCodes,
 )
 from kisnb.trading.desk_core import same_wish
-from kisnb.trading.desk_port import Back, Desk, Snapshot
-from kisnb.trading.journal_rows import DESK_ONLY, Row
-from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
+from kisnb.trading.desk_port import Desk, Snapshot
+from kisnb.trading.order_book import UNDECIDED, OrderBook
 from kisnb.trading.risk import Rules
-from kisnb.trading.state import State
 
 if TYPE_CHECKING:
     import polars as pl
-
-_FACTS: tuple[type, ...] = OrderFact.__args__
-_ROWS: tuple[type, ...] = tuple(kind for kind in Row.__args__ if kind not in DESK_ONLY)
-Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
-"""Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
 
 
 def told(reply: Reply) -> str:
@@ -117,7 +80,7 @@ def told(reply: Reply) -> str:
     return reply.text
 
 
-class Session:
+class Session(Attachment):
     """A trading desk in a notebook: quotes, depth and ticks, orders, agents. Prices in won, quantities in shares.
 
     Open it with ``kisnb.connect``; ``async with`` closes it. The desk goes on when a session closes.
@@ -125,72 +88,21 @@ class Session:
 
     def __init__(self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None = None) -> None:
         """``find`` gives the next desk when this one has died."""
-        self.mode = snapshot.mode
-        self.label = snapshot.label
-        self.scope = snapshot.scope
-        self.run = snapshot.run
-        self.name = desk.session
+        super().__init__(desk, snapshot, find)
         self.universe = universe
         self.rules = Rules(universe, snapshot.capabilities)
         self.limits = snapshot.limits
-        self.data = MarketData()
         self.agents = Roster(self)
         self.backfill = Backfill(self)
         self.blocking = Blocking(self)
         self.simulator = Simulator(self.mode)
         """The phone beside, and what goes wrong, in a simulated day."""
-        self.decisions_refused: dict[str, str] = {}
-        """By key of an order of unknown fate: why a decision about it was refused last."""
-        self.troubles: list[str] = []
-        """What the desk wants a person to read, oldest first."""
         self.blocked_by = ""
         """The line of a cell that keeps the notebook's loop from turning, while it does."""
-        self.link = "up"
-        self.halt_state = snapshot.halt
-        self.halt_steps: list[HaltStep] = []
-        """What the kill switch did since this session was opened, oldest first."""
-        self._state = State.fold(snapshot.rows())
-        self.armed = self._state.armed
-        """Until when, and for how many won, buys pass at live."""
-        self._told = snapshot.told
-        self._desk = desk
-        self._find = find
-        self._returning: asyncio.Task[None] | None = None
-        self._given_up: DeskLost | None = None
-        self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
-        self._waits = Waits()
-        self._wants: dict[Want, None] = {}
-        self._listeners: list[Callable[[], None]] = []
-        self._said: Idle | None = None
-        self._reporting = False
-        self._closed = False
-        self._hurrying = 0
-        """Waits that simulated time runs ahead for."""
-        self._agents_wake: Ns | None = None
-        self._agents_alarm: asyncio.Task[None] | None = None
-        self._own_tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.get_running_loop()
         self.agents.leased(snapshot.leases)
         self._listen()
 
     # looking
-
-    @property
-    def now(self) -> Ns:
-        """The session's clock, UTC nanoseconds: simulated time in sim."""
-        return self._clock.now()
-
-    @property
-    def today(self) -> date:
-        return kst_day(self.now)
-
-    def clock_text(self) -> str:
-        """``"09:10:00"``, KST."""
-        return clock_text(self.now)
-
-    @property
-    def books(self) -> Books:
-        return self._state.books
 
     @property
     def book(self) -> OrderBook:
@@ -457,34 +369,7 @@ class Session:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
         await self._until(lambda: not any(o.state in UNDECIDED for o in self.books.live.values()), None)
 
-    # panels
-
-    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` in the notebook's loop after each batch of events; returns what ends that."""
-        self._listeners.append(callback)
-        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
-
     # end
-
-    async def close(self) -> None:
-        """Leave the desk; agents of this session stop, their orders stay in the market."""
-        if self._closed:
-            return
-        self._closed = True
-        self.agents.close()
-        self.agents_moved()
-        if self._returning is not None:
-            self._returning.cancel("the session was closed")
-        self._waits.fail(NotOpen("the session was closed", "open it again with %kis open"))
-        for task in self._own_tasks:
-            task.cancel("the session was closed")
-        self._desk.close()
-        self.changed()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the session has left its desk."""
-        return self._closed
 
     async def __aenter__(self) -> Session:
         return self
@@ -537,26 +422,6 @@ class Session:
         assert isinstance(reply, Quote)
         return msgspec.structs.replace(reply, name=self.universe.get(reply.code).name)
 
-    def tell(self, commands: Sequence[Command]) -> None:
-        """Hand commands to the desk; raises DeskLost."""
-        if commands:
-            self._desk.send(commands)
-
-    async def ask(self, query: Query) -> Reply:
-        """The answer of the desk; a question that a desk took to its grave is asked again."""
-        await self._returned()
-        try:
-            return await self._desk.ask(query)
-        except DeskLost:
-            self._pump()
-            if self._returning is None:
-                raise
-        await self._returned()
-        return await self._desk.ask(query)
-
-    def ask_blocking(self, query: Query, timeout: float = 15.0) -> Reply:
-        return self._desk.ask_blocking(query, timeout)
-
     def begin(self, intent: Intent) -> Order:
         """Hand an intent to the desk, once: a known key sends nothing, or raises OrderDenied when it meant another."""
         known = self.books.orders.get(intent.key)
@@ -598,255 +463,6 @@ class Session:
 
     def _code(self, code: str) -> str:
         return self.universe.get(code).code
-
-    @property
-    def _runs_free(self) -> bool:
-        """The clock moves without the desk; in lockstep every move of it comes as an event."""
-        return not isinstance(self._clock, SimulatedClock) or self._clock.speed > 0
-
-    async def _wait_for(self, t: Ns) -> None:
-        alarm = self.task(self._alarm(t), f"wait until {clock_text(t)}")
-        try:
-            await self._until(lambda: self.now >= t, t)
-        finally:
-            alarm.cancel("what it was set for is over")
-
-    def task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
-        """A task of this session, which ends with it."""
-        task = self._loop.create_task(work, name=what)
-        self._own_tasks.add(task)
-        task.add_done_callback(self._own_tasks.discard)
-        return task
-
-    async def _alarm(self, t: Ns) -> None:
-        """A clock that runs free reaches ``t`` without any event."""
-        await self._clock.sleep_until(t)
-        self._waits.look()
-
-    def agents_moved(self) -> None:
-        """What agents and gaps wait for may be another moment now: set their alarm, and say so to the desk."""
-        wake = self._next_wake() if self._runs_free and not self._closed else None
-        if wake != self._agents_wake:
-            self._agents_wake = wake
-            if self._agents_alarm is not None:
-                self._agents_alarm.cancel("the agents wait for another moment")
-            self._agents_alarm = None if wake is None else self.task(self._wake_agents(wake), "wake of the agents")
-        self._report_soon()
-
-    async def _wake_agents(self, t: Ns) -> None:
-        await self._clock.sleep_until(t)
-        self._agents_wake = self._agents_alarm = None
-        self.agents.deliver(ClockMoved(self.now), self.now)
-        self.backfill.look(self.now)
-        self.changed()
-        self.agents_moved()
-
-    def _next_wake(self) -> Ns | None:
-        return min((t for t in (self.agents.next_wake(), self.backfill.next_wake()) if t is not None), default=None)
-
-    async def _until(self, over: Callable[[], bool], wake: Ns | None) -> None:
-        self._notice_death()
-        if self._returning is None:
-            self._desk.check()
-        await self._waits.until(over, wake, self._report_soon)
-
-    def _pump(self) -> None:
-        """Handle all that came, in order: books first, then the agents, then those who wait."""
-        while not self._closed and (batch := self._desk.drain()) is not None:
-            if isinstance(self._clock, SimulatedClock) and not self._clock.speed:
-                self._clock.set(batch.now)
-            for event in batch.events:
-                self._handle(event, batch.now)
-            self._waits.look()
-            self.changed()
-        if self._desk.lost and not self._closed:
-            self._lost()
-        else:
-            self.backfill.look(self.now)
-            self.agents_moved()
-
-    def _notice_death(self) -> None:
-        """The desk's thread sees its end before this loop does: what a cell does in between waits for the next one."""
-        if self._desk.lost and self._returning is None and not self._closed:
-            self._pump()
-
-    def _listen(self) -> None:
-        self._desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
-        self._loop.call_soon(self._pump)
-
-    # a desk that dies, and the next one
-
-    def _lost(self) -> None:
-        if self._find is not None and not self._desk.dismissed:
-            if self._returning is None:
-                self.link = "desk restarting"
-                self._desk.close()
-                self._returning = self._loop.create_task(self._return(self._find, self.now))
-                self.changed()
-            return
-        try:
-            self._desk.check()
-        except DeskLost as e:
-            self._give_up(e)
-
-    def _give_up(self, why: DeskLost) -> None:
-        self.link, self._given_up = "desk lost", why
-        self._waits.fail(why)
-        self.changed()
-
-    async def _return(self, find: Find, since: Ns) -> None:
-        """Attach to the next desk and go on where the last one died."""
-        try:
-            self._desk, snapshot = await find(Back(self._desk.session, self.run, self._told, self.agents.running))
-            if (snapshot.run, snapshot.first) != (self.run, self._told):
-                self._desk.close()
-                raise DeskLost("the desk that came back has another day", "open it again with %kis open")
-        except DeskLost as e:
-            self._returning = self._find = None
-            self._give_up(e)
-            return
-        self._returning = None
-        # What was on its way to the dead desk and is not in its journal was never sent.
-        untaken = [o for o in self.books.live.values() if not o.log]
-        if isinstance(self._clock, SimulatedClock):
-            self._clock.set(snapshot.now, snapshot.speed)
-        self.link, self._said, self.scope = "up", None, snapshot.scope
-        self.agents.leased(snapshot.leases)
-        for row in snapshot.rows():
-            # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
-            self._handle(row, snapshot.now)  # type: ignore[arg-type]
-        for order in (o for o in untaken if not o.log):
-            cure = "order it again if it is still wanted"
-            self._dropped(
-                CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure), snapshot.now
-            )
-        self._mark_gap(since, snapshot.now)
-        with suppress(DeskLost):
-            self.tell([WatchCodes(tuple(self._wants))] if self._wants else [])
-            self.tell([FastForward(on=True)] if self._hurrying else [])
-        self._waits.look()
-        self.changed()
-        self._listen()
-
-    def _mark_gap(self, since: Ns, now: Ns) -> None:
-        self._handle(
-            Trouble(now, f"the desk died at {clock_text(since)} and is back: trades in between are missing"), now
-        )
-        for want in self._wants:
-            if _trades(want):
-                self._handle(GapFound(now, want.code, since, 0, want.venue or Venue.KRX), now)
-
-    async def _returned(self) -> None:
-        """Wait while the desk is being started again. Raises DeskLost when it is not."""
-        self._notice_death()
-        if self._returning is not None:
-            await asyncio.wait([self._returning])
-        if self._given_up is not None:
-            raise self._given_up
-
-    def _handle(self, event: Event, now: Ns) -> None:
-        if isinstance(event, _ROWS):
-            self._told += 1
-        if isinstance(event, CommandDropped):
-            self._dropped(event, now)
-            return
-        if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
-            self.data.add(event)
-            if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
-                # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
-                return
-        else:
-            self._note(event)
-        self.agents.deliver(event, now)
-
-    def _note(self, event: Event) -> None:
-        """Take over what an event says of orders, the desk and its connection."""
-        match event:
-            case HaltSet() | HaltStep() | Armed() | Disarmed():
-                self._control(event)
-            case AccountOpened() | HoldingAdopted():
-                self.books.hold(event)
-            case SpeedSet(t=t, speed=speed):
-                assert isinstance(self._clock, SimulatedClock)
-                self._clock.set(t, speed)
-            case AgentLeased() | AgentReleased():
-                self.agents.lease_changed(event)
-            case Trouble(text=text) | Unresolved(text=text):
-                self.troubles.append(text)
-            case DecisionRefused(key=key, text=text):
-                self.decisions_refused[key] = text
-            case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
-                self.troubles.append(f"subscription to {channel} {code} refused: {text}")
-            case LinkWasLost() | LinkUp() | GapFound():
-                self._note_link(event)
-            case _ if isinstance(event, _FACTS):
-                self.books.apply(event)  # type: ignore[arg-type]
-
-    def _note_link(self, event: LinkWasLost | LinkUp | GapFound) -> None:
-        """Take over what an event says of the stream: from when to when trades were not heard."""
-        match event:
-            case GapFound():
-                self.backfill.found(event)
-            case LinkWasLost():
-                # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
-                self.link = "down"
-                self.backfill.link_lost(event.t)
-            case LinkUp():
-                self.link = "up"
-                self.backfill.link_up(event.t, {(w.code, w.venue or Venue.KRX) for w in self._wants if _trades(w)})
-
-    def _dropped(self, dropped: CommandDropped, now: Ns) -> None:
-        """The desk did not take it. No row says so, so it is told to the books and the agents of this session alone."""
-        order = self.books.orders.get(dropped.key)
-        if order is None or order.is_ended:
-            return
-        fact: OrderFact
-        if order.state is OrderState.NEW:
-            fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
-        else:
-            fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
-        self.books.apply(fact)
-        self.agents.deliver(fact, now)
-
-    def _control(self, event: HaltSet | HaltStep | Armed | Disarmed) -> None:
-        match event:
-            case HaltSet(state=state):
-                self.halt_state = state
-            case HaltStep(step=step, done=done, text=text):
-                self.halt_steps.append(event)
-                if not done or step == "notify":
-                    self.troubles.append(f"{clock_text(event.t)} kill switch, {step}: {text}")
-            case Armed() | Disarmed():
-                self.armed = event if isinstance(event, Armed) else None
-
-    def changed(self) -> None:
-        """Tell panels; one that fails is dropped and named."""
-        for listener in tuple(self._listeners):
-            try:
-                listener()
-            except Exception as e:
-                self._listeners.remove(listener)
-                self.troubles.append(f"a panel stopped: {e!r}")
-
-    def _report_soon(self) -> None:
-        """Say Idle after the cells and agents that were just woken had their turn."""
-        if self.mode is Mode.SIM and not self._reporting and not self._closed:
-            self._reporting = True
-            self._loop.call_soon(self._loop.call_soon, self._loop.call_soon, self._report)
-
-    def _report(self) -> None:
-        self._reporting = False
-        wakes = [t for t in (self._waits.next_wake(), self._next_wake()) if t is not None]
-        # A handler that awaits something foreign is not at rest: -1 has handled nothing.
-        seq = -1 if self.agents.busy else self._desk.seq
-        idle = Idle(seq, min(wakes, default=None), bool(self._waits))
-        if idle != self._said and not self._closed and not self._desk.lost:
-            self._said = idle
-            self.tell([idle])
-
-
-def _trades(want: Want) -> bool:
-    return want.channel == "ticks"
 
 
 def _cancel_refused(order: Order, since: int) -> bool:

@@ -13,7 +13,17 @@ import pytest
 
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
-from kisnb.desk.protocol import MAX_FROM_SESSION, PREFIX, Asked, Hello, Tell, decode_from_session, length_of
+from kisnb.desk.protocol import (
+    MAX_FROM_SESSION,
+    PREFIX,
+    Asked,
+    Hello,
+    Refused,
+    Tell,
+    decode_from_session,
+    length_of,
+    pack,
+)
 from kisnb.errors import DeskLost
 from kisnb.terms import Mode
 from kisnb.trading.commands import AccountNow, CancelOrder
@@ -57,6 +67,30 @@ def test_close_hands_over_all_that_was_sent_before(peer: Peer):
     assert peer.left.wait(10)
     assert isinstance(peer.heard[0], Hello)
     assert peer.heard[1:] == [Tell((CancelOrder(f"k{number}"),)) for number in range(1_000)]
+
+
+def test_a_farewell_is_read_although_the_link_broke_while_something_was_sent(tmp_path: Path):
+    address = DeskAddress(str(tmp_path / "desk.sock"), "the secret of the desk", 4711, Mode.SIM, "sim")
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(address.socket)
+    listening.listen()
+    client = DeskClient(address)
+    take, ended = client._take, threading.Event()
+    client._take = lambda body: (ended.wait(10), take(body))  # type: ignore[method-assign,assignment,return-value]
+    client._connect()
+    desk, _ = listening.accept()
+    desk.sendall(pack(Refused("the desk was stopped", "open it again")))
+    desk.close()
+    listening.close()
+    writer = client._writer
+    assert writer is not None
+    while writer.is_alive():
+        client.send([CancelOrder("k")])
+    ended.set()
+    with pytest.raises(DeskLost, match="The desk was stopped"):
+        client._snapshot.result(10)
+    assert client.dismissed
+    client.close()
 
 
 def test_a_desk_that_says_nothing_is_named_with_the_cure(peer: Peer):

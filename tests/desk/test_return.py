@@ -15,7 +15,8 @@ from kisnb.desk.journal import Journal
 from kisnb.errors import DeskLost, OrderDenied
 from kisnb.events import Accepted, Filled, GapFound, IntentTaken
 from kisnb.orders import OrderState, SendReply
-from kisnb.session.session import _ROWS, Session
+from kisnb.session.attachment import _ROWS
+from kisnb.session.session import Session
 from kisnb.terms import Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentState
