@@ -21,7 +21,7 @@ from kisnb.events import (
 )
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Revise, ReviseOrder, Woke
+from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Halt, Revise, ReviseOrder, Woke
 from kisnb.trading.order_book import EXTERNAL, UNASSIGNED
 from kisnb.trading.reconciliation import EVERY, IDLE, STANDS
 from kisnb.trading.state import State
@@ -364,6 +364,20 @@ def test_o08_a_holding_that_no_order_explains_is_shown_and_taken_as_it_is_when_i
     assert desk.core.state.books.account.position(CODE).qty == 5
     assert any(isinstance(e, DriftCleared) for e in desk.published)
     assert len([e for e in desk.published if isinstance(e, AccountOpened)]) == 2
+
+
+def test_o08_the_kill_switch_s_older_reading_of_the_account_shows_no_drift():
+    """It was asked before the fill was booked, and comes when another reading is under way."""
+    desk = open_desk()
+    desk.submit()
+    desk.sent()
+    desk.say(Halt("enough"))
+    old = asked(desk)[-1].question
+    desk.say(notice("filled"))
+    desk.say(LinkUp(desk.now))
+    assert asked(desk)[-1].question != old
+    desk.say(Answer(old, OrderPage((row(filled=10, leaves=0, value=10 * P),), complete=True), account()))
+    assert not [e for e in desk.published if isinstance(e, DriftFound)]
 
 
 def test_o09_position_and_cash_are_the_sum_of_what_was_told_to_the_won():
