@@ -270,8 +270,10 @@ class Session(Attachment):
             raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
         (order,) = chosen
         self.decisions_refused.pop(order.key, None)
-        self.tell([ResolveOrder(order.key, adopt)])
-        await self._until(lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused, None)
+        await self._carried_out(
+            lambda: [ResolveOrder(order.key, adopt)],
+            lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused,
+        )
         if order.state is OrderState.UNKNOWN:
             raise BadInput(f"{order.intent.text} stays unknown: {self.decisions_refused[order.key]}")
         return order
@@ -301,8 +303,10 @@ class Session(Attachment):
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
         before = {o.key: len(o.log) for o in orders}
-        self.tell([CancelOrder(o.key) for o in orders if o.is_open])
-        await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
+        await self._carried_out(
+            lambda: [CancelOrder(o.key) for o in orders if o.is_open],
+            lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders),
+        )
         return orders
 
     async def halt(
@@ -315,8 +319,9 @@ class Session(Attachment):
         """
         await self._returned()
         before = len(self.halt_steps)
-        self.tell([Halt(reason, state, flatten)])
-        await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
+        await self._carried_out(
+            lambda: [Halt(reason, state, flatten)], lambda: any(s.step == "notify" for s in self.halt_steps[before:])
+        )
         return self.halt_steps[before:]
 
     async def resume(self, reason: str) -> str:
