@@ -23,7 +23,7 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want
 from kisnb.session import order_keys
 from kisnb.session.attachment import Attachment, Find
 from kisnb.session.backfill import Backfill
@@ -296,7 +296,7 @@ class Session(Attachment):
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
         return self.decision(await self.ask(self.preview(side, code, qty, price, **options)), code)
 
-    async def cancel(self, what: Order | int | str) -> list[Order]:
+    async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         await self._returned()
         orders = orders_named(self.books, what)
