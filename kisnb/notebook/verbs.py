@@ -136,7 +136,7 @@ def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
     rows = [
         (
             p.code,
-            session.universe.get(p.code).name,
+            session.universe.name(p.code),
             p.qty,
             free.get(p.code, 0),
             p.average,

@@ -33,8 +33,10 @@ from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
     Line,
     OrderOptions,
+    check_leaves,
     check_same,
     line_of,
+    named_order,
     orders_named,
     seconds_of_day,
     typed_intent,
@@ -254,7 +256,13 @@ class Session(Attachment):
         OrderRejected, OrderUnknown, as ``buy`` does.
         """
         old = orders_named(self.books, what)[-1]
-        intent = self.intent(old.side, old.code, qty or old.leaves, price, kind=old.intent.kind, key=key, again=again)
+        shares = old.leaves or old.intent.qty if qty is None else qty
+        intent = self.intent(old.side, old.code, shares, price, kind=old.intent.kind, key=key, again=again)
+        if (known := self.books.orders.get(intent.key)) is None:
+            check_leaves(old)
+        elif qty is None:
+            # A cell that is run again: what was left then, not what is left now.
+            intent = msgspec.structs.replace(intent, qty=known.intent.qty)
         return self._submit(msgspec.structs.replace(intent, agent=old.intent.agent, supersedes=old.key))
 
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
@@ -265,13 +273,17 @@ class Session(Attachment):
         await self._returned()
         unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
         chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
+        if what is not None and chosen[0].state is not OrderState.UNKNOWN:
+            raise BadInput(f"the fate of {named_order(chosen[0])} is known: it is {chosen[0].state}")
         if len(chosen) != 1:
             named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
             raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
         (order,) = chosen
         self.decisions_refused.pop(order.key, None)
-        self.tell([ResolveOrder(order.key, adopt)])
-        await self._until(lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused, None)
+        await self._carried_out(
+            lambda: [ResolveOrder(order.key, adopt)],
+            lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused,
+        )
         if order.state is OrderState.UNKNOWN:
             raise BadInput(f"{order.intent.text} stays unknown: {self.decisions_refused[order.key]}")
         return order
@@ -301,8 +313,10 @@ class Session(Attachment):
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
         before = {o.key: len(o.log) for o in orders}
-        self.tell([CancelOrder(o.key) for o in orders if o.is_open])
-        await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
+        await self._carried_out(
+            lambda: [CancelOrder(o.key) for o in orders if o.is_open],
+            lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders),
+        )
         return orders
 
     async def halt(
@@ -315,8 +329,9 @@ class Session(Attachment):
         """
         await self._returned()
         before = len(self.halt_steps)
-        self.tell([Halt(reason, state, flatten)])
-        await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
+        await self._carried_out(
+            lambda: [Halt(reason, state, flatten)], lambda: any(s.step == "notify" for s in self.halt_steps[before:])
+        )
         return self.halt_steps[before:]
 
     async def resume(self, reason: str) -> str:

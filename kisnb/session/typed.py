@@ -82,6 +82,17 @@ def orders_named(books: Books, what: Order | int | str) -> Orders:
     return found
 
 
+def named_order(order: Order) -> str:
+    """``"#2 buy 5 005930 @ 69,000"``: as a person finds it in the list; without a number when KIS gave none."""
+    return order.intent.text if order.number is None else f"#{order.number} {order.intent.text}"
+
+
+def check_leaves(order: Order) -> None:
+    """Raises BadInput when nothing of an order is left that could be moved."""
+    if not order.leaves:
+        raise BadInput(f"{named_order(order)} is {order.state}: nothing of it is left to revise", "see %kis orders")
+
+
 def seconds_of_day(when: str) -> int:
     """``"09:10"`` as seconds since midnight. Raises BadInput."""
     try:
