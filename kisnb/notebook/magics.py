@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -169,7 +169,9 @@ class KisMagics(Magics):
         self._stop_lag()
         session, self.session = self.session, None
         if session is not None and self.loop is not None:
+            agents = session.agents.running
             close_now(session, self.loop)
+            _say_stopped(session, agents)
         if session is not None and self.user_ns.get("session") is session:
             del self.user_ns["session"]
 
@@ -289,6 +291,10 @@ class KisMagics(Magics):
 async def _leave(session: Session) -> None:
     agents = session.agents.running
     await session.close()
+    _say_stopped(session, agents)
+
+
+def _say_stopped(session: Session, agents: Sequence[str]) -> None:
     if agents:
         print(
             f"{badge_text(session.mode)}Stopped with the session: {', '.join(agents)}. Their orders stay in the market."
