@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,8 @@ from kisnb.terms import Mode
 
 STARTING_SECONDS = 20.0
 """How long a desk that somebody else has just started may take to tell its address."""
+LOOKING_SECONDS = 1.0
+"""A lock that is held for so long is held by a desk, and not by somebody who looks whether it is."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):
@@ -70,7 +73,8 @@ def is_held(path: Path) -> bool:
     """Whether a process holds this lock."""
     try:
         with path.open("r+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that two who look do not take each other for a desk.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
@@ -111,16 +115,26 @@ def find_or_wait(mode: Mode) -> DeskAddress | None:
 def lock_or_fail(path: Path, what: str) -> IO[bytes]:
     """An exclusive lock that lasts as long as the file stays open; raises DeskBusy when somebody holds it."""
     file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(file):
         file.close()
         pid = holder(path)
         raise DeskBusy(
             f"another desk{f' (process {pid})' if pid else ''} holds {what}",
             "attach to it, or stop it with: kisnb desk stop",
-        ) from None
+        )
     file.truncate(0)
     file.write(f"{os.getpid()}".encode())
     file.flush()
     return file
+
+
+def _locked(file: IO[bytes]) -> bool:
+    # A notebook that looks whether the lock is held has it for an instant; a desk keeps it.
+    deadline = time.monotonic() + LOOKING_SECONDS
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)

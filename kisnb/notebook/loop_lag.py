@@ -6,8 +6,10 @@ orders that are out live there. Nothing is interrupted.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import linecache
+import re
 import sys
 import threading
 import time
@@ -17,6 +19,7 @@ from types import FrameType
 LAG_SECONDS = 0.4
 """A loop that has not turned for so long is blocked."""
 BEAT_SECONDS = 0.05
+AWAITED = re.compile(r"""\(await get_ipython\(\)\.kis\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)""")
 Blocked = Callable[[str], None]
 
 
@@ -71,12 +74,17 @@ class LoopLagWatch:
                 self._on_blocked(where)
 
 
+def as_typed(line: str) -> str:
+    """A line of a cell as a person typed it: ``%kis panel`` for the call that it was turned into."""
+    return AWAITED.sub(lambda found: f"%kis {ast.literal_eval(found[1])}", line)
+
+
 def cell_line(frame: FrameType | None, is_cell: Callable[[str], bool]) -> str:
     """``"line 2: time.sleep(9)"``: the innermost line of a cell under ``frame``; empty when there is none."""
     while frame is not None:
         name = frame.f_code.co_filename
         if is_cell(name):
-            text = linecache.getline(name, frame.f_lineno).strip()
+            text = as_typed(linecache.getline(name, frame.f_lineno).strip())
             return f"line {frame.f_lineno}: {text}"
         frame = frame.f_back
     return ""

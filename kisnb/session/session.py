@@ -23,7 +23,7 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want
 from kisnb.session import order_keys
 from kisnb.session.attachment import Attachment, Find
 from kisnb.session.backfill import Backfill
@@ -33,8 +33,10 @@ from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
     Line,
     OrderOptions,
+    check_leaves,
     check_same,
     line_of,
+    named_order,
     orders_named,
     seconds_of_day,
     typed_intent,
@@ -254,7 +256,13 @@ class Session(Attachment):
         OrderRejected, OrderUnknown, as ``buy`` does.
         """
         old = orders_named(self.books, what)[-1]
-        intent = self.intent(old.side, old.code, qty or old.leaves, price, kind=old.intent.kind, key=key, again=again)
+        shares = old.leaves or old.intent.qty if qty is None else qty
+        intent = self.intent(old.side, old.code, shares, price, kind=old.intent.kind, key=key, again=again)
+        if (known := self.books.orders.get(intent.key)) is None:
+            check_leaves(old)
+        elif qty is None:
+            # A cell that is run again: what was left then, not what is left now.
+            intent = msgspec.structs.replace(intent, qty=known.intent.qty)
         return self._submit(msgspec.structs.replace(intent, agent=old.intent.agent, supersedes=old.key))
 
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
@@ -265,6 +273,8 @@ class Session(Attachment):
         await self._returned()
         unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
         chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
+        if what is not None and chosen[0].state is not OrderState.UNKNOWN:
+            raise BadInput(f"the fate of {named_order(chosen[0])} is known: it is {chosen[0].state}")
         if len(chosen) != 1:
             named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
             raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
@@ -296,7 +306,7 @@ class Session(Attachment):
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
         return self.decision(await self.ask(self.preview(side, code, qty, price, **options)), code)
 
-    async def cancel(self, what: Order | int | str) -> list[Order]:
+    async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         await self._returned()
         orders = orders_named(self.books, what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kisnb.errors import BadInput, OrderUnknown
+from kisnb.errors import BadInput, OrderDenied, OrderUnknown
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from tests.session.opening import control, posts, traded
@@ -30,6 +30,36 @@ def test_o06_r08_a_revised_order_lives_on_under_a_new_number_at_its_venue():
     traded(work)
     changes = [(p["params"]["RVSE_CNCL_DVSN_CD"], p["params"]["EXCG_ID_DVSN_CD"]) for p in posts("order-rvsecncl")]
     assert changes == [("01", "KRX"), ("02", "KRX")]
+
+
+def test_o11_a_revision_that_is_run_again_is_shown_and_not_made_twice():
+    async def work(session: Session) -> None:
+        quote = await session.quote(CODE)
+        price = quote.price - 19 * quote.tick
+        order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+        part = await session.revise(order, price, 2, key="part")
+        rest = await session.revise(order, price, key="rest")
+        assert (part.quantity, rest.quantity, order.leaves) == (2, 3, 0)
+        assert await session.revise(order, price, key="rest") is rest
+        assert await session.revise(order, price, 2, key="part") is part
+        with pytest.raises(OrderDenied, match="would now send"):
+            await session.revise(order, price - quote.tick, key="rest")
+        with pytest.raises(BadInput, match=rf"#{order.number} buy 5 .* nothing of it is left to revise"):
+            await session.revise(order, price)
+
+    traded(work)
+    assert len(posts("order-rvsecncl")) == 2
+
+
+def test_o02_the_fate_of_an_order_that_is_known_is_not_for_a_person_to_say():
+    async def work(session: Session) -> None:
+        quote = await session.quote(CODE)
+        order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+        with pytest.raises(BadInput, match=r"fate of #\d+ buy 5 .* is known: it is accepted"):
+            await session.resolve(None, order)
+        assert order.is_open
+
+    traded(work)
 
 
 def test_o02_a_reply_that_never_came_is_unknown_and_the_order_is_found_and_never_sent_again():
