@@ -82,13 +82,17 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook:
 
 
 def test_n05_a_chart_draws_offline(lab: Lab, notebook: NotebookPage) -> None:
-    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30", "%kis chart 005930"]
-    write_notebook(lab.folder / "chart.ipynb", cells)
+    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30"]
+    charts = ["%kis chart 005930", "%kis chart 005930 --every 5m", "%kis chart 005930 --every 10s"]
+    write_notebook(lab.folder / "chart.ipynb", [*cells, *charts])
     notebook.open("chart.ipynb")
     notebook.run_all()
-    drawn = notebook.outputs(4)
-    expect(drawn.locator(".main-svg").first).to_be_visible(timeout=30_000)
-    expect(drawn.locator(".trace.boxes")).to_have_count(1)
+    for index in range(4, 7):
+        drawn = notebook.outputs(index)
+        expect(drawn.locator(".main-svg").first).to_be_visible(timeout=30_000)
+        expect(drawn.locator(".trace.boxes")).to_have_count(1)
+        wide = drawn.locator(".jp-OutputArea-output").evaluate("e => e.scrollWidth - e.clientWidth")
+        assert wide <= 0
 
 
 def test_n07_a_report_opens_as_a_file_and_draws(lab: Lab, notebook: NotebookPage) -> None:
