@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from kisnb.notebook.transform import as_typed
+
 LAG_SECONDS = 0.4
 """A loop that has not turned for so long is blocked."""
 BEAT_SECONDS = 0.05
@@ -76,7 +78,7 @@ def cell_line(frame: FrameType | None, is_cell: Callable[[str], bool]) -> str:
     while frame is not None:
         name = frame.f_code.co_filename
         if is_cell(name):
-            text = linecache.getline(name, frame.f_lineno).strip()
+            text = as_typed(linecache.getline(name, frame.f_lineno).strip())
             return f"line {frame.f_lineno}: {text}"
         frame = frame.f_back
     return ""

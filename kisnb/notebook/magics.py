@@ -21,6 +21,7 @@ from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
 from kisnb.notebook.lifecycle import close_now
 from kisnb.notebook.loop_lag import LoopLagWatch
+from kisnb.notebook.panels import DESK_PANEL
 from kisnb.notebook.verbs import Verb, find
 from kisnb.terms import Mode
 
@@ -132,8 +133,9 @@ class KisMagics(Magics):
         def blocked(where: str) -> None:
             # From the watch's thread, while the loop stands.
             session.blocked_by = where
-            if (panels := sys.modules.get("kisnb.notebook.panels.desk_panel")) is not None:
-                panels.tell_blocked(session, where)
+            # The loop may stand because this very module is being imported: then there is no panel to tell.
+            if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
+                tell(session, where)
 
         def over(where: str, seconds: float) -> None:
             session.blocked_by = ""
