@@ -68,6 +68,21 @@ def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(lab: Lab, notebook: N
     expect(notebook.run_cell(6)).to_contain_text("stopped")
 
 
+def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(lab: Lab, notebook: NotebookPage) -> None:
+    notebook.page.set_viewport_size({"width": 820, "height": 900})
+    cells = [*OPEN, "o = await session.buy('005930', 5, (await session.quote('005930')).lower)", "%kis buy 005930 1 @1"]
+    write_notebook(lab.folder / "narrow.ipynb", [*cells, "%kis panel"])
+    notebook.open("narrow.ipynb")
+    for index in range(len(cells)):
+        notebook.run_cell(index)
+    panel = notebook.run_cell(len(cells))
+    button = panel.locator("section[data-table=orders] button:visible")
+    expect(button).to_have_count(1)
+    seen = "e => { const b = e.getBoundingClientRect(), s = e.closest('.scroll').getBoundingClientRect(); "
+    assert button.evaluate(seen + "return b.left >= s.left && b.right <= s.right; }")
+    assert panel.locator("section[data-table=orders] .scroll").evaluate("e => e.scrollWidth > e.clientWidth")
+
+
 def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook: NotebookPage) -> None:
     write_notebook(lab.folder / "twice.ipynb", [*OPEN, "%kis buy 005930 10", "%kis panel", "%kis panel"])
     notebook.open("twice.ipynb")
