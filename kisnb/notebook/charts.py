@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kisnb.notebook.candle_figure import candle_figure
-from kisnb.notebook.candle_svg import WIDTH, candle_svg
+from kisnb.notebook.candle_svg import candle_svg
 from kisnb.notebook.candles import candles, marks, summary
 from kisnb.orders import Order
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
 class Chart:
@@ -21,20 +24,10 @@ class Chart:
         self.title = title
         self._candles = candles(bars)
         self._marks = marks(orders)
-        self._widget: Any = None
 
     def figure(self) -> Any:
         """A new ``plotly.graph_objects.Figure`` of this chart, to change or to save."""
         return candle_figure(self.title, self._candles, self._marks)
-
-    def widget(self) -> Any:
-        """The ``FigureWidget`` that JupyterLab shows; always the same one."""
-        if self._widget is None:
-            import plotly.graph_objects as go
-
-            # A FigureWidget is drawn before its cell has a width: without one it takes 700 pixels.
-            self._widget = go.FigureWidget(self.figure()).update_layout(width=WIDTH)
-        return self._widget
 
     def svg(self) -> str:
         return candle_svg(self.title, self._candles, self._marks)
@@ -42,13 +35,13 @@ class Chart:
     def __repr__(self) -> str:
         return summary(self.title, self._candles, self._marks)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
         static = {"text/plain": repr(self), "text/html": self.svg()}
-        if not _in_kernel():
+        if not self._candles or not _in_kernel():
             return static
-        live = self.widget()._repr_mimebundle_(**kwargs)
-        data = live[0] if isinstance(live, tuple) else live
-        return {**data, **static}
+        # JupyterLab's plotly extension draws this. A FigureWidget would send its 5 MB of code with each chart, and be
+        # drawn empty when its data came before the code was read.
+        return {PLOTLY_MIME: self.figure().to_plotly_json(), **static}
 
 
 def chart(bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> Chart:

@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("kisnb lab: JupyterLab is not installed. pip install 'kisnb[lab]'.", file=sys.stderr)
         return 2
     os.environ.setdefault("KISNB_SIM_SPEED", "1")
+    os.environ["PATH"] = path_with_ours(os.environ.get("PATH", ""))
     LabApp.launch_instance(argv=arguments)
     return 0
 
@@ -42,7 +43,16 @@ def lab_arguments(folder: Path, settings: Path, extra: Sequence[str] = ()) -> li
     """JupyterLab's arguments to serve ``folder``; its settings are written to the folder ``settings``."""
     overrides = private_dir(settings) / "overrides.json"
     overrides.write_text(json.dumps(OVERRIDES, indent=2) + "\n", encoding="utf-8")
-    return [f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={settings}", *extra]
+    # Who is root has no other user to be, in a container above all; JupyterLab would end with an error.
+    said = any("allow-root" in word or "allow_root" in word for word in extra)
+    root = ["--ServerApp.allow_root=True"] if os.geteuid() == 0 and not said else []
+    return [f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={settings}", *root, *extra]
+
+
+def path_with_ours(path: str) -> str:
+    """``PATH`` on which ``!kisnb`` and JupyterLab's terminals find this installation's ``kisnb`` first."""
+    ours = str(Path(sys.executable).parent)
+    return path if ours in path.split(os.pathsep) else os.pathsep.join(filter(None, (ours, path)))
 
 
 def _folder(given: Path | None) -> Path:

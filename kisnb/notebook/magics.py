@@ -22,6 +22,7 @@ from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
 from kisnb.notebook.lifecycle import close_now
 from kisnb.notebook.loop_lag import LoopLagWatch
+from kisnb.notebook.panels import DESK_PANEL
 from kisnb.notebook.tables import badge_text
 from kisnb.notebook.verbs import Verb, find
 from kisnb.terms import Mode
@@ -136,8 +137,8 @@ class KisMagics(Magics):
         def blocked(where: str) -> None:
             # From the watch's thread, while the loop stands: what blocks may be the very import of the panel.
             session.blocked_by = where
-            panels = sys.modules.get("kisnb.notebook.panels.desk_panel")
-            if (tell := getattr(panels, "tell_blocked", None)) is not None:
+            # The loop may stand because this very module is being imported: then there is no panel to tell.
+            if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
                 tell(session, where)
 
         def over(where: str, seconds: float) -> None:

@@ -1,24 +1,48 @@
-"""``%kis config``: the settings as a frame, and how one is changed."""
+"""``%kis config``: the settings as a table, and how one is changed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kisnb.config import NAMES, Config, config_file, load_config, set_config, sources
 from kisnb.errors import BadInput
 from kisnb.notebook.grammar import did_you_mean
+from kisnb.notebook.tables import Cell, card, html_table, text_table
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def settings() -> pl.DataFrame:
-    """setting (str), value (str), default (str), source (default, file or environment). Raises ConfigError."""
-    import polars as pl
+HEAD = ("setting", "value", "default", "source")
 
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting with its value, its default, and where the value comes from: default, file or environment."""
+
+    rows: tuple[tuple[str, str, str, str], ...]
+
+    def frame(self) -> pl.DataFrame:
+        """setting, value, default, source (str)."""
+        import polars as pl
+
+        return pl.DataFrame(self.rows, schema=HEAD, orient="row")
+
+    def __repr__(self) -> str:
+        return text_table(HEAD, self._cells())
+
+    def _repr_html_(self) -> str:
+        return card(None, "", html_table(HEAD, self._cells()))
+
+    def _cells(self) -> list[list[Cell]]:
+        return [[Cell(text, left=True) for text in row] for row in self.rows]
+
+
+def settings() -> Settings:
+    """The settings as they stand. Raises ConfigError."""
     config, usual, source = load_config(), Config(), sources()
-    rows = [(n, str(getattr(config, n)), str(getattr(usual, n)), source[n]) for n in NAMES]
-    return pl.DataFrame(rows, schema=["setting", "value", "default", "source"], orient="row")
+    return Settings(tuple((n, str(getattr(config, n)), str(getattr(usual, n)), source[n]) for n in NAMES))
 
 
 def change(name: str, value: str, *, default: bool) -> None:

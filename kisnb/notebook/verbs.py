@@ -6,8 +6,10 @@ answers are there at once. Verbs that need the notebook's loop have no blocking 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -213,9 +215,11 @@ async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
     await session.until(when)
 
 
-def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
-    from kisnb.notebook.panels import open_panel
+async def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
+    from kisnb.notebook.panels import DESK_PANEL, open_panel
 
+    # Its first import takes half a second, in which agents would stand still.
+    await asyncio.to_thread(import_module, DESK_PANEL)
     return open_panel(kis.require(), str(typed.words[0] or "desk"))
 
 

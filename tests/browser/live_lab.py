@@ -61,8 +61,7 @@ class Lab:
         # Cells out of sight stay in the page, so that the n-th cell is the n-th cell.
         (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
         extra = [
-            "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.allow_root=True",
-            "--LabApp.expose_app_in_browser=True",
+            "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--LabApp.expose_app_in_browser=True",
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -60,6 +60,21 @@ def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(lab: Lab, notebook: N
     expect(notebook.run_cell(6)).to_contain_text("stopped")
 
 
+def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(lab: Lab, notebook: NotebookPage) -> None:
+    notebook.page.set_viewport_size({"width": 820, "height": 900})
+    cells = [*OPEN, "o = await session.buy('005930', 5, (await session.quote('005930')).lower)", "%kis buy 005930 1 @1"]
+    write_notebook(lab.folder / "narrow.ipynb", [*cells, "%kis panel"])
+    notebook.open("narrow.ipynb")
+    for index in range(len(cells)):
+        notebook.run_cell(index)
+    panel = notebook.run_cell(len(cells))
+    button = panel.locator("section[data-table=orders] button:visible")
+    expect(button).to_have_count(1)
+    seen = "e => { const b = e.getBoundingClientRect(), s = e.closest('.scroll').getBoundingClientRect(); "
+    assert button.evaluate(seen + "return b.left >= s.left && b.right <= s.right; }")
+    assert panel.locator("section[data-table=orders] .scroll").evaluate("e => e.scrollWidth > e.clientWidth")
+
+
 def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook: NotebookPage) -> None:
     write_notebook(lab.folder / "twice.ipynb", [*OPEN, "%kis buy 005930 10", "%kis panel", "%kis panel"])
     notebook.open("twice.ipynb")
@@ -74,13 +89,17 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook:
 
 
 def test_n05_a_chart_draws_offline(lab: Lab, notebook: NotebookPage) -> None:
-    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30", "%kis chart 005930"]
-    write_notebook(lab.folder / "chart.ipynb", cells)
+    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30"]
+    charts = ["%kis chart 005930", "%kis chart 005930 --every 5m", "%kis chart 005930 --every 10s"]
+    write_notebook(lab.folder / "chart.ipynb", [*cells, *charts])
     notebook.open("chart.ipynb")
     notebook.run_all()
-    drawn = notebook.outputs(4)
-    expect(drawn.locator(".main-svg").first).to_be_visible(timeout=30_000)
-    expect(drawn.locator(".trace.boxes")).to_have_count(1)
+    for index in range(4, 7):
+        drawn = notebook.outputs(index)
+        expect(drawn.locator(".main-svg").first).to_be_visible(timeout=30_000)
+        expect(drawn.locator(".trace.boxes")).to_have_count(1)
+        wide = drawn.locator(".jp-OutputArea-output").evaluate("e => e.scrollWidth - e.clientWidth")
+        assert wide <= 0
 
 
 def test_n07_a_report_opens_as_a_file_and_draws(lab: Lab, notebook: NotebookPage) -> None:

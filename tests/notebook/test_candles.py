@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import KST, kst
 from kisnb.notebook.candle_svg import MOST_CANDLES, candle_svg
 from kisnb.notebook.candles import FALL, RISE, Candle, Mark, candle_at, merged
-from kisnb.notebook.charts import chart
+from kisnb.notebook.charts import PLOTLY_MIME, chart
 from kisnb.orders import Fill, Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 
@@ -104,6 +106,18 @@ def test_n05_a_chart_is_text_html_and_a_figure() -> None:
     assert list(candles.close) == [71_200, 71_100]
     assert (list(buys.y), list(sells.y)) == ([71_000], [71_300])
     assert (candles.increasing.line.color, candles.decreasing.line.color) == (RISE, FALL)
+
+
+def test_n05_in_a_kernel_a_chart_is_data_for_the_extension_of_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kisnb.notebook.charts._in_kernel", lambda: True)
+    shown = chart(frame([row(0, 71_000, 71_200)]), title="005930 삼성전자")
+    bundle = shown._repr_mimebundle_()
+    assert set(bundle) == {PLOTLY_MIME, "text/html", "text/plain"}
+    figure = json.loads(json.dumps(bundle[PLOTLY_MIME]))
+    assert [trace["type"] for trace in figure["data"]] == ["candlestick", "bar"]
+    assert figure["data"][0]["close"] == [71_200]
+    assert len(json.dumps(figure)) < 20_000
+    assert PLOTLY_MIME not in chart(frame([row(0, 1, 1)]).clear())._repr_mimebundle_()
 
 
 def test_a_chart_of_nothing_says_so() -> None:

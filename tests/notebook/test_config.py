@@ -23,11 +23,14 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_n14_the_table_shows_value_default_and_source(monkeypatch: pytest.MonkeyPatch):
     change("max_order_value", "10_000_000", default=False)
     monkeypatch.setenv("KISNB_MAX_DAY_LOSS", "200")
-    rows = {name: (value, usual, source) for name, value, usual, source in settings().rows()}
+    shown = settings()
+    rows = {name: (value, usual, source) for name, value, usual, source in shown.rows}
     assert rows["max_order_value"] == ("10000000", "50000000", "file")
     assert rows["max_day_loss"] == ("200", "300", "environment")
     assert rows["max_cash_percent"] == ("30", "30", "default")
     assert set(rows) == set(NAMES)
+    assert all(name in repr(shown) and name in shown._repr_html_() for name in NAMES)
+    assert shown.frame().rows() == list(shown.rows)
 
 
 def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():

@@ -26,6 +26,7 @@ const STYLE = `
 .kisnb-desk th, .kisnb-desk td { padding: 1px 6px; white-space: nowrap; border-bottom: 1px solid var(--jp-border-color2, #ddd); }
 .kisnb-desk td.number, .kisnb-desk td.signed, .kisnb-desk th.number, .kisnb-desk th.signed { text-align: right; }
 .kisnb-desk td.note { white-space: normal; color: var(--jp-ui-font-color2, #555); }
+.kisnb-desk td:last-child { position: sticky; right: 0; background: var(--jp-layout-color0, #fff); }
 .kisnb-desk td.up { color: var(--kisnb-rise, #d60000); }
 .kisnb-desk td.down { color: var(--kisnb-fall, #0051c7); }
 .kisnb-desk td.state.bad { color: #fff; background: #c40000; }
