@@ -320,6 +320,8 @@ class DeskServer:
         match query:
             case OutcomeOf(key=key):
                 connection.outcomes[number] = key
+                # Who is told an outcome has its facts before it.
+                self._flush()
                 self._decide(connection)
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.answer(number, self.safety.answer(query))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
@@ -45,7 +47,7 @@ from kisnb.session.market_data import MarketData
 from kisnb.session.waits import Waits
 from kisnb.terms import Mode, SessionId, Venue
 from kisnb.trading.commands import Command, FastForward, Idle, Query, Reply, WatchCodes
-from kisnb.trading.desk_port import Back, Desk, Snapshot
+from kisnb.trading.desk_port import Back, Batch, Desk, Snapshot
 from kisnb.trading.journal_rows import DESK_ONLY, Row
 from kisnb.trading.order_book import Books
 from kisnb.trading.state import State
@@ -105,6 +107,10 @@ class Attachment:
         self._agents_alarm: asyncio.Task[None] | None = None
         self._own_tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._home = threading.get_ident()
+        self._unheard: deque[tuple[Event, Ns]] = deque()
+        """What is booked already while a cell blocks the loop; agents hear of it when the loop turns."""
+        self._handling = False
 
     @property
     def now(self) -> Ns:
@@ -143,7 +149,18 @@ class Attachment:
         return await self._desk.ask(query)
 
     def ask_blocking(self, query: Query, timeout: float = 15.0) -> Reply:
-        return self._desk.ask_blocking(query, timeout)
+        """As ``ask``, from any thread and without the loop; raises TimeoutError."""
+        reply = self._desk.ask_blocking(query, timeout)
+        self.catch_up()
+        return reply
+
+    def catch_up(self) -> None:
+        """Book what has come while a cell blocks the loop. No handler of an agent runs; in other threads it does
+        nothing, for the books are the home thread's."""
+        if self._handling or threading.get_ident() != self._home:
+            return
+        while not self._closed and (batch := self._drained()) is not None:
+            self._unheard += [(heard, batch.now) for event in batch.events for heard in self._booked(event)]
 
     # panels
 
@@ -235,7 +252,7 @@ class Attachment:
         self._reporting = False
         wakes = [t for t in (self._waits.next_wake(), self._next_wake()) if t is not None]
         # A handler that awaits something foreign is not at rest: -1 has handled nothing.
-        seq = -1 if self.agents.busy else self._desk.seq
+        seq = -1 if self.agents.busy or self._unheard else self._desk.seq
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
         if idle != self._said and not self._closed and not self._desk.lost:
             self._said = idle
@@ -249,33 +266,54 @@ class Attachment:
 
     def _pump(self) -> None:
         """Handle all that came, in order: books first, then the agents, then those who wait."""
-        while not self._closed and (batch := self._desk.drain()) is not None:
-            if isinstance(self._clock, SimulatedClock) and not self._clock.speed:
-                self._clock.set(batch.now)
-            for event in batch.events:
-                self._handle(event, batch.now)
-            self._waits.look()
-            self.changed()
+        self._handling = True
+        try:
+            self._handle_all()
+        finally:
+            self._handling = False
         if self._desk.lost and not self._closed:
             self._lost()
         else:
             self.backfill.look(self.now)
             self.agents_moved()
 
+    def _handle_all(self) -> None:
+        if self._unheard:
+            while self._unheard and not self._closed:
+                self.agents.deliver(*self._unheard.popleft())
+            self._waits.look()
+            self.changed()
+        while not self._closed and (batch := self._drained()) is not None:
+            for event in batch.events:
+                self._handle(event, batch.now)
+            self._waits.look()
+            self.changed()
+
+    def _drained(self) -> Batch | None:
+        """The next batch of the desk's, with the clock of lockstep set to it."""
+        batch = self._desk.drain()
+        if batch is not None and isinstance(self._clock, SimulatedClock) and not self._clock.speed:
+            self._clock.set(batch.now)
+        return batch
+
     def _handle(self, event: Event, now: Ns) -> None:
+        for heard in self._booked(event):
+            self.agents.deliver(heard, now)
+
+    def _booked(self, event: Event) -> tuple[Event, ...]:
+        """Take an event over into books and data; what agents are to hear of it."""
         if isinstance(event, _ROWS):
             self._told += 1
         if isinstance(event, CommandDropped):
-            self._dropped(event, now)
-            return
+            return self._dropped(event)
         if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
             self.data.add(event)
             if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                 # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
-                return
+                return ()
         else:
             self._note(event)
-        self.agents.deliver(event, now)
+        return (event,)
 
     def _note(self, event: Event) -> None:
         """Take over what an event says of orders, the desk and its connection."""
@@ -324,18 +362,18 @@ class Attachment:
             case Armed() | Disarmed():
                 self.armed = event if isinstance(event, Armed) else None
 
-    def _dropped(self, dropped: CommandDropped, now: Ns) -> None:
+    def _dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
         """The desk did not take it. No row says so, so it is told to the books and the agents of this session alone."""
         order = self.books.orders.get(dropped.key)
         if order is None or order.is_ended:
-            return
+            return ()
         fact: OrderFact
         if order.state is OrderState.NEW:
             fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
         else:
             fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
         self.books.apply(fact)
-        self.agents.deliver(fact, now)
+        return (fact,)
 
     # a desk that dies, and the next one
 
@@ -394,9 +432,7 @@ class Attachment:
             self._handle(row, snapshot.now)  # type: ignore[arg-type]
         for order in (o for o in untaken if not o.log):
             cure = "order it again if it is still wanted"
-            self._dropped(
-                CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure), snapshot.now
-            )
+            self._handle(CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure), snapshot.now)
         self._mark_gap(since, snapshot.now)
         with suppress(DeskLost):
             self.tell([WatchCodes(tuple(self._wants))] if self._wants else [])

@@ -60,6 +60,7 @@ class Blocking:
         return self._session.decision(self._asked(self._session.preview(side, code, qty, price, **options)), code)
 
     def orders(self) -> OrderBook:
+        self._session.catch_up()
         return self._session.orders()
 
     def buy(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
@@ -69,7 +70,7 @@ class Blocking:
         return self._order(Side.SELL, code, qty, price, **options)
 
     def cancel(self, what: Order | int | str) -> Orders:
-        """Hands the cancels to the desk; their outcome shows in the book when the cell has ended."""
+        """Hands the cancels to the desk; their outcome comes into the book with a later call, or after the cell."""
         orders = orders_named(self._session.books, what)
         self._session.tell([CancelOrder(o.key) for o in orders if o.is_open])
         return orders

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 
 import pytest
 
 import kisnb
 from kisnb.errors import BadInput, DeskLost, NotOpen, OrderDenied, OrderUnknown
-from kisnb.orders import OrderState
+from kisnb.events import Tick
+from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agent import Agent
 from tests.session.opening import posts, traded
@@ -155,6 +157,52 @@ def test_cancel_all_leaves_nothing_in_the_market_of_orders_that_are_on_their_way
         states = Counter(o.state for o in session.book.orders.values())
         assert set(states) <= {OrderState.DENIED, OrderState.CANCELLED}
         assert (await session.balance()).holdings == ()
+
+    traded(work)
+
+
+class Hears(Agent):
+    """Counts the trades that it hears of."""
+
+    def __init__(self, **parameters: object) -> None:
+        super().__init__(**parameters)
+        self.heard: list[Tick] = []
+
+    def on_tick(self, tick: Tick) -> None:
+        self.heard.append(tick)
+
+
+def test_a_blocking_call_books_what_came_and_agents_hear_of_all_of_it_when_the_loop_turns():
+    async def work(session: Session) -> None:
+        agent = Hears(code="005930")
+        await session.agents.start(agent)
+        await session.sleep(5)
+        before = len(agent.heard)
+        for qty in (3, 4):
+            order = session.blocking.buy("005930", qty)
+            # Nothing was awaited: the loop has not turned since.
+            assert order.number is not None
+            assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
+        low = session.blocking.buy("005930", 1, session.blocking.quote("005930").lower)
+        assert low.state is OrderState.ACCEPTED
+        assert session.blocking.orders().open_orders[-1] is low
+        assert len(agent.heard) == before
+        await session.sleep(30)
+        assert len(agent.heard) == len(session.ticks("005930")) > before
+        assert session.book.position("005930").qty == 7
+
+    traded(work)
+
+
+def test_a_blocking_call_of_another_thread_leaves_the_books_to_the_home_thread():
+    async def work(session: Session) -> None:
+        orders: list[Order] = []
+        thread = threading.Thread(target=lambda: orders.append(session.blocking.buy("005930", 1)))
+        thread.start()
+        thread.join()
+        assert orders[0].state is OrderState.NEW
+        await session.settle()
+        assert orders[0].number is not None
 
     traded(work)
 
