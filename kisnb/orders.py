@@ -335,3 +335,7 @@ class Order:
         why = f"; {self.text}" if self.text else ""
         again = " (sent before; nothing new was sent)" if self.repeats else ""
         return f"<Order {number}{self.intent.text}: {self.state}{since}{done}{at}{why}{again}>"
+
+
+class Orders(list[Order]):
+    """Orders as a call returns them; a notebook shows them as a table under its mode."""

@@ -10,10 +10,13 @@ from kisnb.clock import Ns, kst_day
 from kisnb.desk.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
 from kisnb.events import AccountOpened, DriftCleared, DriftFound, HoldingAdopted, Notice, OrderFact
+from kisnb.orders import Order
 from kisnb.trading.journal_rows import RouteDecided, Row, row_key
+from kisnb.trading.order_book import day_number
 from kisnb.trading.state import State
 
 ARCHIVE = "archive"
+NEVER = 99991231
 _ORDER_FACTS: tuple[type, ...] = OrderFact.__args__
 
 
@@ -42,11 +45,13 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
 
 def still_counting(rows: Sequence[Row]) -> list[Row]:
     """Rows whose fold has the same open orders, lots, cash, differences and trading state: of orders those that are
-    open, and those of stocks that have been held ever since."""
+    open, those of stocks that have been held ever since, and those of a day whose list is read again for an open one:
+    it holds them all, and one that is not known would be taken for somebody else's."""
+    first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
     state, since = State(), defaultdict[str, _Since](_Since)
     for row in rows:
         state.apply(row)
-        _note(row, state, since)
+        _note(row, state, since, first)
     keys = {key for s in since.values() for key in s.keys}
     openings = {(id(row), code) for code, s in since.items() for row in s.openings}
     kept = [k for row in rows if (k := _kept(row, state, keys, openings)) is not None]
@@ -61,10 +66,17 @@ class _Since:
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
+        self.day = 0
+        """Of the newest order."""
         self.openings: list[AccountOpened | HoldingAdopted] = []
 
 
-def _note(row: Row, state: State, since: dict[str, _Since]) -> None:
+def _day(order: Order) -> int:
+    return order.ref.day if order.ref is not None else day_number(order.sent_at or order.t)
+
+
+def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
+    """``first``: the first day whose orders are all kept."""
     if isinstance(row, AccountOpened):
         for code, _, _ in row.holdings:
             since[code].openings.append(row)
@@ -72,8 +84,10 @@ def _note(row: Row, state: State, since: dict[str, _Since]) -> None:
         since[row.code].openings.append(row)
     elif isinstance(row, _ORDER_FACTS):
         order = state.books.orders[row_key(row)]
-        since[order.code].keys.add(order.key)
-        if order.is_ended and _is_flat(state, order.code):
+        chain = since[order.code]
+        chain.keys.add(order.key)
+        chain.day = max(chain.day, _day(order))
+        if order.is_ended and chain.day < first and _is_flat(state, order.code):
             del since[order.code]
 
 

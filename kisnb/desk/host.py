@@ -24,6 +24,7 @@ from kisnb.trading.commands import (
     CancelOrder,
     CancelReply,
     Effect,
+    Halt,
     Persist,
     Publish,
     Revise,
@@ -183,7 +184,7 @@ class DeskHost:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):
                 self._publish(CommandDropped(now, key, why.text, f"cancel it at KIS; {why.cure}"))
-            case SetHalt():
+            case SetHalt() | Halt():
                 self._publish(Trouble(now, f"the halt was not set, but no order passes: {why}"))
 
     def _wake_at(self, t: Ns) -> None:
@@ -235,7 +236,13 @@ class DeskHost:
         return tuple(found)
 
     async def _ask_books(self, code: str, venues: Sequence[Venue]) -> None:
-        self.say(BooksRead(code, await self.read_books(code, venues)))
+        books: tuple[Depth, ...] = ()
+        try:
+            books = await self.read_books(code, venues)
+        except Exception as e:
+            # It ends always, or the orders of the stock would wait for ever.
+            self._publish(Trouble(self.clock.now(), f"the book of {code} could not be read: {e!r}"))
+        self.say(BooksRead(code, books))
 
     async def _ask(self, ask: Ask) -> None:
         account, page = None, None

@@ -289,7 +289,7 @@ class Exchange:
             return self._illegal(now, venue, item)
         why: Refusal = "halted"
         for at in self._by_price(code, order.side) if venue is Venue.SOR else (venue,):
-            rule = order_rules.legal(now, at, order.kind, item, self._assumed).rule
+            rule = (verdict if at is venue else order_rules.legal(now, at, order.kind, item, self._assumed)).rule
             if rule is None:
                 continue
             listing = self.listing(code, at)

@@ -8,7 +8,7 @@ paged reply apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Literal, TypeAlias
 
@@ -41,7 +41,7 @@ class Param(msgspec.Struct, frozen=True, array_like=True):
     note: str = ""
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True):
+class Block(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """One ``output`` of a reply: an object, or an array of them."""
 
     name: str
@@ -50,7 +50,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     also: str = ""
     """Another name that KIS's documentation and examples give it."""
 
-    @property
+    @cached_property
     def empty(self) -> dict[str, str]:
         """Every field with what KIS sends when there is nothing to say: ``"0"`` for numbers, ``""`` for texts."""
         return {field.name: _NOTHING[field.kind] for field in self.fields}

@@ -151,7 +151,10 @@ def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, s
     unknown = row.keys() - empty.keys()
     if unknown:
         raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
-    return {**empty, **{name: _encode(value) for name, value in row.items()}}
+    told = dict(empty)
+    for name, value in row.items():
+        told[name] = value if type(value) is str else str(value) if type(value) is int else _encode(value)
+    return told
 
 
 def _encode(value: object) -> str:

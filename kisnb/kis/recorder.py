@@ -36,10 +36,15 @@ class Recorder:
         self.mask = mask or Mask()
         """Hides what must never be written, wherever a client puts it."""
 
+    @property
+    def on(self) -> bool:
+        """Whether anything is written."""
+        return self._write is not None
+
     def request(self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]) -> int:
         """Returns the number of the request."""
         self._requests += 1
-        if self._write is None:
+        if not self.on:
             return self._requests
         self._line(
             {
@@ -56,7 +61,7 @@ class Recorder:
 
     def reply(self, t: Ns, n: int, status: int, tr_cont: str, body: object) -> None:
         """``n`` is the number of the request; a ``body`` that is no JSON is told as text."""
-        if self._write is None:
+        if not self.on:
             return
         line = {"t": t, "kind": "reply", "n": n, "status": status, "tr_cont": tr_cont, "body": self.mask.tree(body)}
         self._line(line)

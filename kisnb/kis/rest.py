@@ -129,7 +129,7 @@ class Rest:
             said = await self._ask_approval()
             if said.get("error_code") != TOO_FAST:
                 break
-            await self._clock.sleep_until(self._clock.now() + SECOND)
+            await self._rest_until(self._clock.now() + SECOND)
         else:
             said = await self._ask_approval()
         if not said.get("approval_key"):

@@ -89,6 +89,11 @@ class Universe:
             raise UnknownInstrument(f"{code!r} is no listed code", self._cure(code))
         return item
 
+    def name(self, code: str) -> str:
+        """What the issue is called; one that is not known, a share listed since, is shown by its code."""
+        item = self._by_code.get(code)
+        return code if item is None else item.name
+
     def on_nxt(self, code: str) -> bool:
         """Whether Nextrade lists the issue with this code; False for codes that are not known."""
         return code in self._by_code and self._by_code[code].nxt

@@ -51,6 +51,12 @@ class _Day(NamedTuple):
     boundaries: tuple[Ns, ...]
 
 
+class _RegularDay(NamedTuple):
+    open: Ns
+    continuous_end: Ns
+    close: Ns
+
+
 def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
     """What ``venue`` does at ``now``; SOR does what the more open of KRX and NXT does."""
     return _at(now, assumed).phases[venue].at(now, Phase.CLOSED)
@@ -78,17 +84,17 @@ def hours(venue: Venue, day: date, assumed: Assumed = None) -> tuple[Hours, ...]
 
 def regular_open(day: date) -> Ns:
     """09:00 KST; 10:00 on the first trading day of a year and on the exam day."""
-    return kst(day, time(9)) + _opens_later(day)
+    return _regular_day(day, edition(), current()).open
 
 
 def regular_close(day: date) -> Ns:
     """15:30 KST (15:00 before 2016-08-01); an hour later on the exam day."""
-    return kst(day, _row("closing auction", day).end) + _later(day)
+    return _regular_day(day, edition(), current()).close
 
 
 def continuous_end(day: date) -> Ns:
     """Begin of the closing auction, ten minutes before the close."""
-    return kst(day, _row("closing auction", day).start) + _later(day)
+    return _regular_day(day, edition(), current()).continuous_end
 
 
 def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
@@ -125,6 +131,15 @@ def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
     return _Day(by_time, tracks, phases, regular, labels, tuple(sorted(moments)))
 
 
+@lru_cache(maxsize=1024)
+def _regular_day(day: date, _edition: int, assumed: Uncertain) -> _RegularDay:
+    rows = _rows(day, assumed)
+    closing = next(row for row in rows if row.name == "closing auction" and row.venue is Venue.KRX)
+    later = _later(day)
+    opened = kst(day, time(9)) + _opens_later(day)
+    return _RegularDay(opened, kst(day, closing.start) + later, kst(day, closing.end) + later)
+
+
 def _rows(day: date, assumed: Uncertain) -> list[Span]:
     """The rows that hold on ``day``, in the table's order: of each name and venue the newest."""
     newest: dict[tuple[str, Venue], Span] = {}
@@ -133,10 +148,6 @@ def _rows(day: date, assumed: Uncertain) -> list[Span]:
             newest[row.name, row.venue] = row
     shut = {"pre-market"} if assumed.special_days_of_2025 and _opens_later(day) else set()
     return [row for row in newest.values() if row.start < row.end and row.name not in shut]
-
-
-def _row(name: str, day: date) -> Span:
-    return next(row for row in _rows(day, current()) if row.name == name and row.venue is Venue.KRX)
 
 
 def _later(day: date) -> Ns:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from kisnb.clock import clock_text
 from kisnb.notebook.tables import (
     Cell,
+    badge_html,
     badge_text,
     card,
     coloured,
@@ -24,11 +25,12 @@ from kisnb.notebook.tables import (
 from kisnb.terms import Mode, Side
 
 if TYPE_CHECKING:
+    import polars as pl
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.events import Depth, Quote
     from kisnb.market.routing_evidence import Evidence
-    from kisnb.orders import Account, Fill, Order
+    from kisnb.orders import Account, Fill, Order, Orders
     from kisnb.session.roster import AgentView, Roster
     from kisnb.session.session import Session
     from kisnb.trading.order_book import OrderBook
@@ -150,6 +152,10 @@ def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
     return _titled(mode, title, _ORDER_HEAD, order_rows(orders))
 
 
+def _look_orders(orders: Orders, mode: Mode | None) -> Bundle:
+    return _titled(mode, f"{len(orders)} order{'' if len(orders) == 1 else 's'}", _ORDER_HEAD, order_rows(orders))
+
+
 def _look_account(account: Account, mode: Mode | None) -> Bundle:
     cash = f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})  orderable {number(account.orderable)} won"
     partial = "" if account.complete else "  incomplete: KIS did not send all pages"
@@ -184,6 +190,10 @@ def _look_agent(agent: AgentView, mode: Mode | None) -> Bundle:
     return _titled(mode, f"agent {agent.id}", _AGENT_HEAD, agent_rows([agent]))
 
 
+def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
+    return {"text/plain": badge_text(mode) + str(frame), "text/html": badge_html(mode) + frame._repr_html_()}
+
+
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
     title = f"{session.label}  {session.clock_text()} KST"
     return {"text/plain": f"{badge_text(session.mode)}{title}", "text/html": card(session.mode, escape(title))}
@@ -204,6 +214,7 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.events", "Quote"): _look_quote,
     ("kisnb.events", "Depth"): _look_depth,
     ("kisnb.orders", "Order"): _look_order,
+    ("kisnb.orders", "Orders"): _look_orders,
     ("kisnb.orders", "Fill"): _look_fill,
     ("kisnb.market.routing_evidence", "Evidence"): _look_evidence,
     ("kisnb.orders", "Account"): _look_account,
@@ -211,28 +222,43 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.session.roster", "Roster"): _look_roster,
     ("kisnb.session.roster", "AgentView"): _look_agent,
     ("kisnb.session.session", "Session"): _look_session,
+    ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
 """By module and class, so that showing a quote is known before quotes are imported."""
 
 
 class Looks:
-    """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open."""
+    """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open.
 
-    def __init__(self, shell: InteractiveShell, mode: Callable[[], Mode | None]) -> None:
+    Types that are not ours, such as polars frames, look as ever unless the value came from the desk.
+    """
+
+    def __init__(
+        self, shell: InteractiveShell, mode: Callable[[], Mode | None], is_ours: Callable[[object], bool]
+    ) -> None:
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
+        self._plain = shell.display_formatter.formatters["text/plain"]
         self._mode = mode
+        self._is_ours = is_ours
 
     def add(self) -> None:
         for (module, name), look in LOOKS.items():
             self._formatter.for_type_by_name(module, name, self._shown(look))
+        # IPython's own printer of lists would go before the bundle.
+        self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
     def remove(self) -> None:
+        self._plain.pop("kisnb.orders.Orders", None)
         for module, name in LOOKS:
             self._formatter.pop(f"{module}.{name}", None)
 
+    def _print_orders(self, orders: Orders, printer: Any, _cycle: bool) -> None:
+        printer.text(_look_orders(orders, self._mode())["text/plain"])
+
     def _shown(self, look: Look) -> Callable[..., Bundle]:
         def show(value: object, include: object = None, exclude: object = None) -> Bundle:  # noqa: ARG001
-            return look(value, self._mode())
+            ours = type(value).__module__.startswith("kisnb.") or self._is_ours(value)
+            return look(value, self._mode()) if ours else {}
 
         return show

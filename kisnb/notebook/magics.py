@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.utils.text import DollarFormatter
@@ -21,7 +22,7 @@ from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
 from kisnb.notebook.lifecycle import close_now
 from kisnb.notebook.loop_lag import LoopLagWatch
-from kisnb.notebook.panels import DESK_PANEL
+from kisnb.notebook.tables import badge_text
 from kisnb.notebook.verbs import Verb, find
 from kisnb.terms import Mode
 
@@ -64,6 +65,8 @@ class KisMagics(Magics):
         self.guard = InterruptGuard(shell)
         self._opened: dict[str, object] = {}
         self._lag: LoopLagWatch | None = None
+        self._frames: WeakValueDictionary[int, object] = WeakValueDictionary()
+        """The polars frames that commands returned, by id: they are shown under the mode."""
 
     @line_magic("kis")  # type: ignore[arg-type]
     @no_var_expand
@@ -131,10 +134,10 @@ class KisMagics(Magics):
 
     def _watch_lag(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
         def blocked(where: str) -> None:
-            # From the watch's thread, while the loop stands.
+            # From the watch's thread, while the loop stands: what blocks may be the very import of the panel.
             session.blocked_by = where
-            # The loop may stand because this very module is being imported: then there is no panel to tell.
-            if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
+            panels = sys.modules.get("kisnb.notebook.panels.desk_panel")
+            if (tell := getattr(panels, "tell_blocked", None)) is not None:
                 tell(session, where)
 
         def over(where: str, seconds: float) -> None:
@@ -195,6 +198,19 @@ class KisMagics(Magics):
                 "get_ipython().kis.session"
             )
 
+    def gave(self, value: object) -> bool:
+        """Whether a command returned this frame."""
+        return self._frames.get(id(value)) is value
+
+    def _mark(self, value: object) -> None:
+        if type(value).__module__ == "polars.dataframe.frame":
+            self._frames[id(value)] = value
+
+    def say(self, text: str) -> None:
+        """Print lines under the mode of the open session."""
+        for line in text.splitlines():
+            print(f"{badge_text(self.mode)}{line}")
+
     def code(self, text: str) -> str:
         """The code that ``text`` means: a code, a full Korean name, or a part of just one name. Raises BadInput."""
         universe = self.require().universe
@@ -245,6 +261,7 @@ class KisMagics(Magics):
                 value = command.verb.run(self, self.require() if command.verb.needs_session else None, command.typed)
                 if inspect.isawaitable(value):
                     value = await value
+                self._mark(value)
             except asyncio.CancelledError as error:
                 raise self.guard.readable(error) from None
             if command.silent:
@@ -263,6 +280,7 @@ class KisMagics(Magics):
                     "of %load_ext",
                 )
             value = verb.run(self, self.require().blocking if verb.needs_session else None, command.typed)
+            self._mark(value)
             if command.silent:
                 value = None
         return value
@@ -272,7 +290,9 @@ async def _leave(session: Session) -> None:
     agents = session.agents.running
     await session.close()
     if agents:
-        print(f"Stopped with the session: {', '.join(agents)}. Their orders stay in the market.")
+        print(
+            f"{badge_text(session.mode)}Stopped with the session: {', '.join(agents)}. Their orders stay in the market."
+        )
 
 
 def _commands(line: str, body: str) -> list[str]:

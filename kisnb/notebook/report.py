@@ -11,10 +11,11 @@ from kisnb.errors import ConfigError
 from kisnb.notebook.candle_figure import candle_figure
 from kisnb.notebook.panels.desk_html import shown
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
-from kisnb.notebook.tables import badge_html, html_table
+from kisnb.notebook.tables import badge_html, badge_text, html_table
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
+    from kisnb.terms import Mode
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -22,18 +23,21 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 class Report:
     """Where a report was written, and what it vouches for."""
 
-    def __init__(self, path: Path, size: int, content_hash: str) -> None:
+    def __init__(self, path: Path, size: int, content_hash: str, mode: Mode) -> None:
         self.path = path
         self.size = size
+        self.mode = mode
         self.content_hash = content_hash
         """The same numbers give the same hash; the file differs in the moment of writing."""
 
     def __repr__(self) -> str:
-        return f"{self.path}, {self.size / 1e6:.1f} MB, content {self.content_hash}"
+        return f"{badge_text(self.mode)}{self.path}, {self.size / 1e6:.1f} MB, content {self.content_hash}"
 
     def _repr_html_(self) -> str:
         link = f'<a href="{escape(str(self.path), quote=True)}" target="_blank">{escape(str(self.path))}</a>'
-        return f"Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
+        return (
+            f"{badge_html(self.mode)}Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
+        )
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
@@ -53,7 +57,7 @@ def write_report(session: Session, path: str | Path = "report.html") -> Report:
         fresh.unlink(missing_ok=True)
         cure = "name another file: %kis report -o FILE"
         raise ConfigError(f"{path} cannot be written: {error.strerror}", cure) from error
-    return Report(path, len(page), day.content_hash)
+    return Report(path, len(page), day.content_hash, day.mode)
 
 
 def report_html(day: Numbers, run: str) -> str:

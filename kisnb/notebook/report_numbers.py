@@ -90,7 +90,7 @@ def numbers(session: Session) -> Numbers:
         Table("Fills", FILL_COLUMNS, _fill_rows(orders)),
     ]
     codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)])
-    charts = [_stock_chart(session, code, orders) for code in codes]
+    charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
     clock, halt = session.clock_text(), session.halt_state
     return Numbers(
         session.mode,
@@ -133,7 +133,7 @@ def _result_rows(session: Session, prices: Mapping[str, int]) -> list[Cells]:
         last = prices.get(position.code)
         rows.append(
             (
-                position.code, session.universe.get(position.code).name, number(position.bought), number(position.sold),
+                position.code, session.universe.name(position.code), number(position.bought), number(position.sold),
                 number(position.qty), number(position.average), number(last), signed(position.realised),
                 number(position.costs), signed(position.realised_net),
                 "" if last is None else signed(position.unrealised(last)),

@@ -17,6 +17,7 @@ from kisnb.clock import clock_text
 from kisnb.errors import BadInput
 from kisnb.market.sessions import boundaries
 from kisnb.notebook.grammar import Typed, Usage, did_you_mean, usage
+from kisnb.notebook.tables import badge_text
 from kisnb.terms import Side
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _chart(kis: KisMagics, _door: Any, typed: Typed) -> object:
     session, code = kis.require(), kis.code(typed.text(0))
     bars = session.bars(code, every=str(typed.options.get("every", kis.every)))
     orders = [o for o in session.book.orders.values() if o.code == code]
-    return chart(bars, orders, f"{code} {session.universe.get(code).name}")
+    return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}")
 
 
 def _buy(kis: KisMagics, door: Any, typed: Typed) -> object:
@@ -137,7 +138,7 @@ def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
     rows = [
         (
             p.code,
-            session.universe.get(p.code).name,
+            session.universe.name(p.code),
             p.qty,
             free.get(p.code, 0),
             p.average,
@@ -208,17 +209,17 @@ async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
     session, when = kis.require(), typed.text(0)
     moment, ends = session.moment(when), boundaries(session.today)
     if moment < session.now:
-        print(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
+        kis.say(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
     elif ends and moment > ends[-1]:
-        print(f"Nothing is traded after {clock_text(ends[-1])}; the day goes on to {clock_text(moment)} without.")
+        kis.say(f"Nothing is traded after {clock_text(ends[-1])}; the day goes on to {clock_text(moment)} without.")
     await session.until(when)
 
 
 async def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
-    from kisnb.notebook.panels import DESK_PANEL, open_panel
+    from kisnb.notebook.panels import open_panel
 
     # Its first import takes half a second, in which agents would stand still.
-    await asyncio.to_thread(import_module, DESK_PANEL)
+    await asyncio.to_thread(import_module, "kisnb.notebook.panels.desk_panel")
     return open_panel(kis.require(), str(typed.words[0] or "desk"))
 
 
@@ -232,18 +233,18 @@ async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
     session = kis.require()
     first, _, reason = (typed.text(0) or "").partition(" ")
     if first == "off":
-        print(await session.resume(reason))
+        kis.say(await session.resume(reason))
         return
     flatten, state = bool(typed.options.get("flatten")), "reducing" if typed.options.get("reduce") else "halted"
     for step in await session.halt(typed.text(0) or "typed in the notebook", state=state, flatten=flatten):  # type: ignore[arg-type]
-        print(f"{clock_text(step.t)} {step.step}: {step.text}")
+        kis.say(f"{clock_text(step.t)} {step.step}: {step.text}")
 
 
 async def _arm(kis: KisMagics, _door: Any, typed: Typed) -> None:
     from kisnb.notebook.arming import arm
 
     minutes, budget = typed.options.get("minutes"), typed.options.get("budget")
-    print(await arm(kis.require(), kis.shell, minutes, budget, off=typed.words[0] == "off"))
+    kis.say(await arm(kis.require(), kis.shell, minutes, budget, off=typed.words[0] == "off"))
 
 
 def _config(_kis: KisMagics, _door: Any, typed: Typed) -> object:
@@ -257,7 +258,7 @@ def _config(_kis: KisMagics, _door: Any, typed: Typed) -> object:
 
 
 async def _tasks(kis: KisMagics, _door: Any, _typed: Typed) -> None:
-    print(await kis.require().tasks())
+    kis.say(await kis.require().tasks())
 
 
 def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:

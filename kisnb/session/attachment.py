@@ -89,6 +89,8 @@ class Attachment:
         self._desk = desk
         self._find = find
         self._returning: asyncio.Task[None] | None = None
+        self._returns = 0
+        """How often a next desk was gone on with."""
         self._given_up: DeskLost | None = None
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
@@ -173,6 +175,17 @@ class Attachment:
         if self._returning is None:
             self._desk.check()
         await self._waits.until(over, wake, self._report_soon)
+
+    async def _carried_out(self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]) -> None:
+        """Hand commands over until it is ``over``: what a desk took to its grave is told to the next one.
+
+        Commands for which twice is as good as once.
+        """
+        while not over():
+            await self._returned()
+            returns = self._returns
+            self.tell(commands())
+            await self._until(lambda: over() or self._returns != returns, None)  # noqa: B023 - awaited in this round
 
     async def _alarm(self, t: Ns) -> None:
         """A clock that runs free reaches ``t`` without any event."""
@@ -369,6 +382,7 @@ class Attachment:
             self._give_up(e)
             return
         self._returning = None
+        self._returns += 1
         # What was on its way to the dead desk and is not in its journal was never sent.
         untaken = [o for o in self.books.live.values() if not o.log]
         if isinstance(self._clock, SimulatedClock):
@@ -391,9 +405,10 @@ class Attachment:
         self.changed()
         self._listen()
 
-    def _mark_gap(self, since: Ns, now: Ns) -> None:
+    def _mark_gap(self, died: Ns, now: Ns) -> None:
+        since = self.backfill.down_since(died)
         self._handle(
-            Trouble(now, f"the desk died at {clock_text(since)} and is back: trades in between are missing"), now
+            Trouble(now, f"the desk died at {clock_text(died)} and is back: trades in between are missing"), now
         )
         for want in self._wants:
             if _trades(want):

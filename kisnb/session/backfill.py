@@ -50,6 +50,11 @@ class Backfill:
             for code, venue in sorted(followed):
                 self._add(Gap(code, venue, since, t, 0))
 
+    def down_since(self, died: Ns) -> Ns:
+        """A desk that died is back with a stream of its own: since when trades are missing."""
+        since, self._lost = self._lost, None
+        return died if since is None else min(since, died)
+
     def next_wake(self) -> Ns | None:
         """When the next gap can be filled."""
         return min((gap.over for gap in self._due), default=None) if self._walk is None else None

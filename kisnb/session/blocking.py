@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 from kisnb.errors import DeskError, DeskLost
 from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Order, OrderState
+from kisnb.orders import Account, Order, Orders, OrderState
 from kisnb.session.typed import OrderOptions, orders_named, verdict
 from kisnb.terms import Side
 from kisnb.trading.commands import (
@@ -68,7 +68,7 @@ class Blocking:
     def sell(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
         return self._order(Side.SELL, code, qty, price, **options)
 
-    def cancel(self, what: Order | int | str) -> list[Order]:
+    def cancel(self, what: Order | int | str) -> Orders:
         """Hands the cancels to the desk; their outcome shows in the book when the cell has ended."""
         orders = orders_named(self._session.books, what)
         self._session.tell([CancelOrder(o.key) for o in orders if o.is_open])

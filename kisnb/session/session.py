@@ -23,7 +23,7 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want
 from kisnb.session import order_keys
 from kisnb.session.attachment import Attachment, Find
 from kisnb.session.backfill import Backfill
@@ -280,8 +280,10 @@ class Session(Attachment):
             raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
         (order,) = chosen
         self.decisions_refused.pop(order.key, None)
-        self.tell([ResolveOrder(order.key, adopt)])
-        await self._until(lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused, None)
+        await self._carried_out(
+            lambda: [ResolveOrder(order.key, adopt)],
+            lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused,
+        )
         if order.state is OrderState.UNKNOWN:
             raise BadInput(f"{order.intent.text} stays unknown: {self.decisions_refused[order.key]}")
         return order
@@ -304,15 +306,17 @@ class Session(Attachment):
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
         return self.decision(await self.ask(self.preview(side, code, qty, price, **options)), code)
 
-    async def cancel(self, what: Order | int | str) -> list[Order]:
+    async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         await self._returned()
         orders = orders_named(self.books, what)
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
         before = {o.key: len(o.log) for o in orders}
-        self.tell([CancelOrder(o.key) for o in orders if o.is_open])
-        await self._until(lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders), None)
+        await self._carried_out(
+            lambda: [CancelOrder(o.key) for o in orders if o.is_open],
+            lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders),
+        )
         return orders
 
     async def halt(
@@ -325,8 +329,9 @@ class Session(Attachment):
         """
         await self._returned()
         before = len(self.halt_steps)
-        self.tell([Halt(reason, state, flatten)])
-        await self._until(lambda: any(s.step == "notify" for s in self.halt_steps[before:]), None)
+        await self._carried_out(
+            lambda: [Halt(reason, state, flatten)], lambda: any(s.step == "notify" for s in self.halt_steps[before:])
+        )
         return self.halt_steps[before:]
 
     async def resume(self, reason: str) -> str:

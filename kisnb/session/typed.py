@@ -8,7 +8,7 @@ from typing import TypeAlias, TypedDict, TypeVar
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
-from kisnb.orders import Intent, Order, OrderState
+from kisnb.orders import Intent, Order, Orders, OrderState
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.desk_core import same_wish
 from kisnb.trading.order_book import Books
@@ -68,15 +68,15 @@ def line_of(line: Line) -> tuple[Side, str, int, int | None]:
     return Side(line[0]), line[1], line[2], line[3] if len(line) > 3 else None
 
 
-def orders_named(books: Books, what: Order | int | str) -> list[Order]:
+def orders_named(books: Books, what: Order | int | str) -> Orders:
     """The orders that a number, a key or ``"all"`` (the open ones) names. Raises BadInput when there is none."""
     if isinstance(what, Order):
-        return [what]
+        return Orders([what])
     if what == "all":
-        return list(books.live.values())
+        return Orders(books.live.values())
     text = str(what).lstrip("#")
     number = int(text) if text.isdecimal() else None
-    found = [o for o in books.orders.values() if o.key == what or (number is not None and o.number == number)]
+    found = Orders(o for o in books.orders.values() if o.key == what or (number is not None and o.number == number))
     if not found:
         raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
     return found

@@ -58,6 +58,7 @@ class DayFacts:
     def __init__(self, plan: DayPlan) -> None:
         self._plan = plan
         self._running = lru_cache(maxsize=512)(self._all_running)
+        self._flows = lru_cache(maxsize=512)(self._flows_until)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
         self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
         self._history = lru_cache(maxsize=512)(lambda code, n: tuple(reversed(list(islice(plan.past(code), n)))))
@@ -95,6 +96,9 @@ class DayFacts:
 
     def flows(self, code: str, now: Ns) -> Flows:
         """Turnover by group from the open to ``now``."""
+        return self._flows(code, now)
+
+    def _flows_until(self, code: str, now: Ns) -> Flows:
         item = self._plan.universe.get(code)
         begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
         times, volumes, values, prices = self._running(code)

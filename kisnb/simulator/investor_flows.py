@@ -7,6 +7,8 @@ Foreigners and institutions lean with the day's return, individuals take the oth
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -82,16 +84,21 @@ class CreditBalance(msgspec.Struct, frozen=True, gc=False):
         return self.standing - self.new + self.repaid
 
 
+class _Temper(NamedTuple):
+    """A group's part of the turnover of a stock's day, where it leans, and how differently it leans on the way."""
+
+    share: float
+    mood: float
+    early: float
+
+
 def flows_of(
     item: Instrument, day: date, seed: int, t: Ns, volume: int, value: int, passed: float, change: float
 ) -> Flows:
     """By group when ``volume`` shares for ``value`` won have traded; ``passed`` is the part of the day, 0 to 1,
     and ``change`` the return since the previous close."""
-    rng = stable_random(seed, "flows", item.code, day)
     made: list[Turnover] = []
-    for part in _PARTS[item.board]:
-        share = min(part * scattered(rng, 0.25), _MOST)
-        mood, early = draw(rng, normal()), draw(rng, normal())
+    for share, mood, early in _tempers(item.board, item.code, day, seed):
         # the lean wanders during the day and ends where the whole day puts it
         lean = _LEAN * (change / 0.02 + mood + early * passed * (1 - passed))
         net = int(volume * share * min(max(lean, -0.9), 0.9))
@@ -107,6 +114,16 @@ def flows_of(
     return Flows(t, individual, foreign, institution)
 
 
+@lru_cache(maxsize=4096)
+def _tempers(board: Board, code: str, day: date, seed: int) -> tuple[_Temper, ...]:
+    """Foreigners' and institutions'."""
+    rng = stable_random(seed, "flows", code, day)
+    return tuple(
+        _Temper(min(part * scattered(rng, 0.25), _MOST), draw(rng, normal()), draw(rng, normal()))
+        for part in _PARTS[board]
+    )
+
+
 def program_of(flows: Flows) -> ProgramTrades:
     """The part of the flows that programs traded."""
     whole = [
@@ -119,6 +136,7 @@ def program_of(flows: Flows) -> ProgramTrades:
     )
 
 
+@lru_cache(maxsize=4096)
 def foreign_held(item: Instrument) -> int:
     """Shares that foreigners hold on an ordinary morning."""
     rng = stable_random("foreign", item.code)

@@ -73,7 +73,7 @@ class Market:
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
         self._tapes: dict[str, deque[Traded]] = {}
-        self._trades: dict[str, list[Trade]] = {}
+        self._trades: dict[tuple[str, Venue], list[Trade]] = {}
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
@@ -86,7 +86,8 @@ class Market:
             return
         item = self.universe.get(code)
         self._tapes[code] = deque(self._printed(code, TAPE_LENGTH), maxlen=TAPE_LENGTH)
-        self._trades[code] = self._passed(code)
+        for venue in (*VENUES, Venue.SOR):
+            self._trades[code, venue] = self._passed(code, venue)
         for venue in self.venues(code):
             listing = self.exchange.listing(code, venue)
             day = self._day(code, venue)
@@ -220,12 +221,12 @@ class Market:
 
     def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
         """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
-        said = self._trades[code] if code in self._tapes else self._passed(code)
-        return said if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+        return self._trades[code, venue] if code in self._tapes else self._passed(code, venue)
 
-    def _passed(self, code: str) -> list[Trade]:
+    def _passed(self, code: str, venue: Venue) -> list[Trade]:
         schedule = self.plan.schedule(code)
-        return list(schedule.trades[: schedule.passed(self.now)])
+        said = schedule.trades[: schedule.passed(self.now)]
+        return list(said) if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
 
     def _act(self, t: Ns) -> list[Happening]:
         due, code, venue = heapq.heappop(self._due)
@@ -274,7 +275,8 @@ class Market:
             elif isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
                 trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
-                self._trades[happening.code].append(trade)
+                self._trades[happening.code, happening.venue].append(trade)
+                self._trades[happening.code, Venue.SOR].append(trade)
         return said
 
     def _day(self, code: str, venue: Venue) -> VenueDay:

@@ -80,6 +80,8 @@ class Marks(NamedTuple):
     """The last of them."""
     closes: tuple[int, ...]
     """Newest first."""
+    totals: tuple[int, ...]
+    """Those closes added up: of none, of the newest, of the newest two and so on."""
     average_volume: int
     average_value: int
     """Of twenty days."""
@@ -95,9 +97,11 @@ class Marks(NamedTuple):
             "w52": [bar for bar in past if (last.day - bar.day).days < WEEKS_52],
             "dryy": [bar for bar in past if bar.day.year == last.day.year],
         }
+        closes = tuple(bar.close for bar in past)
         return Marks(
             last,
-            tuple(bar.close for bar in past),
+            closes,
+            tuple(accumulate(closes, initial=0)),
             sum(bar.volume for bar in month) // len(month),
             sum(bar.value for bar in month) // len(month),
             {name: _extremes(bars) for name, bars in periods.items()},
@@ -120,6 +124,8 @@ class MarketView:
         self._marks: dict[str, Marks | None] = {}
         self._summed: dict[tuple[str, Venue], tuple[int, Sums]] = {}
         """How many trades have been added up, and to what."""
+        self._matched: dict[tuple[str, Venue], tuple[int, tuple[int, int]]] = {}
+        """How many trades have been looked through, and price and shares of the last auction among them."""
         self._minutes: dict[tuple[str, Venue], tuple[int, int, list[MinuteBar]]] = {}
         """How many trades the bars hold, for how many won."""
 
@@ -220,8 +226,11 @@ class MarketView:
         if self.market.exchange.phase(code, at) is Phase.AUCTION:
             self.market.activate(code)
             return self.market.exchange.listing(code, at).expected()
-        match = next((trade for trade in reversed(self.trades(code, venue)) if trade.side is None), None)
-        return (match.price, match.qty) if match else (0, 0)
+        trades = self.trades(code, venue)
+        counted, match = self._matched.get((code, venue), (0, (0, 0)))
+        match = next(((t.price, t.qty) for t in reversed(trades[counted:]) if t.side is None), match)
+        self._matched[code, venue] = len(trades), match
+        return match
 
     def interruptions(self) -> list[Interrupted]:
         """KRX's volatility interruptions of the day, oldest first."""

@@ -5,6 +5,7 @@ On a day without that session everything of it is zero and its rankings are empt
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -59,8 +60,36 @@ class Overtime(NamedTuple):
         return sum(trade.qty for trade in self.trades)
 
     @property
+    def first(self) -> Trade | None:
+        return self.trades[0] if self.trades else None
+
+    @property
+    def high(self) -> Trade | None:
+        """The first at the highest price."""
+        return max(self.trades, key=lambda trade: trade.price, default=None)
+
+    @property
+    def low(self) -> Trade | None:
+        return min(self.trades, key=lambda trade: trade.price, default=None)
+
+    @property
     def value(self) -> int:
         return sum(trade.price * trade.qty for trade in self.trades)
+
+
+def overtime_of(trades: Sequence[Trade], item: Instrument, day: date) -> Overtime:
+    """The session among all trades of a stock's day at KRX, oldest first."""
+    closed, begin, end = (bisect_right(trades, t, key=_when) for t in (sessions.regular_close(day), *_span(day)))
+    return Overtime(trades[closed - 1].price if closed else item.base, trades[begin:end])
+
+
+def _when(trade: Trade) -> Ns:
+    return trade.t
+
+
+def _span(day: date) -> tuple[Ns, Ns]:
+    """Begin and end of the session; zeros on a day without one."""
+    return next(((h.start, h.end) for h in sessions.hours(Venue.KRX, day) if h.span.name == SPAN), (0, 0))
 
 
 class OvertimeReplies:
@@ -192,24 +221,17 @@ class OvertimeReplies:
 
     def _begins(self) -> Ns:
         """When the session of this day begins; 0 on a day without one."""
-        return self._span(self._view.day)[0]
+        return _span(self._view.day)[0]
 
     def _running(self) -> bool:
-        begin, end = self._span(self._view.day)
+        begin, end = _span(self._view.day)
         return begin <= self._view.now < end
-
-    def _span(self, day: date) -> tuple[Ns, Ns]:
-        return next(((h.start, h.end) for h in sessions.hours(Venue.KRX, day) if h.span.name == SPAN), (0, 0))
 
     def _overtime(self, code: str) -> Overtime:
         return self._of_day(code, self._view.day)
 
     def _of_day(self, code: str, day: date) -> Overtime:
-        begin, end = self._span(day)
-        trades = self._view.trades_of(code, day)
-        regular = [trade for trade in trades if trade.t <= sessions.regular_close(day)]
-        close = regular[-1].price if regular else self._view.item(code).base
-        return Overtime(close, [trade for trade in trades if begin and begin < trade.t <= end])
+        return overtime_of(self._view.trades_of(code, day), self._view.item(code), day)
 
     def _fields(self, code: str) -> Row:
         item, overtime = self._view.item(code), self._overtime(code)

@@ -18,7 +18,8 @@ class Recorder(recorder.Recorder):
         self._line({"t": t, "kind": "unserved", "n": self._requests, "api": name, "title": title})
 
     def order(self, t: Ns, order: AccountOrder) -> None:
-        self._line({"t": t, "kind": "order", **order_line(order)})
+        if self.on:
+            self._line({"t": t, "kind": "order", **order_line(order)})
 
     def fault(self, t: Ns, fault: Fault) -> None:
         """What is done wrong on purpose."""

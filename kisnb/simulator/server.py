@@ -55,6 +55,8 @@ class Server:
         self._lines: dict[int, _Line] = {}
         self._runners: list[web.ServerRunner] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._due: Ns | None = None
+        """The event that the timer waits for."""
         self._stopping = asyncio.Event()
         self._heard = 0.0
 
@@ -111,7 +113,7 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self.core.next_event()
+        due = self._due = self.core.next_event()
         if self.clock.speed and due is not None:
             delay = max(0, due - self.clock.now()) / self.clock.speed / SECOND
             self._timer = asyncio.get_running_loop().call_later(delay, self._pass)
@@ -140,7 +142,8 @@ class Server:
         self._heard = asyncio.get_running_loop().time()
         reply = await self._replied(request)
         # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
-        self._send(reply.frames)
+        if reply.frames or self.core.next_event() != self._due:
+            self._send(reply.frames)
         if reply.delay:
             await asyncio.sleep(reply.delay / SECOND)
         if reply.lost and request.transport is not None:
@@ -206,6 +209,8 @@ class Server:
 
 async def _body(request: web.BaseRequest) -> bytes | None:
     """None when it is too large, badly packed or does not come to its end."""
+    if not request.body_exists:
+        return b""
     try:
         async with asyncio.timeout(READ_SECONDS):
             return await request.read()

@@ -206,8 +206,8 @@ def history_fields(quote: Quote, marks: Marks | None) -> Row:
         "prd_rsfl_rate": rate(price - before.close, before.close),
     }
     for days in DISPARITIES:
-        taken = (price, *marks.closes[: days - 1])
-        fields[f"d{days}_dsrt"] = price / (sum(taken) / len(taken)) * 100
+        past = min(days - 1, len(marks.closes))
+        fields[f"d{days}_dsrt"] = price / ((price + marks.totals[past]) / (past + 1)) * 100
     fields["cnnt_ascn_dynu"] = _run(price, marks.closes, 1)
     fields["cnnt_down_dynu"] = _run(price, marks.closes, -1)
     return fields | _extreme_fields(price, marks)

@@ -39,11 +39,20 @@ from kisnb.simulator.market_records import (
     program_record,
     trade_record,
 )
+from kisnb.simulator.overtime import overtime_of
+from kisnb.simulator.overtime_records import (
+    OVERTIME_BOOK_TR,
+    OVERTIME_EXPECTED_TR,
+    OVERTIME_TRADE_TR,
+    OVERTIME_TRS,
+    overtime_book_record,
+    overtime_trade_record,
+)
 from kisnb.simulator.personas import Persona
 from kisnb.simulator.record import Recorder
 from kisnb.terms import OrderKind, Phase, Venue
 
-QUOTED = frozenset(tr for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS) for tr in trs.values())
+QUOTED = OVERTIME_TRS.union(*(trs.values() for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS)))
 """Channels by stock; a persona's exec notices come besides."""
 INDEX_EVERY: Ns = SECOND
 """How often an index is told while KRX trades."""
@@ -284,6 +293,9 @@ class Streams:
             )
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
+        for trade in trades:
+            if trade.segment == SINGLE_PRICE:
+                self._overtime(now, code, OVERTIME_TRADE_TR, trade)
         for socket, venue in self._followers(PROGRAM_TRS, code):
             if venue is Venue.SOR or any(trade.venue is venue for trade in trades):
                 record = program_record(self._market.facts.program(code, now), code, venue)
@@ -297,10 +309,28 @@ class Streams:
                 tr_id = EXPECTED_TRS[venue]
                 record = expected_record(expected, self._market.quote(code, venue), self._stretch(venue))
                 self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
+        if Venue.KRX in changed and self._stretch(Venue.KRX) == SINGLE_PRICE:
+            self._overtime(now, code, OVERTIME_EXPECTED_TR)
+            self._overtime(now, code, OVERTIME_BOOK_TR)
         for socket, venue in self._followers(BOOK_TRS, code):
             if venue in changed or venue is Venue.SOR:
                 records = self._fitting(BOOK_TRS[venue], [self._book_record(code, venue)])
                 self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], records))
+
+    def _overtime(self, now: Ns, code: str, tr_id: str, match: Traded | None = None) -> None:
+        """Push a match of the single-price session after hours, or its book, or what that would match."""
+        socket, market = self._holder, self._market
+        if socket is None or (tr_id, code) not in socket.subscriptions:
+            return
+        session = overtime_of(market.trades(code), market.universe.get(code), market.day)
+        told = match or self._expected(code, Venue.KRX)
+        if told is None:
+            return
+        if tr_id == OVERTIME_BOOK_TR and isinstance(told, ExpectedMatch):
+            record = overtime_book_record(market.depth(code), told, session)
+        else:
+            record = overtime_trade_record(told, market.universe.get(code), session)
+        self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
 
     def operation(self, now: Ns, said: Interrupted | Resumed | SessionBegan | SessionEnded) -> None:
         """Push a step of the sessions, or a halt or VI of one stock, to who follows the market's operation."""

@@ -324,6 +324,10 @@ class Question(msgspec.Struct, frozen=True):
     day: date
     why: str
     account: bool = False
+    asked: Ns = 0
+    """When: an answer may come late, and after that of a newer question."""
+    fills: int = 0
+    """How many fills were booked then."""
 
 
 # Effects: run strictly in order

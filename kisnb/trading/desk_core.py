@@ -234,7 +234,8 @@ class DeskCore:
     def _send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:
         """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
 
-        ``account`` is what KIS said of the account after the order was taken: it is too fresh to wait for books too.
+        ``account`` is what KIS said of the account after the order was taken: too fresh for a sell to wait for books
+        too. A buy spends on a price, so it waits for one.
         """
         intent = order.intent
         if self._held(now, order, account) or self._in_flight(intent) or self._locked(now, intent, account):
@@ -255,7 +256,7 @@ class DeskCore:
             why = "there is no price of the last seconds to buy on, and KIS gave none"
             self._row(Denied(now, intent.key, why, "try again when the stock has a price"))
             return
-        asks = may_read and account is None and not intent.protective
+        asks = may_read and not intent.protective and (account is None or intent.side is Side.BUY)
         if asks and (venues := unseen or (self._usual(intent) if stale else ())):
             if intent.code not in self._reading:
                 self._reading.add(intent.code)

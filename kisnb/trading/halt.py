@@ -108,7 +108,7 @@ class KillSwitch:
     def _query(self, now: Ns) -> None:
         self._queries += 1
         self._next = now + PATIENCE
-        self._then(Ask(Question(kst_day(now), self._why, account=True)))
+        self._then(Ask(Question(kst_day(now), self._why, True, now, self._state.fills)))
         self._then(WakeAt(self._next))
 
     def _again(self, now: Ns) -> None:

@@ -30,7 +30,7 @@ from kisnb.events import (
     SendUnknown,
     Sent,
 )
-from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, OrderState
+from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderState
 from kisnb.terms import Side
 from kisnb.trading.ledger import Position
 from kisnb.trading.order_words import WORDS
@@ -74,8 +74,8 @@ class OrderBook:
         return next(reversed(self.orders.values()), None)
 
     @property
-    def open_orders(self) -> list[Order]:
-        return [o for o in self.orders.values() if o.is_open]
+    def open_orders(self) -> Orders:
+        return Orders(o for o in self.orders.values() if o.is_open)
 
     @property
     def fills(self) -> Iterator[tuple[Order, Fill]]:

@@ -67,8 +67,8 @@ class Reconciliation:
         self._due: Ns | None = None
         self._account = False
         self._why = ""
-        self._asked: dict[date, tuple[Ns, int]] = {}
-        """By day of a question under way: when it was asked, and how many fills were booked then."""
+        self._asked: dict[date, Ns] = {}
+        """By day of the newest question under way: when it was asked."""
         self._cancels_taken: dict[str, Ns] = {}
         self._failures = 0
 
@@ -99,13 +99,12 @@ class Reconciliation:
         today = kst_day(now)
         days = {today, *(self._day_of(order) for order in self._books.live.values())}
         for day in sorted(days):
-            asked, _ = self._asked.get(day, (now - UNANSWERED, 0))
-            if 0 <= now - asked < UNANSWERED:
+            if 0 <= now - self._asked.get(day, now - UNANSWERED) < UNANSWERED:
                 return
         self._due = None
         for day in sorted(days):
-            self._asked[day] = (now, self._state.fills)
-            self._then(Ask(Question(day, self._why, self._account and day == today)))
+            self._asked[day] = now
+            self._then(Ask(Question(day, self._why, self._account and day == today, now, self._state.fills)))
         self._account = False
 
     def cancel_taken(self, now: Ns, key: str) -> None:
@@ -126,8 +125,9 @@ class Reconciliation:
 
     def answered(self, now: Ns, answer: Answer) -> Account | None:
         """Book an answer; gives the account when it may decide about sells that wait for it."""
-        day, page = answer.question.day, answer.page
-        asked, fills = self._asked.pop(day, (now, -1))
+        day, asked, page = answer.question.day, answer.question.asked, answer.page
+        if self._asked.get(day) == asked:
+            del self._asked[day]
         if page is None:
             self._failures += 1
             self.resolver.unanswered(now)
@@ -137,7 +137,7 @@ class Reconciliation:
         self._failures = 0
         self._settle(now, asked, day, page)
         if answer.account is not None and day == kst_day(now):
-            self._compare(now, asked, answer.account, consistent=fills == self._state.fills)
+            self._compare(now, asked, answer.account, consistent=answer.question.fills == self._state.fills)
         self._again(now)
         return answer.account
 

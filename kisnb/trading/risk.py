@@ -12,7 +12,7 @@ from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
 from kisnb.orders import Capabilities, Intent
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
 from kisnb.trading.limits import Limits
@@ -44,17 +44,22 @@ class Rules:
 
     def fee_and_tax(self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue) -> tuple[int, int]:
         """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""
-        item, day = self.universe.get(code), kst_day(t)
-        fee = added(lambda won: self.costs.fee(won, venue, item.kind), before, value)
+        (kind, board), day = self._sort(code), kst_day(t)
+        fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
         if side is Side.BUY:
             return fee, 0
-        return fee, added(lambda won: self.costs.tax(won, day, item.kind, item.board), before, value)
+        return fee, added(lambda won: self.costs.tax(won, day, kind, board), before, value)
 
     def break_even(self, t: Ns, code: str, position: Position) -> int:
         """The lowest price, in won, at which selling all lots of ``position`` costs nothing after fee and tax."""
-        item = self.universe.get(code)
         held = sum(lot.qty for lot in position.lots)
-        return self.costs.break_even(position.cost_with_fees, held, kst_day(t), item.kind, item.board)
+        return self.costs.break_even(position.cost_with_fees, held, kst_day(t), *self._sort(code))
+
+    def _sort(self, code: str) -> tuple[Kind, Board]:
+        """What decides on fee and tax. A person may trade elsewhere what is not known here (a share listed since, a
+        right): it counts as a stock of KOSPI, and what it cost in truth comes with KIS's cash."""
+        item = self.instrument(code)
+        return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
 
     def route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
         """The venue that takes this order now, or why there is none; ``books`` are what the venues show of it."""
@@ -121,10 +126,10 @@ class Gate:
         return self.worth(now, intent.code, intent.qty, intent.price)
 
     def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int:
-        """What an order comes to, won: at its price, else at the upper limit price."""
+        """What an order comes to, won: at its price, else at the upper limit price; 0 when nobody knows that."""
         if price is None:
-            item = self.rules.universe.get(code)
-            _, price = ticks.limits(item.base, item.kind, kst_day(now), item.board)
+            item = self.rules.instrument(code)
+            _, price = (0, 0) if item is None else ticks.limits(item.base, item.kind, kst_day(now), item.board)
         return qty * price
 
     def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,8 +13,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -170,6 +172,10 @@ class NotebookPage:
         """The process id that the ``index``-th cell printed."""
         return int(self.outputs(index).inner_text().strip().split()[-1])
 
+    def beside(self) -> NotebookPage:
+        """A second page of the same browser."""
+        return NotebookPage(self.page.context.new_page(), self.lab)
+
     def strangers(self) -> list[str]:
         """Every request that left this machine."""
         here = {"127.0.0.1", "localhost", None}
@@ -200,3 +206,18 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
     nbformat.write(notebook, path)
+
+
+def column(panel: Locator, table: str, name: str) -> Locator:
+    """The cells of one column, top row first."""
+    heads = panel.locator(f"section[data-table={table}] th")
+    heads.first.wait_for(state="attached")
+    names = heads.all_text_contents()
+    return panel.locator(f"section[data-table={table}] tbody td:nth-child({names.index(name) + 1})")
+
+
+def true_ledger(lab: Lab) -> dict[str, Any]:
+    """The account as the simulator itself has it."""
+    address = json.loads((lab.home / "state" / "sim" / "address.json").read_text())
+    with urlopen(f"{address['control'].rstrip('/')}/ledger") as answer:
+        return dict(json.load(answer))

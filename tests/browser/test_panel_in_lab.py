@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.live_lab import Lab, NotebookPage, write_notebook
+from tests.browser.live_lab import Lab, NotebookPage, column, write_notebook
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 AGENT = "%kis agents start volume_trigger --code 005930"
@@ -21,14 +21,6 @@ async def later():
 task = asyncio.create_task(later())
 %kis until close
 """
-
-
-def column(panel: Locator, table: str, name: str) -> Locator:
-    """The cells of one column, top row first."""
-    heads = panel.locator(f"section[data-table={table}] th")
-    heads.first.wait_for(state="attached")
-    names = heads.all_text_contents()
-    return panel.locator(f"section[data-table={table}] tbody td:nth-child({names.index(name) + 1})")
 
 
 def test_n04_agents_and_orders_change_while_a_cell_waits(lab: Lab, notebook: NotebookPage) -> None:

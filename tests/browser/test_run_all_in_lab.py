@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.live_lab import Lab, NotebookPage, write_notebook
+from tests.browser.live_lab import Lab, NotebookPage, true_ledger, write_notebook
 
 CELLS = [
     "%load_ext kisnb\nimport os; print(os.getpid())",
@@ -23,13 +20,6 @@ CELLS = [
     "len(session.book.orders)",
 ]
 ORDERS = 6
-
-
-def true_ledger(lab: Lab) -> dict[str, Any]:
-    """The account as the simulator itself has it."""
-    address = json.loads((lab.home / "state" / "sim" / "address.json").read_text())
-    with urlopen(f"{address['control'].rstrip('/')}/ledger") as answer:
-        return dict(json.load(answer))
 
 
 def run_all(notebook: NotebookPage, kernel: str) -> str:

@@ -23,11 +23,13 @@ from kisnb.events import (
     SendStarted,
     Sent,
 )
-from kisnb.orders import Route
+from kisnb.orders import OrderPage, Route
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.commands import Answer, Ask
 from kisnb.trading.journal_rows import Row, decode_rows
 from kisnb.trading.state import State
-from tests.trading.desk import NOON, intent, price_of, ref
+from tests.trading.desk import NOON, Desk, intent, price_of, ref
+from tests.trading.test_resolver import row
 
 CODES = ("005930", "000660")
 
@@ -140,6 +142,29 @@ def test_a_new_day_archives_the_old_file_and_numbers_go_on(tmp_path: Path):
     again = Journal(path)
     assert again.told_after(len(rows))[0] == len(rows)
     again.close()
+
+
+def test_o07_orders_that_are_archived_beside_an_open_one_are_not_found_as_external_the_day_after():
+    """The list of its day is read once more for the open one, and holds all the others."""
+    trader = Trader()
+    trader.add(AccountOpened(NOON, 10**9, ()))
+    for sell in (False, True):
+        trader.order("a", "000660", sell=sell)
+        trader.fill(0, 10)
+    trader.order("a", "005930", sell=False)
+    listed = tuple(
+        row(o.number, code=o.code, side=o.side, filled=o.filled, leaves=o.leaves, value=o.filled * (price_of() + 10))
+        for o in trader.state.books.orders.values()
+    )
+    desk = Desk(still_counting(trader.rows))
+    cash, orders = trader.state.cash, [o.key for o in trader.state.books.orders.values()]
+    desk.keep(desk.core.start(NOON + DAY))
+    for ask in [e for e in desk.effects if isinstance(e, Ask)]:
+        rows = listed if ask.question.day == date(2026, 11, 20) else ()
+        desk.say(Answer(ask.question, OrderPage(rows, complete=True)), NOON + DAY)
+    assert list(desk.core.state.books.orders) == orders
+    assert desk.core.state.cash == cash
+    assert not desk.core.state.books.live
 
 
 def test_an_archive_that_was_cut_short_by_a_power_failure_is_finished(tmp_path: Path):

@@ -9,10 +9,11 @@ from pathlib import Path
 from kisnb.clock import Activity, SimulatedClock
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
-from kisnb.events import CommandDropped, Event, Trouble
+from kisnb.events import CommandDropped, Depth, Event, Trouble
 from kisnb.market.instruments import Universe
 from kisnb.orders import Intent, OrderPage, Route, SendReply
-from kisnb.trading.commands import Submit
+from kisnb.terms import Venue
+from kisnb.trading.commands import Halt, Submit
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.limits import Limits
 from kisnb.trading.risk import Rules
@@ -30,6 +31,9 @@ class Wire:
     async def submit(self, wanted: Intent, route: Route) -> SendReply:
         self.submitted.append(wanted.key)
         return SendReply(wanted.key, "sent", ref())
+
+    async def depth(self, code: str, venue: Venue) -> Depth:
+        raise ValueError("no defect of the reading may stop an order for good")
 
     async def day_orders(self, day: date) -> OrderPage:
         return OrderPage((), complete=True)
@@ -55,6 +59,34 @@ def test_o01_without_its_row_nothing_is_sent_and_each_order_is_told_so(tmp_path:
         assert wire.submitted == []
         assert [type(e) for e in heard] == [Trouble, CommandDropped, CommandDropped]
         assert [e.key for e in heard if isinstance(e, CommandDropped)] == ["a", "b"]
+
+    asyncio.run(begin())
+
+
+def test_an_order_does_not_wait_for_ever_for_a_book_that_cannot_be_read(tmp_path: Path):
+    async def begin() -> None:
+        wire, heard, rested = Wire(), list[Event](), asyncio.Event()
+        host = host_on(Journal(tmp_path / "j.sqlite"), wire, heard)
+        host.core.gate.limits = Limits(max_quote_age=1)
+        host.on_rest = rested.set
+        host.say(Submit(intent("k")))
+        await rested.wait()
+        assert host.core.state.books.orders["k"].is_ended
+        assert any("the book of 005930 could not be read" in e.text for e in heard if isinstance(e, Trouble))
+        await host.close()
+
+    asyncio.run(begin())
+
+
+def test_a07_a_kill_switch_that_cannot_be_written_down_is_told_so(tmp_path: Path):
+    async def begin() -> None:
+        journal, heard = Journal(tmp_path / "j.sqlite"), list[Event]()
+        host = host_on(journal, Wire(), heard)
+        journal.close()
+        host.say(Submit(intent("a")))
+        heard.clear()
+        host.say(Halt("enough"))
+        assert ["the halt was not set" in e.text for e in heard if isinstance(e, Trouble)] == [True]
 
     asyncio.run(begin())
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kisnb.clock import SECOND
 from kisnb.desk.client import DeskClient
 from kisnb.desk.journal import Journal
-from kisnb.errors import DeskLost, OrderDenied
-from kisnb.events import Accepted, Filled, GapFound, IntentTaken
+from kisnb.errors import BadInput, DeskLost, OrderDenied, OrderUnknown
+from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkLost, LinkUp
 from kisnb.orders import OrderState, SendReply
 from kisnb.session.attachment import _ROWS
 from kisnb.session.session import Session
@@ -111,6 +113,58 @@ def test_o14_an_order_that_no_journal_holds_was_never_sent_and_is_denied(tmp_pat
         # The next order goes on through the next desk.
         await session.buy("005930", 1, price_of(), key="l")
         assert again.wire.submitted == ["l"]
+        await session.close()
+        await again.end()
+
+    run(begin())
+
+
+@pytest.mark.parametrize("wish", ["cancel", "halt", "resolve"])
+def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits_for_ever(tmp_path: Path, wish: str):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        if wish == "resolve":
+            desk.wire.submit = None  # type: ignore[assignment, method-assign]
+        if wish != "halt":
+            with suppress(OrderUnknown):
+                await session.buy("005930", 3, price_of(), key="k")
+        desk.server._obey = lambda *_: None  # type: ignore[method-assign]
+        cells = {
+            "cancel": lambda: session.cancel("k"),
+            "halt": lambda: session.halt("enough"),
+            "resolve": lambda: session.resolve(None, "k"),
+        }
+        waiting = asyncio.ensure_future(cells[wish]())
+        await asyncio.sleep(0.05)
+        again = await restarted(desk, session)
+        with pytest.raises(BadInput, match="can still come to light") if wish == "resolve" else nullcontext():
+            await waiting
+        assert wish != "halt" or session.halt_state == "halted"
+        assert wish != "cancel" or "cancel refused" in session.book.orders["k"].story
+        await session.close()
+        await again.end()
+
+    run(begin())
+
+
+def test_k11_trades_are_missing_since_the_stream_broke_not_since_the_desk_died_after_that(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        await session.watch("005930")
+        desk.host.say(LinkLost(NOON - 60 * SECOND, "cut"))
+        await seen(lambda: session.link == "down")
+        again = await restarted(desk, session)
+        since = session.gaps("005930")["since"].to_list()
+        assert [f"{t:%H:%M:%S}" for t in since] == ["11:59:00"]
+        # What breaks later is another gap.
+        again.host.say(LinkLost(NOON + SECOND, "cut"))
+        again.host.say(LinkUp(NOON + 2 * SECOND))
+        await seen(lambda: len(session.gaps("005930")) == 2)
+        assert f"{session.gaps('005930')['since'][-1]:%H:%M:%S}" == "12:00:01"
         await session.close()
         await again.end()
 

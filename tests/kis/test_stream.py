@@ -25,11 +25,11 @@ from kisnb.kis import control_frames as cf
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frames import TRADES, encode, encode_tick
 from kisnb.kis.notices import Cipher, NoticeMore, encode_notice
-from kisnb.kis.rest import Rest
+from kisnb.kis.rest import TOO_FAST, Rest
 from kisnb.kis.stream import Stream
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
-from tests.kis.scripted_kis import KEYS, SECRETS, ScriptedKis, serving
+from tests.kis.scripted_kis import KEYS, SECRETS, Scripted, ScriptedKis, serving
 
 NINE = kst(date(2026, 11, 20), time(9))
 AES_KEY, AES_IV = "abcdefghijklmnopqrstuvwxyz012345", "0123456789abcdef"
@@ -264,6 +264,18 @@ def test_an_unknown_approval_key_is_replaced(tmp_path: Path) -> None:
         await b.until(lambda: len(b.kis.sockets) == 2 and b.stream.settled)
         assert b.kis.approvals == 2
         assert json.loads(b.kis.heard[-1])["header"]["approval_key"] == "approval-2"
+
+    with_stream(tmp_path, body, start=False)
+
+
+def test_a_pause_before_the_next_approval_key_is_rest_so_that_a_stepped_clock_ends_it(tmp_path: Path) -> None:
+    async def body(b: Bench) -> None:
+        b.kis.script["approval"].append(Scripted({"error_code": TOO_FAST}, 403))
+        starting = asyncio.create_task(b.stream.start())
+        await b.until(lambda: b.clock.next_wake() is not None)
+        assert b.activity.quiet
+        b.clock.set(b.clock.next_wake() or 0)
+        await starting
 
     with_stream(tmp_path, body, start=False)
 

@@ -36,11 +36,11 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    def start(self, text: str, cell_id: str | None = None) -> str:
-        """Send a cell without waiting for it; returns the request's id."""
+    def start(self, text: str, cell_id: str | None = None, *, keyboard: bool = False) -> str:
+        """Send a cell without waiting for it; returns the request's id. ``keyboard``: somebody can be asked."""
         message = self.client.session.msg(
             "execute_request",
-            {"code": text, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
+            {"code": text, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": keyboard,
              "stop_on_error": True},
             metadata={"cellId": cell_id} if cell_id else {},
         )  # fmt: skip
@@ -82,6 +82,12 @@ class Kernel:
             ours = message["parent_header"].get("msg_id") == request
             if ours and text in message["content"].get("text", ""):
                 return
+
+    def answer(self, text: str) -> str:
+        """Type ``text`` when the running cell asks; returns the question."""
+        asked = self.client.get_stdin_msg(timeout=60)
+        self.client.input(text)
+        return str(asked["content"]["prompt"])
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

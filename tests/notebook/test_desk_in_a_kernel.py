@@ -119,17 +119,6 @@ def test_o11_other_values_under_the_same_key_are_refused_with_both_shown(k, sent
     assert sent() == 1
 
 
-def test_a04_a_line_that_blocks_is_told_while_the_panels_module_is_half_imported(k):
-    begun = (
-        "import sys, time, types\nmodule = 'kisnb.notebook.panels.desk_panel'\nkept = sys.modules.pop(module, None)\n"
-    )
-    block = "sys.modules[module] = types.ModuleType(module)\n%kis tasks;\ntime.sleep(1)\nsys.modules.pop(module)\n"
-    back = "if kept is not None:\n    sys.modules[module] = kept"
-    assert "Traceback" not in k.ok(begun + block + back).text
-    told = "import asyncio\nawait asyncio.sleep(0.2)\nprint(session.troubles[-1])"
-    assert "line 6: time.sleep(1)" in k.ok(told).text
-
-
 CELLS = {
     "load": "%load_ext kisnb",
     "open": OPEN,
@@ -201,6 +190,36 @@ def test_time_stands_between_cells_and_goes_where_it_is_asked_to(k):
     k.ok("%kis until 09:10")
     assert k.ok("print(session.clock_text())").text == "09:10:00\n"
     assert k.ok("print(session.clock_text())").text == "09:10:00\n"
+
+
+def test_n06_what_every_command_shows_names_the_mode(k):
+    k.ok("low = (await session.quote('005930')).lower")
+    for cell in (
+        OPEN, "%kis quote 005930", "%kis depth 005930", "%kis bars 005930", "%kis chart 005930",
+        "%kis buy 005930 1 {low}", "session.book.open_orders", "%kis cancel all", "await session.cancel('all')",
+        "%kis orders", "%kis positions", "%kis balance", "%kis agents", "%kis route 005930 1", "%kis search 삼성",
+        "%kis until 08:30", "%kis panel", "%kis report -o /dev/null/no.html", "%kis arm", "%kis tasks",
+        "%kis halt a drill", "%kis halt off the drill is over", "%kis agents start volume_trigger --code 000660",
+        "%kis close", OPEN,
+    ):  # fmt: skip
+        shown = k.run(cell)
+        if "report" in cell:
+            continue
+        assert not shown.error, cell
+        assert all(line.startswith("[SIM] ") for line in shown.text.splitlines()[:1]), cell
+        assert shown.text, cell
+        assert all("kisnb-mode" in b["text/html"] or "[SIM]" in b["text/html"] for b in shown.bundles), cell
+    k.ok("import polars as pl")
+    assert "[SIM]" not in k.ok("pl.DataFrame({'mine': [1]})").text
+
+
+def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
+    k.ok("import sys, time, types")
+    panel = "sys.modules['kisnb.notebook.panels.desk_panel']"
+    blocks = "while not session.blocked_by: time.sleep(0.01)"
+    k.ok(f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n{panel} = imported")
+    k.ok(blocks)
+    assert "line 1: while not session.blocked_by" in k.ok("print(session.troubles[-1])").text
 
 
 def test_unload_leaves_the_desk_up_and_takes_the_session_away(k):

@@ -28,7 +28,7 @@ from kisnb.events import (
 from kisnb.market.routing_evidence import Evidence
 from kisnb.notebook.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
-from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Route
+from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.order_book import Books
 
@@ -168,7 +168,9 @@ EVIDENCE = Evidence(NOW, intent("a"), SessionId.KRX_REG, None, "closed", "wait",
 
 
 @pytest.mark.parametrize(
-    "value", [QUOTE, DEPTH, Order(intent("a")), Books().account, FILL, EVIDENCE], ids=lambda v: type(v).__name__
+    "value",
+    [QUOTE, DEPTH, Order(intent("a")), Orders([Order(intent("a"))]), Books().account, FILL, EVIDENCE],
+    ids=lambda v: type(v).__name__,
 )
 def test_n06_every_output_names_its_mode(value):
     texts = {mode: look(value, mode)["text/plain"] for mode in Mode}

@@ -6,12 +6,16 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import kisnb
-from kisnb.desk.address import desk_folder
+from kisnb.clock import KST
+from kisnb.desk.address import desk_folder, find_desk
+from kisnb.desk.launch import stop_desk
 from kisnb.desk.simulator_process import find_simulator
+from kisnb.market.calendar import next_trading_day
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
@@ -27,6 +31,23 @@ def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) 
             return await work(session)
 
     return asyncio.run(asyncio.wait_for(day(), 120))
+
+
+def begun_for_live(state: Path) -> Path:
+    """Start a simulator under ``state``; the official-style configuration that points live at it."""
+
+    async def begin(_: Session) -> None: ...
+
+    # The machine's clock and the simulated one must agree on whether a token has expired.
+    tomorrow = next_trading_day(datetime.now(KST).date())
+    traded(begin, start="09:00", date=str(tomorrow))
+    return state / "sim" / "kis_devlp.yaml"
+
+
+def stop_sim_desk() -> None:
+    """The simulator goes on, and its appkey is free."""
+    assert find_desk(Mode.SIM) is not None
+    stop_desk(Mode.SIM)
 
 
 def recording() -> list[dict[str, Any]]:

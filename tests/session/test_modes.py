@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,13 @@ import yaml
 
 import kisnb
 from kisnb.cli import main
-from kisnb.clock import KST
 from kisnb.desk.address import find_desk
-from kisnb.desk.launch import stop_desk
 from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
-from kisnb.market.calendar import next_trading_day
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from tests.session.opening import posts, traded
+from tests.session.opening import begun_for_live, posts, stop_sim_desk, traded
 
 
 @pytest.fixture
@@ -31,22 +27,10 @@ def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[Path]:
     """An official-style configuration that points live at a running simulator, whose minutes pass quickly."""
     monkeypatch.setenv("KISNB_SIM_SPEED", "300")
 
-    async def begin(_: Session) -> None: ...
-
-    # The machine's clock and the simulated one must agree on whether a token has expired.
-    tomorrow = next_trading_day(datetime.now(KST).date())
-    traded(begin, start="09:00", date=str(tomorrow))
-    path = state / "sim" / "kis_devlp.yaml"
+    path = begun_for_live(state)
     monkeypatch.setenv("KISNB_CREDENTIALS", str(path))
     yield path
     main(["desk", "stop", "--mode", "live"])
-
-
-def stop_sim_desk() -> None:
-    """The simulator goes on, and its appkey is free."""
-    sim = find_desk(Mode.SIM)
-    assert sim is not None
-    stop_desk(Mode.SIM)
 
 
 def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_file: Path):
@@ -70,6 +54,27 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_fil
 
     asyncio.run(work())
     assert posts() == []
+
+
+def test_n06_a_desk_that_died_comes_back_disarmed(yaml_file: Path):
+    stop_sim_desk()
+    tail = yaml.safe_load(yaml_file.read_text("utf-8"))["my_acct_stock"][4:8]
+
+    async def work() -> None:
+        async with await kisnb.connect("live") as session:
+            await session.arm(tail, 30, 50_000_000)
+            await session.buy("005930", 1)
+            desk = find_desk(Mode.LIVE)
+            assert desk is not None
+            os.kill(desk.pid, signal.SIGKILL)
+            # The first question after its death waits for the next desk.
+            while session.armed is not None:
+                await session.quote("005930")
+            with pytest.raises(OrderDenied, match="Live is not armed"):
+                await session.buy("005930", 2)
+
+    asyncio.run(work())
+    assert len(posts()) == 1
 
 
 def test_a07_the_command_line_halts_the_desk_that_runs_without_being_told_its_mode(

@@ -24,12 +24,17 @@ SAMPLES = os.environ.get("KISNB_OFFICIAL_SAMPLES", "")
 pytestmark = pytest.mark.skipif(
     not SAMPLES, reason="KISNB_OFFICIAL_SAMPLES is not set: name a folder with KIS's official samples"
 )
-NAMED = ("000540", "000545", "006220", "010950", "032640", "092070", "158430", "308100", "417450", "419530")
+NAMED = ("000540", "000545", "006220", "010950", "023460", "032640", "092070", "158430", "308100", "417450", "419530")
 """Codes that the samples name beside those of the packaged universe; 000545 is the preferred share of 000540."""
 SETTINGS = ("--date", "2025-07-01", "--speed", "20")
 """A day that samples name; at this speed they keep within the host's limits, as the typing of people does."""
-EVENING = {"order_resv", "inquire_time_overtimeconclusion", "overtime_fluctuation", "overtime_volume"}
+EVENING = {
+    *("order_resv", "inquire_time_overtimeconclusion", "overtime_fluctuation", "overtime_volume"),
+    *("overtime_asking_price_krx", "overtime_ccnl_krx", "overtime_exp_ccnl_krx"),
+}
 """What KIS answers after the close alone: the second host starts in the single-price session."""
+EVENING_SPEED = 200
+"""The session's matches are ten minutes apart."""
 SECONDS = "4"
 """How long a WebSocket sample waits for its first data, by the clock on the wall."""
 WATCHED = ("158430", "417450", "006220", "000660")
@@ -52,7 +57,6 @@ LACKING = {
     },
     "a channel that the host does not have": {
         *("index_exp_ccnl", "index_program_trade", "member_krx", "member_nxt", "member_total"),
-        *("overtime_asking_price_krx", "overtime_ccnl_krx", "overtime_exp_ccnl_krx"),
     },
     "no call auction at Nextrade before 2026-09-14": {"exp_ccnl_nxt"},
     "names a column by another name than KIS's documentation": {
@@ -131,7 +135,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
             done.set()
             market.join()
     home = tmp_path_factory.mktemp("evening")
-    with host(home, "17:00:00"):
+    with host(home, "16:15:00") as address:
+        control(address, "speed", speed=EVENING_SPEED)
         return morning | run(home, *EVENING)
 
 

@@ -1,12 +1,24 @@
 """The WebSocket of the simulated host: subscriptions, limits, and the order of frames. Rows H03, K06, K08, K12."""
 
 import json
+from datetime import date, time
 
 import pytest
 
+from kisnb.clock import kst
 from kisnb.kis import control_frames, frames, market_frames
 from kisnb.market.instruments import Universe
+from kisnb.simulator.core import Core
+from kisnb.simulator.market import Market
 from kisnb.simulator.market_records import INDEX_COLUMNS
+from kisnb.simulator.overtime_records import (
+    OVERTIME_BOOK_COLUMNS,
+    OVERTIME_BOOK_TR,
+    OVERTIME_EXPECTED_TR,
+    OVERTIME_TRADE_COLUMNS,
+    OVERTIME_TRADE_TR,
+    OVERTIME_TRS,
+)
 from kisnb.terms import Side
 
 from .customer import HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
@@ -190,3 +202,45 @@ def test_h03_indices_end_with_the_regular_session() -> None:
     one.taken()
     one.advance("15:31:00")
     assert [text.split("^")[1] for text in one.taken()] == ["152958", "152959", "153000"]
+
+
+def test_h03_the_single_price_session_after_hours_is_told_on_its_own_channels() -> None:
+    """Matches against the close, the book in nine levels, and in each call what it would match before it does."""
+    day = date(2025, 7, 1)
+    one = Customer(Core(Market(Universe.packaged(), day, 1, kst(day, time(16, 1))), KEYS))
+    one.log_in()
+    one.connect()
+    for tr_id in OVERTIME_TRS:
+        assert one.subscribe(tr_id, SAMSUNG).msg_cd == "OPSP0000"
+    assert one.taken() == []
+    one.receive(one.core.advance(kst(day, time(18))))
+    told: dict[str, list[dict[str, str]]] = {tr_id: [] for tr_id in OVERTIME_TRS}
+    for text in one.taken():
+        if text[0] == "0":
+            _, tr_id, _, payload = text.split("|", 3)
+            names = OVERTIME_BOOK_COLUMNS if tr_id == OVERTIME_BOOK_TR else OVERTIME_TRADE_COLUMNS
+            told[tr_id].append(dict(zip(names, payload.split("^"), strict=True)))
+    matches = told[OVERTIME_TRADE_TR]
+    trades = [trade for trade in one.core._market.trades(SAMSUNG) if trade.t > kst(day, time(16))]
+    assert [(int(m["STCK_PRPR"]), int(m["CNTG_VOL"])) for m in matches] == [(t.price, t.qty) for t in trades]
+    assert int(matches[-1]["ACML_VOL"]) == sum(t.qty for t in trades)
+    assert int(matches[-1]["STCK_HGPR"]) == max(t.price for t in trades)
+    reply = one.said(one.ask("inquire_overtime_price", {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}))[
+        "output"
+    ]
+    assert matches[-1]["PRDY_VRSS"] == reply["ovtm_untp_prdy_vrss"]
+    assert matches[-1]["PRDY_CTRT"] == reply["ovtm_untp_prdy_ctrt"]
+    first = matches[0]["STCK_CNTG_HOUR"]
+    before = [row for row in told[OVERTIME_EXPECTED_TR] if row["STCK_CNTG_HOUR"] < first]
+    assert (before[-1]["STCK_PRPR"], before[-1]["ACML_VOL"]) == (matches[0]["STCK_PRPR"], "0")
+    book = [row for row in told[OVERTIME_BOOK_TR] if row["BSOP_HOUR"] < first][-1]
+    assert (book["ANTC_CNPR"], book["ANTC_CNQN"]) == (before[-1]["STCK_PRPR"], before[-1]["CNTG_VOL"])
+    assert int(book["TOTAL_BIDP_RSQN"]) >= sum(int(book[f"BIDP_RSQN{n}"]) for n in range(1, 10)) > 0
+
+
+def test_h03_after_the_reform_the_single_price_channels_are_silent() -> None:
+    one = connected()
+    for tr_id in OVERTIME_TRS:
+        assert one.subscribe(tr_id, SAMSUNG).msg_cd == "OPSP0000"
+    one.advance("18:00:00")
+    assert not set(one.kinds()) & OVERTIME_TRS

@@ -99,7 +99,7 @@ def test_a18_the_break_even_price_of_an_adopted_holding_covers_fee_and_tax():
     adopt(one)
     price = one.core.rules.break_even(NOON, CODE, books(one).of("mom").position(CODE))
     for at, earns in ((price, True), (price - 100, False)):
-        fee, tax = one.core.rules.fee_and_tax(NOON, CODE, Side.SELL, 20 * at, one.core.rules.capabilities.venues[0])
+        fee, tax = one.core.rules.fee_and_tax(NOON, CODE, Side.SELL, 0, 20 * at, one.core.rules.capabilities.venues[0])
         assert (20 * at - fee - tax >= COST) is earns
 
 

@@ -12,7 +12,7 @@ from kisnb.events import AccountOpened, Depth, OrderHeld
 from kisnb.orders import Account, Holding, OrderPage, OrderState
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.blackout import MOST_HELD, window_end
-from kisnb.trading.commands import Answer, Ask, Halt, Submit, WakeAt, Woke
+from kisnb.trading.commands import Answer, Ask, BooksRead, Halt, Submit, WakeAt, Woke
 from kisnb.trading.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, price_of
 
@@ -139,6 +139,20 @@ def test_a08_a_buy_whose_price_moved_more_than_five_percent_is_dropped(moved: in
     assert bool(one.sends) is sent
     if not sent:
         assert f"the price moved from 100,000 to {100_000 + moved * 1_000:,}" in one.order("a").text
+
+
+@pytest.mark.parametrize(("ask", "sent"), [(105_000, True), (106_000, False)])
+def test_a08_a_buy_is_measured_on_the_price_after_the_window_not_on_the_one_before(ask: int, sent: bool):
+    one = desk()
+    one.core.gate.limits = Limits(windows=(NOON_WINDOW,), max_quote_age=2 * SECOND)
+    shown(one, 100_000)
+    one.submit("a", kind=OrderKind.MARKET, price=None, qty=1)
+    one.say(Woke(END), END)
+    answer(one)
+    assert not one.sends, "the newest price is a minute old"
+    one.say(BooksRead(CODE, (Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),)),)))
+    assert bool(one.sends) is sent
+    assert ("the price moved" in one.order("a").text) is not sent
 
 
 @pytest.mark.parametrize("protective", [True, False])

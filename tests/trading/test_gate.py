@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kisnb.clock import SECOND
 from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
-from kisnb.orders import OrderState, SendReply
+from kisnb.orders import Account, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import AskBooks, BooksRead
+from kisnb.trading.commands import Answer, Ask, AskBooks, BooksRead
 from kisnb.trading.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
@@ -194,6 +194,17 @@ def test_a05_a_typed_buy_is_denied_when_nobody_knows_a_price():
     desk.submit("a")
     desk.say(BooksRead(CODE, ()))
     assert "no price of the last seconds" in denied(desk, "a")
+
+
+def test_a05_a_buy_that_waited_for_the_account_still_needs_a_fresh_price():
+    desk = Desk(limits=Limits(max_quote_age=2 * SECOND, needs_account=True))
+    desk.submit("a")
+    account = Account(10**9, 10**9, 10**9, 10**9, (), complete=True)
+    (asked,) = [e for e in desk.effects if isinstance(e, Ask)]
+    desk.say(Answer(asked.question, OrderPage((), complete=True), account))
+    assert not desk.sends
+    desk.say(BooksRead(CODE, (book(0),)))
+    assert [s.intent.key for s in desk.sends] == ["a"]
 
 
 @pytest.mark.parametrize("qty", [0, -1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 
+import msgspec
 import pytest
 
 from kisnb.clock import SECOND, kst
@@ -20,7 +21,7 @@ from kisnb.events import (
 )
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Revise, ReviseOrder, Woke
+from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Halt, Revise, ReviseOrder, Woke
 from kisnb.trading.order_book import EXTERNAL, UNASSIGNED
 from kisnb.trading.reconciliation import EVERY, IDLE, STANDS
 from kisnb.trading.state import State
@@ -328,6 +329,20 @@ def test_o08_an_order_from_the_phone_is_external_counts_and_is_cancelled_by_the_
     assert [e.ref.number for e in desk.effects if isinstance(e, Cancel)] == [31]
 
 
+@pytest.mark.parametrize("kind", [OrderKind.LIMIT, OrderKind.MARKET])
+def test_o08_an_order_from_the_phone_in_a_stock_that_the_desk_does_not_know_is_booked_too(kind: OrderKind):
+    """A share that was listed after the issues were fetched, a subscription right."""
+    desk, new = open_desk(), "0099Z0"
+    desk.say(LinkUp(desk.now))
+    listed = msgspec.structs.replace(row(31, filled=4, leaves=6, value=4 * P), code=new, kind=kind)
+    answer(desk, [listed], account=account((new, 4, 4 * P)))
+    (order,) = desk.core.state.books.live.values()
+    assert (order.filled, order.leaves) == (4, 6)
+    assert desk.core.state.books.account.position(new).qty == 4
+    desk.submit()
+    assert [s.intent.key for s in desk.sends] == ["k"], "and what it reserves is counted"
+
+
 def test_o08_a_row_that_may_be_an_order_in_the_air_is_not_taken_for_somebody_else_s():
     desk = open_desk()
     desk.submit()
@@ -349,6 +364,20 @@ def test_o08_a_holding_that_no_order_explains_is_shown_and_taken_as_it_is_when_i
     assert desk.core.state.books.account.position(CODE).qty == 5
     assert any(isinstance(e, DriftCleared) for e in desk.published)
     assert len([e for e in desk.published if isinstance(e, AccountOpened)]) == 2
+
+
+def test_o08_the_kill_switch_s_older_reading_of_the_account_shows_no_drift():
+    """It was asked before the fill was booked, and comes when another reading is under way."""
+    desk = open_desk()
+    desk.submit()
+    desk.sent()
+    desk.say(Halt("enough"))
+    old = asked(desk)[-1].question
+    desk.say(notice("filled"))
+    desk.say(LinkUp(desk.now))
+    assert asked(desk)[-1].question != old
+    desk.say(Answer(old, OrderPage((row(filled=10, leaves=0, value=10 * P),), complete=True), account()))
+    assert not [e for e in desk.published if isinstance(e, DriftFound)]
 
 
 def test_o09_position_and_cash_are_the_sum_of_what_was_told_to_the_won():

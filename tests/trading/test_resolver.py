@@ -137,6 +137,19 @@ def test_o02_none_in_the_list_is_no_refusal_and_a_person_may_declare_it_not_sent
     assert len(desk.sends) == 1
 
 
+def test_o02_a_list_that_was_read_before_the_window_was_over_is_no_evidence_however_late_it_comes():
+    """A reading may take minutes; what it was asked for is what it tells of."""
+    desk = lost()
+    (early,) = [e.question for e in desk.effects if isinstance(e, Ask)]
+    desk.say(Woke(NOON + 95 * SECOND), NOON + 95 * SECOND)
+    desk.say(ResolveOrder("k"), NOON + 96 * SECOND)
+    assert len([e for e in desk.effects if isinstance(e, Ask)]) == 2
+    desk.say(Answer(early, OrderPage((), complete=True)))
+    assert desk.order().state is OrderState.UNKNOWN
+    desk.submit("twin")
+    assert not [s for s in desk.sends if s.intent.key == "twin"], "it would be bought twice"
+
+
 def test_o02_a_decision_is_refused_when_kis_does_not_answer():
     desk = lost()
     answer(desk, [])
