@@ -283,6 +283,8 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"]
     done: bool
     text: str
+    ends: Literal["", "reducing", "halted", "flatten"] = ""
+    """Of the first step: what the run is to end in, also when the desk dies on the way."""
 
 
 class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):

@@ -6,20 +6,19 @@ orders that are out live there. Nothing is interrupted.
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import linecache
-import re
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
 
+from kisnb.notebook.transform import as_typed
+
 LAG_SECONDS = 0.4
 """A loop that has not turned for so long is blocked."""
 BEAT_SECONDS = 0.05
-AWAITED = re.compile(r"""\(await get_ipython\(\)\.kis\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)""")
 Blocked = Callable[[str], None]
 
 
@@ -72,11 +71,6 @@ class LoopLagWatch:
             if where:
                 self._where = where
                 self._on_blocked(where)
-
-
-def as_typed(line: str) -> str:
-    """A line of a cell as a person typed it: ``%kis panel`` for the call that it was turned into."""
-    return AWAITED.sub(lambda found: f"%kis {ast.literal_eval(found[1])}", line)
 
 
 def cell_line(frame: FrameType | None, is_cell: Callable[[str], bool]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
 from kisnb.notebook.lifecycle import close_now
 from kisnb.notebook.loop_lag import LoopLagWatch
+from kisnb.notebook.panels import DESK_PANEL
 from kisnb.notebook.tables import badge_text
 from kisnb.notebook.verbs import Verb, find
 from kisnb.terms import Mode
@@ -136,8 +137,7 @@ class KisMagics(Magics):
         def blocked(where: str) -> None:
             # From the watch's thread, while the loop stands: what blocks may be the very import of the panel.
             session.blocked_by = where
-            panels = sys.modules.get("kisnb.notebook.panels.desk_panel")
-            if (tell := getattr(panels, "tell_blocked", None)) is not None:
+            if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
                 tell(session, where)
 
         def over(where: str, seconds: float) -> None:
@@ -169,7 +169,9 @@ class KisMagics(Magics):
         self._stop_lag()
         session, self.session = self.session, None
         if session is not None and self.loop is not None:
+            agents = session.agents.running
             close_now(session, self.loop)
+            _say_stopped(session, agents)
         if session is not None and self.user_ns.get("session") is session:
             del self.user_ns["session"]
 
@@ -289,6 +291,10 @@ class KisMagics(Magics):
 async def _leave(session: Session) -> None:
     agents = session.agents.running
     await session.close()
+    _say_stopped(session, agents)
+
+
+def _say_stopped(session: Session, agents: Sequence[str]) -> None:
     if agents:
         print(
             f"{badge_text(session.mode)}Stopped with the session: {', '.join(agents)}. Their orders stay in the market."

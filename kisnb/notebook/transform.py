@@ -9,6 +9,7 @@ stays as it is and the magic answers through the desk's I/O thread.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 _TWINS = {"run_line_magic": "line", "run_cell_magic": "cell"}
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+_AWAITED = re.compile(r"""\(await get_ipython\(\)\.(\w+)\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)""")
+
+
+def as_typed(line: str) -> str:
+    """A transformed line as it stands in the cell: ``%kis panel``."""
+    return _AWAITED.sub(lambda found: f"%{found[1]} {ast.literal_eval(found[2])}", line)
 
 
 @dataclass(frozen=True)

@@ -216,10 +216,10 @@ async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
 
 
 async def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
-    from kisnb.notebook.panels import open_panel
+    from kisnb.notebook.panels import DESK_PANEL, open_panel
 
     # Its first import takes half a second, in which agents would stand still.
-    await asyncio.to_thread(import_module, "kisnb.notebook.panels.desk_panel")
+    await asyncio.to_thread(import_module, DESK_PANEL)
     return open_panel(kis.require(), str(typed.words[0] or "desk"))
 
 

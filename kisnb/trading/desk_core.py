@@ -132,7 +132,7 @@ class DeskCore:
             self._row(Disarmed(now, "the desk restarted"))
         self._schedule(now)
         if self.state.halting:
-            self._kill_switch.pull(now, Halt("the desk restarted while the kill switch ran"))
+            self._kill_switch.go_on(now)
         if self.state.held:
             self._release(now)
         if self.state.books.live:

@@ -65,9 +65,15 @@ class KillSwitch:
         self._runs += 1
         self._queries = self._answered = 0
         self._row(HaltSet(now, "halted", command.reason))
-        self._step(now, "block", f"no new order passes: {command.reason}")
+        ends: Literal["reducing", "halted", "flatten"] = "flatten" if command.flatten else command.state
+        self._row(HaltStep(now, "block", True, f"no new order passes: {command.reason}", ends))
         self._cancel_all(now)
         self._query(now)
+
+    def go_on(self, now: Ns) -> None:
+        """The desk died while the switch was at work: begin anew, for the same end."""
+        ends = self._state.halting
+        self.pull(now, Halt(self._state.halt_reason, "reducing" if ends == "reducing" else "halted", ends == "flatten"))
 
     def answered(self, now: Ns, question: Question, *, complete: bool) -> None:
         """KIS listed the orders, and the books have been brought to it; or it did not answer."""
@@ -161,7 +167,7 @@ class KillSwitch:
     def _step(
         self,
         now: Ns,
-        step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"],
+        step: Literal["cancel", "query", "state", "flatten", "snapshot", "notify"],
         text: str,
         *,
         done: bool = True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from kisnb.events import (
     Accepted,
@@ -44,8 +45,8 @@ class State:
         """By day and order number."""
         self.halt: str = "active"
         self.halt_reason = ""
-        self.halting = False
-        """The kill switch has not come to its last step."""
+        self.halting: Literal["", "reducing", "halted", "flatten"] = ""
+        """What a kill switch that has not come to its last step is to end in."""
         self.armed: Armed | None = None
         self.armed_spent = 0
         """Won of buys filled since the desk was armed."""
@@ -97,8 +98,10 @@ class State:
             case BreakerTripped():
                 self.day.roll(row.t, self.books)
                 self.day.trips += 1
-            case HaltStep():
-                self.halting = row.step != "notify"
+            case HaltStep(step="block", ends=ends):
+                self.halting = ends or "halted"
+            case HaltStep(step="notify"):
+                self.halting = ""
 
     def _ordered(self, row: OrderFact) -> None:
         self.day.roll(row.t, self.books)

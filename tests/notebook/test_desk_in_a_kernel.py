@@ -9,6 +9,8 @@ import pytest
 from .real_kernels import kernel, stop_desk
 
 OPEN = "%kis open sim --seed 1 --date 2026-11-20 --start 09:00"
+SAY_GO = "import asyncio; asyncio.get_running_loop().call_soon(print, 'go')"
+HEARD = "before = agent.seen\nwhile agent.seen == before: await session.sleep(0.1)\n"
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +216,7 @@ def test_n06_what_every_command_shows_names_the_mode(k):
 
 
 def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
-    k.ok("import sys, time, types")
+    k.ok("import sys, time, types\n%kis panel")
     panel = "sys.modules['kisnb.notebook.panels.desk_panel']"
     blocks = "while not session.blocked_by: time.sleep(0.01)"
     k.ok(f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n{panel} = imported")
@@ -222,8 +224,10 @@ def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
     assert "line 1: while not session.blocked_by" in k.ok("print(session.troubles[-1])").text
 
 
-def test_unload_leaves_the_desk_up_and_takes_the_session_away(k):
-    assert k.ok("desk = session\n%unload_ext kisnb").text == ""
+def test_a04_unload_names_the_agents_leaves_the_desk_up_and_takes_the_session_away(k):
+    k.ok("%kis agents start volume_trigger --code 005930")
+    said = k.ok("desk = session\n%unload_ext kisnb").text
+    assert said == "[SIM] Stopped with the session: VolumeTrigger-005930. Their orders stay in the market.\n"
     k.ok("import asyncio; await asyncio.sleep(0.1)")
     assert k.ok("print(desk.closed, 'session' in globals())").text == "True False\n"
     k.ok("%load_ext kisnb")
@@ -263,6 +267,21 @@ def test_a_waiting_command_is_interrupted_readably(state):
         k.interrupt()
         assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
         assert "005930" in k.ok("%kis quote 005930").text
+
+
+def test_a04_an_interrupt_stops_the_cell_and_no_agent(state):
+    with kernel(state, KISNB_SIM_SPEED="1") as k:
+        k.ok("%load_ext kisnb")
+        k.ok(OPEN)
+        k.ok("from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n    def on_tick(self, tick): self.seen += 1")
+        k.ok("agent = Count(code='005930')\n%kis agents start agent")
+        for body in ("print('go', flush=True)\nwhile True: pass", f"{SAY_GO}\n%kis until close"):
+            request = k.start(HEARD + body)
+            k.wait_until_shown(request, "go")
+            k.interrupt()
+            assert re.match("KeyboardInterrupt|Interrupted", k.finish(request).error.splitlines()[-1])
+            k.ok(HEARD)
+        assert "running" in k.ok("%kis agents").text
 
 
 def test_n11_no_output_shows_a_key_or_an_account(k):

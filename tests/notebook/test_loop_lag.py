@@ -7,7 +7,7 @@ import linecache
 import threading
 from collections.abc import Callable
 
-from kisnb.notebook.loop_lag import LoopLagWatch, as_typed
+from kisnb.notebook.loop_lag import LoopLagWatch
 
 CELL = "<cell 7>"
 
@@ -52,12 +52,6 @@ def test_a04_a_function_of_the_cell_is_named_rather_than_its_caller():
     source = "def slow():\n    gate.wait(20)\n\nslow()\n"
     during, _ = watched(lambda gate: run_cell(source, gate))
     assert during == ["line 2: gate.wait(20)"]
-
-
-def test_a04_a_command_is_named_as_it_was_typed():
-    assert as_typed("x = (await get_ipython().kis.line('panel'))") == "x = %kis panel"
-    assert as_typed("""(await get_ipython().kis.line("buy 1 --key 'a'"))""") == "%kis buy 1 --key 'a'"
-    assert as_typed("time.sleep(9)") == "time.sleep(9)"
 
 
 def test_a04_a_loop_that_turns_is_not_blocked():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from kisnb.notebook.transform import await_magics
+from kisnb.notebook.transform import as_typed, await_magics
 
 
 def transformed(cell: str) -> str:
@@ -77,3 +77,11 @@ def test_n02_any_text_around_a_command_stays_as_it_is(before, command):
     call = ast.parse(lines[1].removeprefix("x = (await ").removesuffix(")\n"), mode="eval").body
     assert isinstance(call, ast.Call)
     assert ast.literal_eval(call.args[0]) == command.rstrip().rstrip(";")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["%kis panel", "x = %kis quote 삼성전자", "%kis halt it's late", '%kis halt "it\'s"', "await session.buy(1)"],
+)
+def test_a04_a_blocking_line_is_named_as_it_was_typed(line):
+    assert as_typed(transformed(line).strip()) == line

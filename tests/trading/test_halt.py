@@ -7,11 +7,13 @@ from datetime import time
 import pytest
 
 from kisnb.clock import SECOND, kst
-from kisnb.events import AccountOpened, HaltSet, HaltStep
+from kisnb.events import AccountOpened, HaltSet, HaltStep, SendStarted
 from kisnb.orders import OrderPage, OrderState
 from kisnb.terms import Side
 from kisnb.trading.commands import Answer, Ask, Cancel, Halt, Persist, Send, SetHalt, Submit, Woke
+from kisnb.trading.journal_rows import decode_row
 from kisnb.trading.order_book import UNASSIGNED
+from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 
 PRICE = price_of()
@@ -158,6 +160,40 @@ def test_a07_a_desk_that_dies_in_the_middle_goes_on_when_it_is_back():
     again.say(notice("cancelled", 2, 10, original=1))
     answer(again)
     assert steps(again)[-1] == ("notify", True)
+
+
+@pytest.mark.parametrize("wish", [Halt("enough", flatten=True), Halt("enough", "reducing"), Halt("enough")])
+def test_a07_a_desk_that_is_back_ends_as_the_person_wanted(wish: Halt):
+    one = desk(held=10)
+    one.say(wish)
+    again = Desk(one.rows)
+    again.keep(again.core.start(one.now + SECOND))
+    answer(again)
+    assert (again.core.state.halt, again.core.state.halt_reason) == (
+        "reducing" if wish.flatten else wish.state, "enough",
+    )  # fmt: skip
+    assert [s.intent.qty for s in again.sends] == ([10] if wish.flatten else [])
+    assert steps(again)[-1] == ("notify", True)
+    assert not again.core.state.halting
+
+
+def test_a07_a_run_in_a_journal_that_does_not_say_its_end_yet_ends_halted():
+    older = decode_row(b'["HaltStep",1,"block",true,"no new order passes: enough"]')
+    assert State.fold([older]).halting == "halted"
+
+
+def test_a07_a_desk_that_dies_while_it_flattens_sells_no_share_twice():
+    one = desk(held=10)
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    rows = one.rows[: next(n for n, row in enumerate(one.rows) if isinstance(row, SendStarted)) + 1]
+    again = Desk(rows)
+    again.keep(again.core.start(one.now + SECOND))
+    for _ in range(3):
+        answer(again)
+        again.say(Woke(again.now + 3 * SECOND), again.now + 3 * SECOND)
+    assert steps(again)[-1] == ("notify", True)
+    assert again.sends == [], "the sell of unknown fate may live"
 
 
 def test_a07_an_order_that_comes_to_light_between_the_queries_is_cancelled_as_well():

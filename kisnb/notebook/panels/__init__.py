@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 PANELS = ("desk",)
+DESK_PANEL = f"{__name__}.desk_panel"
+"""The module of the desk panel, which is imported when the first panel is asked for."""
 
 
 def open_panel(session: Session, name: str = "desk") -> DeskPanel:
