@@ -137,7 +137,6 @@ class KisMagics(Magics):
         def blocked(where: str) -> None:
             # From the watch's thread, while the loop stands: what blocks may be the very import of the panel.
             session.blocked_by = where
-            # The loop may stand because this very module is being imported: then there is no panel to tell.
             if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
                 tell(session, where)
 

@@ -121,17 +121,6 @@ def test_o11_other_values_under_the_same_key_are_refused_with_both_shown(k, sent
     assert sent() == 1
 
 
-def test_a04_a_line_that_blocks_is_told_while_the_panels_module_is_half_imported(k):
-    begun = (
-        "import sys, time, types\nmodule = 'kisnb.notebook.panels.desk_panel'\nkept = sys.modules.pop(module, None)\n"
-    )
-    block = "sys.modules[module] = types.ModuleType(module)\n%kis tasks;\ntime.sleep(1)\nsys.modules.pop(module)\n"
-    back = "if kept is not None:\n    sys.modules[module] = kept"
-    assert "Traceback" not in k.ok(begun + block + back).text
-    told = "import asyncio\nawait asyncio.sleep(0.2)\nprint(session.troubles[-1])"
-    assert "line 6: time.sleep(1)" in k.ok(told).text
-
-
 CELLS = {
     "load": "%load_ext kisnb",
     "open": OPEN,
