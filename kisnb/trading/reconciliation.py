@@ -71,6 +71,8 @@ class Reconciliation:
         """By day of the newest question under way: when it was asked."""
         self._cancels_taken: dict[str, Ns] = {}
         self._failures = 0
+        self._not_before: Ns = 0
+        """KIS did not tell the account: when it is asked for it again, however many orders wait for it."""
 
     @property
     def _books(self) -> Books:
@@ -81,6 +83,7 @@ class Reconciliation:
     def look(self, now: Ns, at: Ns, why: str, *, account: bool = False) -> None:
         """Ask at ``at``, or earlier when something else wants it."""
         self._account = self._account or account
+        at = max(at, self._not_before) if account else at
         if at <= now:
             self._due, self._why = now, why
             self.woke(now)
@@ -128,13 +131,14 @@ class Reconciliation:
         day, asked, page = answer.question.day, answer.question.asked, answer.page
         if self._asked.get(day) == asked:
             del self._asked[day]
+        missing = page is None or (answer.question.account and answer.account is None)
+        self._failures = self._failures + 1 if missing else 0
+        if missing:
+            self._not_before = now + min(SECOND << min(self._failures, 5), EVERY // 2)
+            self.look(now, self._not_before, answer.question.why, account=answer.question.account)
         if page is None:
-            self._failures += 1
             self.resolver.unanswered(now)
-            wait = min(SECOND << min(self._failures, 5), EVERY // 2)
-            self.look(now, now + wait, answer.question.why, account=answer.question.account)
             return None
-        self._failures = 0
         self._settle(now, asked, day, page)
         if answer.account is not None and day == kst_day(now):
             self._compare(now, asked, answer.account, consistent=answer.question.fills == self._state.fills)

@@ -12,7 +12,7 @@ from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
 from kisnb.orders import Account, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Answer, Ask, AskBooks, BooksRead
+from kisnb.trading.commands import Answer, Ask, AskBooks, BooksRead, Woke
 from kisnb.trading.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
@@ -204,6 +204,23 @@ def test_a05_a_buy_that_waited_for_the_account_still_needs_a_fresh_price():
     desk.say(Answer(asked.question, OrderPage((), complete=True), account))
     assert not desk.sends
     desk.say(BooksRead(CODE, (book(0),)))
+    assert [s.intent.key for s in desk.sends] == ["a"]
+
+
+def test_a05_an_account_that_kis_tells_in_part_is_asked_for_again_after_a_pause():
+    desk = Desk(limits=Limits(needs_account=True))
+    desk.submit("a")
+    for pause in (2, 4, 8):
+        asked = [e for e in desk.effects if isinstance(e, Ask)]
+        desk.say(Answer(asked[-1].question, OrderPage((), complete=True), None))
+        begun = desk.now
+        desk.say(Woke(desk.now), begun + pause * SECOND - 1)
+        assert [e for e in desk.effects if isinstance(e, Ask)] == asked
+        desk.say(Woke(desk.now), begun + pause * SECOND)
+        assert len([e for e in desk.effects if isinstance(e, Ask)]) == len(asked) + 1
+    asked = [e for e in desk.effects if isinstance(e, Ask)]
+    account = Account(10**9, 10**9, 10**9, 10**9, (), complete=True)
+    desk.say(Answer(asked[-1].question, OrderPage((), complete=True), account))
     assert [s.intent.key for s in desk.sends] == ["a"]
 
 
