@@ -26,10 +26,13 @@ def test_k07_the_opening_auction_is_seen_before_it_matches_and_the_open_is_told(
     traded(work, start="08:55")
 
 
-def test_k07_a_channel_that_the_host_does_not_have_is_told_in_words() -> None:
+def test_k07_program_trades_of_a_followed_stock_are_at_hand() -> None:
     async def work(session: Session) -> None:
         await session.watch(CODE, channels=("programs",))
-        await session.until("10:00:10")
-        assert any("programs 005930 refused" in text for text in session.troubles) or session.data.programs
+        await session.until("10:10")
+        programs = session.data.programs[CODE]
+        assert (programs.code, programs.venue) == (CODE, Venue.KRX)
+        assert programs.bought > 0
+        assert not session.troubles
 
     traded(work, start="10:00")
