@@ -30,7 +30,7 @@ demo: setup
 	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m kisnb.notebook.demo build/report.html
 
 test: setup
-	$(BIN)/pytest -n 4 --dist loadfile tests
+	$(BIN)/pytest -n 3 --dist loadfile tests
 	@$(IN_OWN_STATE); env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 

@@ -30,7 +30,7 @@ def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) 
         async with await kisnb.connect("sim", **{"seed": 7, "date": DAY, "start": "10:00", **options}) as session:
             return await work(session)
 
-    return asyncio.run(asyncio.wait_for(day(), 120))
+    return asyncio.run(asyncio.wait_for(day(), 300))
 
 
 def begun_for_live(state: Path) -> Path:
