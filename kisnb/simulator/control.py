@@ -79,15 +79,6 @@ class Cancel(msgspec.Struct, frozen=True):
     qty: int | None = None
 
 
-class Stock(msgspec.Struct, frozen=True):
-    code: str
-
-
-class Breaker(msgspec.Struct, frozen=True):
-    board: Board
-    level: Level
-
-
 class Cut(msgspec.Struct, frozen=True):
     port: int | None = None
     """TCP port of the client's end; None cuts all."""
