@@ -6,7 +6,7 @@ an order book is the same object. Times are UTC nanoseconds, prices won, quantit
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -14,11 +14,19 @@ from kisnb.clock import Ns
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import Side, Venue
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 
 class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Base of all facts; ``t`` is when it happened, as far as we can know."""
 
     t: Ns
+
+    @property
+    def said(self) -> str:
+        """What an order's log says of it; empty for facts of no order."""
+        return _WORDS.get(type(self), "").format(self)
 
 
 # Facts of the market
@@ -519,3 +527,29 @@ DeskFact: TypeAlias = (
     | Trouble
 )
 Event: TypeAlias = OrderFact | AccountFact | ControlFact | MarketFact | LinkFact | DeskFact | Bar
+
+_WORDS: dict[type, str] = {
+    OrderHeld: "held: {0.why}",
+    IntentTaken: "taken",
+    Denied: "denied: {0.reason}",
+    SendStarted: "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})",
+    Sent: "sent, number {0.ref.number}",
+    SendUnknown: "unknown: {0.text}",
+    Accepted: "accepted",
+    Rejected: "rejected: {0.msg_cd} {0.text}",
+    Filled: "filled {0.qty:,} at {0.price:,} on {0.venue}",
+    CancelStarted: "cancel sent",
+    CancelRefused: "cancel refused: {0.text}",
+    Resolved: "resolved: {0.evidence}",
+    ExternalFound: "found in KIS's list, number {0.ref.number}",
+    Cancelled: "cancelled {0.qty:,}",
+    Revised: "revised: {0.qty:,} live on as #{0.number}",
+    Expired: "expired {0.qty:,}",
+}
+"""What an order's log says of a fact."""
+_ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)
+
+
+def is_order_fact(event: object) -> TypeIs[OrderFact]:
+    # A look at the type: an isinstance over them all costs a tick, which is none of them, 3 µs.
+    return type(event) in _ORDER_FACTS

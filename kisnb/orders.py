@@ -22,7 +22,7 @@ ended with the session, else CANCELLED.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -214,6 +214,15 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     """The exchange's time as its notice gave it, whole seconds; 0: taken from KIS's list of the day's orders."""
 
 
+class Told(Protocol):
+    """A fact that can say itself."""
+
+    @property
+    def t(self) -> Ns: ...
+    @property
+    def said(self) -> str: ...
+
+
 class Order:
     """A live view of one order: it stays current while its session runs.
 
@@ -226,10 +235,11 @@ class Order:
         "cancelled",
         "cancels",
         "expired",
+        "facts",
+        "filled",
         "fills",
         "intent",
         "listed",
-        "log",
         "msg_cd",
         "ref",
         "repeats",
@@ -254,6 +264,7 @@ class Order:
         """When its POST began; 0 before."""
         self.after = 0
         """The highest order number that was known then: its own is higher."""
+        self.filled = 0
         self.cancelled = 0
         """Shares taken out, expired and moved to a revising order ones included."""
         self.expired = 0
@@ -267,7 +278,8 @@ class Order:
         self.fills: list[Fill] = []
         self.msg_cd = ""
         self.text = ""
-        self.log: list[tuple[Ns, str]] = []
+        self.facts: list[Told] = []
+        """What happened to it, oldest first; empty until the desk has taken it."""
         self.repeats = 0
         """How often the same call came again in this session; each time nothing was sent."""
 
@@ -288,18 +300,13 @@ class Order:
         return self.intent.qty
 
     @property
-    def filled(self) -> int:
-        return sum(f.qty for f in self.fills)
-
-    @property
     def leaves(self) -> int:
         return self.intent.qty - self.filled - self.cancelled
 
     @property
     def average(self) -> float | None:
         """Average fill price in won; None without fills."""
-        filled = self.filled
-        return sum(f.qty * f.price for f in self.fills) / filled if filled else None
+        return sum(f.qty * f.price for f in self.fills) / self.filled if self.fills else None
 
     @property
     def is_open(self) -> bool:
@@ -313,6 +320,11 @@ class Order:
     def number(self) -> int | None:
         """KIS's order number; None until it is known."""
         return self.ref.number if self.ref else None
+
+    @property
+    def log(self) -> list[tuple[Ns, str]]:
+        """What happened to it, in words, each with its time."""
+        return [(fact.t, fact.said) for fact in self.facts]
 
     @property
     def story(self) -> str:

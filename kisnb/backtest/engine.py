@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
-from kisnb.events import ClockMoved, Event, Notice, OrderFact, Tick
+from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
 from kisnb.kis.recorded_tape import recorded_ticks
 from kisnb.market.instruments import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
@@ -176,7 +176,7 @@ class Engine:
                     raise AssertionError(f"the recorded day cannot play {effect}")
 
     def _publish(self, event: Event) -> None:
-        if isinstance(event, OrderFact):
+        if is_order_fact(event):
             self.books.apply(event)
         self._out += self.runner.deliver(event, self.now)
 

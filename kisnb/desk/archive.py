@@ -9,7 +9,7 @@ from pathlib import Path
 from kisnb.clock import Ns, kst_day
 from kisnb.desk.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
-from kisnb.events import AccountOpened, DriftCleared, DriftFound, HoldingAdopted, Notice, OrderFact
+from kisnb.events import AccountOpened, DriftCleared, DriftFound, HoldingAdopted, Notice, is_order_fact
 from kisnb.orders import Order
 from kisnb.trading.journal_rows import RouteDecided, Row, row_key
 from kisnb.trading.order_book import day_number
@@ -17,7 +17,6 @@ from kisnb.trading.state import State
 
 ARCHIVE = "archive"
 NEVER = 99991231
-_ORDER_FACTS: tuple[type, ...] = OrderFact.__args__
 
 
 def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
@@ -82,7 +81,7 @@ def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
             since[code].openings.append(row)
     elif isinstance(row, HoldingAdopted):
         since[row.code].openings.append(row)
-    elif isinstance(row, _ORDER_FACTS):
+    elif is_order_fact(row):
         order = state.books.orders[row_key(row)]
         chain = since[order.code]
         chain.keys.add(order.key)
@@ -102,7 +101,7 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
             return AccountOpened(row.t, row.cash, held)
         case HoldingAdopted():
             return row if (id(row), row.code) in openings else None
-        case _ if isinstance(row, _ORDER_FACTS):
+        case _ if is_order_fact(row):
             return row if row_key(row) in keys else None
         case _:
             return row

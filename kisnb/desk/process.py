@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -64,7 +65,11 @@ async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Callable[[
 
     mode, quotes, again = options.mode, options.quotes, options.again
     fresh, secret = options.fresh and not again, secrets.token_hex(16)
+    # What the journal folds to stays: no collection is to walk it, neither while it grows nor beside an order.
+    gc.disable()
     desk = await build_desk(mode, day, fresh=fresh, again=again, secret=secret, quotes=quotes)
+    gc.freeze()
+    gc.enable()
     path = socket_path(f"desk-{mode}")
     await desk.server.listen(path)
     for number in (signal.SIGTERM, signal.SIGINT):

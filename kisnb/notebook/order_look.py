@@ -38,7 +38,7 @@ def _stands_html(state: OrderState, stands: str) -> str:
 
 
 def _story(o: Order) -> str:
-    if not o.log:
+    if not o.facts:
         return ""
     rows = [[Cell(clock_text(t), left=True), Cell(said, left=True)] for t, said in o.log]
     table = html_table(("time", "what happened"), rows)

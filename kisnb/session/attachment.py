@@ -39,6 +39,7 @@ from kisnb.events import (
     Tick,
     Trouble,
     Unresolved,
+    is_order_fact,
 )
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
@@ -48,7 +49,7 @@ from kisnb.session.waits import Waits
 from kisnb.terms import Mode, SessionId, Venue
 from kisnb.trading.commands import Command, FastForward, Idle, Query, Reply, WatchCodes
 from kisnb.trading.desk_port import Back, Batch, Desk, Snapshot
-from kisnb.trading.journal_rows import DESK_ONLY, Row
+from kisnb.trading.journal_rows import is_told
 from kisnb.trading.order_book import Books
 from kisnb.trading.state import State
 
@@ -56,8 +57,7 @@ if TYPE_CHECKING:
     from kisnb.session.backfill import Backfill
     from kisnb.session.roster import Roster
 
-_FACTS: tuple[type, ...] = OrderFact.__args__
-_ROWS: tuple[type, ...] = tuple(kind for kind in Row.__args__ if kind not in DESK_ONLY)
+_OF_THE_MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades)
 Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
 """Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
 
@@ -302,11 +302,11 @@ class Attachment:
 
     def _booked(self, event: Event) -> tuple[Event, ...]:
         """Take an event over into books and data; what agents are to hear of it."""
-        if isinstance(event, _ROWS):
+        if is_told(event):
             self._told += 1
         if isinstance(event, CommandDropped):
             return self._dropped(event)
-        if isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
+        if isinstance(event, _OF_THE_MARKET):
             self.data.add(event)
             if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
                 # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
@@ -335,8 +335,8 @@ class Attachment:
                 self.troubles.append(f"subscription to {channel} {code} refused: {text}")
             case LinkWasLost() | LinkUp() | GapFound():
                 self._note_link(event)
-            case _ if isinstance(event, _FACTS):
-                self.books.apply(event)  # type: ignore[arg-type]
+            case _ if is_order_fact(event):
+                self.books.apply(event)
 
     def _note_link(self, event: LinkWasLost | LinkUp | GapFound) -> None:
         """Take over what an event says of the stream: from when to when trades were not heard."""
@@ -422,7 +422,7 @@ class Attachment:
         self._returning = None
         self._returns += 1
         # What was on its way to the dead desk and is not in its journal was never sent.
-        untaken = [o for o in self.books.live.values() if not o.log]
+        untaken = [o for o in self.books.live.values() if not o.facts]
         if isinstance(self._clock, SimulatedClock):
             self._clock.set(snapshot.now, snapshot.speed)
         self.link, self._said, self.scope = "up", None, snapshot.scope
@@ -430,7 +430,7 @@ class Attachment:
         for row in snapshot.rows():
             # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
             self._handle(row, snapshot.now)  # type: ignore[arg-type]
-        for order in (o for o in untaken if not o.log):
+        for order in (o for o in untaken if not o.facts):
             cure = "order it again if it is still wanted"
             self._handle(CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure), snapshot.now)
         self._mark_gap(since, snapshot.now)

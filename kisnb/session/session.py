@@ -14,6 +14,7 @@ import msgspec
 from kisnb.clock import Ns, kst
 from kisnb.errors import BadInput, DeskLost
 from kisnb.events import (
+    CancelRefused,
     Depth,
     HaltStep,
     Quote,
@@ -312,7 +313,7 @@ class Session(Attachment):
         orders = orders_named(self.books, what)
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
         await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
-        before = {o.key: len(o.log) for o in orders}
+        before = {o.key: len(o.facts) for o in orders}
         await self._carried_out(
             lambda: [CancelOrder(o.key) for o in orders if o.is_open],
             lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders),
@@ -472,7 +473,7 @@ class Session(Attachment):
         book = OrderBook("batch")
         for intent in intents:
             order = book.orders[intent.key] = self.books.expect(intent, self.now)
-            order.repeats += bool(order.log)
+            order.repeats += bool(order.facts)
         await self._until(lambda: not any(o.state in UNDECIDED for o in book.orders.values()), None)
         return book
 
@@ -481,4 +482,4 @@ class Session(Attachment):
 
 
 def _cancel_refused(order: Order, since: int) -> bool:
-    return any(text.startswith("cancel refused") for _, text in order.log[since:])
+    return any(isinstance(fact, CancelRefused) for fact in order.facts[since:])

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import DAY, Ns, kst, kst_day
 from kisnb.events import AccountOpened
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ class TradingDay:
         self.bought = 0
         """Won of the day's buys, before fees."""
         self.trips = 0
+        self._ends: Ns = 0
+        """When the next Korean day begins."""
 
     def roll(self, t: Ns, books: Books) -> None:
         """Begin the day of ``t``, unless it has begun; ``books`` as they stand before anything of it is booked."""
-        day = kst_day(t)
-        if day != self.day and (self.day is None or day > self.day):
-            self.day = day
+        if t >= self._ends:
+            self.day = kst_day(t)
+            self._ends = kst(self.day, 0) + DAY
             self.opening = {code: p.qty for code, p in books.account.positions.items() if p.qty}
             self.flow = self.bought = self.trips = 0
 

@@ -7,7 +7,7 @@ so that a journal can be read with any SQLite shell.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,9 @@ from kisnb.events import (
 )
 from kisnb.market.routing_evidence import Evidence
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 
 class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Where an order was to go, or why nowhere, with all that was seen; read from the desk, not published."""
@@ -38,9 +41,15 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
 DESK_ONLY = (Notice, RouteDecided)
 """Rows that no session is told; all others are published once they are synced."""
+_TOLD: frozenset[type] = frozenset(Row.__args__) - frozenset(DESK_ONLY)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
+
+
+def is_told(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact]:
+    """Whether an event is a row of the journal that sessions are told."""
+    return type(event) in _TOLD
 
 
 def encode_row(row: Row) -> bytes:

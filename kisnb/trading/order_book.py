@@ -33,7 +33,6 @@ from kisnb.events import (
 from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderState
 from kisnb.terms import Side
 from kisnb.trading.ledger import Position
-from kisnb.trading.order_words import WORDS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +45,7 @@ BY_HAND = ""
 """Owner of what a person orders in a notebook."""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 """Owners that are no agents: what they hold may be adopted."""
+_ANNOUNCING = (IntentTaken, ExternalFound)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
 
@@ -67,6 +67,13 @@ class OrderBook:
     def position(self, code: str) -> Position:
         """The position in ``code``; an empty one when nothing was traded."""
         return self.positions.get(code) or Position(code)
+
+    def held(self, code: str) -> Position:
+        """The position in ``code`` that the book keeps, made when first asked for."""
+        position = self.positions.get(code)
+        if position is None:
+            position = self.positions[code] = Position(code)
+        return position
 
     @property
     def last(self) -> Order | None:
@@ -190,7 +197,7 @@ class Books:
 
     def apply(self, fact: OrderFact) -> Order:
         """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
-        if isinstance(fact, IntentTaken | ExternalFound):
+        if isinstance(fact, _ANNOUNCING):
             order = self.expect(fact.intent, fact.t)
             # Two sessions may use one key at once: the desk's intent is the one that counts.
             order.intent, order.t, order.since = fact.intent, fact.t, fact.t
@@ -209,13 +216,12 @@ class Books:
                     order.text = ""
             if order.is_ended:
                 self.live.pop(order.key, None)
-        order.log.append((fact.t, WORDS[type(fact)].format(fact)))
+        order.facts.append(fact)
         return order
 
     def _change(self, order: Order, fact: OrderFact) -> None:
+        # The commonest first: a restart comes this way once per row.
         match fact:
-            case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
-                _refused(order, fact)
             case SendStarted(route=route, after=after):
                 order.to(OrderState.SENDING)
                 order.route, order.sent_at, order.after = route, fact.t, after
@@ -238,6 +244,8 @@ class Books:
                 order.to(OrderState.REJECTED if ref is None else OrderState.SENT)
             case Cancelled() | Revised() | Expired():
                 _taken_out(order, fact)
+            case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
+                _refused(order, fact)
 
     def _numbered(self, order: Order, ref: OrderRef) -> None:
         order.ref = ref
@@ -246,12 +254,13 @@ class Books:
     def _filled(self, order: Order, fact: Filled) -> None:
         fill = Fill(fact.t, fact.qty, fact.price, fact.fee, fact.tax, fact.venue, fact.stamp)
         order.fills.append(fill)
+        order.filled += fill.qty
         order.listed = order.listed or not fact.stamp
         _ended(order)
         if order.state in PENDING:
             order.to(OrderState.ACCEPTED)
         for book in (self.account, self.of(order.intent.agent)):
-            book.positions.setdefault(order.code, Position(order.code)).apply(order.side, fill)
+            book.held(order.code).apply(order.side, fill)
 
     def hold(self, fact: AccountOpened | HoldingAdopted) -> None:
         """Book shares that no order of their book explains."""
@@ -261,15 +270,14 @@ class Books:
         # They belong to the account, and to nobody in particular.
         for code, qty, cost in fact.holdings:
             for book in (self.account, self.of(UNASSIGNED)):
-                book.positions.setdefault(code, Position(code)).open(qty, cost)
+                book.held(code).open(qty, cost)
 
     def _adopt(self, fact: HoldingAdopted) -> None:
         """Move shares with their cost from nobody's books to the agent's."""
         self.adoptions[fact.key] = fact
         for source, qty, _, _ in fact.lots:
             self.of(source).positions[fact.code].give(qty)
-        position = self.of(fact.agent).positions.setdefault(fact.code, Position(fact.code))
-        position.receive((qty, price, fee) for _, qty, price, fee in fact.lots)
+        self.of(fact.agent).held(fact.code).receive((qty, price, fee) for _, qty, price, fee in fact.lots)
 
     @property
     def unassigned(self) -> dict[str, int]:

@@ -1,47 +1,9 @@
-"""An order in words: what happened to it, why it is in its state, and what comes next."""
+"""An order in words: why it is in its state, and what comes next."""
 
 from __future__ import annotations
 
-from kisnb.events import (
-    Accepted,
-    Cancelled,
-    CancelRefused,
-    CancelStarted,
-    Denied,
-    Expired,
-    ExternalFound,
-    Filled,
-    IntentTaken,
-    OrderFact,
-    OrderHeld,
-    Rejected,
-    Resolved,
-    Revised,
-    SendStarted,
-    SendUnknown,
-    Sent,
-)
+from kisnb.events import CancelStarted
 from kisnb.orders import Order, OrderState
-
-WORDS: dict[type[OrderFact], str] = {
-    OrderHeld: "held: {0.why}",
-    IntentTaken: "taken",
-    Denied: "denied: {0.reason}",
-    SendStarted: "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})",
-    Sent: "sent, number {0.ref.number}",
-    SendUnknown: "unknown: {0.text}",
-    Accepted: "accepted",
-    Rejected: "rejected: {0.msg_cd} {0.text}",
-    Filled: "filled {0.qty:,} at {0.price:,} on {0.venue}",
-    CancelStarted: "cancel sent",
-    CancelRefused: "cancel refused: {0.text}",
-    Resolved: "resolved: {0.evidence}",
-    ExternalFound: "found in KIS's list, number {0.ref.number}",
-    Cancelled: "cancelled {0.qty:,}",
-    Revised: "revised: {0.qty:,} live on as #{0.number}",
-    Expired: "expired {0.qty:,}",
-}
-"""What an order's log says of a fact."""
 
 
 def why(order: Order) -> str:
@@ -52,12 +14,12 @@ def why(order: Order) -> str:
         case OrderState.ACCEPTED if not order.fills and order.route:
             return f"{order.route.venue} took it"
         case OrderState.CANCELLED:
-            asked = WORDS[CancelStarted] in (said for _, said in order.log)
+            asked = any(isinstance(fact, CancelStarted) for fact in order.facts)
             by = "asked for at this desk" if asked else "not asked for at this desk: the phone, or KIS"
             return f"{order.cancelled:,} shares cancelled, {by}"
         case OrderState.NEW | OrderState.SENT | OrderState.SENDING:
             return ""
-    return order.log[-1][1] if order.log else ""
+    return order.facts[-1].said if order.facts else ""
 
 
 def next_step(order: Order) -> str:

@@ -24,6 +24,7 @@ from kisnb.events import (
     OrderHeld,
     Resolved,
     Sent,
+    is_order_fact,
 )
 from kisnb.market.routing_evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState
@@ -64,15 +65,16 @@ class State:
         """Differences that stand, by subject and what."""
 
     def apply(self, row: Row) -> None:
+        # The commonest first: a restart comes this way once per row.
         match row:
-            case HaltSet() | HaltStep() | BreakerTripped() | Armed() | Disarmed():
-                self._control(row)
+            case _ if is_order_fact(row):
+                self._ordered(row)
+            case RouteDecided():
+                self.routes.add(row.evidence)
             case Notice():
                 day = day_number(row.t)
                 self.early.setdefault((day, _home(row)), []).append(row)
                 self.seen(day, row.number)
-            case RouteDecided():
-                self.routes.add(row.evidence)
             case DriftFound():
                 self.drifts[row.subject, row.what] = row
             case DriftCleared():
@@ -85,7 +87,7 @@ class State:
             case HoldingAdopted():
                 self.books.hold(row)
             case _:
-                self._ordered(row)
+                self._control(row)
 
     def _control(self, row: ControlFact) -> None:
         match row:
@@ -106,13 +108,13 @@ class State:
     def _ordered(self, row: OrderFact) -> None:
         self.day.roll(row.t, self.books)
         order = self.books.apply(row)
-        if isinstance(row, OrderHeld):
+        if type(row) is OrderHeld:
             self.held[row.key] = row
-        elif order.state is not OrderState.NEW:
+        elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
-        if isinstance(row, Sent | Accepted | Resolved | ExternalFound):
+        if type(row) is Sent or type(row) is Accepted or type(row) is Resolved or type(row) is ExternalFound:
             self._numbered(row.ref)
-        elif isinstance(row, Filled):
+        elif type(row) is Filled:
             self.fills += 1
             value = row.qty * row.price
             flow = (value if order.side is Side.SELL else -value) - row.fee - row.tax

@@ -17,14 +17,13 @@ from kisnb.desk.journal import Journal
 from kisnb.errors import BadInput, DeskLost, OrderDenied, OrderUnknown
 from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkLost, LinkUp
 from kisnb.orders import OrderState, SendReply
-from kisnb.session.attachment import _ROWS
 from kisnb.session.session import Session
 from kisnb.terms import Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentState
 from kisnb.trading.commands import CancelOrder, SetHalt, Submit
 from kisnb.trading.desk_port import Back, Desk, Snapshot
-from kisnb.trading.journal_rows import DESK_ONLY, Row, decode_rows
+from kisnb.trading.journal_rows import DESK_ONLY, Row, decode_rows, is_told
 from tests.desk.served import Served, seen
 from tests.trading.desk import NOON, intent, notice, price_of, ref
 from tests.trading.desk import Desk as CoreAlone
@@ -308,4 +307,4 @@ def test_every_row_but_the_desks_own_is_published_once_and_in_order(steps: list[
             case "halt" | "active":
                 desk.say(SetHalt("halted" if what == "halt" else "active", "test"))
     told = [row for row in desk.rows if not isinstance(row, DESK_ONLY)]
-    assert [event for event in desk.published if isinstance(event, _ROWS)] == told
+    assert [event for event in desk.published if is_told(event)] == told

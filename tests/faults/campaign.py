@@ -34,14 +34,14 @@ from kisnb.trading.commands import (
     Woke,
 )
 from kisnb.trading.desk_core import DeskCore, Said
-from kisnb.trading.journal_rows import Row, decode_row, encode_row
+from kisnb.trading.journal_rows import Row, decode_row, encode_row, is_told
 from kisnb.trading.limits import Limits
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
 from .host_side import HostSide, universe
 from .invariants import Watch
-from .kernel import TOLD, Kernel
+from .kernel import Kernel
 from .people import People
 from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
 from .wire import Post
@@ -202,7 +202,7 @@ class Run:
         for row in rows:
             self.note(f"    {row}")
             self.rows.append(row)
-            if isinstance(row, TOLD):
+            if is_told(row):
                 self._to_tell.append(row)
             self.watch.persisted(row)
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kisnb.events import AccountOpened, Event, HoldingAdopted, OrderFact
-from kisnb.trading.journal_rows import DESK_ONLY, Row
+from kisnb.events import AccountOpened, Event, HoldingAdopted, is_order_fact
+from kisnb.trading.journal_rows import Row, is_told
 from kisnb.trading.order_book import Books
-
-TOLD: tuple[type, ...] = tuple(kind for kind in Row.__args__ if kind not in DESK_ONLY)
-_ORDER_FACTS: tuple[type, ...] = OrderFact.__args__
 
 
 class Kernel:
@@ -22,14 +19,14 @@ class Kernel:
         self._demand = demand
 
     def attach(self, journal: Sequence[Row]) -> None:
-        """Take the rows that it has not been told from the desk's snapshot; ``journal`` holds those of ``TOLD``."""
+        """Take the rows that it has not been told from the desk's snapshot; ``journal``: rows sessions are told."""
         for row in journal[self._told :]:
             self._take(row)
         self.attached = True
 
     def hear(self, event: Event, journal: Sequence[Row]) -> None:
         """An event of the desk; a row must be the journal's next one, and stand in it already."""
-        if not self.attached or not isinstance(event, TOLD):
+        if not self.attached or not is_told(event):
             return
         self._demand(
             list(journal[self._told : self._told + 1]) == [event], f"told {event}, which is not the journal's next row"
@@ -40,8 +37,8 @@ class Kernel:
         self._told += 1
         if isinstance(row, AccountOpened | HoldingAdopted):
             self.books.hold(row)
-        elif isinstance(row, _ORDER_FACTS):
-            self.books.apply(row)  # type: ignore[arg-type]
+        elif is_order_fact(row):
+            self.books.apply(row)
 
 
 def holdings(books: Books) -> list[tuple[str, str, int, int]]:
