@@ -65,9 +65,7 @@ def main() -> None:
     simulator.show()
     opened = statistics.median(asyncio.run(open_to_quote()) for _ in range(3))
     print(f"%kis open sim → first quote        {opened * 1000:8.0f} ms   target < 3000 ms")
-    print("\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of 400")
-    for part, (p50, p99) in hops.measure().items():
-        print(f"  {part:32s} {p50:8.2f} ms {p99:8.2f} ms")
+    hops.show()
     desk.show()
     wire.report()
     market_day.main()

@@ -1,15 +1,19 @@
-"""Frame in the desk → agent in the notebook process → synced order row → bytes about to leave, broken down.
+"""Frame in the desk → agent in the notebook process → synced order row → bytes about to leave, broken down; the wire.
 
 The desk runs as a process of its own with its real host, journal, socket and core; only the wire is cut: frames are
-handed to it as text, and the clock stops where the POST would begin.
+handed to it as text, and the clock stops where the POST would begin. The wire is measured by itself, from the order to
+its answer, by the real broker at a simulated host in a process of its own: ``python -m tests.bench.hops``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,12 +30,16 @@ from kisnb.desk.server import DeskServer
 from kisnb.desk.snapshot import DeskName
 from kisnb.events import Event, Notice, Tick
 from kisnb.kis import frames, market_frames
+from kisnb.kis.broker import KisBroker
+from kisnb.kis.credentials import Credentials, Secret
+from kisnb.kis.endpoint import Endpoint
 from kisnb.market.instruments import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agent import Agent
-from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.commands import Effect, Submit
+from kisnb.trading.desk_core import DeskCore, Said
 from kisnb.trading.journal_rows import Row
 from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import day_number
@@ -78,11 +86,16 @@ class CutWire:
 
 
 class Echo(Agent):
-    """Buys one share on every trade."""
+    """Buys one share on every trade, and notes when."""
 
     code: str = CODE
 
+    def __init__(self, called: list[int]) -> None:
+        super().__init__()
+        self._called = called
+
     def on_tick(self, tick: Tick) -> None:
+        self._called.append(time.perf_counter_ns())
         self.buy(1)
 
 
@@ -92,20 +105,38 @@ def frame_text(n: int, price: int) -> str:
     return frames.encode(frames.TRADES, [frames.encode_tick(tick)])
 
 
+class TimedJournal(Journal):
+    """Notes how long each row took to be on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.took: list[int] = []
+
+    def append(self, rows: Sequence[Row]) -> None:
+        began = time.perf_counter_ns()
+        super().append(rows)
+        self.took.append(time.perf_counter_ns() - began)
+
+
+class TimedCore(DeskCore):
+    """Notes when each order came and when the gate was through with it."""
+
+    def __init__(self, wire: CutWire) -> None:
+        super().__init__(Rules(Universe.packaged(), wire.capabilities), Limits(), State())
+        self.took: list[tuple[int, int]] = []
+
+    def step(self, now: int, said: Said) -> list[Effect]:
+        began = time.perf_counter_ns()
+        effects = super().step(now, said)
+        if isinstance(said, Submit):
+            self.took.append((began, time.perf_counter_ns()))
+        return effects
+
+
 async def _desk(pipe: Connection, folder: Path) -> None:
-    clock, wire = NoonClock(), CutWire()
-    core = DeskCore(Rules(Universe.packaged(), wire.capabilities), Limits(), State())
-    stamps: dict[str, list[int]] = {"decoded": [], "journal": [], "all": []}
-
-    class TimedJournal(Journal):
-        def append(self, rows: Sequence[Row]) -> None:
-            began = time.perf_counter_ns()
-            super().append(rows)
-            stamps["journal"].append(time.perf_counter_ns() - began)
-
-    journal = TimedJournal(folder / "journal.sqlite")
+    clock, wire, journal = NoonClock(), CutWire(), TimedJournal(folder / "journal.sqlite")
+    core = TimedCore(wire)
     host = DeskHost(core, journal, wire, clock, Activity(), lambda e: server.publish(e))  # type: ignore[arg-type]
-
     server = DeskServer(host, DeskName(Mode.LIVE, "bench", ""), "secret", 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
@@ -113,21 +144,24 @@ async def _desk(pipe: Connection, folder: Path) -> None:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     price = Universe.packaged().get(CODE).base
+    marks: list[tuple[int, int, int, int]] = []
     for n in range(1, ROUNDS + 1):
         text = frame_text(n, price)
         wire.left = asyncio.get_running_loop().create_future()
         began = time.perf_counter_ns()
         events = market_frames.decode_ticks(frames.parse(text), clock.now())
-        stamps["decoded"].append(time.perf_counter_ns() - began)
+        decoded = time.perf_counter_ns()
+        written = len(journal.took)
         host.take(events)
-        stamps["all"].append(await wire.left - began)
+        left = await wire.left
+        marks.append((began, decoded, journal.took[written], left))
         await asyncio.sleep(0)
         order = next(iter(reversed(core.state.books.orders.values())))
         notice = Notice(clock.now(), "filled", wire.number, 0, CODE, order.side, 1, price, "1", Venue.KRX)
         host.take([notice])
         await asyncio.sleep(0.005)
     assert day_number(clock.now()) == 20261120
-    pipe.send(stamps)
+    pipe.send((marks, core.took))
     await server.close()
 
 
@@ -138,10 +172,28 @@ def _run_desk(pipe: Connection, folder: Path) -> None:
 async def _session(pipe: Connection, folder: Path) -> dict[str, list[int]]:
     client = DeskClient(DeskAddress(str(folder / "desk.sock"), "secret", os.getpid(), Mode.LIVE, "bench"))
     session = Session(client, await client.attach(), Universe.packaged())
-    await session.agents.start(Echo())
-    stamps: dict[str, list[int]] = await asyncio.to_thread(pipe.recv)
+    called: list[int] = []
+    await session.agents.start(Echo(called))
+    marks, gate = await asyncio.to_thread(pipe.recv)
     await session.close()
-    return stamps
+    parts: dict[str, list[int]] = {part: [] for part in PARTS}
+    for (began, decoded, row, left), asked, (came, through) in zip(marks, called, gate, strict=True):
+        hops = decoded - began, asked - decoded, came - asked
+        took = (*hops, through - came, row, left - through - row, left - began)
+        for part, ns in zip(PARTS, took, strict=True):
+            parts[part].append(ns)
+    return parts
+
+
+PARTS = (
+    "frame decoded",
+    "hop to the notebook, its agent called",
+    "hop back with its order",
+    "gate: reserved, routed",
+    "row of the order synced",
+    "from there to the POST",
+    "frame → order bytes",
+)
 
 
 def measure() -> dict[str, tuple[float, float]]:
@@ -151,18 +203,50 @@ def measure() -> dict[str, tuple[float, float]]:
         desk = multiprocessing.get_context("fork").Process(target=_run_desk, args=(theirs, Path(name)))
         desk.start()
         assert ours.recv() == "ready"
-        stamps = asyncio.run(_session(ours, Path(name)))
+        parts = asyncio.run(_session(ours, Path(name)))
         desk.join()
-    sends = stamps["journal"][::2]
-    parts = {
-        "frame decoded": stamps["decoded"],
-        "row of the order synced": sends,
-        "frame → order bytes": stamps["all"],
-    }
-    hops = [a - d - j for a, d, j in zip(stamps["all"], stamps["decoded"], sends, strict=False)]
-    parts["two process hops, agent, gate"] = hops
+    parts["wire: order sent and answered by the host"] = wire()
     return {part: (_at(values, 50), _at(values, 99)) for part, values in parts.items()}
+
+
+def wire() -> list[int]:
+    """ns of each of 400 orders that the broker sends to a simulated host, one after the other, until its answer."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.simulator", "serve"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        said = json.loads(process.stdout.readline())
+        return asyncio.run(_orders(said))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def _orders(said: dict[str, str]) -> list[int]:
+    account, product = said["account"].split("-")
+    keys = Credentials(Secret(said["appkey"]), Secret(said["appsecret"]), Secret(account), product, Secret("bench"))
+    host = Endpoint(said["rest"], said["ws"], Mode.LIVE, limit=1_000_000)
+    took = []
+    with tempfile.TemporaryDirectory() as cache:
+        broker = KisBroker(host, keys, NoonClock(), Activity(), cache=Path(cache))
+        for n in range(ROUNDS + 1):
+            intent = Intent(f"bench:{n}", "", CODE, Side.BUY, 1, OrderKind.MARKET)
+            began = time.perf_counter_ns()
+            reply = await broker.submit(intent, Route(Venue.KRX, OrderKind.MARKET, "the bench's"))
+            took.append(time.perf_counter_ns() - began)
+            assert reply.outcome == "sent", reply
+        await broker.close()
+    return took[1:]
 
 
 def _at(values: list[int], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1] / 1e6
+
+
+def show() -> None:
+    print(f"\nfrom a frame in the desk to the bytes of an agent's order, p50 and p99 of {ROUNDS}")
+    for part, (p50, p99) in measure().items():
+        print(f"  {part:44s} {p50:8.2f} ms {p99:8.2f} ms")
+
+
+if __name__ == "__main__":
+    show()
