@@ -59,6 +59,11 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
         return " ".join([str(self.side), f"{self.qty:,}", self.code, *price, *kind, *stop])
 
 
+def same_wish(a: Intent, b: Intent) -> bool:
+    """Whether two intents with one key mean the same order."""
+    return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
+
+
 class Route(msgspec.Struct, frozen=True, gc=False):
     """The venue of an order, the kind that the venue takes in this phase, and why."""
 

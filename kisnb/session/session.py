@@ -24,7 +24,7 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want, same_wish
 from kisnb.session import order_keys
 from kisnb.session.attachment import Attachment, Find
 from kisnb.session.backfill import Backfill
@@ -68,7 +68,6 @@ from kisnb.trading.commands import (
     Told,
     WatchCodes,
 )
-from kisnb.trading.desk_core import same_wish
 from kisnb.trading.desk_port import Desk, Snapshot
 from kisnb.trading.order_book import UNDECIDED, OrderBook
 from kisnb.trading.risk import Rules
