@@ -257,6 +257,8 @@ class DeskCore:
                 self._notices.take(now, notice)
         elif reply.outcome == "rejected":
             self._row(Rejected(now, reply.key, reply.msg_cd, reply.text))
+        elif reply.outcome == "kept":
+            self.orders.kept(now, order, reply.text)
         else:
             self._row(SendUnknown(now, reply.key, reply.text))
             self.reconciliation.look(now, now, "unknown")
@@ -299,7 +301,5 @@ class DeskCore:
         self._kill_switch.answered(now, answer.question, complete=answer.page is not None)
         if answer.page is None:
             self.orders.unanswered(now)
-        for order in list(self.state.books.live.values()):
-            if order.state is OrderState.NEW:
-                self.orders.send(now, order, account=account)
+        self.orders.go_on(now, answer.question.asked, account)
         self.reconciliation.woke(now)

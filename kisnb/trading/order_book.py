@@ -330,6 +330,9 @@ def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused
             order.to(OrderState.UNKNOWN)
             order.text = text
         case OrderHeld(why=why):
+            # At the last hop too: then its POST never began.
+            order.to(OrderState.NEW)
+            order.route, order.sent_at, order.after = None, 0, 0
             order.text = why
         case CancelRefused(text=text):
             order.cancel_asked = False

@@ -11,18 +11,18 @@ from collections.abc import Callable
 import msgspec
 
 from kisnb.clock import Ns, clock_text, kst_day
-from kisnb.events import Denied, Depth, IntentRepeated, IntentTaken, OrderHeld, SendStarted
+from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Order, OrderState, Route, same_wish
 from kisnb.terms import Side, Venue
-from kisnb.trading import reservations
 from kisnb.trading.blackout import MOST_HELD, drifted, window_end
 from kisnb.trading.commands import AskBooks, BooksRead, Effect, Publish, Revise, Send, WakeAt
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
-from kisnb.trading.order_book import EXTERNAL, Books, day_number
+from kisnb.trading.order_book import day_number
 from kisnb.trading.reconciliation import Reconciliation
+from kisnb.trading.revise import place_lost, why_not_revised
 from kisnb.trading.risk import Gate, No, Rules
 from kisnb.trading.state import State
 
@@ -72,34 +72,115 @@ class OrderPath:
             return
         if self._shrunk(now, order, account):
             return
-        no = self.gate.check(now, intent, self._state)
+        no = self._refusal(now, intent)
+        if no is None:
+            if may_read and (venues := self._unread(now, intent, account)):
+                self._read(intent.code, venues)
+                return
+            no = self._unpriced(now, intent, may_read=may_read)
         if no is not None:
             self._row(Denied(now, intent.key, no.reason, no.cure))
-            return
-        if intent.supersedes is not None:
-            self._revise(now, intent, intent.supersedes)
-            return
-        books = self._market.of(intent.code)
-        unseen = self._rules.unseen(now, intent, books)
-        stale = intent.side is Side.BUY and not intent.seen and self.gate.stale(now, self._market.heard(intent.code))
-        if stale and not may_read:
+        elif intent.supersedes is not None:
+            self._revise(now, intent, self._state.books.orders[intent.supersedes])
+        else:
+            self._route(now, intent)
+
+    def go_on(self, now: Ns, asked: Ns, account: Account | None) -> None:
+        """KIS answered what it was asked at ``asked``: orders that waited for it are looked at again."""
+        if self._state.held and (end := self._blackout(now)) is not None:
+            self._then(WakeAt(end))
+        for order in list(self._state.books.live.values()):
+            if order.state is OrderState.NEW:
+                held = self._state.held.get(order.key)
+                # What was asked within the window says nothing of the account after it.
+                since = account if held is None or asked >= held.until else None
+                self.send(now, order, account=since)
+
+    # what must hold, at the gate and again at the last hop
+
+    def _refusal(self, now: Ns, intent: Intent, *, begun: bool = False) -> No | None:
+        no = self.gate.check(now, intent, self._state, begun=begun)
+        item = self._rules.instrument(intent.code)
+        if no is None and intent.supersedes is not None and item is not None:
+            no = why_not_revised(now, self._state.books, intent, item)
+        return no or self._locks_buys(intent)
+
+    def _locks_buys(self, intent: Intent) -> No | None:
+        unknown = self._reconciliation.unresolved_in(intent.code) if intent.side is Side.BUY else None
+        if unknown is None:
+            return None
+        why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
+        return No(why, "wait until it is resolved, or decide it")
+
+    def may_leave(self, now: Ns, key: str) -> No | None:
+        """Why the order ``key``, which has waited behind the limiter, may not leave any more."""
+        order = self._state.books.orders.get(key)
+        if order is None:
+            return None
+        if order.cancel_asked:
+            return No("it was cancelled before it was sent", "order again if it is still wanted")
+        if (end := self._blackout(now)) is not None:
+            return No(f"blackout until {clock_text(end)}", "order again after it")
+        no = self._refusal(now, order.intent, begun=True)
+        item = self._rules.instrument(order.code)
+        if no is not None or order.route is None or item is None:
+            return no
+        verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
+        return None if verdict else No(verdict.why_not, verdict.cure)
+
+    def kept(self, now: Ns, order: Order, why: str) -> None:
+        """The last hop let nothing of the order out: it waits for the end of a blackout, or has ended."""
+        end = self._blackout(now)
+        if end is None or order.cancel_asked:
+            self._row(Denied(now, order.key, why))
+        else:
+            self._hold(now, order.intent, end)
+
+    # prices that it is decided on
+
+    def _stale(self, now: Ns, intent: Intent) -> bool:
+        """Whether the desk's newest price is too old for a buy that a person typed; an agent's says what it saw."""
+        return intent.side is Side.BUY and not intent.seen and self.gate.stale(now, self._market.heard(intent.code))
+
+    def _unread(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
+        """Venues whose book must be read before the order can be sent."""
+        if intent.protective or (account is not None and intent.side is Side.SELL):
+            return ()
+        routed = intent.supersedes is None
+        unseen = self._rules.unseen(now, intent, self._market.of(intent.code)) if routed else ()
+        return unseen or (self._usual(intent) if self._stale(now, intent) else ())
+
+    def _usual(self, intent: Intent) -> tuple[Venue, ...]:
+        old = self._state.books.orders.get(intent.supersedes or "")
+        venue = old.ref.venue if old is not None and old.ref is not None else intent.venue
+        return (venue,) if venue in (Venue.KRX, Venue.NXT) else self._rules.capabilities.venues[:1]
+
+    def _read(self, code: str, venues: tuple[Venue, ...]) -> None:
+        if code not in self._reading:
+            self._reading.add(code)
+            self._then(AskBooks(code, venues))
+
+    def books_read(self, now: Ns, read: BooksRead) -> None:
+        self._reading.discard(read.code)
+        self._market.read(now, read.books)
+        for order in list(self._state.books.live.values()):
+            if order.state is OrderState.NEW and order.code == read.code:
+                self.send(now, order, may_read=False)
+
+    def _unpriced(self, now: Ns, intent: Intent, *, may_read: bool) -> No | None:
+        """A buy on a price of which nothing is known, or that has moved too far while the order was held."""
+        if not may_read and self._stale(now, intent):
             why = "there is no price of the last seconds to buy on, and KIS gave none"
-            self._row(Denied(now, intent.key, why, "try again when the stock has a price"))
-            return
-        asks = may_read and not intent.protective and (account is None or intent.side is Side.BUY)
-        if asks and (venues := unseen or (self._usual(intent) if stale else ())):
-            if intent.code not in self._reading:
-                self._reading.add(intent.code)
-                self._then(AskBooks(intent.code, venues))
-            return
+            return No(why, "try again when the stock has a price")
         held = self._state.held.get(intent.key)
         if held is not None and intent.side is Side.BUY and (why := drifted(held, self._market.price(intent.code))):
-            self._row(Denied(now, intent.key, why, "decide again on the newest price"))
-            return
-        self._route(now, intent, books)
+            return No(why, "decide again on the newest price")
+        return None
 
-    def _route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> None:
-        routed = self._rules.route(now, intent, books)
+    # on its way
+
+    def _route(self, now: Ns, intent: Intent) -> None:
+        routed = self._rules.route(now, intent, self._market.of(intent.code))
         self._row(RouteDecided(now, intent.key, routed.evidence))
         if isinstance(routed, Refused):
             self._row(Denied(now, intent.key, routed.reason, routed.cure))
@@ -111,19 +192,35 @@ class OrderPath:
         self._start(now, intent, routed.plain)
         self._then(Send(intent, routed.plain))
 
+    def _revise(self, now: Ns, intent: Intent, old: Order) -> None:
+        assert old.ref is not None
+        self._start(now, intent, Route(old.ref.venue, intent.kind, place_lost(old, intent)))
+        self._then(Revise(intent, old.ref))
+
     def _start(self, now: Ns, intent: Intent, route: Route) -> None:
         self._row(SendStarted(now, intent.key, route, self._state.highest.get(day_number(now), 0)))
         self._reconciliation.keep_looking(now)
 
+    def _in_flight(self, intent: Intent) -> bool:
+        return any(
+            o.state is OrderState.SENDING and o.code == intent.code and o.side is intent.side
+            for o in self._state.books.live.values()
+        )
+
+    def next_of(self, now: Ns, ended: Intent) -> None:
+        for order in list(self._state.books.live.values()):
+            if order.state is OrderState.NEW and order.code == ended.code and order.side is ended.side:
+                self.send(now, order)
+                if self._in_flight(ended):
+                    return
+
+    # what waits for the account, or for the end of a blackout window
+
     def _locked(self, now: Ns, intent: Intent, account: Account | None) -> bool:
-        """An order of unknown fate locks buys of its stock; a sell goes up to what KIS confirms as sellable."""
+        """A sell beside an order of unknown fate waits for the shares that KIS confirms, and goes up to them."""
         unknown = self._reconciliation.unresolved_in(intent.code)
-        if unknown is None:
+        if unknown is None or intent.side is Side.BUY:
             return False
-        if intent.side is Side.BUY:
-            why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
-            self._row(Denied(now, intent.key, why, "wait until it is resolved, or decide it"))
-            return True
         if account is None:
             self._reconciliation.look(now, now, "sellable", account=True)
             return True
@@ -133,42 +230,21 @@ class OrderPath:
             self._row(Denied(now, intent.key, why, f"sell {sellable:,}" if sellable else "wait until it is resolved"))
         return intent.qty > sellable
 
-    def _revise(self, now: Ns, intent: Intent, old_key: str) -> None:
-        old = self._state.books.orders.get(old_key)
-        no = why_not_revised(self._state.books, old, intent)
-        item = self._rules.instrument(intent.code)
-        if no is None and old is not None and old.ref is not None and item is not None:
-            verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
-            no = None if verdict else No(verdict.why_not, verdict.cure)
-            if no is None:
-                self._start(now, intent, Route(old.ref.venue, intent.kind, _loses(old, intent)))
-                self._then(Revise(intent, old.ref))
-        if no is not None:
-            self._row(Denied(now, intent.key, no.reason, no.cure))
-
-    def books_read(self, now: Ns, read: BooksRead) -> None:
-        self._reading.discard(read.code)
-        self._market.read(now, read.books)
-        for order in list(self._state.books.live.values()):
-            if order.state is OrderState.NEW and order.code == read.code:
-                self.send(now, order, may_read=False)
-
-    def _usual(self, intent: Intent) -> tuple[Venue, ...]:
-        return (intent.venue,) if intent.venue in (Venue.KRX, Venue.NXT) else self._rules.capabilities.venues[:1]
-
-    # what waits for a blackout window, or for the account
+    def _blackout(self, now: Ns) -> Ns | None:
+        return window_end(now, self.gate.limits.windows)
 
     def _held(self, now: Ns, order: Order, account: Account | None) -> bool:
         """In a window nothing is sent; after it, and before KIS has stated the account, not without asking KIS."""
-        intent = order.intent
-        end = window_end(now, self.gate.limits.windows)
+        intent, held = order.intent, self._state.held.get(order.key)
+        end = self._blackout(now)
         if end is not None:
-            if order.key not in self._state.held:
+            self._synced.discard(order.key)
+            if held is None or held.until < end:
                 self._hold(now, intent, end)
             return True
         if account is not None:
             self._synced.add(order.key)
-        if order.key in self._state.held and order.key not in self._synced:
+        if held is not None and order.key not in self._synced:
             return True
         if intent.side is Side.BUY and self.gate.limits.needs_account and self._state.opened is None:
             self._reconciliation.look(now, now, "account", account=True)
@@ -176,13 +252,15 @@ class OrderPath:
         return False
 
     def _hold(self, now: Ns, intent: Intent, end: Ns) -> None:
-        protects = intent.protective and intent.side is Side.SELL
-        if len(self._state.held) >= MOST_HELD and not protects:
+        protects, held = intent.protective and intent.side is Side.SELL, self._state.held.get(intent.key)
+        if held is None and len(self._state.held) >= MOST_HELD and not protects:
             why = f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
             self._row(Denied(now, intent.key, why, "order again after it"))
             return
         why = f"blackout until {clock_text(end)}: journaled, not sent"
-        self._row(OrderHeld(now, intent.key, end, why, self._market.price(intent.code)))
+        # It was decided on the price of the first window.
+        price = held.price if held is not None else self._market.price(intent.code)
+        self._row(OrderHeld(now, intent.key, end, why, price))
         self._then(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
@@ -192,7 +270,7 @@ class OrderPath:
 
     def release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
-        end = window_end(now, self.gate.limits.windows)
+        end = self._blackout(now)
         if end is None:
             self._reconciliation.look(now, now, "blackout", account=True)
         else:
@@ -201,7 +279,7 @@ class OrderPath:
     def unanswered(self, now: Ns) -> None:
         """KIS does not list the orders: protection does not wait for it, and a buy cannot be weighed."""
         for order in list(self._state.books.live.values()):
-            if order.state is not OrderState.NEW or window_end(now, self.gate.limits.windows) is not None:
+            if order.state is not OrderState.NEW or self._blackout(now) is not None:
                 continue
             if order.key in self._state.held and order.intent.protective:
                 self._synced.add(order.key)
@@ -223,53 +301,3 @@ class OrderPath:
         if left:
             self.take(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=left))
         return True
-
-    def may_leave(self, now: Ns, key: str) -> No | None:
-        """Asked at the last hop, behind the limiter: why the order ``key`` may not leave any more."""
-        halt, order = self._state.halt, self._state.books.orders.get(key)
-        if order is None:
-            return None
-        if halt == "halted" or (halt == "reducing" and not reservations.reduces(self._state.books, order.intent)):
-            return No(f"the desk is {halt}: {self._state.halt_reason}", "lift the halt with %kis halt off REASON")
-        item = self._rules.instrument(order.code)
-        if order.route is None or item is None:
-            return None
-        verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
-        return None if verdict else No(verdict.why_not, verdict.cure)
-
-    def _in_flight(self, intent: Intent) -> bool:
-        return any(
-            o.state is OrderState.SENDING and o.code == intent.code and o.side is intent.side
-            for o in self._state.books.live.values()
-        )
-
-    def next_of(self, now: Ns, ended: Intent) -> None:
-        for order in list(self._state.books.live.values()):
-            if order.state is OrderState.NEW and order.code == ended.code and order.side is ended.side:
-                self.send(now, order)
-                if self._in_flight(ended):
-                    return
-
-
-def why_not_revised(books: Books, old: Order | None, intent: Intent) -> No | None:
-    """Why an order cannot be revised so; None when it can."""
-    if old is None or old.ref is None or not old.is_open:
-        what = "no order has this key" if old is None else f"the order is {old.state}"
-        return No(f"nothing to revise: {what} ({intent.supersedes})", "order anew if it is still wanted")
-    if old.intent.agent == EXTERNAL:
-        return No("the order was not placed from here", "revise it where it was placed")
-    if (intent.code, intent.side) != (old.code, old.side) or not intent.kind.priced:
-        return No(f"a revise moves {old.intent.text} to another price", "keep stock and side, and give a price")
-    if intent.qty > old.leaves:
-        return No(f"{intent.qty:,} shares are more than the {old.leaves:,} left", f"revise {old.leaves:,} or less")
-    in_the_air = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderState.SENT)
-    others = (o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key)
-    if old.cancel_asked or any(o.state in in_the_air for o in others):
-        return No("another change of the order is under way", "wait until it is confirmed")
-    return None
-
-
-def _loses(old: Order, intent: Intent) -> str:
-    """A revise as a route's reason. Its place in the queue is lost with a new price. (KRX: price–time priority)"""
-    place = "keeps its place" if intent.price == old.intent.price else "loses its place: the price changes"
-    return f"revises #{old.number}, {place}"

@@ -89,8 +89,11 @@ class Gate:
         self.rules = rules
         self.limits = limits
 
-    def check(self, now: Ns, intent: Intent, state: State) -> No | None:
-        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands."""
+    def check(self, now: Ns, intent: Intent, state: State, *, begun: bool = False) -> No | None:
+        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands.
+
+        ``begun``: it passed before and waits for the rate limit, in which what it was decided on may grow old.
+        """
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
@@ -110,7 +113,7 @@ class Gate:
         if intent.side is Side.SELL:
             return self._sellable(intent, state) or (None if reduces else self._size(self._worth(now, intent)))
         return (
-            self._age(now, intent)
+            (None if begun else self._age(now, intent))
             or self._size(self._worth(now, intent))
             or self._armed(now, intent, state)
             or self._cash(now, intent, state)
