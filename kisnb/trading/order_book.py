@@ -68,6 +68,11 @@ class OrderBook:
         """The position in ``code``; an empty one when nothing was traded."""
         return self.positions.get(code) or Position(code)
 
+    @property
+    def holds(self) -> list[str]:
+        """Codes of the stocks of which there are shares."""
+        return [code for code, position in self.positions.items() if position.qty]
+
     def held(self, code: str) -> Position:
         """The position in ``code`` that the book keeps, made when first asked for."""
         position = self.positions.get(code)

@@ -11,7 +11,7 @@ from kisnb.market import ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
-from kisnb.orders import Capabilities, Intent
+from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
@@ -41,6 +41,12 @@ class Rules:
             return self.universe.get(code)
         except UnknownInstrument:
             return None
+
+    def trade_channels(self, code: str, priority: int = 2) -> list[Want]:
+        """Subscriptions that show every trade of a listed stock: at each venue that takes its orders from here."""
+        item = self.instrument(code)
+        venues = [v for v in (Venue.KRX, Venue.NXT) if v is Venue.KRX or v in self.capabilities.venues]
+        return [Want("ticks", code, v, priority) for v in venues if item is not None and (v is Venue.KRX or item.nxt)]
 
     def fee_and_tax(self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue) -> tuple[int, int]:
         """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""

@@ -78,6 +78,17 @@ class ForgetsTheLastHop(DeskCore):
         return None
 
 
+def overlooking(what: str) -> Make:
+    """At the last hop one reason to keep an order does not count."""
+
+    class Overlooks(DeskCore):
+        def may_leave(self, now, key):
+            no = super().may_leave(now, key)
+            return None if no is not None and what in no.reason else no
+
+    return Overlooks
+
+
 class KeepsReservations(DeskCore):
     """What a refused order had reserved is never free again."""
 
@@ -120,8 +131,8 @@ class TellsFirst(DeskCore):
 
 
 class BuysBesideTheUnknown(OrderPath):
-    def _locked(self, now, intent, account):
-        return False
+    def _locks_buys(self, intent):
+        return None
 
 
 class GivesUpACancel(DeskCore):
@@ -139,6 +150,9 @@ DEFECTS: dict[str, Make] = {
     "forgets an order": TakesSilenceForRefusal,
     "lets exits pass in halted": LetsExitsPass,
     "forgets the last hop": ForgetsTheLastHop,
+    "lets an order into a blackout": overlooking("blackout until"),
+    "lets a buy outlive its arming": overlooking("is not armed"),
+    "lets a cancelled order out": overlooking("was cancelled before it was sent"),
     "keeps the reservation of a refused order": KeepsReservations,
     "spends the same won twice": SpendsTwice,
     "adopts again": AdoptsAgain,
