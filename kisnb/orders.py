@@ -5,7 +5,8 @@ facts with the same function, so they cannot disagree about an order.
 
     NEW ──► DENIED                                 refused by us, nothing left
      ├────► ACCEPTED                               found in KIS's list: placed from elsewhere
-     └────► SENDING ──► REJECTED                   refused by KIS
+     └────► SENDING ──► NEW | DENIED               kept at the last hop, nothing left
+               │  ├──► REJECTED                    refused by KIS
                │  └──► UNKNOWN ──► REJECTED        it was never sent: the list of the day, or a person, says so
                │          │
                ▼          ▼  one row of the list is it: adopted
@@ -59,6 +60,11 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
         return " ".join([str(self.side), f"{self.qty:,}", self.code, *price, *kind, *stop])
 
 
+def same_wish(a: Intent, b: Intent) -> bool:
+    """Whether two intents with one key mean the same order."""
+    return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
+
+
 class Route(msgspec.Struct, frozen=True, gc=False):
     """The venue of an order, the kind that the venue takes in this phase, and why."""
 
@@ -78,10 +84,11 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendReply(msgspec.Struct, frozen=True, gc=False):
-    """The end of one POST. A lost connection or a timeout is ``unknown``, never ``rejected``."""
+    """The end of one POST. A lost connection or a timeout is ``unknown``, never ``rejected``; ``kept``: the last look
+    of the desk let nothing of it out."""
 
     key: str
-    outcome: Literal["sent", "rejected", "unknown"]
+    outcome: Literal["sent", "rejected", "unknown", "kept"]
     ref: OrderRef | None = None
     msg_cd: str = ""
     text: str = ""
@@ -185,7 +192,7 @@ _S = OrderState
 _ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
-    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED}),
+    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED}),
     _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED}),
     _S.SENT: _ENDS | {_S.ACCEPTED, _S.REJECTED},
     _S.ACCEPTED: _ENDS,

@@ -41,7 +41,6 @@ from kisnb.kis.recorder import Recording, open_recording
 from kisnb.kis.transport import Network, Transport
 from kisnb.market import calendar, uncertain
 from kisnb.market.instruments import Universe
-from kisnb.orders import Want
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
@@ -223,7 +222,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     broker.listen(take)
     # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
     host.serial = server.conductor is not None and not speed
-    broker.want([Want("notices", priority=0)])
+    broker.want(server.wants())
     await broker.start()
     if server.conductor is not None:
         await server.conductor.switch(speed)

@@ -207,8 +207,10 @@ class DeskHost:
                 reply = await self.broker.submit(intent, send.route)
             else:
                 reply = await self.broker.revise(intent.key, send.ref, intent.qty, intent.price or 0)
-        except (OrderDenied, TokenError, ConfigError) as e:
-            # Raised before the first byte of the order: nothing was sent.
+        # Raised before the first byte of the order: nothing was sent.
+        except OrderDenied as e:
+            reply = SendReply(intent.key, "kept", text=str(e))
+        except (TokenError, ConfigError) as e:
             reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
             reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
@@ -216,6 +218,8 @@ class DeskHost:
 
     def _check_leaves(self, key: str) -> None:
         """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
+        if self.broken is not None:
+            raise OrderDenied(self.broken.text, self.broken.cure, key=key)
         no = self.core.may_leave(self.clock.now(), key)
         if no is not None:
             raise OrderDenied(no.reason, no.cure, key=key)

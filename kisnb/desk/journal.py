@@ -90,13 +90,17 @@ class Journal:
     def told_after(self, number: int) -> tuple[int, bytes]:
         """The rows that sessions are told after the given one, as one JSON array, and the number before its first.
 
-        All that this file has when it does not reach back so far.
+        All that this file has when it does not reach back so far. Raises JournalLost.
         """
         count = self.told - number
         if number < self._whole_from or count < 0:
             number, count = self._before, self.told - self._before
-        newest = self._db.execute(f"SELECT body FROM rows WHERE {TOLD} ORDER BY seq DESC LIMIT ?", (count,))  # noqa: S608
-        return number, array_of(reversed([body for (body,) in newest]))
+        sql = f"SELECT body FROM rows WHERE {TOLD} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        try:
+            newest = self._db.execute(sql, (count,)).fetchall()
+        except sqlite3.Error as e:
+            raise JournalLost(f"the journal cannot be read ({e})", _cure(e)) from e
+        return number, array_of(body for (body,) in reversed(newest))
 
     @property
     def day(self) -> date | None:

@@ -31,8 +31,9 @@ from kisnb.desk.protocol import (
 from kisnb.desk.safety import Safety
 from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.errors import DeskBusy, DeskError, KisnbError
-from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
+from kisnb.events import AccountOpened, AgentLeased, AgentReleased, Event, Filled, SpeedSet, Trouble
 from kisnb.orders import Intent, Order, OrderState, Want
+from kisnb.terms import Venue
 from kisnb.trading.adoption import adopt
 from kisnb.trading.commands import (
     AccountIs,
@@ -79,6 +80,8 @@ from kisnb.trading.risk import No
 
 HELLO_SECONDS = 5.0
 """Wall time that a connection may take to say who it is."""
+HELD = 1
+"""Priority of the trades of a held stock: after notices (0), before what sessions watch (2). (K06)"""
 
 
 STRANGER = Refused("the desk does not know this session", "open the desk again with %kis open")
@@ -105,6 +108,8 @@ class DeskServer:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[object]] = set()
         self._pacing = asyncio.Lock()
+        self._holds: list[str] = []
+        """The stocks that the account held when the broker was last told what to follow."""
 
     async def listen(self, path: Path) -> None:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything else runs on this loop
@@ -134,6 +139,8 @@ class DeskServer:
             asyncio.get_running_loop().call_soon(self._flush)
         self.seq += 1
         self._batch.append(event)
+        if isinstance(event, Filled | AccountOpened):
+            self._follow_holdings()
 
     def _flush(self) -> None:
         if not self._batch:
@@ -173,20 +180,27 @@ class DeskServer:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         try:
-            connection = await self._greet(reader, writer)
-            while connection is not None:
+            hello = await self._greet(reader, writer)
+            if hello is None:
+                return
+            connection = Connection(hello, writer)
+            self._welcome(connection, hello)
+            while True:
                 self._hear(connection, await _read(reader, MAX_FROM_SESSION))
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
-        except (msgspec.MsgspecError, DeskError) as e:
+        except msgspec.MsgspecError as e:
             writer.write(pack(Refused(f"a message could not be read: {e}", "open the desk again")))
+        except KisnbError as e:
+            writer.write(pack(Refused(e.text, e.cure or "open the desk again")))
         finally:
             writer.close()
             if connection is not None:
                 self._gone(connection)
             self._look()
 
-    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection | None:
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Hello | None:
+        """Who comes; None for one who is refused."""
         async with asyncio.timeout(HELLO_SECONDS):
             hello = decode_from_session(await _read(reader, MAX_HELLO))
         refused = self._refusal(hello)
@@ -196,7 +210,10 @@ class DeskServer:
         await self._end_former(hello.session)
         if self.host.serial:
             await self.host.rested()
-        connection = Connection(hello, writer)
+        return hello
+
+    def _welcome(self, connection: Connection, hello: Hello) -> None:
+        """The snapshot, and from the next event on all that is published."""
         for agent in hello.agents:
             # One that another session took meanwhile stays there: the snapshot says so.
             with suppress(DeskBusy):
@@ -204,7 +221,6 @@ class DeskServer:
         self._flush()
         connection.send(pack(snapshot(self.host, self._name, self.leases.all(), self.seq, hello)))
         self.connections.append(connection)
-        return connection
 
     async def _end_former(self, name: str) -> None:
         """A session that comes back gave its former link up: nothing of that may be heard after the new snapshot."""
@@ -231,7 +247,8 @@ class DeskServer:
 
     def _gone(self, connection: Connection) -> None:
         """A session has left, or was lost: its agents may run elsewhere, its orders stay in the market."""
-        self.connections.remove(connection)
+        if connection in self.connections:
+            self.connections.remove(connection)
         connection.ended.set()
         self.left_alone_at = asyncio.get_running_loop().time()
         now = self.host.clock.now()
@@ -274,7 +291,7 @@ class DeskServer:
                 self.host.say(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants
-                self.host.broker.want(self._wants())
+                self.host.broker.want(self.wants())
                 self._look(calls=True)
             case Idle(seq=seq, wake=wake, waiting=waiting):
                 connection.handled, connection.wake, connection.waiting = seq, wake, waiting
@@ -293,7 +310,7 @@ class DeskServer:
         if self.closing.is_set():
             return
         if gone.wants:
-            self.host.broker.want(self._wants())
+            self.host.broker.want(self.wants())
             self._look(calls=True)
         if gone.hurry:
             self._pace()
@@ -310,9 +327,22 @@ class DeskServer:
                 await conductor.switch(speed)
                 self.publish(SpeedSet(self.host.clock.now(), speed))
 
-    def _wants(self) -> list[Want]:
-        wanted = {w: None for c in self.connections for w in c.wants}
-        return [Want("notices", priority=0), *wanted]
+    def wants(self) -> list[Want]:
+        """Notices, then the trades of all that the account holds, then what sessions watch.
+
+        What looks after holdings, the breaker to begin with, must see their prices whoever is attached.
+        """
+        core = self.host.core
+        self._holds = core.state.books.account.holds
+        held = [want for code in self._holds for want in core.rules.trade_channels(code, HELD)]
+        held.sort(key=lambda want: want.venue is not Venue.KRX)
+        watched = {w: None for c in self.connections for w in c.wants}
+        return [Want("notices", priority=0), *held, *watched]
+
+    def _follow_holdings(self) -> None:
+        if self.host.core.state.books.account.holds != self._holds and not self.closing.is_set():
+            self.host.broker.want(self.wants())
+            self._look(calls=True)
 
     # questions
 

@@ -24,7 +24,7 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want
+from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want, same_wish
 from kisnb.session import order_keys
 from kisnb.session.attachment import Attachment, Find
 from kisnb.session.backfill import Backfill
@@ -68,7 +68,6 @@ from kisnb.trading.commands import (
     Told,
     WatchCodes,
 )
-from kisnb.trading.desk_core import same_wish
 from kisnb.trading.desk_port import Desk, Snapshot
 from kisnb.trading.order_book import UNDECIDED, OrderBook
 from kisnb.trading.risk import Rules
@@ -172,10 +171,8 @@ class Session(Attachment):
 
     def _watch(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
-        wants = [w for code in codes for w in (Want("ticks", self._code(code)), Want("depth", self._code(code), None))]
-        if Venue.NXT in self.rules.capabilities.venues:
-            wants += [Want("ticks", code, Venue.NXT) for code in codes if self.universe.get(code).nxt]
-        self._want(wants)
+        known = [self._code(code) for code in codes]
+        self._want([w for code in known for w in (*self.rules.trade_channels(code), Want("depth", code, None))])
 
     def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._wants for w in wants):

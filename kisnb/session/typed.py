@@ -8,9 +8,8 @@ from typing import TypeAlias, TypedDict, TypeVar
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
-from kisnb.orders import Intent, Order, Orders, OrderState
+from kisnb.orders import Intent, Order, Orders, OrderState, same_wish
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.desk_core import same_wish
 from kisnb.trading.order_book import Books
 
 _Term = TypeVar("_Term", Venue, OrderKind)

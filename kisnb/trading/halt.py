@@ -17,7 +17,7 @@ from typing import Literal
 
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import HaltSet, HaltStep
-from kisnb.orders import Intent, Order
+from kisnb.orders import Intent, Order, OrderState
 from kisnb.terms import OrderKind, Side
 from kisnb.trading import reservations
 from kisnb.trading.commands import Ask, Effect, Halt, Question, WakeAt
@@ -105,11 +105,16 @@ class KillSwitch:
         return list(self._state.books.live.values())
 
     def _cancel_all(self, now: Ns) -> None:
+        """Ask for what has not been asked for; an order of unknown fate has no number to ask by, and comes up again."""
         orders = [order for order in self._open if not order.cancel_asked]
         for order in orders:
             self._cancel(now, order)
-        if orders or not self._queries:
-            self._step(now, "cancel", f"{len(orders)} orders: {_named(orders)}" if orders else "nothing is open")
+        missed = [order for order in orders if order.is_open and not order.cancel_asked]
+        asked = [order for order in orders if order not in missed]
+        if asked or not (self._queries or missed):
+            self._step(now, "cancel", f"{len(asked)} orders: {_named(asked)}" if asked else "nothing is open")
+        if missed and not self._queries:
+            self._step(now, "cancel", f"without a number, not cancelled yet: {_named(missed)}", done=False)
 
     def _query(self, now: Ns) -> None:
         self._queries += 1
@@ -142,18 +147,20 @@ class KillSwitch:
     def _flatten(self, now: Ns) -> None:
         """Sell what each agent holds in its own name, so that it knows of it, and the rest in nobody's."""
         books = self._state.books
-        failed = []
+        told, done = [], True
         for code in sorted(books.account.positions):
-            left = self._sellable(code, BY_HAND)
+            held, left = books.account.position(code).qty, self._sellable(code, BY_HAND)
+            if held > left:
+                told.append(f"{held - left:,} {code} are left to sells that have not ended")
+                done = False
             for agent in [*sorted(books.agents.keys() - NOBODY), UNASSIGNED]:
                 if (qty := min(left, self._sellable(code, agent))) > 0:
                     left -= qty
                     key = f"halt:{now}:{agent}:{code}"
                     self._submit(now, Intent(key, agent, code, Side.SELL, qty, OrderKind.MARKET, protective=True))
-                    if books.orders[key].is_ended:
-                        failed.append(f"{code}: {books.orders[key].text}")
-        text = "; ".join(failed) if failed else "market sells of all that is held are on their way"
-        self._step(now, "flatten", text, done=not failed)
+                    told.append(_way(books.orders[key]))
+                    done = done and books.orders[key].is_open
+        self._step(now, "flatten", "; ".join(told) or "nothing is held", done=done)
 
     def _sellable(self, code: str, agent: str) -> int:
         return reservations.sellable(self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET))
@@ -177,3 +184,11 @@ class KillSwitch:
 
 def _named(orders: list[Order]) -> str:
     return ", ".join(f"#{o.number}" if o.number else o.intent.text for o in orders) or "none"
+
+
+def _way(sell: Order) -> str:
+    """How far a sell has come: a POST has begun, or it waits, or it was refused."""
+    if sell.state is OrderState.SENDING:
+        return f"{sell.intent.text} is on its way"
+    waits = "waits for the orders before it, or for KIS to confirm the shares"
+    return f"{sell.intent.text} {'is refused' if sell.is_ended else 'waits'}: {sell.text or waits}"

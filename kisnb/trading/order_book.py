@@ -68,6 +68,11 @@ class OrderBook:
         """The position in ``code``; an empty one when nothing was traded."""
         return self.positions.get(code) or Position(code)
 
+    @property
+    def holds(self) -> list[str]:
+        """Codes of the stocks of which there are shares."""
+        return [code for code, position in self.positions.items() if position.qty]
+
     def held(self, code: str) -> Position:
         """The position in ``code`` that the book keeps, made when first asked for."""
         position = self.positions.get(code)
@@ -330,6 +335,9 @@ def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused
             order.to(OrderState.UNKNOWN)
             order.text = text
         case OrderHeld(why=why):
+            # At the last hop too: then its POST never began.
+            order.to(OrderState.NEW)
+            order.route, order.sent_at, order.after = None, 0, 0
             order.text = why
         case CancelRefused(text=text):
             order.cancel_asked = False

@@ -11,7 +11,7 @@ from kisnb.market import ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
-from kisnb.orders import Capabilities, Intent
+from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
@@ -41,6 +41,12 @@ class Rules:
             return self.universe.get(code)
         except UnknownInstrument:
             return None
+
+    def trade_channels(self, code: str, priority: int = 2) -> list[Want]:
+        """Subscriptions that show every trade of a listed stock: at each venue that takes its orders from here."""
+        item = self.instrument(code)
+        venues = [v for v in (Venue.KRX, Venue.NXT) if v is Venue.KRX or v in self.capabilities.venues]
+        return [Want("ticks", code, v, priority) for v in venues if item is not None and (v is Venue.KRX or item.nxt)]
 
     def fee_and_tax(self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue) -> tuple[int, int]:
         """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""
@@ -89,8 +95,11 @@ class Gate:
         self.rules = rules
         self.limits = limits
 
-    def check(self, now: Ns, intent: Intent, state: State) -> No | None:
-        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands."""
+    def check(self, now: Ns, intent: Intent, state: State, *, begun: bool = False) -> No | None:
+        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands.
+
+        ``begun``: it passed before and waits for the rate limit, in which what it was decided on may grow old.
+        """
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
@@ -110,7 +119,7 @@ class Gate:
         if intent.side is Side.SELL:
             return self._sellable(intent, state) or (None if reduces else self._size(self._worth(now, intent)))
         return (
-            self._age(now, intent)
+            (None if begun else self._age(now, intent))
             or self._size(self._worth(now, intent))
             or self._armed(now, intent, state)
             or self._cash(now, intent, state)

@@ -6,12 +6,14 @@ import asyncio
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from kisnb.clock import Activity, SimulatedClock
 from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import Journal
+from kisnb.desk.journal import Journal, JournalLost
 from kisnb.events import CommandDropped, Depth, Event, Trouble
 from kisnb.market.instruments import Universe
-from kisnb.orders import Intent, OrderPage, Route, SendReply
+from kisnb.orders import Intent, OrderPage, OrderState, Route, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.commands import Halt, Submit
 from kisnb.trading.desk_core import DeskCore
@@ -104,3 +106,59 @@ def test_a_notice_that_comes_while_the_desk_closes_is_kept(tmp_path: Path):
 
     asyncio.run(begin())
     assert State.fold(Journal(path).rows()).books.orders["k"].filled == 10
+
+
+class SlowWire(Wire):
+    """Its limiter lets an order through when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = asyncio.Event()
+        self.last_hop = lambda _: None
+
+    async def submit(self, wanted: Intent, route: Route) -> SendReply:
+        await self.turn.wait()
+        self.last_hop(wanted.key)
+        return await super().submit(wanted, route)
+
+
+@pytest.mark.parametrize(
+    ("limits", "state", "text"),
+    [
+        (Limits(windows=((12 * 3600, 12 * 3600 + 60),)), OrderState.NEW, "blackout until 12:01:00: journaled"),
+        (Limits(needs_arming=True), OrderState.DENIED, "is not armed: no buy passes"),
+    ],
+)
+def test_a08_n06_what_waited_in_the_limiter_is_kept_by_what_has_changed_meanwhile(
+    tmp_path: Path, limits: Limits, state: OrderState, text: str
+):
+    async def begin() -> None:
+        wire, rested = SlowWire(), asyncio.Event()
+        host = host_on(Journal(tmp_path / "j.sqlite"), wire, [])
+        host.on_rest = rested.set
+        host.say(Submit(intent("k")))
+        host.core.gate.limits = limits
+        wire.turn.set()
+        await rested.wait()
+        order = host.core.state.books.orders["k"]
+        assert wire.submitted == []
+        assert order.state is state
+        assert text in order.text
+        await host.close()
+
+    asyncio.run(begin())
+
+
+def test_o01_nothing_leaves_a_desk_that_cannot_write_any_more_however_long_it_has_waited(tmp_path: Path):
+    async def begin() -> None:
+        wire, rested = SlowWire(), asyncio.Event()
+        host = host_on(Journal(tmp_path / "j.sqlite"), wire, [])
+        host.on_rest = rested.set
+        host.say(Submit(intent("k")))
+        host.break_off(JournalLost("the disk is full", "make room"))
+        wire.turn.set()
+        await rested.wait()
+        assert wire.submitted == []
+        await host.close()
+
+    asyncio.run(begin())

@@ -14,9 +14,11 @@ import pytest
 import kisnb
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.client import DeskClient
-from kisnb.errors import BadInput, DeskBusy
+from kisnb.desk.journal import Journal
+from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.events import Depth
 from kisnb.trading.agent_runner import AgentState
+from kisnb.trading.desk_port import Back
 from tests.desk.served import Served, seen, served
 
 ID = "Watcher-005930"
@@ -158,6 +160,25 @@ def test_a02_the_lease_of_a_dead_kernel_is_reclaimed_even_when_its_socket_stays_
             await session.close()
         finally:
             os.kill(child, signal.SIGKILL)
+
+    run(begin, tmp_path)
+
+
+def test_a02_a_session_that_the_desk_could_not_welcome_leaves_no_lease_behind(tmp_path: Path):
+    async def begin(desk: Served) -> None:
+        path = desk.journal.path
+        desk.journal.close()
+        coming_back = DeskClient(desk.address, Back(session="s", agents=(ID,)))
+        with pytest.raises(DeskLost, match="journal cannot be read"):
+            await coming_back.attach()
+        coming_back.close()
+        await seen(lambda: not desk.server.leases.all())
+        desk.host.journal = Journal(path)
+        session = await desk.session()
+        await session.agents.start(Watcher())
+        assert [a.state for a in session.agents] == [AgentState.RUNNING]
+        await session.close()
+        desk.host.journal.close()
 
     run(begin, tmp_path)
 

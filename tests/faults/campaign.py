@@ -64,7 +64,8 @@ class Run:
     def __init__(self, schedule: Schedule, core: Make = DeskCore) -> None:
         self._make = core
         self.rules = rules()
-        self.limits = Limits(windows=setting(schedule.seed).windows)
+        given = setting(schedule.seed)
+        self.limits = Limits(windows=given.windows, needs_arming=bool(given.armings))
         self._rng = Random(schedule.seed ^ 0xFA17)
         self._faults = {(f.of, f.nth): f for f in schedule.items if isinstance(f, Fault)}
         self._met = dict.fromkeys(("post", "ask", "notice", "effect"), -1)
@@ -86,6 +87,8 @@ class Run:
         for item in schedule.items:
             if isinstance(item, Do):
                 self._at(item.t, lambda item=item: self.people.do(item))  # type: ignore[misc]
+        for t, until in given.armings:
+            self._at(t, lambda until=until: self.people.arm(until))  # type: ignore[misc]
         self._at(BEGIN, self._begin)
 
     def play(self) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from kisnb.events import Cancelled, CancelRefused, Rejected, SendUnknown
 from kisnb.orders import OrderState
+from kisnb.trading.cancels import Cancels
 from kisnb.trading.commands import Persist, Publish, Send
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.limits import Limits
 from kisnb.trading.notice_intake import NoticeIntake
+from kisnb.trading.order_path import OrderPath
 from kisnb.trading.reconciliation import execution
 from kisnb.trading.risk import Gate, Rules
 from kisnb.trading.state import State
@@ -27,10 +29,12 @@ class BelievesEveryCancel(NoticeIntake):
             self._row(Cancelled(now, order.key, notice.qty, notice.number))
 
 
-def believing(kind: type[NoticeIntake]) -> Make:
+def with_part(name: str, kind: type) -> Make:
+    """A desk one of whose parts is of another class."""
+
     def make(rules: Rules, limits: Limits, state: State) -> DeskCore:
         core = DeskCore(rules, limits, state)
-        core._notices.__class__ = kind
+        getattr(core, name).__class__ = kind
         return core
 
     return make
@@ -54,7 +58,7 @@ class LetsExitsPass(DeskCore):
 
     def __init__(self, rules, limits, state):
         super().__init__(rules, limits, state)
-        self.gate = ExitGate(rules, limits)
+        self.gate = self.orders.gate = ExitGate(rules, limits)
 
     def may_leave(self, now, key):
         return None if self.state.books.orders[key].intent.protective else super().may_leave(now, key)
@@ -72,6 +76,17 @@ class ExitGate(Gate):
 class ForgetsTheLastHop(DeskCore):
     def may_leave(self, now, key):
         return None
+
+
+def overlooking(what: str) -> Make:
+    """At the last hop one reason to keep an order does not count."""
+
+    class Overlooks(DeskCore):
+        def may_leave(self, now, key):
+            no = super().may_leave(now, key)
+            return None if no is not None and what in no.reason else no
+
+    return Overlooks
 
 
 class KeepsReservations(DeskCore):
@@ -97,9 +112,9 @@ class AdoptsAgain(DeskCore):
         super()._adopt(now, wish)
 
 
-class CancelsThePhone(DeskCore):
-    def _cancel(self, now, key, qty, *, kill_switch):
-        super()._cancel(now, key, qty, kill_switch=True)
+class CancelsThePhone(Cancels):
+    def ask(self, now, key, qty, *, kill_switch):
+        super().ask(now, key, qty, kill_switch=True)
 
 
 class IgnoresBlackout(DeskCore):
@@ -115,9 +130,9 @@ class TellsFirst(DeskCore):
         return sorted(effects, key=lambda e: 0 if isinstance(e, Publish) else 1 if isinstance(e, Persist) else 2)
 
 
-class BuysBesideTheUnknown(DeskCore):
-    def _locked(self, now, intent, account):
-        return False
+class BuysBesideTheUnknown(OrderPath):
+    def _locks_buys(self, intent):
+        return None
 
 
 class GivesUpACancel(DeskCore):
@@ -129,18 +144,21 @@ class GivesUpACancel(DeskCore):
 
 
 DEFECTS: dict[str, Make] = {
-    "books a fill twice": believing(BelievesEveryFill),
-    "counts a cancel twice": believing(BelievesEveryCancel),
+    "books a fill twice": with_part("_notices", BelievesEveryFill),
+    "counts a cancel twice": with_part("_notices", BelievesEveryCancel),
     "sends again": SendsAgain,
     "forgets an order": TakesSilenceForRefusal,
     "lets exits pass in halted": LetsExitsPass,
     "forgets the last hop": ForgetsTheLastHop,
+    "lets an order into a blackout": overlooking("blackout until"),
+    "lets a buy outlive its arming": overlooking("is not armed"),
+    "lets a cancelled order out": overlooking("was cancelled before it was sent"),
     "keeps the reservation of a refused order": KeepsReservations,
     "spends the same won twice": SpendsTwice,
     "adopts again": AdoptsAgain,
-    "cancels orders of the phone": CancelsThePhone,
+    "cancels orders of the phone": with_part("cancels", CancelsThePhone),
     "sends in a blackout": IgnoresBlackout,
     "tells before it writes": TellsFirst,
-    "buys beside an order of unknown fate": BuysBesideTheUnknown,
+    "buys beside an order of unknown fate": with_part("orders", BuysBesideTheUnknown),
     "gives up a cancel": GivesUpACancel,
 }

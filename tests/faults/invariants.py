@@ -37,6 +37,7 @@ class Watch:
         self._shadow = State()
         self._started: set[str] = set()
         self._sent: set[str] = set()
+        self._left: set[str] = set()
         self._opened = False
         self.placed: dict[int, str] = {}
         """The truth: which of our orders got which number."""
@@ -94,7 +95,7 @@ class Watch:
         assert self._run.desk is not None
         key, state = effect.intent.key, self._shadow
         window = window_end(self._run.now, self._run.limits.windows)
-        self.demand(window is None or isinstance(effect, Revise), f"{key} was sent in a blackout")
+        self.demand(window is None, f"{key} was sent in a blackout")
         self.demand(key not in self._sent, f"{key} was sent twice")
         self.demand(key in self._started, f"{key} was sent before its row was kept")
         self.demand(state.halt != "halted", f"{key} was sent in HALTED")
@@ -120,10 +121,26 @@ class Watch:
     def _gate(self) -> Gate:
         return Gate(self._run.rules, self._run.limits)
 
+    def kept(self, key: str) -> None:
+        """Nothing of the order left: it may be sent yet."""
+        self._sent.discard(key)
+
     def leaves(self, key: str) -> None:
-        """Invariants 5 and 6 at the last hop: bytes of an order go to a venue that takes it, and not in HALTED."""
-        order, now = self._shadow.books.orders[key], self._run.now
-        self.demand(self._shadow.halt != "halted", f"{key} left in HALTED")
+        """The last hop: bytes leave once, for a venue that takes them, and only while all that let them pass holds.
+
+        Invariants 1, 5 and 6; rows A08 and N06.
+        """
+        order, now, state = self._shadow.books.orders[key], self._run.now, self._shadow
+        self.demand(key not in self._left, f"{key} left twice")
+        self._left.add(key)
+        self.demand(state.halt != "halted", f"{key} left in HALTED")
+        self.demand(window_end(now, self._run.limits.windows) is None, f"{key} left in a blackout")
+        self.demand(not order.cancel_asked, f"{key} left, and was cancelled before")
+        if order.side is Side.BUY:
+            armed = state.armed is not None and now < state.armed.until
+            self.demand(armed or not self._run.limits.needs_arming, f"{key} left a desk that is not armed")
+            unknown = [o for o in state.books.live.values() if o.code == order.code and o.state == "unknown"]
+            self.demand(not unknown, f"{key} left beside an order of unknown fate, {unknown}")
         assert order.route is not None
         item = self._run.rules.instrument(order.code)
         assert item is not None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from kisnb.clock import SECOND
+from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import Rejected
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Adopt, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
+from kisnb.trading.commands import Adopt, Arm, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
 from kisnb.trading.order_book import BY_HAND, EXTERNAL
 
 from .kernel import Kernel
@@ -17,6 +17,9 @@ from .schedule import Do
 
 if TYPE_CHECKING:
     from .campaign import Run
+
+BUDGET = 20_000_000
+"""Won that buys may spend under one arming."""
 
 
 class People:
@@ -133,6 +136,9 @@ class People:
             self._run.after(5 * SECOND, self._lift)
         else:
             self._run.say(SetHalt("active", "campaign"))
+
+    def arm(self, until: Ns) -> None:
+        self._tell(lambda: self._run.say(Arm(until, BUDGET)))
 
     # the phone
 

@@ -90,18 +90,27 @@ REFUSALS = tuple(code for code in sorted(CODES) if code.startswith(("EGW", "APBK
 
 
 class Setting(NamedTuple):
-    """What a seed's desk is given: the account's cash in won, and a blackout window (seconds of the day)."""
+    """What a seed's desk is given: the account's cash in won, a blackout window (seconds of the day), and, where buys
+    must be armed, from when to when a person arms them."""
 
     cash: int
     windows: tuple[tuple[int, int], ...]
+    armings: tuple[tuple[Ns, Ns], ...]
 
 
 def setting(seed: int) -> Setting:
-    """In every third seed the cash does not suffice for all, in every fifth there is a blackout window."""
+    """In every third seed the cash does not suffice for all, in every fifth there is a blackout window, in every sixth
+    buys must be armed."""
     rng = Random(seed ^ 0xCA54)
     cash = rng.choice([4_000_000, 9_000_000, 20_000_000]) if rng.random() < 0.35 else 100_000_000
     start = 15 * 3600 + 13 * 60 + rng.randrange(20, 120)
-    return Setting(cash, ((start, start + rng.randrange(5, 60)),) if rng.random() < 0.2 else ())
+    windows = ((start, start + rng.randrange(5, 60)),) if rng.random() < 0.2 else ()
+    armings = []
+    if rng.random() < 0.16:
+        for n in range(12):
+            t = BEGIN + n * 13 * SECOND + rng.randrange(SECOND, 4 * SECOND)
+            armings.append((t, t + rng.randrange(4 * SECOND, 13 * SECOND)))
+    return Setting(cash, windows, tuple(armings))
 
 
 class Do(msgspec.Struct, frozen=True):

@@ -40,11 +40,26 @@ class Post:
 
     def start(self, fault: Fault | None) -> None:
         ill, amount = (fault.ill, fault.amount) if fault else ("", 0)
-        if ill == "waits" and not self._cancel:
-            self._run.later(amount, self._last_hop)
+        if self._cancel:
+            self._leave(ill, amount)
+        elif ill == "waits":
+            self._run.later(amount, lambda: self._last_hop("", 0))
+        else:
+            self._last_hop(ill, amount)
+
+    def _last_hop(self, ill: str, amount: Ns) -> None:
+        """Behind the limiter; nobody sends an order when the desk does not want it any more."""
+        run = self._run
+        assert run.desk is not None
+        no = run.desk.may_leave(run.now, self._key)
+        if no is not None:
+            run.watch.kept(self._key)
+            self._end(0, SendReply(self._key, "kept", text=no.reason))
             return
-        if not self._cancel:
-            self._run.watch.leaves(self._key)
+        run.watch.leaves(self._key)
+        self._leave(ill, amount)
+
+    def _leave(self, ill: str, amount: Ns) -> None:
         match ill:
             case "cut before":
                 self._end(self._there, self._lost)
@@ -60,17 +75,6 @@ class Post:
     @property
     def _lost(self) -> SendReply:
         return SendReply(self._key, "unknown", text="no answer came")
-
-    def _last_hop(self) -> None:
-        """It waited in the limiter; nobody sends it when the desk does not want it any more."""
-        run = self._run
-        assert run.desk is not None
-        no = run.desk.may_leave(run.now, self._key)
-        if no is not None:
-            self._end(0, SendReply(self._key, "rejected", text=no.reason))
-            return
-        run.watch.leaves(self._key)
-        self._go("", 0)
 
     def _go(self, ill: str, amount: Ns) -> None:
         call = self._refused_later if ill == "refused later" and self._refused_later else self._call

@@ -16,7 +16,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.agent_runner import AgentState
 from tests.desk.served import seen
-from tests.session.opening import DAY, posts, traded
+from tests.session.opening import DAY, control, posts, recording, traded
 
 KERNEL = f"""
 import asyncio, os, signal, kisnb
@@ -112,3 +112,23 @@ def test_o14_what_a_cell_does_before_it_knows_that_the_desk_died_waits_for_the_n
         assert session.halt_state == "halted"
 
     traded(work)
+
+
+def test_a06_a_desk_that_comes_back_to_nobody_follows_what_the_account_holds():
+    async def work(session: Session) -> None:
+        control("trade", code="005380", side="buy", qty=3)
+        await session.until("10:02")
+        assert session.book.position("005380").qty == 3
+
+    traded(work)
+    assert subscribed("005380") == 1
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    os.kill(desk.pid, signal.SIGKILL)
+    asyncio.run(seen(lambda: subscribed("005380") == 2))
+
+
+def subscribed(code: str) -> int:
+    """How often the trades of a stock at KRX were asked for."""
+    asked = [line["params"] for line in recording() if line["kind"] == "request" and line["tr_id"] == "H0STCNT0"]
+    return sum(params == {"tr_type": "1", "tr_key": code} for params in asked)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kisnb.clock import MINUTE, SECOND
 from kisnb.events import AccountOpened, Disarmed
-from kisnb.orders import OrderState
+from kisnb.orders import OrderState, SendReply
 from kisnb.terms import Side
 from kisnb.trading.commands import Arm, Cancel, CancelOrder, Woke
 from kisnb.trading.limits import Limits
@@ -64,3 +66,26 @@ def test_n06_sim_and_paper_need_none():
     desk = Desk([AccountOpened(NOON, 10**9, ())], Limits())
     desk.submit("a")
     assert len(desk.sends) == 1
+
+
+def test_n06_a_buy_that_waited_in_the_limiter_does_not_leave_a_desk_whose_arming_is_over():
+    desk = live()
+    desk.say(Arm(NOON + MINUTE, 10**9))
+    desk.submit("buy")
+    desk.submit("exit", side=Side.SELL, qty=10)
+    assert desk.core.may_leave(NOON + MINUTE - 1, "buy") is None
+    no = desk.core.may_leave(NOON + MINUTE, "buy")
+    assert no is not None
+    assert "live is not armed" in no.reason
+    assert desk.core.may_leave(NOON + MINUTE, "exit") is None
+    desk.say(SendReply("buy", "kept", text=no.reason))
+    assert desk.order("buy").state is OrderState.DENIED
+
+
+@pytest.mark.parametrize("arm", [Arm(0, 0), Arm(NOON + MINUTE, 9 * PRICE)])
+def test_n06_nor_one_that_a_person_has_disarmed_or_given_less_to_spend(arm: Arm):
+    desk = live()
+    desk.say(Arm(NOON + MINUTE, 10**9))
+    desk.submit("buy")
+    desk.say(arm)
+    assert desk.core.may_leave(desk.now, "buy") is not None

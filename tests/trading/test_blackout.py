@@ -9,12 +9,24 @@ import pytest
 from kisnb.clock import DAY as ONE_DAY
 from kisnb.clock import MINUTE, SECOND, kst
 from kisnb.events import AccountOpened, Depth, OrderHeld
-from kisnb.orders import Account, Holding, OrderPage, OrderState
+from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.blackout import MOST_HELD, window_end
-from kisnb.trading.commands import Answer, Ask, BooksRead, Halt, Submit, WakeAt, Woke
+from kisnb.trading.commands import (
+    Answer,
+    Ask,
+    BooksRead,
+    Cancel,
+    CancelOrder,
+    Halt,
+    Revise,
+    ReviseOrder,
+    Submit,
+    WakeAt,
+    Woke,
+)
 from kisnb.trading.limits import Limits
-from tests.trading.desk import CODE, DAY, NOON, Desk, intent, price_of
+from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 
 PRICE = price_of()
 NOON_WINDOW = (12 * 3600, 12 * 3600 + 60)
@@ -29,6 +41,10 @@ def desk(held: int = 0, rows: list | None = None) -> Desk:
 
 def asks(one: Desk) -> list[Ask]:
     return [e for e in one.effects if isinstance(e, Ask)]
+
+
+def revises(one: Desk) -> list[str]:
+    return [e.intent.key for e in one.effects if isinstance(e, Revise)]
 
 
 def account(sellable: int) -> Account:
@@ -107,6 +123,9 @@ def test_a08_an_order_of_the_window_survives_a_restart():
     assert again.order("a").state is OrderState.NEW
     again.say(Woke(END), END)
     answer(again)
+    assert not again.sends, "what was asked when the desk was back speaks of the window"
+    assert asks(again)[-1].question.asked >= END
+    answer(again)
     assert [s.intent.key for s in again.sends] == ["a"]
 
 
@@ -115,6 +134,104 @@ def test_a08_cancels_pass_and_the_kill_switch_ends_what_is_held():
     one.submit("a")
     one.say(Halt("enough"))
     assert one.order("a").state is OrderState.DENIED
+
+
+def test_a08_what_comes_up_behind_the_limiter_when_a_window_has_begun_waits_for_its_end():
+    one = desk(held=10)
+    one.now = NOON - 3 * SECOND
+    one.submit("buy")
+    one.submit("stop", side=Side.SELL, protective=True)
+    assert [s.intent.key for s in one.sends] == ["buy", "stop"]
+    for key in ("buy", "stop"):
+        assert one.core.may_leave(NOON - 1, key) is None
+        no = one.core.may_leave(NOON, key)
+        assert no is not None
+        assert "blackout until 12:01:00" in no.reason
+        one.say(SendReply(key, "kept", text=no.reason), NOON)
+        assert one.order(key).state is OrderState.NEW
+        assert "journaled, not sent" in one.order(key).text
+    one.say(Woke(END), END)
+    answer(one, sellable=10)
+    assert [s.intent.key for s in one.sends] == ["buy", "stop", "buy", "stop"]
+    assert one.core.may_leave(one.now, "buy") is None
+
+
+def test_a08_an_order_that_the_last_hop_kept_is_as_if_never_begun_for_the_next_desk_too():
+    one = desk()
+    one.now = NOON - 2 * SECOND
+    one.submit("a")
+    one.say(SendReply("a", "kept", text="blackout"), NOON)
+    again = desk(rows=one.rows)
+    again.keep(again.core.start(NOON + SECOND))
+    assert (again.order("a").state, again.order("a").sent_at, again.order("a").route) == (OrderState.NEW, 0, None)
+    assert not again.core.reconciliation.unresolved_in(CODE)
+
+
+def test_a08_an_order_that_was_cancelled_while_it_waited_in_the_limiter_never_leaves():
+    one = desk()
+    one.now = NOON - 3 * SECOND
+    one.submit("a")
+    one.say(CancelOrder("a"))
+    no = one.core.may_leave(NOON, "a")
+    assert no is not None
+    one.say(SendReply("a", "kept", text=no.reason), NOON)
+    assert one.order("a").state is OrderState.DENIED
+    assert "cancelled before it was sent" in one.order("a").text
+    assert not [e for e in one.effects if isinstance(e, Cancel)]
+
+
+def test_a08_a_second_window_holds_what_the_first_one_held():
+    windows = (NOON_WINDOW, (NOON_WINDOW[1] + 10, NOON_WINDOW[1] + 70))
+    one = desk()
+    one.core.gate.limits = Limits(windows=windows)
+    shown(one, 100_000)
+    one.submit("a", kind=OrderKind.MARKET, price=None, qty=1)
+    one.say(Woke(END), END)
+    shown(one, 106_000)
+    one.now = END + 15 * SECOND
+    answer(one)
+    assert not one.sends
+    assert one.order("a").text.startswith("blackout until 12:02:10")
+    assert WakeAt(END + 70 * SECOND) in one.effects
+    one.say(Woke(END + 70 * SECOND), END + 70 * SECOND)
+    answer(one)
+    assert not one.sends
+    assert "the price moved from 100,000 to 106,000" in one.order("a").text
+
+
+@pytest.mark.parametrize(("moved", "passes"), [(5, True), (6, False)])
+def test_a08_a_revise_that_was_held_is_measured_on_the_price_after_the_window_too(moved: int, passes: bool):
+    one = desk()
+    one.now = NOON - 10 * SECOND
+    one.submit("a")
+    one.sent("a", 7)
+    one.say(notice("accepted", 7))
+    one.core.gate.limits = Limits(windows=(NOON_WINDOW,), max_quote_age=2 * SECOND)
+    one.now = NOON
+    shown(one, 100_000)
+    one.say(ReviseOrder(intent("r", price=PRICE + 100, supersedes="a")))
+    one.say(Woke(END), END)
+    answer(one)
+    assert not revises(one), "the newest price is a minute old"
+    ask = 100_000 + moved * 1_000
+    one.say(BooksRead(CODE, (Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),)),)))
+    assert bool(revises(one)) is passes
+    assert ("the price moved" in one.order("r").text) is not passes
+
+
+def test_a08_a_revise_of_a_protective_sell_is_not_dropped_however_far_the_price_has_moved():
+    one = desk(held=10)
+    one.now = NOON - 10 * SECOND
+    one.submit("a", side=Side.SELL, protective=True)
+    one.sent("a", 7)
+    one.say(notice("accepted", 7, side=Side.SELL))
+    one.now = NOON
+    shown(one, 100_000)
+    one.say(ReviseOrder(intent("r", side=Side.SELL, price=PRICE - 100, supersedes="a", protective=True)))
+    one.say(Woke(END), END)
+    shown(one, 60_000)
+    answer(one, sellable=10)
+    assert revises(one) == ["r"]
 
 
 def test_a08_windows_that_touch_are_one_and_the_end_is_outside():
@@ -174,6 +291,7 @@ def test_a08_the_price_at_which_it_was_held_is_in_the_journal():
     again.keep(again.core.start(NOON + 30 * SECOND))
     again.say(Woke(END), END)
     shown(again, 110_000)
+    answer(again)
     answer(again)
     assert "the price moved" in again.order("a").text
 

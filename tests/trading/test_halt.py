@@ -8,10 +8,11 @@ import pytest
 
 from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, HaltSet, HaltStep, SendStarted
-from kisnb.orders import OrderPage, OrderState
+from kisnb.orders import OrderPage, OrderState, SendReply
 from kisnb.terms import Side
-from kisnb.trading.commands import Answer, Ask, Cancel, Halt, Persist, Send, SetHalt, Submit, Woke
+from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, Halt, Persist, Send, SetHalt, Submit, Woke
 from kisnb.trading.journal_rows import decode_row
+from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import UNASSIGNED
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
@@ -100,6 +101,56 @@ def test_a07_flatten_sells_all_that_is_held_and_only_then():
     assert one.core.state.halt == "reducing"
 
 
+def flattened(one: Desk) -> HaltStep:
+    return next(row for row in one.rows if isinstance(row, HaltStep) and row.step == "flatten")
+
+
+def test_a07_a_flatten_says_of_each_sell_how_far_it_has_come():
+    one = desk(held=30)
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    assert flattened(one).text == f"sell 30 {CODE} market is on its way"
+    empty = desk()
+    empty.say(Halt("enough", flatten=True))
+    answer(empty)
+    assert flattened(empty).text == "nothing is held"
+
+
+def test_a07_a08_a_flatten_in_a_blackout_says_that_its_sells_wait():
+    noon = 12 * 3600
+    opened = AccountOpened(NOON, 10**9, ((CODE, 30, 30 * PRICE),))
+    one = Desk([opened], Limits(windows=((noon, noon + 60),)))
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    assert not one.sends
+    assert flattened(one).text == f"sell 30 {CODE} market waits: blackout until 12:01:00: journaled, not sent"
+    assert "on its way" not in "".join(row.text for row in one.rows if isinstance(row, HaltStep))
+
+
+def test_a07_a_flatten_whose_sells_the_market_does_not_take_says_failed():
+    one = desk(held=30)
+    one.now = kst(DAY, time(17))
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    assert not flattened(one).done
+    assert flattened(one).text.startswith(f"FAILED: sell 30 {CODE} market is refused: ")
+
+
+def test_a07_an_order_of_unknown_fate_is_not_said_to_be_cancelled_nor_its_shares_to_be_sold():
+    one = desk(held=30)
+    one.submit("lost", side=Side.SELL, qty=20)
+    one.say(SendReply("lost", "unknown", text="no answer came"))
+    one.say(Halt("enough", flatten=True))
+    cancels = [(row.done, row.text) for row in one.rows if isinstance(row, HaltStep) and row.step == "cancel"]
+    assert [done for done, _ in cancels] == [False]
+    assert f"FAILED: without a number, not cancelled yet: sell 20 {CODE}" in cancels[0][1]
+    for _ in range(3):
+        answer(one)
+        one.say(Woke(one.now + 3 * SECOND), one.now + 3 * SECOND)
+    assert not flattened(one).done
+    assert flattened(one).text.startswith(f"FAILED: 20 {CODE} are left to sells that have not ended")
+
+
 def test_a07_without_flatten_nothing_is_sold():
     one = desk(held=30)
     one.say(Halt("enough", "reducing"))
@@ -131,8 +182,6 @@ def test_a07_a_cancel_passes_in_every_state():
         one = desk()
         open_order(one, "a", 1)
         one.say(SetHalt(state, "so"))  # type: ignore[arg-type]
-        from kisnb.trading.commands import CancelOrder
-
         one.say(CancelOrder("a"))
         assert [e.key for e in one.effects if isinstance(e, Cancel)] == ["a"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from kisnb.clock import SECOND, Ns
-from kisnb.events import DecisionRefused, Denied, Rejected, Resolved, Unresolved
+from kisnb.events import AccountOpened, DecisionRefused, Denied, Rejected, Resolved, Unresolved
 from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Answer, Ask, BooksRead, ResolveOrder, Woke
@@ -268,3 +268,14 @@ def test_an_early_notice_of_a_lost_order_waits_for_the_list():
     answer(desk, [row(filled=4, leaves=6, value=4 * price_of())])
     assert (desk.order().filled, desk.order().state) == (4, OrderState.ACCEPTED)
     assert desk.core.state.early == {}
+
+
+def test_o02_a_buy_that_waited_in_the_limiter_does_not_leave_beside_an_order_of_unknown_fate():
+    desk = Desk([AccountOpened(NOON, 10**9, ((CODE, 10, 700_000),))])
+    desk.submit("exit", side=Side.SELL)
+    desk.submit("buy")
+    assert desk.core.may_leave(desk.now, "buy") is None
+    desk.say(SendReply("exit", "unknown", text="no answer came"))
+    no = desk.core.may_leave(desk.now, "buy")
+    assert no is not None
+    assert "was sent is not known yet" in no.reason
