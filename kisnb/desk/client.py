@@ -30,12 +30,15 @@ from kisnb.desk.protocol import (
     Events,
     FromSession,
     Hello,
+    Ping,
+    Pong,
     Refused,
     Tell,
     decode_from_desk,
     length_of,
     pack,
 )
+from kisnb.desk.pulse import Pulse
 from kisnb.errors import DeskError, DeskLost
 from kisnb.trading.commands import Command, Failed, Query, Reply
 from kisnb.trading.desk_port import Back, Snapshot
@@ -59,8 +62,12 @@ class DeskClient:
         """Number of the newest event drained."""
         self.now: Ns = 0
         """The desk's clock when the newest drained batch was sent."""
+        self.heard: Ns = 0
+        """The desk's clock when it was heard last."""
         self._inbox: deque[Events] = deque()
         self._ready: Callable[[], object] = lambda: None
+        self._silence_changed: Callable[[], object] = lambda: None
+        self._pulse = Pulse(self._ping, lambda: self._silence_changed())
         self._answers: dict[int, concurrent.futures.Future[Reply]] = {}
         self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
         self._number = 0
@@ -76,6 +83,15 @@ class DeskClient:
     def lost(self) -> bool:
         return self._lost is not None
 
+    @property
+    def process(self) -> int:
+        return self.address.pid
+
+    @property
+    def silence(self) -> float | None:
+        """For how many seconds of wall time a desk that is there has not answered; None while it answers."""
+        return None if self.lost or self._closed else self._pulse.silence
+
     async def attach(self) -> Snapshot:
         """Connect and take over the desk's state. Raises DeskLost or DeskError."""
         return await asyncio.get_running_loop().run_in_executor(None, self.attach_blocking)
@@ -84,13 +100,18 @@ class DeskClient:
         """As ``attach``, without a loop."""
         self._connect()
         try:
-            return self._snapshot.result(timeout)
+            snapshot = self._snapshot.result(timeout)
         except concurrent.futures.TimeoutError:
             pid = self.address.pid
             raise DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}") from None
+        self._pulse.start()
+        return snapshot
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         self._ready = wake
+
+    def on_silence(self, changed: Callable[[], object]) -> None:
+        self._silence_changed = changed
 
     def send(self, commands: Sequence[Command]) -> None:
         if commands:
@@ -117,6 +138,7 @@ class DeskClient:
 
     def close(self) -> None:
         """Leave the desk when it has all that was sent; it goes on."""
+        self._pulse.stop()
         with self._signal:
             self._closed = True
             self._signal.notify_all()
@@ -167,6 +189,10 @@ class DeskClient:
         self._post(Asked(number, query, blocking))
         return future
 
+    def _ping(self) -> None:
+        with contextlib.suppress(DeskLost):
+            self._post(Ping())
+
     def _post(self, message: FromSession) -> None:
         with self._signal:
             if self._lost is not None:
@@ -209,6 +235,9 @@ class DeskClient:
 
     def _take(self, body: bytes) -> None:
         message = decode_from_desk(body)
+        if isinstance(message, Events | Pong | Snapshot):
+            self.heard = message.now
+        self._pulse.heard()
         match message:
             case Events():
                 self._inbox.append(message)
@@ -226,6 +255,7 @@ class DeskClient:
                 self._lose(text, cure)
 
     def _lose(self, text: str, cure: str = CURE) -> None:
+        self._pulse.stop()
         with self._signal:
             if self._lost is not None or self._closed:
                 text = "this session is closed"

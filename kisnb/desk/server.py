@@ -22,6 +22,8 @@ from kisnb.desk.protocol import (
     Asked,
     Events,
     Hello,
+    Ping,
+    Pong,
     Refused,
     Tell,
     decode_from_session,
@@ -29,6 +31,7 @@ from kisnb.desk.protocol import (
     pack,
 )
 from kisnb.desk.safety import Safety
+from kisnb.desk.silent_sessions import SilentSessions
 from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
@@ -105,6 +108,7 @@ class DeskServer:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[object]] = set()
         self._pacing = asyncio.Lock()
+        self._silent = SilentSessions()
 
     async def listen(self, path: Path) -> None:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything else runs on this loop
@@ -251,13 +255,21 @@ class DeskServer:
         self.publish(AgentLeased(now, agent, connection.name, connection.where))
 
     def sweep(self) -> None:
-        """Hang up on sessions whose process is gone although their socket is open: a child of theirs holds it."""
+        """Hang up on sessions whose process is gone although their socket is open: a child of theirs holds it. Name
+        those that have fallen silent."""
         for connection in list(self.connections):
             if not connection.alive:
                 connection.close()
+        for text in self._silent.look(asyncio.get_running_loop().time(), self.connections):
+            self.publish(Trouble(self.host.clock.now(), text))
 
     def _hear(self, connection: Connection, body: bytes) -> None:
+        connection.heard_at = asyncio.get_running_loop().time()
         match decode_from_session(body):
+            case Ping():
+                # Who hears that all is sent has it before.
+                self._flush()
+                connection.send(pack(Pong(self.host.clock.now())))
             case Tell(commands=commands):
                 for command in commands:
                     self._obey(connection, command)

@@ -26,9 +26,10 @@ from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want
 from kisnb.session import order_keys
-from kisnb.session.attachment import Attachment, Find
+from kisnb.session.attachment import Attachment
 from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking
+from kisnb.session.desk_line import Find
 from kisnb.session.roster import Roster
 from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
@@ -445,6 +446,7 @@ class Session(Attachment):
             check_same(known, intent)
             known.repeats += 1
             return known
+        self.check_answers(intent.key)
         self._watch(intent.code)
         self.tell([Submit(intent)])
         return self.books.expect(intent, self.now)
