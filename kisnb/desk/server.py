@@ -33,6 +33,7 @@ from kisnb.desk.protocol import (
 from kisnb.desk.safety import Safety
 from kisnb.desk.silent_sessions import SilentSessions
 from kisnb.desk.snapshot import DeskName, snapshot
+from kisnb.desk.standing import standing
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AgentLeased, AgentReleased, Event, SpeedSet, Trouble
 from kisnb.orders import Intent, Order, OrderState, Want
@@ -72,6 +73,7 @@ from kisnb.trading.commands import (
     RoutesOf,
     RowsAre,
     SetHalt,
+    StandingNow,
     Submit,
     TasksNow,
     Told,
@@ -337,6 +339,9 @@ class DeskServer:
                 self._decide(connection)
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.answer(number, self.safety.answer(query))
+            case StandingNow():
+                others = [self._named(c) for c in self.connections if c is not connection]
+                connection.answer(number, standing(self.host, others))
             case AdoptHolding(wish=wish):
                 reply = self._adopt(wish)
                 self._flush()
@@ -360,6 +365,10 @@ class DeskServer:
         if self.host.broken is not None:
             return Failed("DeskError", str(self.host.broken))
         return Told(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
+
+    def _named(self, connection: Connection) -> str:
+        agents = ", ".join(lease.agent for lease in self.leases.all() if lease.session == connection.name)
+        return f"{connection.where}{f' with {agents}' if agents else ''}"
 
     def _leased(self, connection: Connection, agent: str) -> Reply:
         try:
