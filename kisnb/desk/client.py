@@ -45,7 +45,8 @@ from kisnb.trading.desk_port import Back, Snapshot
 
 ATTACH_SECONDS = 10.0
 """Wall time after which a desk that took the connection and says nothing counts as hung."""
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
+"""Wall time that a desk may take to read what was sent to it before its session left."""
 NEW = Back()
 CURE = "open the desk again with %kis open; what was journaled is safe"
 
@@ -94,7 +95,15 @@ class DeskClient:
 
     async def attach(self) -> Snapshot:
         """Connect and take over the desk's state. Raises DeskLost or DeskError."""
-        return await asyncio.get_running_loop().run_in_executor(None, self.attach_blocking)
+        self._connect()
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                # Who gives up waiting must not take the snapshot from the thread that brings it.
+                snapshot = await asyncio.shield(asyncio.wrap_future(self._snapshot))
+        except TimeoutError:
+            raise self._hung() from None
+        self._pulse.start()
+        return snapshot
 
     def attach_blocking(self, timeout: float = ATTACH_SECONDS) -> Snapshot:
         """As ``attach``, without a loop."""
@@ -102,10 +111,13 @@ class DeskClient:
         try:
             snapshot = self._snapshot.result(timeout)
         except concurrent.futures.TimeoutError:
-            pid = self.address.pid
-            raise DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}") from None
+            raise self._hung() from None
         self._pulse.start()
         return snapshot
+
+    def _hung(self) -> DeskLost:
+        pid = self.address.pid
+        return DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}")
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         self._ready = wake

@@ -49,6 +49,28 @@ def test_k12_a_cell_that_waits_for_a_frozen_desk_says_so_and_goes_on(state: Path
     stop_desk(state)
 
 
+def test_a04_a_kernel_that_waits_for_a_frozen_desk_ends_by_itself(state: Path, tmp_path: Path):
+    """It is not ended by force: what runs at its exit has run."""
+    with kernel(state) as first:
+        first.ok("%load_ext kisnb")
+        first.ok(OPEN)
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    seen = tmp_path / "seen"
+    os.kill(desk.pid, signal.SIGSTOP)
+    try:
+        with kernel(state) as k:
+            k.ok("%load_ext kisnb")
+            k.ok(f"import atexit, pathlib\natexit.register(pathlib.Path({str(seen)!r}).touch)")
+            opening = k.start(f"import asyncio; asyncio.get_running_loop().call_later(1, print, 'go')\n{OPEN}")
+            k.wait_until_shown(opening, "go")
+            k.shutdown()
+    finally:
+        os.kill(desk.pid, signal.SIGCONT)
+    assert seen.exists()
+    stop_desk(state)
+
+
 def test_what_a_dead_simulator_leaves_behind_does_not_pass_for_known(state: Path):
     with kernel(state) as k:
         k.ok("%load_ext kisnb")
