@@ -61,13 +61,12 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
-    from kisnb.desk.address import find_desk, holder, supervisor_lock
     from kisnb.desk.launch import start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
+    from kisnb.desk.status import status
 
-    running = find_desk(mode)
-    if action == "start" and running is None:
-        running = start_desk(mode, SimulatedDay())
+    if action == "start":
+        start_desk(mode, SimulatedDay())
     if action == "stop":
         stopped = [f"{mode} desk"] if stop_desk(mode) else []
         if mode is Mode.SIM and stop_simulator():
@@ -75,18 +74,14 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
         said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
         print(said if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
-    if running is None:
-        print(f"no {mode} desk runs")
-        return 1
-    supervisor = holder(supervisor_lock(mode))
-    care = f"process {supervisor} starts it again if it dies" if supervisor else "nothing starts it again if it dies"
-    print(f"{running.label}: runs as process {running.pid}; {care}")
-    if tasks:
+    lines, answers = status(mode)
+    print("\n  ".join(lines))
+    if tasks and answers:
         from kisnb.desk.kill_switch import ask
         from kisnb.trading.commands import TasksNow
 
         print(ask(mode, TasksNow()))
-    return 0
+    return 0 if answers else 1
 
 
 def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:

@@ -51,7 +51,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Times of day (KST) in which no order is sent: ``08:59:50-09:00:10,15:19-15:21``, ``23:30-00:10``."""
     assume: str = ""
     """Uncertain facts of the market to be taken the other way, by commas: ``nxt_after_call,sor_krx_only``."""
-    order_timeout: float = 10.0
+    order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     """REST calls a second and appkey; 0 takes 15 at live and 1 at paper. KIS allows new customers 3 for three days."""
@@ -70,7 +70,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except ValueError:
             speed = -1.0
         if not 0 < speed <= 100_000:
-            raise ConfigError(f"KISNB_SIM_SPEED={self.sim_speed!r} is no speed", "give a number above 0, or step")
+            raise ConfigError(f"sim_speed={self.sim_speed!r} is no speed", "give a number up to 100,000, or step")
         return speed
 
     @property
@@ -124,6 +124,17 @@ def set_config(name: str, value: str | None) -> Config:
     return config
 
 
+def takes(name: str) -> str:
+    """The values of a setting, for people; empty for a text."""
+    kind = next(f.type for f in msgspec.inspect.type_info(Config).fields if f.name == name)  # type: ignore[attr-defined]
+    if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        return ""
+    least = f"from {kind.ge:,}" if kind.ge is not None else f"above {kind.gt:,}" if kind.gt is not None else ""
+    most = f"to {kind.le:,}" if kind.le is not None else "up"
+    number = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
+    return f"{number} {least} {most}"
+
+
 def _given() -> dict[str, object]:
     given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
     return {name: value for name, value in given.items() if value}
@@ -143,7 +154,10 @@ def _checked(settings: dict[str, object]) -> Config:
     try:
         config = msgspec.convert(settings, Config, strict=False)
     except msgspec.ValidationError as e:
-        raise ConfigError(f"the configuration is wrong: {e}", f"correct {', '.join(settings)}") from e
+        name = str(e).partition(" - at `$.")[2].rstrip("`")
+        if name in NAMES:
+            raise ConfigError(f"{name} cannot be {settings[name]!r}", f"give {takes(name)}") from e
+        raise ConfigError(f"the configuration is wrong: {e}", f"correct {config_file()}") from e
     _ = config.speed, config.windows
     return config
 

@@ -30,19 +30,23 @@ from kisnb.desk.protocol import (
     Events,
     FromSession,
     Hello,
+    Ping,
+    Pong,
     Refused,
     Tell,
     decode_from_desk,
     length_of,
     pack,
 )
+from kisnb.desk.pulse import Pulse
 from kisnb.errors import DeskError, DeskLost
 from kisnb.trading.commands import Command, Failed, Query, Reply
 from kisnb.trading.desk_port import Back, Snapshot
 
 ATTACH_SECONDS = 10.0
 """Wall time after which a desk that took the connection and says nothing counts as hung."""
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
+"""Wall time that a desk may take to read what was sent to it before its session left."""
 NEW = Back()
 CURE = "open the desk again with %kis open; what was journaled is safe"
 
@@ -59,8 +63,12 @@ class DeskClient:
         """Number of the newest event drained."""
         self.now: Ns = 0
         """The desk's clock when the newest drained batch was sent."""
+        self.heard: Ns = 0
+        """The desk's clock when it was heard last."""
         self._inbox: deque[Events] = deque()
         self._ready: Callable[[], object] = lambda: None
+        self._silence_changed: Callable[[], object] = lambda: None
+        self._pulse = Pulse(self._ping, lambda: self._silence_changed())
         self._answers: dict[int, concurrent.futures.Future[Reply]] = {}
         self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
         self._number = 0
@@ -76,21 +84,46 @@ class DeskClient:
     def lost(self) -> bool:
         return self._lost is not None
 
+    @property
+    def process(self) -> int:
+        return self.address.pid
+
+    @property
+    def silence(self) -> float | None:
+        """For how many seconds of wall time a desk that is there has not answered; None while it answers."""
+        return None if self.lost or self._closed else self._pulse.silence
+
     async def attach(self) -> Snapshot:
         """Connect and take over the desk's state. Raises DeskLost or DeskError."""
-        return await asyncio.get_running_loop().run_in_executor(None, self.attach_blocking)
+        self._connect()
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                # Who gives up waiting must not take the snapshot from the thread that brings it.
+                snapshot = await asyncio.shield(asyncio.wrap_future(self._snapshot))
+        except TimeoutError:
+            raise self._hung() from None
+        self._pulse.start()
+        return snapshot
 
     def attach_blocking(self, timeout: float = ATTACH_SECONDS) -> Snapshot:
         """As ``attach``, without a loop."""
         self._connect()
         try:
-            return self._snapshot.result(timeout)
+            snapshot = self._snapshot.result(timeout)
         except concurrent.futures.TimeoutError:
-            pid = self.address.pid
-            raise DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}") from None
+            raise self._hung() from None
+        self._pulse.start()
+        return snapshot
+
+    def _hung(self) -> DeskLost:
+        pid = self.address.pid
+        return DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}")
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         self._ready = wake
+
+    def on_silence(self, changed: Callable[[], object]) -> None:
+        self._silence_changed = changed
 
     def send(self, commands: Sequence[Command]) -> None:
         if commands:
@@ -117,6 +150,7 @@ class DeskClient:
 
     def close(self) -> None:
         """Leave the desk when it has all that was sent; it goes on."""
+        self._pulse.stop()
         with self._signal:
             self._closed = True
             self._signal.notify_all()
@@ -167,6 +201,10 @@ class DeskClient:
         self._post(Asked(number, query, blocking))
         return future
 
+    def _ping(self) -> None:
+        with contextlib.suppress(DeskLost):
+            self._post(Ping())
+
     def _post(self, message: FromSession) -> None:
         with self._signal:
             if self._lost is not None:
@@ -209,6 +247,9 @@ class DeskClient:
 
     def _take(self, body: bytes) -> None:
         message = decode_from_desk(body)
+        if isinstance(message, Events | Pong | Snapshot):
+            self.heard = message.now
+        self._pulse.heard()
         match message:
             case Events():
                 self._inbox.append(message)
@@ -226,6 +267,7 @@ class DeskClient:
                 self._lose(text, cure)
 
     def _lose(self, text: str, cure: str = CURE) -> None:
+        self._pulse.stop()
         with self._signal:
             if self._lost is not None or self._closed:
                 text = "this session is closed"

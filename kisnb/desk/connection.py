@@ -29,6 +29,8 @@ class Connection:
         """Questions about orders that are not decided yet: number → key."""
         self.blocking: set[int] = set()
         """Questions that the session's own loop stands for; it counts as idle meanwhile."""
+        self.heard_at = asyncio.get_running_loop().time()
+        """When it said something last, on the loop's clock."""
         self.ended = asyncio.Event()
         """Nothing is heard of it any more."""
         self._writer = writer

@@ -21,8 +21,10 @@ from kisnb.desk.address import (
     is_up,
     supervisor_lock,
 )
+from kisnb.desk.client import notebook_name
 from kisnb.desk.processes import process_of, terminate, wait_until_gone
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator
+from kisnb.desk.status import stands_of
 from kisnb.desk.supervisor import READY_SECONDS, ready_line
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
 from kisnb.paths import state_dir
@@ -87,9 +89,24 @@ def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
 
 def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
     simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
-    if simulator is not None:
+    if simulator is None:
+        return running
+    try:
         check_same_day(day, simulator)
+    except ConfigError as e:
+        raise ConfigError(e.text, f"{e.cure}. A new day ends this one for {_attached_to(running)}") from None
     return running
+
+
+def _attached_to(running: DeskAddress) -> str:
+    """Whose day it is, for people."""
+    try:
+        sessions = stands_of(running).sessions
+    except DeskError:
+        return "all who are attached"
+    mine = notebook_name()
+    named = ["this notebook" + who.removeprefix(mine) if who.startswith(mine) else who for who in sessions]
+    return "; ".join(named) or "nobody: no session is attached"
 
 
 def stop_desk(mode: Mode) -> bool:

@@ -12,7 +12,7 @@ from kisnb.events import Event
 from kisnb.trading.commands import Command, Query, Reply
 from kisnb.trading.desk_port import Snapshot
 
-VERSION = 3
+VERSION = 4
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024
@@ -52,6 +52,10 @@ class Asked(msgspec.Struct, frozen=True, tag=True, array_like=True):
     blocking: bool = False
 
 
+class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Is the desk there? Also says that the session is."""
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The desk does not talk to this session: why."""
 
@@ -67,13 +71,19 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
     events: tuple[Event, ...]
 
 
+class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """It is; its clock stands at ``now``, and all that came before has been sent."""
+
+    now: Ns
+
+
 class Answered(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int
     reply: Reply
 
 
-FromSession: TypeAlias = Hello | Tell | Asked
-FromDesk: TypeAlias = Snapshot | Refused | Events | Answered
+FromSession: TypeAlias = Hello | Tell | Asked | Ping
+FromDesk: TypeAlias = Snapshot | Refused | Events | Answered | Pong
 
 _encoder = msgspec.msgpack.Encoder()
 decode_from_session = msgspec.msgpack.Decoder(FromSession).decode

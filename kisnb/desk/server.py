@@ -22,6 +22,8 @@ from kisnb.desk.protocol import (
     Asked,
     Events,
     Hello,
+    Ping,
+    Pong,
     Refused,
     Tell,
     decode_from_session,
@@ -29,7 +31,9 @@ from kisnb.desk.protocol import (
     pack,
 )
 from kisnb.desk.safety import Safety
+from kisnb.desk.silent_sessions import SilentSessions
 from kisnb.desk.snapshot import DeskName, snapshot
+from kisnb.desk.standing import standing
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AccountOpened, AgentLeased, AgentReleased, Event, Filled, SpeedSet, Trouble
 from kisnb.orders import Intent, Order, OrderState, Want
@@ -70,6 +74,7 @@ from kisnb.trading.commands import (
     RoutesOf,
     RowsAre,
     SetHalt,
+    StandingNow,
     Submit,
     TasksNow,
     Told,
@@ -110,6 +115,7 @@ class DeskServer:
         self._pacing = asyncio.Lock()
         self._holds: list[str] = []
         """The stocks that the account held when the broker was last told what to follow."""
+        self._silent = SilentSessions()
 
     async def listen(self, path: Path) -> None:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything else runs on this loop
@@ -268,13 +274,21 @@ class DeskServer:
         self.publish(AgentLeased(now, agent, connection.name, connection.where))
 
     def sweep(self) -> None:
-        """Hang up on sessions whose process is gone although their socket is open: a child of theirs holds it."""
+        """Hang up on sessions whose process is gone although their socket is open: a child of theirs holds it. Name
+        those that have fallen silent."""
         for connection in list(self.connections):
             if not connection.alive:
                 connection.close()
+        for text in self._silent.look(asyncio.get_running_loop().time(), self.connections):
+            self.publish(Trouble(self.host.clock.now(), text))
 
     def _hear(self, connection: Connection, body: bytes) -> None:
+        connection.heard_at = asyncio.get_running_loop().time()
         match decode_from_session(body):
+            case Ping():
+                # Who hears that all is sent has it before.
+                self._flush()
+                connection.send(pack(Pong(self.host.clock.now())))
             case Tell(commands=commands):
                 for command in commands:
                     self._obey(connection, command)
@@ -355,6 +369,9 @@ class DeskServer:
                 self._decide(connection)
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.answer(number, self.safety.answer(query))
+            case StandingNow():
+                others = [self._named(c) for c in self.connections if c is not connection]
+                connection.answer(number, standing(self.host, others))
             case AdoptHolding(wish=wish):
                 reply = self._adopt(wish)
                 self._flush()
@@ -378,6 +395,10 @@ class DeskServer:
         if self.host.broken is not None:
             return Failed("DeskError", str(self.host.broken))
         return Told(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
+
+    def _named(self, connection: Connection) -> str:
+        agents = ", ".join(lease.agent for lease in self.leases.all() if lease.session == connection.name)
+        return f"{connection.where}{f' with {agents}' if agents else ''}"
 
     def _leased(self, connection: Connection, agent: str) -> Reply:
         try:

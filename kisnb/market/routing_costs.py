@@ -42,11 +42,11 @@ class WhatIf(msgspec.Struct, frozen=True, gc=False):
     phase: Phase
     why_not: str = ""
     """Empty when the venue takes the order."""
-    at_once: int = 0
-    """Shares that match on arrival."""
-    waiting: int = 0
+    at_once: int | None = 0
+    """Shares that match on arrival; None when the book tells a price and not how many shares stand there."""
+    waiting: int | None = 0
     slippage: int | None = None
-    """None when it cannot be told: a venue in an auction, or without a book of two sides."""
+    """None when it cannot be told: a venue in an auction, without a book of two sides, or of sizes not known."""
     fee: int = 0
     tax: int = 0
 
@@ -112,8 +112,8 @@ def score(
         paid += round(sum(sign * (fill.price - reference) * fill.qty for fill in fills))
     rows = {row.venue: row for row in table if row.cost is not None and not row.why_not}
     scaled = {venue: row.cost * filled // intent.qty for venue, row in rows.items() if row.cost is not None}
-    least = rows[chosen].at_once if chosen in rows else filled
-    others = {v: cost for v, cost in scaled.items() if v is not chosen and rows[v].at_once >= least}
+    least = (rows[chosen].at_once or 0) if chosen in rows else filled
+    others = {v: cost for v, cost in scaled.items() if v is not chosen and (rows[v].at_once or 0) >= least}
     best = min(others, key=others.__getitem__, default=None)
     return Score(chosen, filled, paid, scaled.get(chosen), best, None if best is None else others[best])
 
@@ -129,17 +129,23 @@ def _line(
     own = [v for v in _trading(now, books, assumed) if v in parts]
     middle = _midpoint([books[v] for v in own])
     reach = _reached(kind, intent, [_Level(*level, v) for v in own for level in _opposite(books[v], intent.side)])
-    taken = _taken(kind, intent.qty, reach)
+    found = _taken(kind, intent.qty, reach)
+    taken = found or []
     at_once = sum(level.qty for level in taken)
-    rest = 0 if kind.immediate else intent.qty - at_once
+    # Of shares whose fate is not known the fee counts in full.
+    rest = 0 if kind.immediate and found is not None else intent.qty - at_once
     paid = [*taken, taken[-1]._replace(qty=rest)] if rest and taken and kind in _WALKS else taken
-    slippage = None if middle is None else _slippage(paid, intent.side, reference_price(now, books, assumed))
+    slippage = (
+        None if middle is None or found is None else _slippage(paid, intent.side, reference_price(now, books, assumed))
+    )
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
         paid = [*taken, _Level(price, rest, parts[0])]
     value = sum(level.price * level.qty for level in paid)
     fee = sum(costs.fee(level.price * level.qty, level.venue, item.kind) for level in paid)
     tax = costs.tax(value, kst_day(now), item.kind, item.board) if intent.side is Side.SELL else 0
+    if found is None:
+        return WhatIf(venue, kind, phase, "", None, None, None, fee, tax)
     return WhatIf(venue, kind, phase, "", at_once, rest, slippage, fee, tax)
 
 
@@ -180,13 +186,17 @@ def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Lev
     return []
 
 
-def _taken(kind: OrderKind, qty: int, levels: list[_Level]) -> list[_Level]:
+def _taken(kind: OrderKind, qty: int, levels: list[_Level]) -> list[_Level] | None:
+    """What the order takes of each level; None when it comes to a level whose size is not known."""
     taken: list[_Level] = []
     for level in levels:
+        if not qty:
+            break
+        if not level.qty:
+            return None
         n = min(qty, level.qty)
-        if n:
-            taken.append(level._replace(qty=n))
-            qty -= n
+        taken.append(level._replace(qty=n))
+        qty -= n
     return [] if qty and kind in _FILL_OR_KILL else taken
 
 

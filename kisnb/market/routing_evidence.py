@@ -16,6 +16,7 @@ from kisnb.terms import SessionId, Venue
 
 _CELL = "padding:2px 10px;border:0;white-space:nowrap;text-align:"
 _NOTE = "padding:2px 10px;border:0;white-space:normal;text-align:left"
+NOT_KNOWN = "–"
 _HEAD = ("venue", "phase", "order kind", "bid", "ask", "age", "at once", "slippage", "fee", "tax", "cost", "")
 
 
@@ -76,7 +77,7 @@ class Evidence(msgspec.Struct, frozen=True):
             str(row.venue), str(row.phase), str(row.kind), _best(book.bids) if book else "",
             _best(book.asks) if book else "", f"{book.age / SECOND:.1f} s" if book else "",
         )  # fmt: skip
-        costs = (f"{row.at_once:,}", _won(row.slippage), _won(row.fee), _won(row.tax), _won(row.cost))
+        costs = tuple(_figure(n) for n in (row.at_once, row.slippage, row.fee, row.tax, row.cost))
         cells = seen if row.why_not else (*seen, *costs)
         cells_html = [
             *(
@@ -125,8 +126,8 @@ class EvidenceLog:
 
 
 def _best(levels: tuple[tuple[int, int], ...]) -> str:
-    return f"{levels[0][0]:,} × {levels[0][1]:,}" if levels else ""
+    return f"{levels[0][0]:,} × {_figure(levels[0][1] or None)}" if levels else ""
 
 
-def _won(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
+def _figure(value: int | None) -> str:
+    return NOT_KNOWN if value is None else f"{value:,}"

@@ -59,6 +59,7 @@ def read(text: str) -> Uncertain:
     for name in names:
         if name not in Uncertain.__struct_fields__:
             near = difflib.get_close_matches(name, Uncertain.__struct_fields__, 1)
-            hint = f"did you mean {near[0]}" if near else f"take some of {', '.join(Uncertain.__struct_fields__)}"
+            meant = f"did you mean {near[0]}? " if near else ""
+            hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"
             raise ConfigError(f"{name!r} is no uncertain fact", hint)
     return Uncertain(**dict.fromkeys(names, True))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kisnb.clock import clock_text
 from kisnb.notebook.tables import (
+    UNSURE,
     Cell,
     badge_html,
     badge_text,
@@ -225,21 +226,29 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
 """By module and class, so that showing a quote is known before quotes are imported."""
+DATED = ("Quote", "Depth", "Fill", "Evidence")
+"""What carries the time of which it is; all else is shown as known now, and says when it is not."""
 
 
 class Looks:
-    """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open.
+    """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open, ``doubt``
+    why what it shows may not be so any more.
 
     Types that are not ours, such as polars frames, look as ever unless the value came from the desk.
     """
 
     def __init__(
-        self, shell: InteractiveShell, mode: Callable[[], Mode | None], is_ours: Callable[[object], bool]
+        self,
+        shell: InteractiveShell,
+        mode: Callable[[], Mode | None],
+        doubt: Callable[[], str],
+        is_ours: Callable[[object], bool],
     ) -> None:
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
         self._plain = shell.display_formatter.formatters["text/plain"]
         self._mode = mode
+        self._doubt = doubt
         self._is_ours = is_ours
 
     def add(self) -> None:
@@ -254,11 +263,25 @@ class Looks:
             self._formatter.pop(f"{module}.{name}", None)
 
     def _print_orders(self, orders: Orders, printer: Any, _cycle: bool) -> None:
-        printer.text(_look_orders(orders, self._mode())["text/plain"])
+        printer.text(self._look(_look_orders, orders)["text/plain"])
 
     def _shown(self, look: Look) -> Callable[..., Bundle]:
         def show(value: object, include: object = None, exclude: object = None) -> Bundle:  # noqa: ARG001
             ours = type(value).__module__.startswith("kisnb.") or self._is_ours(value)
-            return look(value, self._mode()) if ours else {}
+            return self._look(look, value) if ours else {}
 
         return show
+
+    def _look(self, look: Look, value: object) -> Bundle:
+        bundle, mode = look(value, self._mode()), self._mode()
+        doubt = "" if type(value).__name__ in DATED else self._doubt()
+        return doubted(bundle, mode, doubt) if doubt else bundle
+
+
+def doubted(bundle: Bundle, mode: Mode | None, doubt: str) -> Bundle:
+    """The same, under a line that says why it may not be so any more."""
+    bar = f'<div style="{UNSURE}">{badge_html(mode)}{escape(doubt)}</div>'
+    return {
+        "text/plain": f"{badge_text(mode)}{doubt}\n{bundle['text/plain']}",
+        "text/html": bar + bundle["text/html"],
+    }

@@ -24,7 +24,7 @@ class Extension:
         self._shell: Any = shell  # an attribute of our own is put on it
         self._transform = AwaitMagics(shell)
         self._matcher = KisMatcher(self.kis)
-        self._looks = Looks(shell, lambda: self.kis.mode, self.kis.gave)
+        self._looks = Looks(shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave)
         self._at_exit = CloseAtExit(shell, self.kis)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [
             ("pre_run_cell", self.kis.keys.pre_run_cell),

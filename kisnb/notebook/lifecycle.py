@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from kisnb.notebook.magics import KisMagics
     from kisnb.session.session import Session
 
-PATIENCE = 0.8
-"""Seconds of wall time that each of the two ways out may take; a kernel is gone within 2 s."""
+PATIENCE = 0.6
+"""Seconds of wall time that both ways out together may wait for a loop that stands; a kernel is gone within 2 s."""
+AT_LEAST = 0.1
 
 
 class CloseAtExit:
@@ -29,6 +30,8 @@ class CloseAtExit:
     def __init__(self, shell: InteractiveShell, kis: KisMagics) -> None:
         self._kis = kis
         self._kernel: Any = getattr(shell, "kernel", None)
+        self._end: float | None = None
+        """When waiting ends, once the kernel is told to go."""
 
     def add(self) -> None:
         atexit.register(self._at_exit)
@@ -46,16 +49,21 @@ class CloseAtExit:
         if session is not None and loop is not None and not loop.is_closed():
             closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
             with suppress(TimeoutError):
-                await asyncio.wait_for(closing, PATIENCE)
+                await asyncio.wait_for(closing, self._left())
         reply = type(self._kernel).do_shutdown(self._kernel, restart)
         return await reply if inspect.isawaitable(reply) else reply
 
     def _at_exit(self) -> None:
         if self._kis.session is not None and self._kis.loop is not None:
-            close_now(self._kis.session, self._kis.loop)
+            close_now(self._kis.session, self._kis.loop, self._left())
+
+    def _left(self) -> float:
+        now = time.monotonic()
+        self._end = self._end or now + PATIENCE
+        return max(AT_LEAST, self._end - now)
 
 
-def close_now(session: Session, loop: asyncio.AbstractEventLoop) -> None:
+def close_now(session: Session, loop: asyncio.AbstractEventLoop, patience: float = PATIENCE) -> None:
     """Close ``session`` from outside its loop, or as soon as the loop goes on."""
     if loop.is_closed():
         return
@@ -63,8 +71,8 @@ def close_now(session: Session, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.run_coroutine_threadsafe(session.close(), loop)
         return
     closing = loop.create_task(session.close())
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not closing.done() and time.monotonic() < end:
         # A loop that was told to stop ends the first run early: the task is entered again.
         with suppress(RuntimeError):
-            loop.run_until_complete(asyncio.wait([closing], timeout=PATIENCE))
+            loop.run_until_complete(asyncio.wait([closing], timeout=patience))

@@ -99,6 +99,11 @@ class KisMagics(Magics):
         """The mode of the session that is open; None without one."""
         return self.session.mode if self.session else None
 
+    @property
+    def doubt(self) -> str:
+        """Why what is shown of the open session may not be so any more; empty while it is known."""
+        return self.session.doubt if self.session else ""
+
     def require(self) -> Session:
         """The open session; raises NotOpen."""
         self.adopt()
@@ -183,6 +188,7 @@ class KisMagics(Magics):
 
     def _take(self, session: Session) -> None:
         self.session, self._opened = session, {}
+        session.alert = self.alert
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
             self._stop_lag()
@@ -212,6 +218,19 @@ class KisMagics(Magics):
         """Print lines under the mode of the open session."""
         for line in text.splitlines():
             print(f"{badge_text(self.mode)}{line}")
+
+    def alert(self, text: str) -> None:
+        """Print a line that must not be overlooked, from any thread: it comes under the newest cell."""
+        print(f"{badge_text(self.mode)}{text}", file=sys.stderr, flush=True)
+
+    def _door(self, verb: Verb) -> Session | None:
+        """The session for a verb that needs one; a silent desk is named before the verb waits for it."""
+        if not verb.needs_session:
+            return None
+        session = self.require()
+        if session.silence:
+            self.alert(session.silence)
+        return session
 
     def code(self, text: str) -> str:
         """The code that ``text`` means: a code, a full Korean name, or a part of just one name. Raises BadInput."""
@@ -260,7 +279,7 @@ class KisMagics(Magics):
         for command in commands:
             _show(value)
             try:
-                value = command.verb.run(self, self.require() if command.verb.needs_session else None, command.typed)
+                value = command.verb.run(self, self._door(command.verb), command.typed)
                 if inspect.isawaitable(value):
                     value = await value
                 self._mark(value)
@@ -281,7 +300,8 @@ class KisMagics(Magics):
                     "Write it at the top level of a cell: not in a def or class body, not after %time, not in the cell "
                     "of %load_ext",
                 )
-            value = verb.run(self, self.require().blocking if verb.needs_session else None, command.typed)
+            door = self._door(verb)
+            value = verb.run(self, door and door.blocking, command.typed)
             self._mark(value)
             if command.silent:
                 value = None

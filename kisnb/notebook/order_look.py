@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 
 from kisnb.clock import clock_text
-from kisnb.notebook.tables import Cell, badge_text, card, coloured, html_table, number
+from kisnb.notebook.tables import UNSURE, Cell, badge_text, card, coloured, html_table, number
 from kisnb.orders import Order, OrderState
 from kisnb.terms import Mode, Side
 from kisnb.trading.order_words import next_step, why
 
 _STATE_STYLE = {
-    OrderState.UNKNOWN: "background:#ffc233;color:#3a2a00;padding:0 4px",
+    OrderState.UNKNOWN: UNSURE,
     OrderState.DENIED: "background:#c40000;color:#ffffff;padding:0 4px",
     OrderState.REJECTED: "background:#c40000;color:#ffffff;padding:0 4px",
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kisnb.config import NAMES, Config, config_file, load_config, set_config, sources
-from kisnb.errors import BadInput
+from kisnb.errors import BadInput, ConfigError
+from kisnb.kis.credentials import Credentials
+from kisnb.market import uncertain
 from kisnb.notebook.grammar import did_you_mean
 from kisnb.notebook.tables import Cell, card, html_table, text_table
 
@@ -50,9 +53,26 @@ def change(name: str, value: str, *, default: bool) -> None:
     if name not in NAMES:
         raise BadInput(f"There is no setting {name!r}{did_you_mean(name, NAMES)}", f"There are {', '.join(NAMES)}")
     changed = bool(value) or default
+    if not default:
+        _check(name, value)
     config = set_config(name, None if default else value) if changed else load_config()
     shown = getattr(config, name)
     text = f"{shown:,}" if isinstance(shown, int) else str(shown) or "nothing"
     print(f"{name} is {text} ({sources()[name]}); configuration {config.hash}")
     if changed:
         print(f"kept in {config_file()}; a desk reads it when it starts: kisnb desk stop, then %kis open")
+
+
+def _check(name: str, value: str) -> None:
+    """What the floors above the configuration would refuse at the next open is refused now. Raises ConfigError."""
+    if name == "assume":
+        uncertain.read(value)
+    elif name == "credentials" and value:
+        # KIS's own file holds keys for live, for paper, or for both.
+        path = Path(value).expanduser()
+        try:
+            Credentials.from_yaml(path, paper=True)
+        except ConfigError:
+            Credentials.from_yaml(path, paper=False)
+    elif name == "record" and value and not (folder := Path(value).expanduser().parent).is_dir():
+        raise ConfigError(f"there is no folder {folder}", "name a file in a folder that there is")

@@ -265,7 +265,14 @@ def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
     import polars as pl
 
     schema = {"code": pl.String, "name": pl.String, "board": pl.String, "kind": pl.String, "base": pl.Int64}
-    found = kis.require().universe.search(typed.text(0))
+    universe, text = kis.require().universe, typed.text(0)
+    found = universe.search(text)
+    if not found:
+        near = did_you_mean(text, [item.name for item in universe]) or "."
+        kis.say(
+            f"None of the {len(universe):,} issues known here has {text!r} in its code or name{near} "
+            "Write a part of the Korean name, its initial consonants, or the code."
+        )
     return pl.DataFrame([(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row")
 
 

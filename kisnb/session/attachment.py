@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text, kst_day
 from kisnb.errors import DeskLost, NotOpen
@@ -44,6 +44,7 @@ from kisnb.events import (
 from kisnb.events import LinkLost as LinkWasLost
 from kisnb.market import sessions
 from kisnb.orders import OrderState, Want
+from kisnb.session.desk_line import DeskLine, Find
 from kisnb.session.market_data import MarketData
 from kisnb.session.waits import Waits
 from kisnb.terms import Mode, SessionId, Venue
@@ -58,11 +59,9 @@ if TYPE_CHECKING:
     from kisnb.session.roster import Roster
 
 _OF_THE_MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades)
-Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
-"""Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
 
 
-class Attachment:
+class Attachment(DeskLine):
     """One loop's view of a desk. A session is one, with all that a person may look at and do."""
 
     agents: Roster
@@ -70,6 +69,7 @@ class Attachment:
 
     def __init__(self, desk: Desk, snapshot: Snapshot, find: Find | None = None) -> None:
         """``find`` gives the next desk when this one has died."""
+        super().__init__(desk, find)
         self.mode = snapshot.mode
         self.label = snapshot.label
         self.scope = snapshot.scope
@@ -78,9 +78,6 @@ class Attachment:
         self.data = MarketData()
         self.decisions_refused: dict[str, str] = {}
         """By key of an order of unknown fate: why a decision about it was refused last."""
-        self.troubles: list[str] = []
-        """What the desk wants a person to read, oldest first."""
-        self.link = "up"
         self.halt_state = snapshot.halt
         self.halt_steps: list[HaltStep] = []
         """What the kill switch did since this session was opened, oldest first."""
@@ -88,25 +85,17 @@ class Attachment:
         self.armed = self._state.armed
         """Until when, and for how many won, buys pass at live."""
         self._told = snapshot.told
-        self._desk = desk
-        self._find = find
-        self._returning: asyncio.Task[None] | None = None
-        self._returns = 0
-        """How often a next desk was gone on with."""
-        self._given_up: DeskLost | None = None
         self._clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self._waits = Waits()
         self._wants: dict[Want, None] = {}
         self._listeners: list[Callable[[], None]] = []
         self._said: Idle | None = None
         self._reporting = False
-        self._closed = False
         self._hurrying = 0
         """Waits that simulated time runs ahead for."""
         self._agents_wake: Ns | None = None
         self._agents_alarm: asyncio.Task[None] | None = None
         self._own_tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         self._unheard: deque[tuple[Event, Ns]] = deque()
         """What is booked already while a cell blocks the loop; agents hear of it when the loop turns."""
@@ -130,23 +119,6 @@ class Attachment:
         return self._state.books
 
     # the desk's door
-
-    def tell(self, commands: Sequence[Command]) -> None:
-        """Hand commands to the desk; raises DeskLost."""
-        if commands:
-            self._desk.send(commands)
-
-    async def ask(self, query: Query) -> Reply:
-        """The answer of the desk; a question that a desk took to its grave is asked again."""
-        await self._returned()
-        try:
-            return await self._desk.ask(query)
-        except DeskLost:
-            self._pump()
-            if self._returning is None:
-                raise
-        await self._returned()
-        return await self._desk.ask(query)
 
     def ask_blocking(self, query: Query, timeout: float = 15.0) -> Reply:
         """As ``ask``, from any thread and without the loop; raises TimeoutError."""
@@ -261,6 +233,7 @@ class Attachment:
     # what the desk says
 
     def _listen(self) -> None:
+        self._desk.on_silence(self._silence_changed)
         self._desk.on_ready(lambda: self._loop.call_soon_threadsafe(self._pump))
         self._loop.call_soon(self._pump)
 
@@ -345,10 +318,10 @@ class Attachment:
                 self.backfill.found(event)
             case LinkWasLost():
                 # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
-                self.link = "down"
+                self._stream_lost = self._stream_lost or event.t
                 self.backfill.link_lost(event.t)
             case LinkUp():
-                self.link = "up"
+                self._stream_lost = None
                 self.backfill.link_up(event.t, {(w.code, w.venue or Venue.KRX) for w in self._wants if _trades(w)})
 
     def _control(self, event: HaltSet | HaltStep | Armed | Disarmed) -> None:
@@ -375,25 +348,16 @@ class Attachment:
         self.books.apply(fact)
         return (fact,)
 
+    def _handle_dropped(self, dropped: CommandDropped) -> None:
+        self._handle(dropped, dropped.t)
+        self._waits.look()
+        self.changed()
+
     # a desk that dies, and the next one
-
-    def _notice_death(self) -> None:
-        """The desk's thread sees its end before this loop does: what a cell does in between waits for the next one."""
-        if self._desk.lost and self._returning is None and not self._closed:
-            self._pump()
-
-    async def _returned(self) -> None:
-        """Wait while the desk is being started again. Raises DeskLost when it is not."""
-        self._notice_death()
-        if self._returning is not None:
-            await asyncio.wait([self._returning])
-        if self._given_up is not None:
-            raise self._given_up
 
     def _lost(self) -> None:
         if self._find is not None and not self._desk.dismissed:
             if self._returning is None:
-                self.link = "desk restarting"
                 self._desk.close()
                 self._returning = self._loop.create_task(self._return(self._find, self.now))
                 self.changed()
@@ -404,7 +368,7 @@ class Attachment:
             self._give_up(e)
 
     def _give_up(self, why: DeskLost) -> None:
-        self.link, self._given_up = "desk lost", why
+        self._given_up = why
         self._waits.fail(why)
         self.changed()
 
@@ -425,7 +389,7 @@ class Attachment:
         untaken = [o for o in self.books.live.values() if not o.facts]
         if isinstance(self._clock, SimulatedClock):
             self._clock.set(snapshot.now, snapshot.speed)
-        self.link, self._said, self.scope = "up", None, snapshot.scope
+        self._stream_lost, self._said, self.scope = None, None, snapshot.scope
         self.agents.leased(snapshot.leases)
         for row in snapshot.rows():
             # DESK_ONLY rows are not in a snapshot, so every row is an event as well.

@@ -12,7 +12,7 @@ from kisnb.errors import DeskError, DeskLost
 from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Order, Orders, OrderState
-from kisnb.session.typed import OrderOptions, orders_named, verdict
+from kisnb.session.typed import OrderOptions, orders_named, spelt_out, verdict
 from kisnb.terms import Side
 from kisnb.trading.commands import (
     AccountIs,
@@ -54,6 +54,7 @@ class Blocking:
     def route(self, what: Order | int | str) -> Evidence:
         return self._session.decision(self._asked(RoutesOf(orders_named(self._session.books, what)[-1].key)), what)
 
+    @spelt_out
     def route_of(
         self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Evidence:
@@ -63,9 +64,11 @@ class Blocking:
         self._session.catch_up()
         return self._session.orders()
 
+    @spelt_out
     def buy(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
         return self._order(Side.BUY, code, qty, price, **options)
 
+    @spelt_out
     def sell(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
         return self._order(Side.SELL, code, qty, price, **options)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable
 from datetime import date, time
 from functools import partial
 
 from kisnb.clock import kst_day, parse_time
 from kisnb.config import load_config
-from kisnb.desk.address import find_desk, is_up
+from kisnb.desk.address import DeskAddress, find_desk, is_up
 from kisnb.desk.client import CURE, DeskClient
 from kisnb.desk.launch import check_quotes, start_desk
 from kisnb.desk.simulator_process import SimulatedDay
@@ -74,7 +77,7 @@ async def _attached(mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | N
     """A desk that was killed a moment ago may still hold its lock and its socket: it is given time to be gone."""
     deadline = asyncio.get_running_loop().time() + DYING_SECONDS
     while True:
-        address = await asyncio.to_thread(start_desk, mode, day, fresh=fresh, quotes=quotes)
+        address = await _aside(partial(start_desk, mode, day, fresh=fresh, quotes=quotes))
         client = DeskClient(address)
         try:
             return client, await client.attach()
@@ -101,6 +104,24 @@ async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
             text = why.read_text("utf-8").strip() if why.exists() else "the desk died, and nothing starts it again"
             raise DeskLost(text, CURE)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _aside(work: Callable[[], DeskAddress]) -> DeskAddress:
+    """In a thread that a kernel which ends does not wait for, as it does for those of ``to_thread``."""
+    done: concurrent.futures.Future[DeskAddress] = concurrent.futures.Future()
+
+    def run() -> None:
+        try:
+            value = work()
+        except BaseException as e:
+            if done.set_running_or_notify_cancel():
+                done.set_exception(e)
+        else:
+            if done.set_running_or_notify_cancel():
+                done.set_result(value)
+
+    threading.Thread(target=run, name="kisnb-start", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 def _client(mode: Mode, back: Back) -> DeskClient | None:

@@ -26,9 +26,10 @@ from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want, same_wish
 from kisnb.session import order_keys
-from kisnb.session.attachment import Attachment, Find
+from kisnb.session.attachment import Attachment
 from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking
+from kisnb.session.desk_line import Find
 from kisnb.session.roster import Roster
 from kisnb.session.simulator import Simulator
 from kisnb.session.typed import (
@@ -40,10 +41,11 @@ from kisnb.session.typed import (
     named_order,
     orders_named,
     seconds_of_day,
+    spelt_out,
     typed_intent,
     verdict,
 )
-from kisnb.terms import Mode, OrderKind, Side, Venue
+from kisnb.terms import Mode, Side, Venue
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
@@ -196,17 +198,9 @@ class Session(Attachment):
 
     # trading
 
+    @spelt_out
     def buy(
-        self,
-        code: str,
-        qty: int,
-        price: int | None = None,
-        *,
-        venue: Venue | str | None = None,
-        kind: OrderKind | str | None = None,
-        stop: int | None = None,
-        key: str | None = None,
-        again: bool = False,
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Coroutine[Any, Any, Order]:
         """Buy ``qty`` shares; no price is a market order. Returns when the exchange has accepted it.
 
@@ -214,22 +208,15 @@ class Session(Attachment):
         is the same order: run again it sends nothing and returns the order that there is. ``again=True`` means a new
         one. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
         """
-        return self._typed(Side.BUY, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
+        # What was typed is read, and its key minted, in the calling cell's own turn.
+        return self._submit(self.intent(Side.BUY, code, qty, price, **options))
 
+    @spelt_out
     def sell(
-        self,
-        code: str,
-        qty: int,
-        price: int | None = None,
-        *,
-        venue: Venue | str | None = None,
-        kind: OrderKind | str | None = None,
-        stop: int | None = None,
-        key: str | None = None,
-        again: bool = False,
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Coroutine[Any, Any, Order]:
         """As ``buy``."""
-        return self._typed(Side.SELL, code, qty, price, venue=venue, kind=kind, stop=stop, key=key, again=again)
+        return self._submit(self.intent(Side.SELL, code, qty, price, **options))
 
     def batch(
         self, lines: Sequence[Line], *, key: str | None = None, again: bool = False
@@ -298,6 +285,7 @@ class Session(Attachment):
         assert isinstance(reply, RoutesAre)
         return list(reply.decisions)
 
+    @spelt_out
     async def route_of(
         self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Evidence:
@@ -442,15 +430,10 @@ class Session(Attachment):
             check_same(known, intent)
             known.repeats += 1
             return known
+        self.check_answers(intent.key)
         self._watch(intent.code)
         self.tell([Submit(intent)])
         return self.books.expect(intent, self.now)
-
-    def _typed(
-        self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
-    ) -> Coroutine[Any, Any, Order]:
-        # What was typed is read, and its key minted, in the calling cell's own turn.
-        return self._submit(self.intent(side, code, qty, price, **options))
 
     async def _submit(self, intent: Intent) -> Order:
         await self._returned()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import uuid
+from collections.abc import Callable
 from typing import TypeAlias, TypedDict, TypeVar
 
 from kisnb.clock import parse_time
@@ -12,6 +14,7 @@ from kisnb.orders import Intent, Order, Orders, OrderState, same_wish
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_book import Books
 
+_Call = TypeVar("_Call", bound=Callable[..., object])
 _Term = TypeVar("_Term", Venue, OrderKind)
 ANEW = "write again=True (%kis … --again) for a new order"
 
@@ -50,6 +53,21 @@ class OrderOptions(TypedDict, total=False):
     """Idempotency key of your own; left out, the cell's."""
     again: bool
     """A new order, though the cell has sent the same before."""
+
+
+def spelt_out(call: _Call) -> _Call:
+    """Let help and completion show the options of an order one by one, and not as ``**options``."""
+    plain = [p for p in inspect.signature(call).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    hints = {name: hint.__forward_arg__ for name, hint in OrderOptions.__annotations__.items()}
+    options = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "again" else None, annotation=h
+        )
+        for name, h in hints.items()
+    ]
+    returned = inspect.signature(call).return_annotation
+    call.__signature__ = inspect.Signature([*plain, *options], return_annotation=returned)  # type: ignore[attr-defined]
+    return call
 
 
 Line: TypeAlias = tuple[Side | str, str, int] | tuple[Side | str, str, int, int | None]

@@ -201,6 +201,10 @@ class TasksNow(Said, frozen=True, tag=True, array_like=True):
     """The desk's tasks and whose they are."""
 
 
+class StandingNow(Said, frozen=True, tag=True, array_like=True):
+    """How the desk stands, and for whom it works."""
+
+
 class LeaseAgent(Said, frozen=True, tag=True, array_like=True):
     """Run this agent here and nowhere else; answered with Done, or refused with the name of who runs it."""
 
@@ -234,6 +238,7 @@ Query: TypeAlias = (
     | ArmDesk
     | AdoptHolding
     | TasksNow
+    | StandingNow
     | CallApi
     | LeaseAgent
     | JournalOf
@@ -268,6 +273,13 @@ class Told(msgspec.Struct, frozen=True, tag=True, array_like=True):
     text: str
 
 
+class StandingIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """For people: a line per fact, and who is attached besides the one who asks."""
+
+    lines: tuple[str, ...]
+    sessions: tuple[str, ...]
+
+
 class JournalIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
     path: str
 
@@ -292,7 +304,18 @@ class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 Reply: TypeAlias = (
-    Quote | Depth | AccountIs | OrdersAre | RowsAre | RoutesAre | JournalIs | Decided | Told | Done | Failed
+    Quote
+    | Depth
+    | AccountIs
+    | OrdersAre
+    | RowsAre
+    | RoutesAre
+    | JournalIs
+    | Decided
+    | StandingIs
+    | Told
+    | Done
+    | Failed
 )
 
 

@@ -89,6 +89,21 @@ class Desk(Protocol):
     def lost(self) -> bool: ...
 
     @property
+    def heard(self) -> Ns:
+        """The desk's clock when it was heard last: what is known is known as of then."""
+        ...
+
+    @property
+    def silence(self) -> float | None:
+        """For how many seconds of wall time a desk that is there has not answered; None while it answers."""
+        ...
+
+    @property
+    def process(self) -> int:
+        """Its number among the processes of this machine."""
+        ...
+
+    @property
     def dismissed(self) -> bool:
         """The desk itself ended the link, and said why; else it died."""
         ...
@@ -108,6 +123,10 @@ class Desk(Protocol):
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         """``wake`` is called from the I/O thread when there is something to drain, or when the desk is lost."""
+        ...
+
+    def on_silence(self, changed: Callable[[], object]) -> None:
+        """``changed`` is called from a thread when the desk falls silent, and when it answers again."""
         ...
 
     async def attach(self) -> Snapshot: ...

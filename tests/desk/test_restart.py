@@ -9,6 +9,7 @@ import signal
 import pytest
 
 import kisnb
+from kisnb.cli import main
 from kisnb.desk.address import find_desk, is_up
 from kisnb.desk.supervisor import MOST_DEATHS
 from kisnb.errors import DeskLost
@@ -83,7 +84,7 @@ def test_o14_an_order_in_the_air_is_sent_once_or_not_at_all():
     assert len(posts()) <= 4
 
 
-def test_o14_a_desk_that_dies_again_and_again_is_given_up_with_a_sentence():
+def test_o14_a_desk_that_dies_again_and_again_is_given_up_with_a_sentence(capsys: pytest.CaptureFixture[str]):
     async def work(session: Session) -> None:
         waiting = asyncio.create_task(session.until("15:00"))
         killed: set[int] = set()
@@ -98,3 +99,9 @@ def test_o14_a_desk_that_dies_again_and_again_is_given_up_with_a_sentence():
         assert not is_up(Mode.SIM)
 
     traded(work)
+    capsys.readouterr()
+    assert main(["desk", "status"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("no sim desk runs: it was given up\n")
+    assert "died 5 times in a row" in said
+    assert "may still be in the market" in said

@@ -224,7 +224,9 @@ TWO_LEVELS = ((71_000, 5), (71_100, 100)), ((70_900, 100),)
 ONE_LEVEL = ((71_000, 10), (71_100, 50)), ((70_900, 30),)
 
 
-def table(wanted: Intent, seen: MarketSnapshot) -> dict[Venue, tuple[int, int, int | None, int, int, int | None]]:
+def table(
+    wanted: Intent, seen: MarketSnapshot
+) -> dict[Venue, tuple[int | None, int | None, int | None, int, int, int | None]]:
     rows = Router().what_if(wanted, seen)
     return {row.venue: (row.at_once, row.waiting, row.slippage, row.fee, row.tax, row.cost) for row in rows}
 
@@ -243,6 +245,21 @@ def test_r10_expected_cost_of_a_sale_has_tax() -> None:
     found = table(intent(side=SELL, price=70_900), view("10:00", KRX=TWO_LEVELS, NXT=ONE_LEVEL))
     assert found[KRX] == (10, 0, 500, 99, 1_418, 2_017)
     assert found[NXT] == (10, 0, 500, 92, 1_418, 2_010)
+
+
+def test_r10_of_a_book_whose_sizes_are_not_known_nothing_is_told_but_the_fee() -> None:
+    """NXT's trades name its best prices; how many shares stand there is then not known, and is not 0."""
+    priced = ((71_000, 0),), ((70_900, 0),)
+    found = table(intent(), view("10:00", KRX=TWO_LEVELS, NXT=priced))
+    assert found[KRX] == (10, 0, 1_000, 98, 0, 1_098)
+    assert found[NXT] == (None, None, None, 92, 0, None)
+    # On both together KRX's 5 are not all that there is at 71,000.
+    assert found[SOR][2] is None
+    # What the order does not reach is known not to match.
+    assert table(intent(price=70_950), view("10:00", NXT=priced))[NXT][:2] == (0, 10)
+    shown = Router().preview(intent(), view("10:00", KRX=TWO_LEVELS, NXT=priced)).evidence._repr_html_()
+    assert "71,000 × –" in shown
+    assert "× 0" not in shown
 
 
 def test_r10_what_waits_counts_without_slippage() -> None:

@@ -1,7 +1,12 @@
 """N02: completion of verbs, options, stock codes and Korean names, through IPython's own completer."""
 
+import inspect
+
 import pytest
 from IPython.core.completer import provisionalcompleter
+
+from kisnb.session.blocking import Blocking
+from kisnb.session.session import Session
 
 
 @pytest.fixture
@@ -61,3 +66,8 @@ def test_python_is_completed_as_before(complete):
 def test_n02_no_desk_is_needed_and_nothing_breaks_on_the_way(complete):
     for text in ("%kis nonsense |", "%kis buy 'unclosed |", "%kis agents start x --qty |", "%kis cancel |", "%kis -|"):
         complete(text)
+
+
+def test_help_names_each_option_of_an_order():
+    for call in (Session.buy, Session.sell, Session.route_of, Blocking.buy, Blocking.sell, Blocking.route_of):
+        assert list(inspect.signature(call).parameters)[-5:] == ["venue", "kind", "stop", "key", "again"]

@@ -45,9 +45,15 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("max_order_value", "lots", "Expected `int`"),
-        ("max_order_value", "-1", ">= 1"),
-        ("max_cash_percent", "130", "<= 100"),
+        ("max_order_value", "lots", "max_order_value cannot be 'lots'. Give a whole number from 1 up."),
+        ("max_order_value", "-1", "Give a whole number from 1 up."),
+        ("max_cash_percent", "130", "Give a whole number from 1 to 100."),
+        ("max_quote_age", "0", "Give a number above 0 to 60."),
+        ("order_timeout", "-3", "Give a number above 0 to 300."),
+        ("order_timeout", "nan", "Give a number above 0 to 300."),
+        ("assume", "sor_krx_onyl", "Did you mean sor_krx_only? take some of opening_auction_from_0820, "),
+        ("credentials", "/no/such/kis_devlp.yaml", "cannot be read: No such file"),
+        ("record", "/no/such/folder/wire.jsonl", "There is no folder /no/such/folder"),
         ("blackout", "lunch", "'lunch' is no blackout window"),
         ("blackout", "09:10-09:00", "ends before it begins"),
         ("sim_speed", "fast", "is no speed"),
@@ -55,7 +61,7 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
 )
 def test_n14_what_makes_no_sense_is_one_sentence_and_nothing_is_written(name: str, value: str, sentence: str):
     with pytest.raises(ConfigError) as caught:
-        set_config(name, value)
+        change(name, value, default=False)
     assert sentence in str(caught.value)
     assert not config_file().exists()
 

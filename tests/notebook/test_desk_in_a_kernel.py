@@ -94,6 +94,16 @@ def test_n03_a_mistake_is_one_line_and_stops_run_all(k, cell, said):
     assert re.match(r"[A-Z]\w+: ", shown)
 
 
+def test_n02_a_search_that_finds_nothing_says_so_with_the_cure(k):
+    found = k.ok("found = %kis search zzz\nprint(found.height)").text
+    assert found.startswith("[SIM] None of the ")
+    assert "'zzz'" in found
+    assert "initial consonants" in found
+    assert found.endswith("\n0\n")
+    assert "Did you mean 삼성전자?" in k.ok("%kis search 삼성전쟈").text
+    assert "None of" not in k.ok("%kis search 삼성").text
+
+
 def test_o11_a_cell_is_an_order_not_a_button(k, sent):
     first = k.ok("%kis buy 005930 10", "a").text
     assert "buy 10 005930 market" in first

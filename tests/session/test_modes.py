@@ -33,7 +33,16 @@ def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[Path]:
     main(["desk", "stop", "--mode", "live"])
 
 
-def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_file: Path):
+async def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command line says of the live desk."""
+    capsys.readouterr()
+    assert await asyncio.to_thread(main, ["desk", "status", "--mode", "live"]) == 0
+    return capsys.readouterr().out
+
+
+def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(
+    yaml_file: Path, capsys: pytest.CaptureFixture[str]
+):
     stop_sim_desk()
     tail = yaml.safe_load(yaml_file.read_text("utf-8"))["my_acct_stock"][4:8]
 
@@ -47,7 +56,11 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(yaml_fil
             assert "\n" not in str(caught.value)
             with pytest.raises(BadInput, match="not the last four digits"):
                 await session.arm("0000", 30, 5_000_000)
-            assert "armed until" in await session.arm(tail, 30, 100)
+            assert "not armed: no buy passes" in await shown(capsys)
+            armed = await session.arm(tail, 30, 100)
+            assert "armed until" in armed
+            until = armed.split("until ")[1][:8]
+            assert f"armed until {until} KST: buys of 0 won filled of a budget of 100 won" in await shown(capsys)
             with pytest.raises(OrderDenied, match="above the 100 left of the armed budget"):
                 await session.buy("005930", 1, key="second")
             assert await session.arm("", 0, 0) == "disarmed: no buy passes, exits and cancels do"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def desk_text(session: Session) -> str:
     """``"[SIM] desk: sim 2026-11-20 seed 1, 09:10:00, agents 1, orders 3"``."""
     agents, orders = len(list(session.agents)), len(session.book.orders)
-    return f"{badge_text(session.mode)}desk: {session.label}, {session.clock_text()}, agents {agents}, orders {orders}"
+    doubt = f", {session.doubt}" if session.doubt else ""
+    text = f"desk: {session.label}, {session.clock_text()}, agents {agents}, orders {orders}{doubt}"
+    return f"{badge_text(session.mode)}{text}"
 
 
 def desk_html(session: Session) -> str:
@@ -26,7 +28,8 @@ def desk_html(session: Session) -> str:
         table_html("Agents", AGENT_COLUMNS, agent_rows(session.agents)),
         table_html("Orders", ORDER_COLUMNS, order_rows(session.book.orders.values())),
     )
-    return card(session.mode, f"{escape(session.label)} · {escape(session.clock_text())}", "".join(tables))
+    title = " · ".join(escape(part) for part in (session.label, session.clock_text(), session.doubt) if part)
+    return card(session.mode, title, "".join(tables))
 
 
 def table_html(title: str, columns: Sequence[Column], rows: Mapping[str, Cells]) -> str:

@@ -55,7 +55,7 @@ def header(session: Session) -> dict[str, str]:
         "clock": session.clock_text(),
         "link": "closed" if session.closed else session.link,
         "halt": "" if session.halt_state == "active" else session.halt_state,
-        "trouble": session.troubles[-1] if session.troubles else "",
+        "trouble": session.doubt or (session.troubles[-1] if session.troubles else ""),
     }
 
 

@@ -1,0 +1,65 @@
+"""Whether the desk answers: a thread asks it again and again, for neither the desk's process nor a cell need turn.
+
+Only silence counts: a desk that is busy, or whose clock stands in lockstep, answers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+BEAT_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+"""Wall time without an answer after which a desk is silent."""
+
+
+class Pulse:
+    """Calls ``ask`` from its thread when all is answered, and ``changed`` when silence begins and when it ends."""
+
+    def __init__(self, ask: Callable[[], object], changed: Callable[[], object]) -> None:
+        self._ask = ask
+        self._changed = changed
+        self._asked: float | None = None
+        """When what is not answered yet was asked."""
+        self._silent = False
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    @property
+    def silence(self) -> float | None:
+        """Seconds of wall time since a silent desk was asked; None while it answers."""
+        asked = self._asked
+        return time.monotonic() - asked if self._silent and asked is not None else None
+
+    def start(self) -> None:
+        threading.Thread(target=self._watch, name="kisnb-pulse", daemon=True).start()
+
+    def stop(self) -> None:
+        """The thread goes within a beat; nothing is called any more."""
+        self._ended.set()
+
+    def heard(self) -> None:
+        """Something came from the desk, whatever it is. From the thread that reads."""
+        with self._lock:
+            self._asked = None
+            ended, self._silent = self._silent, False
+        if ended:
+            self._changed()
+
+    def _watch(self) -> None:
+        looked = time.monotonic()
+        while not self._ended.wait(BEAT_SECONDS):
+            now = time.monotonic()
+            # This process stood still itself: what the desk said meanwhile is still to be read.
+            stood, looked = now - looked > SILENT_SECONDS, now
+            with self._lock:
+                answered = self._asked is None
+                if answered or (stood and not self._silent):
+                    self._asked = now
+                begins = not self._silent and self._asked is not None and now - self._asked > SILENT_SECONDS
+                self._silent = self._silent or begins
+            if answered:
+                self._ask()
+            elif begins:
+                self._changed()
