@@ -461,6 +461,9 @@ class DeskCore:
                 self._notices.take(now, notice)
         elif reply.outcome == "rejected":
             self._row(Rejected(now, reply.key, reply.msg_cd, reply.text))
+            if order.intent.supersedes:
+                # As a refused cancel does, it says that the order it was to change may be other than the books have it.
+                self.reconciliation.look(now, now, "revise refused", account=True)
         else:
             self._row(SendUnknown(now, reply.key, reply.text))
             self.reconciliation.look(now, now, "unknown")

@@ -33,7 +33,7 @@ from kisnb.trading.commands import Answer, Ask, Effect, Publish, Question, Resol
 from kisnb.trading.journal_rows import Row
 from kisnb.trading.ledger import split
 from kisnb.trading.order_book import EXTERNAL, Books, day_number
-from kisnb.trading.resolver import Resolver, claims
+from kisnb.trading.resolver import WINDOW, Resolver, claims
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
@@ -152,10 +152,11 @@ class Reconciliation:
         self.resolver.resolve(now, asked, number, self._books, page.rows)
         self._find_external(page)
         rows = {row.ref.number: row for row in page.rows if row.ref.day == number}
+        revised = self._being_revised(asked, page)
         for order in list(self._books.live.values()):
             listed = rows.get(order.ref.number) if order.ref is not None and order.ref.day == number else None
             if listed is not None:
-                self._match(now, asked, order, listed, rows)
+                self._match(now, asked, order, listed, rows, may_move=order.key in revised)
         for subject, what in list(self._state.drifts):
             if what in ("filled", "cancelled"):
                 # Found by a life of the desk that ended before it had booked it; it is booked now.
@@ -170,8 +171,21 @@ class Reconciliation:
                 parent = self._books.by_number(row.ref.day, row.original)
                 self._row(ExternalFound(row.t, _external(row, parent), row.ref))
 
-    def _match(self, now: Ns, asked: Ns, order: Order, row: OrderRow, rows: Mapping[int, OrderRow]) -> None:
-        """Book what KIS's totals of one order have more than ours."""
+    def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
+        """Keys of orders of which what is gone may live on under a number that is not known yet: a revise of theirs
+        is being sent, or its fate is unknown, and it can still come to light or could be a row of the list."""
+        found = claims(self._books, page.rows)
+        in_the_air = [self._books.orders[key] for key in found]
+        return {
+            o.intent.supersedes
+            for o in in_the_air
+            if o.state is OrderState.SENDING or asked < o.sent_at + WINDOW or found[o.key]
+        }
+
+    def _match(
+        self, now: Ns, asked: Ns, order: Order, row: OrderRow, rows: Mapping[int, OrderRow], *, may_move: bool
+    ) -> None:
+        """Book what KIS's totals of one order have more than ours; of one that ``may_move`` not yet what is gone."""
         if order.state is OrderState.SENT and row.rejected >= order.quantity:
             self._row(Rejected(now, order.key, "", "the exchange refused the order, as KIS's list says"))
             return
@@ -184,7 +198,7 @@ class Reconciliation:
             # A revise moves what is left when it arrives; the rest had traded before.
             self._row(Cancelled(now, order.key, order.quantity - row.qty))
         gone = _gone(order, row)
-        if gone > 0 and not self._is_being_revised(order):
+        if gone > 0 and not may_move:
             self._repair_gone(now, order, row, min(gone, order.leaves))
         if order.is_open and row.leaves and order.state is OrderState.SENT:
             self._row(Accepted(now, order.key, row.ref))
@@ -212,11 +226,6 @@ class Reconciliation:
         if child is not None and child.intent.supersedes == order.key and number not in order.cancels:
             moved = min(child_row.qty, order.leaves, max(_gone(order, row), 0))
             self._row(Revised(now, order.key, moved, child.key, number))
-
-    def _is_being_revised(self, order: Order) -> bool:
-        """What is gone may live on under a number that is not known yet."""
-        in_the_air = (OrderState.SENDING, OrderState.UNKNOWN)
-        return any(o.intent.supersedes == order.key and o.state in in_the_air for o in self._books.live.values())
 
     def _repair_gone(self, now: Ns, order: Order, row: OrderRow, gone: int) -> None:
         cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))

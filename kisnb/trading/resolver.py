@@ -3,8 +3,9 @@
 KIS has no order id of ours. A row of its list can be an order of unknown fate when code, side, quantity and price are
 the same, its number is above every number known when the order was sent, its time lies in the window after that, and
 it belongs to no other order. Exactly one such row, which no other order could be, is adopted. None, or several: the
-order stays UNKNOWN and a person decides, once the window is over; what KIS lists then must not contradict it. A list
-of a day that is over is complete for good: an order that it does not hold was never sent.
+order stays UNKNOWN and a person decides, once the window is over. Who says that it was never sent, while rows could be
+it, is told so and has to say it twice; the rows are somebody else's then. A list of a day that is over is complete for
+good: an order that it does not hold was never sent.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Resolver:
         self._tell = tell
         self._decisions: dict[str, ResolveOrder] = {}
         self._told: set[str] = set()
+        self._warned: dict[str, list[int]] = {}
+        """By key: the numbers that it could be, which a person was told who said that it was never sent."""
 
     def decide(self, now: Ns, books: Books, command: ResolveOrder) -> bool:
         """Take a decision; False when it is refused at once. It counts when KIS's list does not contradict it."""
@@ -91,14 +94,17 @@ class Resolver:
             other = books.by_number(day_number(order.sent_at), number)
             whose = f"#{number} is the order {other.key}" if other else f"KIS lists no order like it as #{number}"
             self._refuse(now, order.key, f"{whose}; {_could_be(mine)}")
-        elif mine:
-            self._refuse(now, order.key, f"it may have been sent: {_could_be(mine)}")
         elif asked < order.sent_at + WINDOW:
             self._refuse(now, order.key, f"it can still come to light until {clock_text(order.sent_at + WINDOW)}")
+        elif (numbers := [row.ref.number for row in mine]) and self._warned.get(order.key) != numbers:
+            self._warned[order.key] = numbers
+            text = f"it may have been sent: {_could_be(mine)}; say it once more if all of these are somebody else's"
+            self._refuse(now, order.key, text)
         else:
             del self._decisions[order.key]
-            said = f"a person says that it was never sent; KIS listed nothing like it at {clock_text(asked)}"
-            self._row(Resolved(now, order.key, None, said))
+            listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
+            whose = ", somebody else's" if mine else ""
+            self._row(Resolved(now, order.key, None, f"a person says that it was never sent; {listed}{whose}"))
 
     def _refuse(self, now: Ns, key: str, text: str) -> None:
         del self._decisions[key]
@@ -128,8 +134,12 @@ def could_be(order: Order, row: OrderRow, books: Books) -> bool:
 
 
 def _could_be(mine: list[OrderRow]) -> str:
-    numbers = " or ".join(f"#{row.ref.number}" for row in mine)
+    numbers = _named([row.ref.number for row in mine], "or")
     return f"it could be {numbers}" if mine else "nothing that KIS lists could be it"
+
+
+def _named(numbers: list[int], word: str) -> str:
+    return f" {word} ".join(f"#{number}" for number in numbers)
 
 
 def _unresolved(now: Ns, order: Order, mine: list[OrderRow]) -> Unresolved:

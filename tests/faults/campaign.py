@@ -293,6 +293,7 @@ class Run:
 
         def say(answer: Answer) -> None:
             if self._life == life:
+                self.watch.listed = {row.ref.number for row in answer.page.rows} if answer.page is not None else set()
                 self.say(answer)
 
         self.after(there, read_account)

@@ -24,6 +24,7 @@ from kisnb.terms import OrderKind, Side
 from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Halt, Revise, ReviseOrder, Woke
 from kisnb.trading.order_book import EXTERNAL, UNASSIGNED
 from kisnb.trading.reconciliation import EVERY, IDLE, STANDS
+from kisnb.trading.resolver import WINDOW
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, row
@@ -218,6 +219,41 @@ def test_o06_what_left_the_parent_is_not_taken_for_cancelled_while_its_revise_ha
     desk.say(notice("revised", 9, qty=6, original=7))
     answer(desk, [child, parent], desk.now + EVERY)
     assert (desk.order().cancelled, desk.order().leaves, desk.order("k/2").leaves) == (6, 4, 6)
+
+
+def test_o05_o06_what_left_the_parent_was_cancelled_when_its_lost_revise_can_no_longer_come_to_light():
+    """The revise never reached KIS, the cancel did, and the cancel's notice was lost."""
+    desk = accepted()
+    revise(desk)
+    desk.say(SendReply("k/2", "unknown"))
+    posted = desk.now
+    desk.say(CancelOrder("k", 3))
+    desk.say(CancelReply(SendReply("k", "sent", None)))
+    listed = [row(8, original=7, qty=3, price=0, leaves=0, cancelled=3), row(leaves=7, cancelled=3)]
+    answer(desk, listed, posted + WINDOW - 5 * SECOND)
+    assert (desk.order().leaves, desk.order().cancel_asked) == (10, True), "they may live on in the revise"
+    answer(desk, listed, posted + WINDOW + 5 * SECOND)
+    assert (desk.order().leaves, desk.order().cancelled, desk.order().cancel_asked) == (7, 3, False)
+    assert desk.order("k/2").state is OrderState.UNKNOWN
+
+
+def test_o06_what_left_the_parent_waits_while_several_rows_could_be_its_lost_revise():
+    desk = accepted()
+    revise(desk, qty=6)
+    desk.say(SendReply("k/2", "unknown"))
+    twins = [row(n, original=7, qty=6, leaves=6, price=P + 100, t=NOON + 5 * SECOND) for n in (9, 8)]
+    answer(desk, [*twins, row(leaves=4)], desk.now + WINDOW + 5 * SECOND)
+    assert (desk.order().leaves, desk.order("k/2").state) == (10, OrderState.UNKNOWN)
+
+
+def test_o06_a_refused_revise_asks_what_became_of_its_order():
+    desk = accepted()
+    revise(desk)
+    before = len(asked(desk))
+    desk.say(SendReply("k/2", "rejected", msg_cd="APBK0927", text="정정취소 가능수량이 없습니다"))
+    assert len(asked(desk)) == before + 1
+    answer(desk, [row(leaves=0, cancelled=10)])
+    assert desk.order().state is OrderState.CANCELLED
 
 
 def test_o06_a_lost_revise_is_adopted_by_its_parent_and_price():

@@ -117,6 +117,24 @@ def test_o02_several_candidates_are_left_to_a_person():
     assert desk.core.state.books.orders["external:20261120:06010:7"].is_open
 
 
+def test_o02_who_says_twice_that_it_was_never_sent_is_believed_and_the_rows_that_it_could_be_are_somebody_else_s():
+    desk = lost()
+    answer(desk, [row(8), row(7)], NOON + WINDOW + 2 * SECOND)
+    desk.say(ResolveOrder("k"))
+    answer(desk, [row(8), row(7)])
+    assert "say it once more if all of these are somebody else's" in refusal(desk)
+    desk.say(ResolveOrder("k"))
+    answer(desk, [row(9), row(8), row(7)])
+    assert "#9 or #8 or #7" in refusal(desk), "of #9 nobody was warned"
+    assert desk.order().state is OrderState.UNKNOWN
+    desk.say(ResolveOrder("k"))
+    answer(desk, [row(9), row(8), row(7)])
+    assert desk.order().state is OrderState.REJECTED
+    assert "KIS listed #9 and #8 and #7" in desk.order().text
+    others = [o for o in desk.core.state.books.live.values() if o.intent.agent == "external"]
+    assert sorted(o.number for o in others) == [7, 8, 9]
+
+
 def refusal(desk: Desk) -> str:
     return [e.text for e in desk.published if isinstance(e, DecisionRefused)][-1]
 
