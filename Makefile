@@ -1,7 +1,8 @@
 # Everything a clone needs; each target sets up .venv first when that is due.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-
+# Kernel, desk and simulator are processes of their own: without it each would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 
 # Each target works in an empty state folder of its own and stops the desk that it started.

@@ -21,12 +21,13 @@ from kisnb.desk.journal import JOURNAL, JournalLost
 from kisnb.desk.safety import Safety, note
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
+    SimAddress,
     SimulatedDay,
+    StartingSimulator,
     check_same_day,
     find_simulator,
     run_folder,
     sim_folder,
-    start_simulator,
 )
 from kisnb.desk.snapshot import DeskName
 from kisnb.desk.steady_clock import SteadyClock
@@ -177,11 +178,18 @@ class BuiltDesk:
 
 
 async def build_desk(
-    mode: Mode, day: SimulatedDay, *, fresh: bool, again: bool, secret: str, quotes: Mode | None = None
+    mode: Mode,
+    day: SimulatedDay,
+    simulator: StartingSimulator | None = None,
+    *,
+    again: bool,
+    secret: str,
+    quotes: Mode | None = None,
 ) -> BuiltDesk:
     """Connect, fold the journal, be ready for sessions.
 
-    ``again`` goes on with the day of a desk that died; ``quotes`` names the mode whose desk gives the prices.
+    ``simulator`` is a new day's; ``again`` goes on with the day of a desk that died; ``quotes`` names the mode whose
+    desk gives the prices.
 
     Raises KisnbError with the cure.
     """
@@ -189,7 +197,7 @@ async def build_desk(
     config = load_config()
     uncertain.use(uncertain.read(config.assume))
     simulated = mode is Mode.SIM
-    connected = await (_simulated(config, day, fresh=fresh, again=again) if simulated else _real(config, mode, quotes))
+    connected = await (_simulated(config, day, simulator, again=again) if simulated else _real(config, mode, quotes))
     journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
     speed = config.speed if mode is Mode.SIM else 1.0
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
@@ -231,26 +239,16 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     server.safety.start()
 
 
-async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: bool) -> Connected:
+async def _simulated(
+    config: Config, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool
+) -> Connected:
     state = state_dir()
-    address = find_simulator(state)
-    if address is not None:
-        control = Control(address.control)
-        try:
-            if fresh:
-                await control.stop()
-                address = None
-            else:
-                check_same_day(day, address)
-                await control.state(None)
-        except LinkLost:
-            address = None
-        finally:
-            await control.close()
+    address = await _running(state, day) if simulator is None else None
     if address is None:
         if again:
             raise ConfigError(*SIMULATOR_GONE)
-        address = await asyncio.to_thread(start_simulator, state, day, config.sim_speed, config.assume)
+        simulator = simulator or StartingSimulator(state, day, config.sim_speed, config.assume)
+        address = await asyncio.to_thread(simulator.ready)
         await asyncio.to_thread(put_away, sim_folder(state), address.run)
     control = Control(address.control)
     now = (await control.state(None)).now
@@ -271,6 +269,22 @@ async def _simulated(config: Config, day: SimulatedDay, *, fresh: bool, again: b
     )
     name = DeskName(Mode.SIM, address.label, address.run)
     return Connected(broker, clock, activity, name, folder, control, None, lock, universe)
+
+
+async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
+    """The simulator that runs and answers. Raises ConfigError when it plays another day."""
+    address = find_simulator(state)
+    if address is None:
+        return None
+    control = Control(address.control)
+    try:
+        check_same_day(day, address)
+        await control.state(None)
+    except LinkLost:
+        return None
+    finally:
+        await control.close()
+    return address
 
 
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:

@@ -23,7 +23,7 @@ from kisnb.desk.address import (
 )
 from kisnb.desk.client import notebook_name
 from kisnb.desk.processes import process_of, terminate, wait_until_gone
-from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator
+from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator, plain
 from kisnb.desk.status import stands_of
 from kisnb.desk.supervisor import READY_SECONDS, ready_line
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
@@ -54,7 +54,13 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mo
     command += ["--quotes", quotes] if quotes else []
     with (desk_folder(mode) / "desk.log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write_end], start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[write_end],
+            start_new_session=True,
+            env=plain() if mode is Mode.SIM else None,
         )
     os.close(write_end)
     said = ready_line(read_end, READY_SECONDS + 5)

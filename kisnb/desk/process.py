@@ -11,15 +11,19 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kisnb.desk.address import DeskAddress, desk_folder, desk_lock, lock_or_fail
 from kisnb.desk.journal import JournalLost
-from kisnb.desk.simulator_process import SimulatedDay
+from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator, begin_day
 from kisnb.errors import ConfigError, KisnbError
 from kisnb.paths import socket_path, write_private
 from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from kisnb.desk.build import BuiltDesk
 
 DISK = "make room on the disk, and see that the state folder is yours"
 
@@ -61,15 +65,15 @@ def main() -> int:
 
 
 async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Callable[[object], None]) -> int:
-    from kisnb.desk.build import build_desk
-
-    mode, quotes, again = options.mode, options.quotes, options.again
-    fresh, secret = options.fresh and not again, secrets.token_hex(16)
-    # What the journal folds to stays: no collection is to walk it, neither while it grows nor beside an order.
-    gc.disable()
-    desk = await build_desk(mode, day, fresh=fresh, again=again, secret=secret, quotes=quotes)
-    gc.freeze()
-    gc.enable()
+    mode, quotes, again, secret = options.mode, options.quotes, options.again, secrets.token_hex(16)
+    # The simulator starts while the desk loads the rest of itself.
+    simulator = begin_day(day, fresh=options.fresh) if mode is Mode.SIM and not again else None
+    try:
+        desk = await _built(mode, day, simulator, again=again, secret=secret, quotes=quotes)
+    except BaseException:
+        if simulator is not None:
+            simulator.give_up()
+        raise
     path = socket_path(f"desk-{mode}")
     await desk.server.listen(path)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,6 +86,19 @@ async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Callable[[
     finally:
         await desk.close()
         path.unlink(missing_ok=True)
+
+
+async def _built(
+    mode: Mode, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool, secret: str, quotes: Mode | None
+) -> BuiltDesk:
+    from kisnb.desk.build import build_desk
+
+    # What the journal folds to stays: no collection is to walk it, neither while it grows nor beside an order.
+    gc.disable()
+    desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
+    gc.freeze()
+    gc.enable()
+    return desk
 
 
 if __name__ == "__main__":

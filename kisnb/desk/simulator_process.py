@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from kisnb.config import load_config
 from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
 from kisnb.errors import ConfigError
 from kisnb.paths import private_dir, state_dir, write_private
@@ -74,43 +76,67 @@ def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
             )
 
 
-def start_simulator(state: Path, day: SimulatedDay, speed: str, assume: str = "") -> SimAddress:
-    """Start a simulator of its own process group; returns when it is ready. Raises ConfigError with its own words."""
-    folder = sim_folder(state)
-    recording = folder / "recording.jsonl"
-    command = [
-        sys.executable,
-        "-m",
-        "kisnb",
-        "sim",
-        "--speed",
-        speed,
-        "--write-config",
-        str(folder),
-        "--record",
-        str(recording),
-        "--assume",
-        assume,
-    ]
-    command += _options(day)
-    log = (folder / "simulator.log").open("ab")
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-    )
-    log.close()
-    said = _ready_line(child, folder / "simulator.log")
-    address = SimAddress(
-        rest=said["rest"],
-        ws=said["ws"],
-        control=said["control"],
-        pid=said["pid"],
-        run=said["run"],
-        seed=said["seed"],
-        date=said["date"],
-        start=said["start"],
-    )
-    write_private(folder / "address.json", msgspec.json.encode(address).decode())
-    return address
+def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
+    """Start the simulator of a new day, ending the old one's if ``fresh``; None when one runs to go on with.
+
+    Raises ConfigError.
+    """
+    state = state_dir()
+    if fresh:
+        stop_simulator()
+    elif find_simulator(state) is not None:
+        return None
+    config = load_config()
+    return StartingSimulator(state, day, config.sim_speed, config.assume)
+
+
+class StartingSimulator:
+    """A simulator that has been started, in a process group of its own; ``ready`` waits for it."""
+
+    def __init__(self, state: Path, day: SimulatedDay, speed: str, assume: str = "") -> None:
+        self._folder = sim_folder(state)
+        self._log = self._folder / "simulator.log"
+        self._told = False
+        recording = self._folder / "recording.jsonl"
+        command = [sys.executable, "-m", "kisnb", "sim", "--speed", speed, "--write-config", str(self._folder)]
+        command += ["--record", str(recording), "--assume", assume, *_options(day)]
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env=plain(),
+            )
+
+    def ready(self) -> SimAddress:
+        """Its address, which is on file from then on. Raises ConfigError with the simulator's own words."""
+        said = _ready_line(self._child, self._log)
+        address = SimAddress(
+            rest=said["rest"],
+            ws=said["ws"],
+            control=said["control"],
+            pid=said["pid"],
+            run=said["run"],
+            seed=said["seed"],
+            date=said["date"],
+            start=said["start"],
+        )
+        write_private(self._folder / "address.json", msgspec.json.encode(address).decode())
+        self._told = True
+        return address
+
+    def give_up(self) -> None:
+        """End it unless its address is on file: nobody would find it."""
+        if not self._told:
+            self._child.kill()
+            self._child.wait()
+
+
+def plain() -> dict[str, str]:
+    """The environment of a simulated day: no TLS is spoken, and reading the machine's authorities takes 0.1 s."""
+    return {**os.environ, "SSL_CERT_FILE": os.devnull}
 
 
 def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
@@ -135,7 +161,7 @@ def check_startable(day: SimulatedDay) -> None:
     """Raises ConfigError with the simulator's own words when it would not begin such a day."""
     checked = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "kisnb", "sim", "--check", *_options(day)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=plain(),
     )  # fmt: skip
     if checked.returncode:
         raise ConfigError((checked.stderr.strip().splitlines() or ["the simulator cannot begin this day"])[-1])

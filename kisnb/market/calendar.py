@@ -1,4 +1,4 @@
-"""Trading days of the Korea Exchange: the ``holidays`` library, corrections with a source each, a file of one's own.
+"""Trading days of the Korea Exchange: a table of its holidays, corrections with a source each, a file of one's own.
 
 Emergency holidays are declared at short notice. Desk, simulator and kernel each begin with ``use_local()``, which adds
 what ``calendar.toml`` in the state folder says, for the whole process:
@@ -16,6 +16,8 @@ from __future__ import annotations
 import tomllib
 from datetime import date, timedelta
 from functools import lru_cache
+from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -33,7 +35,7 @@ CLOSED: dict[date, str] = {
     date(2027, 5, 3): "substitute for Labour Day; holidays 0.108, not yet confirmed by KRX",
     date(2027, 7, 19): "substitute for Constitution Day; holidays 0.108",
 }
-"""Closed, whatever the library of the day says."""
+"""Closed, whatever the table says."""
 
 EXAM_DAYS: frozenset[date] = frozenset(
     date(year, month, day)
@@ -189,10 +191,17 @@ def _check_known(year: int) -> None:
         )
 
 
-@lru_cache(maxsize=8)
 def _holidays(year: int) -> frozenset[date]:
     _check_known(year)
-    # 50 ms: paid by whoever asks for a first weekday, not by everybody who imports the market
-    import holidays
+    return _table()[year]
 
-    return frozenset(holidays.financial_holidays("XKRX", years=year))
+
+@lru_cache(maxsize=1)
+def _table() -> dict[int, frozenset[date]]:
+    """Closed weekdays by year: those of the ``holidays`` library (XKRX), with which the tests compare the file.
+
+    Asking the library itself costs a process 0.25 s, for it loads every country, and the file 1 ms.
+    """
+    text = files("kisnb.market").joinpath("krx_holidays.csv").read_text(encoding="utf-8")
+    days = [date.fromisoformat(row.partition(",")[0]) for row in text.splitlines()[1:]]
+    return {year: frozenset(closed) for year, closed in groupby(days, key=lambda day: day.year)}

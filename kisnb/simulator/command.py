@@ -141,6 +141,7 @@ def build_core(
 
 async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace) -> int:
     import asyncio
+    import gc
     import signal
 
     from kisnb.simulator.keys import write_configuration
@@ -149,6 +150,8 @@ async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: a
     server = Server(core, day, speed)
     try:
         addresses = await server.start(options.port, options.ws_port)
+        # What has been loaded stays: no collection is to walk it, neither during the day nor at the process's end.
+        gc.freeze()
         if options.write_config:
             write_configuration(options.write_config, keys, addresses.rest, addresses.ws)
         loop = asyncio.get_running_loop()

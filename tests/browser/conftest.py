@@ -1,13 +1,17 @@
-"""A JupyterLab per test, with folders of its own; desk and simulator end with it."""
+"""A JupyterLab with folders of its own, emptied between two tests; desk and simulator end with each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.live_lab import Lab, NotebookPage, browse, find_chromium
+from tests.browser.live_lab import Lab, NotebookPage, browse, chromium, find_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,18 +23,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    folder = tmp_path / "notebooks"
+@pytest.fixture(scope="session")
+def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    place = tmp_path_factory.mktemp("lab")
+    folder = place / "notebooks"
     folder.mkdir()
-    running = Lab(folder, tmp_path / "home")
+    running = Lab(folder, place / "home")
     running.start()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def notebook(lab: Lab) -> Iterator[NotebookPage]:
-    with browse(lab) as page:
+def lab(running_lab: Lab) -> Iterator[Lab]:
+    yield running_lab
+    running_lab.clear()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A module's, for no event loop can run in this thread beside it."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def notebook(browser: Browser, lab: Lab) -> Iterator[NotebookPage]:
+    with browse(browser, lab) as page:
         yield page
     assert page.strangers() == []

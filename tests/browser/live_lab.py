@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -91,6 +91,23 @@ class Lab:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         self.kisnb("desk", "stop")
+
+    def clear(self) -> None:
+        """As it was when it started: no kernel, no desk, no simulator, no file, an empty ``KISNB_STATE``."""
+        for session in json.loads(self._ask("GET", "/api/sessions")):
+            self._ask("DELETE", f"/api/sessions/{session['id']}")
+        self.kisnb("desk", "stop")
+        for folder in (self.folder, self.home / "state", self.home / "workspaces"):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.folder.mkdir()
+
+    def _ask(self, method: str, path: str) -> str:
+        """JupyterLab's own interface."""
+        place = urlsplit(self.url)
+        token = {"Authorization": f"token {place.query.removeprefix('token=')}"}
+        request = Request(f"{place.scheme}://{place.netloc}{path}", headers=token, method=method)
+        with urlopen(request, timeout=30) as answer:
+            return str(answer.read(), "utf-8")
 
     def kisnb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``kisnb`` in this lab's environment."""
@@ -184,17 +201,28 @@ class NotebookPage:
 
 
 @contextmanager
-def browse(lab: Lab, *, width: int = 1280, height: int = 1000, scale: float = 1) -> Iterator[NotebookPage]:
-    """A fresh Chromium window on ``lab``."""
+def chromium() -> Iterator[Browser]:
+    """A Chromium without a window."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))
         try:
-            context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
-            yield NotebookPage(context.new_page(), lab)
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def browse(
+    browser: Browser, lab: Lab, *, width: int = 1280, height: int = 1000, scale: float = 1
+) -> Iterator[NotebookPage]:
+    """A fresh window on ``lab``, which knows nothing of the windows before it."""
+    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+    try:
+        yield NotebookPage(context.new_page(), lab)
+    finally:
+        context.close()
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:

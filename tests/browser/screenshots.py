@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator
 
-from tests.browser.live_lab import Lab, NotebookPage, browse, find_chromium
+from tests.browser.live_lab import Lab, NotebookPage, browse, chromium, find_chromium
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "01_quickstart.ipynb"
@@ -36,7 +36,7 @@ def main() -> int:
         lab = Lab(folder, Path(home) / "home", speed="step")
         try:
             lab.start()
-            with browse(lab, width=1400, height=1100, scale=1.5) as notebook:
+            with chromium() as browser, browse(browser, lab, width=1400, height=1100, scale=1.5) as notebook:
                 take(notebook, images)
         finally:
             lab.stop()

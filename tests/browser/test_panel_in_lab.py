@@ -1,4 +1,4 @@
-"""N04, N05: panel and chart in a real JupyterLab, in a real browser, without one request that leaves the machine."""
+"""N04: the panel in a real JupyterLab, in a real browser, without one request that leaves the machine."""
 
 from __future__ import annotations
 
@@ -86,32 +86,6 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook:
     notebook.page.wait_for_timeout(1000)
     notebook.open("twice.ipynb")
     expect(second).to_have_count(1, timeout=20_000)
-
-
-def test_n05_a_chart_draws_offline(lab: Lab, notebook: NotebookPage) -> None:
-    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30"]
-    charts = ["%kis chart 005930", "%kis chart 005930 --every 5m", "%kis chart 005930 --every 10s"]
-    write_notebook(lab.folder / "chart.ipynb", [*cells, *charts])
-    notebook.open("chart.ipynb")
-    notebook.run_all()
-    for index in range(4, 7):
-        drawn = notebook.outputs(index)
-        expect(drawn.locator(".main-svg").first).to_be_visible(timeout=30_000)
-        expect(drawn.locator(".trace.boxes")).to_have_count(1)
-        wide = drawn.locator(".jp-OutputArea-output").evaluate("e => e.scrollWidth - e.clientWidth")
-        assert wide <= 0
-
-
-def test_n07_a_report_opens_as_a_file_and_draws(lab: Lab, notebook: NotebookPage) -> None:
-    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30", "%kis report -o day.html"]
-    write_notebook(lab.folder / "report.ipynb", cells)
-    notebook.open("report.ipynb")
-    notebook.run_all()
-    expect(notebook.outputs(4)).to_contain_text("day.html")
-    notebook.page.goto((lab.folder / "day.html").as_uri())
-    expect(notebook.page.locator("h1")).to_contain_text("2026-11-20")
-    expect(notebook.page.locator(".chart .main-svg").first).to_be_visible(timeout=30_000)
-    expect(notebook.page.locator("section", has_text="Fills").first).to_be_visible()
 
 
 pytestmark = pytest.mark.browser

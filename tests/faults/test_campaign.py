@@ -12,6 +12,15 @@ from tests.faults.schedule import Schedule, make
 from tests.faults.shrink import shrink
 
 SEEDS = 400
+RARE = {
+    "books a fill twice": 41,
+    "counts a cancel twice": 28,
+    "lets exits pass in halted": 270,
+    "forgets the last hop": 48,
+    "keeps the reservation of a refused order": 37,
+    "spends the same won twice": 249,
+}
+"""Defects that few schedules show, and the first seed that did: it is played before the others."""
 
 
 def test_all_invariants_hold_and_every_transition_is_made():
@@ -37,7 +46,8 @@ def test_a_seed_is_played_the_same_way_every_time():
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_campaign_finds_a_desk_that(defect):
-    assert any(play(make(seed), DEFECTS[defect]).broken for seed in range(SEEDS))
+    seeds = sorted(range(SEEDS), key=lambda seed: seed != RARE.get(defect))
+    assert any(play(make(seed), DEFECTS[defect]).broken for seed in seeds)
 
 
 def test_a_failing_schedule_shrinks_to_what_matters():

@@ -1,8 +1,10 @@
 """M02: which days KRX trades on."""
 
 from datetime import date, timedelta
+from importlib.resources import files
 
 import pytest
+from holidays import financial_holidays
 
 from kisnb.errors import ConfigError
 from kisnb.market import calendar
@@ -43,3 +45,10 @@ def test_m02_an_unknown_year_fails_loudly(year: int) -> None:
 def test_m02_a_weekend_of_an_unknown_year_fails_too(weekend: date) -> None:
     with pytest.raises(ConfigError, match=str(weekend.year)):
         calendar.is_trading_day(weekend)
+
+
+def test_m02_the_table_of_holidays_is_the_librarys() -> None:
+    theirs = financial_holidays("XKRX", years=range(calendar.FIRST_YEAR, calendar.LAST_YEAR + 1))
+    text = files("kisnb.market").joinpath("krx_holidays.csv").read_text(encoding="utf-8")
+    rows = [row.split(",", 1) for row in text.splitlines()[1:]]
+    assert rows == [[str(day), name] for day, name in sorted(theirs.items()) if day.weekday() < 5]

@@ -11,7 +11,7 @@ import pytest
 import kisnb
 from kisnb.clock import kst
 from kisnb.desk.launch import start_desk
-from kisnb.desk.simulator_process import SimulatedDay, start_simulator
+from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import ConfigError, KisnbError, OrderRefused
 from kisnb.market import calendar, sessions
 from kisnb.market.calendar import Overrides, read_overrides
@@ -144,4 +144,4 @@ def test_m02_a_contradictory_file_stops_kernel_desk_and_simulator_with_its_name(
     with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
         start_desk(Mode.SIM, SimulatedDay())
     with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
-        start_simulator(state_dir(), SimulatedDay(), "step")
+        StartingSimulator(state_dir(), SimulatedDay(), "step").ready()

@@ -8,7 +8,7 @@ import pytest
 
 import kisnb
 from kisnb.desk.launch import start_desk
-from kisnb.desk.simulator_process import SimulatedDay, start_simulator
+from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import BadInput, ConfigError, OrderDenied
 from kisnb.market.instruments import Universe
 from kisnb.orders import OrderState
@@ -156,4 +156,4 @@ def test_an_assumption_that_is_none_stops_kernel_desk_and_simulator(monkeypatch:
     with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
         start_desk(Mode.SIM, SimulatedDay())
     with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
-        start_simulator(state_dir(), SimulatedDay(), "step", "nxt_after_cal")
+        StartingSimulator(state_dir(), SimulatedDay(), "step", "nxt_after_cal").ready()
