@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,21 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         os.environ["KISNB_STATE"] = str(folder)
         for desk in folder.glob("desk-*"):
             main(["desk", "stop", "--mode", desk.name.removeprefix("desk-")])
+
+
+@pytest.fixture
+def trading_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's clock stands at 10:00 of the next trading day, in this process and in all that it starts."""
+    from kisnb.clock import KST, kst
+    from kisnb.market.calendar import next_trading_day
+    from tests.machine_clock import sitecustomize
+
+    ahead = kst(next_trading_day(datetime.now(KST).date()), 10 * 3600) - time.time_ns()
+    time_ns, seconds = sitecustomize.ahead_by(ahead)
+    monkeypatch.setattr(time, "time_ns", time_ns)
+    monkeypatch.setattr(time, "time", seconds)
+    monkeypatch.setenv(sitecustomize.AHEAD, str(ahead))
+    monkeypatch.setenv("PYTHONPATH", str(Path(sitecustomize.__file__).parent), prepend=os.pathsep)
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,7 @@ class Host:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Host, Host]]:
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trading_hours: None) -> Iterator[tuple[Host, Host]]:
     """Live and paper, and a configuration that names both."""
     day = str(next_trading_day(datetime.now(KST).date()))
     live, paper = Host(tmp_path / "live", day, Mode.LIVE), Host(tmp_path / "paper", day, Mode.PAPER)

@@ -23,7 +23,7 @@ from tests.session.opening import begun_for_live, posts, stop_sim_desk, traded
 
 
 @pytest.fixture
-def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[Path]:
+def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path, trading_hours: None) -> Iterator[Path]:
     """An official-style configuration that points live at a running simulator, whose minutes pass quickly."""
     monkeypatch.setenv("KISNB_SIM_SPEED", "300")
 
