@@ -32,6 +32,7 @@ class Position:
         "bought",
         "buy_fees",
         "code",
+        "cost",
         "losses",
         "lots",
         "opened",
@@ -45,6 +46,8 @@ class Position:
     def __init__(self, code: str) -> None:
         self.code = code
         self.lots: deque[Lot] = deque()
+        self.cost = 0
+        """What the held shares cost, without fees: the sum of the lots, which the gate asks for at every order."""
         self.opened = 0
         """Shares that no fill of this book brought (held before the journal began, delivered, adopted), less those that
         went so."""
@@ -63,11 +66,6 @@ class Position:
     def qty(self) -> int:
         """Shares held at first, and bought less sold since."""
         return self.opened + self.bought - self.sold
-
-    @property
-    def cost(self) -> int:
-        """What the held shares cost, without fees."""
-        return sum(lot.qty * lot.price for lot in self.lots)
 
     @property
     def cost_with_fees(self) -> int:
@@ -104,7 +102,7 @@ class Position:
             return
         held = min(qty, self.qty - sum(lot.qty for lot in self.lots))
         for part, price in split(held, cost) if held > 0 else ():
-            self.lots.append(Lot(part, price, 0))
+            self._hold(part, price, 0)
 
     def oldest(self, qty: int) -> list[tuple[int, int, int]]:
         """The oldest ``qty`` shares that are held: (shares, price, their part of the fee) of each lot."""
@@ -126,13 +124,13 @@ class Position:
         """Shares come from another book, each lot (shares, price, fee) at its own cost."""
         for qty, price, fee in lots:
             self.opened += qty
-            self.lots.append(Lot(qty, price, fee))
+            self._hold(qty, price, fee)
 
     def apply(self, side: Side, fill: Fill) -> None:
         if side is Side.BUY:
             self.bought += fill.qty
             self.buy_fees += fill.fee
-            self.lots.append(Lot(fill.qty, fill.price, fill.fee))
+            self._hold(fill.qty, fill.price, fill.fee)
         else:
             self._sell(fill)
 
@@ -153,10 +151,15 @@ class Position:
         else:
             self.losses += 1
 
+    def _hold(self, qty: int, price: int, fee: int) -> None:
+        self.lots.append(Lot(qty, price, fee))
+        self.cost += qty * price
+
     def _take(self, qty: int) -> list[tuple[int, int, int]]:
         """Take the oldest shares out; gives them as ``oldest`` does."""
         taken = self.oldest(qty)
-        for part, _, fee in taken:
+        for part, price, fee in taken:
+            self.cost -= part * price
             lot = self.lots[0]
             lot.qty -= part
             lot.fee -= fee
