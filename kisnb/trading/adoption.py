@@ -46,7 +46,7 @@ def adoptable(books: Books, code: str) -> int:
 
 def _with_cost(books: Books, owner: str, code: str) -> int:
     position = books.of(owner).position(code)
-    return max(min(position.qty, sum(lot.qty for lot in position.lots)), 0)
+    return max(min(position.qty, position.in_lots), 0)
 
 
 def _oldest(books: Books, code: str, qty: int) -> list[tuple[str, int, int, int]]:

@@ -68,14 +68,18 @@ class Position:
         return self.opened + self.bought - self.sold
 
     @property
+    def in_lots(self) -> int:
+        """Shares that are held and whose cost is known."""
+        return sum(lot.qty for lot in self.lots)
+
+    @property
     def cost_with_fees(self) -> int:
         return self.cost + sum(lot.fee for lot in self.lots)
 
     @property
     def average(self) -> float | None:
         """Average purchase price in won, without fees; None when nothing is held."""
-        held = sum(lot.qty for lot in self.lots)
-        return self.cost / held if held else None
+        return self.cost / self.in_lots if self.lots else None
 
     @property
     def costs(self) -> int:
@@ -100,7 +104,7 @@ class Position:
         if qty < 0:
             self._take(-qty)
             return
-        held = min(qty, self.qty - sum(lot.qty for lot in self.lots))
+        held = min(qty, self.qty - self.in_lots)
         for part, price in split(held, cost) if held > 0 else ():
             self._hold(part, price, 0)
 

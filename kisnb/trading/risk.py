@@ -58,7 +58,7 @@ class Rules:
 
     def break_even(self, t: Ns, code: str, position: Position) -> int:
         """The lowest price, in won, at which selling all lots of ``position`` costs nothing after fee and tax."""
-        held = sum(lot.qty for lot in position.lots)
+        held = position.in_lots
         return self.costs.break_even(position.cost_with_fees, held, kst_day(t), *self._sort(code))
 
     def _sort(self, code: str) -> tuple[Kind, Board]:

@@ -8,12 +8,9 @@ its answer, by the real broker at a simulated host in a process of its own: ``py
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +42,7 @@ from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import day_number
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
+from tests.bench.simulator import served
 
 CODE = "005930"
 DAY = date(2026, 11, 20)
@@ -211,14 +209,8 @@ def measure() -> dict[str, tuple[float, float]]:
 
 def wire() -> list[int]:
     """ns of each of 400 orders that the broker sends to a simulated host, one after the other, until its answer."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.simulator", "serve"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        said = json.loads(process.stdout.readline())
+    with served() as said:
         return asyncio.run(_orders(said))
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 async def _orders(said: dict[str, str]) -> list[int]:

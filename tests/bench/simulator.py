@@ -13,7 +13,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from datetime import time as clock_time
 from pathlib import Path
@@ -45,11 +46,17 @@ PRICE = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": CODE}
 
 def measure() -> dict[str, tuple[float, str]]:
     """Name → figure and unit."""
+    with served() as said:
+        return asyncio.run(_measured(said))
+
+
+@contextmanager
+def served() -> Iterator[dict[str, str]]:
+    """A simulated host in a process of its own, without a rate limit; what it said when it was ready."""
     process = subprocess.Popen([sys.executable, "-m", "tests.bench.simulator", "serve"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
-        said = json.loads(process.stdout.readline())
-        return asyncio.run(_measured(said))
+        yield json.loads(process.stdout.readline())
     finally:
         process.terminate()
         process.wait(20)
