@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.orders import Intent, OrderRef, Route
+from kisnb.orders import Intent, Naming, OrderRef, Place, Route
 from kisnb.terms import Side, Venue
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk has the intent in its journal."""
 
     intent: Intent
+    naming: Naming | None = None
+    """What names it, when a person typed it."""
 
 
 class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -383,6 +385,8 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     code: str
     lots: tuple[tuple[str, int, int, int], ...]
     """(book that they came from, shares, purchase price in won, what is left of the fee of their buy in won)."""
+    naming: Naming | None = None
+    """What names the call, when a person typed it."""
 
     @property
     def qty(self) -> int:
@@ -392,6 +396,13 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     def cost(self) -> int:
         """Purchase amount in won, without fees."""
         return sum(qty * price for _, qty, price, _ in self.lots)
+
+
+class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A typed call was answered with an order that stood already: from now on the order belongs to that place too."""
+
+    key: str
+    place: Place
 
 
 # Facts of connections and sessions
@@ -511,7 +522,7 @@ OrderFact: TypeAlias = (
     | OrderHeld
 )
 ControlFact: TypeAlias = HaltSet | HaltStep | BreakerTripped | Armed | Disarmed
-AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened | HoldingAdopted
+AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened | HoldingAdopted | OrderShown
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
 DeskFact: TypeAlias = (

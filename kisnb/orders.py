@@ -65,6 +65,61 @@ def same_wish(a: Intent, b: Intent) -> bool:
     return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
 
 
+class Wish(msgspec.Struct, frozen=True, gc=False):
+    """What a person asked for, evaluated and not yet routed. What was left out stays left out. (Row O11)
+
+    Shares and won. Two orders with equal wishes are told apart by their ordinal alone.
+    """
+
+    code: str
+    side: Side | None = None
+    """None for an adoption."""
+    qty: int | None = None
+    """None: all that is left of a revised order, or all shares that can be adopted."""
+    kind: OrderKind | None = None
+    price: int | None = None
+    """None: at the market."""
+    venue: Venue | None = None
+    """None: the router chooses when the order is sent."""
+    stop: int | None = None
+    revises: str = ""
+    """Key of the order that a revise moves."""
+    agent: str = ""
+    """Who takes the shares over, for an adoption."""
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where a call was typed: one run of one cell in one kernel. The place is no part of an order's key. (Row O11)"""
+
+    kernel: str = ""
+    """A new one for each kernel that starts."""
+    run: int = 0
+    """The how-manieth run of a cell in this kernel."""
+    notebook: str = ""
+    """Empty: not known."""
+    cell: str = ""
+    """The id that the front end gave the cell. Empty: none."""
+    texts: tuple[str, ...] = ()
+    """Digests of the text of the typed cell, and of the cells that it runs from inside (%rerun, %run, %%capture)."""
+    call: str = ""
+    """Digest of the outermost call as written, without its number and key."""
+    where: str = ""
+    """For people: ``cell [3] of 04_orders.ipynb (process 4711)``."""
+
+
+class Naming(msgspec.Struct, frozen=True, gc=False):
+    """What names a typed order, and where it was typed; the desk journals it with the order. (Row O11)"""
+
+    wish: Wish
+    place: Place
+    number: int = 0
+    """``--again N``: which order of this wish it is, as the person counts them."""
+    name: str = ""
+    """``key=``: the name that the person gave the order. Then it is compared with nothing else."""
+    token: str = ""
+    """Of the command: a command that is handed over twice stays one order."""
+
+
 class Route(msgspec.Struct, frozen=True, gc=False):
     """The venue of an order, the kind that the venue takes in this phase, and why."""
 

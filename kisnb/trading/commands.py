@@ -10,7 +10,18 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.events import Depth, Event, Quote
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderState, Route, SendReply, Want
+from kisnb.orders import (
+    Account,
+    Intent,
+    Naming,
+    OrderPage,
+    OrderRef,
+    OrderState,
+    Place,
+    Route,
+    SendReply,
+    Want,
+)
 from kisnb.terms import Venue
 from kisnb.trading.journal_rows import Row
 
@@ -26,6 +37,15 @@ class Submit(Said, frozen=True, tag=True, array_like=True):
     """Send this order, once: a key that the desk knows already sends nothing."""
 
     intent: Intent
+    naming: Naming | None = None
+    """What names it, when a person typed it."""
+
+
+class ShowOrder(Said, frozen=True, tag=True, array_like=True):
+    """A typed call was answered with this order, which stood already."""
+
+    key: str
+    place: Place
 
 
 class CancelOrder(Said, frozen=True, tag=True, array_like=True):
@@ -66,6 +86,8 @@ class Adopt(Said, frozen=True, tag=True, array_like=True):
     agent: str
     code: str
     qty: int | None = None
+    naming: Naming | None = None
+    """What names the call, when a person typed it."""
 
 
 class SetHalt(Said, frozen=True, tag=True, array_like=True):
@@ -165,6 +187,22 @@ class AccountNow(Said, frozen=True, tag=True, array_like=True):
     """Ask KIS for the account as it stands."""
 
 
+class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
+    """One typed order. With a naming the desk gives it its key, and looks first whether it stands already."""
+
+    intent: Intent
+    naming: Naming | None = None
+    answered: tuple[str, ...] = ()
+    """Keys of the orders that this run of the cell has been answered with."""
+
+
+class PlaceOrders(Said, frozen=True, tag=True, array_like=True):
+    """Send these orders, each once; answered with Placed when they are journaled. One that is refused by row O11
+    keeps all of them from being sent."""
+
+    requests: tuple[OrderRequest, ...]
+
+
 class OutcomeOf(Said, frozen=True, tag=True, array_like=True):
     """Answered when the order with this key is accepted, filled, refused or unknown."""
 
@@ -232,6 +270,7 @@ Query: TypeAlias = (
     | RouteOf
     | RoutesOf
     | AccountNow
+    | PlaceOrders
     | OutcomeOf
     | DayOrders
     | LiftHalt
@@ -253,6 +292,21 @@ class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int | None
     msg_cd: str
     text: str
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """How a typed order was answered: it is on its way, an order that stood already is shown, or it was refused."""
+
+    outcome: Literal["sent", "shown", "refused"]
+    intent: Intent
+    """With the key of the order that is sent or shown; of a refused one, what was asked for."""
+    text: str = ""
+    """Shown: from where and when it was sent and how to send another. Refused: why."""
+    cure: str = ""
+
+
+class Placed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    answers: tuple[PlaceAnswer, ...]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -311,6 +365,7 @@ Reply: TypeAlias = (
     | RowsAre
     | RoutesAre
     | JournalIs
+    | Placed
     | Decided
     | StandingIs
     | Told
