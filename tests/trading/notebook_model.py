@@ -17,7 +17,6 @@ from kisnb.events import (
     Denied,
     Expired,
     Filled,
-    HoldingAdopted,
     IntentTaken,
     OrderShown,
     Rejected,
@@ -82,6 +81,19 @@ class Buy:
         return Intent("", "", self.code, Side.BUY, self.qty or 10, kind, self.price, supersedes=old)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a call was answered."""
+
+    run: Run
+    call: Buy
+    word: str
+    """send, show, denied, rejected, or refuse and its letter."""
+    key: str
+    again: int = 0
+    """The number that a refusal printed."""
+
+
 class DeskModel:
     """A desk whose clock the test moves. ``#n`` is the n-th order that it sent."""
 
@@ -90,6 +102,7 @@ class DeskModel:
         self.state = State()
         self.now: Ns = NOON
         self.sent: list[str] = []
+        self.log: list[Asked] = []
         self.kernels = itertools.count(1)
         self.tokens = itertools.count(1)
 
@@ -217,7 +230,7 @@ class Run:
         desk, calls = self.kernel.desk, self.kernel.calls
         claim = self.begin(call, self.naming(call))
         if isinstance(claim, Refuse):
-            return self.refused(claim)
+            return self.refused(call, claim)
         request = OrderRequest(call.intent, claim.naming, calls.answered(self.number))
         outcome = desk.rule().answer(claim.naming, request.answered)
         (answer,) = desk.ask([request])
@@ -227,7 +240,7 @@ class Run:
                 if outcome.again:
                     assert f"--again {outcome.again} (again={outcome.again})" in answer.cure
                 calls.drop(claim)
-                return self.refused(outcome)
+                return self.refused(call, outcome)
             case ShowKnown(key=key):
                 assert (answer.outcome, answer.intent.key) == ("shown", key)
                 word = "show"
@@ -238,12 +251,15 @@ class Run:
         if answer.outcome == "sent":
             desk.befall(key, call.fate)
         (calls.lose if call.lost else calls.reach)(claim)
+        desk.log.append(Asked(self, call, word, key))
         return f"{word} {desk.number(key)}{', not reached' if call.lost else ''}"
 
-    def refused(self, refuse: Refuse) -> str:
+    def refused(self, call: Buy, refuse: Refuse) -> str:
+        word = f"refuse {refuse.letter}"
+        self.kernel.desk.log.append(Asked(self, call, word, refuse.key, refuse.again))
         number = self.kernel.desk.number(refuse.key)
         again = f" → again {refuse.again}" if refuse.again else ""
-        return f"refuse {refuse.letter} {number}{again}"
+        return f"{word} {number}{again}"
 
     def batch(self, *lines: Buy) -> str:
         """One call of several orders, all or none."""
@@ -266,9 +282,3 @@ class Run:
             word = "send" if answer.outcome == "sent" else "show"
             told.append(f"{word} {desk.number(answer.intent.key)}")
         return " · ".join(told)
-
-
-def adopted(desk: DeskModel, key: str, naming: Naming) -> None:
-    """The desk took a typed adoption."""
-    desk.keep(HoldingAdopted(desk.now, key, naming.wish.agent, naming.wish.code, (), naming))
-    desk.sent.append(key)
