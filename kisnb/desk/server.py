@@ -84,8 +84,8 @@ from kisnb.trading.commands import (
     Told,
     WatchCodes,
 )
+from kisnb.trading.naming_rule import NamingRule, Refuse, ShowKnown
 from kisnb.trading.order_book import UNDECIDED
-from kisnb.trading.order_names import NamingRule, Refuse, ShowKnown
 from kisnb.trading.placing import (
     adoption_asked,
     adoption_text,

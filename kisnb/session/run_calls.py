@@ -18,7 +18,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.orders import Naming, Wish
-from kisnb.trading.order_names import Refuse, same_cell
+from kisnb.trading.naming_rule import Refuse
+from kisnb.trading.order_names import same_cell
 
 NEWEST_RUNS = 64
 """Runs of which nothing is forgotten."""
@@ -34,7 +35,14 @@ class Claim:
 
     __slots__ = ("day", "key", "naming", "position", "state", "token")
 
-    def __init__(self, naming: Naming, position: Hashable, token: str, key: str, day: date | None) -> None:
+    def __init__(
+        self,
+        naming: Naming,
+        position: Hashable,
+        token: str,
+        key: str,
+        day: date | None,
+    ) -> None:
         self.naming = naming
         self.position = position
         """Where in the cell the call stands; equal for the calls of a loop."""
@@ -58,8 +66,11 @@ class _Run:
 
 
 class RunCalls:
-    """The claims of a kernel. A call looks, and claims before its order goes to the desk; ``begin`` does
-    both at once, so that no other thread comes between."""
+    """The claims of a kernel.
+
+    A call looks, and it claims before its order goes to the desk. ``begin`` does both at once, so
+    that no other thread comes between.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -78,10 +89,10 @@ class RunCalls:
         day: date | None = None,
         first_free: Callable[[Naming], int] = lambda _: 1,
     ) -> Claim | Refuse | None:
-        """The lost claim that this call returns (f), the refusal of a loop (g), or None for a new call.
+        """Return the lost claim of an equal call (f), the refusal of a loop (g), or None.
 
-        Changes nothing. ``day``: the trading day; claims of another day are not returned. ``first_free``:
-        the first number that the journal leaves free.
+        None means that the call is new. Nothing is changed. ``day`` is the trading day: claims of
+        another day are not returned. ``first_free`` gives the first number that the journal leaves.
         """
         with self._lock:
             lost = self._lost_claim(naming, day)
@@ -183,12 +194,14 @@ class RunCalls:
         place, equal = naming.place, _equal(naming)
         lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
         own = [c for c in lost if c.naming.place.run == place.run]
-        return next(iter(own or [c for c in lost if same_cell(c.naming.place, place)]), None)
+        near = own or [c for c in lost if same_cell(c.naming.place, place)]
+        return next(iter(near), None)
 
     def _free(self, naming: Naming, first: int) -> int:
         """The first number that neither the journal nor this run knows of this wish."""
         run = self._runs.get(naming.place.run)
-        used = {n for (wish, n, _), some in run.equal.items() if wish == naming.wish and some} if run else set()
+        claims = run.equal.items() if run is not None else ()
+        used = {n for (wish, n, _), some in claims if wish == naming.wish and some}
         return next(n for n in range(first, first + len(used) + 1) if n not in used)
 
     def _forget(self) -> None:

@@ -1,7 +1,7 @@
-"""How typed orders are answered, in words: what is sent, what is shown, and what is refused (row O11).
+"""How typed orders are answered, in words: what is sent, shown or refused (row O11).
 
-The session looks first, with what it knows. The desk looks again with the whole journal, and its answer
-counts. Both call ``place``, so both say the same.
+The session looks first, with what it knows. The desk looks again with the whole journal, and its
+answer counts. Both call ``place``, so both say the same.
 """
 
 from __future__ import annotations
@@ -22,15 +22,9 @@ from kisnb.trading.commands import (
     ShowOrder,
     Submit,
 )
+from kisnb.trading.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
 from kisnb.trading.order_book import Books
-from kisnb.trading.order_names import (
-    NamedOrder,
-    NamingRule,
-    OrderNames,
-    Refuse,
-    SendNew,
-    ShowKnown,
-)
+from kisnb.trading.order_names import NamedOrder, OrderNames
 from kisnb.trading.order_words import named_order
 
 DEAD = frozenset({OrderState.DENIED, OrderState.REJECTED})
@@ -66,7 +60,7 @@ def root_of(books: Books, key: str) -> str:
 
 
 def naming_rule(now: Ns, known: Known, scope: str) -> NamingRule:
-    """The rule for one call. ``scope``: account or simulator run, part of the keys that it gives."""
+    """Return the rule for one call. ``scope``, the account or simulator run, goes into its keys."""
     books = known.books
     return NamingRule(
         now,
@@ -81,7 +75,12 @@ def naming_rule(now: Ns, known: Known, scope: str) -> NamingRule:
 # orders
 
 
-def place(now: Ns, known: Known, scope: str, requests: Sequence[OrderRequest]) -> tuple[PlaceAnswer, ...]:
+def place(
+    now: Ns,
+    known: Known,
+    scope: str,
+    requests: Sequence[OrderRequest],
+) -> tuple[PlaceAnswer, ...]:
     """Answer the orders of one call, each in its turn. One that is refused refuses them all."""
     rule, plain = naming_rule(now, known, scope), dict[str, Intent]()
     answers = tuple(_answer(known, rule, plain, request) for request in requests)
@@ -117,7 +116,12 @@ def show(names: OrderNames, key: str, naming: Naming) -> ShowOrder | None:
     return ShowOrder(key, naming.place, naming.token)
 
 
-def _answer(known: Known, rule: NamingRule, plain: dict[str, Intent], request: OrderRequest) -> PlaceAnswer:
+def _answer(
+    known: Known,
+    rule: NamingRule,
+    plain: dict[str, Intent],
+    request: OrderRequest,
+) -> PlaceAnswer:
     intent, naming = request.intent, request.naming
     if naming is None:
         return _answer_plain(known, plain, intent)
@@ -131,11 +135,12 @@ def _answer(known: Known, rule: NamingRule, plain: dict[str, Intent], request: O
             same = order.intent if order is not None else msgspec.structs.replace(intent, key=key)
             return PlaceAnswer("shown", same, shown_text(known, rule, naming, key))
         case Refuse():
-            return PlaceAnswer("refused", intent, *refusal(known, rule, intent.text, naming, outcome))
+            text, cure = refusal(known, rule, intent.text, naming, outcome)
+            return PlaceAnswer("refused", intent, text, cure)
 
 
 def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
-    """An order without a naming keeps its key: an agent's, a ticket's, or one from outside a cell."""
+    """Answer an order without a naming, which keeps its key: an agent's, or a ticket's."""
     order = known.books.orders.get(intent.key)
     before = order.intent if order is not None else plain.get(intent.key)
     if before is None:
@@ -158,7 +163,8 @@ def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
     named = rule.named(key)
     adopts = naming.wish.side is None
     done = "carried out" if adopts else "tried" if is_dead(known.books, key) else "sent"
-    told = [f"{done} before{_when(named)}", "nothing was adopted anew" if adopts else "nothing new was sent"]
+    nothing = "nothing was adopted anew" if adopts else "nothing new was sent"
+    told = [f"{done} before{_when(named)}", nothing]
     again = "adopts once more" if adopts else "sends another"
     if naming.name:
         told.append(f"another name (key=) {again}")
@@ -168,14 +174,22 @@ def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
     return "; ".join(told)
 
 
-def refusal(known: Known, rule: NamingRule, asked: str, naming: Naming, refused: Refuse) -> tuple[str, str]:
+def refusal(
+    known: Known,
+    rule: NamingRule,
+    asked: str,
+    naming: Naming,
+    refused: Refuse,
+) -> tuple[str, str]:
     """Why a call is refused, and the cure. ``asked``: its order in words."""
     named = rule.named(refused.key)
     what = _described(known.books, refused.key, asked)
     when = _when(named)
     match refused.letter:
         case "key":
-            return _name_taken(known, naming.name, what, when, asked, refused.key), "choose another name"
+            tried = is_dead(known.books, refused.key)
+            text = _name_taken(naming.name, f"{what}{when}", asked, tried=tried)
+            return text, "choose another name"
         case "g":
             text = f"this run of the cell already asked for {what}{when}"
             n = refused.again
@@ -192,10 +206,10 @@ def refusal(known: Known, rule: NamingRule, asked: str, naming: Naming, refused:
     return text, _cure(refused.again, adopts=naming.wish.side is None)
 
 
-def _name_taken(known: Known, name: str, what: str, when: str, asked: str, key: str) -> str:
-    if is_dead(known.books, key):
-        return f"an earlier kernel already tried the name {name!r}: {what}{when}"
-    return f"the name {name!r} belongs to {what}{when}; this call asks for {asked}"
+def _name_taken(name: str, what: str, asked: str, *, tried: bool) -> str:
+    if tried:
+        return f"an earlier kernel already tried the name {name!r}: {what}"
+    return f"the name {name!r} belongs to {what}; this call asks for {asked}"
 
 
 def _cure(n: int, *, adopts: bool) -> str:
@@ -205,7 +219,7 @@ def _cure(n: int, *, adopts: bool) -> str:
 
 
 def _when(named: NamedOrder | None) -> str:
-    """``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``; as much of it as is known."""
+    """``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``, as far as known."""
     if named is None:
         return ""
     where = named.naming.place.where

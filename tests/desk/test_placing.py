@@ -145,7 +145,9 @@ def test_o11_a_command_that_is_handed_over_twice_stays_one_order(tmp_path: Path,
         run(after, tmp_path)
 
 
-def test_o11_two_notebooks_in_one_second_get_what_they_would_get_one_after_the_other(tmp_path: Path):
+def test_o11_two_notebooks_in_one_second_get_what_they_would_get_one_after_the_other(
+    tmp_path: Path,
+):
     async def work(desk: Served) -> None:
         async with attached(desk) as first, attached(desk) as second:
             other = {"kernel": "kernel 2", "notebook": "two.ipynb"}

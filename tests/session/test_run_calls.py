@@ -12,7 +12,7 @@ import pytest
 from kisnb.orders import Naming, Place, Wish
 from kisnb.session import run_calls
 from kisnb.session.run_calls import NEWEST_RUNS, Claim, RunCalls
-from kisnb.trading.order_names import Refuse
+from kisnb.trading.naming_rule import Refuse
 
 DAY = date(2026, 11, 20)
 

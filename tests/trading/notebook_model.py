@@ -30,7 +30,7 @@ from kisnb.session.run_calls import Claim, RunCalls
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import OrderRequest, PlaceAnswer, ReviseOrder, ShowOrder, Submit
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_names import NamingRule, Refuse, SendNew, ShowKnown
+from kisnb.trading.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
 from kisnb.trading.placing import commands, is_dead, naming_rule, place
 from kisnb.trading.state import State
 from tests.trading.desk import NOON

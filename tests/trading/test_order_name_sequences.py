@@ -13,7 +13,7 @@ from kisnb.clock import kst_day
 from kisnb.events import Cancelled, IntentTaken, Resolved
 from kisnb.orders import OrderState
 from kisnb.trading.commands import OrderRequest
-from kisnb.trading.order_names import SendNew
+from kisnb.trading.naming_rule import SendNew
 from kisnb.trading.placing import naming_rule
 from kisnb.trading.state import State
 from tests.trading.notebook_model import SCOPE, Asked, Buy, DeskModel, Kernel, Run

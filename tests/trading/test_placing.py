@@ -9,7 +9,8 @@ import pytest
 from kisnb.errors import OrderDenied
 from kisnb.orders import Naming, Place
 from kisnb.trading.commands import OrderRequest, PlaceAnswer, ShowOrder
-from kisnb.trading.order_names import NamingRule, Refuse, SendNew, ShowKnown, same_cell
+from kisnb.trading.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
+from kisnb.trading.order_names import same_cell
 from kisnb.trading.placing import commands, naming_rule, place, refusal
 from tests.trading.notebook_model import SCOPE, Buy, DeskModel, Fate, Kernel
 
@@ -59,7 +60,9 @@ def desk() -> DeskModel:
 # words
 
 
-def test_o11_an_order_that_is_shown_says_from_where_and_when_and_how_to_send_another(desk: DeskModel):
+def test_o11_an_order_that_is_shown_says_from_where_and_when_and_how_to_send_another(
+    desk: DeskModel,
+):
     send(desk, A70)
     assert read(desk, A70, run=2) == (
         f"sent before, at 12:00:01 from {ONE}; nothing new was sent; --again 1 (again=1) sends another"
@@ -115,7 +118,9 @@ def test_o11_a_loop_is_told_how_to_number_its_orders(desk: DeskModel):
 # claims
 
 
-def test_o11_what_a_run_was_answered_with_is_known_from_the_journal_and_from_the_kernel(desk: DeskModel):
+def test_o11_what_a_run_was_answered_with_is_known_from_the_journal_and_from_the_kernel(
+    desk: DeskModel,
+):
     key = send(desk, A70)
     here, later = naming(A70), naming(A70, run=2)
     assert isinstance(desk.rule().answer(here), SendNew), "its own run sent it"
@@ -164,7 +169,9 @@ def test_o11_an_order_that_lived_is_shown_in_whatever_state(desk: DeskModel, fat
 # moved prices
 
 
-def test_o11_a_revise_is_compared_with_revises_of_its_order_and_of_what_that_became(desk: DeskModel):
+def test_o11_a_revise_is_compared_with_revises_of_its_order_and_of_what_that_became(
+    desk: DeskModel,
+):
     def step(old: str, price: int) -> Buy:
         return Buy("A", None, price, source="revise(order, price)", revises=old)
 
