@@ -1,4 +1,4 @@
-"""The calls of one run of a cell: lost answers are returned, loops are refused (row O11, letters f and g)."""
+"""The calls of one run: lost answers are returned, loops are refused (row O11, letters f, g)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from kisnb.trading.naming_rule import Refuse
 DAY = date(2026, 11, 20)
 
 
-def named(run: int = 1, code: str = "A", number: int = 0, name: str = "", cell: str = "x") -> Naming:
+def named(
+    run: int = 1,
+    code: str = "A",
+    number: int = 0,
+    name: str = "",
+    cell: str = "x",
+) -> Naming:
     return Naming(Wish(code), Place("k", run, "n", cell, (f"text of {cell}",)), number, name)
 
 

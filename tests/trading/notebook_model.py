@@ -1,4 +1,6 @@
-"""Notebooks, kernels and a desk in small: they order as a session does, by ``RunCalls`` and ``place``.
+"""Notebooks, kernels and a desk in small.
+
+They order as a session does, by ``RunCalls`` and ``place``.
 
 The desk's state is real and folded from rows. What KIS does to an order is said by the test.
 """
@@ -36,7 +38,16 @@ from kisnb.trading.state import State
 from tests.trading.desk import NOON
 
 SCOPE = "run"
-Fate = Literal["accepted", "denied", "rejected", "unknown", "never", "cancelled", "expired", "filled"]
+Fate = Literal[
+    "accepted",
+    "denied",
+    "rejected",
+    "unknown",
+    "never",
+    "cancelled",
+    "expired",
+    "filled",
+]
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ class Buy:
     @property
     def wish(self) -> Wish:
         side = None if self.agent else Side.BUY
-        return Wish(self.code, side, self.qty, price=self.price, revises=self.revises, agent=self.agent)
+        price, old, agent = self.price, self.revises, self.agent
+        return Wish(self.code, side, self.qty, price=price, revises=old, agent=agent)
 
     @property
     def intent(self) -> Intent:
@@ -122,9 +134,9 @@ class DeskModel:
         answers = place(self.now, self.state, SCOPE, requests)
         for command in commands(self.state, requests, answers):
             match command:
-                case Submit(intent=intent, naming=naming) | ReviseOrder(intent=intent, naming=naming):
-                    self.keep(IntentTaken(self.now, intent, naming))
-                    self.sent.append(intent.key)
+                case Submit() | ReviseOrder():
+                    self.keep(IntentTaken(self.now, command.intent, command.naming))
+                    self.sent.append(command.intent.key)
                 case ShowOrder(key=key, place=where, token=token):
                     self.keep(OrderShown(self.now, key, where, token))
         return answers
@@ -209,7 +221,8 @@ class Run:
     def naming(self, call: Buy) -> Naming:
         kernel = self.kernel
         where = f"cell [{self.number}] of {kernel.notebook or 'a notebook'} ({kernel.name})"
-        place = Place(kernel.name, self.number, kernel.notebook, self.cell, self.texts, call.call, where)
+        notebook, texts = kernel.notebook, self.texts
+        place = Place(kernel.name, self.number, notebook, self.cell, texts, call.call, where)
         token = f"t{next(kernel.desk.tokens)}"
         return Naming(call.wish, place, call.again, call.key, token)
 
@@ -270,7 +283,8 @@ class Run:
             assert isinstance(claim, Claim)
             claims.append(claim)
         answered = calls.answered(self.number)
-        requests = [OrderRequest(x.intent, c.naming, answered) for x, c in zip(lines, claims, strict=True)]
+        pairs = zip(lines, claims, strict=True)
+        requests = [OrderRequest(x.intent, c.naming, answered) for x, c in pairs]
         told = []
         for answer, claim in zip(desk.ask(requests), claims, strict=True):
             if answer.outcome == "refused":

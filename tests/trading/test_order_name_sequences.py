@@ -19,6 +19,7 @@ from kisnb.trading.state import State
 from tests.trading.notebook_model import SCOPE, Asked, Buy, DeskModel, Kernel, Run
 
 Step = tuple[str, int, int]
+FATES = ("denied", "rejected", "unknown", "never", "cancelled", "expired", "filled")
 NOTEBOOKS = 2
 CELLS = 3
 
@@ -107,7 +108,7 @@ class World:
         self.price = 70 + b % 3
 
     def do_fate(self, _: int, b: int) -> None:
-        self.fates = [("denied", "rejected", "unknown", "never", "cancelled", "expired", "filled")[b % 7]]
+        self.fates = [FATES[b % len(FATES)]]
 
     def do_later(self, _: int, b: int) -> None:
         """An order of unknown fate is declared never sent; one in the market is cancelled."""
@@ -146,7 +147,8 @@ class World:
 
 STEPS = ("run", "run", "run", "all", "all", "restart", "ids", "edit", "price", "fate")
 STEPS += ("later", "lost", "task", "day", "desk")
-steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 6)), max_size=14)
+one_step = st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 6))
+steps = st.lists(one_step, max_size=14)
 plain = st.builds(
     Buy,
     code=st.sampled_from("AB"),
@@ -155,7 +157,8 @@ plain = st.builds(
     source=st.sampled_from(["", "buy(code, n, p)", "enter()"]),
     at=st.sampled_from([None, None, "loop"]),
 )
-any_call = st.builds(replace, plain, again=st.sampled_from([0, 0, 0, 1, 2]), key=st.sampled_from(["", "", "", "k"]))
+numbers = st.sampled_from([0, 0, 0, 1, 2])
+any_call = st.builds(replace, plain, again=numbers, key=st.sampled_from(["", "", "", "k"]))
 names = st.sampled_from([("one", "two"), ("one", ""), ("", ""), ("one", "one")])
 
 
@@ -164,7 +167,7 @@ def worlds(call: st.SearchStrategy[Buy]) -> st.SearchStrategy[World]:
     return st.builds(lambda p, n, s: World(p, n).go(s), cells, names, steps)
 
 
-some = settings(max_examples=100, deadline=None)
+some = settings(max_examples=80, deadline=None)
 
 
 @some
@@ -226,15 +229,20 @@ def test_o11_an_order_answers_one_call_without_a_number_of_each_run(world: World
 
 @some
 @given(worlds(plain), st.integers(0, 1))
-def test_o11_the_number_that_a_refusal_prints_sends_one_order_and_names_it_from_then_on(world: World, ids: int):
+def test_o11_the_number_that_a_refusal_prints_sends_one_order_and_names_it_from_then_on(
+    world: World,
+    ids: int,
+):
     asked = next((a for a in reversed(world.desk.log) if a.again), None)
     if asked is None or kst_day(world.desk.now) != day_of(world, asked):
         return
     kernel = next((k for k in world.kernels if k is asked.run.kernel), None)
     if kernel is None:
         return
-    # A number is used at once: another order may take it meanwhile.
+    # Another order may have taken the number meanwhile.
     again = world.desk.rule().first_free(asked.run.naming(asked.call))
+    if world.desk.log[-1] is asked:
+        assert again == asked.again
     one = replace(asked.call, again=again, fate="accepted", lost=False)
     new = f"#{len(world.desk.sent) + 1}"
     assert kernel.run("probe", one) == f"send {new}"
@@ -252,7 +260,10 @@ def day_of(world: World, asked: Asked) -> object:
 
 @some
 @given(worlds(any_call), st.integers(0, 2))
-def test_o11_a_run_all_that_ran_through_runs_through_after_a_restart_and_sends_nothing(world: World, ids: int):
+def test_o11_a_run_all_that_ran_through_runs_through_after_a_restart_and_sends_nothing(
+    world: World,
+    ids: int,
+):
     world.fates, world.lost = [], False
     if not world.do_all(0, 0):
         return
@@ -278,7 +289,8 @@ def test_o11_two_kernels_in_one_second_get_what_they_would_get_one_after_the_oth
         assert (answer.outcome, answer.intent.key) == ("sent", later.key)
     else:
         assert answer.outcome != "sent"
-    if isinstance(seen_before, SendNew) and first.wish == second.wish and not first.key and not second.key:
-        same_number = not second.again or first.again == second.again
-        sent_first = desk.log[-1].word == "send" and same_number
-        assert not (sent_first and answer.outcome == "sent")
+    plain = not first.key and not second.key and first.wish == second.wish
+    if plain and isinstance(seen_before, SendNew) and desk.log[-1].word == "send":
+        # The old view would have sent the same order once more.
+        numbered = second.again and first.again != second.again
+        assert numbered or answer.outcome != "sent"

@@ -1,4 +1,4 @@
-"""What names a typed order, and how a repetition is answered: the cases of row O11 (``O11_CASES.md``)."""
+"""What names a typed order, and how a repetition is answered: the 40 cases of row O11."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kisnb.trading.commands import OrderRequest
 from tests.trading.notebook_model import Buy, DeskModel, Kernel
 
 A, B = Buy("A"), Buy("B")
+ALL_SHOWN = "show #1 · show #2 · show #3"
 SPELT = Buy("A", source="o = await session.buy('A', 1)")
 Steps = Callable[[DeskModel], Iterator[str]]
 CASES: dict[int, tuple[str, Steps, str]] = {}
@@ -128,7 +129,7 @@ def _(desk: DeskModel) -> Iterator[str]:
 @case(
     12,
     "a ladder run twice",
-    "send #1 · send #2 · send #3 / show #1 · show #2 · show #3",
+    "send #1 · send #2 · send #3 / " + ALL_SHOWN,
 )
 def _(desk: DeskModel) -> Iterator[str]:
     k = Kernel(desk)
@@ -146,7 +147,7 @@ def _(desk: DeskModel) -> Iterator[str]:
 @case(
     14,
     "equal orders of a loop",
-    "send #1 · refuse g #1 → again 1 / show #1 · send #2 · send #3 / show #1 · show #2 · show #3",
+    "send #1 · refuse g #1 → again 1 / show #1 · send #2 · send #3 / " + ALL_SHOWN,
 )
 def _(desk: DeskModel) -> Iterator[str]:
     k = Kernel(desk)
@@ -200,7 +201,8 @@ def _(desk: DeskModel) -> Iterator[str]:
 
 @case(21, "a try that timed out", "send #1, not reached · show #1")
 def _(desk: DeskModel) -> Iterator[str]:
-    yield Kernel(desk).run("x", Buy("A", at="try", lost=True), Buy("A", at="try"), text="for attempt")
+    first, second = Buy("A", at="try", lost=True), Buy("A", at="try")
+    yield Kernel(desk).run("x", first, second, text="for attempt")
 
 
 @case(
