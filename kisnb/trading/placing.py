@@ -29,7 +29,7 @@ from kisnb.trading.order_words import named_order
 
 DEAD = frozenset({OrderState.DENIED, OrderState.REJECTED})
 """States of an order that never lived: denied, rejected, or declared never sent."""
-KEPT = "nothing of this call was sent, because another of its orders is refused"
+KEPT = "nothing new was sent, because another order of this call is refused"
 
 
 class Known(Protocol):

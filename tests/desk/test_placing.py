@@ -185,7 +185,7 @@ def test_o11_one_line_that_is_refused_keeps_the_whole_batch_from_being_sent(tmp_
             bad = request(run=2, cell="y", texts=("y",))  # type: ignore[arg-type]
             answers = await placed(client, fine, bad)
             assert [answer.outcome for answer in answers] == ["refused", "refused"]
-            assert answers[0].text.startswith("nothing of this call was sent")
+            assert answers[0].text.startswith("nothing new was sent")
             assert not rows_of(desk, OrderShown)
             assert len(desk.journal.rows()) - len(rows) <= 3, "only what became of the first order"
             assert len(rows_of(desk, IntentTaken)) == 1
@@ -279,8 +279,8 @@ def test_o11_an_adoption_that_was_typed_is_carried_out_once(tmp_path: Path):
             shown = await client.ask(wish(2))
             assert isinstance(shown, Told)
             assert shown.text == (
-                f"the adoption of 5 {CODE} by mom was carried out before, at 12:00:00 from {X.where}; "
-                "nothing was adopted anew; --again 1 (again=1) adopts once more"
+                f"the adoption of 5 {CODE} by mom was carried out before, at 12:00:00 from "
+                f"{X.where}; nothing was adopted anew; --again 1 (again=1) adopts once more"
             )
             assert held.position(CODE).qty == 5
             with pytest.raises(OrderDenied, match=r"[Aa]nother cell already"):
