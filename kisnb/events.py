@@ -403,6 +403,8 @@ class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     key: str
     place: Place
+    token: str = ""
+    """Of the command: one that is handed over twice is answered with the same order."""
 
 
 # Facts of connections and sessions

@@ -9,7 +9,15 @@ from pathlib import Path
 from kisnb.clock import Ns, kst_day
 from kisnb.desk.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
-from kisnb.events import AccountOpened, DriftCleared, DriftFound, HoldingAdopted, Notice, is_order_fact
+from kisnb.events import (
+    AccountOpened,
+    DriftCleared,
+    DriftFound,
+    HoldingAdopted,
+    Notice,
+    OrderShown,
+    is_order_fact,
+)
 from kisnb.orders import Order
 from kisnb.trading.journal_rows import RouteDecided, Row, row_key
 from kisnb.trading.order_book import day_number
@@ -92,7 +100,8 @@ def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
 
 def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]) -> Row | None:
     match row:
-        case Notice() | RouteDecided() | DriftCleared():
+        case Notice() | RouteDecided() | DriftCleared() | OrderShown():
+            # Where an order was shown counts on its own trading day only, and that is over.
             return None
         case DriftFound():
             return row if state.drifts.get((row.subject, row.what)) is row else None

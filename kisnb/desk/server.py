@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.desk.standing import standing
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import AccountOpened, AgentLeased, AgentReleased, Event, Filled, SpeedSet, Trouble
-from kisnb.orders import Intent, Order, OrderState, Want
+from kisnb.orders import Intent, Naming, Order, OrderState, Want
 from kisnb.terms import Venue
 from kisnb.trading.adoption import adopt
 from kisnb.trading.commands import (
@@ -61,8 +62,11 @@ from kisnb.trading.commands import (
     JournalOf,
     LeaseAgent,
     LiftHalt,
+    OrderRequest,
     OrdersAre,
     OutcomeOf,
+    Placed,
+    PlaceOrders,
     Query,
     QuoteOf,
     ReleaseAgent,
@@ -80,7 +84,18 @@ from kisnb.trading.commands import (
     Told,
     WatchCodes,
 )
+from kisnb.trading.naming_rule import NamingRule, Refuse, ShowKnown
 from kisnb.trading.order_book import UNDECIDED
+from kisnb.trading.placing import (
+    adoption_asked,
+    adoption_text,
+    commands,
+    naming_rule,
+    place,
+    refusal,
+    show,
+    shown_text,
+)
 from kisnb.trading.risk import No
 
 HELLO_SECONDS = 5.0
@@ -372,6 +387,11 @@ class DeskServer:
             case StandingNow():
                 others = [self._named(c) for c in self.connections if c is not connection]
                 connection.answer(number, standing(self.host, others))
+            case PlaceOrders(requests=requests):
+                reply = self._place(requests)
+                # The desk publishes the rows of an order before it answers who asked for it.
+                self._flush()
+                connection.answer(number, reply)
             case AdoptHolding(wish=wish):
                 reply = self._adopt(wish)
                 self._flush()
@@ -386,15 +406,45 @@ class DeskServer:
             case _:
                 self.host.call(self._ask(connection, number, query))
 
+    def _place(self, requests: Sequence[OrderRequest]) -> Reply:
+        """How these orders are answered by row O11; what is sent or shown is journaled by then."""
+        core = self.host.core
+        answers = place(self.host.clock.now(), core.state, self._name.run, requests)
+        for command in commands(core.state, requests, answers):
+            if self.host.broken is not None:
+                break
+            self.host.say(command)
+        if self.host.broken is not None:
+            return Failed("DeskError", str(self.host.broken))
+        return Placed(answers)
+
     def _adopt(self, wish: Adopt) -> Reply:
         """What was taken over; its row is synced by then."""
-        taken = adopt(self.host.clock.now(), self.host.core.state.books, wish)
+        now, state = self.host.clock.now(), self.host.core.state
+        if wish.naming is not None:
+            rule, asked = naming_rule(now, state, self._name.run), adoption_asked(wish)
+            outcome = rule.answer(wish.naming)
+            if isinstance(outcome, Refuse):
+                return Failed("OrderDenied", *refusal(state, rule, asked, wish.naming, outcome))
+            if isinstance(outcome, ShowKnown):
+                return self._show_adoption(rule, wish.naming, outcome.key)
+            wish = msgspec.structs.replace(wish, key=outcome.key)
+        taken = adopt(now, state.books, wish)
         if isinstance(taken, No):
             return Failed("BadInput", taken.reason, taken.cure)
         self.host.say(wish)
         if self.host.broken is not None:
             return Failed("DeskError", str(self.host.broken))
         return Told(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
+
+    def _show_adoption(self, rule: NamingRule, naming: Naming, key: str) -> Reply:
+        state = self.host.core.state
+        if (shown := show(state.names, key, naming)) is not None:
+            self.host.say(shown)
+        if self.host.broken is not None:
+            return Failed("DeskError", str(self.host.broken))
+        taken = state.books.adoptions[key]
+        return Told(f"{adoption_text(taken)} was {shown_text(state, rule, naming, key)}")
 
     def _named(self, connection: Connection) -> str:
         agents = ", ".join(lease.agent for lease in self.leases.all() if lease.session == connection.name)

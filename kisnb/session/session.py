@@ -38,7 +38,6 @@ from kisnb.session.typed import (
     check_leaves,
     check_same,
     line_of,
-    named_order,
     orders_named,
     seconds_of_day,
     spelt_out,
@@ -72,6 +71,7 @@ from kisnb.trading.commands import (
 )
 from kisnb.trading.desk_port import Desk, Snapshot
 from kisnb.trading.order_book import UNDECIDED, OrderBook
+from kisnb.trading.order_words import named_order
 from kisnb.trading.risk import Rules
 
 if TYPE_CHECKING:

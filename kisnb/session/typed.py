@@ -13,6 +13,7 @@ from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.orders import Intent, Order, Orders, OrderState, same_wish
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_book import Books
+from kisnb.trading.order_words import named_order
 
 _Call = TypeVar("_Call", bound=Callable[..., object])
 _Term = TypeVar("_Term", Venue, OrderKind)
@@ -97,11 +98,6 @@ def orders_named(books: Books, what: Order | int | str) -> Orders:
     if not found:
         raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
     return found
-
-
-def named_order(order: Order) -> str:
-    """``"#2 buy 5 005930 @ 69,000"``: as a person finds it in the list; without a number when KIS gave none."""
-    return order.intent.text if order.number is None else f"#{order.number} {order.intent.text}"
 
 
 def check_leaves(order: Order) -> None:

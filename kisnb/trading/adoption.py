@@ -31,7 +31,8 @@ def adopt(now: Ns, books: Books, wish: Adopt) -> HoldingAdopted | No:
         has = f"{free:,} shares" if free else "no share"
         why = f"{has} of {wish.code} can be adopted: the rest is another agent's, on sale, or not held"
         return No(why, f"adopt {free:,} or less" if free else "look at %kis positions")
-    return HoldingAdopted(now, wish.key, wish.agent, wish.code, tuple(_oldest(books, wish.code, qty)))
+    lots = tuple(_oldest(books, wish.code, qty))
+    return HoldingAdopted(now, wish.key, wish.agent, wish.code, lots, wish.naming)
 
 
 def adoptable(books: Books, code: str) -> int:

@@ -46,6 +46,8 @@ class ShowOrder(Said, frozen=True, tag=True, array_like=True):
 
     key: str
     place: Place
+    token: str = ""
+    """Of the command: one that is handed over twice is answered with the same order."""
 
 
 class CancelOrder(Said, frozen=True, tag=True, array_like=True):
@@ -64,6 +66,8 @@ class ReviseOrder(Said, frozen=True, tag=True, array_like=True):
     """
 
     intent: Intent
+    naming: Naming | None = None
+    """What names it, when a person typed it."""
 
 
 class ResolveOrder(Said, frozen=True, tag=True, array_like=True):
@@ -79,7 +83,7 @@ class ResolveOrder(Said, frozen=True, tag=True, array_like=True):
 class Adopt(Said, frozen=True, tag=True, array_like=True):
     """Let an agent take over shares that no agent holds, once: a key that the desk knows already moves nothing.
 
-    ``qty`` None means all of them.
+    ``qty`` None means all of them. With a naming and an empty key the desk gives it its key. (Row O11)
     """
 
     key: str

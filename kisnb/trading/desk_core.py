@@ -22,6 +22,7 @@ from kisnb.events import (
     HaltSet,
     LinkUp,
     Notice,
+    OrderShown,
     PhaseChanged,
     Rejected,
     SendUnknown,
@@ -49,6 +50,7 @@ from kisnb.trading.commands import (
     ResolveOrder,
     ReviseOrder,
     SetHalt,
+    ShowOrder,
     Submit,
     WakeAt,
     Woke,
@@ -63,22 +65,8 @@ from kisnb.trading.reconciliation import AFTER_BOUNDARY, Reconciliation
 from kisnb.trading.risk import Gate, No, Rules
 from kisnb.trading.state import State
 
-Said: TypeAlias = (
-    Submit
-    | CancelOrder
-    | ReviseOrder
-    | ResolveOrder
-    | Adopt
-    | SetHalt
-    | Halt
-    | Arm
-    | Event
-    | SendReply
-    | CancelReply
-    | Answer
-    | BooksRead
-    | Woke
-)
+_Command: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | Adopt | SetHalt | Halt | Arm
+Said: TypeAlias = _Command | Event | SendReply | CancelReply | Answer | BooksRead | Woke
 """All that a core can be told."""
 
 
@@ -132,7 +120,17 @@ class DeskCore:
                 self._effects.append(Publish(said))
                 if isinstance(said, Tick) and said.code in self.state.books.account.positions:
                     self._marked(now, said)
-            case Submit() | ReviseOrder() | CancelOrder() | ResolveOrder() | Adopt() | SetHalt() | Halt() | Arm():
+            case (
+                Submit()
+                | ReviseOrder()
+                | ShowOrder()
+                | CancelOrder()
+                | ResolveOrder()
+                | Adopt()
+                | SetHalt()
+                | Halt()
+                | Arm()
+            ):
                 self._obey(now, said)
             case SendReply():
                 self._replied(now, said)
@@ -157,18 +155,25 @@ class DeskCore:
                 self._effects.append(Publish(said))
         return self._done()
 
-    def _obey(
-        self, now: Ns, command: Submit | ReviseOrder | CancelOrder | ResolveOrder | Adopt | SetHalt | Halt | Arm
-    ) -> None:
+    def _obey(self, now: Ns, command: _Command) -> None:
         match command:
-            case Submit(intent=intent) | ReviseOrder(intent=intent):
-                self.orders.take(now, intent)
+            case Submit(intent=intent, naming=naming) | ReviseOrder(intent=intent, naming=naming):
+                self.orders.take(now, intent, naming)
+            case ShowOrder(key=key, place=place, token=token):
+                if self.state.names.get(key) is not None:
+                    self._row(OrderShown(now, key, place, token))
             case CancelOrder(key=key, qty=qty, kill_switch=kill_switch):
                 self.cancels.ask(now, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(now, command)
             case Adopt():
                 self._adopt(now, command)
+            case SetHalt() | Halt() | Arm():
+                self._govern(now, command)
+
+    def _govern(self, now: Ns, command: SetHalt | Halt | Arm) -> None:
+        """Change what the desk lets pass."""
+        match command:
             case SetHalt() if self._kill_switch.busy:
                 self._trouble(now, "the kill switch is still at work: its last step, notify, comes first")
             case SetHalt(state=state, reason=reason):

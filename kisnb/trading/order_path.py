@@ -14,7 +14,7 @@ from kisnb.clock import Ns, clock_text, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import Refused
-from kisnb.orders import Account, Intent, Order, OrderState, Route, same_wish
+from kisnb.orders import Account, Intent, Naming, Order, OrderState, Route, same_wish
 from kisnb.terms import Side, Venue
 from kisnb.trading.blackout import MOST_HELD, drifted, window_end
 from kisnb.trading.commands import AskBooks, BooksRead, Effect, Publish, Revise, Send, WakeAt
@@ -52,13 +52,14 @@ class OrderPath:
         self._synced: set[str] = set()
         """Held orders for which KIS was asked after their window."""
 
-    def take(self, now: Ns, intent: Intent) -> None:
+    def take(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
+        """Journal an order and bring it on its way; a key that is known already sends nothing."""
         known = self._state.books.orders.get(intent.key)
         if known is not None:
             # Looked up before any check: a repeated cell must not be refused for what has changed since.
             self._then(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
             return
-        self._row(IntentTaken(now, intent))
+        self._row(IntentTaken(now, intent, naming))
         self.send(now, self._state.books.orders[intent.key])
 
     def send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:

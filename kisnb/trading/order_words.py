@@ -6,6 +6,11 @@ from kisnb.events import CancelStarted
 from kisnb.orders import Order, OrderState
 
 
+def named_order(order: Order) -> str:
+    """``"#2 buy 5 005930 @ 69,000"``: as a person finds it in the list; without a number when KIS gave none."""
+    return order.intent.text if order.number is None else f"#{order.number} {order.intent.text}"
+
+
 def why(order: Order) -> str:
     """What brought it into its state, in one line; empty where the state says it all."""
     if order.text:

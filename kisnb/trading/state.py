@@ -19,9 +19,11 @@ from kisnb.events import (
     HaltSet,
     HaltStep,
     HoldingAdopted,
+    IntentTaken,
     Notice,
     OrderFact,
     OrderHeld,
+    OrderShown,
     Resolved,
     Sent,
     is_order_fact,
@@ -32,14 +34,16 @@ from kisnb.terms import Side
 from kisnb.trading.breaker import TradingDay
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.order_book import Books, day_number
+from kisnb.trading.order_names import OrderNames
 
 
 class State:
-    """The books, notices whose order is not known yet, routing decisions, the trading state, and the differences
-    between KIS's figures and ours."""
+    """The books, the names of typed orders, notices whose order is not known yet, routing decisions, the trading state,
+    and the differences between KIS's figures and ours."""
 
     def __init__(self) -> None:
         self.books = Books()
+        self.names = OrderNames()
         self.routes = EvidenceLog()
         """The newest decisions; all of them stand in the journal."""
         self.early: dict[tuple[int, int], list[Notice]] = {}
@@ -86,6 +90,10 @@ class State:
                 self.books.hold(row)
             case HoldingAdopted():
                 self.books.hold(row)
+                if row.naming is not None:
+                    self.names.taken(row.t, row.key, row.naming)
+            case OrderShown():
+                self.names.shown(row.key, row.place, row.token)
             case _:
                 self._control(row)
 
@@ -108,6 +116,8 @@ class State:
     def _ordered(self, row: OrderFact) -> None:
         self.day.roll(row.t, self.books)
         order = self.books.apply(row)
+        if type(row) is IntentTaken and row.naming is not None:
+            self.names.taken(row.t, order.key, row.naming)
         if type(row) is OrderHeld:
             self.held[row.key] = row
         elif self.held and order.state is not OrderState.NEW:

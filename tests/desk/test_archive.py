@@ -20,10 +20,11 @@ from kisnb.events import (
     Filled,
     HaltSet,
     IntentTaken,
+    OrderShown,
     SendStarted,
     Sent,
 )
-from kisnb.orders import OrderPage, Route
+from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Answer, Ask
 from kisnb.trading.journal_rows import Row, decode_rows
@@ -212,3 +213,21 @@ def test_simulated_days_of_the_past_are_put_away_and_a_damaged_one_stays(tmp_pat
     assert len(list(read_journal(tmp_path / "archive" / "2026-11-20-old.sqlite"))) == len(rows_of_a_day())
     assert (tmp_path / "new" / JOURNAL).exists()
     assert (tmp_path / "bad" / JOURNAL).exists()
+
+
+def test_o11_where_an_order_was_shown_is_not_kept_when_its_day_is_over(tmp_path: Path):
+    """The naming of an order that still counts stays: its key, its wish and where it was sent."""
+    path, trader = tmp_path / JOURNAL, Trader()
+    naming = Naming(Wish("005930"), Place("kernel", 1, "n", "x"), token="t")
+    trader.add(IntentTaken(NOON, intent("typed"), naming))
+    trader.add(OrderShown(NOON + 1, "typed", Place("kernel", 2, "n", "y")))
+    journal = Journal(path)
+    journal.append(trader.rows)
+    journal.close()
+    assert trader.state.names.get("typed").belongs_to(Place(notebook="n", cell="y"))  # type: ignore[union-attr]
+    journal, kept = open_journal(path, NOON + DAY)
+    assert kept == trader.rows[:1]
+    named = State.fold(kept).names.get("typed")
+    assert named is not None
+    assert named.naming == naming
+    journal.close()

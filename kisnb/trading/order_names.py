@@ -1,0 +1,147 @@
+"""The typed orders of each trading day: what names them, and to which cells they belong (row O11).
+
+Desk and sessions fold this registry from the rows of the journal. ``naming_rule`` answers by it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from kisnb.clock import Ns, kst_day
+from kisnb.orders import Naming, Place, Wish
+
+
+def same_cell(a: Place, b: Place) -> bool:
+    """Whether two calls were typed in one cell. A notebook that is not known counts as the same."""
+    return _same_notebook(a.notebook, b.notebook) and (
+        bool(a.cell and a.cell == b.cell) or not set(a.texts).isdisjoint(b.texts)
+    )
+
+
+def _same_notebook(a: str, b: str) -> bool:
+    return not a or not b or a == b
+
+
+class NamedOrder:
+    """A typed order, or a typed adoption, and the places to which it belongs."""
+
+    __slots__ = ("_calls", "_cells", "_runs", "day", "key", "naming", "t")
+
+    def __init__(self, key: str, naming: Naming, t: Ns) -> None:
+        self.key = key
+        self.naming = naming
+        self.t = t
+        """When the desk took it."""
+        self.day = kst_day(t)
+        # Places without what differs in every run: an order may be shown many times.
+        self._cells: dict[tuple[str, str, tuple[str, ...]], Place] = {}
+        self._runs: set[tuple[str, int]] = set()
+        self._calls: set[str] = set()
+        self.add(naming.place)
+
+    @property
+    def number(self) -> int:
+        """Of ``--again N``; 0 without."""
+        return self.naming.number
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The cells in which it was sent or shown, oldest first; a cell comes once per text."""
+        return list(self._cells.values())
+
+    def add(self, place: Place) -> None:
+        """The order was sent or shown here."""
+        self._cells.setdefault((place.notebook, place.cell, place.texts), place)
+        self._runs.add((place.kernel, place.run))
+        self._calls.add(place.call)
+
+    def is_known_at(self, place: Place) -> bool:
+        """Whether the registry would learn nothing from this place."""
+        cell = (place.notebook, place.cell, place.texts)
+        return cell in self._cells and self.has_answered(place) and place.call in self._calls
+
+    def belongs_to(self, place: Place) -> bool:
+        """Whether it was sent or shown in the cell of this place."""
+        return any(same_cell(known, place) for known in self._cells.values())
+
+    def has_answered(self, place: Place) -> bool:
+        """Whether it was sent or shown in the run of this place."""
+        return (place.kernel, place.run) in self._runs
+
+    def is_of_call(self, call: str) -> bool:
+        """Whether this call sent it or was answered with it."""
+        return bool(call) and call in self._calls
+
+
+class OrderNames:
+    """The named orders, folded from the journal. Orders without a naming are not in it."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, NamedOrder] = {}
+        self._by_token: dict[str, str] = {}
+        self._of_wish = defaultdict[tuple[date, Wish], list[NamedOrder]](list)
+        self._of_name = defaultdict[tuple[date, str], list[NamedOrder]](list)
+        self._of_call = defaultdict[tuple[date, str], list[NamedOrder]](list)
+
+    def taken(self, t: Ns, key: str, naming: Naming) -> None:
+        """The desk took a typed order or a typed adoption."""
+        if key not in self._by_key:
+            self._file(NamedOrder(key, naming, t))
+
+    def _file(self, named: NamedOrder) -> None:
+        naming = named.naming
+        self._by_key[named.key] = named
+        if naming.token:
+            self._by_token.setdefault(naming.token, named.key)
+        if naming.name:
+            # A name is compared with nothing but the same name.
+            self._of_name[named.day, naming.name].append(named)
+            return
+        self._of_wish[named.day, naming.wish].append(named)
+        if naming.place.call:
+            self._of_call[named.day, naming.place.call].append(named)
+
+    def shown(self, key: str, place: Place, token: str = "") -> None:
+        """A call was answered with this order. A key without a naming is ignored."""
+        if (named := self._by_key.get(key)) is not None:
+            named.add(place)
+            if token:
+                self._by_token.setdefault(token, key)
+
+    def get(self, key: str) -> NamedOrder | None:
+        """The order with this key; None when it was not typed."""
+        return self._by_key.get(key)
+
+    def answered_with(self, token: str) -> str | None:
+        """Key of the order with which this very command was answered; None for a new command."""
+        return self._by_token.get(token) if token else None
+
+    def of_wish(self, day: date, wish: Wish) -> Sequence[NamedOrder]:
+        """Orders of this wish on a trading day, oldest first, dead ones too, without ``key=``."""
+        return self._of_wish.get((day, wish), ())
+
+    def of_name(self, day: date, name: str) -> Sequence[NamedOrder]:
+        """Orders that carry this ``key=`` on a trading day, oldest first, dead ones included."""
+        return self._of_name.get((day, name), ())
+
+    def of_call(self, day: date, naming: Naming) -> Sequence[NamedOrder]:
+        """Orders that this call sent for this code and side on a trading day, oldest first."""
+        orders = self._of_call.get((day, naming.place.call), ())
+        return [n for n in orders if has_side(n.naming, naming)]
+
+    def first_free(self, day: date, naming: Naming) -> int:
+        """The first N of ``--again N`` that no order of this wish and none of this call has."""
+        return first_free_of(self.of_wish(day, naming.wish), self.of_call(day, naming))
+
+
+def has_side(a: Naming, b: Naming) -> bool:
+    """Whether two calls ask about the same code and side."""
+    return (a.wish.code, a.wish.side) == (b.wish.code, b.wish.side)
+
+
+def first_free_of(*orders: Iterable[NamedOrder]) -> int:
+    """The first N of ``--again N`` that none of these orders has."""
+    used = {named.number for some in orders for named in some}
+    return next(n for n in range(1, len(used) + 2) if n not in used)
