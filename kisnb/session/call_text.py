@@ -22,9 +22,7 @@ from kisnb.session.code_places import Span, span_of
 
 _Marks: TypeAlias = tuple[int, int]
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TRANSPARENT = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
-_COMPOUND = (*_SCOPES, ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith)
 _NAMING = frozenset({"again", "key"})
 _PARSED_CELLS = 64
 
@@ -35,11 +33,14 @@ _NUMBER = re.compile(r"\d+|\{[^{}]*\}|\$\w+")
 
 def digest(text: str) -> str:
     """Return a short digest of ``text``, the same in every process."""
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=10).hexdigest()
+    return hashlib.blake2b(_bytes(text), digest_size=10).hexdigest()
 
 
 def cell_digest(text: str) -> str:
-    """Return the digest of a cell's text. Blanks at the ends of lines and blank last lines do not count."""
+    """Return the digest of a cell's text.
+
+    Blanks at the ends of lines and blank lines at the end of the cell do not count.
+    """
     return digest("\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n"))
 
 
@@ -62,7 +63,8 @@ class Written:
 def written_at(frame: FrameType, interactivity: str) -> Written:
     """Return how the expression is written that ``frame``, the outermost of cell code, executes.
 
-    ``interactivity`` is IPython's ``ast_node_interactivity``. Without a source, the text is the file and the line.
+    ``interactivity`` is IPython's ``ast_node_interactivity``. Without a source, the text is the
+    file and the line.
     """
     span = span_of(frame)
     cell = _cell_of(frame.f_code.co_filename)
@@ -71,7 +73,10 @@ def written_at(frame: FrameType, interactivity: str) -> Written:
 
 
 def written_in_module(frame: FrameType) -> Written:
-    """Return how the expression is written that ``frame`` executes, whose file may be too long to parse."""
+    """Return how the expression is written that ``frame``, of a module, executes.
+
+    Only the expression is parsed: a module may be long, and an event loop waits for us.
+    """
     text = _segment(frame, span_of(frame))
     try:
         tree = ast.parse(text, mode="eval")
@@ -81,7 +86,7 @@ def written_in_module(frame: FrameType) -> Written:
 
 
 def command_text(words: str) -> str:
-    """Return a ``%kis`` command, its words joined by one blank, without ``--again`` and ``--key``."""
+    """Return a ``%kis`` command, its words joined by one blank, without number and key."""
     kept: list[str] = []
     all_words = _WORD.findall(words.rstrip().rstrip(";"))
     position = 0
@@ -97,7 +102,7 @@ def command_text(words: str) -> str:
 
 
 def is_typed_in(words: str, argument: str) -> bool:
-    """Whether the command ``words`` stands in what was typed behind a magic: it was not expanded."""
+    """Whether ``words`` stand in what was typed behind a magic: then they are not expanded."""
     return " ".join(words.split()) in " ".join(argument.split())
 
 
@@ -105,12 +110,12 @@ class _Cell:
     """A cell's syntax tree. It answers for a position of its code what is written there."""
 
     def __init__(self, text: str, tree: ast.Module) -> None:
-        self._lines = text.encode(errors="surrogatepass").splitlines()
+        self._lines = list(map(_bytes, text.split("\n")))
         self._tree = tree
         self._known: dict[tuple[Span, str], Written | None] = {}
 
     def written(self, span: Span, interactivity: str) -> Written | None:
-        """Return what is written at ``span``; None when no expression or simple statement stands there."""
+        """Return what is written at ``span``; None without an expression or simple statement."""
         key = span, interactivity
         if key not in self._known:
             self._known[key] = self._read(span, interactivity)
@@ -161,12 +166,12 @@ class _Cell:
 
 
 _cells: OrderedDict[str, _Cell | None] = OrderedDict()
-"""Parsed cells by their text, the most recently used last. The same file name may hold another text later."""
+"""Parsed cells by text, the most recently used last. A file may hold another text later."""
 _lock = threading.Lock()
 
 
 def _cell_of(filename: str) -> _Cell | None:
-    """Return the parsed cell that IPython keeps under ``filename``; None without source or when it does not parse."""
+    """Return the cell that IPython keeps under ``filename``; None when it cannot be parsed."""
     text = "".join(linecache.getlines(filename))
     if not text:
         return None
@@ -199,7 +204,10 @@ def _path(tree: ast.AST, span: Span) -> Iterator[ast.AST]:
 
 
 def _placed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nearest nodes below ``node`` that have a position; ``comprehension`` and ``withitem`` have none."""
+    """Yield the nearest nodes below ``node`` that have a position.
+
+    ``comprehension``, ``withitem``, ``arguments`` and ``match_case`` have none.
+    """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr | ast.stmt | ast.keyword | ast.excepthandler):
             yield child
@@ -208,7 +216,6 @@ def _placed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _contains(node: ast.AST, span: Span) -> bool:
-    # Columns of syntax trees and of code are both UTF-8 byte offsets.
     start: _Marks = node.lineno, node.col_offset  # type: ignore[attr-defined]
     end: _Marks = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
     return start <= (span[0], span[2]) and (span[1], span[3]) <= end
@@ -219,8 +226,11 @@ def _executed(path: list[ast.AST]) -> ast.expr | ast.stmt | None:
     for node in reversed(path):
         if isinstance(node, ast.Expr):
             return node.value
+        if isinstance(node, ast.With | ast.AsyncWith):
+            # Python 3.11 enters a context at the position of the whole statement.
+            return node.items[0].context_expr
         if isinstance(node, ast.stmt):
-            return None if isinstance(node, _COMPOUND) else node
+            return None if hasattr(node, "body") else node
         if isinstance(node, ast.expr):
             return node
     return None
@@ -229,8 +239,8 @@ def _executed(path: list[ast.AST]) -> ast.expr | ast.stmt | None:
 def _around(path: list[ast.AST], node: ast.expr | ast.stmt) -> ast.AST:
     """Return ``node``, or the code around the outermost comprehension or lambda that it stands in.
 
-    That is the nearest call around it, else the comprehension itself. So it is the same whether comprehensions have
-    frames of their own, as on Python 3.11, or not.
+    That is the nearest call around it, else the comprehension itself. So the answer is the same
+    whether comprehensions have frames of their own, as on Python 3.11, or not.
     """
     scopes = [at for at, n in enumerate(path) if isinstance(n, ast.stmt)]
     expressions = path[scopes[-1] + 1 :] if scopes else path
@@ -261,7 +271,10 @@ def _normalised(node: ast.AST) -> str:
 
 
 def _magic(node: ast.AST) -> tuple[str | None, str]:
-    """Return name and argument of the magic that ``node`` runs: as IPython writes it, or as ``%kis`` is awaited."""
+    """Return the name and the argument of the magic that ``node`` runs.
+
+    It stands there as IPython writes it, or as ``%kis`` is awaited.
+    """
     match node:
         case ast.Call(
             func=ast.Attribute(
@@ -283,7 +296,13 @@ def _magic(node: ast.AST) -> tuple[str | None, str]:
 
 
 def _constants(nodes: list[ast.expr]) -> str:
-    return "\n".join(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    constants = [n.value for n in nodes if isinstance(n, ast.Constant)]
+    return "\n".join(value for value in constants if isinstance(value, str))
+
+
+def _bytes(text: str) -> bytes:
+    # Columns of syntax trees and of code count the bytes of UTF-8.
+    return text.encode(errors="surrogatepass")
 
 
 def _segment(frame: FrameType, span: Span | None) -> str:
@@ -291,7 +310,7 @@ def _segment(frame: FrameType, span: Span | None) -> str:
     filename = frame.f_code.co_filename
     if span is not None:
         first, last, start, end = span
-        lines = [line.encode(errors="surrogatepass") for line in linecache.getlines(filename)[first - 1 : last]]
+        lines = list(map(_bytes, linecache.getlines(filename)[first - 1 : last]))
         if lines:
             lines[-1] = lines[-1][:end]
             lines[0] = lines[0][start:]

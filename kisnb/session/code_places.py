@@ -1,4 +1,4 @@
-"""Where code is: the frames of the call stack, and a name for the place in the source that each executes. (Row O11)"""
+"""The frames of the call stack, and a name for the place in the code of each. (Row O11)"""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from typing import TypeAlias
 Span: TypeAlias = tuple[int, int, int, int]
 """First line, last line, first column, column behind the last; columns in UTF-8 bytes."""
 
-_EVENT_LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "tornado.platform.asyncio"})
+# With uvloop no frame of a handle is on the stack, but who ran the loop is.
+_EVENT_LOOPS = frozenset(
+    {
+        "asyncio.base_events",
+        "asyncio.events",
+        "asyncio.runners",
+        "tornado.platform.asyncio",
+    }
+)
 _TIMED_FILES = frozenset({"<magic-timeit>", "<timeit-src>"})
 _CODES_KEPT = 512
 # IPython counts the executions in the file names of cells; the same text again is the same place.
@@ -39,7 +47,7 @@ class CallStack:
     @property
     def is_timed(self) -> bool:
         """Whether ``%timeit`` or the module ``timeit`` runs this code, many times over."""
-        return any(f.f_code.co_filename in _TIMED_FILES or f.f_globals.get("__name__") == "timeit" for f in self.frames)
+        return any(map(_times, self.frames))
 
     def in_task(self) -> CallStack:
         """Return the frames that the nearest event loop called; all of them when none did."""
@@ -49,7 +57,10 @@ class CallStack:
         return self
 
     def up_to_cell(self, namespace: Mapping[str, object]) -> CallStack | None:
-        """Return the frames up to the outermost one whose code was written in a cell; None without one."""
+        """Return the frames up to the outermost one of code from a cell; None without one.
+
+        ``namespace`` is the one that cells run in.
+        """
         cells = [at for at, f in enumerate(self.frames) if f.f_globals is namespace]
         return CallStack(self.frames[: cells[-1] + 1]) if cells else None
 
@@ -66,6 +77,11 @@ class CallStack:
         return tuple(_place(frame) for frame in reversed(self.frames))
 
 
+def _times(frame: FrameType) -> bool:
+    timed = frame.f_code.co_filename in _TIMED_FILES
+    return timed or frame.f_globals.get("__name__") == "timeit"
+
+
 _Place: TypeAlias = tuple[str, str, Span | tuple[int, int]]
 _places: dict[int, tuple[CodeType, dict[int, _Place]]] = {}
 """Known places by the id of their code, which is kept so that no other code takes the id."""
@@ -74,8 +90,9 @@ _places: dict[int, tuple[CodeType, dict[int, _Place]]] = {}
 def _place(frame: FrameType) -> _Place:
     """Return file, function and source span of what ``frame`` executes.
 
-    The span stands for the instruction: IPython compiles each statement of a cell anew, ``exec`` each text, and an
-    instruction that Python has specialised may report another offset than in the first round.
+    The span stands for the instruction. Code objects do not do: IPython compiles each statement of
+    a cell by itself, and ``exec`` compiles its text in each round. Offsets do not do: a call that
+    Python has specialised may report another one than in the first round.
     """
     code, offset = frame.f_code, frame.f_lasti
     known = _places.get(id(code))
@@ -92,7 +109,7 @@ def _place(frame: FrameType) -> _Place:
 
 
 def span_of(frame: FrameType) -> Span | None:
-    """Return the source span of the instruction that ``frame`` executes; None when Python keeps none."""
+    """Return the source span of what ``frame`` executes; None when Python keeps none."""
     offset = max(frame.f_lasti, 0) // 2
     first, last, start, end = next(islice(frame.f_code.co_positions(), offset, None), (None,) * 4)
     if first is None or last is None or start is None or end is None:
