@@ -29,6 +29,15 @@ _PARSED_CELLS = 64
 # A word of a command: quotes and braces keep blanks together.
 _WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\{[^{}]*\}|[^\s"'{])+|\S""")
 _NUMBER = re.compile(r"\d+|\{[^{}]*\}|\$\w+")
+# The same inside a string literal, where a backslash begins an escape.
+_NAMED_IN_STRING = re.compile(
+    r"""
+      \s+--again ( [ =] ( \d+ | \{[^{}]*\} | \$\w+ ) )? (?! [^\s\\'";] )
+    | \s+--key [ =] ( "[^"]*" | '[^']*' | [^\s\\'";]+ )
+    | ,\s* (again|key) \s*=\s* ( "[^"]*" | '[^']*' | [^,()\\]+ )
+    """,
+    re.VERBOSE,
+)
 
 
 def digest(text: str) -> str:
@@ -155,6 +164,8 @@ class _Cell:
 
     def _ends_with_semicolon(self, statement: ast.stmt) -> bool:
         line = statement.end_lineno or 0
+        if b";" not in self._lines[line - 1][statement.end_col_offset :]:
+            return False
         # Several statements may stand on one line: the last of them decides.
         ends = [
             node.end_col_offset or 0
@@ -267,7 +278,9 @@ class _Unnamed(ast.NodeTransformer):
 
 
 def _normalised(node: ast.AST) -> str:
-    return ast.unparse(_Unnamed().visit(copy.deepcopy(node)))
+    text = ast.unparse(_Unnamed().visit(copy.deepcopy(node)))
+    # Code that is run from a string, as by ``%time`` and ``exec``, is in no syntax tree.
+    return _NAMED_IN_STRING.sub("", text)
 
 
 def _magic(node: ast.AST) -> tuple[str | None, str]:

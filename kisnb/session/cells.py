@@ -1,6 +1,22 @@
 """Where an order call is typed: the run of its cell, the call as written, its code position.
 
-Row O11 decides by these how a repetition of an order is answered.
+Row O11 decides by these how a repetition of an order is answered. What counts:
+
+    code that orders                    its run                its call and position begin at
+    ──────────────────────────────────  ─────────────────────  ──────────────────────────────────
+    a cell, %%capture, %time, exec,     the typed cell         the line of the typed cell
+      %rerun, %run, run_cell
+    a function of another cell          the typed cell         the line that calls it
+    a task, call_later, to_thread       the cell that began    the outermost code of a cell in the
+                                          it, also later         task, callback or thread
+    a task of a module's coroutine      the cell that began    the coroutine
+                                          it, also later
+    another thread                      the cell that runs     the outermost code of a cell in the
+                                          now                    thread; without any: refused
+    a comm message's callback, its      a ticket
+      tasks and its to_thread
+    any other while no cell runs        refused
+    %timeit                             refused
 """
 
 from __future__ import annotations

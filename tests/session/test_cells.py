@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import FunctionType
 
@@ -188,6 +190,21 @@ def test_o11_number_name_and_await_are_no_part_of_the_call(run):
     assert run.calls("place(buy('005930', 1, again=1))") == [digest("buy('005930', 1)")]
 
 
+@pytest.mark.parametrize(
+    ("plain", "numbered"),
+    [
+        ("%time buy('A')", "%time buy('A', again=2)"),
+        ("%%time\nbuy('A')\nbuy('B')", "%%time\nbuy('A', key='k')\nbuy('B', again=1)"),
+        ("%%capture\n%kis buy A 1\nbuy()", "%%capture\n%kis buy A 1 --again 2\nbuy()"),
+        ("%%capture\nbuy()\n%kis buy A 1\n1", "%%capture\nbuy()\n%kis buy A 1 --key x\n1"),
+        ("exec('buy(\"A\")')", "exec('buy(\"A\", again=2)')"),
+        ("for i in (1,): exec(f'buy({i})')", "for i in (1,): exec(f'buy({i}, again={i})')"),
+    ],
+)
+def test_o11_number_and_name_are_no_part_of_a_call_in_a_string(run, plain, numbered):
+    assert run.calls(plain) == run.calls(numbered)
+
+
 def test_o11_a_call_over_several_lines_is_the_whole_call(run):
     run("class Bot:\n    def entered(self, **_): return self\n    def enter(self): return buy()")
     (call,) = run.calls("bot = (Bot()\n  .entered(again=1)\n  .enter())")
@@ -270,6 +287,28 @@ def test_o11_a_command_keeps_its_other_options():
 )
 def test_o11_a_command_is_as_typed_also_under_another_magic(run, cell):
     assert run.calls(cell) == [digest("%kis buy A 1")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("(await get_ipython().kis.line('buy A 1 --again'))", True),
+        ("order = (await get_ipython().kis.line('buy A 1'))", False),
+        ("if True:\n    (await get_ipython().kis.line('buy A 1'))", False),
+    ],
+)
+def test_o11_a_command_that_is_awaited_is_the_same_call(run, monkeypatch, cell, shown):
+    """As the extension rewrites ``%kis``."""
+
+    class Magics:
+        async def line(self, words: str) -> object:
+            await asyncio.sleep(0)
+            return run.desk.kis(words)
+
+    monkeypatch.setattr(Magics, "line", as_kisnb(Magics.line))
+    monkeypatch.setattr(run.ip, "kis", Magics(), raising=False)
+    (origin,) = run(cell)
+    assert (origin.place.call, origin.shown) == (digest("%kis buy A 1"), shown)
 
 
 def test_o11_a_command_in_a_function_counts_as_the_call_of_the_function(run):
@@ -421,6 +460,31 @@ def test_o11_a_loop_in_a_cell_that_does_not_await(run):
     assert a.position != b.position
 
 
+def test_o11_a_task_that_another_cell_lets_go_on_stays_at_its_place(run):
+    run(
+        """
+import asyncio
+from IPython.core.async_helpers import get_asyncio_loop
+async def bot():
+    while True:
+        await asyncio.sleep(0)
+        buy()
+async def some_time():
+    for _ in range(3):
+        await asyncio.sleep(0)
+await asyncio.sleep(0)
+task = asyncio.ensure_future(bot())
+""",
+        "bot",
+    )
+    found = run("loop = get_asyncio_loop()\nloop.run_until_complete(some_time())", "y")
+    found += run("1\nloop.run_until_complete(some_time())", "z")
+    assert len(found) > 2
+    assert {(o.place.cell, o.place.call) for o in found} == {("bot", digest("buy()"))}
+    assert len({o.position for o in found}) == 1
+    run("task.cancel()\nawait asyncio.sleep(0)")
+
+
 def test_o11_threads_belong_to_the_cell_that_runs_now(run):
     a, b = run(
         "from concurrent.futures import ThreadPoolExecutor\n"
@@ -562,6 +626,14 @@ def test_the_hooks_are_there_while_somebody_holds_them(ip):
     assert ip.events.callbacks != before
     cells.release()
     assert ip.events.callbacks == before
+
+
+def test_outside_ipython_it_is_not_imported():
+    code = (
+        "import sys; from kisnb.session.cells import Cells\n"
+        "assert Cells.here() is None and 'IPython' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_o11_the_cell_that_opens_the_session_is_known_too(ip):
