@@ -1,0 +1,117 @@
+"""The frames of the call stack, and a name for the place in the code of each. (Row O11)"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from types import CodeType, FrameType
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[int, int, int, int]
+"""First line, last line, first column, column behind the last; columns in UTF-8 bytes."""
+
+# With uvloop no frame of a handle is on the stack, but who ran the loop is.
+_EVENT_LOOPS = frozenset(
+    {
+        "asyncio.base_events",
+        "asyncio.events",
+        "asyncio.runners",
+        "tornado.platform.asyncio",
+    }
+)
+_TIMED_FILES = frozenset({"<magic-timeit>", "<timeit-src>"})
+_CODES_KEPT = 512
+# IPython counts the executions in the file names of cells; the same text again is the same place.
+_COUNTED = re.compile(r"^<ipython-input-\d+-")
+
+
+@dataclass(frozen=True)
+class CallStack:
+    """The frames below a call, innermost first."""
+
+    frames: Sequence[FrameType]
+
+    @classmethod
+    def of_caller(cls, depth: int = 1) -> CallStack:
+        """Return the stack of the function ``depth`` calls above the one that asks."""
+        frames: list[FrameType] = []
+        frame: FrameType | None = sys._getframe(depth + 1)  # noqa: SLF001 - inspect costs far more
+        while frame is not None:
+            frames.append(frame)
+            frame = frame.f_back
+        return cls(frames)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether ``%timeit`` or the module ``timeit`` runs this code, many times over."""
+        return any(map(_times, self.frames))
+
+    def in_task(self) -> CallStack:
+        """Return the frames that the nearest event loop called; all of them when none did."""
+        for at, frame in enumerate(self.frames):
+            if at and frame.f_globals.get("__name__") in _EVENT_LOOPS:
+                return CallStack(self.frames[:at])
+        return self
+
+    def up_to_cell(self, namespace: Mapping[str, object]) -> CallStack | None:
+        """Return the frames up to the outermost one of code from a cell; None without one.
+
+        ``namespace`` is the one that cells run in.
+        """
+        cells = [at for at, f in enumerate(self.frames) if f.f_globals is namespace]
+        return CallStack(self.frames[: cells[-1] + 1]) if cells else None
+
+    @property
+    def outermost(self) -> FrameType:
+        """The frame that was called first."""
+        return self.frames[-1]
+
+    def position(self) -> Hashable:
+        """Return a name for the chain of code places, outermost first.
+
+        It is equal for two rounds of one loop, and differs for two places, also on one line.
+        """
+        return tuple(_place(frame) for frame in reversed(self.frames))
+
+
+def _times(frame: FrameType) -> bool:
+    timed = frame.f_code.co_filename in _TIMED_FILES
+    return timed or frame.f_globals.get("__name__") == "timeit"
+
+
+_Place: TypeAlias = tuple[str, str, Span | tuple[int, int]]
+_places: dict[int, tuple[CodeType, dict[int, _Place]]] = {}
+"""Known places by the id of their code, which is kept so that no other code takes the id."""
+
+
+def _place(frame: FrameType) -> _Place:
+    """Return file, function and source span of what ``frame`` executes.
+
+    The span stands for the instruction. Code objects do not do: IPython compiles each statement of
+    a cell by itself, and ``exec`` compiles its text in each round. Offsets do not do: a call that
+    Python has specialised may report another one than in the first round.
+    """
+    code, offset = frame.f_code, frame.f_lasti
+    known = _places.get(id(code))
+    if known is None:
+        if len(_places) >= _CODES_KEPT:
+            _places.clear()
+        known = _places[id(code)] = (code, {})
+    place = known[1].get(offset)
+    if place is None:
+        file = _COUNTED.sub("<ipython-input-", code.co_filename)
+        span = span_of(frame) or (frame.f_lineno or 0, offset)
+        place = known[1][offset] = (file, code.co_qualname, span)
+    return place
+
+
+def span_of(frame: FrameType) -> Span | None:
+    """Return the source span of what ``frame`` executes; None when Python keeps none."""
+    offset = max(frame.f_lasti, 0) // 2
+    first, last, start, end = next(islice(frame.f_code.co_positions(), offset, None), (None,) * 4)
+    if first is None or last is None or start is None or end is None:
+        return None
+    return first, last, start, end
