@@ -43,6 +43,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The most that may be held and on order to buy in the account, won."""
     max_cash_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 30
     """The part of the cash that one buy may take, percent: what is above is a slip of the finger."""
+    max_armed_budget: Won = 100_000_000
+    """The most that one arming of a live desk may let buys spend, won."""
     max_quote_age: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
     """Seconds after which a price is too old to buy on."""
     max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300

@@ -84,10 +84,6 @@ class Unprintable(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")
 
-    @property
-    def __notes__(self) -> list[str]:  # type: ignore[override]
-        raise RuntimeError("no notes")
-
 
 def test_a03_an_error_that_cannot_be_printed_stops_its_agent_too():
     runner = runner_of(Raiser(Unprintable()))
