@@ -101,6 +101,15 @@ class Agent:
         own = {"host", "id", "note", "every", "keep"}
         return {n: t for n, t in hints.items() if n not in own and not n.startswith("_") and hasattr(cls, n)}
 
+    def __getstate__(self) -> object:
+        """What a copy takes over, by ``copy`` and ``pickle``: all but the host, so it is not started."""
+        state = super().__getstate__()
+        # With ``__slots__`` in a subclass it is a pair: the dictionary, then the slots.
+        own, *slots = state if isinstance(state, tuple) else (state,)
+        if own:
+            own = {name: value for name, value in own.items() if name != "host"}
+        return (own, *slots) if slots else own
+
     # handlers
 
     def on_start(self) -> Handled: ...

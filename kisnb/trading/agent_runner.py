@@ -18,6 +18,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
+from kisnb import values
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
@@ -27,7 +28,7 @@ from kisnb.trading.agent import Agent, Wait
 from kisnb.trading.commands import Command, Submit
 from kisnb.trading.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.handler_watch import interruptible, watch
-from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.order_book import NOBODY, Books, OrderBook
 from kisnb.trading.risk import Rules
 
 
@@ -59,14 +60,23 @@ def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     raise TypeError(f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)")
 
 
+def checked_id(agent_id: object) -> str:
+    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
+    name = values.text(agent_id, "the agent's id")
+    if name.strip().lower() in NOBODY:
+        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own")
+    return name
+
+
 class AgentRunner:
     """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
 
     def __init__(
         self, agent: Agent, agent_id: str, run: str, books: Books, rules: Rules, foreign: Foreign = refuse_foreign
     ) -> None:
+        """Raises BadInput for an id that names no agent."""
         self.agent = agent
-        self.id = agent_id
+        self.id = checked_id(agent_id)
         self.state = AgentState.READY
         self.error = ""
         """Traceback of the exception that stopped the agent."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -231,6 +233,35 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
     assert runner.deliver(tick(NOON, target - 1), NOON) == []
     (sell,) = runner.deliver(tick(NOON, target), NOON)
     assert (sell.intent.side, sell.intent.qty) == (Side.SELL, 2)
+
+
+@pytest.mark.parametrize("taken", ["external", "unassigned", "", " ", "External", 5, None])
+def test_an_agent_does_not_go_by_the_name_of_those_who_are_none(taken: object):
+    agent = Raiser()
+    with pytest.raises(BadInput, match=r"(names no agent|is no text)"):
+        AgentRunner(agent, taken, "run", Books(), Rules(Universe.packaged(), CAN))  # type: ignore[arg-type]
+    assert not hasattr(agent, "host")
+
+
+class Slotted(Agent):
+    """Keeps a part of its state in slots."""
+
+    __slots__ = ("deep",)
+    code = CODE
+
+
+@pytest.mark.parametrize("taken_over", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_a_copy_of_a_started_agent_is_an_agent_that_is_not_started(taken_over: Callable[[Agent], Agent]):
+    agent = Slotted(code="000660")
+    agent.deep = ["state"]
+    runner = runner_of(agent)
+    runner.start(NOON)
+    twin = taken_over(agent)
+    assert isinstance(twin, Slotted)
+    assert (twin.code, twin.deep) == ("000660", ["state"])
+    assert not hasattr(twin, "host")
+    assert agent.host is runner
+    assert runner_of(twin).start(NOON) == []
 
 
 class Starter(Agent):
