@@ -20,7 +20,10 @@ from typing import Any, TypeAlias
 
 STUCK_SECONDS = 0.3
 """Wall time after which a handler counts as stuck. A cell that waits is interrupted before that."""
+ELSEWHERE = -1.0
+"""What ``begin`` returns in another thread."""
 _SIGINT = int(signal.SIGINT)
+_MAIN = threading.main_thread().ident
 
 Previous: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 Held: TypeAlias = tuple[Previous, Previous]
@@ -49,8 +52,8 @@ class HandlerWatch:
 
     def begin(self) -> float:
         """Note that a handler begins, unless it is part of another; returns what ``end`` needs."""
-        if threading.get_ident() != threading.main_thread().ident:
-            return 0.0
+        if threading.get_ident() != _MAIN:
+            return ELSEWHERE
         before = self._since
         if not before:
             self._since = time.monotonic()
@@ -58,12 +61,12 @@ class HandlerWatch:
 
     def end(self, before: float) -> None:
         """Note that the handler of ``begin`` has ended."""
-        if threading.get_ident() == threading.main_thread().ident:
+        if before != ELSEWHERE:
             self._since = before
 
     def install(self) -> Held | None:
         """Take SIGINT over; returns what ``restore`` needs, None when nothing was installed."""
-        if threading.get_ident() != threading.main_thread().ident:
+        if threading.get_ident() != _MAIN:
             return None
         previous = _get(_SIGINT)
         # None is a handler that was not installed from Python: it could not be given back.
