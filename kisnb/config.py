@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from kisnb import values
 from kisnb.clock import parse_time
 from kisnb.errors import ConfigError
 from kisnb.paths import state_dir, write_private
@@ -43,6 +44,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The most that may be held and on order to buy in the account, won."""
     max_cash_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 30
     """The part of the cash that one buy may take, percent: what is above is a slip of the finger."""
+    max_armed_budget: Won = 100_000_000
+    """The most that one arming of a live desk may let buys spend, won."""
     max_quote_age: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
     """Seconds after which a price is too old to buy on."""
     max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
@@ -117,7 +120,7 @@ def set_config(name: str, value: str | None) -> Config:
     filed = _filed()
     filed.pop(name, None)
     if value is not None:
-        filed[name] = value if isinstance(getattr(Config(), name), str) else value.replace(",", "").replace("_", "")
+        filed[name] = _plain(name, value)
     config = _checked({**filed, **_given()})
     kept = msgspec.to_builtins(_checked(filed))
     write_private(config_file(), msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode())
@@ -137,7 +140,16 @@ def takes(name: str) -> str:
 
 def _given() -> dict[str, object]:
     given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
-    return {name: value for name, value in given.items() if value}
+    return {name: _plain(name, value) for name, value in given.items() if value}
+
+
+def _plain(name: str, value: str) -> str:
+    """What was typed for a setting; a number without its thousands separators.
+
+    ``"2,5"`` keeps its comma and is refused as no number: 25 was not meant.
+    """
+    is_text = isinstance(getattr(Config(), name), str)
+    return value if is_text else values.ungrouped(value.strip())
 
 
 def _filed() -> dict[str, object]:

@@ -1,5 +1,6 @@
 """One tree of errors; each is a sentence that ends with its cure.
 
+Interrupted             a person interrupted the cell; no Exception, like KeyboardInterrupt
 KisnbError
 ├── BadInput            what was typed cannot be meant: unknown code, quantity 0, off-tick price
 │   ├── UnknownInstrument
@@ -35,8 +36,8 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith(("?", "!")) else f"{sentence}."
 
 
-class KisnbError(Exception):
-    """Base of all that kisnb raises on purpose: one line, with the cure in it."""
+class _OneLine(BaseException):
+    """An error of one line, with the cure in it."""
 
     def __init__(self, text: str, cure: str = "") -> None:
         self.text = _sentence(text)
@@ -46,6 +47,10 @@ class KisnbError(Exception):
     def _render_traceback_(self) -> list[str]:
         # IPython shows these lines instead of a traceback, still as a real error: Run All stops.
         return [f"{type(self).__name__}: {self}"]
+
+
+class KisnbError(_OneLine, Exception):
+    """Base of all that kisnb raises on purpose: one line, with the cure in it."""
 
 
 class BadInput(KisnbError):
@@ -68,8 +73,12 @@ class NotOpen(KisnbError):
     """No desk is open here."""
 
 
-class Interrupted(KisnbError):
-    """The cell was interrupted; orders already handed to the desk live on."""
+class Interrupted(_OneLine):
+    """The cell was interrupted; orders already handed to the desk live on.
+
+    Like KeyboardInterrupt it is no Exception: a loop around ``except Exception`` in the cell must not
+    make the interrupt button useless.
+    """
 
 
 class OrderRefused(KisnbError):

@@ -153,6 +153,9 @@ class Engine:
                 self._run(self.core.step(self.now, command))
         if self.runner.state is AgentState.FAILED:
             raise RuntimeError(f"{self.runner.agent!r} failed:\n{self.runner.error}")
+        if self.runner.state is AgentState.PAUSED:
+            # Nobody else pauses it here: a person interrupted its handler, and means the run.
+            raise KeyboardInterrupt(self.runner.agent.note)
 
     def _say(self, event: Event) -> None:
         self._run(self.core.step(self.now, event))

@@ -64,7 +64,10 @@ class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Events ``first``, ``first + 1``, …; the desk's clock stood at ``now``."""
+    """Events ``first``, ``first + 1``, …; the desk's clock stood at ``now``.
+
+    Events for one session alone repeat the numbers of the newest ones.
+    """
 
     first: int
     now: Ns

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kisnb.clock import SECOND, clock_text
+from kisnb import values
+from kisnb.clock import SECOND, WallClock, clock_text
 from kisnb.desk.host import DeskHost
 from kisnb.errors import BadInput, ConfigError, KisnbError
 from kisnb.events import Event, HaltStep
@@ -20,6 +22,10 @@ LOOK_SECONDS = 0.25
 MOST_HOURS = 12
 """An arming is for a trading day at most."""
 TAIL_DIGITS = 4
+FREE_TRIES = 5
+"""Wrong tails after which arming pauses: a program must not try all ten thousand."""
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+"""Seconds of wall time. Each further wrong tail doubles the pause."""
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +33,33 @@ log = logging.getLogger(__name__)
 def halt_file() -> Path:
     """While it stands in the state folder every desk is halted; its text is the reason."""
     return state_dir() / HALT_FILE
+
+
+class Tries:
+    """Counts wrong tails, and pauses arming after too many. Wall time: simulated time may jump."""
+
+    def __init__(self) -> None:
+        self._wrong = 0
+        self._closed_until = 0.0
+        """When the pause ends, monotonic."""
+
+    def check_open(self) -> None:
+        """Raises BadInput during a pause."""
+        left = self._closed_until - time.monotonic()
+        if left > 0:
+            until = clock_text(WallClock().now() + int((left + 1) * SECOND))
+            raise BadInput(f"{self._wrong} wrong tails were typed", f"arm again at {until} KST")
+
+    def wrong(self) -> None:
+        """Note a wrong tail."""
+        self._wrong += 1
+        if self._wrong >= FREE_TRIES:
+            pause = FIRST_PAUSE * 2 ** min(self._wrong - FREE_TRIES, 10)
+            self._closed_until = time.monotonic() + min(pause, LONGEST_PAUSE)
+
+    def right(self) -> None:
+        """Forget the wrong ones."""
+        self._wrong = 0
 
 
 class Safety:
@@ -39,6 +72,7 @@ class Safety:
         self._watching: asyncio.Task[None] | None = None
         self._file = halt_file()
         self._seen = False
+        self._tries = Tries()
 
     def start(self) -> None:
         """Halt at once when the file stands, and whenever it comes."""
@@ -97,18 +131,40 @@ class Safety:
     def _arm(self, query: ArmDesk) -> str:
         if self._is_tail is None:
             return f"a {self._mode} desk trades without being armed"
-        if query.minutes == 0:
+        minutes = values.whole(query.minutes, "the minutes")
+        budget = values.whole(query.budget, "the budget")
+        if minutes == 0:
             self._host.say(Arm(0, 0))
             return "disarmed: no buy passes, exits and cancels do"
-        if len(query.tail) != TAIL_DIGITS or not self._is_tail(query.tail):
-            raise BadInput("these are not the last four digits of the account of this desk", "look at the account")
-        if not 0 < query.minutes <= MOST_HOURS * 60:
-            raise BadInput(f"{query.minutes} minutes is no time to be armed", f"give 1 to {MOST_HOURS * 60} minutes")
-        if query.budget <= 0:
-            raise BadInput(f"{query.budget:,} won is no budget", "give the won that buys may spend")
-        until = self._host.clock.now() + query.minutes * 60 * SECOND
-        self._host.say(Arm(until, query.budget))
-        return f"{self._mode} is armed until {clock_text(until)} KST for buys of {query.budget:,} won"
+        self._check_size(minutes, budget)
+        self._check_tail(values.text(query.tail, "the tail of the account"))
+        until = self._host.clock.now() + minutes * 60 * SECOND
+        self._host.say(Arm(until, budget))
+        return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
+
+    def _check_size(self, minutes: int, budget: int) -> None:
+        """Raises BadInput for a time or a budget that is too small or too large."""
+        if not 0 < minutes <= MOST_HOURS * 60:
+            cure = f"give 1 to {MOST_HOURS * 60} minutes"
+            raise BadInput(f"{minutes:,} minutes is no time to be armed", cure)
+        if budget <= 0:
+            raise BadInput(f"{budget:,} won is no budget", "give the won that buys may spend")
+        most = self._host.core.gate.limits.max_armed_budget
+        if most is not None and budget > most:
+            cure = f"give {most:,} or less, or raise max_armed_budget with %kis config"
+            raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
+
+    def _check_tail(self, tail: str) -> None:
+        """Raises BadInput for a wrong tail, and for any tail after too many wrong ones."""
+        assert self._is_tail is not None
+        self._tries.check_open()
+        if len(tail) != TAIL_DIGITS or not self._is_tail(tail):
+            self._tries.wrong()
+            log.warning("arming: a wrong tail of the account")
+            self._tries.check_open()
+            wrong = "these are not the last four digits of the account of this desk"
+            raise BadInput(wrong, "look at the account")
+        self._tries.right()
 
 
 def note(event: Event) -> None:

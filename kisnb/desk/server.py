@@ -35,8 +35,18 @@ from kisnb.desk.safety import Safety
 from kisnb.desk.silent_sessions import SilentSessions
 from kisnb.desk.snapshot import DeskName, snapshot
 from kisnb.desk.standing import standing
+from kisnb.desk.unreadable import RawAsked, RawTell, Unreadable, parts_of, pieces, unreadable
 from kisnb.errors import DeskBusy, DeskError, KisnbError
-from kisnb.events import AccountOpened, AgentLeased, AgentReleased, Event, Filled, SpeedSet, Trouble
+from kisnb.events import (
+    AccountOpened,
+    AgentLeased,
+    AgentReleased,
+    CommandDropped,
+    Event,
+    Filled,
+    SpeedSet,
+    Trouble,
+)
 from kisnb.orders import Intent, Naming, Order, OrderState, Want
 from kisnb.terms import Venue
 from kisnb.trading.adoption import adopt
@@ -103,8 +113,8 @@ HELLO_SECONDS = 5.0
 HELD = 1
 """Priority of the trades of a held stock: after notices (0), before what sessions watch (2). (K06)"""
 
-
 STRANGER = Refused("the desk does not know this session", "open the desk again with %kis open")
+CHECK = "check the values of the call; after an update of kisnb restart the kernel"
 
 
 class DeskServer:
@@ -210,7 +220,7 @@ class DeskServer:
                 self._hear(connection, await _read(reader, MAX_FROM_SESSION))
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
-        except msgspec.MsgspecError as e:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as e:
             writer.write(pack(Refused(f"a message could not be read: {e}", "open the desk again")))
         except KisnbError as e:
             writer.write(pack(Refused(e.text, e.cure or "open the desk again")))
@@ -299,7 +309,13 @@ class DeskServer:
 
     def _hear(self, connection: Connection, body: bytes) -> None:
         connection.heard_at = asyncio.get_running_loop().time()
-        match decode_from_session(body):
+        try:
+            message = decode_from_session(body)
+        # A text that is no UTF-8, or nested too deep, raises errors of its own.
+        except Exception as e:
+            self._hear_in_parts(connection, body, e)
+            return
+        match message:
             case Ping():
                 # Who hears that all is sent has it before.
                 self._flush()
@@ -311,6 +327,40 @@ class DeskServer:
                 if blocking:
                     connection.blocking.add(number)
                 self._answer(connection, number, query)
+
+    def _hear_in_parts(self, connection: Connection, body: bytes, error: Exception) -> None:
+        """Carry out what can be read of a message; its sender alone is told what cannot."""
+        match parts_of(body):
+            case RawTell() as tell:
+                for piece in pieces(tell):
+                    if isinstance(piece, Unreadable):
+                        self._refuse(connection, piece)
+                    else:
+                        self._obey(connection, piece)
+            case RawAsked(number=number, query=query):
+                self._flush()
+                refused = unreadable(query, error)
+                connection.answer(number, Failed("BadInput", refused.text, CHECK))
+            case None:
+                self._refuse(connection, Unreadable("", str(error)))
+
+    def _refuse(self, connection: Connection, refused: Unreadable) -> None:
+        now, known = self.host.clock.now(), self.host.core.state.books.orders
+        events: list[Event] = [Trouble(now, f"{refused.text}; it was not carried out")]
+        # An order that the desk has lives on, whatever was sent again under its key.
+        if refused.key and (refused.cancels or refused.key not in known):
+            events.append(CommandDropped(now, refused.key, refused.text, CHECK))
+        self._publish_to(connection, tuple(events))
+
+    def _publish_to(self, connection: Connection, events: tuple[Event, ...]) -> None:
+        """Send events to one session.
+
+        They take no new numbers, for the others would miss those: they end at the number of the
+        newest event of all. So an Idle of this session still says how far it has followed.
+        """
+        self._flush()
+        first = self.seq - len(events) + 1
+        connection.send(pack(Events(first, self.host.clock.now(), events)))
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:

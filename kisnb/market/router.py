@@ -43,15 +43,13 @@ _DEFAULT: dict[str, Venue] = {
 
 
 class Resolution(msgspec.Struct, frozen=True, gc=False):
-    """A market code (J, NX) or a venue (KRX, NXT), and why."""
+    """A venue (KRX, NXT), and why."""
 
     exchange_code: str
     reason: str
 
 
-_RANKING: dict[str, Resolution] = {
-    session: Resolution("NX" if venue is Venue.NXT else "J", "session_default") for session, venue in _DEFAULT.items()
-}
+_RANKING: dict[str, str] = {session: "NX" if venue is Venue.NXT else "J" for session, venue in _DEFAULT.items()}
 _RESOLUTIONS = {(venue, reason): Resolution(str(venue), reason) for venue in Venue for reason in get_args(Reason)}
 
 
@@ -123,8 +121,11 @@ class Router:
         self.decisions = EvidenceLog(kept)
 
     @staticmethod
-    def resolve_for_ranking(session_id: SessionId | str) -> Resolution:
-        """The market code of ranking requests: J in KRX_REG and KR_OFF, NX in Nextrade's sessions. Raises BadInput."""
+    def resolve_for_ranking(session_id: SessionId | str) -> str:
+        """Return the market code of ranking requests.
+
+        It is ``"J"`` in KRX_REG and KR_OFF, ``"NX"`` in Nextrade's sessions. Raises BadInput.
+        """
         found = _RANKING.get(session_id)
         if found is None:
             raise _no_session(session_id)

@@ -151,7 +151,7 @@ class Session(Attachment):
         Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won; null for
         fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
         """
-        where = Router.resolve_for_ranking(sessions.session_id(self.now)).exchange_code
+        where = Router.resolve_for_ranking(sessions.session_id(self.now))
         reply = await self.ask(CallApi(*ranking_call(kind, where)))
         assert isinstance(reply, RowsAre)
         return read_ranking(reply.blocks["output"], n)

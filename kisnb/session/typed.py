@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import re
 import uuid
 from collections.abc import Callable
 from typing import TypeAlias, TypedDict, TypeVar
 
+from kisnb import values
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.orders import Intent, Order, Orders, OrderState, same_wish
@@ -16,7 +16,6 @@ from kisnb.trading.order_book import Books
 from kisnb.trading.order_words import named_order
 
 _Call = TypeVar("_Call", bound=Callable[..., object])
-_Term = TypeVar("_Term", Venue, OrderKind)
 ANEW = "write again=True (%kis … --again) for a new order"
 
 
@@ -32,14 +31,14 @@ def typed_intent(
     key: str | None = None,
 ) -> Intent:
     """An Intent from what was typed; without a key it has one of its own. Raises BadInput."""
-    shares, won = _whole(qty, "the quantity"), None if price is None else _whole(price, "the price")
-    if shares < 1:
-        raise BadInput(f"the quantity {shares} is no quantity", "give at least 1 share")
-    trigger = None if stop is None else _whole(stop, "the stop price")
+    shares = values.shares(qty)
+    won = None if price is None else values.whole(price, "the price")
+    trigger = None if stop is None else values.whole(stop, "the stop price")
     plain = OrderKind.STOP_LIMIT if trigger is not None else OrderKind.MARKET if won is None else OrderKind.LIMIT
-    wanted = _term(OrderKind, kind, "kind") if kind else plain
-    where = _term(Venue, venue, "venue") if venue else None
-    return Intent(key or f"ticket:{uuid.uuid4()}", "", code, side, shares, wanted, won, where, stop=trigger)
+    wanted = values.member(OrderKind, kind, "kind") if kind else plain
+    where = values.member(Venue, venue, "venue") if venue else None
+    name = values.text(key, "the key") if key else f"ticket:{uuid.uuid4()}"
+    return Intent(name, "", code, side, shares, wanted, won, where, stop=trigger)
 
 
 class OrderOptions(TypedDict, total=False):
@@ -134,17 +133,3 @@ def verdict(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
         what = f"whether {order.intent.text} lives is not known: {text}"
         raise OrderUnknown(what, "look at %kis orders before you order again", key=order.key)
     return order
-
-
-def _whole(value: object, what: str) -> int:
-    text = str(value).replace(",", "").lstrip("@").strip()
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,15}", text):
-        raise BadInput(f"{what} {value!r} is no whole number", "give whole shares and whole won")
-    return int(text)
-
-
-def _term(kind: type[_Term], value: object, what: str) -> _Term:
-    for member in kind:
-        if str(value).lower() == member.value.lower():
-            return member
-    raise BadInput(f"{value!r} is no {what}", f"choose {' or '.join(kind)}")

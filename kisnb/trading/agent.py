@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, get_type_hints
 
 import msgspec
 
+from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
@@ -100,6 +101,15 @@ class Agent:
         own = {"host", "id", "note", "every", "keep"}
         return {n: t for n, t in hints.items() if n not in own and not n.startswith("_") and hasattr(cls, n)}
 
+    def __getstate__(self) -> object:
+        """What a copy takes over, by ``copy`` and ``pickle``: all but the host, so it is not started."""
+        state = super().__getstate__()
+        # With ``__slots__`` in a subclass it is a pair: the dictionary, then the slots.
+        own, *slots = state if isinstance(state, tuple) else (state,)
+        if own:
+            own = {name: value for name, value in own.items() if name != "host"}
+        return (own, *slots) if slots else own
+
     # handlers
 
     def on_start(self) -> Handled: ...
@@ -122,18 +132,24 @@ class Agent:
 
     @property
     def now(self) -> Ns:
-        return self.host.now
+        """The session's clock as of the event in hand, UTC nanoseconds."""
+        return self._started.now
 
     @property
     def book(self) -> OrderBook:
-        return self.host.book
+        """The agent's orders, fills and positions as of the event in hand."""
+        return self._started.book
 
     def held(self, code: str = "") -> int:
         """Shares of ``code`` (the agent's own stock by default) held by this agent."""
-        return self.host.book.position(code or self.code).qty
+        return self._started.book.position(code or self.code).qty
 
     def buy(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
-        """An order in state NEW at once; it leaves after the handler returns. No price: a market order."""
+        """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
+
+        It leaves after the handler returns. ``3.0`` and numbers of numpy are taken as they are
+        meant. Raises BadInput for a value that cannot be meant, and outside the agent's handlers.
+        """
         return self._order(Side.BUY, qty, price, code, venue)
 
     def sell(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
@@ -141,31 +157,70 @@ class Agent:
         return self._order(Side.SELL, qty, price, code, venue)
 
     def cancel(self, order: Order, qty: int | None = None) -> None:
-        self.host.emit(CancelOrder(order.key, qty))
+        """Take ``qty`` shares (None: all that is left) of an order out of the market.
+
+        Raises BadInput.
+        """
+        part = None if qty is None else values.shares(qty)
+        self._started.emit(CancelOrder(_known(order).key, part))
 
     def done(self, order: Order) -> Wait:
-        """``await self.done(order)``: until the order has ended."""
-        return Wait(order=order)
+        """``await self.done(order)``: until the order has ended. Raises BadInput."""
+        return Wait(order=_known(order))
 
     def sleep(self, seconds: float) -> Wait:
-        """``await self.sleep(20)``: so many seconds of the session's clock."""
-        return Wait(until=self.host.now + int(seconds * SECOND))
+        """``await self.sleep(20)``: so many seconds of the session's clock. Raises BadInput."""
+        return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
 
     def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:
-        return self.host.bars(code or self.code, every, n)
+        """Return the newest ``n`` closed bars of a stock, oldest first.
 
-    def _order(self, side: Side, qty: int, price: int | None, code: str, venue: Venue | None) -> Order:
-        kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
-        intent = Intent(
-            self.host.mint(), self.id, code or self.code, side, qty, kind, price, venue, seen=self.host.seen
-        )
-        order = self.host.emit(Submit(intent))
+        ``every`` is their length, such as ``"20s"``, ``"1m"`` or ``"1h"``. ``code`` left out is the
+        agent's own stock. Raises BadInput.
+        """
+        length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
+        return self._started.bars(self._stock(code), length, newest)
+
+    @property
+    def _started(self) -> Host:
+        """The agent's host. Raises BadInput while it has none."""
+        host: Host | None = getattr(self, "host", None)
+        if host is None:
+            cure = "start it: await session.agents.start(agent)"
+            raise BadInput(f"{self!r} has not been started", cure)
+        return host
+
+    def _order(self, side: Side, qty: object, price: object, code: object, venue: object) -> Order:
+        """Make an order of what a handler gave: each value is converted or refused here."""
+        host = self._started
+        shares, stock = values.shares(qty), self._stock(code)
+        won = None if price is None else values.whole(price, "the price")
+        where = None if venue is None else values.member(Venue, venue, "venue")
+        kind = OrderKind.MARKET if won is None else OrderKind.LIMIT
+        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen)
+        order = host.emit(Submit(intent))
         assert order is not None
         return order
+
+    def _stock(self, code: object) -> str:
+        """The code that a handler gave, or the agent's own. Raises BadInput."""
+        given = "" if code is None else values.text(code, "the code")
+        stock = given or values.text(self.code, "the agent's code")
+        if not stock:
+            raise BadInput(f"{type(self).__name__} has no stock", "give it one: code='005930'")
+        return stock
 
     def __repr__(self) -> str:
         changed = (n for n in self.parameters() if getattr(self, n) != getattr(type(self), n))
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in changed)})"
+
+
+def _known(order: object) -> Order:
+    """The order that was given. Raises BadInput for anything else."""
+    if not isinstance(order, Order):
+        cure = "give what self.buy or self.sell returned"
+        raise BadInput(f"{values.shown(order)} is no order", cure)
+    return order
 
 
 def _as(kind: type, name: str, value: object) -> object:

@@ -1,25 +1,34 @@
 """Drives one agent in place: no loop, no task, no queue.
 
-A handler's coroutine is driven by ``send`` until it yields a Wait and is parked there; an exception stops this agent
-only and keeps its traceback.
+A handler's coroutine is driven by ``send`` until it yields a Wait and is parked there. Whatever a
+handler raises stays here, SystemExit and CancelledError too: it stops this agent alone, and its
+traceback is kept. A KeyboardInterrupt, which a person sends, pauses the agent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-import traceback
+import itertools
 import types
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
+from kisnb import values
 from kisnb.clock import Ns
+from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
 from kisnb.market.bars import BarSeries, span_of
 from kisnb.orders import Order
 from kisnb.trading.agent import Agent, Wait
 from kisnb.trading.commands import Command, Submit
-from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.failed_line import last_line, own_line, traceback_of
+from kisnb.trading.handler_watch import interruptible, watch
+from kisnb.trading.order_book import NOBODY, Books, OrderBook
 from kisnb.trading.risk import Rules
 
 
@@ -35,13 +44,28 @@ class AgentState(StrEnum):
     """It runs in another session."""
 
 
-Foreign = Callable[[Coroutine[Any, Any, None], "AgentRunner"], None]
+_Value = TypeVar("_Value")
+_ENDED = (AgentState.STOPPED, AgentState.FAILED)
+_acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs", default=None)
+"""Set while a handler runs. Tasks and ``asyncio.to_thread`` threads that it starts inherit it."""
+
+Part: TypeAlias = Coroutine[Any, Any, None]
+"""A handler that waits, or goes on."""
+Foreign = Callable[[Part, "AgentRunner"], None]
 
 
-def refuse_foreign(coroutine: Coroutine[Any, Any, None], runner: AgentRunner) -> None:
+def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     """The back-tester's answer to ``await`` of something that is no Wait."""
     coroutine.close()
     raise TypeError(f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)")
+
+
+def checked_id(agent_id: object) -> str:
+    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
+    name = values.text(agent_id, "the agent's id")
+    if name.strip().lower() in NOBODY:
+        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own")
+    return name
 
 
 class AgentRunner:
@@ -50,21 +74,27 @@ class AgentRunner:
     def __init__(
         self, agent: Agent, agent_id: str, run: str, books: Books, rules: Rules, foreign: Foreign = refuse_foreign
     ) -> None:
+        """Raises BadInput for an id that names no agent."""
         self.agent = agent
-        self.id = agent_id
+        self.id = checked_id(agent_id)
         self.state = AgentState.READY
         self.error = ""
         """Traceback of the exception that stopped the agent."""
+        self.failed_line = ""
+        """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
         self.now: Ns = 0
         self.seen: Ns = 0
         """When the event in hand was received: a handler that runs late is not told by ``now``."""
         self._run = run
-        self._count = 0
+        self._count = itertools.count(1)
+        self._flattening = False
+        self._interrupted = ""
+        """The note that a person's interrupt left."""
         self._books = books
         self._rules = rules
         self._foreign = foreign
         self._series: dict[tuple[str, str], BarSeries] = {}
-        self._parked: list[tuple[Wait, Coroutine[Any, Any, None]]] = []
+        self._parked: list[tuple[Wait, Part]] = []
         self._out: list[Command] = []
         agent.id = agent_id
         agent.host = self
@@ -78,12 +108,26 @@ class AgentRunner:
         return self._books.of(self.id)
 
     def emit(self, command: Command) -> Order | None:
+        """Keep a command until the handler returns. Raises BadInput for an order from elsewhere."""
+        if not isinstance(command, Submit):
+            self._out.append(command)
+            return None
+        self._check_may_order()
         self._out.append(command)
-        return self._books.expect(command.intent, self.now) if isinstance(command, Submit) else None
+        return self._books.expect(command.intent, self.now)
+
+    def _check_may_order(self) -> None:
+        if _acting.get() is not self:
+            cure = "order by hand with session.buy or %kis buy"
+            raise BadInput("an agent orders in its handlers", cure)
+        # What nobody takes out of the outbox any more would wait for ever.
+        if self.state in _ENDED and not self._flattening:
+            cure = f"start it again with %kis agents start {self.id}"
+            raise BadInput(f"agent {self.id} is {self.state} and orders nothing", cure)
 
     def mint(self) -> str:
-        self._count += 1
-        return f"agent:{self.id}:{self._run}:{self._count}"
+        # Threads of one handler may order at once: the counter gives no number twice.
+        return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
         return self._series_of(code, every).newest(n)
@@ -104,18 +148,31 @@ class AgentRunner:
         """Begin, or go on after a pause: what was parked is parked still, and ``on_start`` is not called again."""
         self.now = self.seen = now
         paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
-        self.error = ""
+        self.error = self.failed_line = ""
+        if self._interrupted and self.agent.note == self._interrupted:
+            self.agent.note = self._interrupted = ""
         if not paused:
             self._call(self.agent.on_start)
         return self._sent()
 
     def deliver(self, event: Event, now: Ns) -> list[Command]:
-        """Hand one event to the agent; gives the commands that it caused, in order."""
+        """Hand one event to the agent; gives the commands that it caused, in order.
+
+        Nothing that the agent does is raised here.
+        """
         if self.state is not AgentState.RUNNING:
             self._keep_bars(event)
             return []
         self.now = now
         self.seen = getattr(event, "received", 0) or event.t
+        try:
+            self._hear(event)
+        except BaseException as e:
+            # Not of a handler: the agent's ``code`` raises, or an interrupt came between handlers.
+            self.failed(e)
+        return self._sent()
+
+    def _hear(self, event: Event) -> None:
         if self._parked:
             self._resume(event)
         match event:
@@ -129,7 +186,6 @@ class AgentRunner:
                 self._call(self.agent.on_gap, event)
             case _:
                 self._own_order(event)
-        return self._sent()
 
     def next_wake(self) -> Ns | None:
         """The earliest moment that a parked handler waits for; a paused agent waits for none."""
@@ -137,25 +193,51 @@ class AgentRunner:
             return None
         return min((w.until for w, _ in self._parked if w.until is not None), default=None)
 
-    def park(self, wait: Wait, coroutine: Coroutine[Any, Any, None]) -> None:
+    def park(self, wait: Wait, coroutine: Part) -> None:
         """Resume ``coroutine`` when ``wait`` is over."""
         self._parked.append((wait, coroutine))
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
-        """No handler runs any more; parked ones are closed. Open orders stay in the market."""
+        """No handler runs any more; parked ones are closed. Open orders stay in the market.
+
+        A handler that cannot be closed makes the agent a failed one.
+        """
         self.state = state
-        for _, coroutine in self._parked:
-            coroutine.close()
-        self._parked.clear()
+        parked, self._parked = self._parked, []
+        for _, coroutine in parked:
+            self.close(coroutine)
+
+    def close(self, coroutine: Part) -> None:
+        """End a handler that waits; what its ``finally`` raises is the agent's failure."""
+        try:
+            self.act(coroutine.close)
+        except BaseException as e:
+            self._note_failure(e, coroutine)
 
     def flatten(self, now: Ns) -> list[Command]:
         """Sell, at the market, what the agent holds and does not sell already."""
         self.now = self.seen = now
+        self._flattening = True
+        try:
+            self.act(self._sell_all)
+        finally:
+            self._flattening = False
+        return self._sent()
+
+    def _sell_all(self) -> None:
         for code, position in list(self.book.positions.items()):
             qty = position.qty - self._books.selling(self.id, code)
             if qty > 0:
                 self.agent.sell(qty, code=code)
-        return self._sent()
+
+    def act(self, part: Callable[..., _Value], *args: object) -> _Value:
+        """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
+        token, before = _acting.set(self), watch.begin()
+        try:
+            return part(*args)
+        finally:
+            watch.end(before)
+            _acting.reset(token)
 
     def _tick(self, tick: Tick) -> None:
         own = tick.code == self.agent.code
@@ -186,9 +268,9 @@ class AgentRunner:
         if self.state is not AgentState.RUNNING:
             return
         try:
-            handled = handler(*args)
-        except (Exception, SystemExit):
-            self._fail()
+            handled = self.act(handler, *args)
+        except BaseException as e:
+            self.failed(e)
             return
         if inspect.iscoroutine(handled):
             self._drive(handled, None)
@@ -196,32 +278,54 @@ class AgentRunner:
     def _resume(self, event: Event) -> None:
         ready = [p for p in self._parked if p[0].over(self.now)]
         for parked in ready:
-            if parked in self._parked:
+            if self.state is AgentState.RUNNING and parked in self._parked:
                 self._parked.remove(parked)
                 self._drive(parked[1], event)
 
-    def _drive(self, coroutine: Coroutine[Any, Any, None], value: Event | None) -> None:
+    def _drive(self, coroutine: Part, value: Event | None) -> None:
+        try:
+            self.act(self._advance, coroutine, value)
+        except BaseException as e:
+            self.failed(e, coroutine)
+            self.close(coroutine)
+
+    def _advance(self, coroutine: Part, value: Event | None) -> None:
+        """Let a handler run up to its next wait that is not over."""
         try:
             waits = coroutine.send(value)
             while isinstance(waits, Wait) and waits.over(self.now):
                 waits = coroutine.send(value)
-            if isinstance(waits, Wait):
-                self.park(waits, coroutine)
-            else:
-                self._foreign(_continued(self, coroutine, waits), self)
         except StopIteration:
             return
-        except (Exception, SystemExit):
-            self._fail()
+        if isinstance(waits, Wait):
+            self.park(waits, coroutine)
+        else:
+            self._foreign(_continued(self, coroutine, waits), self)
 
-    def _fail(self) -> None:
-        self.error = traceback.format_exc()
+    def failed(self, error: BaseException, coroutine: Part | None = None) -> None:
+        """The agent's code, ``coroutine`` of it when it was one, ended with ``error``.
+
+        A person's interrupt pauses the agent; anything else stops it. What is parked stays parked
+        in the first case and is closed in the second.
+        """
+        if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
+            self.state = AgentState.PAUSED
+            where = own_line(error, self.agent, coroutine) or f"agent {self.id}"
+            cure = f"start it again with %kis agents start {self.id}"
+            self._interrupted = f"interrupted in {where}; {cure}"
+            with suppress(Exception):
+                self.agent.note = self._interrupted
+            return
+        self._note_failure(error, coroutine)
         self.stop(AgentState.FAILED)
 
-    def failed(self, error: BaseException) -> None:
-        """A part of the agent that ran as a task ended with ``error``."""
-        self.error = "".join(traceback.format_exception(error))
-        self.stop(AgentState.FAILED)
+    def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
+        """The first failure counts: what its clean-up raises comes of it."""
+        self.state = AgentState.FAILED
+        if not self.error:
+            where = own_line(error, self.agent, coroutine)
+            self.failed_line = f"{where}; {last_line(error)}" if where else last_line(error)
+            self.error = traceback_of(error)
 
     def take_commands(self) -> list[Command]:
         """What the agent has decided since it was last asked."""
@@ -232,29 +336,46 @@ class AgentRunner:
         return out
 
 
-async def _continued(runner: AgentRunner, coroutine: Coroutine[Any, Any, None], first: object) -> None:
+async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
     """The rest of a handler that awaits something of the running loop, as the body of a task."""
     await _forwarded(runner, coroutine, first)
 
 
 @types.coroutine
-def _forwarded(
-    runner: AgentRunner, coroutine: Coroutine[Any, Any, None], first: object
-) -> Generator[object, Any, None]:
+def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator[object, Any, None]:
+    """Hand on what a handler awaits to the loop, until it ends, fails, or awaits a Wait.
+
+    Raises CancelledError when its agent was stopped, and nothing else: asyncio would raise
+    SystemExit and KeyboardInterrupt out of the loop, and with them end the process.
+    """
     waits = first
-    try:
-        while not isinstance(waits, Wait):
-            try:
-                value = yield waits
-            except BaseException as e:
-                waits = coroutine.throw(e)
-            else:
-                if runner.state in (AgentState.STOPPED, AgentState.FAILED):
-                    coroutine.close()
-                    return
-                # A paused agent decides nothing: what it awaited is over, it goes on when it is started again.
-                paused = runner.state is AgentState.PAUSED
-                waits = Wait(until=runner.now) if paused else coroutine.send(value)
-    except StopIteration:
-        return
-    runner.park(waits, coroutine)
+    while not isinstance(waits, Wait):
+        try:
+            step = partial(coroutine.send, (yield waits))
+        except GeneratorExit:
+            runner.close(coroutine)
+            raise
+        except BaseException as e:
+            step = partial(coroutine.throw, e)
+        else:
+            if runner.state in _ENDED:
+                runner.close(coroutine)
+                return
+            if runner.state is AgentState.PAUSED:
+                # It decides nothing: what it awaited is over, it goes on when it is started again.
+                step = partial(Wait, until=runner.now)
+        try:
+            with interruptible():
+                waits = runner.act(step)
+        except StopIteration:
+            return
+        except BaseException as e:
+            # The roster cancels the tasks of an agent that it stops: that is no failure.
+            if isinstance(e, asyncio.CancelledError) and runner.state in _ENDED:
+                raise
+            runner.failed(e, coroutine)
+            return
+    if runner.state in _ENDED:
+        runner.close(coroutine)
+    else:
+        runner.park(waits, coroutine)

@@ -30,6 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
     """No buy before KIS has stated the account."""
     needs_arming: bool = False
     """No buy before a person has armed the desk."""
+    max_armed_budget: int | None = None
     config: str = ""
     """Hash of the configuration that these come from."""
 
@@ -47,6 +48,7 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
         tuple(_window(_seconds(start), _seconds(end)) for start, end in config.windows),
         needs_account=True,
         needs_arming=needs_arming,
+        max_armed_budget=config.max_armed_budget,
         config=config.hash,
     )
 

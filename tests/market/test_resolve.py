@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
-from kisnb.market.router import Resolution, Router
+from kisnb.market.router import Router
 from kisnb.terms import SessionId
 
 PRE, REG, LATE, OFF = SessionId.NXT_PRE, SessionId.KRX_REG, SessionId.NXT_AFTER, SessionId.KR_OFF
@@ -33,8 +33,8 @@ def resolve(session: SessionId | str, *, dual: bool = True, spreads: tuple[float
 
 @pytest.mark.parametrize(("session", "code"), [(REG, "J"), (OFF, "J"), (PRE, "NX"), (LATE, "NX"), ("NXT_PRE", "NX")])
 def test_r01_ranking_market_code(session: SessionId | str, code: str) -> None:
-    assert Router.resolve_for_ranking(session).exchange_code == code
-    assert Router().resolve_for_ranking(session) == Resolution(code, "session_default")
+    assert Router.resolve_for_ranking(session) == code
+    assert Router().resolve_for_ranking(session) == code
 
 
 @pytest.mark.parametrize(

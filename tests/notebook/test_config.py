@@ -46,6 +46,12 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
     ("name", "value", "sentence"),
     [
         ("max_order_value", "lots", "max_order_value cannot be 'lots'. Give a whole number from 1 up."),
+        ("max_quote_age", "2,5", "max_quote_age cannot be '2,5'. Give a number above 0 to 60."),
+        ("max_quote_age", "5,0", "max_quote_age cannot be '5,0'."),
+        ("max_order_value", "1,0000", "max_order_value cannot be '1,0000'."),
+        ("max_order_value", "10_00", "max_order_value cannot be '10_00'."),
+        ("max_order_value", ",500", "max_order_value cannot be ',500'."),
+        ("max_order_value", "5_0", "max_order_value cannot be '5_0'."),
         ("max_order_value", "-1", "Give a whole number from 1 up."),
         ("max_cash_percent", "130", "Give a whole number from 1 to 100."),
         ("max_quote_age", "0", "Give a number above 0 to 60."),
@@ -64,6 +70,22 @@ def test_n14_what_makes_no_sense_is_one_sentence_and_nothing_is_written(name: st
         change(name, value, default=False)
     assert sentence in str(caught.value)
     assert not config_file().exists()
+
+
+@pytest.mark.parametrize(("value", "won"), [("1,000", 1_000), ("12_345_678", 12_345_678), (" 7 ", 7)])
+def test_n14_commas_and_underscores_separate_thousands(monkeypatch: pytest.MonkeyPatch, value: str, won: int) -> None:
+    assert set_config("max_order_value", value).max_order_value == won
+    monkeypatch.setenv("KISNB_MAX_STOCK_VALUE", value)
+    assert load_config().max_stock_value == won
+
+
+@pytest.mark.parametrize("value", ["2,5", "5,0", "1_0"])
+def test_n14_a_comma_that_separates_no_thousands_is_refused_in_the_environment_too(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("KISNB_MAX_QUOTE_AGE", value)
+    with pytest.raises(ConfigError, match="Give a number above 0 to 60"):
+        load_config()
 
 
 def test_n14_a_wrong_name_gets_the_near_one():

@@ -279,6 +279,17 @@ def test_a_waiting_command_is_interrupted_readably(state):
         assert "005930" in k.ok("%kis quote 005930").text
 
 
+def test_a04_a_cell_that_catches_every_exception_is_interrupted_at_the_first_press(state):
+    with kernel(state, KISNB_SIM_SPEED="1") as k:
+        k.ok("%load_ext kisnb")
+        k.ok(OPEN)
+        body = "for _ in range(3):\n    try:\n        %kis until close\n    except Exception as e: print(e)"
+        request = k.start(f"import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n{body}")
+        k.wait_until_shown(request, "go")
+        k.interrupt()
+        assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
+
+
 def test_a04_an_interrupt_stops_the_cell_and_no_agent(state):
     with kernel(state, KISNB_SIM_SPEED="1") as k:
         k.ok("%load_ext kisnb")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -211,7 +214,7 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
     agent = VolumeTrigger(code=CODE, qty=2)
     runner = runner_of(agent)
     runner.start(NOON)
-    order: Order = agent.buy(2)
+    order: Order = runner.act(agent.buy, 2)
     (submit,) = runner.take_commands()
     key = submit.intent.key
     for fact in (
@@ -230,3 +233,76 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
     assert runner.deliver(tick(NOON, target - 1), NOON) == []
     (sell,) = runner.deliver(tick(NOON, target), NOON)
     assert (sell.intent.side, sell.intent.qty) == (Side.SELL, 2)
+
+
+@pytest.mark.parametrize("taken", ["external", "unassigned", "", " ", "External", 5, None])
+def test_an_agent_does_not_go_by_the_name_of_those_who_are_none(taken: object):
+    agent = Raiser()
+    with pytest.raises(BadInput, match=r"(names no agent|is no text)"):
+        AgentRunner(agent, taken, "run", Books(), Rules(Universe.packaged(), CAN))  # type: ignore[arg-type]
+    assert not hasattr(agent, "host")
+
+
+class Slotted(Agent):
+    """Keeps a part of its state in slots."""
+
+    __slots__ = ("deep",)
+    code = CODE
+
+
+@pytest.mark.parametrize("taken_over", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_a_copy_of_a_started_agent_is_an_agent_that_is_not_started(taken_over: Callable[[Agent], Agent]):
+    agent = Slotted(code="000660")
+    agent.deep = ["state"]
+    runner = runner_of(agent)
+    runner.start(NOON)
+    twin = taken_over(agent)
+    assert isinstance(twin, Slotted)
+    assert (twin.code, twin.deep) == ("000660", ["state"])
+    assert not hasattr(twin, "host")
+    assert agent.host is runner
+    assert runner_of(twin).start(NOON) == []
+
+
+class Starter(Agent):
+    """Does one thing on its start."""
+
+    code = CODE
+
+    def __init__(self, deed: Callable[[Agent], object]) -> None:
+        super().__init__()
+        self.deed = deed
+        self.made: object = None
+
+    def on_start(self) -> None:
+        self.made = self.deed(self)
+
+
+def started(deed: Callable[[Agent], object]) -> tuple[AgentRunner, list[object]]:
+    """A runner whose agent has done ``deed``, and the commands that came of it."""
+    runner = runner_of(Starter(deed))
+    return runner, list(runner.start(NOON))
+
+
+def test_a02_an_order_typed_into_a_cell_on_an_agent_is_refused():
+    runner, _ = started(lambda a: None)
+    with pytest.raises(
+        BadInput, match=r"An agent orders in its handlers\. Order by hand with session\.buy or %kis buy"
+    ):
+        runner.agent.buy(1)
+    assert runner.take_commands() == []
+    assert not runner.book.orders
+
+
+def test_an_agent_does_not_order_in_the_name_of_another():
+    other, _ = started(lambda a: None)
+    runner, commands = started(lambda a: other.agent.buy(1))
+    assert "An agent orders in its handlers" in runner.error
+    assert commands == other.take_commands() == []
+
+
+def test_an_order_of_an_agent_is_an_order():
+    runner, _ = started(lambda a: a.buy(1))
+    agent = runner.agent
+    assert isinstance(agent, Starter)
+    assert isinstance(agent.made, Order)
