@@ -33,7 +33,7 @@ demo: setup
 test: setup
 	$(BIN)/pytest -n 3 --dist loadfile tests
 	@$(IN_OWN_STATE); env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
-		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
+		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 notebooks
 
 screenshots: setup
 	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.browser.screenshots notebooks/images

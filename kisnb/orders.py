@@ -304,7 +304,7 @@ class Order:
         "listed",
         "msg_cd",
         "ref",
-        "repeats",
+        "repeated",
         "revised_by",
         "route",
         "sent_at",
@@ -342,8 +342,8 @@ class Order:
         self.text = ""
         self.facts: list[Told] = []
         """What happened to it, oldest first; empty until the desk has taken it."""
-        self.repeats = 0
-        """How often the same call came again in this session; each time nothing was sent."""
+        self.repeated = ""
+        """From where and when it was sent, and how to send another, once a call was answered with it again."""
 
     @property
     def key(self) -> str:
@@ -379,6 +379,11 @@ class Order:
         return self.state in ENDED
 
     @property
+    def is_dead(self) -> bool:
+        """It never lived: denied by us, rejected, or declared never sent."""
+        return self.state in (OrderState.DENIED, OrderState.REJECTED)
+
+    @property
     def number(self) -> int | None:
         """KIS's order number; None until it is known."""
         return self.ref.number if self.ref else None
@@ -407,7 +412,7 @@ class Order:
         at = f" at {self.average:,.0f}" if self.fills else ""
         since = f" since {clock_text(self.since)}" if self.since else ""
         why = f"; {self.text}" if self.text else ""
-        again = " (sent before; nothing new was sent)" if self.repeats else ""
+        again = f" ({self.repeated})" if self.repeated else ""
         return f"<Order {number}{self.intent.text}: {self.state}{since}{done}{at}{why}{again}>"
 
 

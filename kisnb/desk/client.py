@@ -1,6 +1,10 @@
 """The kernel's end of the desk's socket: an I/O thread that fills an inbox and wakes the notebook's loop.
 
 No socket lives on the notebook's loop, so a cell that blocks delays no byte; ``ask_blocking`` needs nothing of it.
+
+An interrupt can raise KeyboardInterrupt between any two steps of a cell, also in here. So cells and threads meet in
+C alone, at a Lock and at SimpleQueues: with those no interrupt leaves a lock behind. With a Condition, an Event or a
+Future of ``concurrent.futures``, which are Python inside, it can, and then the threads would wait for ever.
 """
 
 from __future__ import annotations
@@ -9,12 +13,14 @@ import asyncio
 import concurrent.futures
 import contextlib
 import os
+import queue
 import socket
 import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -40,7 +46,7 @@ from kisnb.desk.protocol import (
 )
 from kisnb.desk.pulse import Pulse
 from kisnb.errors import DeskError, DeskLost
-from kisnb.trading.commands import Command, Failed, Query, Reply
+from kisnb.trading.commands import AnyQuery, Command, Failed, Query, R, Reply
 from kisnb.trading.desk_port import Back, Snapshot
 
 ATTACH_SECONDS = 10.0
@@ -48,6 +54,8 @@ ATTACH_SECONDS = 10.0
 CLOSE_SECONDS = 0.5
 """Wall time that a desk may take to read what was sent to it before its session left."""
 NEW = Back()
+_Taker: TypeAlias = Callable[[Reply | DeskLost], object]
+"""Gets the answer to a question, or why there is none, in the thread that reads. It must not raise."""
 CURE = "open the desk again with %kis open; what was journaled is safe"
 
 
@@ -69,7 +77,8 @@ class DeskClient:
         self._ready: Callable[[], object] = lambda: None
         self._silence_changed: Callable[[], object] = lambda: None
         self._pulse = Pulse(self._ping, lambda: self._silence_changed())
-        self._answers: dict[int, concurrent.futures.Future[Reply]] = {}
+        self._takers: dict[int, _Taker] = {}
+        """Of the questions that are not answered yet, by number."""
         self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
         self._number = 0
         self._lock = threading.Lock()
@@ -77,8 +86,8 @@ class DeskClient:
         self._closed = False
         self._socket: socket.socket | None = None
         self._writer: threading.Thread | None = None
-        self._out: deque[bytes] = deque()
-        self._signal = threading.Condition(self._lock)
+        self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        """What is to be written; None when nothing comes after it."""
 
     @property
     def lost(self) -> bool:
@@ -138,22 +147,34 @@ class DeskClient:
         self.seq = batch.first + len(batch.events) - 1
         return batch
 
-    async def ask(self, query: Query) -> Reply:
-        """The answer of the desk; raises the error that it names."""
-        return _raised(await asyncio.wrap_future(self._ask(query, blocking=False)))
+    async def ask(self, query: Query[R]) -> R:
+        """The reply of the desk; raises the error that it names."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply | DeskLost] = loop.create_future()
 
-    def ask_blocking(self, query: Query, timeout: float) -> Reply:
+        def take(reply: Reply | DeskLost) -> None:
+            # In a loop that is closed nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_give, answer, reply)
+
+        self._ask(query, take, blocking=False)
+        return _checked(query, await answer)
+
+    def ask_blocking(self, query: Query[R], timeout: float) -> R:
+        answer: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
+        self._ask(query, answer.put, blocking=True)
         try:
-            return _raised(self._ask(query, blocking=True).result(timeout))
-        except concurrent.futures.TimeoutError:
+            reply = answer.get(timeout=timeout)
+        except queue.Empty:
             raise TimeoutError(f"the desk did not answer {type(query).__name__} within {timeout:g} s") from None
+        return _checked(query, reply)
 
     def close(self) -> None:
         """Leave the desk when it has all that was sent; it goes on."""
         self._pulse.stop()
-        with self._signal:
+        with self._lock:
             self._closed = True
-            self._signal.notify_all()
+            self._out.put(None)
             writer = self._writer
         if writer is not None and writer is not threading.current_thread():
             writer.join(CLOSE_SECONDS)
@@ -183,47 +204,42 @@ class DeskClient:
         hello = Hello(
             VERSION, self.address.secret, self.session, os.getpid(), notebook_name(), back.run, back.told, back.agents
         )
-        with self._signal:
+        with self._lock:
             if self._closed:
                 self._hang_up()
                 raise DeskLost("this session is closed", CURE)
-            self._out.append(pack(hello))
+            self._out.put(pack(hello))
             self._writer = threading.Thread(target=self._write_loop, name="kisnb-write", daemon=True)
             self._writer.start()
         threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
 
-    def _ask(self, query: Query, *, blocking: bool) -> concurrent.futures.Future[Reply]:
-        future: concurrent.futures.Future[Reply] = concurrent.futures.Future()
+    def _ask(self, query: Query[R], take: _Taker, *, blocking: bool) -> None:
         with self._lock:
             self._number += 1
             number = self._number
-            self._answers[number] = future
-        self._post(Asked(number, query, blocking))
-        return future
+            self._takers[number] = take
+        self._post(Asked(number, cast("AnyQuery", query), blocking))
 
     def _ping(self) -> None:
         with contextlib.suppress(DeskLost):
             self._post(Ping())
 
     def _post(self, message: FromSession) -> None:
-        with self._signal:
+        data = pack(message)
+        with self._lock:
             if self._lost is not None:
                 raise self._lost
             if self._closed:
                 raise DeskLost("this session is closed", CURE)
-            self._out.append(pack(message))
-            self._signal.notify()
+            self._out.put(data)
 
     def _write_loop(self) -> None:
         assert self._socket is not None
-        while True:
-            with self._signal:
-                while not self._out and not self._closed and self._lost is None:
-                    self._signal.wait()
-                if self._lost is not None or (self._closed and not self._out):
-                    return
-                data = b"".join(self._out)
-                self._out.clear()
+        ended = False
+        while not ended:
+            data, ended = self._next_to_write()
+            if self._lost is not None:
+                return
             try:
                 self._socket.sendall(data)
             except OSError:
@@ -231,6 +247,15 @@ class DeskClient:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 return
+
+    def _next_to_write(self) -> tuple[bytes, bool]:
+        """Wait for messages; returns all that are there, and whether nothing comes after them."""
+        parts: list[bytes] = []
+        while (part := self._out.get()) is not None:
+            parts.append(part)
+            if self._out.empty():
+                return b"".join(parts), False
+        return b"".join(parts), True
 
     def _read_loop(self) -> None:
         assert self._socket is not None
@@ -256,9 +281,9 @@ class DeskClient:
                 self._wake()
             case Answered(number=number, reply=reply):
                 with self._lock:
-                    future = self._answers.pop(number, None)
-                if future is not None and future.set_running_or_notify_cancel():
-                    future.set_result(reply)
+                    take = self._takers.pop(number, None)
+                if take is not None:
+                    take(reply)
             case Snapshot():
                 self.seq, self.now = message.seq, message.now
                 self._snapshot.set_result(message)
@@ -268,18 +293,16 @@ class DeskClient:
 
     def _lose(self, text: str, cure: str = CURE) -> None:
         self._pulse.stop()
-        with self._signal:
+        with self._lock:
             if self._lost is not None or self._closed:
                 text = "this session is closed"
             self._lost = self._lost or DeskLost(text, cure)
-            self._signal.notify_all()
-            waiting, self._answers = list(self._answers.values()), {}
+            self._out.put(None)
+            waiting, self._takers = list(self._takers.values()), {}
         if not self._snapshot.done():
             self._snapshot.set_exception(self._lost)
-        for future in waiting:
-            # One that an interrupted cell gave up is cancelled already.
-            if future.set_running_or_notify_cancel():
-                future.set_exception(self._lost)
+        for take in waiting:
+            take(self._lost)
         self._wake()
 
     def _wake(self) -> None:
@@ -302,8 +325,22 @@ def _exactly(data: bytes | None, length: int) -> bytes:
     return data
 
 
-def _raised(reply: Reply) -> Reply:
+def _give(answer: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
+    """Answer a question, unless the cell that asked was interrupted."""
+    if not answer.done():
+        answer.set_result(reply)
+
+
+def _checked(query: Query[R], reply: Reply | DeskLost) -> R:
+    """The reply of the type that the query names. Raises the error that stands in its place."""
+    if isinstance(reply, DeskLost):
+        raise reply
     if isinstance(reply, Failed):
         kind = getattr(errors, reply.error, errors.KisError)
         raise kind(reply.text, reply.cure)
-    return reply
+    if not isinstance(reply, query.reply_type()):
+        raise DeskError(
+            f"the desk answered {type(query).__name__} with {type(reply).__name__}",
+            "restart the kernel and the desk, so that both are of one version",
+        )
+    return cast("R", reply)

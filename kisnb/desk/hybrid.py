@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -40,7 +39,7 @@ from kisnb.kis.modes import of_account
 from kisnb.kis.transport import Transport
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
-from kisnb.trading.commands import CallApi, DepthOf, QuoteOf, RowsAre, WatchCodes
+from kisnb.trading.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes
 
 AGAIN_SECONDS = 5.0
 """Wall time between two attempts to have the quotes desk back."""
@@ -88,21 +87,16 @@ class QuotesDesk:
             self._client.send([WatchCodes(self._wants)])
 
     async def quote(self, code: str) -> Quote:
-        reply = await self._asked(QuoteOf(code))
-        assert isinstance(reply, Quote)
-        return reply
+        return await self._asked(QuoteOf(code))
 
     async def depth(self, code: str, venue: Venue) -> Depth:
-        reply = await self._asked(DepthOf(code, venue))
-        assert isinstance(reply, Depth)
-        return reply
+        return await self._asked(DepthOf(code, venue))
 
     async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
         reply = await self._asked(CallApi(name, dict(params)))
-        assert isinstance(reply, RowsAre)
         return reply.blocks, reply.complete
 
-    async def _asked(self, query: QuoteOf | DepthOf | CallApi) -> Any:
+    async def _asked(self, query: Query[R]) -> R:
         if self._client is None:
             raise ConfigError(f"the {self.mode} desk that gives the quotes is gone", "it is being started again; wait")
         return await self._client.ask(query)

@@ -10,7 +10,7 @@ from kisnb.desk.client import DeskClient
 from kisnb.errors import BadInput, DeskLost
 from kisnb.events import HaltStep
 from kisnb.terms import Mode
-from kisnb.trading.commands import Halt, LiftHalt, TasksNow, Told
+from kisnb.trading.commands import Halt, LiftHalt, Query, Told
 
 SECONDS = 45.0
 """Wall time for all steps: three queries, their pauses, and a desk that is busy."""
@@ -50,7 +50,7 @@ def lift(mode: Mode, reason: str) -> str:
     return ask(mode, LiftHalt(reason))
 
 
-def ask(mode: Mode, question: LiftHalt | TasksNow) -> str:
+def ask(mode: Mode, question: Query[Told]) -> str:
     """One question that is answered in words. Raises what the desk answers, and as ``pull``."""
     client = attached(mode)
     try:
@@ -59,7 +59,6 @@ def ask(mode: Mode, question: LiftHalt | TasksNow) -> str:
         raise DeskLost(str(e), f"stop it with: kisnb desk stop --mode {mode}") from None
     finally:
         client.close()
-    assert isinstance(reply, Told)
     return reply.text
 
 

@@ -9,7 +9,7 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.errors import DeskError
 from kisnb.events import Event
-from kisnb.trading.commands import Command, Query, Reply
+from kisnb.trading.commands import AnyQuery, Command, Reply
 from kisnb.trading.desk_port import Snapshot
 
 VERSION = 5
@@ -48,7 +48,7 @@ class Asked(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A question; ``blocking`` says that the session's loop stands until it is answered."""
 
     number: int
-    query: Query
+    query: AnyQuery
     blocking: bool = False
 
 
@@ -72,6 +72,8 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
     first: int
     now: Ns
     events: tuple[Event, ...]
+    told: int
+    """Number of the newest journal row that sessions have been told, these events included."""
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -55,6 +55,7 @@ from kisnb.trading.commands import (
     AccountNow,
     Adopt,
     AdoptHolding,
+    AnyQuery,
     ArmDesk,
     CallApi,
     CancelOrder,
@@ -75,9 +76,9 @@ from kisnb.trading.commands import (
     OrderRequest,
     OrdersAre,
     OutcomeOf,
+    PlaceAnswer,
     Placed,
     PlaceOrders,
-    Query,
     QuoteOf,
     ReleaseAgent,
     Reply,
@@ -177,7 +178,8 @@ class DeskServer:
         if not self._batch:
             return
         events, self._batch = tuple(self._batch), []
-        message = pack(Events(self.seq - len(events) + 1, self.host.clock.now(), events))
+        first, told = self.seq - len(events) + 1, self.host.journal.told
+        message = pack(Events(first, self.host.clock.now(), events, told))
         for connection in self.connections:
             connection.send(message)
             self._decide(connection)
@@ -360,7 +362,7 @@ class DeskServer:
         """
         self._flush()
         first = self.seq - len(events) + 1
-        connection.send(pack(Events(first, self.host.clock.now(), events)))
+        connection.send(pack(Events(first, self.host.clock.now(), events, self.host.journal.told)))
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:
@@ -425,7 +427,7 @@ class DeskServer:
 
     # questions
 
-    def _answer(self, connection: Connection, number: int, query: Query) -> None:
+    def _answer(self, connection: Connection, number: int, query: AnyQuery) -> None:
         match query:
             case OutcomeOf(key=key):
                 connection.outcomes[number] = key
@@ -438,10 +440,10 @@ class DeskServer:
                 others = [self._named(c) for c in self.connections if c is not connection]
                 connection.answer(number, standing(self.host, others))
             case PlaceOrders(requests=requests):
-                reply = self._place(requests)
+                placed = self._place(requests)
                 # The desk publishes the rows of an order before it answers who asked for it.
                 self._flush()
-                connection.answer(number, reply)
+                connection.answer(number, placed)
             case AdoptHolding(wish=wish):
                 reply = self._adopt(wish)
                 self._flush()
@@ -456,17 +458,22 @@ class DeskServer:
             case _:
                 self.host.call(self._ask(connection, number, query))
 
-    def _place(self, requests: Sequence[OrderRequest]) -> Reply:
+    def _place(self, requests: Sequence[OrderRequest]) -> Placed:
         """How these orders are answered by row O11; what is sent or shown is journaled by then."""
         core = self.host.core
         answers = place(self.host.clock.now(), core.state, self._name.run, requests)
         for command in commands(core.state, requests, answers):
-            if self.host.broken is not None:
-                break
-            self.host.say(command)
-        if self.host.broken is not None:
-            return Failed("DeskError", str(self.host.broken))
-        return Placed(answers)
+            if self.host.broken is None:
+                self.host.say(command)
+        return Placed(tuple(self._taken(answer) for answer in answers))
+
+    def _taken(self, answer: PlaceAnswer) -> PlaceAnswer:
+        """The answer, or that the journal could not be written: then nothing of the order was sent."""
+        key, broken = answer.intent.key, self.host.broken
+        journaled = self._order(key) is not None and key not in self.host.dropped
+        if broken is None or answer.outcome != "sent" or journaled:
+            return answer
+        return PlaceAnswer("refused", answer.intent, broken.text, broken.cure)
 
     def _adopt(self, wish: Adopt) -> Reply:
         """What was taken over; its row is synced by then."""
@@ -507,7 +514,7 @@ class DeskServer:
             return Failed(type(e).__name__, e.text, e.cure)
         return Done()
 
-    async def _ask(self, connection: Connection, number: int, query: Query) -> None:
+    async def _ask(self, connection: Connection, number: int, query: AnyQuery) -> None:
         try:
             reply = await self._read_from_kis(query)
         except KisnbError as e:
@@ -518,7 +525,7 @@ class DeskServer:
         self._flush()
         connection.answer(number, reply)
 
-    async def _read_from_kis(self, query: Query) -> Reply:
+    async def _read_from_kis(self, query: AnyQuery) -> Reply:
         broker = self.host.broker
         match query:
             case QuoteOf(code=code):

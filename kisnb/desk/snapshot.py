@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kisnb.clock import SimulatedClock, kst_day
+from kisnb.clock import SimulatedClock
 from kisnb.desk.host import DeskHost
 from kisnb.desk.protocol import Hello
 from kisnb.terms import Mode
@@ -28,7 +28,6 @@ def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int
         seq,
         now,
         name.mode,
-        f"{name.run}:{kst_day(now)}",
         name.label,
         clock.speed if isinstance(clock, SimulatedClock) else 1.0,
         name.run,

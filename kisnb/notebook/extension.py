@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.notebook.completion import KisMatcher
 from kisnb.notebook.display import Looks
+from kisnb.notebook.error_groups import ErrorGroups
 from kisnb.notebook.lifecycle import CloseAtExit
 from kisnb.notebook.magics import KisMagics
 from kisnb.notebook.transform import AwaitMagics
-from kisnb.session import order_keys
+from kisnb.session.cells import Cells
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -22,16 +23,16 @@ class Extension:
     def __init__(self, shell: InteractiveShell) -> None:
         self.kis = KisMagics(shell)
         self._shell: Any = shell  # an attribute of our own is put on it
+        self._cells = Cells.of(shell)
         self._transform = AwaitMagics(shell)
         self._matcher = KisMatcher(self.kis)
         self._looks = Looks(shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave)
         self._at_exit = CloseAtExit(shell, self.kis)
+        self._groups = ErrorGroups(shell, self.kis.live_orders)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [
-            ("pre_run_cell", self.kis.keys.pre_run_cell),
             ("pre_run_cell", self.kis.adopt),
             ("pre_run_cell", self.kis.guard.pre_run_cell),
             ("post_run_cell", self.kis.guard.post_run_cell),
-            ("post_run_cell", self.kis.keys.post_run_cell),
         ]
 
     def load(self) -> None:
@@ -45,18 +46,19 @@ class Extension:
             shell.events.register(event, callback)
         self._looks.add()
         self._at_exit.add()
-        self.kis.keys.begin_loading_cell()
-        order_keys.source = self.kis.key_of_call
+        self._groups.add()
+        self._cells.acquire()
 
     def unload(self) -> None:
         shell = self._shell
-        order_keys.source = None
         self.kis.detach()
+        self._groups.remove()
         self._at_exit.remove()
         self._looks.remove()
         for event, callback in self._callbacks:
             shell.events.unregister(event, callback)
         self.kis.guard.release()
+        self._cells.release()
         if shell.Completer is not None:
             shell.Completer.custom_matchers.remove(self._matcher.match)
         shell.input_transformers_post.remove(self._transform)

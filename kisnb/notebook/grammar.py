@@ -1,7 +1,8 @@
 """The grammar of ``%kis``: the usage line that help shows is also what a command is parsed by.
 
 In a usage line ``CODE`` is a word, ``a|b`` a choice, ``[...]`` optional, ``--flag`` a switch, ``--name X`` an option
-with a value, ``[X ...]`` the rest of the line and ``[--NAME VALUE ...]`` options of any name.
+with a value, ``--name [X]`` one whose value may be left out, ``[X ...]`` the rest of the line and
+``[--NAME VALUE ...]`` options of any name.
 """
 
 from __future__ import annotations
@@ -74,18 +75,23 @@ def usage(text: str) -> Usage:
     words: list[Word] = []
     options: dict[str, Word | None] = {}
     any_option = False
-    for group in re.findall(r"\[[^\]]*\]|[^\s\[\]]+", text):
+    for group in re.findall(r"\[(?:[^\[\]]|\[[^\]]*\])*\]|[^\s\[\]]+", text):
         optional = group.startswith("[")
-        inside = group.strip("[]").split()
+        inside = group[1:-1].split() if optional else [group]
         if inside[0] == "--NAME":
             any_option = True
         elif inside[0].startswith("-"):
-            options[inside[0]] = Word(inside[1], required=True) if len(inside) > 1 else None
+            options[inside[0]] = _value_of(inside[1]) if len(inside) > 1 else None
         else:
             rest = inside[-1] == "..."
             names = inside[:-1] if rest else inside
             words += [Word(name, required=not optional or i > 0, rest=rest) for i, name in enumerate(names)]
     return Usage(text, tuple(words), options, any_option)
+
+
+def _value_of(name: str) -> Word:
+    """The value of an option; in brackets it may be left out."""
+    return Word(name.strip("[]"), required=not name.startswith("["))
 
 
 def split(text: str) -> list[str]:
@@ -106,8 +112,8 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
     said: list[str] = []
     options: dict[str, object] = {}
     priced = any(w.kind == "PRICE" for w in grammar.words)
-    queue = iter(t for t in tokens if not (priced and t == "@"))
-    for token in queue:
+    queue = _Queue([t for t in tokens if not (priced and t == "@")])
+    while (token := queue.take()) is not None:
         if re.match(r"--?[^\W\d]", token):
             name, value = _option(verb, grammar, token, queue, cure)
             options[name] = value
@@ -116,7 +122,27 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
     return Typed(tuple(_words(verb, grammar, said, cure)), options, call)
 
 
-def _option(verb: str, grammar: Usage, token: str, queue: Iterator[str], cure: str) -> tuple[str, object]:
+class _Queue:
+    """The tokens that are still to be read."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def take(self) -> str | None:
+        """The next token, which is then read; None at the end."""
+        if self._at == len(self._tokens):
+            return None
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def take_short_number(self) -> str | None:
+        """The next token when it is a number of at most three digits; a code of six digits stands for itself."""
+        following = self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self.take() if re.fullmatch(r"\d{1,3}", following) else None
+
+
+def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> tuple[str, object]:
     name, _, attached = token.partition("=")
     if name in grammar.options:
         word = grammar.options[name]
@@ -127,7 +153,10 @@ def _option(verb: str, grammar: Usage, token: str, queue: Iterator[str], cure: s
     key = name.lstrip("-").replace("-", "_")
     if word is None:
         return key, True
-    value = attached or next(queue, None)
+    if not word.required and not attached:
+        number = queue.take_short_number()
+        return key, True if number is None else _convert(word, number, cure)
+    value = attached or queue.take()
     if value is None:
         raise BadInput(f"%kis {verb}: {name} needs a value", cure)
     return key, _convert(word, value, cure)
@@ -227,7 +256,7 @@ def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
 _CONVERTERS: dict[str, Callable[[str], object]] = {
     "QTY": _quantity,
     "PRICE": _price,
-    "N": lambda text: _whole(text, "the seed"),
+    "N": lambda text: _whole(text, "the number"),
     "D": _day,
     "T": _time,
     "TIME": _time,

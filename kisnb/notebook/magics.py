@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,20 +16,20 @@ from IPython.utils.text import DollarFormatter
 from traitlets import TraitError, Unicode, validate
 
 from kisnb.errors import BadInput, NotOpen
-from kisnb.notebook.cell_keys import CellKeys
 from kisnb.notebook.frames import locals_of_user
 from kisnb.notebook.grammar import Typed, parse, span, split
 from kisnb.notebook.interrupt import InterruptGuard
-from kisnb.notebook.lifecycle import close_now
 from kisnb.notebook.loop_lag import LoopLagWatch
 from kisnb.notebook.panels import DESK_PANEL
 from kisnb.notebook.tables import badge_text
 from kisnb.notebook.verbs import Verb, find
+from kisnb.session.magic_line import MagicLine, running
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from kisnb.orders import Order
     from kisnb.session.session import Session
 
 
@@ -62,9 +62,7 @@ class KisMagics(Magics):
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop that it lives in."""
-        self.keys = CellKeys(shell)
         self.guard = InterruptGuard(shell)
-        self._opened: dict[str, object] = {}
         self._lag: LoopLagWatch | None = None
         self._frames: WeakValueDictionary[int, object] = WeakValueDictionary()
         """The polars frames that commands returned, by id: they are shown under the mode."""
@@ -104,6 +102,10 @@ class KisMagics(Magics):
         """Why what is shown of the open session may not be so any more; empty while it is known."""
         return self.session.doubt if self.session else ""
 
+    def live_orders(self) -> list[Order]:
+        """The orders of the cell that runs now which live, or were filled."""
+        return self.session.orders_of_cell() if self.session else []
+
     def require(self) -> Session:
         """The open session; raises NotOpen."""
         self.adopt()
@@ -112,29 +114,23 @@ class KisMagics(Magics):
         return self.session
 
     def adopt(self, _info: object = None) -> None:
-        """Take over ``session`` when the notebook opened it with ``kisnb.connect``."""
-        loaded = sys.modules.get("kisnb.session.session")
-        if loaded is None:
-            return
-        for name, value in list(self.user_ns.items()):
-            if not isinstance(value, loaded.Session):
-                continue
-            if name == "session" and (self.session is None or self.session.closed):
-                self._take(value)
+        """Take over the session that the notebook opened with ``kisnb.connect``."""
+        if self.session is None or self.session.closed:
+            session = _open_session(self.shell)
+            if session is not None:
+                self._take(session)
 
     async def open(self, mode: str, options: dict[str, object]) -> Session:
-        """The session on this target: the open one, else a new one; the session on another target is closed then."""
+        """The session of this mode: the open one, else a new one; the session of another mode is closed then."""
         from kisnb.session.connect import connect
 
-        wanted = {"mode": mode, **options}
-        if self._is_open_on(wanted):
-            return self.require()
-        # Opened before the other is closed: what cannot be opened takes nothing away.
-        before, session = self.session, await connect(mode, **options)  # type: ignore[arg-type]
-        if before is not None:
-            await _leave(before)
-        self._take(session)
-        self._opened = wanted
+        session = await connect(mode, **options)  # type: ignore[arg-type]
+        before = self.session
+        if session is not before:
+            # Opened before the other is closed: what cannot be opened takes nothing away.
+            if before is not None:
+                await before.close()
+            self._take(session)
         self._name()
         return session
 
@@ -167,28 +163,20 @@ class KisMagics(Magics):
         self._stop_lag()
         session, self.session = self.session, None
         if session is not None:
-            await _leave(session)
+            await session.close()
 
     def detach(self) -> None:
         """Leave the desk without waiting, and take the variable ``session`` away."""
         self._stop_lag()
         session, self.session = self.session, None
-        if session is not None and self.loop is not None:
-            agents = session.agents.running
-            close_now(session, self.loop)
-            _say_stopped(session, agents)
+        if session is not None:
+            session.leave()
         if session is not None and self.user_ns.get("session") is session:
             del self.user_ns["session"]
 
-    def _is_open_on(self, wanted: Mapping[str, object]) -> bool:
-        session = self.session
-        if session is None or session.closed or session.link == "desk lost" or wanted.get("fresh"):
-            return False
-        return all(self._opened.get(name) == value for name, value in wanted.items())
-
     def _take(self, session: Session) -> None:
-        self.session, self._opened = session, {}
-        session.alert = self.alert
+        self.session = session
+        session.on_interrupt(self.guard.readable)
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
             self._stop_lag()
@@ -244,18 +232,6 @@ class KisMagics(Magics):
             raise BadInput(f"{text!r} may be any of {len(exact)} issues", f"Write the code: {shown}")
         return exact[0].code if exact else universe.get(text).code
 
-    def key(self, call: str, *, again: bool) -> str | None:
-        """The idempotency key of the order call ``call`` of the cell that runs now; None outside cells."""
-        return self._key(self.require(), call, again)
-
-    def key_of_call(self, session: Session, again: bool) -> str | None:
-        """The idempotency key of the Python call that the running cell is making."""
-        return self._key(session, self.keys.call_in_cell(), again)
-
-    def _key(self, session: Session, call: str, again: bool) -> str | None:
-        taken = session.book.orders.__contains__
-        return self.keys.mint(session.mode, session.scope, call, again=again, taken=taken)
-
     def _read(self, text: str) -> Command:
         call = text.strip()
         silent = call.endswith(";")
@@ -276,12 +252,13 @@ class KisMagics(Magics):
 
     async def _run(self, commands: list[Command]) -> object:
         value: object = None
-        for command in commands:
+        for line, command in _lines(commands):
             _show(value)
             try:
-                value = command.verb.run(self, self._door(command.verb), command.typed)
-                if inspect.isawaitable(value):
-                    value = await value
+                with running(line):
+                    value = command.verb.run(self, self._door(command.verb), command.typed)
+                    if inspect.isawaitable(value):
+                        value = await value
                 self._mark(value)
             except asyncio.CancelledError as error:
                 raise self.guard.readable(error) from None
@@ -291,7 +268,7 @@ class KisMagics(Magics):
 
     def _now(self, commands: list[Command]) -> object:
         value: object = None
-        for command in commands:
+        for line, command in _lines(commands):
             _show(value)
             verb = command.verb
             if not verb.blocking:
@@ -301,29 +278,30 @@ class KisMagics(Magics):
                     "of %load_ext",
                 )
             door = self._door(verb)
-            value = verb.run(self, door and door.blocking, command.typed)
+            with running(line):
+                value = verb.run(self, door and door.blocking, command.typed)
             self._mark(value)
             if command.silent:
                 value = None
         return value
 
 
-async def _leave(session: Session) -> None:
-    agents = session.agents.running
-    await session.close()
-    _say_stopped(session, agents)
-
-
-def _say_stopped(session: Session, agents: Sequence[str]) -> None:
-    if agents:
-        print(
-            f"{badge_text(session.mode)}Stopped with the session: {', '.join(agents)}. Their orders stay in the market."
-        )
+def _open_session(shell: InteractiveShell) -> Session | None:
+    """The newest session that this kernel opened; what opens none imports nothing."""
+    loaded = sys.modules.get("kisnb.session.kernel")
+    session: Session | None = loaded.KernelSessions.of(shell).newest() if loaded else None
+    return session
 
 
 def _commands(line: str, body: str) -> list[str]:
     """The commands of ``%%kis``: its own line and the lines below, without blank ones and comments."""
     return [text for text in [line, *body.splitlines()] if text.strip() and not text.lstrip().startswith("#")]
+
+
+def _lines(commands: Sequence[Command]) -> Iterator[tuple[MagicLine, Command]]:
+    """The commands with what their calls are to know of them; all but the last are shown by the magic itself."""
+    for n, command in enumerate(commands):
+        yield MagicLine(command.typed.call, n, n < len(commands) - 1, command.silent), command
 
 
 def _show(value: object) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from kisnb.clock import clock_text
-from kisnb.notebook.tables import UNSURE, Cell, badge_text, card, coloured, html_table, number
+from kisnb.notebook.tables import UNSURE, Cell, badge_text, card, coloured, html_table
 from kisnb.orders import Order, OrderState
 from kisnb.terms import Mode, Side
-from kisnb.trading.order_words import next_step, why
+from kisnb.trading.order_words import next_step, standing, why
 
 _STATE_STYLE = {
     OrderState.UNKNOWN: UNSURE,
@@ -22,9 +22,7 @@ def order_look(o: Order, mode: Mode | None) -> dict[str, str]:
     """What state, since when; why; what next. The HTML unfolds into the order's whole story."""
     what = f"#{o.number} {o.intent.text}" if o.number else o.intent.text
     what += f" ({o.intent.agent})" if o.intent.agent else ""
-    done = f", {o.filled:,} of {o.quantity:,} filled at {number(o.average)}" if o.fills else ""
-    again = " (sent before; nothing new was sent)" if o.repeats else ""
-    stands = f"{o.state}{f' since {clock_text(o.since)}' if o.since else ''}{done}{again}"
+    stands = standing(o)
     lines = [f"why   {reason}" for reason in [why(o)] if reason] + [f"next  {next_step(o)}"]
     text = "\n".join([f"{badge_text(mode)}{what}: {stands}", *(f"  {line}" for line in lines)])
     title = f"{coloured(what, 1 if o.side is Side.BUY else -1)}: {_stands_html(o.state, stands)}"

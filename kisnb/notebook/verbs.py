@@ -79,8 +79,12 @@ def _sell(kis: KisMagics, door: Any, typed: Typed) -> object:
 
 def _order(kis: KisMagics, send: Callable[..., object], typed: Typed) -> object:
     code, qty, price = kis.code(typed.text(0)), typed.number(1), typed.words[2]
-    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
-    return send(code, qty, price, key=key, **_terms(typed))
+    return send(code, qty, price, **_naming(typed), **_terms(typed))
+
+
+def _naming(typed: Typed) -> dict[str, object]:
+    """Number and name of an order, as typed."""
+    return {"key": typed.options.get("key"), "again": typed.options.get("again", False)}
 
 
 def _terms(typed: Typed) -> dict[str, object]:
@@ -98,9 +102,8 @@ def _route(kis: KisMagics, door: Any, typed: Typed) -> object:
     return door.route_of(side, kis.code(what), qty, price, **_terms(typed))
 
 
-def _revise(kis: KisMagics, door: Any, typed: Typed) -> object:
-    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
-    return door.revise(typed.text(0), typed.words[1], typed.words[2], key=key)
+def _revise(_kis: KisMagics, door: Any, typed: Typed) -> object:
+    return door.revise(typed.text(0), typed.words[1], typed.words[2], **_naming(typed))
 
 
 def _resolve(kis: KisMagics, _door: Any, typed: Typed) -> object:
@@ -173,8 +176,7 @@ def _adopt(kis: KisMagics, typed: Typed) -> object:
     _, name, code, qty = typed.words
     stock = "" if code is None else kis.code(str(code))
     agent = _agent(kis, str(name), {"code": stock} if stock and name in agent_classes(kis.user_ns) else {})
-    key = typed.options.get("key") or kis.key(typed.call, again=bool(typed.options.get("again")))
-    return kis.require().agents.adopt(agent, stock, qty, key=str(key or ""))  # type: ignore[arg-type]
+    return kis.require().agents.adopt(agent, stock, qty, **_naming(typed))  # type: ignore[arg-type]
 
 
 def _agent(kis: KisMagics, name: str, parameters: dict[str, object]) -> Agent | str:
@@ -326,11 +328,11 @@ def _table() -> dict[str, Verb]:
         ),
         Verb("chart", usage("CODE [--every SPAN]"), "candles with volume and own fills", _chart, blocking=True),
         Verb(
-            "buy", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again]"),
-            "buy shares; no price is a market order, --again means a new order", _buy, blocking=True,
+            "buy", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again [N]]"),
+            "buy shares; no price is a market order, --again N means one order more and names it", _buy, blocking=True,
         ),
         Verb(
-            "sell", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again]"),
+            "sell", usage("CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again [N]]"),
             "sell shares, as buy", _sell, blocking=True,
         ),
         Verb(
@@ -339,7 +341,7 @@ def _table() -> dict[str, Verb]:
             blocking=True,
         ),
         Verb(
-            "revise", usage("ID PRICE [QTY] [--key KEY] [--again]"),
+            "revise", usage("ID PRICE [QTY] [--key KEY] [--again [N]]"),
             "move an open order, or some shares of it, to another price; it goes to the end of the queue", _revise,
         ),
         Verb(

@@ -6,20 +6,18 @@ KIS does not give stays missing: no price is made up.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
 
 from kisnb.clock import MINUTE, Ns, clock_text, kst_day
 from kisnb.errors import KisnbError
 from kisnb.events import GapFound
 from kisnb.kis.chart_messages import minute_params, minute_rows, past_minute_params
+from kisnb.session.link import Link
 from kisnb.session.market_data import Gap
+from kisnb.session.pace import Pace
+from kisnb.session.state import SessionState
 from kisnb.terms import Venue
-from kisnb.trading.commands import CallApi, RowsAre
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from kisnb.session.session import Session
+from kisnb.trading.commands import CallApi
 
 MOST_CALLS = 40
 """Replies of one walk back: more than a day of minutes."""
@@ -28,8 +26,10 @@ MOST_CALLS = 40
 class Backfill:
     """Marks the gaps of a session's market data and fetches what is missing; one walk at a time."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
+        self._link = link
+        self._state = state
+        self._pace = pace
         self._due: list[Gap] = []
         self._walk: asyncio.Task[None] | None = None
         self._lost: Ns | None = None
@@ -62,7 +62,7 @@ class Backfill:
     def look(self, now: Ns) -> None:
         """Begin to fetch what can be had by now."""
         if self._walk is None and any(gap.over <= now for gap in self._due):
-            self._walk = self._session.task(self._fetch_due(now), "missing minutes from KIS")
+            self._walk = self._pace.task(self._fetch_due(now), "missing minutes from KIS")
 
     async def fill(self, gap: Gap) -> None:
         """Ask for the minutes of a gap that is over. Raises KisnbError."""
@@ -75,13 +75,12 @@ class Backfill:
             if oldest <= first or oldest >= until:
                 break
             until = oldest - 1
-        self._session.data.fill(gap, minutes)
+        self._state.data.fill(gap, minutes)
 
     async def _minutes(self, gap: Gap, until: Ns) -> dict[Ns, tuple[int, ...]]:
-        today = kst_day(gap.since) == kst_day(self._session.now)
+        today = kst_day(gap.since) == kst_day(self._state.now)
         api, params = (minute_params if today else past_minute_params)(gap.code, until, gap.venue)
-        reply = await self._session.ask(CallApi(api.name, params))
-        assert isinstance(reply, RowsAre)
+        reply = await self._link.ask(CallApi(api.name, params))
         return minute_rows(reply.blocks["output2"])
 
     async def _fetch_due(self, now: Ns) -> None:
@@ -93,16 +92,16 @@ class Backfill:
                     await self._fetch(gap)
         finally:
             self._walk = None
-            self._session.agents_moved()
+            self._pace.moved()
 
     async def _fetch(self, gap: Gap) -> None:
         try:
             await self.fill(gap)
         except KisnbError as e:
             span = f"{clock_text(gap.since)} to {clock_text(gap.until)}"
-            self._session.troubles.append(f"trades of {gap.code} from {span} are missing and cannot be had: {e}")
+            self._state.troubles.append(f"trades of {gap.code} from {span} are missing and cannot be had: {e}")
 
     def _add(self, gap: Gap) -> None:
-        self._session.data.gaps.append(gap)
+        self._state.data.gaps.append(gap)
         self._due.append(gap)
-        self._session.agents_moved()
+        self._pace.moved()

@@ -23,6 +23,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
+from kisnb.orders import Place
 from kisnb.session.call_text import cell_digest
 from kisnb.session.code_places import CallStack
 
@@ -244,6 +245,10 @@ class CellRuns:
             where=f"cell [{shown}]{of} (process {os.getpid()})",
         )
         return Here(run, (cell_digest(text),))
+
+    def kernel_place(self) -> Place:
+        """Return the place of a call whose cell does not count: its kernel and notebook."""
+        return Place(kernel=self._kernel, notebook=self._notebook())
 
     def _notebook(self) -> str:
         """Return the notebook's file as VS Code names it, else as Jupyter names the session."""

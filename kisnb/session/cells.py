@@ -44,6 +44,7 @@ from kisnb.session.call_text import (
 )
 from kisnb.session.cell_runs import CellRuns, Click, Here, executing
 from kisnb.session.code_places import CallStack
+from kisnb.session.run_calls import RunCalls
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -81,6 +82,7 @@ class Cells:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._runs = CellRuns(shell)
+        self._calls: dict[str, RunCalls] = {}
 
     @classmethod
     def of(cls, shell: InteractiveShell) -> Cells:
@@ -107,6 +109,24 @@ class Cells:
     def release(self) -> None:
         """Undo one ``acquire``."""
         self._runs.release()
+
+    def calls(self, scope: str) -> RunCalls:
+        """Return what runs of this shell's cells have asked for in ``scope``.
+
+        ``scope`` is an account or a simulated day. All its sessions share the calls: one run of a
+        cell may open a session, close it, and open the next one, as a loop that tries again does.
+        """
+        return self._calls.setdefault(scope, RunCalls())
+
+    def kernel_place(self) -> Place:
+        """Return the place of a call whose cell does not count: its kernel and notebook."""
+        return self._runs.kernel_place()
+
+    def run_now(self) -> int | None:
+        """Return the number of the run of the cell that runs now; None when none does."""
+        context = self._runs.context()
+        here = context if isinstance(context, Here) else self._runs.running_now()
+        return None if here is None else here.run.number
 
     def origin(self, words: str = "", index: int = 0) -> Origin | Ticket:
         """Return where the call that is being made is typed. Ask synchronously, inside that call.

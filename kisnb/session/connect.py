@@ -20,6 +20,8 @@ from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.market import calendar, uncertain
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
+from kisnb.session.cells import Cells
+from kisnb.session.kernel import KernelSessions, running_shell
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.desk_port import Back, Desk, Snapshot
@@ -41,7 +43,8 @@ async def connect(
 
     ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day; left out, they go on with
     the day that runs, or take the simulator's defaults. ``fresh`` begins a new day. ``quotes="live"`` lets paper have
-    the prices of the desk that owns the live appkey. Raises BadInput, ConfigError, DeskBusy, DeskError.
+    the prices of the desk that owns the live appkey. In an IPython kernel there is one session for each mode: the
+    same call again returns it, and ``fresh`` closes it. Raises BadInput, ConfigError, DeskBusy, DeskError.
     """
     try:
         wanted = Mode(mode)
@@ -55,10 +58,27 @@ async def connect(
     given = _quotes(wanted, quotes)
     calendar.use_local()
     uncertain.use(uncertain.read(load_config().assume))
-    client, snapshot = await _attached(wanted, day, fresh, given)
+    shell = running_shell()
+    if shell is None:
+        return await _opened(wanted, day, fresh, given, None)
+    kernel = KernelSessions.of(shell)
+    async with kernel.lock(wanted):
+        session = kernel.open(wanted)
+        if session is not None and not fresh:
+            # Refuses options that differ from those of the open day, with the cure.
+            await _aside(partial(start_desk, wanted, day, fresh=False, quotes=given))
+            return session
+        session = await _opened(wanted, day, fresh, given, kernel.cells)
+        # Opened before the other one is closed: what cannot be opened takes nothing away.
+        await kernel.replace(session)
+        return session
+
+
+async def _opened(mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None, cells: Cells | None) -> Session:
+    client, snapshot = await _attached(mode, day, fresh, quotes)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
-        return Session(client, snapshot, universe, partial(next_desk, wanted))
+        return Session(client, snapshot, universe, partial(next_desk, mode), cells)
     except BaseException:
         client.close()
         raise

@@ -4,6 +4,8 @@
       └─────► lost       its caller went without it: cancelled, timed out, interrupted
                 └──► reached    the next equal call has taken it over (f)
 
+A caller whose task is being cancelled is as good as gone, although it has not heard of it yet.
+
 Calls of threads and of tasks come at once, so that every method is safe to call from any thread.
 """
 
@@ -30,10 +32,15 @@ _Equal: TypeAlias = tuple[Wish, int, str]
 """Calls are equal when wish, number and name are."""
 
 
+def stays() -> bool:
+    """Say that the caller of a claim does not go before its outcome has come."""
+    return False
+
+
 class Claim:
     """One call of one run: what it asked for, and whether its caller has the outcome."""
 
-    __slots__ = ("day", "key", "naming", "position", "state", "token")
+    __slots__ = ("day", "has_left", "key", "naming", "position", "state", "token")
 
     def __init__(
         self,
@@ -52,6 +59,8 @@ class Claim:
         """Of the order; empty until the desk has answered."""
         self.day = day
         self.state: Literal["waits", "lost", "reached"] = "waits"
+        self.has_left: Callable[[], bool] = stays
+        """Whether the caller is about to go without the outcome. Asked while the claim waits."""
 
     def __repr__(self) -> str:
         return f"<Claim {self.key or self.token}: {self.state}>"
@@ -137,15 +146,22 @@ class RunCalls:
         *,
         day: date | None = None,
         first_free: Callable[[Naming], int] = lambda _: 1,
+        has_left: Callable[[], bool] = stays,
     ) -> Claim | Refuse:
-        """Look and claim. A lost claim is taken over: the new one has its token and its key."""
+        """Look and claim. A lost claim is taken over: the new one has its token and its key.
+
+        ``has_left`` says later whether the caller of the new claim goes without its outcome.
+        """
         with self._lock:
             found = self.look(naming, position, is_dead, day=day, first_free=first_free)
             if isinstance(found, Refuse):
                 return found
             if found is None:
-                return self.claim(naming, position, token, day=day)
-            return self.take_over(found, naming, position)
+                claim = self.claim(naming, position, token, day=day)
+            else:
+                claim = self.take_over(found, naming, position)
+            claim.has_left = has_left
+            return claim
 
     def take_over(self, lost: Claim, naming: Naming, position: Hashable) -> Claim:
         """Return a claim of this call on the order of a lost one (f)."""
@@ -161,14 +177,14 @@ class RunCalls:
     def reach(self, claim: Claim) -> None:
         """Its caller has the outcome."""
         with self._lock:
-            claim.state = "reached"
+            claim.state, claim.has_left = "reached", stays
             self._lost.pop(id(claim), None)
 
     def lose(self, claim: Claim) -> None:
         """Its caller went without the outcome: the next equal call returns it."""
         with self._lock:
             if claim.state == "waits":
-                claim.state = "lost"
+                claim.state, claim.has_left = "lost", stays
                 self._lost[id(claim)] = claim
 
     def drop(self, claim: Claim) -> None:
@@ -183,6 +199,12 @@ class RunCalls:
             run.count -= 1
             self._count -= 1
 
+    def of_run(self, run: int) -> list[Claim]:
+        """The claims of a run, in the order of their wishes."""
+        with self._lock:
+            known = self._runs.get(run)
+            return [c for some in known.equal.values() for c in some] if known else []
+
     def answered(self, run: int) -> tuple[str, ...]:
         """Keys of the orders with which this run has been answered."""
         with self._lock:
@@ -194,8 +216,15 @@ class RunCalls:
         place, equal = naming.place, _equal(naming)
         lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
         own = [c for c in lost if c.naming.place.run == place.run]
-        near = own or [c for c in lost if same_cell(c.naming.place, place)]
+        near = own or self._left(naming, day)
+        near = near or [c for c in lost if same_cell(c.naming.place, place)]
         return next(iter(near), None)
+
+    def _left(self, naming: Naming, day: date | None) -> list[Claim]:
+        """Claims of equal calls of the same run whose callers are about to go."""
+        run = self._runs.get(naming.place.run)
+        claims = run.equal.get(_equal(naming), ()) if run is not None else ()
+        return [c for c in claims if c.state == "waits" and c.day == day and c.has_left()]
 
     def _free(self, naming: Naming, first: int) -> int:
         """The first number that neither the journal nor this run knows of this wish."""

@@ -1,117 +1,252 @@
-"""The Session: what a notebook opens. Lives in the notebook's event loop; its desk is a process of its own."""
+"""The Session: what a notebook opens. Lives in the notebook's event loop; its desk is a process of its own.
+
+It is a thin face over its parts:
+
+    Link      the desk of the moment: commands, queries, silence, the next desk after a death
+    State     order books, market data, the desk's state, folded from its events
+    Pump      brings events from the link into the state, then to the agents and to those who wait
+    Pace      waits, alarms, and the report that this session rests
+    Placing   orders that a person types
+    Roster    the agents
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, NoReturn, Unpack
 
-import msgspec
-
-from kisnb.clock import Ns, kst
-from kisnb.errors import BadInput, DeskLost
-from kisnb.events import (
-    CancelRefused,
-    Depth,
-    HaltStep,
-    Quote,
-)
+from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
+from kisnb.errors import BadInput, DeskLost, NotOpen
+from kisnb.events import Armed, CancelRefused, HaltStep
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
-from kisnb.orders import Account, Intent, Order, Orders, OrderState, Want, same_wish
-from kisnb.session import order_keys
-from kisnb.session.attachment import Attachment
+from kisnb.orders import Order, Orders, OrderState, Want
 from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking
-from kisnb.session.desk_line import Find
-from kisnb.session.roster import Roster
+from kisnb.session.cells import Cells
+from kisnb.session.link import OPEN_HERE, Find, Link
+from kisnb.session.market_data import MarketData
+from kisnb.session.pace import Pace
+from kisnb.session.pending import Pending
+from kisnb.session.placing import Placing
+from kisnb.session.pump import Pump
+from kisnb.session.questions import Question, Questions, R, T, awaited
+from kisnb.session.roster import Doors, Roster
 from kisnb.session.simulator import Simulator
+from kisnb.session.state import SessionState
 from kisnb.session.typed import (
     Line,
     OrderOptions,
-    check_leaves,
-    check_same,
-    line_of,
     orders_named,
     seconds_of_day,
     spelt_out,
-    typed_intent,
-    verdict,
 )
 from kisnb.terms import Mode, Side, Venue
 from kisnb.trading.commands import (
-    AccountIs,
-    AccountNow,
     ArmDesk,
     CallApi,
     CancelOrder,
-    DepthOf,
     FastForward,
     Halt,
-    JournalIs,
     JournalOf,
     LiftHalt,
-    QuoteOf,
-    Reply,
+    Query,
     ResolveOrder,
-    RouteOf,
-    RoutesAre,
     RoutesOf,
-    RowsAre,
-    Submit,
     TasksNow,
-    Told,
     WatchCodes,
 )
-from kisnb.trading.desk_port import Desk, Snapshot
-from kisnb.trading.order_book import UNDECIDED, OrderBook
+from kisnb.trading.desk_port import Back, Desk, Snapshot
+from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.order_words import named_order
 from kisnb.trading.risk import Rules
+from kisnb.values import one_of, text, whole
+from kisnb.values import seconds as read_seconds
 
 if TYPE_CHECKING:
     import polars as pl
 
-
-def told(reply: Reply) -> str:
-    """The desk's answer for people."""
-    assert isinstance(reply, Told)
-    return reply.text
+Channel = Literal["expected", "operation", "programs"]
+CHANNELS: tuple[Channel, ...] = ("expected", "operation", "programs")
 
 
-class Session(Attachment):
+class Session:
     """A trading desk in a notebook: quotes, depth and ticks, orders, agents. Prices in won, quantities in shares.
 
     Open it with ``kisnb.connect``; ``async with`` closes it. The desk goes on when a session closes.
     """
 
-    def __init__(self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None = None) -> None:
-        """``find`` gives the next desk when this one has died."""
-        super().__init__(desk, snapshot, find)
+    def __init__(
+        self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None = None,
+        cells: Cells | None = None,
+    ) -> None:  # fmt: skip
+        """``find`` gives the next desk when this one has died; ``cells`` tells in which cell a call is typed."""
+        self.mode = snapshot.mode
+        self.label = snapshot.label
+        """For people: ``"sim 2026-11-20 seed 1"``."""
         self.universe = universe
         self.rules = Rules(universe, snapshot.capabilities)
         self.limits = snapshot.limits
-        self.agents = Roster(self)
-        self.backfill = Backfill(self)
-        self.blocking = Blocking(self)
-        self.simulator = Simulator(self.mode)
-        """The phone beside, and what goes wrong, in a simulated day."""
         self.blocked_by = ""
         """The line of a cell that keeps the notebook's loop from turning, while it does."""
-        self.agents.leased(snapshot.leases)
-        self._listen()
+        self.on_close: Callable[[tuple[str, ...]], object] = lambda _agents: None
+        """Called when the session was closed, with the agents that stopped."""
+        self.questions = Questions(universe, lambda: self.books)
+        self.simulator = Simulator(self.mode)
+        """The phone beside, and what goes wrong, in a simulated day."""
+        self._link = Link(desk, find)
+        self._state = SessionState(snapshot)
+        self._pace = Pace(self._link, self._state)
+        self.agents = Roster(self._link, self._state, self._pace, self.rules)
+        self.backfill = Backfill(self._link, self._state, self._pace)
+        self._pump = Pump(self._link, self._state, self._pace, self.agents, self.backfill)
+        self._placing = Placing(self._link, self._state, self._pace, universe, cells)
+        self.blocking = Blocking(self._link, self._pump, self._placing, self.questions, lambda: self.books)
+        self._connect_parts()
+        self._link.listen()
 
-    # looking
+    def _connect_parts(self) -> None:
+        link, pump = self._link, self._pump
+        link.back = lambda: Back(link.name, self._state.run, self._state.told, self.agents.running)
+        link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
+        link.on_change, link.on_end = self._link_changed, self._given_up
+        self._placing.follow, self._placing.catch_up = self._follow, pump.catch_up
+        self.agents.doors = Doors(
+            follow=self._follow, cancel=self.cancel, adopt=self._placing.adopt, drop=pump.drop,
+            changed=pump.changed,
+        )  # fmt: skip
+
+    # what is known
+
+    @property
+    def now(self) -> Ns:
+        """The session's clock, UTC nanoseconds: simulated time in sim."""
+        return self._state.now
+
+    @property
+    def today(self) -> date:
+        """The Korean day of the session's clock."""
+        return kst_day(self.now)
+
+    def clock_text(self) -> str:
+        """``"09:10:00"``, KST."""
+        return clock_text(self.now)
+
+    @property
+    def books(self) -> Books:
+        """The order books of the account and of the agents."""
+        return self._state.books
 
     @property
     def book(self) -> OrderBook:
         """The account's order book."""
         return self._state.books.account
+
+    def orders(self) -> OrderBook:
+        """All orders of the day with their states; ``.frame()`` gives them as polars."""
+        return self.book
+
+    def orders_of_cell(self) -> list[Order]:
+        """The orders of the cell that runs now which live or were filled, oldest first; outside IPython none."""
+        self._pump.catch_up()
+        return self._placing.orders_of_cell()
+
+    @property
+    def data(self) -> MarketData:
+        """What the session has seen of the market."""
+        return self._state.data
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the desk wants a person to read, oldest first."""
+        return self._state.troubles
+
+    @property
+    def halt_state(self) -> str:
+        """What the desk lets pass: active, reducing or halted."""
+        return self._state.halt_state
+
+    @property
+    def halt_steps(self) -> list[HaltStep]:
+        """What the kill switch did since this session was opened, oldest first."""
+        return self._state.halt_steps
+
+    @property
+    def armed(self) -> Armed | None:
+        """Until when, and for how many won, buys pass at live."""
+        return self._state.armed
+
+    @property
+    def link(self) -> str:
+        """``"up"``, or in two words what is wrong between here and KIS."""
+        return self._link.text
+
+    @property
+    def silence(self) -> str:
+        """That the desk does not answer, since when, and what to do; empty while it answers."""
+        return self._link.silence
+
+    @property
+    def doubt(self) -> str:
+        """Why orders and positions may differ from what is shown, since when; empty while they are known."""
+        return self._link.doubt
+
+    @property
+    def name(self) -> str:
+        """What the desk calls this session."""
+        return self._link.name
+
+    @property
+    def run(self) -> str:
+        """The simulated day, or a digest of the account."""
+        return self._state.run
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session has left its desk."""
+        return self._link.closed
+
+    # what a notebook puts into a session
+
+    @property
+    def alert(self) -> Callable[[str], object]:
+        """Tells a person at once, from any thread: the desk has fallen silent, or answers again."""
+        return self._link.alert
+
+    @alert.setter
+    def alert(self, tell: Callable[[str], object]) -> None:
+        self._link.alert = tell
+
+    @property
+    def say(self) -> Callable[[str], object] | None:
+        """Prints the line that an order leaves below its cell; None where nobody reads along."""
+        return self._placing.say
+
+    @say.setter
+    def say(self, tell: Callable[[str], object] | None) -> None:
+        self._placing.say = tell
+
+    def on_interrupt(self, readable: Callable[[asyncio.CancelledError], BaseException]) -> None:
+        """Let waits raise what ``readable`` makes of a cancellation."""
+        self._link.readable = readable
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` in the notebook's loop after each batch of events; returns what ends that."""
+        return self._pump.on_change(callback)
+
+    def changed(self) -> None:
+        """Draw the panels anew."""
+        self._pump.changed()
+
+    # looking
 
     def capabilities(self) -> pl.DataFrame:
         """Which mode's host serves each call and channel here: what (str), host (str), offered (bool)."""
@@ -122,27 +257,16 @@ class Session(Attachment):
         quotes = self.rules.capabilities.quotes or self.mode
         return pl.DataFrame(capability_table(self.mode, quotes), schema=["what", "host", "offered"], orient="row")
 
-    def orders(self) -> OrderBook:
-        """All orders of the day with their states; ``.frame()`` gives them as polars."""
-        return self.book
-
     async def journal(self) -> pl.DataFrame:
         """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
         from kisnb.desk.journal_frame import journal_frame
 
         reply = await self.ask(JournalOf())
-        assert isinstance(reply, JournalIs)
         return await asyncio.to_thread(journal_frame, Path(reply.path))
 
-    async def quote(self, code: str) -> Quote:
-        """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
-        return self.named(await self.ask(QuoteOf(self._code(code))))
-
-    async def depth(self, code: str) -> Depth:
-        """Bids and asks now, asked from KIS."""
-        reply = await self.ask(DepthOf(self._code(code)))
-        assert isinstance(reply, Depth)
-        return reply
+    quote = awaited(Questions.quote)
+    depth = awaited(Questions.depth)
+    balance = awaited(Questions.balance)
 
     async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
         """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
@@ -153,109 +277,104 @@ class Session(Attachment):
         """
         where = Router.resolve_for_ranking(sessions.session_id(self.now))
         reply = await self.ask(CallApi(*ranking_call(kind, where)))
-        assert isinstance(reply, RowsAre)
         return read_ranking(reply.blocks["output"], n)
 
-    async def balance(self) -> Account:
-        """Cash and holdings as the broker states them, won and shares."""
-        reply = await self.ask(AccountNow())
-        assert isinstance(reply, AccountIs)
-        return reply.account
-
-    async def watch(self, *codes: str, channels: Sequence[Literal["expected", "operation", "programs"]] = ()) -> None:
+    async def watch(self, *codes: str, channels: Sequence[Channel] = ()) -> None:
         """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
 
         ``channels`` adds expected matches of call auctions, market operation (halts, VI) and program trades, a
         subscription of the 41 each; the newest stand in ``data.expected``, ``data.operations``, ``data.programs``.
+        Raises BadInput.
         """
-        self._watch(*codes)
-        self._want([Want(channel, self._code(code), None) for code in codes for channel in channels])
+        if isinstance(channels, str):
+            raise BadInput(f"channels={channels!r} is one text", f"write a list: channels=[{channels!r}]")
+        named = [one_of(channel, CHANNELS, "channel") for channel in channels]
+        self._follow(*codes)
+        self._want([Want(channel, self._code(code), None) for code in codes for channel in named])
 
-    def _watch(self, *codes: str) -> None:
+    def _follow(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
         known = [self._code(code) for code in codes]
         self._want([w for code in known for w in (*self.rules.trade_channels(code), Want("depth", code, None))])
 
     def _want(self, wants: Sequence[Want]) -> None:
-        if any(w not in self._wants for w in wants):
-            self._wants.update(dict.fromkeys(wants))
-            self.tell([WatchCodes(tuple(self._wants))])
+        if any(w not in self._pump.wants for w in wants):
+            self._pump.wants.update(dict.fromkeys(wants))
+            self._link.tell([WatchCodes(tuple(self._pump.wants))])
 
     def ticks(self, code: str, venue: Venue | str = Venue.KRX) -> pl.DataFrame:
-        """Trades of a venue since the stock was watched: t (KST), price (won), qty (shares), side, volume (accumulated
-        shares)."""
-        return self.data.ticks(self._code(code), Venue(venue))
+        """Trades of a venue since the stock was watched.
+
+        Columns: t (KST), price (won), qty (shares), side, volume (accumulated shares). Raises BadInput.
+        """
+        return self.data.ticks(self._code(code), one_of(venue, tuple(Venue), "venue"))
 
     def bars(self, code: str, every: str = "1m", venue: Venue | str = Venue.KRX) -> pl.DataFrame:
-        """Closed bars of a venue since the stock was watched: t (start, KST), open, high, low, close (won), volume
-        (shares), count (trades)."""
-        return self.data.bars(self._code(code), every, self.now, Venue(venue))
+        """Closed bars of a venue since the stock was watched.
+
+        Columns: t (start, KST), open, high, low, close (won), volume (shares), count (trades). Raises BadInput.
+        """
+        return self.data.bars(self._code(code), every, self.now, one_of(venue, tuple(Venue), "venue"))
 
     def gaps(self, code: str = "") -> pl.DataFrame:
-        """Where trades were not heard: code, venue, since and until (KST), missing (shares; 0 when it cannot be told),
-        filled (the bars of those minutes are KIS's own)."""
+        """Where trades were not received: code, venue, since and until (KST), missing (shares; 0 when it cannot be
+        told), filled (the bars of those minutes are KIS's own)."""
         return self.data.gap_frame(self._code(code) if code else "")
 
     # trading
 
     @spelt_out
-    def buy(
-        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
-    ) -> Coroutine[Any, Any, Order]:
-        """Buy ``qty`` shares; no price is a market order. Returns when the exchange has accepted it.
+    def buy(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Pending[Order]:
+        """Buy ``qty`` shares; no price is a market order. Await it: it returns when the exchange has accepted it.
 
-        Without a venue the router chooses one; ``stop`` makes it a stop-limit order. The same call in the same cell
-        is the same order: run again it sends nothing and returns the order that there is. ``again=True`` means a new
-        one. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
+        Without a venue the router chooses one; ``stop`` makes it a stop-limit order. The same wish in the same cell
+        is the same order: run again it sends nothing and returns the order that there is. ``again=1`` is one order
+        more, and a name for it. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
         """
-        # What was typed is read, and its key minted, in the calling cell's own turn.
-        return self._submit(self.intent(Side.BUY, code, qty, price, **options))
+        return self._order(Side.BUY, code, qty, price, **options)
 
     @spelt_out
-    def sell(
-        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
-    ) -> Coroutine[Any, Any, Order]:
-        """As ``buy``."""
-        return self._submit(self.intent(Side.SELL, code, qty, price, **options))
+    def sell(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Pending[Order]:
+        """Sell ``qty`` shares, as ``buy``."""
+        return self._order(Side.SELL, code, qty, price, **options)
 
-    def batch(
-        self, lines: Sequence[Line], *, key: str | None = None, again: bool = False
-    ) -> Coroutine[Any, Any, OrderBook]:
+    def _order(
+        self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
+    ) -> Pending[Order]:
+        # What was typed is read, and its place taken, in the calling cell's own turn.
+        call = self._placing.order(side, code, qty, price, **options)
+        return Pending(call.intent.text, lambda: self._placing.submit(call))
+
+    def batch(self, lines: Sequence[Line], *, key: str | None = None, again: int | bool = False) -> Pending[OrderBook]:
         """Hand over several orders at once, each ``(side, code, qty)`` or ``(side, code, qty, price)``.
 
-        They go to KIS one at a time. Returns a book of them, in their order, when each is accepted, filled, refused or
-        unknown: a refused one raises nothing and stops none, its state and text say what became of it. The same call
-        in the same cell is the same batch, as in ``buy``; ``key`` names it instead. Raises BadInput for a line that
-        cannot be read, and OrderDenied when the cell sent other orders before; then nothing is sent.
+        They go to KIS one at a time. Returns an order book of them, in their order, when each is accepted, filled,
+        refused or unknown: a refused one raises nothing and stops none, its state and text say what became of it.
+        Each line is an order as in ``buy``; ``key`` names the batch instead. Raises BadInput for a line that
+        cannot be read, and OrderDenied when a line is a repetition that has to be confirmed; then nothing is sent.
         """
-        keys = [{"again": again} if key is None else {"key": f"{key}:{n}"} for n in range(1, len(lines) + 1)]
-        return self._batch([self.intent(*line_of(line), **k) for line, k in zip(lines, keys, strict=True)])
+        calls = self._placing.batch(lines, key, again)
+        return Pending(f"batch of {len(calls)} orders", lambda: self._placing.submit_batch(calls))
 
     def revise(
         self, what: Order | int | str, price: int, qty: int | None = None, *, key: str | None = None,
-        again: bool = False,
-    ) -> Coroutine[Any, Any, Order]:  # fmt: skip
+        again: int | bool = False,
+    ) -> Pending[Order]:  # fmt: skip
         """Move ``qty`` shares (None: all that is left) of an open order to another price, won.
 
         Returns the order that they become; it goes to the end of the queue, and its log says so. Raises OrderDenied,
         OrderRejected, OrderUnknown, as ``buy`` does.
         """
-        old = orders_named(self.books, what)[-1]
-        shares = old.leaves or old.intent.qty if qty is None else qty
-        intent = self.intent(old.side, old.code, shares, price, kind=old.intent.kind, key=key, again=again)
-        if (known := self.books.orders.get(intent.key)) is None:
-            check_leaves(old)
-        elif qty is None:
-            # A cell that is run again: what was left then, not what is left now.
-            intent = msgspec.structs.replace(intent, qty=known.intent.qty)
-        return self._submit(msgspec.structs.replace(intent, agent=old.intent.agent, supersedes=old.key))
+        call = self._placing.revise(what, price, qty, key, again)
+        return Pending(f"revise to {call.intent.text}", lambda: self._placing.submit(call))
 
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
         """Say what became of an order of unknown fate: it is KIS's order number ``adopt``, or (None) was never sent.
 
         ``what`` may be left out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
         """
-        await self._returned()
+        await self._link.wait_for_return()
+        number = None if adopt is None else whole(adopt, "the order number")
         unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
         chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
         if what is not None and chosen[0].state is not OrderState.UNKNOWN:
@@ -263,45 +382,37 @@ class Session(Attachment):
         if len(chosen) != 1:
             named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
             raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
-        (order,) = chosen
-        self.decisions_refused.pop(order.key, None)
-        await self._carried_out(
-            lambda: [ResolveOrder(order.key, adopt)],
-            lambda: order.state is not OrderState.UNKNOWN or order.key in self.decisions_refused,
+        (order,), refused = chosen, self._state.decisions_refused
+        refused.pop(order.key, None)
+        await self._pace.carry_out(
+            lambda: [ResolveOrder(order.key, number)],
+            lambda: order.state is not OrderState.UNKNOWN or order.key in refused,
         )
         if order.state is OrderState.UNKNOWN:
-            raise BadInput(f"{order.intent.text} stays unknown: {self.decisions_refused[order.key]}")
+            raise BadInput(f"{order.intent.text} stays unknown: {refused[order.key]}")
         return order
 
-    async def route(self, what: Order | int | str) -> Evidence:
-        """Why an order (itself, its number or its key) went where it went; ``.score(order.fills)`` says what it was
-        worth. Raises BadInput when the desk has decided nothing about it."""
-        order = orders_named(self.books, what)[-1]
-        return self.decision(await self.ask(RoutesOf(order.key)), what)
+    route = awaited(Questions.route)
+    route_of = awaited(Questions.route_of)
 
     async def routes(self, code: str = "") -> list[Evidence]:
         """The desk's newest routing decisions, of one stock or of all, oldest first."""
         reply = await self.ask(RoutesOf(code=self._code(code) if code else ""))
-        assert isinstance(reply, RoutesAre)
         return list(reply.decisions)
-
-    @spelt_out
-    async def route_of(
-        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
-    ) -> Evidence:
-        """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
-        return self.decision(await self.ask(self.preview(side, code, qty, price, **options)), code)
 
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
-        await self._returned()
+        await self._link.wait_for_return()
+        if what == "all":
+            # Orders whose key the desk has not told yet are meant, too.
+            await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_named(self.books, what)
         # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
-        await self._until(lambda: not any(o.is_open and o.cancel_asked for o in orders), None)
+        await self._pace.until(lambda: not any(o.is_open and o.cancel_asked for o in orders))
         before = {o.key: len(o.facts) for o in orders}
-        await self._carried_out(
+        await self._pace.carry_out(
             lambda: [CancelOrder(o.key) for o in orders if o.is_open],
-            lambda: all(o.is_ended or _cancel_refused(o, before[o.key]) for o in orders),
+            lambda: all(o.is_ended or _is_cancel_refused(o, before[o.key]) for o in orders),
         )
         return orders
 
@@ -311,66 +422,87 @@ class Session(Attachment):
         """Pull the kill switch; returns its steps when it has ended.
 
         It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
-        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held.
+        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held. Raises BadInput.
         """
-        await self._returned()
+        end: Literal["reducing", "halted"] = one_of(state, ("reducing", "halted"), "state of a halt")
+        pull = Halt(text(reason, "the reason"), end, bool(flatten))
+        await self._link.wait_for_return()
         before = len(self.halt_steps)
-        await self._carried_out(
-            lambda: [Halt(reason, state, flatten)], lambda: any(s.step == "notify" for s in self.halt_steps[before:])
-        )
+        await self._pace.carry_out(lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:]))
         return self.halt_steps[before:]
 
     async def resume(self, reason: str) -> str:
         """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
-        return told(await self.ask(LiftHalt(reason)))
+        return (await self.ask(LiftHalt(text(reason, "the reason")))).text
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
 
         0 minutes disarm; a restart of the desk does too. Sim and paper need none. Raises BadInput.
         """
-        return told(await self.ask(ArmDesk(tail, minutes, budget)))
+        tail, minutes = text(tail, "the tail of the account"), whole(minutes, "the minutes")
+        return (await self.ask(ArmDesk(tail, minutes, whole(budget, "the budget in won")))).text
 
     async def tasks(self) -> str:
         """The tasks of the desk and of this session under their owners, as text."""
-        mine = [task.get_name() for task in self._own_tasks if not task.done()]
-        mine += [f"agent task of {runner.id}" for runner in self.agents if runner.state == "running"]
-        return "\n".join([told(await self.ask(TasksNow())), "session", *(f"  {name}" for name in sorted(mine))])
+        mine = [*self._pace.task_names(), *(f"agent task of {a.id}" for a in self.agents if a.state == "running")]
+        desk = (await self.ask(TasksNow())).text
+        return "\n".join([desk, "session", *(f"  {name}" for name in sorted(mine))])
 
     # time
 
     def moment(self, when: str) -> Ns:
         """``"09:10"`` or ``"close"`` of today, KST. Raises BadInput."""
+        when = text(when, "the time of day")
         return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
 
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
 
-        A moment that is past ends the wait at once.
+        A moment that is past ends the wait at once. Raises BadInput.
         """
         t = self.moment(when)
         if self.mode is not Mode.SIM or self.now >= t:
-            await self._wait_for(t)
+            await self._pace.until_time(t)
             return
-        await self._returned()
-        self._hurrying += 1
+        await self._link.wait_for_return()
+        self._pump.hurrying += 1
         try:
-            self.tell([FastForward(on=True)])
-            await self._wait_for(t)
+            self._link.tell([FastForward(on=True)])
+            await self._pace.until_time(t)
         finally:
-            self._hurrying -= 1
+            self._pump.hurrying -= 1
             with suppress(DeskLost):
-                self.tell([FastForward(on=False)])
+                self._link.tell([FastForward(on=False)])
 
     async def sleep(self, seconds: float) -> None:
-        """So many seconds of the session's clock."""
-        await self._wait_for(self.now + int(seconds * 1_000_000_000))
+        """Wait ``seconds`` of the session's clock. Raises BadInput."""
+        await self._pace.until_time(self.now + int(read_seconds(seconds, "the time to sleep") * SECOND))
 
     async def settle(self) -> None:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
-        await self._until(lambda: not any(o.state in UNDECIDED for o in self.books.live.values()), None)
+        await self._pace.until(
+            lambda: not self._placing.on_the_way and not any(o.state in UNDECIDED for o in self.books.live.values())
+        )
 
     # end
+
+    async def close(self) -> None:
+        """Leave the desk; agents of this session stop, their orders stay in the market."""
+        self.leave()
+
+    def leave(self) -> None:
+        """As ``close``, where await cannot be; to be called in the session's own thread."""
+        if self._link.closed:
+            return
+        self._link.check_process()
+        stopped = self.agents.running
+        self.agents.close()
+        self._link.close()
+        self._pace.fail(NotOpen("the session was closed", "open it again with %kis open"))
+        self._pace.close()
+        self.changed()
+        self.on_close(stopped)
 
     async def __aenter__(self) -> Session:
         return self
@@ -383,83 +515,35 @@ class Session(Attachment):
     def __repr__(self) -> str:
         state = (
             "closed"
-            if self._closed
+            if self.closed
             else f"{self.clock_text()} KST, {len(self.book.orders)} orders, {len(self.agents)} agents"
         )
         return f"<Session {self.label}: {state}>"
 
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise BadInput("a session does not cross a process and cannot be copied", OPEN_HERE)
+
     # inside
 
-    def intent(
-        self, side: Side, code: str, qty: int, price: int | str | None = None, **options: Unpack[OrderOptions]
-    ) -> Intent:
-        """An Intent from what was typed; raises BadInput with the cure."""
-        given = options.get("key")
-        intent = typed_intent(
-            side, self._code(code), qty, price, venue=options.get("venue"), kind=options.get("kind"),
-            stop=options.get("stop"), key=given,
-        )  # fmt: skip
-        again = options.get("again", False)
-        minted = order_keys.source(self, again) if given is None and order_keys.source is not None else None
-        return msgspec.structs.replace(intent, key=minted) if minted else intent
+    async def ask(self, query: Query[R]) -> R:
+        """The desk's reply. Raises BadInput in another loop or process, DeskLost, and the error that the desk names."""
+        return await self._link.ask(query)
 
-    def preview(
-        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
-    ) -> RouteOf:
-        """The question where such an order would go."""
-        options["key"] = "preview"
-        return RouteOf(self.intent(Side(side), code, qty, price, **options))
+    async def answer(self, question: Question[R, T]) -> T:
+        """Ask a question and read the reply."""
+        return question.read(await self._link.ask(question.query))
 
-    @staticmethod
-    def decision(reply: Reply, what: object) -> Evidence:
-        """The newest decision of an answer; raises BadInput when there is none."""
-        assert isinstance(reply, RoutesAre)
-        if not reply.decisions:
-            raise BadInput(f"no venue was chosen for {what}", "the order was refused before; see %kis orders")
-        return reply.decisions[-1]
+    def _link_changed(self, trouble: str) -> None:
+        self.troubles.append(trouble)
+        self.changed()
 
-    def named(self, reply: Reply) -> Quote:
-        """A quote with the name of the stock, which KIS's reply lacks."""
-        assert isinstance(reply, Quote)
-        return msgspec.structs.replace(reply, name=self.universe.get(reply.code).name)
-
-    def begin(self, intent: Intent) -> Order:
-        """Hand an intent to the desk, once: a known key sends nothing, or raises OrderDenied when it meant another."""
-        known = self.books.orders.get(intent.key)
-        if known is not None:
-            check_same(known, intent)
-            known.repeats += 1
-            return known
-        self.check_answers(intent.key)
-        self._watch(intent.code)
-        self.tell([Submit(intent)])
-        return self.books.expect(intent, self.now)
-
-    async def _submit(self, intent: Intent) -> Order:
-        await self._returned()
-        order = self.begin(intent)
-        # Another session may have used the key a moment before: then desk and book have the other intent.
-        await self._until(lambda: order.state not in UNDECIDED or not same_wish(order.intent, intent), None)
-        check_same(order, intent)
-        return verdict(order, order.state, order.text, order.msg_cd)
-
-    async def _batch(self, intents: Sequence[Intent]) -> OrderBook:
-        await self._returned()
-        for intent in intents:
-            if (known := self.books.orders.get(intent.key)) is not None:
-                check_same(known, intent)
-        self._watch(*(intent.code for intent in intents))
-        self.tell([Submit(intent) for intent in intents if intent.key not in self.books.orders])
-        book = OrderBook("batch")
-        for intent in intents:
-            order = book.orders[intent.key] = self.books.expect(intent, self.now)
-            order.repeats += bool(order.facts)
-        await self._until(lambda: not any(o.state in UNDECIDED for o in book.orders.values()), None)
-        return book
+    def _given_up(self, why: DeskLost) -> None:
+        self._pace.fail(why)
+        self.changed()
 
     def _code(self, code: str) -> str:
         return self.universe.get(code).code
 
 
-def _cancel_refused(order: Order, since: int) -> bool:
+def _is_cancel_refused(order: Order, since: int) -> bool:
     return any(isinstance(fact, CancelRefused) for fact in order.facts[since:])

@@ -10,13 +10,16 @@ from typing import TypeAlias, TypedDict, TypeVar
 from kisnb import values
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
-from kisnb.orders import Intent, Order, Orders, OrderState, same_wish
+from kisnb.orders import Intent, Order, Orders, OrderState
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_book import Books
 from kisnb.trading.order_words import named_order
+from kisnb.values import text as read_text
+from kisnb.values import whole
 
 _Call = TypeVar("_Call", bound=Callable[..., object])
-ANEW = "write again=True (%kis … --again) for a new order"
+MOST_AGAIN = 10_000
+LONGEST_NAME = 80
 
 
 def typed_intent(
@@ -51,8 +54,8 @@ class OrderOptions(TypedDict, total=False):
     """Stop price in won, of a stop-limit order."""
     key: str | None
     """Idempotency key of your own; left out, the cell's."""
-    again: bool
-    """A new order, though the cell has sent the same before."""
+    again: int | bool
+    """``again=N``: the N-th order more of this wish, by a number that names it; True is 1."""
 
 
 def spelt_out(call: _Call) -> _Call:
@@ -114,18 +117,29 @@ def seconds_of_day(when: str) -> int:
     return at.hour * 3600 + at.minute * 60 + at.second
 
 
-def check_same(known: Order, wanted: Intent) -> None:
-    """Raises OrderDenied when one key is to mean two orders."""
-    if not same_wish(known.intent, wanted):
-        raise OrderDenied(
-            f"this cell already sent {known.intent.text} and would now send {wanted.text}", ANEW, key=wanted.key
-        )
+def number_of(again: object) -> int:
+    """The number of ``again=N``: True is 1, left out is 0. Raises BadInput."""
+    if isinstance(again, bool) or again is None:
+        return int(bool(again))
+    number = whole(again, "again")
+    if not 0 <= number < MOST_AGAIN:
+        raise BadInput(f"again={number} is no number of an order", f"count from 1 to {MOST_AGAIN - 1}")
+    return number
+
+
+def name_of(key: object) -> str:
+    """The name of ``key=``. Raises BadInput."""
+    name = read_text(key, "the key").strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        cure = f"write 1 to {LONGEST_NAME} letters, such as key='monthly'"
+        raise BadInput(f"key={name!r} is no name of an order", cure)
+    return name
 
 
 def verdict(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
     """The order, or the error that ``state`` stands for."""
     if state is OrderState.DENIED:
-        raise OrderDenied(text, f"this cell was answered before; {ANEW}" if order.repeats else "", key=order.key)
+        raise OrderDenied(text, key=order.key)
     if state is OrderState.REJECTED:
         cure = f"%kis why {msg_cd}" if msg_cd else ""
         raise OrderRejected(f"KIS refused {order.intent.text}: {text}", cure, key=order.key, msg_cd=msg_cd)

@@ -68,6 +68,12 @@ def checked_id(agent_id: object) -> str:
     return name
 
 
+def acting_agent() -> str:
+    """The id of the agent whose handler runs here, also in its tasks and threads; empty outside handlers."""
+    runner = _acting.get()
+    return "" if runner is None else runner.id
+
+
 class AgentRunner:
     """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
 
@@ -88,7 +94,7 @@ class AgentRunner:
         self._run = run
         self._count = itertools.count(1)
         self._flattening = False
-        self._interrupted = ""
+        self.interrupted = ""
         """The note that a person's interrupt left."""
         self._books = books
         self._rules = rules
@@ -149,8 +155,8 @@ class AgentRunner:
         self.now = self.seen = now
         paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
         self.error = self.failed_line = ""
-        if self._interrupted and self.agent.note == self._interrupted:
-            self.agent.note = self._interrupted = ""
+        if self.interrupted and self.agent.note == self.interrupted:
+            self.agent.note = self.interrupted = ""
         if not paused:
             self._call(self.agent.on_start)
         return self._sent()
@@ -312,9 +318,9 @@ class AgentRunner:
             self.state = AgentState.PAUSED
             where = own_line(error, self.agent, coroutine) or f"agent {self.id}"
             cure = f"start it again with %kis agents start {self.id}"
-            self._interrupted = f"interrupted in {where}; {cure}"
+            self.interrupted = f"interrupted in {where}; {cure}"
             with suppress(Exception):
-                self.agent.note = self._interrupted
+                self.agent.note = self.interrupted
             return
         self._note_failure(error, coroutine)
         self.stop(AgentState.FAILED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
 
@@ -162,131 +162,7 @@ Command: TypeAlias = (
 )
 
 
-# Queries: each has one answer
-
-
-class QuoteOf(Said, frozen=True, tag=True, array_like=True):
-    code: str
-
-
-class DepthOf(Said, frozen=True, tag=True, array_like=True):
-    code: str
-    venue: Venue = Venue.KRX
-
-
-class RouteOf(Said, frozen=True, tag=True, array_like=True):
-    """Where this order would go now; nothing is sent and nothing is kept."""
-
-    intent: Intent
-
-
-class RoutesOf(Said, frozen=True, tag=True, array_like=True):
-    """The newest routing decisions, oldest first: of one order when a key is given, of one stock for a code."""
-
-    key: str = ""
-    code: str = ""
-
-
-class AccountNow(Said, frozen=True, tag=True, array_like=True):
-    """Ask KIS for the account as it stands."""
-
-
-class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
-    """One typed order. With a naming the desk gives it its key, and looks first whether it stands already."""
-
-    intent: Intent
-    naming: Naming | None = None
-    answered: tuple[str, ...] = ()
-    """Keys of the orders that this run of the cell has been answered with."""
-
-
-class PlaceOrders(Said, frozen=True, tag=True, array_like=True):
-    """Send these orders, each once; answered with Placed when they are journaled. One that is refused by row O11
-    keeps all of them from being sent."""
-
-    requests: tuple[OrderRequest, ...]
-
-
-class OutcomeOf(Said, frozen=True, tag=True, array_like=True):
-    """Answered when the order with this key is accepted, filled, refused or unknown."""
-
-    key: str
-
-
-class DayOrders(Said, frozen=True, tag=True, array_like=True):
-    """Ask KIS for the orders of a day."""
-
-    day: date
-
-
-class LiftHalt(Said, frozen=True, tag=True, array_like=True):
-    """Let orders pass again, for a reason; answered with what was lifted."""
-
-    reason: str
-
-
-class ArmDesk(Said, frozen=True, tag=True, array_like=True):
-    """Let buys pass at live, for so many minutes and won; ``tail`` is what a person typed. 0 minutes disarm."""
-
-    tail: str
-    minutes: int
-    budget: int
-
-
-class AdoptHolding(Said, frozen=True, tag=True, array_like=True):
-    """Carry out an Adopt; answered with what was taken over, or why not."""
-
-    wish: Adopt
-
-
-class TasksNow(Said, frozen=True, tag=True, array_like=True):
-    """The desk's tasks and whose they are."""
-
-
-class StandingNow(Said, frozen=True, tag=True, array_like=True):
-    """How the desk stands, and for whom it works."""
-
-
-class LeaseAgent(Said, frozen=True, tag=True, array_like=True):
-    """Run this agent here and nowhere else; answered with Done, or refused with the name of who runs it."""
-
-    agent: str
-
-
-class JournalOf(Said, frozen=True, tag=True, array_like=True):
-    """Where the desk's journal is."""
-
-
-class CallApi(Said, frozen=True, tag=True, array_like=True):
-    """Ask KIS by the name of a call, all its pages; the desk adds the account. Orders do not go this way."""
-
-    name: str
-    params: dict[str, str]
-
-
-class CloseDesk(Said, frozen=True, tag=True, array_like=True):
-    """Stop the desk process after the answer; orders in the market stay there."""
-
-
-Query: TypeAlias = (
-    QuoteOf
-    | DepthOf
-    | RouteOf
-    | RoutesOf
-    | AccountNow
-    | PlaceOrders
-    | OutcomeOf
-    | DayOrders
-    | LiftHalt
-    | ArmDesk
-    | AdoptHolding
-    | TasksNow
-    | StandingNow
-    | CallApi
-    | LeaseAgent
-    | JournalOf
-    | CloseDesk
-)
+# Replies: what a query is answered with
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -359,6 +235,147 @@ class RowsAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
+
+
+R = TypeVar("R", covariant=True)
+
+
+class Query(Said, Generic[R], frozen=True, tag=True, array_like=True):
+    """Base of the questions of a session; ``R`` is the type of the reply."""
+
+    @classmethod
+    def reply_type(cls) -> type[R]:
+        """The type of the reply, as the class names it."""
+        (base,) = cls.__orig_bases__  # type: ignore[attr-defined]
+        (reply,) = get_args(base)
+        return cast("type[R]", reply)
+
+
+# Queries: each has one reply
+
+
+class QuoteOf(Query[Quote], frozen=True, tag=True, array_like=True):
+    code: str
+
+
+class DepthOf(Query[Depth], frozen=True, tag=True, array_like=True):
+    code: str
+    venue: Venue = Venue.KRX
+
+
+class RouteOf(Query[RoutesAre], frozen=True, tag=True, array_like=True):
+    """Where this order would go now; nothing is sent and nothing is kept."""
+
+    intent: Intent
+
+
+class RoutesOf(Query[RoutesAre], frozen=True, tag=True, array_like=True):
+    """The newest routing decisions, oldest first: of one order when a key is given, of one stock for a code."""
+
+    key: str = ""
+    code: str = ""
+
+
+class AccountNow(Query[AccountIs], frozen=True, tag=True, array_like=True):
+    """Ask KIS for the account as it stands."""
+
+
+class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
+    """One typed order. With a naming the desk gives it its key, and looks first whether it stands already."""
+
+    intent: Intent
+    naming: Naming | None = None
+    answered: tuple[str, ...] = ()
+    """Keys of the orders that this run of the cell has been answered with."""
+
+
+class PlaceOrders(Query[Placed], frozen=True, tag=True, array_like=True):
+    """Send these orders, each once; answered with Placed when they are journaled. One that is refused by row O11
+    keeps all of them from being sent."""
+
+    requests: tuple[OrderRequest, ...]
+
+
+class OutcomeOf(Query[Decided], frozen=True, tag=True, array_like=True):
+    """Answered when the order with this key is accepted, filled, refused or unknown."""
+
+    key: str
+
+
+class DayOrders(Query[OrdersAre], frozen=True, tag=True, array_like=True):
+    """Ask KIS for the orders of a day."""
+
+    day: date
+
+
+class LiftHalt(Query[Told], frozen=True, tag=True, array_like=True):
+    """Let orders pass again, for a reason; answered with what was lifted."""
+
+    reason: str
+
+
+class ArmDesk(Query[Told], frozen=True, tag=True, array_like=True):
+    """Let buys pass at live, for so many minutes and won; ``tail`` is what a person typed. 0 minutes disarm."""
+
+    tail: str
+    minutes: int
+    budget: int
+
+
+class AdoptHolding(Query[Told], frozen=True, tag=True, array_like=True):
+    """Carry out an Adopt; answered with what was taken over, or why not."""
+
+    wish: Adopt
+
+
+class TasksNow(Query[Told], frozen=True, tag=True, array_like=True):
+    """The desk's tasks and whose they are."""
+
+
+class StandingNow(Query[StandingIs], frozen=True, tag=True, array_like=True):
+    """How the desk stands, and for whom it works."""
+
+
+class LeaseAgent(Query[Done], frozen=True, tag=True, array_like=True):
+    """Run this agent here and nowhere else; answered with Done, or refused with the name of who runs it."""
+
+    agent: str
+
+
+class JournalOf(Query[JournalIs], frozen=True, tag=True, array_like=True):
+    """Where the desk's journal is."""
+
+
+class CallApi(Query[RowsAre], frozen=True, tag=True, array_like=True):
+    """Ask KIS by the name of a call, all its pages; the desk adds the account. Orders do not go this way."""
+
+    name: str
+    params: dict[str, str]
+
+
+class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):
+    """Stop the desk process after the answer; orders in the market stay there."""
+
+
+AnyQuery: TypeAlias = (
+    QuoteOf
+    | DepthOf
+    | RouteOf
+    | RoutesOf
+    | AccountNow
+    | PlaceOrders
+    | OutcomeOf
+    | DayOrders
+    | LiftHalt
+    | ArmDesk
+    | AdoptHolding
+    | TasksNow
+    | StandingNow
+    | CallApi
+    | LeaseAgent
+    | JournalOf
+    | CloseDesk
+)
 
 
 Reply: TypeAlias = (

@@ -11,7 +11,7 @@ from kisnb.clock import Ns
 from kisnb.events import Event
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
-from kisnb.trading.commands import Command, Query, Reply
+from kisnb.trading.commands import Command, Query, R
 from kisnb.trading.journal_rows import Row, decode_rows
 from kisnb.trading.limits import Limits
 
@@ -41,8 +41,6 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     seq: int
     now: Ns
     mode: Mode
-    scope: str
-    """What idempotency keys of cells are minted under: account or simulator run, and the trading day."""
     label: str
     """For people: ``"sim 2026-11-20 seed 1"``; never an account number."""
     speed: float
@@ -75,6 +73,11 @@ class Batch(Protocol):
 
     @property
     def events(self) -> Sequence[Event]: ...
+
+    @property
+    def told(self) -> int:
+        """Number of the newest journal row that the session has been told, with these events."""
+        ...
 
 
 class Desk(Protocol):
@@ -131,10 +134,12 @@ class Desk(Protocol):
 
     async def attach(self) -> Snapshot: ...
 
-    async def ask(self, query: Query) -> Reply: ...
+    async def ask(self, query: Query[R]) -> R:
+        """The desk's reply; raises the error that it names."""
+        ...
 
-    def ask_blocking(self, query: Query, timeout: float) -> Reply:
-        """From any thread; needs nothing of the notebook's loop. Raises TimeoutError."""
+    def ask_blocking(self, query: Query[R], timeout: float) -> R:
+        """As ``ask``, from any thread; needs nothing of the notebook's loop. Raises TimeoutError."""
         ...
 
     def check(self) -> None:

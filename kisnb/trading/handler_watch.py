@@ -3,7 +3,7 @@
 Between cells ipykernel ignores SIGINT, so ``while True: pass`` in a handler could not be stopped.
 While a session delivers events it therefore holds SIGINT itself:
 
-    a handler has run for more than 0.3 s   KeyboardInterrupt is raised in it
+    a handler has run for more than 0.3 s   KeyboardInterrupt is raised in it, then 0.3 s of grace
     else, the previous handler is callable  it is called: the cell that waits is interrupted
     else                                    nothing, as before
 """
@@ -22,7 +22,7 @@ STUCK_SECONDS = 0.3
 """Wall time after which a handler counts as stuck. A cell that waits is interrupted before that."""
 ELSEWHERE = -1.0
 """What ``begin`` returns in another thread."""
-_SIGINT = int(signal.SIGINT)
+SIGINT = int(signal.SIGINT)
 _MAIN = threading.main_thread().ident
 
 Previous: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
@@ -32,8 +32,8 @@ Held: TypeAlias = tuple[Previous, Previous]
 # The functions of ``signal`` turn each handler into an enum and back: a delivery costs 19 µs instead
 # of 2. The C module under it, where there is one, takes and gives the same handlers.
 _c: Any = sys.modules.get("_signal", signal)
-_get: Callable[[int], Previous] = _c.getsignal
-_set: Callable[[int, Previous], Previous] = _c.signal
+get_handler: Callable[[int], Previous] = _c.getsignal
+set_handler: Callable[[int, Previous], Previous] = _c.signal
 
 
 class HandlerWatch:
@@ -68,24 +68,28 @@ class HandlerWatch:
         """Take SIGINT over; returns what ``restore`` needs, None when nothing was installed."""
         if threading.get_ident() != _MAIN:
             return None
-        previous = _get(_SIGINT)
+        previous = get_handler(SIGINT)
         # None is a handler that was not installed from Python: it could not be given back.
         if previous is None or previous is self._handler:
             return None
         held = previous, self._previous
-        self._previous = previous
-        _set(_SIGINT, self._handler)
+        # An interrupt at the very end of a handler may have kept ``end`` from being noted.
+        self._since, self._previous = 0.0, previous
+        set_handler(SIGINT, self._handler)
         return held
 
     def restore(self, held: Held | None) -> None:
         """Give SIGINT back, unless somebody took it over since: then theirs stays."""
         # Whoever took it over may give it back to us later: then we still call ``_previous``.
-        if held is not None and _get(_SIGINT) is self._handler:
-            _set(_SIGINT, held[0])
+        if held is not None and get_handler(SIGINT) is self._handler:
+            set_handler(SIGINT, held[0])
             self._previous = held[1]
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        if self._since and time.monotonic() - self._since > STUCK_SECONDS:
+        now = time.monotonic()
+        if self._since and now - self._since > STUCK_SECONDS:
+            # It gets time to end: another press must not strike its clean-up, nor what comes after.
+            self._since = now
             raise KeyboardInterrupt
         if callable(self._previous):
             self._previous(signum, frame)

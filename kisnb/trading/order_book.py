@@ -195,9 +195,9 @@ class Books:
         """The order of an intent that is on its way to the desk, in state NEW."""
         order = self.orders.get(intent.key)
         if order is None:
-            order = Order(intent, t)
-            self.orders[intent.key] = self.live[intent.key] = order
-            self.of(intent.agent).orders[intent.key] = order
+            order, own = Order(intent, t), self.of(intent.agent).orders
+            # No call between these: an interrupt must not leave it in one order book alone.
+            own[intent.key] = self.orders[intent.key] = self.live[intent.key] = order
         return order
 
     def apply(self, fact: OrderFact) -> Order:

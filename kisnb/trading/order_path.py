@@ -111,7 +111,7 @@ class OrderPath:
         if unknown is None:
             return None
         why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
-        return No(why, "wait until it is resolved, or decide it")
+        return No(why, "wait until it is resolved, or decide it with %kis resolve")
 
     def may_leave(self, now: Ns, key: str) -> No | None:
         """Why the order ``key``, which has waited behind the limiter, may not leave any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kisnb.clock import clock_text
 from kisnb.events import CancelStarted
 from kisnb.orders import Order, OrderState
 
@@ -27,13 +28,28 @@ def why(order: Order) -> str:
     return order.facts[-1].said if order.facts else ""
 
 
+def order_line(order: Order) -> str:
+    """An order in one line: what it is, its state, since when, what was filled, and whether it was sent before."""
+    what = f"#{order.number} {order.intent.text}" if order.number else order.intent.text
+    what += f" ({order.intent.agent})" if order.intent.agent else ""
+    return f"{what}: {standing(order)}"
+
+
+def standing(order: Order) -> str:
+    """The state of an order, since when, what was filled, and whether it was sent before."""
+    since = f" since {clock_text(order.since)}" if order.since else ""
+    filled = f", {order.filled:,} of {order.quantity:,} filled at {order.average:,.0f}" if order.fills else ""
+    again = f" ({order.repeated})" if order.repeated else ""
+    return f"{order.state}{since}{filled}{again}"
+
+
 def next_step(order: Order) -> str:
     """What happens now by itself, and what a person can do, in one line."""
     match order.state:
         case OrderState.NEW:
             return "the desk has it; what becomes of it shows as soon as the notebook's loop turns"
         case OrderState.DENIED:
-            return "nothing was sent; change it, or write --again when the reason is gone"
+            return "nothing was sent; change it, or run it again when the reason is gone"
         case OrderState.SENDING:
             return "KIS has been told and has not answered yet"
         case OrderState.SENT:

@@ -158,14 +158,14 @@ async def _session(pipe: Connection, folder: Path) -> None:
     client = DeskClient(DeskAddress(str(folder / "desk.sock"), "secret", os.getpid(), Mode.LIVE, "bench"))
     session = Session(client, await client.attach(), Universe.packaged())
     took: list[int] = []
-    plain = session._handle
+    plain = session.agents.deliver
 
-    def handle(event: object, now: int) -> None:
+    def deliver(event: object, now: int) -> None:
         plain(event, now)  # type: ignore[arg-type]
         if isinstance(event, Tick):
             took.append(time.monotonic_ns() - event.received)
 
-    session._handle = handle  # type: ignore[method-assign]
+    session.agents.deliver = deliver  # type: ignore[method-assign]
     while not client.lost:  # noqa: ASYNC110 - the pump is the session's own
         await asyncio.sleep(0.1)
     pipe.send(took)

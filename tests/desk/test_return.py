@@ -36,7 +36,7 @@ class Next:
         self.desk: asyncio.Future[Served] = asyncio.get_running_loop().create_future()
 
     async def __call__(self, back: Back) -> tuple[Desk, Snapshot]:
-        desk = await self.desk
+        desk = await asyncio.shield(self.desk)
         client = DeskClient(desk.address, back)
         return client, await client.attach()
 
@@ -59,7 +59,7 @@ class Listener(Agent):
 
 async def restarted(desk: Served, session: Session, meanwhile: object = None) -> Served:
     """The desk dies without a word; the next one is up when this returns, and the session with it."""
-    find = session._find
+    find = session._link._find
     assert isinstance(find, Next)
     await desk.end()
     await seen(lambda: session.link == "desk restarting")
@@ -87,7 +87,7 @@ def test_o14_what_was_missed_comes_once_and_in_order_to_book_and_agent(tmp_path:
         assert session.book.orders[key] is order
         assert (order.filled, order.state) == (3, OrderState.FILLED)
         assert [type(f).__name__ for f in agent.heard[heard:]] == ["Filled", "GapFound"]
-        assert session._told == again.journal.told
+        assert session._state.told == again.journal.told
         assert again.wire.submitted == []
         assert [lease.session for lease in again.server.leases.all()] == [session.name]
         await seen(lambda: bool(again.wire.wanted))
@@ -102,9 +102,10 @@ def test_o14_an_order_that_no_journal_holds_was_never_sent_and_is_denied(tmp_pat
         desk = Served(tmp_path)
         await desk.start()
         session = await desk.session(Next())
-        desk.server._obey = lambda *_: None  # type: ignore[method-assign]
+        asked: list[object] = []
+        desk.server._answer = lambda *query: asked.append(query)  # type: ignore[method-assign]
         buying = asyncio.create_task(session.buy("005930", 1, price_of(), key="k"))
-        await seen(lambda: "k" in session.book.orders)
+        await seen(lambda: bool(asked))
         again = await restarted(desk, session)
         with pytest.raises(OrderDenied, match="died before it took it"):
             await buying
@@ -201,7 +202,7 @@ def test_a02_an_agent_that_another_notebook_took_meanwhile_stops_here(tmp_path: 
         await again.start()
         other = await again.session()
         await other.agents.start(Listener())
-        session._find.desk.set_result(again)  # type: ignore[union-attr]
+        session._link._find.desk.set_result(again)  # type: ignore[union-attr]
         await seen(lambda: session.link == "up")
         assert [a.state for a in session.agents] == [AgentState.ELSEWHERE]
         assert session.agents.running == ()
@@ -225,7 +226,7 @@ def test_a_desk_of_another_day_is_not_gone_on_with(tmp_path: Path):
         await desk.end()
         other = Served(tmp_path / "other") if (tmp_path / "other").mkdir() is None else desk
         await other.start()
-        session._find.desk.set_result(other)  # type: ignore[union-attr]
+        session._link._find.desk.set_result(other)  # type: ignore[union-attr]
         with pytest.raises(DeskLost, match="another day"):
             await waiting
         assert session.link == "desk lost"

@@ -140,8 +140,8 @@ def test_a_hello_that_is_no_utf_8_is_refused(tmp_path: Path):
 
 
 def client(session: Session) -> DeskClient:
-    assert isinstance(session._desk, DeskClient)
-    return session._desk
+    assert isinstance(session._link._desk, DeskClient)
+    return session._link._desk
 
 
 def send(session: Session, *commands: object) -> None:
@@ -150,9 +150,7 @@ def send(session: Session, *commands: object) -> None:
 
 def send_raw(session: Session, body: bytes) -> None:
     link = client(session)
-    with link._signal:
-        link._out.append(len(body).to_bytes(PREFIX, "big") + body)
-        link._signal.notify()
+    link._out.put(len(body).to_bytes(PREFIX, "big") + body)
 
 
 def run(begin: Callable[[Served, Session, Session], Awaitable[None]], folder: Path) -> None:

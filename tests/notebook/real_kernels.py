@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 
 from jupyter_client.manager import KernelManager
 
@@ -75,6 +76,17 @@ class Kernel:
             elif kind == "error":
                 output.error = _COLOURS.sub("", "\n".join(content["traceback"]))
 
+    def send_click(self, comm: str) -> str:
+        """Click a button by the id of its comm and do not wait; returns the request's id."""
+        data = {"method": "custom", "content": {"event": "click"}}
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def click(self, comm: str) -> Output:
+        """Click a button and wait until its callback has returned."""
+        return self.finish(self.send_click(comm))
+
     def wait_until_shown(self, request: str, text: str) -> None:
         """Return when the running cell has printed ``text``."""
         while True:
@@ -91,6 +103,15 @@ class Kernel:
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
+
+    def interrupt_until_idle(self, request: str) -> Output:
+        """Press the interrupt button, as often as a person does, until the request has ended."""
+        while True:
+            self.interrupt()
+            try:
+                return self.finish(request, timeout=1)
+            except Empty:
+                continue
 
     def kill(self) -> None:
         """As `kill -9`: the kernel runs nothing any more."""

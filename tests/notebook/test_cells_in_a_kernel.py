@@ -91,14 +91,10 @@ print(button.comm.comm_id)"""
         return output.text.strip()
 
     def send_click(self, comm: str) -> str:
-        session = self.kernel.client.session
-        data = {"method": "custom", "content": {"event": "click"}}
-        message = session.msg("comm_msg", {"comm_id": comm, "data": data})
-        self.kernel.client.shell_channel.send(message)
-        return str(message["header"]["msg_id"])
+        return self.kernel.send_click(comm)
 
     def click(self, comm: str) -> None:
-        self.kernel.finish(self.send_click(comm))
+        self.kernel.click(comm)
 
 
 @pytest.fixture(scope="module")

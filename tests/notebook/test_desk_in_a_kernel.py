@@ -67,7 +67,8 @@ def test_n02_where_await_cannot_be_the_answer_comes_through_the_io_thread(k, sen
     assert k.ok(captured).text == ""
     assert "005930" in k.ok("print(seen.outputs[0].data['text/plain'])").text
     ordered = k.ok("def order(n):\n    o = %kis buy 005930 {n}\n    return o\nprint(order(3).quantity)", "sync")
-    assert ordered.text == "3\n"
+    assert ordered.text.startswith("[SIM] #")
+    assert ordered.text.endswith("\n3\n")
     assert sent() == 1
 
 
@@ -104,30 +105,56 @@ def test_n02_a_search_that_finds_nothing_says_so_with_the_cure(k):
     assert "None of" not in k.ok("%kis search 삼성").text
 
 
-def test_o11_a_cell_is_an_order_not_a_button(k, sent):
+def test_o11_a_wish_of_a_cell_is_one_order_until_again_says_otherwise(k, sent):
     first = k.ok("%kis buy 005930 10", "a").text
     assert "buy 10 005930 market" in first
     number = re.search(r"#\d+ ", first)[0]
-    assert number in k.ok("%kis buy 005930 10", "a").text
+    shown = k.ok("%kis buy 005930 10", "a").text
+    assert number in shown
+    assert re.search(r"sent before, at 09:\d\d:\d\d from cell \[\d+\] \(process \d+\); nothing new was sent", shown)
+    assert "--again 1 (again=1) sends another" in shown
     assert sent() == 1
-    k.ok("%kis buy 005930 10", "b")
-    k.ok("%kis buy 005930 10  # edited", "a")
-    assert sent() == 2
-    k.ok("%kis buy 005930 10 --again", "c")
-    k.ok("%kis buy 005930 10 --again", "c")
-    assert sent() == 2
-    k.ok("%kis buy 005930 1\n%kis buy 005930 1\nfor _ in range(2):\n    await session.buy('005930', 2)", "d")
+    # The text of a cell is no part of the order: an edited line and a comment change nothing.
+    assert number in k.ok("x = 1\n%kis buy 005930 10  # edited", "a").text
+    assert sent() == 0
+    elsewhere = k.run("o = await session.buy('005930', 10)", "b").error
+    assert elsewhere.startswith(f"OrderDenied: Another cell already sent {number}buy 10 005930 market")
+    assert "--again 1 (again=1)" in elsewhere
+    assert "key='NAME'" in elsewhere
+    k.ok("o = await session.buy('005930', 10, again=1)", "b")
+    k.ok("o = await session.buy('005930', 10, again=1)", "b")
+    assert sent() == 1
+    k.ok("%kis buy 005930 1\n%kis buy 005930 1\nfor n in range(2):\n    await session.buy('005930', 2, again=n)", "d")
     assert sent() == 4
 
 
+def test_o11_an_order_in_a_loop_is_numbered(k, sent):
+    loop = "for _ in range(3):\n    await session.buy('005930', 6)"
+    assert "Number the orders of a loop from 0 with again=i" in k.run(loop, "loop").error
+    assert sent() == 1
+    numbered = "for i in range(3):\n    %kis buy 005930 6 --again {i}"
+    k.ok(numbered, "loop")
+    k.ok(numbered, "loop")
+    assert sent() == 2
+
+
+def test_every_order_leaves_a_line_and_none_is_shown_twice(k):
+    in_loop = k.ok("for code in ('005930', '000660'):\n    %kis buy {code} 7").text
+    assert [line[:8] for line in in_loop.splitlines()] == ["[SIM] #1", "[SIM] #1"] or in_loop.count("[SIM] #") == 2
+    two = k.ok("%kis sell 005930 7\n%kis sell 000660 7")
+    assert two.text.count("sell 7 005930") == two.text.count("sell 7 000660") == 1
+    assert k.ok("%kis buy 005930 8;").text == ""
+    assert k.ok("await session.sell('005930', 8)").text.count("sell 8") == 1
+
+
 def test_o11_other_values_under_the_same_key_are_refused_with_both_shown(k, sent):
-    k.ok("qty = 10")
+    k.ok("qty = 13")
     k.ok("%kis buy 005930 {qty}", "values")
-    k.ok("qty = 11")
+    k.ok("qty = 14")
     shown = k.run("%kis buy 005930 {qty}", "values").error
-    assert shown.startswith("OrderDenied")
-    assert "buy 10 005930" in shown
-    assert "buy 11 005930" in shown
+    assert shown.startswith("OrderDenied: This call already sent #")
+    assert "buy 13 005930" in shown
+    assert "buy 14 005930" in shown
     assert sent() == 1
 
 
@@ -342,5 +369,5 @@ def test_terminal_ipython_awaits_too(state, tmp_path):
 def test_halt_lets_no_new_order_pass(k, sent):
     """Last here: the desk stays halted."""
     k.ok("%kis halt a test")
-    assert k.run("%kis buy 005930 1", "halted").error.startswith("OrderDenied")
+    assert k.run("%kis buy 005930 31", "halted").error.startswith("OrderDenied: The desk is halted")
     assert sent() == 1

@@ -129,7 +129,7 @@ LATER = NOW + 60 * SECOND
         ((*SENT, Expired(LATER, "a", 10)), "expired since 09:11:00", "expired 10", "order again"),
         ((*SENT[:2], Rejected(LATER, "a", "APBK0919", "장종료")), "rejected", "APBK0919 장종료", "%kis why APBK0919"),
         ((*SENT[:2], SendUnknown(LATER, "a", "no answer")), "unknown", "no answer", "%kis resolve NUMBER|never"),
-        ((SENT[0], Denied(LATER, "a", "halted", "lift it")), "denied since 09:11:00", "halted; lift it", "--again"),
+        ((SENT[0], Denied(LATER, "a", "halted", "lift it")), "denied since 09:11:00", "halted; lift it", "it again"),
     ],
 )  # fmt: skip
 def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, reason, next_step):

@@ -94,6 +94,18 @@ def test_o11_a_lost_order_of_yesterday_is_not_returned_today():
     assert calls.look(named(3), "line", never, day=DAY) is not None
 
 
+def test_o11_an_order_whose_caller_is_being_cancelled_is_returned_in_its_run():
+    calls, leaves = RunCalls(), [False]
+    first = calls.begin(named(), "task", "first", never, has_left=lambda: leaves[0])
+    assert isinstance(first, Claim)
+    assert claim(calls, named(), "line", "second").token == "second"
+    leaves[0] = True
+    assert calls.look(named(run=2), "line", never) is None, "the desk knows it there"
+    assert claim(calls, named(), "another line", "third").token == "first"
+    calls.lose(first)
+    assert first.state == "reached"
+
+
 def test_o11_a_caller_that_has_its_order_cannot_lose_it_any_more():
     calls = RunCalls()
     mine = claim(calls, named())

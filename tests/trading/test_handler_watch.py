@@ -143,3 +143,25 @@ def test_other_threads_touch_no_signal_and_are_not_timed(
     thread.join()
     assert cell.interrupts == 1
     assert errors == []
+
+
+def test_a04_a_second_press_does_not_strike_the_clean_up_of_a_handler(cell: Cell):
+    with interruptible():
+        before = watch.begin()
+        watch._since -= 2 * handler_watch.STUCK_SECONDS
+        with pytest.raises(KeyboardInterrupt):
+            press()
+        press()
+        watch.end(before)
+    assert cell.interrupts == 1
+
+
+def test_a04_an_interrupt_that_hid_the_end_of_a_handler_is_forgotten_at_the_next_delivery(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    stuck(monkeypatch)
+    with interruptible():
+        watch.begin()
+    with interruptible():
+        press()
+    assert cell.interrupts == 1

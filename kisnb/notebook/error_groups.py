@@ -1,0 +1,72 @@
+"""Errors of several tasks at once: one line each, and the orders of the cell that live on.
+
+``asyncio.TaskGroup`` raises them as one group, which IPython shows as nested tracebacks. A group in which every error
+is kisnb's own, or says itself how it is shown, becomes one line for each. Any other group keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kisnb.orders import Order
+from kisnb.trading.order_words import order_line
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class ErrorGroups:
+    """Shows groups of errors in one shell, unless somebody else does so already."""
+
+    def __init__(self, shell: InteractiveShell, live_orders: Callable[[], Sequence[Order]]) -> None:
+        """``live_orders`` gives the orders of the cell that runs which did not die."""
+        self._shell: Any = shell
+        self._live_orders = live_orders
+        self._added = False
+
+    def add(self) -> None:
+        """Begin to show them."""
+        if not self._shell.custom_exceptions:
+            self._shell.set_custom_exc((BaseExceptionGroup,), self._show)
+            self._added = True
+
+    def remove(self) -> None:
+        """Leave them to IPython again."""
+        if self._added and self._shell.custom_exceptions == (BaseExceptionGroup,):
+            self._shell.set_custom_exc((), None)
+        self._added = False
+
+    def _show(
+        self, shell: Any, kind: type[BaseException], group: BaseException, trace: TracebackType,
+        tb_offset: int | None = None,
+    ) -> list[str]:  # fmt: skip
+        lines = group_lines(group)
+        if lines is None:
+            shell.showtraceback((kind, group, trace), tb_offset=tb_offset)
+            return []
+        orders = self._live_orders()
+        if orders:
+            lines += ["Orders of this cell that live on:", *(f"  {order_line(order)}" for order in orders)]
+        shell._showtraceback(kind, group, lines)  # noqa: SLF001 - how IPython sends an error that it was given
+        return lines
+
+
+def group_lines(group: BaseException) -> list[str] | None:
+    """The lines of all errors of a group; None when one of them needs its traceback."""
+    lines = []
+    for error in _leaves(group):
+        render = getattr(error, "_render_traceback_", None)
+        if render is None:
+            return None
+        lines += render()
+    return lines
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,0 +1,88 @@
+"""Sessions that are opened in an IPython kernel: one for each mode, with or without the extension.
+
+A cell that opens its session and is run again gets the session that is open. What an order or a closing session says
+is printed below the cell that runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kisnb.session.cells import Cells
+from kisnb.session.session import Session
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def running_shell() -> InteractiveShell | None:
+    """The IPython shell of this process; None in plain Python, where IPython is not even imported."""
+    module = sys.modules.get("IPython.core.interactiveshell")
+    if module is None or not module.InteractiveShell.initialized():
+        return None
+    shell: InteractiveShell = module.InteractiveShell.instance()
+    return shell
+
+
+class KernelSessions:
+    """The open sessions of one shell, one for each mode."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.cells = Cells.of(shell)
+        self._open: dict[Mode, Session] = {}
+        self._locks: dict[Mode, asyncio.Lock] = {}
+
+    @classmethod
+    def of(cls, shell: InteractiveShell) -> KernelSessions:
+        """Those of this shell, made when first asked for."""
+        known = _known.get(id(shell))
+        if known is None:
+            known = _known[id(shell)] = cls(shell)
+        return known
+
+    def lock(self, mode: Mode) -> asyncio.Lock:
+        """Held while a session of a mode is opened: two cells that connect at once get one session."""
+        return self._locks.setdefault(mode, asyncio.Lock())
+
+    def open(self, mode: Mode) -> Session | None:
+        """The session of a mode, while it can be used."""
+        session = self._open.get(mode)
+        usable = session is not None and not session.closed and session.link != "desk lost"
+        return session if usable else None
+
+    def newest(self) -> Session | None:
+        """The session that was opened last, while it can be used."""
+        return next((s for mode in reversed(self._open) if (s := self.open(mode)) is not None), None)
+
+    def adopt(self, session: Session) -> None:
+        """Give a new session what it has of its kernel; it takes the place of the one before."""
+        self._open.pop(session.mode, None)
+        self._open[session.mode] = session
+        badge = f"[{session.mode.upper()}] "
+        session.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
+        session.say = lambda text: print(f"{badge}{text}")
+        self.cells.acquire()
+
+        def closed(agents: Sequence[str]) -> None:
+            self.cells.release()
+            if self._open.get(session.mode) is session:
+                del self._open[session.mode]
+            if agents:
+                names = ", ".join(agents)
+                print(f"{badge}Stopped with the session: {names}. Their orders stay in the market.")
+
+        session.on_close = closed
+
+    async def replace(self, session: Session) -> None:
+        """Adopt a session, and close the one that was open on its mode."""
+        before = self._open.pop(session.mode, None)
+        self.adopt(session)
+        if before is not None:
+            await before.close()
+
+
+_known: dict[int, KernelSessions] = {}

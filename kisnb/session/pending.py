@@ -1,0 +1,61 @@
+"""The awaitable that ``session.buy(...)`` returns: nothing is sent before it is awaited."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Pending(Coroutine[Any, Any, T_co]):
+    """A typed call that waits to be awaited. It is a coroutine, so that ``create_task`` and ``gather`` take it.
+
+    One that is never awaited says that nothing was sent: as its value in a cell, or in a warning when it is dropped.
+    """
+
+    def __init__(self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]]) -> None:
+        """``what`` says what would be done, such as ``buy 10 005930 market``."""
+        self._what = what
+        self._begin = begin
+        self._running: Coroutine[Any, Any, T_co] | None = None
+        self._known = False
+        """Awaited, closed, or shown as what it is."""
+
+    def _started(self) -> Coroutine[Any, Any, T_co]:
+        if self._running is None:
+            self._known = True
+            self._running = self._begin()
+        return self._running
+
+    def send(self, value: Any) -> Any:
+        """Go on, as the event loop does it."""
+        return self._started().send(value)
+
+    def throw(self, kind: Any, value: BaseException | object = None, trace: TracebackType | None = None) -> Any:
+        """Raise an exception where the call waits."""
+        if value is None and trace is None:
+            return self._started().throw(kind)
+        return self._started().throw(kind, value, trace)
+
+    def close(self) -> None:
+        """End the call; one that was not begun sends nothing."""
+        self._known = True
+        if self._running is not None:
+            self._running.close()
+
+    def __await__(self) -> Generator[Any, Any, T_co]:
+        return self._started().__await__()
+
+    def __repr__(self) -> str:
+        self._known = True
+        if self._running is not None:
+            return f"<{self._what}: handed over>"
+        return f"<not sent: {self._what}. Write await before the call, and it is sent.>"
+
+    def __del__(self) -> None:
+        if not self._known:
+            text = f"{self._what} was not awaited: nothing was sent. Write await before the call."
+            warnings.warn(text, RuntimeWarning, stacklevel=2)

@@ -1,0 +1,130 @@
+"""What a session asks its desk: one table, from which the awaited and the blocking calls are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, Unpack
+
+import msgspec
+
+from kisnb.errors import BadInput
+from kisnb.events import Depth, Quote
+from kisnb.market.instruments import Universe
+from kisnb.market.routing_evidence import Evidence
+from kisnb.orders import Account, Order
+from kisnb.session.typed import OrderOptions, orders_named, spelt_out, typed_intent
+from kisnb.terms import Side
+from kisnb.trading.commands import (
+    AccountIs,
+    AccountNow,
+    DepthOf,
+    Query,
+    QuoteOf,
+    RouteOf,
+    RoutesAre,
+    RoutesOf,
+)
+from kisnb.trading.order_book import Books
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Question(NamedTuple, Generic[R, T]):
+    """A query, and what is made of its reply."""
+
+    query: Query[R]
+    read: Callable[[R], T]
+
+
+class Questions:
+    """The questions of one session. Prices in won, quantities in shares."""
+
+    def __init__(self, universe: Universe, books: Callable[[], Books]) -> None:
+        self._universe = universe
+        self._books = books
+
+    def quote(self, code: str) -> Question[Quote, Quote]:
+        """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
+        return Question(QuoteOf(self._universe.get(code).code), self._named)
+
+    def depth(self, code: str) -> Question[Depth, Depth]:
+        """Bids and asks now, asked from KIS."""
+        return Question(DepthOf(self._universe.get(code).code), lambda reply: reply)
+
+    def balance(self) -> Question[AccountIs, Account]:
+        """Cash and holdings as the broker states them, won and shares."""
+        return Question(AccountNow(), lambda reply: reply.account)
+
+    def route(self, what: Order | int | str) -> Question[RoutesAre, Evidence]:
+        """Why an order (itself, its number or its key) went where it went.
+
+        ``.score(order.fills)`` says what the choice was worth. Raises BadInput when the desk has decided nothing
+        about it.
+        """
+        order = orders_named(self._books(), what)[-1]
+        return Question(RoutesOf(order.key), lambda reply: _newest(reply, what))
+
+    @spelt_out
+    def route_of(
+        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Question[RoutesAre, Evidence]:
+        """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
+        intent = typed_intent(
+            Side(side), self._universe.get(code).code, qty, price, venue=options.get("venue"),
+            kind=options.get("kind"), stop=options.get("stop"), key="preview",
+        )  # fmt: skip
+        return Question(RouteOf(intent), lambda reply: _newest(reply, code))
+
+    def _named(self, quote: Quote) -> Quote:
+        """A quote with the name of the stock, which KIS's reply lacks."""
+        return msgspec.structs.replace(quote, name=self._universe.get(quote.code).name)
+
+
+def _newest(reply: RoutesAre, what: object) -> Evidence:
+    """The newest decision of a reply. Raises BadInput when there is none."""
+    if not reply.decisions:
+        raise BadInput(f"no venue was chosen for {what}", "the order was refused before; see %kis orders")
+    return reply.decisions[-1]
+
+
+class Asks(Protocol):
+    """A session: its replies are awaited."""
+
+    questions: Questions
+
+    async def answer(self, question: Question[R, T]) -> T: ...
+
+
+class AsksBlocking(Protocol):
+    """The blocking side of a session: its replies are there when the call returns."""
+
+    questions: Questions
+
+    def answer(self, question: Question[R, T]) -> T: ...
+
+
+def awaited(
+    make: Callable[Concatenate[Questions, P], Question[R, T]],
+) -> Callable[Concatenate[Asks, P], Coroutine[object, object, T]]:
+    """The call of a session that asks this question and awaits the reply."""
+
+    @wraps(make)
+    async def call(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.answer(make(self.questions, *args, **kwargs))
+
+    return call
+
+
+def blocking(
+    make: Callable[Concatenate[Questions, P], Question[R, T]],
+) -> Callable[Concatenate[AsksBlocking, P], T]:
+    """The call that asks this question and waits for the reply without the loop."""
+
+    @wraps(make)
+    def call(self: AsksBlocking, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.answer(make(self.questions, *args, **kwargs))
+
+    return call

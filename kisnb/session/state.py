@@ -1,0 +1,168 @@
+"""What a session knows: the fold of the desk's rows, and what it has seen of the market.
+
+Applying an event calls nobody: handlers of agents, panels and waits come after the whole batch. (Invariant 2)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text
+from kisnb.events import (
+    AgentLeased,
+    AgentReleased,
+    Armed,
+    CancelRefused,
+    CommandDropped,
+    DecisionRefused,
+    Denied,
+    Depth,
+    Disarmed,
+    Event,
+    ExpectedMatch,
+    HaltSet,
+    HaltStep,
+    MarketOperation,
+    OrderFact,
+    ProgramTrades,
+    SpeedSet,
+    SubscriptionChanged,
+    Tick,
+    Trouble,
+    Unresolved,
+)
+from kisnb.market import sessions
+from kisnb.orders import OrderState
+from kisnb.session.market_data import MarketData
+from kisnb.terms import Mode, SessionId, Venue
+from kisnb.trading.desk_port import Batch, Lease, Snapshot
+from kisnb.trading.journal_rows import is_told
+from kisnb.trading.order_book import Books
+from kisnb.trading.state import State
+
+_OF_THE_MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades)
+
+log = logging.getLogger(__name__)
+
+
+class SessionState:
+    """Order books, market data and the desk's state as of the newest event. Shares and won."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.mode = snapshot.mode
+        self.run = snapshot.run
+        """The simulated day, or a digest of the account."""
+        self.clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
+        self.data = MarketData()
+        self.told = snapshot.told
+        """Number of the newest journal row that was applied."""
+        self.halt_state = snapshot.halt
+        self.halt_steps: list[HaltStep] = []
+        """What the kill switch did since this session was opened, oldest first."""
+        self.troubles: list[str] = []
+        """What the desk wants a person to read, oldest first."""
+        self.decisions_refused: dict[str, str] = {}
+        """By key of an order of unknown fate: why a decision about it was refused last."""
+        self.leases: dict[str, Lease] = {}
+        """Where each agent of the desk runs, by its id."""
+        self.desk = State.fold(snapshot.rows())
+        self.armed = self.desk.armed
+        """Until when, and for how many won, buys pass at live."""
+        self.lease(snapshot.leases)
+
+    @property
+    def books(self) -> Books:
+        """The order books of the account and of the agents."""
+        return self.desk.books
+
+    @property
+    def now(self) -> Ns:
+        """The session's clock, UTC nanoseconds: simulated time in sim."""
+        return self.clock.now()
+
+    @property
+    def runs_free(self) -> bool:
+        """The clock moves without the desk; in lockstep every move of it comes as an event."""
+        return not isinstance(self.clock, SimulatedClock) or self.clock.speed > 0
+
+    def lease(self, leases: Sequence[Lease]) -> None:
+        """Take over where agents run, as a snapshot says."""
+        self.leases = {lease.agent: lease for lease in leases}
+
+    def apply_batch(self, batch: Batch) -> list[Event]:
+        """Apply all events of a batch; returns what agents are told of them, in order."""
+        if isinstance(self.clock, SimulatedClock) and not self.clock.speed:
+            self.clock.set(batch.now)
+        told = [heard for event in batch.events for heard in self.apply(event)]
+        self.told = batch.told
+        return told
+
+    def apply_rows(self, snapshot: Snapshot) -> list[Event]:
+        """Apply the rows that the next desk's snapshot has beyond ours; returns what agents are told."""
+        if isinstance(self.clock, SimulatedClock):
+            self.clock.set(snapshot.now, snapshot.speed)
+        self.lease(snapshot.leases)
+        # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
+        told = [heard for row in snapshot.rows() for heard in self.apply(row)]  # type: ignore[arg-type]
+        self.told = snapshot.told
+        return told
+
+    def apply(self, event: Event) -> tuple[Event, ...]:
+        """Apply one event; returns what agents are told of it. Never raises: what cannot be applied is a trouble."""
+        try:
+            return self._applied(event)
+        except Exception as e:
+            log.exception("an event could not be applied: %r", event)
+            self.troubles.append(f"{clock_text(event.t)} {type(event).__name__} could not be booked here: {e!r}")
+            return ()
+
+    def _applied(self, event: Event) -> tuple[Event, ...]:
+        if isinstance(event, _OF_THE_MARKET):
+            self.data.add(event)
+            if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
+                # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
+                return ()
+            return (event,)
+        if isinstance(event, CommandDropped):
+            return self._dropped(event)
+        if is_told(event):
+            self.desk.apply(event)
+        self._note(event)
+        return (event,)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case HaltSet(state=state):
+                self.halt_state = state
+            case HaltStep(step=step, done=done, text=text):
+                self.halt_steps.append(event)
+                if not done or step == "notify":
+                    self.troubles.append(f"{clock_text(event.t)} kill switch, {step}: {text}")
+            case Armed() | Disarmed():
+                self.armed = event if isinstance(event, Armed) else None
+            case SpeedSet(t=t, speed=speed) if isinstance(self.clock, SimulatedClock):
+                self.clock.set(t, speed)
+            case AgentLeased(agent=agent, session=session, where=where):
+                self.leases[agent] = Lease(agent, session, where)
+            case AgentReleased(agent=agent):
+                self.leases.pop(agent, None)
+            case Trouble(text=text) | Unresolved(text=text):
+                self.troubles.append(text)
+            case DecisionRefused(key=key, text=text):
+                self.decisions_refused[key] = text
+            case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
+                self.troubles.append(f"subscription to {channel} {code} refused: {text}")
+
+    def _dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
+        """The desk did not take it. No row says so: the order books and agents of this session alone are told."""
+        order = self.books.orders.get(dropped.key)
+        if order is None or order.is_ended:
+            return ()
+        fact: OrderFact
+        if order.state is OrderState.NEW:
+            fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
+        else:
+            fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
+        self.books.apply(fact)
+        return (fact,)
