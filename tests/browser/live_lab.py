@@ -26,6 +26,8 @@ CHROMIUM_FLAGS = (
 )  # fmt: skip
 START_SECONDS = 60
 CELL_SECONDS = 90
+CURRENT = "window.jupyterapp.shell.currentWidget"
+"""The notebook that is in sight, in JavaScript."""
 
 
 def find_chromium() -> str | None:
@@ -129,9 +131,9 @@ class NotebookPage:
         """Open a notebook of the lab's folder and wait for its kernel."""
         self.page.goto(self.lab.url.replace("/lab?", f"/lab/tree/{name}?"))
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=START_SECONDS * 1000)
-        current = "window.jupyterapp.shell.currentWidget"
-        self.page.wait_for_function(f"() => {current}?.sessionContext?.isReady", timeout=START_SECONDS * 1000)
-        self.page.evaluate(f"() => {current}.sessionContext.session.kernel.info.then(() => null)")
+        ready = f"() => {CURRENT}?.sessionContext?.isReady"
+        self.page.wait_for_function(ready, timeout=START_SECONDS * 1000)
+        self.page.evaluate(f"() => {CURRENT}.sessionContext.session.kernel.info.then(() => null)")
         self.wait_idle()
 
     def command(self, name: str) -> None:
@@ -184,6 +186,26 @@ class NotebookPage:
         """Wait for JupyterLab's dialog of this title and accept it."""
         dialog = self.page.locator(".jp-Dialog", has_text=title)
         dialog.locator("button.jp-mod-accept").click(timeout=START_SECONDS * 1000)
+
+    def save(self) -> None:
+        """Save the notebook and wait until the file is written."""
+        self._finish("docmanager:save")
+        self.page.wait_for_function(f"() => !{CURRENT}.context.model.dirty")
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, as a person does who confirms it."""
+        self.command("notebook:restart-kernel")
+        self.dismiss_dialog("Restart Kernel?")
+        self.wait_idle()
+
+    def clear_outputs(self) -> None:
+        """Clear all outputs and numbers, so that Run All is seen to end."""
+        self._finish("notebook:clear-all-cell-outputs")
+
+    def _finish(self, name: str) -> None:
+        """Run a command of JupyterLab's own and wait for its end."""
+        done = "window.jupyterapp.commands.execute(name)"
+        self.page.evaluate(f"name => {done}.then(() => null)", name)
 
     def kernel_pid(self, index: int) -> int:
         """The process id that the ``index``-th cell printed."""
