@@ -132,12 +132,14 @@ def stop_desk(state: Path) -> None:
 
 @contextmanager
 def kernel(state: Path, **environment: str) -> Iterator[Kernel]:
-    """A fresh kernel on a state folder; it is killed when the block ends, the desk under it goes on."""
+    """A fresh kernel on a state folder; it is killed when the block ends, the desk under it goes on.
+
+    It trades the packaged universe: a kernel that tests share begins before a test can say so.
+    """
     state.mkdir(exist_ok=True)
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(
-        env={**os.environ, "KISNB_STATE": str(state), "IPYTHONDIR": str(state / "ipython"), **environment}
-    )
+    kept = {name: value for name, value in os.environ.items() if name != "KISNB_DATA"}
+    manager.start_kernel(env={**kept, "KISNB_STATE": str(state), "IPYTHONDIR": str(state / "ipython"), **environment})
     started = Kernel(manager)
     try:
         yield started

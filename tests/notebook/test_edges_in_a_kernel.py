@@ -83,7 +83,8 @@ class Sweeps(kisnb.Agent):
     def on_start(self): self.buy(1500)
     def on_fill(self, order, fill): {does}
 view = await session.agents.start(Sweeps())
-await session.settle()
+order = session.agents["Sweeps-0004V0"].book.last
+while not order.is_ended: await asyncio.sleep(0.01)
 """)
     told = "print(session.agents['Sweeps-0004V0'].host.state, session.book.position('0004V0').qty == held)"
     truth = "held = {h['code']: h['qty'] for h in (await session.simulator.ledger())['holdings']}.get('0004V0', 0)"
