@@ -118,6 +118,11 @@ class Mode(StrEnum):
     PAPER = "paper"
     LIVE = "live"
 
+    @property
+    def badge(self) -> str:
+        """What lines of text begin with, so that nobody takes one mode for another: ``"[SIM] "``."""
+        return f"[{self.upper()}] "
+
 
 class Kind(StrEnum):
     """Instrument kind: decides tick table, tax and which venues list it."""

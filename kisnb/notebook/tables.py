@@ -45,7 +45,7 @@ def tone(value: float) -> int:
 
 def badge_text(mode: Mode | None) -> str:
     """``"[SIM] "``; empty without a session."""
-    return f"[{mode.upper()}] " if mode else ""
+    return mode.badge if mode else ""
 
 
 def badge_html(mode: Mode | None) -> str:

@@ -74,6 +74,13 @@ class Ticket:
     """For people: ``a click (process 4711)``."""
 
 
+def running_shell() -> InteractiveShell | None:
+    """Return the IPython shell of this process; None in plain Python, which does not import IPython."""
+    ipython = sys.modules.get("IPython")
+    shell: InteractiveShell | None = ipython.get_ipython() if ipython is not None else None
+    return shell
+
+
 _shells: WeakKeyDictionary[InteractiveShell, Cells] = WeakKeyDictionary()
 
 
@@ -95,8 +102,7 @@ class Cells:
     @classmethod
     def here(cls) -> Cells | None:
         """Return the one of this process's shell; None outside IPython, which is not imported."""
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython is not None else None
+        shell = running_shell()
         return None if shell is None else cls.of(shell)
 
     def acquire(self) -> None:

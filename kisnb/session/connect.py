@@ -20,8 +20,8 @@ from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.market import calendar, uncertain
 from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
-from kisnb.session.cells import Cells
-from kisnb.session.kernel import KernelSessions, running_shell
+from kisnb.session.cells import Cells, running_shell
+from kisnb.session.kernel import KernelSessions
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.desk_port import Back, Desk, Snapshot

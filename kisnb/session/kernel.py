@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
-def running_shell() -> InteractiveShell | None:
-    """The IPython shell of this process; None in plain Python, where IPython is not even imported."""
-    module = sys.modules.get("IPython.core.interactiveshell")
-    if module is None or not module.InteractiveShell.initialized():
-        return None
-    shell: InteractiveShell = module.InteractiveShell.instance()
-    return shell
-
-
 class KernelSessions:
     """The open sessions of one shell, one for each mode."""
 
@@ -62,7 +53,7 @@ class KernelSessions:
         """Give a new session what it has of its kernel; it takes the place of the one before."""
         self._open.pop(session.mode, None)
         self._open[session.mode] = session
-        badge = f"[{session.mode.upper()}] "
+        badge = session.mode.badge
         session.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
         session.say = lambda text: print(f"{badge}{text}")
         self.cells.acquire()

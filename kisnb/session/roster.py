@@ -247,7 +247,7 @@ class Roster:
         context = self._started_in.get(runner.id, contextvars.copy_context())
         # Where nothing can be printed, the trouble is in the panel all the same.
         with suppress(Exception):
-            context.run(print, f"[{self._state.mode.upper()}] {text}", file=sys.stderr, flush=True)
+            context.run(print, f"{self._state.mode.badge}{text}", file=sys.stderr, flush=True)
 
     def next_wake(self) -> Ns | None:
         """The earliest moment that an agent sleeps for."""

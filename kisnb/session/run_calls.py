@@ -208,9 +208,7 @@ class RunCalls:
     def answered(self, run: int) -> tuple[str, ...]:
         """Keys of the orders with which this run has been answered."""
         with self._lock:
-            known = self._runs.get(run)
-            claims = [c for some in known.equal.values() for c in some] if known else []
-            return tuple({claim.key: None for claim in claims if claim.key})
+            return tuple({claim.key: None for claim in self.of_run(run) if claim.key})
 
     def _lost_claim(self, naming: Naming, day: date | None) -> Claim | None:
         place, equal = naming.place, _equal(naming)

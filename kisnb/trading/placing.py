@@ -13,7 +13,7 @@ import msgspec
 
 from kisnb.clock import Ns, clock_text
 from kisnb.events import HoldingAdopted
-from kisnb.orders import Intent, Naming, Order, OrderState, same_wish
+from kisnb.orders import Intent, Naming, Order, same_wish
 from kisnb.trading.commands import (
     Adopt,
     OrderRequest,
@@ -27,8 +27,6 @@ from kisnb.trading.order_book import Books
 from kisnb.trading.order_names import NamedOrder, OrderNames
 from kisnb.trading.order_words import named_order
 
-DEAD = frozenset({OrderState.DENIED, OrderState.REJECTED})
-"""States of an order that never lived: denied, rejected, or declared never sent."""
 KEPT = "nothing new was sent, because another order of this call is refused"
 
 
@@ -49,7 +47,7 @@ class Known(Protocol):
 def is_dead(books: Books, key: str) -> bool:
     """Whether the order never lived. An adoption is never dead."""
     order = books.orders.get(key)
-    return order is not None and order.state in DEAD
+    return order is not None and order.is_dead
 
 
 def root_of(books: Books, key: str) -> str:
@@ -235,7 +233,7 @@ def _described(books: Books, key: str, asked: str) -> str:
 
 
 def _order(order: Order) -> str:
-    why = f": {order.text}" if order.state in DEAD and order.text else ""
+    why = f": {order.text}" if order.is_dead and order.text else ""
     return f"{named_order(order)} ({order.state}{why})"
 
 
