@@ -121,7 +121,7 @@ class DeskCore:
     def step(self, now: Ns, said: Said) -> list[Effect]:
         """One step; the effects are to be run in order."""
         self._take(now, said)
-        if self._flatten.on and not isinstance(said, Tick | Depth):
+        if self._kill_switch.is_flattening and not isinstance(said, Tick | Depth):
             self._kill_switch.look(now)
         return self._done()
 

@@ -67,6 +67,11 @@ class KillSwitch:
         """A run has not come to its last step."""
         return bool(self._state.halting)
 
+    @property
+    def is_flattening(self) -> bool:
+        """A flatten runs, or has just ended and the run of the switch has not heard of it."""
+        return self._flatten.on or self._flattens
+
     def pull(self, now: Ns, command: Halt) -> None:
         """Begin. The block is a row, and with it synced, before anything else is done."""
         standing = self._state.halting or self._state.halt
