@@ -422,7 +422,9 @@ class Session:
         """Pull the kill switch; returns its steps when it has ended.
 
         It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
-        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held. Raises BadInput.
+        cancels pass, reducing also sells up to the position. A pull never lowers the state. ``flatten`` sells all
+        that is held, in any state, until KIS confirms that nothing is; the steps say what remains after ten seconds,
+        and it goes on. ``resume`` ends it. Raises BadInput.
         """
         end: Literal["reducing", "halted"] = one_of(state, ("reducing", "halted"), "state of a halt")
         pull = Halt(text(reason, "the reason"), end, bool(flatten))
@@ -431,9 +433,15 @@ class Session:
         await self._pace.carry_out(lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:]))
         return self.halt_steps[before:]
 
-    async def resume(self, reason: str) -> str:
-        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
-        return (await self.ask(LiftHalt(text(reason, "the reason")))).text
+    async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
+        """Lift a halt: new orders pass again, or with ``reducing`` sells up to the position.
+
+        A flatten that runs is ended first, and then the halt stays: resume once more lifts it. Returns what was
+        lifted or ended. Raises BadInput without a reason, ConfigError while the HALT file stands, and DeskError
+        while the desk cannot write its journal.
+        """
+        to: Literal["active", "reducing"] = one_of(state, ("active", "reducing"), "state after a halt")
+        return (await self.ask(LiftHalt(text(reason, "the reason"), to))).text
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
