@@ -105,9 +105,13 @@ class DeskHost:
             self._drop(said, self.broken)
 
     def take(self, events: Sequence[Event]) -> None:
-        """Events of one frame, in order."""
+        """Events of one frame, in order. One that cannot be handled is a trouble, and keeps none of the others."""
         for event in events:
-            self.say(event)
+            try:
+                self.say(event)
+            except Exception as e:
+                log.exception("an event of KIS could not be handled")
+                self._publish(Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}"))
 
     def call(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin a call to the broker; it belongs to this host and is cancelled with it."""

@@ -23,7 +23,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.commands import Arm, EndFlatten, Halt, SetHalt, Submit
 from tests.desk.served import Served, seen, served
-from tests.trading.desk import CODE, NOON, intent, price_of
+from tests.trading.desk import CODE, NOON, intent, notice, price_of
 
 
 class Full:
@@ -282,3 +282,23 @@ def test_a_wake_that_fails_is_a_trouble(tmp_path: Path):
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path):
     KeptHalt(tmp_path).keep(Halt("enough"))
     assert stat.S_IMODE((tmp_path / KEPT).stat().st_mode) == 0o600
+
+
+def test_an_event_of_kis_that_cannot_be_handled_is_a_trouble_and_keeps_no_other_back(tmp_path: Path):
+    async def work(desk: Served, session: Session, _safety: Safety) -> None:
+        order = await session.buy(CODE, 3, price_of())
+        number = order.number
+        assert number is not None
+        works = desk.host.core.step
+
+        def fails_at_first(now: int, said: object) -> list[object]:
+            if getattr(said, "qty", 0) == 1:
+                raise RuntimeError("a bug")
+            return works(now, said)  # type: ignore[arg-type, return-value]
+
+        desk.host.core.step = fails_at_first  # type: ignore[assignment, method-assign]
+        desk.host.take([notice("filled", number, 1), notice("filled", number, 2)])
+        await seen(lambda: order.filled == 2)
+        assert any("Notice could not be handled" in text for text in session.troubles)
+
+    run(tmp_path, work)
