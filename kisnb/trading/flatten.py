@@ -252,8 +252,12 @@ class Flatten:
         return [o for o in self._state.books.live.values() if is_of_flatten(o.intent)]
 
     def _is_holding(self) -> bool:
-        """Whether the order books hold anything, or may: a sell has not ended."""
-        return any(p.qty for p in self._state.books.account.positions.values()) or bool(self._orders)
+        """Whether the order books hold anything, or may: an order has not ended.
+
+        A buy of unknown fate, or one whose cancel failed, may still fill after all is sold.
+        """
+        books = self._state.books
+        return any(p.qty for p in books.account.positions.values()) or bool(books.live)
 
     def _texts(self) -> Iterator[str]:
         state = self._state
@@ -266,6 +270,9 @@ class Flatten:
                 if others > 0:
                     whys.append(f"{others:,} of them are in sells that have not ended")
                 yield f"{position.qty:,} {code}: {'; '.join(dict.fromkeys(whys)) or 'not sold yet'}"
+        for order in state.books.live.values():
+            if order.side is Side.BUY:
+                yield f"{order.intent.text} has not ended ({order.state}): it may still fill"
         for (subject, what), drift in sorted(state.drifts.items()):
             if what == "holding":
                 yield f"KIS states {drift.theirs:,} {subject}, the order books {drift.ours:,}"
