@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import FlattenSet, HaltStep
-from kisnb.market import ticks
+from kisnb.market import sessions, ticks
 from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Order, OrderState
-from kisnb.terms import OrderKind, Side
+from kisnb.terms import OrderKind, Phase, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.commands import Effect, WakeAt
 from kisnb.trading.journal_rows import Row
@@ -298,7 +298,11 @@ class Flatten:
     def _wake(self, now: Ns) -> None:
         assert self._since is not None
         times = [part.again_at for part in self._parts.values()]
-        times += [self._since + FIRST_REPORT, *(now + PAUSES[-1] for p in self._parts.values() if p.is_blocked)]
+        times.append(self._since + FIRST_REPORT)
+        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(now):
+            # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
+            # by itself at the beginning of each session.
+            times.append(now + PAUSES[-1])
         times += [now + STALE_LIMIT for _ in self._orders]
         due = min((t for t in times if t > now), default=None)
         if due is not None and not now < self._wakes_at <= due:
@@ -308,6 +312,10 @@ class Flatten:
     def _stop(self) -> None:
         self._parts.clear()
         self._since, self._reported, self._asked = None, True, None
+
+
+def _is_any_open(now: Ns) -> bool:
+    return any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT))
 
 
 def _standing(order: Order) -> str:
