@@ -44,6 +44,8 @@ UNASSIGNED = "unassigned"
 BY_HAND = ""
 """Owner of what a person orders in a notebook."""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
+FLATTEN = "flatten:"
+"""How the keys of a flatten's orders begin. No session may give an order such a key."""
 """Owners that are no agents: what they hold may be adopted."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
@@ -54,6 +56,11 @@ def day_number(t: Ns) -> int:
     """The Korean date of a moment as YYYYMMDD."""
     day = kst_day(t)
     return day.year * 10_000 + day.month * 100 + day.day
+
+
+def is_of_flatten(intent: Intent) -> bool:
+    """Return whether a flatten made the order."""
+    return intent.key.startswith(FLATTEN)
 
 
 class OrderBook:
@@ -305,6 +312,8 @@ def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
         order.text = f"{fact.qty:,} shares live on as #{number}"
     elif isinstance(fact, Expired):
         order.expired += fact.qty
+    elif not order.cancel_asked:
+        order.text = _cancelled_elsewhere(order, fact.qty)
     order.cancelled += fact.qty
     order.cancel_asked = False
     if number:
@@ -312,6 +321,13 @@ def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
     else:
         order.listed = True
     _ended(order)
+
+
+def _cancelled_elsewhere(order: Order, qty: int) -> str:
+    kind = order.route.kind if order.route is not None else order.intent.kind
+    if kind.immediate:
+        return f"{qty:,} shares found no match at once, and an order of this kind does not wait"
+    return f"{qty:,} shares cancelled, not asked for at this desk: the phone, or KIS"
 
 
 def _ended(order: Order) -> None:
