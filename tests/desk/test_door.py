@@ -113,8 +113,10 @@ def folder_of_the_socket() -> Path:
 
 
 def test_k12_no_socket_stands_in_a_folder_of_somebody_else_or_behind_a_link(
-    runtime: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    state = runtime / "state"
+    monkeypatch.setenv("KISNB_STATE", str(state))
     monkeypatch.setattr("tempfile.tempdir", str(runtime))
     ours = folder_of_the_socket()
     assert ours.parent == runtime
