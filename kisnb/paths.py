@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kisnb.errors import ConfigError
+from kisnb.errors import ConfigError, FolderError
 
 SOCKET_BYTES = 103
 """The longest path of a Unix socket: macOS takes 104 bytes with the closing zero, Linux 108."""
@@ -78,7 +79,7 @@ def private_dir(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
-        raise ConfigError(f"the folder {folder} cannot be made: {e.strerror}", cure_of(e)) from e
+        raise FolderError(f"the folder {folder} cannot be made: {e.strerror}", cure_of(e)) from e
     return folder
 
 
@@ -86,12 +87,14 @@ def _check_owned(folder: Path) -> None:
     """Raises ConfigError for a state folder in which somebody else may write."""
     found = folder.stat()
     if not _is_ours(found):
-        raise ConfigError(
+        raise FolderError(
             f"the state folder {folder} belongs to another user",
             "set KISNB_STATE to a folder of your own",
         )
     if found.st_mode & 0o022:
-        raise ConfigError(f"others may write in the state folder {folder}", f"chmod 700 {folder}")
+        raise FolderError(
+            f"others may write in the state folder {folder}", f"close it with: chmod 700 {shlex.quote(str(folder))}"
+        )
     if found.st_mode & 0o077:
         folder.chmod(0o700)
 
@@ -172,7 +175,7 @@ def _check_private(folder: Path) -> None:
             "remove it, or set XDG_RUNTIME_DIR to a folder of yours",
         )
     if found.st_mode & 0o077:
-        raise ConfigError(f"{folder} is open to others", f"remove it, or: chmod 700 {folder}")
+        raise ConfigError(f"{folder} is open to others", f"remove it, or: chmod 700 {shlex.quote(str(folder))}")
 
 
 def cure_of(error: OSError) -> str:
@@ -190,11 +193,11 @@ def cure_of(error: OSError) -> str:
             return "see that the folder is yours, or set KISNB_STATE to a folder of yours"
 
 
-def refusal_of(error: OSError, path: Path | None = None) -> ConfigError:
+def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
     """The line for people about a file of the state folder that cannot be used, with its cure."""
     what = "locked" if error.errno in _NO_LOCKS else "written"
     named = error.filename or path or "the state folder"
-    return ConfigError(f"{named} cannot be {what}: {error.strerror or error}", cure_of(error))
+    return FolderError(f"{named} cannot be {what}: {error.strerror or error}", cure_of(error))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Door:
         self._socket = Path()
         self._mark: tuple[int, ...] = ()
         self._touched = time.monotonic()
-        self._failed = ""
+        self._failed: dict[str, str] = {}
 
     async def open(self) -> DeskAddress:
         """Listen, and put the address on file. Raises ConfigError and OSError."""
@@ -64,32 +64,42 @@ class Door:
         """Look again and again, until cancelled; what fails is logged once and tried again."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except (OSError, ConfigError) as e:
-                if str(e) != self._failed:
-                    self._failed = str(e)
-                    log.warning("the desk's socket cannot be made anew: %s", e)
-            else:
-                self._failed = ""
+            # A whole state folder that was removed ends the desk: its journal is gone.
+            if not self._file.parent.is_dir():
+                continue
+            # A lock that cannot be looked at must not keep the socket from being made anew.
+            await self._tried("locks", self._keep_locks)
+            if not self._server.closing.is_set():
+                await self._tried("socket", self._keep_open)
 
-    async def look(self) -> None:
-        """Make anew what was removed. Raises ConfigError and OSError."""
-        # A whole state folder that was removed ends the desk: its journal is gone.
-        if not self._file.parent.is_dir():
-            return
-        if not all(lock.keep() for lock in self._locks):
+    async def _tried(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except (OSError, ConfigError) as e:
+            if str(e) != self._failed.get(what):
+                log.warning("the desk's %s cannot be made anew: %s", what, e)
+            self._failed[what] = str(e)
+        else:
+            self._failed.pop(what, None)
+
+    async def _keep_locks(self) -> None:
+        # In a thread: the home folder may be on a network disk that does not answer.
+        if not await asyncio.to_thread(self._are_kept):
             self._server.farewell = TAKEN
             self._server.closing.set()
-            return
-        if _mark(self._socket) != self._mark or not self._file.exists():
-            log.warning("the desk's socket or its address was removed; the desk listens again")
-            await self.open()
+
+    def _are_kept(self) -> bool:
         if time.monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = time.monotonic()
             for path in (self._file, supervisor_lock(self._mode), *(lock.path for lock in self._locks)):
                 with suppress(OSError):
                     os.utime(path)
+        return all(lock.keep() for lock in self._locks)
+
+    async def _keep_open(self) -> None:
+        if _mark(self._socket) != self._mark or not self._file.exists():
+            log.warning("the desk's socket or its address was removed; the desk listens again")
+            await self.open()
 
     def close(self) -> None:
         """Take the socket away."""

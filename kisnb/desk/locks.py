@@ -55,11 +55,11 @@ class Lock:
     def keep(self) -> bool:
         """Take the lock again when its file was removed; False when another process has it by now.
 
-        Raises OSError.
+        Raises OSError and ConfigError.
         """
         if _is_at(self._file, self.path):
             return True
-        fresh = _locked(self.path)
+        fresh = _locked(private_dir(self.path.parent) / self.path.name)
         if fresh is None:
             return False
         self._file.close()

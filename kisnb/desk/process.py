@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kisnb.desk.address import DeskAddress, address_file, desk_folder, desk_lock
-from kisnb.desk.journal import JournalLost
 from kisnb.desk.locks import Lock
 from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator, begin_day
 from kisnb.errors import ConfigError, KisnbError
@@ -58,9 +57,9 @@ def main() -> int:
     except OSError as e:
         if ready.closed:
             raise
-        # As an error that passes by itself: a restarted desk is tried again until the disk serves.
+        # The supervisor tries again until the disk serves.
         refused = refusal_of(e)
-        say({"error": JournalLost.__name__, "text": refused.text, "cure": refused.cure})
+        say({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
     return status
 

@@ -34,8 +34,9 @@ BACKOFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 LOOK = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
-PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost")
-"""Errors of a start that pass by themselves: KIS is not reached, or has no token for us now; the disk is full."""
+PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
+"""Errors of a start that pass by themselves, or when somebody mends their cause without ending the desk: KIS is not
+reached, or has no token for us now; the disk is full; the state folder does not serve."""
 
 
 class Supervisor:

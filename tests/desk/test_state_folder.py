@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,8 +13,13 @@ from pathlib import Path
 import pytest
 
 from kisnb.cli import main
+from kisnb.desk.address import find_desk
 from kisnb.errors import ConfigError
 from kisnb.paths import cure_of, state_dir
+from kisnb.session.session import Session
+from kisnb.terms import Mode
+from tests.desk.served import seen
+from tests.session.opening import desk_log, traded
 
 
 def status(capsys: pytest.CaptureFixture[str]) -> str:
@@ -45,7 +51,7 @@ def test_n11_a_state_folder_in_which_others_may_write_is_refused(
 ):
     state.mkdir()
     state.chmod(mode)
-    assert status(capsys) == f"Others may write in the state folder {state}. Chmod 700 {state}.\n"
+    assert status(capsys) == f"Others may write in the state folder {state}. Close it with: chmod 700 {state}.\n"
     state.chmod(0o700)
     assert status(capsys) == "no sim desk runs\n"
 
@@ -156,3 +162,21 @@ def test_a_state_folder_with_too_long_a_name_is_one_line(monkeypatch: pytest.Mon
     monkeypatch.setenv("KISNB_STATE", str(tmp_path / ("d" * 300)))
     with pytest.raises(ConfigError, match=r"File name too long\. Set KISNB_STATE to a folder with a shorter path"):
         state_dir()
+
+
+def opened_to(state: Path, mode: int) -> None:
+    state.chmod(mode)
+
+
+def test_o14_a_desk_whose_state_folder_does_not_serve_is_back_when_it_is_mended(state: Path):
+    async def work(session: Session) -> None:
+        desk = find_desk(Mode.SIM)
+        assert desk is not None
+        opened_to(state, 0o777)
+        os.kill(desk.pid, signal.SIGKILL)
+        await seen(lambda: "could not be started again: Others may write in the state folder" in desk_log())
+        opened_to(state, 0o700)
+        await session.until("10:01")
+        assert (await session.buy("005930", 1)).filled == 1
+
+    traded(work)
