@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 from collections.abc import Sequence
@@ -41,3 +42,5 @@ def begin_log(path: Path, level: int = logging.INFO, descriptors: Sequence[int] 
         handlers=[LogFile(path, descriptors)],
     )
     logging.captureWarnings(capture=True)
+    # The stacks of a crash in C stand there too: it writes to descriptor 2, which follows the file.
+    faulthandler.enable()

@@ -12,7 +12,6 @@ from pathlib import Path
 import kisnb.log_file as log_file
 log_file.BYTES = 10_000
 log_file.begin_log(Path(sys.argv[1]))
-faulthandler.enable()
 for n in range(2_000):
     logging.info("line %d", n)
 print("a word on standard output", flush=True)

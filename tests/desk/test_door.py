@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from kisnb.paths import SOCKET_BYTES, socket_path
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen
-from tests.session.opening import traded
+from tests.session.opening import desk_log, traded
 
 
 @pytest.fixture
@@ -152,3 +154,14 @@ def test_k12_paths_that_are_too_long_for_a_socket_are_told_with_the_cure(
     with pytest.raises(kisnb.errors.ConfigError) as refused:
         folder_of_the_socket()
     assert "is too long for a Unix socket, which ends at 103 bytes. Set XDG_RUNTIME_DIR" in str(refused.value)
+
+
+def test_what_a_crashing_desk_prints_stands_in_its_log():
+    async def work(session: Session) -> None:
+        desk = find_desk(Mode.SIM)
+        assert desk is not None
+        os.kill(desk.pid, signal.SIGABRT)
+        await session.until("10:01")
+        assert "Fatal Python error: Aborted" in desk_log()
+
+    traded(work)
