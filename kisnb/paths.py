@@ -28,9 +28,10 @@ _checked: set[Path] = set()
 def state_dir() -> Path:
     """The state folder: ``KISNB_STATE``, else the platform's own for this user; made when missing.
 
-    Its mode is 0700. A folder of ours that others may read is tightened to that. Raises ConfigError
-    when it cannot be made, is given as a relative path, is another user's, or can be written by
-    others.
+    Its mode is 0700. A folder of ours that others may read is tightened to that, but not a home
+    folder or one at the top of the disk: those serve for more, and what kisnb puts there is closed
+    by itself. Raises ConfigError for a relative path, and FolderError when the folder cannot be
+    made, is another user's, or can be written by others.
     """
     given = os.environ.get("KISNB_STATE")
     folder = _given_folder(given) if given else user_folder()
@@ -84,7 +85,7 @@ def private_dir(folder: Path) -> Path:
 
 
 def _check_owned(folder: Path) -> None:
-    """Raises ConfigError for a state folder in which somebody else may write."""
+    """Raises FolderError for a state folder in which somebody else may write."""
     found = folder.stat()
     if not _is_ours(found):
         raise FolderError(
@@ -95,8 +96,13 @@ def _check_owned(folder: Path) -> None:
         raise FolderError(
             f"others may write in the state folder {folder}", f"close it with: chmod 700 {shlex.quote(str(folder))}"
         )
-    if found.st_mode & 0o077:
+    if found.st_mode & 0o077 and not _serves_for_more(folder):
         folder.chmod(0o700)
+
+
+def _serves_for_more(folder: Path) -> bool:
+    home = _expanded("~")
+    return len(folder.parts) <= 2 or folder in (home, *home.parents)
 
 
 def _is_ours(found: os.stat_result) -> bool:

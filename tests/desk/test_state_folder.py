@@ -63,6 +63,14 @@ def test_n11_a_state_folder_that_others_may_read_is_tightened(state: Path):
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
+def test_n11_the_mode_of_a_home_folder_is_left_alone(state: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(state))
+    state.mkdir()
+    state.chmod(0o755)
+    assert state_dir() == state
+    assert stat.S_IMODE(state.stat().st_mode) == 0o755
+
+
 def test_n11_a_state_folder_of_another_user_is_refused(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
