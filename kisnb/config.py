@@ -88,6 +88,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
 
 
+PATHS = ("credentials", "record")
+"""The settings that name a file."""
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
 
 
@@ -120,11 +122,19 @@ def set_config(name: str, value: str | None) -> Config:
     filed = _filed()
     filed.pop(name, None)
     if value is not None:
-        filed[name] = _plain(name, value)
+        filed[name] = full_path(value) if name in PATHS and value else _plain(name, value)
     config = _checked({**filed, **_given()})
     kept = msgspec.to_builtins(_checked(filed))
     write_private(config_file(), msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode())
     return config
+
+
+def full_path(path: str) -> str:
+    """``path``, from the working folder of this process when it is relative; ``~`` stays.
+
+    A desk has a working folder of its own.
+    """
+    return path if path.startswith("~") else str(Path(path).absolute())
 
 
 def takes(name: str) -> str:

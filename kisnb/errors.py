@@ -6,6 +6,7 @@ KisnbError
 │   ├── UnknownInstrument
 │   └── NotOffered      the host of this mode does not do that
 ├── ConfigError         keys, folders, ports, configuration
+│   └── FolderError     the state folder, or a file in it, cannot serve
 ├── NotOpen             no desk is open in this notebook
 ├── OrderRefused
 │   ├── OrderDenied     refused by us, nothing was sent
@@ -67,6 +68,10 @@ class NotOffered(BadInput):
 
 class ConfigError(KisnbError):
     """Keys, folders, ports or configuration are missing or wrong."""
+
+
+class FolderError(ConfigError):
+    """The state folder, or a file in it, cannot serve; it may when somebody has mended it."""
 
 
 class NotOpen(KisnbError):

@@ -1,36 +1,112 @@
-"""Where kisnb keeps its state: the platform's user-state folder, or ``KISNB_STATE``; only the owner may look inside."""
+"""Where kisnb keeps its files: the state folder, and folders of this user for sockets and locks.
+
+HALT, ``config.json`` and keys stand in the state folder. So nobody else may write in it, and its
+path is written in full: a relative one would name another folder, and with it another desk, for
+each working folder.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shlex
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from kisnb.errors import ConfigError
+from kisnb.errors import ConfigError, FolderError
+
+SOCKET_BYTES = 103
+"""The longest path of a Unix socket: macOS takes 104 bytes with the closing zero, Linux 108."""
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_checked: set[Path] = set()
+"""State folders that this process has found safe: they are checked once, and used many times."""
 
 
 def state_dir() -> Path:
-    """The state folder, made when missing, mode 0700. Raises ConfigError when it cannot be made."""
-    given = os.environ.get("KISNB_STATE")
-    if given:
-        folder = Path(given).expanduser()
-    else:
-        import platformdirs
+    """The state folder: ``KISNB_STATE``, else the platform's own for this user; made when missing.
 
+    Its mode is 0700. A folder of ours that others may read is tightened to that, but not a home
+    folder or one at the top of the disk: those serve for more, and what kisnb puts there is closed
+    by itself. Raises ConfigError for a relative path, and FolderError when the folder cannot be
+    made, is another user's, or can be written by others.
+    """
+    given = os.environ.get("KISNB_STATE")
+    folder = _given_folder(given) if given else user_folder()
+    private_dir(folder)
+    if folder not in _checked:
+        _check_owned(folder)
+        _checked.add(folder)
+    return folder
+
+
+def user_folder() -> Path:
+    """The platform's state folder of this user; ``KISNB_STATE`` does not move it, nothing is made.
+
+    Raises ConfigError for a user without a home folder.
+    """
+    import platformdirs
+
+    try:
         folder = Path(platformdirs.user_state_dir("kisnb", appauthor=False))
-    return private_dir(folder)
+    except RuntimeError:
+        folder = Path()
+    # Without HOME, for a user that the system does not know, older versions leave the "~".
+    if not folder.is_absolute():
+        raise ConfigError("this user has no home folder", "set KISNB_STATE to a folder of yours")
+    return folder
+
+
+def _given_folder(given: str) -> Path:
+    folder = _expanded(given)
+    if not folder.is_absolute():
+        raise ConfigError(
+            f"KISNB_STATE={given} is no full path, and would be another desk in each working folder",
+            f"write it in full, for example KISNB_STATE={Path.cwd() / folder}",
+        )
+    return folder
+
+
+def _expanded(path: str) -> Path:
+    """``path`` with the home folder for ``~``, which stays where the user or the home is not known."""
+    # Path.expanduser raises RuntimeError there.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def private_dir(folder: Path) -> Path:
-    """``folder``, made when missing, mode 0700."""
+    """``folder``, made when missing, mode 0700. Raises ConfigError when it cannot be made."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
-        raise ConfigError(
-            f"the folder {folder} cannot be made: {e.strerror}", "set KISNB_STATE to a folder of yours"
-        ) from e
+        raise FolderError(f"the folder {folder} cannot be made: {e.strerror}", cure_of(e)) from e
     return folder
+
+
+def _check_owned(folder: Path) -> None:
+    """Raises FolderError for a state folder in which somebody else may write."""
+    found = folder.stat()
+    if not _is_ours(found):
+        raise FolderError(
+            f"the state folder {folder} belongs to another user",
+            "set KISNB_STATE to a folder of your own",
+        )
+    if found.st_mode & 0o022:
+        raise FolderError(
+            f"others may write in the state folder {folder}", f"close it with: chmod 700 {shlex.quote(str(folder))}"
+        )
+    if found.st_mode & 0o077 and not _serves_for_more(folder):
+        folder.chmod(0o700)
+
+
+def _serves_for_more(folder: Path) -> bool:
+    home = _expanded("~")
+    return len(folder.parts) <= 2 or folder in (home, *home.parents)
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or found.st_uid == os.getuid()
 
 
 def data_dir() -> Path | None:
@@ -38,20 +114,96 @@ def data_dir() -> Path | None:
     given = os.environ.get("KISNB_DATA")
     if not given:
         return None
-    folder = Path(given).expanduser()
+    folder = _expanded(given)
     if not folder.is_dir():
         raise ConfigError(f"KISNB_DATA names {folder}, which is no folder", "correct it, or unset it")
     return folder
 
 
+def runtime_dir() -> Path:
+    """A folder of this user, mode 0700, that does not depend on ``KISNB_STATE``.
+
+    It may be emptied at any time, by a cleaner of temporary files or at the end of a login.
+    Raises ConfigError when there is none.
+    """
+    return _first_safe(_runtime_folders())
+
+
 def socket_path(name: str) -> Path:
-    """A short path for a Unix socket (they end at 104 bytes) in a 0700 folder of this user."""
+    """A path for the Unix socket ``name`` of this state folder, in a 0700 folder of this user.
+
+    The folder stands under ``XDG_RUNTIME_DIR``, else with the temporary files; the state folder
+    serves where neither does. Raises ConfigError when none is safe, or all paths are too long.
+    """
+    state = state_dir()
+    file = hashlib.sha256(f"{state}\0{name}".encode()).hexdigest()[:16] + ".sock"
+    folders = [*_runtime_folders(), state / "socket"]
+    short = [folder for folder in folders if len(os.fsencode(folder / file)) <= SOCKET_BYTES]
+    if not short:
+        raise ConfigError(
+            f"{folders[0] / file} is too long for a Unix socket, which ends at {SOCKET_BYTES} bytes",
+            "set XDG_RUNTIME_DIR to a folder of yours with a short path",
+        )
+    return _first_safe(short) / file
+
+
+def _runtime_folders() -> Iterator[Path]:
     user = os.getuid() if hasattr(os, "getuid") else 0
-    folder = private_dir(Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"kisnb-{user}")
-    if folder.stat().st_mode & 0o077:
-        raise ConfigError(f"{folder} is open to others", f"remove it, or: chmod 700 {folder}")
-    digest = hashlib.sha256(f"{state_dir()}\0{name}".encode()).hexdigest()[:16]
-    return folder / f"{digest}.sock"
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
+        # The system removes its runtime folder when the user's last login ends. A relative path
+        # is to be ignored, says the XDG specification.
+        if base and Path(base).is_absolute() and Path(base).is_dir():
+            yield Path(base) / f"kisnb-{user}"
+
+
+def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
+    """The first of these that can be made and is ours alone. Raises the first one's ConfigError."""
+    refused: ConfigError | None = None
+    for folder in folders:
+        try:
+            _check_private(private_dir(folder))
+        except ConfigError as e:
+            refused = refused or e
+        else:
+            return folder
+    raise refused or ConfigError("there is no folder for the desk's socket", "set XDG_RUNTIME_DIR to a folder of yours")
+
+
+def _check_private(folder: Path) -> None:
+    """Raises ConfigError unless this is a folder of ours, and no link, that others cannot enter.
+
+    In a folder for everybody, such as /tmp, anybody may have made it before us.
+    """
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
+        raise ConfigError(
+            f"{folder} is another user's, or a link",
+            "remove it, or set XDG_RUNTIME_DIR to a folder of yours",
+        )
+    if found.st_mode & 0o077:
+        raise ConfigError(f"{folder} is open to others", f"remove it, or: chmod 700 {shlex.quote(str(folder))}")
+
+
+def cure_of(error: OSError) -> str:
+    """What a person can do when a file of the state folder cannot be made, written or locked."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "make room on the disk"
+        case code if code in _NO_LOCKS:
+            return "set KISNB_STATE to a folder on a disk of this machine: that one keeps no locks"
+        case errno.EROFS:
+            return "set KISNB_STATE to a folder on a disk that can be written"
+        case errno.ENAMETOOLONG:
+            return "set KISNB_STATE to a folder with a shorter path"
+        case _:
+            return "see that the folder is yours, or set KISNB_STATE to a folder of yours"
+
+
+def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
+    """The line for people about a file of the state folder that cannot be used, with its cure."""
+    what = "locked" if error.errno in _NO_LOCKS else "written"
+    named = error.filename or path or "the state folder"
+    return FolderError(f"{named} cannot be {what}: {error.strerror or error}", cure_of(error))
 
 
 def write_private(path: Path, text: str) -> None:

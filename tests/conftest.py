@@ -21,6 +21,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty ``KISNB_STATE``; what was started under it is stopped afterwards."""
     folder = tmp_path / "state"
     monkeypatch.setenv("KISNB_STATE", str(folder))
+    # The locks of accounts and appkeys stand in the user's own state folder.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("KISNB_SIM_SPEED", "step")
     yield folder
     if folder.exists():

@@ -7,11 +7,11 @@ import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
 from kisnb.config import Config, load_config
-from kisnb.desk.address import desk_folder, lock_or_fail
+from kisnb.desk.address import desk_folder
 from kisnb.desk.archive import open_journal, put_away
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
@@ -19,6 +19,7 @@ from kisnb.desk.halt_file import HaltFile
 from kisnb.desk.host import DeskHost
 from kisnb.desk.hybrid import HybridBroker, QuotesDesk
 from kisnb.desk.journal import JOURNAL, JournalLost
+from kisnb.desk.locks import CustomerLocks, Lock
 from kisnb.desk.safety import Safety, note
 from kisnb.desk.server import DeskServer
 from kisnb.desk.simulator_process import (
@@ -73,8 +74,8 @@ class Connected(NamedTuple):
     control: Control | None
     is_tail: Callable[[str], bool] | None
     """Whether these are the last digits of the account; None where no arming is needed."""
-    lock: IO[bytes]
-    """Held as long as the desk uses the appkey."""
+    locks: CustomerLocks
+    """Held as long as the desk uses account and appkey."""
     universe: Universe
 
 
@@ -91,6 +92,11 @@ class BuiltDesk:
         self._conducting: asyncio.Task[None] | None = None
         self._status = 0
         self._day = kst_day(connected.clock.now())
+
+    @property
+    def locks(self) -> list[Lock]:
+        """The locks of the customer: account and appkey."""
+        return self._connected.locks.locks
 
     def stop(self) -> None:
         """End for good: sessions are told so."""
@@ -175,7 +181,7 @@ class BuiltDesk:
         await self._host.close()
         if self._connected.control is not None:
             await self._connected.control.close()
-        self._connected.lock.close()
+        self._connected.locks.close()
 
 
 async def build_desk(
@@ -255,7 +261,7 @@ async def _simulated(
     now = (await control.state(None)).now
     clock, activity = SimulatedClock(now), Activity()
     credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
-    lock = lock_appkey(credentials)
+    locks = CustomerLocks(Mode.SIM, credentials)
     folder = run_folder(state, address.run)
     universe = Universe.load(data_dir(), kst_day(now))
     broker = KisBroker(
@@ -269,7 +275,7 @@ async def _simulated(
         nxt_listed=universe.on_nxt,
     )
     name = DeskName(Mode.SIM, address.label, address.run)
-    return Connected(broker, clock, activity, name, folder, control, None, lock, universe)
+    return Connected(broker, clock, activity, name, folder, control, None, locks, universe)
 
 
 async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
@@ -291,7 +297,7 @@ async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
-    lock = lock_appkey(credentials)
+    locks = CustomerLocks(mode, credentials)
     clock, activity = SteadyClock(), Activity()
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
@@ -318,7 +324,7 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
     is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
-    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, lock, universe)
+    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, locks, universe)
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
@@ -328,9 +334,3 @@ def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transp
         return network
     write = open_recording(Path(config.record).expanduser(), "KISNB_RECORD", append=True)
     return Recording(network, write, clock, credentials.masking())
-
-
-def lock_appkey(credentials: Credentials) -> IO[bytes]:
-    """KIS takes one WebSocket session per appkey, so one desk may use it. Raises DeskBusy."""
-    name = hashlib.sha256(credentials.appkey.reveal().encode()).hexdigest()[:16]
-    return lock_or_fail(private_dir(state_dir() / "locks") / name, "this appkey")

@@ -57,6 +57,7 @@ NEW = Back()
 _Taker: TypeAlias = Callable[[Reply | DeskLost], object]
 """Gets the answer to a question, or why there is none, in the thread that reads. It must not raise."""
 CURE = "open the desk again with %kis open; what was journaled is safe"
+NO_SOCKET = "try again in a few seconds: a desk that runs makes it anew"
 
 
 class DeskClient:
@@ -197,6 +198,9 @@ class DeskClient:
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket.connect(self.address.socket)
+        except FileNotFoundError as e:
+            self._hang_up()
+            raise DeskLost(f"the desk's socket {self.address.socket} is gone", NO_SOCKET) from e
         except OSError as e:
             self._hang_up()
             raise DeskLost(f"the desk does not answer ({e.strerror})", CURE) from e

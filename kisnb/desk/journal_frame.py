@@ -18,6 +18,9 @@ from kisnb.trading.journal_rows import Row, encode_row, row_key
 if TYPE_CHECKING:
     import polars as pl
 
+FORMULA = r"=+\-@＝＋－＠\t\r\n"
+"""Characters with which a formula begins, in a spreadsheet's own words or in Korean full width."""
+
 
 def journal_frame(path: Path) -> pl.DataFrame:
     """One row per row of the journal: seq, time (KST), fact, key, agent, code, side, qty (shares), price (won), venue,
@@ -74,14 +77,26 @@ def find_journal(mode: Mode) -> Path:
     return max(found, key=lambda p: p.stat().st_mtime_ns)
 
 
+def _without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with an apostrophe before each text that a spreadsheet would take for a formula."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.String).str.replace(f"^([{FORMULA}])", "'$1"))
+
+
 def write_frame(frame: pl.DataFrame, target: Path) -> None:
-    """As .parquet, .csv or .ndjson, by the name. Raises BadInput for another name, ConfigError when it cannot be."""
+    """Write as .parquet, .csv or .ndjson, by the name.
+
+    People open a .csv in a spreadsheet, which would calculate a text that begins with "=": there
+    such a text has an apostrophe before it. The other formats hold the texts exactly. Raises
+    BadInput for another name, ConfigError when the file cannot be written.
+    """
     try:
         match target.suffix:
             case ".parquet":
                 frame.write_parquet(target)
             case ".csv":
-                frame.write_csv(target)
+                _without_formulas(frame).write_csv(target)
             case ".ndjson":
                 frame.write_ndjson(target)
             case _:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,18 @@ from kisnb.desk.address import (
     desk_folder,
     desk_lock,
     find_or_wait,
-    holder,
     is_up,
     supervisor_lock,
 )
+from kisnb.desk.child_process import FOLDER, environment, python
 from kisnb.desk.client import notebook_name
+from kisnb.desk.locks import holder
 from kisnb.desk.processes import process_of, terminate, wait_until_gone
 from kisnb.desk.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator, plain
 from kisnb.desk.status import stands_of
 from kisnb.desk.supervisor import READY_SECONDS, ready_line
 from kisnb.errors import ConfigError, DeskBusy, DeskError, KisnbError
-from kisnb.paths import state_dir
+from kisnb.paths import refusal_of, state_dir
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
@@ -49,25 +49,32 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mo
         check_startable(day)
         stop_desk(mode)
     read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "kisnb.desk.supervisor", "--mode", mode, "--ready", str(write_end)]
-    command += ["--day", msgspec.json.encode(day).decode(), *(["--fresh"] if fresh else [])]
-    command += ["--quotes", quotes] if quotes else []
-    with (desk_folder(mode) / "desk.log").open("ab") as log:
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[write_end],
-            start_new_session=True,
-            env=plain() if mode is Mode.SIM else None,
-        )
-    os.close(write_end)
+    arguments = ["--mode", mode, "--ready", str(write_end), "--day", msgspec.json.encode(day).decode()]
+    arguments += ["--fresh"] if fresh else []
+    arguments += ["--quotes", quotes] if quotes else []
+    path = desk_folder(mode) / "desk.log"
+    try:
+        with path.open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter
+                python("kisnb.desk.supervisor", *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[write_end],
+                start_new_session=True,
+                cwd=FOLDER,
+                env=plain() if mode is Mode.SIM else environment(),
+            )
+    except (OSError, KisnbError) as e:
+        os.close(read_end)
+        raise refusal_of(e, path) if isinstance(e, OSError) else e from None
+    finally:
+        os.close(write_end)
     said = ready_line(read_end, READY_SECONDS + 5)
     if said is None:
         child.terminate()
         child.wait()
-        raise DeskError("the desk did not start", f"its log is {desk_folder(mode) / 'desk.log'}")
+        raise DeskError("the desk did not start", f"its log is {path}")
     if "error" in said:
         child.wait()
         # Of two that start a desk at once, one is late: it takes the other's.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import secrets
 import signal
@@ -15,21 +14,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.desk.address import DeskAddress, desk_folder, desk_lock, lock_or_fail
-from kisnb.desk.journal import JournalLost
+from kisnb.desk.address import DeskAddress, address_file, desk_folder, desk_lock
+from kisnb.desk.locks import Lock
 from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator, begin_day
 from kisnb.errors import ConfigError, KisnbError
-from kisnb.paths import socket_path, write_private
+from kisnb.log_file import begin_log
+from kisnb.paths import refusal_of
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.desk.build import BuiltDesk
 
-DISK = "make room on the disk, and see that the state folder is yours"
-
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)
@@ -45,11 +42,12 @@ def main() -> int:
         ready.close()
 
     try:
+        begin_log(desk_folder(options.mode) / "desk.log")
         day = msgspec.json.decode(options.day, type=SimulatedDay)
-        lock = lock_or_fail(desk_lock(options.mode), f"the {options.mode} account")
+        lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
         # Who finds the lock held must not take the address of a desk that is gone for ours.
-        (desk_folder(options.mode) / "address.json").unlink(missing_ok=True)
-        status = asyncio.run(_serve(options, day, say))
+        address_file(options.mode).unlink(missing_ok=True)
+        status = asyncio.run(_serve(options, day, lock, say))
         lock.close()
     except KisnbError as e:
         if ready.closed:
@@ -59,12 +57,14 @@ def main() -> int:
     except OSError as e:
         if ready.closed:
             raise
-        say({"error": JournalLost.__name__, "text": f"the desk's folder cannot be written ({e})", "cure": DISK})
+        # The supervisor tries again until the disk serves.
+        refused = refusal_of(e)
+        say({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
     return status
 
 
-async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Callable[[object], None]) -> int:
+async def _serve(options: argparse.Namespace, day: SimulatedDay, lock: Lock, say: Callable[[object], None]) -> int:
     mode, quotes, again, secret = options.mode, options.quotes, options.again, secrets.token_hex(16)
     # The simulator starts while the desk loads the rest of itself.
     simulator = begin_day(day, fresh=options.fresh) if mode is Mode.SIM and not again else None
@@ -74,18 +74,23 @@ async def _serve(options: argparse.Namespace, day: SimulatedDay, say: Callable[[
         if simulator is not None:
             simulator.give_up()
         raise
-    path = socket_path(f"desk-{mode}")
-    await desk.server.listen(path)
+    from kisnb.desk.door import Door
+
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
-    address = DeskAddress(str(path), desk.secret, os.getpid(), mode, desk.label, quotes)
-    write_private(desk_folder(mode) / "address.json", msgspec.json.encode(address).decode())
-    say(address)
+
+    def address(path: str) -> DeskAddress:
+        return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
+
+    door = Door(desk.server, mode, [lock, *desk.locks], address)
+    say(await door.open())
+    watch = asyncio.create_task(door.watch(), name="door")
     try:
         return await desk.run()
     finally:
+        watch.cancel("the desk closes")
         await desk.close()
-        path.unlink(missing_ok=True)
+        door.close()
 
 
 async def _built(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -143,12 +144,11 @@ class DeskServer:
         self._silent = SilentSessions()
 
     async def listen(self, path: Path) -> None:
-        path.unlink(missing_ok=True)  # noqa: ASYNC240 - before anything else runs on this loop
-        mask = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(self._serve, path)
-        finally:
-            os.umask(mask)
+        """Listen at ``path``, and no longer where it listened before; attached sessions stay. Raises OSError."""
+        if self._server is not None:
+            # First, because newer versions of asyncio remove the path of a server that they close.
+            self._server.close()
+        self._server = await asyncio.start_unix_server(self._serve, sock=_bound(path))
 
     async def close(self) -> None:
         if self._server is not None:
@@ -555,6 +555,21 @@ class DeskServer:
 
     def _order(self, key: str) -> Order | None:
         return self.host.core.state.books.orders.get(key)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A Unix socket at ``path``, mode 0600; a file that was left there is removed."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        bound.bind(str(path))
+    except BaseException:
+        bound.close()
+        raise
+    finally:
+        os.umask(mask)
+    return bound
 
 
 async def _read(reader: asyncio.StreamReader, most: int) -> bytes:

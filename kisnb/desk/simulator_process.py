@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from kisnb.config import load_config
+from kisnb.desk.child_process import FOLDER, environment, python
 from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
 from kisnb.errors import ConfigError
 from kisnb.paths import private_dir, state_dir, write_private
@@ -98,15 +98,16 @@ class StartingSimulator:
         self._log = self._folder / "simulator.log"
         self._told = False
         recording = self._folder / "recording.jsonl"
-        command = [sys.executable, "-m", "kisnb", "sim", "--speed", speed, "--write-config", str(self._folder)]
-        command += ["--record", str(recording), "--assume", assume, *_options(day)]
+        arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
+        arguments += ["--record", str(recording), "--assume", assume, *_options(day)]
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
-                command,
+                python("kisnb", "sim", *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                cwd=FOLDER,
                 env=plain(),
             )
 
@@ -136,7 +137,7 @@ class StartingSimulator:
 
 def plain() -> dict[str, str]:
     """The environment of a simulated day: no TLS is spoken, and reading the machine's authorities takes 0.1 s."""
-    return {**os.environ, "SSL_CERT_FILE": os.devnull}
+    return {**environment(), "SSL_CERT_FILE": os.devnull}
 
 
 def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
@@ -160,8 +161,8 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
 def check_startable(day: SimulatedDay) -> None:
     """Raises ConfigError with the simulator's own words when it would not begin such a day."""
     checked = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "kisnb", "sim", "--check", *_options(day)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=plain(),
+        python("kisnb", "sim", "--check", *_options(day)),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER, env=plain(),
     )  # fmt: skip
     if checked.returncode:
         raise ConfigError((checked.stderr.strip().splitlines() or ["the simulator cannot begin this day"])[-1])

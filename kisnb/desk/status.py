@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kisnb.desk.address import DeskAddress, by_hand, find_desk, holder, is_up, supervisor_lock
+from kisnb.desk.address import DeskAddress, by_hand, find_desk, is_up, supervisor_lock, wait_for_socket
 from kisnb.desk.client import ATTACH_SECONDS, DeskClient
+from kisnb.desk.locks import holder
 from kisnb.desk.supervisor import farewell_path
 from kisnb.errors import DeskError
 from kisnb.terms import Mode
@@ -29,7 +30,7 @@ def status(mode: Mode) -> tuple[list[str], bool]:
 
 def stands_of(desk: DeskAddress) -> StandingIs:
     """What a desk says of itself. Raises DeskError when it does not answer."""
-    client = DeskClient(desk)
+    client = DeskClient(wait_for_socket(desk))
     try:
         client.attach_blocking()
         reply = client.ask_blocking(StandingNow(), ATTACH_SECONDS)

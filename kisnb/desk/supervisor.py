@@ -18,9 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from kisnb.desk.address import desk_folder, lock_or_fail, supervisor_lock
+from kisnb.desk.address import desk_folder, supervisor_lock
+from kisnb.desk.child_process import python
+from kisnb.desk.locks import Lock
 from kisnb.errors import KisnbError
-from kisnb.paths import write_private
+from kisnb.paths import refusal_of, write_private
 from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
@@ -32,8 +34,9 @@ BACKOFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 LOOK = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
-PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost")
-"""Errors of a start that pass by themselves: KIS is not reached, or has no token for us now; the disk is full."""
+PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
+"""Errors of a start that pass by themselves, or when somebody mends their cause without ending the desk: KIS is not
+reached, or has no token for us now; the disk is full; the state folder does not serve."""
 
 
 class Supervisor:
@@ -78,7 +81,7 @@ class Supervisor:
             began, said = time.monotonic(), self._start(["--again"])
             if said is not None and "error" in said:
                 why = f"the desk could not be started again: {said['text']}. {said['cure']}"
-                _log(why)
+                _write(self._log, why)
                 if said["error"] not in PASSING:
                     self._end_child()
                     return why
@@ -146,10 +149,11 @@ def farewell_path(mode: Mode) -> Path:
     return desk_folder(mode) / "given_up.txt"
 
 
-def _log(text: str) -> None:
-    """On a full disk there is no log, and the desk is started again all the same."""
-    with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+def _write(log: Path, text: str) -> None:
+    """Add a line to the log, which the desk may have begun anew since this process was started."""
+    # On a full disk there is no log, and the desk is started again all the same.
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
 
 
 def _named(status: int) -> str:
@@ -169,19 +173,20 @@ def main() -> int:
     tell = TellStart(options.ready)
     mode: Mode = options.mode
     try:
-        lock = lock_or_fail(supervisor_lock(mode), f"the {mode} account")
-    except KisnbError as e:
-        tell({"error": type(e).__name__, "text": e.text, "cure": e.cure})
+        lock = Lock(supervisor_lock(mode), f"the {mode} account")
+        farewell = farewell_path(mode)
+        farewell.unlink(missing_ok=True)
+        log = desk_folder(mode) / "desk.log"
+    except (KisnbError, OSError) as e:
+        refused = refusal_of(e) if isinstance(e, OSError) else e
+        tell({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
-    farewell = farewell_path(mode)
-    farewell.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "kisnb.desk.process", "--mode", mode, *rest]
-    supervisor = Supervisor(command, desk_folder(mode) / "desk.log", tell)
+    supervisor = Supervisor(python("kisnb.desk.process", "--mode", mode, *rest), log, tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
     why = supervisor.run()
     if why:
-        _log(why)
+        _write(log, why)
         with suppress(OSError):
             write_private(farewell, f"{why}\n")
     lock.close()

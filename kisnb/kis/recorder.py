@@ -21,6 +21,8 @@ from kisnb.kis.masking import HIDDEN, Mask
 from kisnb.kis.notices import NOTICE_TRS, Cipher, masked_notice
 from kisnb.kis.transport import Answer, Request, Socket, Transport
 
+_BEGIN = b'{"t":'
+"""The first bytes of every line."""
 WS = "WS"
 """The method of a subscription in a recording."""
 
@@ -96,13 +98,26 @@ def masked_ack(ack: cf.Ack) -> str:
 
 
 def open_recording(path: Path, named: str = "--record", *, append: bool = False) -> Callable[[bytes], object]:
-    """A file of mode 0600, new unless ``append``; every line is on its way when it is written. Raises ConfigError."""
+    """A file of mode 0600, new unless ``append``; every line is on its way when it is written.
+
+    Raises ConfigError when it cannot be written, and for a file that holds something else.
+    """
     begin = os.O_APPEND if append else os.O_TRUNC
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | begin, 0o600)
+        ours = not path.is_file() or _is_recording(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | begin, 0o600) if ours else None
     except OSError as e:
         raise ConfigError(f"{path} cannot be written: {e.strerror}", f"name another file for {named}") from e
+    if descriptor is None:
+        raise ConfigError(f"{path} is no recording, and would be lost", f"name another file for {named}")
     return os.fdopen(descriptor, "wb", buffering=0).write
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a file begins as a recording does, or is empty."""
+    with path.open("rb") as file:
+        begin = file.read(len(_BEGIN))
+    return begin in (b"", _BEGIN)
 
 
 class Recording:

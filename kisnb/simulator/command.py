@@ -40,10 +40,24 @@ def main(argv: Sequence[str]) -> int:
     """Serve until stopped. Exit status: 0 stopped, 2 wrong arguments, port taken or data unreadable."""
     options = _parser(argv).parse_args(argv)
     try:
+        if options.log:
+            _begin_log(options.log)
         return _serve(options)
     except KisnbError as e:
         print(e, file=sys.stderr)
         return 2
+
+
+def _begin_log(path: Path) -> None:
+    """Write what goes wrong, and what a crashing interpreter prints, to a bounded file. Raises ConfigError."""
+    import logging
+
+    from kisnb.log_file import begin_log
+
+    try:
+        begin_log(path, logging.WARNING, descriptors=(2,))
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be written: {e.strerror}", "name another file for --log") from e
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -66,6 +80,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
     parser.add_argument("--assume", default="", metavar="LIST", help="uncertain market facts taken the other way")
     parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
+    parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)  # for a desk's simulator
     parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
     return parser
@@ -97,8 +112,11 @@ def _serve(options: argparse.Namespace) -> int:
     start = read_start(day, options.start)
     speed = read_speed(options.speed)
     from kisnb.simulator.control import Day
-    from kisnb.simulator.keys import made_up
+    from kisnb.simulator.keys import check_ours, made_up
 
+    # Before anything is begun anew, such as a recording.
+    if options.write_config:
+        check_ours(options.write_config)
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start, replay)

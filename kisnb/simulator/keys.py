@@ -12,6 +12,7 @@ from kisnb.terms import Mode
 
 APPKEY_LENGTH, APPSECRET_LENGTH, HTS_ID_LENGTH = 36, 180, 14
 FILE_NAME = "kis_devlp.yaml"
+CURE = "name another folder for --write-config"
 APPKEY_START = {Mode.LIVE: "PSSIMULATED", Mode.PAPER: "PSPAPERSIMULATED"}
 """What the made-up appkeys of a host begin with: each host tells those of the other one."""
 
@@ -27,10 +28,28 @@ def made_up(mode: Mode = Mode.LIVE) -> Credentials:
     )
 
 
+FIRST_LINE = "# Made up by kisnb's simulator: worth nothing anywhere else."
+"""What the file begins with: by it the simulator knows a file of its own."""
+
+
+def check_ours(folder: Path) -> None:
+    """Raises ConfigError when the file in ``folder`` is not the simulator's: it may hold real keys."""
+    path = folder / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            ours = file.readline().rstrip() == FIRST_LINE.encode()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read: {e.strerror}", CURE) from e
+    if not ours:
+        raise ConfigError(f"{path} was not written by the simulator, and may hold your real keys", CURE)
+
+
 def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> Path:
     """Write an official-style ``kis_devlp.yaml`` (mode 0600) that points a KIS client at a simulator.
 
-    Raises ConfigError when the folder cannot be written.
+    Raises ConfigError when the folder cannot be written, and when the file there is not the simulator's.
     """
     appkey, appsecret, account = keys.appkey.reveal(), keys.appsecret.reveal(), keys.account.reveal()
     entries = {
@@ -53,12 +72,13 @@ def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> 
     }
     lines = [f'{name}: "{value}"' for name, value in entries.items()]
     path = folder / FILE_NAME
+    check_ours(folder)
     try:
         private_dir(folder)
-        write_private(path, "\n".join(["# Made up by kisnb's simulator: worth nothing anywhere else.", *lines, ""]))
+        write_private(path, "\n".join([FIRST_LINE, *lines, ""]))
     except (OSError, ConfigError) as e:
         reason = e.strerror if isinstance(e, OSError) else e.text
-        raise ConfigError(f"{path} cannot be written: {reason}", "name another folder for --write-config") from e
+        raise ConfigError(f"{path} cannot be written: {reason}", CURE) from e
     return path
 
 

@@ -17,7 +17,7 @@ import pytest
 from kisnb.desk.journal import SCHEMA_VERSION, Journal, JournalLost
 from kisnb.desk.journal_frame import journal_frame, write_frame
 from kisnb.errors import BadInput, ConfigError
-from kisnb.events import Denied, IntentTaken, SendStarted
+from kisnb.events import Denied, HaltSet, IntentTaken, SendStarted
 from kisnb.orders import Route
 from kisnb.terms import OrderKind, Venue
 from kisnb.trading.journal_rows import array_of, decode_rows, encode_row
@@ -28,7 +28,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from kisnb.desk.journal import Journal
-from kisnb.events import IntentTaken
+from kisnb.events import HaltSet, IntentTaken
 from tests.trading.desk import NOON, intent
 journal = Journal(Path(sys.argv[1]))
 n = 0
@@ -241,6 +241,24 @@ def test_the_journal_is_exported_while_the_desk_writes_it(tmp_path: Path):
     with pytest.raises(BadInput, match="no format"):
         write_frame(frame, tmp_path / "day.xls")
     journal.close()
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "＝", "\t", "\r"])
+def test_no_text_of_an_exported_csv_is_a_formula_of_a_spreadsheet(tmp_path: Path, begin: str):
+    import polars as pl
+
+    text = f'{begin}HYPERLINK("http://example.com"; "click")'
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    journal.append([HaltSet(NOON, "halted", text), HaltSet(NOON, "active", "a = b")])
+    frame = journal_frame(path)
+    journal.close()
+    write_frame(frame, tmp_path / "day.csv")
+    assert pl.read_csv(tmp_path / "day.csv")["text"].to_list() == [f"'{text}", "a = b"]
+    write_frame(frame, tmp_path / "day.parquet")
+    write_frame(frame, tmp_path / "day.ndjson")
+    for exact in (pl.read_parquet(tmp_path / "day.parquet"), pl.read_ndjson(tmp_path / "day.ndjson")):
+        assert exact["text"].to_list() == [text, "a = b"]
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path):

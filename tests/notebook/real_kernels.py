@@ -131,15 +131,18 @@ def stop_desk(state: Path) -> None:
 
 
 @contextmanager
-def kernel(state: Path, **environment: str) -> Iterator[Kernel]:
+def kernel(state: Path, cwd: Path | None = None, **environment: str) -> Iterator[Kernel]:
     """A fresh kernel on a state folder; it is killed when the block ends, the desk under it goes on.
+
+    ``cwd`` is the folder of its notebook.
 
     It trades the packaged universe: a kernel that tests share begins before a test can say so.
     """
-    state.mkdir(exist_ok=True)
+    state.mkdir(mode=0o700, exist_ok=True)
     manager = KernelManager(kernel_name="python3")
     kept = {name: value for name, value in os.environ.items() if name != "KISNB_DATA"}
-    manager.start_kernel(env={**kept, "KISNB_STATE": str(state), "IPYTHONDIR": str(state / "ipython"), **environment})
+    given = {"KISNB_STATE": str(state), "IPYTHONDIR": str(state / "ipython"), **environment}
+    manager.start_kernel(env=kept | given, **({"cwd": str(cwd)} if cwd else {}))
     started = Kernel(manager)
     try:
         yield started

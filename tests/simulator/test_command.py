@@ -191,3 +191,31 @@ def test_faults_and_quirks_of_the_command_line_are_played(tmp_path: Path) -> Non
     assert said["appkey"].startswith("PSPAPER")
     os.kill(said["pid"], signal.SIGTERM)
     process.communicate(timeout=20)
+
+
+def test_n11_a_file_with_real_keys_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    real = tmp_path / "kis_devlp.yaml"
+    real.write_text('my_app: "the real appkey"\n', "utf-8")
+    assert main(["--date", "2026-11-20", "--write-config", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        f"{real} was not written by the simulator, and may hold your real keys. "
+        "Name another folder for --write-config.\n"
+    )
+    assert main(["--date", "2026-11-20", "--record", str(real)]) == 2
+    assert capsys.readouterr().err == f"{real} is no recording, and would be lost. Name another file for --record.\n"
+    assert real.read_text("utf-8") == 'my_app: "the real appkey"\n'
+
+
+def test_what_the_simulator_wrote_it_writes_again(tmp_path: Path) -> None:
+    recording, keys = tmp_path / "day.jsonl", []
+    for _ in range(2):
+        process, said = started("--speed", "step", "--write-config", str(tmp_path), "--record", str(recording))
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(said["rest"] + "/what-is-recorded")
+        keys.append(yaml.safe_load((tmp_path / "kis_devlp.yaml").read_text())["my_app"])
+        os.kill(said["pid"], signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert keys[0] != keys[1]
+    assert recording.read_text().count("what-is-recorded") == 1

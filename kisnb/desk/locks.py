@@ -1,0 +1,195 @@
+"""Locks of a desk: each ends with its process, however that ends.
+
+A lock is an ``flock``, so neither a file that was left behind nor a process number that was given
+out again is taken for a desk. The lock file holds the number of the process.
+
+Two kinds. The locks of a *state folder* say whether a desk of it runs. The locks of a *customer*,
+account and appkey, stand in a folder of the user that ``KISNB_STATE`` does not move: KIS takes one
+WebSocket session per appkey, whatever state folder a desk has.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shlex
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from kisnb.errors import ConfigError, DeskBusy
+from kisnb.paths import private_dir, refusal_of, runtime_dir, state_dir, user_folder
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from kisnb.kis.credentials import Credentials
+
+LOOKING_SECONDS = 1.0
+"""A lock that is held for so long is held by a desk, and not by somebody who looks whether it is."""
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
+"""What passes by itself. A lock is not taken elsewhere then: its holder would not be seen."""
+
+
+class Lock:
+    """An exclusive lock on a file, until it is closed."""
+
+    def __init__(self, path: Path, what: str, note: str = "") -> None:
+        """Take the lock; ``note`` follows the number of this process in the file.
+
+        Raises DeskBusy when somebody holds it, and OSError.
+        """
+        self.path = path
+        self._note = note
+        file = _locked(path)
+        if file is None:
+            raise DeskBusy(
+                f"another desk{_numbered(holder(path))} holds {what}",
+                "attach to it, or stop it with: kisnb desk stop",
+            )
+        self._file = file
+        self._sign()
+
+    def keep(self) -> bool:
+        """Take the lock again when its file was removed; False when another process has it by now.
+
+        Raises OSError and ConfigError.
+        """
+        if _is_at(self._file, self.path):
+            return True
+        fresh = _locked(private_dir(self.path.parent) / self.path.name)
+        if fresh is None:
+            return False
+        self._file.close()
+        self._file = fresh
+        self._sign()
+        return True
+
+    def close(self, *, remove: bool = False) -> None:
+        """Give the lock up, and with ``remove`` its file too."""
+        if remove and _is_at(self._file, self.path):
+            self.path.unlink(missing_ok=True)
+        self._file.close()
+
+    def _sign(self) -> None:
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}{self._note}".encode())
+        self._file.flush()
+
+
+class CustomerLocks:
+    """The locks of an account and of its appkey for this user.
+
+    The account of a simulated day belongs to its simulator alone, so there the appkey is enough.
+    """
+
+    def __init__(self, mode: Mode, credentials: Credentials) -> None:
+        """Take the locks. Raises DeskBusy, ConfigError and OSError."""
+        self.locks: list[Lock] = []
+        wanted = [("appkey", "this appkey", credentials.appkey.reveal())]
+        if mode is not Mode.SIM:
+            wanted.append(("account", f"this {mode} account", credentials.full_account))
+        try:
+            for kind, what, secret in wanted:
+                digest = hashlib.sha256(f"{kind}:{secret}".encode()).hexdigest()[:16]
+                self.locks.append(_lock_for_user(f"{kind}-{digest}", what, mode))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the locks up."""
+        for lock in self.locks:
+            # Every simulator has an appkey of its own: their files would pile up.
+            with suppress(OSError):
+                lock.close(remove=True)
+
+
+def _lock_for_user(name: str, what: str, mode: Mode) -> Lock:
+    try:
+        return _lock_of_customer(private_dir(user_folder() / "locks") / name, what, mode)
+    except OSError as e:
+        if e.errno in _PASSING:
+            raise
+    except ConfigError:
+        pass
+    # A user without a home folder, one that cannot be written, or one on a disk without locks.
+    return _lock_of_customer(private_dir(runtime_dir() / "locks") / name, what, mode)
+
+
+def _lock_of_customer(path: Path, what: str, mode: Mode) -> Lock:
+    state = state_dir()
+    try:
+        return Lock(path, what, f"\n{state}\n{mode}")
+    except DeskBusy:
+        pid, other, its_mode = (*_lines(path), "", "", "")[:3]
+        if not other or other == str(state):
+            raise
+    at = f"KISNB_STATE={shlex.quote(other)}"
+    raise DeskBusy(
+        f"another desk{_numbered(pid)} with the state folder {other} holds {what}",
+        f"attach to it with {at}, or stop it with: {at} kisnb desk stop --mode {its_mode}",
+    )
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds this lock. Raises ConfigError when that cannot be found out."""
+    try:
+        with path.open("r+b") as lock:
+            # Shared, so that two who look do not take each other for a desk.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as e:
+        raise refusal_of(e, path) from None
+    return False
+
+
+def holder(path: Path) -> int | None:
+    """The process that holds this lock; None when nobody does, or when it has not written its number yet."""
+    if not is_held(path):
+        return None
+    first = (*_lines(path), "")[0]
+    return int(first) if first.isdigit() else None
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8", "replace").splitlines()
+
+
+def _numbered(pid: object) -> str:
+    return f" (process {pid})" if pid else ""
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """The file with its lock; None when somebody keeps it. Raises OSError, with the path."""
+    # A notebook that looks whether the lock is held has it for an instant; a desk keeps it.
+    deadline = time.monotonic() + LOOKING_SECONDS
+    while True:
+        file = path.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A holder that left may have removed the file between the two calls above.
+            if _is_at(file, path):
+                return file
+        except BlockingIOError:
+            pass
+        except OSError as e:
+            file.close()
+            raise OSError(e.errno, e.strerror, str(path)) from None
+        file.close()
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.001)
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether this open file is the one that the path names."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

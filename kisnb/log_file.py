@@ -1,0 +1,46 @@
+"""The log of a process that nobody watches: bounded, and with what a crashing interpreter prints."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+from collections.abc import Sequence
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+BYTES = 2_000_000
+"""A file that would grow beyond this is put away, as ``.1`` to ``.3``."""
+KEPT = 3
+
+
+class LogFile(RotatingFileHandler):
+    """A rotating log file that takes what this process writes to its output, too.
+
+    A crash of the interpreter, and a traceback that nobody catches, pass ``logging`` by: they go to
+    the descriptors of standard output and error. Those follow the file whenever it is begun anew.
+    """
+
+    def __init__(self, path: Path, descriptors: Sequence[int] = (1, 2)) -> None:
+        """Log to ``path`` from now on. Raises OSError."""
+        self._descriptors = descriptors
+        super().__init__(path, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        for descriptor in self._descriptors:
+            os.dup2(stream.fileno(), descriptor)
+        return stream
+
+
+def begin_log(path: Path, level: int = logging.INFO, descriptors: Sequence[int] = (1, 2)) -> None:
+    """Log all that this process says to ``path``. Raises OSError."""
+    logging.basicConfig(
+        level=level,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+        handlers=[LogFile(path, descriptors)],
+    )
+    logging.captureWarnings(capture=True)
+    # The stacks of a crash in C stand there too: it writes to descriptor 2, which follows the file.
+    faulthandler.enable()
