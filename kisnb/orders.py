@@ -49,7 +49,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     stop: int | None = None
     """Stop price of a stop-limit order, won: it becomes a limit order when the market trades there."""
     seen: Ns = 0
-    """When what it was decided on was received; 0 for what a person typed: then the desk's own newest price counts."""
+    """When the newest price of the stock that its agent had seen was received; 0 for none, and for a person's order."""
 
     @property
     def text(self) -> str:

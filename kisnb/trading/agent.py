@@ -45,9 +45,8 @@ class Host(Protocol):
     @property
     def now(self) -> Ns: ...
 
-    @property
-    def seen(self) -> Ns:
-        """When the event in hand was received."""
+    def seen(self, code: str) -> Ns:
+        """When the newest price of ``code`` that the agent has seen was received; 0 when it has seen none."""
         ...
 
     @property
@@ -197,7 +196,7 @@ class Agent:
         won = None if price is None else values.whole(price, "the price")
         where = None if venue is None else values.member(Venue, venue, "venue")
         kind = OrderKind.MARKET if won is None else OrderKind.LIMIT
-        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen)
+        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen(stock))
         order = host.emit(Submit(intent))
         assert order is not None
         return order

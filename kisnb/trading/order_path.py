@@ -2,6 +2,15 @@
 
 One POST is in flight per stock and side; the next waits in state NEW and is checked again when its turn comes, as is
 one that waits for a book, for the account or for the end of a blackout window.
+
+How old the price of a buy may be (``max_quote_age``). Sells, exits and cancels are never kept for it.
+
+    when it is taken       an agent saw an old price, and the desk has a newer one: denied
+    when its turn comes    the desk's newest price is old: the book is read first
+    at the last hop        the desk's newest price is old: it goes back once, and the book is read; then denied
+    at both of these       a buy without a price of its own has waited ``PATIENCE`` times as long: denied
+
+At the last hop the price may be ``PATIENCE`` times as old for a buy that names its own, because it spends at most that.
 """
 
 from __future__ import annotations
@@ -10,7 +19,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from kisnb.clock import Ns, clock_text, kst_day
+from kisnb.clock import SECOND, Ns, clock_text, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import Refused
@@ -25,6 +34,11 @@ from kisnb.trading.reconciliation import Reconciliation
 from kisnb.trading.revise import place_lost, why_not_revised
 from kisnb.trading.risk import Gate, No, Rules
 from kisnb.trading.state import State
+
+PATIENCE = 5
+"""How many times ``max_quote_age`` a buy without a price may wait for its turn, or behind the rate limit; and how
+old, behind the rate limit, the newest price may be for a buy that names one."""
+_AGAIN = "decide again on the newest price"
 
 
 class OrderPath:
@@ -47,10 +61,12 @@ class OrderPath:
         self._reconciliation = reconciliation
         self._row = row
         self._then = then
-        self._reading: set[str] = set()
-        """Stocks whose books are being read; their orders wait in state NEW."""
+        self._reading: dict[str, int] = {}
+        """Stocks whose books are being read, each with its price before, won. Their orders wait in state NEW."""
         self._synced: set[str] = set()
         """Held orders for which KIS was asked after their window."""
+        self._sent_back: set[str] = set()
+        """Buys that came back from the last hop for a fresh price; a second time they are denied."""
 
     def take(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
         """Journal an order and bring it on its way; a key that is known already sends nothing."""
@@ -60,13 +76,20 @@ class OrderPath:
             self._then(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
             return
         self._row(IntentTaken(now, intent, naming))
-        self.send(now, self._state.books.orders[intent.key])
+        no = self._outdated(now, intent)
+        if no is None:
+            self.send(now, self._state.books.orders[intent.key])
+        else:
+            self._row(Denied(now, intent.key, no.reason, no.cure))
 
-    def send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:
+    def send(
+        self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None, before: int = 0
+    ) -> None:
         """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
 
         ``account`` is what KIS said of the account after the order was taken: too fresh for a sell to wait for books
-        too. A buy spends on a price, so it waits for one.
+        too. A buy spends on a price, so it waits for one. ``before`` is the price that the desk had before it read
+        the book, won.
         """
         intent = order.intent
         if self._held(now, order, account) or self._in_flight(intent) or self._locked(now, intent, account):
@@ -78,7 +101,7 @@ class OrderPath:
             if may_read and (venues := self._unread(now, intent, account)):
                 self._read(intent.code, venues)
                 return
-            no = self._unpriced(now, intent, may_read=may_read)
+            no = self._unpriced(now, order, may_read=may_read, before=before)
         if no is not None:
             self._row(Denied(now, intent.key, no.reason, no.cure))
         elif intent.supersedes is not None:
@@ -99,8 +122,8 @@ class OrderPath:
 
     # what must hold, at the gate and again at the last hop
 
-    def _refusal(self, now: Ns, intent: Intent, *, begun: bool = False) -> No | None:
-        no = self.gate.check(now, intent, self._state, begun=begun)
+    def _refusal(self, now: Ns, intent: Intent) -> No | None:
+        no = self.gate.check(now, intent, self._state)
         item = self._rules.instrument(intent.code)
         if no is None and intent.supersedes is not None and item is not None:
             no = why_not_revised(now, self._state.books, intent, item)
@@ -114,7 +137,11 @@ class OrderPath:
         return No(why, "wait until it is resolved, or decide it with %kis resolve")
 
     def may_leave(self, now: Ns, key: str) -> No | None:
-        """Why the order ``key``, which has waited behind the limiter, may not leave any more."""
+        """Why the order ``key``, which has waited behind the limiter, may not leave any more.
+
+        A market buy leaves only while the newest price of its stock is not older than ``max_quote_age`` and it has
+        not waited ``PATIENCE`` times as long; a buy that names its price, while the newest is not older than that.
+        """
         order = self._state.books.orders.get(key)
         if order is None:
             return None
@@ -122,7 +149,7 @@ class OrderPath:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
             return No(f"blackout until {clock_text(end)}", "order again after it")
-        no = self._refusal(now, order.intent, begun=True)
+        no = self._refusal(now, order.intent) or self._waited(now, order) or self._unknown_price(now, order.intent)
         item = self._rules.instrument(order.code)
         if no is not None or order.route is None or item is None:
             return no
@@ -130,18 +157,65 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def kept(self, now: Ns, order: Order, why: str) -> None:
-        """The last hop let nothing of the order out: it waits for the end of a blackout, or has ended."""
+        """The last hop let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
         end = self._blackout(now)
-        if end is None or order.cancel_asked:
-            self._row(Denied(now, order.key, why))
-        else:
+        if end is not None and not order.cancel_asked:
             self._hold(now, order.intent, end)
+        elif self._wants_price(now, order):
+            self._sent_back.add(order.key)
+            self._synced.add(order.key)
+            old = "its price grew old behind the rate limit: the book is read first"
+            self._row(OrderHeld(now, order.key, now, old, 0))
+            self.send(now, order)
+        else:
+            self._row(Denied(now, order.key, why))
+
+    def _wants_price(self, now: Ns, order: Order) -> bool:
+        """Whether a fresh price is all that a buy from the last hop lacks."""
+        if order.key in self._sent_back or order.cancel_asked or self._unknown_price(now, order.intent) is None:
+            return False
+        return self._refusal(now, order.intent) is None and self._waited(now, order) is None
 
     # prices that it is decided on
 
-    def _stale(self, now: Ns, intent: Intent) -> bool:
-        """Whether the desk's newest price is too old for a buy that a person typed; an agent's says what it saw."""
-        return intent.side is Side.BUY and not intent.seen and self.gate.stale(now, self._market.heard(intent.code))
+    def _stale(self, now: Ns, intent: Intent, times: int = 1) -> bool:
+        """Whether the newest price that the desk, or the agent that decides, has seen is too old for a buy."""
+        received = max(intent.seen, self._market.received(intent.code))
+        return intent.side is Side.BUY and self.gate.stale(now, received, times)
+
+    def _outdated(self, now: Ns, intent: Intent) -> No | None:
+        """A buy of an agent that has not seen the newest price: a cell blocked it, or its notebook lags behind.
+
+        When the desk has no newer price either, the agent knew all that there was to know, and the desk reads the
+        book. It does so too for an agent that has seen no price of the stock at all, as for a person.
+        """
+        unaware = 0 < intent.seen < self._market.received(intent.code)
+        if intent.side is not Side.BUY or not unaware or not self.gate.stale(now, intent.seen):
+            return None
+        age = (now - intent.seen) / SECOND
+        no = No(f"the price that the buy was decided on is {age:.1f} s old, and there is a newer one", _AGAIN)
+        return self._refusal(now, intent) or no
+
+    def _waited(self, now: Ns, order: Order) -> No | None:
+        """A buy at any price that has waited so long that it was decided on another market."""
+        intent, since = order.intent, order.sent_at or order.t
+        # What was held in a blackout is judged by how far the price has moved.
+        if intent.side is not Side.BUY or intent.price is not None or order.key in self._state.held:
+            return None
+        if not self.gate.stale(now, since, PATIENCE):
+            return None
+        why = f"a buy without a price has waited {(now - since) / SECOND:.1f} s to be sent, and nothing was sent"
+        return No(why, f"{_AGAIN}; a buy with a price may wait longer")
+
+    def _unknown_price(self, now: Ns, intent: Intent) -> No | None:
+        """Why a buy behind the rate limit cannot be sent on what the desk has received of its stock."""
+        if not self._stale(now, intent, 1 if intent.price is None else PATIENCE):
+            return None
+        received = max(intent.seen, self._market.received(intent.code))
+        newest = f"the newest is {(now - received) / SECOND:.1f} s old" if received else "there was none"
+        return No(
+            f"there is no price of the last seconds to buy on: {newest}", "order again when the stock has a price"
+        )
 
     def _unread(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
         """Venues whose book must be read before the order can be sent."""
@@ -158,25 +232,29 @@ class OrderPath:
 
     def _read(self, code: str, venues: tuple[Venue, ...]) -> None:
         if code not in self._reading:
-            self._reading.add(code)
+            self._reading[code] = self._market.price(code)
             self._then(AskBooks(code, venues))
 
     def books_read(self, now: Ns, read: BooksRead) -> None:
-        self._reading.discard(read.code)
+        before = self._reading.pop(read.code, 0)
         self._market.read(now, read.books)
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW and order.code == read.code:
-                self.send(now, order, may_read=False)
+                self.send(now, order, may_read=False, before=before)
 
-    def _unpriced(self, now: Ns, intent: Intent, *, may_read: bool) -> No | None:
-        """A buy on a price of which nothing is known, or that has moved too far while the order was held."""
+    def _unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
+        """A buy on a price of which nothing is known, that waited too long, or whose price has moved too far."""
+        intent = order.intent
         if not may_read and self._stale(now, intent):
             why = "there is no price of the last seconds to buy on, and KIS gave none"
             return No(why, "try again when the stock has a price")
+        if (no := self._waited(now, order)) is not None or intent.side is not Side.BUY:
+            return no
         held = self._state.held.get(intent.key)
-        if held is not None and intent.side is Side.BUY and (why := drifted(held, self._market.price(intent.code))):
-            return No(why, "decide again on the newest price")
-        return None
+        # An agent that names no price decided on the one from before the book was read; a person did not look.
+        decided = held.price if held is not None else before if intent.seen and intent.price is None else 0
+        why = drifted(decided, self._market.price(intent.code))
+        return No(why, _AGAIN) if why else None
 
     # on its way
 
@@ -265,9 +343,12 @@ class OrderPath:
         self._then(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
-        """Orders of a blackout window outlive the desk; on another day they mean nothing any more."""
+        """Orders of a blackout window outlive the desk; on another day they mean nothing any more.
+
+        One that waits for a price alone does not: nobody knows how long the desk was away.
+        """
         held = self._state.held.get(order.key)
-        return held is not None and kst_day(held.until) == kst_day(now)
+        return held is not None and held.until > held.t and kst_day(held.until) == kst_day(now)
 
     def release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.clock import Ns, kst_day
 from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
 from kisnb.market import ticks
@@ -95,10 +95,10 @@ class Gate:
         self.rules = rules
         self.limits = limits
 
-    def check(self, now: Ns, intent: Intent, state: State, *, begun: bool = False) -> No | None:
+    def check(self, now: Ns, intent: Intent, state: State) -> No | None:
         """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands.
 
-        ``begun``: it passed before and waits for the rate limit, in which what it was decided on may grow old.
+        How old its price may be is asked by ``OrderPath``, which knows what the desk has received.
         """
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
@@ -119,17 +119,16 @@ class Gate:
         if intent.side is Side.SELL:
             return self._sellable(intent, state) or (None if reduces else self._size(self._worth(now, intent)))
         return (
-            (None if begun else self._age(now, intent))
-            or self._size(self._worth(now, intent))
+            self._size(self._worth(now, intent))
             or self._armed(now, intent, state)
             or self._cash(now, intent, state)
             or self._exposure(now, intent, state)
         )
 
-    def stale(self, now: Ns, heard: Ns) -> bool:
-        """Whether what was heard of a stock at ``heard`` is too old to buy on."""
+    def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
+        """Whether a price that was received then is older than ``times`` the ``max_quote_age``."""
         age = self.limits.max_quote_age
-        return age is not None and now - heard > age
+        return age is not None and now - received > age * times
 
     def _worth(self, now: Ns, intent: Intent) -> int:
         return self.worth(now, intent.code, intent.qty, intent.price)
@@ -157,12 +156,6 @@ class Gate:
             for order, qty in reservations.buys(state.books, intent)
             if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
         )
-
-    def _age(self, now: Ns, intent: Intent) -> No | None:
-        if not intent.seen or not self.stale(now, intent.seen):
-            return None
-        age = (now - intent.seen) / SECOND
-        return No(f"what the buy was decided on is {age:.1f} s old", "decide again on the newest price")
 
     def _size(self, value: int) -> No | None:
         most = self.limits.max_order_value
