@@ -35,7 +35,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """What somebody wants: quantity in shares, price in won (None for a market order)."""
 
     key: str
-    """Idempotency key, minted at birth: ``cell:<hash>:<n>``, ``agent:<id>:<run>:<n>`` or ``ticket:<uuid>``."""
+    """Idempotency key, minted at birth: ``typed:<hash>:<n>``, ``<name>@<day>``, ``agent:<id>:<run>:<n>`` or a uuid."""
     agent: str
     code: str
     side: Side
