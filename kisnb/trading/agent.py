@@ -20,7 +20,7 @@ from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseCh
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import CancelOrder, Command, Submit
-from kisnb.trading.order_book import OrderBook
+from kisnb.trading.order_book import NOBODY, OrderBook
 
 
 class Wait(msgspec.Struct):
@@ -83,6 +83,9 @@ class Agent:
     """What the agent thought last, shown in panels."""
 
     def __init__(self, **parameters: object) -> None:
+        # A subclass may name itself: what the books call orders of nobody is refused here already.
+        if self.id:
+            checked_id(self.id)
         known = self.parameters()
         for name, value in parameters.items():
             if name not in known:
@@ -212,6 +215,14 @@ class Agent:
     def __repr__(self) -> str:
         changed = (n for n in self.parameters() if getattr(self, n) != getattr(type(self), n))
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in changed)})"
+
+
+def checked_id(agent_id: object) -> str:
+    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
+    name = values.text(agent_id, "the agent's id")
+    if name.strip().lower() in NOBODY:
+        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own, such as 'Dip-005930'")
+    return name
 
 
 def _known(order: object) -> Order:

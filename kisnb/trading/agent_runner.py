@@ -18,17 +18,16 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from kisnb import values
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
 from kisnb.market.bars import BarSeries, span_of
 from kisnb.orders import Order
-from kisnb.trading.agent import Agent, Wait
+from kisnb.trading.agent import Agent, Wait, checked_id
 from kisnb.trading.commands import Command, Submit
 from kisnb.trading.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.handler_watch import interruptible, watch
-from kisnb.trading.order_book import NOBODY, Books, OrderBook
+from kisnb.trading.order_book import Books, OrderBook
 from kisnb.trading.risk import Rules
 
 
@@ -58,14 +57,6 @@ def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     """The back-tester's answer to ``await`` of something that is no Wait."""
     coroutine.close()
     raise TypeError(f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)")
-
-
-def checked_id(agent_id: object) -> str:
-    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
-    name = values.text(agent_id, "the agent's id")
-    if name.strip().lower() in NOBODY:
-        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own")
-    return name
 
 
 def acting_agent() -> str:

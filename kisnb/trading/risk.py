@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kisnb.clock import Ns, kst_day
+from kisnb.config import raised
 from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
 from kisnb.market import ticks
@@ -117,9 +118,9 @@ class Gate:
         if (no := self._prices(now, intent, item)) is not None:
             return no
         if intent.side is Side.SELL:
-            return self._sellable(intent, state) or (None if reduces else self._size(self._worth(now, intent)))
+            return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
         return (
-            self._size(self._worth(now, intent))
+            self._size(now, intent)
             or self._armed(now, intent, state)
             or self._cash(now, intent, state)
             or self._exposure(now, intent, state)
@@ -157,12 +158,14 @@ class Gate:
             if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
         )
 
-    def _size(self, value: int) -> No | None:
-        most = self.limits.max_order_value
+    def _size(self, now: Ns, intent: Intent) -> No | None:
+        value, most = self._worth(now, intent), self.limits.max_order_value
         if value <= most:
             return None
+        counted = " (without a price it counts at the upper limit)" if intent.price is None else ""
         return No(
-            f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
+            f"an order of {value:,} won{counted} is above the limit of {most:,} won",
+            f"order less, or {raised('max_order_value')}",
         )
 
     def _armed(self, now: Ns, intent: Intent, state: State) -> No | None:
@@ -183,7 +186,7 @@ class Gate:
         percent = self.limits.max_cash_percent
         if percent is not None and value * 100 > state.cash * percent:
             text = f"a buy of {value:,} won takes more than {percent} % of the cash of {state.cash:,} won"
-            return No(text, "order less, or raise max_cash_percent")
+            return No(text, f"order less, or {raised('max_cash_percent')}")
         free = state.cash - self._reserved(now, intent, state)
         if value > free:
             return No(
@@ -210,7 +213,7 @@ class Gate:
             if total > most:
                 return No(
                     f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
-                    f"order less, or raise {name}",
+                    f"order less, or {raised(name)}",
                 )
         return None
 
