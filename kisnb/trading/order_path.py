@@ -199,8 +199,10 @@ class OrderPath:
     def _waited(self, now: Ns, order: Order) -> No | None:
         """A buy at any price that has waited so long that it was decided on another market."""
         intent, since = order.intent, order.sent_at or order.t
+        if intent.side is not Side.BUY or intent.price is not None:
+            return None
         # What was held in a blackout is judged by how far the price has moved.
-        if intent.side is not Side.BUY or intent.price is not None or order.key in self._state.held:
+        if _waits_for_window(self._state.held.get(order.key)):
             return None
         if not self.gate.stale(now, since, PATIENCE):
             return None
@@ -252,7 +254,8 @@ class OrderPath:
             return no
         held = self._state.held.get(intent.key)
         # An agent that names no price decided on the one from before the book was read; a person did not look.
-        decided = held.price if held is not None else before if intent.seen and intent.price is None else 0
+        last = before if intent.seen and intent.price is None else 0
+        decided = held.price if held is not None and _waits_for_window(held) else last
         why = drifted(decided, self._market.price(intent.code))
         return No(why, _AGAIN) if why else None
 
@@ -348,10 +351,12 @@ class OrderPath:
         One that waits for a price alone does not: nobody knows how long the desk was away.
         """
         held = self._state.held.get(order.key)
-        return held is not None and held.until > held.t and kst_day(held.until) == kst_day(now)
+        return held is not None and _waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
     def release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
+        if not any(_waits_for_window(held) for held in self._state.held.values()):
+            return
         end = self._blackout(now)
         if end is None:
             self._reconciliation.look(now, now, "blackout", account=True)
@@ -383,3 +388,8 @@ class OrderPath:
         if left:
             self.take(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=left))
         return True
+
+
+def _waits_for_window(held: OrderHeld | None) -> bool:
+    """Whether an order is held until the end of a blackout window, and not for a price alone."""
+    return held is not None and held.until > held.t

@@ -13,7 +13,7 @@ from kisnb.orders import Intent, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, agent_saw
-from kisnb.trading.commands import AskBooks, BooksRead, CancelOrder, SetHalt, Submit
+from kisnb.trading.commands import Ask, AskBooks, BooksRead, CancelOrder, SetHalt, Submit, Woke
 from kisnb.trading.limits import Limits
 from kisnb.trading.order_book import Books
 from kisnb.trading.order_path import PATIENCE
@@ -257,6 +257,34 @@ def one_call(desk: Desk, at: Ns, left: list[str]) -> None:
     elif calls:
         desk.effects = [e for e in desk.effects if not isinstance(e, AskBooks)]
         desk.say(BooksRead(CODE, (depth(at),)), at)
+
+
+def test_a05_an_agents_market_buy_that_went_back_is_not_sent_on_another_market():
+    desk = desk_with()
+    desk.say(depth(NOON, 60_000), NOON)
+    desk.say(Submit(_bought("a", NOON, **MARKET)), NOON)
+    no = desk.core.may_leave(NOON + AGE + 1, "a")
+    assert no is not None
+    desk.say(SendReply("a", "kept", text=no.reason), NOON + AGE + 1)
+    desk.say(BooksRead(CODE, (depth(desk.now, 66_000),)))
+    assert "the price moved from 60,000 to 66,000 while it waited" in denied(desk, "a")
+    assert len(desk.sends) == 1
+
+
+def test_a05_a_buy_that_waits_for_a_price_asks_kis_for_the_book_alone():
+    """It is held for no blackout, after which the account would be asked for."""
+    desk = desk_with()
+    desk.say(depth(NOON), NOON)
+    desk.submit("a")
+    desk.say(SendReply("a", "kept", text="old"), NOON + 60 * SECOND)
+    desk.effects.clear()
+    desk.say(Woke(desk.now))
+    assert not [e for e in desk.effects if isinstance(e, Ask)]
+    desk.say(BooksRead(CODE, (depth(desk.now),)))
+    assert [s.intent.key for s in desk.sends] == ["a"]
+    desk.sent("a")
+    desk.say(notice("accepted"))
+    assert desk.order("a").text == ""
 
 
 # what an agent says that it saw
