@@ -143,14 +143,18 @@ class Agent:
         return self._started.book
 
     def held(self, code: str = "") -> int:
-        """Shares of ``code`` (the agent's own stock by default) held by this agent."""
+        """Shares of ``code`` (the agent's own stock by default) held by this agent.
+
+        Orders on their way are not among them: ``self.book.open_orders`` has those.
+        """
         return self._started.book.position(code or self.code).qty
 
     def buy(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
         """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
 
-        It leaves after the handler returns. ``3.0`` and numbers of numpy are taken as they are
-        meant. Raises BadInput for a value that cannot be meant, and outside the agent's handlers.
+        It leaves after the handler returns. The desk denies a buy of an agent that has not seen the
+        newest price of the stock. ``3.0`` and numbers of numpy are taken as they are meant. Raises
+        BadInput for a value that cannot be meant, and outside the agent's handlers.
         """
         return self._order(Side.BUY, qty, price, code, venue)
 

@@ -8,6 +8,7 @@ protects goes at once even when KIS does not answer.
 from __future__ import annotations
 
 from kisnb.clock import DAY, SECOND, Ns, kst, kst_day, kst_seconds
+from kisnb.events import OrderHeld
 from kisnb.trading.limits import Window
 
 MOST_HELD = 500
@@ -34,3 +35,8 @@ def drifted(before: int, price: int) -> str:
     if not before or not price or abs(price - before) * 100 <= MOST_DRIFT * before:
         return ""
     return f"the price moved from {before:,} to {price:,} while it waited, more than {MOST_DRIFT} %"
+
+
+def waits_for_window(held: OrderHeld | None) -> bool:
+    """Whether an order is held until the end of a blackout window, and not for a price alone."""
+    return held is not None and held.until > held.t

@@ -1,16 +1,8 @@
 """The way of an order: taken → checked → routed → sent, with its row before its bytes.
 
 One POST is in flight per stock and side; the next waits in state NEW and is checked again when its turn comes, as is
-one that waits for a book, for the account or for the end of a blackout window.
-
-How old the price of a buy may be (``max_quote_age``). Sells, exits and cancels are never kept for it.
-
-    when it is taken       an agent saw an old price, and the desk has a newer one: denied
-    when its turn comes    the desk's newest price is old: the book is read first
-    at the last hop        the desk's newest price is old: it goes back once, and the book is read; then denied
-    at both of these       a buy without a price of its own has waited ``PATIENCE`` times as long: denied
-
-At the last hop the price may be ``PATIENCE`` times as old for a buy that names its own, because it spends at most that.
+one that waits for a book, for the account or for the end of a blackout window. How old the
+price of a buy may be is decided by ``BuyPrices``.
 """
 
 from __future__ import annotations
@@ -19,13 +11,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from kisnb.clock import SECOND, Ns, clock_text, kst_day
+from kisnb.clock import Ns, clock_text, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Naming, Order, OrderState, Route, same_wish
 from kisnb.terms import Side, Venue
-from kisnb.trading.blackout import MOST_HELD, drifted, window_end
+from kisnb.trading.blackout import MOST_HELD, drifted, waits_for_window, window_end
+from kisnb.trading.buy_prices import AGAIN, BuyPrices
 from kisnb.trading.commands import AskBooks, BooksRead, Effect, Publish, Revise, Send, WakeAt
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
@@ -34,11 +27,6 @@ from kisnb.trading.reconciliation import Reconciliation
 from kisnb.trading.revise import place_lost, why_not_revised
 from kisnb.trading.risk import Gate, No, Rules
 from kisnb.trading.state import State
-
-PATIENCE = 5
-"""How many times ``max_quote_age`` a buy without a price may wait for its turn, or behind the rate limit; and how
-old, behind the rate limit, the newest price may be for a buy that names one."""
-_AGAIN = "decide again on the newest price"
 
 
 class OrderPath:
@@ -61,6 +49,7 @@ class OrderPath:
         self._reconciliation = reconciliation
         self._row = row
         self._then = then
+        self._prices = BuyPrices(gate, state, market)
         self._reading: dict[str, int] = {}
         """Stocks whose books are being read, each with its price before, won. Their orders wait in state NEW."""
         self._synced: set[str] = set()
@@ -76,11 +65,12 @@ class OrderPath:
             self._then(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
             return
         self._row(IntentTaken(now, intent, naming))
-        no = self._outdated(now, intent)
+        no = self._prices.outdated(now, intent)
         if no is None:
             self.send(now, self._state.books.orders[intent.key])
-        else:
-            self._row(Denied(now, intent.key, no.reason, no.cure))
+            return
+        no = self._refusal(now, intent) or no
+        self._row(Denied(now, intent.key, no.reason, no.cure))
 
     def send(
         self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None, before: int = 0
@@ -149,7 +139,11 @@ class OrderPath:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
             return No(f"blackout until {clock_text(end)}", "order again after it")
-        no = self._refusal(now, order.intent) or self._waited(now, order) or self._unknown_price(now, order.intent)
+        no = (
+            self._refusal(now, order.intent)
+            or self._prices.waited(now, order)
+            or self._prices.missing(now, order.intent)
+        )
         item = self._rules.instrument(order.code)
         if no is not None or order.route is None or item is None:
             return no
@@ -172,52 +166,11 @@ class OrderPath:
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
         """Whether a fresh price is all that a buy from the last hop lacks."""
-        if order.key in self._sent_back or order.cancel_asked or self._unknown_price(now, order.intent) is None:
+        if order.key in self._sent_back or order.cancel_asked or self._prices.missing(now, order.intent) is None:
             return False
-        return self._refusal(now, order.intent) is None and self._waited(now, order) is None
+        return self._refusal(now, order.intent) is None and self._prices.waited(now, order) is None
 
     # prices that it is decided on
-
-    def _stale(self, now: Ns, intent: Intent, times: int = 1) -> bool:
-        """Whether the newest price that the desk, or the agent that decides, has seen is too old for a buy."""
-        received = max(intent.seen, self._market.received(intent.code))
-        return intent.side is Side.BUY and self.gate.stale(now, received, times)
-
-    def _outdated(self, now: Ns, intent: Intent) -> No | None:
-        """A buy of an agent that has not seen the newest price: a cell blocked it, or its notebook lags behind.
-
-        When the desk has no newer price either, the agent knew all that there was to know, and the desk reads the
-        book. It does so too for an agent that has seen no price of the stock at all, as for a person.
-        """
-        unaware = 0 < intent.seen < self._market.received(intent.code)
-        if intent.side is not Side.BUY or not unaware or not self.gate.stale(now, intent.seen):
-            return None
-        age = (now - intent.seen) / SECOND
-        no = No(f"the price that the buy was decided on is {age:.1f} s old, and there is a newer one", _AGAIN)
-        return self._refusal(now, intent) or no
-
-    def _waited(self, now: Ns, order: Order) -> No | None:
-        """A buy at any price that has waited so long that it was decided on another market."""
-        intent, since = order.intent, order.sent_at or order.t
-        if intent.side is not Side.BUY or intent.price is not None:
-            return None
-        # What was held in a blackout is judged by how far the price has moved.
-        if _waits_for_window(self._state.held.get(order.key)):
-            return None
-        if not self.gate.stale(now, since, PATIENCE):
-            return None
-        why = f"a buy without a price has waited {(now - since) / SECOND:.1f} s to be sent, and nothing was sent"
-        return No(why, f"{_AGAIN}; a buy with a price may wait longer")
-
-    def _unknown_price(self, now: Ns, intent: Intent) -> No | None:
-        """Why a buy behind the rate limit cannot be sent on what the desk has received of its stock."""
-        if not self._stale(now, intent, 1 if intent.price is None else PATIENCE):
-            return None
-        received = max(intent.seen, self._market.received(intent.code))
-        newest = f"the newest is {(now - received) / SECOND:.1f} s old" if received else "there was none"
-        return No(
-            f"there is no price of the last seconds to buy on: {newest}", "order again when the stock has a price"
-        )
 
     def _unread(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
         """Venues whose book must be read before the order can be sent."""
@@ -225,7 +178,7 @@ class OrderPath:
             return ()
         routed = intent.supersedes is None
         unseen = self._rules.unseen(now, intent, self._market.of(intent.code)) if routed else ()
-        return unseen or (self._usual(intent) if self._stale(now, intent) else ())
+        return unseen or (self._usual(intent) if self._prices.is_old(now, intent) else ())
 
     def _usual(self, intent: Intent) -> tuple[Venue, ...]:
         old = self._state.books.orders.get(intent.supersedes or "")
@@ -247,17 +200,17 @@ class OrderPath:
     def _unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
         """A buy on a price of which nothing is known, that waited too long, or whose price has moved too far."""
         intent = order.intent
-        if not may_read and self._stale(now, intent):
+        if not may_read and self._prices.is_old(now, intent):
             why = "there is no price of the last seconds to buy on, and KIS gave none"
             return No(why, "try again when the stock has a price")
-        if (no := self._waited(now, order)) is not None or intent.side is not Side.BUY:
+        if (no := self._prices.waited(now, order)) is not None or intent.side is not Side.BUY:
             return no
         held = self._state.held.get(intent.key)
         # An agent that names no price decided on the one from before the book was read; a person did not look.
         last = before if intent.seen and intent.price is None else 0
-        decided = held.price if held is not None and _waits_for_window(held) else last
+        decided = held.price if held is not None and waits_for_window(held) else last
         why = drifted(decided, self._market.price(intent.code))
-        return No(why, _AGAIN) if why else None
+        return No(why, AGAIN) if why else None
 
     # on its way
 
@@ -351,11 +304,11 @@ class OrderPath:
         One that waits for a price alone does not: nobody knows how long the desk was away.
         """
         held = self._state.held.get(order.key)
-        return held is not None and _waits_for_window(held) and kst_day(held.until) == kst_day(now)
+        return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
     def release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
-        if not any(_waits_for_window(held) for held in self._state.held.values()):
+        if not any(waits_for_window(held) for held in self._state.held.values()):
             return
         end = self._blackout(now)
         if end is None:
@@ -388,8 +341,3 @@ class OrderPath:
         if left:
             self.take(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=left))
         return True
-
-
-def _waits_for_window(held: OrderHeld | None) -> bool:
-    """Whether an order is held until the end of a blackout window, and not for a price alone."""
-    return held is not None and held.until > held.t
