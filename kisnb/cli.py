@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
     desk = verbs.add_parser("desk", help="the desk processes of this user")
-    desk.add_argument("action", choices=["status", "start", "stop", "journal"])
+    desk.add_argument("action", choices=["status", "start", "stop", "restart", "journal"])
     desk.add_argument("file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's")
     desk.add_argument("-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson")
     desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
@@ -61,10 +61,12 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
-    from kisnb.desk.launch import start_desk, stop_desk
+    from kisnb.desk.launch import restart_desk, start_desk, stop_desk
     from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
     from kisnb.desk.status import status
 
+    if action == "restart":
+        restart_desk(mode)
     if action == "start":
         start_desk(mode, SimulatedDay())
     if action == "stop":

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from contextlib import suppress
 from datetime import time
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -91,6 +94,60 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 PATHS = ("credentials", "record")
 """The settings that name a file."""
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
+HUNDREDTHS = "max_day_loss"
+"""The setting that is kept in hundredths of a percent."""
+RESTART = "kisnb desk restart, then %kis open; a simulated day goes on, agents are started again"
+"""How a desk comes to read its settings again."""
+
+
+class Meaning(NamedTuple):
+    """What a setting is, for people."""
+
+    unit: str
+    """``won``, ``%``, ``s``, ``calls/s``; empty for a text."""
+    text: str
+    example: str
+
+
+MEANINGS = {
+    "sim_speed": Meaning("", "speed of the simulated clock; step: it moves only while a cell waits", "10"),
+    "max_order_value": Meaning(
+        "won", "the most one order may be worth; a market buy counts at the upper limit", "50,000,000 won"
+    ),
+    "max_stock_value": Meaning("won", "the most held and on order to buy of one stock", "300,000,000 won"),
+    "max_agent_value": Meaning("won", "the most one agent may hold and have on order to buy", "300,000,000 won"),
+    "max_account_value": Meaning("won", "the most held and on order to buy in the account", "1,000,000,000 won"),
+    "max_cash_percent": Meaning("%", "the part of the cash that one buy may take", "30%"),
+    "max_armed_budget": Meaning("won", "the most buys may spend after one %kis arm (live)", "100,000,000 won"),
+    "max_quote_age": Meaning("s", "no buy on a price that is older", "2 s"),
+    HUNDREDTHS: Meaning("%", "loss of the day above which the desk takes no new buys", "3%"),
+    "blackout": Meaning("", "times of day (KST) in which no order is sent", "08:59:50-09:00:10,15:19-15:21"),
+    "assume": Meaning("", "uncertain facts of the market, taken the other way", "nxt_after_call,sor_krx_only"),
+    "order_timeout": Meaning("s", "an order without an answer counts as unknown after this", "10 s"),
+    "calls_per_second": Meaning("calls/s", "REST calls with one appkey; 0: 15 at live, 1 at paper", "3"),
+    "credentials": Meaning("", "path of a kis_devlp.yaml with the keys for paper and live", "~/KIS/kis_devlp.yaml"),
+    "record": Meaning("", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"),
+}
+_UNITS = {
+    "won": ("won", r"(?:won|krw|원)"),
+    "%": ("percent", r"(?:%|percent|퍼센트)"),
+    "s": ("seconds", r"(?:s|secs?|seconds?|초)"),
+    "calls/s": ("calls a second", r"(?:calls?/s|/s|calls? a second)"),
+}
+"""Unit → its word, and how it may be typed behind a number."""
+
+
+def shown(name: str, config: Config) -> str:
+    """A setting with its unit: ``50,000,000 won``, ``3.00 %``, ``2 s``; a text as it is."""
+    value, unit = getattr(config, name), MEANINGS[name].unit
+    if name == HUNDREDTHS:
+        return f"{value / 100:.2f} %"
+    return f"{value:,} {unit}" if isinstance(value, int) else f"{value:g} {unit}" if unit else str(value)
+
+
+def raised(name: str) -> str:
+    """How a limit is raised, as the end of a cure."""
+    return f"raise {name}: %kis config {name} NEW, then kisnb desk restart and %kis open"
 
 
 def config_file() -> Path:
@@ -138,14 +195,17 @@ def full_path(path: str) -> str:
 
 
 def takes(name: str) -> str:
-    """The values of a setting, for people; empty for a text."""
+    """The values of a setting, for people: ``a number of seconds above 0 to 60, such as 2 s``."""
+    unit, text, example = MEANINGS[name]
+    if name == HUNDREDTHS:
+        return f"percent from 0.01 to 100, with two digits at most, such as {example}"
     kind = next(f.type for f in msgspec.inspect.type_info(Config).fields if f.name == name)  # type: ignore[attr-defined]
     if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
-        return ""
+        return f"{text}, such as {example}"
     least = f"from {kind.ge:,}" if kind.ge is not None else f"above {kind.gt:,}" if kind.gt is not None else ""
     most = f"to {kind.le:,}" if kind.le is not None else "up"
     number = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
-    return f"{number} {least} {most}"
+    return f"{number} of {_UNITS[unit][0]} {least} {most}, such as {example}"
 
 
 def _given() -> dict[str, object]:
@@ -154,12 +214,21 @@ def _given() -> dict[str, object]:
 
 
 def _plain(name: str, value: str) -> str:
-    """What was typed for a setting; a number without its thousands separators.
+    """What was typed for a setting; a number without its unit and its thousands separators.
 
     ``"2,5"`` keeps its comma and is refused as no number: 25 was not meant.
     """
-    is_text = isinstance(getattr(Config(), name), str)
-    return value if is_text else values.ungrouped(value.strip())
+    unit = MEANINGS[name].unit
+    if not unit:
+        return value
+    number = re.sub(rf"\s*{_UNITS[unit][1]}$", "", value.strip(), flags=re.IGNORECASE)
+    plain = values.ungrouped(number.removeprefix("₩") if unit == "won" else number)
+    if name == HUNDREDTHS and number != value.strip():
+        # Without a unit it is what the file holds: hundredths of a percent.
+        with suppress(InvalidOperation, ValueError, OverflowError):
+            hundredths = Decimal(plain) * 100
+            return str(int(hundredths)) if hundredths == int(hundredths) else value
+    return plain
 
 
 def _filed() -> dict[str, object]:

@@ -318,7 +318,10 @@ class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The order is in the journal and is not sent before ``until``: a blackout window, or what KIS says is awaited."""
+    """The order is in the journal and is not sent before ``until``: a blackout window, or what KIS says is awaited.
+
+    One that waits for a price alone is held until the moment itself.
+    """
 
     key: str
     until: Ns

@@ -35,7 +35,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """What somebody wants: quantity in shares, price in won (None for a market order)."""
 
     key: str
-    """Idempotency key, minted at birth: ``cell:<hash>:<n>``, ``agent:<id>:<run>:<n>`` or ``ticket:<uuid>``."""
+    """Idempotency key, minted at birth: ``typed:<hash>:<n>``, ``<name>@<day>``, ``agent:<id>:<run>:<n>`` or a uuid."""
     agent: str
     code: str
     side: Side
@@ -49,7 +49,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     stop: int | None = None
     """Stop price of a stop-limit order, won: it becomes a limit order when the market trades there."""
     seen: Ns = 0
-    """When what it was decided on was received; 0 for what a person typed: then the desk's own newest price counts."""
+    """When the newest price of the stock that its agent had seen was received; 0 for none, and for a person's order."""
 
     @property
     def text(self) -> str:

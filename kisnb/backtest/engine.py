@@ -174,7 +174,8 @@ class Engine:
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
                 case AskBooks(code=code):
-                    self._run(self.core.step(self.now, BooksRead(code, ())))
+                    # Whoever asks KIS between two trades is told what the last one left.
+                    self._run(self.core.step(self.now, BooksRead(code, self.core.market.of(code))))
                 case Ask() | Revise():
                     raise AssertionError(f"the recorded day cannot play {effect}")
 

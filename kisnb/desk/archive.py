@@ -1,9 +1,16 @@
-"""Past days leave the journal: their file moves aside, and what still counts begins the next one."""
+"""Past days leave the journal: their file moves aside, and what still counts begins the next one.
+
+One look at the machine's clock does not decide what is past. A file that was moved away too early, because the clock
+showed a later day and was set right since, comes back: its typed orders name those of today.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 from kisnb.clock import Ns, kst_day
@@ -24,15 +31,19 @@ from kisnb.trading.order_book import day_number
 from kisnb.trading.state import State
 
 ARCHIVE = "archive"
+REPLACED = "replaced"
+"""Begins the name of a file whose rows all stand in the journal again."""
 NEVER = 99991231
 
 
 def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
     """The journal of the day and its rows; a file whose newest row is of an earlier Korean day is archived first.
 
-    Raises ConfigError for a file that cannot be used.
+    A file of today or later that was archived before comes back. Raises ConfigError for a file that cannot be used.
     """
     journal = Journal(path)
+    while (early := _archived_early(journal, kst_day(now))) is not None:
+        journal = _brought_back(journal, early)
     rows = journal.rows()
     if journal.day is None or journal.day >= kst_day(now):
         return journal, rows
@@ -48,6 +59,42 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
         return Journal(path), rows
     fresh.rename(path)
     return Journal(path), kept
+
+
+def _archived_early(journal: Journal, today: date) -> Path | None:
+    """The archived file that this journal follows, when its newest row is of today or later."""
+    for path in _archived_since(journal.path.parent / ARCHIVE, today):
+        with suppress(ConfigError):
+            moved = Journal(path)
+            moved.close()
+            if journal.follows(moved):
+                return path
+    return None
+
+
+def _archived_since(folder: Path, today: date) -> Iterator[Path]:
+    """The archived files whose newest row is of ``today`` or later, by their names; there are none as a rule."""
+    for path in folder.glob("*.sqlite"):
+        with suppress(ValueError):
+            if date.fromisoformat(path.name[: len("2026-11-20")]) >= today:
+                yield path
+
+
+def _brought_back(journal: Journal, early: Path) -> Journal:
+    """The archived file with what was written since, in the journal's place. Raises ConfigError."""
+    path, fresh = journal.path, next_path(journal.path)
+    fresh.unlink(missing_ok=True)
+    shutil.copy(early, fresh)
+    whole = Journal(fresh)
+    whole.append(journal.own_rows())
+    whole.close()
+    if journal.move_to(early.parent, f"{REPLACED}-{early.stem}") is None:
+        fresh.unlink()
+        why = f"the clock was set back, and {path} is being read while it must be replaced"
+        raise ConfigError(why, "close what reads it, and try again")
+    fresh.rename(path)
+    early.unlink()
+    return Journal(path)
 
 
 def still_counting(rows: Sequence[Row]) -> list[Row]:

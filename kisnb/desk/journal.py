@@ -102,6 +102,15 @@ class Journal:
             raise JournalLost(f"the journal cannot be read ({e})", _cure(e)) from e
         return number, array_of(body for (body,) in reversed(newest))
 
+    def follows(self, moved: Journal) -> bool:
+        """Whether this file was begun when ``moved`` was moved away."""
+        return self._whole_from > 0 and self._whole_from == moved.told
+
+    def own_rows(self) -> list[Row]:
+        """The rows that were written to this file, without those that it began with of the file before."""
+        # What it began with are all rows that sessions are told.
+        return self.rows()[self._whole_from - self._before :]
+
     @property
     def day(self) -> date | None:
         """The Korean day of the newest row."""

@@ -84,6 +84,18 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mo
     return msgspec.convert(said, DeskAddress)
 
 
+def restart_desk(mode: Mode) -> DeskAddress:
+    """Stop a desk and start it again: it reads its settings anew. A simulated day goes on.
+
+    Raises DeskError when none runs, and the desk's own error.
+    """
+    running = find_or_wait(mode)
+    if running is None:
+        raise DeskError(f"no {mode} desk runs", f"begin with %kis open {mode}")
+    stop_desk(mode)
+    return start_desk(mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes)
+
+
 def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
     """Whose prices a desk takes; None for its own. Raises ConfigError for what makes no sense."""
     if quotes is mode:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from kisnb import values
 from kisnb.clock import SECOND, WallClock, clock_text
-from kisnb.desk.halt_file import HaltFile
+from kisnb.config import raised
 from kisnb.desk.host import DeskHost
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
@@ -142,7 +142,7 @@ class Safety:
             raise BadInput(f"{budget:,} won is no budget", "give the won that buys may spend")
         most = self._host.core.gate.limits.max_armed_budget
         if most is not None and budget > most:
-            cure = f"give {most:,} or less, or raise max_armed_budget with %kis config"
+            cure = f"give {most:,} or less, or {raised('max_armed_budget')}"
             raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
 
     def _check_tail(self, tail: str) -> None:

@@ -191,6 +191,8 @@ class Pump:
             self.inject(GapFound(now, want.code, since, 0, want.venue or Venue.KRX))
 
     def _alarm(self) -> None:
+        # An agent that wakes decides on the newest prices: what has come meanwhile is told before.
+        self.run()
         self._undelivered.append((ClockMoved(self._state.now), self._state.now))
         self.run()
 

@@ -15,6 +15,7 @@ from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Order
 from kisnb.session.typed import OrderOptions, orders_named, spelt_out, typed_intent
 from kisnb.terms import Side
+from kisnb.trading.agent_runner import agent_saw
 from kisnb.trading.commands import (
     AccountIs,
     AccountNow,
@@ -52,7 +53,7 @@ class Questions:
 
     def depth(self, code: str) -> Question[Depth, Depth]:
         """Bids and asks now, asked from KIS."""
-        return Question(DepthOf(self._universe.get(code).code), lambda reply: reply)
+        return Question(DepthOf(self._universe.get(code).code), _shown_to_agent)
 
     def balance(self) -> Question[AccountIs, Account]:
         """Cash and holdings as the broker states them, won and shares."""
@@ -80,7 +81,13 @@ class Questions:
 
     def _named(self, quote: Quote) -> Quote:
         """A quote with the name of the stock, which KIS's reply lacks."""
+        agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.get(quote.code).name)
+
+
+def _shown_to_agent(depth: Depth) -> Depth:
+    agent_saw(depth.code, depth.received)
+    return depth
 
 
 def _newest(reply: RoutesAre, what: object) -> Evidence:

@@ -13,6 +13,7 @@ from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.orders import Intent, Order, Orders, OrderState
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_book import Books
+from kisnb.trading.order_names import has_name
 from kisnb.trading.order_words import named_order
 from kisnb.values import text as read_text
 from kisnb.values import whole
@@ -89,7 +90,10 @@ def line_of(line: Line) -> tuple[Side, str, int, int | None]:
 
 
 def orders_named(books: Books, what: Order | int | str) -> Orders:
-    """The orders that a number, a key or ``"all"`` (the open ones) names. Raises BadInput when there is none."""
+    """The orders that a number, a key or ``"all"`` (the open ones) names. Raises BadInput when there is none.
+
+    A name that was given with ``key=`` stands for its newest order.
+    """
     if isinstance(what, Order):
         return Orders([what])
     if what == "all":
@@ -97,6 +101,8 @@ def orders_named(books: Books, what: Order | int | str) -> Orders:
     text = str(what).lstrip("#")
     number = int(text) if text.isdecimal() else None
     found = Orders(o for o in books.orders.values() if o.key == what or (number is not None and o.number == number))
+    if not found and isinstance(what, str):
+        found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
     if not found:
         raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
     return found

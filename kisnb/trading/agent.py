@@ -20,7 +20,7 @@ from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseCh
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import CancelOrder, Command, Submit
-from kisnb.trading.order_book import OrderBook
+from kisnb.trading.order_book import NOBODY, OrderBook
 
 
 class Wait(msgspec.Struct):
@@ -45,9 +45,8 @@ class Host(Protocol):
     @property
     def now(self) -> Ns: ...
 
-    @property
-    def seen(self) -> Ns:
-        """When the event in hand was received."""
+    def seen(self, code: str) -> Ns:
+        """When the newest price of ``code`` that the agent has seen was received; 0 when it has seen none."""
         ...
 
     @property
@@ -84,6 +83,9 @@ class Agent:
     """What the agent thought last, shown in panels."""
 
     def __init__(self, **parameters: object) -> None:
+        # A subclass may name itself: what the books call orders of nobody is refused here already.
+        if self.id:
+            checked_id(self.id)
         known = self.parameters()
         for name, value in parameters.items():
             if name not in known:
@@ -141,14 +143,18 @@ class Agent:
         return self._started.book
 
     def held(self, code: str = "") -> int:
-        """Shares of ``code`` (the agent's own stock by default) held by this agent."""
+        """Shares of ``code`` (the agent's own stock by default) held by this agent.
+
+        Orders on their way are not among them: ``self.book.open_orders`` has those.
+        """
         return self._started.book.position(code or self.code).qty
 
     def buy(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
         """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
 
-        It leaves after the handler returns. ``3.0`` and numbers of numpy are taken as they are
-        meant. Raises BadInput for a value that cannot be meant, and outside the agent's handlers.
+        It leaves after the handler returns. The desk denies a buy of an agent that has not seen the
+        newest price of the stock. ``3.0`` and numbers of numpy are taken as they are meant. Raises
+        BadInput for a value that cannot be meant, and outside the agent's handlers.
         """
         return self._order(Side.BUY, qty, price, code, venue)
 
@@ -197,7 +203,7 @@ class Agent:
         won = None if price is None else values.whole(price, "the price")
         where = None if venue is None else values.member(Venue, venue, "venue")
         kind = OrderKind.MARKET if won is None else OrderKind.LIMIT
-        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen)
+        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen(stock))
         order = host.emit(Submit(intent))
         assert order is not None
         return order
@@ -213,6 +219,14 @@ class Agent:
     def __repr__(self) -> str:
         changed = (n for n in self.parameters() if getattr(self, n) != getattr(type(self), n))
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in changed)})"
+
+
+def checked_id(agent_id: object) -> str:
+    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
+    name = values.text(agent_id, "the agent's id")
+    if name.strip().lower() in NOBODY:
+        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own, such as 'Dip-005930'")
+    return name
 
 
 def _known(order: object) -> Order:

@@ -18,17 +18,16 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from kisnb import values
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
 from kisnb.market.bars import BarSeries, span_of
 from kisnb.orders import Order
-from kisnb.trading.agent import Agent, Wait
+from kisnb.trading.agent import Agent, Wait, checked_id
 from kisnb.trading.commands import Command, Submit
 from kisnb.trading.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.handler_watch import interruptible, watch
-from kisnb.trading.order_book import NOBODY, Books, OrderBook
+from kisnb.trading.order_book import Books, OrderBook
 from kisnb.trading.risk import Rules
 
 
@@ -60,18 +59,16 @@ def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     raise TypeError(f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)")
 
 
-def checked_id(agent_id: object) -> str:
-    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
-    name = values.text(agent_id, "the agent's id")
-    if name.strip().lower() in NOBODY:
-        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own")
-    return name
-
-
 def acting_agent() -> str:
     """The id of the agent whose handler runs here, also in its tasks and threads; empty outside handlers."""
     runner = _acting.get()
     return "" if runner is None else runner.id
+
+
+def agent_saw(code: str, received: Ns) -> None:
+    """A handler that runs here was given a price of ``code`` that was received then. Else nothing happens."""
+    if (runner := _acting.get()) is not None:
+        runner.saw(code, received)
 
 
 class AgentRunner:
@@ -89,8 +86,8 @@ class AgentRunner:
         self.failed_line = ""
         """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
         self.now: Ns = 0
-        self.seen: Ns = 0
-        """When the event in hand was received: a handler that runs late is not told by ``now``."""
+        self._seen: dict[str, Ns] = {}
+        """When the newest price of each stock that the agent has seen was received."""
         self._run = run
         self._count = itertools.count(1)
         self._flattening = False
@@ -142,6 +139,13 @@ class AgentRunner:
         position = self.book.position(code)
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
+    def seen(self, code: str) -> Ns:
+        return self._seen.get(code, 0)
+
+    def saw(self, code: str, received: Ns) -> None:
+        """The agent sees a price of ``code`` that was received then."""
+        self._seen[code] = max(received, self.seen(code))
+
     def _series_of(self, code: str, every: str) -> BarSeries:
         series = self._series.get((code, every))
         if series is None:
@@ -152,7 +156,7 @@ class AgentRunner:
 
     def start(self, now: Ns) -> list[Command]:
         """Begin, or go on after a pause: what was parked is parked still, and ``on_start`` is not called again."""
-        self.now = self.seen = now
+        self.now = now
         paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
         self.error = self.failed_line = ""
         if self.interrupted and self.agent.note == self.interrupted:
@@ -170,7 +174,8 @@ class AgentRunner:
             self._keep_bars(event)
             return []
         self.now = now
-        self.seen = getattr(event, "received", 0) or event.t
+        if isinstance(event, Tick | Depth):
+            self.saw(event.code, event.received or event.t)
         try:
             self._hear(event)
         except BaseException as e:
@@ -222,7 +227,7 @@ class AgentRunner:
 
     def flatten(self, now: Ns) -> list[Command]:
         """Sell, at the market, what the agent holds and does not sell already."""
-        self.now = self.seen = now
+        self.now = now
         self._flattening = True
         try:
             self.act(self._sell_all)

@@ -27,8 +27,16 @@ def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
     return kst(kst_day(now), end) if end > second else None
 
 
-def drifted(held: OrderHeld, price: int) -> str:
-    """How far the price has moved since a buy was held, in words, when that is too far; else nothing."""
-    if not held.price or not price or abs(price - held.price) * 100 <= MOST_DRIFT * held.price:
+def drifted(before: int, price: int) -> str:
+    """How far the price has moved while a buy waited, in words, when that is too far; else nothing.
+
+    Won; 0 for a price that is not known.
+    """
+    if not before or not price or abs(price - before) * 100 <= MOST_DRIFT * before:
         return ""
-    return f"the price moved from {held.price:,} to {price:,} while it was held, more than {MOST_DRIFT} %"
+    return f"the price moved from {before:,} to {price:,} while it waited, more than {MOST_DRIFT} %"
+
+
+def waits_for_window(held: OrderHeld | None) -> bool:
+    """Whether an order is held until the end of a blackout window, and not for a price alone."""
+    return held is not None and held.until > held.t

@@ -15,19 +15,19 @@ class LatestBooks:
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
-        self._heard: dict[str, Ns] = {}
+        self._received: dict[str, Ns] = {}
 
     def add(self, event: Tick | Depth) -> None:
         """Take in an event; trades of an auction show no book and are passed over."""
-        self._heard[event.code] = event.received or event.t
+        self._received[event.code] = event.received or event.t
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
         elif event.ask and event.bid:
             self._trades.setdefault(event.code, {})[event.venue] = event
 
-    def heard(self, code: str) -> Ns:
-        """When the newest event of the stock was received; 0 when none ever was."""
-        return self._heard.get(code, 0)
+    def received(self, code: str) -> Ns:
+        """When the newest price of the stock was received; 0 when none ever was."""
+        return self._received.get(code, 0)
 
     def price(self, code: str) -> int:
         """What a share costs by the newest book, won: its best ask; 0 when there is none."""
@@ -38,7 +38,7 @@ class LatestBooks:
         """Take in books that were asked for and have just come."""
         for book in books:
             self.add(book)
-            self._heard[book.code] = now
+            self._received[book.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
         """The newest book per venue: the depth, unless a trade of a later second says more."""

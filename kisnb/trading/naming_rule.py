@@ -23,7 +23,7 @@ import msgspec
 
 from kisnb.clock import Ns, kst_day
 from kisnb.orders import Naming, Wish
-from kisnb.trading.order_names import NamedOrder, OrderNames, first_free_of, has_side
+from kisnb.trading.order_names import NamedOrder, OrderNames, first_free_of, has_side, key_of_name
 
 Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
 """Which rule refuses a call."""
@@ -138,7 +138,7 @@ class NamingRule:
                 return ShowKnown(named.key) if same else Refuse("key", named.key)
         if known and known[-1].naming.place.kernel != naming.place.kernel:
             return Refuse("key", known[-1].key)
-        return SendNew(self._free(lambda n: naming.name if n == 1 else f"{naming.name}~{n}", 1))
+        return SendNew(self._free(lambda n: key_of_name(naming.name, self._day, n), 1))
 
     def _shown(self, request: _Request) -> Outcome | None:
         """(a) Same wish, same cell, another run."""

@@ -237,6 +237,8 @@ class Books:
             case SendStarted(route=route, after=after):
                 order.to(OrderState.SENDING)
                 order.route, order.sent_at, order.after = route, fact.t, after
+                # Why it was held before is over.
+                order.text = ""
             case Sent(ref=ref):
                 self._numbered(order, ref)
                 if order.state in (OrderState.SENDING, OrderState.UNKNOWN):

@@ -13,6 +13,19 @@ from kisnb.clock import Ns, kst_day
 from kisnb.orders import Naming, Place, Wish
 
 
+def key_of_name(name: str, day: date, n: int = 1) -> str:
+    """Return the key of the ``n``-th order that a person names so on a trading day.
+
+    A name is one order of its day, and the books may hold orders of several days.
+    """
+    return f"{name}@{day:%Y%m%d}" + (f"~{n}" if n > 1 else "")
+
+
+def has_name(key: str, name: str) -> bool:
+    """Whether a key was made of this name, on whatever day."""
+    return key.rpartition("@")[0] == name != ""
+
+
 def same_cell(a: Place, b: Place) -> bool:
     """Whether two calls were typed in one cell. A notebook that is not known counts as the same."""
     return _same_notebook(a.notebook, b.notebook) and (

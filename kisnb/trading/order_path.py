@@ -1,7 +1,8 @@
 """The way of an order: taken → checked → routed → sent, with its row before its bytes.
 
 One POST is in flight per stock and side; the next waits in state NEW and is checked again when its turn comes, as is
-one that waits for a book, for the account or for the end of a blackout window.
+one that waits for a book, for the account or for the end of a blackout window. How old the
+price of a buy may be is decided by ``BuyPrices``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from kisnb.market import order_rules
 from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Naming, Order, OrderState, Route, same_wish
 from kisnb.terms import Side, Venue
-from kisnb.trading.blackout import MOST_HELD, drifted, window_end
+from kisnb.trading.blackout import MOST_HELD, drifted, waits_for_window, window_end
+from kisnb.trading.buy_prices import AGAIN, BuyPrices
 from kisnb.trading.commands import AskBooks, BooksRead, Effect, Publish, Revise, Send, WakeAt
 from kisnb.trading.journal_rows import RouteDecided, Row
 from kisnb.trading.latest_books import LatestBooks
@@ -47,10 +49,13 @@ class OrderPath:
         self._reconciliation = reconciliation
         self._row = row
         self._then = then
-        self._reading: set[str] = set()
-        """Stocks whose books are being read; their orders wait in state NEW."""
+        self._prices = BuyPrices(gate, state, market)
+        self._reading: dict[str, int] = {}
+        """Stocks whose books are being read, each with its price before, won. Their orders wait in state NEW."""
         self._synced: set[str] = set()
         """Held orders for which KIS was asked after their window."""
+        self._sent_back: set[str] = set()
+        """Buys that came back from the last hop for a fresh price; a second time they are denied."""
 
     def take(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
         """Journal an order and bring it on its way; a key that is known already sends nothing."""
@@ -60,13 +65,21 @@ class OrderPath:
             self._then(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
             return
         self._row(IntentTaken(now, intent, naming))
-        self.send(now, self._state.books.orders[intent.key])
+        no = self._prices.outdated(now, intent)
+        if no is None:
+            self.send(now, self._state.books.orders[intent.key])
+            return
+        no = self._refusal(now, intent) or no
+        self._row(Denied(now, intent.key, no.reason, no.cure))
 
-    def send(self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None) -> None:
+    def send(
+        self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None, before: int = 0
+    ) -> None:
         """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
 
         ``account`` is what KIS said of the account after the order was taken: too fresh for a sell to wait for books
-        too. A buy spends on a price, so it waits for one.
+        too. A buy spends on a price, so it waits for one. ``before`` is the price that the desk had before it read
+        the book, won.
         """
         intent = order.intent
         if self._held(now, order, account) or self._in_flight(intent) or self._locked(now, intent, account):
@@ -78,7 +91,7 @@ class OrderPath:
             if may_read and (venues := self._unread(now, intent, account)):
                 self._read(intent.code, venues)
                 return
-            no = self._unpriced(now, intent, may_read=may_read)
+            no = self._unpriced(now, order, may_read=may_read, before=before)
         if no is not None:
             self._row(Denied(now, intent.key, no.reason, no.cure))
         elif intent.supersedes is not None:
@@ -99,8 +112,8 @@ class OrderPath:
 
     # what must hold, at the gate and again at the last hop
 
-    def _refusal(self, now: Ns, intent: Intent, *, begun: bool = False) -> No | None:
-        no = self.gate.check(now, intent, self._state, begun=begun)
+    def _refusal(self, now: Ns, intent: Intent) -> No | None:
+        no = self.gate.check(now, intent, self._state)
         item = self._rules.instrument(intent.code)
         if no is None and intent.supersedes is not None and item is not None:
             no = why_not_revised(now, self._state.books, intent, item)
@@ -114,7 +127,11 @@ class OrderPath:
         return No(why, "wait until it is resolved, or decide it with %kis resolve")
 
     def may_leave(self, now: Ns, key: str) -> No | None:
-        """Why the order ``key``, which has waited behind the limiter, may not leave any more."""
+        """Why the order ``key``, which has waited behind the limiter, may not leave any more.
+
+        A market buy leaves only while the newest price of its stock is not older than ``max_quote_age`` and it has
+        not waited ``PATIENCE`` times as long; a buy that names its price, while the newest is not older than that.
+        """
         order = self._state.books.orders.get(key)
         if order is None:
             return None
@@ -122,7 +139,11 @@ class OrderPath:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
             return No(f"blackout until {clock_text(end)}", "order again after it")
-        no = self._refusal(now, order.intent, begun=True)
+        no = (
+            self._refusal(now, order.intent)
+            or self._prices.waited(now, order)
+            or self._prices.missing(now, order.intent)
+        )
         item = self._rules.instrument(order.code)
         if no is not None or order.route is None or item is None:
             return no
@@ -130,18 +151,26 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def kept(self, now: Ns, order: Order, why: str) -> None:
-        """The last hop let nothing of the order out: it waits for the end of a blackout, or has ended."""
+        """The last hop let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
         end = self._blackout(now)
-        if end is None or order.cancel_asked:
-            self._row(Denied(now, order.key, why))
-        else:
+        if end is not None and not order.cancel_asked:
             self._hold(now, order.intent, end)
+        elif self._wants_price(now, order):
+            self._sent_back.add(order.key)
+            self._synced.add(order.key)
+            old = "its price grew old behind the rate limit: the book is read first"
+            self._row(OrderHeld(now, order.key, now, old, 0))
+            self.send(now, order)
+        else:
+            self._row(Denied(now, order.key, why))
+
+    def _wants_price(self, now: Ns, order: Order) -> bool:
+        """Whether a fresh price is all that a buy from the last hop lacks."""
+        if order.key in self._sent_back or order.cancel_asked or self._prices.missing(now, order.intent) is None:
+            return False
+        return self._refusal(now, order.intent) is None and self._prices.waited(now, order) is None
 
     # prices that it is decided on
-
-    def _stale(self, now: Ns, intent: Intent) -> bool:
-        """Whether the desk's newest price is too old for a buy that a person typed; an agent's says what it saw."""
-        return intent.side is Side.BUY and not intent.seen and self.gate.stale(now, self._market.heard(intent.code))
 
     def _unread(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
         """Venues whose book must be read before the order can be sent."""
@@ -149,7 +178,7 @@ class OrderPath:
             return ()
         routed = intent.supersedes is None
         unseen = self._rules.unseen(now, intent, self._market.of(intent.code)) if routed else ()
-        return unseen or (self._usual(intent) if self._stale(now, intent) else ())
+        return unseen or (self._usual(intent) if self._prices.is_old(now, intent) else ())
 
     def _usual(self, intent: Intent) -> tuple[Venue, ...]:
         old = self._state.books.orders.get(intent.supersedes or "")
@@ -158,25 +187,30 @@ class OrderPath:
 
     def _read(self, code: str, venues: tuple[Venue, ...]) -> None:
         if code not in self._reading:
-            self._reading.add(code)
+            self._reading[code] = self._market.price(code)
             self._then(AskBooks(code, venues))
 
     def books_read(self, now: Ns, read: BooksRead) -> None:
-        self._reading.discard(read.code)
+        before = self._reading.pop(read.code, 0)
         self._market.read(now, read.books)
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW and order.code == read.code:
-                self.send(now, order, may_read=False)
+                self.send(now, order, may_read=False, before=before)
 
-    def _unpriced(self, now: Ns, intent: Intent, *, may_read: bool) -> No | None:
-        """A buy on a price of which nothing is known, or that has moved too far while the order was held."""
-        if not may_read and self._stale(now, intent):
+    def _unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
+        """A buy on a price of which nothing is known, that waited too long, or whose price has moved too far."""
+        intent = order.intent
+        if not may_read and self._prices.is_old(now, intent):
             why = "there is no price of the last seconds to buy on, and KIS gave none"
             return No(why, "try again when the stock has a price")
+        if (no := self._prices.waited(now, order)) is not None or intent.side is not Side.BUY:
+            return no
         held = self._state.held.get(intent.key)
-        if held is not None and intent.side is Side.BUY and (why := drifted(held, self._market.price(intent.code))):
-            return No(why, "decide again on the newest price")
-        return None
+        # An agent that names no price decided on the one from before the book was read; a person did not look.
+        last = before if intent.seen and intent.price is None else 0
+        decided = held.price if held is not None and waits_for_window(held) else last
+        why = drifted(decided, self._market.price(intent.code))
+        return No(why, AGAIN) if why else None
 
     # on its way
 
@@ -265,12 +299,17 @@ class OrderPath:
         self._then(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
-        """Orders of a blackout window outlive the desk; on another day they mean nothing any more."""
+        """Orders of a blackout window outlive the desk; on another day they mean nothing any more.
+
+        One that waits for a price alone does not: nobody knows how long the desk was away.
+        """
         held = self._state.held.get(order.key)
-        return held is not None and kst_day(held.until) == kst_day(now)
+        return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
     def release(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
+        if not any(waits_for_window(held) for held in self._state.held.values()):
+            return
         end = self._blackout(now)
         if end is None:
             self._reconciliation.look(now, now, "blackout", account=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.clock import Ns, kst_day
+from kisnb.config import raised
 from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
 from kisnb.market import ticks
@@ -95,10 +96,10 @@ class Gate:
         self.rules = rules
         self.limits = limits
 
-    def check(self, now: Ns, intent: Intent, state: State, *, begun: bool = False) -> No | None:
+    def check(self, now: Ns, intent: Intent, state: State) -> No | None:
         """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands.
 
-        ``begun``: it passed before and waits for the rate limit, in which what it was decided on may grow old.
+        How old its price may be is asked by ``OrderPath``, which knows what the desk has received.
         """
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
@@ -117,28 +118,18 @@ class Gate:
         if (no := self._prices(now, intent, item)) is not None:
             return no
         if intent.side is Side.SELL:
-            return self._sellable(intent, state) or (None if reduces else self._size(self._worth(now, intent)))
+            return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
         return (
-            (None if begun else self._age(now, intent))
-            or self._size(self._worth(now, intent))
+            self._size(now, intent)
             or self._armed(now, intent, state)
             or self._cash(now, intent, state)
             or self._exposure(now, intent, state)
         )
 
-    def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
-        if state.flatten_reason is not None:
-            if is_of_flatten(intent) and reduces:
-                return None
-            return No("all that is held is being sold: no other order passes", "end it with %kis halt off REASON")
-        if state.halt == "active" or (state.halt == "reducing" and reduces):
-            return None
-        return No(f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON")
-
-    def stale(self, now: Ns, heard: Ns) -> bool:
-        """Whether what was heard of a stock at ``heard`` is too old to buy on."""
+    def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
+        """Whether a price that was received then is older than ``times`` the ``max_quote_age``."""
         age = self.limits.max_quote_age
-        return age is not None and now - heard > age
+        return age is not None and now - received > age * times
 
     def _worth(self, now: Ns, intent: Intent) -> int:
         return self.worth(now, intent.code, intent.qty, intent.price)
@@ -167,18 +158,14 @@ class Gate:
             if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
         )
 
-    def _age(self, now: Ns, intent: Intent) -> No | None:
-        if not intent.seen or not self.stale(now, intent.seen):
-            return None
-        age = (now - intent.seen) / SECOND
-        return No(f"what the buy was decided on is {age:.1f} s old", "decide again on the newest price")
-
-    def _size(self, value: int) -> No | None:
-        most = self.limits.max_order_value
+    def _size(self, now: Ns, intent: Intent) -> No | None:
+        value, most = self._worth(now, intent), self.limits.max_order_value
         if value <= most:
             return None
+        counted = " (without a price it counts at the upper limit)" if intent.price is None else ""
         return No(
-            f"an order of {value:,} won is above the limit of {most:,} won", "order less, or raise max_order_value"
+            f"an order of {value:,} won{counted} is above the limit of {most:,} won",
+            f"order less, or {raised('max_order_value')}",
         )
 
     def _armed(self, now: Ns, intent: Intent, state: State) -> No | None:
@@ -199,7 +186,7 @@ class Gate:
         percent = self.limits.max_cash_percent
         if percent is not None and value * 100 > state.cash * percent:
             text = f"a buy of {value:,} won takes more than {percent} % of the cash of {state.cash:,} won"
-            return No(text, "order less, or raise max_cash_percent")
+            return No(text, f"order less, or {raised('max_cash_percent')}")
         free = state.cash - self._reserved(now, intent, state)
         if value > free:
             return No(
@@ -226,7 +213,7 @@ class Gate:
             if total > most:
                 return No(
                     f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
-                    f"order less, or raise {name}",
+                    f"order less, or {raised(name)}",
                 )
         return None
 

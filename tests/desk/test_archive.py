@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import date
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.clock import DAY, SECOND
 from kisnb.desk.archive import open_journal, put_away, still_counting
 from kisnb.desk.journal import JOURNAL, Journal, read_journal
+from kisnb.errors import ConfigError
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -230,4 +233,91 @@ def test_o11_where_an_order_was_shown_is_not_kept_when_its_day_is_over(tmp_path:
     named = State.fold(kept).names.get("typed")
     assert named is not None
     assert named.naming == naming
+    journal.close()
+
+
+class Clockwork:
+    """Desks that start one after another, each with what the machine's clock shows; every row that they wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        self.written: list[Row] = []
+        self.named: dict[int, list[str]] = {}
+
+    def start(self, day: int, *, holds: bool) -> None:
+        """A desk starts on this day, knows what was named on it, and an order is typed and filled."""
+        now = NOON + day * DAY
+        journal, rows = open_journal(self.path, now)
+        state, whole = State.fold(rows), State.fold(self.written)
+        for key in self.named.get(day, []):
+            assert state.names.get(key) is not None, f"{key} of day {day} is not known on day {day}"
+            assert state.books.orders[key].state is whole.books.orders[key].state
+        assert counted(state) == counted(whole)
+        assert journal.told == len(self.written)
+        trader = Trader()
+        trader.rows, trader.state = list(self.written), whole
+        if whole.opened is None:
+            trader.add(AccountOpened(now, 10**9, ()))
+        self.typed(trader, now, day, Side.BUY)
+        if not holds:
+            self.typed(trader, now + SECOND, day, Side.SELL)
+        journal.append(trader.rows[len(self.written) :])
+        journal.close()
+        self.written = trader.rows
+
+    def typed(self, trader: Trader, now: int, day: int, side: Side) -> None:
+        n = len(trader.rows) + 1
+        qty = trader.state.books.of("").position(CODES[0]).qty if side is Side.SELL else 10
+        naming = Naming(Wish(CODES[0], side, qty), Place("kernel", n, "n", f"cell {n}"), token=f"t{n}")
+        key = f"k{n}"
+        trader.add(IntentTaken(now, intent(key, side=side, qty=qty), naming))
+        trader.add(SendStarted(now, key, Route(Venue.KRX, OrderKind.LIMIT, "test")))
+        trader.add(Sent(now, key, ref(n)))
+        trader.add(Filled(now, key, qty, price_of() + n, 3, 1, Venue.KRX))
+        self.named.setdefault(day, []).append(key)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=2, max_size=8))
+def test_o11_an_order_named_today_is_known_today_whatever_the_clock_showed_in_between(
+    starts: list[tuple[int, bool]],
+):
+    """Nothing else is lost or counted twice by it: holdings, cash and the numbers of the rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        desks = Clockwork(Path(folder))
+        for day, holds in starts:
+            desks.start(day, holds=holds)
+
+
+def test_o11_a_desk_that_starts_while_the_clock_shows_tomorrow_forgets_no_order_of_today(
+    tmp_path: Path,
+):
+    desks = Clockwork(tmp_path)
+    for day in (0, 1, 0, 1):
+        desks.start(day, holds=False)
+    archived = sorted(path.name for path in (tmp_path / "archive").iterdir())
+    assert archived == ["replaced-2026-11-20.sqlite"]
+    desks.start(2, holds=False)
+    assert len(list((tmp_path / "archive").iterdir())) == 2
+
+
+def test_o11_a_journal_that_somebody_reads_while_it_must_be_replaced_is_not_used_without_its_names(
+    tmp_path: Path,
+):
+    import sqlite3
+
+    desks = Clockwork(tmp_path)
+    desks.start(0, holds=False)
+    desks.start(1, holds=False)
+    reader = sqlite3.connect(desks.path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM rows").fetchone()
+    journal = Journal(desks.path)
+    journal.append([HaltSet(NOON + DAY, "active", "test")])
+    journal.close()
+    with pytest.raises(ConfigError, match="Close what reads it"):
+        open_journal(desks.path, NOON)
+    reader.close()
+    journal, rows = open_journal(desks.path, NOON)
+    assert State.fold(rows).names.get(desks.named[0][0]) is not None
     journal.close()

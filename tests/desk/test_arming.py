@@ -120,7 +120,7 @@ def test_n06_a_budget_above_its_limit_is_refused_with_the_cure(
         assert door.arm(budget=100_000_000).startswith("live is armed until ")
         said = door.arm(budget=100_000_001)
         assert said.startswith("100,000,001 won is more than a live desk may be armed for. ")
-        assert said.endswith("raise max_armed_budget with %kis config")
+        assert "raise max_armed_budget: %kis config max_armed_budget NEW, then kisnb desk restart" in said
 
     at_a_desk(tmp_path, clock, work)
 
@@ -159,5 +159,5 @@ def test_n06_the_limit_of_the_budget_is_a_setting() -> None:
     assert limits_of(load_config(), speed=1.0, needs_arming=True).max_armed_budget == 100_000_000
     change("max_armed_budget", "20,000,000", default=False)
     assert limits_of(load_config(), speed=1.0, needs_arming=True).max_armed_budget == 20_000_000
-    with pytest.raises(ConfigError, match="Give a whole number from 1 up"):
+    with pytest.raises(ConfigError, match="Give a whole number of won from 1 up"):
         change("max_armed_budget", "0", default=False)

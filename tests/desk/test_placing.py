@@ -213,10 +213,10 @@ def test_o11_an_order_without_a_naming_keeps_its_key_and_is_sent_once(tmp_path: 
 def test_o11_a_name_is_the_key_of_its_order_and_of_one_order_a_day(tmp_path: Path):
     async def work(desk: Served) -> None:
         async with attached(desk) as client:
-            assert (await one(client, request(key="exit"))).intent.key == "exit"
+            assert (await one(client, request(key="exit"))).intent.key == "exit@20261120"
             asked = request(key="exit", kernel="kernel 2", notebook="two.ipynb")
             elsewhere = await one(client, asked)
-            assert (elsewhere.outcome, elsewhere.intent.key) == ("shown", "exit")
+            assert (elsewhere.outcome, elsewhere.intent.key) == ("shown", "exit@20261120")
             assert elsewhere.text.endswith("another name (key=) sends another")
 
     run(work, tmp_path)

@@ -112,7 +112,7 @@ def test_o14_an_order_that_no_journal_holds_was_never_sent_and_is_denied(tmp_pat
         assert again.wire.submitted == []
         # The next order goes on through the next desk.
         await session.buy("005930", 1, price_of(), key="l")
-        assert again.wire.submitted == ["l"]
+        assert again.wire.submitted == ["l@20261120"]
         await session.close()
         await again.end()
 
@@ -142,7 +142,7 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
         with pytest.raises(BadInput, match="can still come to light") if wish == "resolve" else nullcontext():
             await waiting
         assert wish != "halt" or session.halt_state == "halted"
-        assert wish != "cancel" or "cancel refused" in session.book.orders["k"].story
+        assert wish != "cancel" or "cancel refused" in session.book.orders["k@20261120"].story
         await session.close()
         await again.end()
 
@@ -184,7 +184,7 @@ def test_an_order_typed_while_the_desk_is_away_waits_for_the_next(tmp_path: Path
 
         again = await restarted(desk, session, meanwhile)
         await asyncio.gather(*typed)
-        assert again.wire.submitted == ["k"]
+        assert again.wire.submitted == ["k@20261120"]
         await session.close()
         await again.end()
 

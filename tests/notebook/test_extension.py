@@ -131,3 +131,15 @@ def test_n02_config_sets_the_default_length_of_bars(shell, capsys):
 def test_n02_what_must_be_awaited_says_so_where_await_cannot_be(shell):
     result = shell.run("def f():\n    %kis open sim\nf()")
     assert "top level of a cell" in str(result.error_in_exec)
+
+
+def test_n14_kis_config_takes_a_value_with_its_unit_as_it_is_typed(shell, capsys):
+    for line, told in (
+        ("max_quote_age 2.5 s", "max_quote_age is 2.5 s (file)"),
+        ("max_day_loss 2.5 %", "max_day_loss is 2.50 % (file)"),
+        ("max_day_loss 4%", "max_day_loss is 4.00 % (file)"),
+        ("max_order_value 60,000,000 won", "max_order_value is 60,000,000 won (file)"),
+    ):
+        shell.value(f"%kis config {line}")
+        assert told in capsys.readouterr().out
+    assert "names none" in str(shell.run("%kis config record on").error_in_exec)

@@ -9,8 +9,13 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 import kisnb
+from kisnb.cli import main
+from kisnb.config import set_config
 from kisnb.desk.address import find_desk
+from kisnb.errors import OrderDenied
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Mode
@@ -53,11 +58,11 @@ def test_o12_after_kill_9_of_the_kernel_orders_positions_and_agents_are_as_the_b
     assert dead.returncode == -signal.SIGKILL
 
     async def work(session: Session) -> None:
-        sent = {key: order.number for key, order in session.book.orders.items()}
+        sent = {key.partition("@")[0]: order for key, order in session.book.orders.items()}
         view = await session.agents.start(Holder())
         assert (view.state, view.position) == (AgentState.RUNNING, 2)
-        assert (await session.buy("005930", 3, key="cell:a:1")).number == sent["cell:a:1"]
-        resting = session.book.orders["cell:b:1"]
+        assert (await session.buy("005930", 3, key="cell:a:1")).number == sent["cell:a:1"].number
+        resting = sent["cell:b:1"]
         assert resting.state is OrderState.ACCEPTED
         # It was on its way when the kernel died: it is one order whoever asks for it again.
         await session.buy("000660", 1, key="cell:c:1")
@@ -132,3 +137,28 @@ def subscribed(code: str) -> int:
     """How often the trades of a stock at KRX were asked for."""
     asked = [line["params"] for line in recording() if line["kind"] == "request" and line["tr_id"] == "H0STCNT0"]
     return sum(params == {"tr_type": "1", "tr_key": code} for params in asked)
+
+
+def test_n14_a_desk_that_is_restarted_reads_its_settings_and_the_simulated_day_goes_on():
+    """As the refusal of an order that is too large says."""
+
+    async def work(session: Session) -> None:
+        await session.buy("005930", 3)
+        with pytest.raises(OrderDenied, match="%kis config max_order_value NEW") as caught:
+            await session.buy("005930", 1_000)
+        assert "92,300,000 won (without a price it counts at the upper limit)" in str(caught.value)
+        set_config("max_order_value", "100,000,000 won")
+        assert await asyncio.to_thread(main, ["desk", "restart"]) == 0
+        again = await kisnb.connect("sim")
+        assert again is not session
+        assert (again.now >= session.now, again.book.position("005930").qty) == (True, 3)
+        assert again.limits.max_order_value == 100_000_000
+        await again.close()
+
+    traded(work)
+    assert len(posts()) == 1
+
+
+def test_a_desk_that_does_not_run_is_not_restarted(capsys: pytest.CaptureFixture[str]):
+    assert main(["desk", "restart"]) == 1
+    assert "No sim desk runs. Begin with %kis open sim." in capsys.readouterr().err

@@ -139,7 +139,7 @@ def test_o11_of_two_sessions_with_one_key_one_orders_and_the_other_is_told():
         (order,) = [e for e in ended if not isinstance(e, BaseException)]
         assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
         assert "belongs to" in str(refused)
-        assert first.book.orders["k"].quantity == second.book.orders["k"].quantity == order.quantity
+        assert [s.book.orders[order.key].quantity for s in (first, second)] == [order.quantity] * 2
         await second.close()
 
     traded(work)

@@ -306,3 +306,13 @@ def test_an_order_of_an_agent_is_an_order():
     agent = runner.agent
     assert isinstance(agent, Starter)
     assert isinstance(agent.made, Order)
+
+
+@pytest.mark.parametrize("name", ["external", "Unassigned", " external "])
+def test_an_agent_whose_id_is_reserved_is_refused_when_it_is_made(name: str):
+    class Mine(Agent):
+        code = CODE
+        id = name
+
+    with pytest.raises(BadInput, match=r"names no agent\. Give the agent an id of its own, such as"):
+        Mine()

@@ -12,7 +12,7 @@ from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
 from kisnb.orders import Account, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Answer, Ask, AskBooks, BooksRead, Woke
+from kisnb.trading.commands import Answer, Ask, BooksRead, Woke
 from kisnb.trading.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
@@ -154,46 +154,8 @@ def test_a05_two_sells_cannot_sell_the_same_shares():
     assert len(desk.sends) == 2
 
 
-def test_a05_a_buy_that_was_decided_on_a_price_older_than_two_seconds_is_denied():
-    """A cell that blocked hands the agent old ticks: what the agent saw counts, not when it speaks."""
-    desk = desk_with(10**9, max_quote_age=2 * SECOND)
-    desk.submit("a", seen=desk.now + SECOND - 2 * SECOND - 1)
-    assert "is 2.0 s old" in denied(desk, "a")
-    desk.submit("b", seen=desk.now + SECOND - 2 * SECOND)
-    assert len(desk.sends) == 1
-
-
-def test_a05_an_exit_on_an_old_price_passes():
-    desk = desk_with(0, 10, max_quote_age=2 * SECOND)
-    desk.submit("a", side=Side.SELL, seen=NOON - 60 * SECOND)
-    assert len(desk.sends) == 1
-
-
 def book(t: int) -> Depth:
     return Depth(t, CODE, Venue.KRX, ((PRICE, 10),), ((PRICE - 100, 10),), t)
-
-
-def test_a05_a_typed_buy_without_a_fresh_price_asks_first_and_is_sent_on_the_answer():
-    desk = desk_with(10**9, max_quote_age=2 * SECOND)
-    desk.submit("a")
-    assert [e for e in desk.effects if isinstance(e, AskBooks)] == [AskBooks(CODE, (Venue.KRX,))]
-    assert not desk.sends
-    desk.say(BooksRead(CODE, (book(0),)))
-    assert len(desk.sends) == 1
-
-
-def test_a05_a_typed_buy_whose_stock_has_a_fresh_price_is_sent_at_once():
-    desk = desk_with(10**9, max_quote_age=2 * SECOND)
-    desk.say(book(desk.now))
-    desk.submit("a")
-    assert len(desk.sends) == 1
-
-
-def test_a05_a_typed_buy_is_denied_when_nobody_knows_a_price():
-    desk = desk_with(10**9, max_quote_age=2 * SECOND)
-    desk.submit("a")
-    desk.say(BooksRead(CODE, ()))
-    assert "no price of the last seconds" in denied(desk, "a")
 
 
 def test_a05_a_buy_that_waited_for_the_account_still_needs_a_fresh_price():

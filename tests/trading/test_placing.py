@@ -222,13 +222,13 @@ def test_o11_the_printed_number_is_free_for_the_wish_and_for_the_call(desk: Desk
 
 def test_o11_a_name_is_tried_again_in_its_kernel_and_refused_in_a_later_one(desk: DeskModel):
     named = Buy("A", key="k")
-    assert send(desk, named, "denied") == "k"
+    assert send(desk, named, "denied") == "k@20261120"
     assert answer(desk, named, kernel="kernel 2") == ("key", 0)
     assert "Choose another name" in read(desk, named, kernel="kernel 2")
-    assert send(desk, named, run=2) == "k~2"
-    assert answer(desk, named, kernel="kernel 2") == ShowKnown("k~2")
+    assert send(desk, named, run=2) == "k@20261120~2"
+    assert answer(desk, named, kernel="kernel 2") == ShowKnown("k@20261120~2")
     desk.next_day()
-    assert send(desk, named, run=3) == "k~3"
+    assert send(desk, named, run=3) == "k@20261121"
 
 
 def test_o11_named_orders_are_never_compared_with_others(desk: DeskModel):
@@ -295,7 +295,7 @@ def test_o11_one_name_in_two_lines_of_a_batch_is_one_order(desk: DeskModel):
     one, two = Buy("A", key="k"), Buy("A", 2, key="k")
     answers = ask(desk, (one, naming(one)), (one, naming(one)))
     assert [a.outcome for a in answers] == ["sent", "shown"]
-    assert desk.sent == ["k"]
+    assert desk.sent == ["k@20261120"]
     other = DeskModel()
     answers = ask(other, (one, naming(one)), (two, naming(two)))
     assert [a.outcome for a in answers] == ["refused"] * 2
