@@ -165,6 +165,8 @@ def _agents(kis: KisMagics, _door: Any, typed: Typed) -> object:
         return _adopt(kis, typed)
     if code is not None:
         raise BadInput(f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE")
+    if action in (None, "start"):
+        kis.say_when_agents_stand_still()
     if action is None:
         return agents
     if action == "start":
@@ -284,8 +286,10 @@ def _why(_kis: KisMagics, _door: Any, typed: Typed) -> None:
     print(explain(typed.text(0)))
 
 
-def _open(kis: KisMagics, _door: Any, typed: Typed) -> Awaitable[Session]:
-    return kis.open(typed.text(0), dict(typed.options))
+async def _open(kis: KisMagics, _door: Any, typed: Typed) -> Session:
+    session = await kis.open(typed.text(0), dict(typed.options))
+    kis.say_when_agents_stand_still()
+    return session
 
 
 def _close(kis: KisMagics, _door: Any, _typed: Typed) -> Awaitable[None]:

@@ -45,6 +45,7 @@ from kisnb.session.state import SessionState
 from kisnb.session.typed import (
     Line,
     OrderOptions,
+    names_all,
     orders_named,
     seconds_of_day,
     spelt_out,
@@ -403,7 +404,7 @@ class Session:
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         await self._link.wait_for_return()
-        if what == "all":
+        if names_all(what):
             # Orders whose key the desk has not told yet are meant, too.
             await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_named(self.books, what)

@@ -128,6 +128,9 @@ def test_n02_config_sets_the_default_length_of_bars(shell, capsys):
     assert "KisMagics" in capsys.readouterr().out
 
 
-def test_n02_what_must_be_awaited_says_so_where_await_cannot_be(shell):
-    result = shell.run("def f():\n    %kis open sim\nf()")
-    assert "top level of a cell" in str(result.error_in_exec)
+def test_n02_where_no_loop_turns_a_command_of_a_function_is_awaited(shell):
+    """As in a terminal and in a script: the shell's loop rests while a cell runs that does not await."""
+    result = shell.run("def f():\n    %kis tasks\nf()")
+    assert result.error_in_exec._render_traceback_() == [
+        "NotOpen: No desk is open in this notebook. Open one with %kis open sim."
+    ]
