@@ -112,6 +112,10 @@ class KisMagics(Magics):
         """Why what is shown of the open session may not be so any more; empty while it is known."""
         return self.session.doubt if self.session else ""
 
+    def movable(self, order: Order) -> bool:
+        """Whether an order of the open session could be revised now."""
+        return self.session is not None and self.session.may_be_revised(order)
+
     def live_orders(self) -> list[Order]:
         """The orders of the cell that runs now which live, or were filled."""
         return self.session.orders_of_cell() if self.session else []

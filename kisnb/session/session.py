@@ -68,6 +68,7 @@ from kisnb.trading.commands import (
 from kisnb.trading.desk_port import Back, Desk, Snapshot
 from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.order_words import named_order
+from kisnb.trading.revise import may_be_revised
 from kisnb.trading.risk import Rules
 from kisnb.values import one_of, text, whole
 from kisnb.values import seconds as read_seconds
@@ -159,6 +160,11 @@ class Session:
         """The orders of the cell that runs now which live or were filled, oldest first; outside IPython none."""
         self._pump.catch_up()
         return self._placing.orders_of_cell()
+
+    def may_be_revised(self, order: Order) -> bool:
+        """Whether all that is left of an order could move to another price now."""
+        item = self.rules.instrument(order.code)
+        return item is not None and may_be_revised(self.now, self.books, order, item)
 
     @property
     def data(self) -> MarketData:

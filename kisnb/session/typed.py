@@ -112,6 +112,15 @@ def check_leaves(order: Order) -> None:
         raise BadInput(f"{named_order(order)} is {order.state}: nothing of it is left to revise", "see %kis orders")
 
 
+def check_movable(order: Order) -> None:
+    """Raises BadInput when an order is of a kind that has no price to move."""
+    kind = order.intent.kind
+    if kind.priced and kind is not OrderKind.STOP_LIMIT:
+        return
+    cure = f"cancel it with %kis cancel {order.number}, and order anew" if order.is_open else "see %kis orders"
+    raise BadInput(f"{named_order(order)} is {order.state}, and a {kind} order cannot be revised", cure)
+
+
 def seconds_of_day(when: str) -> int:
     """``"09:10"`` as seconds since midnight. Raises BadInput."""
     try:
