@@ -35,7 +35,7 @@ from kisnb.session.cells import Cells
 from kisnb.session.link import OPEN_HERE, Find, Link
 from kisnb.session.market_data import MarketData
 from kisnb.session.pace import Pace
-from kisnb.session.pending import Pending
+from kisnb.session.pending import Pending, pending
 from kisnb.session.placing import Placing
 from kisnb.session.pump import Pump
 from kisnb.session.questions import Question, Questions, R, T, awaited
@@ -264,6 +264,7 @@ class Session:
         quotes = self.rules.capabilities.quotes or self.mode
         return pl.DataFrame(capability_table(self.mode, quotes), schema=["what", "host", "offered"], orient="row")
 
+    @pending
     async def journal(self) -> pl.DataFrame:
         """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
         from kisnb.desk.journal_frame import journal_frame
@@ -275,6 +276,7 @@ class Session:
     depth = awaited(Questions.depth)
     balance = awaited(Questions.balance)
 
+    @pending
     async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
         """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
         that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
@@ -286,6 +288,7 @@ class Session:
         reply = await self.ask(CallApi(*ranking_call(kind, where)))
         return read_ranking(reply.blocks["output"], n)
 
+    @pending
     async def watch(self, *codes: str, channels: Sequence[Channel] = ()) -> None:
         """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
 
@@ -375,6 +378,7 @@ class Session:
         call = self._placing.revise(what, price, qty, key, again)
         return Pending(f"revise to {call.intent.text}", lambda: self._placing.submit(call))
 
+    @pending
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
         """Say what became of an order of unknown fate: it is KIS's order number ``adopt``, or (None) was never sent.
 
@@ -402,11 +406,13 @@ class Session:
     route = awaited(Questions.route)
     route_of = awaited(Questions.route_of)
 
+    @pending
     async def routes(self, code: str = "") -> list[Evidence]:
         """The desk's newest routing decisions, of one stock or of all, oldest first."""
         reply = await self.ask(RoutesOf(code=self._code(code) if code else ""))
         return list(reply.decisions)
 
+    @pending
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         await self._link.wait_for_return()
@@ -423,6 +429,7 @@ class Session:
         )
         return orders
 
+    @pending
     async def halt(
         self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
     ) -> list[HaltStep]:
@@ -438,10 +445,12 @@ class Session:
         await self._pace.carry_out(lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:]))
         return self.halt_steps[before:]
 
+    @pending
     async def resume(self, reason: str) -> str:
         """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
         return (await self.ask(LiftHalt(text(reason, "the reason")))).text
 
+    @pending
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
 
@@ -450,6 +459,7 @@ class Session:
         tail, minutes = text(tail, "the tail of the account"), whole(minutes, "the minutes")
         return (await self.ask(ArmDesk(tail, minutes, whole(budget, "the budget in won")))).text
 
+    @pending
     async def tasks(self) -> str:
         """The tasks of the desk and of this session under their owners, as text."""
         mine = [*self._pace.task_names(), *(f"agent task of {a.id}" for a in self.agents if a.state == "running")]
@@ -463,6 +473,7 @@ class Session:
         when = text(when, "the time of day")
         return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
 
+    @pending
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
 
@@ -482,10 +493,12 @@ class Session:
             with suppress(DeskLost):
                 self._link.tell([FastForward(on=False)])
 
+    @pending
     async def sleep(self, seconds: float) -> None:
         """Wait ``seconds`` of the session's clock. Raises BadInput."""
         await self._pace.until_time(self.now + int(read_seconds(seconds, "the time to sleep") * SECOND))
 
+    @pending
     async def settle(self) -> None:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
         await self._pace.until(
@@ -494,6 +507,7 @@ class Session:
 
     # end
 
+    @pending
     async def close(self) -> None:
         """Leave the desk; agents of this session stop, their orders stay in the market."""
         self.leave()

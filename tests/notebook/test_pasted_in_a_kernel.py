@@ -110,3 +110,48 @@ def test_n02_orders_of_a_loop_leave_a_line_each(k: Kernel):
 def test_n02_in_jupyter_nothing_is_said_of_a_prompt(k: Kernel):
     said = k.ok("%kis agents").text + k.ok("%kis open sim --seed 7").text
     assert "stand still" not in said
+
+
+CALLS = [
+    "session.quote('005930')",
+    "session.depth('005930')",
+    "session.balance()",
+    "session.watch('005930')",
+    "session.cancel('all')",
+    "session.sleep(5)",
+    "session.until('15:00')",
+    "session.halt('stop')",
+    "session.agents.start('x')",
+    "session.agents.stop('x')",
+    "session.simulator.ledger()",
+    "session.close()",
+    "kisnb.connect('sim', seed=7)",
+]
+
+
+def test_n03_a_call_that_is_not_awaited_says_that_nothing_was_done(k: Kernel):
+    k.ok("import kisnb")
+    for call in CALLS:
+        short = call.rpartition("session.")[2].rpartition("agents.")[2]
+        short = short.removeprefix("simulator.").removeprefix("kisnb.")
+        assert f"<not done: {short}. Write await before the call, and it is done.>" in k.ok(call).text
+    dropped = k.ok("session.sleep(5)\nprint('on')").text
+    assert "sleep(5) was not awaited: nothing was done. Write await before the call." in dropped
+    assert k.ok("print(session.closed, session.halt_state)").text == "False active\n"
+
+
+def test_n03_a_call_with_a_wrong_argument_says_so_without_being_awaited(k: Kernel):
+    assert "TypeError" in k.run("session.sleep()").error
+
+
+def test_n02_calls_are_awaited_in_every_way_that_a_coroutine_is(k: Kernel):
+    ways = """
+import asyncio
+quotes = await asyncio.gather(session.quote('005930'), session.quote('000660'))
+task = asyncio.create_task(session.quote('005930'))
+async with asyncio.TaskGroup() as group:
+    other = group.create_task(session.depth('005930'))
+third = await asyncio.wait_for(session.balance(), 30)
+print(len(quotes), (await task).code, other.result().code, third.complete)
+"""
+    assert k.ok(ways).text == "2 005930 005930 True\n"
