@@ -23,6 +23,8 @@ MOST = 10**15
 """Whole numbers stay below this: won and shares are far smaller, and the desk counts in 64 bits."""
 SHARES, WON = "주", "원"
 """Units that may follow a quantity, and a price: ``10주``, ``70,000원``."""
+WON_SIGNS = "\u20a9\uffe6"
+"""The sign of the won, in both widths."""
 LONGEST = 10 * 366 * 86_400
 """Seconds of the longest wait, about ten years."""
 SHOWN = 60
@@ -158,6 +160,8 @@ def shown(value: object) -> str:
 def whole_text(text: str, unit: str = "") -> int | None:
     """Return the whole number that ``text`` is, of 15 digits at most; None when it is none."""
     plain = narrow(text).strip().removeprefix("@").removesuffix(unit).strip()
+    if unit == WON:
+        plain = plain.lstrip(WON_SIGNS)
     if plain[:1] in tuple(DASHES):
         plain = f"-{plain[1:]}"
     digits = ungrouped(plain)

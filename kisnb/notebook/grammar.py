@@ -240,7 +240,7 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
     elif grammar.any_option and name.startswith("--"):
         word = Word("VALUE", required=True)
     else:
-        raise BadInput(f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options)}", cure)
+        raise BadInput(f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options, 0.6)}", cure)
     key = name.lstrip("-").replace("-", "_")
     if word is None:
         return key, True
@@ -280,9 +280,9 @@ def _convert(word: Word, said: str, cure: str) -> object:
         raise BadInput(str(error), cure) from None
 
 
-def did_you_mean(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
     """``". Did you mean quote?"``, or nothing when nothing is near."""
-    near = get_close_matches(text.lower(), list(known), n=3, cutoff=0.5)
+    near = get_close_matches(text.lower(), list(known), n=3, cutoff=near_enough)
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""

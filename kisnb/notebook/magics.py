@@ -262,7 +262,7 @@ class KisMagics(Magics):
         silent = call.endswith((";", "；"))
         call = call.rstrip("; ；")
         name, *words = split(self._expanded(call)) or ["help"]
-        verb = find("help" if isinstance(name, Comment) else narrow(name))
+        verb = find("help" if isinstance(name, Comment) else narrow(name).lower())
         typed = parse(verb.name, verb.usage, words, call)
         return Command(verb, typed, silent or typed.silent)
 

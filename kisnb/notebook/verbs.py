@@ -79,6 +79,10 @@ def _sell(kis: KisMagics, door: Any, typed: Typed) -> object:
 
 def _order(kis: KisMagics, send: Callable[..., object], typed: Typed) -> object:
     code, qty, price = kis.code(typed.text(0)), typed.number(1), typed.words[2]
+    name = kis.require().universe.name(code)
+    if f"{typed.text(0)} {qty}".casefold() in name.casefold():
+        # KODEX 200: the quantity may be a part of the name, and the price the quantity.
+        raise BadInput(f"{typed.text(0)} {qty} may be the stock {name}, or {qty:,} shares of it", f"Write {code}")
     return send(code, qty, price, **_naming(typed), **_terms(typed))
 
 

@@ -89,7 +89,7 @@ def line_of(line: Line) -> tuple[Side, str, int, int | None]:
 
 def names_all(what: object) -> bool:
     """Whether ``what`` is the word that means all open orders."""
-    return isinstance(what, str) and values.narrow(what).strip() == "all"
+    return isinstance(what, str) and values.narrow(what).strip().lower() == "all"
 
 
 def orders_named(books: Books, what: Order | int | str) -> Orders:

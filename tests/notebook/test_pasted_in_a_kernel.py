@@ -73,6 +73,16 @@ def test_o11_an_order_pasted_in_another_form_is_the_same_order(k: Kernel):
     assert k.ok("print(len(session.book.orders))").text == "1\n"
 
 
+def test_n03_a_number_that_may_belong_to_the_name_is_in_doubt(k: Kernel):
+    error = k.run("%kis buy KODEX 200 30,000").error
+    assert error == "BadInput: KODEX 200 may be the stock KODEX 200, or 200 shares of it. Write 069500."
+
+
+def test_n02_capitals_are_read_as_small_letters(k: Kernel):
+    assert "005930" in k.ok("%kis Quote 005930").text
+    assert k.ok("x = %kis cancel ALL").error == ""
+
+
 def test_n02_an_alias_of_the_magic_is_awaited_like_the_magic(k: Kernel):
     k.ok("%alias_magic k kis\n%alias_magic -p 'until' wait kis")
     assert "005930" in k.ok("%k quote 005930").text

@@ -61,8 +61,19 @@ class Terminal:
             shown = _MARKS.sub("", shown + os.read(self._fd, 65_536).decode(errors="replace"))
         return shown
 
+    def read_until(self, text: str) -> None:
+        """Return when ``text`` has been shown."""
+        shown = ""
+        while text not in shown:
+            ready, _, _ = select.select([self._fd], [], [], 60)
+            assert ready, f"{text!r} never came: {shown}"
+            shown += os.read(self._fd, 65_536).decode(errors="replace")
+
+    def send(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
     def type(self, line: str) -> str:
-        os.write(self._fd, f"{line}\r".encode())
+        self.send(f"{line}\r")
         return self.read_prompt()
 
 
@@ -126,6 +137,21 @@ def test_a04_a_prompt_at_which_agents_stand_still_says_so_until_its_loop_turns(s
         at.type("turns = []")
         at.type("handle = get_ipython().kis.loop.call_soon(turns.append, 1)")
         assert "[1]" in at.type("print(turns)")
+
+
+def test_n02_a_wait_in_a_function_of_a_terminal_can_be_interrupted(state: Path):
+    go = "get_ipython().kis.loop.call_soon(print, 'g' + 'o')"
+    wait = f"f = lambda: ({go}, get_ipython().run_line_magic('kis', 'until 15:20'))"
+    with terminal(state, "--simple-prompt") as at:
+        at.type("%load_ext kisnb")
+        at.type("%kis open sim")
+        at.type("%autoawait off")
+        at.type(wait)
+        at.send("f()\r")
+        at.read_until("go")
+        at.send("\x03")
+        assert "Interrupted: The cell was interrupted." in at.read_prompt()
+        assert "005930" in at.type("%kis quote 005930")
 
 
 def test_a04_a_simple_prompt_names_the_cure_that_it_can_take(state: Path):
