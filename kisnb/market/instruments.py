@@ -155,7 +155,7 @@ class Universe:
                 self._by_code[code] for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
             ]
         if not near:
-            return "look it up with %kis search"
+            return "look it up with %kis search NAME"
         return "did you mean " + " or ".join(f"{item.code} {item.name}" for item in near)
 
 

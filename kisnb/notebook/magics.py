@@ -66,6 +66,8 @@ class KisMagics(Magics):
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop that it lives in."""
+        self.last_mode: Mode | None = None
+        """Of the session that was opened last: what ``%kis open`` alone opens again."""
         self.guard = InterruptGuard(shell)
         self._is_loading = True
         """The cell that loads the extension still runs: it was compiled before kisnb could see it."""
@@ -189,7 +191,7 @@ class KisMagics(Magics):
             del self.user_ns["session"]
 
     def _take(self, session: Session) -> None:
-        self.session = session
+        self.session, self.last_mode = session, session.mode
         session.on_interrupt(self.guard.readable)
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()

@@ -291,7 +291,10 @@ def _why(_kis: KisMagics, _door: Any, typed: Typed) -> None:
 
 
 async def _open(kis: KisMagics, _door: Any, typed: Typed) -> Session:
-    session = await kis.open(typed.text(0), dict(typed.options))
+    mode = typed.words[0] or kis.last_mode
+    if mode is None:
+        raise BadInput("Which desk?", "Write %kis open sim, %kis open paper or %kis open live")
+    session = await kis.open(str(mode), dict(typed.options))
     kis.say_when_agents_stand_still()
     return session
 
@@ -323,8 +326,9 @@ def find(name: str) -> Verb:
 def _table() -> dict[str, Verb]:
     rows = [
         Verb(
-            "open", usage("sim|paper|live [--quotes live] [--seed N] [--date D] [--start T] [--fresh]"),
-            "open a desk: the simulator (seed, date and start are its own), paper or live", _open, needs_session=False,
+            "open", usage("[sim|paper|live] [--quotes live] [--seed N] [--date D] [--start T] [--fresh]"),
+            "open a desk: the simulator (seed, date and start are its own), paper or live; alone, the last one again",
+            _open, needs_session=False,
         ),
         Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
         Verb("search", usage("TEXT"), "stocks by code, Korean name or its initial consonants", _search, blocking=True),

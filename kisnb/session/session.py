@@ -164,7 +164,9 @@ class Session:
     def may_be_revised(self, order: Order) -> bool:
         """Whether all that is left of an order could move to another price now."""
         item = self.rules.instrument(order.code)
-        return item is not None and may_be_revised(self.now, self.books, order, item)
+        if item is None or self.halt_state != "active":
+            return False
+        return may_be_revised(self.now, self.books, order, item)
 
     @property
     def data(self) -> MarketData:

@@ -118,7 +118,7 @@ class Gate:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
         if item is None:
-            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search")
+            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search NAME")
         if item.halted:
             return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
         if (no := self._prices(now, intent, item)) is not None:

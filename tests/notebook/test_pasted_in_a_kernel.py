@@ -25,6 +25,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def k(fresh: Kernel) -> Kernel:
     refused = fresh.run("%load_ext kisnb\n%kis open sim --seed 7").error
     assert "This cell loads kisnb: run it once more, or give %load_ext kisnb a cell of its own" in refused
+    assert fresh.run("%kis open").error.startswith("BadInput: Which desk? Write %kis open sim, %kis open paper or")
     fresh.ok("%load_ext kisnb\n%kis open sim --seed 7")
     return fresh
 
@@ -165,3 +166,11 @@ third = await asyncio.wait_for(session.balance(), 30)
 print(len(quotes), (await task).code, other.result().code, third.complete)
 """
     assert k.ok(ways).text == "2 005930 005930 True\n"
+
+
+def test_n03_the_hint_to_open_the_desk_again_can_be_typed_as_it_stands(k: Kernel):
+    """Messages say ``open it again with %kis open``, because they do not know how it was opened."""
+    k.ok("%kis close")
+    assert k.run("%kis quote 005930").error.startswith("NotOpen")
+    assert "seed 7" in k.ok("%kis open").text
+    assert "005930" in k.ok("%kis quote 005930").text

@@ -59,7 +59,7 @@ NOON = kst(DAYS[1], 12 * 3600)
 
 
 @given(st.sampled_from(Mode), moments, orders)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @example(Mode.SIM, NOON, Order("005930", price=999_999))
 @example(Mode.PAPER, kst(DAYS[1], 16 * 3600 + 1800), Order("005930", price=70_000))
 @example(Mode.SIM, kst(DAYS[1], 8 * 3600 + 2400), Order(CODES[2], price=70_000, venue="NXT", kind="best-own"))
@@ -150,7 +150,7 @@ def books_of(order: Live) -> Books:
     st.sampled_from(["", EXTERNAL]),
     st.booleans(),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @example(OrderState.ACCEPTED, OrderKind.MARKET, kst(DAYS[1], 8 * 3600 + 3000), Venue.KRX, "", False)
 @example(OrderState.ACCEPTED, OrderKind.LIMIT, NOON, Venue.KRX, "", False)
 @example(OrderState.ACCEPTED, OrderKind.LIMIT, NOON, Venue.KRX, EXTERNAL, False)
