@@ -4,8 +4,8 @@ In a usage line ``CODE`` is a word, ``a|b`` a choice, ``[...]`` optional, ``--fl
 with a value, ``--name [X]`` one whose value may be left out, ``[X ...]`` the rest of the line and
 ``[--NAME VALUE ...]`` options of any name.
 
-What is pasted is read here, once: blanks that are none, full-width digits, curly quotation marks, a dash where two
-hyphens were typed. Reasons, keys and files keep their words.
+What is pasted is read once, here and in ``words``: full-width digits, and a dash where two hyphens
+were typed. Reasons, keys and files keep their words.
 """
 
 from __future__ import annotations
@@ -19,22 +19,12 @@ from enum import StrEnum
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput
+from kisnb.notebook.words import Comment, Quoted
 from kisnb.terms import OrderKind, Venue
-from kisnb.values import DASHES, SHARES, WON, narrow, tidy, whole_text
+from kisnb.values import DASHES, SHARES, WON, narrow, whole_text
 
-_FREE = frozenset({"REASON", "KEY", "FILE", "NAME", "VALUE"})
+_FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
 """Words of a person's own: they keep their width, and a quotation mark or a hash in them is theirs."""
-_WORD = re.compile(
-    r"""
-      (?P<curly> (?P<option>[^\s"'=]*=)? (?: [“”„‟](?P<double>[^“”„‟]*)[“”„‟] | [‘’‚‛](?P<single>[^‘’‚‛]*)[‘’‚‛] )
-        (?!\S) )
-    | (?P<comment> \#(?!\d+(?:\s|$)) .* )
-    | (?P<plain> (?: "[^"]*" | '[^']*' | [^\s"'] )+ )
-    | (?P<open> ["'] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_CONTINUED = re.compile(r"\\[^\S\n]*\n")
 _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.DOTALL)
 
 
@@ -110,52 +100,6 @@ def usage(text: str) -> Usage:
 def _value_of(name: str) -> Word:
     """The value of an option; in brackets it may be left out."""
     return Word(name.strip("[]"), required=not name.startswith("["))
-
-
-class Quoted(str):
-    """A word that stood in quotation marks: it is no option, and begins no comment."""
-
-    __slots__ = ()
-
-
-class Comment(str):
-    """What stands behind a hash, the hash included. ``#12`` is a word: the number of an order."""
-
-    __slots__ = ()
-
-
-def split(text: str) -> list[str]:
-    """The words of a command, each ``Quoted`` or plain; a ``Comment`` may be the last.
-
-    Quotation marks keep blanks together. A line that ends with a backslash goes on in the next one.
-    """
-    words: list[str] = []
-    for found in _WORD.finditer(_CONTINUED.sub(" ", tidy(text))):
-        if found["open"]:
-            raise BadInput(f"A quotation mark is not closed in: {text}", "Close it, or leave it out")
-        if found["comment"]:
-            words.append(Comment(found["comment"]))
-        elif found["curly"]:
-            inside = found["double"] or found["single"] or ""
-            words.append(f"{found['option']}{inside}" if found["option"] else Quoted(inside))
-        else:
-            word = re.sub("\"([^\"]*)\"|'([^']*)'", lambda mark: mark[1] or mark[2] or "", found["plain"])
-            words.append(Quoted(word) if found["plain"][0] in "\"'" else word)
-    if words and re.fullmatch("%{1,2}kis", narrow(words[0])):
-        # A whole line of another cell was pasted behind the magic.
-        del words[0]
-    return words
-
-
-def goes_on(text: str) -> bool:
-    """Whether a line goes on in the next one: it ends with a backslash, and in no comment."""
-    if not text.rstrip().endswith("\\"):
-        return False
-    try:
-        words = split(text)
-    except BadInput:
-        return False
-    return not isinstance(words[-1], Comment)
 
 
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:

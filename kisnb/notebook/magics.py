@@ -19,13 +19,14 @@ from traitlets import TraitError, Unicode, validate
 
 from kisnb.errors import BadInput, NotOpen
 from kisnb.notebook.frames import locals_of_user
-from kisnb.notebook.grammar import Comment, Typed, goes_on, parse, span, split
+from kisnb.notebook.grammar import Typed, parse, span
 from kisnb.notebook.interrupt import InterruptGuard, interrupted
 from kisnb.notebook.loop_lag import LoopLagWatch
 from kisnb.notebook.panels import DESK_PANEL
 from kisnb.notebook.tables import badge_text
 from kisnb.notebook.transform import awaits
 from kisnb.notebook.verbs import Verb, find
+from kisnb.notebook.words import Comment, goes_on, split
 from kisnb.session.magic_line import MagicLine, running
 from kisnb.terms import Mode
 from kisnb.values import narrow, tidy

@@ -57,7 +57,8 @@ def awaits(shell: InteractiveShell) -> bool:
 def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
     """The names under which ``%name`` can be typed, ``%alias_magic`` included, each with the words it begins with."""
     names = {name: ""}
-    for alias, magic in shell.magics_manager.magics["line"].items():
+    known = shell.magics_manager.magics
+    for alias, magic in [*known["cell"].items(), *known["line"].items()]:
         if isinstance(magic, MagicAlias) and magic.magic_name == name:
             names[alias] = f"{magic.magic_params} " if magic.magic_params else ""
     return names

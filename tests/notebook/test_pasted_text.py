@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
 from kisnb.market.instruments import Universe
-from kisnb.notebook.grammar import goes_on, parse, split
+from kisnb.notebook.grammar import parse
 from kisnb.notebook.magics import _commands
 from kisnb.notebook.transform import plain_magics
 from kisnb.notebook.verbs import find
+from kisnb.notebook.words import goes_on, split
 from kisnb.session.call_text import command_text, is_typed_in
 from kisnb.terms import Venue
 from kisnb.values import UNSEEN, narrow, text, tidy
@@ -39,6 +40,7 @@ def typed(line: str):
     [
         ("buy 005930 1 #price now", BUY),
         ("buy 005930 1 # don't", BUY),
+        ("buy 005930 1 #why=“cheap” enough", BUY),
         ("buy 005930 1 #", BUY),
         ("buy\u00a0005930\u00a01", BUY),
         ("buy\u3000005930\u30001", BUY),

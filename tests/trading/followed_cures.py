@@ -10,8 +10,9 @@ import msgspec
 
 from kisnb.clock import Ns, kst, kst_day, parse_time
 from kisnb.market.router import Refused
-from kisnb.notebook.grammar import parse, split
+from kisnb.notebook.grammar import parse
 from kisnb.notebook.verbs import find
+from kisnb.notebook.words import split
 from kisnb.orders import Intent
 from kisnb.session.typed import typed_intent
 from kisnb.terms import OrderKind, Side, Venue
