@@ -214,7 +214,7 @@ def _next_chance(
     hours = sessions.hours(venue, kst_day(now), assumed)
     takes = [row for row in hours if _takes(row.start, venue, kind, instrument, assumed, offered)]
     if hours and not takes:
-        return f"choose another kind: {venue} takes no {kind} orders at any time"
+        return f"choose another kind: {venue} takes no {kind} orders of {instrument.code} at any time"
     later = next((row.start for row in takes if row.start > now), None)
     return "order on the next trading day" if later is None else f"{venue} takes it from {clock_text(later)}"
 

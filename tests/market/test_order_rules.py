@@ -110,7 +110,7 @@ def test_r09_krx_after_market_takes_41_to_47_only() -> None:
          "send the order to KRX, as market, limit or conditional"),
         ("10:00", KRX, K.SINGLE_PRICE, BOTH, "KRX's regular session takes no single-price", "choose limit"),
         ("08:10", KRX, K.SINGLE_PRICE, BOTH, "KRX is closed",
-         "choose another kind: KRX takes no single-price orders at any time"),
+         "choose another kind: KRX takes no single-price orders of 005930 at any time"),
         ("08:10", KRX, K.LIMIT, KRX_ONLY, "KRX is closed at 08:10:00 KST on 2026-09-14", "KRX takes it from 08:30:00"),
         ("08:10", KRX, K.STOP_LIMIT, BOTH, "KRX is closed", "KRX takes it from 09:00:00"),
         ("15:25", NXT, K.MID_PRICE, BOTH, "NXT is closed", "next trading day"),
