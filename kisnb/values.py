@@ -2,6 +2,8 @@
 
 A notebook hands over numbers of numpy and polars, floats that are whole, texts from forms and
 magics. They are read here once, where they enter, so that nothing odd travels on to the desk.
+Pasted text brings what nobody sees: Korean taken apart into its letters by macOS, blanks that are
+none, full-width digits of an input method. ``tidy`` and ``narrow`` take that out.
 Every function raises BadInput with the cure, and imports no library of data.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import operator
 import re
+import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 from numbers import Integral, Real
@@ -18,6 +21,10 @@ from kisnb.errors import BadInput
 
 MOST = 10**15
 """Whole numbers stay below this: won and shares are far smaller, and the desk counts in 64 bits."""
+SHARES, WON = "주", "원"
+"""Units that may follow a quantity, and a price: ``10주``, ``70,000원``."""
+WON_SIGNS = "\u20a9\uffe6"
+"""The sign of the won, in both widths."""
 LONGEST = 10 * 366 * 86_400
 """Seconds of the longest wait, about ten years."""
 SHOWN = 60
@@ -25,17 +32,48 @@ SHOWN = 60
 
 _Member = TypeVar("_Member", bound=StrEnum)
 _Choice = TypeVar("_Choice", bound=str)
-_GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3})+|(?:_\d{3})+)(?:\.\d+)?")
-_WHOLE = re.compile(r"-?\d{1,15}")
+_GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3})+|(?:_\d{3})+)(?:\.\d+)?", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,15}", re.ASCII)
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+"""What editors and input methods make of a hyphen or a minus."""
+_BLANKS = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Korean letters that show nothing: people type them as a blank."""
+_NOTHING = (
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Marks that have no width, or turn the direction of writing."""
+_JOINERS = "\u200c\u200d"
+"""They hold an emoji of a reason together, and mean nothing in a code or a number."""
+UNSEEN = _BLANKS + _FILLERS + _NOTHING
+"""Letters that look like a blank, or like nothing."""
+_TIDY = str.maketrans(dict.fromkeys(_BLANKS + _FILLERS, " ") | dict.fromkeys(_NOTHING))
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkeys(map(ord, _JOINERS))
+"""Full-width letters, digits and signs to those of ASCII."""
 
 
-def whole(value: object, what: str) -> int:
+def tidy(text: str) -> str:
+    """Return a text as a keyboard gives it: Korean composed, blanks plain, nothing unseen in it.
+
+    No word of it changes, so that this is right for reasons and notes, too.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_TIDY))
+
+
+def narrow(text: str) -> str:
+    """Return a code, a name, a number or an option as it is looked up: tidy, in plain width."""
+    return text if text.isascii() else tidy(text).translate(_NARROW)
+
+
+def whole(value: object, what: str, unit: str = "") -> int:
     """Return ``value`` as an int: ``3``, ``3.0``, ``numpy.int64(3)``, ``"1,000"``, ``"@70,000"``.
 
-    ``what`` names it in the message, such as ``"the quantity"``. Raises BadInput, also for a bool,
-    None, and a number of 10^15 or more.
+    ``what`` names it in the message, such as ``"the quantity"``; ``unit`` is the word that may
+    follow it, such as ``"원"``. Raises BadInput, also for a bool, None, and a number of 10^15 or
+    more.
     """
-    number = _whole(value)
+    number = _whole(value, unit)
     if number is None:
         cure = "give a whole number, such as 10"
         raise BadInput(f"{what} {shown(value)} is no whole number", cure)
@@ -46,10 +84,15 @@ def whole(value: object, what: str) -> int:
 
 def shares(value: object, what: str = "the quantity") -> int:
     """Return ``value`` as a number of shares, at least 1. Raises BadInput."""
-    qty = whole(value, what)
+    qty = whole(value, what, SHARES)
     if qty < 1:
         raise BadInput(f"{what} {qty:,} is no quantity", "give at least 1 share")
     return qty
+
+
+def price(value: object, what: str = "the price") -> int:
+    """Return ``value`` as a price in won. Raises BadInput."""
+    return whole(value, what, WON)
 
 
 def seconds(value: object, what: str) -> float:
@@ -75,7 +118,7 @@ def member(kind: type[_Member], value: object, what: str) -> _Member:
 def one_of(value: object, choices: Sequence[_Choice], what: str) -> _Choice:
     """Return the choice that ``value`` names, in capitals or not. Raises BadInput."""
     if isinstance(value, str):
-        spelt = value.strip().lower()
+        spelt = narrow(value).strip().lower()
         for choice in choices:
             if spelt == choice.lower():
                 return choice
@@ -83,7 +126,7 @@ def one_of(value: object, choices: Sequence[_Choice], what: str) -> _Choice:
 
 
 def text(value: object, what: str) -> str:
-    """Return ``value``, a text that can be written down. Raises BadInput for anything else."""
+    """Return ``value``, a text that can be written down, tidy. Raises BadInput for anything else."""
     if not isinstance(value, str):
         raise BadInput(f"{what} {shown(value)} is no text", "write it in quotation marks")
     try:
@@ -91,7 +134,7 @@ def text(value: object, what: str) -> str:
     except UnicodeEncodeError:
         # Half of a surrogate pair: the desk's wire and journal are UTF-8.
         raise BadInput(f"{what} {shown(value)} cannot be written", "type it anew") from None
-    return str(value)
+    return tidy(str(value))
 
 
 def ungrouped(number: str) -> str:
@@ -114,13 +157,23 @@ def shown(value: object) -> str:
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
-def _whole(value: object) -> int | None:
+def whole_text(text: str, unit: str = "") -> int | None:
+    """Return the whole number that ``text`` is, of 15 digits at most; None when it is none."""
+    plain = narrow(text).strip().removeprefix("@").removesuffix(unit).strip()
+    if unit == WON:
+        plain = plain.lstrip(WON_SIGNS)
+    if plain[:1] in tuple(DASHES):
+        plain = f"-{plain[1:]}"
+    digits = ungrouped(plain)
+    return int(digits) if _WHOLE.fullmatch(digits) else None
+
+
+def _whole(value: object, unit: str = "") -> int | None:
     """Return the whole number that ``value`` is; None when it is none."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
-        digits = ungrouped(value.strip().removeprefix("@").strip())
-        return int(digits) if _WHOLE.fullmatch(digits) else None
+        return whole_text(value, unit)
     number = _number(value)
     if number is None or isinstance(number, int):
         return number

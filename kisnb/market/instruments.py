@@ -14,6 +14,7 @@ import msgspec
 
 from kisnb.errors import UnknownInstrument
 from kisnb.terms import Board, Kind
+from kisnb.values import narrow, shown, tidy
 
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
@@ -84,9 +85,9 @@ class Universe:
 
     def get(self, code: str) -> Instrument:
         """The issue with this code; raises UnknownInstrument with what may have been meant."""
-        item = self._by_code.get(code)
+        item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
-            raise UnknownInstrument(f"{code!r} is no listed code", self._cure(code))
+            raise UnknownInstrument(f"{shown(tidy(code))} is no listed code", self._cure(tidy(code)))
         return item
 
     def name(self, code: str) -> str:
@@ -154,7 +155,7 @@ class Universe:
                 self._by_code[code] for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
             ]
         if not near:
-            return "look it up with %kis search"
+            return "look it up with %kis search NAME"
         return "did you mean " + " or ".join(f"{item.code} {item.name}" for item in near)
 
 
@@ -172,7 +173,15 @@ def is_preferred(code: str, kind: Kind) -> bool:
 
 
 def _folded(text: str) -> str:
-    return "".join(text.casefold().split())
+    return "".join(narrow(text).casefold().split())
+
+
+def _plain_code(code: object) -> str:
+    """A code without what a paste or another program adds: ``"００５９３０"``, ``"A005930"``, ``"0004v0"``."""
+    if not isinstance(code, str):
+        raise UnknownInstrument(f"{shown(code)} is no code", "write it in quotation marks, such as '005930'")
+    plain = narrow(code).strip().upper()
+    return plain[1:] if len(plain) == 7 and plain[0] == "A" else plain
 
 
 def _packaged_row(row: dict[str, str]) -> Instrument:

@@ -6,10 +6,10 @@ and KIS notices of 2026-09-09, brokers' notices of 2026-09. Certainty as in ``se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -110,26 +110,29 @@ class Verdict(msgspec.Struct, frozen=True):
         return not self.why_not
 
 
-def legal(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None) -> Verdict:
+Offered: TypeAlias = Collection[OrderKind] | None
+"""Kinds that a connection carries; None: all. Cures name no others."""
+
+
+def legal(
+    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None, offered: Offered = None
+) -> Verdict:
     """Whether ``venue`` takes an order of exactly this kind for this issue now. Halts and limits are not its matter."""
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
-        return Verdict(None, f"NXT does not list {instrument.name} ({instrument.code})", "send the order to KRX")
+        why = f"NXT does not list {instrument.name} ({instrument.code})"
+        return Verdict(None, why, _at_krx(now, kind, instrument, assumed, offered))
     active = _active(now, venue, instrument, assumed)
     if not active:
         when = f"{venue} is closed at {clock_text(now)} KST on {kst_day(now)}"
-        return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed))
-    rules = _holding(kst_day(now), _chosen(assumed))
-    for row in active:
-        for rule in rules.get((venue, row.span.name), ()):
-            if kind in rule.kinds and instrument.kind in rule.issues:
-                return Verdict(rule)
+        return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed, offered))
+    if (rule := _rule(now, venue, kind, instrument, assumed)) is not None:
+        return Verdict(rule)
     where = f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
     taken = kinds(now, venue, instrument, assumed)
-    if not taken:
-        return Verdict(
-            None, f"{where} takes no {instrument.kind.upper()}", _next_chance(now, venue, kind, instrument, assumed)
-        )
-    return Verdict(None, f"{where} takes no {kind} orders", f"choose {_either(_instead(kind, taken))}")
+    why = f"{where} takes no {kind} orders" if taken else f"{where} takes no {instrument.kind.upper()}"
+    if able := _offered(taken, offered):
+        return Verdict(None, why, f"choose {_either(_instead(kind, able))}")
+    return Verdict(None, why, _next_chance(now, venue, kind, instrument, assumed, offered))
 
 
 def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None) -> tuple[OrderKind, ...]:
@@ -142,14 +145,15 @@ def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None
 
 
 def taken_as(
-    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None
+    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None, offered: Offered = None
 ) -> tuple[OrderKind, Verdict]:
     """The kind under which ``venue`` takes an order meant as ``kind``: KRX's after-market has kinds of its own."""
-    verdict = legal(now, venue, kind, instrument, assumed)
-    if not verdict and (twin := _AFTER_KINDS.get(kind)) is not None:
-        as_twin = legal(now, venue, twin, instrument, assumed)
-        if as_twin:
-            return twin, as_twin
+    verdict = legal(now, venue, kind, instrument, assumed, offered)
+    twin = _AFTER_KINDS.get(kind)
+    if not verdict and twin is not None and (offered is None or twin in offered):
+        rule = _rule(now, venue, twin, instrument, assumed)
+        if rule is not None:
+            return twin, Verdict(rule)
     return kind, verdict
 
 
@@ -179,6 +183,24 @@ def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
     return instrument.nxt or venue is Venue.KRX or (venue is Venue.SOR and _chosen(assumed).sor_krx_only)
 
 
+def _rule(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed) -> Rule | None:
+    """The rule by which ``venue`` takes this kind for this issue now; None when there is none."""
+    if not _listed(venue, instrument, assumed):
+        return None
+    rules = _holding(kst_day(now), _chosen(assumed))
+    for row in _active(now, venue, instrument, assumed):
+        for rule in rules.get((venue, row.span.name), ()):
+            if kind in rule.kinds and instrument.kind in rule.issues:
+                return rule
+    return None
+
+
+def _takes(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered) -> bool:
+    """Whether ``venue`` takes an order meant as ``kind`` now, as that kind or as its twin of the after-market."""
+    meant = [k for k in (kind, _AFTER_KINDS.get(kind)) if k is not None and (offered is None or k in offered)]
+    return any(_rule(now, venue, k, instrument, assumed) is not None for k in meant)
+
+
 def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed) -> tuple[Hours, ...]:
     active = sessions.active(venue, now, assumed)
     if instrument.nxt or venue is not Venue.SOR:
@@ -186,11 +208,28 @@ def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed) -> 
     return tuple(row for row in active if row.span.venue is Venue.KRX)
 
 
-def _next_chance(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed) -> str:
-    for row in sessions.hours(venue, kst_day(now), assumed):
-        if row.start > now and taken_as(row.start, venue, kind, instrument, assumed)[1]:
-            return f"{venue} takes it from {clock_text(row.start)}"
-    return "order on the next trading day"
+def _next_chance(
+    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered
+) -> str:
+    hours = sessions.hours(venue, kst_day(now), assumed)
+    takes = [row for row in hours if _takes(row.start, venue, kind, instrument, assumed, offered)]
+    if hours and not takes:
+        return f"choose another kind: {venue} takes no {kind} orders of {instrument.code} at any time"
+    later = next((row.start for row in takes if row.start > now), None)
+    return "order on the next trading day" if later is None else f"{venue} takes it from {clock_text(later)}"
+
+
+def _at_krx(now: Ns, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered) -> str:
+    """The cure for an order to a venue that does not list the issue: KRX does."""
+    if _takes(now, Venue.KRX, kind, instrument, assumed, offered):
+        return "send the order to KRX"
+    if able := _offered(kinds(now, Venue.KRX, instrument, assumed), offered):
+        return f"send the order to KRX, as {_either(_instead(kind, able))}"
+    return _next_chance(now, Venue.KRX, kind, instrument, assumed, offered)
+
+
+def _offered(taken: tuple[OrderKind, ...], offered: Offered) -> tuple[OrderKind, ...]:
+    return taken if offered is None else tuple(kind for kind in taken if kind in offered)
 
 
 def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, ...]:

@@ -18,7 +18,7 @@ from kisnb.events import Depth
 from kisnb.market import sessions
 from kisnb.market.costs import BANKIS, CostModel
 from kisnb.market.instruments import Instrument
-from kisnb.market.order_rules import Verdict, taken_as
+from kisnb.market.order_rules import Offered, Verdict, taken_as
 from kisnb.market.routing_costs import WhatIf, reference_price, what_if
 from kisnb.market.routing_evidence import DepthSeen, Evidence, EvidenceLog
 from kisnb.market.uncertain import Assumed
@@ -110,12 +110,14 @@ class Router:
 
     def __init__(
         self, costs: CostModel = BANKIS, assumed: Assumed = None, *, stale_after: Ns = 60 * SECOND,
-        kept: int = 1_000, venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT),
+        kept: int = 1_000, venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT), kinds: Offered = None,
     ) -> None:  # fmt: skip
         self.costs = costs
         self.assumed = assumed
         self.venues = tuple(v for v in venues if v is not Venue.SOR)
         """Venues that are chosen from; the smart order router is used only when an intent names it."""
+        self.kinds = kinds
+        """Kinds that can be sent from here; None: all. A cure names no other one."""
         self.stale_after = stale_after
         """A book that is older counts as missing, and decides nothing."""
         self.decisions = EvidenceLog(kept)
@@ -178,7 +180,7 @@ class Router:
             raise BadInput(f"the view is of {item.code}, the order of {intent.code}", "show the router that issue")
         session = sessions.session_id(now)
         wanted = (intent.venue,) if intent.venue else self.venues
-        answers = {venue: taken_as(now, venue, intent.kind, item, self.assumed) for venue in wanted}
+        answers = {venue: taken_as(now, venue, intent.kind, item, self.assumed, self.kinds) for venue in wanted}
         takers = {venue: kind for venue, (kind, verdict) in answers.items() if verdict and not item.halted}
         if takers:
             venue, reason = self._chosen(intent, view, session, tuple(takers))
@@ -191,7 +193,7 @@ class Router:
         if intent.venue is not None or not view.instrument.nxt:
             return ()
         now, item = view.now, view.instrument
-        takers = [v for v in self.venues if taken_as(now, v, intent.kind, item, self.assumed)[1]]
+        takers = [v for v in self.venues if taken_as(now, v, intent.kind, item, self.assumed, self.kinds)[1]]
         if len(takers) < 2 or any(sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers):
             return ()
         fresh = self._fresh(now, _books(view))

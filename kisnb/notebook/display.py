@@ -129,10 +129,10 @@ def _look_depth(d: Depth, mode: Mode | None) -> Bundle:
     return _titled(mode, f"{d.code} depth  {d.venue} {clock_text(d.t)}", ("asks", "price", "bids"), depth_rows(d))
 
 
-def _look_order(o: Order, mode: Mode | None) -> Bundle:
+def _look_order(o: Order, mode: Mode | None, *, movable: bool = False) -> Bundle:
     from kisnb.notebook.order_look import order_look
 
-    return order_look(o, mode)
+    return order_look(o, mode, movable=movable)
 
 
 def _look_fill(f: Fill, mode: Mode | None) -> Bundle:
@@ -232,7 +232,7 @@ DATED = ("Quote", "Depth", "Fill", "Evidence")
 
 class Looks:
     """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open, ``doubt``
-    why what it shows may not be so any more.
+    why what it shows may not be so any more, ``movable`` whether an order could be revised now.
 
     Types that are not ours, such as polars frames, look as ever unless the value came from the desk.
     """
@@ -243,6 +243,7 @@ class Looks:
         mode: Callable[[], Mode | None],
         doubt: Callable[[], str],
         is_ours: Callable[[object], bool],
+        movable: Callable[[Order], bool],
     ) -> None:
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
@@ -250,10 +251,12 @@ class Looks:
         self._mode = mode
         self._doubt = doubt
         self._is_ours = is_ours
+        self._movable = movable
 
     def add(self) -> None:
         for (module, name), look in LOOKS.items():
             self._formatter.for_type_by_name(module, name, self._shown(look))
+        self._formatter.for_type_by_name("kisnb.orders", "Order", self._shown(self._look_order))
         # IPython's own printer of lists would go before the bundle.
         self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
@@ -264,6 +267,9 @@ class Looks:
 
     def _print_orders(self, orders: Orders, printer: Any, _cycle: bool) -> None:
         printer.text(self._look(_look_orders, orders)["text/plain"])
+
+    def _look_order(self, order: Order, mode: Mode | None) -> Bundle:
+        return _look_order(order, mode, movable=self._movable(order))
 
     def _shown(self, look: Look) -> Callable[..., Bundle]:
         def show(value: object, include: object = None, exclude: object = None) -> Bundle:  # noqa: ARG001

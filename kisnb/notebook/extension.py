@@ -10,7 +10,7 @@ from kisnb.notebook.display import Looks
 from kisnb.notebook.error_groups import ErrorGroups
 from kisnb.notebook.lifecycle import CloseAtExit
 from kisnb.notebook.magics import KisMagics
-from kisnb.notebook.transform import AwaitMagics
+from kisnb.notebook.transform import AwaitMagics, plain_magics
 from kisnb.session.cells import Cells
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ class Extension:
         self._cells = Cells.of(shell)
         self._transform = AwaitMagics(shell)
         self._matcher = KisMatcher(self.kis)
-        self._looks = Looks(shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave)
+        self._looks = Looks(shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave, self.kis.movable)
         self._at_exit = CloseAtExit(shell, self.kis)
         self._groups = ErrorGroups(shell, self.kis.live_orders)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [
+            ("pre_run_cell", self.kis.loaded),
             ("pre_run_cell", self.kis.adopt),
             ("pre_run_cell", self.kis.guard.pre_run_cell),
             ("post_run_cell", self.kis.guard.post_run_cell),
@@ -39,6 +40,8 @@ class Extension:
         shell = self._shell
         shell.kis = self.kis
         shell.register_magics(self.kis)
+        # Before IPython's own: one of those looks for %% at the beginning of a cell.
+        shell.input_transformers_cleanup.insert(0, plain_magics)
         shell.input_transformers_post.append(self._transform)
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher.match)
@@ -62,6 +65,7 @@ class Extension:
         if shell.Completer is not None:
             shell.Completer.custom_matchers.remove(self._matcher.match)
         shell.input_transformers_post.remove(self._transform)
+        shell.input_transformers_cleanup.remove(plain_magics)
         shell.configurables.remove(self.kis)
         shell.magics_manager.registry.pop(type(self.kis).__name__, None)
         for kind in ("line", "cell"):

@@ -3,12 +3,14 @@
 In a usage line ``CODE`` is a word, ``a|b`` a choice, ``[...]`` optional, ``--flag`` a switch, ``--name X`` an option
 with a value, ``--name [X]`` one whose value may be left out, ``[X ...]`` the rest of the line and
 ``[--NAME VALUE ...]`` options of any name.
+
+What is pasted is read once, here and in ``words``: full-width digits, and a dash where two hyphens
+were typed. Reasons, keys and files keep their words.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,9 +19,13 @@ from enum import StrEnum
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput
+from kisnb.notebook.words import Comment, Quoted
 from kisnb.terms import OrderKind, Venue
+from kisnb.values import DASHES, SHARES, WON, narrow, whole_text
 
-_NUMBER = re.compile(r"\d+|\d{1,3}(,\d{3})+|\d+(_\d+)+")
+_FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
+"""Words of a person's own: they keep their width, and a quotation mark or a hash in them is theirs."""
+_OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Typed:
     options: Mapping[str, object]
     call: str
     """The command as it stands in the cell, before ``{}`` expansion."""
+    silent: bool = False
+    """Whether a semicolon ends it, before a comment."""
 
     def number(self, at: int) -> int:
         value = self.words[at]
@@ -94,32 +102,58 @@ def _value_of(name: str) -> Word:
     return Word(name.strip("[]"), required=not name.startswith("["))
 
 
-def split(text: str) -> list[str]:
-    """The words of a command: quotes keep blanks together, a lone ``#`` begins a comment."""
-    lexer = shlex.shlex(text, posix=True)
-    lexer.whitespace_split = True
-    lexer.commenters = lexer.escape = ""
-    try:
-        words = list(lexer)
-    except ValueError:
-        raise BadInput(f"A quotation mark is not closed in: {text}", "Close it, or leave it out") from None
-    return words[: words.index("#")] if "#" in words else words
-
-
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
     """Fit ``tokens`` into the verb's grammar; raises BadInput with the usage line."""
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
+    tokens, silent = _before_comment(grammar, tokens)
     said: list[str] = []
     options: dict[str, object] = {}
     priced = any(w.kind == "PRICE" for w in grammar.words)
-    queue = _Queue([t for t in tokens if not (priced and t == "@")])
+    queue = _Queue([t for t in tokens if not (priced and t in ("@", "＠"))])
     while (token := queue.take()) is not None:
-        if re.match(r"--?[^\W\d]", token):
-            name, value = _option(verb, grammar, token, queue, cure)
+        option = _as_option(grammar, token)
+        if option:
+            name, value = _option(verb, grammar, option, queue, cure)
             options[name] = value
         else:
             said.append(token)
-    return Typed(tuple(_words(verb, grammar, said, cure)), options, call)
+    return Typed(tuple(_words(verb, grammar, said, cure)), options, call, silent)
+
+
+def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]:
+    """The words before a comment, and whether a semicolon ends them. Raises BadInput for a dangling backslash."""
+    ends = any(word.rest for word in grammar.words)
+    if tokens and isinstance(tokens[-1], Comment):
+        *tokens, comment = tokens
+        if ends and not re.match(r"#\s|#$", comment):
+            # A reason keeps its words: there a hash that is glued to a word begins no comment.
+            return [*tokens, *comment.split()], False
+    if not tokens or isinstance(tokens[-1], Quoted):
+        return tokens, False
+    *kept, last = tokens
+    if last.endswith("\\") and not ends:
+        raise BadInput("The command ends with a backslash, and nothing follows it", "Write the rest, or take it away")
+    if not last.endswith(";"):
+        return tokens, False
+    last = last.rstrip(";")
+    return ([*kept, last] if last else kept), True
+
+
+def _as_option(grammar: Usage, token: str) -> str:
+    """The option that a word writes, with the hyphens that it should have; empty for a word that is none."""
+    found = None if isinstance(token, Quoted) else _OPTION.fullmatch(token)
+    if found is None:
+        spelt, equals, value = token.partition("=")
+        wide = not token.isascii() and not isinstance(token, Quoted) and narrow(spelt) != spelt
+        return _as_option(grammar, f"{narrow(spelt)}{equals}{value}") if wide else ""
+    if found["dashes"] in ("-", "--"):
+        return token
+    name, equals, value = found["name"].partition("=")
+    known = [f"{hyphens}{name}" for hyphens in ("--", "-") if f"{hyphens}{name}" in grammar.options]
+    if grammar.any_option:
+        known.append(f"--{name}")
+    # Any other dash is a word's own.
+    return f"{known[0]}{equals}{value}" if known else ""
 
 
 class _Queue:
@@ -139,17 +173,18 @@ class _Queue:
     def take_short_number(self) -> str | None:
         """The next token when it is a number of at most three digits; a code of six digits stands for itself."""
         following = self._tokens[self._at] if self._at < len(self._tokens) else ""
-        return self.take() if re.fullmatch(r"\d{1,3}", following) else None
+        return self.take() if re.fullmatch(r"[0-9]{1,3}", narrow(following)) else None
 
 
 def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> tuple[str, object]:
     name, _, attached = token.partition("=")
+    name = narrow(name)
     if name in grammar.options:
         word = grammar.options[name]
     elif grammar.any_option and name.startswith("--"):
         word = Word("VALUE", required=True)
     else:
-        raise BadInput(f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options)}", cure)
+        raise BadInput(f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options, 0.6)}", cure)
     key = name.lstrip("-").replace("-", "_")
     if word is None:
         return key, True
@@ -177,9 +212,10 @@ def _words(verb: str, grammar: Usage, said: list[str], cure: str) -> Iterator[ob
         raise BadInput(f"%kis {verb}: too many words, from {said[len(grammar.words)]!r} on", cure)
 
 
-def _convert(word: Word, text: str, cure: str) -> object:
-    if text in word.choices:
-        return text
+def _convert(word: Word, said: str, cure: str) -> object:
+    text = str(said) if word.kind in _FREE else narrow(str(said))
+    if narrow(text) in word.choices:
+        return narrow(text)
     if word.kind is None:
         raise BadInput(f"{text!r} is none of {', '.join(word.choices)}{did_you_mean(text, word.choices)}", cure)
     try:
@@ -188,33 +224,34 @@ def _convert(word: Word, text: str, cure: str) -> object:
         raise BadInput(str(error), cure) from None
 
 
-def did_you_mean(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
     """``". Did you mean quote?"``, or nothing when nothing is near."""
-    near = get_close_matches(text.lower(), list(known), n=3, cutoff=0.5)
+    near = get_close_matches(text.lower(), list(known), n=3, cutoff=near_enough)
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""
 
 
-def _whole(text: str, what: str) -> int:
+def _whole(text: str, what: str, unit: str = "") -> int:
     if text.startswith("@"):
         raise ValueError(f"{what} is missing before the price {text}")
-    if re.fullmatch(r"-\d+", text):
-        raise ValueError(f"{text} is below zero, and {what} must be at least 1")
-    if not _NUMBER.fullmatch(text):
+    number = whole_text(text, unit)
+    if number is None:
         raise ValueError(f"{text!r} is no whole number, and {what} must be one")
-    return int(text.replace(",", ""))
+    if number < 0:
+        raise ValueError(f"{text} is below zero, and {what} must be at least 1")
+    return number
 
 
 def _quantity(text: str) -> int:
-    qty = _whole(text, "the quantity in shares")
+    qty = _whole(text, "the quantity in shares", SHARES)
     if qty < 1:
         raise ValueError("The quantity must be at least 1 share")
     return qty
 
 
 def _price(text: str) -> int:
-    price = _whole(text.removeprefix("@"), "the price in won")
+    price = _whole(text.removeprefix("@"), "the price in won", WON)
     if price < 1:
         raise ValueError("The price must be at least 1 won; leave it out for a market order")
     return price

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
+def interrupted() -> Interrupted:
+    """What a cell raises that a person has interrupted."""
+    return Interrupted("The cell was interrupted", "Orders that the desk has taken live on: see %kis orders")
+
+
 class InterruptGuard:
     """Holds SIGINT's handler from the start of a cell to its end."""
 
@@ -67,7 +72,7 @@ class InterruptGuard:
             return error
         if task.cancelling():
             task.uncancel()
-        return Interrupted("The cell was interrupted", "Orders that the desk has taken live on: see %kis orders")
+        return interrupted()
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         self.asked = True

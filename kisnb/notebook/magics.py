@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from IPython.core.async_helpers import get_asyncio_loop
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.utils.text import DollarFormatter
 from traitlets import TraitError, Unicode, validate
 
 from kisnb.errors import BadInput, NotOpen
 from kisnb.notebook.frames import locals_of_user
-from kisnb.notebook.grammar import Typed, parse, span, split
-from kisnb.notebook.interrupt import InterruptGuard
+from kisnb.notebook.grammar import Typed, parse, span
+from kisnb.notebook.interrupt import InterruptGuard, interrupted
 from kisnb.notebook.loop_lag import LoopLagWatch
 from kisnb.notebook.panels import DESK_PANEL
 from kisnb.notebook.tables import badge_text
+from kisnb.notebook.transform import awaits
 from kisnb.notebook.verbs import Verb, find
+from kisnb.notebook.words import Comment, goes_on, split
 from kisnb.session.magic_line import MagicLine, running
 from kisnb.terms import Mode
+from kisnb.values import narrow, tidy
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -62,7 +67,11 @@ class KisMagics(Magics):
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop that it lives in."""
+        self.last_mode: Mode | None = None
+        """Of the session that was opened last: what ``%kis open`` alone opens again."""
         self.guard = InterruptGuard(shell)
+        self._is_loading = True
+        """The cell that loads the extension still runs: it was compiled before kisnb could see it."""
         self._lag: LoopLagWatch | None = None
         self._frames: WeakValueDictionary[int, object] = WeakValueDictionary()
         """The polars frames that commands returned, by id: they are shown under the mode."""
@@ -87,6 +96,10 @@ class KisMagics(Magics):
         """The awaited twin of ``%%kis``."""
         return self._run([self._read(text) for text in _commands(line, body)])
 
+    def loaded(self, _result: object = None) -> None:
+        """The cell that loads the extension has ended: another one begins."""
+        self._is_loading = False
+
     @property
     def user_ns(self) -> dict[str, Any]:
         namespace: dict[str, Any] = self.shell.user_ns
@@ -101,6 +114,10 @@ class KisMagics(Magics):
     def doubt(self) -> str:
         """Why what is shown of the open session may not be so any more; empty while it is known."""
         return self.session.doubt if self.session else ""
+
+    def movable(self, order: Order) -> bool:
+        """Whether an order of the open session could be revised now."""
+        return self.session is not None and self.session.may_be_revised(order)
 
     def live_orders(self) -> list[Order]:
         """The orders of the cell that runs now which live, or were filled."""
@@ -175,7 +192,7 @@ class KisMagics(Magics):
             del self.user_ns["session"]
 
     def _take(self, session: Session) -> None:
-        self.session = session
+        self.session, self.last_mode = session, session.mode
         session.on_interrupt(self.guard.readable)
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
@@ -207,6 +224,17 @@ class KisMagics(Magics):
         for line in text.splitlines():
             print(f"{badge_text(self.mode)}{line}")
 
+    def say_when_agents_stand_still(self) -> None:
+        """Say so in a terminal whose prompt turns no event loop: agents act there only while a command runs."""
+        shell, terminal = self.shell, sys.modules.get("IPython.terminal.interactiveshell")
+        if terminal is None or not isinstance(shell, terminal.TerminalInteractiveShell):
+            return
+        if shell.active_eventloop == "asyncio" or not getattr(shell.parent, "interact", True):
+            return
+        # A simple prompt, as in Emacs, takes no event loop.
+        cure = "%kis until TIME lets them go on" if shell.simple_prompt else "type %gui asyncio, and they go on"
+        self.say(f"Agents stand still while this prompt waits; {cure}.")
+
     def alert(self, text: str) -> None:
         """Print a line that must not be overlooked, from any thread: it comes under the newest cell."""
         print(f"{badge_text(self.mode)}{text}", file=sys.stderr, flush=True)
@@ -222,7 +250,7 @@ class KisMagics(Magics):
 
     def code(self, text: str) -> str:
         """The code that ``text`` means: a code, a full Korean name, or a part of just one name. Raises BadInput."""
-        universe = self.require().universe
+        universe, text = self.require().universe, narrow(text).strip()
         if text in universe:
             return text
         found = [i for i in universe.search(text) if text.casefold() in i.name.casefold()]
@@ -234,11 +262,12 @@ class KisMagics(Magics):
 
     def _read(self, text: str) -> Command:
         call = text.strip()
-        silent = call.endswith(";")
-        call = call.rstrip("; ")
-        tokens = split(self._expanded(call))
-        verb = find(tokens[0] if tokens else "help")
-        return Command(verb, parse(verb.name, verb.usage, tokens[1:], call), silent)
+        silent = call.endswith((";", "；"))
+        call = call.rstrip("; ；")
+        name, *words = split(self._expanded(call)) or ["help"]
+        verb = find("help" if isinstance(name, Comment) else narrow(name).lower())
+        typed = parse(verb.name, verb.usage, words, call)
+        return Command(verb, typed, silent or typed.silent)
 
     def _expanded(self, call: str) -> str:
         if "{" not in call and "$" not in call:
@@ -254,36 +283,79 @@ class KisMagics(Magics):
         value: object = None
         for line, command in _lines(commands):
             _show(value)
-            try:
-                with running(line):
-                    value = command.verb.run(self, self._door(command.verb), command.typed)
-                    if inspect.isawaitable(value):
-                        value = await value
-                self._mark(value)
-            except asyncio.CancelledError as error:
-                raise self.guard.readable(error) from None
-            if command.silent:
-                value = None
+            value = await self._do(line, command)
         return value
+
+    async def _do(self, line: MagicLine, command: Command) -> object:
+        try:
+            with running(line):
+                value = command.verb.run(self, self._door(command.verb), command.typed)
+                if inspect.isawaitable(value):
+                    value = await value
+        except asyncio.CancelledError as error:
+            raise self.guard.readable(error) from None
+        self._mark(value)
+        return None if command.silent else value
 
     def _now(self, commands: list[Command]) -> object:
         value: object = None
         for line, command in _lines(commands):
             _show(value)
-            verb = command.verb
-            if not verb.blocking:
-                raise BadInput(
-                    f"%kis {verb.name} has to be awaited, and here it cannot be",
-                    "Write it at the top level of a cell: not in a def or class body, not after %time, not in the cell "
-                    "of %load_ext",
-                )
-            door = self._door(verb)
-            with running(line):
-                value = verb.run(self, door and door.blocking, command.typed)
-            self._mark(value)
-            if command.silent:
-                value = None
+            value = self._do_now(line, command)
         return value
+
+    def _do_now(self, line: MagicLine, command: Command) -> object:
+        verb = command.verb
+        if not verb.blocking:
+            return self._run_to_end(verb, self._do(line, command))
+        door = self._door(verb)
+        with running(line):
+            value = verb.run(self, door and door.blocking, command.typed)
+        self._mark(value)
+        return None if command.silent else value
+
+    def _run_to_end(self, verb: Verb, work: Coroutine[Any, Any, object]) -> object:
+        """Run ``work`` in the session's loop, which does not turn now. Raises BadInput where it does."""
+        loop = self._resting_loop()
+        if loop is None:
+            work.close()
+            raise BadInput(f"%kis {verb.name} has to be awaited, and here it cannot be", self._how_to_await())
+        task = loop.create_task(work)
+        try:
+            return loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            # The task would stay half done, and go on with the next command.
+            task.cancel()
+            with suppress(BaseException):
+                loop.run_until_complete(task)
+            raise interrupted() from None
+
+    def _resting_loop(self) -> asyncio.AbstractEventLoop | None:
+        """The session's loop when nothing turns it: a terminal's between two commands, a script's. Else None."""
+        if threading.current_thread() is not threading.main_thread() or not _is_outside_loops():
+            return None
+        lives = self.session is not None and not self.session.closed
+        loop = self.loop if lives and self.loop is not None else get_asyncio_loop()  # type: ignore[no-untyped-call]
+        return None if loop.is_running() or loop.is_closed() else loop
+
+    def _how_to_await(self) -> str:
+        """What a person does so that a command can be awaited."""
+        if self._is_loading:
+            return "This cell loads kisnb: run it once more, or give %load_ext kisnb a cell of its own"
+        if not awaits(self.shell):
+            runners = self.shell.loop_runner_map.items()
+            name = next((name for name, (run, _) in runners if run is self.shell.loop_runner), "another loop")
+            how = f"set to {name}" if self.shell.autoawait else "off"
+            return f"%autoawait is {how} here: type %autoawait asyncio first"
+        return "Write it at the top level of a cell: not in a def or class body, not after %time"
+
+
+def _is_outside_loops() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
 
 
 def _open_session(shell: InteractiveShell) -> Session | None:
@@ -294,8 +366,19 @@ def _open_session(shell: InteractiveShell) -> Session | None:
 
 
 def _commands(line: str, body: str) -> list[str]:
-    """The commands of ``%%kis``: its own line and the lines below, without blank ones and comments."""
-    return [text for text in [line, *body.splitlines()] if text.strip() and not text.lstrip().startswith("#")]
+    """The commands of ``%%kis``: its own line and the lines below, without blank ones and comments.
+
+    A line that ends with a backslash goes on in the next one, as in Python. A comment ends with its line.
+    """
+    commands: list[str] = []
+    continued = False
+    for text in [line, *body.splitlines()]:
+        if continued:
+            commands[-1] += f"\n{text}"
+        elif text.strip() and not tidy(text).lstrip().startswith("#"):
+            commands.append(text)
+        continued = goes_on(text)
+    return commands
 
 
 def _lines(commands: Sequence[Command]) -> Iterator[tuple[MagicLine, Command]]:

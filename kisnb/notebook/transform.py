@@ -4,6 +4,9 @@ IPython turns ``%kis buy 005930 1`` into ``get_ipython().run_line_magic('kis', '
 cannot wait for anything. ``AwaitMagics`` runs after that step and makes it ``(await get_ipython().kis.line(...))``
 wherever Python lets us await. Everywhere else (``def`` and class bodies, lambdas, comprehensions, ``%time``) the call
 stays as it is and the magic answers through the desk's I/O thread.
+
+``plain_magics`` runs before that step: IPython knows no ``%kis`` that begins with a blank or a percent sign of another
+kind, as a paste from a chat or a web page has them.
 """
 
 from __future__ import annotations
@@ -11,17 +14,22 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from IPython.core.magic import MagicAlias
+
 from kisnb.notebook.frames import callers
+from kisnb.values import UNSEEN, narrow
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _TWINS = {"run_line_magic": "line", "run_cell_magic": "cell"}
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-
+_BEGINS = re.compile(rf"[\w.,\s{UNSEEN}]*(?:=[\s{UNSEEN}]*)?[%％]{{1,2}}kis(?=[\s{UNSEEN}]|$)[\s{UNSEEN}]*")
+"""A line up to the first word of its ``%kis``."""
 
 _AWAITED = re.compile(r"""\(await get_ipython\(\)\.(\w+)\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)""")
 
@@ -29,6 +37,31 @@ _AWAITED = re.compile(r"""\(await get_ipython\(\)\.(\w+)\.line\(('(?:[^'\\]|\\.)
 def as_typed(line: str) -> str:
     """A transformed line as it stands in the cell: ``%kis panel``."""
     return _AWAITED.sub(lambda found: f"%{found[1]} {ast.literal_eval(found[2])}", line)
+
+
+def plain_magics(lines: list[str]) -> list[str]:
+    """Let lines that begin with ``%kis`` begin with plain letters. The words behind it stay as they are."""
+    return [_plain(line) for line in lines]
+
+
+def _plain(line: str) -> str:
+    begins = None if line.isascii() else _BEGINS.match(line)
+    return line if begins is None else narrow(begins[0]) + line[begins.end() :]
+
+
+def awaits(shell: InteractiveShell) -> bool:
+    """Whether the shell runs a cell that awaits in an event loop of asyncio."""
+    return bool(shell.autoawait) and str(shell.loop_runner) == "asyncio"
+
+
+def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
+    """The names under which ``%name`` can be typed, ``%alias_magic`` included, each with the words it begins with."""
+    names = {name: ""}
+    known = shell.magics_manager.magics
+    for alias, magic in [*known["cell"].items(), *known["line"].items()]:
+        if isinstance(magic, MagicAlias) and magic.magic_name == name:
+            names[alias] = f"{magic.magic_params} " if magic.magic_params else ""
+    return names
 
 
 @dataclass(frozen=True)
@@ -50,10 +83,10 @@ class AwaitMagics:
         self._name = name
 
     def __call__(self, lines: list[str]) -> list[str]:
-        source = "".join(lines)
-        if self._name not in source or not self._shell.autoawait or inside_magic(self._shell):
+        source, names = "".join(lines), names_of(self._shell, self._name)
+        if not any(name in source for name in names) or not awaits(self._shell) or inside_magic(self._shell):
             return lines
-        return await_magics(source, self._name).splitlines(keepends=True)
+        return await_magics(source, self._name, names).splitlines(keepends=True)
 
 
 def inside_magic(shell: InteractiveShell) -> bool:
@@ -62,8 +95,11 @@ def inside_magic(shell: InteractiveShell) -> bool:
     return any(frame.f_code in codes for frame in callers())
 
 
-def await_magics(source: str, name: str = "kis") -> str:
-    """Rewrite the calls of magic ``name`` that may be awaited; source that does not parse comes back unchanged."""
+def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None = None) -> str:
+    """Rewrite the calls of magic ``name`` that may be awaited; source that does not parse comes back unchanged.
+
+    ``names`` are all its names, as ``names_of`` gives them.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -71,7 +107,7 @@ def await_magics(source: str, name: str = "kis") -> str:
     except (SyntaxError, ValueError):
         return source
     data = source.encode()
-    finder = _Finder(name, data)
+    finder = _Finder(name, names or {name: ""}, data)
     finder.visit(tree)
     for splice in sorted(finder.splices, key=lambda s: s.start, reverse=True):
         data = data[: splice.start] + splice.text + data[splice.end :]
@@ -81,9 +117,10 @@ def await_magics(source: str, name: str = "kis") -> str:
 class _Finder(ast.NodeVisitor):
     """Collects the calls to rewrite. Columns of a syntax tree are UTF-8 byte offsets, hence the bytes."""
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, names: Mapping[str, str], data: bytes) -> None:
         self.splices: list[_Splice] = []
         self._name = name
+        self._names = names
         self._data = data
         self._starts = [0]
         for line in data.splitlines(keepends=True):
@@ -113,8 +150,8 @@ class _Finder(ast.NodeVisitor):
             self.generic_visit(node)
 
     def _rewrite(self, node: ast.Call, *, shown: bool) -> bool:
-        method = _magic_method(node, self._name)
-        if method is None or not self._may_await:
+        called, method = _magic_method(node)
+        if called not in self._names or not self._may_await:
             return False
         arguments = [ast.literal_eval(a) for a in node.args[1:] if isinstance(a, ast.Constant)]
         if len(arguments) != len(node.args) - 1:
@@ -122,6 +159,7 @@ class _Finder(ast.NodeVisitor):
         if not shown:
             # A closing semicolon asks for silence; a value that is assigned is silent anyway, and wanted.
             arguments[-1] = arguments[-1].rstrip().rstrip(";")
+        arguments[0] = self._names[called] + arguments[0]
         call = f"(await get_ipython().{self._name}.{_TWINS[method]}({', '.join(map(repr, arguments))}))"
         self.splices.append(_Splice(*self._span(node), call.encode()))
         return True
@@ -132,11 +170,12 @@ class _Finder(ast.NodeVisitor):
         return self._starts[node.lineno - 1] + node.col_offset, self._starts[node.end_lineno - 1] + node.end_col_offset
 
 
-def _magic_method(node: ast.Call, name: str) -> str | None:
+def _magic_method(node: ast.Call) -> tuple[str, str]:
+    """The name of the magic that a call runs and the method that runs it; empty when it runs none."""
     match node:
         case ast.Call(
             func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython"), args=[]), attr=method),
-            args=[ast.Constant(value=called), *_],
-        ) if called == name and method in _TWINS:
-            return method
-    return None
+            args=[ast.Constant(value=str(called)), _, *_],
+        ) if method in _TWINS:
+            return called, method
+    return "", ""

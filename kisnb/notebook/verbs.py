@@ -79,6 +79,10 @@ def _sell(kis: KisMagics, door: Any, typed: Typed) -> object:
 
 def _order(kis: KisMagics, send: Callable[..., object], typed: Typed) -> object:
     code, qty, price = kis.code(typed.text(0)), typed.number(1), typed.words[2]
+    name = kis.require().universe.name(code)
+    if f"{typed.text(0)} {qty}".casefold() in name.casefold():
+        # KODEX 200: the quantity may be a part of the name, and the price the quantity.
+        raise BadInput(f"{typed.text(0)} {qty} may be the stock {name}, or {qty:,} shares of it", f"Write {code}")
     return send(code, qty, price, **_naming(typed), **_terms(typed))
 
 
@@ -165,6 +169,8 @@ def _agents(kis: KisMagics, _door: Any, typed: Typed) -> object:
         return _adopt(kis, typed)
     if code is not None:
         raise BadInput(f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE")
+    if action in (None, "start"):
+        kis.say_when_agents_stand_still()
     if action is None:
         return agents
     if action == "start":
@@ -287,8 +293,13 @@ def _why(_kis: KisMagics, _door: Any, typed: Typed) -> None:
     print(explain(typed.text(0)))
 
 
-def _open(kis: KisMagics, _door: Any, typed: Typed) -> Awaitable[Session]:
-    return kis.open(typed.text(0), dict(typed.options))
+async def _open(kis: KisMagics, _door: Any, typed: Typed) -> Session:
+    mode = typed.words[0] or kis.last_mode
+    if mode is None:
+        raise BadInput("Which desk?", "Write %kis open sim, %kis open paper or %kis open live")
+    session = await kis.open(str(mode), dict(typed.options))
+    kis.say_when_agents_stand_still()
+    return session
 
 
 def _close(kis: KisMagics, _door: Any, _typed: Typed) -> Awaitable[None]:
@@ -318,8 +329,9 @@ def find(name: str) -> Verb:
 def _table() -> dict[str, Verb]:
     rows = [
         Verb(
-            "open", usage("sim|paper|live [--quotes live] [--seed N] [--date D] [--start T] [--fresh]"),
-            "open a desk: the simulator (seed, date and start are its own), paper or live", _open, needs_session=False,
+            "open", usage("[sim|paper|live] [--quotes live] [--seed N] [--date D] [--start T] [--fresh]"),
+            "open a desk: the simulator (seed, date and start are its own), paper or live; alone, the last one again",
+            _open, needs_session=False,
         ),
         Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
         Verb("search", usage("TEXT"), "stocks by code, Korean name or its initial consonants", _search, blocking=True),

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TypeAlias
 
 from kisnb.session.code_places import Span, span_of
+from kisnb.values import DASHES, tidy
 
 _Marks: TypeAlias = tuple[int, int]
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -29,6 +30,8 @@ _PARSED_CELLS = 64
 # A word of a command: quotes and braces keep blanks together.
 _WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\{[^{}]*\}|[^\s"'{])+|\S""")
 _NUMBER = re.compile(r"\d+|\{[^{}]*\}|\$\w+")
+_CONTINUED = re.compile(r"\\[^\S\n]*\n")
+_DASHED = re.compile(rf"(?<!\S)[-{DASHES}\uff0d]{{1,3}}(?=(?:again|key)\b)")
 # The same inside a string literal, where a backslash begins an escape.
 _NAMED_IN_STRING = re.compile(
     r"""
@@ -97,7 +100,7 @@ def written_in_module(frame: FrameType) -> Written:
 def command_text(words: str) -> str:
     """Return a ``%kis`` command, its words joined by one blank, without number and key."""
     kept: list[str] = []
-    all_words = _WORD.findall(words.rstrip().rstrip(";"))
+    all_words = _WORD.findall(_plain(words).rstrip().rstrip(";"))
     position = 0
     while position < len(all_words):
         word = all_words[position]
@@ -112,7 +115,12 @@ def command_text(words: str) -> str:
 
 def is_typed_in(words: str, argument: str) -> bool:
     """Whether ``words`` stand in what was typed behind a magic: then they are not expanded."""
-    return " ".join(words.split()) in " ".join(argument.split())
+    return " ".join(_plain(words).split()) in " ".join(_plain(argument).split())
+
+
+def _plain(words: str) -> str:
+    """Words as they are typed plainly: tidy, without continued lines, with the hyphens of number and key."""
+    return _DASHED.sub("--", tidy(_CONTINUED.sub(" ", words)))
 
 
 class _Cell:

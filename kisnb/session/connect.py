@@ -22,6 +22,7 @@ from kisnb.market.instruments import Universe
 from kisnb.paths import data_dir
 from kisnb.session.cells import Cells, running_shell
 from kisnb.session.kernel import KernelSessions
+from kisnb.session.pending import pending
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.desk_port import Back, Desk, Snapshot
@@ -30,6 +31,7 @@ DYING_SECONDS = 5.0
 LOOK_SECONDS = 0.02
 
 
+@pending
 async def connect(
     mode: str = "sim",
     *,

@@ -1,12 +1,17 @@
-"""The awaitable that ``session.buy(...)`` returns: nothing is sent before it is awaited."""
+"""The awaitable that a session's call returns: nothing is sent, asked or done before it is awaited."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Coroutine, Generator
+from functools import wraps
+from inspect import signature
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from kisnb.values import shown
+
+P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -16,9 +21,10 @@ class Pending(Coroutine[Any, Any, T_co]):
     One that is never awaited says that nothing was sent: as its value in a cell, or in a warning when it is dropped.
     """
 
-    def __init__(self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]]) -> None:
-        """``what`` says what would be done, such as ``buy 10 005930 market``."""
+    def __init__(self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]], done: str = "sent") -> None:
+        """``what`` says what would be done, such as ``buy 10 005930 market``; ``done`` is the word for it."""
         self._what = what
+        self._done = done
         self._begin = begin
         self._running: Coroutine[Any, Any, T_co] | None = None
         self._known = False
@@ -53,9 +59,25 @@ class Pending(Coroutine[Any, Any, T_co]):
         self._known = True
         if self._running is not None:
             return f"<{self._what}: handed over>"
-        return f"<not sent: {self._what}. Write await before the call, and it is sent.>"
+        return f"<not {self._done}: {self._what}. Write await before the call, and it is {self._done}.>"
 
     def __del__(self) -> None:
         if not self._known:
-            text = f"{self._what} was not awaited: nothing was sent. Write await before the call."
+            text = f"{self._what} was not awaited: nothing was {self._done}. Write await before the call."
             warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def pending(call: Callable[P, Coroutine[Any, Any, T_co]]) -> Callable[P, Pending[T_co]]:
+    """Let an ``async def`` say, where it is not awaited, that nothing was done."""
+    arguments = signature(call)
+
+    @wraps(call)
+    def begin(*args: P.args, **kwargs: P.kwargs) -> Pending[T_co]:
+        # Wrong arguments are told where the call stands, as those of any function.
+        arguments.bind(*args, **kwargs)
+        said = [shown(value) for value in args[1 if "self" in arguments.parameters else 0 :]]
+        said += [f"{name}={shown(value)}" for name, value in kwargs.items()]
+        what = f"{call.__name__}({', '.join(said)})"
+        return Pending(what, lambda: call(*args, **kwargs), "done")
+
+    return begin

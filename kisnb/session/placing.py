@@ -28,6 +28,7 @@ from kisnb.session.typed import (
     Line,
     OrderOptions,
     check_leaves,
+    check_movable,
     line_of,
     name_of,
     number_of,
@@ -121,6 +122,7 @@ class Placing:
     def revise(self, what: Order | int | str, price: object, qty: object, key: str | None, again: int | bool) -> Call:
         """A revise as it was written. Raises BadInput, also when nothing of the order is left to revise."""
         old = orders_named(self._state.books, what)[-1]
+        check_movable(old)
         shares = (old.leaves or old.quantity) if qty is None else qty
         plain = typed_intent(old.side, old.code, shares, price, kind=old.intent.kind)
         intent = msgspec.structs.replace(plain, agent=old.intent.agent, supersedes=old.key)

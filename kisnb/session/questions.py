@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, Unpack
 
@@ -13,6 +13,7 @@ from kisnb.events import Depth, Quote
 from kisnb.market.instruments import Universe
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Order
+from kisnb.session.pending import Pending, pending
 from kisnb.session.typed import OrderOptions, orders_named, spelt_out, typed_intent
 from kisnb.terms import Side
 from kisnb.trading.agent_runner import agent_saw
@@ -115,9 +116,10 @@ class AsksBlocking(Protocol):
 
 def awaited(
     make: Callable[Concatenate[Questions, P], Question[R, T]],
-) -> Callable[Concatenate[Asks, P], Coroutine[object, object, T]]:
+) -> Callable[Concatenate[Asks, P], Pending[T]]:
     """The call of a session that asks this question and awaits the reply."""
 
+    @pending
     @wraps(make)
     async def call(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.answer(make(self.questions, *args, **kwargs))

@@ -21,6 +21,7 @@ from kisnb.orders import Order, Wish
 from kisnb.session.agent_difference import difference
 from kisnb.session.link import WAIT, Link
 from kisnb.session.pace import Pace
+from kisnb.session.pending import pending
 from kisnb.session.state import SessionState
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, AgentState
@@ -111,6 +112,7 @@ class Roster:
         """Some handler awaits something that is not of this session."""
         return bool(self._tasks)
 
+    @pending
     async def start(self, agent: Agent | str) -> AgentView:
         """Start an agent, or by its id one that was stopped or paused; one that runs here as it is given goes on.
 
@@ -147,6 +149,7 @@ class Roster:
         self.doors.changed()
         return self._view(runner)
 
+    @pending
     async def stop(self, agent_id: str) -> AgentView:
         """No more decisions; its open orders are cancelled. One that is being started does not run."""
         self._link.check_home()
@@ -161,6 +164,7 @@ class Roster:
         self.doors.changed()
         return self._view(runner)
 
+    @pending
     async def pause(self, agent_id: str) -> AgentView:
         """No more decisions until it is started again; its orders and position stay."""
         runner = self._runner(agent_id)
@@ -169,6 +173,7 @@ class Roster:
         self.doors.changed()
         return self._view(runner)
 
+    @pending
     async def flatten(self, agent_id: str) -> AgentView:
         """Stop the agent, cancel its open orders and sell at the market all that it holds."""
         await self.stop(agent_id)
@@ -177,6 +182,7 @@ class Roster:
         self.doors.changed()
         return self._view(runner)
 
+    @pending
     async def adopt(
         self, agent: Agent | str, code: str = "", qty: int | None = None, *, key: str | None = None,
         again: int | bool = False,

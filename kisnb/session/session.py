@@ -35,7 +35,7 @@ from kisnb.session.cells import Cells
 from kisnb.session.link import OPEN_HERE, Find, Link
 from kisnb.session.market_data import MarketData
 from kisnb.session.pace import Pace
-from kisnb.session.pending import Pending
+from kisnb.session.pending import Pending, pending
 from kisnb.session.placing import Placing
 from kisnb.session.pump import Pump
 from kisnb.session.questions import Question, Questions, R, T, awaited
@@ -45,6 +45,7 @@ from kisnb.session.state import SessionState
 from kisnb.session.typed import (
     Line,
     OrderOptions,
+    names_all,
     orders_named,
     seconds_of_day,
     spelt_out,
@@ -67,6 +68,7 @@ from kisnb.trading.commands import (
 from kisnb.trading.desk_port import Back, Desk, Snapshot
 from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.order_words import named_order
+from kisnb.trading.revise import may_be_revised
 from kisnb.trading.risk import Rules
 from kisnb.values import one_of, text, whole
 from kisnb.values import seconds as read_seconds
@@ -158,6 +160,13 @@ class Session:
         """The orders of the cell that runs now which live or were filled, oldest first; outside IPython none."""
         self._pump.catch_up()
         return self._placing.orders_of_cell()
+
+    def may_be_revised(self, order: Order) -> bool:
+        """Whether all that is left of an order could move to another price now."""
+        item = self.rules.instrument(order.code)
+        if item is None or self.halt_state != "active":
+            return False
+        return may_be_revised(self.now, self.books, order, item)
 
     @property
     def data(self) -> MarketData:
@@ -257,6 +266,7 @@ class Session:
         quotes = self.rules.capabilities.quotes or self.mode
         return pl.DataFrame(capability_table(self.mode, quotes), schema=["what", "host", "offered"], orient="row")
 
+    @pending
     async def journal(self) -> pl.DataFrame:
         """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
         from kisnb.desk.journal_frame import journal_frame
@@ -268,6 +278,7 @@ class Session:
     depth = awaited(Questions.depth)
     balance = awaited(Questions.balance)
 
+    @pending
     async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
         """The stocks of the largest traded value (``"volume"``) or rise (``"fluctuation"``), 30 at most, of the venue
         that is on: Nextrade's in its sessions before and after the regular one, else KRX's.
@@ -279,6 +290,7 @@ class Session:
         reply = await self.ask(CallApi(*ranking_call(kind, where)))
         return read_ranking(reply.blocks["output"], n)
 
+    @pending
     async def watch(self, *codes: str, channels: Sequence[Channel] = ()) -> None:
         """Subscribe to trades and depth of these stocks; a stock that is traded is watched anyway.
 
@@ -368,6 +380,7 @@ class Session:
         call = self._placing.revise(what, price, qty, key, again)
         return Pending(f"revise to {call.intent.text}", lambda: self._placing.submit(call))
 
+    @pending
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
         """Say what became of an order of unknown fate: it is KIS's order number ``adopt``, or (None) was never sent.
 
@@ -395,15 +408,17 @@ class Session:
     route = awaited(Questions.route)
     route_of = awaited(Questions.route_of)
 
+    @pending
     async def routes(self, code: str = "") -> list[Evidence]:
         """The desk's newest routing decisions, of one stock or of all, oldest first."""
         reply = await self.ask(RoutesOf(code=self._code(code) if code else ""))
         return list(reply.decisions)
 
+    @pending
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key) or ``"all"``; returns when each is ended or refused."""
         await self._link.wait_for_return()
-        if what == "all":
+        if names_all(what):
             # Orders whose key the desk has not told yet are meant, too.
             await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_named(self.books, what)
@@ -416,6 +431,7 @@ class Session:
         )
         return orders
 
+    @pending
     async def halt(
         self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
     ) -> list[HaltStep]:
@@ -442,16 +458,12 @@ class Session:
             raise Interrupted(why, cure) from None
         return self.halt_steps[before:]
 
-    async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
-        """Lift a halt: new orders pass again, or with ``reducing`` sells up to the position.
+    @pending
+    async def resume(self, reason: str) -> str:
+        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
+        return (await self.ask(LiftHalt(text(reason, "the reason")))).text
 
-        A flatten that runs is ended first, and then the halt stays: resume once more lifts it. Returns what was
-        lifted or ended. Raises BadInput without a reason, ConfigError while the HALT file stands, and DeskError
-        while the desk cannot write its journal.
-        """
-        to: Literal["active", "reducing"] = one_of(state, ("active", "reducing"), "state after a halt")
-        return (await self.ask(LiftHalt(text(reason, "the reason"), to))).text
-
+    @pending
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.
 
@@ -460,6 +472,7 @@ class Session:
         tail, minutes = text(tail, "the tail of the account"), whole(minutes, "the minutes")
         return (await self.ask(ArmDesk(tail, minutes, whole(budget, "the budget in won")))).text
 
+    @pending
     async def tasks(self) -> str:
         """The tasks of the desk and of this session under their owners, as text."""
         mine = [*self._pace.task_names(), *(f"agent task of {a.id}" for a in self.agents if a.state == "running")]
@@ -473,6 +486,7 @@ class Session:
         when = text(when, "the time of day")
         return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
 
+    @pending
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` (KST, today); a simulated day goes there as fast as all follow.
 
@@ -492,10 +506,12 @@ class Session:
             with suppress(DeskLost):
                 self._link.tell([FastForward(on=False)])
 
+    @pending
     async def sleep(self, seconds: float) -> None:
         """Wait ``seconds`` of the session's clock. Raises BadInput."""
         await self._pace.until_time(self.now + int(read_seconds(seconds, "the time to sleep") * SECOND))
 
+    @pending
     async def settle(self) -> None:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
         await self._pace.until(
@@ -504,6 +520,7 @@ class Session:
 
     # end
 
+    @pending
     async def close(self) -> None:
         """Leave the desk; agents of this session stop, their orders stay in the market."""
         self.leave()

@@ -8,6 +8,7 @@ from kisnb.desk.simulator_process import find_simulator
 from kisnb.errors import BadInput, LinkLost
 from kisnb.orders import Order
 from kisnb.paths import state_dir
+from kisnb.session.pending import pending
 from kisnb.terms import Mode, Side, Venue
 
 
@@ -20,6 +21,7 @@ class Simulator:
     def __init__(self, mode: Mode) -> None:
         self._mode = mode
 
+    @pending
     async def trade(
         self, side: Side | str, code: str, qty: int, price: int | None = None, *, venue: Venue | str = Venue.KRX
     ) -> int:
@@ -27,19 +29,23 @@ class Simulator:
         said = await self._said("trade", {"code": code, "side": side, "qty": qty, "price": price, "venue": venue})
         return int(said["number"])
 
+    @pending
     async def cancel(self, what: Order | int, qty: int | None = None) -> int:
         """Cancel shares of an order (None: all that is left) from the phone; the number of the cancel."""
         number = what.number if isinstance(what, Order) else what
         return int((await self._said("cancel", {"number": number, "qty": qty}))["number"])
 
+    @pending
     async def fault(self, on: str, what: str, **details: object) -> None:
         """Arm a fault: ``fault("order", "cut", done=True)``; SIMULATOR.md lists where what can go wrong."""
         await self._said("fault", {"on": on, "what": what, **details})
 
+    @pending
     async def calm(self) -> None:
         """Disarm all faults."""
         await self._said("calm", {})
 
+    @pending
     async def ledger(self) -> dict[str, Any]:
         """The truth, which no client of KIS can see: cash, fees and taxes (won), holdings, orders."""
         return await self._said("ledger", None)

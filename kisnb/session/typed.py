@@ -36,8 +36,8 @@ def typed_intent(
 ) -> Intent:
     """An Intent from what was typed; without a key it has one of its own. Raises BadInput."""
     shares = values.shares(qty)
-    won = None if price is None else values.whole(price, "the price")
-    trigger = None if stop is None else values.whole(stop, "the stop price")
+    won = None if price is None else values.price(price)
+    trigger = None if stop is None else values.price(stop, "the stop price")
     plain = OrderKind.STOP_LIMIT if trigger is not None else OrderKind.MARKET if won is None else OrderKind.LIMIT
     wanted = values.member(OrderKind, kind, "kind") if kind else plain
     where = values.member(Venue, venue, "venue") if venue else None
@@ -84,9 +84,13 @@ def line_of(line: Line) -> tuple[Side, str, int, int | None]:
         raise BadInput(
             f"{line!r} is no order of a batch", "write (side, code, quantity) or (side, code, quantity, price)"
         )
-    if line[0] not in tuple(Side):
-        raise BadInput(f"{line[0]!r} is no side", "write buy or sell")
-    return Side(line[0]), line[1], line[2], line[3] if len(line) > 3 else None
+    side = values.member(Side, line[0], "side")
+    return side, line[1], line[2], line[3] if len(line) > 3 else None
+
+
+def names_all(what: object) -> bool:
+    """Whether ``what`` is the word that means all open orders."""
+    return isinstance(what, str) and values.narrow(what).strip().lower() == "all"
 
 
 def orders_named(books: Books, what: Order | int | str) -> Orders:
@@ -96,9 +100,9 @@ def orders_named(books: Books, what: Order | int | str) -> Orders:
     """
     if isinstance(what, Order):
         return Orders([what])
-    if what == "all":
+    if names_all(what):
         return Orders(books.live.values())
-    text = str(what).lstrip("#")
+    text = values.narrow(str(what)).strip().removeprefix("#")
     number = int(text) if text.isdecimal() else None
     found = Orders(o for o in books.orders.values() if o.key == what or (number is not None and o.number == number))
     if not found and isinstance(what, str):
@@ -114,10 +118,19 @@ def check_leaves(order: Order) -> None:
         raise BadInput(f"{named_order(order)} is {order.state}: nothing of it is left to revise", "see %kis orders")
 
 
+def check_movable(order: Order) -> None:
+    """Raises BadInput when an order is of a kind that has no price to move."""
+    kind = order.intent.kind
+    if kind.priced and kind is not OrderKind.STOP_LIMIT:
+        return
+    cure = f"cancel it with %kis cancel {order.number}, and order anew" if order.is_open else "see %kis orders"
+    raise BadInput(f"{named_order(order)} is {order.state}, and a {kind} order cannot be revised", cure)
+
+
 def seconds_of_day(when: str) -> int:
     """``"09:10"`` as seconds since midnight. Raises BadInput."""
     try:
-        at = parse_time(when)
+        at = parse_time(values.narrow(when).strip())
     except ValueError as e:
         raise BadInput(str(e), "or write close") from None
     return at.hour * 3600 + at.minute * 60 + at.second

@@ -121,7 +121,7 @@ class AgentRunner:
 
     def _check_may_order(self) -> None:
         if _acting.get() is not self:
-            cure = "order by hand with session.buy or %kis buy"
+            cure = "order by hand with session.buy or %kis buy CODE QTY"
             raise BadInput("an agent orders in its handlers", cure)
         # What nobody takes out of the outbox any more would wait for ever.
         if self.state in _ENDED and not self._flattening:

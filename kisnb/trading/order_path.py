@@ -124,7 +124,7 @@ class OrderPath:
         if unknown is None:
             return None
         why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
-        return No(why, "wait until it is resolved, or decide it with %kis resolve")
+        return No(why, "wait until it is resolved, or decide it with %kis resolve NUMBER|never")
 
     def may_leave(self, now: Ns, key: str) -> No | None:
         """Why the order ``key``, which has waited behind the limiter, may not leave any more.
@@ -219,10 +219,6 @@ class OrderPath:
         self._row(RouteDecided(now, intent.key, routed.evidence))
         if isinstance(routed, Refused):
             self._row(Denied(now, intent.key, routed.reason, routed.cure))
-            return
-        no = self.gate.connection(routed.kind, routed.venue)
-        if no is not None:
-            self._row(Denied(now, intent.key, no.reason, no.cure))
             return
         self._start(now, intent, routed.plain)
         self._then(Send(intent, routed.plain))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kisnb.clock import clock_text
 from kisnb.orders import Order, OrderState
+from kisnb.trading.order_book import EXTERNAL
 
 
 def named_order(order: Order) -> str:
@@ -40,8 +41,11 @@ def standing(order: Order) -> str:
     return f"{order.state}{since}{filled}{again}"
 
 
-def next_step(order: Order) -> str:
-    """What happens now by itself, and what a person can do, in one line."""
+def next_step(order: Order, *, movable: bool = False) -> str:
+    """What happens now by itself, and what a person can do, in one line.
+
+    ``movable``: it could be revised now. A hint that the desk would refuse is not given.
+    """
     match order.state:
         case OrderState.NEW:
             return "the desk has it; what becomes of it shows as soon as the notebook's loop turns"
@@ -57,7 +61,7 @@ def next_step(order: Order) -> str:
                 "what that does not settle, you do: %kis resolve NUMBER|never"
             )
         case OrderState.ACCEPTED:
-            return _waits(order)
+            return _waits(order, movable=movable)
         case OrderState.REJECTED:
             return f"nothing of it is in the market{f'; %kis why {order.msg_cd}' if order.msg_cd else ''}"
         case OrderState.EXPIRED:
@@ -66,10 +70,15 @@ def next_step(order: Order) -> str:
             return "it is over" if not order.revised_by else "it is over; the revising order goes on"
 
 
-def _waits(order: Order) -> str:
-    venue = f" on {order.route.venue}" if order.route else ""
+def _waits(order: Order, *, movable: bool) -> str:
+    waits = f"{order.leaves:,} shares wait{f' on {order.route.venue}' if order.route else ''}"
     if order.text.startswith("cancel refused"):
         return "the desk asks KIS what became of it"
     if order.cancel_asked:
-        return f"{order.leaves:,} shares wait{venue} while KIS is asked to take them out"
-    return f"{order.leaves:,} shares wait{venue}; %kis revise {order.number} PRICE or %kis cancel {order.number}"
+        return f"{waits} while KIS is asked to take them out"
+    if order.intent.agent == EXTERNAL:
+        return f"{waits}; it was placed elsewhere: revise or cancel it there"
+    if order.number is None:
+        return waits
+    revise = f"%kis revise {order.number} PRICE or " if movable else ""
+    return f"{waits}; {revise}%kis cancel {order.number}"

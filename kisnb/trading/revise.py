@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from kisnb.clock import Ns
 from kisnb.market import order_rules
 from kisnb.market.instruments import Instrument
 from kisnb.orders import Intent, Order, OrderState
+from kisnb.terms import OrderKind
 from kisnb.trading.order_book import EXTERNAL, Books
 from kisnb.trading.risk import No
 
@@ -28,7 +31,18 @@ def why_not_revised(now: Ns, books: Books, intent: Intent, item: Instrument) -> 
     if old.cancel_asked or any(o.state in _IN_THE_AIR for o in others):
         return No("another change of the order is under way", "wait until it is confirmed")
     verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
-    return None if verdict else No(verdict.why_not, verdict.cure)
+    if verdict:
+        return None
+    # A revise keeps the kind, so that another kind is no cure.
+    is_open = bool(order_rules.kinds(now, old.ref.venue, item))
+    return No(verdict.why_not, f"cancel #{old.number} and order anew" if is_open else verdict.cure)
+
+
+def may_be_revised(now: Ns, books: Books, order: Order, item: Instrument) -> bool:
+    """Whether all that is left of ``order`` could move to another price now."""
+    kept = msgspec.structs.replace(order.intent, key="", qty=order.leaves, supersedes=order.key)
+    movable = kept.kind.priced and kept.kind is not OrderKind.STOP_LIMIT
+    return movable and why_not_revised(now, books, kept, item) is None
 
 
 def place_lost(old: Order, intent: Intent) -> str:

@@ -8,7 +8,7 @@ from kisnb.clock import Ns, kst_day
 from kisnb.config import raised
 from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
-from kisnb.market import ticks
+from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument, Universe
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
@@ -35,7 +35,7 @@ class Rules:
         self.universe = universe
         self.capabilities = capabilities
         self.costs = costs or CostModel()
-        self.router = Router(self.costs, venues=capabilities.venues)
+        self.router = Router(self.costs, venues=capabilities.venues, kinds=capabilities.kinds)
 
     def instrument(self, code: str) -> Instrument | None:
         try:
@@ -67,6 +67,13 @@ class Rules:
         right): it counts as a stock of KOSPI, and what it cost in truth comes with KIS's cash."""
         item = self.instrument(code)
         return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
+
+    def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
+        """The kinds that this venue, or any, takes for this issue now, of those that this connection carries."""
+        item, can = self.instrument(code), self.capabilities
+        venues = self.router.venues if venue is None else (venue,)
+        taken = {k for v in venues if item is not None for k in order_rules.kinds(now, v, item)}
+        return tuple(kind for kind in can.kinds if kind in taken)
 
     def route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
         """The venue that takes this order now, or why there is none; ``books`` are what the venues show of it."""
@@ -104,19 +111,20 @@ class Gate:
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
-        if (no := self._halted(intent, state, reduces=reduces)) is not None:
-            return no
-        if (no := self.connection(intent.kind, intent.venue)) is not None:
+        if state.halt == "halted" or (state.halt == "reducing" and not reduces):
+            return No(f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON")
+        if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
             return no
         if intent.qty < 1:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
         if item is None:
-            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search")
+            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search NAME")
         if item.halted:
             return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
         if (no := self._prices(now, intent, item)) is not None:
-            return no
+            # A price that fits a kind which no venue takes now would be refused in its turn.
+            return self._not_taken(now, intent) or no
         if intent.side is Side.SELL:
             return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
         return (
@@ -230,39 +238,59 @@ class Gate:
             cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
         return No(f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold", cure)
 
-    def connection(self, kind: OrderKind, venue: Venue | None) -> No | None:
+    def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
         """What this broker connection cannot carry."""
-        capabilities = self.rules.capabilities
-        if kind not in capabilities.kinds:
-            return No(f"this connection takes no {kind} orders", f"use {' or '.join(capabilities.kinds)}")
-        if venue is not None and venue not in capabilities.venues:
-            known = " or ".join(capabilities.venues)
-            return No(f"{venue} takes no orders from this desk", f"leave the venue out, or name {known}")
-        return None
+        can, item = self.rules.capabilities, self.rules.instrument(code)
+        why, cures = [], []
+        if kind not in can.kinds:
+            why.append(f"this connection takes no {kind} orders")
+            cures.append(f"use {' or '.join(self.rules.kinds_now(now, code) or can.kinds)}")
+        if venue is not None and venue not in can.venues:
+            why.append(f"{venue} takes no orders from this desk")
+            able = [str(v) for v in can.venues if item is not None and order_rules.kinds(now, v, item)]
+            cures.append(f"leave the venue out, or name {' or '.join(able)}" if able else "leave the venue out")
+        return No("; ".join(why), ", and ".join(cures)) if why else None
+
+    def _not_taken(self, now: Ns, intent: Intent) -> No | None:
+        """Why no venue takes an order of this kind now."""
+        if intent.supersedes is not None:
+            return None
+        routed = self.rules.preview(now, intent, ())
+        return No(routed.reason, routed.cure) if isinstance(routed, Refused) else None
 
     def _prices(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
         kind = intent.kind
+        moved = intent.supersedes is not None and intent.price is not None
+        if moved and (kind is OrderKind.STOP_LIMIT or not kind.priced):
+            return No(f"a {kind} order cannot be revised", "cancel it and order anew")
         if (intent.stop is not None) != (kind is OrderKind.STOP_LIMIT):
             if intent.stop is None:
-                return No("a stop-limit order needs a stop price", "give it with stop=…, in won")
-            return No(f"a {kind} order has no stop price", f"name the kind {OrderKind.STOP_LIMIT}, or leave it out")
+                return No("a stop-limit order needs a stop price", "give it with --stop PRICE (stop=PRICE), in won")
+            taken = self.rules.kinds_now(now, intent.code, intent.venue)
+            stops = intent.price is not None and OrderKind.STOP_LIMIT in taken
+            cure = f"name the kind {OrderKind.STOP_LIMIT}, or leave the stop out" if stops else "leave the stop out"
+            return No(f"a {kind} order has no stop price", cure)
         if not kind.priced:
             return None if intent.price is None else No(f"a {kind} order has no price", "leave the price out")
         if intent.price is None:
-            return No(f"a {kind} order needs a price above 0", "give a price in won")
-        return self._price(now, intent, item, intent.price) or (
-            None if intent.stop is None else self._price(now, intent, item, intent.stop)
-        )
+            lower, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
+            return No(f"a {kind} order needs a price above 0", f"give a price within {lower:,} to {upper:,}")
+        of_price = self._price(now, intent, item, intent.price, "")
+        of_stop = None if intent.stop is None else self._price(now, intent, item, intent.stop, " as the stop")
+        wrong = [no for no in (of_price, of_stop) if no is not None]
+        if not wrong:
+            return None
+        cures = dict.fromkeys(no.cure for no in wrong)
+        return No("; ".join(no.reason for no in wrong), ", and ".join(cures))
 
-    def _price(self, now: Ns, intent: Intent, item: Instrument, price: int) -> No | None:
-        if price <= 0:
-            return No(f"a price of {price} won is no price", "give a price above 0")
+    def _price(self, now: Ns, intent: Intent, item: Instrument, price: int, place: str) -> No | None:
         day = kst_day(now)
+        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
+        # Before the grid: the nearest price on the grid may be one that the day does not allow.
+        if not lower <= price <= upper:
+            return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
         if not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)
             size = ticks.tick_size(price, item.kind, day, item.board)
-            return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}")
-        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
-        if not lower <= price <= upper:
-            return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
+            return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}{place}")
         return None

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
-from kisnb.notebook.grammar import parse, split
+from kisnb.notebook.grammar import parse
 from kisnb.notebook.verbs import VERBS, find, help_text
+from kisnb.notebook.words import split
 from kisnb.terms import OrderKind, Venue
 
 

@@ -177,12 +177,12 @@ def test_r08_a_cancel_goes_where_the_order_went_whoever_executes():
     assert [c.ref.venue for c in cancel] == [Venue.SOR]
 
 
-def test_a_kind_that_the_connection_lacks_is_refused_after_routing_too():
+def test_a_connection_without_the_kinds_of_the_after_market_waits_for_the_next_day():
     there = desk(PAPER)
     there.now = kst(DAY, time(16, 30))
     there.submit()
     assert there.sends == []
-    assert "takes no after-limit orders" in there.order().text
+    assert there.order().text == "KRX's after-market takes no limit orders; order on the next trading day"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The words of a command as they stand in a cell: quoted, plain, or a comment.
+
+A paste brings blanks that are none, letters that nobody sees, and curly quotation marks. They are
+read like those of a keyboard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kisnb.errors import BadInput
+from kisnb.values import narrow, tidy
+
+_WORD = re.compile(
+    r"""
+      (?P<comment> \#(?!\d+(?:\s|$)) .* )
+    | (?P<curly> (?P<option>[^\s"'=]*=)? (?: [“”„‟](?P<double>[^“”„‟]*)[“”„‟] | [‘’‚‛](?P<single>[^‘’‚‛]*)[‘’‚‛] )
+        (?!\S) )
+    | (?P<plain> (?: "[^"]*" | '[^']*' | [^\s"'] )+ )
+    | (?P<open> ["'] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CONTINUED = re.compile(r"\\[^\S\n]*\n")
+
+
+class Quoted(str):
+    """A word that stood in quotation marks: it is no option, and begins no comment."""
+
+    __slots__ = ()
+
+
+class Comment(str):
+    """What stands behind a hash, the hash included. ``#12`` is a word: the number of an order."""
+
+    __slots__ = ()
+
+
+def split(text: str) -> list[str]:
+    """The words of a command, each ``Quoted`` or plain; a ``Comment`` may be the last.
+
+    Quotation marks keep blanks together. A line that ends with a backslash goes on in the next one.
+    """
+    words: list[str] = []
+    for found in _WORD.finditer(_CONTINUED.sub(" ", tidy(text))):
+        if found["open"]:
+            raise BadInput(f"A quotation mark is not closed in: {text}", "Close it, or leave it out")
+        if found["comment"]:
+            words.append(Comment(found["comment"]))
+        elif found["curly"]:
+            inside = found["double"] or found["single"] or ""
+            words.append(f"{found['option']}{inside}" if found["option"] else Quoted(inside))
+        else:
+            word = re.sub("\"([^\"]*)\"|'([^']*)'", lambda mark: mark[1] or mark[2] or "", found["plain"])
+            words.append(Quoted(word) if found["plain"][0] in "\"'" else word)
+    if words and re.fullmatch("%{1,2}kis", narrow(words[0])):
+        # A whole line of another cell was pasted behind the magic.
+        del words[0]
+    return words
+
+
+def goes_on(text: str) -> bool:
+    """Whether a line goes on in the next one: it ends with a backslash, and in no comment."""
+    if not text.rstrip().endswith("\\"):
+        return False
+    try:
+        words = split(text)
+    except BadInput:
+        return False
+    return not isinstance(words[-1], Comment)
