@@ -1,0 +1,43 @@
+"""What a desk lets pass now, in one sentence: panel, tables, reprs and ``kisnb desk status`` all print this one."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from kisnb.trading.state import State
+
+Name: TypeAlias = Literal["active", "halting", "reducing", "halted"]
+
+LIFT = "%kis halt off REASON (in a terminal: kisnb halt --off REASON)"
+_PASSES = {"reducing": "cancels, and sells up to the position, pass", "halted": "cancels alone pass"}
+
+
+class Trading(NamedTuple):
+    """What a desk lets pass."""
+
+    name: Name
+    """For code; people read ``text``."""
+    text: str
+    """The present state, its reason, what passes, and how a person ends it."""
+    known: bool = True
+    """False for a desk that cannot be heard: ``text`` says what it let pass before."""
+
+    @property
+    def halted(self) -> str:
+        """``text`` for heads and reprs that have no room for an active desk; empty for one."""
+        return "" if self.name == "active" else self.text
+
+    def last_known(self, since: str) -> Trading:
+        """The same of a desk that has not been heard since a time of day."""
+        return self._replace(text=f"not known since {since}; before that: {self.text}", known=False)
+
+
+def trading(state: State) -> Trading:
+    """Return what a desk in this state lets pass."""
+    why = f"because of {state.halt_reason!r}"
+    if state.halting:
+        return Trading("halting", f"the kill switch is at work {why}: no new order passes")
+    if state.halt == "active":
+        return Trading("active", "active: orders pass")
+    name: Name = "reducing" if state.halt == "reducing" else "halted"
+    return Trading(name, f"{name} {why}: {_PASSES[name]}; {LIFT} lifts it")
