@@ -294,7 +294,20 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     done: bool
     text: str
     ends: Literal["", "reducing", "halted", "flatten"] = ""
-    """Of the first step: what the run is to end in, also when the desk dies on the way."""
+    """Of the first step: the state that the run is to end in, also when the desk dies on the way.
+
+    ``flatten`` stands in journals of earlier versions: halted, with a flatten.
+    """
+
+
+class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A flatten began (``on``), or it ended: all is sold, or a person ended it with a reason.
+
+    Between the two the desk sells all that is held, in any trading state, over restarts too.
+    """
+
+    on: bool
+    reason: str
 
 
 class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -523,7 +536,7 @@ OrderFact: TypeAlias = (
     | Expired
     | OrderHeld
 )
-ControlFact: TypeAlias = HaltSet | HaltStep | BreakerTripped | Armed | Disarmed
+ControlFact: TypeAlias = HaltSet | HaltStep | FlattenSet | BreakerTripped | Armed | Disarmed
 AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened | HoldingAdopted | OrderShown
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
 LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound

@@ -95,18 +95,27 @@ class Adopt(Said, frozen=True, tag=True, array_like=True):
 
 
 class SetHalt(Said, frozen=True, tag=True, array_like=True):
-    """Change what the desk lets pass."""
+    """Change what the desk lets pass. The desk itself says it when a person has lifted a halt."""
 
     state: Literal["active", "reducing", "halted"]
     reason: str
 
 
 class Halt(Said, frozen=True, tag=True, array_like=True):
-    """Pull the kill switch; ``flatten`` sells all that is held once nothing is open any more."""
+    """Pull the kill switch. A pull never lowers the trading state.
+
+    ``flatten`` sells all that is held, until nothing is.
+    """
 
     reason: str
     state: Literal["reducing", "halted"] = "halted"
     flatten: bool = False
+
+
+class EndFlatten(Said, frozen=True, tag=True, array_like=True):
+    """End a flatten, for a reason. The desk itself says it when a person has asked for it."""
+
+    reason: str
 
 
 class Arm(Said, frozen=True, tag=True, array_like=True):
@@ -146,19 +155,10 @@ class ReleaseAgent(Said, frozen=True, tag=True, array_like=True):
     agent: str
 
 
+# Trading states are lifted, desks armed and holdings taken over by queries alone: the desk checks
+# them, and answers. A session that sent SetHalt, EndFlatten, Arm or Adopt itself would be refused.
 Command: TypeAlias = (
-    Submit
-    | CancelOrder
-    | ReviseOrder
-    | ResolveOrder
-    | Adopt
-    | SetHalt
-    | Halt
-    | Arm
-    | WatchCodes
-    | Idle
-    | FastForward
-    | ReleaseAgent
+    Submit | CancelOrder | ReviseOrder | ResolveOrder | Halt | WatchCodes | Idle | FastForward | ReleaseAgent
 )
 
 
@@ -309,9 +309,13 @@ class DayOrders(Query[OrdersAre], frozen=True, tag=True, array_like=True):
 
 
 class LiftHalt(Query[Told], frozen=True, tag=True, array_like=True):
-    """Let orders pass again, for a reason; answered with what was lifted."""
+    """Let orders pass again, for a reason; answered with what was lifted.
+
+    ``to`` is the state after it. A flatten that runs is ended first, and the desk stays as it is.
+    """
 
     reason: str
+    to: Literal["active", "reducing"] = "active"
 
 
 class ArmDesk(Query[Told], frozen=True, tag=True, array_like=True):

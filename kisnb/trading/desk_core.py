@@ -44,6 +44,7 @@ from kisnb.trading.commands import (
     CancelOrder,
     CancelReply,
     Effect,
+    EndFlatten,
     Halt,
     Persist,
     Publish,
@@ -55,6 +56,7 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
+from kisnb.trading.flatten import Flatten
 from kisnb.trading.halt import QUERY, KillSwitch
 from kisnb.trading.journal_rows import DESK_ONLY, Row
 from kisnb.trading.latest_books import LatestBooks
@@ -65,7 +67,8 @@ from kisnb.trading.reconciliation import AFTER_BOUNDARY, Reconciliation
 from kisnb.trading.risk import Gate, No, Rules
 from kisnb.trading.state import State
 
-_Command: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | Adopt | SetHalt | Halt | Arm
+_Control: TypeAlias = SetHalt | Halt | EndFlatten | Arm
+_Command: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | Adopt | _Control
 Said: TypeAlias = _Command | Event | SendReply | CancelReply | Answer | BooksRead | Woke
 """All that a core can be told."""
 
@@ -85,7 +88,11 @@ class DeskCore:
         self._notices = NoticeIntake(rules, state, self.reconciliation, self._row, self._tell)
         self.orders = OrderPath(rules, self.gate, state, self.market, self.reconciliation, self._row, self._then)
         self.cancels = Cancels(state, self.reconciliation, self._row, self._then)
-        self._kill_switch = KillSwitch(state, self._row, self._then, self._kill, self.orders.take)
+        flatten = Flatten(
+            state, self.gate, self.market, self._row, self._then, self._kill, self.orders.take, self._ask_account
+        )
+        self._flatten = flatten
+        self._kill_switch = KillSwitch(state, self._row, self._then, self._kill, flatten)
         self._prices: dict[str, int] = {}
         """The newest price of the stocks that are held, won."""
 
@@ -104,8 +111,7 @@ class DeskCore:
         if self.state.armed is not None:
             self._row(Disarmed(now, "the desk restarted"))
         self._schedule(now)
-        if self.state.halting:
-            self._kill_switch.go_on(now)
+        self._kill_switch.go_on(now)
         if self.state.held:
             self.orders.release(now)
         if self.state.books.live:
@@ -114,6 +120,12 @@ class DeskCore:
 
     def step(self, now: Ns, said: Said) -> list[Effect]:
         """One step; the effects are to be run in order."""
+        self._take(now, said)
+        if self._kill_switch.is_flattening and not isinstance(said, Tick | Depth):
+            self._kill_switch.look(now)
+        return self._done()
+
+    def _take(self, now: Ns, said: Said) -> None:
         match said:
             case Tick() | Depth():
                 self.market.add(said)
@@ -129,6 +141,7 @@ class DeskCore:
                 | Adopt()
                 | SetHalt()
                 | Halt()
+                | EndFlatten()
                 | Arm()
             ):
                 self._obey(now, said)
@@ -153,7 +166,6 @@ class DeskCore:
                 self.reconciliation.look(now, now, "link", account=True)
             case _:
                 self._effects.append(Publish(said))
-        return self._done()
 
     def _obey(self, now: Ns, command: _Command) -> None:
         match command:
@@ -168,18 +180,20 @@ class DeskCore:
                 self.reconciliation.decide(now, command)
             case Adopt():
                 self._adopt(now, command)
-            case SetHalt() | Halt() | Arm():
+            case SetHalt() | Halt() | EndFlatten() | Arm():
                 self._govern(now, command)
 
-    def _govern(self, now: Ns, command: SetHalt | Halt | Arm) -> None:
+    def _govern(self, now: Ns, command: _Control) -> None:
         """Change what the desk lets pass."""
         match command:
-            case SetHalt() if self._kill_switch.busy:
+            case SetHalt() if self._kill_switch.is_busy:
                 self._trouble(now, "the kill switch is still at work: its last step, notify, comes first")
             case SetHalt(state=state, reason=reason):
                 self._row(HaltSet(now, state, reason))
             case Halt():
                 self._kill_switch.pull(now, command)
+            case EndFlatten(reason=reason):
+                self._kill_switch.end_flatten(now, reason)
             case Arm(until=until, budget=budget) if until > now:
                 self._row(Armed(now, until, budget))
                 self._then(WakeAt(until))
@@ -221,6 +235,9 @@ class DeskCore:
 
     def _kill(self, now: Ns, order: Order) -> None:
         self.cancels.ask(now, order.key, None, kill_switch=True)
+
+    def _ask_account(self, now: Ns) -> None:
+        self.reconciliation.look(now, now, "flatten", account=True)
 
     def may_leave(self, now: Ns, key: str) -> No | None:
         """Asked at the last hop, behind the limiter: why the order ``key`` may not leave any more."""
@@ -307,6 +324,7 @@ class DeskCore:
         account = self.reconciliation.answered(now, answer)
         self._look_at_loss(now)
         self._kill_switch.answered(now, answer.question, complete=answer.page is not None)
+        self._flatten.answered(now, answer.question.asked, answer.account)
         if answer.page is None:
             self.orders.unanswered(now)
         self.orders.go_on(now, answer.question.asked, account)

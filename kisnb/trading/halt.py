@@ -1,4 +1,5 @@
-"""The kill switch: block → cancel all that is open → ask KIS until nothing is → set the state → snapshot → notify.
+"""The kill switch: block → cancel all that is open → ask KIS until nothing is → set the state →
+flatten, when a person asked for it → snapshot → notify.
 
 | state    | lets pass                                             |
 |----------|-------------------------------------------------------|
@@ -6,8 +7,10 @@
 | reducing | cancels, and sells up to the position, exits included |
 | halted   | cancels                                               |
 
-Each step is a fact. A step that failed says so and the next ones are taken all the same: what can be made safe is. The
-state outlives the desk; only a person lifts it, with a reason.
+A pull never lowers the state. While a flatten runs, cancels and its own sells pass, and nothing
+else, in any state (flatten.py). Each step is a fact. A step that failed says so, and the next steps
+are taken all the same: what can be made safe is made safe. The state outlives the desk. Only a
+person lifts it, with a reason.
 """
 
 from __future__ import annotations
@@ -17,12 +20,11 @@ from typing import Literal
 
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import HaltSet, HaltStep
-from kisnb.orders import Intent, Order, OrderState
-from kisnb.terms import OrderKind, Side
-from kisnb.trading import reservations
+from kisnb.orders import Order
 from kisnb.trading.commands import Ask, Effect, Halt, Question, WakeAt
+from kisnb.trading.flatten import Flatten
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_book import BY_HAND, NOBODY, UNASSIGNED
+from kisnb.trading.order_book import is_of_flatten
 from kisnb.trading.state import State
 
 QUERY = "kill switch"
@@ -32,9 +34,13 @@ PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
 PATIENCE: Ns = 10 * SECOND
 """How long one query may take before it counts as not answered."""
 
+End = Literal["reducing", "halted"]
+
 
 class KillSwitch:
-    """One run of the switch at a time; pulled again meanwhile, it begins anew. Pure: rows and effects go out."""
+    """One run of the switch at a time. Pulled again meanwhile, it begins anew, and the strongest wish
+    counts. Pure: rows and effects go out.
+    """
 
     def __init__(
         self,
@@ -42,53 +48,77 @@ class KillSwitch:
         row: Callable[[Row], None],
         then: Callable[[Effect], None],
         cancel: Callable[[Ns, Order], None],
-        submit: Callable[[Ns, Intent], None],
+        flatten: Flatten,
     ) -> None:
         self._state = state
         self._row = row
         self._then = then
         self._cancel = cancel
-        self._submit = submit
-        self._pulled: Halt | None = None
+        self._flatten = flatten
+        self._flattens = False
+        """The run has set its state and waits for the flatten's first report."""
         self._runs = 0
         self._queries = 0
         self._answered = 0
         self._next: Ns = 0
 
     @property
-    def busy(self) -> bool:
-        return self._pulled is not None
+    def is_busy(self) -> bool:
+        """A run has not come to its last step."""
+        return bool(self._state.halting)
+
+    @property
+    def is_flattening(self) -> bool:
+        """A flatten runs, or has just ended and the run of the switch has not heard of it."""
+        return self._flatten.on or self._flattens
 
     def pull(self, now: Ns, command: Halt) -> None:
         """Begin. The block is a row, and with it synced, before anything else is done."""
-        self._pulled = command
+        standing = self._state.halting or self._state.halt
+        end: End = "halted" if "halted" in (standing, command.state) else "reducing"
+        is_weaker = end != command.state
+        reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
+        self._flattens = False
         self._runs += 1
         self._queries = self._answered = 0
-        self._row(HaltSet(now, "halted", command.reason))
-        ends: Literal["reducing", "halted", "flatten"] = "flatten" if command.flatten else command.state
-        self._row(HaltStep(now, "block", True, f"no new order passes: {command.reason}", ends))
+        self._row(HaltSet(now, "halted", reason))
+        text = f"no new order passes: {command.reason}"
+        if is_weaker:
+            text += "; the desk stays halted, for a pull never lowers the state"
+        self._row(HaltStep(now, "block", True, text, end))
+        if command.flatten:
+            self._flatten.ask(now, command.reason)
         self._cancel_all(now)
         self._query(now)
 
     def go_on(self, now: Ns) -> None:
-        """The desk died while the switch was at work: begin anew, for the same end."""
-        ends = self._state.halting
-        self.pull(now, Halt(self._state.halt_reason, "reducing" if ends == "reducing" else "halted", ends == "flatten"))
+        """Go on with what was at work when the desk died: the run anew, for the same end."""
+        if self._state.halting:
+            self.pull(now, Halt(self._state.halt_reason, self._state.halting))
+        elif self._flatten.on:
+            self._flatten.go(now)
+
+    def end_flatten(self, now: Ns, reason: str) -> None:
+        """A person ends the flatten; the state stays."""
+        if self._flatten.on:
+            self._flatten.end(now, reason)
+        if self._flattens:
+            self._finish(now)
 
     def answered(self, now: Ns, question: Question, *, complete: bool) -> None:
         """KIS listed the orders, and the books have been brought to it; or it did not answer."""
-        if self._pulled is None or question.why != self._why:
+        if not self.is_busy or self._flattens or question.why != self._why:
             return
         self._answered = self._queries
         if complete and not self._open:
             self._step(now, "query", f"KIS lists no open order (query {self._queries})")
-            self._conclude(now, self._pulled)
+            self._conclude(now)
             return
         self._cancel_all(now)
         self._again(now)
 
     def woke(self, now: Ns) -> None:
-        if self._pulled is None or now < self._next:
+        if not self.is_busy or self._flattens or now < self._next:
             return
         if self._answered < self._queries:
             self._answered = self._queries
@@ -102,7 +132,8 @@ class KillSwitch:
 
     @property
     def _open(self) -> list[Order]:
-        return list(self._state.books.live.values())
+        """The orders that it cancels: all that live, but the flatten's own."""
+        return [o for o in self._state.books.live.values() if not is_of_flatten(o.intent)]
 
     def _cancel_all(self, now: Ns) -> None:
         """Ask for what has not been asked for; an order of unknown fate has no number to ask by, and comes up again."""
@@ -127,43 +158,33 @@ class KillSwitch:
             self._next = now + PAUSES[self._queries - 1]
             self._then(WakeAt(self._next))
             return
-        assert self._pulled is not None
         left = self._open
         text = f"still open: {_named(left)}" if left else "KIS did not list the orders"
         self._step(now, "query", f"{text}, after {self._queries} queries", done=False)
-        self._conclude(now, self._pulled)
+        self._conclude(now)
 
-    def _conclude(self, now: Ns, pulled: Halt) -> None:
-        self._pulled = None
-        state = "reducing" if pulled.flatten else pulled.state
-        if state != self._state.halt:
-            self._row(HaltSet(now, state, pulled.reason))
-        self._step(now, "state", f"the desk is {state}")
-        if pulled.flatten:
-            self._flatten(now)
+    def _conclude(self, now: Ns) -> None:
+        state = self._state
+        if state.halting and state.halting != state.halt:
+            self._row(HaltSet(now, state.halting, state.halt_reason))
+        self._step(now, "state", f"the desk is {state.halt}")
+        self._flattens = self._flatten.on
+        if self._flattens:
+            self._flatten.go(now)
+        else:
+            self._finish(now)
+
+    def look(self, now: Ns) -> None:
+        """Orders may have changed: let the flatten go on, and end the run when it has reported."""
+        self._flatten.look(now)
+        if self._flattens and self._flatten.reported:
+            self._finish(now)
+
+    def _finish(self, now: Ns) -> None:
+        self._flattens = False
         self._snapshot(now)
-        self._step(now, "notify", f"kill switch: {pulled.reason}; the desk is {state}")
-
-    def _flatten(self, now: Ns) -> None:
-        """Sell what each agent holds in its own name, so that it knows of it, and the rest in nobody's."""
-        books = self._state.books
-        told, done = [], True
-        for code in sorted(books.account.positions):
-            held, left = books.account.position(code).qty, self._sellable(code, BY_HAND)
-            if held > left:
-                told.append(f"{held - left:,} {code} are left to sells that have not ended")
-                done = False
-            for agent in [*sorted(books.agents.keys() - NOBODY), UNASSIGNED]:
-                if (qty := min(left, self._sellable(code, agent))) > 0:
-                    left -= qty
-                    key = f"halt:{now}:{agent}:{code}"
-                    self._submit(now, Intent(key, agent, code, Side.SELL, qty, OrderKind.MARKET, protective=True))
-                    told.append(_way(books.orders[key]))
-                    done = done and books.orders[key].is_open
-        self._step(now, "flatten", "; ".join(told) or "nothing is held", done=done)
-
-    def _sellable(self, code: str, agent: str) -> int:
-        return reservations.sellable(self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET))
+        state = self._state
+        self._step(now, "notify", f"kill switch: {state.halt_reason}; the desk is {state.halt}")
 
     def _snapshot(self, now: Ns) -> None:
         state = self._state
@@ -184,11 +205,3 @@ class KillSwitch:
 
 def _named(orders: list[Order]) -> str:
     return ", ".join(f"#{o.number}" if o.number else o.intent.text for o in orders) or "none"
-
-
-def _way(sell: Order) -> str:
-    """How far a sell has come: a POST has begun, or it waits, or it was refused."""
-    if sell.state is OrderState.SENDING:
-        return f"{sell.intent.text} is on its way"
-    waits = "waits for the orders before it, or for KIS to confirm the shares"
-    return f"{sell.intent.text} {'is refused' if sell.is_ended else 'waits'}: {sell.text or waits}"

@@ -44,6 +44,8 @@ UNASSIGNED = "unassigned"
 BY_HAND = ""
 """Owner of what a person orders in a notebook."""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
+FLATTEN = "flatten:"
+"""How the keys of a flatten's orders begin. No session may give an order such a key."""
 """Owners that are no agents: what they hold may be adopted."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
@@ -54,6 +56,11 @@ def day_number(t: Ns) -> int:
     """The Korean date of a moment as YYYYMMDD."""
     day = kst_day(t)
     return day.year * 10_000 + day.month * 100 + day.day
+
+
+def is_of_flatten(intent: Intent) -> bool:
+    """Return whether a flatten made the order."""
+    return intent.key.startswith(FLATTEN)
 
 
 class OrderBook:

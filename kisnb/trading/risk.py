@@ -16,7 +16,7 @@ from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.ledger import Position
 from kisnb.trading.limits import Limits
-from kisnb.trading.order_book import NOBODY
+from kisnb.trading.order_book import NOBODY, is_of_flatten
 from kisnb.trading.state import State
 
 
@@ -103,8 +103,8 @@ class Gate:
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
-        if state.halt == "halted" or (state.halt == "reducing" and not reduces):
-            return No(f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON")
+        if (no := self._halted(intent, state, reduces=reduces)) is not None:
+            return no
         if (no := self.connection(intent.kind, intent.venue)) is not None:
             return no
         if intent.qty < 1:
@@ -125,6 +125,15 @@ class Gate:
             or self._cash(now, intent, state)
             or self._exposure(now, intent, state)
         )
+
+    def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
+        if state.flatten_reason is not None:
+            if is_of_flatten(intent) and reduces:
+                return None
+            return No("all that is held is being sold: no other order passes", "end it with %kis halt off REASON")
+        if state.halt == "active" or (state.halt == "reducing" and reduces):
+            return None
+        return No(f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON")
 
     def stale(self, now: Ns, heard: Ns) -> bool:
         """Whether what was heard of a stock at ``heard`` is too old to buy on."""

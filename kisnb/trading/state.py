@@ -16,6 +16,7 @@ from kisnb.events import (
     DriftFound,
     ExternalFound,
     Filled,
+    FlattenSet,
     HaltSet,
     HaltStep,
     HoldingAdopted,
@@ -50,8 +51,12 @@ class State:
         """By day and order number."""
         self.halt: str = "active"
         self.halt_reason = ""
-        self.halting: Literal["", "reducing", "halted", "flatten"] = ""
-        """What a kill switch that has not come to its last step is to end in."""
+        self.halting: Literal["", "reducing", "halted"] = ""
+        """The state that a kill switch which has not come to its last step is to end in."""
+        self.flatten_reason: str | None = None
+        """Why all that is held is being sold; None when no flatten runs."""
+        self.flatten_left = ""
+        """The newest sentence on what the flatten has not sold yet, and why."""
         self.armed: Armed | None = None
         self.armed_spent = 0
         """Won of buys filled since the desk was armed."""
@@ -108,8 +113,14 @@ class State:
             case BreakerTripped():
                 self.day.roll(row.t, self.books)
                 self.day.trips += 1
+            case HaltStep(step="block", ends="flatten"):
+                self.halting, self.flatten_reason = "halted", self.halt_reason
             case HaltStep(step="block", ends=ends):
-                self.halting = ends or "halted"
+                self.halting = "reducing" if ends == "reducing" else "halted"
+            case HaltStep(step="flatten", done=done, text=text):
+                self.flatten_left = "" if done else text
+            case FlattenSet(on=on, reason=reason):
+                self.flatten_reason, self.flatten_left = reason if on else None, ""
             case HaltStep(step="notify"):
                 self.halting = ""
 

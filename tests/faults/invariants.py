@@ -14,7 +14,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import Revise, Send
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_book import EXTERNAL, NOBODY
+from kisnb.trading.order_book import EXTERNAL, NOBODY, is_of_flatten
 from kisnb.trading.resolver import could_be
 from kisnb.trading.risk import Gate
 from kisnb.trading.state import State
@@ -98,7 +98,8 @@ class Watch:
         self.demand(window is None, f"{key} was sent in a blackout")
         self.demand(key not in self._sent, f"{key} was sent twice")
         self.demand(key in self._started, f"{key} was sent before its row was kept")
-        self.demand(state.halt != "halted", f"{key} was sent in HALTED")
+        flattens = state.flatten_reason is not None and is_of_flatten(effect.intent)
+        self.demand(state.halt != "halted" or flattens, f"{key} was sent in HALTED")
         unknown = [o for o in state.books.live.values() if o.code == effect.intent.code and o.state == "unknown"]
         self.demand(
             effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
@@ -133,7 +134,8 @@ class Watch:
         order, now, state = self._shadow.books.orders[key], self._run.now, self._shadow
         self.demand(key not in self._left, f"{key} left twice")
         self._left.add(key)
-        self.demand(state.halt != "halted", f"{key} left in HALTED")
+        flattens = state.flatten_reason is not None and is_of_flatten(order.intent)
+        self.demand(state.halt != "halted" or flattens, f"{key} left in HALTED")
         self.demand(window_end(now, self._run.limits.windows) is None, f"{key} left in a blackout")
         self.demand(not order.cancel_asked, f"{key} left, and was cancelled before")
         if order.side is Side.BUY:

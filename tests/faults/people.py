@@ -9,7 +9,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import Rejected
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Adopt, Arm, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
+from kisnb.trading.commands import Adopt, Arm, CancelOrder, EndFlatten, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
 from kisnb.trading.order_book import BY_HAND, EXTERNAL
 
 from .kernel import Kernel
@@ -133,6 +133,9 @@ class People:
     def _lift(self) -> None:
         """A person lifts the halt, when the kill switch has come to its end."""
         if self._run.desk is None or self._run.desk.state.halting:
+            self._run.after(5 * SECOND, self._lift)
+        elif self._run.desk.state.flatten_reason is not None:
+            self._run.say(EndFlatten("campaign"))
             self._run.after(5 * SECOND, self._lift)
         else:
             self._run.say(SetHalt("active", "campaign"))

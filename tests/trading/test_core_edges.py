@@ -375,7 +375,7 @@ def test_a07_a_sell_of_flatten_that_is_denied_makes_the_step_fail():
     halted(desk, flatten=True)
     answer_switch(desk)
     (said,) = step(desk, "flatten")
-    assert said.startswith("FAILED: sell 5 005930 market is refused: KRX is closed")
+    assert said.startswith("FAILED: left are 5 005930: KRX is closed")
     assert [r.done for r in desk.rows if isinstance(r, HaltStep) and r.step == "flatten"] == [False]
     assert len(step(desk, "notify")) == 1, "the next steps are taken all the same"
 
