@@ -21,6 +21,7 @@ from kisnb.events import (
     Disarmed,
     Event,
     ExpectedMatch,
+    FlattenSet,
     HaltSet,
     HaltStep,
     MarketOperation,
@@ -171,10 +172,18 @@ class SessionState:
         match row:
             case HaltStep(step="block"):
                 self.halt_run = [row]
+            case HaltStep(step="flatten"):
+                self._keep_flatten(row)
             case HaltStep():
                 self.halt_run.append(row)
+            case FlattenSet(t=t, on=False, reason=reason):
+                self._keep_flatten(HaltStep(t, "flatten", True, f"ended: {reason}"))
             case HaltSet(state="active"):
                 self.halt_run = []
+
+    def _keep_flatten(self, step: HaltStep) -> None:
+        """A flatten reports again and again: what it said before is over."""
+        self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
 
     def _dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
         """The desk did not take it. No row says so: the order books and agents of this session alone are told."""

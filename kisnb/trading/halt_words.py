@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
+from kisnb.trading.flatten import CURE
 from kisnb.trading.state import State
 
-Name: TypeAlias = Literal["active", "halting", "reducing", "halted"]
+Name: TypeAlias = Literal["active", "halting", "flattening", "reducing", "halted"]
 
 LIFT = "%kis halt off REASON (in a terminal: kisnb halt --off REASON)"
 _PASSES = {"reducing": "cancels, and sells up to the position, pass", "halted": "cancels alone pass"}
@@ -36,8 +37,21 @@ def trading(state: State) -> Trading:
     """Return what a desk in this state lets pass."""
     why = f"because of {state.halt_reason!r}"
     if state.halting:
-        return Trading("halting", f"the kill switch is at work {why}: no new order passes")
+        sells = "" if state.flatten_reason is None else " but the sells of a flatten"
+        return Trading("halting", f"the kill switch is at work {why}: no new order passes{sells}")
+    if state.flatten_reason is not None:
+        return Trading("flattening", _flatten(state, state.flatten_reason))
     if state.halt == "active":
         return Trading("active", "active: orders pass")
     name: Name = "reducing" if state.halt == "reducing" else "halted"
     return Trading(name, f"{name} {why}: {_PASSES[name]}; {LIFT} lifts it")
+
+
+def _flatten(state: State, reason: str) -> str:
+    left = state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
+    parts = (
+        f"a flatten is at work because of {reason!r}: its sells alone pass, until nothing is held",
+        left,
+        f"{LIFT} ends it, and the desk stays {state.halt}",
+    )
+    return "; ".join(part for part in parts if part)

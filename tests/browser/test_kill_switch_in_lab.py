@@ -234,7 +234,7 @@ def test_a07_a_press_that_does_not_reach_the_desk_says_so_and_what_else_works(
 def test_a07_a_failed_step_is_shown_in_words_and_a_late_answer_is_awaited(lab: Lab, notebook: NotebookPage) -> None:
     panel = opened(lab, notebook, SPIN)
     waiting: list[Route] = []
-    notebook.page.route("**/kisnb/halt", waiting.append)
+    notebook.page.route("**/kisnb/halt", lambda route: waiting.append(route))
     notebook.start_cell(3)
     expect(panel.locator(".notice.now").first).to_contain_text(SPIN, timeout=SECONDS)
     settle(notebook)

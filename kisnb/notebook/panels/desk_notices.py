@@ -17,6 +17,7 @@ TROUBLES_SHOWN = 3
 _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
     "active": "calm",
     "halting": "warn",
+    "flattening": "warn",
     "reducing": "warn",
     "halted": "stop",
 }
@@ -37,10 +38,14 @@ def banner(session: Session) -> dict[str, str]:
 
 def notices(session: Session, note: str = "") -> list[Notice]:
     """Return what a person should read, most urgent first; ``note`` tells of the panel's last button."""
+    run = session.halt_run
+    if session.trading.name == "flattening":
+        # The banner tells what is left.
+        run = [step for step in run if step.done or step.step != "flatten"]
     doubt = [Notice("now", session.doubt)] if session.doubt else []
     noted = [Notice("failed", note)] if note else []
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
-    return [*doubt, *noted, *run_notices(session.halt_run), *(Notice("past", text) for text in newest)]
+    return [*doubt, *noted, *run_notices(run), *(Notice("past", text) for text in newest)]
 
 
 def run_notices(steps: list[HaltStep]) -> list[Notice]:

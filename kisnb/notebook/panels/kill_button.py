@@ -46,6 +46,12 @@ _FACES: dict[Name, Face] = {
         "The kill switch is at work.",
         f"The kill switch is at work; its steps stand below. To begin it anew, {PATIENCE}.",
     ),
+    "flattening": Face(
+        "flattening …",
+        f"A flatten is at work. {LIFT} ends it.",
+        "A flatten is at work: the desk sells all that is held, and HALT does not stop that. "
+        f"{LIFT} ends it. To halt and cancel all other open orders, {PATIENCE}.",
+    ),
     "halted": Face(
         "halted",
         f"The desk is halted. {LIFT} lifts it.",
