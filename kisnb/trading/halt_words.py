@@ -51,7 +51,7 @@ def _flatten(state: State, reason: str) -> str:
     left = state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
     parts = (
         f"a flatten is at work because of {reason!r}: its sells alone pass, until nothing is held",
-        left,
         f"{LIFT} ends it, and the desk stays {state.halt}",
+        left,
     )
     return "; ".join(part for part in parts if part)

@@ -102,3 +102,28 @@ def test_what_the_desk_told_stands_behind_its_time():
         assert [n["kind"] for n in header(session)["notices"]] == ["past", "past"]
 
     traded(work)
+
+
+def test_a07_a_flatten_with_a_rest_says_what_is_left_everywhere_until_a_person_ends_it(
+    capsys: pytest.CaptureFixture[str],
+):
+    async def work(session: Session) -> None:
+        await session.buy("005930", 3)
+        await session.until("20:05")
+        await session.halt("home", flatten=True)
+        sentence = session.trading.text
+        assert sentence.startswith("a flatten is at work because of 'home': its sells alone pass, until nothing is")
+        assert "(in a terminal: kisnb halt --off REASON) ends it, and the desk stays halted; left are 3 005" in sentence
+        async with await kisnb.connect("sim") as late:
+            assert late.trading == session.trading
+            assert header(late)["notices"] == header(session)["notices"]
+            assert "FAILED" not in str(header(late)["notices"])
+        assert sentence in await status(capsys)
+        assert "flattening" in str(header(session)["kill"])
+        await session.resume("I keep them")
+        await seen(lambda: session.trading.name != "flattening")
+        assert session.trading.text.startswith("halted because of 'home'")
+        assert "flatten: ended: I keep them" in str(header(session)["notices"])
+        assert "left are" not in str(header(session))
+
+    traded(work)

@@ -170,10 +170,8 @@ function render({ model, el, signal }) {
   parts.notices = element("div", "notices");
   const news = element("div", "news");
   news.append(parts.trading, parts.notices);
-  const said = element("div", "said");
-  said.append(facts, news);
   const top = element("header");
-  top.append(kill.node, said);
+  top.append(kill.node, facts, news);
   const act = (kind, key) => model.send({ kind, key });
   const tables = {};
   for (const name of Object.keys(TITLES)) tables[name] = new Table(name, act);

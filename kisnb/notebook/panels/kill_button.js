@@ -49,6 +49,7 @@ class KillButton {
     const label = now < this.sending ? this.words.sending : asks ? this.words.press_again : this.face.label;
     if (this.node.textContent !== label) this.node.textContent = label;
     this.node.classList.toggle("asks", asks);
+    this.node.classList.toggle("told", !asks && this.face.asks !== "");
     this.node.title = this.face.tip;
     this.node.setAttribute("aria-label", `${label}. ${this.face.tip}`);
   }
