@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from kisnb.errors import BadInput, KisnbError
+from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.terms import Mode
 
 
@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
     halt = verbs.add_parser("halt", help="halt every desk that runs: no new order passes")
-    halt.add_argument("--off", action="store_true", help="lift the halt, for the reason given")
-    halt.add_argument("--flatten", action="store_true", help="then sell all that is held, at the market")
-    halt.add_argument("--reduce", action="store_true", help="sells up to the position still pass")
+    halt.add_argument("--off", action="store_true", help="end a flatten, or else lift the halt, for the reason given")
+    halt.add_argument("--flatten", action="store_true", help="sell all that is held, until nothing is")
+    halt.add_argument("--reduce", action="store_true", help="sells up to the position still pass (with --off too)")
     halt.add_argument("reason", nargs="*", help="why; it stands in the journal")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), help="this one alone")
     options, rest = parser.parse_known_args(words)
@@ -103,6 +103,8 @@ def _halt(options: argparse.Namespace) -> int:
     if not wanted:
         print("no desk runs", file=sys.stderr)
         return 1
+    if options.off and options.flatten:
+        raise BadInput("--off sells nothing", "leave --flatten out")
     if options.off and len(wanted) > 1:
         raise BadInput(f"{len(wanted)} desks run: {', '.join(wanted)}", "name the one to lift with --mode")
     return max([_halt_one(mode, options) for mode in wanted])
@@ -110,19 +112,24 @@ def _halt(options: argparse.Namespace) -> int:
 
 def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
     """What is wrong with one desk must not keep the next from being halted."""
-    from kisnb.desk.kill_switch import lift, pull
+    from kisnb.desk.kill_switch import halt_by_file, lift, pull
     from kisnb.trading.commands import Halt
 
     reason = " ".join(options.reason)
     state: Literal["reducing", "halted"] = "reducing" if options.reduce else "halted"
-    failed = False
+    failed = begun = False
     try:
         if options.off:
-            print(f"the {mode} desk: {lift(mode, reason)}")
+            print(f"the {mode} desk: {lift(mode, reason, 'reducing' if options.reduce else 'active')}")
             return 0
         for step in pull(mode, Halt(reason or "typed on the command line", state, options.flatten)):
-            failed = failed or not step.done
+            failed, begun = failed or not step.done, True
             print(f"{mode} {step.step}: {step.text}", flush=True)
+    except DeskError as e:
+        print(e, file=sys.stderr)
+        if not options.off and not begun:
+            print(halt_by_file(reason or f"the {mode} desk did not answer kisnb halt"), file=sys.stderr)
+        return 1
     except KisnbError as e:
         print(e, file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ from kisnb.desk.address import desk_folder, lock_or_fail
 from kisnb.desk.archive import open_journal, put_away
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
+from kisnb.desk.halt_file import HaltFile
 from kisnb.desk.host import DeskHost
 from kisnb.desk.hybrid import HybridBroker, QuotesDesk
 from kisnb.desk.journal import JOURNAL, JournalLost
@@ -80,8 +81,9 @@ class Connected(NamedTuple):
 class BuiltDesk:
     """A desk that can run: ``run`` returns when it is told to close."""
 
-    def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str) -> None:
+    def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str, file: HaltFile) -> None:
         self.server = server
+        self._file = file
         self.secret = secret
         self.label = connected.name.label
         self._host = host
@@ -138,7 +140,7 @@ class BuiltDesk:
                 self.server.farewell = FOLDER_GONE
                 self.server.closing.set()
             return
-        if self._host.broken:
+        if self._host.broken and self._host.kept_halt.write():
             self._status = RESTART
             self.server.closing.set()
 
@@ -165,8 +167,7 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def close(self) -> None:
-        if self.server.safety is not None:
-            await self.server.safety.close()
+        await self._file.close()
         await self.server.close()
         if self._conducting is not None:
             self._conducting.cancel("the desk closes")
@@ -209,9 +210,11 @@ async def build_desk(
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
-    server.safety = Safety(host, mode, connected.is_tail)
+    file = HaltFile(host, publish)
+    server.safety = Safety(host, mode, connected.is_tail, file)
     await _begin(server, host, connected, speed)
-    return BuiltDesk(server, host, connected, secret)
+    file.start()
+    return BuiltDesk(server, host, connected, secret, file)
 
 
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
@@ -235,8 +238,6 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     if server.conductor is not None:
         await server.conductor.switch(speed)
     host.start()
-    assert server.safety is not None
-    server.safety.start()
 
 
 async def _simulated(

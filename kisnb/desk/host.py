@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -10,8 +11,9 @@ from typing import Any
 
 from kisnb.clock import Activity, Clock, Ns, clock_text
 from kisnb.desk.journal import Journal, JournalLost
+from kisnb.desk.kept_halt import KeptHalt
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
-from kisnb.events import CommandDropped, Depth, Event, IntentTaken, Tick, Trouble
+from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
 from kisnb.orders import SendReply
 from kisnb.terms import Venue
 from kisnb.trading.broker import Broker
@@ -30,13 +32,14 @@ from kisnb.trading.commands import (
     Revise,
     ReviseOrder,
     Send,
-    SetHalt,
     Submit,
     WakeAt,
     Woke,
 )
 from kisnb.trading.desk_core import DeskCore, Said
 from kisnb.trading.journal_rows import Row
+
+log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 5.0
 SETTLE_LOOK = 0.002
@@ -75,6 +78,7 @@ class DeskHost:
         """Keys of orders that were not taken because the journal could not be written."""
         self.broken: JournalLost | None = None
         """Why the journal could not be written: nothing is sent any more, and what is told here is dropped."""
+        self.kept_halt = KeptHalt(journal.path.parent)
         self._publish = publish
         self._lane = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,17 +91,27 @@ class DeskHost:
 
     def start(self) -> None:
         self._run(self.core.start(self.clock.now()))
+        if (wish := self.kept_halt.read()) is not None:
+            self.say(wish)
+            if self.broken is None:
+                self.kept_halt.forget()
 
     def say(self, said: Said) -> None:
         if self.broken is None:
             self._run(self.core.step(self.clock.now(), said))
+            if isinstance(said, Halt):
+                self._keep_unwritten(said)
         else:
             self._drop(said, self.broken)
 
     def take(self, events: Sequence[Event]) -> None:
-        """Events of one frame, in order."""
+        """Events of one frame, in order. One that cannot be handled is a trouble, and keeps none of the others."""
         for event in events:
-            self.say(event)
+            try:
+                self.say(event)
+            except Exception as e:
+                log.exception("an event of KIS could not be handled")
+                self._publish(Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}"))
 
     def call(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin a call to the broker; it belongs to this host and is cancelled with it."""
@@ -130,8 +144,7 @@ class DeskHost:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.pending -= 1
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._publish(Trouble(self.clock.now(), f"a call to KIS failed: {error!r}"))
+        self._tell_failure(task)
         self.on_rest()
 
     def _run(self, effects: Sequence[Effect]) -> None:
@@ -184,8 +197,27 @@ class DeskHost:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):
                 self._publish(CommandDropped(now, key, why.text, f"cancel it at KIS; {why.cure}"))
-            case SetHalt() | Halt():
-                self._publish(Trouble(now, f"the halt was not set, but no order passes: {why}"))
+            case Halt():
+                self._keep_unwritten(said)
+
+    def _keep_unwritten(self, halt: Halt) -> None:
+        """Keep a pull that was not journaled for the next life of the desk, and say each step as it is."""
+        now, why = self.clock.now(), self.broken
+        if why is None:
+            return
+        is_kept = self.kept_halt.keep(halt)
+        state = (
+            f"the desk will be {halt.state}{', and sell all that is held,' if halt.flatten else ''} when it can write"
+        )
+        if not is_kept:
+            state = f"FAILED: {state}, if its process lives until then: the halt could not be kept on the disk"
+        for step in (
+            HaltStep(now, "block", True, f"no order passes: {why.text}"),
+            HaltStep(now, "cancel", False, f"FAILED: nothing can be cancelled: {why}. Cancel at KIS what is open"),
+            HaltStep(now, "state", is_kept, state),
+            HaltStep(now, "notify", False, "FAILED: the kill switch could only block new orders"),
+        ):
+            self._publish(step)
 
     def _wake_at(self, t: Ns) -> None:
         if t in self._wakes:
@@ -193,7 +225,17 @@ class DeskHost:
         self._wakes.add(t)
         task = asyncio.get_running_loop().create_task(self._woke(t), name=f"host: wake at {clock_text(t)}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._woken)
+
+    def _woken(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._tell_failure(task)
+
+    def _tell_failure(self, task: asyncio.Task[None]) -> None:
+        """A task that fails is a trouble: what it was to do is not done."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+            self._publish(Trouble(self.clock.now(), f"{task.get_name()} failed: {error!r}"))
 
     async def _woke(self, t: Ns) -> None:
         await self.clock.sleep_until(t)

@@ -7,6 +7,7 @@ started when it does not run. When it is gone it is started again, and says so.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -40,6 +41,8 @@ from kisnb.kis.transport import Transport
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 from kisnb.trading.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes
+
+log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 5.0
 """Wall time between two attempts to have the quotes desk back."""
@@ -128,7 +131,10 @@ class QuotesDesk:
         while True:
             try:
                 await self.start()
-            except KisnbError as e:
+            # Whatever it is, it may pass; who gave up would leave the prices standing without a word.
+            except Exception as e:
+                if not isinstance(e, KisnbError):
+                    log.exception("the quotes desk")
                 self._say(f"does not come back: {e}")
                 await asyncio.sleep(AGAIN_SECONDS)
             else:

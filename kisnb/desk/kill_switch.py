@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 from kisnb.desk.address import find_or_wait
 from kisnb.desk.client import DeskClient
+from kisnb.desk.halt_file import halt_file
 from kisnb.errors import BadInput, DeskLost
 from kisnb.events import HaltStep
+from kisnb.paths import write_private
 from kisnb.terms import Mode
 from kisnb.trading.commands import Halt, LiftHalt, Query, Told
 
@@ -45,9 +48,22 @@ def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
         client.close()
 
 
-def lift(mode: Mode, reason: str) -> str:
+def halt_by_file(reason: str) -> str:
+    """Halt by the HALT file, when a desk does not answer; says so. It halts every desk of this state folder."""
+    path = halt_file()
+    try:
+        write_private(path, reason)
+    except OSError as e:
+        return f"the file {path} could not be written either ({e}): cancel at KIS what is open"
+    return (
+        f"the file {path} was written: a desk that lives halts when it sees it, within a second. "
+        "Nothing has confirmed it. Remove the file before you lift the halt"
+    )
+
+
+def lift(mode: Mode, reason: str, to: Literal["active", "reducing"] = "active") -> str:
     """Lift the halt; says what was lifted. Raises what the desk answers, and as ``pull``."""
-    return ask(mode, LiftHalt(reason))
+    return ask(mode, LiftHalt(reason, to))
 
 
 def ask(mode: Mode, question: Query[Told]) -> str:

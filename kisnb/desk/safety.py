@@ -1,4 +1,8 @@
-"""What a person may decide about a desk besides orders: lift a halt, arm it, halt it by a file, see its tasks."""
+"""What a person may decide about a desk besides orders: lift a halt, arm it, see its tasks.
+
+Each answer comes from what was written: while the journal cannot be written nothing is lifted or
+armed, and the answer says so.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Literal
 
 from kisnb import values
 from kisnb.clock import SECOND, WallClock, clock_text
+from kisnb.desk.halt_file import HaltFile
 from kisnb.desk.host import DeskHost
-from kisnb.errors import BadInput, ConfigError, KisnbError
+from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
-from kisnb.paths import state_dir
 from kisnb.terms import Mode
-from kisnb.trading.commands import Arm, ArmDesk, Failed, Halt, LiftHalt, SetHalt, TasksNow, Told
+from kisnb.trading.commands import Arm, ArmDesk, EndFlatten, Failed, LiftHalt, SetHalt, TasksNow, Told
 
-HALT_FILE = "HALT"
-LOOK_SECONDS = 0.25
 MOST_HOURS = 12
 """An arming is for a trading day at most."""
 TAIL_DIGITS = 4
@@ -28,11 +30,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
 """Seconds of wall time. Each further wrong tail doubles the pause."""
 
 log = logging.getLogger(__name__)
-
-
-def halt_file() -> Path:
-    """While it stands in the state folder every desk is halted; its text is the reason."""
-    return state_dir() / HALT_FILE
 
 
 class Tries:
@@ -65,48 +62,18 @@ class Tries:
 class Safety:
     """``is_tail`` says whether these are the last digits of the account; None where no arming is needed."""
 
-    def __init__(self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None) -> None:
+    def __init__(self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None, file: HaltFile) -> None:
         self._host = host
         self._mode = mode
         self._is_tail = is_tail
-        self._watching: asyncio.Task[None] | None = None
-        self._file = halt_file()
-        self._seen = False
+        self._file = file
         self._tries = Tries()
-
-    def start(self) -> None:
-        """Halt at once when the file stands, and whenever it comes."""
-        self._look()
-        self._watching = asyncio.get_running_loop().create_task(self._watch(), name="desk: HALT file")
-
-    async def close(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel("the desk closes")
-            await asyncio.gather(self._watching, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self._look()
-
-    def _look(self) -> None:
-        stands = self._file.exists()
-        if stands and not self._seen:
-            self._host.say(Halt(self._reason()))
-        self._seen = stands
-
-    def _reason(self) -> str:
-        try:
-            text = self._file.read_text("utf-8", errors="replace").strip()
-        except OSError:
-            text = ""
-        return text[:200] or f"the file {HALT_FILE} stands in the state folder"
 
     def answer(self, query: LiftHalt | ArmDesk | TasksNow) -> Told | Failed:
         try:
             match query:
-                case LiftHalt(reason=reason):
-                    return Told(self._lift(reason.strip()))
+                case LiftHalt(reason=reason, to=to):
+                    return Told(self._lift(reason.strip(), to))
                 case ArmDesk():
                     return Told(self._arm(query))
                 case TasksNow():
@@ -114,19 +81,43 @@ class Safety:
         except KisnbError as e:
             return Failed(type(e).__name__, e.text, e.cure)
 
-    def _lift(self, reason: str) -> str:
+    def _say(self, command: SetHalt | EndFlatten | Arm) -> None:
+        """Tell the core. Raises DeskError when the command could not be journaled: then it does not count."""
+        self._check_writable()
+        self._host.say(command)
+        self._check_writable()
+
+    def _check_writable(self) -> None:
+        broken = self._host.broken
+        if broken is not None:
+            raise DeskError(f"nothing was changed, and no order passes: {broken.text}", broken.cure)
+
+    def _lift(self, reason: str, to: Literal["active", "reducing"]) -> str:
         state = self._host.core.state
         if not reason:
             raise BadInput("a halt is lifted with a reason", "write for example %kis halt off the feed is back")
-        if self._file.exists():
-            raise ConfigError(f"the file {self._file} stands", "remove it first")
+        self._check_writable()
+        if state.flatten_reason is not None:
+            return self._end_flatten(reason)
+        self._file.check_absent()
         if state.halting:
             raise BadInput("the kill switch is still at work", "wait for its last step, notify")
-        if state.halt == "active":
-            return "nothing to lift: the desk is active"
+        if state.halt in ("active", to):
+            return f"nothing to lift: the desk is {state.halt}"
         was, why = state.halt, state.halt_reason
-        self._host.say(SetHalt("active", reason))
-        return f"lifted: {was} because of {why!r}; new orders pass again"
+        self._say(SetHalt(to, reason))
+        passes = "new orders pass again" if to == "active" else "cancels, and sells up to the position, pass"
+        return f"lifted: {was} because of {why!r}; {passes}"
+
+    def _end_flatten(self, reason: str) -> str:
+        """End the flatten and nothing more: to let orders pass again is another decision."""
+        state = self._host.core.state
+        left = state.flatten_left.removeprefix("FAILED: ")
+        self._say(EndFlatten(reason))
+        text = (
+            f"the flatten is ended; the desk stays {state.halting or state.halt}; halt off REASON once more lifts that"
+        )
+        return f"{text}. {left}" if left else text
 
     def _arm(self, query: ArmDesk) -> str:
         if self._is_tail is None:
@@ -134,12 +125,12 @@ class Safety:
         minutes = values.whole(query.minutes, "the minutes")
         budget = values.whole(query.budget, "the budget")
         if minutes == 0:
-            self._host.say(Arm(0, 0))
+            self._say(Arm(0, 0))
             return "disarmed: no buy passes, exits and cancels do"
         self._check_size(minutes, budget)
         self._check_tail(values.text(query.tail, "the tail of the account"))
         until = self._host.clock.now() + minutes * 60 * SECOND
-        self._host.say(Arm(until, budget))
+        self._say(Arm(until, budget))
         return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
 
     def _check_size(self, minutes: int, budget: int) -> None:

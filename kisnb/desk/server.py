@@ -88,7 +88,6 @@ from kisnb.trading.commands import (
     RoutesAre,
     RoutesOf,
     RowsAre,
-    SetHalt,
     StandingNow,
     Submit,
     TasksNow,
@@ -96,7 +95,7 @@ from kisnb.trading.commands import (
     WatchCodes,
 )
 from kisnb.trading.naming_rule import NamingRule, Refuse, ShowKnown
-from kisnb.trading.order_book import UNDECIDED
+from kisnb.trading.order_book import UNDECIDED, is_of_flatten
 from kisnb.trading.placing import (
     adoption_asked,
     adoption_text,
@@ -366,9 +365,10 @@ class DeskServer:
 
     def _obey(self, connection: Connection, command: Command) -> None:
         match command:
-            case Halt():
-                self.host.say(command)
-            case Submit() | CancelOrder() | ReviseOrder() | ResolveOrder() | SetHalt():
+            case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_flatten(intent):
+                why = "the key of an order may not begin with 'flatten:'"
+                self._refuse(connection, Unreadable(type(command).__name__, why, intent.key))
+            case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
                 self.host.say(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants

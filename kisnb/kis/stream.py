@@ -10,7 +10,8 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
 from kisnb.errors import FrameError, KisError, LinkLost
@@ -79,8 +80,8 @@ class Stream:
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._pausing = False
-        self._silent = False
-        """The present connection was ended because nothing came."""
+        self._end = ""
+        """Why the present connection was ended from here; empty while it was not."""
         self._failures = 0
         self.frames = 0
         """Text frames received on the present connection."""
@@ -145,8 +146,9 @@ class Stream:
             await self._pause()
             try:
                 socket = await self._connect()
-            except KisError as e:
-                log.warning("no stream: %s", e)
+            # Whatever kept it from connecting may pass: a stream that gave up would say nothing any more.
+            except Exception as e:
+                log.warning("no stream: %s", e, exc_info=not isinstance(e, KisError))
                 socket = None
 
     async def _connect(self) -> Socket:
@@ -162,22 +164,41 @@ class Stream:
 
     async def _serve(self, socket: Socket) -> str:
         """Until the connection ends; why it did."""
-        tasks = [asyncio.create_task(self._send(socket), name="kis subscriptions")]
+        self._end = ""
+        tasks = [self._beside(socket, self._send(socket), "kis subscriptions")]
         if self._endpoint.silence:
-            tasks.append(asyncio.create_task(self._watch_silence(socket), name="kis silence"))
-        self._silent = False
+            tasks.append(self._beside(socket, self._watch_silence(socket), "kis silence"))
         try:
             async for data in socket.frames():
                 await self._receive(socket, data)
-            return f"no frame for {self._endpoint.silence:g} s" if self._silent else "KIS closed the connection"
+            return self._end or "KIS closed the connection"
         except _Dropped as e:
             return str(e)
         except LinkLost as e:
-            return e.text
+            return self._end or e.text
+        except Exception as e:
+            log.exception("the stream failed")
+            return f"the stream failed: {e!r}"
         finally:
             for task in tasks:
                 task.cancel("the connection ended")
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _beside(self, socket: Socket, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that lives as long as the connection; one that fails ends the connection, which is made anew."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except LinkLost:
+                # The reader of the frames meets the same end.
+                pass
+            except Exception as e:
+                log.exception("%s failed", name)
+                self._end = f"{name} failed: {e!r}"
+                await socket.close()
+
+        return asyncio.create_task(guarded(), name=name)
 
     async def _watch_silence(self, socket: Socket) -> None:
         """End a half-open connection: KIS sends a PINGPONG at least, the other end of a dead one nothing."""
@@ -187,7 +208,7 @@ class Stream:
             await asyncio.sleep(self._endpoint.silence / SILENCE_LOOKS)
             if self.frames != seen:
                 seen, since = self.frames, loop.time()
-        self._silent = True
+        self._end = f"no frame for {self._endpoint.silence:g} s"
         await socket.close()
 
     async def _lost(self, why: str) -> None:

@@ -234,10 +234,13 @@ def _report(kis: KisMagics, _door: Any, typed: Typed) -> object:
 async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
     session = kis.require()
     first, _, reason = (typed.text(0) or "").partition(" ")
+    flatten, reduce = bool(typed.options.get("flatten")), bool(typed.options.get("reduce"))
     if first == "off":
-        kis.say(await session.resume(reason))
+        if flatten:
+            raise BadInput("halt off sells nothing", "leave --flatten out")
+        kis.say(await session.resume(reason, state="reducing" if reduce else "active"))
         return
-    flatten, state = bool(typed.options.get("flatten")), "reducing" if typed.options.get("reduce") else "halted"
+    state = "reducing" if reduce else "halted"
     for step in await session.halt(typed.text(0) or "typed in the notebook", state=state, flatten=flatten):  # type: ignore[arg-type]
         kis.say(f"{clock_text(step.t)} {step.step}: {step.text}")
 
@@ -362,7 +365,8 @@ def _table() -> dict[str, Verb]:
         Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
         Verb(
             "halt", usage("[REASON ...] [--reduce] [--flatten]"),
-            "kill switch: block, cancel all, ask KIS, set the state; halt off REASON lifts it", _halt,
+            "kill switch: block, cancel all, ask KIS, set the state; --flatten also sells all that is held; "
+            "halt off REASON ends a flatten, then lifts the halt (--reduce: sells alone pass)", _halt,
         ),
         Verb(
             "arm", usage("[off] [--minutes N] [--budget N]"),

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Unpack
 
 from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
-from kisnb.errors import BadInput, DeskLost, NotOpen
+from kisnb.errors import BadInput, DeskLost, Interrupted, NotOpen
 from kisnb.events import Armed, CancelRefused, HaltStep
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
@@ -433,18 +433,35 @@ class Session:
         """Pull the kill switch; returns its steps when it has ended.
 
         It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the state: halted lets
-        cancels pass, reducing also sells up to the position. ``flatten`` sells all that is held. Raises BadInput.
+        cancels pass, reducing also sells up to the position. A pull never lowers the state. ``flatten`` sells all
+        that is held, in any state, until KIS confirms that nothing is; the steps say what remains after ten seconds,
+        and it goes on. ``resume`` ends it. Raises BadInput. An interrupt ends the wait and not the halt: it reaches
+        the desk even when that is just being started again.
         """
         end: Literal["reducing", "halted"] = one_of(state, ("reducing", "halted"), "state of a halt")
         pull = Halt(text(reason, "the reason"), end, bool(flatten))
-        await self._link.wait_for_return()
+        self._link.check_home()
         before = len(self.halt_steps)
-        await self._pace.carry_out(lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:]))
+        work = self._pace.carry_out(lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:]))
+        pulling = self._pace.task(work, "halt")
+        try:
+            await asyncio.shield(pulling)
+        except asyncio.CancelledError:
+            if pulling.done():
+                raise
+            why, cure = "the wait was interrupted; the halt goes on", "see how it ends with: kisnb desk status"
+            raise Interrupted(why, cure) from None
         return self.halt_steps[before:]
 
-    async def resume(self, reason: str) -> str:
-        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
-        return (await self.ask(LiftHalt(text(reason, "the reason")))).text
+    async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
+        """Lift a halt: new orders pass again, or with ``reducing`` sells up to the position.
+
+        A flatten that runs is ended first, and then the halt stays: resume once more lifts it. Returns what was
+        lifted or ended. Raises BadInput without a reason, ConfigError while the HALT file stands, and DeskError
+        while the desk cannot write its journal.
+        """
+        to: Literal["active", "reducing"] = one_of(state, ("active", "reducing"), "state after a halt")
+        return (await self.ask(LiftHalt(text(reason, "the reason"), to))).text
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live for so many minutes and won; ``tail`` are the last four digits of the account, typed.

@@ -312,6 +312,8 @@ def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
         order.text = f"{fact.qty:,} shares live on as #{number}"
     elif isinstance(fact, Expired):
         order.expired += fact.qty
+    elif not order.cancel_asked:
+        order.text = _cancelled_elsewhere(order, fact.qty)
     order.cancelled += fact.qty
     order.cancel_asked = False
     if number:
@@ -319,6 +321,13 @@ def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
     else:
         order.listed = True
     _ended(order)
+
+
+def _cancelled_elsewhere(order: Order, qty: int) -> str:
+    kind = order.route.kind if order.route is not None else order.intent.kind
+    if kind.immediate:
+        return f"{qty:,} shares found no match at once, and an order of this kind does not wait"
+    return f"{qty:,} shares cancelled, not asked for at this desk: the phone, or KIS"
 
 
 def _ended(order: Order) -> None:

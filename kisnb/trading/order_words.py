@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kisnb.clock import clock_text
-from kisnb.events import CancelStarted
 from kisnb.orders import Order, OrderState
 
 
@@ -20,9 +19,7 @@ def why(order: Order) -> str:
         case OrderState.ACCEPTED if not order.fills and order.route:
             return f"{order.route.venue} took it"
         case OrderState.CANCELLED:
-            asked = any(isinstance(fact, CancelStarted) for fact in order.facts)
-            by = "asked for at this desk" if asked else "not asked for at this desk: the phone, or KIS"
-            return f"{order.cancelled:,} shares cancelled, {by}"
+            return f"{order.cancelled:,} shares cancelled, asked for at this desk"
         case OrderState.NEW | OrderState.SENT | OrderState.SENDING:
             return ""
     return order.facts[-1].said if order.facts else ""

@@ -11,6 +11,7 @@ import pytest
 
 from kisnb.clock import WallClock, clock_text
 from kisnb.desk import safety
+from kisnb.desk.halt_file import HaltFile
 from kisnb.desk.safety import FREE_TRIES, Safety
 from kisnb.errors import ConfigError
 from kisnb.notebook.settings import change
@@ -52,7 +53,8 @@ def at_a_desk(folder: Path, clock: SimpleNamespace, work: Callable[[Door], objec
     async def run() -> None:
         async with served(folder) as desk:
             desk.host.core.gate.limits = ARMED
-            work(Door(Safety(desk.host, Mode.LIVE, "12345674711".endswith), clock))
+            arming = Safety(desk.host, Mode.LIVE, "12345674711".endswith, HaltFile(desk.host, desk.server.publish))
+            work(Door(arming, clock))
 
     asyncio.run(run())
 

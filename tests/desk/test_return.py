@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kisnb.clock import SECOND
 from kisnb.desk.client import DeskClient
 from kisnb.desk.journal import Journal
-from kisnb.errors import BadInput, DeskLost, OrderDenied, OrderUnknown
+from kisnb.errors import BadInput, DeskLost, Interrupted, OrderDenied, OrderUnknown
 from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkLost, LinkUp
 from kisnb.orders import OrderState, SendReply
 from kisnb.session.session import Session
@@ -309,3 +309,24 @@ def test_every_row_but_the_desks_own_is_published_once_and_in_order(steps: list[
                 desk.say(SetHalt("halted" if what == "halt" else "active", "test"))
     told = [row for row in desk.rows if not isinstance(row, DESK_ONLY)]
     assert [event for event in desk.published if is_told(event)] == told
+
+
+def test_a07_an_interrupt_ends_the_wait_for_a_halt_and_not_the_halt(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        cells: list[asyncio.Task[object]] = []
+
+        def halt_while_no_desk_runs() -> None:
+            cells.append(asyncio.create_task(session.halt("enough")))
+            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, cells[0].cancel)
+
+        again = await restarted(desk, session, halt_while_no_desk_runs)
+        with pytest.raises(Interrupted, match="the halt goes on"):
+            await cells[0]
+        await seen(lambda: again.host.core.state.halt == "halted")
+        await session.close()
+        await again.end()
+
+    run(begin())

@@ -394,3 +394,26 @@ def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_a
         assert b.kis.approvals == 1
 
     with_stream(tmp_path, body, start=False)
+
+
+@pytest.mark.parametrize("part", ["refresh", "due", "heard"])
+def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(tmp_path: Path, part: str) -> None:
+    async def body(b: Bench) -> None:
+        works, failed = getattr(b.stream._subscriptions, part), []
+
+        def fails_once(*args: object) -> object:
+            if failed:
+                return works(*args)
+            failed.append(part)
+            raise RuntimeError("a bug")
+
+        setattr(b.stream._subscriptions, part, fails_once)
+        b.stream.want([*WANTS, Want("ticks", "000660")])
+        if part == "heard":
+            await b.kis.sockets[-1].send_str(encode(TRADES, [encode_tick(TICK)]))
+        await b.until(lambda: any(isinstance(e, LinkWasLost) and "a bug" in e.text for e in b.events))
+        await b.until(lambda: b.clock.next_wake() is not None)
+        b.clock.set(b.clock.next_wake() or 0)
+        await b.until(lambda: b.stream.settled and len(b.stream.confirmed) == 3)
+
+    with_stream(tmp_path, body)

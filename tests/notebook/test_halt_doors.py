@@ -18,15 +18,19 @@ from pathlib import Path
 import pytest
 
 from kisnb.cli import main
-from kisnb.desk.address import find_desk
-from kisnb.desk.safety import halt_file
+from kisnb.desk.address import desk_folder, find_desk
+from kisnb.desk.halt_file import halt_file
 from kisnb.errors import BadInput, ConfigError, OrderDenied
 from kisnb.orders import OrderState
+from kisnb.paths import write_private
 from kisnb.session.session import Session
 from kisnb.terms import Mode
+from tests.desk.served import seen
+from tests.desk.test_full_disk import full_disk
 from tests.session.opening import desk_log, posts, traded
 
 CODE = "005930"
+THIN = "0004V0"
 TOKEN = "made-up-for-this-test"
 
 
@@ -136,14 +140,69 @@ def test_a07_the_command_line_flattens_and_prints_each_step(capsys: pytest.Captu
         await session.buy(CODE, 3)
         await session.sleep(1)
         assert main(["halt", "--flatten", "going", "home"]) == 0
-        await session.sleep(2)
+        await session.sleep(1)
         assert session.book.position(CODE).qty == 0
-        assert session.halt_state == "reducing"
+        assert session.halt_state == "halted"
 
     traded(work)
     printed = capsys.readouterr().out
     assert "block: no new order passes: going home" in printed
     assert f"flatten: sell 3 {CODE} market is on its way" in printed
+    assert "flatten: nothing is held, as KIS confirms" in printed
+
+
+def test_a07_a_thin_stock_is_sold_again_until_nothing_is_left():
+    async def work(session: Session) -> None:
+        for _ in range(5):
+            await session.buy(THIN, 2000, again=_)
+        held = session.book.position(THIN).qty
+        assert held > 5000
+        steps = await session.halt("going home", flatten=True)
+        said = [step for step in steps if step.step == "flatten"][-1]
+        if not said.done:
+            assert f"{THIN}: " in said.text
+        while session._state.desk.flatten_reason is not None:
+            await session.sleep(5)
+        assert session.book.position(THIN).qty == 0
+        assert (await session.balance()).holdings == ()
+        assert any("nothing is held, as KIS confirms" in step.text for step in session.halt_steps)
+
+    traded(work, start="09:00")
+
+
+def test_a07_a_halt_pulled_on_a_full_disk_is_carried_out_when_there_is_room(capsys: pytest.CaptureFixture[str]):
+    async def work(session: Session) -> None:
+        await resting(session)
+        with full_disk():
+            assert await asyncio.to_thread(main, ["halt", "smoke"]) == 1
+            steps = await session.halt("smoke in the room")
+            assert [s.done for s in steps if s.step == "cancel"] == [False]
+        await seen(lambda: session.link != "up")
+        await session.sleep(1)
+        assert session.halt_state == "halted"
+        with pytest.raises(OrderDenied, match="The desk is halted"):
+            await session.buy(CODE, 1, key="k")
+        assert [o.state for o in session.book.orders.values() if o.number] == [OrderState.CANCELLED]
+
+    traded(work)
+    printed = capsys.readouterr().out
+    assert "sim cancel: FAILED: nothing can be cancelled" in printed
+    assert len(posts()) == 1
+
+
+def test_a07_a_desk_that_does_not_answer_is_halted_by_the_file(capsys: pytest.CaptureFixture[str]):
+    async def work(session: Session) -> None:
+        address = desk_folder(Mode.SIM) / "address.json"
+        known = json.loads(await asyncio.to_thread(address.read_text))
+        # As when another desk had written its own address over this one's.
+        write_private(address, json.dumps({**known, "secret": "of another desk"}))
+        assert await asyncio.to_thread(main, ["halt", "the door is gone"]) == 1
+        await seen(lambda: session.halt_state == "halted")
+        assert halt_file().read_text("utf-8") == "the door is gone"
+
+    traded(work)
+    said = capsys.readouterr().err
+    assert "a desk that lives halts when it sees it" in said
 
 
 def test_a07_a_desk_that_has_just_died_is_halted_when_it_is_back(capsys: pytest.CaptureFixture[str]):

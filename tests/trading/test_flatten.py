@@ -293,3 +293,12 @@ def test_a07_each_agents_shares_are_sold_in_its_name():
         fill(one, 20 + n, one.sends[-1].intent.qty)
     sold = [(s.intent.agent, s.intent.qty) for s in one.sends if s.intent.side is SELL]
     assert sold == [("mom", 10), ("unassigned", 30)]
+
+
+def test_what_the_market_did_not_take_of_an_order_has_a_reason():
+    one = flattening(30)
+    fill(one, 1, 12)
+    one.say(notice("cancelled", 2, 18, original=1, side=SELL))
+    assert (
+        one.order(one.sends[0].intent.key).text == "18 shares cancelled, not asked for at this desk: the phone, or KIS"
+    )
