@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.desk.safety import halt_file
+from kisnb.desk.halt_file import halt_file
 from kisnb.trading.halt_words import LIFT, Name
 
 if TYPE_CHECKING:
