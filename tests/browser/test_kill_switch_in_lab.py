@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -46,6 +47,13 @@ def settle(notebook: NotebookPage) -> None:
     notebook.page.wait_for_timeout(SETTLED)
 
 
+def spin(notebook: NotebookPage, panel: Locator, index: int) -> None:
+    """Keep the kernel from answering, until the panel says so and HALT needs one press."""
+    notebook.start_cell(index)
+    expect(panel.locator(".notice.now").first).to_contain_text(SPIN, timeout=SECONDS)
+    settle(notebook)
+
+
 def place(panel: Locator, selector: str = "button.kill") -> dict[str, float]:
     """Where a part stands inside the panel."""
     return dict(
@@ -63,9 +71,7 @@ def test_a07_the_panels_button_halts_the_desk_while_a_cell_spins(lab: Lab, noteb
     panel = opened(lab, notebook, REST, SPIN, "%kis buy 005930 1")
     notebook.run_cell(3)
     expect(column(panel, "orders", "state")).to_have_text("accepted")
-    notebook.start_cell(4)
-    expect(panel.locator(".notice.now").first).to_contain_text(SPIN, timeout=SECONDS)
-    settle(notebook)
+    spin(notebook, panel, 4)
     panel.locator("button.kill").click()
     for step in ("block: no new order passes", "cancel: 1 orders", "state: the desk is halted", "open none", "notify:"):
         expect(panel.locator(".notices")).to_contain_text(step, timeout=SECONDS)
@@ -195,31 +201,24 @@ def test_a07_a_halted_desk_tells_what_can_be_done_and_can_be_halted_once_more(la
     expect(panel.locator(".trading")).to_contain_text('halted because of "the panel\'s button"', timeout=SECONDS)
 
 
-def answer(status: int, body: object) -> Callable[[Route], None]:
-    return lambda route: route.fulfill(status=status, body=json.dumps(body), content_type="application/json")
-
-
-FAILED = {"kind": "failed", "text": "kill switch, 09:00:03 query: FAILED: still open: #17, after 3 queries"}
-DONE = {"kind": "past", "text": "kill switch: 09:00:00 block: no new order passes"}
+def refused(status: int) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(status=status, body="{}", content_type="application/json")
 
 
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
         (lambda route: route.abort("connectionrefused"), "JupyterLab's server could not be reached"),
-        (answer(404, {}), "this JupyterLab runs without kisnb's route"),
-        (answer(403, {}), "JupyterLab's server refused it (status 403)"),
-        (answer(503, {"message": "The desk is busy. Wait."}), "the desk was not halted: The desk is busy. Wait."),
+        (refused(404), "This JupyterLab runs without kisnb's route"),
+        (refused(403), "JupyterLab's server refused it (status 403)"),
     ],
 )
-def test_a07_a_press_that_does_not_reach_the_desk_says_so_and_what_else_works(
+def test_a07_a_press_that_the_server_does_not_take_says_so_and_what_else_works(
     lab: Lab, notebook: NotebookPage, reply: Callable[[Route], None], told: str
 ) -> None:
     panel = opened(lab, notebook, SPIN)
     notebook.page.route("**/kisnb/halt", reply)
-    notebook.start_cell(3)
-    expect(panel.locator(".notice.now").first).to_contain_text(SPIN, timeout=SECONDS)
-    settle(notebook)
+    spin(notebook, panel, 3)
     click(panel)
     expect(panel.locator(".notice.failed")).to_contain_text(told)
     expect(panel.locator(".notices")).to_contain_text("type kisnb halt in a terminal")
@@ -231,20 +230,65 @@ def test_a07_a_press_that_does_not_reach_the_desk_says_so_and_what_else_works(
     expect(panel.locator(".notices")).not_to_contain_text(told)
 
 
-def test_a07_a_failed_step_is_shown_in_words_and_a_late_answer_is_awaited(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_a_server_that_does_not_answer_is_said_so_and_its_late_answer_is_shown(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook, SPIN)
-    waiting: list[Route] = []
-    notebook.page.route("**/kisnb/halt", lambda route: waiting.append(route))
-    notebook.start_cell(3)
-    expect(panel.locator(".notice.now").first).to_contain_text(SPIN, timeout=SECONDS)
-    settle(notebook)
-    click(panel)
-    expect(panel.locator("button.kill")).to_have_text("halting …")
-    expect(panel.locator(".notice.failed")).to_contain_text("has not answered for 5 s", timeout=SECONDS)
-    waiting[0].fulfill(json={"steps": [], "notices": [FAILED, DONE]})
-    expect(panel.locator(".notice.failed")).to_have_text(FAILED["text"])
-    expect(panel.locator(".notices")).to_contain_text(DONE["text"])
+    spin(notebook, panel, 3)
+    os.kill(lab.pid, signal.SIGSTOP)
+    try:
+        click(panel)
+        expect(panel.locator("button.kill")).to_have_text("halting …")
+        expect(panel.locator(".notice.failed")).to_contain_text("has not answered for 5 s", timeout=SECONDS)
+        expect(panel.locator(".notices")).to_contain_text("type kisnb halt in a terminal")
+    finally:
+        os.kill(lab.pid, signal.SIGCONT)
+    expect(panel.locator(".notices")).to_contain_text("notify: kill switch: the panel's button", timeout=SECONDS)
+    expect(panel.locator(".notice.failed")).to_have_count(0)
     notebook.command("notebook:interrupt-kernel")
+    expect(panel.locator(".trading")).to_contain_text("halted because of", timeout=SECONDS)
+    expect(panel.locator(".notice", has_text="notify: ")).to_have_count(1)
+
+
+def test_a07_a_step_that_failed_is_shown_in_words(lab: Lab, notebook: NotebookPage) -> None:
+    panel = opened(lab, notebook, 'await session.simulator.fault("read", "error", times=1000)', SPIN)
+    notebook.run_cell(3)
+    spin(notebook, panel, 4)
+    click(panel)
+    failed = panel.locator(".notice.failed")
+    expect(failed).to_contain_text("query: FAILED: KIS did not list the orders, after 3 queries", timeout=SECONDS)
+    expect(panel.locator(".notices")).to_contain_text("state: the desk is halted")
+    notebook.command("notebook:interrupt-kernel")
+    expect(panel.locator(".trading")).to_contain_text("halted because of", timeout=SECONDS)
+    expect(failed).to_have_count(1)
+
+
+def test_a07_without_a_desk_the_press_says_what_is_wrong(lab: Lab, notebook: NotebookPage) -> None:
+    panel = opened(lab, notebook, SPIN)
+    spin(notebook, panel, 3)
+    lab.kisnb("desk", "stop")
+    click(panel)
+    expect(panel.locator(".notice.failed")).to_contain_text(
+        "The desk was not halted: No sim desk runs", timeout=SECONDS
+    )
+    notebook.command("notebook:interrupt-kernel")
+    expect(panel.locator(".trading")).to_contain_text("not known since", timeout=SECONDS)
+
+
+def test_a07_after_a_restart_of_the_kernel_the_halt_reads_as_before(lab: Lab, notebook: NotebookPage) -> None:
+    panel = opened(lab, notebook, "%kis halt fog", "session", "%kis agents")
+    notebook.run_cell(3)
+    expect(panel.locator(".trading")).to_contain_text("halted because of 'fog'")
+    sentence, told = panel.locator(".trading").inner_text(), panel.locator(".notices").inner_text()
+    notebook.restart_kernel()
+    for index in (0, 1):
+        notebook.run_cell(index)
+    again = notebook.run_cell(2).locator(".kisnb-desk")
+    expect(again.locator(".trading")).to_have_text(sentence, timeout=SECONDS)
+    expect(again.locator(".notices")).to_have_text(told)
+    for index in (4, 5):
+        expect(notebook.run_cell(index)).to_contain_text(sentence)
+    assert sentence in lab.kisnb("desk", "status").stdout
 
 
 pytestmark = pytest.mark.browser

@@ -27,6 +27,11 @@ function element(tag, className, text) {
   return node;
 }
 
+// Leaves a text that stands there alone: what is selected stays so, and a screen reader does not read it again.
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 // One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a queue.
 class Table {
   constructor(name, act) {
@@ -155,12 +160,17 @@ function render({ model, el, signal }) {
   let seq = null;
   let frame = 0;
   let heard = performance.now();
-  let own = []; // notices of this view: its HALT button's, gone with the next news from the kernel that bears on them
+  let own = []; // notices of this view: its HALT button's, gone when the trading state changes
+  let passing = false; // the kernel tells the same as `own`, once it speaks again
   let stale = ""; // why what stands here may be old
   let blocked = false; // the kernel has said which line keeps it: no need to count seconds
 
   const redraw = () => (frame ||= requestAnimationFrame(draw));
-  const say = (notices) => ((own = notices), redraw());
+  const say = (notices, untilNews = false) => {
+    own = notices;
+    passing = untilNews;
+    redraw();
+  };
   const hears = () => seq !== null && performance.now() - heard < STALE_MS;
   const kill = new KillButton(model, say, hears);
   const facts = element("div", "facts");
@@ -186,11 +196,16 @@ function render({ model, el, signal }) {
     for (const name of ["label", "clock"]) parts[name].textContent = header[name] ?? "";
     parts.link.textContent = header.link ? `link ${header.link}` : "";
     parts.link.classList.toggle("bad", header.link !== "up");
-    parts.trading.textContent = header.trading?.text ?? "";
+    write(parts.trading, header.trading?.text ?? "");
     parts.trading.className = `trading ${header.trading?.tone ?? ""}`;
     const first = stale ? [{ kind: "now", text: stale }] : [];
     const lines = [...first, ...own, ...(header.notices ?? [])];
-    parts.notices.replaceChildren(...lines.map((line) => element("div", `notice ${line.kind}`, line.text)));
+    while (parts.notices.children.length > lines.length) parts.notices.lastChild.remove();
+    lines.forEach((line, i) => {
+      const node = parts.notices.children[i] ?? parts.notices.appendChild(element("div"));
+      node.className = `notice ${line.kind}`;
+      write(node, line.text);
+    });
     kill.draw();
     for (const table of Object.values(tables)) table.draw();
   }
@@ -203,7 +218,8 @@ function render({ model, el, signal }) {
       return;
     }
     heard = performance.now();
-    if (stale) redraw();
+    if (stale || (passing && own.length)) redraw();
+    if (passing || (seq !== null && message.header?.trading)) own = [];
     stale = "";
     blocked = false;
     if (message.kind === "snapshot") {
@@ -213,7 +229,6 @@ function render({ model, el, signal }) {
       if (message.seq !== seq + 1) return ask();
       for (const [name, delta] of Object.entries(message.tables)) tables[name].apply(delta);
     } else return;
-    if (seq !== null && message.header.trading) own = [];
     seq = message.seq;
     Object.assign(header, message.header);
     kill.face = header.kill;

@@ -49,7 +49,7 @@ class DeskPanel(AnyWidget):
         self._note = ""
         self._work: set[asyncio.Task[None]] = set()
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
-        self._forget = self._loop.call_later(0, lambda: None)
+        self._forget: asyncio.TimerHandle | None = None
         self._unsubscribe = session.on_change(self._changed)
         self.on_msg(self._from_front_end)
         self._refresh()
@@ -72,6 +72,8 @@ class DeskPanel(AnyWidget):
         _following.pop(self._session, None)
         self._unsubscribe()
         self._beat.cancel()
+        if self._forget is not None:
+            self._forget.cancel()
 
     def _sign_of_life(self) -> None:
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
@@ -106,10 +108,10 @@ class DeskPanel(AnyWidget):
             self._set_note(f"{self._session.clock_text()} {error}")
 
     def _set_note(self, note: str) -> None:
-        self._forget.cancel()
+        if self._forget is not None:
+            self._forget.cancel()
         self._note = note
-        if note:
-            self._forget = self._loop.call_later(NOTE_SECONDS, self._set_note, "")
+        self._forget = self._loop.call_later(NOTE_SECONDS, self._set_note, "") if note else None
         self._changed()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:

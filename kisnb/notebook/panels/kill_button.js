@@ -6,10 +6,11 @@ const CONFIRM_MS = 4000;
 const NO_ANSWER_MS = 5000;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const time = () => new Date().toLocaleTimeString("en-GB", { timeZone: "Asia/Seoul" });
+const time = () => new Date().toLocaleTimeString("en-GB");
 
 class KillButton {
-  // `say` shows notices of this view; `hears` tells whether the kernel's news can be relied on.
+  // `say` shows notices of this view, those of a kill switch that ran until the kernel tells of it; `hears` tells
+  // whether the kernel's news can be relied on.
   constructor(model, say, hears) {
     this.model = model;
     this.say = say;
@@ -47,7 +48,7 @@ class KillButton {
     const now = performance.now();
     const asks = now < this.confirm;
     const label = now < this.sending ? this.words.sending : asks ? this.words.press_again : this.face.label;
-    if (this.node.textContent !== label) this.node.textContent = label;
+    write(this.node, label);
     this.node.classList.toggle("asks", asks);
     this.node.classList.toggle("told", !asks && this.face.asks !== "");
     this.node.title = this.face.tip;
@@ -94,7 +95,7 @@ class KillButton {
     } catch {
       return this.fail("gone", { time: pressed }, true);
     }
-    if (reply.ok) return this.say(said.notices);
+    if (reply.ok) return this.say(said.notices, true);
     if (said.message && reply.status !== 404) return this.fail("failed", { time: pressed, message: said.message }, true);
     this.fail(reply.status === 404 ? "missing" : "refused", { time: pressed, n: reply.status }, true);
   }
