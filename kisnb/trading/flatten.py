@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import FlattenSet, HaltStep
-from kisnb.market import ticks
+from kisnb.market import sessions, ticks
 from kisnb.market.router import Refused
 from kisnb.orders import Account, Intent, Order, OrderState
-from kisnb.terms import OrderKind, Side
+from kisnb.terms import OrderKind, Phase, Side, Venue
 from kisnb.trading import reservations
 from kisnb.trading.commands import Effect, WakeAt
 from kisnb.trading.journal_rows import Row
@@ -252,8 +252,12 @@ class Flatten:
         return [o for o in self._state.books.live.values() if is_of_flatten(o.intent)]
 
     def _is_holding(self) -> bool:
-        """Whether the order books hold anything, or may: a sell has not ended."""
-        return any(p.qty for p in self._state.books.account.positions.values()) or bool(self._orders)
+        """Whether the order books hold anything, or may: an order has not ended.
+
+        A buy of unknown fate, or one whose cancel failed, may still fill after all is sold.
+        """
+        books = self._state.books
+        return any(p.qty for p in books.account.positions.values()) or bool(books.live)
 
     def _texts(self) -> Iterator[str]:
         state = self._state
@@ -266,6 +270,9 @@ class Flatten:
                 if others > 0:
                     whys.append(f"{others:,} of them are in sells that have not ended")
                 yield f"{position.qty:,} {code}: {'; '.join(dict.fromkeys(whys)) or 'not sold yet'}"
+        for order in state.books.live.values():
+            if order.side is Side.BUY:
+                yield f"{order.intent.text} has not ended ({order.state}): it may still fill"
         for (subject, what), drift in sorted(state.drifts.items()):
             if what == "holding":
                 yield f"KIS states {drift.theirs:,} {subject}, the order books {drift.ours:,}"
@@ -291,7 +298,11 @@ class Flatten:
     def _wake(self, now: Ns) -> None:
         assert self._since is not None
         times = [part.again_at for part in self._parts.values()]
-        times += [self._since + FIRST_REPORT, *(now + PAUSES[-1] for p in self._parts.values() if p.is_blocked)]
+        times.append(self._since + FIRST_REPORT)
+        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(now):
+            # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
+            # by itself at the beginning of each session.
+            times.append(now + PAUSES[-1])
         times += [now + STALE_LIMIT for _ in self._orders]
         due = min((t for t in times if t > now), default=None)
         if due is not None and not now < self._wakes_at <= due:
@@ -301,6 +312,10 @@ class Flatten:
     def _stop(self) -> None:
         self._parts.clear()
         self._since, self._reported, self._asked = None, True, None
+
+
+def _is_any_open(now: Ns) -> bool:
+    return any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT))
 
 
 def _standing(order: Order) -> str:

@@ -302,3 +302,31 @@ def test_what_the_market_did_not_take_of_an_order_has_a_reason():
     assert (
         one.order(one.sends[0].intent.key).text == "18 shares cancelled, not asked for at this desk: the phone, or KIS"
     )
+
+
+def test_a07_a_buy_of_unknown_fate_keeps_a_flatten_from_saying_that_all_is_sold():
+    one = desk(30)
+    one.say(Submit(intent("lost", code="000660", qty=1, price=price_of("000660"))))
+    one.say(SendReply("lost", "unknown", text="no answer came"))
+    one.say(Halt("enough", flatten=True))
+    for _ in range(3):
+        answer(one)
+        wait(one, 3)
+    fill(one, 1, 30)
+    answer(one, 0)
+    answer(one, 0)
+    assert one.core.state.flatten_reason == "enough"
+    wait(one, 10)
+    assert "(unknown): it may still fill" in flatten_steps(one)[-1].text
+
+
+def test_a07_a_sell_that_stands_when_the_flatten_is_pulled_does_not_keep_its_shares():
+    one = desk(30)
+    one.say(Submit(intent("mine", side=SELL, qty=20, price=price_of() + 1000)))
+    one.sent("mine", 5)
+    one.say(notice("accepted", 5, 20, side=SELL))
+    one.say(notice("filled", 5, 4, side=SELL))
+    one.say(Halt("enough", flatten=True))
+    one.say(notice("cancelled", 6, 16, original=5, side=SELL))
+    answer(one)
+    assert [s.intent.qty for s in one.sends] == [20, 26]
