@@ -54,17 +54,16 @@ def spin(notebook: NotebookPage, panel: Locator, index: int) -> None:
     settle(notebook)
 
 
-def place(panel: Locator, selector: str = "button.kill") -> dict[str, float]:
-    """Where a part stands inside the panel."""
-    return dict(
-        panel.evaluate(
-            """(root, selector) => {
-                const a = root.getBoundingClientRect(), b = root.querySelector(selector).getBoundingClientRect();
-                return { x: b.x - a.x, y: b.y - a.y, width: b.width, height: b.height };
-            }""",
-            selector,
-        )
+def places(panel: Locator) -> list[float]:
+    """Where HALT and the first table stand inside the panel, and how large HALT is."""
+    measured = panel.evaluate(
+        """root => {
+            const [at, kill, table] = [root, root.querySelector("button.kill"), root.querySelector("section")]
+                .map((node) => node.getBoundingClientRect());
+            return [kill.x - at.x, kill.y - at.y, kill.width, kill.height, table.x - at.x, table.y - at.y];
+        }"""
     )
+    return [float(value) for value in measured]
 
 
 def test_a07_the_panels_button_halts_the_desk_while_a_cell_spins(lab: Lab, notebook: NotebookPage) -> None:
@@ -108,17 +107,17 @@ def test_a07_halt_and_the_tables_stay_where_they_are_whatever_notices_come(
     notebook.page.set_viewport_size({"width": width, "height": 900})
     panel = opened(lab, notebook, NOTICES, CLEAR, "%kis halt --reduce fog", LIFT)
     notebook.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
-    before = place(panel), place(panel, "section")
+    before = places(panel)
     notebook.run_cell(3)
     expect(panel.locator(".notice")).to_have_count(3)
-    assert (place(panel), place(panel, "section")) == before
+    assert places(panel) == before
     notebook.run_cell(5)
     expect(panel.locator(".trading")).to_contain_text("reducing")
-    assert (place(panel), place(panel, "section")) == before
+    assert places(panel) == before
     notebook.run_cell(6)
     notebook.run_cell(4)
     expect(panel.locator(".notice")).to_have_count(0)
-    assert (place(panel), place(panel, "section")) == before
+    assert places(panel) == before
 
 
 def click(panel: Locator) -> None:
