@@ -1,4 +1,4 @@
-"""What a desk lets pass now, in one sentence: panel, tables, reprs and ``kisnb desk status`` all print this one."""
+"""What a desk lets pass now, in one sentence that all print: panel, heads, reprs, desk status."""
 
 from __future__ import annotations
 

@@ -210,6 +210,7 @@ def refused(status: int) -> Callable[[Route], None]:
         (lambda route: route.abort("connectionrefused"), "JupyterLab's server could not be reached"),
         (refused(404), "This JupyterLab runs without kisnb's route"),
         (refused(403), "JupyterLab's server refused it (status 403)"),
+        (lambda route: route.fulfill(body="<form>Sign in</form>"), "JupyterLab's server refused it (status 200)"),
     ],
 )
 def test_a07_a_press_that_the_server_does_not_take_says_so_and_what_else_works(

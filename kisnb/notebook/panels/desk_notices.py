@@ -1,4 +1,4 @@
-"""What the desk panel says besides its tables: the trading state, then what is wrong, then what happened."""
+"""What the desk panel says besides its tables: the trading state, what is wrong, what happened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """One line for a person. ``now`` holds as long as it stands there; ``past`` names its time; ``failed`` is loud."""
+    """One line for a person.
+
+    ``now`` holds as long as it stands there, ``past`` names its time, ``failed`` is loud.
+    """
 
     kind: Literal["now", "past", "failed"]
     text: str

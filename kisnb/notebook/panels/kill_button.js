@@ -95,15 +95,16 @@ class KillButton {
     } catch {
       return this.fail("gone", { time: pressed }, true);
     }
-    if (reply.ok) return this.say(said.notices, true);
+    // A page to sign in on is an answer too, and no halt.
+    if (reply.ok && Array.isArray(said.notices)) return this.say(said.notices, true);
     if (said.message && reply.status !== 404) return this.fail("failed", { time: pressed, message: said.message }, true);
     this.fail(reply.status === 404 ? "missing" : "refused", { time: pressed, n: reply.status }, true);
   }
 
   fail(word, values, ask = false) {
-    if (ask) this.model.send({ kind: "halt" });
     const also = ask ? [{ kind: "now", text: this.words.kernel }] : [];
     this.say([{ kind: "failed", text: fill(this.words[word], values) }, { kind: "now", text: this.ways }, ...also]);
+    if (ask) this.model.send({ kind: "halt" });
   }
 
   post() {
