@@ -12,7 +12,7 @@ from kisnb.events import Event
 from kisnb.trading.commands import AnyQuery, Command, Reply
 from kisnb.trading.desk_port import Snapshot
 
-VERSION = 5
+VERSION = 6
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024

@@ -33,7 +33,6 @@ def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int
         name.run,
         host.broker.capabilities,
         host.core.gate.limits,
-        host.core.state.halt,
         first,
         host.journal.told,
         rows,

@@ -8,9 +8,8 @@ from kisnb.clock import Ns, clock_text
 from kisnb.desk.host import DeskHost
 from kisnb.orders import OrderState
 from kisnb.trading.commands import StandingIs
+from kisnb.trading.halt_words import trading
 from kisnb.trading.state import State
-
-_PASSES = {"reducing": "cancels, and sells up to the position, pass", "halted": "cancels alone pass"}
 
 
 def standing(host: DeskHost, sessions: Sequence[str]) -> StandingIs:
@@ -18,15 +17,7 @@ def standing(host: DeskHost, sessions: Sequence[str]) -> StandingIs:
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
-    return StandingIs((*broken, _trading(state), *arming, *_orders(state)), tuple(sessions))
-
-
-def _trading(state: State) -> str:
-    if state.halting:
-        return "the kill switch is at work: no new order passes"
-    if state.halt == "active":
-        return "active: orders pass"
-    return f"{state.halt} because of {state.halt_reason!r}: {_PASSES[state.halt]}; kisnb halt --off REASON lifts it"
+    return StandingIs((*broken, trading(state).text, *arming, *_orders(state)), tuple(sessions))
 
 
 def _arming(state: State, now: Ns) -> str:

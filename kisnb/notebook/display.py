@@ -183,7 +183,7 @@ def agent_rows(agents: Iterable[AgentView]) -> list[list[Cell]]:
 
 
 def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
-    title = f"{len(agents)} agents" + (f"; {agents.unassigned}" if agents.unassigned else "")
+    title = "; ".join(part for part in (f"{len(agents)} agents", agents.unassigned, agents.trading.halted) if part)
     return _titled(mode, title, _AGENT_HEAD, agent_rows(agents))
 
 
@@ -196,7 +196,7 @@ def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
 
 
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
-    title = f"{session.label}  {session.clock_text()} KST"
+    title = "  ".join(part for part in (session.label, f"{session.clock_text()} KST", session.trading.halted) if part)
     return {"text/plain": f"{badge_text(session.mode)}{title}", "text/html": card(session.mode, escape(title))}
 
 

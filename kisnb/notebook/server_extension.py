@@ -1,7 +1,8 @@
 """A route of JupyterLab's server that pulls the kill switch: it works while the kernel is blocked.
 
-``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` tells the desk of that mode and answers with the steps. Who
-may call it is Jupyter's own matter: a signed-in user, with Jupyter's protection against foreign pages.
+``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` tells the desk of that mode. It answers with the steps, and
+with the lines that the panel shows of them. Who may call it is Jupyter's own matter: a signed-in user, with Jupyter's
+protection against foreign pages.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
 from kisnb.desk.kill_switch import pull
 from kisnb.errors import BadInput, KisnbError
+from kisnb.notebook.panels.desk_notices import run_notices
 from kisnb.terms import Mode
 from kisnb.trading.commands import Halt
 
@@ -28,7 +31,7 @@ class HaltHandler(APIHandler):
     async def post(self) -> None:
         try:
             mode, reason = asked(self.request.body)
-            steps = await asyncio.to_thread(halt, mode, reason)
+            answer = await asyncio.to_thread(halt, mode, reason)
         except BadInput as e:
             self.set_status(HTTPStatus.BAD_REQUEST)
             self.finish(json.dumps({"message": str(e)}))
@@ -36,7 +39,7 @@ class HaltHandler(APIHandler):
             self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)
             self.finish(json.dumps({"message": str(e)}))
         else:
-            self.finish(json.dumps({"steps": steps}))
+            self.finish(json.dumps(answer))
 
 
 def asked(body: bytes) -> tuple[Mode, str]:
@@ -48,9 +51,13 @@ def asked(body: bytes) -> tuple[Mode, str]:
         raise BadInput("the request names no desk", 'send {"mode": "sim", "reason": "why"}') from e
 
 
-def halt(mode: Mode, reason: str) -> list[dict[str, object]]:
-    """The steps of the kill switch. Raises as ``pull``."""
-    return [{"step": s.step, "done": s.done, "text": s.text} for s in pull(mode, Halt(reason))]
+def halt(mode: Mode, reason: str) -> dict[str, object]:
+    """The steps of the kill switch, and the lines that the panel shows of them. Raises as ``pull``."""
+    steps = list(pull(mode, Halt(reason)))
+    return {
+        "steps": [{"step": s.step, "done": s.done, "text": s.text} for s in steps],
+        "notices": msgspec.to_builtins(run_notices(steps)),
+    }
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

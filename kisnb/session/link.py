@@ -26,6 +26,7 @@ from kisnb.clock import Ns, clock_text
 from kisnb.errors import BadInput, DeskLost
 from kisnb.trading.commands import Command, Idle, Query, R
 from kisnb.trading.desk_port import Back, Batch, Desk, Snapshot
+from kisnb.trading.halt_words import Trading
 
 Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
 """Waits for the next desk and attaches to it. Raises DeskLost when none will come."""
@@ -80,6 +81,11 @@ class Link:
         if self._desk.silence is not None:
             return "desk silent"
         return "up" if self.stream_lost is None else "down"
+
+    def confirmed(self, known: Trading) -> Trading:
+        """Return ``known``; while the desk cannot be heard, the same as what was known last."""
+        gone = self.closed or self._returning is not None or self.given_up is not None
+        return known.last_known(clock_text(self._desk.heard)) if gone or self.silent else known
 
     @property
     def silence(self) -> str:

@@ -26,6 +26,7 @@ from kisnb.session.state import SessionState
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, AgentState
 from kisnb.trading.commands import Command, LeaseAgent, ReleaseAgent, Submit
+from kisnb.trading.halt_words import Trading
 from kisnb.trading.risk import Rules
 from kisnb.values import shown
 
@@ -297,6 +298,11 @@ class Roster:
             for v in self
         ]
         return "\n".join([*(lines or ["no agents"]), *([self.unassigned] if self.unassigned else [])])
+
+    @property
+    def trading(self) -> Trading:
+        """What the desk of these agents lets pass, in a sentence."""
+        return self._link.confirmed(self._state.trading)
 
     @property
     def unassigned(self) -> str:

@@ -66,6 +66,7 @@ from kisnb.trading.commands import (
     WatchCodes,
 )
 from kisnb.trading.desk_port import Back, Desk, Snapshot
+from kisnb.trading.halt_words import Trading
 from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
 from kisnb.trading.order_words import named_order
 from kisnb.trading.revise import may_be_revised
@@ -182,6 +183,16 @@ class Session:
     def halt_state(self) -> str:
         """What the desk lets pass: active, reducing or halted."""
         return self._state.halt_state
+
+    @property
+    def trading(self) -> Trading:
+        """What the desk lets pass, in a sentence; of a desk that cannot be heard, what it let pass before."""
+        return self._link.confirmed(self._state.trading)
+
+    @property
+    def halt_run(self) -> list[HaltStep]:
+        """The steps of the newest run of the kill switch; none once a person has lifted its halt."""
+        return self._state.halt_run
 
     @property
     def halt_steps(self) -> list[HaltStep]:
@@ -552,7 +563,8 @@ class Session:
             if self.closed
             else f"{self.clock_text()} KST, {len(self.book.orders)} orders, {len(self.agents)} agents"
         )
-        return f"<Session {self.label}: {state}>"
+        halted = f"; {self.trading.halted}" if self.trading.halted and not self.closed else ""
+        return f"<Session {self.label}: {state}{halted}>"
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise BadInput("a session does not cross a process and cannot be copied", OPEN_HERE)

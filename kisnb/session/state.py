@@ -21,6 +21,7 @@ from kisnb.events import (
     Disarmed,
     Event,
     ExpectedMatch,
+    FlattenSet,
     HaltSet,
     HaltStep,
     MarketOperation,
@@ -37,7 +38,8 @@ from kisnb.orders import OrderState
 from kisnb.session.market_data import MarketData
 from kisnb.terms import Mode, SessionId, Venue
 from kisnb.trading.desk_port import Batch, Lease, Snapshot
-from kisnb.trading.journal_rows import is_told
+from kisnb.trading.halt_words import Trading, trading
+from kisnb.trading.journal_rows import Row, is_told
 from kisnb.trading.order_book import Books
 from kisnb.trading.state import State
 
@@ -57,19 +59,33 @@ class SessionState:
         self.data = MarketData()
         self.told = snapshot.told
         """Number of the newest journal row that was applied."""
-        self.halt_state = snapshot.halt
         self.halt_steps: list[HaltStep] = []
         """What the kill switch did since this session was opened, oldest first."""
+        self.halt_run: list[HaltStep] = []
+        """The steps of the newest run of the kill switch; none once a person has lifted its halt."""
         self.troubles: list[str] = []
         """What the desk wants a person to read, oldest first."""
         self.decisions_refused: dict[str, str] = {}
         """By key of an order of unknown fate: why a decision about it was refused last."""
         self.leases: dict[str, Lease] = {}
         """Where each agent of the desk runs, by its id."""
-        self.desk = State.fold(snapshot.rows())
+        self.desk = State()
+        for row in snapshot.rows():
+            self.desk.apply(row)
+            self._keep_run(row)
         self.armed = self.desk.armed
         """Until when, and for how many won, buys pass at live."""
         self.lease(snapshot.leases)
+
+    @property
+    def halt_state(self) -> str:
+        """What the desk lets pass: active, reducing or halted."""
+        return self.desk.halt
+
+    @property
+    def trading(self) -> Trading:
+        """What the desk lets pass, in a sentence, as of the newest event."""
+        return trading(self.desk)
 
     @property
     def books(self) -> Books:
@@ -128,17 +144,14 @@ class SessionState:
             return self._dropped(event)
         if is_told(event):
             self.desk.apply(event)
+            self._keep_run(event)
         self._note(event)
         return (event,)
 
     def _note(self, event: Event) -> None:
         match event:
-            case HaltSet(state=state):
-                self.halt_state = state
-            case HaltStep(step=step, done=done, text=text):
+            case HaltStep():
                 self.halt_steps.append(event)
-                if not done or step == "notify":
-                    self.troubles.append(f"{clock_text(event.t)} kill switch, {step}: {text}")
             case Armed() | Disarmed():
                 self.armed = event if isinstance(event, Armed) else None
             case SpeedSet(t=t, speed=speed) if isinstance(self.clock, SimulatedClock):
@@ -147,12 +160,30 @@ class SessionState:
                 self.leases[agent] = Lease(agent, session, where)
             case AgentReleased(agent=agent):
                 self.leases.pop(agent, None)
-            case Trouble(text=text) | Unresolved(text=text):
-                self.troubles.append(text)
+            case Trouble(t=t, text=text) | Unresolved(t=t, text=text):
+                self.troubles.append(_dated(t, text))
             case DecisionRefused(key=key, text=text):
                 self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
-                self.troubles.append(f"subscription to {channel} {code} refused: {text}")
+                refused = f"subscription to {channel} {code} refused: {text}"
+                self.troubles.append(_dated(event.t, refused))
+
+    def _keep_run(self, row: Row) -> None:
+        match row:
+            case HaltStep(step="block"):
+                self.halt_run = [row]
+            case HaltStep(step="flatten"):
+                self._keep_flatten(row)
+            case HaltStep():
+                self.halt_run.append(row)
+            case FlattenSet(t=t, on=False, reason=reason):
+                self._keep_flatten(HaltStep(t, "flatten", True, f"ended: {reason}"))
+            case HaltSet(state="active"):
+                self.halt_run = []
+
+    def _keep_flatten(self, step: HaltStep) -> None:
+        """A flatten reports again and again: what it said before is over."""
+        self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
 
     def _dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
         """The desk did not take it. No row says so: the order books and agents of this session alone are told."""
@@ -166,3 +197,9 @@ class SessionState:
             fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
         self.books.apply(fact)
         return (fact,)
+
+
+def _dated(t: Ns, text: str) -> str:
+    """The text behind its time of day: what is over must not read as if it were now."""
+    time = clock_text(t)
+    return text if text.startswith(time) else f"{time} {text}"

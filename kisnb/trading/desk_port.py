@@ -48,7 +48,6 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     run: str
     capabilities: Capabilities
     limits: Limits
-    halt: str
     first: int
     """Number of the row before the first of ``journal``; rows that sessions are told are numbered for good."""
     told: int

@@ -83,6 +83,12 @@ class Lab:
             time.sleep(0.1)
         raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text(errors='replace')}")
 
+    @property
+    def pid(self) -> int:
+        """The process of JupyterLab's server."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop JupyterLab with its kernels, then the desk and the simulator that they left running."""
         if self._process is not None:

@@ -92,7 +92,9 @@ def test_n04_the_cancel_button_cancels_and_a_refusal_is_shown() -> None:
             assert order.state == "cancelled"
             panel._from_front_end(panel, {"kind": "stop", "key": "nobody"}, [])
             await drawn(session)
-            assert "There is no agent 'nobody'" in heard.of("delta")[-1]["header"]["note"]
+            (notice,) = heard.of("delta")[-1]["header"]["notices"]
+            assert notice["kind"] == "failed"
+            assert notice["text"].startswith(f"{session.clock_text()} There is no agent 'nobody'")
 
     asyncio.run(main())
 
@@ -106,6 +108,7 @@ def test_a_panel_is_text_html_and_a_view_and_there_is_one_per_session() -> None:
             data, _ = panel._repr_mimebundle_()
             assert data["text/plain"] == "[SIM] desk: sim 2026-11-20 seed 7, 09:00:00, agents 0, orders 0"
             assert "none" in data["text/html"]
+            assert "as of 09:00:00 · active: orders pass" in data["text/html"]
             assert "application/vnd.jupyter.widget-view+json" in data
 
     asyncio.run(main())

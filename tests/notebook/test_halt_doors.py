@@ -100,6 +100,9 @@ def test_a07_the_browsers_route_cancels_all_while_the_kernel_spins(server: str):
         assert status == 200
         assert [s["step"] for s in said["steps"]][-3:] == ["state", "snapshot", "notify"]
         assert all(s["done"] for s in said["steps"])
+        (notice,) = said["notices"]
+        assert notice["kind"] == "past"
+        assert "10:00:00 notify: kill switch: from the browser; the desk is halted" in notice["text"]
         await session.sleep(1)
         assert [o.state for o in session.book.orders.values()] == [OrderState.CANCELLED]
         with pytest.raises(OrderDenied, match="The desk is halted: from the browser"):

@@ -1,4 +1,4 @@
-"""Live panels: one Python file and one ESM file each; nothing is built and nothing is loaded from outside."""
+"""Live panels: Python says what stands there, JavaScript and CSS draw it; nothing is built or loaded from outside."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ def desk_text(session: Session) -> str:
     agents, orders = len(list(session.agents)), len(session.book.orders)
     doubt = f", {session.doubt}" if session.doubt else ""
     text = f"desk: {session.label}, {session.clock_text()}, agents {agents}, orders {orders}{doubt}"
-    return f"{badge_text(session.mode)}{text}"
+    halted = session.trading.halted
+    return f"{badge_text(session.mode)}{text}{', ' if halted else ''}{halted}"
 
 
 def desk_html(session: Session) -> str:
@@ -28,7 +29,9 @@ def desk_html(session: Session) -> str:
         table_html("Agents", AGENT_COLUMNS, agent_rows(session.agents)),
         table_html("Orders", ORDER_COLUMNS, order_rows(session.book.orders.values())),
     )
-    title = " · ".join(escape(part) for part in (session.label, session.clock_text(), session.doubt) if part)
+    title = " · ".join(
+        escape(part) for part in (session.label, f"as of {session.clock_text()}", session.trading.text) if part
+    )
     return card(session.mode, title, "".join(tables))
 
 

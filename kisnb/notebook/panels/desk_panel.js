@@ -1,4 +1,5 @@
-// The desk panel: draws the tables that desk_panel.py sends as rows and cell changes. Cells are text, never markup.
+// The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py sends. Cells are text,
+// never markup. kill_button.js stands before this file.
 
 const TITLES = { agents: "Agents", orders: "Orders" };
 const OPEN = new Set(["new", "sending", "unknown", "sent", "accepted"]);
@@ -9,32 +10,6 @@ const ACTIONS = {
 };
 const STALE_MS = 4000;
 const RETRY_MS = 2000;
-const CONFIRM_MS = 4000;
-
-const STYLE = `
-.kisnb-desk { font: 12px var(--jp-ui-font-family, sans-serif); color: var(--jp-ui-font-color1, #222); padding: 4px; }
-.kisnb-desk header { display: flex; gap: 12px; align-items: center; margin-bottom: 6px; flex-wrap: wrap; }
-.kisnb-desk[data-mode=live] { border: 2px solid #c40000; }
-.kisnb-desk .clock { font-variant-numeric: tabular-nums; font-weight: 600; }
-.kisnb-desk header .trouble { color: var(--jp-ui-font-color2, #555); }
-.kisnb-desk button.kill { background: #c40000; color: #fff; border: 0; border-radius: 2px; font-weight: 600; }
-.kisnb-desk header .note, .kisnb-desk .stale, .kisnb-desk .halt, .kisnb-desk .link.bad { color: var(--jp-error-color1, #c62828); font-weight: 600; }
-.kisnb-desk .scroll { max-height: 320px; overflow: auto; margin-bottom: 8px; }
-.kisnb-desk h4 { margin: 4px 0; font-size: 13px; }
-.kisnb-desk table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; table-layout: auto; }
-.kisnb-desk th { position: sticky; top: 0; background: var(--jp-layout-color2, #eee); text-align: left; }
-.kisnb-desk th, .kisnb-desk td { padding: 1px 6px; white-space: nowrap; border-bottom: 1px solid var(--jp-border-color2, #ddd); }
-.kisnb-desk td.number, .kisnb-desk td.signed, .kisnb-desk th.number, .kisnb-desk th.signed { text-align: right; }
-.kisnb-desk td.note { white-space: normal; color: var(--jp-ui-font-color2, #555); }
-.kisnb-desk td:last-child { position: sticky; right: 0; background: var(--jp-layout-color0, #fff); }
-.kisnb-desk td.up { color: var(--kisnb-rise, #d60000); }
-.kisnb-desk td.down { color: var(--kisnb-fall, #0051c7); }
-.kisnb-desk td.state.bad { color: #fff; background: #c40000; }
-.kisnb-desk td.flash { animation: kisnb-flash .8s ease-out; }
-@keyframes kisnb-flash { from { background: var(--jp-warn-color2, #ffe0a3); } }
-.kisnb-desk .empty { color: var(--jp-ui-font-color2, #555); }
-.kisnb-desk button { font-size: 11px; line-height: 16px; min-height: 0; height: 18px; padding: 0 6px; cursor: pointer; }
-`;
 
 const BAD = new Set(["denied", "rejected", "failed", "unknown"]);
 
@@ -50,6 +25,11 @@ function element(tag, className, text) {
   if (className) node.className = className;
   if (text) node.textContent = text;
   return node;
+}
+
+// Leaves a text that stands there alone: what is selected stays so, and a screen reader does not read it again.
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 // One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a queue.
@@ -171,81 +151,77 @@ class Table {
   }
 }
 
-// The server of JupyterLab tells the desk, so that this works while the kernel spins.
-async function pullKillSwitch(mode) {
-  const config = document.getElementById("jupyter-config-data");
-  const base = config ? (JSON.parse(config.textContent).baseUrl ?? "/") : "/";
-  const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] ?? "";
-  const reply = await fetch(`${base}kisnb/halt`, {
-    method: "POST",
-    credentials: "same-origin",
-    headers: { "Content-Type": "application/json", "X-XSRFToken": token },
-    body: JSON.stringify({ mode, reason: "the panel's button" }),
-  });
-  if (reply.status === 404) return null;
-  if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
-  return (await reply.json()).steps;
-}
-
 function render({ model, el, signal }) {
   const root = element("div", "kisnb-desk");
-  const top = element("header");
-  const parts = {};
-  for (const name of ["badge", "label", "clock", "link", "halt", "note", "trouble", "stale"]) {
-    parts[name] = element("span", name);
-    top.append(parts[name]);
-  }
-  const kill = element("button", "kill", "HALT");
-  kill.title = "Kill switch: no new order passes, all that is open is cancelled. Press twice.";
-  let armed = 0;
-  kill.addEventListener("click", async () => {
-    if (performance.now() - armed > CONFIRM_MS) {
-      armed = performance.now();
-      kill.textContent = "press again to HALT";
-      setTimeout(() => (kill.textContent = "HALT"), CONFIRM_MS);
-      return;
-    }
-    armed = 0;
-    kill.textContent = "HALT";
-    parts.note.textContent = "kill switch …";
-    try {
-      const steps = await pullKillSwitch(header.mode);
-      if (steps === null) model.send({ kind: "halt" });
-      else parts.note.textContent = steps.map((step) => `${step.step}: ${step.text}`).join(" · ");
-    } catch (error) {
-      parts.note.textContent = `FAILED: ${error.message}; asking the kernel`;
-      model.send({ kind: "halt" });
-    }
-  });
-  top.append(kill);
-  const act = (kind, key) => model.send({ kind, key });
-  const tables = {};
-  for (const name of Object.keys(TITLES)) tables[name] = new Table(name, act);
-  root.append(element("style", "", STYLE), top, ...Object.values(tables).map((table) => table.node));
-  el.append(root);
-
+  // JupyterLab is in command mode while a button here has the focus: without this, d d deletes the cell.
+  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   const header = {};
+  const parts = {};
   let seq = null;
   let frame = 0;
   let heard = performance.now();
+  let own = []; // notices of this view: its HALT button's, gone when the trading state changes
+  let passing = false; // the kernel tells the same as `own`, once it speaks again
+  let stale = ""; // why what stands here may be old
+  let blocked = false; // the kernel has said which line keeps it: no need to count seconds
+
+  const redraw = () => (frame ||= requestAnimationFrame(draw));
+  const say = (notices, untilNews = false) => {
+    own = notices;
+    passing = untilNews;
+    redraw();
+  };
+  const hears = () => seq !== null && performance.now() - heard < STALE_MS;
+  const kill = new KillButton(model, say, hears);
+  const facts = element("div", "facts");
+  for (const name of ["badge", "label", "clock", "link"]) facts.append((parts[name] = element("span", name)));
+  parts.trading = element("div", "trading");
+  parts.trading.setAttribute("role", "status");
+  parts.notices = element("div", "notices");
+  const news = element("div", "news");
+  news.append(parts.trading, parts.notices);
+  const top = element("header");
+  top.append(kill.node, facts, news);
+  const act = (kind, key) => model.send({ kind, key });
+  const tables = {};
+  for (const name of Object.keys(TITLES)) tables[name] = new Table(name, act);
+  root.append(top, ...Object.values(tables).map((table) => table.node));
+  el.append(root);
 
   function draw() {
     frame = 0;
     root.dataset.mode = header.mode ?? "";
+    root.classList.toggle("stale", stale !== "");
     parts.badge.innerHTML = header.badge ?? "";
-    for (const name of ["label", "clock", "halt", "note", "trouble"]) parts[name].textContent = header[name] ?? "";
+    for (const name of ["label", "clock"]) parts[name].textContent = header[name] ?? "";
     parts.link.textContent = header.link ? `link ${header.link}` : "";
     parts.link.classList.toggle("bad", header.link !== "up");
+    write(parts.trading, header.trading?.text ?? "");
+    parts.trading.className = `trading ${header.trading?.tone ?? ""}`;
+    const first = stale ? [{ kind: "now", text: stale }] : [];
+    const lines = [...first, ...own, ...(header.notices ?? [])];
+    while (parts.notices.children.length > lines.length) parts.notices.lastChild.remove();
+    lines.forEach((line, i) => {
+      const node = parts.notices.children[i] ?? parts.notices.appendChild(element("div"));
+      node.className = `notice ${line.kind}`;
+      write(node, line.text);
+    });
+    kill.draw();
     for (const table of Object.values(tables)) table.draw();
   }
 
   function receive(message) {
     if (message.kind === "blocked") {
-      parts.stale.textContent = `the notebook is blocked by ${message.where}; the desk goes on`;
+      blocked = true;
+      stale = message.text;
+      redraw();
       return;
     }
     heard = performance.now();
-    parts.stale.textContent = "";
+    if (stale || (passing && own.length)) redraw();
+    if (passing || (seq !== null && message.header?.trading)) own = [];
+    stale = "";
+    blocked = false;
     if (message.kind === "snapshot") {
       for (const [name, table] of Object.entries(message.tables)) tables[name].reset(table.columns, table.rows);
     } else if (message.kind === "delta") {
@@ -255,7 +231,9 @@ function render({ model, el, signal }) {
     } else return;
     seq = message.seq;
     Object.assign(header, message.header);
-    frame ||= requestAnimationFrame(draw);
+    kill.face = header.kill;
+    kill.ways = header.ways;
+    redraw();
   }
 
   function ask() {
@@ -265,16 +243,18 @@ function render({ model, el, signal }) {
 
   const watch = setInterval(() => {
     const silent = performance.now() - heard;
-    if (parts.stale.textContent.startsWith("the notebook is blocked")) return;
-    if (silent < STALE_MS || header.link === "closed") return;
-    parts.stale.textContent = `no news for ${Math.round(silent / 1000)} s: the kernel is busy or gone`;
+    if (silent < STALE_MS || header.link === "closed" || blocked) return;
+    stale = fill(header.silent ?? "", { n: Math.round(silent / 1000) });
+    redraw();
   }, 1000);
   model.on("msg:custom", receive);
+  const unwatch = kill.watch();
   signal?.addEventListener("abort", () => clearInterval(watch));
   ask();
   return () => {
     clearInterval(watch);
     cancelAnimationFrame(frame);
+    unwatch();
     model.off("msg:custom", receive);
   };
 }

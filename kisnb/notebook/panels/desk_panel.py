@@ -11,17 +11,22 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import traitlets
 from anywidget import AnyWidget
 
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_rows, header, order_rows
+from kisnb.notebook.panels.kill_button import WORDS, face
 from kisnb.notebook.panels.row_deltas import TableFeed
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
 
+_HERE = Path(__file__).parent
 PER_SECOND = 10
+NOTE_SECONDS = 60.0
+"""How long the panel says that one of its buttons was refused."""
 BEAT = 1.0
 """Seconds of wall time between signs of life; a view that misses a few says so (a blocked or dead kernel)."""
 
@@ -29,10 +34,14 @@ BEAT = 1.0
 class DeskPanel(AnyWidget):
     """A live view of a session; showing it twice shows the same panel twice. Make it in the notebook's loop."""
 
-    _esm = Path(__file__).with_suffix(".js")
+    # An ESM of a widget is one text and can import no other file of ours.
+    _esm = "".join((_HERE / name).read_text("utf-8") for name in ("kill_button.js", "desk_panel.js"))
+    _css = _HERE / "desk_panel.css"
+    kill = traitlets.Dict().tag(sync=True)
+    """What HALT needs while no message of the kernel comes through."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__(kill={"mode": str(session.mode), "words": WORDS, "face": face(session)})
         self._session = session
         self._loop = asyncio.get_running_loop()
         self._feed = TableFeed({"agents": AGENT_COLUMNS, "orders": ORDER_COLUMNS})
@@ -40,6 +49,7 @@ class DeskPanel(AnyWidget):
         self._note = ""
         self._work: set[asyncio.Task[None]] = set()
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
+        self._forget: asyncio.TimerHandle | None = None
         self._unsubscribe = session.on_change(self._changed)
         self.on_msg(self._from_front_end)
         self._refresh()
@@ -51,7 +61,7 @@ class DeskPanel(AnyWidget):
     def _refresh(self) -> None:
         self._pending = None
         tables = {"agents": agent_rows(self._session.agents), "orders": order_rows(self._session.book.orders.values())}
-        message = self._feed.changes({**header(self._session), "note": self._note}, tables)
+        message = self._feed.changes(header(self._session, self._note), tables)
         if message is not None:
             self.send(message)
         if self._session.closed:
@@ -62,6 +72,8 @@ class DeskPanel(AnyWidget):
         _following.pop(self._session, None)
         self._unsubscribe()
         self._beat.cancel()
+        if self._forget is not None:
+            self._forget.cancel()
 
     def _sign_of_life(self) -> None:
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
@@ -91,9 +103,15 @@ class DeskPanel(AnyWidget):
     async def _carry_out(self, action: Coroutine[Any, Any, object]) -> None:
         try:
             await action
-            self._note = ""
+            self._set_note("")
         except KisnbError as error:
-            self._note = str(error)
+            self._set_note(f"{self._session.clock_text()} {error}")
+
+    def _set_note(self, note: str) -> None:
+        if self._forget is not None:
+            self._forget.cancel()
+        self._note = note
+        self._forget = self._loop.call_later(NOTE_SECONDS, self._set_note, "") if note else None
         self._changed()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,7 +126,8 @@ _following: dict[Session, DeskPanel] = {}
 def tell_blocked(session: Session, where: str) -> None:
     """From any thread: say in the session's panel, while the loop stands, which line keeps it."""
     if (panel := _following.get(session)) is not None:
-        panel.send({"kind": "blocked", "where": where})
+        text = f"the notebook is blocked by {where}; the desk goes on; what stands here is as of {session.clock_text()}"
+        panel.send({"kind": "blocked", "text": text})
 
 
 def desk_panel(session: Session) -> DeskPanel:

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kisnb.clock import clock_text
+from kisnb.notebook.panels.desk_notices import banner, notices
+from kisnb.notebook.panels.kill_button import face, other_ways
 from kisnb.notebook.panels.row_deltas import Cells, Column
 from kisnb.notebook.tables import badge_html, number, signed
 from kisnb.orders import Order
@@ -46,16 +48,20 @@ ORDERS_SHOWN = 200
 """Newest orders in the panel; open ones stay in it however old they are."""
 
 
-def header(session: Session) -> dict[str, str]:
-    """Mode, label, clock, link and trading state of a session, in words; the badge is HTML of ours."""
+def header(session: Session, note: str = "") -> dict[str, object]:
+    """What stands above the tables, in words; the badge is HTML of ours. ``note``: what a button came to."""
+    clock = session.clock_text()
     return {
         "mode": str(session.mode),
         "badge": badge_html(session.mode),
         "label": session.label,
-        "clock": session.clock_text(),
+        "clock": clock,
         "link": "closed" if session.closed else session.link,
-        "halt": "" if session.halt_state == "active" else session.halt_state,
-        "trouble": session.doubt or (session.troubles[-1] if session.troubles else ""),
+        "trading": banner(session),
+        "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
+        "kill": face(session),
+        "ways": other_ways(),
+        "silent": f"no news for {{n}} s: the kernel is busy or gone; what stands here is as of {clock}",
     }
 
 

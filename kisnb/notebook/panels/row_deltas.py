@@ -59,7 +59,7 @@ class TableFeed:
     def __init__(self, columns: Mapping[str, Sequence[Column]]) -> None:
         self.columns = columns
         self._shown: dict[str, dict[str, Cells]] = {name: {} for name in columns}
-        self._header: dict[str, str] = {}
+        self._header: dict[str, object] = {}
         self._seq = 0
 
     def snapshot(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class TableFeed:
             },
         }
 
-    def changes(self, header: Mapping[str, str], tables: Mapping[str, Rows]) -> dict[str, Any] | None:
+    def changes(self, header: Mapping[str, object], tables: Mapping[str, Rows]) -> dict[str, Any] | None:
         """The message that brings every view to this state; None when nothing changed."""
         changed_header = {key: value for key, value in header.items() if self._header.get(key) != value}
         deltas = {name: delta for name, rows in tables.items() if (delta := difference(self._shown[name], rows))}

@@ -1,0 +1,63 @@
+"""What the desk panel says besides its tables: the trading state, what is wrong, what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kisnb.clock import clock_text
+from kisnb.trading.halt_words import Name
+
+if TYPE_CHECKING:
+    from kisnb.events import HaltStep
+    from kisnb.session.session import Session
+
+TROUBLES_SHOWN = 3
+_TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
+    "active": "calm",
+    "halting": "warn",
+    "flattening": "warn",
+    "reducing": "warn",
+    "halted": "stop",
+}
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One line for a person.
+
+    ``now`` holds as long as it stands there, ``past`` names its time, ``failed`` is loud.
+    """
+
+    kind: Literal["now", "past", "failed"]
+    text: str
+
+
+def banner(session: Session) -> dict[str, str]:
+    """Return the trading state: its sentence, and how loud it is drawn."""
+    trading = session.trading
+    return {"tone": _TONES[trading.name], "text": trading.text}
+
+
+def notices(session: Session, note: str = "") -> list[Notice]:
+    """Return what a person should read, most urgent first; ``note`` tells of the panel's last button."""
+    run = session.halt_run
+    if session.trading.name == "flattening":
+        # The banner tells what is left.
+        run = [step for step in run if step.done or step.step != "flatten"]
+    doubt = [Notice("now", session.doubt)] if session.doubt else []
+    noted = [Notice("failed", note)] if note else []
+    newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
+    return [*doubt, *noted, *run_notices(run), *(Notice("past", text) for text in newest)]
+
+
+def run_notices(steps: list[HaltStep]) -> list[Notice]:
+    """Return the steps of a kill switch that failed, a line each, and the others in one line."""
+    failed = [Notice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done]
+    done = " · ".join(step_text(step) for step in steps if step.done)
+    return [*failed, *([Notice("past", f"kill switch: {done}")] if done else [])]
+
+
+def step_text(step: HaltStep) -> str:
+    """``"09:00:03 query: KIS lists no open order"``; a step that failed says FAILED in its text."""
+    return f"{clock_text(step.t)} {step.step}: {step.text}"

@@ -1,0 +1,71 @@
+"""The words of the panel's HALT button; ``kill_button.js`` draws them and knows no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.desk.halt_file import halt_file
+from kisnb.trading.halt_words import LIFT, Name
+
+if TYPE_CHECKING:
+    from kisnb.session.session import Session
+
+PATIENCE = "press again within 4 seconds"
+WORDS = {
+    "press_again": "Halt? Press again",
+    "press_again_why": f"HALT asks once while the page is new or has just moved. To halt, {PATIENCE}.",
+    "sending": "halting …",
+    "no_answer": "HALT was pressed at {time} by this browser's clock. JupyterLab's server has not answered for {n} s.",
+    "gone": "HALT was pressed at {time} by this browser's clock. JupyterLab's server could not be reached.",
+    "refused": "HALT was pressed at {time} by this browser's clock. JupyterLab's server refused it (status {n}).",
+    "missing": "HALT was pressed at {time} by this browser's clock. This JupyterLab runs without kisnb's route.",
+    "failed": "HALT was pressed at {time} by this browser's clock. The desk was not halted: {message}",
+    "kernel": "The kernel was asked to halt too; it cannot while a cell keeps it.",
+    "else": "What else works: type kisnb halt in a terminal of the desk's machine.",
+}
+"""What the button says when no kernel can say it; ``{…}`` is filled in by the browser."""
+
+
+class Face(msgspec.Struct, frozen=True):
+    """What the button shows in one state of the desk."""
+
+    label: str
+    tip: str
+    asks: str = ""
+    """What a first press says instead of halting; a second press halts. Empty: one press halts."""
+
+
+_PULL = "Kill switch: no new order passes, and every open order is cancelled."
+_FACES: dict[Name, Face] = {
+    "active": Face("HALT", _PULL),
+    "reducing": Face("HALT", f"{_PULL} Sells that now pass will not."),
+    "halting": Face(
+        "halting …",
+        "The kill switch is at work.",
+        f"The kill switch is at work; its steps stand below. To begin it anew, {PATIENCE}.",
+    ),
+    "flattening": Face(
+        "flattening …",
+        f"A flatten is at work. {LIFT} ends it.",
+        "A flatten is at work: the desk sells all that is held, and HALT does not stop that. "
+        f"{LIFT} ends it. To halt and cancel all other open orders, {PATIENCE}.",
+    ),
+    "halted": Face(
+        "halted",
+        f"The desk is halted. {LIFT} lifts it.",
+        f"The desk is halted already. {LIFT} lifts it. To cancel all open orders once more, {PATIENCE}.",
+    ),
+}
+
+
+def face(session: Session) -> dict[str, str]:
+    """Return what the button shows now. Of a desk that cannot be heard nothing is claimed: one press halts."""
+    trading = session.trading
+    return dict(msgspec.to_builtins(_FACES[trading.name if trading.known else "active"]))
+
+
+def other_ways() -> str:
+    """Return what else halts the desk when the button does not."""
+    return f"What else works: type kisnb halt in a terminal of the desk's machine, or create the file {halt_file()}."
