@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from kisnb.clock import SECOND
 from kisnb.orders import TRANSITIONS
+from kisnb.terms import Venue
 from tests.faults.campaign import Run
 from tests.faults.defects import DEFECTS
 from tests.faults.report import outcomes, play, reached
-from tests.faults.schedule import Schedule, make
+from tests.faults.schedule import BEGIN, Do, Fault, Schedule, make
 from tests.faults.shrink import shrink
 
 SEEDS = 400
@@ -48,6 +50,26 @@ def test_a_seed_is_played_the_same_way_every_time():
 def test_the_campaign_finds_a_desk_that(defect):
     seeds = sorted(range(SEEDS), key=lambda seed: seed != RARE.get(defect))
     assert any(play(make(seed), DEFECTS[defect]).broken for seed in seeds)
+
+
+TWINS = {
+    73401750: (
+        Do(BEGIN + 54 * SECOND, "submit", "000660", "buy", 10, 184_500, 89, venue=Venue.NXT),
+        Do(BEGIN + 132 * SECOND, "submit", "000660", "buy", 90, 182_500, 97, venue=Venue.NXT),
+        Do(BEGIN + 141 * SECOND, "twin"),
+        Fault("post", 1, "late", 7_859_424_385),
+    ),
+    612378470: (
+        Do(BEGIN + 103 * SECOND, "submit", "005930", "buy", 40, 71_300, 21, venue=Venue.NXT),
+        Do(BEGIN + 107 * SECOND, "twin"),
+        Fault("post", 0, "late", 7_219_156_279),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", TWINS)
+def test_o02_an_order_at_nextrade_that_comes_late_is_not_taken_for_the_phone_s_twin_at_krx(seed: int):
+    assert play(Schedule(seed, TWINS[seed])).broken == ()
 
 
 def test_a_failing_schedule_shrinks_to_what_matters():
