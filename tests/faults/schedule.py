@@ -8,11 +8,12 @@ from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from kisnb.clock import SECOND, Ns, kst
 from kisnb.kis.error_codes import CODES
 from kisnb.simulator.market_day import ScriptedDay
-from kisnb.terms import Venue
+from kisnb.terms import OrderKind, Venue
 
 DAY = date(2026, 11, 20)
 BEGIN = kst(DAY, time(15, 13))
@@ -50,6 +51,7 @@ Step: TypeAlias = Literal[
     "full disk",
     "kernel",
     "link",
+    "near twin",
 ]
 Ill: TypeAlias = Literal[
     "cut before",
@@ -85,17 +87,25 @@ MOODS: dict[str, dict[Step, int]] = {
     "queue": {"halt": 25, "jump": 10},
 }
 """What half of the seeds are about; in ``stutter`` notices are repeated and late, in ``queue`` POSTs wait."""
+LOSSES: tuple[Ill, ...] = ("cut before", "cut before", "cut after", "late", "late", "slow")
+"""What keeps an answer from the desk: the order never reached KIS, or reached it, or reaches it later."""
 REFUSALS = tuple(code for code in sorted(CODES) if code.startswith(("EGW", "APBK09", "403", "IGW")))
 """What KIS may answer an order with; some of them leave open whether it lives."""
 
 
 class Setting(NamedTuple):
-    """What a seed's desk is given: the account's cash in won, a blackout window (seconds of the day), and, where buys
-    must be armed, from when to when a person arms them."""
+    """What a seed's desk is given."""
 
     cash: int
+    """The account's cash, won."""
     windows: tuple[tuple[int, int], ...]
+    """A blackout window, seconds of the day."""
     armings: tuple[tuple[Ns, Ns], ...]
+    """Where buys must be armed: from when to when a person arms them."""
+    budget: int
+    """Won that buys may spend under one arming."""
+    lists_trader: bool
+    """KIS lists an order to SOR with the venue at which it stands, not with the route that was asked for."""
 
 
 def setting(seed: int) -> Setting:
@@ -110,7 +120,8 @@ def setting(seed: int) -> Setting:
         for n in range(12):
             t = BEGIN + n * 13 * SECOND + rng.randrange(SECOND, 4 * SECOND)
             armings.append((t, t + rng.randrange(4 * SECOND, 13 * SECOND)))
-    return Setting(cash, windows, tuple(armings))
+    budget = rng.choice([3_000_000, 8_000_000, 20_000_000])
+    return Setting(cash, windows, tuple(armings), budget, rng.random() < 0.5)
 
 
 class Do(msgspec.Struct, frozen=True):
@@ -125,6 +136,10 @@ class Do(msgspec.Struct, frozen=True):
     which: int = 0
     amount: int = 0
     venue: Venue | None = None
+    kind: OrderKind | None = None
+    """None: a limit order when there is a price, else a market order."""
+    ill: Ill | None = None
+    """What happens to the POST of this order; ``amount`` belongs to it then."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -158,6 +173,10 @@ def make(seed: int) -> Schedule:
     faults = [_fault(rng) for _ in range(rng.randint(0, 12))] + _of_mood(rng, mood)
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
+    # Draws of its own, so that the rest of a seed's schedule does not depend on them.
+    rng = Random(seed ^ 0x7712)
+    if rng.random() < 0.2:
+        steps += [step for _ in range(rng.randint(1, 3)) for step in _near_twins(rng, codes)]
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
 
 
@@ -198,6 +217,37 @@ def _at_the_close(rng: Random, codes: Sequence[str]) -> list[Do]:
         base, tick = TICKS[code]
         steps.append(Do(begin + (i + 1) * SECOND, "submit", code, "buy", 2, base + rng.randint(-9, 1) * tick))
     return steps
+
+
+def _near_twins(rng: Random, codes: Sequence[str]) -> list[Do]:
+    """An order whose answer is lost, and the phone's that differs in the venue alone, in the kind alone, in the price
+    alone, or in nothing; the phone's may come first, with its notice lost."""
+    t, code = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN), rng.choice(codes)
+    base, tick = TICKS[code]
+    side: Literal["buy", "sell"] = rng.choice(["buy", "sell"])
+    away = rng.randint(-1, 6) * tick
+    price = base - away if side == "buy" else base + away
+    qty, venue = rng.choice([2, 4, 7]), rng.choice([Venue.KRX, Venue.NXT, Venue.NXT, Venue.SOR])
+    ill = rng.choice(LOSSES)
+    ours = Do(t, "submit", code, side, qty, price, rng.randrange(100), rng.randrange(9 * SECOND), venue, None, ill)
+    after = rng.choice([-5, -1, 1, 1, 2, 4, 8]) * SECOND + rng.randrange(SECOND)
+    twin = Do(t + after, "near twin", code, side, qty, price, venue=venue)
+    match rng.choice(["venue", "venue", "kind", "price", "nothing"]):
+        case "venue":
+            twin = replace(twin, venue=rng.choice([v for v in Venue if v is not venue]))
+        case "kind" if venue is Venue.KRX and rng.random() < 0.3:
+            ours = replace(ours, price=None)
+            twin = replace(twin, price=None, kind=OrderKind.BEST_OPPOSITE)
+        case "kind":
+            twin = replace(twin, kind=rng.choice([OrderKind.LIMIT_IOC, OrderKind.LIMIT_FOK]))
+            if rng.random() < 0.3:
+                ours, twin = replace(ours, kind=twin.kind), replace(twin, kind=None)
+        case "price":
+            twin = replace(twin, price=price + rng.choice([-1, 1]) * tick)
+    if after > 0:
+        return [ours, twin]
+    between = Do(t - SECOND // 2, "submit", code, side, 1, price, venue=venue)
+    return [Do(twin.t, "deaf", amount=SECOND // 4), twin, between, ours]
 
 
 def _fault(rng: Random) -> Fault:
