@@ -70,7 +70,7 @@ class Adoptions:
             "side": there.side is intent.side,
             "price": there.price == (intent.price or 0),
             "shares": there.qty == intent.qty or (parent is not None and 0 < there.qty < intent.qty),
-            "venue": there.venue is route.venue or blurred,
+            "venue": self._run.host.listed_venue(there) is route.venue or blurred,
             "kind": there.kind is route.kind or parent is not None,
             "original": there.original == (parent.number if parent is not None else 0),
             "number": ref.number > self._highest.get(order.key, 0),

@@ -26,7 +26,7 @@ from kisnb.kis.order_messages import (
 )
 from kisnb.market.instruments import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
-from kisnb.simulator.account import Position
+from kisnb.simulator.account import AccountOrder, Position
 from kisnb.simulator.core import Core
 from kisnb.simulator.market import Market
 from kisnb.simulator.streams import Outgoing
@@ -118,11 +118,15 @@ class HostSide:
         rows = [self._listed(read_order(row)) for page in pages for row in page.rows("output1")]
         return OrderPage(tuple(sorted(rows + self._refused, key=lambda r: -r.ref.number)), complete=True)
 
+    def listed_venue(self, order: AccountOrder) -> Venue:
+        """The venue with which this host lists an order."""
+        return order.at if self._lists_trader and order.venue is Venue.SOR else order.venue
+
     def _listed(self, row: OrderRow) -> OrderRow:
         if not self._lists_trader or row.ref.venue is not Venue.SOR:
             return row
-        at = self.core.account.orders[row.ref.number].at
-        return msgspec.structs.replace(row, ref=msgspec.structs.replace(row.ref, venue=at))
+        venue = self.listed_venue(self.core.account.orders[row.ref.number])
+        return msgspec.structs.replace(row, ref=msgspec.structs.replace(row.ref, venue=venue))
 
     def account(self) -> Account:
         """Raises ApiError."""
