@@ -254,7 +254,7 @@ class Run:
         else:
             reply = self.host.submit(effect.intent, effect.route)
         if reply.ref is not None:
-            self.watch.placed[reply.ref.number] = effect.intent.key
+            self.watch.arrived(effect.intent.key, reply.ref.number)
         return reply
 
     def _refused_later(self, effect: Send) -> SendReply:

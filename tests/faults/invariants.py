@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.events import AccountOpened, Armed, ExternalFound, IntentTaken, Resolved, SendStarted
+from kisnb.events import AccountOpened, Armed, Denied, ExternalFound, IntentTaken, Resolved, SendStarted
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import AccountOrder
@@ -14,7 +14,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import Revise, Send
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_book import EXTERNAL, NOBODY
+from kisnb.trading.order_book import EXTERNAL, NOBODY, UNASSIGNED
 from kisnb.trading.resolver import could_be, likeness
 from kisnb.trading.risk import Gate
 from kisnb.trading.state import State
@@ -69,6 +69,9 @@ class Watch:
             self._started.add(row.key)
         if isinstance(row, Armed):
             self.money.armed(row)
+        if isinstance(row, Denied) and row.reason.startswith("blackout") and after is not None:
+            waits = window_end(self._run.now, self._run.limits.windows) is not None and not after.cancel_asked
+            self.demand(not waits, f"{key} was refused in a blackout, and it was to wait: {row.reason}")
         if isinstance(row, Resolved):
             self.adoptions.resolved(row)
         if isinstance(row, AccountOpened):
@@ -99,6 +102,10 @@ class Watch:
         self.demand(
             effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
         )
+        flying = [o.key for o in state.books.live.values() if o.state is OrderState.SENDING and o.key != key]
+        pair = (effect.intent.code, effect.intent.side)
+        beside = [k for k in flying if (state.books.orders[k].code, state.books.orders[k].side) == pair]
+        self.demand(not beside, f"{key} was sent while {beside} of the same stock and side were being sent")
         self._sent.add(key)
         self.adoptions.sent(key)
         self.money.sent(effect.intent, self._run.now)
@@ -127,14 +134,21 @@ class Watch:
             self.demand(armed or not self._run.limits.needs_arming, f"{key} left a desk that is not armed")
             unknown = [o for o in state.books.live.values() if o.code == order.code and o.state == "unknown"]
             self.demand(not unknown, f"{key} left beside an order of unknown fate, {unknown}")
-        assert order.route is not None
+        assert order.route is not None, f"{key} left without a route"
         item = self._run.rules.instrument(order.code)
         assert item is not None
         verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
         self.demand(bool(verdict), f"{key} left for {order.route}: {verdict.why_not}")
 
+    def arrived(self, key: str, number: int) -> None:
+        """Invariant 1, as the host sees it: what was wanted once came into being once."""
+        twice = [n for n, placed in self.placed.items() if placed == key]
+        self.demand(not twice, f"{key} is #{number} at KIS, and #{twice} before")
+        self.placed[number] = key
+
     def cancels(self, key: str) -> None:
-        """Row O08: an order from elsewhere is cancelled by the kill switch alone."""
+        """Invariant 4 and row O08: after its row; an order from elsewhere is cancelled by the kill switch alone."""
+        self.demand(self.shadow.books.orders[key].cancel_asked, f"a cancel of {key} was sent before its row was kept")
         external = self.shadow.books.orders[key].intent.agent == EXTERNAL
         self.demand(not external or self.shadow.halting, f"{key}, which is somebody else's, was cancelled")
 
@@ -177,6 +191,7 @@ class Watch:
         self._known_once(state)
         self._totals(state)
         self._reservations(state)
+        self._positions(state)
         self._unknown(state)
         self._told(state)
         for subject, drift in state.drifts.items():
@@ -243,6 +258,22 @@ class Watch:
             cash = state.opened + state.flow
             self.demand(cash == account.settled_d2, f"cash {cash:,} in the books, {account.settled_d2:,} at KIS")
         self.demand(state.opened is not None, "the account was never read")
+
+    def _positions(self, state: State) -> None:
+        """Invariant 3: each position is the sum of its fills and of the shares that were handed over."""
+        handed: dict[tuple[str, str], int] = {}
+        for fact in state.books.adoptions.values():
+            for source, qty, _, _ in fact.lots:
+                handed[source, fact.code] = handed.get((source, fact.code), 0) - qty
+                handed[fact.agent, fact.code] = handed.get((fact.agent, fact.code), 0) + qty
+        for name in state.books.agents.keys() - {UNASSIGNED}:
+            book = state.books.agents[name]
+            sums = {code: qty for (owner, code), qty in handed.items() if owner == name}
+            for order in book.orders.values():
+                sign = 1 if order.side is Side.BUY else -1
+                sums[order.code] = sums.get(order.code, 0) + sign * sum(fill.qty for fill in order.fills)
+            held = {code: p.qty for code, p in book.positions.items() if p.qty}
+            self.demand({c: q for c, q in sums.items() if q} == held, f"{name} holds {held}, its fills are {sums}")
 
     def _reservations(self, state: State) -> None:
         """What the desk may still spend is what KIS says is orderable."""

@@ -36,9 +36,12 @@ class Money:
         self._watch = watch
         self._bought: dict[int, int] = {}
         """Won that each buy at the host had traded when the desk was armed last."""
+        self._life = 0
+        """Of the desk that was armed: the next one must be armed anew."""
 
     def armed(self, row: Armed) -> None:
         """The budget counts from here. What had traded before belongs to the time before."""
+        self._life = self._run._life
         self._bought = {o.number: o.value for o in self._there() if o.side is Side.BUY}
 
     def sent(self, intent: Intent, now: Ns) -> None:
@@ -56,7 +59,7 @@ class Money:
 
     def _budget(self, intent: Intent, now: Ns) -> None:
         armed = self._watch.shadow.armed
-        if armed is None or now >= armed.until:
+        if armed is None or now >= armed.until or self._life != self._run._life:
             self._watch.demand(False, f"{intent.key} was sent by a desk that is not armed")
             return
         known = [o for o in self._there() if o.side is Side.BUY and self._is_known(o)]

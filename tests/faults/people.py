@@ -57,9 +57,12 @@ class People:
         kind = do.kind or (OrderKind.MARKET if do.price is None else OrderKind.LIMIT)
         protective = do.side == "sell" and do.which % 2 == 0
         key, side = f"agent:{owner}:run:{self._keys}", Side(do.side)
+        self._fall_ill(key, do)
+        self._want(Intent(key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective))
+
+    def _fall_ill(self, key: str, do: Do) -> None:
         if do.ill is not None:
             self._run.ills[key] = Fault("post", -1, do.ill, do.amount)
-        self._want(Intent(key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective))
 
     def _want(self, intent: Intent) -> None:
         self._intents.append(intent)
@@ -89,6 +92,7 @@ class People:
         old = order.intent
         key, price = f"{old.key}/r{self._keys}", do.price or old.price
         qty = order.leaves if do.which % 3 else min(order.leaves, do.qty)
+        self._fall_ill(key, do)
         self._want(Intent(key, old.agent, old.code, old.side, qty, OrderKind.LIMIT, price, supersedes=old.key))
 
     def _adopt(self, do: Do) -> None:

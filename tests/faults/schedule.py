@@ -8,7 +8,6 @@ from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec.structs import replace
 
 from kisnb.clock import SECOND, Ns, kst
 from kisnb.kis.error_codes import CODES
@@ -87,8 +86,6 @@ MOODS: dict[str, dict[Step, int]] = {
     "queue": {"halt": 25, "jump": 10},
 }
 """What half of the seeds are about; in ``stutter`` notices are repeated and late, in ``queue`` POSTs wait."""
-LOSSES: tuple[Ill, ...] = ("cut before", "cut before", "cut after", "late", "late", "slow")
-"""What keeps an answer from the desk: the order never reached KIS, or reached it, or reaches it later."""
 REFUSALS = tuple(code for code in sorted(CODES) if code.startswith(("EGW", "APBK09", "403", "IGW")))
 """What KIS may answer an order with; some of them leave open whether it lives."""
 
@@ -121,7 +118,18 @@ def setting(seed: int) -> Setting:
             t = BEGIN + n * 13 * SECOND + rng.randrange(SECOND, 4 * SECOND)
             armings.append((t, t + rng.randrange(4 * SECOND, 13 * SECOND)))
     budget = rng.choice([3_000_000, 8_000_000, 20_000_000])
+    if counts_won(seed):
+        cash = LOT * TICKS[stocks(seed)[0]][0]
     return Setting(cash, windows, tuple(armings), budget, rng.random() < 0.5)
+
+
+LOT = 60
+"""Shares that the whole cash buys at the price around which the first stock trades, where each won is counted."""
+
+
+def counts_won(seed: int) -> bool:
+    """Whether the cash of a seed buys just so many shares, so that the last won decides."""
+    return Random(seed ^ 0x3A17).random() < 0.12
 
 
 class Do(msgspec.Struct, frozen=True):
@@ -173,10 +181,10 @@ def make(seed: int) -> Schedule:
     faults = [_fault(rng) for _ in range(rng.randint(0, 12))] + _of_mood(rng, mood)
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
-    # Draws of its own, so that the rest of a seed's schedule does not depend on them.
-    rng = Random(seed ^ 0x7712)
-    if rng.random() < 0.2:
-        steps += [step for _ in range(rng.randint(1, 3)) for step in _near_twins(rng, codes)]
+    # Here, for scenes are made of what this module defines.
+    from .scenes import scenes
+
+    steps += scenes(seed, codes)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
 
 
@@ -217,37 +225,6 @@ def _at_the_close(rng: Random, codes: Sequence[str]) -> list[Do]:
         base, tick = TICKS[code]
         steps.append(Do(begin + (i + 1) * SECOND, "submit", code, "buy", 2, base + rng.randint(-9, 1) * tick))
     return steps
-
-
-def _near_twins(rng: Random, codes: Sequence[str]) -> list[Do]:
-    """An order whose answer is lost, and the phone's that differs in the venue alone, in the kind alone, in the price
-    alone, or in nothing; the phone's may come first, with its notice lost."""
-    t, code = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN), rng.choice(codes)
-    base, tick = TICKS[code]
-    side: Literal["buy", "sell"] = rng.choice(["buy", "sell"])
-    away = rng.randint(-1, 6) * tick
-    price = base - away if side == "buy" else base + away
-    qty, venue = rng.choice([2, 4, 7]), rng.choice([Venue.KRX, Venue.NXT, Venue.NXT, Venue.SOR])
-    ill = rng.choice(LOSSES)
-    ours = Do(t, "submit", code, side, qty, price, rng.randrange(100), rng.randrange(9 * SECOND), venue, None, ill)
-    after = rng.choice([-5, -1, 1, 1, 2, 4, 8]) * SECOND + rng.randrange(SECOND)
-    twin = Do(t + after, "near twin", code, side, qty, price, venue=venue)
-    match rng.choice(["venue", "venue", "kind", "price", "nothing"]):
-        case "venue":
-            twin = replace(twin, venue=rng.choice([v for v in Venue if v is not venue]))
-        case "kind" if venue is Venue.KRX and rng.random() < 0.3:
-            ours = replace(ours, price=None)
-            twin = replace(twin, price=None, kind=OrderKind.BEST_OPPOSITE)
-        case "kind":
-            twin = replace(twin, kind=rng.choice([OrderKind.LIMIT_IOC, OrderKind.LIMIT_FOK]))
-            if rng.random() < 0.3:
-                ours, twin = replace(ours, kind=twin.kind), replace(twin, kind=None)
-        case "price":
-            twin = replace(twin, price=price + rng.choice([-1, 1]) * tick)
-    if after > 0:
-        return [ours, twin]
-    between = Do(t - SECOND // 2, "submit", code, side, 1, price, venue=venue)
-    return [Do(twin.t, "deaf", amount=SECOND // 4), twin, between, ours]
 
 
 def _fault(rng: Random) -> Fault:
