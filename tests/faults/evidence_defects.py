@@ -6,7 +6,7 @@ from collections import Counter
 
 import msgspec
 
-from kisnb.events import Cancelled, ExternalFound
+from kisnb.events import ExternalFound
 from kisnb.trading import reconciliation, resolver
 from kisnb.trading.reconciliation import Reconciliation
 from kisnb.trading.resolver import Resolver
@@ -86,11 +86,11 @@ class MovesNothing(Reconciliation):
         return set()
 
 
-class CancelsTheWhole(Reconciliation):
-    """A part that KIS lists as gone takes the whole order with it."""
+class TrustsTheAverage(Reconciliation):
+    """Missing fills are booked at KIS's average price, which is rounded."""
 
-    def _repair_gone(self, now, order, row, gone):
-        self._row(Cancelled(now, order.key, order.leaves if order.filled else gone))
+    def _repair_fills(self, now, order, row):
+        super()._repair_fills(now, order, msgspec.structs.replace(row, value=row.filled * row.average))
 
 
 EVIDENCE_DEFECTS: dict[str, Make] = {
@@ -102,5 +102,5 @@ EVIDENCE_DEFECTS: dict[str, Make] = {
     "takes the newest of several rows": with_part("reconciliation.resolver", TakesTheNewest),
     "books what an order could be as somebody else's": with_part("reconciliation", FindsTooMuch),
     "books what a revise moves as cancelled": with_part("reconciliation", MovesNothing),
-    "books the whole order as cancelled for a part": with_part("reconciliation", CancelsTheWhole),
+    "books missing fills at the average price": with_part("reconciliation", TrustsTheAverage),
 }

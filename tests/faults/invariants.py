@@ -239,6 +239,7 @@ class Watch:
             self.demand(len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books")
             if len(found) == 1:
                 self._same(found[0], there, self.placed.get(number))
+                self._lives_on(found[0], there)
 
     def _same(self, order: Order, there: AccountOrder, key: str | None) -> None:
         said = f"{order!r} but at KIS {there.filled} filled, {there.leaves} left of {there.qty}"
@@ -246,6 +247,12 @@ class Watch:
         self.demand((order.leaves if order.is_open else 0) == there.leaves, said)
         known = key is not None and there.number not in self.adoptions.confused and key not in self.adoptions.overtaken
         self.demand(not known or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
+
+    def _lives_on(self, order: Order, there: AccountOrder) -> None:
+        """Row O06: an order that was revised says under which order its shares live on."""
+        parent = self.shadow.books.by_number(NUMBER, there.original) if there.original else None
+        if parent is not None and order.intent.supersedes == parent.key:
+            self.demand(order.key in parent.revised_by, f"{parent!r} does not say that {order!r} revises it")
 
     def _totals(self, state: State) -> None:
         account, books = self._run.host.core.account, state.books

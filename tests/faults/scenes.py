@@ -12,10 +12,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from kisnb.clock import SECOND, kst
+from kisnb.clock import SECOND, Ns, kst
 from kisnb.terms import OrderKind, Venue
 
-from .schedule import BEGIN, DAY, LAST_ACTION, LOT, TICKS, Do, Ill, counts_won
+from .schedule import BEGIN, DAY, LAST_ACTION, LOT, TICKS, Do, Ill, counts_won, setting
 
 LOSSES: tuple[Ill, ...] = ("cut before", "cut before", "cut after", "late", "late", "slow")
 """What keeps an answer from the desk: the order never reached KIS, or reached it, or reaches it later."""
@@ -25,6 +25,7 @@ SESSION_END = kst(DAY, time(15, 20))
 
 def scenes(seed: int, codes: Sequence[str]) -> list[Do]:
     """The scenes of a seed; most seeds have none."""
+    armings = setting(seed).armings
     steps: list[Do] = []
     rng = Random(seed ^ 0x7712)
     if rng.random() < 0.2:
@@ -32,6 +33,9 @@ def scenes(seed: int, codes: Sequence[str]) -> list[Do]:
             steps += _twins(rng, codes)
     if counts_won(seed):
         steps += _to_the_last_won(Random(seed ^ 0x11A5), codes)
+    rng = Random(seed ^ 0x4E57)
+    if armings and rng.random() < 0.5:
+        steps += _restart_while_armed(rng, codes, rng.choice(armings[:6])[0])
     rng = Random(seed ^ 0x5E55)
     if rng.random() < 0.08:
         steps += _over_the_end(rng, codes)
@@ -88,6 +92,17 @@ def _to_the_last_won(rng: Random, codes: Sequence[str]) -> list[Do]:
         at, which = t + (n + 1) * 8 * SECOND + rng.randrange(2 * SECOND), rng.randrange(9)
         price = base + rng.choice([-2, 0, 1, 4]) * tick
         steps.append(Do(at, "revise", qty=rng.choice([1, 20, 40]), price=price, which=which))
+    return steps
+
+
+def _restart_while_armed(rng: Random, codes: Sequence[str], armed: Ns) -> list[Do]:
+    """The desk dies as soon as it is armed, and buys are asked of its next life."""
+    steps = [Do(armed + SECOND // 2, "kill")]
+    for n in range(6):
+        code, t = rng.choice(codes), armed + (n + 1) * 2 * SECOND
+        base, tick = TICKS[code]
+        price = base - rng.randint(0, 4) * tick
+        steps.append(Do(t, "submit", code, "buy", 2, price, rng.randrange(100), venue=Venue.KRX))
     return steps
 
 
