@@ -260,6 +260,11 @@ class Reconciliation:
             self.look(now, now + SETTLES, "account", account=True)
             return
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
+        unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
+        if self._state.opened is None and unknown:
+            # What it traded stands in the account already, and would be booked once more when it is found.
+            self.look(now, now + SETTLES, "account", account=True)
+            return
         if self._state.opened is None:
             # A stock that was sold out before its holding was ever read is not stated any more.
             sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))

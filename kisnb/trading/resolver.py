@@ -10,6 +10,7 @@ it belongs to no other order. Venue and kind are compared with what was sent:
 | a revise: the kind of the revised order            | is like the order    |
 | a revise: any other kind                           | may be the order     |
 | an order to SOR: KRX or NXT, where it traded       | may be the order     |
+| a revise of an order to SOR: KRX or NXT            | is like the order    |
 | no venue, and the order went to NXT or SOR         | may be the order     |
 | a kind whose code we do not know                   | may be the order     |
 | conditional as market, stop limit as limit         | may be the order     |
@@ -173,13 +174,14 @@ def likeness(order: Order, row: OrderRow, books: Books) -> Likeness:
         and -SKEW <= row.t - order.sent_at <= WINDOW
     ):
         return "other"
-    found = {_venue(order, row), _kind(order, row, parent), _price(order, row)}
+    found = {_venue(order, row, parent), _kind(order, row, parent), _price(order, row)}
     return "other" if "other" in found else "maybe" if "maybe" in found else "like"
 
 
-def _venue(order: Order, row: OrderRow) -> Likeness:
+def _venue(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
     sent = _venue_sent(order)
-    if row.ref.venue is sent:
+    # A revise stays where its order is, and the row names that order.
+    if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
         return "like"
     return "maybe" if sent is Venue.SOR or not row.venue_given else "other"
 

@@ -257,6 +257,9 @@ class Watch:
     def _totals(self, state: State) -> None:
         account, books = self._run.host.core.account, state.books
         in_the_air = {o.code for o in books.live.values() if o.state is OrderState.UNKNOWN}
+        if in_the_air and state.opened is None:
+            # The account is not taken as it is while nobody knows what of it is told already.
+            return
         for code in {*account.positions, *books.account.positions}:
             held = account.positions[code].qty if code in account.positions else 0
             ours = books.account.position(code).qty

@@ -40,7 +40,10 @@ class People:
         truth = {key: number for number, key in run.watch.placed.items()}
         for order in list(run.desk.state.books.live.values()):
             if order.state is OrderState.UNKNOWN:
-                run.say(ResolveOrder(order.key, truth.get(order.key)))
+                number = truth.get(order.key)
+                # Somebody said before that it is another order, and the desk believed it: the twins differ in nothing.
+                taken = number is not None and run.desk.state.books.by_number(run.watch.day, number) is not None
+                run.say(ResolveOrder(order.key, None if taken else number))
 
     def _tell(self, say: Callable[[], None]) -> None:
         """A session that finds its desk dead says it again when the desk is back."""

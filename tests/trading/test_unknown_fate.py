@@ -192,3 +192,19 @@ def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_wha
     desk.submit("stop", agent=agent, qty=qty, side=Side.SELL, protective=True)
     answer(desk, [], account=account)
     assert (desk.order("stop").state is OrderState.SENDING) is passes, desk.order("stop").text
+
+
+def test_o02_an_account_that_holds_what_an_order_of_unknown_fate_traded_is_not_the_opening_one():
+    desk = Desk()
+    desk.submit("lost", qty=5)
+    desk.say(SendReply("lost", "unknown"))
+    held = (Holding(CODE, "", 45, 45, 45 * P, P),)
+    account = Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
+    two = [row(8, qty=5, leaves=0, filled=5, value=5 * P), row(7, qty=5)]
+    answer(desk, two, account=account)
+    assert desk.core.state.opened is None
+    desk.say(ResolveOrder("lost", 8))
+    answer(desk, two)
+    answer(desk, two, desk.now + 60 * SECOND, account=account)
+    assert desk.core.state.books.account.position(CODE).qty == 45
+    assert desk.core.state.drifts == {}

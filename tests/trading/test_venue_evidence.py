@@ -217,6 +217,16 @@ def test_o06_a_revise_at_another_venue_is_not_ours():
     assert desk.order("k/2").state is OrderState.UNKNOWN
 
 
+@pytest.mark.parametrize("where", list(Venue))
+def test_o06_a_lost_revise_at_the_smart_router_is_found_wherever_it_is_listed(where: Venue):
+    desk = revised(SOR, K.LIMIT)
+    moved = listed(desk, where, K.LIMIT, 9, original=7, price=P + 100, t=desk.now)
+    answer(desk, [moved, listed(desk, where, leaves=0, cancelled=10)])
+    assert desk.order("k/2").number == 9
+    assert desk.order("k/2").ref.venue is SOR
+    assert desk.order().leaves == 0
+
+
 def test_o02_a_lost_sell_at_nextrade_is_not_the_phone_s_at_krx():
     desk = Desk(can=ALL)
     desk.submit(venue=NXT, side=Side.SELL)
