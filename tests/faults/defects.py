@@ -57,10 +57,10 @@ class LetsExitsPass(DeskCore):
 
 
 class ExitGate(Gate):
-    def check(self, now, intent, state):
+    def check(self, now, intent, state, *, begun=False):
         halt, state.halt = state.halt, "active" if intent.protective else state.halt
         try:
-            return super().check(now, intent, state)
+            return super().check(now, intent, state, begun=begun)
         finally:
             state.halt = halt
 

@@ -134,7 +134,9 @@ class Watch:
             self.demand(armed or not self._run.limits.needs_arming, f"{key} left a desk that is not armed")
             unknown = [o for o in state.books.live.values() if o.code == order.code and o.state == "unknown"]
             self.demand(not unknown, f"{key} left beside an order of unknown fate, {unknown}")
-        assert order.route is not None, f"{key} left without a route"
+        if order.route is None:
+            self.demand(False, f"{key} left, and no row of it names a route")
+            return
         item = self._run.rules.instrument(order.code)
         assert item is not None
         verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
