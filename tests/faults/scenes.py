@@ -36,6 +36,9 @@ def scenes(seed: int, codes: Sequence[str]) -> list[Do]:
     rng = Random(seed ^ 0x4E57)
     if armings and rng.random() < 0.5:
         steps += _restart_while_armed(rng, codes, rng.choice(armings[:6])[0])
+    rng = Random(seed ^ 0xCA9C)
+    if rng.random() < 0.06:
+        steps += _cancel_at_once(rng, codes)
     rng = Random(seed ^ 0x5E55)
     if rng.random() < 0.08:
         steps += _over_the_end(rng, codes)
@@ -103,6 +106,18 @@ def _restart_while_armed(rng: Random, codes: Sequence[str], armed: Ns) -> list[D
         base, tick = TICKS[code]
         price = base - rng.randint(0, 4) * tick
         steps.append(Do(t, "submit", code, "buy", 2, price, rng.randrange(100), venue=Venue.KRX))
+    return steps
+
+
+def _cancel_at_once(rng: Random, codes: Sequence[str]) -> list[Do]:
+    """An order that is cancelled while it is being sent; the desk may die before the answer comes."""
+    t, code = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN), rng.choice(codes)
+    base, tick = TICKS[code]
+    price, ill = base - rng.randint(3, 9) * tick, rng.choice(["slow", "waits", "late"])
+    order = Do(t, "submit", code, "buy", 3, price, rng.randrange(100), 4 * SECOND, Venue.KRX, ill=ill)
+    steps = [order, *(Do(t + SECOND // 2, "cancel", which=which) for which in (1, 3, 5, 7))]
+    if rng.random() < 0.4:
+        steps.append(Do(t + SECOND, "kill"))
     return steps
 
 
