@@ -38,6 +38,10 @@ class Halts:
         self._lifted = said if isinstance(said, SetHalt) else None
         self._ended = isinstance(said, EndFlatten)
 
+    def began(self) -> None:
+        """A new life of the desk begins: what was said to the one before counts only if the journal has it."""
+        self._pulled, self._lifted, self._ended = None, None, False
+
     def stepped(self) -> None:
         """The desk has done what it was told, and lives."""
         state, pulled = self._watch.shadow, self._pulled
