@@ -169,6 +169,10 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     t: Ns
     value: int
     """Sum of price × shares of the fills, won."""
+    venue_given: bool = True
+    """False: KIS's row names no venue, and ``ref.venue`` is what KIS takes for the default."""
+    kind_known: bool = True
+    """False: KIS's row has a code of a kind that we do not know, and ``kind`` is a guess."""
 
     @property
     def gone(self) -> int:

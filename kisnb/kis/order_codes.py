@@ -62,6 +62,11 @@ def read_kind(code: str) -> OrderKind:
     return _KIND_OF.get(code, OrderKind.LIMIT)
 
 
+def knows_kind(code: str) -> bool:
+    """Whether ``read_kind`` reads the ORD_DVSN and does not guess."""
+    return code in _KIND_OF
+
+
 def side_code(side: Side) -> str:
     """SLL_BUY_DVSN_CD and SELN_BYOV_CLS."""
     return SLL_BUY[side]

@@ -19,6 +19,7 @@ from kisnb.kis.order_codes import (
     REVISE,
     SIDE_NAME,
     kind_code,
+    knows_kind,
     read_kind,
     read_side,
     read_venue,
@@ -166,14 +167,15 @@ def order_totals(orders: list[OrderRow]) -> dict[str, object]:
 def read_order(row: Mapping[str, str]) -> OrderRow:
     """A row of inquire-daily-ccld. Raises FrameError."""
     day = read_day(row.get("ord_dt", ""))
-    venue = read_venue(row.get("excg_id_dvsn_cd", ""))
+    venue_text, kind_text = row.get("excg_id_dvsn_cd", ""), row.get("ord_dvsn_cd", "")
+    venue = read_venue(venue_text)
     ref = OrderRef(day_number(day), row.get("ord_gno_brno", "").strip(), whole(row, "odno"), venue)
     return OrderRow(
         ref,
         whole(row, "orgn_odno"),
         row.get("pdno", "").strip(),
         read_side(row.get("sll_buy_dvsn_cd", "")),
-        read_kind(row.get("ord_dvsn_cd", "")),
+        read_kind(kind_text),
         whole(row, "ord_qty"),
         whole(row, "ord_unpr"),
         whole(row, "tot_ccld_qty"),
@@ -183,4 +185,6 @@ def read_order(row: Mapping[str, str]) -> OrderRow:
         whole(row, "rjct_qty"),
         moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
         whole(row, "tot_ccld_amt"),
+        venue_given=bool(venue_text.strip()),
+        kind_known=knows_kind(kind_text),
     )

@@ -33,7 +33,7 @@ from kisnb.trading.commands import Answer, Ask, Effect, Publish, Question, Resol
 from kisnb.trading.journal_rows import Row
 from kisnb.trading.ledger import split
 from kisnb.trading.order_book import EXTERNAL, Books, day_number
-from kisnb.trading.resolver import WINDOW, Resolver, claims
+from kisnb.trading.resolver import WINDOW, Resolver, claims, ref_of
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
 
@@ -201,7 +201,7 @@ class Reconciliation:
         if gone > 0 and not may_move:
             self._repair_gone(now, order, row, min(gone, order.leaves))
         if order.is_open and row.leaves and order.state is OrderState.SENT:
-            self._row(Accepted(now, order.key, row.ref))
+            self._row(Accepted(now, order.key, ref_of(order, row)))
         if order.is_open and order.ref is not None and order.ref.day < day_number(now) and order.leaves:
             self._row(Expired(now, order.key, order.leaves))
         taken = self._cancels_taken.get(order.key)
@@ -260,6 +260,11 @@ class Reconciliation:
             self.look(now, now + SETTLES, "account", account=True)
             return
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
+        unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
+        if self._state.opened is None and unknown:
+            # What it traded stands in the account already, and would be booked once more when it is found.
+            self.look(now, now + SETTLES, "account", account=True)
+            return
         if self._state.opened is None:
             # A stock that was sold out before its holding was ever read is not stated any more.
             sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))

@@ -31,6 +31,16 @@ def own(books: Books, intent: Intent) -> int | None:
     return held - sum(qty for order, qty in orders if order.code == intent.code)
 
 
+def may_own(books: Books, intent: Intent) -> int:
+    """The most shares that the agent can have to sell, fills that nobody has told included; for an order of no agent's
+    its own quantity, for nobody knows that limit."""
+    mine = own(books, intent)
+    if mine is None:
+        return intent.qty
+    buys_open = (o for o, _ in _open(books, intent, Side.BUY) if o.intent.agent == intent.agent)
+    return mine + sum(order.leaves for order in buys_open if order.code == intent.code)
+
+
 def reduces(books: Books, intent: Intent) -> bool:
     """Whether the order can only make a position smaller."""
     return intent.side is Side.SELL and intent.qty <= sellable(books, intent)

@@ -227,11 +227,14 @@ class Gate:
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
         """Sells stay within what is held and not on order, as far as that is known: an agent's own book is, the account
-        only once KIS has stated it."""
+        only once KIS has stated it. While KIS states another holding than ours, a protective sell is not dropped for
+        it, but an agent still sells no more than it can have."""
         drifts = (intent.code, "holding") in state.drifts
         known = state.opened is not None
         free = reservations.sellable(state.books, intent) if known else reservations.own(state.books, intent)
-        if free is None or intent.qty <= free or (intent.protective and drifts):
+        if free is None or intent.qty <= free:
+            return None
+        if intent.protective and drifts and intent.qty <= reservations.may_own(state.books, intent):
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
         if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:

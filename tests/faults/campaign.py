@@ -46,7 +46,8 @@ from .people import People
 from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
 from .wire import Post
 
-CAN = Capabilities(tuple(Venue), (OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
+KINDS = (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.LIMIT_IOC, OrderKind.LIMIT_FOK)
+CAN = Capabilities(tuple(Venue), KINDS, can_order=True)
 
 
 Make: TypeAlias = Callable[[Rules, Limits, State], DeskCore]
@@ -66,7 +67,10 @@ class Run:
         self.rules = rules()
         given = setting(schedule.seed)
         self.limits = Limits(windows=given.windows, needs_arming=bool(given.armings))
+        self.budget = given.budget
         self._rng = Random(schedule.seed ^ 0xFA17)
+        self.ills: dict[str, Fault] = {}
+        """What happens to the first POST of an order, by key."""
         self._faults = {(f.of, f.nth): f for f in schedule.items if isinstance(f, Fault)}
         self._met = dict.fromkeys(("post", "ask", "notice", "effect"), -1)
         self._queue: list[tuple[Ns, int, Callable[[], None]]] = []
@@ -250,7 +254,7 @@ class Run:
         else:
             reply = self.host.submit(effect.intent, effect.route)
         if reply.ref is not None:
-            self.watch.placed[reply.ref.number] = effect.intent.key
+            self.watch.arrived(effect.intent.key, reply.ref.number)
         return reply
 
     def _refused_later(self, effect: Send) -> SendReply:
@@ -267,6 +271,7 @@ class Run:
         cancel: bool = False,
     ) -> None:
         fault = self._fault("post")
+        fault = self.ills.pop(key, None) or fault
         Post(self, key, call, refused_later, cancel=cancel).start(fault)
 
     def _ask(self, question: Question) -> None:

@@ -11,10 +11,13 @@ from kisnb.trading.limits import Limits
 from kisnb.trading.notice_intake import NoticeIntake
 from kisnb.trading.order_path import OrderPath
 from kisnb.trading.reconciliation import execution
-from kisnb.trading.risk import Gate, Rules
-from kisnb.trading.state import State
+from kisnb.trading.risk import Gate
 
 from .campaign import Make, rules
+from .evidence_defects import EVIDENCE_DEFECTS
+from .gate_defects import GATE_DEFECTS
+from .path_defects import PATH_DEFECTS
+from .planting import with_part
 
 
 class BelievesEveryFill(NoticeIntake):
@@ -27,17 +30,6 @@ class BelievesEveryCancel(NoticeIntake):
     def _cancelled(self, now, order, notice):
         if order.is_open and notice.qty <= order.leaves:
             self._row(Cancelled(now, order.key, notice.qty, notice.number))
-
-
-def with_part(name: str, kind: type) -> Make:
-    """A desk one of whose parts is of another class."""
-
-    def make(rules: Rules, limits: Limits, state: State) -> DeskCore:
-        core = DeskCore(rules, limits, state)
-        getattr(core, name).__class__ = kind
-        return core
-
-    return make
 
 
 class SendsAgain(DeskCore):
@@ -65,10 +57,10 @@ class LetsExitsPass(DeskCore):
 
 
 class ExitGate(Gate):
-    def check(self, now, intent, state):
+    def check(self, now, intent, state, *, begun=False):
         halt, state.halt = state.halt, "active" if intent.protective else state.halt
         try:
-            return super().check(now, intent, state)
+            return super().check(now, intent, state, begun=begun)
         finally:
             state.halt = halt
 
@@ -161,4 +153,7 @@ DEFECTS: dict[str, Make] = {
     "tells before it writes": TellsFirst,
     "buys beside an order of unknown fate": with_part("orders", BuysBesideTheUnknown),
     "gives up a cancel": GivesUpACancel,
+    **GATE_DEFECTS,
+    **PATH_DEFECTS,
+    **EVIDENCE_DEFECTS,
 }

@@ -26,11 +26,11 @@ from kisnb.kis.order_messages import (
 )
 from kisnb.market.instruments import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
-from kisnb.simulator.account import Position
+from kisnb.simulator.account import AccountOrder, Position
 from kisnb.simulator.core import Core
 from kisnb.simulator.market import Market
 from kisnb.simulator.streams import Outgoing
-from kisnb.terms import Venue
+from kisnb.terms import OrderKind, Side, Venue
 
 from .schedule import BEGIN, DAY, TICKS, scripts, setting, stocks
 
@@ -58,7 +58,9 @@ class HostSide:
     def __init__(self, seed: int) -> None:
         market = Market(universe(), DAY, seed, BEGIN, scripts(seed))
         self.core = Core(market, KEYS)
-        self.core.account.deposit = setting(seed).cash
+        given = setting(seed)
+        self.core.account.deposit = given.cash
+        self._lists_trader = given.lists_trader
         for code in stocks(seed):
             market.activate(code)
             position = self.core.account.positions[code] = Position(universe().get(code))
@@ -113,8 +115,18 @@ class HostSide:
         """Raises ApiError."""
         params = day_orders_params(DAY, KEYS.account_params)
         pages = self._pages(APIS["inquire_daily_ccld"], params)
-        rows = [read_order(row) for page in pages for row in page.rows("output1")]
+        rows = [self._listed(read_order(row)) for page in pages for row in page.rows("output1")]
         return OrderPage(tuple(sorted(rows + self._refused, key=lambda r: -r.ref.number)), complete=True)
+
+    def listed_venue(self, order: AccountOrder) -> Venue:
+        """The venue with which this host lists an order."""
+        return order.at if self._lists_trader and order.venue is Venue.SOR else order.venue
+
+    def _listed(self, row: OrderRow) -> OrderRow:
+        if not self._lists_trader or row.ref.venue is not Venue.SOR:
+            return row
+        venue = self.listed_venue(self.core.account.orders[row.ref.number])
+        return msgspec.structs.replace(row, ref=msgspec.structs.replace(row.ref, venue=venue))
 
     def account(self) -> Account:
         """Raises ApiError."""
@@ -122,6 +134,14 @@ class HostSide:
         params = account_messages.orderable_params(KEYS.account_params)
         orderable = self._call(APIS["inquire_psbl_order"], params)
         return account_messages.read_account(pages, orderable, complete=True)
+
+    def phone(
+        self, code: str, side: Side, kind: OrderKind, qty: int, price: int, venue: Venue
+    ) -> tuple[int, list[Outgoing]]:
+        """An order that the customer places elsewhere: its number, and the frames that it caused. Raises Rejected."""
+        placed = self.core._brokerage.place(code, side, kind, qty, price, venue)
+        self.core._tell(placed.said)
+        return placed.number, self.core._streams.taken()
 
     def _post(self, key: str, api: Api, body: dict[str, str], venue: Venue) -> SendReply:
         try:

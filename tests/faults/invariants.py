@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.events import AccountOpened, ExternalFound, IntentTaken, Resolved, SendStarted
+from kisnb.events import AccountOpened, Armed, Denied, ExternalFound, IntentTaken, Resolved, SendStarted
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import AccountOrder
@@ -14,12 +14,14 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import Revise, Send
 from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_book import EXTERNAL, NOBODY, is_of_flatten
-from kisnb.trading.resolver import could_be
+from kisnb.trading.order_book import EXTERNAL, NOBODY, UNASSIGNED
+from kisnb.trading.resolver import could_be, likeness
 from kisnb.trading.risk import Gate
 from kisnb.trading.state import State
 
+from .adoptions import Adoptions
 from .kernel import holdings
+from .money import Money
 from .schedule import DAY
 
 if TYPE_CHECKING:
@@ -34,18 +36,16 @@ class Watch:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._shadow = State()
+        self.shadow = State()
+        self.day = NUMBER
+        self.money = Money(run, self)
+        self.adoptions = Adoptions(run, self)
         self._started: set[str] = set()
         self._sent: set[str] = set()
         self._left: set[str] = set()
         self._opened = False
         self.placed: dict[int, str] = {}
         """The truth: which of our orders got which number."""
-        self._confused: set[int] = set()
-        """Orders that nothing tells apart but a person's word, which was wrong."""
-        self._overtaken: set[str] = set()
-        """Orders that came into being at KIS after the one row that they could be, somebody else's, had been taken for
-        them: the twins differ in nothing."""
         self.listed: set[int] = set()
         """Numbers in the list that the desk has read last."""
         self.broken: list[str] = []
@@ -59,41 +59,40 @@ class Watch:
 
     def persisted(self, row: Row) -> None:
         key = row.intent.key if isinstance(row, IntentTaken | ExternalFound) else getattr(row, "key", "")
-        before = self._shadow.books.orders.get(key)
+        before = self.shadow.books.orders.get(key)
         was = before.state if before is not None else OrderState.NEW
-        self._shadow.apply(row)
-        after = self._shadow.books.orders.get(key)
+        self.shadow.apply(row)
+        after = self.shadow.books.orders.get(key)
         if after is not None and after.state is not was:
             self.transitions.add((was, after.state))
         if isinstance(row, SendStarted):
             self._started.add(row.key)
+        if isinstance(row, Armed):
+            self.money.armed(row)
+        if isinstance(row, Denied) and row.reason.startswith("blackout") and after is not None:
+            waits = window_end(self._run.now, self._run.limits.windows) is not None and not after.cancel_asked
+            self.demand(not waits, f"{key} was refused in a blackout, and it was to wait: {row.reason}")
         if isinstance(row, Resolved):
-            self._resolved(row)
+            self.adoptions.resolved(row)
         if isinstance(row, AccountOpened):
             # Nothing is delivered or paid in by itself here: every share and every won has an order.
-            fee = not row.holdings and self._fee_is_open()
+            fee = not row.holdings and self.fee_is_open()
             self.demand(not self._opened or fee, f"a difference was taken as it is: {row}")
             self._opened = True
 
-    def _resolved(self, row: Resolved) -> None:
-        mine = {number for number, placed in self.placed.items() if placed == row.key}
-        taken = {row.ref.number} if row.ref is not None else set()
-        if taken and taken <= mine:
-            return
-        if row.evidence.startswith("a person"):
-            self._confused |= taken | mine
-        elif taken and not mine & self.listed:
-            self._overtaken.add(row.key)
-
-    def _fee_is_open(self) -> bool:
+    def fee_is_open(self) -> bool:
         """KIS's list does not say where the router of a SOR order traded: the fee is the account's to tell."""
-        orders = self._shadow.books.orders.values()
-        return any(fill.venue is Venue.SOR for order in orders for fill in order.fills)
+        there = self._run.host.core.account.orders
+        by_router = {n for n, o in there.items() if o.venue is Venue.SOR and o.filled}
+        if not by_router:
+            return False
+        orders = self.shadow.books.orders.values()
+        return any(not fill.stamp for order in orders if order.number in by_router for fill in order.fills)
 
     def sent(self, effect: Send | Revise) -> None:
         """Invariants 1, 4 and 6: once, after its row, and not in HALTED; nor a buy beside an order of unknown fate."""
         assert self._run.desk is not None
-        key, state = effect.intent.key, self._shadow
+        key, state = effect.intent.key, self.shadow
         window = window_end(self._run.now, self._run.limits.windows)
         self.demand(window is None, f"{key} was sent in a blackout")
         self.demand(key not in self._sent, f"{key} was sent twice")
@@ -104,20 +103,13 @@ class Watch:
         self.demand(
             effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
         )
+        flying = [o.key for o in state.books.live.values() if o.state is OrderState.SENDING and o.key != key]
+        pair = (effect.intent.code, effect.intent.side)
+        beside = [k for k in flying if (state.books.orders[k].code, state.books.orders[k].side) == pair]
+        self.demand(not beside, f"{key} was sent while {beside} of the same stock and side were being sent")
         self._sent.add(key)
-        if isinstance(effect, Send) and effect.intent.side is Side.BUY and state.cash is not None:
-            committed = self._committed()
-            self.demand(committed <= state.cash, f"{key} brings buys of {committed:,} won to {state.cash:,} of cash")
-
-    def _committed(self) -> int:
-        """Won that open buys may take, fees included: what a revise is about to move counts once."""
-        total = 0
-        for order in self._shadow.books.live.values():
-            if order.side is Side.BUY and order.state is not OrderState.NEW:
-                moving = [o for o in self._shadow.books.live.values() if o.intent.supersedes == order.key]
-                in_the_air = sum(o.quantity for o in moving if o.state in (OrderState.SENDING, OrderState.UNKNOWN))
-                total += self._gate()._with_fee(self._run.now, order.intent, max(order.leaves - in_the_air, 0))
-        return total
+        self.adoptions.sent(key)
+        self.money.sent(effect.intent, self._run.now)
 
     def _gate(self) -> Gate:
         return Gate(self._run.rules, self._run.limits)
@@ -131,31 +123,41 @@ class Watch:
 
         Invariants 1, 5 and 6; rows A08 and N06.
         """
-        order, now, state = self._shadow.books.orders[key], self._run.now, self._shadow
+        order, now, state = self.shadow.books.orders[key], self._run.now, self.shadow
         self.demand(key not in self._left, f"{key} left twice")
         self._left.add(key)
         flattens = state.flatten_reason is not None and is_of_flatten(order.intent)
         self.demand(state.halt != "halted" or flattens, f"{key} left in HALTED")
         self.demand(window_end(now, self._run.limits.windows) is None, f"{key} left in a blackout")
         self.demand(not order.cancel_asked, f"{key} left, and was cancelled before")
+        self.money.sent(order.intent, now)
         if order.side is Side.BUY:
             armed = state.armed is not None and now < state.armed.until
             self.demand(armed or not self._run.limits.needs_arming, f"{key} left a desk that is not armed")
             unknown = [o for o in state.books.live.values() if o.code == order.code and o.state == "unknown"]
             self.demand(not unknown, f"{key} left beside an order of unknown fate, {unknown}")
-        assert order.route is not None
+        if order.route is None:
+            self.demand(False, f"{key} left, and no row of it names a route")
+            return
         item = self._run.rules.instrument(order.code)
         assert item is not None
         verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
         self.demand(bool(verdict), f"{key} left for {order.route}: {verdict.why_not}")
 
+    def arrived(self, key: str, number: int) -> None:
+        """Invariant 1, as the host sees it: what was wanted once came into being once."""
+        twice = [n for n, placed in self.placed.items() if placed == key]
+        self.demand(not twice, f"{key} is #{number} at KIS, and #{twice} before")
+        self.placed[number] = key
+
     def cancels(self, key: str) -> None:
-        """Row O08: an order from elsewhere is cancelled by the kill switch alone."""
-        external = self._shadow.books.orders[key].intent.agent == EXTERNAL
-        self.demand(not external or self._shadow.halting, f"{key}, which is somebody else's, was cancelled")
+        """Invariant 4 and row O08: after its row; an order from elsewhere is cancelled by the kill switch alone."""
+        self.demand(self.shadow.books.orders[key].cancel_asked, f"a cancel of {key} was sent before its row was kept")
+        external = self.shadow.books.orders[key].intent.agent == EXTERNAL
+        self.demand(not external or self.shadow.halting, f"{key}, which is somebody else's, was cancelled")
 
     def began(self, state: State) -> None:
-        self.demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+        self.demand(picture(state) == picture(self.shadow), "the fold of the journal is not the state")
 
     def stepped(self, state: State) -> None:
         """Invariants 2, 3, 7 and 11, at every step."""
@@ -173,7 +175,11 @@ class Watch:
             self.demand(parts == position.qty, f"agents hold {parts} {code}, the account {position.qty}")
             for name in books.agents.keys() - NOBODY:
                 qty = books.agents[name].position(code).qty
-                self.demand(qty >= 0, f"{name} holds {qty} {code}")
+                # A protective sell may be told before the buys that it sells.
+                if qty < 0:
+                    mine = [o for o in books.live.values() if o.intent.agent == name and o.code == code]
+                    buying = sum(o.leaves for o in mine if o.side is Side.BUY)
+                    self.demand(qty + buying >= 0, f"{name} holds {qty} {code}")
 
     # when it is over
 
@@ -182,18 +188,19 @@ class Watch:
         state = self._state()
         if state is None:
             return
-        self.demand(picture(state) == picture(self._shadow), "the fold of the journal is not the state")
+        self.demand(picture(state) == picture(self.shadow), "the fold of the journal is not the state")
         self.demand(not state.halting, "the kill switch has not come to its end")
         asked = [repr(o) for o in state.books.live.values() if o.cancel_asked]
         self.demand(not asked, f"of the cancel nothing was ever heard: {asked}")
         self._known_once(state)
         self._totals(state)
         self._reservations(state)
+        self._positions(state)
         self._unknown(state)
         self._told(state)
         for subject, drift in state.drifts.items():
             unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
-            fee = drift.what == "cash" and self._fee_is_open()
+            fee = drift.what == "cash" and self.fee_is_open()
             self.demand(unknown or fee, f"a difference stands: {subject} {drift}")
 
     def decided(self) -> None:
@@ -209,7 +216,8 @@ class Watch:
         state = self._state()
         if state is not None:
             # Nextrade's orders live on until 20:00, and so may those of the smart order router.
-            left = [repr(o) for o in state.books.live.values() if o.route is None or o.route.venue is Venue.KRX]
+            there = self._run.host.core.account.orders
+            left = [repr(o) for o in state.books.live.values() if not (o.number in there and there[o.number].leaves)]
             self.demand(not left, f"open after the close: {left}")
             self._known_once(state)
             self._totals(state)
@@ -235,30 +243,56 @@ class Watch:
             self.demand(len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books")
             if len(found) == 1:
                 self._same(found[0], there, self.placed.get(number))
+                self._lives_on(found[0], there)
 
     def _same(self, order: Order, there: AccountOrder, key: str | None) -> None:
         said = f"{order!r} but at KIS {there.filled} filled, {there.leaves} left of {there.qty}"
         self.demand(order.filled == there.filled, said)
         self.demand((order.leaves if order.is_open else 0) == there.leaves, said)
-        known = key is not None and there.number not in self._confused and key not in self._overtaken
+        known = key is not None and there.number not in self.adoptions.confused and key not in self.adoptions.overtaken
         self.demand(not known or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
+
+    def _lives_on(self, order: Order, there: AccountOrder) -> None:
+        """Row O06: an order that was revised says under which order its shares live on."""
+        parent = self.shadow.books.by_number(NUMBER, there.original) if there.original else None
+        if parent is not None and order.intent.supersedes == parent.key:
+            self.demand(order.key in parent.revised_by, f"{parent!r} does not say that {order!r} revises it")
 
     def _totals(self, state: State) -> None:
         account, books = self._run.host.core.account, state.books
         in_the_air = {o.code for o in books.live.values() if o.state is OrderState.UNKNOWN}
+        if in_the_air and state.opened is None:
+            # The account is not taken as it is while nobody knows what of it is told already.
+            return
         for code in {*account.positions, *books.account.positions}:
             held = account.positions[code].qty if code in account.positions else 0
             ours = books.account.position(code).qty
             self.demand(ours == held or code in in_the_air, f"{ours} {code} in the books, {held} at KIS")
-        if state.opened is not None and not in_the_air and not self._fee_is_open():
+        if state.opened is not None and not in_the_air and not self.fee_is_open():
             cash = state.opened + state.flow
             self.demand(cash == account.settled_d2, f"cash {cash:,} in the books, {account.settled_d2:,} at KIS")
         self.demand(state.opened is not None, "the account was never read")
 
+    def _positions(self, state: State) -> None:
+        """Invariant 3: each position is the sum of its fills and of the shares that were handed over."""
+        handed: dict[tuple[str, str], int] = {}
+        for fact in state.books.adoptions.values():
+            for source, qty, _, _ in fact.lots:
+                handed[source, fact.code] = handed.get((source, fact.code), 0) - qty
+                handed[fact.agent, fact.code] = handed.get((fact.agent, fact.code), 0) + qty
+        for name in state.books.agents.keys() - {UNASSIGNED}:
+            book = state.books.agents[name]
+            sums = {code: qty for (owner, code), qty in handed.items() if owner == name}
+            for order in book.orders.values():
+                sign = 1 if order.side is Side.BUY else -1
+                sums[order.code] = sums.get(order.code, 0) + sign * sum(fill.qty for fill in order.fills)
+            held = {code: p.qty for code, p in book.positions.items() if p.qty}
+            self.demand({c: q for c, q in sums.items() if q} == held, f"{name} holds {held}, its fills are {sums}")
+
     def _reservations(self, state: State) -> None:
         """What the desk may still spend is what KIS says is orderable."""
         unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
-        if state.cash is None or unknown or self._fee_is_open():
+        if state.cash is None or unknown or self.fee_is_open():
             return
         probe = Intent("probe", "", "005930", Side.BUY, 1, OrderKind.MARKET)
         free = state.cash - self._gate()._reserved(self._run.now, probe, state)
@@ -281,11 +315,14 @@ class Watch:
         could = {o.key: [r.ref.number for r in free if could_be(o, r, state.books)] for o in unknown}
         for key, numbers in could.items():
             shared = any(number in others for other, others in could.items() if other != key for number in numbers)
-            self.demand(len(numbers) != 1 or shared, f"{key} is unknown, though it must be #{numbers}")
+            sure = all(
+                likeness(state.books.orders[key], r, state.books) == "like" for r in free if r.ref.number in numbers
+            )
+            self.demand(len(numbers) != 1 or shared or not sure, f"{key} is unknown, though it must be #{numbers}")
         for number, key in self.placed.items():
             rejected = state.books.orders[key].state in (OrderState.REJECTED, OrderState.DENIED)
             said = f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}"
-            self.demand(not rejected or number in self._confused, said)
+            self.demand(not rejected or number in self.adoptions.confused, said)
 
 
 def is_request(order: AccountOrder) -> bool:

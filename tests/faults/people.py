@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Literal
 from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import Rejected
-from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Adopt, Arm, CancelOrder, EndFlatten, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.commands import Adopt, Arm, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
 from kisnb.trading.order_book import BY_HAND, EXTERNAL
 
 from .kernel import Kernel
-from .schedule import Do
+from .schedule import Do, Fault
 
 if TYPE_CHECKING:
     from .campaign import Run
-
-BUDGET = 20_000_000
-"""Won that buys may spend under one arming."""
 
 
 class People:
@@ -43,7 +40,10 @@ class People:
         truth = {key: number for number, key in run.watch.placed.items()}
         for order in list(run.desk.state.books.live.values()):
             if order.state is OrderState.UNKNOWN:
-                run.say(ResolveOrder(order.key, truth.get(order.key)))
+                number = truth.get(order.key)
+                # Somebody said before that it is another order, and the desk believed it: the twins differ in nothing.
+                taken = number is not None and run.desk.state.books.by_number(run.watch.day, number) is not None
+                run.say(ResolveOrder(order.key, None if taken else number))
 
     def _tell(self, say: Callable[[], None]) -> None:
         """A session that finds its desk dead says it again when the desk is back."""
@@ -57,10 +57,15 @@ class People:
     def _submit(self, do: Do) -> None:
         self._keys += 1
         owner = ("a0", "a1", BY_HAND)[do.which % 3]
-        kind = OrderKind.MARKET if do.price is None else OrderKind.LIMIT
+        kind = do.kind or (OrderKind.MARKET if do.price is None else OrderKind.LIMIT)
         protective = do.side == "sell" and do.which % 2 == 0
         key, side = f"agent:{owner}:run:{self._keys}", Side(do.side)
+        self._fall_ill(key, do)
         self._want(Intent(key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective))
+
+    def _fall_ill(self, key: str, do: Do) -> None:
+        if do.ill is not None:
+            self._run.ills[key] = Fault("post", -1, do.ill, do.amount)
 
     def _want(self, intent: Intent) -> None:
         self._intents.append(intent)
@@ -90,6 +95,7 @@ class People:
         old = order.intent
         key, price = f"{old.key}/r{self._keys}", do.price or old.price
         qty = order.leaves if do.which % 3 else min(order.leaves, do.qty)
+        self._fall_ill(key, do)
         self._want(Intent(key, old.agent, old.code, old.side, qty, OrderKind.LIMIT, price, supersedes=old.key))
 
     def _adopt(self, do: Do) -> None:
@@ -141,7 +147,7 @@ class People:
             self._run.say(SetHalt("active", "campaign"))
 
     def arm(self, until: Ns) -> None:
-        self._tell(lambda: self._run.say(Arm(until, BUDGET)))
+        self._tell(lambda: self._run.say(Arm(until, self._run.budget)))
 
     # the phone
 
@@ -170,6 +176,16 @@ class People:
         last = next((intent for intent in reversed(self._intents) if not intent.supersedes), None)
         if last is not None:
             self._phone(Do(do.t, "phone", last.code, "buy" if last.side is Side.BUY else "sell", last.qty, last.price))
+
+    def _near_twin(self, do: Do) -> None:
+        """The phone orders at a venue and as a kind of its own."""
+        run, kind = self._run, do.kind or (OrderKind.MARKET if do.price is None else OrderKind.LIMIT)
+        try:
+            number, out = run.host.phone(do.code, Side(do.side), kind, do.qty, do.price or 0, do.venue or Venue.KRX)
+        except Rejected:
+            return
+        run.note(f"phone: #{number}")
+        run.deliver(out)
 
     # machines
 

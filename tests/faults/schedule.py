@@ -12,7 +12,7 @@ import msgspec
 from kisnb.clock import SECOND, Ns, kst
 from kisnb.kis.error_codes import CODES
 from kisnb.simulator.market_day import ScriptedDay
-from kisnb.terms import Venue
+from kisnb.terms import OrderKind, Venue
 
 DAY = date(2026, 11, 20)
 BEGIN = kst(DAY, time(15, 13))
@@ -50,6 +50,7 @@ Step: TypeAlias = Literal[
     "full disk",
     "kernel",
     "link",
+    "near twin",
 ]
 Ill: TypeAlias = Literal[
     "cut before",
@@ -90,12 +91,18 @@ REFUSALS = tuple(code for code in sorted(CODES) if code.startswith(("EGW", "APBK
 
 
 class Setting(NamedTuple):
-    """What a seed's desk is given: the account's cash in won, a blackout window (seconds of the day), and, where buys
-    must be armed, from when to when a person arms them."""
+    """What a seed's desk is given."""
 
     cash: int
+    """The account's cash, won."""
     windows: tuple[tuple[int, int], ...]
+    """A blackout window, seconds of the day."""
     armings: tuple[tuple[Ns, Ns], ...]
+    """Where buys must be armed: from when to when a person arms them."""
+    budget: int
+    """Won that buys may spend under one arming."""
+    lists_trader: bool
+    """KIS lists an order to SOR with the venue at which it stands, not with the route that was asked for."""
 
 
 def setting(seed: int) -> Setting:
@@ -110,7 +117,19 @@ def setting(seed: int) -> Setting:
         for n in range(12):
             t = BEGIN + n * 13 * SECOND + rng.randrange(SECOND, 4 * SECOND)
             armings.append((t, t + rng.randrange(4 * SECOND, 13 * SECOND)))
-    return Setting(cash, windows, tuple(armings))
+    budget = rng.choice([3_000_000, 8_000_000, 20_000_000])
+    if counts_won(seed):
+        cash = LOT * TICKS[stocks(seed)[0]][0]
+    return Setting(cash, windows, tuple(armings), budget, rng.random() < 0.5)
+
+
+LOT = 60
+"""Shares that the whole cash buys at the price around which the first stock trades, where each won is counted."""
+
+
+def counts_won(seed: int) -> bool:
+    """Whether the cash of a seed buys just so many shares, so that the last won decides."""
+    return Random(seed ^ 0x3A17).random() < 0.12
 
 
 class Do(msgspec.Struct, frozen=True):
@@ -125,6 +144,10 @@ class Do(msgspec.Struct, frozen=True):
     which: int = 0
     amount: int = 0
     venue: Venue | None = None
+    kind: OrderKind | None = None
+    """None: a limit order when there is a price, else a market order."""
+    ill: Ill | None = None
+    """What happens to the POST of this order; ``amount`` belongs to it then."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -158,6 +181,10 @@ def make(seed: int) -> Schedule:
     faults = [_fault(rng) for _ in range(rng.randint(0, 12))] + _of_mood(rng, mood)
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
+    # Here, for scenes are made of what this module defines.
+    from .scenes import scenes
+
+    steps += scenes(seed, codes)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
 
 

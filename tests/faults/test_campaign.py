@@ -4,21 +4,45 @@ from __future__ import annotations
 
 import pytest
 
+from kisnb.clock import SECOND
 from kisnb.orders import TRANSITIONS
+from kisnb.terms import Venue
 from tests.faults.campaign import Run
 from tests.faults.defects import DEFECTS
 from tests.faults.report import outcomes, play, reached
-from tests.faults.schedule import Schedule, make
+from tests.faults.schedule import BEGIN, Do, Fault, Schedule, make
 from tests.faults.shrink import shrink
 
 SEEDS = 400
 RARE = {
-    "books a fill twice": 41,
+    "books a fill twice": 52,
     "counts a cancel twice": 28,
-    "lets exits pass in halted": 270,
+    "lets exits pass in halted": 184,
     "forgets the last hop": 48,
+    "lets a buy outlive its arming": 290,
+    "lets a cancelled order out": 15,
     "keeps the reservation of a refused order": 37,
     "spends the same won twice": 249,
+    "adopts again": 13,
+    "forgets what a partial revise leaves behind": 238,
+    "reserves nothing for what is being sent": 53,
+    "leaves the fee out of what a buy needs": 16,
+    "reserves a market buy at the base price": 201,
+    "revises without asking for the cash": 53,
+    "spends the armed budget on order twice": 142,
+    "revises without asking for the budget": 170,
+    "sends two orders of a stock and side at once": 26,
+    "forgets a cancel asked for while the order was sent": 43,
+    "stays armed over a restart": 209,
+    "lets an order out when its session is over": 33,
+    "takes an order of another kind for its own": 40,
+    "takes an order with a number from before for its own": 32,
+    "takes what the list does not tell for certain": 63,
+    "takes a row that two orders could be": 330,
+    "takes the newest of several rows": 63,
+    "books what a revise moves as cancelled": 208,
+    "books missing fills at the average price": 13,
+    "forgets at a restart what was sent and cancelled": 27,
 }
 """Defects that few schedules show, and the first seed that did: it is played before the others."""
 
@@ -46,8 +70,28 @@ def test_a_seed_is_played_the_same_way_every_time():
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_campaign_finds_a_desk_that(defect):
-    seeds = sorted(range(SEEDS), key=lambda seed: seed != RARE.get(defect))
+    seeds = [RARE.get(defect, 0), *range(SEEDS)]
     assert any(play(make(seed), DEFECTS[defect]).broken for seed in seeds)
+
+
+TWINS = {
+    73401750: (
+        Do(BEGIN + 54 * SECOND, "submit", "000660", "buy", 10, 184_500, 89, venue=Venue.NXT),
+        Do(BEGIN + 132 * SECOND, "submit", "000660", "buy", 90, 182_500, 97, venue=Venue.NXT),
+        Do(BEGIN + 141 * SECOND, "twin"),
+        Fault("post", 1, "late", 7_859_424_385),
+    ),
+    612378470: (
+        Do(BEGIN + 103 * SECOND, "submit", "005930", "buy", 40, 71_300, 21, venue=Venue.NXT),
+        Do(BEGIN + 107 * SECOND, "twin"),
+        Fault("post", 0, "late", 7_219_156_279),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", TWINS)
+def test_o02_an_order_at_nextrade_that_comes_late_is_not_taken_for_the_phone_s_twin_at_krx(seed: int):
+    assert play(Schedule(seed, TWINS[seed])).broken == ()
 
 
 def test_a_failing_schedule_shrinks_to_what_matters():

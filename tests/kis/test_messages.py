@@ -192,7 +192,15 @@ def test_kis_example_of_a_refused_order_in_the_list_of_a_day() -> None:
         10,
         kst(date(2022, 1, 3), time(17, 1)),
         0,
+        venue_given=False,
     )
+
+
+@pytest.mark.parametrize(("code", "kind", "known"), [("01", OrderKind.MARKET, True), ("61", OrderKind.LIMIT, False)])
+def test_o02_a_listed_order_says_whether_its_kind_is_known(code: str, kind: OrderKind, known: bool) -> None:
+    row = {"ord_dt": "20261120", "odno": "7", "sll_buy_dvsn_cd": "02", "ord_dvsn_cd": code, "excg_id_dvsn_cd": "NXT"}
+    order = order_messages.read_order(row)
+    assert (order.kind, order.kind_known, order.venue_given) == (kind, known, True)
 
 
 # round trips

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kisnb.clock import DAY, SECOND, Ns
-from kisnb.events import DecisionRefused, Unresolved
+from kisnb.events import AccountOpened, DecisionRefused, Unresolved
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.commands import Answer, Ask, Question, ResolveOrder, ReviseOrder, Woke
@@ -176,3 +176,35 @@ def test_o02_two_that_it_could_be_are_left_to_a_person_on_a_day_that_is_over_too
     before, _ = next_day(desk)
     desk.say(Answer(before, OrderPage((row(8), row(7)), complete=True)))
     assert desk.order().state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize(("agent", "qty", "passes"), [("a", 5, True), ("a", 6, False), ("b", 1, False), ("", 40, True)])
+def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_what_its_agent_can_have(
+    agent: str, qty: int, passes: bool
+):
+    """Agent ``a`` has a buy of 5 of unknown fate; b has none, and the account holds 40 of nobody's."""
+    desk = Desk([AccountOpened(NOON, 10**9, ((CODE, 40, 40 * P),))])
+    desk.submit("lost", agent="a", qty=5)
+    desk.say(SendReply("lost", "unknown"))
+    account = Account(10**9, 10**9, 10**9, 10**9, (Holding(CODE, "", 45, 45, 45 * P, P),), complete=True)
+    answer(desk, [], account=account)
+    assert (CODE, "holding") in desk.core.state.drifts
+    desk.submit("stop", agent=agent, qty=qty, side=Side.SELL, protective=True)
+    answer(desk, [], account=account)
+    assert (desk.order("stop").state is OrderState.SENDING) is passes, desk.order("stop").text
+
+
+def test_o02_an_account_that_holds_what_an_order_of_unknown_fate_traded_is_not_the_opening_one():
+    desk = Desk()
+    desk.submit("lost", qty=5)
+    desk.say(SendReply("lost", "unknown"))
+    held = (Holding(CODE, "", 45, 45, 45 * P, P),)
+    account = Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
+    two = [row(8, qty=5, leaves=0, filled=5, value=5 * P), row(7, qty=5)]
+    answer(desk, two, account=account)
+    assert desk.core.state.opened is None
+    desk.say(ResolveOrder("lost", 8))
+    answer(desk, two)
+    answer(desk, two, desk.now + 60 * SECOND, account=account)
+    assert desk.core.state.books.account.position(CODE).qty == 45
+    assert desk.core.state.drifts == {}

@@ -1,0 +1,106 @@
+"""Desks with a defect in what they take for evidence of an order, and in what they book from KIS's list."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from kisnb.events import ExternalFound
+from kisnb.trading import reconciliation, resolver
+from kisnb.trading.reconciliation import Reconciliation
+from kisnb.trading.resolver import Resolver
+
+from .campaign import Make
+from .planting import with_function, with_part
+
+true_likeness = resolver.likeness
+
+
+def any_venue(order, row, books):
+    return true_likeness(order, at(row, resolver._venue_sent(order)), books)
+
+
+def at(row, venue):
+    return msgspec.structs.replace(row, ref=msgspec.structs.replace(row.ref, venue=venue))
+
+
+def any_kind(order, row, books):
+    return true_likeness(order, msgspec.structs.replace(row, kind=resolver._kind_sent(order)), books)
+
+
+def any_number(order, row, books):
+    after, order.after = order.after, 0
+    try:
+        return true_likeness(order, row, books)
+    finally:
+        order.after = after
+
+
+def sure(order, row, books):
+    """What may be the order is it."""
+    return "like" if true_likeness(order, row, books) != "other" else "other"
+
+
+class TakesShared(Resolver):
+    """Takes the one row that it could be, although another order could be it too."""
+
+    def resolve(self, now, asked, day, books, rows):
+        rows = tuple(rows)
+        for key, mine in resolver.claims(books, rows).items():
+            order = books.orders[key]
+            if len(mine) == 1 and order.state == "unknown" and resolver.likeness(order, mine[0], books) == "like":
+                self._adopt(now, order, mine[0])
+        super().resolve(now, asked, day, books, rows)
+
+
+class TakesTheNewest(Resolver):
+    """Takes the newest of several rows that it could be."""
+
+    def resolve(self, now, asked, day, books, rows):
+        rows = tuple(rows)
+        found = resolver.claims(books, rows)
+        claimants = Counter(mine[0].ref.number for mine in found.values() if mine)
+        for key, mine in found.items():
+            order = books.orders[key]
+            if mine and order.state == "unknown" and claimants[mine[0].ref.number] == 1:
+                self._adopt(now, order, mine[0])
+        super().resolve(now, asked, day, books, rows)
+
+
+class FindsTooMuch(Reconciliation):
+    """What an order of unknown fate could be is booked as somebody else's."""
+
+    def _find_external(self, page):
+        for row in reversed(page.rows):
+            known = self._books.by_number(row.ref.day, row.ref.number)
+            if known is None and (not row.original or row.filled or row.leaves):
+                parent = self._books.by_number(row.ref.day, row.original)
+                self._row(ExternalFound(row.t, reconciliation._external(row, parent), row.ref))
+
+
+class MovesNothing(Reconciliation):
+    """What a revise on its way has moved counts as cancelled."""
+
+    def _being_revised(self, asked, page):
+        return set()
+
+
+class TrustsTheAverage(Reconciliation):
+    """Missing fills are booked at KIS's average price, which is rounded."""
+
+    def _repair_fills(self, now, order, row):
+        super()._repair_fills(now, order, msgspec.structs.replace(row, value=row.filled * row.average))
+
+
+EVIDENCE_DEFECTS: dict[str, Make] = {
+    "takes an order at another venue for its own": with_function(resolver, "likeness", any_venue),
+    "takes an order of another kind for its own": with_function(resolver, "likeness", any_kind),
+    "takes an order with a number from before for its own": with_function(resolver, "likeness", any_number),
+    "takes what the list does not tell for certain": with_function(resolver, "likeness", sure),
+    "takes a row that two orders could be": with_part("reconciliation.resolver", TakesShared),
+    "takes the newest of several rows": with_part("reconciliation.resolver", TakesTheNewest),
+    "books what an order could be as somebody else's": with_part("reconciliation", FindsTooMuch),
+    "books what a revise moves as cancelled": with_part("reconciliation", MovesNothing),
+    "books missing fills at the average price": with_part("reconciliation", TrustsTheAverage),
+}
