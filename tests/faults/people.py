@@ -12,7 +12,6 @@ from kisnb.terms import OrderKind, Side
 from kisnb.trading.commands import Adopt, Arm, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
 from kisnb.trading.order_book import BY_HAND, EXTERNAL
 
-from .kernel import Kernel
 from .schedule import Do
 
 if TYPE_CHECKING:
@@ -188,11 +187,9 @@ class People:
 
     def _kernel(self, do: Do) -> None:
         """The kernel dies; its notebook is opened again and run from the top."""
-        self._run.kernel = Kernel(self._run.watch.demand)
-        self._run.attach()
+        self._run.notebooks.die()
         self._rerun(do)
 
     def _link(self, do: Do) -> None:
         """The session's socket breaks."""
-        self._run.kernel.attached = False
-        self._run.after(do.amount, self._run.attach)
+        self._run.notebooks.cut(do.amount)
