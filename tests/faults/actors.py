@@ -47,6 +47,8 @@ class Actor(Agent):
         self._ordered = 0
 
     def on_start(self) -> Handled:
+        # What the run before raised in its clean-up is not this one's.
+        self.raised = ""
         self._trade()
         return self._act()
 

@@ -166,6 +166,8 @@ class Ear:
         found += [f"{name}: {text}" for text in session.troubles if "could not be booked" in text]
         waiting = [o for o in session.books.live.values() if o.key not in run.watch._shadow.books.orders]
         found += [f"{name} waits for {o!r}, which no desk has taken" for o in waiting]
+        if not all(cell.done() for cell in self._kernel.cells):
+            found.append(f"a cell of {name} waits for ever")
         if session.agents.busy is False and session._pump._undelivered:
             found.append(f"{name} has not delivered {len(session._pump._undelivered)} events")
         return found

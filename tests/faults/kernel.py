@@ -17,10 +17,11 @@ from kisnb.errors import DeskLost, KisnbError
 from kisnb.market.instruments import Universe
 from kisnb.session.session import Session
 from kisnb.trading.desk_port import Back, Desk, Snapshot
-from kisnb.trading.order_book import Books
+from kisnb.trading.order_book import EXTERNAL, Books
 
 from .actors import PLANTED, Actor
 from .ear import Ear
+from .schedule import TICKS
 from .sockets import Client
 from .stepped_loop import SteppedLoop
 
@@ -46,6 +47,7 @@ class Kernel:
         self.in_a_cell = False
         """A cell looks at the order book, and the loop stands."""
         self.off_until: Ns = 0
+        self.cells: list[asyncio.Task[None]] = []
         self._stands_until: Ns = 0
         self._names = self._runs = 0
         run = notebooks.run
@@ -126,12 +128,31 @@ class Kernel:
                 self.session.orders_of_cell()
             self.in_a_cell = False
 
+    # what a person types
+
+    def type(self, which: int, code: str) -> None:
+        """Order with a key. The same ``which`` is the same order: typed again it is shown, and not sent."""
+        base, tick = TICKS[code]
+        price = base + (which - 2) * tick if which else None
+        self._cell(lambda session: session.buy(code, which + 2, price, key=f"typed{which}"))
+
+    def cancel(self, which: int) -> None:
+        """Cancel one of the open orders."""
+
+        async def one(session: Session) -> None:
+            live = [o for o in session.books.live.values() if o.intent.agent != EXTERNAL]
+            if live:
+                await session.cancel(live[which % len(live)])
+
+        self._cell(one)
+
     # agents
 
     def start(self, agent: Actor) -> None:
-        """Start an agent as a cell does."""
+        """Start an agent as a cell does: itself, or one that is known by its name."""
         agent.raised = ""
-        self._cell(lambda session: session.agents.start(agent))
+        named = self.actor(agent.id) is agent and self.notebooks.rng.random() < 0.5
+        self._cell(lambda session: session.agents.start(agent.id if named else agent))
 
     def stop(self, agent: Actor) -> None:
         agent.raised = ""
@@ -197,7 +218,7 @@ class Kernel:
 
         session = self.session
         if session is not None and not session.closed:
-            self._within(lambda: self.loop.create_task(cell(session)))
+            self._within(lambda: self.cells.append(self.loop.create_task(cell(session))))
 
     def _within(self, do: Callable[[], object]) -> None:
         if not self.dead:

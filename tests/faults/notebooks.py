@@ -114,7 +114,8 @@ class Notebooks:
     def desk_died(self) -> None:
         """What it had not sent is gone; what it had sent arrives, and then the end."""
         if self._trades and self._published == len(self.run._to_tell):
-            # Between two steps of the desk: what agents order upon this price no desk takes.
+            # Between two steps of the desk: what agents order upon this price no desk takes, nor this cancel.
+            self.rng.choice(self.kernels).cancel(self.rng.randrange(9))
             self._tick(self._agents[self.rng.randrange(len(self._agents))][1])
             self.turn_desk()
         self.server = None
@@ -134,7 +135,9 @@ class Notebooks:
             self.server.publish(event)
         if not self._turning:
             self._turning = True
-            self.at(self.run.host.core.now + self.rng.choice((0, 0, SECOND // 20, SECOND // 5)), self.turn_desk)
+            self.at(
+                self.run.host.core.now + self.rng.choice((0, SECOND // 50, SECOND // 20, SECOND // 5)), self.turn_desk
+            )
 
     def turn_desk(self) -> None:
         """Let the desk's loop run everything that is due."""
@@ -174,6 +177,10 @@ class Notebooks:
                 kernel.block(turn.amount)
             case "steal":
                 self._steal(turn, kernel)
+            case "type":
+                kernel.type(turn.agent, self._agents[turn.agent][1])
+            case "cancel":
+                kernel.cancel(turn.agent)
 
     def _steal(self, turn: Turn, kernel: Kernel) -> None:
         """While a notebook is cut off another one starts its agent."""

@@ -6,6 +6,7 @@ from kisnb.desk.protocol import Events, pack
 from kisnb.desk.server import DeskServer
 from kisnb.desk.snapshot import snapshot
 from kisnb.session.link import Link
+from kisnb.session.pace import Pace
 from kisnb.session.pump import Pump
 from kisnb.session.roster import Roster
 from kisnb.session.session import Session
@@ -162,6 +163,16 @@ class LetsOrdersWait(Pump):
         del self.inject
 
 
+class TellsOnce(Pace):
+    """A cancel that a desk took to its grave is not told to the next one."""
+
+    async def carry_out(self, commands, over):
+        await self._link.wait_for_return()
+        if not over():
+            self._link.tell(commands())
+            await self.until(over)
+
+
 # agents that raise
 
 
@@ -180,15 +191,19 @@ class DropsTheRestOfABatch(Pump):
     """When an agent fails, what waits to be delivered is forgotten."""
 
     def _deliver(self):
-        failed = sum(r.state is AgentState.FAILED for r in self._agents._roster._runners.values())
+        failed = self._failed()
         while self._undelivered:
             event, now = self._undelivered.popleft()
             self._tell_link(event)
             self._agents.deliver(event, now)
-            if sum(r.state is AgentState.FAILED for r in self._agents._roster._runners.values()) > failed:
+            if self._failed() > failed:
                 self._undelivered.clear()
         self._pace.look()
         self.changed()
+
+    def _failed(self):
+        roster = getattr(self._agents, "_roster", self._agents)
+        return sum(runner.state is AgentState.FAILED for runner in roster._runners.values())
 
 
 class KeepsTheLease(Roster):
@@ -255,6 +270,7 @@ DEFECTS: dict[str, Plant] = {
     "forgets what a cell booked": in_part("_pump", ForgetsWhatACellBooked),
     "books twice after a restart": in_part("_link", BooksTwiceAfterARestart),
     "lets orders wait that no desk took": in_part("_pump", LetsOrdersWait),
+    "tells a cancel to one desk alone": in_part("_pace", TellsOnce),
     "stops at the first failure": in_part("agents", StopsAtTheFirstFailure),
     "drops the rest of a batch": in_part("_pump", DropsTheRestOfABatch),
     "keeps the lease of a failed agent": in_part("agents", KeepsTheLease),

@@ -11,12 +11,25 @@ from kisnb.clock import SECOND, Ns
 
 LAST: Ns = 150 * SECOND
 """By then all has happened."""
-TurnStep = Literal["open", "leave", "die", "cut", "start", "stop", "pause", "deed", "block", "tick", "steal"]
+TurnStep = Literal[
+    "open", "leave", "die", "cut", "start", "stop", "pause", "deed", "block", "tick", "steal", "type", "cancel"
+]
 WEIGHTS: dict[TurnStep, int] = {
     "open": 5, "leave": 1, "die": 2, "cut": 5, "start": 8, "stop": 1, "pause": 1, "deed": 16, "block": 3, "tick": 3,
-    "steal": 4,
+    "steal": 4, "type": 0, "cancel": 0,
 }  # fmt: skip
-HOWS = ("at once", "at once", "at once", "after an order", "asleep", "awaiting", "until done", "in its clean-up")
+ORDERING: dict[TurnStep, int] = WEIGHTS | {"type": 14, "cancel": 4}
+"""Where people at the notebooks and agents order, too."""
+HOWS = (
+    "at once",
+    "after an order",
+    "after an order",
+    "after an order",
+    "asleep",
+    "awaiting",
+    "until done",
+    "in its clean-up",
+)
 ERRORS = ("", "", "Exception", "CancelledError", "GeneratorExit", "KeyboardInterrupt", "SystemExit", "Sour", "nonsense")
 
 
@@ -40,14 +53,15 @@ def trades(seed: int) -> bool:
 def turns(seed: int) -> list[Turn]:
     """The turns of a seed: always the same."""
     rng = Random(seed ^ 0x7025)
-    many = rng.randrange(2, 14) if rng.random() < 0.5 or trades(seed) else rng.randrange(4)
+    many = rng.randrange(2, 14) if rng.random() < 0.35 or trades(seed) else rng.randrange(4)
     # The agents of the first notebook are there from the beginning.
     first = [Turn(SECOND // 2, "start", 0, agent) for agent in range(4 if trades(seed) else 2)]
-    return [*first, *sorted((_turn(rng) for _ in range(many)), key=lambda turn: turn.t)]
+    weights = ORDERING if trades(seed) else WEIGHTS
+    return [*first, *sorted((_turn(rng, weights) for _ in range(many)), key=lambda turn: turn.t)]
 
 
-def _turn(rng: Random) -> Turn:
+def _turn(rng: Random, weights: dict[TurnStep, int]) -> Turn:
     t = rng.randrange(SECOND, LAST)
-    step = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    step = rng.choices(list(weights), list(weights.values()))[0]
     amount = rng.randrange(SECOND // 100, 20 * SECOND)
     return Turn(t, step, rng.randrange(3), rng.randrange(4), rng.choice(HOWS), rng.choice(ERRORS), amount)
