@@ -177,8 +177,9 @@ class Kernel:
         self.session, self.ear = session, Ear(self, session, snapshot)
 
     def _number_runs(self, session: Session) -> None:
-        """Give each run of an agent a number, in place of a random name: a seed is played the same way every time."""
-        make = session.agents._new
+        """Give each run of an agent and each call of a cell a number, in place of a random name: a seed is played the
+        same way every time."""
+        make, begin = session.agents._new, session._placing._runs.begin
 
         def new(agent: Any) -> Any:
             runner = make(agent)
@@ -186,7 +187,12 @@ class Kernel:
             runner._run = f"{self.name}.{self._runs}"
             return runner
 
+        def call(naming: Any, position: Any, _token: str, *rest: Any, **options: Any) -> Any:
+            self._runs += 1
+            return begin(naming, position, f"{self.name}.{self._runs}", *rest, **options)
+
         session.agents._new = new  # type: ignore[method-assign]
+        session._placing._runs.begin = call  # type: ignore[method-assign]
 
     async def _find(self, back: Back) -> tuple[Desk, Snapshot]:
         while True:

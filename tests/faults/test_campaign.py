@@ -18,6 +18,7 @@ RARE = {
     "lets exits pass in halted": 270,
     "forgets the last hop": 48,
     "keeps the reservation of a refused order": 37,
+    "lets a buy outlive its arming": 394,
     "spends the same won twice": 249,
 }
 """Defects that few schedules show, and the first seed that did: it is played before the others."""
