@@ -34,7 +34,7 @@ class Actor(Agent):
     """Hears of its orders, and does at its next event what a turn says. One that trades orders upon fills, too."""
 
     def __init__(self, name: str, code: str) -> None:
-        super().__init__()
+        # The base class reads parameters, of which there are none here: that takes longer than all the rest.
         self.id = name
         self.code = code
         self.heard: list[Event] = []
