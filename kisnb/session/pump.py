@@ -38,7 +38,7 @@ class Audience(Protocol):
 
     def next_wake(self) -> Ns | None: ...
 
-    def stop_those_elsewhere(self) -> None: ...
+    def settle_leases(self) -> None: ...
 
 
 class Pump:
@@ -103,7 +103,7 @@ class Pump:
             told = self._state.apply_rows(snapshot)
             self._undelivered += [(event, snapshot.now) for event in told]
         self._pace.forget_report()
-        self._agents.stop_those_elsewhere()
+        self._agents.settle_leases()
         cure = "order it again if it is still wanted"
         for order in [order for order in untaken if not order.facts]:
             self.inject(CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure))

@@ -105,8 +105,13 @@ class Roster:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The agents that this session holds a lease of."""
+        """The agents that run or are paused here."""
         return tuple(r.id for r in self._runners.values() if r.state in (AgentState.RUNNING, AgentState.PAUSED))
+
+    @property
+    def claimed(self) -> tuple[str, ...]:
+        """The agents that this session holds a lease of, or is about to."""
+        return tuple(dict.fromkeys((*self.running, *self._starting)))
 
     @property
     def busy(self) -> bool:
@@ -159,7 +164,9 @@ class Roster:
         self._runners.setdefault(agent_id, runner)
         runner.stop()
         self._cancel_tasks(runner)
-        self._link.tell([ReleaseAgent(runner.id)])
+        # A desk that is away is given no lease of it when it returns.
+        with suppress(DeskLost):
+            self._link.tell([ReleaseAgent(runner.id)])
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:
             await self.doors.cancel(order)
         self.doors.changed()
@@ -263,7 +270,7 @@ class Roster:
     def close(self) -> None:
         """Stop all agents; their orders stay in the market."""
         with suppress(DeskLost):
-            self._link.tell([ReleaseAgent(agent_id) for agent_id in (*self.running, *self._starting)])
+            self._link.tell([ReleaseAgent(agent_id) for agent_id in self.claimed])
         self._starting.clear()
         for runner in self._runners.values():
             if runner.state in (AgentState.RUNNING, AgentState.PAUSED):
@@ -310,11 +317,15 @@ class Roster:
         free = sorted(self._state.books.unassigned.items())
         return f"unassigned: {', '.join(f'{qty:,} {code}' for code, qty in free)}" if free else ""
 
-    def stop_those_elsewhere(self) -> None:
-        """Stop the agents of ours that another session took while the desk was gone."""
+    def settle_leases(self) -> None:
+        """The next desk says where agents run. Stop those of ours that another session took meanwhile, and give back
+        the leases of those that ended here after the desk had died."""
         for agent_id in self.running:
             if self._elsewhere(agent_id):
                 self._runners[agent_id].stop()
+        mine = [lease.agent for lease in self._state.leases.values() if lease.session == self._link.name]
+        with suppress(DeskLost):
+            self._link.tell([ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.claimed])
 
     def _elsewhere(self, agent_id: str) -> bool:
         lease = self._state.leases.get(agent_id)

@@ -118,7 +118,7 @@ class Session:
 
     def _connect_parts(self) -> None:
         link, pump = self._link, self._pump
-        link.back = lambda: Back(link.name, self._state.run, self._state.told, self.agents.running)
+        link.back = lambda: Back(link.name, self._state.run, self._state.told, self.agents.claimed)
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up
         self._placing.follow, self._placing.catch_up = self._follow, pump.catch_up

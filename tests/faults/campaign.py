@@ -41,9 +41,10 @@ from kisnb.trading.state import State
 
 from .host_side import HostSide, universe
 from .invariants import Watch
-from .kernel import Kernel
+from .notebooks import Notebooks, Plant, sound
 from .people import People
 from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
+from .turns import Turn
 from .wire import Post
 
 KINDS = (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.LIMIT_IOC, OrderKind.LIMIT_FOK)
@@ -62,7 +63,7 @@ def rules() -> Rules:
 class Run:
     """Plays a schedule to the end; ``watch.broken`` then holds what went wrong."""
 
-    def __init__(self, schedule: Schedule, core: Make = DeskCore) -> None:
+    def __init__(self, schedule: Schedule, core: Make = DeskCore, plant: Plant = sound) -> None:
         self._make = core
         self.rules = rules()
         given = setting(schedule.seed)
@@ -84,19 +85,28 @@ class Run:
         """Those of the rows that sessions are told."""
         self.desk: DeskCore | None = None
         self.watch = Watch(self)
-        self.kernel = Kernel(self.watch.demand)
         self.people = People(self)
         self.full_until: Ns = 0
         self.trace: list[str] | None = None
+        self.notebooks = Notebooks(self, schedule.seed, plant)
         for item in schedule.items:
             if isinstance(item, Do):
                 self._at(item.t, lambda item=item: self.people.do(item))  # type: ignore[misc]
+            if isinstance(item, Turn):
+                self._at(BEGIN + item.t, lambda item=item: self.notebooks.do(item))  # type: ignore[misc]
         for t, until in given.armings:
             self._at(t, lambda until=until: self.people.arm(until))  # type: ignore[misc]
         self._at(BEGIN, self._begin)
 
     def play(self) -> list[str]:
         """Everything that was violated, as sentences; none when all held."""
+        try:
+            self._play()
+        finally:
+            self.notebooks.end()
+        return self.watch.broken
+
+    def _play(self) -> None:
         self._until(SETTLED)
         self.watch.settled()
         for t in range(SETTLED, DECIDED, 10 * SECOND):
@@ -108,7 +118,6 @@ class Run:
             self.people.decide()
         self._until(EVENING + 10 * SECOND)
         self.watch.over()
-        return self.watch.broken
 
     # time
 
@@ -127,6 +136,7 @@ class Run:
                 self.deliver(out)
             elif self._queue and self._queue[0][0] <= end:
                 heapq.heappop(self._queue)[2]()
+                self.notebooks.go_on()
             else:
                 return
 
@@ -155,19 +165,14 @@ class Run:
         self.desk = self._make(self.rules, self.limits, state)
         self.watch.began(state)
         self.note(f"desk begins, life {self._life}")
+        self.notebooks.desk_began(self.desk)
         self._run(self.desk.start(self.now))
-        self.attach()
         self._connect()
-
-    def attach(self) -> None:
-        """The kernel's session finds the desk; one whose desk is dead waits for the next."""
-        if self.desk is not None:
-            self.kernel.attach(self._to_tell)
 
     def die(self, why: str) -> None:
         self.note(f"desk dies {why}")
         self.desk = None
-        self.kernel.attached = False
+        self.notebooks.desk_died()
         self._life += 1
         self.host.disconnect()
         self.after(self._rng.randrange(SECOND // 10, 15 * SECOND), self._begin)
@@ -222,7 +227,7 @@ class Run:
                 later = (lambda: self._refused_later(effect)) if isinstance(effect, Send) else None
                 self._post(effect.intent.key, lambda: self._order(effect), later)
             case Publish(event=event):
-                self.kernel.hear(event, self._to_tell)
+                self.notebooks.publish(event)
             case Cancel(key=key, ref=ref, qty=qty):
                 self.watch.cancels(key)
                 self._post(key, lambda: self.host.cancel(key, ref, qty), None, cancel=True)

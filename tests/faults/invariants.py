@@ -19,9 +19,7 @@ from kisnb.trading.resolver import could_be, likeness
 from kisnb.trading.risk import Gate
 from kisnb.trading.state import State
 
-from .adoptions import Adoptions
-from .kernel import holdings
-from .money import Money
+from .ear import holdings
 from .schedule import DAY
 
 if TYPE_CHECKING:
@@ -197,7 +195,7 @@ class Watch:
         self._reservations(state)
         self._positions(state)
         self._unknown(state)
-        self._told(state)
+        self._told()
         for subject, drift in state.drifts.items():
             unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
             fee = drift.what == "cash" and self.fee_is_open()
@@ -299,14 +297,10 @@ class Watch:
         there = self._run.host.core.account.orderable
         self.demand(free == there, f"{free:,} won are free by the books, {there:,} at KIS")
 
-    def _told(self, state: State) -> None:
-        """The notebook's books are the desk's."""
-        kernel = self._run.kernel
-        self.demand(kernel.attached, "the notebook did not find its desk again")
-        theirs, ours = ([(o.key, o.state, o.filled, o.cancelled, o.number, o.text) for o in b.orders.values()]
-                        for b in (kernel.books, state.books))  # fmt: skip
-        self.demand(theirs == ours, "the notebook's orders are not the desk's")
-        self.demand(holdings(kernel.books) == holdings(state.books), "the notebook's holdings are not the desk's")
+    def _told(self) -> None:
+        """The notebooks' books are the desk's."""
+        for text in self._run.notebooks.differences():
+            self.demand(False, text)
 
     def _unknown(self, state: State) -> None:
         rows = self._run.host.day_orders().rows

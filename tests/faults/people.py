@@ -12,8 +12,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Adopt, Arm, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
 from kisnb.trading.order_book import BY_HAND, EXTERNAL
 
-from .kernel import Kernel
-from .schedule import Do, Fault
+from .schedule import Do
 
 if TYPE_CHECKING:
     from .campaign import Run
@@ -207,11 +206,9 @@ class People:
 
     def _kernel(self, do: Do) -> None:
         """The kernel dies; its notebook is opened again and run from the top."""
-        self._run.kernel = Kernel(self._run.watch.demand)
-        self._run.attach()
+        self._run.notebooks.die()
         self._rerun(do)
 
     def _link(self, do: Do) -> None:
         """The session's socket breaks."""
-        self._run.kernel.attached = False
-        self._run.after(do.amount, self._run.attach)
+        self._run.notebooks.cut(do.amount)

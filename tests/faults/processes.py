@@ -1,13 +1,14 @@
-"""The campaign with real processes: a real desk, a real simulator, a notebook that trades, and ``kill -9``.
+"""The campaign with real processes: a real desk, a real simulator, two notebooks that trade, and ``kill -9``.
 
 ``python -m tests.faults.processes N SEED`` plays N seeds. A seed says what is killed, and after how long; how far
-everybody has come by then is the machine's to say. When it is over, desk and notebook must know what the simulator's
+everybody has come by then is the machine's to say. When it is over, desk and notebooks must know what the simulator's
 ledger and its record of requests say.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -33,7 +34,7 @@ from kisnb.terms import Mode
 from tests.session.opening import DAY, control, ledger
 
 from .ledger_checks import differences, settled_differences
-from .notebook import LOST
+from .notebook import LOST, RUDE, done_file, expected_file, known
 
 SPEED = "10"
 """Simulated seconds a second: what the desk finds out by waiting comes soon enough."""
@@ -64,23 +65,25 @@ class RealRun:
         self.broken: list[str] = []
         self.story: list[str] = []
         self._rng = Random(seed)
-        self._notebook: subprocess.Popen[bytes] | None = None
-        self._log = Path(os.environ["KISNB_STATE"]).parent / f"notebook-{seed}.log"
+        self._notebooks = [Notebook(seed, number) for number in RUDE]
 
     def play(self) -> list[str]:
         """Everything that was violated, as sentences; none when all held."""
         asyncio.run(self._opened())
-        self._open_notebook()
         try:
+            for notebook in self._notebooks:
+                notebook.open()
             for strike in self._rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=STRIKES):
                 self._await_moment()
                 self._look()
                 self._strike(strike)
-            self._finish()
+            self._finish("the cells did not come to their end", lambda n: n.is_done)
+            control("calm")
+            asyncio.run(asyncio.wait_for(self._compare(), MOST_SECONDS))
+            self._finish("a notebook did not come to its end", lambda n: n.status == 0)
         finally:
-            self._kill_notebook()
-        control("calm")
-        asyncio.run(asyncio.wait_for(self._compare(), MOST_SECONDS))
+            for notebook in self._notebooks:
+                notebook.kill()
         return self.broken
 
     async def _opened(self) -> None:
@@ -90,17 +93,7 @@ class RealRun:
     def _note(self, text: str) -> None:
         self.story.append(f"{time.strftime('%H:%M:%S')} {text}")
 
-    # the notebook
-
-    def _open_notebook(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.notebook", str(self.seed)]
-        with self._log.open("ab") as log:
-            self._notebook = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def _kill_notebook(self) -> None:
-        if self._notebook is not None:
-            self._notebook.kill()
-            self._notebook.wait()
+    # the notebooks
 
     def _await_moment(self) -> None:
         """Some time, and then mostly until the desk has just written a row: something is under way then."""
@@ -113,23 +106,20 @@ class RealRun:
 
     def _look(self) -> None:
         """A notebook that found its desk gone for good is opened again; nothing else may end it early."""
-        assert self._notebook is not None
-        status = self._notebook.poll()
-        if status == LOST:
-            self._note("the notebook lost its desk")
-            self._open_notebook()
-        elif status:
-            text = self._log.read_text("utf-8", "replace").strip()
-            self.broken.append(f"the notebook ended with {status}: {text[-2000:]}")
-            self._open_notebook()
+        for notebook in self._notebooks:
+            if notebook.status == LOST:
+                self._note(f"notebook {notebook.number} lost its desk")
+                notebook.open()
+            elif notebook.status:
+                self.broken.append(f"notebook {notebook.number} ended with {notebook.status}: {notebook.said}")
+                notebook.open()
 
-    def _finish(self) -> None:
-        """Run it to its end, undisturbed."""
+    def _finish(self, late: str, over: Callable[[Notebook], bool]) -> None:
+        """Let the notebooks go on, undisturbed."""
         deadline = time.monotonic() + MOST_SECONDS
-        assert self._notebook is not None
-        while self._notebook.poll() != 0 and not self.broken:
+        while not all(over(notebook) for notebook in self._notebooks) and not self.broken:
             if time.monotonic() > deadline:
-                self.broken.append("the notebook did not come to its end")
+                self.broken.append(late)
             self._look()
             time.sleep(0.05)
 
@@ -139,8 +129,7 @@ class RealRun:
         self._note(strike)
         match strike:
             case "notebook":
-                self._kill_notebook()
-                self._open_notebook()
+                self._rng.choice(self._notebooks).open()
             case "desk":
                 _kill(desk_lock(Mode.SIM))
             case "desk at once again":
@@ -149,8 +138,7 @@ class RealRun:
                 _kill(desk_lock(Mode.SIM))
             case "both":
                 _kill(desk_lock(Mode.SIM))
-                self._kill_notebook()
-                self._open_notebook()
+                self._rng.choice(self._notebooks).open()
             case "supervisor":
                 _kill(supervisor_lock(Mode.SIM))
             case "sockets":
@@ -172,6 +160,9 @@ class RealRun:
             orders = session.book.orders.values()
             unknown = sum(any("unknown" in text for _, text in o.log) for o in orders)
             self._note(f"{len(orders)} orders, {unknown} of them once of unknown fate")
+            expected = expected_file().with_suffix(".new")
+            expected.write_text(json.dumps(known(session)))
+            expected.rename(expected_file())
 
     async def _agree(self, session: Session, check: Check) -> None:
         """Notices and lists take their time; what differs after that is wrong."""
@@ -190,6 +181,42 @@ class RealRun:
                 await session.resolve(number, order)
             except BadInput as e:
                 self.broken.append(f"{order!r} could not be decided as #{number}: {e}")
+
+
+class Notebook:
+    """One of the notebooks of a run, as a process."""
+
+    def __init__(self, seed: int, number: int) -> None:
+        self.number = number
+        self._command = [sys.executable, "-m", "tests.faults.notebook", str(seed), str(number)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = done_file(number).with_name(f"notebook-{number}.log")
+
+    def open(self) -> None:
+        """Run it from the top; the one that runs is killed first."""
+        self.kill()
+        done_file(self.number).unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def status(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all its cells have ended."""
+        return done_file(self.number).exists()
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text("utf-8", "replace").strip()[-2000:]
 
 
 def _number(order: Order) -> int | None:

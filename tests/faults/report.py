@@ -13,6 +13,7 @@ from kisnb.orders import OrderState
 from kisnb.trading.desk_core import DeskCore
 
 from .campaign import Make, Run
+from .notebooks import Plant, sound
 from .schedule import Schedule, make
 from .shrink import shrink
 
@@ -28,9 +29,10 @@ class Outcome(msgspec.Struct, frozen=True):
     transitions: frozenset[tuple[OrderState, OrderState]]
 
 
-def play(schedule: Schedule, core: Make = DeskCore) -> Outcome:
-    """A crash of the desk's core counts as violated; ``core`` makes another core than the desk's."""
-    run = Run(schedule, core)
+def play(schedule: Schedule, core: Make = DeskCore, plant: Plant = sound) -> Outcome:
+    """A crash of the desk's core counts as violated; ``core`` makes another core than the desk's, and ``plant`` plants
+    a defect in sessions."""
+    run = Run(schedule, core, plant)
     try:
         broken = tuple(run.play())
     except Exception as e:

@@ -14,6 +14,8 @@ from kisnb.kis.error_codes import CODES
 from kisnb.simulator.market_day import ScriptedDay
 from kisnb.terms import OrderKind, Venue
 
+from .turns import Turn, turns
+
 DAY = date(2026, 11, 20)
 BEGIN = kst(DAY, time(15, 13))
 """Late in the day, so that the close is near; orders of the regular session expire then."""
@@ -159,7 +161,7 @@ class Fault(msgspec.Struct, frozen=True):
     amount: int = 0
 
 
-Item: TypeAlias = Do | Fault
+Item: TypeAlias = Do | Fault | Turn
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -181,11 +183,7 @@ def make(seed: int) -> Schedule:
     faults = [_fault(rng) for _ in range(rng.randint(0, 12))] + _of_mood(rng, mood)
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
-    # Here, for scenes are made of what this module defines.
-    from .scenes import scenes
-
-    steps += scenes(seed, codes)
-    return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults))
+    return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults, *turns(seed)))
 
 
 def stocks(seed: int) -> list[str]:

@@ -22,6 +22,7 @@ RARE = {
     "lets a buy outlive its arming": 290,
     "lets a cancelled order out": 15,
     "keeps the reservation of a refused order": 37,
+    "lets a buy outlive its arming": 394,
     "spends the same won twice": 249,
     "adopts again": 13,
     "forgets what a partial revise leaves behind": 238,

@@ -14,6 +14,7 @@ from tests.session.opening import ledger, traded
 from . import ledger_checks
 from .ledger_checks import differences, settled_differences
 from .notebook import GROUPS, wishes
+from .notebook import differences as apart
 from .processes import play
 
 SEEDS = (3, 11, 18)
@@ -31,6 +32,15 @@ def test_no_two_wishes_of_a_notebook_can_be_taken_for_each_other():
         flat = [w for group in groups for w in group]
         assert len(groups) == GROUPS
         assert len({(w.code, w.side, w.qty) for w in flat}) == len({w.key for w in flat}) == len(flat)
+
+
+def test_a_notebook_that_knows_less_or_more_than_the_desk_says_so():
+    desks: dict[str, list[object]] = {"k": ["filled", 1, 3, 0, 2], "account holds 005930": [3, 210_000]}
+    assert apart(desks, desks) == []
+    assert apart(desks | {"l": ["denied", None, 0, 0, 0]}, desks) == []
+    for other in ({"k": ["filled", 1, 3, 0, 3]}, {"account holds 005930": [6, 420_000]}, {"l": ["new", None, 0, 0, 0]}):
+        assert apart(desks | other, desks)
+        assert apart(desks, desks | other)
 
 
 Doctored = Callable[[dict[str, Any]], Any]
