@@ -15,6 +15,7 @@ from typing import Literal
 from kisnb import values
 from kisnb.clock import SECOND, WallClock, clock_text
 from kisnb.config import raised
+from kisnb.desk.halt_file import HaltFile
 from kisnb.desk.host import DeskHost
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep

@@ -91,7 +91,7 @@ def numbers(session: Session) -> Numbers:
     ]
     codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)])
     charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
-    clock, halt = session.clock_text(), session.halt_state
+    clock, halt = session.clock_text(), session.trading.text
     return Numbers(
         session.mode,
         session.label,

@@ -16,7 +16,7 @@ _WORD = re.compile(
       (?P<comment> \#(?!\d+(?:\s|$)) .* )
     | (?P<curly> (?P<option>[^\s"'=]*=)? (?: [“”„‟](?P<double>[^“”„‟]*)[“”„‟] | [‘’‚‛](?P<single>[^‘’‚‛]*)[‘’‚‛] )
         (?!\S) )
-    | (?P<plain> (?: "[^"]*" | '[^']*' | [^\s"'] )+ )
+    | (?P<plain> (?: (?<=\w)'(?=\w) | "[^"]*" | '[^']*' | [^\s"'] )+ )
     | (?P<open> ["'] )
     """,
     re.VERBOSE | re.DOTALL,
@@ -39,7 +39,8 @@ class Comment(str):
 def split(text: str) -> list[str]:
     """The words of a command, each ``Quoted`` or plain; a ``Comment`` may be the last.
 
-    Quotation marks keep blanks together. A line that ends with a backslash goes on in the next one.
+    Quotation marks keep blanks together; an apostrophe inside a word is a letter of it.
+    A line that ends with a backslash goes on in the next one.
     """
     words: list[str] = []
     for found in _WORD.finditer(_CONTINUED.sub(" ", tidy(text))):

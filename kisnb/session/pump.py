@@ -186,7 +186,7 @@ class Pump:
 
     def _mark_gap(self, now: Ns) -> None:
         since, died = self._backfill.down_since(self._died), clock_text(self._died)
-        self.inject(Trouble(now, f"the desk died at {died} and is back: trades in between are missing"))
+        self.inject(Trouble(now, f"the desk is back; it died at {died}: trades in between are missing"))
         for want in self._trades():
             self.inject(GapFound(now, want.code, since, 0, want.venue or Venue.KRX))
 

@@ -470,9 +470,15 @@ class Session:
         return self.halt_steps[before:]
 
     @pending
-    async def resume(self, reason: str) -> str:
-        """Lift a halt: new orders pass again. Returns what was lifted; raises BadInput without a reason."""
-        return (await self.ask(LiftHalt(text(reason, "the reason")))).text
+    async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
+        """Lift a halt: new orders pass again, or with ``reducing`` sells up to the position.
+
+        A flatten that runs is ended first, and then the halt stays: resume once more lifts it. Returns what was
+        lifted or ended. Raises BadInput without a reason, ConfigError while the HALT file stands, and DeskError
+        while the desk cannot write its journal.
+        """
+        to: Literal["active", "reducing"] = one_of(state, ("active", "reducing"), "state after a halt")
+        return (await self.ask(LiftHalt(text(reason, "the reason"), to))).text
 
     @pending
     async def arm(self, tail: str, minutes: int, budget: int) -> str:

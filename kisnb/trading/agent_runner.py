@@ -211,9 +211,11 @@ class AgentRunner:
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
         """No handler runs any more; parked ones are closed. Open orders stay in the market.
 
-        A handler that cannot be closed makes the agent a failed one.
+        A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
+        until it is started again: to stop it must not hide that.
         """
-        self.state = state
+        if self.state is not AgentState.FAILED:
+            self.state = state
         parked, self._parked = self._parked, []
         for _, coroutine in parked:
             self.close(coroutine)

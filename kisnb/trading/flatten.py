@@ -239,7 +239,7 @@ class Flatten:
         routed = self._gate.rules.preview(now, intent, self._market.of(intent.code))
         if isinstance(routed, Refused):
             return No(routed.reason, routed.cure)
-        return self._gate.connection(routed.kind, routed.venue)
+        return self._gate.connection(now, intent.code, routed.kind, routed.venue)
 
     def _sellable(self, code: str, agent: str) -> int:
         return reservations.sellable(self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET))

@@ -44,9 +44,9 @@ UNASSIGNED = "unassigned"
 BY_HAND = ""
 """Owner of what a person orders in a notebook."""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
+"""Owners that are no agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
 """How the keys of a flatten's orders begin. No session may give an order such a key."""
-"""Owners that are no agents: what they hold may be adopted."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""

@@ -122,7 +122,10 @@ class Resolver:
     def _decided(self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: Books) -> None:
         number = self._decisions[order.key].adopt
         row = next((row for row in mine if row.ref.number == number), None)
-        if row is not None:
+        if row is not None and (rival := _being_sent(order, row, books)) is not None:
+            whose = f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
+            self._refuse(now, order.key, f"{whose}; decide again when it has")
+        elif row is not None:
             del self._decisions[order.key]
             text = f"a person says that it is #{number}"
             self._row(Resolved(now, order.key, ref_of(order, row), text))
@@ -153,6 +156,12 @@ def claims(books: Books, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
     free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
     waiting = [order for order in books.live.values() if order.state in _IN_THE_AIR]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
+
+
+def _being_sent(order: Order, row: OrderRow, books: Books) -> Order | None:
+    """Another order that the row could be, and whose reply is about to tell whether it is."""
+    sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
+    return next((o for o in sending if could_be(o, row, books)), None)
 
 
 def could_be(order: Order, row: OrderRow, books: Books) -> bool:

@@ -111,8 +111,8 @@ class Gate:
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
-        if state.halt == "halted" or (state.halt == "reducing" and not reduces):
-            return No(f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON")
+        if (no := self._halted(intent, state, reduces=reduces)) is not None:
+            return no
         if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
             return no
         if intent.qty < 1:
@@ -133,6 +133,20 @@ class Gate:
             or self._cash(now, intent, state)
             or self._exposure(now, intent, state)
         )
+
+    def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
+        if state.flatten_reason is not None:
+            if is_of_flatten(intent) and reduces:
+                return None
+            return No("all that is held is being sold: no other order passes", "end it with %kis halt off REASON")
+        if state.halt == "active" or (state.halt == "reducing" and reduces):
+            return None
+        why, cure = f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON"
+        if state.halt == "reducing" and intent.side is Side.SELL:
+            free = max(reservations.sellable(state.books, intent), 0)
+            why = f"the desk is reducing, and {free:,} shares of {intent.code} can be sold: {state.halt_reason}"
+            cure = f"sell {free:,}" if free else cure
+        return No(why, cure)
 
     def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
         """Whether a price that was received then is older than ``times`` the ``max_quote_age``."""

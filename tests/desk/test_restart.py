@@ -58,7 +58,7 @@ def test_o14_after_kill_9_a_session_goes_on_where_it_was():
         assert len(session.book.orders) == bought + 3
         assert session.book.orders[order.key] is order
         assert session.agents["Buyer-005930"].note == "gap in 005930"
-        assert any("the desk died" in text for text in session.troubles)
+        assert any("the desk is back; it died at" in text for text in session.troubles)
         held = (await session.balance()).holdings[0].qty
         assert session.book.position("005930").qty == held == sum(o.filled for o in session.book.orders.values())
 

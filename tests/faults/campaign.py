@@ -192,9 +192,11 @@ class Run:
         if self.desk is None:
             return
         self.note(f"  → {said}")
+        self.watch.halts.said(said)
         effects = self.desk.step(self.now, said)
         self._run(effects)
         if self.desk is not None:
+            self.watch.halts.stepped()
             self.watch.stepped(self.desk.state)
 
     def _run(self, effects: list[Effect]) -> None:

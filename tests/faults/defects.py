@@ -18,6 +18,7 @@ from .evidence_defects import EVIDENCE_DEFECTS
 from .gate_defects import GATE_DEFECTS
 from .path_defects import PATH_DEFECTS
 from .planting import with_part
+from .switch_defects import SWITCH_DEFECTS
 
 
 class BelievesEveryFill(NoticeIntake):
@@ -156,4 +157,5 @@ DEFECTS: dict[str, Make] = {
     **GATE_DEFECTS,
     **PATH_DEFECTS,
     **EVIDENCE_DEFECTS,
+    **SWITCH_DEFECTS,
 }

@@ -114,7 +114,7 @@ class Ear:
             self._next += 1
         else:
             key = getattr(event, "key", "")
-            local = bool(key) and key not in self._run.watch._shadow.books.orders
+            local = bool(key) and key not in self._run.watch.shadow.books.orders
             self._demand(local, f"{self._kernel.name} delivers {event}, which is not the journal's next row")
 
     def _drain(self) -> Batch | None:
@@ -164,7 +164,7 @@ class Ear:
         if self._next != len(run._to_tell):
             found.append(f"{name} delivered {self._next} of {len(run._to_tell)} rows")
         found += [f"{name}: {text}" for text in session.troubles if "could not be booked" in text]
-        waiting = [o for o in session.books.live.values() if o.key not in run.watch._shadow.books.orders]
+        waiting = [o for o in session.books.live.values() if o.key not in run.watch.shadow.books.orders]
         found += [f"{name} waits for {o!r}, which no desk has taken" for o in waiting]
         if not all(cell.done() for cell in self._kernel.cells):
             found.append(f"a cell of {name} waits for ever")
@@ -174,7 +174,7 @@ class Ear:
 
     def _differences(self, keys: set[str] | None) -> list[str]:
         """Between the session's order books and the fold of the journal; of all orders when ``keys`` is None."""
-        name, here, there = self._kernel.name, self._session._state.desk, self._run.watch._shadow
+        name, here, there = self._kernel.name, self._session._state.desk, self._run.watch.shadow
         found = []
         for key in keys if keys is not None else here.books.orders.keys() | there.books.orders.keys():
             mine, desks = here.books.orders.get(key), there.books.orders.get(key)

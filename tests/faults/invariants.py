@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kisnb.clock import SECOND
 from kisnb.events import AccountOpened, Armed, Denied, ExternalFound, IntentTaken, Resolved, SendStarted
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
@@ -15,11 +16,14 @@ from kisnb.trading.blackout import window_end
 from kisnb.trading.commands import Revise, Send
 from kisnb.trading.journal_rows import Row
 from kisnb.trading.order_book import EXTERNAL, NOBODY, UNASSIGNED
-from kisnb.trading.resolver import could_be, likeness
+from kisnb.trading.resolver import WINDOW, could_be, likeness
 from kisnb.trading.risk import Gate
 from kisnb.trading.state import State
 
+from .adoptions import Adoptions
 from .ear import holdings
+from .halts import Halts
+from .money import Money
 from .schedule import DAY
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ class Watch:
         self.day = NUMBER
         self.money = Money(run, self)
         self.adoptions = Adoptions(run, self)
+        self.halts = Halts(run, self)
         self._started: set[str] = set()
         self._sent: set[str] = set()
         self._left: set[str] = set()
@@ -59,6 +64,7 @@ class Watch:
         key = row.intent.key if isinstance(row, IntentTaken | ExternalFound) else getattr(row, "key", "")
         before = self.shadow.books.orders.get(key)
         was = before.state if before is not None else OrderState.NEW
+        self.halts.persisted(row)
         self.shadow.apply(row)
         after = self.shadow.books.orders.get(key)
         if after is not None and after.state is not was:
@@ -95,8 +101,7 @@ class Watch:
         self.demand(window is None, f"{key} was sent in a blackout")
         self.demand(key not in self._sent, f"{key} was sent twice")
         self.demand(key in self._started, f"{key} was sent before its row was kept")
-        flattens = state.flatten_reason is not None and is_of_flatten(effect.intent)
-        self.demand(state.halt != "halted" or flattens, f"{key} was sent in HALTED")
+        self.demand(self.halts.passes(effect.intent), f"{key} was sent in {state.halt}, or beside a flatten")
         unknown = [o for o in state.books.live.values() if o.code == effect.intent.code and o.state == "unknown"]
         self.demand(
             effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
@@ -124,8 +129,7 @@ class Watch:
         order, now, state = self.shadow.books.orders[key], self._run.now, self.shadow
         self.demand(key not in self._left, f"{key} left twice")
         self._left.add(key)
-        flattens = state.flatten_reason is not None and is_of_flatten(order.intent)
-        self.demand(state.halt != "halted" or flattens, f"{key} left in HALTED")
+        self.demand(self.halts.passes(order.intent), f"{key} left in {state.halt}, or beside a flatten")
         self.demand(window_end(now, self._run.limits.windows) is None, f"{key} left in a blackout")
         self.demand(not order.cancel_asked, f"{key} left, and was cancelled before")
         self.money.sent(order.intent, now)
@@ -155,6 +159,7 @@ class Watch:
         self.demand(not external or self.shadow.halting, f"{key}, which is somebody else's, was cancelled")
 
     def began(self, state: State) -> None:
+        self.halts.began()
         self.demand(picture(state) == picture(self.shadow), "the fold of the journal is not the state")
 
     def stepped(self, state: State) -> None:
@@ -195,6 +200,7 @@ class Watch:
         self._reservations(state)
         self._positions(state)
         self._unknown(state)
+        self.halts.settled()
         self._told()
         for subject, drift in state.drifts.items():
             unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
@@ -205,7 +211,10 @@ class Watch:
         """A person has decided what no evidence could: nothing is of unknown fate any more."""
         state = self._state()
         if state is not None:
-            left = [repr(o) for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
+            # A flatten goes on to sell: its newest order can still come to light, and nobody may decide yet.
+            decidable = self._run.now - WINDOW - 10 * SECOND
+            unknown = (o for o in state.books.live.values() if o.state is OrderState.UNKNOWN)
+            left = [repr(o) for o in unknown if o.sent_at < decidable]
             self.demand(not left, f"still of unknown fate: {left}")
             self._known_once(state)
 

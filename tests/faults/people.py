@@ -9,10 +9,10 @@ from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.account import Rejected
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Adopt, Arm, CancelOrder, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
+from kisnb.trading.commands import Adopt, Arm, CancelOrder, EndFlatten, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
 from kisnb.trading.order_book import BY_HAND, EXTERNAL
 
-from .schedule import Do
+from .schedule import Do, Fault
 
 if TYPE_CHECKING:
     from .campaign import Run
@@ -135,7 +135,12 @@ class People:
         self._tell(lambda: self._run.say(Halt("campaign", to, flatten=do.which % 2 == 0)))
         self._run.after(20 * SECOND, self._lift)
 
-    def _lift(self) -> None:
+    def _pull(self, do: Do) -> None:
+        """Pull the kill switch and leave it so: 0 reducing, 1 halted, and with a flatten 2 and 3."""
+        to: Literal["reducing", "halted"] = "halted" if do.which % 2 else "reducing"
+        self._tell(lambda: self._run.say(Halt("pulled", to, flatten=do.which >= 2)))
+
+    def _lift(self, _do: Do | None = None) -> None:
         """A person lifts the halt, when the kill switch has come to its end."""
         if self._run.desk is None or self._run.desk.state.halting:
             self._run.after(5 * SECOND, self._lift)

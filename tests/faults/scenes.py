@@ -19,6 +19,7 @@ from .schedule import BEGIN, DAY, LAST_ACTION, LOT, TICKS, Do, Ill, counts_won, 
 
 LOSSES: tuple[Ill, ...] = ("cut before", "cut before", "cut after", "late", "late", "slow")
 """What keeps an answer from the desk: the order never reached KIS, or reached it, or reaches it later."""
+SIDES: tuple[Literal["buy", "sell"], ...] = ("buy", "sell")
 SESSION_END = kst(DAY, time(15, 20))
 """Nextrade's regular session ends, and KRX's closing auction begins."""
 
@@ -36,6 +37,9 @@ def scenes(seed: int, codes: Sequence[str]) -> list[Do]:
     rng = Random(seed ^ 0x4E57)
     if armings and rng.random() < 0.5:
         steps += _restart_while_armed(rng, codes, rng.choice(armings[:6])[0])
+    rng = Random(seed ^ 0xF1A7)
+    if rng.random() < 0.15:
+        steps += _pulls(rng, codes)
     rng = Random(seed ^ 0xCA9C)
     if rng.random() < 0.06:
         steps += _cancel_at_once(rng, codes)
@@ -95,6 +99,27 @@ def _to_the_last_won(rng: Random, codes: Sequence[str]) -> list[Do]:
         at, which = t + (n + 1) * 8 * SECOND + rng.randrange(2 * SECOND), rng.randrange(9)
         price = base + rng.choice([-2, 0, 1, 4]) * tick
         steps.append(Do(at, "revise", qty=rng.choice([1, 20, 40]), price=price, which=which))
+    return steps
+
+
+def _pulls(rng: Random, codes: Sequence[str]) -> list[Do]:
+    """The kill switch pulled over itself, weaker and stronger, with a flatten and without, restarts between them; half
+    of the time a person lifts it long after."""
+    t = BEGIN + rng.randrange(5 * SECOND, 100 * SECOND)
+    steps = []
+    for _ in range(rng.randint(2, 5)):
+        steps.append(Do(t, "pull", which=rng.randrange(4)))
+        t += rng.choice([1, 2, 5, 15]) * SECOND // 2 + rng.randrange(SECOND)
+        if rng.random() < 0.3:
+            steps.append(Do(t, "kill"))
+            t += rng.randrange(SECOND, 20 * SECOND)
+        if rng.random() < 0.4:
+            code, side = rng.choice(codes), rng.choice(SIDES)
+            ill = rng.choice([None, "waits", "slow", *LOSSES])
+            amount, price = rng.randrange(8 * SECOND), TICKS[code][0] + rng.randint(-4, 4) * TICKS[code][1]
+            steps.append(Do(t, "submit", code, side, 3, price, rng.randrange(100), amount, Venue.KRX, ill=ill))
+    if rng.random() < 0.5:
+        steps.append(Do(t + rng.randrange(60 * SECOND), "lift"))
     return steps
 
 

@@ -53,6 +53,8 @@ Step: TypeAlias = Literal[
     "kernel",
     "link",
     "near twin",
+    "pull",
+    "lift",
 ]
 Ill: TypeAlias = Literal[
     "cut before",
@@ -183,6 +185,10 @@ def make(seed: int) -> Schedule:
     faults = [_fault(rng) for _ in range(rng.randint(0, 12))] + _of_mood(rng, mood)
     if rng.random() < 0.1:
         steps += _at_the_close(rng, codes)
+    # Here, for scenes are made of what this module defines.
+    from .scenes import scenes
+
+    steps += scenes(seed, codes)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults, *turns(seed)))
 
 

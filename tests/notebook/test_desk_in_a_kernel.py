@@ -310,7 +310,7 @@ def test_a04_a_cell_that_catches_every_exception_is_interrupted_at_the_first_pre
     with kernel(state, KISNB_SIM_SPEED="1") as k:
         k.ok("%load_ext kisnb")
         k.ok(OPEN)
-        body = "for _ in range(3):\n    try:\n        %kis until close\n    except Exception as e: print(e)"
+        body = "while True:\n    try:\n        %kis quote 005930\n    except Exception as e: print(e)"
         request = k.start(f"import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n{body}")
         k.wait_until_shown(request, "go")
         k.interrupt()

@@ -128,6 +128,18 @@ def test_n02_config_sets_the_default_length_of_bars(shell, capsys):
     assert "KisMagics" in capsys.readouterr().out
 
 
+def test_n14_kis_config_takes_a_value_with_its_unit_as_it_is_typed(shell, capsys):
+    for line, told in (
+        ("max_quote_age 2.5 s", "max_quote_age is 2.5 s (file)"),
+        ("max_day_loss 2.5 %", "max_day_loss is 2.50 % (file)"),
+        ("max_day_loss 4%", "max_day_loss is 4.00 % (file)"),
+        ("max_order_value 60,000,000 won", "max_order_value is 60,000,000 won (file)"),
+    ):
+        shell.value(f"%kis config {line}")
+        assert told in capsys.readouterr().out
+    assert "names none" in str(shell.run("%kis config record on").error_in_exec)
+
+
 def test_n02_where_no_loop_turns_a_command_of_a_function_is_awaited(shell):
     """As in a terminal and in a script: the shell's loop rests while a cell runs that does not await."""
     result = shell.run("def f():\n    %kis tasks\nf()")

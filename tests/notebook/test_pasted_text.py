@@ -202,3 +202,7 @@ def test_n02_a_stock_is_found_by_its_name_taken_apart_too(name: str):
 def test_n03_a_code_that_is_none_is_refused_with_the_cure(code: object):
     with pytest.raises(BadInput, match=r"is no (listed )?code\. (Write|Did you|Look)"):
         UNIVERSE.get(code)  # type: ignore[arg-type]
+
+
+def test_a07_an_apostrophe_in_a_reason_does_not_keep_a_halt_from_being_pulled():
+    assert typed("halt it's late, don't buy").words == ("it's late, don't buy",)

@@ -418,3 +418,13 @@ def test_a03_a_handler_that_sleeps_for_no_time_at_all_can_be_interrupted():
     with handler_watch.interruptible():
         runner.start(LATER)
     assert runner.state is AgentState.PAUSED
+
+
+def test_a03_a_failed_agent_that_is_stopped_stays_a_failed_one():
+    runner = runner_of(Raiser(ValueError("a bug")))
+    runner.start(NOON)
+    runner.deliver(tick(), NOON)
+    assert runner.state is AgentState.FAILED
+    runner.stop()
+    assert runner.state is AgentState.FAILED
+    assert "a bug" in runner.error

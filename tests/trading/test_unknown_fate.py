@@ -208,3 +208,18 @@ def test_o02_an_account_that_holds_what_an_order_of_unknown_fate_traded_is_not_t
     answer(desk, two, desk.now + 60 * SECOND, account=account)
     assert desk.core.state.books.account.position(CODE).qty == 45
     assert desk.core.state.drifts == {}
+
+
+def test_o02_nobody_decides_for_a_row_that_an_order_on_its_way_could_be():
+    desk = lost("s1", side=Side.SELL)
+    answer(desk, [])
+    desk.submit("s2", side=Side.SELL)
+    held = Holding(CODE, "", 20, 20, 20 * P, P)
+    answer(desk, [], account=Account(10**8, 10**8, 10**8, 10**8, (held,), complete=True))
+    assert desk.order("s2").state is OrderState.SENDING
+    desk.say(ResolveOrder("s1", 8))
+    answer(desk, [row(8, side=Side.SELL, t=desk.now)])
+    assert "could be" in refusals(desk)[-1]
+    assert "decide again when it has" in refusals(desk)[-1]
+    desk.sent("s2", 8)
+    assert (desk.order("s1").state, desk.order("s2").number) == (OrderState.UNKNOWN, 8)
