@@ -13,12 +13,14 @@ from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder
 from kisnb.desk.archive import open_journal, put_away
+from kisnb.desk.client import DeskClient
 from kisnb.desk.conductor import Conductor, Rider
 from kisnb.desk.control import Control
 from kisnb.desk.halt_file import HaltFile
 from kisnb.desk.host import DeskHost
 from kisnb.desk.hybrid import HybridBroker, QuotesDesk
 from kisnb.desk.journal import JOURNAL, JournalLost
+from kisnb.desk.launch import start_desk
 from kisnb.desk.locks import CustomerLocks, Lock
 from kisnb.desk.safety import Safety, note
 from kisnb.desk.server import DeskServer
@@ -43,10 +45,11 @@ from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.recorder import Recording, open_recording
 from kisnb.kis.transport import Network, Transport
 from kisnb.market import calendar, uncertain
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.desk_port import Desk
 from kisnb.trading.limits import limits_of
 from kisnb.trading.risk import Rules
 from kisnb.trading.state import State
@@ -308,7 +311,7 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     transport = _transport(config, clock, credentials)
     if quotes is not None:
         broker: KisBroker = HybridBroker(
-            QuotesDesk(quotes, clock),
+            QuotesDesk(quotes, clock, _desk_of),
             *own,
             cache=cache,
             timeout=config.order_timeout,
@@ -325,6 +328,11 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
     is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
     return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, locks, universe)
+
+
+def _desk_of(mode: Mode) -> Desk:
+    """The desk of another mode, started when it does not run; not attached yet."""
+    return DeskClient(start_desk(mode, SimulatedDay()))
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:

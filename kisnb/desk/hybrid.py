@@ -14,9 +14,6 @@ from pathlib import Path
 import msgspec
 
 from kisnb.clock import Activity, Clock
-from kisnb.desk.client import DeskClient
-from kisnb.desk.launch import start_desk
-from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.errors import ConfigError, KisnbError
 from kisnb.events import (
     Depth,
@@ -41,6 +38,7 @@ from kisnb.kis.transport import Transport
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 from kisnb.trading.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes
+from kisnb.trading.desk_port import Desk
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +50,19 @@ _MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, GapFound)
 class QuotesDesk:
     """Attached, as a session is, to the desk of another mode; hands on what it says of the market."""
 
-    def __init__(self, mode: Mode, clock: Clock) -> None:
+    def __init__(self, mode: Mode, clock: Clock, find: Callable[[Mode], Desk]) -> None:
+        """``find`` starts or finds the desk of a mode, in a thread; it is attached here."""
         self.on_events: Callable[[Sequence[Event]], None] = lambda _: None
         self.mode = mode
         self._clock = clock
-        self._client: DeskClient | None = None
+        self._find = find
+        self._client: Desk | None = None
         self._wants: tuple[Want, ...] = ()
         self._again: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Find or start that desk and attach to it. Raises the desk's own error, such as missing keys."""
-        address = await asyncio.to_thread(start_desk, self.mode, SimulatedDay())
-        client = DeskClient(address)
+        client = await asyncio.to_thread(self._find, self.mode)
         loop = asyncio.get_running_loop()
         client.on_ready(lambda: loop.call_soon_threadsafe(self._pump))
         try:

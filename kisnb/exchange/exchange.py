@@ -31,9 +31,10 @@ from kisnb.exchange.listing import Listing
 from kisnb.exchange.segment import Order
 from kisnb.exchange.tape import Tally
 from kisnb.market import order_rules, sessions
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.market.session_table import REFORM
 from kisnb.market.uncertain import Assumed, current
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind, OrderKind, Phase, Side, Venue
 
 VENUES = (Venue.KRX, Venue.NXT)

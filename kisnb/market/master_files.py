@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from kisnb.errors import ConfigError
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.terms import Board, Kind
 
 FOLDER = "master"
@@ -154,16 +154,12 @@ def _holds(folder: Path, name: str) -> bool:
     return (folder / name).is_file() or (folder / f"{name}.zip").is_file()
 
 
-def read_universe(folder: Path) -> Universe:
-    """The issues of the four master files in ``folder``, each as ``.mst`` or ``.mst.zip``.
+def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
+    """The issues of a board in the master files in ``folder``, each as ``.mst`` or ``.mst.zip``.
 
     What only a Nextrade file lists is left out: the files of a morning are not made in the same minute.
     Raises ConfigError for a missing or broken file.
     """
-    return Universe(instrument for board in Board for instrument in _instruments(folder, board))
-
-
-def _instruments(folder: Path, board: Board) -> Iterator[Instrument]:
     on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
     for record in _read(folder, FILES[board], board):
         if record.kind is not None:

@@ -12,7 +12,7 @@ from kisnb.notebook.grammar import Word
 from kisnb.notebook.verbs import VERBS, Verb, agent_classes
 
 if TYPE_CHECKING:
-    from kisnb.market.instruments import Universe
+    from kisnb.market.universe import Universe
     from kisnb.notebook.magics import KisMagics
 
 _COMMAND = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%kis(?:\s+(?P<line>.*))?$")
@@ -89,7 +89,7 @@ class KisMatcher:
         if self._kis.session is not None:
             return self._kis.session.universe
         if self._packaged is None:
-            from kisnb.market.instruments import Universe
+            from kisnb.market.universe import Universe
 
             self._packaged = Universe.packaged()
         return self._packaged

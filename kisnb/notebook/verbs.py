@@ -11,23 +11,49 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from kisnb.clock import clock_text
 from kisnb.errors import BadInput
 from kisnb.market.sessions import boundaries
 from kisnb.notebook.grammar import Typed, Usage, did_you_mean, usage
 from kisnb.notebook.tables import badge_text
-from kisnb.terms import Side
+from kisnb.terms import Mode, Side
 
 if TYPE_CHECKING:
     import polars as pl
+    from IPython.core.interactiveshell import InteractiveShell
 
-    from kisnb.notebook.magics import KisMagics
     from kisnb.session.session import Session
     from kisnb.trading.agent import Agent
 
-Run: TypeAlias = Callable[["KisMagics", Any, Typed], object]
+
+class Kis(Protocol):
+    """What a verb needs of the magics; ``KisMagics`` has it."""
+
+    every: Any
+    """Length of bars, as text."""
+    shell: InteractiveShell
+    last_mode: Mode | None
+    """Of the desk that was open last."""
+
+    @property
+    def user_ns(self) -> dict[str, Any]: ...
+
+    def require(self) -> Session: ...
+
+    def code(self, text: str) -> str: ...
+
+    def say(self, text: str) -> None: ...
+
+    def say_when_agents_stand_still(self) -> None: ...
+
+    def open(self, mode: str, options: dict[str, object]) -> Awaitable[Session]: ...
+
+    def close(self) -> Awaitable[None]: ...
+
+
+Run: TypeAlias = Callable[[Kis, Any, Typed], object]
 """Gets the magics, the door (None where no session is needed) and what was typed; the result may be awaitable."""
 
 
@@ -48,19 +74,19 @@ class Verb:
         return f"%kis {self.name} {self.usage.text}".rstrip()
 
 
-def _quote(kis: KisMagics, door: Any, typed: Typed) -> object:
+def _quote(kis: Kis, door: Any, typed: Typed) -> object:
     return door.quote(kis.code(typed.text(0)))
 
 
-def _depth(kis: KisMagics, door: Any, typed: Typed) -> object:
+def _depth(kis: Kis, door: Any, typed: Typed) -> object:
     return door.depth(kis.code(typed.text(0)))
 
 
-def _bars(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
+def _bars(kis: Kis, _door: Any, typed: Typed) -> pl.DataFrame:
     return kis.require().bars(kis.code(typed.text(0)), every=str(typed.options.get("every", kis.every)))
 
 
-def _chart(kis: KisMagics, _door: Any, typed: Typed) -> object:
+def _chart(kis: Kis, _door: Any, typed: Typed) -> object:
     from kisnb.notebook.charts import chart
 
     session, code = kis.require(), kis.code(typed.text(0))
@@ -69,15 +95,15 @@ def _chart(kis: KisMagics, _door: Any, typed: Typed) -> object:
     return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}")
 
 
-def _buy(kis: KisMagics, door: Any, typed: Typed) -> object:
+def _buy(kis: Kis, door: Any, typed: Typed) -> object:
     return _order(kis, door.buy, typed)
 
 
-def _sell(kis: KisMagics, door: Any, typed: Typed) -> object:
+def _sell(kis: Kis, door: Any, typed: Typed) -> object:
     return _order(kis, door.sell, typed)
 
 
-def _order(kis: KisMagics, send: Callable[..., object], typed: Typed) -> object:
+def _order(kis: Kis, send: Callable[..., object], typed: Typed) -> object:
     code, qty, price = kis.code(typed.text(0)), typed.number(1), typed.words[2]
     name = kis.require().universe.name(code)
     if f"{typed.text(0)} {qty}".casefold() in name.casefold():
@@ -96,7 +122,7 @@ def _terms(typed: Typed) -> dict[str, object]:
     return {name: typed.options[name] for name in ("venue", "kind", "stop") if name in typed.options}
 
 
-def _route(kis: KisMagics, door: Any, typed: Typed) -> object:
+def _route(kis: Kis, door: Any, typed: Typed) -> object:
     what, qty, price = typed.text(0), typed.words[1], typed.words[2]
     if qty is None:
         if what in kis.require().universe:
@@ -106,11 +132,11 @@ def _route(kis: KisMagics, door: Any, typed: Typed) -> object:
     return door.route_of(side, kis.code(what), qty, price, **_terms(typed))
 
 
-def _revise(_kis: KisMagics, door: Any, typed: Typed) -> object:
+def _revise(_kis: Kis, door: Any, typed: Typed) -> object:
     return door.revise(typed.text(0), typed.words[1], typed.words[2], **_naming(typed))
 
 
-def _resolve(kis: KisMagics, _door: Any, typed: Typed) -> object:
+def _resolve(kis: Kis, _door: Any, typed: Typed) -> object:
     said, what = typed.text(0), typed.words[1]
     if said != "never" and not said.removeprefix("#").isdecimal():
         raise BadInput(f"{said!r} is no order number", "Write the number that KIS's app shows, or never")
@@ -118,16 +144,16 @@ def _resolve(kis: KisMagics, _door: Any, typed: Typed) -> object:
     return kis.require().resolve(number, None if what is None else str(what))
 
 
-def _cancel(_kis: KisMagics, door: Any, typed: Typed) -> object:
+def _cancel(_kis: Kis, door: Any, typed: Typed) -> object:
     said = typed.text(0).removeprefix("#")
     return door.cancel(int(said) if said.isdigit() else said)
 
 
-def _orders(_kis: KisMagics, door: Any, _typed: Typed) -> object:
+def _orders(_kis: Kis, door: Any, _typed: Typed) -> object:
     return door.orders()
 
 
-def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
+def _positions(kis: Kis, _door: Any, _typed: Typed) -> pl.DataFrame:
     import polars as pl
 
     session = kis.require()
@@ -158,11 +184,11 @@ def _positions(kis: KisMagics, _door: Any, _typed: Typed) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _balance(_kis: KisMagics, door: Any, _typed: Typed) -> object:
+def _balance(_kis: Kis, door: Any, _typed: Typed) -> object:
     return door.balance()
 
 
-def _agents(kis: KisMagics, _door: Any, typed: Typed) -> object:
+def _agents(kis: Kis, _door: Any, typed: Typed) -> object:
     agents = kis.require().agents
     action, name, code, _ = typed.words
     if action == "adopt":
@@ -178,14 +204,14 @@ def _agents(kis: KisMagics, _door: Any, typed: Typed) -> object:
     return getattr(agents, str(action))(str(name))
 
 
-def _adopt(kis: KisMagics, typed: Typed) -> object:
+def _adopt(kis: Kis, typed: Typed) -> object:
     _, name, code, qty = typed.words
     stock = "" if code is None else kis.code(str(code))
     agent = _agent(kis, str(name), {"code": stock} if stock and name in agent_classes(kis.user_ns) else {})
     return kis.require().agents.adopt(agent, stock, qty, **_naming(typed))  # type: ignore[arg-type]
 
 
-def _agent(kis: KisMagics, name: str, parameters: dict[str, object]) -> Agent | str:
+def _agent(kis: Kis, name: str, parameters: dict[str, object]) -> Agent | str:
     """An Agent of the notebook's, a fresh one of a class or of a strategy by name, else the id of a known agent."""
     from kisnb.trading.agent import Agent
 
@@ -213,7 +239,7 @@ def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
     return {**{name: strategy(name) for name in NAMES}, **own}
 
 
-async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
+async def _until(kis: Kis, _door: Any, typed: Typed) -> None:
     session, when = kis.require(), typed.text(0)
     moment, ends = session.moment(when), boundaries(session.today)
     if moment < session.now:
@@ -223,7 +249,7 @@ async def _until(kis: KisMagics, _door: Any, typed: Typed) -> None:
     await session.until(when)
 
 
-async def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
+async def _panel(kis: Kis, _door: Any, typed: Typed) -> object:
     from kisnb.notebook.panels import DESK_PANEL, open_panel
 
     # Its first import takes half a second, in which agents would stand still.
@@ -231,13 +257,13 @@ async def _panel(kis: KisMagics, _door: Any, typed: Typed) -> object:
     return open_panel(kis.require(), str(typed.words[0] or "desk"))
 
 
-def _report(kis: KisMagics, _door: Any, typed: Typed) -> object:
+def _report(kis: Kis, _door: Any, typed: Typed) -> object:
     from kisnb.notebook.report import write_report
 
     return write_report(kis.require(), Path(str(typed.options.get("o", "report.html"))))
 
 
-async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
+async def _halt(kis: Kis, _door: Any, typed: Typed) -> None:
     session = kis.require()
     first, _, reason = (typed.text(0) or "").partition(" ")
     flatten, reduce = bool(typed.options.get("flatten")), bool(typed.options.get("reduce"))
@@ -251,14 +277,14 @@ async def _halt(kis: KisMagics, _door: Any, typed: Typed) -> None:
         kis.say(f"{clock_text(step.t)} {step.step}: {step.text}")
 
 
-async def _arm(kis: KisMagics, _door: Any, typed: Typed) -> None:
+async def _arm(kis: Kis, _door: Any, typed: Typed) -> None:
     from kisnb.notebook.arming import arm
 
     minutes, budget = typed.options.get("minutes"), typed.options.get("budget")
     kis.say(await arm(kis.require(), kis.shell, minutes, budget, off=typed.words[0] == "off"))
 
 
-def _config(_kis: KisMagics, _door: Any, typed: Typed) -> object:
+def _config(_kis: Kis, _door: Any, typed: Typed) -> object:
     from kisnb.notebook.settings import change, settings
 
     name = typed.words[0]
@@ -268,11 +294,11 @@ def _config(_kis: KisMagics, _door: Any, typed: Typed) -> object:
     return None
 
 
-async def _tasks(kis: KisMagics, _door: Any, _typed: Typed) -> None:
+async def _tasks(kis: Kis, _door: Any, _typed: Typed) -> None:
     kis.say(await kis.require().tasks())
 
 
-def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
+def _search(kis: Kis, _door: Any, typed: Typed) -> pl.DataFrame:
     import polars as pl
 
     schema = {"code": pl.String, "name": pl.String, "board": pl.String, "kind": pl.String, "base": pl.Int64}
@@ -287,13 +313,13 @@ def _search(kis: KisMagics, _door: Any, typed: Typed) -> pl.DataFrame:
     return pl.DataFrame([(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row")
 
 
-def _why(_kis: KisMagics, _door: Any, typed: Typed) -> None:
+def _why(_kis: Kis, _door: Any, typed: Typed) -> None:
     from kisnb.kis.error_codes import explain
 
     print(explain(typed.text(0)))
 
 
-async def _open(kis: KisMagics, _door: Any, typed: Typed) -> Session:
+async def _open(kis: Kis, _door: Any, typed: Typed) -> Session:
     mode = typed.words[0] or kis.last_mode
     if mode is None:
         raise BadInput("Which desk?", "Write %kis open sim, %kis open paper or %kis open live")
@@ -302,11 +328,11 @@ async def _open(kis: KisMagics, _door: Any, typed: Typed) -> Session:
     return session
 
 
-def _close(kis: KisMagics, _door: Any, _typed: Typed) -> Awaitable[None]:
+def _close(kis: Kis, _door: Any, _typed: Typed) -> Awaitable[None]:
     return kis.close()
 
 
-def _help(_kis: KisMagics, _door: Any, typed: Typed) -> None:
+def _help(_kis: Kis, _door: Any, typed: Typed) -> None:
     print(help_text(typed.words[0] if typed.words else None))
 
 

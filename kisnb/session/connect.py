@@ -18,7 +18,7 @@ from kisnb.desk.simulator_process import SimulatedDay
 from kisnb.desk.supervisor import farewell_path
 from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.market import calendar, uncertain
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.session.cells import Cells, running_shell
 from kisnb.session.kernel import KernelSessions

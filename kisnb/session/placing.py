@@ -16,7 +16,7 @@ import msgspec
 
 from kisnb.clock import kst_day
 from kisnb.errors import BadInput, DeskLost, OrderDenied
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Intent, Naming, Order, OrderState, Place, Wish
 from kisnb.session.cells import Cells, Ticket
 from kisnb.session.link import WAIT, Link

@@ -10,8 +10,8 @@ import msgspec
 
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
-from kisnb.market.instruments import Universe
 from kisnb.market.routing_evidence import Evidence
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, Order
 from kisnb.session.pending import Pending, pending
 from kisnb.session.typed import OrderOptions, orders_named, spelt_out, typed_intent

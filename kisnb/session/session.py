@@ -25,9 +25,9 @@ from kisnb.errors import BadInput, DeskLost, Interrupted, NotOpen
 from kisnb.events import Armed, CancelRefused, HaltStep
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
-from kisnb.market.instruments import Universe
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
+from kisnb.market.universe import Universe
 from kisnb.orders import Order, Orders, OrderState, Want
 from kisnb.session.backfill import Backfill
 from kisnb.session.blocking import Blocking

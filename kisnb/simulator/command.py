@@ -20,7 +20,8 @@ from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
-    from kisnb.market.instruments import Instrument, Universe
+    from kisnb.market.instruments import Instrument
+    from kisnb.market.universe import Universe
     from kisnb.simulator.control import Day
     from kisnb.simulator.core import Core
     from kisnb.simulator.replay import Replay
@@ -134,8 +135,8 @@ def build_core(
 ) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
     from kisnb.kis.recorder import open_recording
-    from kisnb.market.instruments import Universe
     from kisnb.market.price_files import has_prices
+    from kisnb.market.universe import Universe
     from kisnb.paths import data_dir
     from kisnb.simulator.core import Core
     from kisnb.simulator.fault_file import read_faults
@@ -244,7 +245,8 @@ def read_universe(path: Path) -> Universe:
 
     import msgspec
 
-    from kisnb.market.instruments import Instrument, Universe, is_preferred
+    from kisnb.market.instruments import Instrument, is_preferred
+    from kisnb.market.universe import Universe
 
     try:
         rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))

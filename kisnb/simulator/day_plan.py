@@ -17,9 +17,10 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.errors import BadInput
 from kisnb.market import sessions, ticks
 from kisnb.market.calendar import previous_trading_day
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar, bars_of
 from kisnb.market.price_past import IndexDay, IndexName, PricePast
+from kisnb.market.universe import Universe
 from kisnb.simulator.character import YEAR, Character, Past, character_of
 from kisnb.simulator.daily_plan import Dated, past_days, plan_day, within_limits
 from kisnb.simulator.draws import draws, lognormal, stable_random

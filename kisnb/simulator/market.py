@@ -31,7 +31,7 @@ from kisnb.exchange.happenings import (
 from kisnb.exchange.tape import Tally
 from kisnb.market import sessions, ticks
 from kisnb.market.calendar import is_trading_day, last_trading_day
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.background import Background
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan

@@ -12,7 +12,8 @@ from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
 from kisnb.exchange.happenings import Interrupted
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.simulator.daily_plan import Dated
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import Trade

@@ -12,7 +12,8 @@ from kisnb.clock import MINUTE, Ns, kst_datetime, kst_day
 from kisnb.errors import BadInput, ConfigError
 from kisnb.market import sessions, ticks
 from kisnb.market.calendar import is_trading_day
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.simulator.day_plan import level_sizes
 from kisnb.simulator.market_day import Schedule, Trade
 from kisnb.simulator.replay_file import read_trades

@@ -11,7 +11,8 @@ from kisnb.errors import ApiError, FrameError
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.quote_messages import MARKET_DIV
 from kisnb.kis.wire_text import read_day, seconds_of
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Venue
 
 Params: TypeAlias = Mapping[str, str]

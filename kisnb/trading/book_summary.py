@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+
+from kisnb.orders import Order
+from kisnb.trading.ledger import Position
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from kisnb.trading.order_book import OrderBook
 
 ALL = "all"
 """Name of the last row, the sum over the stocks."""
 
 
-def summary(book: OrderBook) -> pl.DataFrame:
+def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.DataFrame:
     """One row per stock that was ordered, and a last one over all: orders and fills (counts), bought, sold and position
     (shares), turnover (won, both sides), win_rate (share of sells that earned after cost, null without sells), realised
     (won, before cost), costs (fees and taxes paid, won), realised_net (won, after the costs of what was sold)."""
@@ -24,8 +26,10 @@ def summary(book: OrderBook) -> pl.DataFrame:
         "position": pl.Int64, "turnover": pl.Int64, "wins": pl.Int64, "losses": pl.Int64, "realised": pl.Int64,
         "costs": pl.Int64, "realised_net": pl.Int64,
     }  # fmt: skip
-    codes = dict.fromkeys([*(o.code for o in book.orders.values()), *book.positions])
-    stocks = pl.DataFrame([_row(book, code) for code in codes], schema=schema, orient="row")
+    codes = dict.fromkeys([*(o.code for o in orders), *positions])
+    stocks = pl.DataFrame(
+        [_row(code, orders, positions.get(code) or Position(code)) for code in codes], schema=schema, orient="row"
+    )
     counted = [c for c in schema if c not in ("code", "bought", "sold", "position")]
     total = stocks.select(pl.lit(ALL).alias("code"), *(pl.col(c).sum() for c in counted))
     decided = pl.col("wins") + pl.col("losses")
@@ -40,10 +44,9 @@ def summary(book: OrderBook) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _row(book: OrderBook, code: str) -> tuple[object, ...]:
-    orders = [o for o in book.orders.values() if o.code == code]
+def _row(code: str, all_orders: Collection[Order], p: Position) -> tuple[object, ...]:
+    orders = [o for o in all_orders if o.code == code]
     fills = [f for o in orders for f in o.fills]
-    p = book.position(code)
     return (
         code, len(orders), len(fills), p.bought, p.sold, p.qty, sum(f.qty * f.price for f in fills), p.wins, p.losses,
         p.realised, p.costs, p.realised_net,

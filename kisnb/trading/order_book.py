@@ -32,6 +32,7 @@ from kisnb.events import (
 )
 from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderState
 from kisnb.terms import Side
+from kisnb.trading import book_summary
 from kisnb.trading.ledger import Position
 
 if TYPE_CHECKING:
@@ -162,9 +163,7 @@ class OrderBook:
 
     def summary(self) -> pl.DataFrame:
         """What the book comes to, a row per stock and one over all; columns as ``book_summary.summary`` says."""
-        from kisnb.trading.book_summary import summary
-
-        return summary(self)
+        return book_summary.summary(self.orders.values(), self.positions)
 
     def __repr__(self) -> str:
         held = ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"

@@ -10,8 +10,9 @@ from kisnb.errors import UnknownInstrument
 from kisnb.events import Depth
 from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel, added
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
+from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading import reservations

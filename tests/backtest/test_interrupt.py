@@ -8,7 +8,7 @@ import pytest
 
 import kisnb
 from kisnb.events import Tick
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
 from tests.trading.desk import CODE, NOON
 

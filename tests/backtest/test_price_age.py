@@ -8,7 +8,7 @@ from typing import Any
 import kisnb
 from kisnb.clock import SECOND, Ns
 from kisnb.events import Tick
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.terms import Side, Venue
 from kisnb.trading.agent import Agent

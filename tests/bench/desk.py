@@ -27,7 +27,7 @@ from kisnb.desk.journal import JOURNAL, Journal
 from kisnb.desk.server import DeskServer
 from kisnb.desk.snapshot import DeskName
 from kisnb.events import Accepted, Filled, IntentTaken, SendStarted, Sent, Tick
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue

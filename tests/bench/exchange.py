@@ -10,7 +10,8 @@ from random import Random
 from kisnb.clock import kst
 from kisnb.exchange.exchange import Exchange
 from kisnb.exchange.limit_book import LimitBook
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind, OrderKind, Side
 
 EVENTS = 200_000

@@ -30,7 +30,7 @@ from kisnb.kis import frames, market_frames
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.kis.endpoint import Endpoint
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue

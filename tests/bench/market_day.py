@@ -15,7 +15,8 @@ from datetime import date
 import msgspec
 
 from kisnb.clock import kst
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.simulator.core import Core
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan

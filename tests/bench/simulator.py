@@ -27,7 +27,7 @@ from kisnb.clock import kst
 from kisnb.kis import control_frames
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.account import Account
 from kisnb.simulator.control import Day
 from kisnb.simulator.core import Core

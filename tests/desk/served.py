@@ -16,7 +16,7 @@ from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal
 from kisnb.desk.server import DeskServer
 from kisnb.desk.snapshot import DeskName
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, Route, SendReply, Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode

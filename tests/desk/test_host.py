@@ -12,7 +12,7 @@ from kisnb.clock import Activity, SimulatedClock
 from kisnb.desk.host import DeskHost
 from kisnb.desk.journal import Journal, JournalLost
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, Trouble
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Intent, OrderPage, OrderState, Route, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.commands import Halt, Submit

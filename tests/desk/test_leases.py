@@ -122,7 +122,7 @@ def hold_socket(address: DeskAddress, pipe: object) -> None:
 
     async def begin() -> None:
         client = DeskClient(address)
-        from kisnb.market.instruments import Universe
+        from kisnb.market.universe import Universe
         from kisnb.session.session import Session
 
         session = Session(client, await client.attach(), Universe.packaged())

@@ -13,8 +13,9 @@ from kisnb.exchange.happenings import (
     OrderRefused,
     Traded,
 )
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.market.uncertain import Assumed
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY, OLD_DAY = date(2026, 11, 20), date(2026, 9, 11)

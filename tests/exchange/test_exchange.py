@@ -19,7 +19,8 @@ from kisnb.exchange.happenings import (
     OrderRefused,
     Traded,
 )
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind, OrderKind, Side
 
 DAY = date(2026, 11, 20)

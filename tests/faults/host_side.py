@@ -24,7 +24,7 @@ from kisnb.kis.order_messages import (
     read_ref,
     revise_body,
 )
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
 from kisnb.simulator.account import AccountOrder, Position
 from kisnb.simulator.core import Core

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import DeskLost, KisnbError
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.session.session import Session
 from kisnb.trading.desk_port import Back, Desk, Snapshot
 from kisnb.trading.order_book import EXTERNAL, Books

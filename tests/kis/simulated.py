@@ -15,7 +15,7 @@ from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.transport import Transport
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Want
 from kisnb.simulator.control import Day
 from kisnb.simulator.core import Core

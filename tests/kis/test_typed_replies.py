@@ -22,7 +22,7 @@ from kisnb.kis.messages import Reply, decode_reply, encode_reply
 from kisnb.kis.ranking_messages import ranking_call, read_ranking
 from kisnb.kis.tables import typed_frame
 from kisnb.market.calendar import Overrides, is_trading_day
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Venue
 from tests.simulator.customer import DAY, HYNIX, SAMSUNG, Customer, at, host
 

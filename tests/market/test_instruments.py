@@ -8,7 +8,8 @@ import pytest
 
 from kisnb.errors import UnknownInstrument
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument, Universe, initials_of
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe, initials_of
 from kisnb.terms import Board, Kind
 
 
@@ -77,7 +78,7 @@ def test_m05_an_unknown_code_without_neighbours_has_a_cure_too() -> None:
 def test_m05_the_packaged_universe_needs_no_polars() -> None:
     probe = """
 import sys
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 Universe.packaged()
 print('polars' in sys.modules)"""
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -11,18 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.errors import ConfigError
-from kisnb.market.instruments import Universe
-from kisnb.market.master_files import (
-    COLUMNS,
-    FILES,
-    FOLDER,
-    NXT_FILES,
-    WIDTH,
-    MasterRecord,
-    read_master,
-    read_universe,
-    write_master,
-)
+from kisnb.market.master_files import COLUMNS, FILES, FOLDER, NXT_FILES, WIDTH, MasterRecord, read_master, write_master
+from kisnb.market.universe import Universe, read_universe
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
 

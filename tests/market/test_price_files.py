@@ -9,9 +9,9 @@ import pytest
 
 from kisnb.errors import ConfigError
 from kisnb.market import calendar, ticks
-from kisnb.market.instruments import Universe
 from kisnb.market.price_files import DAILY, LISTING, DailyBar, bars_of, kind_of
 from kisnb.market.price_past import INDEX, IndexDay, PricePast
+from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind
 
 DATA = Path(os.environ.get("KISNB_DATA") or "unset")

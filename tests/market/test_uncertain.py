@@ -9,12 +9,12 @@ from kisnb.clock import kst
 from kisnb.errors import ConfigError
 from kisnb.market import costs, sessions, uncertain
 from kisnb.market.costs import BANKIS
-from kisnb.market.instruments import Universe
 from kisnb.market.order_rules import RULES, legal
 from kisnb.market.router import Router
 from kisnb.market.session_table import LABELS, SPANS
 from kisnb.market.ticks import FUND_GRIDS, LIMITS, STOCK_GRIDS
 from kisnb.market.uncertain import Uncertain
+from kisnb.market.universe import Universe
 from kisnb.terms import Kind, OrderKind, Phase, SessionId, Venue
 
 KRX, NXT = Venue.KRX, Venue.NXT

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.notebook.grammar import parse
 from kisnb.notebook.magics import _commands
 from kisnb.notebook.transform import plain_magics

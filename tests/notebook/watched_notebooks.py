@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from tests.notebook.real_kernels import Kernel, Output, kernel, stop_desk
 
 FILES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kisnb.errors import OrderDenied
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Kind, SessionId, Venue

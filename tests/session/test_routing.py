@@ -10,7 +10,7 @@ import kisnb
 from kisnb.desk.launch import start_desk
 from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import BadInput, ConfigError, OrderDenied
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.paths import state_dir
 from kisnb.session.session import Session

@@ -10,7 +10,7 @@ from kisnb.clock import Ns, kst
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials, Secret
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.core import Core, Reply
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.market.costs import BANKIS
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.account import Account, AccountOrder, Rejected
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.command import main, read_universe
 
 READY = {

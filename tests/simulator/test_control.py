@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kisnb.clock import DAY, SimulatedClock
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.control import Control, ControlRefused, Day
 from kisnb.simulator.streams import Outgoing
 from kisnb.terms import Board, Venue

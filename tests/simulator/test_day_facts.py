@@ -11,8 +11,9 @@ from kisnb.clock import MINUTE, Ns, kst
 from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.market import sessions, ticks
 from kisnb.market.calendar import is_trading_day, previous_trading_day
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
+from kisnb.market.universe import Universe
 from kisnb.simulator.day_facts import DayFacts, MinuteBar
 from kisnb.simulator.day_plan import DayPlan
 from kisnb.simulator.investor_flows import Flows, Turnover

@@ -12,8 +12,8 @@ from random import Random
 import polars as pl
 import pytest
 
-from kisnb.market.instruments import Universe
 from kisnb.market.price_files import LISTING
+from kisnb.market.universe import Universe
 from kisnb.simulator.daily_plan import past_days
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan

@@ -19,7 +19,8 @@ from kisnb.exchange.happenings import (
     OrderRefused,
     Traded,
 )
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
 from kisnb.simulator.daily_plan import plan_day
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay

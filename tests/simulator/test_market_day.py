@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from kisnb.clock import MINUTE, kst
 from kisnb.errors import BadInput
 from kisnb.market import sessions, ticks
-from kisnb.market.instruments import Instrument, Universe
+from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
+from kisnb.market.universe import Universe
 from kisnb.simulator.character import MOST_TRADES
 from kisnb.simulator.daily_plan import plan_day, within_limits
 from kisnb.simulator.day_plan import DayPlan, schedule_day
@@ -29,7 +30,7 @@ SAMSUNG = Universe.packaged().get("005930")
 def test_h03_the_same_seed_gives_the_same_day_in_another_process() -> None:
     probe = """
 from datetime import date
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.character import MOST_TRADES
 from kisnb.simulator.daily_plan import plan_day
 from kisnb.simulator.day_plan import DayPlan, schedule_day

@@ -9,9 +9,9 @@ import pytest
 from kisnb.clock import kst
 from kisnb.exchange.happenings import Interrupted
 from kisnb.market import sessions
-from kisnb.market.instruments import Universe
 from kisnb.market.price_files import LISTING, bars_of
 from kisnb.market.price_past import PricePast
+from kisnb.market.universe import Universe
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan
 from kisnb.simulator.market import Market

@@ -9,7 +9,7 @@ import pytest
 
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.messages import Reply, decode_reply, encode_params
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.terms import Venue
 
 from .customer import HYNIX, SAMSUNG, Customer, host

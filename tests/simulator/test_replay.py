@@ -15,7 +15,7 @@ import pytest
 
 from kisnb.clock import MINUTE, Ns, kst, kst_datetime
 from kisnb.errors import KisnbError
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.command import main
 from kisnb.simulator.day_facts import DayFacts
 from kisnb.simulator.day_plan import DayPlan

@@ -7,7 +7,7 @@ import pytest
 
 from kisnb.clock import kst
 from kisnb.kis import control_frames, frames, market_frames
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.core import Core
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_records import INDEX_COLUMNS

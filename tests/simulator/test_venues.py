@@ -12,7 +12,7 @@ from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TR
 from kisnb.kis.notices import decode_notice
 from kisnb.kis.order_codes import ORD_EXG_GB
 from kisnb.market.costs import BANKIS
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.simulator.core import Core
 from kisnb.simulator.market import Market
 from kisnb.simulator.market_day import ScriptedDay

@@ -6,7 +6,7 @@ from datetime import date, time
 
 from kisnb.clock import SECOND, Ns, kst
 from kisnb.events import Notice
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Effect, Persist, Publish, Send, Submit

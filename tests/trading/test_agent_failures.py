@@ -13,7 +13,7 @@ import pytest
 
 from kisnb.clock import SECOND
 from kisnb.events import ClockMoved, Tick
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
 from kisnb.trading import handler_watch
 from kisnb.trading.agent import Agent

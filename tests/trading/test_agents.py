@@ -12,7 +12,7 @@ import pytest
 from kisnb.clock import SECOND
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Filled, IntentTaken, SendStarted, Sent, Tick
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import Order, OrderRef, OrderState, Route
 from kisnb.strategies import strategy
 from kisnb.strategies.volume_trigger import VolumeTrigger

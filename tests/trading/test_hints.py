@@ -15,8 +15,8 @@ from kisnb.events import Cancelled
 from kisnb.kis.error_codes import explain
 from kisnb.kis.modes import HOST_RULES
 from kisnb.market import order_rules, ticks
-from kisnb.market.instruments import Universe
 from kisnb.market.router import Routed
+from kisnb.market.universe import Universe
 from kisnb.notebook.grammar import parse
 from kisnb.notebook.verbs import find
 from kisnb.notebook.words import split

@@ -6,7 +6,7 @@ import msgspec
 
 from kisnb.clock import MINUTE
 from kisnb.events import AccountOpened, DriftFound
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.commands import Arm, Revise, ReviseOrder

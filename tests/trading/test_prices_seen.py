@@ -8,7 +8,7 @@ import pytest
 
 from kisnb.clock import SECOND, Ns
 from kisnb.events import AccountOpened, ClockMoved, Filled, PhaseChanged, Tick
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
 from kisnb.trading.agent import Agent
 from kisnb.trading.agent_runner import AgentRunner, agent_saw

@@ -11,7 +11,7 @@ import pytest
 
 from kisnb import values
 from kisnb.errors import BadInput
-from kisnb.market.instruments import Universe
+from kisnb.market.universe import Universe
 from kisnb.session.typed import typed_intent
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agent import Agent, Wait

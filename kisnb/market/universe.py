@@ -1,0 +1,177 @@
+"""The issues of a day, looked up by code and searched by name."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from datetime import date
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from kisnb.errors import UnknownInstrument
+from kisnb.market.instruments import Instrument, is_preferred
+from kisnb.market.master_files import FOLDER, folder_of, read_issues
+from kisnb.market.price_files import has_prices, read_instruments
+from kisnb.paths import state_dir
+from kisnb.terms import Board, Kind
+from kisnb.values import narrow, shown, tidy
+
+_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
+
+
+class Universe:
+    """The issues of a day, looked up by code and searched by code, name or initial consonants (초성)."""
+
+    def __init__(self, items: Iterable[Instrument]) -> None:
+        self._by_code = {item.code: item for item in items}
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def packaged() -> Universe:
+        """Well-known issues that come with kisnb. Their base prices and volumes are made up, and round."""
+        text = files("kisnb.market").joinpath("universe.csv").read_text(encoding="utf-8")
+        return Universe(_packaged_row(row) for row in csv.DictReader(text.splitlines()))
+
+    @staticmethod
+    def load(data: Path | None, day: date) -> Universe:
+        """The issues of ``day``; the packaged ones when nothing is at hand.
+
+        Read are KIS's master files in ``master`` of ``data`` or of the state folder, and the listing and prices of
+        ``data``, which know the day's base prices best. Raises ConfigError when a file is missing or broken.
+        """
+        roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
+        folder = folder_of(day, roots)
+        listed = read_universe(folder) if folder is not None else None
+        if data is None:
+            return listed or Universe.packaged()
+        if listed is None:
+            return Universe(read_instruments(data, day))
+        return listed.with_prices(read_instruments(data, day)) if has_prices(data) else listed
+
+    def with_prices(self, priced: Iterable[Instrument]) -> Universe:
+        """These issues and those of ``priced``, which give what changes from day to day; what is listed stays."""
+        merged = dict(self._by_code)
+        for item in priced:
+            known = merged.get(item.code, item)
+            merged[item.code] = msgspec.structs.replace(item, nxt=known.nxt, preferred=known.preferred)
+        return Universe(merged.values())
+
+    def get(self, code: str) -> Instrument:
+        """The issue with this code; raises UnknownInstrument with what may have been meant."""
+        item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
+        if item is None:
+            raise UnknownInstrument(f"{shown(tidy(code))} is no listed code", self._cure(tidy(code)))
+        return item
+
+    def name(self, code: str) -> str:
+        """What the issue is called; one that is not known, a share listed since, is shown by its code."""
+        item = self._by_code.get(code)
+        return code if item is None else item.name
+
+    def on_nxt(self, code: str) -> bool:
+        """Whether Nextrade lists the issue with this code; False for codes that are not known."""
+        return code in self._by_code and self._by_code[code].nxt
+
+    def search(self, text: str) -> list[Instrument]:
+        """Issues whose code begins with, or whose name or initials contain, ``text``; the closest first."""
+        wanted = _folded(text)
+        if not wanted:
+            return []
+        initials = all(c in _INITIALS for c in wanted)
+        ranked = []
+        for item, code, name, consonants in self._spelt:
+            spelt = consonants if initials else name
+            at = 0 if code.startswith(wanted) else spelt.find(wanted)
+            if at >= 0:
+                ranked.append((spelt != wanted, at, len(spelt), item.code, item))
+        return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
+
+    @cached_property
+    def _spelt(self) -> list[tuple[Instrument, str, str, str]]:
+        """Each issue with its code, name and initials as they are searched."""
+        folded = ((item, _folded(item.name)) for item in self)
+        return [(item, item.code.casefold(), name, initials_of(name)) for item, name in folded]
+
+    def common_of(self, code: str) -> Instrument | None:
+        """The common share that belongs to a preferred one; None for all others. Raises UnknownInstrument."""
+        item = self.get(code)
+        return next((other for other in self._family(item) if not other.preferred), None) if item.preferred else None
+
+    def preferred_of(self, code: str) -> tuple[Instrument, ...]:
+        """The preferred shares that belong to a common one. Raises UnknownInstrument."""
+        item = self.get(code)
+        return () if item.preferred else tuple(other for other in self._family(item) if other.preferred)
+
+    def _family(self, item: Instrument) -> list[Instrument]:
+        # shares of one company differ in the last character of the code alone
+        others = (o for o in self if o.code[:5] == item.code[:5] and o.code != item.code)
+        return sorted((o for o in others if o.kind is Kind.STOCK is item.kind), key=lambda o: o.code)
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._by_code.values())
+
+    def __len__(self) -> int:
+        return len(self._by_code)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._by_code
+
+    def __repr__(self) -> str:
+        return f"<Universe of {len(self):,} issues>"
+
+    def _cure(self, wrong: str) -> str:
+        near = self.search(wrong)[:3]
+        if not near:
+            names = {item.name: item for item in self}
+            close = get_close_matches(wrong, list(names), n=2, cutoff=0.5)
+            near = [names[name] for name in close] or [
+                self._by_code[code] for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
+            ]
+        if not near:
+            return "look it up with %kis search NAME"
+        return "did you mean " + " or ".join(f"{item.code} {item.name}" for item in near)
+
+
+def initials_of(name: str) -> str:
+    """The initial consonants of a Korean name: ``"삼성전자"`` gives ``"ㅅㅅㅈㅈ"``; other letters stay."""
+    return "".join(
+        _INITIALS[(ord(c) - _FIRST_SYLLABLE) // _PER_INITIAL] if _FIRST_SYLLABLE <= ord(c) <= _LAST_SYLLABLE else c
+        for c in name
+    )
+
+
+def _folded(text: str) -> str:
+    return "".join(narrow(text).casefold().split())
+
+
+def _plain_code(code: object) -> str:
+    """A code without what a paste or another program adds: ``"００５９３０"``, ``"A005930"``, ``"0004v0"``."""
+    if not isinstance(code, str):
+        raise UnknownInstrument(f"{shown(code)} is no code", "write it in quotation marks, such as '005930'")
+    plain = narrow(code).strip().upper()
+    return plain[1:] if len(plain) == 7 and plain[0] == "A" else plain
+
+
+def _packaged_row(row: dict[str, str]) -> Instrument:
+    kind = Kind(row["kind"])
+    return Instrument(
+        code=row["code"],
+        name=row["name"],
+        board=Board(row["board"]),
+        kind=kind,
+        shares=int(row["shares"]),
+        base=int(row["base"]),
+        volume=int(row["volume"]),
+        nxt=row["nxt"] == "1",
+        preferred=is_preferred(row["code"], kind),
+    )
+
+
+def read_universe(folder: Path) -> Universe:
+    """The issues of the four master files in ``folder``; raises ConfigError as ``read_issues`` does."""
+    return Universe(issue for board in Board for issue in read_issues(folder, board))
