@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from kisnb.orders import Order as Order
     from kisnb.session.connect import connect as connect
     from kisnb.session.session import Session as Session
-    from kisnb.trading.agent import Agent as Agent
-    from kisnb.trading.order_book import OrderBook as OrderBook
+    from kisnb.trading.agents.agent import Agent as Agent
+    from kisnb.trading.order_books.order_book import OrderBook as OrderBook
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Agent": "kisnb.trading.agent",
+    "Agent": "kisnb.trading.agents.agent",
     "Bar": "kisnb.events",
     "Depth": "kisnb.events",
     "Order": "kisnb.orders",
-    "OrderBook": "kisnb.trading.order_book",
+    "OrderBook": "kisnb.trading.order_books.order_book",
     "Router": "kisnb.market.router",
     "Session": "kisnb.session.session",
     "Tick": "kisnb.events",

@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 not done, 2 wrong arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["sim"]:
-        from kisnb.simulator.command import main as sim
+        from kisnb.simulator.serve.command import main as sim
 
         return sim(words[1:])
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__)
@@ -61,9 +61,9 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
-    from kisnb.desk.launch import restart_desk, start_desk, stop_desk
-    from kisnb.desk.simulator_process import SimulatedDay, stop_simulator
-    from kisnb.desk.status import status
+    from kisnb.desk.life.launch import restart_desk, start_desk, stop_desk
+    from kisnb.desk.life.simulator_process import SimulatedDay, stop_simulator
+    from kisnb.desk.life.status import status
 
     if action == "restart":
         restart_desk(mode)
@@ -79,15 +79,15 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
     lines, answers = status(mode)
     print("\n  ".join(lines))
     if tasks and answers:
-        from kisnb.desk.kill_switch import ask
-        from kisnb.trading.commands import TasksNow
+        from kisnb.desk.life.kill_switch import ask
+        from kisnb.trading.ports.commands import TasksNow
 
         print(ask(mode, TasksNow()))
     return 0 if answers else 1
 
 
 def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
-    from kisnb.desk.journal_frame import find_journal, journal_frame, write_frame
+    from kisnb.desk.record.journal_frame import find_journal, journal_frame, write_frame
 
     path = file or find_journal(mode)
     frame = journal_frame(path)
@@ -114,8 +114,8 @@ def _halt(options: argparse.Namespace) -> int:
 
 def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
     """What is wrong with one desk must not keep the next from being halted."""
-    from kisnb.desk.kill_switch import halt_by_file, lift, pull
-    from kisnb.trading.commands import Halt
+    from kisnb.desk.life.kill_switch import halt_by_file, lift, pull
+    from kisnb.trading.ports.commands import Halt
 
     reason = " ".join(options.reason)
     state: Literal["reducing", "halted"] = "reducing" if options.reduce else "halted"

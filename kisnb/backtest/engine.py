@@ -19,9 +19,12 @@ from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
 from kisnb.paths import data_dir
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.commands import (
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import Books, OrderBook, day_number
+from kisnb.trading.ports.commands import (
     Ask,
     AskBooks,
     BooksRead,
@@ -40,11 +43,8 @@ from kisnb.trading.commands import (
     WatchCodes,
     Woke,
 )
-from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.limits import Limits
-from kisnb.trading.order_book import Books, OrderBook, day_number
-from kisnb.trading.risk import Rules
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)

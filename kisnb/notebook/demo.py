@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kisnb.clock import kst_seconds
-from kisnb.desk.simulator_process import find_simulator
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.paths import data_dir, state_dir
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from kisnb.events import Depth, Quote
     from kisnb.market.routing_evidence import Evidence
     from kisnb.orders import Account, Fill, Order, Orders
-    from kisnb.session.roster import AgentView, Roster
+    from kisnb.session.agents.roster import AgentView, Roster
     from kisnb.session.session import Session
-    from kisnb.trading.order_book import OrderBook
+    from kisnb.trading.order_books.order_book import OrderBook
 
 Bundle: TypeAlias = dict[str, str]
 Look: TypeAlias = Callable[[Any, Mode | None], Bundle]
@@ -219,9 +219,9 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.orders", "Fill"): _look_fill,
     ("kisnb.market.routing_evidence", "Evidence"): _look_evidence,
     ("kisnb.orders", "Account"): _look_account,
-    ("kisnb.trading.order_book", "OrderBook"): _look_book,
-    ("kisnb.session.roster", "Roster"): _look_roster,
-    ("kisnb.session.roster", "AgentView"): _look_agent,
+    ("kisnb.trading.order_books.order_book", "OrderBook"): _look_book,
+    ("kisnb.session.agents.roster", "Roster"): _look_roster,
+    ("kisnb.session.agents.roster", "AgentView"): _look_agent,
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from kisnb.orders import Order
-from kisnb.trading.order_words import order_line
+from kisnb.trading.order_books.order_words import order_line
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

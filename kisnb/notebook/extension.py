@@ -11,7 +11,7 @@ from kisnb.notebook.error_groups import ErrorGroups
 from kisnb.notebook.lifecycle import CloseAtExit
 from kisnb.notebook.magics import KisMagics
 from kisnb.notebook.transform import AwaitMagics, plain_magics
-from kisnb.session.cells import Cells
+from kisnb.session.typed_orders.cells import Cells
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

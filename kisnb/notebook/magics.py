@@ -27,7 +27,7 @@ from kisnb.notebook.tables import badge_text
 from kisnb.notebook.transform import awaits
 from kisnb.notebook.verbs import Verb, find
 from kisnb.notebook.words import Comment, goes_on, split
-from kisnb.session.magic_line import MagicLine, running
+from kisnb.session.typed_orders.magic_line import MagicLine, running
 from kisnb.terms import Mode
 from kisnb.values import narrow, tidy
 

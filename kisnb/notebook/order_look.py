@@ -8,7 +8,7 @@ from kisnb.clock import clock_text
 from kisnb.notebook.tables import UNSURE, Cell, badge_text, card, coloured, html_table
 from kisnb.orders import Order, OrderState
 from kisnb.terms import Mode, Side
-from kisnb.trading.order_words import next_step, standing, why
+from kisnb.trading.order_books.order_words import next_step, standing, why
 
 _STATE_STYLE = {
     OrderState.UNKNOWN: UNSURE,

@@ -17,11 +17,11 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from kisnb.desk.kill_switch import pull
+from kisnb.desk.life.kill_switch import pull
 from kisnb.errors import BadInput, KisnbError
 from kisnb.notebook.panels.desk_notices import run_notices
 from kisnb.terms import Mode
-from kisnb.trading.commands import Halt
+from kisnb.trading.ports.commands import Halt
 
 
 class HaltHandler(APIHandler):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.session.session import Session
-    from kisnb.trading.agent import Agent
+    from kisnb.trading.agents.agent import Agent
 
 
 class Kis(Protocol):
@@ -213,7 +213,7 @@ def _adopt(kis: Kis, typed: Typed) -> object:
 
 def _agent(kis: Kis, name: str, parameters: dict[str, object]) -> Agent | str:
     """An Agent of the notebook's, a fresh one of a class or of a strategy by name, else the id of a known agent."""
-    from kisnb.trading.agent import Agent
+    from kisnb.trading.agents.agent import Agent
 
     classes = agent_classes(kis.user_ns)
     if name in classes:
@@ -233,7 +233,7 @@ def _agent(kis: Kis, name: str, parameters: dict[str, object]) -> Agent | str:
 def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
     """The Agent classes that can be started by name: kisnb's strategies, and those of the notebook, which go before."""
     from kisnb.strategies import NAMES, strategy
-    from kisnb.trading.agent import Agent
+    from kisnb.trading.agents.agent import Agent
 
     own = {n: v for n, v in namespace.items() if isinstance(v, type) and issubclass(v, Agent) and v is not Agent}
     return {**{name: strategy(name) for name in NAMES}, **own}

@@ -11,14 +11,14 @@ from typing import Unpack
 
 from kisnb.errors import DeskError
 from kisnb.orders import Order, Orders
-from kisnb.session.link import Link
-from kisnb.session.placing import BLOCKING_SECONDS, Placing
-from kisnb.session.pump import Pump
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.pump import Pump
 from kisnb.session.questions import Question, Questions, R, T, blocking
-from kisnb.session.typed import OrderOptions, orders_named, spelt_out
+from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
+from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out
 from kisnb.terms import Side
-from kisnb.trading.commands import CancelOrder
-from kisnb.trading.order_book import Books, OrderBook
+from kisnb.trading.order_books.order_book import Books, OrderBook
+from kisnb.trading.ports.commands import CancelOrder
 
 
 class Blocking:

@@ -12,20 +12,20 @@ from functools import partial
 from kisnb.clock import kst_day, parse_time
 from kisnb.config import load_config
 from kisnb.desk.address import DeskAddress, find_desk, is_up
-from kisnb.desk.client import CURE, DeskClient
-from kisnb.desk.launch import check_quotes, start_desk
-from kisnb.desk.simulator_process import SimulatedDay
-from kisnb.desk.supervisor import farewell_path
+from kisnb.desk.life.launch import check_quotes, start_desk
+from kisnb.desk.life.simulator_process import SimulatedDay
+from kisnb.desk.life.supervisor import farewell_path
+from kisnb.desk.serve.client import CURE, DeskClient
 from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.market import calendar, uncertain
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
-from kisnb.session.cells import Cells, running_shell
 from kisnb.session.kernel import KernelSessions
-from kisnb.session.pending import pending
 from kisnb.session.session import Session
+from kisnb.session.typed_orders.cells import Cells, running_shell
+from kisnb.session.typed_orders.pending import pending
 from kisnb.terms import Mode
-from kisnb.trading.desk_port import Back, Desk, Snapshot
+from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 DYING_SECONDS = 5.0
 LOOK_SECONDS = 0.02

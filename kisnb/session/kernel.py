@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kisnb.session.cells import Cells
 from kisnb.session.session import Session
+from kisnb.session.typed_orders.cells import Cells
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:

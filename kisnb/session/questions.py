@@ -13,11 +13,12 @@ from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Order
-from kisnb.session.pending import Pending, pending
-from kisnb.session.typed import OrderOptions, orders_named, spelt_out, typed_intent
+from kisnb.session.typed_orders.pending import Pending, pending
+from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out, typed_intent
 from kisnb.terms import Side
-from kisnb.trading.agent_runner import agent_saw
-from kisnb.trading.commands import (
+from kisnb.trading.agents.agent_runner import agent_saw
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.commands import (
     AccountIs,
     AccountNow,
     DepthOf,
@@ -27,7 +28,6 @@ from kisnb.trading.commands import (
     RoutesAre,
     RoutesOf,
 )
-from kisnb.trading.order_book import Books
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -29,20 +29,20 @@ from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.market.universe import Universe
 from kisnb.orders import Order, Orders, OrderState, Want
-from kisnb.session.backfill import Backfill
+from kisnb.session.agents.roster import Doors, Roster
 from kisnb.session.blocking import Blocking
-from kisnb.session.cells import Cells
-from kisnb.session.link import OPEN_HERE, Find, Link
-from kisnb.session.market_data import MarketData
-from kisnb.session.pace import Pace
-from kisnb.session.pending import Pending, pending
-from kisnb.session.placing import Placing
-from kisnb.session.pump import Pump
+from kisnb.session.feed.backfill import Backfill
+from kisnb.session.feed.link import OPEN_HERE, Find, Link
+from kisnb.session.feed.market_data import MarketData
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.pump import Pump
+from kisnb.session.feed.state import SessionState
 from kisnb.session.questions import Question, Questions, R, T, awaited
-from kisnb.session.roster import Doors, Roster
 from kisnb.session.simulator import Simulator
-from kisnb.session.state import SessionState
-from kisnb.session.typed import (
+from kisnb.session.typed_orders.cells import Cells
+from kisnb.session.typed_orders.pending import Pending, pending
+from kisnb.session.typed_orders.placing import Placing
+from kisnb.session.typed_orders.typed import (
     Line,
     OrderOptions,
     names_all,
@@ -51,7 +51,12 @@ from kisnb.session.typed import (
     spelt_out,
 )
 from kisnb.terms import Mode, Side, Venue
-from kisnb.trading.commands import (
+from kisnb.trading.gate.halt_words import Trading
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import UNDECIDED, Books, OrderBook
+from kisnb.trading.order_books.order_words import named_order
+from kisnb.trading.orders.revise import may_be_revised
+from kisnb.trading.ports.commands import (
     ArmDesk,
     CallApi,
     CancelOrder,
@@ -65,12 +70,7 @@ from kisnb.trading.commands import (
     TasksNow,
     WatchCodes,
 )
-from kisnb.trading.desk_port import Back, Desk, Snapshot
-from kisnb.trading.halt_words import Trading
-from kisnb.trading.order_book import UNDECIDED, Books, OrderBook
-from kisnb.trading.order_words import named_order
-from kisnb.trading.revise import may_be_revised
-from kisnb.trading.risk import Rules
+from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 from kisnb.values import one_of, text, whole
 from kisnb.values import seconds as read_seconds
 
@@ -280,7 +280,7 @@ class Session:
     @pending
     async def journal(self) -> pl.DataFrame:
         """Everything that the desk has written down today, a row per fact; columns as ``journal_frame`` says."""
-        from kisnb.desk.journal_frame import journal_frame
+        from kisnb.desk.record.journal_frame import journal_frame
 
         reply = await self.ask(JournalOf())
         return await asyncio.to_thread(journal_frame, Path(reply.path))

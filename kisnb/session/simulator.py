@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kisnb.desk.simulator_process import find_simulator
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.errors import BadInput, LinkLost
 from kisnb.orders import Order
 from kisnb.paths import state_dir
-from kisnb.session.pending import pending
+from kisnb.session.typed_orders.pending import pending
 from kisnb.terms import Mode, Side, Venue
 
 
@@ -57,7 +57,7 @@ class Simulator:
         if address is None:
             raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh")
         # The desk has the HTTP client; a kernel loads it for this alone.
-        from kisnb.desk.control import Control
+        from kisnb.desk.run.control import Control
 
         control = Control(address.control)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from kisnb.errors import BadInput
-from kisnb.trading.agent import Agent
+from kisnb.trading.agents.agent import Agent
 
 NAMES = {"volume_trigger": "VolumeTrigger"}
 

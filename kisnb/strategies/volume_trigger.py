@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kisnb.events import Bar, Tick
 from kisnb.orders import Order
-from kisnb.trading.agent import Agent
+from kisnb.trading.agents.agent import Agent
 
 WINDOW = 100
 

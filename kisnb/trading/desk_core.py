@@ -33,10 +33,17 @@ from kisnb.events import (
 from kisnb.market import sessions
 from kisnb.orders import Order, OrderState, SendReply
 from kisnb.terms import Venue
-from kisnb.trading.adoption import adopt
-from kisnb.trading.blackout import window_end
-from kisnb.trading.cancels import Cancels
-from kisnb.trading.commands import (
+from kisnb.trading.gate.adoption import adopt
+from kisnb.trading.gate.blackout import window_end
+from kisnb.trading.gate.flatten import Flatten
+from kisnb.trading.gate.halt import QUERY, KillSwitch
+from kisnb.trading.gate.latest_books import LatestBooks
+from kisnb.trading.gate.risk import Gate, No, Rules
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.notice_intake import NoticeIntake
+from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.reconciliation import AFTER_BOUNDARY, Reconciliation
+from kisnb.trading.ports.commands import (
     Adopt,
     Answer,
     Arm,
@@ -56,15 +63,8 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.flatten import Flatten
-from kisnb.trading.halt import QUERY, KillSwitch
-from kisnb.trading.journal_rows import DESK_ONLY, Row
-from kisnb.trading.latest_books import LatestBooks
-from kisnb.trading.limits import Limits
-from kisnb.trading.notice_intake import NoticeIntake
-from kisnb.trading.order_path import OrderPath
-from kisnb.trading.reconciliation import AFTER_BOUNDARY, Reconciliation
-from kisnb.trading.risk import Gate, No, Rules
+from kisnb.trading.ports.journal_rows import DESK_ONLY, Row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 _Control: TypeAlias = SetHalt | Halt | EndFlatten | Arm

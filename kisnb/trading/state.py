@@ -32,10 +32,10 @@ from kisnb.events import (
 from kisnb.market.routing_evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState
 from kisnb.terms import Side
-from kisnb.trading.breaker import TradingDay
-from kisnb.trading.journal_rows import RouteDecided, Row
-from kisnb.trading.order_book import Books, day_number
-from kisnb.trading.order_names import OrderNames
+from kisnb.trading.order_books.breaker import TradingDay
+from kisnb.trading.order_books.order_book import Books, day_number
+from kisnb.trading.ports.journal_rows import RouteDecided, Row
+from kisnb.trading.typed_orders.order_names import OrderNames
 
 
 class State:

@@ -11,8 +11,8 @@ from kisnb.events import Tick
 from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.terms import Side, Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.limits import Limits
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, price_of
 
 PRICE = price_of()

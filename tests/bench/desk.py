@@ -21,20 +21,20 @@ import psutil
 
 from kisnb.clock import Activity
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import DeskClient
-from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import JOURNAL, Journal
-from kisnb.desk.server import DeskServer
-from kisnb.desk.snapshot import DeskName
+from kisnb.desk.record.journal import JOURNAL, Journal
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.server import DeskServer
+from kisnb.desk.serve.snapshot import DeskName
 from kisnb.events import Accepted, Filled, IntentTaken, SendStarted, Sent, Tick
 from kisnb.market.universe import Universe
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.limits import Limits
-from kisnb.trading.risk import Rules
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.bench.hops import CODE, CutWire, NoonClock
 
@@ -49,7 +49,7 @@ FOLD = """
 import sys, time
 began = time.process_time()
 from pathlib import Path
-from kisnb.desk.archive import open_journal
+from kisnb.desk.record.archive import open_journal
 from kisnb.trading.state import State
 imported = time.process_time()
 journal, rows = open_journal(Path(sys.argv[1]), int(sys.argv[2]))
@@ -101,9 +101,9 @@ async def restart_of_a_desk() -> tuple[float, float]:
     """With ``ROWS`` rows: seconds until a desk that is started is ready, and from kill -9 of it to an answer again."""
     import kisnb
     from kisnb.desk.address import find_desk
-    from kisnb.desk.journal_frame import find_journal
-    from kisnb.desk.launch import start_desk, stop_desk
-    from kisnb.desk.simulator_process import SimulatedDay
+    from kisnb.desk.life.launch import start_desk, stop_desk
+    from kisnb.desk.life.simulator_process import SimulatedDay
+    from kisnb.desk.record.journal_frame import find_journal
 
     async with await kisnb.connect("sim", seed=1, fresh=True) as session:
         now = session.now

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from kisnb.clock import Activity, WallClock, kst
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import DeskClient
-from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import Journal
-from kisnb.desk.server import DeskServer
-from kisnb.desk.snapshot import DeskName
+from kisnb.desk.record.journal import Journal
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.server import DeskServer
+from kisnb.desk.serve.snapshot import DeskName
 from kisnb.events import Event, Notice, Tick
 from kisnb.kis import frames, market_frames
 from kisnb.kis.broker import KisBroker
@@ -34,13 +34,13 @@ from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.commands import Effect, Submit
+from kisnb.trading.agents.agent import Agent
 from kisnb.trading.desk_core import DeskCore, Said
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.limits import Limits
-from kisnb.trading.order_book import day_number
-from kisnb.trading.risk import Rules
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import day_number
+from kisnb.trading.ports.commands import Effect, Submit
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.bench.simulator import served
 

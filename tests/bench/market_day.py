@@ -17,10 +17,10 @@ import msgspec
 from kisnb.clock import kst
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
-from kisnb.simulator.core import Core
-from kisnb.simulator.day_facts import DayFacts
-from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market import Market
+from kisnb.simulator.day.day_facts import DayFacts
+from kisnb.simulator.day.day_plan import DayPlan
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.host.core import Core
 from kisnb.terms import Kind
 from tests.simulator.customer import KEYS, Customer
 

@@ -28,13 +28,13 @@ from kisnb.kis import control_frames
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.market.universe import Universe
-from kisnb.simulator.account import Account
-from kisnb.simulator.control import Day
-from kisnb.simulator.core import Core
-from kisnb.simulator.keys import made_up
-from kisnb.simulator.market import Market
-from kisnb.simulator.personas import LIVE
-from kisnb.simulator.server import Addresses, Server
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.host.account import Account
+from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.keys import made_up
+from kisnb.simulator.host.personas import LIVE
+from kisnb.simulator.serve.control import Day
+from kisnb.simulator.serve.server import Addresses, Server
 
 DAY = date(2026, 11, 20)
 CODE = "005930"

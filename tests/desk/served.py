@@ -11,19 +11,19 @@ from pathlib import Path
 
 from kisnb.clock import Activity, SimulatedClock
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import DeskClient
-from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import Journal
-from kisnb.desk.server import DeskServer
-from kisnb.desk.snapshot import DeskName
+from kisnb.desk.record.journal import Journal
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.server import DeskServer
+from kisnb.desk.serve.snapshot import DeskName
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, Route, SendReply, Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.desk_port import Back
-from kisnb.trading.limits import Limits
-from kisnb.trading.risk import Rules
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.desk_port import Back
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, notice, ref
 

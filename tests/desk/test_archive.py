@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.clock import DAY, SECOND
-from kisnb.desk.archive import open_journal, put_away, still_counting
-from kisnb.desk.journal import JOURNAL, Journal, read_journal
+from kisnb.desk.record.archive import open_journal, put_away, still_counting
+from kisnb.desk.record.journal import JOURNAL, Journal, read_journal
 from kisnb.errors import ConfigError
 from kisnb.events import (
     Accepted,
@@ -29,8 +29,8 @@ from kisnb.events import (
 )
 from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Answer, Ask
-from kisnb.trading.journal_rows import Row, decode_rows
+from kisnb.trading.ports.commands import Answer, Ask
+from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, Desk, intent, price_of, ref
 from tests.trading.test_resolver import row

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from kisnb.clock import WallClock, clock_text
-from kisnb.desk import safety
-from kisnb.desk.halt_file import HaltFile
-from kisnb.desk.safety import FREE_TRIES, Safety
+from kisnb.desk.run import safety
+from kisnb.desk.run.halt_file import HaltFile
+from kisnb.desk.run.safety import FREE_TRIES, Safety
 from kisnb.errors import ConfigError
 from kisnb.notebook.settings import change
 from kisnb.terms import Mode
-from kisnb.trading.commands import ArmDesk, Failed, Told
-from kisnb.trading.limits import Limits, limits_of
+from kisnb.trading.ports.commands import ArmDesk, Failed, Told
+from kisnb.trading.ports.limits import Limits, limits_of
 from tests.desk.served import served
 
 TAIL = "4711"

@@ -14,9 +14,9 @@ import pytest
 import kisnb
 from kisnb.config import set_config
 from kisnb.desk.address import find_desk, supervisor_lock
-from kisnb.desk.child_process import environment
+from kisnb.desk.life.child_process import environment
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.desk.locks import holder
-from kisnb.desk.simulator_process import find_simulator
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.session.opening import traded

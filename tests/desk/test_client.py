@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import DeskClient
-from kisnb.desk.protocol import (
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.protocol import (
     MAX_FROM_SESSION,
     PREFIX,
     Asked,
@@ -26,7 +26,7 @@ from kisnb.desk.protocol import (
 )
 from kisnb.errors import DeskLost
 from kisnb.terms import Mode
-from kisnb.trading.commands import AccountNow, CancelOrder
+from kisnb.trading.ports.commands import AccountNow, CancelOrder
 
 
 class Peer:

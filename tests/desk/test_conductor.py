@@ -6,8 +6,8 @@ import asyncio
 from types import SimpleNamespace
 
 from kisnb.clock import SimulatedClock
-from kisnb.desk.conductor import Conductor
-from kisnb.desk.control import SimState
+from kisnb.desk.run.conductor import Conductor
+from kisnb.desk.run.control import SimState
 from tests.trading.desk import NOON
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from kisnb.desk.address import find_desk, holder, is_up, supervisor_lock
-from kisnb.desk.supervisor import MOST_DEATHS
+from kisnb.desk.life.supervisor import MOST_DEATHS
 from kisnb.errors import DeskLost, OrderDenied
 from kisnb.orders import OrderState
 from kisnb.session.session import Session

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kisnb.desk import server as desk_server
-from kisnb.desk.client import DeskClient
-from kisnb.desk.protocol import (
+from kisnb.desk.serve import server as desk_server
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.protocol import (
     MAX_FROM_SESSION,
     MAX_HELLO,
     PREFIX,
@@ -103,7 +103,7 @@ def test_a_connection_that_never_says_who_it_is_is_ended(tmp_path: Path, monkeyp
 def test_a_session_that_reads_nothing_is_cut_off_and_comes_back_for_what_it_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("kisnb.desk.connection.MOST_UNREAD", 100_000)
+    monkeypatch.setattr("kisnb.desk.serve.connection.MOST_UNREAD", 100_000)
 
     async def begin(desk: Served) -> None:
         from kisnb.events import Trouble

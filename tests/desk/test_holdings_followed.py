@@ -11,7 +11,7 @@ import msgspec
 from kisnb.events import AccountOpened, LinkUp
 from kisnb.orders import Account, Holding, Want
 from kisnb.terms import Side, Venue
-from kisnb.trading.commands import Submit, WatchCodes
+from kisnb.trading.ports.commands import Submit, WatchCodes
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CAN, CODE, NOON, intent, notice, price_of
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from kisnb.clock import Activity, SimulatedClock
-from kisnb.desk.host import DeskHost
-from kisnb.desk.journal import Journal, JournalLost
+from kisnb.desk.record.journal import Journal, JournalLost
+from kisnb.desk.run.host import DeskHost
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, Trouble
 from kisnb.market.universe import Universe
 from kisnb.orders import Intent, OrderPage, OrderState, Route, SendReply
 from kisnb.terms import Venue
-from kisnb.trading.commands import Halt, Submit
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.limits import Limits
-from kisnb.trading.risk import Rules
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.commands import Halt, Submit
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, intent, notice, ref
 

@@ -13,8 +13,8 @@ from types import FrameType
 import pytest
 
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import DeskClient
-from kisnb.desk.protocol import (
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.protocol import (
     MAX_FROM_SESSION,
     PREFIX,
     Answered,
@@ -23,9 +23,9 @@ from kisnb.desk.protocol import (
     length_of,
     pack,
 )
-from kisnb.session.uninterrupted import Uninterrupted
+from kisnb.session.feed.uninterrupted import Uninterrupted
 from kisnb.terms import Mode
-from kisnb.trading.commands import CancelOrder, TasksNow, Told
+from kisnb.trading.ports.commands import CancelOrder, TasksNow, Told
 
 
 def interrupted_at(step: int, call: Callable[[], object]) -> bool:

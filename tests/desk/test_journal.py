@@ -14,20 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from kisnb.desk.journal import SCHEMA_VERSION, Journal, JournalLost
-from kisnb.desk.journal_frame import journal_frame, write_frame
+from kisnb.desk.record.journal import SCHEMA_VERSION, Journal, JournalLost
+from kisnb.desk.record.journal_frame import journal_frame, write_frame
 from kisnb.errors import BadInput, ConfigError
 from kisnb.events import Denied, HaltSet, IntentTaken, SendStarted
 from kisnb.orders import Route
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.journal_rows import array_of, decode_rows, encode_row
+from kisnb.trading.ports.journal_rows import array_of, decode_rows, encode_row
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, intent, notice
 
 WRITER = """
 import sys
 from pathlib import Path
-from kisnb.desk.journal import Journal
+from kisnb.desk.record.journal import Journal
 from kisnb.events import HaltSet, IntentTaken
 from tests.trading.desk import NOON, intent
 journal = Journal(Path(sys.argv[1]))

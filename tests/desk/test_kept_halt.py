@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from kisnb.desk.client import DeskClient
-from kisnb.desk.halt_file import LOOK_SECONDS, HaltFile, halt_file
-from kisnb.desk.journal import Journal, JournalLost
-from kisnb.desk.kept_halt import KEPT, KeptHalt
-from kisnb.desk.safety import Safety
+from kisnb.desk.record.journal import Journal, JournalLost
+from kisnb.desk.record.kept_halt import KEPT, KeptHalt
+from kisnb.desk.run.halt_file import LOOK_SECONDS, HaltFile, halt_file
+from kisnb.desk.run.safety import Safety
+from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import DeskError, OrderDenied
 from kisnb.events import AccountOpened
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from kisnb.trading.commands import Arm, EndFlatten, Halt, SetHalt, Submit
+from kisnb.trading.ports.commands import Arm, EndFlatten, Halt, SetHalt, Submit
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CODE, NOON, intent, notice, price_of
 
@@ -118,7 +118,7 @@ def test_a07_on_a_disk_that_takes_names_alone_the_halt_and_its_flatten_are_kept(
     def full(*_: object) -> None:
         raise OSError("no space")
 
-    monkeypatch.setattr("kisnb.desk.kept_halt.write_private", full)
+    monkeypatch.setattr("kisnb.desk.record.kept_halt.write_private", full)
     assert KeptHalt(tmp_path).keep(Halt("enough", flatten=True))
     monkeypatch.undo()
     found = KeptHalt(tmp_path).read()

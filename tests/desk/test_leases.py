@@ -13,12 +13,12 @@ import pytest
 
 import kisnb
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import DeskClient
-from kisnb.desk.journal import Journal
+from kisnb.desk.record.journal import Journal
+from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.events import Depth
-from kisnb.trading.agent_runner import AgentState
-from kisnb.trading.desk_port import Back
+from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.ports.desk_port import Back
 from tests.desk.served import Served, seen, served
 
 ID = "Watcher-005930"

@@ -14,12 +14,12 @@ import pytest
 import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import find_desk
-from kisnb.desk.launch import stop_desk
+from kisnb.desk.life.launch import stop_desk
 from kisnb.desk.locks import CustomerLocks, Lock, holder, is_held
 from kisnb.errors import DeskBusy
 from kisnb.kis.credentials import Credentials
 from kisnb.session.session import Session
-from kisnb.simulator.keys import made_up
+from kisnb.simulator.host.keys import made_up
 from kisnb.terms import Mode
 from tests.session.opening import begun_for_live, stop_sim_desk, traded
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kisnb.desk.client import DeskClient
-from kisnb.desk.journal import Journal, JournalLost
-from kisnb.desk.journal_frame import journal_frame
+from kisnb.desk.record.journal import Journal, JournalLost
+from kisnb.desk.record.journal_frame import journal_frame
+from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import OrderDenied
 from kisnb.events import AccountOpened, Event, HoldingAdopted, IntentTaken, OrderShown
 from kisnb.orders import Intent, Naming, OrderRef, OrderState, Place, SendReply, Wish
 from kisnb.terms import Side
-from kisnb.trading.commands import (
+from kisnb.trading.ports.commands import (
     Adopt,
     AdoptHolding,
     OrderRequest,
@@ -318,7 +318,7 @@ def run(work: Callable[[Served], Awaitable[None]], folder: Path) -> None:
 
 
 def test_o11_an_intent_of_an_older_version_is_read_without_a_naming(tmp_path: Path):
-    from kisnb.trading.journal_rows import decode_row, encode_row
+    from kisnb.trading.ports.journal_rows import decode_row, encode_row
 
     old: Intent = intent("cell:abc:1")
     body = b'["IntentTaken",%d,%s]' % (NOON, msgspec.json.encode(msgspec.to_builtins(old)))

@@ -11,7 +11,7 @@ import pytest
 
 import kisnb
 from kisnb.desk.address import desk_folder, find_desk
-from kisnb.desk.simulator_process import find_simulator
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.errors import DeskBusy, LinkLost
 from kisnb.session.session import Session
 from kisnb.terms import Mode

@@ -11,7 +11,7 @@ import pytest
 import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import find_desk, is_up
-from kisnb.desk.supervisor import MOST_DEATHS
+from kisnb.desk.life.supervisor import MOST_DEATHS
 from kisnb.errors import DeskLost
 from kisnb.events import GapFound
 from kisnb.orders import OrderState

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.clock import SECOND
-from kisnb.desk.client import DeskClient
-from kisnb.desk.journal import Journal
+from kisnb.desk.record.journal import Journal
+from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import BadInput, DeskLost, Interrupted, OrderDenied, OrderUnknown
 from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkLost, LinkUp
 from kisnb.orders import OrderState, SendReply
 from kisnb.session.session import Session
 from kisnb.terms import Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentState
-from kisnb.trading.commands import CancelOrder, SetHalt, Submit
-from kisnb.trading.desk_port import Back, Desk, Snapshot
-from kisnb.trading.journal_rows import DESK_ONLY, Row, decode_rows, is_told
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.ports.commands import CancelOrder, SetHalt, Submit
+from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
+from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, decode_rows, is_told
 from tests.desk.served import Served, seen
 from tests.trading.desk import NOON, intent, notice, price_of, ref
 from tests.trading.desk import Desk as CoreAlone

@@ -11,7 +11,7 @@ import pytest
 import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import find_desk
-from kisnb.desk.client import notebook_name
+from kisnb.desk.serve.client import notebook_name
 from kisnb.errors import ConfigError, OrderUnknown
 from kisnb.session.session import Session
 from kisnb.terms import Mode

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import SECOND, kst
-from kisnb.desk.steady_clock import SteadyClock
+from kisnb.desk.run.steady_clock import SteadyClock
 
 NOON = kst(date(2026, 11, 20), time(12))
 

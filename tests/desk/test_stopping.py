@@ -15,9 +15,9 @@ import pytest
 import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import desk_folder, desk_lock, find_desk, is_up, supervisor_lock
-from kisnb.desk.launch import stop_desk
+from kisnb.desk.life.launch import stop_desk
+from kisnb.desk.life.simulator_process import SimAddress, find_simulator, sim_folder
 from kisnb.desk.locks import holder
-from kisnb.desk.simulator_process import SimAddress, find_simulator, sim_folder
 from kisnb.errors import ConfigError
 from kisnb.paths import write_private
 from kisnb.session.session import Session

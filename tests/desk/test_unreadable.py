@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kisnb.desk.client import DeskClient
-from kisnb.desk.protocol import PREFIX, Asked, Tell, pack
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.protocol import PREFIX, Asked, Tell, pack
 from kisnb.errors import BadInput, OrderDenied
 from kisnb.orders import Intent, OrderState
 from kisnb.session.session import Session
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import CancelOrder, Halt, OutcomeOf, ReviseOrder, Submit
+from kisnb.trading.ports.commands import CancelOrder, Halt, OutcomeOf, ReviseOrder, Submit
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CODE, price_of
 

@@ -8,7 +8,7 @@ from collections import deque
 from kisnb.clock import SECOND
 from kisnb.events import Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
 from kisnb.orders import Order
-from kisnb.trading.agent import Agent, Handled
+from kisnb.trading.agents.agent import Agent, Handled
 
 from .schedule import TICKS
 from .turns import Turn

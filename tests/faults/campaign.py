@@ -16,9 +16,11 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import LinkLost, LinkUp, Notice
 from kisnb.orders import Account, Capabilities, OrderPage, SendReply
-from kisnb.simulator.streams import Outgoing
+from kisnb.simulator.host.streams import Outgoing
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.commands import (
+from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.commands import (
     Answer,
     Ask,
     AskBooks,
@@ -33,10 +35,8 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.desk_core import DeskCore, Said
-from kisnb.trading.journal_rows import Row, decode_row, encode_row, is_told
-from kisnb.trading.limits import Limits
-from kisnb.trading.risk import Rules
+from kisnb.trading.ports.journal_rows import Row, decode_row, encode_row, is_told
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 from .host_side import HostSide, universe

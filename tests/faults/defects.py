@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from kisnb.events import Cancelled, CancelRefused, Rejected, SendUnknown
 from kisnb.orders import OrderState
-from kisnb.trading.cancels import Cancels
-from kisnb.trading.commands import Persist, Publish, Send
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.limits import Limits
-from kisnb.trading.notice_intake import NoticeIntake
-from kisnb.trading.order_path import OrderPath
-from kisnb.trading.reconciliation import execution
-from kisnb.trading.risk import Gate
+from kisnb.trading.gate.risk import Gate
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.notice_intake import NoticeIntake
+from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.reconciliation import execution
+from kisnb.trading.ports.commands import Persist, Publish, Send
+from kisnb.trading.ports.limits import Limits
 
 from .campaign import Make, rules
 from .evidence_defects import EVIDENCE_DEFECTS

@@ -23,10 +23,10 @@ from kisnb.events import (
 )
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
-from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.desk_port import Batch, Snapshot
-from kisnb.trading.journal_rows import is_told
-from kisnb.trading.order_book import Books
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.desk_port import Batch, Snapshot
+from kisnb.trading.ports.journal_rows import is_told
 
 from .actors import Actor
 

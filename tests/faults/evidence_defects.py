@@ -7,9 +7,9 @@ from collections import Counter
 import msgspec
 
 from kisnb.events import ExternalFound
-from kisnb.trading import reconciliation, resolver
-from kisnb.trading.reconciliation import Reconciliation
-from kisnb.trading.resolver import Resolver
+from kisnb.trading.orders import reconciliation, resolver
+from kisnb.trading.orders.reconciliation import Reconciliation
+from kisnb.trading.orders.resolver import Resolver
 
 from .campaign import Make
 from .planting import with_function, with_part

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kisnb.orders import OrderState
-from kisnb.trading import reservations
-from kisnb.trading.risk import Gate
+from kisnb.trading.gate.risk import Gate
+from kisnb.trading.order_books import reservations
 
 from .campaign import Make
 from .planting import with_function, with_part

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from kisnb.events import FlattenSet, HaltSet, HaltStep
 from kisnb.orders import Intent, OrderState
 from kisnb.terms import Side
-from kisnb.trading.commands import EndFlatten, Halt, SetHalt
-from kisnb.trading.journal_rows import Row
+from kisnb.trading.ports.commands import EndFlatten, Halt, SetHalt
+from kisnb.trading.ports.journal_rows import Row
 
 if TYPE_CHECKING:
     from .campaign import Run

@@ -26,10 +26,10 @@ from kisnb.kis.order_messages import (
 )
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
-from kisnb.simulator.account import AccountOrder, Position
-from kisnb.simulator.core import Core
-from kisnb.simulator.market import Market
-from kisnb.simulator.streams import Outgoing
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.host.account import AccountOrder, Position
+from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.streams import Outgoing
 from kisnb.terms import OrderKind, Side, Venue
 
 from .schedule import BEGIN, DAY, TICKS, scripts, setting, stocks

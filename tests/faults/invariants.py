@@ -10,14 +10,14 @@ from kisnb.clock import SECOND
 from kisnb.events import AccountOpened, Armed, Denied, ExternalFound, IntentTaken, Resolved, SendStarted
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.account import AccountOrder
+from kisnb.simulator.host.account import AccountOrder
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.blackout import window_end
-from kisnb.trading.commands import Revise, Send
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.order_book import EXTERNAL, NOBODY, UNASSIGNED
-from kisnb.trading.resolver import WINDOW, could_be, likeness
-from kisnb.trading.risk import Gate
+from kisnb.trading.gate.blackout import window_end
+from kisnb.trading.gate.risk import Gate
+from kisnb.trading.order_books.order_book import EXTERNAL, NOBODY, UNASSIGNED
+from kisnb.trading.orders.resolver import WINDOW, could_be, likeness
+from kisnb.trading.ports.commands import Revise, Send
+from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
 from .adoptions import Adoptions

@@ -16,8 +16,8 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import DeskLost, KisnbError
 from kisnb.market.universe import Universe
 from kisnb.session.session import Session
-from kisnb.trading.desk_port import Back, Desk, Snapshot
-from kisnb.trading.order_book import EXTERNAL, Books
+from kisnb.trading.order_books.order_book import EXTERNAL, Books
+from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 from .actors import PLANTED, Actor
 from .ear import Ear

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from kisnb.desk.journal_frame import find_journal, read_journal
+from kisnb.desk.record.journal_frame import find_journal, read_journal
 from kisnb.events import AccountOpened, SendStarted
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session

@@ -13,7 +13,7 @@ from kisnb.clock import Ns
 from kisnb.events import Armed
 from kisnb.market.instruments import Instrument
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.account import AccountOrder
+from kisnb.simulator.host.account import AccountOrder
 from kisnb.terms import Side, Venue
 
 if TYPE_CHECKING:

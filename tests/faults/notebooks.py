@@ -14,15 +14,15 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kisnb.clock import SECOND, Ns
-from kisnb.desk.server import DeskServer
-from kisnb.desk.snapshot import DeskName
+from kisnb.desk.serve.server import DeskServer
+from kisnb.desk.serve.snapshot import DeskName
 from kisnb.errors import KisError
 from kisnb.events import Event, Tick
 from kisnb.orders import Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode, Side, Venue
 from kisnb.trading.desk_core import DeskCore, Said
-from kisnb.trading.journal_rows import array_of, encode_row, is_told
+from kisnb.trading.ports.journal_rows import array_of, encode_row, is_told
 
 from .actors import Actor
 from .kernel import Kernel

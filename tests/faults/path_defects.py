@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kisnb.events import Denied, Disarmed, SendUnknown
 from kisnb.orders import OrderState, Route
-from kisnb.trading.cancels import Cancels
-from kisnb.trading.commands import Revise
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.order_path import OrderPath
-from kisnb.trading.revise import place_lost
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.revise import place_lost
+from kisnb.trading.ports.commands import Revise
 
 from .campaign import Make
 from .planting import with_part

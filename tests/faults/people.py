@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.account import Rejected
+from kisnb.simulator.host.account import Rejected
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Adopt, Arm, CancelOrder, EndFlatten, Halt, ResolveOrder, ReviseOrder, SetHalt, Submit
-from kisnb.trading.order_book import BY_HAND, EXTERNAL
+from kisnb.trading.order_books.order_book import BY_HAND, EXTERNAL
+from kisnb.trading.ports.commands import (
+    Adopt,
+    Arm,
+    CancelOrder,
+    EndFlatten,
+    Halt,
+    ResolveOrder,
+    ReviseOrder,
+    SetHalt,
+    Submit,
+)
 
 from .schedule import Do, Fault
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.limits import Limits
-from kisnb.trading.risk import Rules
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 from .campaign import Make

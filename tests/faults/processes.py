@@ -25,8 +25,8 @@ import kisnb
 from kisnb.cli import main as kisnb_command
 from kisnb.clock import MINUTE, clock_text
 from kisnb.desk.address import desk_lock, holder, supervisor_lock
-from kisnb.desk.journal import JOURNAL
-from kisnb.desk.journal_frame import find_journal
+from kisnb.desk.record.journal import JOURNAL
+from kisnb.desk.record.journal_frame import find_journal
 from kisnb.errors import BadInput, ConfigError, KisnbError
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session

@@ -8,7 +8,7 @@ import kisnb
 from kisnb.events import Filled, IntentTaken, OrderFact
 from kisnb.orders import Order
 from kisnb.session.session import Session
-from kisnb.trading.agent import Handled
+from kisnb.trading.agents.agent import Handled
 
 MOST_SHARES = 12
 MOST_RUDE = 6

@@ -11,7 +11,7 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns, kst
 from kisnb.kis.error_codes import CODES
-from kisnb.simulator.market_day import ScriptedDay
+from kisnb.simulator.day.market_day import ScriptedDay
 from kisnb.terms import OrderKind, Venue
 
 from .turns import Turn, turns

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from kisnb.desk.protocol import Events, pack
-from kisnb.desk.server import DeskServer
-from kisnb.desk.snapshot import snapshot
-from kisnb.session.link import Link
-from kisnb.session.pace import Pace
-from kisnb.session.pump import Pump
-from kisnb.session.roster import Roster
+from kisnb.desk.serve.protocol import Events, pack
+from kisnb.desk.serve.server import DeskServer
+from kisnb.desk.serve.snapshot import snapshot
+from kisnb.session.agents.roster import Roster
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.pump import Pump
+from kisnb.session.feed.state import SessionState
 from kisnb.session.session import Session
-from kisnb.session.state import SessionState
-from kisnb.trading import agent_runner
-from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.commands import ReleaseAgent
-from kisnb.trading.journal_rows import is_told
+from kisnb.trading.agents import agent_runner
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.ports.commands import ReleaseAgent
+from kisnb.trading.ports.journal_rows import is_told
 
 from .notebooks import Plant
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from kisnb.clock import SECOND, Ns
 from kisnb.desk.address import DeskAddress
-from kisnb.desk.client import CURE, DeskClient
-from kisnb.desk.protocol import PREFIX, VERSION, Hello, pack
-from kisnb.desk.pulse import Pulse
+from kisnb.desk.serve.client import CURE, DeskClient
+from kisnb.desk.serve.protocol import PREFIX, VERSION, Hello, pack
+from kisnb.desk.serve.pulse import Pulse
 from kisnb.errors import DeskLost
 from kisnb.terms import Mode
-from kisnb.trading.desk_port import Back
+from kisnb.trading.ports.desk_port import Back
 
 if TYPE_CHECKING:
     from .kernel import Kernel

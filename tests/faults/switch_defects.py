@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kisnb.events import FlattenSet, HaltStep
-from kisnb.trading.flatten import Flatten
-from kisnb.trading.halt import KillSwitch
-from kisnb.trading.risk import Gate
+from kisnb.trading.gate.flatten import Flatten
+from kisnb.trading.gate.halt import KillSwitch
+from kisnb.trading.gate.risk import Gate
 
 from .campaign import Make
 from .planting import with_part

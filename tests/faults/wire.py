@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kisnb.clock import SECOND, Ns
 from kisnb.kis.error_codes import was_not_placed
 from kisnb.orders import SendReply
-from kisnb.trading.commands import CancelReply
+from kisnb.trading.ports.commands import CancelReply
 
 from .schedule import REFUSALS, Fault
 

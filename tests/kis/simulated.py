@@ -17,13 +17,13 @@ from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.transport import Transport
 from kisnb.market.universe import Universe
 from kisnb.orders import Want
-from kisnb.simulator.control import Day
-from kisnb.simulator.core import Core
-from kisnb.simulator.keys import made_up
-from kisnb.simulator.market import Market
-from kisnb.simulator.personas import LIVE, Persona
-from kisnb.simulator.record import Recorder
-from kisnb.simulator.server import Addresses, Server
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.keys import made_up
+from kisnb.simulator.host.personas import LIVE, Persona
+from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.serve.control import Day
+from kisnb.simulator.serve.server import Addresses, Server
 from kisnb.terms import Mode
 
 DAY = date(2026, 11, 20)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.kis.error_codes import CODES, RATE_LIMITED, TOKEN_EXPIRED, TRY_AGAIN, cure_of, explain
-from kisnb.simulator.personas import LIVE
+from kisnb.simulator.host.personas import LIVE
 
 GATEWAY = """
 EGW00001 EGW00002 EGW00003 EGW00004 EGW00101 EGW00102 EGW00103 EGW00104 EGW00105 EGW00115 EGW00116 EGW00117 EGW00121

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.kis.masking import HIDDEN, SECRET_FIELDS, Mask
-from kisnb.simulator.record import Recorder
+from kisnb.simulator.host.record import Recorder
 from tests.kis.scripted_kis import KEYS
 
 WORDS = st.text("abcXYZ0123456789/+=", min_size=6, max_size=40)

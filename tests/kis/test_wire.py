@@ -19,7 +19,7 @@ from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.messages import encode_params
 from kisnb.kis.rest import Rest
 from kisnb.orders import Intent, OrderRef, Route, Want
-from kisnb.simulator.keys import write_configuration
+from kisnb.simulator.host.keys import write_configuration
 from kisnb.terms import OrderKind, SessionId, Side, Venue
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
 

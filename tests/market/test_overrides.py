@@ -10,8 +10,8 @@ import pytest
 
 import kisnb
 from kisnb.clock import kst
-from kisnb.desk.launch import start_desk
-from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator
+from kisnb.desk.life.launch import start_desk
+from kisnb.desk.life.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import ConfigError, KisnbError, OrderRefused
 from kisnb.market import calendar, sessions
 from kisnb.market.calendar import Overrides, read_overrides

@@ -11,7 +11,7 @@ from typing import Any
 import ipykernel
 import pytest
 
-from kisnb.session.call_text import cell_digest, digest
+from kisnb.session.typed_orders.call_text import cell_digest, digest
 from tests.notebook.real_kernels import Kernel, kernel
 
 # In a module, so that none of it is code of a cell.
@@ -24,7 +24,7 @@ import threading
 __name__ = "kisnb.session.pretended"
 
 from kisnb.errors import BadInput
-from kisnb.session.cells import Cells, Ticket
+from kisnb.session.typed_orders.cells import Cells, Ticket
 
 seen = []
 
@@ -115,7 +115,7 @@ needs_ipykernel_7 = pytest.mark.skipif(is_old, reason="ipykernel 6 runs one thin
 OPENING = """\
 import asyncio, threading
 import desk_of_o11 as desk
-from kisnb.session.cells import Cells
+from kisnb.session.typed_orders.cells import Cells
 Cells.of(get_ipython()).acquire()
 desk.buy()"""
 

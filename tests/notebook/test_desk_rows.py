@@ -10,7 +10,7 @@ from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDER_COLUMNS, ORDERS_SHOWN, order_rows
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.order_book import Books
+from kisnb.trading.order_books.order_book import Books
 
 OPEN = kst(date(2026, 11, 20), 9 * 3600)
 NAMES = [column.name for column in ORDER_COLUMNS]

@@ -30,7 +30,7 @@ from kisnb.notebook.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
-from kisnb.trading.order_book import Books
+from kisnb.trading.order_books.order_book import Books
 
 NOW = kst(date(2026, 11, 20), 9 * 3600 + 600)
 QUOTE = Quote(

@@ -19,7 +19,7 @@ import pytest
 
 from kisnb.cli import main
 from kisnb.desk.address import desk_folder, find_desk
-from kisnb.desk.halt_file import halt_file
+from kisnb.desk.run.halt_file import halt_file
 from kisnb.errors import BadInput, ConfigError, OrderDenied
 from kisnb.orders import OrderState
 from kisnb.paths import write_private

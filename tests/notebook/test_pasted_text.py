@@ -15,7 +15,7 @@ from kisnb.notebook.magics import _commands
 from kisnb.notebook.transform import plain_magics
 from kisnb.notebook.verbs import find
 from kisnb.notebook.words import goes_on, split
-from kisnb.session.call_text import command_text, is_typed_in
+from kisnb.session.typed_orders.call_text import command_text, is_typed_in
 from kisnb.terms import Venue
 from kisnb.values import UNSEEN, narrow, text, tidy
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from kisnb.desk.address import find_desk
-from kisnb.desk.simulator_process import find_simulator
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.terms import Mode
 
 from .real_kernels import kernel, stop_desk

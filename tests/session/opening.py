@@ -13,8 +13,8 @@ from typing import Any
 import kisnb
 from kisnb.clock import KST
 from kisnb.desk.address import desk_folder, find_desk
-from kisnb.desk.launch import stop_desk
-from kisnb.desk.simulator_process import find_simulator
+from kisnb.desk.life.launch import stop_desk
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.market.calendar import next_trading_day
 from kisnb.paths import state_dir
 from kisnb.session.session import Session

@@ -10,8 +10,8 @@ import pytest
 
 import kisnb
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
-from kisnb.trading.agent_runner import AgentState
-from kisnb.trading.commands import JournalOf
+from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.ports.commands import JournalOf
 from tests.desk.served import Served, seen, served
 
 ID = "Once-005930"

@@ -18,8 +18,8 @@ from kisnb.errors import BadInput
 from kisnb.events import Filled, Notice
 from kisnb.orders import Order
 from kisnb.session.session import Session
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentState
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentState
 from tests.desk.served import Served, seen
 from tests.desk.test_return import Next, restarted
 from tests.trading.desk import CODE, notice, price_of

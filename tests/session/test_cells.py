@@ -15,8 +15,8 @@ from IPython.core.magic import no_var_expand
 from traitlets.config import Config
 
 from kisnb.errors import BadInput
-from kisnb.session.call_text import cell_digest, command_text, digest
-from kisnb.session.cells import Cells, Origin
+from kisnb.session.typed_orders.call_text import cell_digest, command_text, digest
+from kisnb.session.typed_orders.cells import Cells, Origin
 
 
 class Desk:
@@ -630,7 +630,7 @@ def test_the_hooks_are_there_while_somebody_holds_them(ip):
 
 def test_outside_ipython_it_is_not_imported():
     code = (
-        "import sys; from kisnb.session.cells import Cells\n"
+        "import sys; from kisnb.session.typed_orders.cells import Cells\n"
         "assert Cells.here() is None and 'IPython' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import polars as pl
 from kisnb.clock import MINUTE
 from kisnb.kis.chart_messages import minute_params, minute_rows
 from kisnb.session.session import Session
-from kisnb.trading.commands import CallApi, RowsAre
+from kisnb.trading.ports.commands import CallApi, RowsAre
 from tests.session.opening import control, recording, traded
 
 CODE = "005930"

@@ -14,7 +14,7 @@ import yaml
 import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import find_desk
-from kisnb.desk.simulator_process import find_simulator
+from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
 from kisnb.paths import state_dir
 from kisnb.session.session import Session

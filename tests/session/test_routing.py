@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 import kisnb
-from kisnb.desk.launch import start_desk
-from kisnb.desk.simulator_process import SimulatedDay, StartingSimulator
+from kisnb.desk.life.launch import start_desk
+from kisnb.desk.life.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import BadInput, ConfigError, OrderDenied
 from kisnb.market.universe import Universe
 from kisnb.orders import OrderState

@@ -10,9 +10,9 @@ from threading import Barrier
 import pytest
 
 from kisnb.orders import Naming, Place, Wish
-from kisnb.session import run_calls
-from kisnb.session.run_calls import NEWEST_RUNS, Claim, RunCalls
-from kisnb.trading.naming_rule import Refuse
+from kisnb.session.typed_orders import run_calls
+from kisnb.session.typed_orders.run_calls import NEWEST_RUNS, Claim, RunCalls
+from kisnb.trading.typed_orders.naming_rule import Refuse
 
 DAY = date(2026, 11, 20)
 

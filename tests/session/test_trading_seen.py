@@ -32,7 +32,7 @@ def places(session: Session) -> dict[str, str]:
         "html": desk_html(session),
         "text": desk_text(session),
         "repr": repr(session),
-        "agents": LOOKS["kisnb.session.roster", "Roster"](session.agents, session.mode)["text/plain"],
+        "agents": LOOKS["kisnb.session.agents.roster", "Roster"](session.agents, session.mode)["text/plain"],
     }
 
 

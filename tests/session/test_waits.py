@@ -13,7 +13,7 @@ from kisnb.errors import BadInput, DeskLost, NotOpen, OrderDenied, OrderUnknown
 from kisnb.events import Tick
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
-from kisnb.trading.agent import Agent
+from kisnb.trading.agents.agent import Agent
 from tests.session.opening import posts, traded
 
 

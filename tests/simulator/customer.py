@@ -11,12 +11,12 @@ from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.market.universe import Universe
-from kisnb.simulator.core import Core, Reply
-from kisnb.simulator.market import Market
-from kisnb.simulator.market_day import ScriptedDay
-from kisnb.simulator.personas import LIVE, Persona
-from kisnb.simulator.record import Recorder
-from kisnb.simulator.streams import Outgoing
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.day.market_day import ScriptedDay
+from kisnb.simulator.host.core import Core, Reply
+from kisnb.simulator.host.personas import LIVE, Persona
+from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.streams import Outgoing
 
 DAY = date(2026, 11, 20)
 SAMSUNG, HYNIX = "005930", "000660"

@@ -4,8 +4,8 @@ from datetime import date
 
 from kisnb.clock import DAY as ONE_DAY
 from kisnb.clock import MINUTE, SECOND
-from kisnb.simulator.core import Core
-from kisnb.simulator.personas import LIVE
+from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.personas import LIVE
 
 from .customer import KEYS, SAMSUNG, Customer, host
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe
-from kisnb.simulator.account import Account, AccountOrder, Rejected
+from kisnb.simulator.host.account import Account, AccountOrder, Rejected
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY = date(2026, 11, 20)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from kisnb.market.universe import Universe
-from kisnb.simulator.command import main, read_universe
+from kisnb.simulator.serve.command import main, read_universe
 
 READY = {
     "rest",
@@ -71,7 +71,7 @@ def test_it_says_where_it_is_writes_the_configuration_and_stops_on_sigterm(tmp_p
 
 def test_the_file_that_it_writes_is_read_as_credentials(tmp_path: Path) -> None:
     from kisnb.kis.credentials import Credentials
-    from kisnb.simulator.keys import made_up, write_configuration
+    from kisnb.simulator.host.keys import made_up, write_configuration
 
     keys = made_up()
     path = write_configuration(tmp_path / "new", keys, "http://127.0.0.1:1", "ws://127.0.0.1:2")

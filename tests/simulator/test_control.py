@@ -7,8 +7,8 @@ import pytest
 
 from kisnb.clock import DAY, SimulatedClock
 from kisnb.market.universe import Universe
-from kisnb.simulator.control import Control, ControlRefused, Day
-from kisnb.simulator.streams import Outgoing
+from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.serve.control import Control, ControlRefused, Day
 from kisnb.terms import Board, Venue
 
 from .customer import KEYS, SAMSUNG, Customer, at, trader

@@ -14,10 +14,10 @@ from kisnb.market.calendar import is_trading_day, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.universe import Universe
-from kisnb.simulator.day_facts import DayFacts, MinuteBar
-from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.investor_flows import Flows, Turnover
-from kisnb.simulator.market_day import ScriptedDay
+from kisnb.simulator.day.day_facts import DayFacts, MinuteBar
+from kisnb.simulator.day.day_plan import DayPlan
+from kisnb.simulator.day.investor_flows import Flows, Turnover
+from kisnb.simulator.day.market_day import ScriptedDay
 from kisnb.terms import Board, Kind, Venue
 
 DAY = date(2026, 11, 20)

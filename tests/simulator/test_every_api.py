@@ -15,7 +15,7 @@ import pytest
 from kisnb.errors import ApiError
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.messages import Reply, decode_reply, encode_params
-from kisnb.simulator.record import Recorder
+from kisnb.simulator.host.record import Recorder
 
 from .customer import ACCOUNT, HYNIX, KEYS, SAMSUNG, Customer, host, trader
 

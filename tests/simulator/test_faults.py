@@ -16,11 +16,11 @@ from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import ConfigError
 from kisnb.kis import control_frames
 from kisnb.kis.error_codes import CODES
-from kisnb.simulator.control import ControlRefused
-from kisnb.simulator.core import Core, Reply
-from kisnb.simulator.fault_file import read_faults
-from kisnb.simulator.faults import DEEDS, Fault, Faults
-from kisnb.simulator.record import Recorder
+from kisnb.simulator.host.core import Core, Reply
+from kisnb.simulator.host.faults import DEEDS, Fault, Faults
+from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.serve.control import ControlRefused
+from kisnb.simulator.serve.fault_file import read_faults
 
 from .customer import ACCOUNT, DAY, DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
 from .test_control import PORT, Controlled

@@ -12,9 +12,9 @@ from kisnb.market import sessions
 from kisnb.market.price_files import LISTING, bars_of
 from kisnb.market.price_past import PricePast
 from kisnb.market.universe import Universe
-from kisnb.simulator.day_facts import DayFacts
-from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market import Market
+from kisnb.simulator.day.day_facts import DayFacts
+from kisnb.simulator.day.day_plan import DayPlan
+from kisnb.simulator.day.market import Market
 from kisnb.terms import Kind, Venue
 
 DATA = Path(os.environ.get("KISNB_DATA") or "unset")

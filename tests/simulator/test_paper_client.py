@@ -16,8 +16,8 @@ from kisnb.kis.limiter import Lane
 from kisnb.kis.modes import HOST_RULES
 from kisnb.kis.order_messages import order_api, order_body
 from kisnb.orders import Intent, Route, Want
-from kisnb.simulator.personas import PAPER, Persona
-from kisnb.simulator.quirks import with_quirks
+from kisnb.simulator.host.personas import PAPER, Persona
+from kisnb.simulator.host.quirks import with_quirks
 from kisnb.terms import Mode, OrderKind, Side, Venue
 
 from ..kis.simulated import CODE, DAY, WANTS, Desk, on_simulator

@@ -10,10 +10,10 @@ import pytest
 from kisnb.kis import frames
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.error_codes import CODES
-from kisnb.simulator.access import Access, GatewayRefusal
-from kisnb.simulator.keys import made_up
-from kisnb.simulator.personas import LIVE, OLD_TRS, PAPER, PERSONAS, Persona, Reason
-from kisnb.simulator.quirks import with_quirks
+from kisnb.simulator.host.access import Access, GatewayRefusal
+from kisnb.simulator.host.keys import made_up
+from kisnb.simulator.host.personas import LIVE, OLD_TRS, PAPER, PERSONAS, Persona, Reason
+from kisnb.simulator.host.quirks import with_quirks
 from kisnb.terms import Mode, OrderKind, Venue
 
 from .customer import ACCOUNT, BALANCE, DAY, DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader

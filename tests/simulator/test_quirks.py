@@ -11,8 +11,8 @@ from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import BadInput
 from kisnb.kis import control_frames, frames
 from kisnb.kis.market_frames import decode_ticks
-from kisnb.simulator.personas import LIVE
-from kisnb.simulator.quirks import QUIRKS, read_quirks, with_quirks
+from kisnb.simulator.host.personas import LIVE
+from kisnb.simulator.host.quirks import QUIRKS, read_quirks, with_quirks
 
 from .customer import ACCOUNT, BALANCE, DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
 

@@ -7,7 +7,7 @@ import pytest
 
 from kisnb.kis import frames, market_frames
 from kisnb.kis.credentials import Credentials, Secret
-from kisnb.simulator.record import Recorder
+from kisnb.simulator.host.record import Recorder
 
 from . import customer
 from .customer import DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host

@@ -16,13 +16,13 @@ import pytest
 from kisnb.clock import MINUTE, Ns, kst, kst_datetime
 from kisnb.errors import KisnbError
 from kisnb.market.universe import Universe
-from kisnb.simulator.command import main
-from kisnb.simulator.day_facts import DayFacts
-from kisnb.simulator.day_plan import DayPlan
-from kisnb.simulator.market import Market
-from kisnb.simulator.market_day import Trade
-from kisnb.simulator.record import Recorder
-from kisnb.simulator.replay import Replay
+from kisnb.simulator.day.day_facts import DayFacts
+from kisnb.simulator.day.day_plan import DayPlan
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.replay import Replay
+from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.serve.command import main
 from kisnb.terms import Side, Venue
 
 from .customer import Customer, host

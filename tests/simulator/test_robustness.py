@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import kisnb.simulator.server
+import kisnb.simulator.serve.server
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.error_codes import CODES
-from kisnb.simulator.control import ControlRefused
-from kisnb.simulator.core import Reply
+from kisnb.simulator.host.core import Reply
+from kisnb.simulator.serve.control import ControlRefused
 
 from .customer import SAMSUNG, Customer, trader
 from .test_control import Controlled
@@ -212,7 +212,7 @@ def test_a_body_that_is_too_large_is_refused_as_kis_refuses() -> None:
 
 
 def test_a_request_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kisnb.simulator.server, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(kisnb.simulator.serve.server, "READ_SECONDS", 0.05)
 
     async def scene() -> None:
         async with served() as (client, _):

@@ -11,12 +11,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-import kisnb.simulator.server
+import kisnb.simulator.serve.server
 from kisnb.errors import ConfigError
 from kisnb.kis import control_frames
 from kisnb.kis.catalogue import APIS
-from kisnb.simulator.control import Day
-from kisnb.simulator.server import Addresses, Server
+from kisnb.simulator.serve.control import Day
+from kisnb.simulator.serve.server import Addresses, Server
 
 from .customer import ACCOUNT, KEYS, SAMSUNG, at, host
 
@@ -175,7 +175,7 @@ def test_a_wrong_hts_id_ends_the_connection_without_a_handshake() -> None:
 
 
 def test_a_client_that_does_not_read_is_cut_off_and_the_market_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kisnb.simulator.server, "MOST_WAITING", 2)
+    monkeypatch.setattr(kisnb.simulator.serve.server, "MOST_WAITING", 2)
 
     async def scene() -> None:
         async with served() as (client, server):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kisnb.simulator.command import main
-from kisnb.simulator.fault_file import read_faults
-from kisnb.simulator.faults import DEEDS
-from kisnb.simulator.quirks import QUIRKS
+from kisnb.simulator.host.faults import DEEDS
+from kisnb.simulator.host.quirks import QUIRKS
+from kisnb.simulator.serve.command import main
+from kisnb.simulator.serve.fault_file import read_faults
 
 from .customer import DAY, at
 from .test_control import Controlled

@@ -8,10 +8,10 @@ import pytest
 from kisnb.clock import kst
 from kisnb.kis import control_frames, frames, market_frames
 from kisnb.market.universe import Universe
-from kisnb.simulator.core import Core
-from kisnb.simulator.market import Market
-from kisnb.simulator.market_records import INDEX_COLUMNS
-from kisnb.simulator.overtime_records import (
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.market_records import INDEX_COLUMNS
+from kisnb.simulator.host.overtime_records import (
     OVERTIME_BOOK_COLUMNS,
     OVERTIME_BOOK_TR,
     OVERTIME_EXPECTED_TR,

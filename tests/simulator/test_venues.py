@@ -13,9 +13,9 @@ from kisnb.kis.notices import decode_notice
 from kisnb.kis.order_codes import ORD_EXG_GB
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe
-from kisnb.simulator.core import Core
-from kisnb.simulator.market import Market
-from kisnb.simulator.market_day import ScriptedDay
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.day.market_day import ScriptedDay
+from kisnb.simulator.host.core import Core
 from kisnb.terms import Board, Kind, Venue
 
 from .customer import ACCOUNT, DAY_ORDERS, KEYS, SAMSUNG, Customer, at, host, trader

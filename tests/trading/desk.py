@@ -9,11 +9,11 @@ from kisnb.events import Notice
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Effect, Persist, Publish, Send, Submit
 from kisnb.trading.desk_core import DeskCore
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.limits import Limits
-from kisnb.trading.risk import Rules
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.commands import Effect, Persist, Publish, Send, Submit
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 DAY = date(2026, 11, 20)

@@ -14,9 +14,9 @@ from kisnb.notebook.grammar import parse
 from kisnb.notebook.verbs import find
 from kisnb.notebook.words import split
 from kisnb.orders import Intent
-from kisnb.session.typed import typed_intent
+from kisnb.session.typed_orders.typed import typed_intent
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.risk import Gate
+from kisnb.trading.gate.risk import Gate
 from kisnb.trading.state import State
 
 

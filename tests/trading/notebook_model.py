@@ -28,13 +28,13 @@ from kisnb.events import (
     Sent,
 )
 from kisnb.orders import Intent, Naming, OrderRef, Place, Route, Wish
-from kisnb.session.run_calls import Claim, RunCalls
+from kisnb.session.typed_orders.run_calls import Claim, RunCalls
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import OrderRequest, PlaceAnswer, ReviseOrder, ShowOrder, Submit
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
-from kisnb.trading.placing import commands, is_dead, naming_rule, place
+from kisnb.trading.ports.commands import OrderRequest, PlaceAnswer, ReviseOrder, ShowOrder, Submit
+from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
+from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
+from kisnb.trading.typed_orders.placing import commands, is_dead, naming_rule, place
 from tests.trading.desk import NOON
 
 SCOPE = "run"

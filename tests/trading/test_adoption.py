@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.desk.archive import still_counting
+from kisnb.desk.record.archive import still_counting
 from kisnb.events import AccountOpened, HoldingAdopted, Trouble
 from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.adoption import adoptable
-from kisnb.trading.commands import Adopt, Halt
-from kisnb.trading.journal_rows import decode_row, encode_row
-from kisnb.trading.order_book import BY_HAND, NOBODY, UNASSIGNED, Books
+from kisnb.trading.gate.adoption import adoptable
+from kisnb.trading.order_books.order_book import BY_HAND, NOBODY, UNASSIGNED, Books
+from kisnb.trading.ports.commands import Adopt, Halt
+from kisnb.trading.ports.journal_rows import decode_row, encode_row
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of
 from tests.trading.test_halt import answer as answer_switch

@@ -15,12 +15,12 @@ from kisnb.clock import SECOND
 from kisnb.events import ClockMoved, Tick
 from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
-from kisnb.trading import handler_watch
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.commands import Submit
-from kisnb.trading.order_book import Books
-from kisnb.trading.risk import Rules
+from kisnb.trading.agents import handler_watch
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.commands import Submit
 from tests.trading.desk import CAN, CODE, NOON
 
 LATER = NOON + 60 * SECOND

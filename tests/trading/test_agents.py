@@ -17,11 +17,11 @@ from kisnb.orders import Order, OrderRef, OrderState, Route
 from kisnb.strategies import strategy
 from kisnb.strategies.volume_trigger import VolumeTrigger
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.commands import Submit
-from kisnb.trading.order_book import Books
-from kisnb.trading.risk import Rules
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.commands import Submit
 from tests.trading.desk import CAN, CODE, NOON
 
 SPAN = 20 * SECOND

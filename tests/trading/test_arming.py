@@ -8,8 +8,8 @@ from kisnb.clock import MINUTE, SECOND
 from kisnb.events import AccountOpened, Disarmed
 from kisnb.orders import OrderState, SendReply
 from kisnb.terms import Side
-from kisnb.trading.commands import Arm, Cancel, CancelOrder, Woke
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.commands import Arm, Cancel, CancelOrder, Woke
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of
 
 PRICE = price_of()

@@ -11,8 +11,8 @@ from kisnb.clock import MINUTE, SECOND, kst
 from kisnb.events import AccountOpened, Depth, OrderHeld
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.blackout import MOST_HELD, window_end
-from kisnb.trading.commands import (
+from kisnb.trading.gate.blackout import MOST_HELD, window_end
+from kisnb.trading.ports.commands import (
     Answer,
     Ask,
     BooksRead,
@@ -25,7 +25,7 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 
 PRICE = price_of()

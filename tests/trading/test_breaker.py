@@ -8,9 +8,9 @@ from kisnb.clock import DAY, SECOND
 from kisnb.events import AccountOpened, BreakerTripped, Filled, HaltSet, Tick, Trouble
 from kisnb.orders import OrderState
 from kisnb.terms import Side, Venue
-from kisnb.trading.breaker import Standing, TradingDay
-from kisnb.trading.commands import SetHalt
-from kisnb.trading.limits import Limits
+from kisnb.trading.order_books.breaker import Standing, TradingDay
+from kisnb.trading.ports.commands import SetHalt
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, NOON, Desk, price_of
 

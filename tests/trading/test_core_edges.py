@@ -24,10 +24,10 @@ from kisnb.events import (
 )
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentRunner
-from kisnb.trading.blackout import MOST_HELD
-from kisnb.trading.commands import (
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.gate.blackout import MOST_HELD
+from kisnb.trading.ports.commands import (
     Adopt,
     Answer,
     Arm,
@@ -40,7 +40,7 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_gate import OTHER, denied
 from tests.trading.test_halt import EMPTY, open_order

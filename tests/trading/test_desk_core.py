@@ -12,7 +12,7 @@ from kisnb.clock import kst
 from kisnb.events import CancelRefused, Denied, Filled, IntentRepeated, Rejected, SendStarted, SendUnknown, Trouble
 from kisnb.orders import Capabilities, OrderPage, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import (
+from kisnb.trading.ports.commands import (
     Answer,
     Ask,
     Cancel,
@@ -25,8 +25,8 @@ from kisnb.trading.commands import (
     WakeAt,
     Woke,
 )
-from kisnb.trading.journal_rows import decode_row, encode_row
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.journal_rows import decode_row, encode_row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, CODE, DAY, NOON, Desk, notice, price_of, ref
 

@@ -11,8 +11,8 @@ from kisnb.events import AccountOpened, Expired
 from kisnb.market import order_rules
 from kisnb.orders import Capabilities, OrderPage, OrderState
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.commands import Answer, Ask, Woke
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.commands import Answer, Ask, Woke
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import DAY, NOON, Desk, notice, price_of
 from tests.trading.test_gate import cost
 from tests.trading.test_resolver import row

@@ -10,7 +10,7 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, FlattenSet, HaltSet, HaltStep
 from kisnb.orders import Account, Capabilities, Holding, Intent, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import (
+from kisnb.trading.ports.commands import (
     Answer,
     Ask,
     Cancel,

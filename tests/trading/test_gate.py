@@ -12,8 +12,8 @@ from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
 from kisnb.orders import Account, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Answer, Ask, BooksRead, Woke
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.commands import Answer, Ask, BooksRead, Woke
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
 PRICE = price_of()

@@ -10,10 +10,10 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, HaltSet, HaltStep, SendStarted
 from kisnb.orders import OrderPage, OrderState, SendReply
 from kisnb.terms import Side
-from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, Halt, Persist, Send, SetHalt, Submit, Woke
-from kisnb.trading.journal_rows import decode_row
-from kisnb.trading.limits import Limits
-from kisnb.trading.order_book import UNASSIGNED
+from kisnb.trading.order_books.order_book import UNASSIGNED
+from kisnb.trading.ports.commands import Answer, Ask, Cancel, CancelOrder, Halt, Persist, Send, SetHalt, Submit, Woke
+from kisnb.trading.ports.journal_rows import decode_row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 

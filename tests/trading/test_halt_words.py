@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kisnb.events import FlattenSet, HaltSet, HaltStep
-from kisnb.trading.flatten import CURE
-from kisnb.trading.halt_words import trading
-from kisnb.trading.journal_rows import Row
+from kisnb.trading.gate.flatten import CURE
+from kisnb.trading.gate.halt_words import trading
+from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
 BLOCK = HaltStep(1, "block", True, "no new order passes: fog", "reducing")

@@ -9,8 +9,8 @@ from types import FrameType
 
 import pytest
 
-from kisnb.trading import handler_watch
-from kisnb.trading.handler_watch import interruptible, watch
+from kisnb.trading.agents import handler_watch
+from kisnb.trading.agents.handler_watch import interruptible, watch
 
 
 class Cell:

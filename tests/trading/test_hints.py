@@ -22,13 +22,13 @@ from kisnb.notebook.verbs import find
 from kisnb.notebook.words import split
 from kisnb.orders import Intent, OrderRef, OrderState, Route
 from kisnb.orders import Order as Live
-from kisnb.session.typed import check_movable
+from kisnb.session.typed_orders.typed import check_movable
 from kisnb.terms import Mode, OrderKind, Side, Venue
-from kisnb.trading.limits import Limits
-from kisnb.trading.order_book import EXTERNAL, Books
-from kisnb.trading.order_words import next_step
-from kisnb.trading.revise import may_be_revised, why_not_revised
-from kisnb.trading.risk import Gate, Rules
+from kisnb.trading.gate.risk import Gate, Rules
+from kisnb.trading.order_books.order_book import EXTERNAL, Books
+from kisnb.trading.order_books.order_words import next_step
+from kisnb.trading.orders.revise import may_be_revised, why_not_revised
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.followed_cures import Order, Refusal, chance, followed, refused, waits
 

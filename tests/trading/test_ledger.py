@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kisnb.events import AccountOpened, Notice
 from kisnb.orders import Fill
 from kisnb.terms import Side, Venue
-from kisnb.trading.ledger import Position
+from kisnb.trading.order_books.ledger import Position
 from tests.trading.desk import CODE, NOON, Desk, price_of
 
 

@@ -9,8 +9,8 @@ from kisnb.events import AccountOpened, DriftFound
 from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Arm, Revise, ReviseOrder
-from kisnb.trading.limits import Limits
+from kisnb.trading.ports.commands import Arm, Revise, ReviseOrder
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
 from tests.trading.test_gate import OTHER, cost, denied, desk_with
 

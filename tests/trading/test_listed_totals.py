@@ -12,9 +12,9 @@ from kisnb.clock import SECOND, Ns, kst, kst_day
 from kisnb.events import AccountOpened, CancelRefused, DriftCleared, DriftFound, ExternalFound, LinkUp, Revised
 from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Answer, Ask, CancelOrder, CancelReply, Question, Woke
-from kisnb.trading.limits import Limits
-from kisnb.trading.reconciliation import EVERY, IDLE, SETTLES, STANDS, UNANSWERED
+from kisnb.trading.orders.reconciliation import EVERY, IDLE, SETTLES, STANDS, UNANSWERED
+from kisnb.trading.ports.commands import Answer, Ask, CancelOrder, CancelReply, Question, Woke
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
 from tests.trading.test_reconciliation import accepted, account, asked, open_desk, revise
 from tests.trading.test_resolver import answer, lost, row

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from kisnb.clock import DAY, kst_day
-from kisnb.desk.archive import still_counting
+from kisnb.desk.record.archive import still_counting
 from kisnb.errors import BadInput
 from kisnb.events import AccountOpened
 from kisnb.orders import OrderState
-from kisnb.session.typed import orders_named
+from kisnb.session.typed_orders.typed import orders_named
 from kisnb.terms import Side
-from kisnb.trading.commands import OrderRequest, Submit
-from kisnb.trading.journal_rows import Row
-from kisnb.trading.limits import Limits
-from kisnb.trading.order_names import has_name, key_of_name
-from kisnb.trading.placing import place
+from kisnb.trading.ports.commands import OrderRequest, Submit
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
+from kisnb.trading.typed_orders.order_names import has_name, key_of_name
+from kisnb.trading.typed_orders.placing import place
 from tests.trading.desk import NOON, Desk, intent, notice
 from tests.trading.notebook_model import SCOPE, Buy
 from tests.trading.test_placing import naming

@@ -10,7 +10,7 @@ import pytest
 from kisnb.clock import SECOND
 from kisnb.events import DriftFound, LinkUp, Notice
 from kisnb.orders import OrderRow, OrderState, SendReply
-from kisnb.trading.commands import CancelOrder
+from kisnb.trading.ports.commands import CancelOrder
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, Desk, notice, price_of
 from tests.trading.test_resolver import answer, row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kisnb.events import Denied, Filled, IntentTaken, SendStarted, Sent
 from kisnb.orders import OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.order_book import Books
+from kisnb.trading.order_books.order_book import Books
 from tests.trading.desk import NOON, intent
 
 

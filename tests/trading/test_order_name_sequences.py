@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from kisnb.clock import kst_day
 from kisnb.events import Cancelled, IntentTaken, Resolved
 from kisnb.orders import OrderState
-from kisnb.trading.commands import OrderRequest
-from kisnb.trading.naming_rule import SendNew
-from kisnb.trading.placing import naming_rule
+from kisnb.trading.ports.commands import OrderRequest
 from kisnb.trading.state import State
+from kisnb.trading.typed_orders.naming_rule import SendNew
+from kisnb.trading.typed_orders.placing import naming_rule
 from tests.trading.notebook_model import SCOPE, Asked, Buy, DeskModel, Kernel, Run
 
 Step = tuple[str, int, int]

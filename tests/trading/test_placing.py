@@ -8,10 +8,10 @@ import pytest
 
 from kisnb.errors import OrderDenied
 from kisnb.orders import Naming, Place
-from kisnb.trading.commands import OrderRequest, PlaceAnswer, ShowOrder
-from kisnb.trading.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
-from kisnb.trading.order_names import same_cell
-from kisnb.trading.placing import commands, naming_rule, place, refusal
+from kisnb.trading.ports.commands import OrderRequest, PlaceAnswer, ShowOrder
+from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
+from kisnb.trading.typed_orders.order_names import same_cell
+from kisnb.trading.typed_orders.placing import commands, naming_rule, place, refusal
 from tests.trading.notebook_model import SCOPE, Buy, DeskModel, Fate, Kernel
 
 ONE = "cell [1] of one.ipynb (kernel 1)"

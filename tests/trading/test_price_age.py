@@ -8,9 +8,9 @@ from kisnb.clock import SECOND, Ns
 from kisnb.events import AccountOpened, Denied, Depth, Tick
 from kisnb.orders import Intent, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.buy_prices import PATIENCE
-from kisnb.trading.commands import Ask, AskBooks, BooksRead, CancelOrder, SetHalt, Submit, Woke
-from kisnb.trading.limits import Limits
+from kisnb.trading.orders.buy_prices import PATIENCE
+from kisnb.trading.ports.commands import Ask, AskBooks, BooksRead, CancelOrder, SetHalt, Submit, Woke
+from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of, ref
 
 PRICE = price_of()

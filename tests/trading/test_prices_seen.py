@@ -10,11 +10,11 @@ from kisnb.clock import SECOND, Ns
 from kisnb.events import AccountOpened, ClockMoved, Filled, PhaseChanged, Tick
 from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
-from kisnb.trading.agent import Agent
-from kisnb.trading.agent_runner import AgentRunner, agent_saw
-from kisnb.trading.commands import Submit
-from kisnb.trading.order_book import Books
-from kisnb.trading.risk import Rules
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner, agent_saw
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.commands import Submit
 from tests.trading.desk import CAN, CODE, NOON, Desk, notice, price_of
 
 PRICE = price_of()

@@ -21,10 +21,10 @@ from kisnb.events import (
 )
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Halt, Revise, ReviseOrder, Woke
-from kisnb.trading.order_book import EXTERNAL, UNASSIGNED
-from kisnb.trading.reconciliation import EVERY, IDLE, STANDS
-from kisnb.trading.resolver import WINDOW
+from kisnb.trading.order_books.order_book import EXTERNAL, UNASSIGNED
+from kisnb.trading.orders.reconciliation import EVERY, IDLE, STANDS
+from kisnb.trading.orders.resolver import WINDOW
+from kisnb.trading.ports.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Halt, Revise, ReviseOrder, Woke
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, row

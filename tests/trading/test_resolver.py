@@ -10,8 +10,8 @@ from kisnb.clock import SECOND, Ns
 from kisnb.events import AccountOpened, DecisionRefused, Denied, Rejected, Resolved, Unresolved
 from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Answer, Ask, BooksRead, ResolveOrder, Woke
-from kisnb.trading.resolver import WINDOW
+from kisnb.trading.orders.resolver import WINDOW
+from kisnb.trading.ports.commands import Answer, Ask, BooksRead, ResolveOrder, Woke
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
 

@@ -10,8 +10,8 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import Denied, Depth, SendStarted, Tick
 from kisnb.orders import Capabilities, OrderRef, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import AskBooks, BooksRead, Cancel, CancelOrder, Persist, Send
-from kisnb.trading.journal_rows import RouteDecided, decode_row, encode_row
+from kisnb.trading.ports.commands import AskBooks, BooksRead, Cancel, CancelOrder, Persist, Send
+from kisnb.trading.ports.journal_rows import RouteDecided, decode_row, encode_row
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
 

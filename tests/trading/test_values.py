@@ -12,13 +12,13 @@ import pytest
 from kisnb import values
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
-from kisnb.session.typed import typed_intent
+from kisnb.session.typed_orders.typed import typed_intent
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.agent import Agent, Wait
-from kisnb.trading.agent_runner import AgentRunner, AgentState
-from kisnb.trading.commands import CancelOrder, Submit
-from kisnb.trading.order_book import Books
-from kisnb.trading.risk import Rules
+from kisnb.trading.agents.agent import Agent, Wait
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.commands import CancelOrder, Submit
 from tests.trading.desk import CAN, CODE, NOON
 
 

@@ -10,8 +10,8 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import Unresolved
 from kisnb.orders import Capabilities, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.commands import Cancel, CancelOrder, Halt, ResolveOrder, ReviseOrder
-from kisnb.trading.resolver import WINDOW
+from kisnb.trading.orders.resolver import WINDOW
+from kisnb.trading.ports.commands import Cancel, CancelOrder, Halt, ResolveOrder, ReviseOrder
 from tests.trading.desk import DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, refusal, row
 

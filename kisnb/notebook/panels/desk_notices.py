@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kisnb.clock import clock_text
-from kisnb.trading.halt_words import Name
+from kisnb.trading.gate.halt_words import Name
 
 if TYPE_CHECKING:
     from kisnb.events import HaltStep

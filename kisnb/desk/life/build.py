@@ -1,0 +1,344 @@
+"""Puts a desk together: core, journal, broker, clock, server and, for the simulator, the conductor."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
+from kisnb.config import Config, load_config
+from kisnb.desk.address import desk_folder
+from kisnb.desk.life.launch import start_desk
+from kisnb.desk.life.simulator_process import (
+    SimAddress,
+    SimulatedDay,
+    StartingSimulator,
+    check_same_day,
+    find_simulator,
+    run_folder,
+    sim_folder,
+)
+from kisnb.desk.life.supervisor import RESTART
+from kisnb.desk.locks import CustomerLocks, Lock
+from kisnb.desk.record.archive import open_journal, put_away
+from kisnb.desk.record.journal import JOURNAL, JournalLost
+from kisnb.desk.run.conductor import Conductor, Rider
+from kisnb.desk.run.control import Control
+from kisnb.desk.run.halt_file import HaltFile
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.run.hybrid import HybridBroker, QuotesDesk
+from kisnb.desk.run.safety import Safety, note
+from kisnb.desk.run.steady_clock import SteadyClock
+from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.server import DeskServer
+from kisnb.desk.serve.snapshot import DeskName
+from kisnb.errors import ConfigError, LinkLost
+from kisnb.events import Event, Trouble
+from kisnb.events import LinkLost as LinkWasLost
+from kisnb.kis.broker import KisBroker
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.recorder import Recording, open_recording
+from kisnb.kis.transport import Network, Transport
+from kisnb.market import calendar, uncertain
+from kisnb.market.universe import Universe
+from kisnb.paths import data_dir, private_dir, state_dir
+from kisnb.terms import Mode
+from kisnb.trading.desk_core import DeskCore
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.desk_port import Desk
+from kisnb.trading.ports.limits import limits_of
+from kisnb.trading.state import State
+
+ALONE_SECONDS = 600.0
+"""Wall time after which a simulator's desk without a session stops, and the simulator with it."""
+LOOK_SECONDS = 5.0
+FOLDER_GONE = (
+    "the state folder was removed under the desk, which stopped",
+    "look at the open orders at KIS; then open the desk again with %kis open",
+)
+SIMULATOR_GONE = ("the simulator is gone, and its desk with it", "begin a new day with %kis open sim")
+
+log = logging.getLogger(__name__)
+
+
+class Connected(NamedTuple):
+    """A broker connection and what belongs to it."""
+
+    broker: KisBroker
+    clock: Clock
+    activity: Activity
+    name: DeskName
+    folder: Path
+    control: Control | None
+    is_tail: Callable[[str], bool] | None
+    """Whether these are the last digits of the account; None where no arming is needed."""
+    locks: CustomerLocks
+    """Held as long as the desk uses account and appkey."""
+    universe: Universe
+
+
+class BuiltDesk:
+    """A desk that can run: ``run`` returns when it is told to close."""
+
+    def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str, file: HaltFile) -> None:
+        self.server = server
+        self._file = file
+        self.secret = secret
+        self.label = connected.name.label
+        self._host = host
+        self._connected = connected
+        self._conducting: asyncio.Task[None] | None = None
+        self._status = 0
+        self._day = kst_day(connected.clock.now())
+
+    @property
+    def locks(self) -> list[Lock]:
+        """The locks of the customer: account and appkey."""
+        return self._connected.locks.locks
+
+    def stop(self) -> None:
+        """End for good: sessions are told so."""
+        self.server.farewell = ("the desk was stopped", "open it again with %kis open")
+        self.server.closing.set()
+
+    async def run(self) -> int:
+        """Returns the exit status for the supervisor: 0 for good, RESTART to be started again at once."""
+        conductor = self.server.conductor
+        if conductor is not None:
+            self._conducting = asyncio.create_task(conductor.run(), name="conductor")
+            # Without its conductor the clock would stand, and every wait with it.
+            self._conducting.add_done_callback(self._conducted)
+        while not self.server.closing.is_set():
+            try:
+                await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                self.server.sweep()
+                self._look_after_clock()
+                self._look_after_journal()
+                self._look_after_day()
+                await self._look_after_simulator()
+        return self._status
+
+    def _look_after_clock(self) -> None:
+        clock = self._connected.clock
+        if isinstance(clock, SteadyClock):
+            for jump in clock.look():
+                self.server.publish(Trouble(clock.now(), jump))
+
+    def _look_after_day(self) -> None:
+        """A new day begins with a new desk, when nothing of the old one is open: journal and keys are a day's."""
+        now = self._connected.clock.now()
+        rests = self._host.quiet and not self._host.core.state.books.live
+        if self._connected.control is None and kst_day(now) > self._day and rests:
+            self._status = RESTART
+            self.server.closing.set()
+
+    def _look_after_journal(self) -> None:
+        """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
+        try:
+            self._host.journal.check()
+        except JournalLost as e:
+            self._host.break_off(e)
+            if not self._connected.folder.exists():
+                # Its locks are gone too: another desk may begin beside this one.
+                self.server.farewell = FOLDER_GONE
+                self.server.closing.set()
+            return
+        if self._host.broken and self._host.kept_halt.write():
+            self._status = RESTART
+            self.server.closing.set()
+
+    def _conducted(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the conductor failed", exc_info=error)
+        self.server.farewell = self.server.farewell or SIMULATOR_GONE
+        self.server.closing.set()
+
+    async def _look_after_simulator(self) -> None:
+        """A desk ends with its simulator, and ends it when both have been left alone."""
+        control = self._connected.control
+        if control is None:
+            return
+        alone = asyncio.get_running_loop().time() - self.server.left_alone_at
+        try:
+            if self.server.connections or alone < ALONE_SECONDS:
+                await control.state(None)
+                return
+            await control.stop()
+        except LinkLost as e:
+            self.server.publish(LinkWasLost(self._connected.clock.now(), str(e)))
+        self.server.farewell = SIMULATOR_GONE
+        self.server.closing.set()
+
+    async def close(self) -> None:
+        await self._file.close()
+        await self.server.close()
+        if self._conducting is not None:
+            self._conducting.cancel("the desk closes")
+            await asyncio.gather(self._conducting, return_exceptions=True)
+        await self._host.close()
+        if self._connected.control is not None:
+            await self._connected.control.close()
+        self._connected.locks.close()
+
+
+async def build_desk(
+    mode: Mode,
+    day: SimulatedDay,
+    simulator: StartingSimulator | None = None,
+    *,
+    again: bool,
+    secret: str,
+    quotes: Mode | None = None,
+) -> BuiltDesk:
+    """Connect, fold the journal, be ready for sessions.
+
+    ``simulator`` is a new day's; ``again`` goes on with the day of a desk that died; ``quotes`` names the mode whose
+    desk gives the prices.
+
+    Raises KisnbError with the cure.
+    """
+    calendar.use_local()
+    config = load_config()
+    uncertain.use(uncertain.read(config.assume))
+    simulated = mode is Mode.SIM
+    connected = await (_simulated(config, day, simulator, again=again) if simulated else _real(config, mode, quotes))
+    journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
+    speed = config.speed if mode is Mode.SIM else 1.0
+    limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
+    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows))
+
+    def publish(event: Event) -> None:
+        note(event)
+        server.publish(event)
+
+    host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
+    server = DeskServer(host, connected.name, secret, speed)
+    file = HaltFile(host, publish)
+    server.safety = Safety(host, mode, connected.is_tail, file)
+    await _begin(server, host, connected, speed)
+    file.start()
+    return BuiltDesk(server, host, connected, secret, file)
+
+
+async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
+    broker, clock = connected.broker, connected.clock
+    host.on_rest = server.rested
+    take = host.take
+    if connected.control is not None:
+        assert isinstance(clock, SimulatedClock)
+        conductor = Conductor(
+            host, clock, connected.control, lambda: list[Rider](server.connections), lambda: server.seq, server.publish
+        )
+        server.conductor = conductor
+        host.before_call = conductor.catch_up
+        connected.activity.on_rest = conductor.look
+        take = conductor.hold
+    broker.listen(take)
+    # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
+    host.serial = server.conductor is not None and not speed
+    broker.want(server.wants())
+    await broker.start()
+    if server.conductor is not None:
+        await server.conductor.switch(speed)
+    host.start()
+
+
+async def _simulated(
+    config: Config, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool
+) -> Connected:
+    state = state_dir()
+    address = await _running(state, day) if simulator is None else None
+    if address is None:
+        if again:
+            raise ConfigError(*SIMULATOR_GONE)
+        simulator = simulator or StartingSimulator(state, day, config.sim_speed, config.assume)
+        address = await asyncio.to_thread(simulator.ready)
+        await asyncio.to_thread(put_away, sim_folder(state), address.run)
+    control = Control(address.control)
+    now = (await control.state(None)).now
+    clock, activity = SimulatedClock(now), Activity()
+    credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
+    locks = CustomerLocks(Mode.SIM, credentials)
+    folder = run_folder(state, address.run)
+    universe = Universe.load(data_dir(), kst_day(now))
+    broker = KisBroker(
+        Endpoint(address.rest, address.ws, Mode.LIVE, mode=Mode.SIM, limit=config.calls_per_second),
+        credentials,
+        clock,
+        activity,
+        cache=folder,
+        timeout=config.order_timeout,
+        transport=_transport(config, clock, credentials),
+        nxt_listed=universe.on_nxt,
+    )
+    name = DeskName(Mode.SIM, address.label, address.run)
+    return Connected(broker, clock, activity, name, folder, control, None, locks, universe)
+
+
+async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
+    """The simulator that runs and answers. Raises ConfigError when it plays another day."""
+    address = find_simulator(state)
+    if address is None:
+        return None
+    control = Control(address.control)
+    try:
+        check_same_day(day, address)
+        await control.state(None)
+    except LinkLost:
+        return None
+    finally:
+        await control.close()
+    return address
+
+
+async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
+    credentials = Credentials.find(mode, config.credentials)
+    given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
+    locks = CustomerLocks(mode, credentials)
+    clock, activity = SteadyClock(), Activity()
+    account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
+    folder = private_dir(desk_folder(mode) / account)
+    endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
+    universe = Universe.load(data_dir(), kst_day(clock.now()))
+    own = (endpoint.limited(config.calls_per_second), credentials, clock, activity)
+    cache = private_dir(state_dir() / "tokens")
+    transport = _transport(config, clock, credentials)
+    if quotes is not None:
+        broker: KisBroker = HybridBroker(
+            QuotesDesk(quotes, clock, _desk_of),
+            *own,
+            cache=cache,
+            timeout=config.order_timeout,
+            transport=transport,
+        )
+    else:
+        broker = KisBroker(
+            *own,
+            cache=cache,
+            timeout=config.order_timeout,
+            transport=transport,
+            nxt_listed=universe.on_nxt,
+        )
+    label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
+    is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
+    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, locks, universe)
+
+
+def _desk_of(mode: Mode) -> Desk:
+    """The desk of another mode, started when it does not run; not attached yet."""
+    return DeskClient(start_desk(mode, SimulatedDay()))
+
+
+def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
+    """The network, recorded when a file for it is named. Raises ConfigError."""
+    network = Network(config.order_timeout)
+    if not config.record:
+        return network
+    write = open_recording(Path(config.record).expanduser(), "KISNB_RECORD", append=True)
+    return Recording(network, write, clock, credentials.masking())

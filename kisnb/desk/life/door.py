@@ -1,0 +1,116 @@
+"""The desk's door: its socket, its address on file, its locks; made anew when they were removed.
+
+A cleaner of temporary files may take the socket, and the runtime folder ends with the user's last
+login. Without a watch the desk would go on, and no kernel, no ``kisnb halt`` would reach it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from kisnb.desk.address import DeskAddress, address_file, supervisor_lock
+from kisnb.desk.locks import Lock
+from kisnb.desk.serve.server import DeskServer
+from kisnb.errors import ConfigError
+from kisnb.paths import socket_path, write_private
+from kisnb.terms import Mode
+
+LOOK_SECONDS = 2.0
+TOUCH_SECONDS = 3600.0
+"""Files that stay the same look old to a cleaner; so often they are given the time of day."""
+TAKEN = (
+    "another desk took the place of this one, which stopped",
+    "open the desk again with %kis open; what was journaled is safe",
+)
+
+log = logging.getLogger(__name__)
+
+
+class Door:
+    """Where sessions find a desk. ``open`` it, let ``watch`` run beside the desk, ``close`` it."""
+
+    def __init__(
+        self, server: DeskServer, mode: Mode, locks: Sequence[Lock], address: Callable[[str], DeskAddress]
+    ) -> None:
+        """``address`` makes the desk's address of the path of its socket."""
+        self._server = server
+        self._mode = mode
+        self._locks = locks
+        self._address = address
+        self._file = address_file(mode)
+        self._socket = Path()
+        self._mark: tuple[int, ...] = ()
+        self._touched = time.monotonic()
+        self._failed: dict[str, str] = {}
+
+    async def open(self) -> DeskAddress:
+        """Listen, and put the address on file. Raises ConfigError and OSError."""
+        self._socket = socket_path(f"desk-{self._mode}")
+        await self._server.listen(self._socket)
+        self._mark = _mark(self._socket)
+        address = self._address(str(self._socket))
+        write_private(self._file, msgspec.json.encode(address).decode())
+        return address
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled; what fails is logged once and tried again."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            # A whole state folder that was removed ends the desk: its journal is gone.
+            if not self._file.parent.is_dir():
+                continue
+            # A lock that cannot be looked at must not keep the socket from being made anew.
+            await self._tried("locks", self._keep_locks)
+            if not self._server.closing.is_set():
+                await self._tried("socket", self._keep_open)
+
+    async def _tried(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except (OSError, ConfigError) as e:
+            if str(e) != self._failed.get(what):
+                log.warning("the desk's %s cannot be made anew: %s", what, e)
+            self._failed[what] = str(e)
+        else:
+            self._failed.pop(what, None)
+
+    async def _keep_locks(self) -> None:
+        # In a thread: the home folder may be on a network disk that does not answer.
+        if not await asyncio.to_thread(self._are_kept):
+            self._server.farewell = TAKEN
+            self._server.closing.set()
+
+    def _are_kept(self) -> bool:
+        if time.monotonic() - self._touched > TOUCH_SECONDS:
+            self._touched = time.monotonic()
+            for path in (self._file, supervisor_lock(self._mode), *(lock.path for lock in self._locks)):
+                with suppress(OSError):
+                    os.utime(path)
+        return all(lock.keep() for lock in self._locks)
+
+    async def _keep_open(self) -> None:
+        if _mark(self._socket) != self._mark or not self._file.exists():
+            log.warning("the desk's socket or its address was removed; the desk listens again")
+            await self.open()
+
+    def close(self) -> None:
+        """Take the socket away."""
+        with suppress(OSError):
+            self._socket.unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """What tells a file from another one that has its path, and perhaps its number, later."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns

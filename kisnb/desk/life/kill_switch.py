@@ -1,0 +1,98 @@
+"""Pulls a desk's kill switch from outside of any session: the command line, and the server of JupyterLab."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+from kisnb.desk.address import find_or_wait
+from kisnb.desk.run.halt_file import halt_file
+from kisnb.desk.serve.client import DeskClient
+from kisnb.errors import BadInput, DeskLost
+from kisnb.events import HaltStep
+from kisnb.paths import write_private
+from kisnb.terms import Mode
+from kisnb.trading.ports.commands import Halt, LiftHalt, Query, Told
+
+SECONDS = 45.0
+"""Wall time for all steps: three queries, their pauses, and a desk that is busy."""
+ASK_SECONDS = 15.0
+DYING_SECONDS = 5.0
+
+
+def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
+    """The steps as they are taken, the last one included.
+
+    Raises BadInput when no such desk runs, DeskBusy or DeskLost when it does not come to an end.
+    """
+    client = attached(mode)
+    try:
+        client.send([command])
+        deadline = time.monotonic() + SECONDS
+        begun = False
+        while time.monotonic() < deadline:
+            batch = client.drain()
+            if batch is None:
+                client.check()
+                time.sleep(0.01)
+                continue
+            for event in batch.events:
+                if isinstance(event, HaltStep) and (begun := begun or event.step == "block"):
+                    yield event
+                    if event.step == "notify":
+                        return
+        pid = client.address.pid
+        raise DeskLost(f"the desk (process {pid}) did not end the kill switch", "look at it with %kis orders")
+    finally:
+        client.close()
+
+
+def halt_by_file(reason: str) -> str:
+    """Halt by the HALT file, when a desk does not answer; says so. It halts every desk of this state folder."""
+    path = halt_file()
+    try:
+        write_private(path, reason)
+    except OSError as e:
+        return f"the file {path} could not be written either ({e}): cancel at KIS what is open"
+    return (
+        f"the file {path} was written: a desk that lives halts when it sees it, within a second. "
+        "Nothing has confirmed it. Remove the file before you lift the halt"
+    )
+
+
+def lift(mode: Mode, reason: str, to: Literal["active", "reducing"] = "active") -> str:
+    """Lift the halt; says what was lifted. Raises what the desk answers, and as ``pull``."""
+    return ask(mode, LiftHalt(reason, to))
+
+
+def ask(mode: Mode, question: Query[Told]) -> str:
+    """One question that is answered in words. Raises what the desk answers, and as ``pull``."""
+    client = attached(mode)
+    try:
+        reply = client.ask_blocking(question, ASK_SECONDS)
+    except TimeoutError as e:
+        raise DeskLost(str(e), f"stop it with: kisnb desk stop --mode {mode}") from None
+    finally:
+        client.close()
+    return reply.text
+
+
+def attached(mode: Mode) -> DeskClient:
+    """On the desk of a mode; one that is just being started again is waited for."""
+    deadline = time.monotonic() + DYING_SECONDS
+    while True:
+        address = find_or_wait(mode)
+        if address is None:
+            raise BadInput(f"no {mode} desk runs", "open it with %kis open")
+        client = DeskClient(address)
+        try:
+            client.attach_blocking()
+        except DeskLost:
+            client.close()
+            # One that was killed a moment ago may still hold its lock.
+            if client.dismissed or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return client

@@ -1,0 +1,112 @@
+"""The desk process: one per account, locked, started by its supervisor and detached from every kernel."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.desk.address import DeskAddress, address_file, desk_folder, desk_lock
+from kisnb.desk.life.simulator_process import SimulatedDay, StartingSimulator, begin_day
+from kisnb.desk.locks import Lock
+from kisnb.errors import ConfigError, KisnbError
+from kisnb.log_file import begin_log
+from kisnb.paths import refusal_of
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from kisnb.desk.life.build import BuiltDesk
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mode", type=Mode, required=True)
+    parser.add_argument("--ready", type=int, required=True)
+    parser.add_argument("--day", required=True)
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--again", action="store_true", help="go on with the day of a desk that died")
+    parser.add_argument("--quotes", type=Mode)
+    options = parser.parse_args()
+    ready = os.fdopen(options.ready, "w")
+
+    def say(said: object) -> None:
+        ready.write(msgspec.json.encode(said).decode() + "\n")
+        ready.close()
+
+    try:
+        begin_log(desk_folder(options.mode) / "desk.log")
+        day = msgspec.json.decode(options.day, type=SimulatedDay)
+        lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
+        # Who finds the lock held must not take the address of a desk that is gone for ours.
+        address_file(options.mode).unlink(missing_ok=True)
+        status = asyncio.run(_serve(options, day, lock, say))
+        lock.close()
+    except KisnbError as e:
+        if ready.closed:
+            raise
+        say({"error": type(e).__name__, "text": e.text, "cure": e.cure})
+        return 1
+    except OSError as e:
+        if ready.closed:
+            raise
+        # The supervisor tries again until the disk serves.
+        refused = refusal_of(e)
+        say({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
+        return 1
+    return status
+
+
+async def _serve(options: argparse.Namespace, day: SimulatedDay, lock: Lock, say: Callable[[object], None]) -> int:
+    mode, quotes, again, secret = options.mode, options.quotes, options.again, secrets.token_hex(16)
+    # The simulator starts while the desk loads the rest of itself.
+    simulator = begin_day(day, fresh=options.fresh) if mode is Mode.SIM and not again else None
+    try:
+        desk = await _built(mode, day, simulator, again=again, secret=secret, quotes=quotes)
+    except BaseException:
+        if simulator is not None:
+            simulator.give_up()
+        raise
+    from kisnb.desk.life.door import Door
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, desk.stop)
+
+    def address(path: str) -> DeskAddress:
+        return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
+
+    door = Door(desk.server, mode, [lock, *desk.locks], address)
+    say(await door.open())
+    watch = asyncio.create_task(door.watch(), name="door")
+    try:
+        return await desk.run()
+    finally:
+        watch.cancel("the desk closes")
+        await desk.close()
+        door.close()
+
+
+async def _built(
+    mode: Mode, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool, secret: str, quotes: Mode | None
+) -> BuiltDesk:
+    from kisnb.desk.life.build import build_desk
+
+    # What the journal folds to stays: no collection is to walk it, neither while it grows nor beside an order.
+    gc.disable()
+    desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
+    gc.freeze()
+    gc.enable()
+    return desk
+
+
+if __name__ == "__main__":
+    if sys.platform == "win32":
+        raise ConfigError("the desk needs a Unix system", "run JupyterLab in WSL")
+    sys.exit(main())

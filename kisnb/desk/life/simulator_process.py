@@ -1,0 +1,201 @@
+"""Starts the simulator, detached, or finds the one that runs; never imports it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kisnb.config import load_config
+from kisnb.desk.life.child_process import FOLDER, environment, python
+from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
+from kisnb.errors import ConfigError
+from kisnb.paths import private_dir, state_dir, write_private
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+class SimulatedDay(msgspec.Struct, frozen=True):
+    """What a simulated day is made of; None takes what runs, or the default."""
+
+    seed: int | None = None
+    date: str | None = None
+    """YYYY-MM-DD."""
+    start: str | None = None
+    """HH:MM:SS."""
+
+
+class SimAddress(msgspec.Struct, frozen=True):
+    """A running simulator. No secrets: the made-up keys stand in the ``kis_devlp.yaml`` beside it."""
+
+    rest: str
+    ws: str
+    control: str
+    pid: int
+    run: str
+    seed: int
+    date: str
+    start: str
+
+    @property
+    def label(self) -> str:
+        return f"sim {self.date} seed {self.seed}"
+
+
+def sim_folder(state: Path) -> Path:
+    return private_dir(state / "sim")
+
+
+def run_folder(state: Path, run: str) -> Path:
+    """Where the journal and the recording of one simulated day are."""
+    return private_dir(sim_folder(state) / run)
+
+
+def find_simulator(state: Path) -> SimAddress | None:
+    """The address on file, when its process lives; whether it answers is found out by asking it."""
+    try:
+        address = msgspec.json.decode((sim_folder(state) / "address.json").read_bytes(), type=SimAddress)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return address if _is_simulator(address.pid) else None
+
+
+def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
+    """Raises ConfigError when another day than the running one is wanted."""
+    for name in ("seed", "date", "start"):
+        value = getattr(wanted, name)
+        if value is not None and value != getattr(running, name):
+            raise ConfigError(
+                f"the simulator runs {running.label} from {running.start}, not {name} {value}",
+                "add --fresh to begin a new day, or leave the option out to go on with this one",
+            )
+
+
+def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
+    """Start the simulator of a new day, ending the old one's if ``fresh``; None when one runs to go on with.
+
+    Raises ConfigError.
+    """
+    state = state_dir()
+    if fresh:
+        stop_simulator()
+    elif find_simulator(state) is not None:
+        return None
+    config = load_config()
+    return StartingSimulator(state, day, config.sim_speed, config.assume)
+
+
+class StartingSimulator:
+    """A simulator that has been started, in a process group of its own; ``ready`` waits for it."""
+
+    def __init__(self, state: Path, day: SimulatedDay, speed: str, assume: str = "") -> None:
+        self._folder = sim_folder(state)
+        self._log = self._folder / "simulator.log"
+        self._told = False
+        recording = self._folder / "recording.jsonl"
+        arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
+        arguments += ["--record", str(recording), "--assume", assume, *_options(day)]
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
+                python("kisnb", "sim", *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                cwd=FOLDER,
+                env=plain(),
+            )
+
+    def ready(self) -> SimAddress:
+        """Its address, which is on file from then on. Raises ConfigError with the simulator's own words."""
+        said = _ready_line(self._child, self._log)
+        address = SimAddress(
+            rest=said["rest"],
+            ws=said["ws"],
+            control=said["control"],
+            pid=said["pid"],
+            run=said["run"],
+            seed=said["seed"],
+            date=said["date"],
+            start=said["start"],
+        )
+        write_private(self._folder / "address.json", msgspec.json.encode(address).decode())
+        self._told = True
+        return address
+
+    def give_up(self) -> None:
+        """End it unless its address is on file: nobody would find it."""
+        if not self._told:
+            self._child.kill()
+            self._child.wait()
+
+
+def plain() -> dict[str, str]:
+    """The environment of a simulated day: no TLS is spoken, and reading the machine's authorities takes 0.1 s."""
+    return {**environment(), "SSL_CERT_FILE": os.devnull}
+
+
+def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    import selectors
+
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        line = child.stdout.readline() if selector.select(READY_SECONDS) else b""
+    child.stdout.close()
+    try:
+        said: dict[str, Any] = json.loads(line)
+    except ValueError:
+        child.kill()
+        child.wait()
+        words = log.read_text("utf-8", "replace").strip().splitlines()
+        raise ConfigError(words[-1] if words else "the simulator did not start", f"its log is {log}") from None
+    return said
+
+
+def check_startable(day: SimulatedDay) -> None:
+    """Raises ConfigError with the simulator's own words when it would not begin such a day."""
+    checked = subprocess.run(  # noqa: S603
+        python("kisnb", "sim", "--check", *_options(day)),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER, env=plain(),
+    )  # fmt: skip
+    if checked.returncode:
+        raise ConfigError((checked.stderr.strip().splitlines() or ["the simulator cannot begin this day"])[-1])
+
+
+def _options(day: SimulatedDay) -> list[str]:
+    given = ((name, getattr(day, name)) for name in ("seed", "date", "start"))
+    return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+
+
+def stop_simulator() -> bool:
+    """Stop the simulator on file and wait until it is gone; its day is over with it. Returns whether one ran.
+
+    Raises ConfigError when it does not end.
+    """
+    address = find_simulator(state_dir())
+    if address is None:
+        return False
+    process = process_of(address.pid)
+    if process is None:
+        return False
+    terminate(process)
+    if not wait_until_gone([process], STOP_SECONDS):
+        raise ConfigError("the simulator does not stop", f"end it by hand: kill -9 {address.pid}")
+    return True
+
+
+def _is_simulator(pid: int) -> bool:
+    """The address file may be older than the process that has this number now; one that has ended is none."""
+    import psutil
+
+    process = process_of(pid)
+    try:
+        return process is not None and lives(process) and "sim" in process.cmdline()
+    except psutil.Error:
+        return False

@@ -1,0 +1,197 @@
+"""The desk's parent: starts it, starts it again when it dies, and gives up with a sentence when that does not help.
+
+It is small on purpose: it holds no socket and no journal, so that nothing it does can fail with the desk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from kisnb.desk.address import desk_folder, supervisor_lock
+from kisnb.desk.life.child_process import python
+from kisnb.desk.locks import Lock
+from kisnb.errors import KisnbError
+from kisnb.paths import refusal_of, write_private
+from kisnb.terms import Mode
+
+READY_SECONDS = 45.0
+HEALTHY_SECONDS = 60.0
+"""A desk that lived so long has recovered: its earlier deaths are forgotten."""
+MOST_DEATHS = 5
+BACKOFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds before the 1st, 2nd, … start in a row; the last one repeats."""
+LOOK = 0.02
+RESTART = 75
+"""Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
+PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
+"""Errors of a start that pass by themselves, or when somebody mends their cause without ending the desk: KIS is not
+reached, or has no token for us now; the disk is full; the state folder does not serve."""
+
+
+class Supervisor:
+    """Runs one desk process after another until one ends as it was told to."""
+
+    def __init__(self, command: Sequence[str], log: Path, tell: TellStart) -> None:
+        self._command = command
+        self._log = log
+        self._tell = tell
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+        self._deaths = 0
+
+    def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        """Pass the end on to the desk; ``run`` returns when it is gone."""
+        self._stopping = True
+        if self._child is not None:
+            self._child.terminate()
+
+    def run(self) -> str:
+        """Returns when the desk is to be gone; the text says why it was given up, and is empty when it was not."""
+        began, said = time.monotonic(), self._start([])
+        self._tell(said)
+        if said is None or "error" in said:
+            self._end_child()
+            return ""
+        tries = 0
+        while not self._stopping:
+            status = self._wait()
+            if self._stopping or status == 0:
+                break
+            if time.monotonic() - began > HEALTHY_SECONDS:
+                self._deaths = tries = 0
+            # A start that was refused for what passes by itself is no death.
+            refused = said is not None and "error" in said
+            self._deaths += status != RESTART and not refused
+            if self._deaths >= MOST_DEATHS:
+                return f"the desk died {self._deaths} times in a row, the last time with {_named(status)}"
+            if not self._rested(BACKOFF[min(tries, len(BACKOFF) - 1)]):
+                break
+            tries += 1
+            began, said = time.monotonic(), self._start(["--again"])
+            if said is not None and "error" in said:
+                why = f"the desk could not be started again: {said['text']}. {said['cure']}"
+                _write(self._log, why)
+                if said["error"] not in PASSING:
+                    self._end_child()
+                    return why
+        self._end_child()
+        return ""
+
+    def _start(self, more: Sequence[str]) -> dict[str, str] | None:
+        """Start a desk; what it said when it was ready, or why it is not, or None when it died without a word."""
+        read_end, write_end = os.pipe()
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [*self._command, "--ready", str(write_end), *more],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[write_end],
+            )
+        os.close(write_end)
+        if self._stopping:
+            self._child.terminate()
+        said = ready_line(read_end, READY_SECONDS)
+        if said is None:
+            self._child.kill()
+        return said
+
+    def _wait(self) -> int:
+        assert self._child is not None
+        return self._child.wait()
+
+    def _rested(self, seconds: float) -> bool:
+        """Wait; False when the end came meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stopping:
+            time.sleep(LOOK)
+        return not self._stopping
+
+    def _end_child(self) -> None:
+        if self._child is not None and self._child.wait() is not None:
+            self._child = None
+
+
+class TellStart:
+    """Says once, to whoever started the supervisor, what became of the first desk."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._pipe = os.fdopen(descriptor, "w")
+
+    def __call__(self, said: dict[str, str] | None) -> None:
+        if said is not None and not self._pipe.closed:
+            self._pipe.write(json.dumps(said) + "\n")
+        self._pipe.close()
+
+
+def ready_line(read_end: int, seconds: float) -> dict[str, str] | None:
+    """The line of JSON that a child writes when it is ready; None when it ends, or lets ``seconds`` pass, without."""
+    with os.fdopen(read_end, "rb") as pipe, selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        line = pipe.readline() if selector.select(seconds) else b""
+    said: dict[str, str] | None = json.loads(line) if line else None
+    return said
+
+
+def farewell_path(mode: Mode) -> Path:
+    """Why the supervisor gave its desk up; the file is there until a desk is started again."""
+    return desk_folder(mode) / "given_up.txt"
+
+
+def _write(log: Path, text: str) -> None:
+    """Add a line to the log, which the desk may have begun anew since this process was started."""
+    # On a full disk there is no log, and the desk is started again all the same.
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
+def _named(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mode", type=Mode, required=True)
+    parser.add_argument("--ready", type=int, required=True)
+    options, rest = parser.parse_known_args()
+    tell = TellStart(options.ready)
+    mode: Mode = options.mode
+    try:
+        lock = Lock(supervisor_lock(mode), f"the {mode} account")
+        farewell = farewell_path(mode)
+        farewell.unlink(missing_ok=True)
+        log = desk_folder(mode) / "desk.log"
+    except (KisnbError, OSError) as e:
+        refused = refusal_of(e) if isinstance(e, OSError) else e
+        tell({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
+        return 1
+    supervisor = Supervisor(python("kisnb.desk.life.process", "--mode", mode, *rest), log, tell)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, supervisor.stop)
+    why = supervisor.run()
+    if why:
+        _write(log, why)
+        with suppress(OSError):
+            write_private(farewell, f"{why}\n")
+    lock.close()
+    return 1 if why else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Past days leave the journal: their file moves aside, and what still counts begins the next one.
+
+One look at the machine's clock does not decide what is past. A file that was moved away too early, because the clock
+showed a later day and was set right since, comes back: its typed orders name those of today.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+from kisnb.clock import Ns, kst_day
+from kisnb.desk.record.journal import JOURNAL, Journal, next_path
+from kisnb.errors import ConfigError
+from kisnb.events import (
+    AccountOpened,
+    DriftCleared,
+    DriftFound,
+    HoldingAdopted,
+    Notice,
+    OrderShown,
+    is_order_fact,
+)
+from kisnb.orders import Order
+from kisnb.trading.order_books.order_book import day_number
+from kisnb.trading.ports.journal_rows import RouteDecided, Row, row_key
+from kisnb.trading.state import State
+
+ARCHIVE = "archive"
+REPLACED = "replaced"
+"""Begins the name of a file whose rows all stand in the journal again."""
+NEVER = 99991231
+
+
+def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
+    """The journal of the day and its rows; a file whose newest row is of an earlier Korean day is archived first.
+
+    A file of today or later that was archived before comes back. Raises ConfigError for a file that cannot be used.
+    """
+    journal = Journal(path)
+    while (early := _archived_early(journal, kst_day(now))) is not None:
+        journal = _brought_back(journal, early)
+    rows = journal.rows()
+    if journal.day is None or journal.day >= kst_day(now):
+        return journal, rows
+    kept, fresh = still_counting(rows), next_path(path)
+    fresh.unlink(missing_ok=True)
+    begun = Journal(fresh)
+    begun.append(kept)
+    begun.count_on(journal.told)
+    begun.close()
+    if journal.move_to(path.parent / ARCHIVE, f"{journal.day}") is None:
+        # Somebody reads it just now: it is archived another time.
+        fresh.unlink()
+        return Journal(path), rows
+    fresh.rename(path)
+    return Journal(path), kept
+
+
+def _archived_early(journal: Journal, today: date) -> Path | None:
+    """The archived file that this journal follows, when its newest row is of today or later."""
+    for path in _archived_since(journal.path.parent / ARCHIVE, today):
+        with suppress(ConfigError):
+            moved = Journal(path)
+            moved.close()
+            if journal.follows(moved):
+                return path
+    return None
+
+
+def _archived_since(folder: Path, today: date) -> Iterator[Path]:
+    """The archived files whose newest row is of ``today`` or later, by their names; there are none as a rule."""
+    for path in folder.glob("*.sqlite"):
+        with suppress(ValueError):
+            if date.fromisoformat(path.name[: len("2026-11-20")]) >= today:
+                yield path
+
+
+def _brought_back(journal: Journal, early: Path) -> Journal:
+    """The archived file with what was written since, in the journal's place. Raises ConfigError."""
+    path, fresh = journal.path, next_path(journal.path)
+    fresh.unlink(missing_ok=True)
+    shutil.copy(early, fresh)
+    whole = Journal(fresh)
+    whole.append(journal.own_rows())
+    whole.close()
+    if journal.move_to(early.parent, f"{REPLACED}-{early.stem}") is None:
+        fresh.unlink()
+        why = f"the clock was set back, and {path} is being read while it must be replaced"
+        raise ConfigError(why, "close what reads it, and try again")
+    fresh.rename(path)
+    early.unlink()
+    return Journal(path)
+
+
+def still_counting(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose fold has the same open orders, lots, cash, differences and trading state: of orders those that are
+    open, those of stocks that have been held ever since, and those of a day whose list is read again for an open one:
+    it holds them all, and one that is not known would be taken for somebody else's."""
+    first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
+    state, since = State(), defaultdict[str, _Since](_Since)
+    for row in rows:
+        state.apply(row)
+        _note(row, state, since, first)
+    keys = {key for s in since.values() for key in s.keys}
+    openings = {(id(row), code) for code, s in since.items() for row in s.openings}
+    kept = [k for row in rows if (k := _kept(row, state, keys, openings)) is not None]
+    missing = state.flow - State.fold(kept).flow
+    if state.opened is not None and missing:
+        kept.append(AccountOpened(rows[-1].t, missing, ()))
+    return kept
+
+
+class _Since:
+    """What happened in a stock since nobody held it and no order of it was open."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.day = 0
+        """Of the newest order."""
+        self.openings: list[AccountOpened | HoldingAdopted] = []
+
+
+def _day(order: Order) -> int:
+    return order.ref.day if order.ref is not None else day_number(order.sent_at or order.t)
+
+
+def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
+    """``first``: the first day whose orders are all kept."""
+    if isinstance(row, AccountOpened):
+        for code, _, _ in row.holdings:
+            since[code].openings.append(row)
+    elif isinstance(row, HoldingAdopted):
+        since[row.code].openings.append(row)
+    elif is_order_fact(row):
+        order = state.books.orders[row_key(row)]
+        chain = since[order.code]
+        chain.keys.add(order.key)
+        chain.day = max(chain.day, _day(order))
+        if order.is_ended and chain.day < first and _is_flat(state, order.code):
+            del since[order.code]
+
+
+def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]) -> Row | None:
+    match row:
+        case Notice() | RouteDecided() | DriftCleared() | OrderShown():
+            # Where an order was shown counts on its own trading day only, and that is over.
+            return None
+        case DriftFound():
+            return row if state.drifts.get((row.subject, row.what)) is row else None
+        case AccountOpened():
+            held = tuple(h for h in row.holdings if (id(row), h[0]) in openings)
+            return AccountOpened(row.t, row.cash, held)
+        case HoldingAdopted():
+            return row if (id(row), row.code) in openings else None
+        case _ if is_order_fact(row):
+            return row if row_key(row) in keys else None
+        case _:
+            return row
+
+
+def _is_flat(state: State, code: str) -> bool:
+    """Nobody holds the stock, and no order of it is open."""
+    books = (state.books.account, *state.books.agents.values())
+    return not any(b.position(code).qty for b in books) and not any(o.code == code for o in state.books.live.values())
+
+
+def put_away(folder: Path, run: str) -> None:
+    """Move the journals of simulated days before ``run`` into ``folder/archive``; one that is damaged stays."""
+    for path in folder.glob(f"*/{JOURNAL}"):
+        if path.parent.name in (run, ARCHIVE):
+            continue
+        try:
+            journal = Journal(path)
+        except ConfigError:
+            continue
+        journal.move_to(folder / ARCHIVE, f"{journal.day or 'empty'}-{path.parent.name}")

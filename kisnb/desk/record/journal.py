@@ -1,0 +1,253 @@
+"""The journal: one SQLite file (WAL), append only, every append synced before it returns.
+
+Past days are moved aside, never deleted. What cannot be read is refused and left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+from kisnb.clock import kst_day
+from kisnb.errors import ConfigError, DeskError
+from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, array_of, decode_rows, encode_row, row_key
+
+JOURNAL = "journal.sqlite"
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x6B69736E
+"""``kisn``: tells the file from any other SQLite file."""
+MAGIC = b"SQLite format 3\0"
+TOLD = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
+"""SQL: the rows that sessions are told."""
+ROWS = """CREATE TABLE rows (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL
+)"""
+FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"
+
+
+class JournalLost(DeskError):
+    """A row could not be written: nothing may be sent any more."""
+
+
+class Journal:
+    """Rows in the order in which they were written. Raises ConfigError for a file that cannot be used, JournalLost
+    while the disk does not let it be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists() and next_path(path).exists():
+            # The machine went down after the old file was moved away.
+            next_path(path).rename(path)
+        _check_kind(path)
+        try:
+            self._db = _open(path)
+            self._before = self._fact("before")
+            self._whole_from = self._fact("whole_from")
+            """From this row on none is missing in this file."""
+            self.told: int = self._before + self._db.execute(f"SELECT count(*) FROM rows WHERE {TOLD}").fetchone()[0]  # noqa: S608
+            """Number of the newest row that sessions are told, those of archived files included."""
+        except (sqlite3.Error, OSError) as e:
+            if _is_damage(e):
+                cure = "move it away; a new one will be begun, KIS is asked anew"
+                raise ConfigError(f"the journal {path} cannot be used: {e}", cure) from e
+            raise JournalLost(f"the journal {path} cannot be opened ({e})", _cure(e)) from e
+        path.chmod(0o600)
+        self._inode = path.stat().st_ino
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write all rows or none; they are on the disk when this returns. Raises JournalLost."""
+        encoded = [(r.t, type(r).__name__, row_key(r), encode_row(r)) for r in rows]
+        try:
+            self._check_place()
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT INTO rows (t, name, key, body) VALUES (?, ?, ?, ?)", encoded)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except (sqlite3.Error, OSError) as e:
+            raise JournalLost(f"the journal cannot be written ({e})", _cure(e)) from e
+        self.told += sum(not isinstance(r, DESK_ONLY) for r in rows)
+
+    def check(self) -> None:
+        """Raises JournalLost while rows cannot be written."""
+        try:
+            self._check_place()
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('checked', abs(random()))")
+        except (sqlite3.Error, OSError) as e:
+            raise JournalLost(f"the journal cannot be written ({e})", _cure(e)) from e
+
+    def rows(self) -> list[Row]:
+        """All rows, oldest first."""
+        return decode_rows(array_of(body for (body,) in self._db.execute("SELECT body FROM rows ORDER BY seq")))
+
+    def told_after(self, number: int) -> tuple[int, bytes]:
+        """The rows that sessions are told after the given one, as one JSON array, and the number before its first.
+
+        All that this file has when it does not reach back so far. Raises JournalLost.
+        """
+        count = self.told - number
+        if number < self._whole_from or count < 0:
+            number, count = self._before, self.told - self._before
+        sql = f"SELECT body FROM rows WHERE {TOLD} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        try:
+            newest = self._db.execute(sql, (count,)).fetchall()
+        except sqlite3.Error as e:
+            raise JournalLost(f"the journal cannot be read ({e})", _cure(e)) from e
+        return number, array_of(body for (body,) in reversed(newest))
+
+    def follows(self, moved: Journal) -> bool:
+        """Whether this file was begun when ``moved`` was moved away."""
+        return self._whole_from > 0 and self._whole_from == moved.told
+
+    def own_rows(self) -> list[Row]:
+        """The rows that were written to this file, without those that it began with of the file before."""
+        # What it began with are all rows that sessions are told.
+        return self.rows()[self._whole_from - self._before :]
+
+    @property
+    def day(self) -> date | None:
+        """The Korean day of the newest row."""
+        (t,) = self._db.execute("SELECT max(t) FROM rows").fetchone()
+        return kst_day(t) if t is not None else None
+
+    def count_on(self, told: int) -> None:
+        """The newest row is number ``told``: this file goes on with the numbers of one that was moved away."""
+        before = told - (self.told - self._before)
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)", (before, told))
+        self._before, self._whole_from, self.told = before, told, told
+
+    def move_to(self, folder: Path, stem: str) -> Path | None:
+        """Close the journal, all rows in its one file, and move that; None when somebody reads it just now."""
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self.close()
+        if busy:
+            return None
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = _free_name(folder, stem)
+        self.path.rename(target)
+        return target
+
+    def close(self) -> None:
+        """All rows are in the one file afterwards."""
+        self._db.close()
+
+    def _check_place(self) -> None:
+        """A file that was removed would take every row and keep none."""
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{self.path} was removed") from None
+        if inode != self._inode:
+            raise FileNotFoundError(f"{self.path} was replaced")
+
+    def _fact(self, name: str) -> int:
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return int(found[0]) if found else 0
+
+
+def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
+    """The rows of a journal with their numbers, read beside the desk that writes it. Raises ConfigError."""
+    _check_kind(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            found = db.execute("SELECT seq, body FROM rows ORDER BY seq").fetchall()
+    except sqlite3.Error as e:
+        raise ConfigError(f"the journal {path} cannot be read: {e}", "name another file") from e
+    return zip((seq for seq, _ in found), decode_rows(array_of(body for _, body in found)), strict=True)
+
+
+def _check_kind(path: Path) -> None:
+    """A file of another kind is refused before SQLite touches it; a torn header is no new journal."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(MAGIC))
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise ConfigError(f"the journal {path} cannot be read: {e.strerror}", "give it back to its owner") from e
+    if head not in (b"", MAGIC):
+        raise ConfigError(f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # SQLite gives its side files the mode of the file.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if not tables:
+            _begin(db)
+        elif "rows" not in tables:
+            raise ConfigError(f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew")
+        elif version not in _MIGRATIONS and version != SCHEMA_VERSION:
+            cure = "open it with the kisnb that wrote it" if version > SCHEMA_VERSION else "move it away"
+            raise ConfigError(f"the journal {path} is of version {version}, this kisnb knows {SCHEMA_VERSION}", cure)
+        elif version != SCHEMA_VERSION:
+            _migrate(db, path, version)
+        (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if sound != "ok":
+            raise sqlite3.DatabaseError(" ".join(sound.split()))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(ROWS)
+    db.execute(FACTS)
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    db.execute("COMMIT")
+
+
+def _migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """Bring a file of an older version up to date in one transaction; a copy of the old one stays beside it."""
+    with closing(sqlite3.connect(path.with_name(f"{path.name}.v{version}"))) as copy:
+        db.backup(copy)
+    db.execute("BEGIN IMMEDIATE")
+    for old in range(version, SCHEMA_VERSION):
+        for statement in _MIGRATIONS[old]:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    db.execute("COMMIT")
+
+
+_MIGRATIONS: dict[int, tuple[str, ...]] = {1: (FACTS, f"PRAGMA application_id={APPLICATION_ID}")}
+"""Version → what makes the next one of it."""
+
+
+def next_path(path: Path) -> Path:
+    """Where the file that follows this one is written."""
+    return path.with_name(f"{path.name}.next")
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    path, n = folder / f"{stem}.sqlite", 1
+    while path.exists():
+        n += 1
+        path = folder / f"{stem}-{n}.sqlite"
+    return path
+
+
+def _is_damage(error: Exception) -> bool:
+    """Else the file is whole, and what the disk or another process denies now it may give later."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else sqlite3.SQLITE_FULL
+    return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+def _cure(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "put the state folder back, or: kisnb desk stop; then ask KIS for the open orders"
+    return "make room on the disk; the desk goes on by itself"

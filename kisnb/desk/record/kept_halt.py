@@ -1,0 +1,73 @@
+"""A halt that could not be journaled is kept beside the journal, where the next life of the desk finds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from kisnb.paths import write_private
+from kisnb.trading.ports.commands import Halt
+
+KEPT, KEPT_FLATTEN = "kept_halt.json", "kept_flatten"
+LOST = "pulled while the disk was full; the reason could not be kept"
+
+
+class KeptHalt:
+    """One file. Of several halts the strongest wish is kept: halted above reducing, and a flatten stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / KEPT
+        self._flatten = folder / KEPT_FLATTEN
+        """An empty file, for a disk that takes no more than names."""
+        self._wish: Halt | None = None
+        """What is to be carried out, whether or not it stands in the file."""
+        self._is_written = False
+
+    def keep(self, wish: Halt) -> bool:
+        """Keep the wish; whether it outlives this process."""
+        self._wish = wish if self._wish is None else _stronger(self._wish, wish)
+        self._is_written = False
+        return self.write()
+
+    def write(self) -> bool:
+        """Write what is kept in memory, if anything is; whether it outlives this process."""
+        if self._wish is None or self._is_written:
+            return True
+        body = msgspec.json.encode(self._wish).decode()
+        try:
+            write_private(self._path, body)
+        except OSError:
+            return self._is_marked(self._wish)
+        self._is_written = True
+        return True
+
+    def _is_marked(self, wish: Halt) -> bool:
+        """Make empty files, which a full disk often takes: that there was a halt is kept at least."""
+        try:
+            self._path.touch(0o600)
+            if wish.flatten:
+                self._flatten.touch(0o600)
+        except OSError:
+            return False
+        return True
+
+    def read(self) -> Halt | None:
+        """What an earlier life kept. A file that cannot be read counts as a halt."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Halt)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError):
+            return Halt(LOST, flatten=self._flatten.exists())
+
+    def forget(self) -> None:
+        """It stands in the journal now."""
+        self._wish, self._is_written = None, False
+        for path in (self._path, self._flatten):
+            path.unlink(missing_ok=True)
+
+
+def _stronger(old: Halt, new: Halt) -> Halt:
+    stronger = old if old.state == "halted" else new
+    return Halt(new.reason, stronger.state, old.flatten or new.flatten)

@@ -1,0 +1,1 @@
+"""What runs the core in a desk: effects on a real broker, clock, lockstep, safety."""

@@ -1,0 +1,236 @@
+"""Lockstep: moves the simulator's clock while a session awaits something, and only when everybody has come to rest.
+
+At rest means: no call to the broker under way, every frame that the simulator has sent received, every session has
+handled every event. Frames are held back until all of a moment are here, so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+
+from kisnb.clock import Ns, SimulatedClock
+from kisnb.desk.run.control import Control
+from kisnb.desk.run.host import DeskHost
+from kisnb.errors import LinkLost
+from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
+from kisnb.events import LinkLost as LinkWasLost
+
+PATIENCE = 5.0
+"""Seconds of wall time that a busy session may keep the clock waiting before it is named and left behind."""
+POLL = 0.02
+
+
+class Rider(Protocol):
+    """A session as the conductor sees it."""
+
+    name: str
+    handled: int
+    wake: Ns | None
+    waiting: bool
+
+    @property
+    def blocked(self) -> bool:
+        """Its own loop stands for an answer of the desk."""
+        ...
+
+
+class Conductor:
+    """Drives one simulator in lockstep for one desk."""
+
+    def __init__(
+        self,
+        host: DeskHost,
+        clock: SimulatedClock,
+        control: Control,
+        riders: Callable[[], Sequence[Rider]],
+        published: Callable[[], int],
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._host = host
+        self._clock = clock
+        self._control = control
+        self._riders = riders
+        self._published = published
+        self._publish = publish
+        self._held: list[Sequence[Event]] = []
+        self._due = asyncio.Event()
+        self._unsynced = True
+        self._named: set[str] = set()
+        self._moving = asyncio.Lock()
+        """A clock that runs free cannot be stepped: it is switched between two turns."""
+        self.lockstep = False
+
+    def hold(self, events: Sequence[Event]) -> None:
+        """A frame came in; in lockstep it waits until all of its moment are here."""
+        if self.lockstep:
+            self._held.append(events)
+            self._due.set()
+        else:
+            self._host.take(events)
+
+    def look(self, *, calls: bool = False) -> None:
+        """Something changed; ``calls``: a call to the broker ended, so frames may be on their way."""
+        self._unsynced = self._unsynced or calls
+        self._due.set()
+
+    async def switch(self, speed: float) -> None:
+        """To lockstep (0) or to a free-running speed, without losing simulated time."""
+        async with self._moving:
+            await self._control.set_speed(speed)
+            state = await self._control.state(self._host.broker.local_port)
+            self.lockstep = self._host.serial = speed == 0
+            self._unsynced = True
+            self._release()
+            self._clock.set(state.now, speed)
+            self._due.set()
+
+    async def catch_up(self) -> None:
+        """Take in what the calls so far have set off: a call that reads must not know of a fill before its notice."""
+        self._due.set()  # who waits for busy sessions looks again
+        # A simulator that is gone is told by run.
+        with suppress(LinkLost):
+            async with self._moving:
+                await self._take_in()
+
+    async def _take_in(self) -> None:
+        while self.lockstep and (self._unsynced or self._held):
+            if await self._all_here():
+                self._release()
+
+    async def run(self) -> None:
+        """Until cancelled, or until the simulator is gone."""
+        try:
+            while True:
+                await self._due.wait()
+                self._due.clear()
+                while await self._next():
+                    pass
+        except LinkLost as e:
+            now = self._clock.now()
+            self._publish(Trouble(now, str(e)))
+            self._publish(LinkWasLost(now, str(e)))
+
+    async def _next(self) -> bool:
+        async with self._moving:
+            return self.lockstep and await self._turn()
+
+    async def _turn(self) -> bool:
+        """One look and at most one move; True when there may be more to do at once."""
+        await _settle()
+        if not self._host.quiet or not self._host.broker.settled:
+            return self._later(not self._host.broker.settled)
+        if self._unsynced or self._held:
+            return await self._sync()
+        if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
+            return False
+        if not self._all_idle():
+            return await self._patience()
+        return await self._step()
+
+    def _later(self, poll: bool) -> bool:
+        if poll:
+            asyncio.get_running_loop().call_later(POLL, self._due.set)
+        return False
+
+    async def _sync(self) -> bool:
+        """Take in what the simulator has sent without moving its clock.
+
+        Meanwhile a call may have begun: a part of its frames may be here, and its reply not. They wait for its end.
+        """
+        if not await self._all_here() or not self._host.quiet:
+            self._unsynced = True
+            return self._host.quiet
+        self._release()
+        return True
+
+    async def _all_here(self) -> bool:
+        """Receive what the simulator has sent; False when there is more by now."""
+        broker, port = self._host.broker, self._host.broker.local_port
+        self._unsynced = False
+        state = await self._control.state(port)
+        await self._receive(port, state.frames)
+        more = port is not None and broker.frames != state.frames
+        return not (self._unsynced or more or broker.local_port != port)
+
+    async def _step(self) -> bool:
+        broker = self._host.broker
+        wakes = [r.wake for r in self._riders() if r.wake is not None]
+        own = self._clock.next_wake()
+        target = min([*wakes, *([own] if own is not None else [])], default=None)
+        if target is None:
+            return False
+        before, port = broker.frames, broker.local_port
+        stepped = await self._control.step(max(target, self._clock.now()), port, before)
+        await self._receive(port, stepped.frames)
+        if stepped.moved:
+            self._clock.set(stepped.now)
+            await _settle()
+        if not self._release() and stepped.moved:
+            self._publish(ClockMoved(stepped.now))
+        return True
+
+    async def _receive(self, port: int | None, frames: int) -> None:
+        """Until so many frames of this connection are here; what was on the way when it ended never comes."""
+        broker = self._host.broker
+        patience = time.monotonic() + PATIENCE
+        while broker.frames < frames and broker.local_port == port:
+            if time.monotonic() > patience:
+                raise LinkLost("frames of the simulator did not arrive", "begin a new day with %kis open sim --fresh")
+            self._due.clear()
+            await self._seen(POLL)
+
+    async def _seen(self, seconds: float) -> None:
+        """Until something changed, or so many seconds of wall time."""
+        with suppress(TimeoutError):
+            # wait_for of Python 3.11 loses a cancel that comes together with the change.
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
+
+    def _release(self) -> bool:
+        held, self._held = self._held, []
+        now = self._clock.now()
+        for events in held:
+            self._host.take([_received_at(now, event) for event in events])
+        return bool(held)
+
+    def _all_idle(self) -> bool:
+        published = self._published()
+        return all(r.handled >= published or r.blocked or r.name in self._named for r in self._riders())
+
+    async def _patience(self) -> bool:
+        """Wait for busy sessions; after PATIENCE seconds name them once and go on without them."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._all_idle():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                for rider in self._riders():
+                    if rider.handled < self._published():
+                        self._named.add(rider.name)
+                        self._publish(Trouble(self._clock.now(), f"session {rider.name} is busy and was left behind"))
+                break
+            self._due.clear()
+            await self._seen(left)
+            if not self._host.quiet:
+                return True
+        return True
+
+    def caught_up(self, name: str) -> None:
+        """A session that had been left behind reports again."""
+        self._named.discard(name)
+
+
+async def _settle() -> None:
+    """Let tasks that were woken at this moment run up to their next wait."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def _received_at(now: Ns, event: Event) -> Event:
+    """A frame came in while the clock stood at the moment before it: it is as new as the moment that it brings."""
+    return msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event

@@ -1,0 +1,123 @@
+"""The HALT file: while it stands in the state folder, every desk is halted.
+
+Anybody who can write a file can halt so: a script, a person on another machine's shell, and
+``kisnb halt`` when a desk does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.errors import ConfigError
+from kisnb.events import Trouble
+from kisnb.paths import state_dir
+from kisnb.trading.ports.commands import Halt
+
+if TYPE_CHECKING:
+    from kisnb.desk.run.host import DeskHost
+
+HALT_FILE = "HALT"
+LOOK_SECONDS = 0.25
+MOST_CHARACTERS = 200
+"""Of the file's text: it is the reason of the halt."""
+
+log = logging.getLogger(__name__)
+
+
+def halt_file() -> Path:
+    """While it stands in the state folder every desk is halted; its text is the reason."""
+    return state_dir() / HALT_FILE
+
+
+class HaltFile:
+    """Looks at the file, and halts the desk as long as the file stands and the desk is not halted.
+
+    It looks at what stands there and not at what has changed: a file that was removed and written
+    anew between two looks halts as well.
+    """
+
+    def __init__(self, host: DeskHost, publish: Callable[[Trouble], None]) -> None:
+        self._host = host
+        self._publish = publish
+        self._file = halt_file()
+        self._task: asyncio.Task[None] | None = None
+        self._unseen = ""
+        """Why the file could not be looked at; empty when it could."""
+        self._is_kept = False
+        """The desk cannot write, and keeps the halt already."""
+
+    def start(self) -> None:
+        """Look at once, then four times a second."""
+        self._look()
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name="desk: HALT file")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel("the desk closes")
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def check_absent(self) -> None:
+        """Raises ConfigError when the file stands, or cannot be looked at."""
+        try:
+            stands = self._stands()
+        except OSError as e:
+            raise ConfigError(f"{self._file} cannot be looked at ({e})", "make the state folder readable") from e
+        if stands:
+            raise ConfigError(f"the file {self._file} stands", "remove it first")
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self._look()
+            except Exception as e:
+                # Whatever it is, the next look may succeed: a watch that ends would overlook the file.
+                log.exception("the HALT file")
+                self._tell_unseen(repr(e))
+
+    def _look(self) -> None:
+        try:
+            stands = self._stands()
+        except OSError as e:
+            self._tell_unseen(str(e))
+            return
+        if self._unseen:
+            self._unseen = ""
+            self._tell("the HALT file can be looked at again")
+        if self._host.broken is None:
+            self._is_kept = False
+        if stands and not self._is_halted():
+            self._is_kept = self._host.broken is not None
+            self._host.say(Halt(self._reason()))
+
+    def _stands(self) -> bool:
+        """Raises OSError when nobody can know."""
+        try:
+            self._file.lstat()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _is_halted(self) -> bool:
+        state = self._host.core.state
+        return self._is_kept or (state.halting or state.halt) == "halted"
+
+    def _reason(self) -> str:
+        try:
+            text = self._file.read_text("utf-8", errors="replace").strip()
+        except OSError:
+            text = ""
+        return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} stands in the state folder"
+
+    def _tell_unseen(self, why: str) -> None:
+        """Once for each reason."""
+        if why != self._unseen:
+            self._unseen = why
+            self._tell(f"the HALT file cannot be looked at ({why}): it would not halt; use kisnb halt or the panel")
+
+    def _tell(self, text: str) -> None:
+        self._publish(Trouble(self._host.clock.now(), text))

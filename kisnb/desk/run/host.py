@@ -1,0 +1,315 @@
+"""Runs the core's effects on a real broker, strictly in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+from kisnb.clock import Activity, Clock, Ns, clock_text
+from kisnb.desk.record.journal import Journal, JournalLost
+from kisnb.desk.record.kept_halt import KeptHalt
+from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
+from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
+from kisnb.orders import SendReply
+from kisnb.terms import Venue
+from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.ports.broker import Broker
+from kisnb.trading.ports.commands import (
+    Answer,
+    Ask,
+    AskBooks,
+    BooksRead,
+    Cancel,
+    CancelOrder,
+    CancelReply,
+    Effect,
+    Halt,
+    Persist,
+    Publish,
+    Revise,
+    ReviseOrder,
+    Send,
+    Submit,
+    WakeAt,
+    Woke,
+)
+from kisnb.trading.ports.journal_rows import Row
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 5.0
+SETTLE_LOOK = 0.002
+
+
+class DeskHost:
+    """Core, journal and broker of one account, on one event loop.
+
+    With ``serial`` (lockstep) the calls to the broker run one after another in the order in which they were begun, so
+    that a run can be repeated; else they run side by side.
+    """
+
+    def __init__(
+        self,
+        core: DeskCore,
+        journal: Journal,
+        broker: Broker,
+        clock: Clock,
+        activity: Activity,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self.core = core
+        self.broker = broker
+        self.clock = clock
+        self.activity = activity
+        self.serial = False
+        self.pending = 0
+        """Calls begun and not ended."""
+        broker.last_hop = self._check_leaves
+        self.on_rest: Callable[[], None] = lambda: None
+        """Called when a call has ended."""
+        self.before_call: Callable[[], Awaitable[None]] = _at_once
+        """With ``serial``: awaited before a call begins, so that what the last one set off is handled first."""
+        self.journal = journal
+        self.dropped: set[str] = set()
+        """Keys of orders that were not taken because the journal could not be written."""
+        self.broken: JournalLost | None = None
+        """Why the journal could not be written: nothing is sent any more, and what is told here is dropped."""
+        self.kept_halt = KeptHalt(journal.path.parent)
+        self._publish = publish
+        self._lane = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wakes: set[Ns] = set()
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is under way that could change anything before the clock moves."""
+        return self.activity.quiet and (not self.pending or self.activity.at_rest > 0)
+
+    def start(self) -> None:
+        self._run(self.core.start(self.clock.now()))
+        if (wish := self.kept_halt.read()) is not None:
+            self.say(wish)
+            if self.broken is None:
+                self.kept_halt.forget()
+
+    def say(self, said: Said) -> None:
+        if self.broken is None:
+            self._run(self.core.step(self.clock.now(), said))
+            if isinstance(said, Halt):
+                self._keep_unwritten(said)
+        else:
+            self._drop(said, self.broken)
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Events of one frame, in order. One that cannot be handled is a trouble, and keeps none of the others."""
+        for event in events:
+            try:
+                self.say(event)
+            except Exception as e:
+                log.exception("an event of KIS could not be handled")
+                self._publish(Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}"))
+
+    def call(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a call to the broker; it belongs to this host and is cancelled with it."""
+        self.pending += 1
+        task = asyncio.get_running_loop().create_task(self._in_lane(work), name="host: a call to KIS")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel("the desk closes")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The stream ends before the journal: a notice that still comes must find it open.
+        await self.broker.close()
+        self.journal.close()
+
+    async def _in_lane(self, work: Coroutine[Any, Any, None]) -> None:
+        async with AsyncExitStack() as stack:
+            if self.serial:
+                await stack.enter_async_context(self._lane)
+                # Whether an order's own trade is seen must not be a race with subscriptions under way.
+                await _until(lambda: self.broker.settled)
+                await self.before_call()
+            await work
+
+    async def rested(self) -> None:
+        """Wait until nothing is under way, so that who comes then always finds the same."""
+        await _until(lambda: self.quiet)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.pending -= 1
+        self._tasks.discard(task)
+        self._tell_failure(task)
+        self.on_rest()
+
+    def _run(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Publish(event=event):
+                    self._publish(event)
+                case Persist(rows=rows):
+                    if not self._kept(rows):
+                        return
+                case Send() | Revise():
+                    self.call(self._send(effect))
+                case Cancel():
+                    self.call(self._cancel(effect))
+                case Ask():
+                    self.call(self._ask(effect))
+                case AskBooks(code=code, venues=venues):
+                    self.call(self._ask_books(code, venues))
+                case WakeAt(t=t):
+                    self._wake_at(t)
+
+    def _kept(self, rows: Sequence[Row]) -> bool:
+        """Whether the rows are on the disk; if not, the core knows more than its journal, and must not be asked."""
+        try:
+            self.journal.append(rows)
+        except JournalLost as e:
+            self.break_off(e)
+            for row in rows:
+                if isinstance(row, IntentTaken):
+                    self._drop_order(row.intent.key, e)
+        return self.broken is None
+
+    def break_off(self, why: JournalLost) -> None:
+        """Send nothing any more: a desk that cannot write down what it does must not do it."""
+        if self.broken is None:
+            self.broken = why
+            self._publish(Trouble(self.clock.now(), f"no order passes: {why}"))
+
+    def _drop_order(self, key: str, why: JournalLost) -> None:
+        self.dropped.add(key)
+        self._publish(CommandDropped(self.clock.now(), key, why.text, why.cure))
+
+    def _drop(self, said: object, why: JournalLost) -> None:
+        now = self.clock.now()
+        match said:
+            case Tick() | Depth():
+                self._publish(said)
+            case Submit(intent=intent) | ReviseOrder(intent=intent):
+                if intent.key not in self.core.state.books.orders:
+                    self._drop_order(intent.key, why)
+            case CancelOrder(key=key):
+                self._publish(CommandDropped(now, key, why.text, f"cancel it at KIS; {why.cure}"))
+            case Halt():
+                self._keep_unwritten(said)
+
+    def _keep_unwritten(self, halt: Halt) -> None:
+        """Keep a pull that was not journaled for the next life of the desk, and say each step as it is."""
+        now, why = self.clock.now(), self.broken
+        if why is None:
+            return
+        is_kept = self.kept_halt.keep(halt)
+        state = (
+            f"the desk will be {halt.state}{', and sell all that is held,' if halt.flatten else ''} when it can write"
+        )
+        if not is_kept:
+            state = f"FAILED: {state}, if its process lives until then: the halt could not be kept on the disk"
+        for step in (
+            HaltStep(now, "block", True, f"no order passes: {why.text}"),
+            HaltStep(now, "cancel", False, f"FAILED: nothing can be cancelled: {why}. Cancel at KIS what is open"),
+            HaltStep(now, "state", is_kept, state),
+            HaltStep(now, "notify", False, "FAILED: the kill switch could only block new orders"),
+        ):
+            self._publish(step)
+
+    def _wake_at(self, t: Ns) -> None:
+        if t in self._wakes:
+            return
+        self._wakes.add(t)
+        task = asyncio.get_running_loop().create_task(self._woke(t), name=f"host: wake at {clock_text(t)}")
+        self._tasks.add(task)
+        task.add_done_callback(self._woken)
+
+    def _woken(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._tell_failure(task)
+
+    def _tell_failure(self, task: asyncio.Task[None]) -> None:
+        """A task that fails is a trouble: what it was to do is not done."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+            self._publish(Trouble(self.clock.now(), f"{task.get_name()} failed: {error!r}"))
+
+    async def _woke(self, t: Ns) -> None:
+        await self.clock.sleep_until(t)
+        self._wakes.discard(t)
+        self.say(Woke(t))
+
+    async def _send(self, send: Send | Revise) -> None:
+        intent = send.intent
+        try:
+            if isinstance(send, Send):
+                reply = await self.broker.submit(intent, send.route)
+            else:
+                reply = await self.broker.revise(intent.key, send.ref, intent.qty, intent.price or 0)
+        # Raised before the first byte of the order: nothing was sent.
+        except OrderDenied as e:
+            reply = SendReply(intent.key, "kept", text=str(e))
+        except (TokenError, ConfigError) as e:
+            reply = SendReply(intent.key, "rejected", text=str(e))
+        except Exception as e:
+            reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
+        self.say(reply)
+
+    def _check_leaves(self, key: str) -> None:
+        """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
+        if self.broken is not None:
+            raise OrderDenied(self.broken.text, self.broken.cure, key=key)
+        no = self.core.may_leave(self.clock.now(), key)
+        if no is not None:
+            raise OrderDenied(no.reason, no.cure, key=key)
+
+    async def _cancel(self, cancel: Cancel) -> None:
+        try:
+            reply = await self.broker.cancel(cancel.key, cancel.ref, cancel.qty)
+        except Exception as e:
+            reply = SendReply(cancel.key, "unknown", text=str(e))
+        self.say(CancelReply(reply))
+
+    async def read_books(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
+        """The venues' books of a stock from KIS; one that KIS does not tell is left out."""
+        found = []
+        for venue in venues:
+            with suppress(KisError):
+                found.append(await self.broker.depth(code, venue))
+        return tuple(found)
+
+    async def _ask_books(self, code: str, venues: Sequence[Venue]) -> None:
+        books: tuple[Depth, ...] = ()
+        try:
+            books = await self.read_books(code, venues)
+        except Exception as e:
+            # It ends always, or the orders of the stock would wait for ever.
+            self._publish(Trouble(self.clock.now(), f"the book of {code} could not be read: {e!r}"))
+        self.say(BooksRead(code, books))
+
+    async def _ask(self, ask: Ask) -> None:
+        account, page = None, None
+        try:
+            if ask.question.account:
+                account = await self.broker.account()
+            page = await self.broker.day_orders(ask.question.day)
+        except Exception as e:
+            # An Ask always ends, or the core would wait for it.
+            if not isinstance(e, KisError):
+                self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
+        whole = page if page is not None and page.complete else None
+        self.say(Answer(ask.question, whole, account if account is not None and account.complete else None))
+
+
+async def _at_once() -> None:
+    pass
+
+
+async def _until(over: Callable[[], bool]) -> None:
+    """Look until it is over, or SETTLE_SECONDS of wall time have passed."""
+    patience = time.monotonic() + SETTLE_SECONDS
+    while not over() and time.monotonic() < patience:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(SETTLE_LOOK)

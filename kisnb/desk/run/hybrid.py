@@ -1,0 +1,208 @@
+"""Paper with live prices: orders and account of one desk, prices and the market's stream of another.
+
+KIS takes one session per appkey, so that the desk that owns the live appkey is asked, never KIS a second time; it is
+started when it does not run. When it is gone it is started again, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from kisnb.clock import Activity, Clock
+from kisnb.errors import ConfigError, KisnbError
+from kisnb.events import (
+    Depth,
+    Event,
+    ExpectedMatch,
+    GapFound,
+    LinkLost,
+    LinkUp,
+    MarketOperation,
+    ProgramTrades,
+    Quote,
+    SubscriptionChanged,
+    Tick,
+    Trouble,
+)
+from kisnb.kis.broker import KisBroker
+from kisnb.kis.catalogue import APIS
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.modes import of_account
+from kisnb.kis.transport import Transport
+from kisnb.orders import Want
+from kisnb.terms import Mode, Venue
+from kisnb.trading.ports.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes
+from kisnb.trading.ports.desk_port import Desk
+
+log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 5.0
+"""Wall time between two attempts to have the quotes desk back."""
+_MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, GapFound)
+
+
+class QuotesDesk:
+    """Attached, as a session is, to the desk of another mode; hands on what it says of the market."""
+
+    def __init__(self, mode: Mode, clock: Clock, find: Callable[[Mode], Desk]) -> None:
+        """``find`` starts or finds the desk of a mode, in a thread; it is attached here."""
+        self.on_events: Callable[[Sequence[Event]], None] = lambda _: None
+        self.mode = mode
+        self._clock = clock
+        self._find = find
+        self._client: Desk | None = None
+        self._wants: tuple[Want, ...] = ()
+        self._again: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Find or start that desk and attach to it. Raises the desk's own error, such as missing keys."""
+        client = await asyncio.to_thread(self._find, self.mode)
+        loop = asyncio.get_running_loop()
+        client.on_ready(lambda: loop.call_soon_threadsafe(self._pump))
+        try:
+            await client.attach()
+        except BaseException:
+            client.close()
+            raise
+        self._client = client
+        self.want(self._wants)
+        self._pump()
+
+    async def close(self) -> None:
+        if self._again is not None:
+            self._again.cancel("the desk closes")
+            await asyncio.gather(self._again, return_exceptions=True)
+        if self._client is not None:
+            client, self._client = self._client, None
+            await asyncio.to_thread(client.close)
+
+    def want(self, wants: Sequence[Want]) -> None:
+        """The desired set of market channels; told again to a desk that comes back."""
+        self._wants = tuple(wants)
+        if self._client is not None and not self._client.lost:
+            self._client.send([WatchCodes(self._wants)])
+
+    async def quote(self, code: str) -> Quote:
+        return await self._asked(QuoteOf(code))
+
+    async def depth(self, code: str, venue: Venue) -> Depth:
+        return await self._asked(DepthOf(code, venue))
+
+    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        reply = await self._asked(CallApi(name, dict(params)))
+        return reply.blocks, reply.complete
+
+    async def _asked(self, query: Query[R]) -> R:
+        if self._client is None:
+            raise ConfigError(f"the {self.mode} desk that gives the quotes is gone", "it is being started again; wait")
+        return await self._client.ask(query)
+
+    def _pump(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        while (batch := client.drain()) is not None:
+            if events := [told for event in batch.events if (told := self._handed_on(event)) is not None]:
+                self.on_events(events)
+        if client.lost:
+            self._client = None
+            client.close()
+            self._say("is gone: prices stand still until it is back")
+            self._again = asyncio.create_task(self._come_back(), name="quotes desk")
+
+    def _handed_on(self, event: Event) -> Event | None:
+        match event:
+            case SubscriptionChanged(channel=channel):
+                return event if channel != "notices" else None
+            case LinkLost(t=t, text=text):
+                return Trouble(t, f"the {self.mode} desk that gives the quotes has lost KIS: {text}")
+            case LinkUp(t=t):
+                return Trouble(t, f"the {self.mode} desk that gives the quotes is connected to KIS")
+        return event if isinstance(event, _MARKET) else None
+
+    async def _come_back(self) -> None:
+        while True:
+            try:
+                await self.start()
+            # Whatever it is, it may pass; who gave up would leave the prices standing without a word.
+            except Exception as e:
+                if not isinstance(e, KisnbError):
+                    log.exception("the quotes desk")
+                self._say(f"does not come back: {e}")
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                self._say("is back")
+                return
+
+    def _say(self, what: str) -> None:
+        self.on_events([Trouble(self._clock.now(), f"the {self.mode} desk that gives the quotes {what}")])
+
+
+class HybridBroker(KisBroker):
+    """A broker whose prices and market channels come from a ``QuotesDesk``; orders, account and notices are its own."""
+
+    def __init__(
+        self,
+        quotes: QuotesDesk,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        clock: Clock,
+        activity: Activity,
+        *,
+        cache: Path,
+        timeout: float = 10.0,
+        can_order: bool = True,
+        why_not: str = "",
+        transport: Transport | None = None,
+    ) -> None:
+        super().__init__(
+            endpoint,
+            credentials,
+            clock,
+            activity,
+            cache=cache,
+            timeout=timeout,
+            can_order=can_order,
+            why_not=why_not,
+            transport=transport,
+        )
+        self._quotes = quotes
+        self.capabilities = msgspec.structs.replace(self.capabilities, quotes=quotes.mode)
+
+    def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
+        super().listen(on_events)
+        self._quotes.on_events = on_events
+
+    async def start(self) -> None:
+        await self._quotes.start()
+        try:
+            await super().start()
+        except BaseException:
+            await self._quotes.close()
+            raise
+
+    async def close(self) -> None:
+        await self._quotes.close()
+        await super().close()
+
+    def want(self, subscriptions: Sequence[Want]) -> None:
+        super().want([want for want in subscriptions if want.channel == "notices"])
+        self._quotes.want([want for want in subscriptions if want.channel != "notices"])
+
+    async def quote(self, code: str) -> Quote:
+        return await self._quotes.quote(code)
+
+    async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        return await self._quotes.depth(code, venue)
+
+    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        api = APIS.get(name)
+        if api is None or of_account(api):
+            return await super().call(name, params)
+        return await self._quotes.call(name, params)

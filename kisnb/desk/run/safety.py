@@ -1,0 +1,180 @@
+"""What a person may decide about a desk besides orders: lift a halt, arm it, see its tasks.
+
+Each answer comes from what was written: while the journal cannot be written nothing is lifted or
+armed, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from kisnb import values
+from kisnb.clock import SECOND, WallClock, clock_text
+from kisnb.config import raised
+from kisnb.desk.run.halt_file import HaltFile
+from kisnb.desk.run.host import DeskHost
+from kisnb.errors import BadInput, DeskError, KisnbError
+from kisnb.events import Event, HaltStep
+from kisnb.terms import Mode
+from kisnb.trading.ports.commands import Arm, ArmDesk, EndFlatten, Failed, LiftHalt, SetHalt, TasksNow, Told
+
+MOST_HOURS = 12
+"""An arming is for a trading day at most."""
+TAIL_DIGITS = 4
+FREE_TRIES = 5
+"""Wrong tails after which arming pauses: a program must not try all ten thousand."""
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+"""Seconds of wall time. Each further wrong tail doubles the pause."""
+
+log = logging.getLogger(__name__)
+
+
+class Tries:
+    """Counts wrong tails, and pauses arming after too many. Wall time: simulated time may jump."""
+
+    def __init__(self) -> None:
+        self._wrong = 0
+        self._closed_until = 0.0
+        """When the pause ends, monotonic."""
+
+    def check_open(self) -> None:
+        """Raises BadInput during a pause."""
+        left = self._closed_until - time.monotonic()
+        if left > 0:
+            until = clock_text(WallClock().now() + int((left + 1) * SECOND))
+            raise BadInput(f"{self._wrong} wrong tails were typed", f"arm again at {until} KST")
+
+    def wrong(self) -> None:
+        """Note a wrong tail."""
+        self._wrong += 1
+        if self._wrong >= FREE_TRIES:
+            pause = FIRST_PAUSE * 2 ** min(self._wrong - FREE_TRIES, 10)
+            self._closed_until = time.monotonic() + min(pause, LONGEST_PAUSE)
+
+    def right(self) -> None:
+        """Forget the wrong ones."""
+        self._wrong = 0
+
+
+class Safety:
+    """``is_tail`` says whether these are the last digits of the account; None where no arming is needed."""
+
+    def __init__(self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None, file: HaltFile) -> None:
+        self._host = host
+        self._mode = mode
+        self._is_tail = is_tail
+        self._file = file
+        self._tries = Tries()
+
+    def answer(self, query: LiftHalt | ArmDesk | TasksNow) -> Told | Failed:
+        try:
+            match query:
+                case LiftHalt(reason=reason, to=to):
+                    return Told(self._lift(reason.strip(), to))
+                case ArmDesk():
+                    return Told(self._arm(query))
+                case TasksNow():
+                    return Told(task_tree("desk"))
+        except KisnbError as e:
+            return Failed(type(e).__name__, e.text, e.cure)
+
+    def _say(self, command: SetHalt | EndFlatten | Arm) -> None:
+        """Tell the core. Raises DeskError when the command could not be journaled: then it does not count."""
+        self._check_writable()
+        self._host.say(command)
+        self._check_writable()
+
+    def _check_writable(self) -> None:
+        broken = self._host.broken
+        if broken is not None:
+            raise DeskError(f"nothing was changed, and no order passes: {broken.text}", broken.cure)
+
+    def _lift(self, reason: str, to: Literal["active", "reducing"]) -> str:
+        state = self._host.core.state
+        if not reason:
+            raise BadInput("a halt is lifted with a reason", "write for example %kis halt off the feed is back")
+        self._check_writable()
+        if state.flatten_reason is not None:
+            return self._end_flatten(reason)
+        self._file.check_absent()
+        if state.halting:
+            raise BadInput("the kill switch is still at work", "wait for its last step, notify")
+        if state.halt in ("active", to):
+            return f"nothing to lift: the desk is {state.halt}"
+        was, why = state.halt, state.halt_reason
+        self._say(SetHalt(to, reason))
+        passes = "new orders pass again" if to == "active" else "cancels, and sells up to the position, pass"
+        return f"lifted: {was} because of {why!r}; {passes}"
+
+    def _end_flatten(self, reason: str) -> str:
+        """End the flatten and nothing more: to let orders pass again is another decision."""
+        state = self._host.core.state
+        left = state.flatten_left.removeprefix("FAILED: ")
+        self._say(EndFlatten(reason))
+        text = (
+            f"the flatten is ended; the desk stays {state.halting or state.halt}; halt off REASON once more lifts that"
+        )
+        return f"{text}. {left}" if left else text
+
+    def _arm(self, query: ArmDesk) -> str:
+        if self._is_tail is None:
+            return f"a {self._mode} desk trades without being armed"
+        minutes = values.whole(query.minutes, "the minutes")
+        budget = values.whole(query.budget, "the budget")
+        if minutes == 0:
+            self._say(Arm(0, 0))
+            return "disarmed: no buy passes, exits and cancels do"
+        self._check_size(minutes, budget)
+        self._check_tail(values.text(query.tail, "the tail of the account"))
+        until = self._host.clock.now() + minutes * 60 * SECOND
+        self._say(Arm(until, budget))
+        return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
+
+    def _check_size(self, minutes: int, budget: int) -> None:
+        """Raises BadInput for a time or a budget that is too small or too large."""
+        if not 0 < minutes <= MOST_HOURS * 60:
+            cure = f"give 1 to {MOST_HOURS * 60} minutes"
+            raise BadInput(f"{minutes:,} minutes is no time to be armed", cure)
+        if budget <= 0:
+            raise BadInput(f"{budget:,} won is no budget", "give the won that buys may spend")
+        most = self._host.core.gate.limits.max_armed_budget
+        if most is not None and budget > most:
+            cure = f"give {most:,} or less, or {raised('max_armed_budget')}"
+            raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
+
+    def _check_tail(self, tail: str) -> None:
+        """Raises BadInput for a wrong tail, and for any tail after too many wrong ones."""
+        assert self._is_tail is not None
+        self._tries.check_open()
+        if len(tail) != TAIL_DIGITS or not self._is_tail(tail):
+            self._tries.wrong()
+            log.warning("arming: a wrong tail of the account")
+            self._tries.check_open()
+            wrong = "these are not the last four digits of the account of this desk"
+            raise BadInput(wrong, "look at the account")
+        self._tries.right()
+
+
+def note(event: Event) -> None:
+    """Steps of the kill switch stand in the desk's log too."""
+    if isinstance(event, HaltStep):
+        log.warning("kill switch: %s %s: %s", event.step, "done" if event.done else "FAILED", event.text)
+
+
+def task_tree(root: str) -> str:
+    """The running loop's tasks under their owners, as text: a task's name is ``owner: what``, else its code says it."""
+    owners: dict[str, list[str]] = {}
+    for task in asyncio.all_tasks():
+        name = task.get_name()
+        if name.startswith("Task-"):
+            name = getattr(task.get_coro(), "__qualname__", name).replace(".", ": ", 1)
+        owner, colon, what = name.partition(": ")
+        owners.setdefault(owner if colon else root, []).append(what if colon else owner)
+    lines = [root]
+    for owner, tasks in sorted(owners.items()):
+        lines += [f"  {owner}", *(f"    {what}" for what in sorted(tasks))]
+    return "\n".join(lines)

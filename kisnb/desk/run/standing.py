@@ -1,0 +1,48 @@
+"""How a desk stands, in sentences: what it lets pass, what it holds back, what it does not know, for whom it works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kisnb.clock import Ns, clock_text
+from kisnb.desk.run.host import DeskHost
+from kisnb.orders import OrderState
+from kisnb.trading.gate.halt_words import trading
+from kisnb.trading.ports.commands import StandingIs
+from kisnb.trading.state import State
+
+
+def standing(host: DeskHost, sessions: Sequence[str]) -> StandingIs:
+    """What a person must know before anything else; ``sessions`` are those who are attached."""
+    state, now = host.core.state, host.clock.now()
+    broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
+    arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
+    return StandingIs((*broken, trading(state).text, *arming, *_orders(state)), tuple(sessions))
+
+
+def _arming(state: State, now: Ns) -> str:
+    armed = state.armed
+    if armed is None or now >= armed.until:
+        return "not armed: no buy passes, exits and cancels do"
+    return (
+        f"armed until {clock_text(armed.until)} KST: buys of {state.armed_spent:,} won filled "
+        f"of a budget of {armed.budget:,} won"
+    )
+
+
+def _orders(state: State) -> Iterator[str]:
+    live = list(state.books.live.values())
+    unknown = [order for order in live if order.state is OrderState.UNKNOWN]
+    yield f"{_count(len(live), 'open order')}"
+    if unknown:
+        texts = ", ".join(order.intent.text for order in unknown)
+        yield f"{_count(len(unknown), 'order')} of unknown fate ({texts}): settle them with %kis resolve NUMBER|never"
+    if held := list(state.held.values()):
+        until = clock_text(min(order.until for order in held))
+        yield f"{_count(len(held), 'order')} held back until {until} KST or later: {held[0].why}"
+    if state.drifts:
+        yield f"{_count(len(state.drifts), 'difference')} between KIS's figures and the desk's"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

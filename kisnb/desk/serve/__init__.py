@@ -1,0 +1,1 @@
+"""The desk's socket: both ends of it, and what goes over it."""

@@ -1,0 +1,350 @@
+"""The kernel's end of the desk's socket: an I/O thread that fills an inbox and wakes the notebook's loop.
+
+No socket lives on the notebook's loop, so a cell that blocks delays no byte; ``ask_blocking`` needs nothing of it.
+
+An interrupt can raise KeyboardInterrupt between any two steps of a cell, also in here. So cells and threads meet in
+C alone, at a Lock and at SimpleQueues: with those no interrupt leaves a lock behind. With a Condition, an Event or a
+Future of ``concurrent.futures``, which are Python inside, it can, and then the threads would wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import queue
+import socket
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import TypeAlias, cast
+
+import msgspec
+
+from kisnb import errors
+from kisnb.clock import Ns
+from kisnb.desk.address import DeskAddress
+from kisnb.desk.serve.protocol import (
+    MAX_FROM_DESK,
+    PREFIX,
+    VERSION,
+    Answered,
+    Asked,
+    Events,
+    FromSession,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+    Tell,
+    decode_from_desk,
+    length_of,
+    pack,
+)
+from kisnb.desk.serve.pulse import Pulse
+from kisnb.errors import DeskError, DeskLost
+from kisnb.trading.ports.commands import AnyQuery, Command, Failed, Query, R, Reply
+from kisnb.trading.ports.desk_port import Back, Snapshot
+
+ATTACH_SECONDS = 10.0
+"""Wall time after which a desk that took the connection and says nothing counts as hung."""
+CLOSE_SECONDS = 0.5
+"""Wall time that a desk may take to read what was sent to it before its session left."""
+NEW = Back()
+_Taker: TypeAlias = Callable[[Reply | DeskLost], object]
+"""Gets the answer to a question, or why there is none, in the thread that reads. It must not raise."""
+CURE = "open the desk again with %kis open; what was journaled is safe"
+NO_SOCKET = "try again in a few seconds: a desk that runs makes it anew"
+
+
+class DeskClient:
+    """One attached session. ``send`` and ``ask_blocking`` from any thread, ``drain`` on the home thread."""
+
+    def __init__(self, address: DeskAddress, back: Back = NEW) -> None:
+        self.address = address
+        self.session = back.session or f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.dismissed = False
+        self._back = back
+        self.seq = 0
+        """Number of the newest event drained."""
+        self.now: Ns = 0
+        """The desk's clock when the newest drained batch was sent."""
+        self.heard: Ns = 0
+        """The desk's clock when it was heard last."""
+        self._inbox: deque[Events] = deque()
+        self._ready: Callable[[], object] = lambda: None
+        self._silence_changed: Callable[[], object] = lambda: None
+        self._pulse = Pulse(self._ping, lambda: self._silence_changed())
+        self._takers: dict[int, _Taker] = {}
+        """Of the questions that are not answered yet, by number."""
+        self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
+        self._number = 0
+        self._lock = threading.Lock()
+        self._lost: DeskLost | None = None
+        self._closed = False
+        self._socket: socket.socket | None = None
+        self._writer: threading.Thread | None = None
+        self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        """What is to be written; None when nothing comes after it."""
+
+    @property
+    def lost(self) -> bool:
+        return self._lost is not None
+
+    @property
+    def process(self) -> int:
+        return self.address.pid
+
+    @property
+    def silence(self) -> float | None:
+        """For how many seconds of wall time a desk that is there has not answered; None while it answers."""
+        return None if self.lost or self._closed else self._pulse.silence
+
+    async def attach(self) -> Snapshot:
+        """Connect and take over the desk's state. Raises DeskLost or DeskError."""
+        self._connect()
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                # Who gives up waiting must not take the snapshot from the thread that brings it.
+                snapshot = await asyncio.shield(asyncio.wrap_future(self._snapshot))
+        except TimeoutError:
+            raise self._hung() from None
+        self._pulse.start()
+        return snapshot
+
+    def attach_blocking(self, timeout: float = ATTACH_SECONDS) -> Snapshot:
+        """As ``attach``, without a loop."""
+        self._connect()
+        try:
+            snapshot = self._snapshot.result(timeout)
+        except concurrent.futures.TimeoutError:
+            raise self._hung() from None
+        self._pulse.start()
+        return snapshot
+
+    def _hung(self) -> DeskLost:
+        pid = self.address.pid
+        return DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}")
+
+    def on_ready(self, wake: Callable[[], object]) -> None:
+        self._ready = wake
+
+    def on_silence(self, changed: Callable[[], object]) -> None:
+        self._silence_changed = changed
+
+    def send(self, commands: Sequence[Command]) -> None:
+        if commands:
+            self._post(Tell(tuple(commands)))
+
+    def drain(self) -> Events | None:
+        """The oldest batch of events that has not been handled; None when there is none."""
+        if not self._inbox:
+            return None
+        batch = self._inbox.popleft()
+        self.now = batch.now
+        self.seq = batch.first + len(batch.events) - 1
+        return batch
+
+    async def ask(self, query: Query[R]) -> R:
+        """The reply of the desk; raises the error that it names."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply | DeskLost] = loop.create_future()
+
+        def take(reply: Reply | DeskLost) -> None:
+            # In a loop that is closed nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_give, answer, reply)
+
+        self._ask(query, take, blocking=False)
+        return _checked(query, await answer)
+
+    def ask_blocking(self, query: Query[R], timeout: float) -> R:
+        answer: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
+        self._ask(query, answer.put, blocking=True)
+        try:
+            reply = answer.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError(f"the desk did not answer {type(query).__name__} within {timeout:g} s") from None
+        return _checked(query, reply)
+
+    def close(self) -> None:
+        """Leave the desk when it has all that was sent; it goes on."""
+        self._pulse.stop()
+        with self._lock:
+            self._closed = True
+            self._out.put(None)
+            writer = self._writer
+        if writer is not None and writer is not threading.current_thread():
+            writer.join(CLOSE_SECONDS)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
+    def check(self) -> None:
+        """Raises DeskLost when the link is gone."""
+        if self._lost is not None:
+            raise self._lost
+
+    # threads
+
+    def _connect(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._socket.connect(self.address.socket)
+        except FileNotFoundError as e:
+            self._hang_up()
+            raise DeskLost(f"the desk's socket {self.address.socket} is gone", NO_SOCKET) from e
+        except OSError as e:
+            self._hang_up()
+            raise DeskLost(f"the desk does not answer ({e.strerror})", CURE) from e
+        back = self._back
+        hello = Hello(
+            VERSION, self.address.secret, self.session, os.getpid(), notebook_name(), back.run, back.told, back.agents
+        )
+        with self._lock:
+            if self._closed:
+                self._hang_up()
+                raise DeskLost("this session is closed", CURE)
+            self._out.put(pack(hello))
+            self._writer = threading.Thread(target=self._write_loop, name="kisnb-write", daemon=True)
+            self._writer.start()
+        threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
+
+    def _ask(self, query: Query[R], take: _Taker, *, blocking: bool) -> None:
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self._takers[number] = take
+        self._post(Asked(number, cast("AnyQuery", query), blocking))
+
+    def _ping(self) -> None:
+        with contextlib.suppress(DeskLost):
+            self._post(Ping())
+
+    def _post(self, message: FromSession) -> None:
+        data = pack(message)
+        with self._lock:
+            if self._lost is not None:
+                raise self._lost
+            if self._closed:
+                raise DeskLost("this session is closed", CURE)
+            self._out.put(data)
+
+    def _write_loop(self) -> None:
+        assert self._socket is not None
+        ended = False
+        while not ended:
+            data, ended = self._next_to_write()
+            if self._lost is not None:
+                return
+            try:
+                self._socket.sendall(data)
+            except OSError:
+                # What the desk said before it hung up is still to be read; the reader comes to the end of it.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                return
+
+    def _next_to_write(self) -> tuple[bytes, bool]:
+        """Wait for messages; returns all that are there, and whether nothing comes after them."""
+        parts: list[bytes] = []
+        while (part := self._out.get()) is not None:
+            parts.append(part)
+            if self._out.empty():
+                return b"".join(parts), False
+        return b"".join(parts), True
+
+    def _read_loop(self) -> None:
+        assert self._socket is not None
+        stream = self._socket.makefile("rb", buffering=1 << 18)
+        try:
+            while True:
+                body = _exactly(stream.read(PREFIX), PREFIX)
+                length = length_of(body, MAX_FROM_DESK)
+                self._take(_exactly(stream.read(length), length))
+        except (OSError, EOFError, ValueError) as e:
+            self._lose(f"the desk is gone ({e})" if str(e) else "the desk is gone")
+        except (msgspec.MsgspecError, DeskError) as e:
+            self._lose(f"the desk sent what this session cannot read ({e})")
+
+    def _take(self, body: bytes) -> None:
+        message = decode_from_desk(body)
+        if isinstance(message, Events | Pong | Snapshot):
+            self.heard = message.now
+        self._pulse.heard()
+        match message:
+            case Events():
+                self._inbox.append(message)
+                self._wake()
+            case Answered(number=number, reply=reply):
+                with self._lock:
+                    take = self._takers.pop(number, None)
+                if take is not None:
+                    take(reply)
+            case Snapshot():
+                self.seq, self.now = message.seq, message.now
+                self._snapshot.set_result(message)
+            case Refused(text=text, cure=cure):
+                self.dismissed = True
+                self._lose(text, cure)
+
+    def _lose(self, text: str, cure: str = CURE) -> None:
+        self._pulse.stop()
+        with self._lock:
+            if self._lost is not None or self._closed:
+                text = "this session is closed"
+            self._lost = self._lost or DeskLost(text, cure)
+            self._out.put(None)
+            waiting, self._takers = list(self._takers.values()), {}
+        if not self._snapshot.done():
+            self._snapshot.set_exception(self._lost)
+        for take in waiting:
+            take(self._lost)
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._ready()
+        except RuntimeError:
+            # The notebook's loop is closed: the kernel is going down.
+            return
+
+
+def notebook_name() -> str:
+    """What people call this process: the notebook that Jupyter runs in it, with the process's number."""
+    path = os.environ.get("JPY_SESSION_NAME")
+    return f"{PurePath(path).name if path else 'a session'} (process {os.getpid()})"
+
+
+def _exactly(data: bytes | None, length: int) -> bytes:
+    if data is None or len(data) < length:
+        raise EOFError
+    return data
+
+
+def _give(answer: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
+    """Answer a question, unless the cell that asked was interrupted."""
+    if not answer.done():
+        answer.set_result(reply)
+
+
+def _checked(query: Query[R], reply: Reply | DeskLost) -> R:
+    """The reply of the type that the query names. Raises the error that stands in its place."""
+    if isinstance(reply, DeskLost):
+        raise reply
+    if isinstance(reply, Failed):
+        kind = getattr(errors, reply.error, errors.KisError)
+        raise kind(reply.text, reply.cure)
+    if not isinstance(reply, query.reply_type()):
+        raise DeskError(
+            f"the desk answered {type(query).__name__} with {type(reply).__name__}",
+            "restart the kernel and the desk, so that both are of one version",
+        )
+    return cast("R", reply)

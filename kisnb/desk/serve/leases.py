@@ -1,0 +1,59 @@
+"""Leases: an agent runs in one session at a time (row A02).
+
+A lease ends with its session. A session is lost when its socket closes or its process is gone; one that is merely
+silent keeps its agents, for they may decide again at any moment.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kisnb.errors import DeskBusy
+from kisnb.trading.ports.desk_port import Lease
+
+
+class Owner(Protocol):
+    """A session as leases see it."""
+
+    name: str
+    where: str
+
+    @property
+    def alive(self) -> bool: ...
+
+
+class Leases:
+    """Who runs which agent."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, Owner] = {}
+
+    def owner(self, agent: str) -> Owner | None:
+        return self._owners.get(agent)
+
+    def take(self, agent: str, owner: Owner) -> bool:
+        """Returns whether the lease is new; raises DeskBusy when another session that lives has it."""
+        holder = self._owners.get(agent)
+        if holder is owner:
+            return False
+        if holder is not None and holder.alive:
+            raise DeskBusy(f"agent {agent} runs in {holder.where}", f"stop it there: %kis agents stop {agent}")
+        self._owners[agent] = owner
+        return True
+
+    def release(self, agent: str, owner: Owner) -> bool:
+        """Returns whether ``owner`` had the lease."""
+        if self._owners.get(agent) is not owner:
+            return False
+        del self._owners[agent]
+        return True
+
+    def drop(self, owner: Owner) -> list[str]:
+        """End all leases of a session; returns the agents."""
+        agents = [agent for agent, holder in self._owners.items() if holder is owner]
+        for agent in agents:
+            del self._owners[agent]
+        return agents
+
+    def all(self) -> tuple[Lease, ...]:
+        return tuple(Lease(agent, owner.name, owner.where) for agent, owner in self._owners.items())

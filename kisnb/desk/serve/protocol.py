@@ -1,0 +1,108 @@
+"""What goes over the desk's socket: length-prefixed MessagePack, both ways."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.errors import DeskError
+from kisnb.events import Event
+from kisnb.trading.ports.commands import AnyQuery, Command, Reply
+from kisnb.trading.ports.desk_port import Snapshot
+
+VERSION = 6
+MAX_FROM_DESK = 256 * 1024 * 1024
+MAX_FROM_SESSION = 4 * 1024 * 1024
+MAX_HELLO = 64 * 1024
+PREFIX = 4
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The first message of a session; the desk answers with a Snapshot.
+
+    Other versions may put more behind: the first four fields stay as they are, so that each can name the other.
+    """
+
+    version: int
+    secret: str
+    session: str
+    pid: int
+    where: str = ""
+    """For people: the notebook."""
+    run: str = ""
+    told: int = 0
+    """A session that comes back after a desk's death wants the rows after this one, of this run."""
+    agents: tuple[str, ...] = ()
+    """Agents that run in the session."""
+
+
+class Tell(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Commands, in order."""
+
+    commands: tuple[Command, ...]
+
+
+class Asked(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A question; ``blocking`` says that the session's loop stands until it is answered."""
+
+    number: int
+    query: AnyQuery
+    blocking: bool = False
+
+
+class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Is the desk there? Also says that the session is."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The desk does not talk to this session: why."""
+
+    text: str
+    cure: str
+
+
+class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Events ``first``, ``first + 1``, …; the desk's clock stood at ``now``.
+
+    Events for one session alone repeat the numbers of the newest ones.
+    """
+
+    first: int
+    now: Ns
+    events: tuple[Event, ...]
+    told: int
+    """Number of the newest journal row that sessions have been told, these events included."""
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """It is; its clock stands at ``now``, and all that came before has been sent."""
+
+    now: Ns
+
+
+class Answered(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    number: int
+    reply: Reply
+
+
+FromSession: TypeAlias = Hello | Tell | Asked | Ping
+FromDesk: TypeAlias = Snapshot | Refused | Events | Answered | Pong
+
+_encoder = msgspec.msgpack.Encoder()
+decode_from_session = msgspec.msgpack.Decoder(FromSession).decode
+decode_from_desk = msgspec.msgpack.Decoder(FromDesk).decode
+
+
+def pack(message: FromSession | FromDesk) -> bytes:
+    body = _encoder.encode(message)
+    return len(body).to_bytes(PREFIX, "big") + body
+
+
+def length_of(prefix: bytes, most: int) -> int:
+    """Raises DeskError for a message of more than ``most`` bytes."""
+    length = int.from_bytes(prefix, "big")
+    if length > most:
+        raise DeskError(f"a message of {length:,} bytes came over the desk's socket", "open the desk again")
+    return length

@@ -1,0 +1,40 @@
+"""The desk as of an event, for a session that attaches or comes back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kisnb.clock import SimulatedClock
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.protocol import Hello
+from kisnb.terms import Mode
+from kisnb.trading.ports.desk_port import Lease, Snapshot
+
+
+class DeskName(NamedTuple):
+    """What a desk is called."""
+
+    mode: Mode
+    label: str
+    run: str
+    """Of the simulated day, or a digest of the account: what journal and keys of cells belong to."""
+
+
+def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello) -> Snapshot:
+    """All rows, or those that a session of the same run has not been told."""
+    now, clock = host.clock.now(), host.clock
+    first, rows = host.journal.told_after(hello.told if hello.run == name.run else 0)
+    return Snapshot(
+        seq,
+        now,
+        name.mode,
+        name.label,
+        clock.speed if isinstance(clock, SimulatedClock) else 1.0,
+        name.run,
+        host.broker.capabilities,
+        host.core.gate.limits,
+        first,
+        host.journal.told,
+        rows,
+        leases,
+    )

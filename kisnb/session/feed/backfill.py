@@ -1,0 +1,107 @@
+"""Gaps in the stream are mended from REST: the minutes in which trades were lost are asked for once they are over.
+
+A gap begins with the last trade before it and ends with the first one after it, or with the connection's return. What
+KIS does not give stays missing: no price is made up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from kisnb.clock import MINUTE, Ns, clock_text, kst_day
+from kisnb.errors import KisnbError
+from kisnb.events import GapFound
+from kisnb.kis.chart_messages import minute_params, minute_rows, past_minute_params
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.market_data import Gap
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.state import SessionState
+from kisnb.terms import Venue
+from kisnb.trading.ports.commands import CallApi
+
+MOST_CALLS = 40
+"""Replies of one walk back: more than a day of minutes."""
+
+
+class Backfill:
+    """Marks the gaps of a session's market data and fetches what is missing; one walk at a time."""
+
+    def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
+        self._link = link
+        self._state = state
+        self._pace = pace
+        self._due: list[Gap] = []
+        self._walk: asyncio.Task[None] | None = None
+        self._lost: Ns | None = None
+        """When the stream broke, while it is down."""
+
+    def found(self, event: GapFound) -> None:
+        """Trades are missing."""
+        self._add(Gap(event.code, event.venue, event.since, event.t, event.missing))
+
+    def link_lost(self, t: Ns) -> None:
+        """The stream broke: from here on trades are missed."""
+        self._lost = t if self._lost is None else self._lost
+
+    def link_up(self, t: Ns, followed: set[tuple[str, Venue]]) -> None:
+        """It stands again: what traded meanwhile is missing, also of a stock that trades no more today."""
+        since, self._lost = self._lost, None
+        if since is not None:
+            for code, venue in sorted(followed):
+                self._add(Gap(code, venue, since, t, 0))
+
+    def down_since(self, died: Ns) -> Ns:
+        """A desk that died is back with a stream of its own: since when trades are missing."""
+        since, self._lost = self._lost, None
+        return died if since is None else min(since, died)
+
+    def next_wake(self) -> Ns | None:
+        """When the next gap can be filled."""
+        return min((gap.over for gap in self._due), default=None) if self._walk is None else None
+
+    def look(self, now: Ns) -> None:
+        """Begin to fetch what can be had by now."""
+        if self._walk is None and any(gap.over <= now for gap in self._due):
+            self._walk = self._pace.task(self._fetch_due(now), "missing minutes from KIS")
+
+    async def fill(self, gap: Gap) -> None:
+        """Ask for the minutes of a gap that is over. Raises KisnbError."""
+        first, until = gap.since - gap.since % MINUTE, gap.until
+        minutes: dict[Ns, tuple[int, ...]] = {}
+        for _ in range(MOST_CALLS):
+            rows = await self._minutes(gap, until)
+            minutes |= {t: bar for t, bar in rows.items() if first <= t <= gap.until and bar[-1]}
+            oldest = min(rows, default=first)
+            if oldest <= first or oldest >= until:
+                break
+            until = oldest - 1
+        self._state.data.fill(gap, minutes)
+
+    async def _minutes(self, gap: Gap, until: Ns) -> dict[Ns, tuple[int, ...]]:
+        today = kst_day(gap.since) == kst_day(self._state.now)
+        api, params = (minute_params if today else past_minute_params)(gap.code, until, gap.venue)
+        reply = await self._link.ask(CallApi(api.name, params))
+        return minute_rows(reply.blocks["output2"])
+
+    async def _fetch_due(self, now: Ns) -> None:
+        due = [gap for gap in self._due if gap.over <= now]
+        self._due = [gap for gap in self._due if gap.over > now]
+        try:
+            for gap in due:
+                if not gap.filled:
+                    await self._fetch(gap)
+        finally:
+            self._walk = None
+            self._pace.moved()
+
+    async def _fetch(self, gap: Gap) -> None:
+        try:
+            await self.fill(gap)
+        except KisnbError as e:
+            span = f"{clock_text(gap.since)} to {clock_text(gap.until)}"
+            self._state.troubles.append(f"trades of {gap.code} from {span} are missing and cannot be had: {e}")
+
+    def _add(self, gap: Gap) -> None:
+        self._state.data.gaps.append(gap)
+        self._due.append(gap)
+        self._pace.moved()

@@ -1,0 +1,150 @@
+"""The session's time: what cells wait for, alarms, and what the desk is told so that simulated time may move on.
+
+In lockstep the desk moves its clock only when every session rests. A session rests when it has handled all events,
+and says so with ``Idle``: until which event, until when it waits, and whether a cell awaits something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from kisnb.clock import Ns, clock_text
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.state import SessionState
+from kisnb.session.feed.waits import Waits
+from kisnb.terms import Mode
+from kisnb.trading.ports.commands import Command, Idle
+
+
+class Pace:
+    """Waits and alarms of one session, and the report of its rest."""
+
+    def __init__(self, link: Link, state: SessionState) -> None:
+        self.next_wake: Callable[[], Ns | None] = lambda: None
+        """The earliest moment that agents, or gaps to be filled, wait for."""
+        self.is_busy: Callable[[], bool] = lambda: False
+        """Whether events are still to be delivered, or a handler awaits something foreign."""
+        self.on_alarm: Callable[[], object] = lambda: None
+        """Called when the moment ``next_wake`` has come on a clock that runs free."""
+        self._link = link
+        self._state = state
+        self._waits = Waits()
+        self._loop = asyncio.get_running_loop()
+        self._reported: Idle | None = None
+        self._reporting = False
+        self._wake: Ns | None = None
+        self._alarm: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # waiting
+
+    async def until(self, over: Callable[[], bool], wake: Ns | None = None) -> None:
+        """Return when ``over()``; ``wake`` is the moment when it can be so without any event. Raises DeskLost."""
+        self._link.check_home()
+        self._link.check()
+        with self._link.readably():
+            await self._waits.until(over, wake, self._report_soon)
+
+    async def until_time(self, t: Ns) -> None:
+        """Return when the session's clock stands at ``t`` or later."""
+        while True:
+            alarm = self.task(self._ring(t), f"wait until {clock_text(t)}")
+            alarm.add_done_callback(lambda _: self._waits.look())
+            try:
+                # A cell that cancels all tasks cancels the alarm, and it is set again.
+                await self.until(lambda: self._state.now >= t or alarm.cancelled(), t)  # noqa: B023
+            finally:
+                alarm.cancel("what it was set for is over")
+            if self._state.now >= t:
+                return
+
+    async def carry_out(self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]) -> None:
+        """Hand commands over until it is ``over``: what a desk took to its grave the next one gets again.
+
+        For commands that may be given twice without harm.
+        """
+        while not over():
+            await self._link.wait_for_return()
+            returns = self._link.returns
+            self._link.tell(commands())
+            await self.until(lambda: over() or self._link.returns != returns)  # noqa: B023 - awaited in this round
+
+    def look(self) -> None:
+        """End the waits that are over."""
+        self._waits.look()
+
+    def fail(self, error: Exception) -> None:
+        """End all waits with ``error``."""
+        self._waits.fail(error)
+
+    async def _ring(self, t: Ns) -> None:
+        """A clock that runs free reaches ``t`` without any event."""
+        await self._state.clock.sleep_until(t)
+        self._waits.look()
+
+    # tasks and alarms
+
+    def task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """A task of this session, which ends with it."""
+        task = self._loop.create_task(work, name=what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def task_names(self) -> list[str]:
+        """What the tasks of this session do."""
+        return [task.get_name() for task in self._tasks if not task.done()]
+
+    def moved(self) -> None:
+        """What agents and gaps wait for may be another moment now: set the alarm, and tell the desk."""
+        wake = self.next_wake() if self._state.runs_free and not self._link.closed else None
+        if wake != self._wake:
+            self._wake = wake
+            if self._alarm is not None:
+                self._alarm.cancel("the agents wait for another moment")
+            self._alarm = None
+            if wake is not None:
+                self._alarm = self.task(self._wake_agents(wake), "wake of the agents")
+                self._alarm.add_done_callback(self._alarm_ended)
+        self._report_soon()
+
+    def _alarm_ended(self, task: asyncio.Task[None]) -> None:
+        """A cell that cancels all tasks must not let an agent sleep for ever."""
+        if task is self._alarm and task.cancelled():
+            self._wake = self._alarm = None
+            self.moved()
+
+    async def _wake_agents(self, t: Ns) -> None:
+        await self._state.clock.sleep_until(t)
+        self._wake = self._alarm = None
+        self.on_alarm()
+
+    def close(self) -> None:
+        """Cancel every task of this session."""
+        self.moved()
+        for task in self._tasks:
+            task.cancel("the session was closed")
+
+    # rest
+
+    def forget_report(self) -> None:
+        """The next desk has not heard yet that this session rests."""
+        self._reported = None
+
+    def _report_soon(self) -> None:
+        """Say Idle after the cells and agents that were just woken had their turn."""
+        if self._state.mode is Mode.SIM and not self._reporting and not self._link.closed:
+            self._reporting = True
+            self._loop.call_soon(self._loop.call_soon, self._loop.call_soon, self._report)
+
+    def _report(self) -> None:
+        self._reporting = False
+        wakes = [t for t in (self._waits.next_wake(), self.next_wake()) if t is not None]
+        # A handler that awaits something foreign is not at rest: -1 has handled nothing.
+        seq = -1 if self.is_busy() else self._link.seq
+        idle = Idle(seq, min(wakes, default=None), bool(self._waits))
+        if idle != self._reported and not self._link.closed and not self._link.lost:
+            self._reported = idle
+            self._link.tell([idle])

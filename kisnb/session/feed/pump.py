@@ -1,0 +1,201 @@
+"""Brings what the desk says into the session: apply a whole batch, then deliver it, then wake those who wait.
+
+Applying is never interrupted and calls nobody, so that order books are those of the desk whatever a handler does.
+Delivering calls the agents' handlers; while a cell blocks the loop only applying goes on (``catch_up``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from kisnb.clock import Ns, clock_text
+from kisnb.errors import DeskLost
+from kisnb.events import ClockMoved, CommandDropped, Event, GapFound, LinkUp, Trouble
+from kisnb.events import LinkLost as LinkWasLost
+from kisnb.orders import Want
+from kisnb.session.feed.backfill import Backfill
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.state import SessionState
+from kisnb.session.feed.uninterrupted import Uninterrupted
+from kisnb.terms import Venue
+from kisnb.trading.agents.handler_watch import interruptible
+from kisnb.trading.ports.commands import FastForward, WatchCodes
+from kisnb.trading.ports.desk_port import Snapshot
+
+
+class Audience(Protocol):
+    """The agents, as the pump sees them."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def deliver(self, event: Event, now: Ns) -> None: ...
+
+    def next_wake(self) -> Ns | None: ...
+
+    def settle_leases(self) -> None: ...
+
+
+class Pump:
+    """Drains the link in the notebook's loop. One batch is applied whole before any of it is delivered."""
+
+    def __init__(self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill) -> None:
+        self.wants: dict[Want, None] = {}
+        """The subscriptions that the session wants."""
+        self.hurrying = 0
+        """Waits for which simulated time runs ahead."""
+        self._link = link
+        self._state = state
+        self._pace = pace
+        self._agents = agents
+        self._backfill = backfill
+        self._home = threading.get_ident()
+        self._undelivered: deque[tuple[Event, Ns]] = deque()
+        """Events that are applied, and of which agents are told when the loop turns."""
+        self._running = False
+        self._shield = Uninterrupted()
+        self._listeners: list[Callable[[], None]] = []
+        self._died: Ns = 0
+        """When the desk of the moment died."""
+        pace.next_wake = self._next_wake
+        pace.is_busy = lambda: agents.busy or bool(self._undelivered)
+        pace.on_alarm = self._alarm
+
+    # from the link
+
+    def run(self) -> None:
+        """Apply and deliver all that came, in order; then end the waits that are over."""
+        if self._running or self._link.closed:
+            return
+        self._running = True
+        try:
+            self._run()
+        finally:
+            self._running = False
+        if not self._link.lost:
+            self._backfill.look(self._state.now)
+            self._pace.moved()
+
+    def catch_up(self) -> None:
+        """Apply what has come while a cell blocks the loop; no handler of an agent runs.
+
+        In other threads it does nothing: the order books belong to the home thread.
+        """
+        if not self._running and threading.get_ident() == self._home:
+            while self._apply_next():
+                pass
+
+    def desk_died(self) -> None:
+        """Note when, for the gap that it leaves."""
+        self._died = self._state.now
+        self.changed()
+
+    def desk_returned(self, snapshot: Snapshot) -> None:
+        """Go on with the next desk where the last one died."""
+        # An order on its way to the dead desk that no journal has was never sent.
+        untaken = [order for order in self._state.books.live.values() if not order.facts]
+        with self._shield:
+            told = self._state.apply_rows(snapshot)
+            self._undelivered += [(event, snapshot.now) for event in told]
+        self._pace.forget_report()
+        self._agents.settle_leases()
+        cure = "order it again if it is still wanted"
+        for order in [order for order in untaken if not order.facts]:
+            self.inject(CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure))
+        self._mark_gap(snapshot.now)
+        with suppress(DeskLost):
+            self._link.tell([WatchCodes(tuple(self.wants))] if self.wants else [])
+            self._link.tell([FastForward(on=True)] if self.hurrying else [])
+        self.run()
+
+    def inject(self, event: Event) -> None:
+        """Apply an event of this session's own, and deliver it in the next turn of the pump."""
+        with self._shield:
+            self._undelivered += [(told, event.t) for told in self._state.apply(event)]
+
+    def drop(self, dropped: CommandDropped) -> None:
+        """A command of this session was handed to no desk."""
+        self.inject(dropped)
+        self.run()
+
+    # panels
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` in the notebook's loop after each batch of events; returns what ends that."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    def changed(self) -> None:
+        """Tell panels; one that fails is dropped and named."""
+        for listener in tuple(self._listeners):
+            try:
+                listener()
+            except Exception as e:
+                self._listeners.remove(listener)
+                self._state.troubles.append(f"a panel stopped: {e!r}")
+
+    # inside
+
+    def _run(self) -> None:
+        if self._undelivered:
+            self._deliver()
+        while self._apply_next():
+            self._deliver()
+
+    def _apply_next(self) -> bool:
+        """Take the next batch and apply it whole. Returns whether there was one."""
+        if self._link.closed:
+            return False
+        with self._shield:
+            batch = self._link.drain()
+            if batch is None:
+                return False
+            self._undelivered += [(event, batch.now) for event in self._state.apply_batch(batch)]
+        return True
+
+    def _deliver(self) -> None:
+        """Tell agents and the backfill what was applied, then wake those who wait and draw the panels."""
+        with interruptible():
+            while self._undelivered and not self._link.closed:
+                event, now = self._undelivered.popleft()
+                self._tell_link(event)
+                self._agents.deliver(event, now)
+        self._pace.look()
+        self.changed()
+
+    def _tell_link(self, event: Event) -> None:
+        """Tell the backfill from when to when trades were not received."""
+        match event:
+            case GapFound():
+                self._backfill.found(event)
+            case LinkWasLost():
+                # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
+                self._link.stream_lost = self._link.stream_lost or event.t
+                self._backfill.link_lost(event.t)
+            case LinkUp():
+                self._link.stream_lost = None
+                self._backfill.link_up(event.t, {(w.code, w.venue or Venue.KRX) for w in self._trades()})
+
+    def _trades(self) -> list[Want]:
+        return [want for want in self.wants if want.channel == "ticks"]
+
+    def _mark_gap(self, now: Ns) -> None:
+        since, died = self._backfill.down_since(self._died), clock_text(self._died)
+        self.inject(Trouble(now, f"the desk is back; it died at {died}: trades in between are missing"))
+        for want in self._trades():
+            self.inject(GapFound(now, want.code, since, 0, want.venue or Venue.KRX))
+
+    def _alarm(self) -> None:
+        # An agent that wakes decides on the newest prices: what has come meanwhile is told before.
+        self.run()
+        self._undelivered.append((ClockMoved(self._state.now), self._state.now))
+        self.run()
+
+    def _next_wake(self) -> Ns | None:
+        wakes = (self._agents.next_wake(), self._backfill.next_wake())
+        return min((t for t in wakes if t is not None), default=None)

@@ -1,0 +1,205 @@
+"""What a session knows: the fold of the desk's rows, and what it has seen of the market.
+
+Applying an event calls nobody: handlers of agents, panels and waits come after the whole batch. (Invariant 2)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from kisnb.clock import Ns, SimulatedClock, WallClock, clock_text
+from kisnb.events import (
+    AgentLeased,
+    AgentReleased,
+    Armed,
+    CancelRefused,
+    CommandDropped,
+    DecisionRefused,
+    Denied,
+    Depth,
+    Disarmed,
+    Event,
+    ExpectedMatch,
+    FlattenSet,
+    HaltSet,
+    HaltStep,
+    MarketOperation,
+    OrderFact,
+    ProgramTrades,
+    SpeedSet,
+    SubscriptionChanged,
+    Tick,
+    Trouble,
+    Unresolved,
+)
+from kisnb.market import sessions
+from kisnb.orders import OrderState
+from kisnb.session.feed.market_data import MarketData
+from kisnb.terms import Mode, SessionId, Venue
+from kisnb.trading.gate.halt_words import Trading, trading
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.ports.desk_port import Batch, Lease, Snapshot
+from kisnb.trading.ports.journal_rows import Row, is_told
+from kisnb.trading.state import State
+
+_OF_THE_MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades)
+
+log = logging.getLogger(__name__)
+
+
+class SessionState:
+    """Order books, market data and the desk's state as of the newest event. Shares and won."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.mode = snapshot.mode
+        self.run = snapshot.run
+        """The simulated day, or a digest of the account."""
+        self.clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
+        self.data = MarketData()
+        self.told = snapshot.told
+        """Number of the newest journal row that was applied."""
+        self.halt_steps: list[HaltStep] = []
+        """What the kill switch did since this session was opened, oldest first."""
+        self.halt_run: list[HaltStep] = []
+        """The steps of the newest run of the kill switch; none once a person has lifted its halt."""
+        self.troubles: list[str] = []
+        """What the desk wants a person to read, oldest first."""
+        self.decisions_refused: dict[str, str] = {}
+        """By key of an order of unknown fate: why a decision about it was refused last."""
+        self.leases: dict[str, Lease] = {}
+        """Where each agent of the desk runs, by its id."""
+        self.desk = State()
+        for row in snapshot.rows():
+            self.desk.apply(row)
+            self._keep_run(row)
+        self.armed = self.desk.armed
+        """Until when, and for how many won, buys pass at live."""
+        self.lease(snapshot.leases)
+
+    @property
+    def halt_state(self) -> str:
+        """What the desk lets pass: active, reducing or halted."""
+        return self.desk.halt
+
+    @property
+    def trading(self) -> Trading:
+        """What the desk lets pass, in a sentence, as of the newest event."""
+        return trading(self.desk)
+
+    @property
+    def books(self) -> Books:
+        """The order books of the account and of the agents."""
+        return self.desk.books
+
+    @property
+    def now(self) -> Ns:
+        """The session's clock, UTC nanoseconds: simulated time in sim."""
+        return self.clock.now()
+
+    @property
+    def runs_free(self) -> bool:
+        """The clock moves without the desk; in lockstep every move of it comes as an event."""
+        return not isinstance(self.clock, SimulatedClock) or self.clock.speed > 0
+
+    def lease(self, leases: Sequence[Lease]) -> None:
+        """Take over where agents run, as a snapshot says."""
+        self.leases = {lease.agent: lease for lease in leases}
+
+    def apply_batch(self, batch: Batch) -> list[Event]:
+        """Apply all events of a batch; returns what agents are told of them, in order."""
+        if isinstance(self.clock, SimulatedClock) and not self.clock.speed:
+            self.clock.set(batch.now)
+        told = [heard for event in batch.events for heard in self.apply(event)]
+        self.told = batch.told
+        return told
+
+    def apply_rows(self, snapshot: Snapshot) -> list[Event]:
+        """Apply the rows that the next desk's snapshot has beyond ours; returns what agents are told."""
+        if isinstance(self.clock, SimulatedClock):
+            self.clock.set(snapshot.now, snapshot.speed)
+        self.lease(snapshot.leases)
+        # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
+        told = [heard for row in snapshot.rows() for heard in self.apply(row)]  # type: ignore[arg-type]
+        self.told = snapshot.told
+        return told
+
+    def apply(self, event: Event) -> tuple[Event, ...]:
+        """Apply one event; returns what agents are told of it. Never raises: what cannot be applied is a trouble."""
+        try:
+            return self._applied(event)
+        except Exception as e:
+            log.exception("an event could not be applied: %r", event)
+            self.troubles.append(f"{clock_text(event.t)} {type(event).__name__} could not be booked here: {e!r}")
+            return ()
+
+    def _applied(self, event: Event) -> tuple[Event, ...]:
+        if isinstance(event, _OF_THE_MARKET):
+            self.data.add(event)
+            if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
+                # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
+                return ()
+            return (event,)
+        if isinstance(event, CommandDropped):
+            return self._dropped(event)
+        if is_told(event):
+            self.desk.apply(event)
+            self._keep_run(event)
+        self._note(event)
+        return (event,)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case HaltStep():
+                self.halt_steps.append(event)
+            case Armed() | Disarmed():
+                self.armed = event if isinstance(event, Armed) else None
+            case SpeedSet(t=t, speed=speed) if isinstance(self.clock, SimulatedClock):
+                self.clock.set(t, speed)
+            case AgentLeased(agent=agent, session=session, where=where):
+                self.leases[agent] = Lease(agent, session, where)
+            case AgentReleased(agent=agent):
+                self.leases.pop(agent, None)
+            case Trouble(t=t, text=text) | Unresolved(t=t, text=text):
+                self.troubles.append(_dated(t, text))
+            case DecisionRefused(key=key, text=text):
+                self.decisions_refused[key] = text
+            case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
+                refused = f"subscription to {channel} {code} refused: {text}"
+                self.troubles.append(_dated(event.t, refused))
+
+    def _keep_run(self, row: Row) -> None:
+        match row:
+            case HaltStep(step="block"):
+                self.halt_run = [row]
+            case HaltStep(step="flatten"):
+                self._keep_flatten(row)
+            case HaltStep():
+                self.halt_run.append(row)
+            case FlattenSet(t=t, on=False, reason=reason):
+                self._keep_flatten(HaltStep(t, "flatten", True, f"ended: {reason}"))
+            case HaltSet(state="active"):
+                self.halt_run = []
+
+    def _keep_flatten(self, step: HaltStep) -> None:
+        """A flatten reports again and again: what it said before is over."""
+        self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
+
+    def _dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
+        """The desk did not take it. No row says so: the order books and agents of this session alone are told."""
+        order = self.books.orders.get(dropped.key)
+        if order is None or order.is_ended:
+            return ()
+        fact: OrderFact
+        if order.state is OrderState.NEW:
+            fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
+        else:
+            fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
+        self.books.apply(fact)
+        return (fact,)
+
+
+def _dated(t: Ns, text: str) -> str:
+    """The text behind its time of day: what is over must not read as if it were now."""
+    time = clock_text(t)
+    return text if text.startswith(time) else f"{time} {text}"

@@ -1,0 +1,48 @@
+"""An interrupt waits while events are booked: half a batch in the order books would stay half for ever."""
+
+from __future__ import annotations
+
+import threading
+from types import FrameType, TracebackType
+
+from kisnb.trading.agents.handler_watch import SIGINT, Previous, get_handler, set_handler
+
+
+class Uninterrupted:
+    """Within the block SIGINT is only noted; at its end the handler that was there gets it.
+
+    Python runs handlers of signals in the main thread alone, so in others the block does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._before: Previous = None
+        self._depth = 0
+        self._noted: tuple[int, FrameType | None] | None = None
+
+    def __enter__(self) -> None:
+        if threading.get_ident() != threading.main_thread().ident:
+            return
+        if self._depth == 0:
+            self._noted, self._before = None, get_handler(SIGINT)
+            # None is a handler that was not installed from Python: it could not be given back.
+            if self._before is not None:
+                set_handler(SIGINT, self._note)
+        # Counted last: an interrupt may end this method in each of the calls above.
+        self._depth += 1
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if threading.get_ident() != threading.main_thread().ident:
+            return
+        self._depth -= 1
+        if self._depth or self._before is None:
+            return
+        before, self._before = self._before, None
+        set_handler(SIGINT, before)
+        noted, self._noted = self._noted, None
+        if noted is not None and callable(before):
+            before(*noted)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self._noted = (signum, frame)

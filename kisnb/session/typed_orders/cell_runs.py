@@ -1,0 +1,312 @@
+"""Follows the cells of an IPython shell: which run of which cell a piece of code belongs to.
+
+IPython and the comm package fire these events:
+
+    pre_execute ──► pre_run_cell ──► the code of a cell ──► post_execute ──► post_run_cell
+    pre_execute ──► the callback of a comm message ──► post_execute
+
+A run of a cell, or a click, is held in a context variable. So tasks and ``to_thread`` keep theirs,
+also when they outlive the cell. Threads have no context: they belong to the cell that runs now.
+(Row O11)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ref
+
+from kisnb.orders import Place
+from kisnb.session.typed_orders.call_text import cell_digest
+from kisnb.session.typed_orders.code_places import CallStack
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+# A console's session has a name that is no file.
+_FILE = re.compile(r"\.[^\W\d]\w*$")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One execution of a typed cell."""
+
+    kernel: str
+    number: int
+    """Counted from 1 in each kernel."""
+    notebook: str
+    """Empty: not known."""
+    cell: str
+    """The front end's id of the cell. Empty: it sent none."""
+    where: str
+    """For people: ``cell [3] of 04_orders.ipynb (process 4711)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Here:
+    """The context of a cell's code."""
+
+    run: Run
+    texts: tuple[str, ...]
+    """Digests of the typed cell, and of the cells that are run from inside it now."""
+
+
+@dataclass(frozen=True, eq=False)
+class Click:
+    """The context of a comm message's callback."""
+
+    message: str
+    """The id of the message."""
+    outer: Context = None
+    """The context in which the callback was called."""
+
+
+Context: TypeAlias = Here | Click | None
+
+_current: ContextVar[Context] = ContextVar("kisnb_cell", default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Started:
+    """A cell that has begun and not ended, typed or run from inside another."""
+
+    info: ExecutionInfo
+    here: Here | None
+    """None below a click."""
+    outer: Context
+    thread: int
+
+
+class CellRuns:
+    """The runs of one shell's cells, while somebody holds it with ``acquire``."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        # A weak reference, so that a table of all shells does not keep them alive.
+        self._shell = ref(shell)
+        self._kernel = uuid.uuid4().hex
+        self._count = 0
+        self._holders = 0
+        self._started: list[_Started] = []
+        """The newest last."""
+        self._last: _Started | None = None
+        self._threads = threading.local()
+        self._lock = threading.RLock()
+
+    @property
+    def shell(self) -> InteractiveShell:
+        """The shell whose cells are followed; raises ReferenceError when it is gone."""
+        shell = self._shell()
+        if shell is None:
+            raise ReferenceError("The shell of these cells is gone")
+        return shell
+
+    def acquire(self) -> None:
+        """Follow the cells from now on, including one that runs already."""
+        with self._lock:
+            self._holders += 1
+            if self._holders == 1:
+                for event, callback in self._callbacks():
+                    self.shell.events.register(event, callback)
+                self._join()
+
+    def release(self) -> None:
+        """Take the hooks out of IPython when the last holder lets go."""
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                for event, callback in self._callbacks():
+                    self.shell.events.unregister(event, callback)
+                # Nobody hears the end of these any more.
+                self._started.clear()
+                _current.set(None)
+
+    def context(self) -> Context:
+        """Return the context of the code that asks; None when it has none."""
+        current = _current.get()
+        if isinstance(current, Here) and current.run.kernel != self._kernel:
+            return None
+        return current
+
+    def running_now(self) -> Here | None:
+        """Return the context of the cell that runs now, in any thread; of several the newest."""
+        with self._lock:
+            return next((s.here for s in reversed(self._started) if s.here), None)
+
+    def is_running(self, run: Run, thread: int | None = None) -> bool:
+        """Whether ``run`` has not ended; with ``thread``, whether it runs in that thread."""
+        with self._lock:
+            here = [s for s in self._started if s.here is not None and s.here.run is run]
+            return any(thread in (None, started.thread) for started in here)
+
+    def is_cell_thread(self) -> bool:
+        """Whether this thread runs cells. The main thread does, and the threads of subshells do."""
+        main = threading.current_thread() is threading.main_thread()
+        return main or hasattr(self._threads, "ran")
+
+    # ── what IPython tells ──────────────────────────────────────────────────────────────────
+
+    def _callbacks(self) -> Iterator[tuple[str, Any]]:
+        yield "pre_execute", self.pre_execute
+        yield "pre_run_cell", self.pre_run_cell
+        yield "post_execute", self.post_execute
+        yield "post_run_cell", self.post_run_cell
+
+    def pre_execute(self) -> None:
+        """Begin a click when a comm message is handled."""
+        current, message = _current.get(), self._comm_message()
+        if message:
+            stale = isinstance(current, Click) and current.message != message
+            _current.set(Click(message, None if stale else current))
+        elif isinstance(current, Click):
+            # The callback of an earlier message raised, and comm did not tell us its end.
+            _current.set(None)
+
+    def post_execute(self) -> None:
+        """End the click that ``pre_execute`` began."""
+        current = _current.get()
+        if isinstance(current, Click) and current.message == self._comm_message():
+            _current.set(current.outer)
+
+    def pre_run_cell(self, info: ExecutionInfo) -> None:
+        """Begin the run of a typed cell, or add the text of a cell that a running one runs."""
+        cells = executing(CallStack.of_caller())
+        self._start(info, next((count for cell, count in cells if cell is info), None))
+
+    def post_run_cell(self, result: ExecutionResult | None) -> None:
+        """End what ``pre_run_cell`` began."""
+        ended = self._end(result.info if result is not None else None)
+        current = _current.get()
+        # A cell that awaits had its context in a task of its own; then there is nothing to undo.
+        if any(started.here is current for started in ended if started.here is not None):
+            _current.set(ended[0].outer)
+
+    def _start(self, info: ExecutionInfo, count: int | None) -> None:
+        outer, text = self.context(), str(info.raw_cell)
+        here: Here | None = None
+        if isinstance(outer, Here) and self.is_running(outer.run):
+            texts = (*outer.texts, cell_digest(text))
+            here = Here(outer.run, tuple(dict.fromkeys(texts)))
+        elif not isinstance(outer, Click):
+            here = self._begin(text, info.cell_id, count)
+        self._threads.ran = True
+        self._enter(_Started(info, here, outer, threading.get_ident()))
+
+    def _enter(self, started: _Started) -> None:
+        with self._lock:
+            self._started.append(started)
+        if started.here is not None:
+            self._last = started
+            _current.set(started.here)
+
+    def _end(self, info: ExecutionInfo | None) -> list[_Started]:
+        """Take out the cell of ``info`` and what began in its thread since; oldest first."""
+        with self._lock:
+            first = self._ending(info)
+            if first is None:
+                return []
+            since = self._started[self._started.index(first) :]
+            ended = [started for started in since if started.thread == first.thread]
+            self._started = [started for started in self._started if started not in ended]
+            return ended
+
+    def _ending(self, info: ExecutionInfo | None) -> _Started | None:
+        thread = threading.get_ident()
+        newest_first = list(reversed(self._started))
+        mine = [started for started in newest_first if started.thread == thread]
+        if info is None:
+            # Cancelled, and IPython does not say which one. It is the newest of this thread.
+            found = mine
+        else:
+            # After an error out of the event loop, IPython gives a new info with the same text.
+            # A blank cell ends without having begun.
+            same = [started for started in newest_first if started.info is info]
+            found = same or [s for s in mine if s.info.raw_cell == info.raw_cell]
+        return found[0] if found else None
+
+    def _begin(self, text: str, cell_id: str | None, count: int | None) -> Here:
+        with self._lock:
+            self._count += 1
+            number = self._count
+        notebook = self._notebook()
+        shown = self.shell.execution_count if count is None else count
+        of = f" of {PurePath(notebook).name}" if notebook else ""
+        run = Run(
+            kernel=self._kernel,
+            number=number,
+            notebook=notebook,
+            cell=cell_id or "",
+            where=f"cell [{shown}]{of} (process {os.getpid()})",
+        )
+        return Here(run, (cell_digest(text),))
+
+    def kernel_place(self) -> Place:
+        """Return the place of a call whose cell does not count: its kernel and notebook."""
+        return Place(kernel=self._kernel, notebook=self._notebook())
+
+    def _notebook(self) -> str:
+        """Return the notebook's file as VS Code names it, else as Jupyter names the session."""
+        names = self.shell.user_ns.get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME")
+        return next((n for n in names if isinstance(n, str) and _FILE.search(n)), "")
+
+    # ── from the middle of a cell ───────────────────────────────────────────────────────────
+
+    def _join(self) -> None:
+        """Begin what runs now, which began before the hooks were there."""
+        _current.set(None)
+        if message := self._comm_message():
+            _current.set(Click(message))
+            return
+        cells = list(executing(CallStack.of_caller()))
+        for info, count in cells:
+            if self._last is not None and self._last.info is info:
+                # This run was known before the hooks were taken away.
+                self._enter(self._last)
+            else:
+                self._start(info, count)
+        if not cells:
+            self._join_from_aside()
+
+    def _join_from_aside(self) -> None:
+        """Begin the cell that runs now, in a task or a thread of it: it is not on the stack."""
+        result = self.shell.displayhook.exec_result
+        request = self._parent()
+        if result is not None and result.info is not None:
+            info = result.info
+            here = self._begin(str(info.raw_cell), info.cell_id, result.execution_count)
+            main = threading.main_thread().ident or 0
+            self._enter(_Started(info, here, None, main))
+        elif "code" in request.get("content", {}):
+            # That cell has ended. What it left behind asks.
+            cell_id = request.get("metadata", {}).get("cellId")
+            _current.set(self._begin(request["content"]["code"], cell_id, None))
+
+    def _parent(self) -> dict[str, Any]:
+        """Return the message that the kernel answers now; empty outside a kernel."""
+        get_parent = getattr(self.shell, "get_parent", None)
+        message = get_parent() if get_parent is not None else None
+        return message if isinstance(message, dict) else {}
+
+    def _comm_message(self) -> str:
+        """Return the id of the comm message that is being handled; empty for other messages."""
+        header = self._parent().get("header", {})
+        return str(header.get("msg_id")) if header.get("msg_type") == "comm_msg" else ""
+
+
+def executing(stack: CallStack) -> Iterator[tuple[ExecutionInfo, int | None]]:
+    """Yield the cells on a stack with the execution counts that people see, outermost first.
+
+    IPython 9 counts up before ``pre_run_cell``, IPython 8 after the cell. So only this says which.
+    """
+    for frame in reversed(stack.frames):
+        module = frame.f_globals.get("__name__")
+        if frame.f_code.co_name == "run_cell_async" and module == "IPython.core.interactiveshell":
+            known = frame.f_locals
+            if (info := known.get("info")) is not None:
+                yield info, getattr(known.get("result"), "execution_count", None)

@@ -1,0 +1,255 @@
+"""What each run of a cell in this kernel has asked for: the letters (f) and (g) of row O11.
+
+    waits ──► reached    its caller has the order
+      └─────► lost       its caller went without it: cancelled, timed out, interrupted
+                └──► reached    the next equal call has taken it over (f)
+
+A caller whose task is being cancelled is as good as gone, although it has not heard of it yet.
+
+Calls of threads and of tasks come at once, so that every method is safe to call from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from datetime import date
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.orders import Naming, Wish
+from kisnb.trading.typed_orders.naming_rule import Refuse
+from kisnb.trading.typed_orders.order_names import same_cell
+
+NEWEST_RUNS = 64
+"""Runs of which nothing is forgotten."""
+MOST_CLAIMS = 10_000
+"""Claims of older runs that are remembered."""
+
+_Equal: TypeAlias = tuple[Wish, int, str]
+"""Calls are equal when wish, number and name are."""
+
+
+def stays() -> bool:
+    """Say that the caller of a claim does not go before its outcome has come."""
+    return False
+
+
+class Claim:
+    """One call of one run: what it asked for, and whether its caller has the outcome."""
+
+    __slots__ = ("day", "has_left", "key", "naming", "position", "state", "token")
+
+    def __init__(
+        self,
+        naming: Naming,
+        position: Hashable,
+        token: str,
+        key: str,
+        day: date | None,
+    ) -> None:
+        self.naming = naming
+        self.position = position
+        """Where in the cell the call stands; equal for the calls of a loop."""
+        self.token = token
+        """Of the command. A command that is handed over again under it stays one order."""
+        self.key = key
+        """Of the order; empty until the desk has answered."""
+        self.day = day
+        self.state: Literal["waits", "lost", "reached"] = "waits"
+        self.has_left: Callable[[], bool] = stays
+        """Whether the caller is about to go without the outcome. Asked while the claim waits."""
+
+    def __repr__(self) -> str:
+        return f"<Claim {self.key or self.token}: {self.state}>"
+
+
+class _Run:
+    """The claims of one run, by what they asked for."""
+
+    def __init__(self) -> None:
+        self.equal: defaultdict[_Equal, list[Claim]] = defaultdict(list)
+        self.count = 0
+
+
+class RunCalls:
+    """The claims of a kernel.
+
+    A call looks, and it claims before its order goes to the desk. ``begin`` does both at once, so
+    that no other thread comes between.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._runs: dict[int, _Run] = {}
+        """By number of the run; the one that was used last comes last."""
+        self._lost: dict[int, Claim] = {}
+        """By id. Oldest first."""
+        self._count = 0
+
+    def look(
+        self,
+        naming: Naming,
+        position: Hashable,
+        is_dead: Callable[[str], bool],
+        *,
+        day: date | None = None,
+        first_free: Callable[[Naming], int] = lambda _: 1,
+    ) -> Claim | Refuse | None:
+        """Return the lost claim of an equal call (f), the refusal of a loop (g), or None.
+
+        None means that the call is new. Nothing is changed. ``day`` is the trading day: claims of
+        another day are not returned. ``first_free`` gives the first number that the journal leaves.
+        """
+        with self._lock:
+            lost = self._lost_claim(naming, day)
+            if lost is not None or naming.name:
+                return lost
+            run = self._runs.get(naming.place.run)
+            claims = run.equal.get(_equal(naming), ()) if run is not None else ()
+            for claim in claims:
+                looped = bool(naming.number) or claim.position == position
+                if looped and not (claim.key and is_dead(claim.key)):
+                    return Refuse("g", claim.key, self._free(naming, first_free(naming)))
+            return None
+
+    def claim(
+        self,
+        naming: Naming,
+        position: Hashable,
+        token: str,
+        key: str = "",
+        *,
+        day: date | None = None,
+    ) -> Claim:
+        """Note a call of its run; its caller waits for the outcome."""
+        with self._lock:
+            named = msgspec.structs.replace(naming, token=token)
+            claim = Claim(named, position, token, key, day)
+            number = naming.place.run
+            run = self._runs.pop(number, None) or _Run()
+            self._runs[number] = run
+            run.equal[_equal(naming)].append(claim)
+            run.count += 1
+            self._count += 1
+            self._forget()
+            return claim
+
+    def begin(
+        self,
+        naming: Naming,
+        position: Hashable,
+        token: str,
+        is_dead: Callable[[str], bool],
+        *,
+        day: date | None = None,
+        first_free: Callable[[Naming], int] = lambda _: 1,
+        has_left: Callable[[], bool] = stays,
+    ) -> Claim | Refuse:
+        """Look and claim. A lost claim is taken over: the new one has its token and its key.
+
+        ``has_left`` says later whether the caller of the new claim goes without its outcome.
+        """
+        with self._lock:
+            found = self.look(naming, position, is_dead, day=day, first_free=first_free)
+            if isinstance(found, Refuse):
+                return found
+            if found is None:
+                claim = self.claim(naming, position, token, day=day)
+            else:
+                claim = self.take_over(found, naming, position)
+            claim.has_left = has_left
+            return claim
+
+    def take_over(self, lost: Claim, naming: Naming, position: Hashable) -> Claim:
+        """Return a claim of this call on the order of a lost one (f)."""
+        with self._lock:
+            self.reach(lost)
+            return self.claim(naming, position, lost.token, lost.key, day=lost.day)
+
+    def answer(self, claim: Claim, key: str) -> None:
+        """The desk answered with this order."""
+        with self._lock:
+            claim.key = key
+
+    def reach(self, claim: Claim) -> None:
+        """Its caller has the outcome."""
+        with self._lock:
+            claim.state, claim.has_left = "reached", stays
+            self._lost.pop(id(claim), None)
+
+    def lose(self, claim: Claim) -> None:
+        """Its caller went without the outcome: the next equal call returns it."""
+        with self._lock:
+            if claim.state == "waits":
+                claim.state, claim.has_left = "lost", stays
+                self._lost[id(claim)] = claim
+
+    def drop(self, claim: Claim) -> None:
+        """The call was refused: it counts for nothing."""
+        with self._lock:
+            self._lost.pop(id(claim), None)
+            run = self._runs.get(claim.naming.place.run)
+            equal = _equal(claim.naming)
+            if run is None or claim not in run.equal.get(equal, ()):
+                return
+            run.equal[equal].remove(claim)
+            run.count -= 1
+            self._count -= 1
+
+    def of_run(self, run: int) -> list[Claim]:
+        """The claims of a run, in the order of their wishes."""
+        with self._lock:
+            known = self._runs.get(run)
+            return [c for some in known.equal.values() for c in some] if known else []
+
+    def answered(self, run: int) -> tuple[str, ...]:
+        """Keys of the orders with which this run has been answered."""
+        with self._lock:
+            return tuple({claim.key: None for claim in self.of_run(run) if claim.key})
+
+    def _lost_claim(self, naming: Naming, day: date | None) -> Claim | None:
+        place, equal = naming.place, _equal(naming)
+        lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
+        own = [c for c in lost if c.naming.place.run == place.run]
+        near = own or self._left(naming, day)
+        near = near or [c for c in lost if same_cell(c.naming.place, place)]
+        return next(iter(near), None)
+
+    def _left(self, naming: Naming, day: date | None) -> list[Claim]:
+        """Claims of equal calls of the same run whose callers are about to go."""
+        run = self._runs.get(naming.place.run)
+        claims = run.equal.get(_equal(naming), ()) if run is not None else ()
+        return [c for c in claims if c.state == "waits" and c.day == day and c.has_left()]
+
+    def _free(self, naming: Naming, first: int) -> int:
+        """The first number that neither the journal nor this run knows of this wish."""
+        run = self._runs.get(naming.place.run)
+        claims = run.equal.items() if run is not None else ()
+        used = {n for (wish, n, _), some in claims if wish == naming.wish and some}
+        return next(n for n in range(first, first + len(used) + 1) if n not in used)
+
+    def _forget(self) -> None:
+        """Drop what old runs were answered with, when it has become much."""
+        if self._count <= MOST_CLAIMS:
+            return
+        for number in list(self._runs)[:-NEWEST_RUNS]:
+            run = self._runs[number]
+            for equal, claims in list(run.equal.items()):
+                kept = [c for c in claims if c.state != "reached"]
+                run.count -= len(claims) - len(kept)
+                self._count -= len(claims) - len(kept)
+                if kept:
+                    run.equal[equal] = kept
+                else:
+                    del run.equal[equal]
+            if not run.count:
+                del self._runs[number]
+            if self._count <= MOST_CLAIMS // 2:
+                return
+
+
+def _equal(naming: Naming) -> _Equal:
+    return naming.wish, naming.number, naming.name

@@ -1,0 +1,247 @@
+"""The rest of the market in one stock on one venue: keeps ten levels a side around the fair price and trades the day's
+schedule.
+
+Its orders stand in the same limit book as everybody's, so an own order waits behind those that came earlier and is
+filled when the market trades at or through its price. What it would trade during a call it brings into the call; what
+it would trade during a halt is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from kisnb.clock import Ns
+from kisnb.exchange.listing import Listing
+from kisnb.exchange.segment import Segment
+from kisnb.market import ticks
+from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.venue_day import VenueDay
+from kisnb.terms import Phase, Side, Venue
+
+LEVELS = 10
+AUCTION_LEAD: Ns = 1_000_000
+"""How long before an auction's match its background orders come in."""
+REHEARSALS = 15
+"""Into how many parts the time of an auction is cut; with each, more orders come in."""
+NXT_SIZE = 6
+"""A level of Nextrade's has the part 1 ÷ this of what KRX's has, as its share of the volume."""
+
+
+class Background:
+    """Background liquidity of one stock on one venue, from the trade after ``now`` on."""
+
+    def __init__(self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns) -> None:
+        self._listing = listing
+        self._item = listing.item
+        self._day = day
+        self._trades = schedule.trades
+        self._sizes = schedule.schedule.level_sizes
+        self._gap = schedule.schedule.level_gap
+        self._ids = ids
+        self._next = schedule.passed(now)
+        self._standing: dict[Side, dict[int, list[int]]] = {Side.BUY: {}, Side.SELL: {}}
+        self._ladders: dict[tuple[Side, int], dict[int, None]] = {}
+        self._steps: dict[tuple[int, int], int] = {}
+        self._book = listing.current.book
+        self._touch = (0, 0)
+        self._stood: tuple[Segment, Phase] | None = None
+        self._rehearsals: list[Ns] = []
+        """When orders come in before the next auction, the latest first."""
+        last = self._trades[self._next - 1].t if self._next else 0
+        opening, close = (schedule.auction_price(now, closing=closing) for closing in (False, True))
+        listing.resume(schedule.tally(self._next), last, opening, close)
+
+    @property
+    def due(self) -> Ns | None:
+        """When it acts next on its own; None when the day's schedule is done."""
+        if self._next >= len(self._trades):
+            return None
+        trade = self._trades[self._next]
+        due = trade.t if trade.side else trade.t - AUCTION_LEAD
+        return self._rehearsals[-1] if self._rehearsals and self._rehearsals[-1] < due else due
+
+    @property
+    def touch(self) -> tuple[int, int]:
+        """The bid and the ask that it stands around, won."""
+        return self._touch
+
+    def begin_phase(self, now: Ns, around: int = 0) -> None:
+        """Stand around the last price (before one: ``around``, or the base), as the venue's phase allows."""
+        segment, phase = self._listing.current, self._listing.phase
+        if (segment, phase) == self._stood:
+            return
+        self._stood = segment, phase
+        stands = phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
+        if not stands or segment.book is not self._book:
+            self._withdraw()
+        self._book = segment.book
+        if stands:
+            last = self._listing.tally.last or around or self._item.base
+            self._lay(now, self._step(last, -1), last)
+        self._plan_rehearsals(now)
+
+    def act(self, now: Ns) -> None:
+        """Make the next trade of the schedule happen, or show in an auction where it is heading."""
+        trade = self._trades[self._next]
+        if self._rehearsals and now == self._rehearsals[-1]:
+            self._rehearsals.pop()
+            self._rehearse(now)
+            return
+        self._next += 1
+        segment = self._listing.trading
+        if segment.fixed:
+            self._trade_at_one_price(now, segment, segment.fixed, trade)
+        elif trade.side is None or self._listing.phase is Phase.AUCTION:
+            self._join_call(now, trade)
+        elif self._listing.phase is Phase.CONTINUOUS:
+            self._trade(now, trade, trade.side)
+
+    def follow(self, now: Ns, bid: int, ask: int) -> None:
+        """Stand around another venue's bid and ask while both trade continuously, now and then a tick further out."""
+        if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
+            tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
+            wider = ask // tick % 3
+            self._lay(now, self._step(bid, -1) if wider == 1 else bid, self._step(ask, 1) if wider == 2 else ask)
+
+    def _trade(self, now: Ns, trade: Trade, side: Side) -> None:
+        price, spread = trade.price, trade.spread
+        if side is Side.BUY:
+            self._lay(now, self._step(price, -spread), price)
+        else:
+            self._lay(now, price, self._step(price, spread))
+        self._provide(now, side.opposite, price, trade.qty)
+        taker = next(self._ids)
+        self._listing.provide(now, taker, side, price, trade.qty)
+        if self._listing.phase is Phase.CONTINUOUS:
+            self._book.cancel(taker)
+        else:
+            self._standing[side].setdefault(price, []).append(taker)
+
+    def _provide(self, now: Ns, side: Side, price: int, qty: int) -> None:
+        """See to it that the background has ``qty`` shares at ``price``."""
+        left = self._left(side, price)
+        if left >= qty:
+            return
+        if left == self._book.total_at(side, price):
+            # nobody else queues here: one new order in place of the old ones makes the trade one print
+            for order_id in self._standing[side].pop(price, ()):
+                self._book.cancel(order_id)
+            left = 0
+        self._place(now, side, price, qty - left + self._size(price))
+
+    def _plan_rehearsals(self, now: Ns) -> None:
+        """In an auction of the schedule, orders come in all the time and not with its match alone."""
+        self._rehearsals.clear()
+        ahead = (trade for trade in self._trades[self._next :] if trade.side is None)
+        auction = next(ahead, None) if self._listing.phase is Phase.AUCTION else None
+        if auction is not None and self._listing.state == "open":
+            step = (auction.t - now) // REHEARSALS
+            self._rehearsals += [now + n * step for n in range(REHEARSALS - 1, 0, -1)]
+
+    def _rehearse(self, now: Ns) -> None:
+        """Orders of a part of the auction's shares, at a price on the way from the last one to the auction's."""
+        trade = next(trade for trade in self._trades[self._next :] if trade.side is None)
+        self._withdraw()
+        done = REHEARSALS - len(self._rehearsals) - 1
+        last = self._listing.tally.last or self._item.base
+        on_the_way = last + (trade.price - last) * done // REHEARSALS
+        price = ticks.nearest(on_the_way, self._item.kind, self._day, self._item.board)
+        self._lay(now, self._step(price, -1), self._step(price, 1))
+        for side in Side:
+            self._place(now, side, price, max(1, trade.qty * done // REHEARSALS))
+
+    def _join_call(self, now: Ns, trade: Trade) -> None:
+        if trade.side is None:
+            self._withdraw()
+            self._lay(now, self._step(trade.price, -1), self._step(trade.price, 1))
+        for side in Side:
+            self._place(now, side, trade.price, trade.qty)
+
+    def _trade_at_one_price(self, now: Ns, segment: Segment, price: int, trade: Trade) -> None:
+        """Against whoever waits first: sells to who wants to buy, else buys."""
+        taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
+        for side in (taker_side.opposite, taker_side):
+            order_id = next(self._ids)
+            self._listing.provide(now, order_id, side, price, trade.qty, at=segment)
+        segment.clear()
+
+    def _lay(self, now: Ns, bid: int, ask: int) -> None:
+        before, self._touch = self._touch, (bid, ask)
+        self._clear_away(Side.BUY, before[0] != bid)
+        self._clear_away(Side.SELL, before[1] != ask)
+        self._fill_up(now, Side.BUY, before[0] != bid)
+        self._fill_up(now, Side.SELL, before[1] != ask)
+
+    def _clear_away(self, side: Side, moved: bool) -> None:
+        """Take out what stands outside the ladder."""
+        standing = self._standing[side]
+        prices = self._ladder(side, self._touch[side is Side.SELL])
+        if not moved and len(standing) <= len(prices):
+            return
+        for price in [p for p in standing if p not in prices]:
+            for order_id in standing.pop(price):
+                self._book.cancel(order_id)
+
+    def _fill_up(self, now: Ns, side: Side, moved: bool) -> None:
+        """See to it that every level of the ladder has shares. Others take the best levels first, one by one."""
+        ladder = self._ladder(side, self._touch[side is Side.SELL])
+        for price in ladder:
+            if self._left(side, price):
+                break
+            self._place(now, side, price, self._size(price))
+        if moved:
+            # what is missing on a ladder that moved is at its ends
+            for price in reversed(ladder):
+                if self._left(side, price):
+                    break
+                self._place(now, side, price, self._size(price))
+
+    def _withdraw(self) -> None:
+        self._touch = 0, 0
+        for standing in self._standing.values():
+            for orders in standing.values():
+                for order_id in orders:
+                    self._book.cancel(order_id)
+            standing.clear()
+
+    def _place(self, now: Ns, side: Side, price: int, qty: int) -> None:
+        order_id = next(self._ids)
+        self._listing.provide(now, order_id, side, price, qty)
+        if self._book.left(order_id):
+            self._standing[side].setdefault(price, []).append(order_id)
+
+    def _left(self, side: Side, price: int) -> int:
+        orders = self._standing[side].get(price)
+        if not orders:
+            return 0
+        if len(orders) == 1:
+            return self._book.left(orders[0])
+        sizes = [self._book.left(order_id) for order_id in orders]
+        if not sizes[0]:
+            orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
+        return sum(sizes)
+
+    def _ladder(self, side: Side, best: int) -> dict[int, None]:
+        """Prices of one side, best first; a dictionary, to look one up in it."""
+        ladder = self._ladders.get((side, best))
+        if ladder is None:
+            lower, upper = self._listing.lower, self._listing.upper
+            direction = 1 if side is Side.SELL else -1
+            prices = [best]
+            while len(prices) < LEVELS:
+                prices.append(self._step(prices[-1], direction))
+            ladder = dict.fromkeys(p for p in prices if lower <= p <= upper)
+            self._ladders[side, best] = ladder
+        return ladder
+
+    def _size(self, price: int) -> int:
+        size = self._sizes[(price + self._next) % len(self._sizes)]
+        return size if self._listing.venue is Venue.KRX else max(1, size // NXT_SIZE)
+
+    def _step(self, price: int, n: int) -> int:
+        found = self._steps.get((price, n))
+        if found is None:
+            found = ticks.step(price, n * self._gap, self._item.kind, self._day, self._item.board) if price else 0
+            self._steps[price, n] = found
+        return found

@@ -1,0 +1,132 @@
+"""A made-up daily bar: of the day to come around its base price, and of the days before it, back from that price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import lru_cache
+from math import sqrt
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from kisnb.market import ticks
+from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
+from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import DailyBar
+from kisnb.simulator.day.character import NIGHT, Character, character_of
+from kisnb.simulator.day.draws import draw, exponential, heavy, scattered, stable_random
+from kisnb.simulator.day.market_factor import DAY_SIGMA, GAP_SIGMA, Factor, day_volatility, factor
+from kisnb.terms import Board
+
+_REACH = 0.9
+"""Highest and lowest point are drawn apart, which would make the range too wide by so much."""
+
+
+class Dated(NamedTuple):
+    """The bar of a past day."""
+
+    day: date
+    bar: DailyBar
+
+    @property
+    def value(self) -> int:
+        """Won traded, as far as a bar tells: at the mean of its four prices."""
+        return self.bar.volume * (self.bar.open + self.bar.high + self.bar.low + self.bar.close) // 4
+
+
+class _Returns(NamedTuple):
+    gap: float
+    """From the base to the open."""
+    daytime: float
+    """From the open to the close."""
+    up: float
+    """From the open to the high."""
+    down: float
+    volume: float
+    """Against a typical day's."""
+
+
+def plan_day(
+    item: Instrument, day: date, seed: int, character: Character | None = None, common: Factor | None = None
+) -> DailyBar:
+    """A made-up daily bar of a stock around its base price, on the grid and within the day's limits.
+
+    ``common`` None: with the board's made-up day.
+    """
+    board = (common.gap, common.path[-1]) if common else market_return(seed, day, item.board)
+    returns = _returns(item, day, seed, character or character_of(item), board)
+    return within_limits(_bar(item, day, item.base, returns), item, day)
+
+
+def past_days(item: Instrument, before: date, seed: int, character: Character | None = None) -> Iterator[Dated]:
+    """Made-up bars of the trading days before a day, the newest first; the newest closes at the base price.
+
+    Each day's limits are measured from the close of the day before it. Ends where the calendar ends.
+    """
+    traits = character or character_of(item)
+    item = msgspec.structs.replace(item, halted=False)  # it is halted on the day to come
+    close, day = item.base, before
+    while (day := _day_before(day)).year > FIRST_YEAR:
+        returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))
+        base = ticks.nearest(close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board)
+        bar = _bar(item, day, base, returns)
+        bar = DailyBar(bar.open, max(bar.high, close), min(bar.low, close), close, bar.volume)
+        yield Dated(day, _limited(bar, base, item, day))
+        close = base
+
+
+def within_limits(bar: DailyBar, item: Instrument, day: date) -> DailyBar:
+    """The bar with prices outside the day's limits moved to them: adjusted prices of the past can lie outside."""
+    return _limited(bar, item.base, item, day)
+
+
+@lru_cache(maxsize=4096)
+def market_return(seed: int, day: date, board: Board) -> tuple[float, float]:
+    """The board's return from the previous close to the open, and from the open to the close."""
+    common = factor(seed, day, board)
+    return common.gap, common.path[-1]
+
+
+@lru_cache(maxsize=1024)
+def _day_before(day: date) -> date:
+    return previous_trading_day(day)
+
+
+def _limited(bar: DailyBar, base: int, item: Instrument, day: date) -> DailyBar:
+    lower, upper = ticks.limits(base, item.kind, day, item.board)
+    o, h, lo, c = (min(max(price, lower), upper) for price in (bar.open, bar.high, bar.low, bar.close))
+    return DailyBar(o, h, lo, c, bar.volume)
+
+
+def _returns(item: Instrument, day: date, seed: int, traits: Character, board: tuple[float, float]) -> _Returns:
+    rng = stable_random(seed, "plan", item.code, day)
+    gap_m, day_m = board
+    calm = day_volatility(seed, day)
+    own = traits.sigma * calm
+    gap = _bounded(traits.beta * gap_m + own * sqrt(NIGHT) * draw(rng, heavy()))
+    daytime = _bounded(traits.beta * day_m + own * sqrt(1 - NIGHT) * draw(rng, heavy()))
+    sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
+    up, down = _extreme(rng, daytime, _REACH * sigma), -_extreme(rng, -daytime, _REACH * sigma)
+    usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * NIGHT + sigma**2 / calm**2)
+    surprise = min(abs(gap + daytime) / usual, 5.0) if usual else 0.0
+    volume = scattered(rng, traits.volume_sigma) * (0.8 + 0.25 * surprise)
+    return _Returns(gap, daytime, up, down, volume)
+
+
+def _extreme(rng: Random, end: float, sigma: float) -> float:
+    """The highest point of a Brownian path of ``sigma`` that ends at ``end``."""
+    return (end + sqrt(end * end + 2 * sigma * sigma * draw(rng, exponential()))) / 2
+
+
+def _bounded(change: float) -> float:
+    return min(max(change, -0.29), 0.29)
+
+
+def _bar(item: Instrument, day: date, base: int, returns: _Returns) -> DailyBar:
+    opened = base * (1 + returns.gap)
+    prices = (opened, *(opened * (1 + change) for change in (returns.up, returns.down, returns.daytime)))
+    o, h, lo, c = (ticks.nearest(price, item.kind, day, item.board) for price in prices)
+    volume = 0 if item.halted else max(1, int(max(item.volume, 1) * returns.volume))
+    return DailyBar(o, max(o, h, c), min(o, lo, c), c, volume)

@@ -1,0 +1,216 @@
+"""What is known of the simulated market besides quotes: history, minutes, flows, indices, shorts and credit.
+
+All of it follows from the same day as the trades. What clients of the simulator trade themselves does not count here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time
+from functools import lru_cache
+from itertools import accumulate, islice, pairwise
+
+import msgspec
+
+from kisnb.clock import MINUTE, Ns, kst
+from kisnb.market import sessions
+from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import DailyBar
+from kisnb.market.price_past import IndexDay, IndexName
+from kisnb.simulator.day.daily_plan import Dated
+from kisnb.simulator.day.day_plan import DayPlan, Standing
+from kisnb.simulator.day.investor_flows import (
+    CreditBalance,
+    Flows,
+    ProgramTrades,
+    ShortSale,
+    credit_of,
+    credit_standing,
+    flows_of,
+    foreign_held,
+    program_of,
+    short_sale_of,
+)
+from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_index import IndexPoint, MarketIndex
+from kisnb.terms import Venue
+
+
+class MinuteBar(msgspec.Struct, frozen=True, gc=False):
+    """The trades of one minute; ``t`` is its start. Won and shares."""
+
+    t: Ns
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    value: int
+
+
+class DayFacts:
+    """Facts of one day and of those before it. Methods raise UnknownInstrument for codes outside the universe.
+
+    Times are moments of the day; nothing later than ``now`` shows.
+    """
+
+    def __init__(self, plan: DayPlan) -> None:
+        self._plan = plan
+        self._running = lru_cache(maxsize=512)(self._all_running)
+        self._flows = lru_cache(maxsize=512)(self._flows_until)
+        self._minutes = lru_cache(maxsize=512)(self._all_minutes)
+        self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
+        self._history = lru_cache(maxsize=512)(lambda code, n: tuple(reversed(list(islice(plan.past(code), n)))))
+        self._indices: dict[IndexName, MarketIndex] = {}
+
+    def history(self, code: str, n: int) -> tuple[Dated, ...]:
+        """The daily bars of the ``n`` trading days before this one, oldest first; the last closes at the base price.
+
+        Real ones when the data reach the day before; an issue has none before its listing.
+        """
+        return self._history(code, n)
+
+    def today(self, code: str, now: Ns) -> DailyBar:
+        """KRX's regular session up to ``now``; zeros before its first trade."""
+        return _bar(self._regular(code, now))
+
+    def standings(self, now: Ns) -> Mapping[str, Standing]:
+        """What every issue stands at, to rank by: near its quote, which is exact, and exact itself after the close."""
+        return {item.code: self._plan.standing(item.code, now) for item in self._plan.universe}
+
+    def minutes(self, code: str, now: Ns, venue: Venue = Venue.KRX) -> tuple[MinuteBar, ...]:
+        """The bars of the minutes in which the venue traded, oldest first; the running one is unfinished.
+
+        ``Venue.SOR`` means both venues together.
+        """
+        whole = self._minutes(code, venue)
+        done = [bar for bar in whole if bar.t + MINUTE <= now]
+        if len(done) < len(whole) and whole[len(done)].t <= now:
+            done += _minute_bars(self._trades(code, venue, whole[len(done)].t, now))
+        return tuple(done)
+
+    def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> tuple[MinuteBar, ...]:
+        """The minute bars of a trading day before this one; they add up to its daily bar in the regular session."""
+        return self._past_minutes(code, day, venue)
+
+    def flows(self, code: str, now: Ns) -> Flows:
+        """Turnover by group from the open to ``now``."""
+        return self._flows(code, now)
+
+    def _flows_until(self, code: str, now: Ns) -> Flows:
+        item = self._plan.universe.get(code)
+        begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
+        times, volumes, values, prices = self._running(code)
+        done = bisect_right(times, now)
+        volume, value = (volumes[done - 1], values[done - 1]) if done else (0, 0)
+        passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
+        change = prices[done - 1] / item.base - 1 if done else 0.0
+        return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
+
+    def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
+        """Daily bars and turnover by group of the ``n`` days before this one, oldest first."""
+        item = self._plan.universe.get(code)
+        days = self.history(code, n + 1)
+        return tuple((then, self._flows_of_past(item, then, before.bar.close)) for before, then in pairwise(days))
+
+    def program(self, code: str, now: Ns) -> ProgramTrades:
+        """Program trading from the open to ``now``."""
+        return program_of(self.flows(code, now))
+
+    def foreign_held(self, code: str, now: Ns) -> int:
+        """Shares in foreign hands: those of the morning and what foreigners bought since."""
+        return foreign_held(self._plan.universe.get(code)) + self.flows(code, now).foreign.net
+
+    def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:
+        """Short sales of the ``n`` days before this one, oldest first."""
+        item, seed = self._plan.universe.get(code), self._plan.seed
+        return tuple(short_sale_of(item, then.day, seed, then.bar.volume, then.value) for then in self.history(code, n))
+
+    def credit(self, code: str, n: int) -> tuple[CreditBalance, ...]:
+        """Credit balances at the end of the ``n`` days before this one, oldest first."""
+        item = self._plan.universe.get(code)
+        standing = credit_standing(item)
+        told: list[CreditBalance] = []
+        for then in reversed(self.history(code, n)):
+            told.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
+            standing = told[-1].before
+        return tuple(reversed(told))
+
+    def index(self, name: IndexName, now: Ns) -> IndexPoint:
+        """An index at ``now``."""
+        return self._index(name).at(now)
+
+    def index_minutes(self, name: IndexName, now: Ns) -> tuple[float, ...]:
+        """The index at the open, at the end of each minute of continuous trading up to ``now``, and at ``now``."""
+        return tuple(self._index(name).minutes(now))
+
+    def index_history(self, name: IndexName, n: int) -> tuple[IndexDay, ...]:
+        """The ``n`` trading days before this one, oldest first."""
+        real = self._plan.past_index(name)
+        days: Iterator[IndexDay] = iter(real) if real else self._index(name).past()
+        return tuple(reversed(list(islice(days, n))))
+
+    def _index(self, name: IndexName) -> MarketIndex:
+        if name not in self._indices:
+            self._indices[name] = MarketIndex(self._plan, name)
+        return self._indices[name]
+
+    def _trades(self, code: str, venue: Venue, since: Ns, until: Ns) -> list[Trade]:
+        """The trades of both moments and between them; of both venues for SOR."""
+        schedule = self._plan.schedule(code)
+        trades = schedule.trades[bisect_left(schedule.times, since) : schedule.passed(until)]
+        return [t for t in trades if venue is Venue.SOR or t.venue is venue]
+
+    def _regular(self, code: str, now: Ns) -> list[Trade]:
+        begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
+        return self._trades(code, Venue.KRX, begin, min(end, now))
+
+    def _all_running(self, code: str) -> tuple[list[Ns], list[int], list[int], list[int]]:
+        """Of the regular session's trades: times, shares and won added up, prices."""
+        trades = self._regular(code, sessions.regular_close(self._plan.day))
+        return (
+            [trade.t for trade in trades],
+            list(accumulate(trade.qty for trade in trades)),
+            list(accumulate(trade.price * trade.qty for trade in trades)),
+            [trade.price for trade in trades],
+        )
+
+    def _all_minutes(self, code: str, venue: Venue) -> tuple[MinuteBar, ...]:
+        return _minute_bars(self._trades(code, venue, 0, kst(self._plan.day, time.max)))
+
+    def _minutes_of_past(self, code: str, day: date, venue: Venue) -> tuple[MinuteBar, ...]:
+        trades = self._plan.past_schedule(code, day).trades
+        return _minute_bars(t for t in trades if venue is Venue.SOR or t.venue is venue)
+
+    def _flows_of_past(self, item: Instrument, then: Dated, before: int) -> Flows:
+        change = then.bar.close / before - 1
+        end = sessions.regular_close(then.day)
+        return flows_of(item, then.day, self._plan.seed, end, then.bar.volume, then.value, 1.0, change)
+
+
+def _minute_bars(trades: Iterable[Trade]) -> tuple[MinuteBar, ...]:
+    """The prints at the closing auction's moment belong to a minute of their own, as on KIS."""
+    bars: list[MinuteBar] = []
+    minute: list[Trade] = []
+    for trade in trades:
+        if minute and trade.t // MINUTE != minute[0].t // MINUTE:
+            bars.append(_minute_bar(minute))
+            minute = []
+        minute.append(trade)
+    if minute:
+        bars.append(_minute_bar(minute))
+    return tuple(bars)
+
+
+def _minute_bar(trades: list[Trade]) -> MinuteBar:
+    bar = _bar(trades)
+    begun = trades[0].t - trades[0].t % MINUTE
+    return MinuteBar(begun, bar.open, bar.high, bar.low, bar.close, bar.volume, sum(t.price * t.qty for t in trades))
+
+
+def _bar(trades: list[Trade]) -> DailyBar:
+    if not trades:
+        return DailyBar(0, 0, 0, 0, 0)
+    prices = [t.price for t in trades]
+    return DailyBar(prices[0], max(prices), min(prices), prices[-1], sum(t.qty for t in trades))

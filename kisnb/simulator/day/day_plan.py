@@ -1,0 +1,250 @@
+"""The day of a whole universe: which stock trades what and when, made up, real, scripted or replayed.
+
+The same seed, code and date always give the same day. Nothing is made before somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from kisnb.clock import MINUTE, Ns
+from kisnb.errors import BadInput
+from kisnb.market import sessions, ticks
+from kisnb.market.calendar import previous_trading_day
+from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import DailyBar, bars_of
+from kisnb.market.price_past import IndexDay, IndexName, PricePast
+from kisnb.market.universe import Universe
+from kisnb.simulator.day.character import YEAR, Character, Past, character_of
+from kisnb.simulator.day.daily_plan import Dated, past_days, plan_day, within_limits
+from kisnb.simulator.day.draws import draws, lognormal, stable_random
+from kisnb.simulator.day.market_day import Schedule, ScriptedDay
+from kisnb.simulator.day.market_factor import Factor, bent, factor, minutes_of
+from kisnb.simulator.day.minute_path import MinutePath, minute_path
+from kisnb.simulator.day.other_sessions import OtherSessions
+from kisnb.simulator.day.regular_trades import regular_session
+from kisnb.terms import Board
+
+_LEVEL_TRADES = 3.0
+"""Mean size of a background level, in trades of mean size."""
+_LEVEL_SIGMA, _LEVELS = 0.75, 251
+_OPENING, _CLOSING = 0.03, 0.06
+"""Ordinary parts of the volume that the auctions trade."""
+
+
+class Standing(NamedTuple):
+    """What a stock's regular session has come to: last price, shares, won."""
+
+    price: int
+    volume: int
+    value: int
+
+
+class DayPlan:
+    """One day of ``universe``. ``scripts`` replaces the day of single stocks; ``data`` is a folder with real prices,
+    from which come the day's bars and how each stock behaves.
+
+    Raises ConfigError when the folder's files cannot be read; methods raise UnknownInstrument for unknown codes.
+    """
+
+    def __init__(
+        self,
+        universe: Universe,
+        day: date,
+        seed: int,
+        scripts: Mapping[str, ScriptedDay | Schedule] | None = None,
+        data: Path | None = None,
+    ) -> None:
+        self.universe = universe
+        self.day = day
+        self.seed = seed
+        self._real = PricePast(data, day) if data is not None else None
+        self._scripts = dict(scripts or {})
+        self._schedules: dict[str, Schedule] = {}
+        self._regulars: dict[str, Schedule] = {}
+        self.given = frozenset(self._scripts)
+        """Codes whose trades are given and not made up."""
+        self._bars: dict[str, DailyBar] = {}
+        if data is not None:
+            self._bars = bars_of(data, day)
+        self._factors: dict[Board, Factor] = {}
+        self._characters: dict[str, Character] = {}
+        self._plans: dict[str, DailyBar] = {}
+        self._paths: dict[str, MinutePath | None] = {}
+
+    def schedule(self, code: str) -> Schedule:
+        """Every trade of the stock's day on both venues."""
+        schedule = self._schedules.get(code)
+        if schedule is None:
+            schedule = self._schedules[code] = self._made(code)
+        return schedule
+
+    def bar(self, code: str) -> DailyBar:
+        """What KRX's regular session of the stock comes to."""
+        bar = self._plans.get(code)
+        if bar is None:
+            bar = self._plans[code] = self._planned(code)
+        return bar
+
+    def path(self, code: str) -> MinutePath | None:
+        """The stock's fair price by minute; None for one that does not trade, or whose trades are given."""
+        if code not in self._paths:
+            bar = None if code in self.given else self.bar(code)
+            item = self.universe.get(code)
+            self._paths[code] = (
+                minute_path(item, self.day, self.seed, bar, self.character(code), self._factor(item.board))
+                if bar and bar.volume
+                else None
+            )
+        return self._paths[code]
+
+    def character(self, code: str) -> Character:
+        """How the stock behaves: from its real past when the data have enough of it."""
+        known = self._characters.get(code)
+        if known is None:
+            item = self.universe.get(code)
+            real = self._real
+            known = character_of(item, _past(real, item), real.day_range(code)) if real else character_of(item)
+            self._characters[code] = known
+        return known
+
+    def standing(self, code: str, now: Ns) -> Standing:
+        """What the regular session has come to, from the minute path alone; exact after the close."""
+        item = self.universe.get(code)
+        bar, path, begin = self.bar(code), self.path(code), sessions.regular_open(self.day)
+        if now < begin or not bar.volume:
+            return Standing(item.base, 0, 0)
+        if path is None:
+            schedule = self._regular(code)
+            tally = schedule.tally(schedule.passed(now))
+            return Standing(tally.last or item.base, tally.volume, tally.value)
+        if now >= sessions.regular_close(self.day):
+            return Standing(bar.close, bar.volume, Dated(self.day, bar).value)
+        fair, done = path.at(now, self.day)
+        volume = int(bar.volume * (_OPENING + (1 - _OPENING - _CLOSING) * done))
+        price = ticks.nearest(fair, item.kind, self.day, item.board)
+        return Standing(price, volume, volume * (bar.open + price) // 2)
+
+    def fair_by_minute(self, code: str) -> Sequence[float]:
+        """The stock's price at the open and at the end of each minute of continuous trading, won."""
+        path = self.path(code)
+        if path is not None:
+            return path.fair
+        begin = sessions.regular_open(self.day)
+        schedule = self._regular(code)
+        prices = [float(self.universe.get(code).base)]
+        prices += (float(trade.price) for trade in schedule.trades)
+        return [prices[schedule.passed(begin + m * MINUTE)] for m in range(minutes_of(self.day) + 1)]
+
+    def past(self, code: str) -> Iterator[Dated]:
+        """Daily bars before this day, the newest first: real when the data reach the day before, else made up."""
+        item = self.universe.get(code)
+        real = self._real.bars(code) if self._real else []
+        if real and real[-1][0] == previous_trading_day(self.day):
+            return (Dated(then, bar) for then, bar in reversed(real))
+        return past_days(item, self.day, self.seed, self.character(code))
+
+    def past_schedule(self, code: str, day: date) -> Schedule:
+        """Every trade of an earlier day. Raises BadInput for a day on which the issue did not trade."""
+        days = self.past(code)
+        for then, bar in days:
+            if then == day:
+                base = next(days, Dated(day, bar)).bar.close
+                item = msgspec.structs.replace(self.universe.get(code), base=base)
+                return schedule_day(item, day, self.seed, bar, self.character(code))
+            if then < day:
+                break
+        raise BadInput(f"{code} did not trade on {day}", f"take a trading day before {self.day}")
+
+    def index_base(self, name: IndexName) -> float | None:
+        """The last real level of an index before this day; None when no file tells it."""
+        known = self._real.index(name) if self._real else []
+        return known[-1].close if known else None
+
+    def past_index(self, name: IndexName) -> list[IndexDay]:
+        """The real days of an index, the newest first; none unless they reach the day before this one."""
+        known = self._real.index(name) if self._real else []
+        return known[::-1] if known and known[-1].day == previous_trading_day(self.day) else []
+
+    def _planned(self, code: str) -> DailyBar:
+        item = self.universe.get(code)
+        if code in self.given:
+            trades = self._regular(code)
+            tally = trades.tally(len(trades.trades))
+            return DailyBar(tally.open, tally.high, tally.low, tally.last, tally.volume)
+        real = self._bars.get(code)
+        if real:
+            return within_limits(real, item, self.day)
+        return plan_day(item, self.day, self.seed, self.character(code), self._factor(item.board))
+
+    def _regular(self, code: str) -> Schedule:
+        if code not in self._regulars:
+            self._regulars[code] = self.schedule(code).regular(self.day)
+        return self._regulars[code]
+
+    def _factor(self, board: Board) -> Factor:
+        """What moves the board: with the returns of its real index when a file tells them."""
+        if board not in self._factors:
+            made = factor(self.seed, self.day, board)
+            before = self.index_base(board.value)
+            real = self._real.index_that_day(board.value) if self._real else None
+            if real and before:
+                made = bent(made, real.open / before - 1, real.close / real.open - 1)
+            self._factors[board] = made
+        return self._factors[board]
+
+    def _made(self, code: str) -> Schedule:
+        script = self._scripts.get(code)
+        if script is not None:
+            return script if isinstance(script, Schedule) else script.schedule(self.day)
+        path = self.path(code)
+        if path is None:
+            return Schedule((), ())
+        return _schedule(self.universe.get(code), self.day, self.seed, self.bar(code), self.character(code), path)
+
+
+def schedule_day(item: Instrument, day: date, seed: int, bar: DailyBar, character: Character | None = None) -> Schedule:
+    """Every trade of a day whose regular session on KRX has the open, high, low, close and volume of ``bar``.
+
+    The open is the opening auction's print and the close the closing auction's; trades are many early and late
+    and few at noon. A volume of 0 gives no trades.
+    """
+    if not bar.volume:
+        return Schedule((), ())
+    traits = character or character_of(item)
+    return _schedule(item, day, seed, bar, traits, minute_path(item, day, seed, bar, traits))
+
+
+def _schedule(item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, path: MinutePath) -> Schedule:
+    regular = regular_session(item, day, seed, bar, traits, path)
+    others = OtherSessions(item, day, seed, bar, traits, regular)
+    levels = level_sizes(item, day, seed, bar.volume, len(regular.times))
+    return Schedule.of((*regular.trades, *others.krx(), *others.nxt()), levels)
+
+
+def level_sizes(item: Instrument, day: date, seed: int, volume: int, trades: int) -> tuple[int, ...]:
+    """Sizes of background levels, in shares, for a day of so many shares and trades."""
+    rng = stable_random(seed, "levels", item.code, day)
+    mean = max(1.0, volume / max(1, trades)) * _LEVEL_TRADES
+    return tuple(max(1, int(mean * z)) for z in draws(rng, lognormal(_LEVEL_SIGMA), _LEVELS))
+
+
+def _past(real: PricePast, item: Instrument) -> Past | None:
+    """The newest real returns of an issue, and its board's on the same days when the data have all of them."""
+    days = real.bars(item.code)[-YEAR - 1 :]
+    if not days:
+        return None
+    level = {known.day: known.close for known in real.index(item.board.value)}
+    steps = list(pairwise(days))
+    known = all(day in level for day, _ in days)
+    return Past(
+        tuple(b.close / a.close - 1 for (_, a), (_, b) in steps),
+        tuple(level[b] / level[a] - 1 for (a, _), (b, _) in steps) if known else (),
+        tuple(bar.volume for _, bar in days),
+    )

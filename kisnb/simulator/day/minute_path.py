@@ -1,0 +1,107 @@
+"""A stock's day minute by minute, through the open, high, low and close of its bar and moving with its board."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from datetime import date
+from itertools import accumulate, pairwise
+from math import sqrt
+from typing import NamedTuple
+
+from kisnb.clock import MINUTE, Ns
+from kisnb.market import sessions
+from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import DailyBar
+from kisnb.simulator.day.character import NIGHT, Character
+from kisnb.simulator.day.draws import stable_random
+from kisnb.simulator.day.market_factor import DAY_SIGMA, Factor, activity, factor, jump, liveliness, minutes_of, walk
+
+_JUMP_CHANCE, _JUMP = 0.25, 0.3
+"""Of a day, and the smallest jump against the daily standard deviation."""
+_ROUGHNESS, _NERVOUSNESS = 0.45, 0.6
+"""How much the minutes differ in what they trade, and in how far a trade moves the price."""
+
+
+class MinutePath(NamedTuple):
+    """KRX's continuous trading of one stock; index 0 is the open, index i the end of the i-th minute."""
+
+    fair: array[float]
+    """Won, off the grid."""
+    done: array[float]
+    """Part of the continuous session's volume that is traded by then: 0 to 1."""
+    rough: array[float]
+    """Standard deviation of the fair price within each minute, won; one shorter than the others."""
+    high_at: int
+    """The minute at whose end the high stands; -1 when an auction printed it."""
+    low_at: int
+
+    def at(self, now: Ns, day: date) -> tuple[float, float]:
+        """Fair price and part of the volume at a moment; those of the nearer end outside the session."""
+        minute = (now - sessions.regular_open(day)) / MINUTE
+        i = min(max(int(minute), 0), len(self.fair) - 2)
+        w = min(max(minute - i, 0.0), 1.0)
+        fair, done = self.fair, self.done
+        return fair[i] + (fair[i + 1] - fair[i]) * w, done[i] + (done[i + 1] - done[i]) * w
+
+
+def minute_path(
+    item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, common: Factor | None = None
+) -> MinutePath:
+    """The same for the same arguments; for a bar with a volume. ``common`` None: the board's made-up day."""
+    rng = stable_random(seed, "minutes", item.code, day)
+    common, minutes = common or factor(seed, day, item.board), minutes_of(day)
+    lively = [sqrt(a) * b for a, b in zip(common.activity, activity(rng, minutes, _ROUGHNESS), strict=True)]
+    ordinary = liveliness(minutes)
+    nervous = activity(rng, minutes, _NERVOUSNESS)
+    weights = [minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)]
+    sigma = sqrt(1 - NIGHT) * traits.sigma * common.volatility
+    own = walk(rng, weights, sigma)
+    jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
+    free = [traits.beta * m + o for m, o in zip(common.path, own, strict=True)]
+    clock = list(accumulate(weights, initial=0.0))
+    fair, scale, high_at, low_at = _fitted(free, clock, bar)
+    whole = common.volatility * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
+    roughness = scale * bar.open * whole / sqrt(minutes)
+    rough = array("d", [roughness * sqrt(w) for w in weights])
+    done = list(accumulate((share * a for share, a in zip(ordinary, lively, strict=True)), initial=0.0))
+    return MinutePath(array("d", fair), array("d", [d / done[-1] for d in done]), rough, high_at, low_at)
+
+
+def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[list[float], float, int, int]:
+    """The free path of returns bent through the bar's four prices; ``clock`` is how much variance has passed."""
+    last = len(free) - 1
+    drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
+    lean = [r + drift * c for r, c in zip(free, clock, strict=True)]
+    inner = lean[1:last]
+    high_at = inner.index(max(inner)) + 1 if bar.high > max(bar.open, bar.close) else -1
+    if high_at > 0:
+        inner[high_at - 1] = math.inf
+    low_at = inner.index(min(inner)) + 1 if bar.low < min(bar.open, bar.close) else -1
+    anchors: dict[int, float] = {0: bar.open, last: bar.close}
+    if high_at > 0:
+        anchors[high_at] = bar.high
+    if low_at > 0:
+        anchors[low_at] = bar.low
+    reach = max(lean) - min(lean)
+    scale = min(max((bar.high - bar.low) / bar.open / reach, 0.2), 3.0) if reach else 1.0
+    won = scale * bar.open
+    fair = [float(bar.open)]
+    for (i, left), (j, right) in pairwise(sorted(anchors.items())):
+        # what the free path did between two anchors, less its straight line, plus the line between the anchors
+        slope = ((right - left) - won * (lean[j] - lean[i])) / (clock[j] - clock[i])
+        begin = left - won * lean[i] - slope * clock[i]
+        fair += [begin + won * r + slope * c for r, c in zip(lean[i + 1 : j], clock[i + 1 : j], strict=True)]
+        fair.append(right)
+    low, high = bar.low, bar.high
+    return [f if low <= f <= high else folded(f, low, high) for f in fair], scale, high_at, low_at
+
+
+def folded(value: float, low: float, high: float) -> float:
+    """A value outside the two bounds, reflected at them."""
+    if value > high:
+        value = 2 * high - value
+    elif value < low:
+        value = 2 * low - value
+    return min(max(value, low), high)

@@ -1,0 +1,186 @@
+"""Trades outside KRX's regular session: Nextrade's three sessions, KRX's closing-price, single-price and after-market.
+
+Nextrade follows KRX's fair price while both trade; before the open both lead to it, after the close both leave it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from datetime import date
+from itertools import accumulate
+from math import sqrt
+from random import Random
+from typing import NamedTuple
+
+from kisnb.clock import MINUTE, Ns
+from kisnb.market import order_rules, sessions, ticks
+from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import DailyBar
+from kisnb.market.sessions import Hours
+from kisnb.simulator.day.character import Character
+from kisnb.simulator.day.draws import draw, exp, normal, stable_random
+from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_factor import day_volatility, liveliness
+from kisnb.simulator.day.minute_path import folded
+from kisnb.simulator.day.regular_trades import Ladder, Session, Takers, sizes_of, spread_of
+from kisnb.terms import Side, Venue
+
+_MS: Ns = 1_000_000
+_CALL = 10 * MINUTE
+"""시간외 단일가: an auction every ten minutes."""
+_CALL_PERCENT = 10
+"""시간외 단일가: within ten percent of the close."""
+_EVENING = 0.15
+"""Movement of an evening, against a day's."""
+
+
+class _Plan(NamedTuple):
+    """What a session trades: part of KRX's volume and of the day's number of trades, how wide its spread is."""
+
+    volume: float
+    trades: float
+    wide: float
+
+
+_KRX_PLANS = {
+    "pre-open closing price": _Plan(0.0005, 0.001, 1),
+    "closing price": _Plan(0.003, 0.004, 1),
+    "single price": _Plan(0.003, 0, 1),
+    "after-market": _Plan(0.01, 0.03, 2),
+}
+_NXT_PLANS = {
+    "pre-market": _Plan(0.12, 0.15, 2),
+    "regular": _Plan(1, 1, 1.2),
+    "after-market": _Plan(0.15, 0.2, 2),
+}
+"""Both as parts of what the stock trades on Nextrade during the day."""
+
+
+class _Evening:
+    """The fair price after the close, minute by minute, the same on both venues."""
+
+    def __init__(self, item: Instrument, day: date, seed: int, close: int, sigma: float) -> None:
+        rng = stable_random(seed, "evening", item.code, day)
+        self._begin = sessions.regular_close(day)
+        count = 300
+        step = close * sigma * _EVENING / sqrt(count)
+        self._path = [close + moved for moved in accumulate(step * draw(rng, normal()) for _ in range(count))]
+
+    def at(self, t: Ns) -> float:
+        return self._path[min((t - self._begin) // MINUTE, len(self._path) - 1)]
+
+    def wobble(self, since: Ns) -> float:
+        """How far it is from the close, so long after it."""
+        return self._path[min(since // MINUTE, len(self._path) - 1)] - self._path[0]
+
+
+class OtherSessions:
+    """The trades of one stock and day outside KRX's regular session."""
+
+    def __init__(
+        self, item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, regular: Session
+    ) -> None:
+        self._item, self._day, self._seed, self._bar, self._traits = item, day, seed, bar, traits
+        self._regular = regular
+        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
+        self._ladder = Ladder(item, day, lower, upper)
+        self._sigma = traits.sigma * day_volatility(seed, day)
+        self._evening = _Evening(item, day, seed, bar.close, self._sigma)
+
+    def krx(self) -> list[Trade]:
+        """Closing-price and single-price trades of every issue, the after-market's of stocks."""
+        trades: list[Trade] = []
+        for hours in sessions.hours(Venue.KRX, self._day):
+            plan = _KRX_PLANS.get(hours.span.name)
+            if plan is None or not order_rules.kinds(hours.start, Venue.KRX, self._item):
+                continue
+            rng = stable_random(self._seed, "KRX", hours.span.name, self._item.code, self._day)
+            if hours.span.name == "single price":
+                trades += self._calls(rng, hours, plan)
+            elif hours.span.name == "after-market":
+                trades += self._continuous(rng, hours, plan, self._evening.at, 1.0)
+            else:
+                price = self._item.base if hours.span.name.startswith("pre-open") else self._bar.close
+                trades += self._at_one_price(rng, hours, plan, price)
+        return trades
+
+    def nxt(self) -> list[Trade]:
+        """Those of a stock that Nextrade lists."""
+        if not self._item.nxt:
+            return []
+        fairs = {"pre-market": self._morning, "regular": self._beside_krx, "after-market": self._evening.at}
+        trades: list[Trade] = []
+        for hours in sessions.hours(Venue.NXT, self._day):
+            fair = fairs.get(hours.span.name)
+            if fair is not None:
+                rng = stable_random(self._seed, "NXT", hours.span.name, self._item.code, self._day)
+                plan = _NXT_PLANS[hours.span.name]
+                trades += self._continuous(rng, hours, plan, fair, self._traits.nxt_share)
+        return trades
+
+    def _morning(self, t: Ns) -> float:
+        """On the way from the base to the open; nearer to the open, the later."""
+        begin = sessions.hours(Venue.NXT, self._day)[0].start
+        passed = (t - begin) / (sessions.regular_open(self._day) - begin)
+        base, opened = self._item.base, self._bar.open
+        wobble = 4 * self._evening.wobble(t - begin) * (1 - passed) * passed
+        return base + (opened - base) * sqrt(passed) + wobble
+
+    def _beside_krx(self, t: Ns) -> float:
+        i = bisect_right(self._regular.times, t) - 1
+        return self._regular.fair[i] if i >= 0 else float(self._bar.open)
+
+    def _continuous(
+        self, rng: Random, hours: Hours, plan: _Plan, fair: Callable[[Ns], float], share: float
+    ) -> list[Trade]:
+        wanted = int(self._bar.volume * plan.volume * share)
+        count = min(wanted, int(len(self._regular.times) * plan.trades * share))
+        ladder, takers = self._ladder, Takers(rng)
+        low, high = ladder.prices[0], ladder.prices[-1]
+        wide = plan.wide * self._traits.spread * self._bar.close / ladder.tick
+        trades: list[Trade] = []
+        for t, qty in zip(self._moments(rng, hours, count), sizes_of(rng, count, wanted), strict=True):
+            value = folded(fair(t) + 0.3 * ladder.tick * draw(rng, normal()), low, high)
+            side, spread = takers.next(), spread_of(rng, wide)
+            bid, ask = ladder.side_prices(ladder.below(value), spread)
+            trades.append(Trade(t, ask if side is Side.BUY else bid, qty, side, hours.span.venue, spread))
+        return trades
+
+    def _at_one_price(self, rng: Random, hours: Hours, plan: _Plan, price: int) -> list[Trade]:
+        """Matched by time at a price that is given; who came first is not told apart."""
+        wanted = int(self._bar.volume * plan.volume)
+        count = min(wanted, max(1, int(len(self._regular.times) * plan.trades)))
+        moments = self._moments(rng, hours, count)
+        return [Trade(t, price, qty, Side.BUY) for t, qty in zip(moments, sizes_of(rng, count, wanted), strict=True)]
+
+    def _calls(self, rng: Random, hours: Hours, plan: _Plan) -> list[Trade]:
+        moments = range(hours.start + _CALL, hours.end + 1, _CALL)
+        wanted = int(self._bar.volume * plan.volume)
+        if wanted < len(moments):
+            return []
+        close, ladder = self._bar.close, self._ladder
+        low = max(close * (100 - _CALL_PERCENT) / 100, ladder.prices[0])
+        high = min(close * (100 + _CALL_PERCENT) / 100, ladder.prices[-1])
+        sizes = sizes_of(rng, len(moments), wanted)
+        trades: list[Trade] = []
+        for t, qty in zip(moments, sizes, strict=True):
+            at = ladder.below(folded(self._evening.at(t), low, high))
+            trades.append(Trade(t, ladder.prices[at], qty, None))
+        return trades
+
+    def _moments(self, rng: Random, hours: Hours, count: int) -> list[Ns]:
+        """Rising moments inside a session: where it accompanies KRX by the same U-shape, else most of them early."""
+        minutes = (hours.end - hours.start) // MINUTE
+        if hours.span.name == "regular":
+            weights: list[float] = list(liveliness(minutes))
+        else:
+            weights = [0.3 + exp(-m / 40) for m in range(minutes)]
+        drawn = rng.choices(range(minutes), cum_weights=list(accumulate(weights)), k=count)
+        offsets = sorted(m * 60_000 + int(rng.random() * 60_000) for m in drawn)
+        latest = (hours.end - hours.start) // _MS
+        rising: list[Ns] = []
+        for i, offset in enumerate(offsets):
+            earliest = rising[-1] + 1 if rising else 1
+            rising.append(min(max(offset, earliest), latest - (count - i)))
+        return [hours.start + offset * _MS for offset in rising]

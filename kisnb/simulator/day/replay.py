@@ -1,0 +1,131 @@
+"""Stored trades as the day of the simulated market: checked whole before the first second passes."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from kisnb.clock import MINUTE, Ns, kst_datetime, kst_day
+from kisnb.errors import BadInput, ConfigError
+from kisnb.market import sessions, ticks
+from kisnb.market.calendar import is_trading_day
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
+from kisnb.simulator.day.day_plan import level_sizes
+from kisnb.simulator.day.market_day import Schedule, Trade
+from kisnb.simulator.day.replay_file import read_trades
+from kisnb.terms import Phase, Side, Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CALL = 10 * MINUTE
+
+
+class Replay:
+    """The trades of a file. Raises ConfigError for one that cannot be read, or that is of several days."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._trades = read_trades(path)
+        self.day = self._only_day()
+        """The day on which the trades happened."""
+
+    def check_day(self, day: date) -> None:
+        """Raises BadInput when somebody wants another day than that of the trades."""
+        if day != self.day:
+            raise BadInput(f"{self.path} is of {self.day}", f"leave --date out, or say --date {self.day}")
+
+    def universe(self, listed: Universe) -> Universe:
+        """``listed``, with Nextrade listing the stocks that the file saw trading there."""
+        import polars as pl
+
+        seen = set(self._trades.filter(pl.col("venue") == Venue.NXT.value)["code"].unique())
+        return Universe(msgspec.structs.replace(i, nxt=True) if i.code in seen else i for i in listed)
+
+    def schedules(self, universe: Universe) -> dict[str, Schedule]:
+        """The day of each stock in the file. Raises ConfigError naming the first row that cannot have been a trade."""
+        import polars as pl
+
+        schedules: dict[str, Schedule] = {}
+        for (code, *_), trades in self._trades.group_by("code", maintain_order=True):
+            if str(code) not in universe:
+                self._refuse(trades["row"][0], f"the unknown code {code}", "give the issue with --universe, or drop it")
+            item = universe.get(str(code))
+            self._check_numbers(trades, item)
+            parts = [self._read(part, item) for _, part in trades.sort("row").group_by("venue", maintain_order=True)]
+            total = int(trades.select(pl.col("qty").sum()).item())
+            schedules[item.code] = Schedule.of(
+                (trade for part in parts for trade in part), level_sizes(item, self.day, 0, total, len(trades))
+            )
+        return schedules
+
+    def _only_day(self) -> date:
+        days = sorted({kst_day(t) for t in (self._trades["t"].min(), self._trades["t"].max()) if isinstance(t, int)})
+        if len(days) > 1:
+            raise ConfigError(f"{self.path} goes from {days[0]} to {days[-1]}", "cut it into files of one day")
+        if not is_trading_day(days[0]):
+            raise ConfigError(f"{self.path} is of {days[0]}, which is no trading day", "correct the times: KST")
+        return days[0]
+
+    def _check_numbers(self, trades: pl.DataFrame, item: Instrument) -> None:
+        import polars as pl
+
+        for name in ("price", "qty"):
+            wrong = trades.filter(pl.col(name) <= 0)
+            if not wrong.is_empty():
+                self._refuse(wrong["row"][0], f"the {name} {wrong[name][0]}", "write a number above 0, or drop the row")
+        lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
+        for price, row in trades.group_by("price").agg(pl.col("row").min()).sort("row").iter_rows():
+            if not ticks.on_grid(price, item.kind, self.day, item.board):
+                near = ticks.nearest(price, item.kind, self.day, item.board)
+                self._refuse(row, f"{price:,} won, which {item.code} cannot trade at", f"the nearest price is {near:,}")
+            if not lower <= price <= upper:
+                self._refuse(
+                    row,
+                    f"{price:,} won for {item.code}, outside the day's limits {lower:,} to {upper:,}",
+                    f"give its base price of that day with --universe; it is {item.base:,} here",
+                )
+
+    def _read(self, trades: pl.DataFrame, item: Instrument) -> list[Trade]:
+        """The trades of one stock on one venue."""
+        read: list[Trade] = []
+        auctions = _Auctions(self.day)
+        for row, t, price, qty, told, venue_name in trades.select(
+            "row", "t", "price", "qty", "side", "venue"
+        ).iter_rows():
+            venue = Venue(venue_name)
+            if read and t < read[-1].t:
+                at, before = kst_datetime(t).time(), kst_datetime(read[-1].t).time()
+                self._refuse(row, f"{at} after {before} for {item.code}", "sort the rows by time")
+            side: Side | None = None
+            if not auctions.prints(venue, t, told):
+                if sessions.phase(venue, t) is not Phase.CONTINUOUS:
+                    at = kst_datetime(t).time()
+                    self._refuse(row, f"a trade at {at}, when {venue} matches nothing", "correct the time, or drop it")
+                fell = bool(read) and price < read[-1].price
+                side = Side(told) if told else Side.SELL if fell else Side.BUY
+            read.append(Trade(t, price, qty, side, venue))
+        return read
+
+    def _refuse(self, row: int, what: str, cure: str) -> NoReturn:
+        raise ConfigError(f"row {row} of {self.path} has {what}", cure)
+
+
+class _Auctions:
+    """Tells which trades of one stock and venue are an auction's print: one for each of KRX's auctions."""
+
+    def __init__(self, day: date) -> None:
+        self._open: set[Ns] = {sessions.regular_open(day), sessions.regular_close(day)}
+        for hours in sessions.hours(Venue.KRX, day):
+            if hours.span.name == "single price":
+                self._open.update(range(hours.start + _CALL, hours.end + 1, _CALL))
+
+    def prints(self, venue: Venue, t: Ns, side: str | None) -> bool:
+        if venue is not Venue.KRX or t not in self._open or side is not None:
+            return False
+        self._open.discard(t)
+        return True

@@ -1,0 +1,59 @@
+"""One venue's part of a stock's scheduled day: its trades, the book that each belongs to, what they come to."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from copy import copy
+from datetime import date
+
+from kisnb.clock import Ns
+from kisnb.exchange.day_segments import MAIN, segment_name
+from kisnb.exchange.tape import Tally
+from kisnb.market import sessions
+from kisnb.simulator.day.market_day import Schedule, Trade
+from kisnb.terms import Phase, Venue
+
+
+class VenueDay:
+    """The trades of one venue in the order of time."""
+
+    def __init__(self, schedule: Schedule, venue: Venue, day: date) -> None:
+        self.venue = venue
+        self.schedule = schedule
+        self.trades: tuple[Trade, ...] = tuple(trade for trade in schedule.trades if trade.venue is venue)
+        self._counted = 0, Tally()
+        """How many trades the running tally holds."""
+        self._times = [trade.t for trade in self.trades]
+        self._open, self._close = sessions.regular_open(day), sessions.regular_close(day)
+        self._hours = sessions.hours(venue, day)
+
+    def passed(self, now: Ns) -> int:
+        """How many trades lie at or before ``now``."""
+        return bisect_right(self._times, now)
+
+    def tally(self, count: int) -> Tally:
+        """What the first ``count`` trades come to; a tally of one's own."""
+        counted, tally = self._counted if self._counted[0] <= count else (0, Tally())
+        for trade in self.trades[counted:count]:
+            tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
+        if count >= self._counted[0]:
+            self._counted = count, tally
+        return copy(tally)
+
+    def segment(self, trade: Trade) -> str:
+        """The book that a trade belongs to; an auction's print is that of the auction which ends with it."""
+        if self.venue is Venue.NXT or self._open <= trade.t < self._close:
+            return MAIN
+        for row in self._hours:
+            ends = trade.side is None and row.span.phase is Phase.AUCTION and row.start < trade.t <= row.end
+            if ends or (trade.side and row.span.phase is Phase.CONTINUOUS and row.start <= trade.t < row.end):
+                return segment_name(self.venue, row.span.name)
+        return MAIN
+
+    def auction_price(self, now: Ns, *, closing: bool) -> int:
+        """What the opening or closing auction printed; 0 before it, and when it printed nothing."""
+        t = self._close if closing else self._open
+        if now < t:
+            return 0
+        at = bisect_right(self._times, t) - 1
+        return self.trades[at].price if at >= 0 and self.trades[at].t == t else 0

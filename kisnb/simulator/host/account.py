@@ -1,0 +1,303 @@
+"""The customer's true account: cash, reservations, holdings, settlement and the orders of the day.
+
+Money in won, quantities in shares. A trade settles two trading days later: today's deposit never moves, the amount of
+D+2 does, and what that amount leaves after reservations can be ordered with (sale proceeds can be used at once).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, TypeAlias
+
+from kisnb.clock import Ns
+from kisnb.market.costs import BANKIS, CostModel, added
+from kisnb.market.instruments import Instrument
+from kisnb.simulator.host.personas import Reason
+from kisnb.terms import OrderKind, Side, Venue
+
+STARTING_CASH = 100_000_000
+
+State: TypeAlias = Literal[
+    "entered", "accepted", "partially filled", "filled", "cancelled", "expired", "revised", "confirmed", "rejected"
+]
+
+
+class Rejected(Exception):
+    """The order is refused; nothing has changed."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+class AccountOrder:
+    """One order of the day, or one request to cancel, which KIS lists under a number of its own."""
+
+    __slots__ = (
+        "at",
+        "cancelled",
+        "expired",
+        "filled",
+        "item",
+        "kind",
+        "number",
+        "original",
+        "price",
+        "qty",
+        "rejected",
+        "reserve_price",
+        "revised",
+        "side",
+        "state",
+        "stop",
+        "t",
+        "traded",
+        "value",
+        "venue",
+    )
+
+    def __init__(
+        self,
+        t: Ns,
+        number: int,
+        item: Instrument,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int,
+        *,
+        original: int = 0,
+        reserve_price: int = 0,
+        venue: Venue = Venue.KRX,
+        stop: int | None = None,
+    ) -> None:
+        self.t = t
+        self.number = number
+        self.original = original
+        """Number of the order that this one takes shares of, or that this request cancels; 0 for none."""
+        self.item = item
+        self.side = side
+        self.kind = kind
+        self.qty = qty
+        self.price = price
+        """0 for a market order."""
+        self.reserve_price = reserve_price
+        """What a share of a buy may cost at most."""
+        self.filled = 0
+        self.value = 0
+        """Sum of price × shares of the fills."""
+        self.traded: dict[Venue, int] = {}
+        """``value`` by the venue that executed."""
+        self.cancelled = 0
+        self.expired = 0
+        self.revised = 0
+        """Shares that go on under another number."""
+        self.rejected = 0
+        """Shares that the exchange refused after the order had been taken."""
+        self.venue = venue
+        """Where the customer sent it."""
+        self.at: Venue = Venue.KRX if venue is Venue.SOR else venue
+        """The exchange's venue at which it stands."""
+        self.stop = stop
+        self.state: State = "entered"
+
+    @property
+    def leaves(self) -> int:
+        return self.qty - self.filled - self.cancelled - self.expired - self.revised - self.rejected
+
+    @property
+    def average(self) -> int:
+        """Average fill price, rounded; 0 without fills."""
+        return round(self.value / self.filled) if self.filled else 0
+
+
+class Position:
+    """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
+
+    __slots__ = ("bought", "bought_value", "cost", "fees", "item", "qty", "realised", "sold", "sold_value", "taxes")
+
+    def __init__(self, item: Instrument) -> None:
+        self.item = item
+        self.qty = 0
+        self.cost = 0
+        self.bought = 0
+        """Shares bought today."""
+        self.sold = 0
+        """Shares sold today."""
+        self.bought_value = self.sold_value = self.fees = self.taxes = 0
+        """Won of today's trades."""
+        self.realised = 0
+        """Today's sale proceeds less what the shares had cost, before fees and taxes."""
+
+
+class Account:
+    """One day of one customer. Every change goes through here, and adds up to the won."""
+
+    def __init__(self, day: date, cash: int = STARTING_CASH, costs: CostModel = BANKIS) -> None:
+        self.day = day
+        self.deposit = cash
+        self.positions: dict[str, Position] = {}
+        self.orders: dict[int, AccountOrder] = {}
+        """By number, oldest first."""
+        self.buy_value = self.sell_value = self.fees = self.taxes = 0
+        self._costs = costs
+        self._live: dict[int, AccountOrder] = {}
+
+    @property
+    def settled_d2(self) -> int:
+        """The deposit after the settlement of today's trades (D+2)."""
+        return self.deposit - self.buy_value + self.sell_value - self.fees - self.taxes
+
+    @property
+    def reserved(self) -> int:
+        """Cash that open buys hold, fees included."""
+        return sum(self._needed(order.item, order.leaves, order.reserve_price) for order in self._live.values())
+
+    @property
+    def orderable(self) -> int:
+        """Cash that a new buy may use."""
+        return self.settled_d2 - self.reserved
+
+    def sellable(self, code: str) -> int:
+        """Shares that are held and that no open sell has claimed."""
+        held = self.positions.get(code)
+        claimed = sum(o.leaves for o in self._live.values() if o.side is Side.SELL and o.item.code == code)
+        return (held.qty if held else 0) - claimed
+
+    def buyable(self, item: Instrument, price: int) -> int:
+        """Shares that the orderable cash buys at ``price`` with the fee."""
+        qty = max(self.orderable, 0) // price
+        while qty and self._needed(item, qty, price) > self.orderable:
+            qty -= 1
+        return qty
+
+    def enter(self, order: AccountOrder) -> None:
+        """Take an order in and reserve what it needs. Raises Rejected."""
+        if order.qty < 1:
+            raise Rejected("quantity")
+        if order.side is Side.BUY and self._needed(order.item, order.qty, order.reserve_price) > self.orderable:
+            raise Rejected("cash")
+        if order.side is Side.SELL and order.qty > self.sellable(order.item.code):
+            raise Rejected("holdings")
+        self.orders[order.number] = self._live[order.number] = order
+
+    def withdraw(self, number: int) -> None:
+        """Forget an order that the exchange did not take."""
+        del self.orders[number], self._live[number]
+
+    def accept(self, number: int, venue: Venue) -> AccountOrder:
+        """The exchange has the order, at ``venue``."""
+        order = self._live[number]
+        order.state, order.at = "accepted", venue
+        return order
+
+    def reject(self, number: int) -> AccountOrder:
+        """The exchange refuses an order that the broker had taken; what it held is free again."""
+        order = self._live[number]
+        order.rejected = order.leaves
+        return self._ended(order, "rejected")
+
+    def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
+        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
+        order = self._live[number]
+        value = qty * price
+        # A commission is that of a venue, and counted on what an order traded there.
+        before = order.traded.get(venue, 0)
+        order.traded[venue] = before + value
+        kind, board = order.item.kind, order.item.board
+        position = self.positions.setdefault(order.item.code, Position(order.item))
+        fee = added(lambda won: self._costs.fee(won, venue, kind), before, value)
+        self.fees += fee
+        position.fees += fee
+        if order.side is Side.BUY:
+            self.buy_value += value
+            position.qty += qty
+            position.cost += value
+            position.bought += qty
+            position.bought_value += value
+        else:
+            self.sell_value += value
+            tax = added(lambda won: self._costs.tax(won, self.day, kind, board), before, value)
+            self.taxes += tax
+            position.taxes += tax
+            cost = position.cost * qty // position.qty
+            position.realised += value - cost
+            position.sold_value += value
+            position.cost -= cost
+            position.qty -= qty
+            position.sold += qty
+        order.filled += qty
+        order.value += value
+        order.state = "partially filled"
+        return self._ended(order, "filled")
+
+    def cancel(self, number: int, qty: int) -> AccountOrder:
+        """Book that ``qty`` shares were taken out of the market."""
+        order = self._live[number]
+        order.cancelled += qty
+        return self._ended(order, "cancelled")
+
+    def expire(self, number: int, qty: int) -> AccountOrder:
+        """Book that the rest ended with the session."""
+        order = self._live[number]
+        order.expired += qty
+        return self._ended(order, "expired")
+
+    def cancellable(self, number: int) -> AccountOrder:
+        """The live order of this number. Raises Rejected when there is none, or nothing of it is left."""
+        order = self.orders.get(number)
+        if order is None or order.state == "confirmed":
+            raise Rejected("no order")
+        if number not in self._live:
+            raise Rejected("no leaves")
+        return order
+
+    def check_revision(self, order: AccountOrder, qty: int, price: int) -> None:
+        """Raises Rejected when the cash does not suffice to move ``qty`` shares to ``price``."""
+        if order.side is Side.SELL:
+            return
+        freed = self._needed(order.item, order.leaves, order.reserve_price)
+        kept = self._needed(order.item, order.leaves - qty, order.reserve_price)
+        if kept + self._needed(order.item, qty, price) > self.orderable + freed:
+            raise Rejected("cash")
+
+    def revise(self, t: Ns, number: int, original: int, qty: int, price: int) -> AccountOrder:
+        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price``; returns the new order."""
+        order = self._live[original]
+        reserve = 0 if order.side is Side.SELL else price
+        heir = AccountOrder(
+            t,
+            number,
+            order.item,
+            order.side,
+            order.kind,
+            qty,
+            price,
+            original=original,
+            reserve_price=reserve,
+            venue=order.venue,
+        )
+        heir.at, heir.state = order.at, "accepted"
+        order.revised += qty
+        self.orders[number] = self._live[number] = heir
+        self._ended(order, "revised")
+        return heir
+
+    def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
+        """List a confirmed request to cancel ``qty`` shares of ``order`` under its own number."""
+        request = AccountOrder(
+            t, number, order.item, order.side, order.kind, qty, 0, original=order.number, venue=order.venue
+        )
+        request.cancelled, request.state, request.at = qty, "confirmed", order.at
+        self.orders[number] = request
+        return request
+
+    def _ended(self, order: AccountOrder, state: State) -> AccountOrder:
+        if not order.leaves:
+            order.state = state
+            del self._live[order.number]
+        return order
+
+    def _needed(self, item: Instrument, qty: int, price: int) -> int:
+        """Cash for ``qty`` shares at ``price`` and the fee; nothing for a sell, whose reserve price is 0."""
+        return qty * price + self._costs.fee(qty * price, Venue.KRX, item.kind)

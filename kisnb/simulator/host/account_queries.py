@@ -1,0 +1,266 @@
+"""Replies about the account beyond balance and orders: what can be sold or changed, what was earned. Won."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kisnb.clock import hhmmss
+from kisnb.kis.account_messages import deposit_row, holding_row, orderable_row
+from kisnb.kis.order_codes import EXCG_DVSN, KIND_NAME, kind_code, side_code, venue_code
+from kisnb.kis.order_messages import order_totals
+from kisnb.kis.wire_text import order_number, yyyymmdd
+from kisnb.simulator.host.account import Account, AccountOrder, Position, Rejected
+from kisnb.simulator.host.brokerage import Brokerage
+from kisnb.simulator.host.personas import Persona
+from kisnb.simulator.replies.market_view import MarketView
+from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, one_of, page_of, pick
+from kisnb.simulator.replies.stock_fields import rate
+
+OPEN_ORDERS_PAGE = 50
+
+
+class AccountQueries:
+    """The account is a day old: what came before this day is empty. Nothing is lent on it and it holds won alone."""
+
+    def __init__(self, view: MarketView, brokerage: Brokerage, persona: Persona) -> None:
+        self._view = view
+        self._brokerage = brokerage
+        self._persona = persona
+
+    def answers(self) -> dict[str, Answer]:
+        return {
+            "inquire_psbl_sell": self.inquire_psbl_sell,
+            "inquire_credit_psamount": self.inquire_credit_psamount,
+            "inquire_account_balance": self.inquire_account_balance,
+            "intgr_margin": self.intgr_margin,
+        }
+
+    def pages(self) -> dict[str, Pages]:
+        return {
+            "inquire_psbl_rvsecncl": self.inquire_psbl_rvsecncl,
+            "inquire_balance_rlz_pl": self.inquire_balance_rlz_pl,
+            "inquire_period_profit": self.inquire_period_profit,
+            "inquire_period_trade_profit": self.inquire_period_trade_profit,
+            "inquire_daily_ccld_old": self.inquire_daily_ccld_old,
+            "period_rights": self.period_rights,
+        }
+
+    @property
+    def _account(self) -> Account:
+        return self._brokerage.account
+
+    def inquire_daily_ccld_old(self, _params: Params, _first: int) -> Page:
+        """Orders of more than three months ago: none."""
+        return Page({"output2": order_totals([])})
+
+    def period_rights(self, _params: Params, _first: int) -> Page:
+        """Rights of the shares that are held: none."""
+        return Page({})
+
+    def inquire_psbl_sell(self, params: Params) -> Blocks:
+        """Raises Rejected for an unknown code."""
+        code = params["PDNO"]
+        if code not in self._view.universe:
+            raise Rejected("unknown")
+        held = next((h for h in self._brokerage.statement().holdings if h.code == code), None)
+        known = {"pdno": code, "prdt_name": self._view.item(code).name, "now_pric": self._view.quote(code).price}
+        if held is None:
+            return {"output": {**known}}
+        position = self._account.positions[code]
+        more: Row = {
+            "buy_qty": position.bought,
+            "sll_qty": position.sold,
+            "cblc_qty": held.qty,
+            "nsvg_qty": held.qty,
+        }
+        return {"output": pick("inquire_psbl_sell", "output", holding_row(held), known, more)}
+
+    def inquire_credit_psamount(self, _params: Params) -> Blocks:
+        """Nothing can be bought on credit; the cash is told."""
+        cash = max(self._account.orderable, 0)
+        nothing: Row = {"nrcvb_buy_amt": 0, "nrcvb_buy_qty": 0, "max_buy_amt": 0, "max_buy_qty": 0}
+        return {"output": orderable_row(cash) | nothing}
+
+    def inquire_account_balance(self, _params: Params) -> Blocks:
+        """Stocks and cash; KIS lists twenty classes of assets, of which the account has these."""
+        statement = self._brokerage.statement()
+        value = sum(h.qty * h.price for h in statement.holdings)
+        cost = sum(h.cost for h in statement.holdings)
+        cash = statement.cash_d2
+        whole = value + cash
+        rows: list[Row] = [
+            {
+                "pchs_amt": bought,
+                "evlu_amt": worth,
+                "evlu_pfls_amt": worth - bought,
+                "real_nass_amt": worth,
+                "whol_weit_rt": rate(worth, whole),
+            }
+            for bought, worth in ((cost, value), (cash, cash))
+        ]
+        total: Row = {
+            "pchs_amt_smtl": cost,
+            "nass_tot_amt": whole,
+            "evlu_pfls_amt_smtl": value - cost,
+            "evlu_amt_smtl": value,
+            "tot_asst_amt": whole,
+            "tot_dncl_amt": cash,
+            "dncl_amt": statement.cash,
+        }
+        return {"output1": rows, "output2": total}
+
+    def intgr_margin(self, _params: Params) -> Blocks:
+        cash = max(self._account.orderable, 0)
+        tiers = [f"stck_cash{per_cent}_max_ord_psbl_amt" for per_cent in (20, 30, 40, 50, 60, 100)]
+        both = [f"stck_itgr_cash{per_cent}_ord_psbl_amt" for per_cent in (20, 30, 40, 50, 60, 100)]
+        return {
+            "output": {
+                "acmga_rt": "100.00",
+                "stck_cash_objt_amt": self._account.settled_d2,
+                "stck_cash_use_amt": self._account.reserved,
+                "stck_cash_ord_psbl_amt": cash,
+                **dict.fromkeys([*tiers, *both, "stck_itgr_100_ord_psbl_amt"], cash),
+            }
+        }
+
+    def inquire_psbl_rvsecncl(self, params: Params, first: int) -> Page:
+        """Open orders, newest first; INQR_DVSN_1 sorts by order (0) or issue (1), INQR_DVSN_2 takes a side."""
+        by_issue = one_of(params, "INQR_DVSN_1", "0", "1") == "1"
+        side = {"0": "", "1": "01", "2": "02"}[one_of(params, "INQR_DVSN_2", "0", "1", "2")]
+        open_ = [o for o in reversed(self._account.orders.values()) if o.leaves and side in ("", side_code(o.side))]
+        if by_issue:
+            open_.sort(key=lambda order: order.item.code)
+        orders, next_row = page_of(open_, first, OPEN_ORDERS_PAGE)
+        return Page({"output": [self._open_order_row(order) for order in orders]}, next_row)
+
+    def inquire_balance_rlz_pl(self, params: Params, _first: int) -> Page:
+        """Holdings as inquire-balance has them, and what this day's sales earned."""
+        statement = self._brokerage.statement()
+        rows = [
+            pick("inquire_balance_rlz_pl", "output1", holding_row(h), _today(self._account.positions[h.code]))
+            for h in statement.holdings
+        ]
+        earned = sum(p.realised for p in self._account.positions.values())
+        costs = self._account.fees + self._account.taxes if params["COST_ICLD_YN"] == "Y" else 0
+        deposit = deposit_row(statement)
+        paid = sum(p.sold_value - p.realised for p in self._account.positions.values())
+        unrealised = int(str(deposit["evlu_pfls_smtl_amt"]))
+        total: Row = {
+            **deposit,
+            "thdt_buy_amt": self._account.buy_value,
+            "thdt_sll_amt": self._account.sell_value,
+            "thdt_tlex_amt": self._account.fees + self._account.taxes,
+            "rlzt_pfls": earned - costs,
+            "rlzt_erng_rt": rate(earned - costs, paid),
+            "real_evlu_pfls": unrealised,
+            "real_evlu_pfls_erng_rt": rate(unrealised, int(str(deposit["pchs_amt_smtl_amt"]))),
+        }
+        return Page({"output1": rows, "output2": [total]})
+
+    def inquire_period_profit(self, params: Params, _first: int) -> Page:
+        """A row for this day when the period takes it in and something was traded."""
+        positions = self._traded(params)
+        rows: list[Row] = []
+        if positions:
+            rows.append({"trad_dt": yyyymmdd(self._view.day), **_profit(positions), **_shares(positions)})
+        return Page({"output1": rows, "output2": _totals("inquire_period_profit", positions)})
+
+    def inquire_period_trade_profit(self, params: Params, _first: int) -> Page:
+        """A row for each issue that was sold this day."""
+        positions = [position for position in self._traded(params) if position.sold]
+        rows: list[Row] = [
+            {
+                "trad_dt": yyyymmdd(self._view.day),
+                "pdno": position.item.code,
+                "prdt_name": position.item.name,
+                "trad_dvsn_name": "현금",
+                "hldg_qty": position.qty,
+                "pchs_unpr": (position.sold_value - position.realised) // position.sold,
+                "buy_qty": position.bought,
+                "sll_pric": position.sold_value // position.sold,
+                "sll_qty": position.sold,
+                **_profit([position]),
+            }
+            for position in positions
+        ]
+        return Page({"output1": rows, "output2": _totals("inquire_period_trade_profit", positions)})
+
+    def _traded(self, params: Params) -> list[Position]:
+        """Positions that moved this day, when the period takes it in."""
+        today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
+        if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
+            return []
+        moved = (p for p in self._account.positions.values() if p.bought or p.sold)
+        return [position for position in moved if code in ("", position.item.code)]
+
+    def _open_order_row(self, order: AccountOrder) -> Row:
+        venue = order.venue
+        return {
+            "ord_gno_brno": self._persona.branch,
+            "odno": order_number(order.number),
+            "orgn_odno": order_number(order.original),
+            "ord_dvsn_name": KIND_NAME[order.kind],
+            "ord_dvsn_cd": kind_code(order.kind),
+            "pdno": order.item.code,
+            "prdt_name": order.item.name,
+            "ord_qty": order.qty,
+            "ord_unpr": order.price,
+            "ord_tmd": hhmmss(order.t),
+            "tot_ccld_qty": order.filled,
+            "tot_ccld_amt": order.value,
+            "psbl_qty": order.leaves,
+            "sll_buy_dvsn_cd": side_code(order.side),
+            "excg_dvsn_cd": EXCG_DVSN[venue],
+            "excg_id_dvsn_cd": venue_code(venue),
+            "excg_id_dvsn_name": venue_code(venue),
+            "stpm_efct_occr_yn": "N",
+        }
+
+
+def _today(position: Position) -> Row:
+    return {"thdt_buyqty": position.bought, "thdt_sll_qty": position.sold}
+
+
+def _profit(positions: Iterable[Position]) -> Row:
+    """Amounts, costs, and what was earned after them."""
+    held = list(positions)
+    earned = sum(p.realised - p.fees - p.taxes for p in held)
+    cost = sum(p.sold_value - p.realised for p in held)
+    return {
+        "buy_amt": sum(p.bought_value for p in held),
+        "sll_amt": sum(p.sold_value for p in held),
+        "rlzt_pfls": earned,
+        "pfls_rt": rate(earned, cost),
+        "fee": sum(p.fees for p in held),
+        "tl_tax": sum(p.taxes for p in held),
+    }
+
+
+def _shares(positions: Iterable[Position]) -> Row:
+    held = list(positions)
+    return {"buy_qty1": sum(p.bought for p in held), "sll_qty1": sum(p.sold for p in held)}
+
+
+def _totals(api: str, positions: Iterable[Position]) -> Row:
+    held = list(positions)
+    bought, sold = sum(p.bought_value for p in held), sum(p.sold_value for p in held)
+    fees, taxes = sum(p.fees for p in held), sum(p.taxes for p in held)
+    earned = sum(p.realised for p in held) - fees - taxes
+    cost = sum(p.sold_value - p.realised for p in held)
+    shares = _shares(held)
+    fields: Row = {
+        "sll_qty_smtl": shares["sll_qty1"],
+        "buy_qty_smtl": shares["buy_qty1"],
+        "buyqty_smtl": shares["buy_qty1"],
+        "sll_tr_amt_smtl": sold,
+        "sll_tltx_smtl": taxes,
+        "buy_tr_amt_smtl": bought,
+        "tot_qty": sum(p.bought + p.sold for p in held),
+        "tot_tr_amt": bought + sold,
+        "tot_fee": fees,
+        "tot_tltx": taxes,
+        "tot_excc_amt": sold - bought - fees - taxes,
+        "tot_rlzt_pfls": earned,
+        "tot_pftrt": rate(earned, cost),
+    }
+    return pick(api, "output2", fields)

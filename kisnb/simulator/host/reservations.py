@@ -1,0 +1,136 @@
+"""Orders reserved for the next day (예약주문): taken in the evening, listed, changed and cancelled. Won and shares.
+
+The simulated day ends before any of them is due, so all of them stay waiting.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+
+from kisnb.clock import Ns, hhmmss, kst
+from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY
+from kisnb.kis.wire_text import yyyymmdd
+from kisnb.simulator.host.account import Rejected
+from kisnb.simulator.replies.market_view import MarketView
+from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, number_of, page_of
+from kisnb.terms import OrderKind, Side
+
+PAGE = 20
+OPENS, REST_BEGINS, REST_ENDS, CLOSES = time(15, 40), time(23, 40), time(0, 10), time(7, 30)
+"""Taken from 15:40 until 7:30, but not between 23:40 and 0:10; source: KIS's workbook."""
+KINDS = {
+    ORD_DVSN[kind]: kind for kind in (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.CONDITIONAL, OrderKind.PRE_CLOSE)
+}
+_SIDES = frozenset(SLL_BUY.values())
+
+
+class Reserved:
+    """One reserved order; ``cancelled_at`` is 0 while it waits."""
+
+    __slots__ = ("cancelled_at", "code", "kind", "price", "qty", "side", "t")
+
+    def __init__(self, t: Ns, code: str, side: str, kind: OrderKind, qty: int, price: int) -> None:
+        self.t = t
+        self.code = code
+        self.side = side
+        self.kind = kind
+        self.qty = qty
+        self.price = price
+        self.cancelled_at: Ns = 0
+
+
+class Reservations:
+    """Numbered from 1. Each answer raises Rejected for what cannot be reserved."""
+
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
+        self._orders: list[Reserved] = []
+
+    def answers(self) -> dict[str, Answer]:
+        return {
+            "order_resv": self.order_resv,
+            "order_resv_rvsecncl_cancel": self.cancel,
+            "order_resv_rvsecncl_revise": self.revise,
+        }
+
+    def pages(self) -> dict[str, Pages]:
+        return {"order_resv_ccnl": self.order_resv_ccnl}
+
+    def order_resv(self, params: Params) -> Blocks:
+        self._orders.append(self._read(params))
+        return {"output": {"RSVN_ORD_SEQ": str(len(self._orders))}}
+
+    def cancel(self, params: Params) -> Blocks:
+        self._waiting(params).cancelled_at = self._view.now
+        return {"output": {"NRML_PRCS_YN": "Y"}}
+
+    def revise(self, params: Params) -> Blocks:
+        """The order keeps its number."""
+        old, new = self._waiting(params), self._read(params)
+        self._orders[self._orders.index(old)] = new
+        return {"output": {"NRML_PRCS_YN": "Y"}}
+
+    def order_resv_ccnl(self, params: Params, first: int) -> Page:
+        """Newest first; PRCS_DVSN_CD 1 asks for those that became orders, of which there are none."""
+        today = yyyymmdd(self._view.day)
+        wanted = [
+            (number, order)
+            for number, order in enumerate(self._orders, start=1)
+            if params["RSVN_ORD_ORD_DT"] <= today <= (params["RSVN_ORD_END_DT"].strip() or today)
+            and params["PRCS_DVSN_CD"] != "1"
+            and (params["CNCL_YN"] != "Y" or not order.cancelled_at)
+            and params["PDNO"].strip() in ("", order.code)
+            and params["SLL_BUY_DVSN_CD"].strip() in ("", "00", order.side)
+            and params["RSVN_ORD_SEQ"].strip() in ("", str(number))
+        ]
+        rows, next_row = page_of(wanted[::-1], first, PAGE)
+        return Page({"output": [self._row(number, order) for number, order in rows]}, next_row)
+
+    def _read(self, params: Params) -> Reserved:
+        if not self._taking():
+            raise Rejected("closed")
+        code, kind, side = params["PDNO"], KINDS.get(params["ORD_DVSN_CD"]), params["SLL_BUY_DVSN_CD"]
+        if code not in self._view.universe:
+            raise Rejected("unknown")
+        qty, price = number_of(params, "ORD_QTY", 0), number_of(params, "ORD_UNPR", 0)
+        if kind is None or side not in _SIDES:
+            raise Rejected("kind")
+        if qty < 1:
+            raise Rejected("quantity")
+        return Reserved(self._view.now, code, side, kind, qty, price)
+
+    def _waiting(self, params: Params) -> Reserved:
+        number = number_of(params, "RSVN_ORD_SEQ", 0)
+        if not 0 < number <= len(self._orders):
+            raise Rejected("no order")
+        order = self._orders[number - 1]
+        if order.cancelled_at:
+            raise Rejected("no leaves")
+        return order
+
+    def _taking(self) -> bool:
+        now, day = self._view.now, self._view.day
+        evening = kst(day, OPENS) <= now < kst(day, REST_BEGINS)
+        return evening or kst(day, REST_ENDS) <= now < kst(day, CLOSES)
+
+    def _row(self, number: int, order: Reserved) -> Row:
+        today = yyyymmdd(self._view.day)
+        cancelled = order.cancelled_at
+        return {
+            "rsvn_ord_seq": str(number),
+            "rsvn_ord_ord_dt": today,
+            "rsvn_ord_rcit_dt": today,
+            "rsvn_ord_rcit_tmd": hhmmss(order.t),
+            "ord_tmd": hhmmss(order.t),
+            "pdno": order.code,
+            "kor_item_shtn_name": self._view.item(order.code).name,
+            "ord_dvsn_cd": ORD_DVSN[order.kind],
+            "ord_dvsn_name": ("현금매도" if order.side == SLL_BUY[Side.SELL] else "현금매수") + KIND_NAME[order.kind],
+            "ord_rsvn_qty": order.qty,
+            "ord_rsvn_unpr": order.price,
+            "sll_buy_dvsn_cd": order.side,
+            "cncl_ord_dt": today if cancelled else "",
+            "cncl_rcit_tmd": hhmmss(cancelled) if cancelled else "",
+            "prcs_rslt": "취소" if cancelled else "미처리",
+            "tmnl_mdia_kind_cd": "31",
+        }

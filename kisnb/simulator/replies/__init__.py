@@ -1,0 +1,1 @@
+"""What calls about the market answer, made from the simulated day."""

@@ -1,0 +1,155 @@
+"""Replies with bars: days, weeks, months and years, and minutes of this day and of days before it. Newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from itertools import groupby
+
+from kisnb.clock import hhmmss, kst_day
+from kisnb.kis.wire_text import yyyymmdd
+from kisnb.market.calendar import previous_trading_day
+from kisnb.simulator.replies.market_view import DayBar, MarketView, MinuteBar
+from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, day_of, one_of, pick, time_of, venue_of
+from kisnb.simulator.replies.stock_fields import bar_fields, book_fields, stock_fields
+from kisnb.terms import Side, Venue
+
+DAYS_ROWS = 30
+DAILY_PRICE_REACH = {"D": timedelta(days=60), "W": timedelta(weeks=32), "M": timedelta(days=31 * 32)}
+"""Far enough for thirty days, weeks or months."""
+WINDOW_ROWS = 100
+TODAY_ROWS = 30
+PAST_ROWS = 120
+TAKER_DAYS = 10
+"""Days of volume by taker: each is played again to be counted."""
+
+_PERIODS: dict[str, Callable[[date], object]] = {
+    "D": lambda day: day,
+    "W": lambda day: day.isocalendar()[:2],
+    "M": lambda day: (day.year, day.month),
+    "Y": lambda day: day.year,
+}
+
+
+class Charts:
+    """Prices are those of the simulated market, which knows no splits: raw and adjusted are the same.
+
+    Each answer raises ApiError with KIS's code for wrong parameters.
+    """
+
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
+
+    def answers(self) -> dict[str, Answer]:
+        return {
+            "inquire_daily_price": self.inquire_daily_price,
+            "inquire_daily_itemchartprice": self.inquire_daily_itemchartprice,
+            "inquire_time_itemchartprice": self.inquire_time_itemchartprice,
+            "inquire_time_dailychartprice": self.inquire_time_dailychartprice,
+            "inquire_daily_trade_volume": self.inquire_daily_trade_volume,
+        }
+
+    def inquire_daily_price(self, params: Params) -> Blocks:
+        venue, code = venue_of(params), code_of(params, self._view.universe)
+        period = one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
+        bars = self._bars(code, venue, period, self._view.day - DAILY_PRICE_REACH[period])
+        rows = self._rows("inquire_daily_price", "output", bars[: DAYS_ROWS + 1])
+        return {"output": rows[:DAYS_ROWS]}
+
+    def inquire_daily_itemchartprice(self, params: Params) -> Blocks:
+        """At most 100 rows of the window, the newest."""
+        venue, code = venue_of(params), code_of(params, self._view.universe)
+        period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIODS)
+        first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
+        bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
+        api = "inquire_daily_itemchartprice"
+        kept = sum(1 for bar in bars if bar.day >= first)
+        rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[: min(kept, WINDOW_ROWS)]
+        head = stock_fields(self._view, code, venue) | book_fields(self._view.depth(code, venue))
+        return {"output1": pick(api, "output1", head), "output2": rows}
+
+    def inquire_time_itemchartprice(self, params: Params) -> Blocks:
+        """This day's minutes up to a time, thirty at most; a time to come means now."""
+        venue, code = venue_of(params), code_of(params, self._view.universe)
+        until = time_of(params, "FID_INPUT_HOUR_1")
+        bars = [bar for bar in self._view.minutes(code, venue) if hhmmss(bar.t) <= until]
+        return self._minutes("inquire_time_itemchartprice", code, venue, bars[::-1][:TODAY_ROWS])
+
+    def inquire_time_dailychartprice(self, params: Params) -> Blocks:
+        """Minutes back from a day and time, 120 at most; with FID_PW_DATA_INCU_YN over into the days before."""
+        venue, code = venue_of(params), code_of(params, self._view.universe)
+        until, day = time_of(params, "FID_INPUT_HOUR_1"), min(day_of(params, "FID_INPUT_DATE_1"), self._view.day)
+        further = params["FID_PW_DATA_INCU_YN"] == "Y"
+        bars = [bar for bar in self._minutes_of(code, day, venue) if hhmmss(bar.t) <= until][::-1]
+        while further and len(bars) < PAST_ROWS:
+            day = previous_trading_day(day)
+            before = self._minutes_of(code, day, venue)
+            if not before:
+                break
+            bars += before[::-1]
+        return self._minutes("inquire_time_dailychartprice", code, venue, bars[:PAST_ROWS])
+
+    def inquire_daily_trade_volume(self, params: Params) -> Blocks:
+        """Shares by taker, this day and those before it that the window takes in."""
+        venue, code = venue_of(params), code_of(params, self._view.universe)
+        first = day_of(params, "FID_INPUT_DATE_1", date.min)
+        last = day_of(params, "FID_INPUT_DATE_2", self._view.day)
+        kept = self._view.days(code, self._view.trading_days_since(last) + TAKER_DAYS, venue)
+        days = [bar.day for bar in kept if first <= bar.day <= last][:TAKER_DAYS]
+        rows: list[Row] = []
+        for day in days:
+            trades = self._view.trades_of(code, day, venue)
+            bought = sum(trade.qty for trade in trades if trade.side is Side.BUY)
+            sold = sum(trade.qty for trade in trades if trade.side is Side.SELL)
+            rows.append({"stck_bsop_date": yyyymmdd(day), "total_seln_qty": sold, "total_shnu_qty": bought})
+        whole = {
+            "shnu_cnqn_smtn": sum(int(str(row["total_shnu_qty"])) for row in rows),
+            "seln_cnqn_smtn": sum(int(str(row["total_seln_qty"])) for row in rows),
+        }
+        return {"output1": {**whole}, "output2": rows}
+
+    def _bars(self, code: str, venue: Venue, period: str, first: date) -> list[DayBar]:
+        """Back to ``first``, by day or several days in one, newest first; a period bears the date of its last day."""
+        days = self._view.days(code, self._view.trading_days_since(first) + 2, venue)
+        if period == "D":
+            return days
+        return [_joined(list(group)) for _, group in groupby(days, key=lambda bar: _PERIODS[period](bar.day))]
+
+    def _rows(self, api: str, block: str, bars: Sequence[DayBar]) -> list[Row]:
+        """Each against the one before it in time, which follows in the list."""
+        befores = [*(bar.close for bar in bars[1:]), bars[-1].open] if bars else []
+        return [pick(api, block, bar_fields(bar, before)) for bar, before in zip(bars, befores, strict=True)]
+
+    def _minutes_of(self, code: str, day: date, venue: Venue) -> list[MinuteBar]:
+        if day == self._view.day:
+            return self._view.minutes(code, venue)
+        return self._view.past_minutes(code, day, venue)
+
+    def _minutes(self, api: str, code: str, venue: Venue, bars: Sequence[MinuteBar]) -> Blocks:
+        rows: list[Row] = [
+            {
+                "stck_bsop_date": yyyymmdd(kst_day(bar.t)),
+                "stck_cntg_hour": hhmmss(bar.t),
+                "stck_prpr": bar.close,
+                "stck_oprc": bar.open,
+                "stck_hgpr": bar.high,
+                "stck_lwpr": bar.low,
+                "cntg_vol": bar.volume,
+                "acml_tr_pbmn": bar.value,
+            }
+            for bar in bars
+        ]
+        return {"output1": pick(api, "output1", stock_fields(self._view, code, venue)), "output2": rows}
+
+
+def _joined(days: Sequence[DayBar]) -> DayBar:
+    """Several days, newest first, as one bar."""
+    return DayBar(
+        days[0].day,
+        days[-1].open,
+        max(day.high for day in days),
+        min(day.low for day in days),
+        days[0].close,
+        sum(day.volume for day in days),
+        sum(day.value for day in days),
+    )

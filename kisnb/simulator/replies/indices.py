@@ -1,0 +1,234 @@
+"""Replies about indices: KOSPI, KOSDAQ and KOSPI200, as the simulated stocks make them. Points, shares, million won."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import pairwise
+
+from kisnb.clock import MINUTE, SECOND, Ns, hhmmss, kst_day
+from kisnb.kis.wire_text import yyyymmdd
+from kisnb.market import sessions
+from kisnb.market.price_past import IndexDay, IndexName
+from kisnb.simulator.day.market_index import IndexPoint
+from kisnb.simulator.replies.market_view import MarketView
+from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, day_of, number_of, one_of, pick, wrong
+from kisnb.simulator.replies.stock_fields import index_fields, rate, sign_of
+
+NAMES: dict[str, IndexName] = {"0001": "KOSPI", "1001": "KOSDAQ", "2001": "KOSPI200"}
+KOREAN: dict[IndexName, str] = {"KOSPI": "종합", "KOSDAQ": "KOSDAQ", "KOSPI200": "KOSPI200"}
+MILLION = 1_000_000
+WINDOW_ROWS = 50
+"""Of inquire-daily-indexchartprice; stocks have 100."""
+DAILY_ROWS = 100
+MINUTE_ROWS = 102
+KEPT_DAYS = 1_500
+TICK: Ns = 10 * SECOND
+TICK_ROWS = 30
+
+
+class IndexReplies:
+    """Each answer raises ApiError with KIS's code for wrong parameters."""
+
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
+
+    def answers(self) -> dict[str, Answer]:
+        return {
+            "inquire_index_price": self.inquire_index_price,
+            "inquire_index_daily_price": self.inquire_index_daily_price,
+            "inquire_daily_indexchartprice": self.inquire_daily_indexchartprice,
+            "inquire_time_indexchartprice": self.inquire_time_indexchartprice,
+            "inquire_index_timeprice": self.inquire_index_timeprice,
+            "inquire_index_tickprice": self.inquire_index_tickprice,
+            "inquire_index_category_price": self.inquire_index_category_price,
+            "exp_total_index": self.exp_total_index,
+            "exp_index_trend": self.exp_index_trend,
+        }
+
+    def inquire_index_price(self, params: Params) -> Blocks:
+        return {"output": pick("inquire_index_price", "output", self._head(_name(params)))}
+
+    def inquire_index_daily_price(self, params: Params) -> Blocks:
+        one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
+        name, last = _name(params), day_of(params, "FID_INPUT_DATE_1")
+        api = "inquire_index_daily_price"
+        days = [day for day in self._days(name) if day.day <= last][:DAILY_ROWS]
+        closes = [day.close for day in self._days(name)]
+        rows = []
+        for place, fields in enumerate(self._day_rows(name, days)):
+            month = closes[place : place + 20]
+            disparity = closes[place] / (sum(month) / len(month)) * 100
+            rows.append(pick(api, "output2", fields, {"d20_dsrt": disparity}))
+        return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
+
+    def inquire_daily_indexchartprice(self, params: Params) -> Blocks:
+        """At most fifty rows of the window, the newest."""
+        one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M", "Y")
+        name = _name(params)
+        first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
+        days = [day for day in self._days(name) if first <= day.day <= last][:WINDOW_ROWS]
+        api = "inquire_daily_indexchartprice"
+        rows = [pick(api, "output2", fields) for fields in self._day_rows(name, days)]
+        return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
+
+    def inquire_time_indexchartprice(self, params: Params) -> Blocks:
+        name = _name(params)
+        span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
+        api = "inquire_time_indexchartprice"
+        rows: list[Row] = []
+        points = self._points(name, span, MINUTE_ROWS)
+        for before, point in pairwise(points):
+            ends = (before.level, point.level)
+            rows.append(
+                {
+                    "stck_bsop_date": yyyymmdd(kst_day(point.t)),
+                    "stck_cntg_hour": hhmmss(before.t),
+                    "bstp_nmix_prpr": point.level,
+                    "bstp_nmix_oprc": before.level,
+                    "bstp_nmix_hgpr": max(ends),
+                    "bstp_nmix_lwpr": min(ends),
+                    "cntg_vol": point.volume - before.volume,
+                    "acml_tr_pbmn": point.value // MILLION,
+                }
+            )
+        return {"output1": pick(api, "output1", self._head(name)), "output2": rows[::-1]}
+
+    def inquire_index_timeprice(self, params: Params) -> Blocks:
+        span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
+        return {"output": self._point_rows("inquire_index_timeprice", _name(params), span, MINUTE_ROWS)}
+
+    def inquire_index_tickprice(self, params: Params) -> Blocks:
+        return {"output": self._point_rows("inquire_index_tickprice", _name(params), TICK, TICK_ROWS)}
+
+    def inquire_index_category_price(self, params: Params) -> Blocks:
+        """The simulated market has no industries: the indices of the board are all there are."""
+        name, api = _name(params), "inquire_index_category_price"
+        board = {"K": ("0001", "2001"), "K2": ("2001",), "Q": ("1001",)}.get(params["FID_MRKT_CLS_CODE"])
+        if board is None:
+            raise wrong("FIELD [FID_MRKT_CLS_CODE]")
+        whole = self._view.facts.index(name, self._view.now)
+        rows = []
+        for code in board:
+            point = self._view.facts.index(NAMES[code], self._view.now)
+            parts = {
+                "acml_vol_rlim": rate(point.volume, whole.volume),
+                "acml_tr_pbmn_rlim": rate(point.value, whole.value),
+            }
+            rows.append(pick(api, "output2", point_fields(point), _index_name(code), parts))
+        return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
+
+    def exp_total_index(self, params: Params) -> Blocks:
+        """Where the indices stand: outside of an auction the expected match is the last one."""
+        one_of(params, "FID_MKOP_CLS_CODE", "1", "2")
+        name = NAMES.get(params["FID_INPUT_ISCD"], "KOSPI")
+        api = "exp_total_index"
+        rows = []
+        for code, each in NAMES.items():
+            point = self._view.facts.index(each, self._view.now)
+            rows.append(pick(api, "output2", point_fields(point), _index_name(code), {"nmix_sdpr": point.base}))
+        return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
+
+    def exp_index_trend(self, params: Params) -> Blocks:
+        """The index at the end of the opening auction (1) or of the closing auction (2), once it is over."""
+        opening = one_of(params, "FID_MKOP_CLS_CODE", "1", "2") == "1"
+        name = NAMES.get(params["FID_INPUT_ISCD"], "KOSPI")
+        day = self._view.day
+        t = sessions.regular_open(day) if opening else sessions.regular_close(day)
+        if t > self._view.now:
+            return {"output": []}
+        point = self._view.facts.index(name, t)
+        return {"output": [pick("exp_index_trend", "output", point_fields(point), {"prdy_ctrt": point.change_pct})]}
+
+    def _head(self, name: IndexName) -> Row:
+        """An index now, against the day before and against this year."""
+        point, days = self._view.facts.index(name, self._view.now), self._past(name)
+        code = next(code for code, known in NAMES.items() if known == name)
+        fields = {**point_fields(point), **_index_name(code), "prdy_ctrt": point.change_pct}
+        if not days:
+            return fields
+        year = [day for day in days if day.day.year == days[0].day.year]
+        top, bottom = max(year, key=lambda day: day.high), min(year, key=lambda day: day.low)
+        return {
+            **fields,
+            "prdy_vol": days[0].volume,
+            "prdy_tr_pbmn": days[0].value // MILLION,
+            "dryy_bstp_nmix_hgpr": top.high,
+            "dryy_bstp_nmix_hgpr_date": yyyymmdd(top.day),
+            "dryy_hgpr_vrss_prpr_rate": rate(point.level - top.high, top.high),
+            "dryy_bstp_nmix_lwpr": bottom.low,
+            "dryy_bstp_nmix_lwpr_date": yyyymmdd(bottom.day),
+            "dryy_lwpr_vrss_prpr_rate": rate(point.level - bottom.low, bottom.low),
+        }
+
+    def _past(self, name: IndexName) -> list[IndexDay]:
+        return list(reversed(self._view.facts.index_history(name, KEPT_DAYS)))
+
+    def _days(self, name: IndexName) -> list[IndexDay]:
+        """Newest first, this day included once it has begun."""
+        past = self._past(name)
+        if self._view.now < sessions.regular_open(self._view.day):
+            return past
+        p = self._view.facts.index(name, self._view.now)
+        return [IndexDay(self._view.day, p.open, p.high, p.low, p.level, p.volume, p.value), *past]
+
+    def _day_rows(self, name: IndexName, days: list[IndexDay]) -> list[Row]:
+        known: dict[date, IndexDay] = {day.day: day for day in self._days(name)}
+        return [index_fields(day, known) | {"acml_tr_pbmn": day.value // MILLION} for day in days]
+
+    def _points(self, name: IndexName, span: Ns, rows: int) -> list[IndexPoint]:
+        """The index at the ends of the last spans, oldest first."""
+        opened, closed = sessions.regular_open(self._view.day), sessions.regular_close(self._view.day)
+        last = min(self._view.now, closed)
+        ends = range(opened, last + 1, span)
+        return [self._view.facts.index(name, t) for t in ends[-rows - 1 :]]
+
+    def _point_rows(self, api: str, name: IndexName, span: Ns, rows: int) -> list[Row]:
+        points = self._points(name, span, rows)
+        told = []
+        for before, point in pairwise(points):
+            more = {"bsop_hour": hhmmss(point.t), "cntg_vol": point.volume - before.volume}
+            told.append(pick(api, "output", point_fields(point), more))
+        return told[::-1]
+
+
+def point_fields(point: IndexPoint) -> Row:
+    """An index at a moment."""
+    level, base = point.level, point.base
+    return {
+        "stck_cntg_hour": hhmmss(point.t),
+        "bstp_nmix_prpr": level,
+        "bstp_nmix_prdy_vrss": point.change,
+        "prdy_vrss_sign": sign_of(point.change),
+        "bstp_nmix_prdy_ctrt": point.change_pct,
+        "prdy_nmix": base,
+        "acml_vol": point.volume,
+        "acml_tr_pbmn": point.value // MILLION,
+        "bstp_nmix_oprc": point.open,
+        "bstp_nmix_hgpr": point.high,
+        "bstp_nmix_lwpr": point.low,
+        "prdy_nmix_vrss_nmix_oprc": point.open - base,
+        "oprc_vrss_prpr_sign": sign_of(level - point.open),
+        "bstp_nmix_oprc_prdy_ctrt": rate(point.open - base, base),
+        "prdy_nmix_vrss_nmix_hgpr": point.high - base,
+        "hgpr_vrss_prpr_sign": sign_of(level - point.high),
+        "bstp_nmix_hgpr_prdy_ctrt": rate(point.high - base, base),
+        "prdy_clpr_vrss_lwpr": point.low - base,
+        "lwpr_vrss_prpr_sign": sign_of(level - point.low),
+        "prdy_clpr_vrss_lwpr_rate": rate(point.low - base, base),
+        "ascn_issu_cnt": point.rising,
+        "stnr_issu_cnt": point.steady,
+        "down_issu_cnt": point.falling,
+    }
+
+
+def _name(params: Params) -> IndexName:
+    if params["FID_COND_MRKT_DIV_CODE"] != "U":
+        raise wrong("MRKT_DIV_CODE")
+    name = NAMES.get(params["FID_INPUT_ISCD"])
+    if name is None:
+        raise wrong("FIELD [FID_INPUT_ISCD]")
+    return name
+
+
+def _index_name(code: str) -> Row:
+    return {"bstp_cls_code": code, "hts_kor_isnm": KOREAN[NAMES[code]]}

@@ -1,0 +1,165 @@
+"""Replies about issues, days and interruptions: what a stock is, when the market is open, where trading stood still."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from kisnb.clock import hhmmss
+from kisnb.errors import ApiError, KisnbError
+from kisnb.exchange.happenings import Interrupted
+from kisnb.kis.wire_text import yyyymmdd
+from kisnb.market import sessions
+from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
+from kisnb.market.instruments import Instrument
+from kisnb.simulator.replies.market_view import VI_KINDS, MarketView
+from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, code_of, day_of, one_of, pick
+from kisnb.simulator.replies.stock_fields import rate
+from kisnb.terms import Board, Kind
+
+HOLIDAY_ROWS = 24
+VI_ROWS = 30
+STOCKS = "300"
+"""PRDT_TYPE_CD of stocks, ETF and ETN."""
+_MARKET_ID = {Board.KOSPI: "STK", Board.KOSDAQ: "KSQ"}
+_EXCHANGE = {Board.KOSPI: "02", Board.KOSDAQ: "03"}
+_GROUP = {Kind.STOCK: "ST", Kind.ETF: "EF", Kind.ETN: "EN"}
+
+
+class StockInfo:
+    """Each answer raises ApiError with KIS's code for wrong parameters."""
+
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
+
+    def answers(self) -> dict[str, Answer]:
+        return {
+            "search_info": self.search_info,
+            "search_stock_info": self.search_stock_info,
+            "inquire_vi_status": self.inquire_vi_status,
+            "market_time": self.market_time,
+            "psearch_title": self.no_conditions,
+            "psearch_result": self.no_conditions,
+        }
+
+    def pages(self) -> dict[str, Pages]:
+        return {"chk_holiday": self.chk_holiday}
+
+    def search_info(self, params: Params) -> Blocks:
+        one_of(params, "PRDT_TYPE_CD", STOCKS)
+        item = self._view.item(code_of(params, self._view.universe, "PDNO"))
+        return {"output": pick("search_info", "output", _names(item))}
+
+    def search_stock_info(self, params: Params) -> Blocks:
+        one_of(params, "PRDT_TYPE_CD", STOCKS)
+        item = self._view.item(code_of(params, self._view.universe, "PDNO"))
+        quote = self._view.quote(item.code)
+        closed = self._view.now >= sessions.regular_close(self._view.day)
+        known: Row = {
+            "mket_id_cd": _MARKET_ID[item.board],
+            "scty_grp_id_cd": _GROUP[item.kind],
+            "excg_dvsn_cd": _EXCHANGE[item.board],
+            "lstg_stqt": item.shares,
+            "stck_kind_cd": "201" if item.preferred else "101" if item.kind is Kind.STOCK else "000",
+            "tr_stop_yn": item.halted,
+            "admn_item_yn": "N",
+            "bfdy_clpr": item.base,
+            "thdt_clpr": quote.price if closed else 0,
+            "clpr_chng_dt": yyyymmdd(self._view.day),
+            "elec_scty_yn": "Y",
+            "crfd_item_yn": "N",
+            "etf_etn_ivst_heed_item_yn": "N",
+            "cptt_trad_tr_psbl_yn": item.nxt,
+            "nxt_tr_stop_yn": item.nxt and item.halted,
+        }
+        return {"output": pick("search_stock_info", "output", _names(item), known)}
+
+    def inquire_vi_status(self, params: Params) -> Blocks:
+        """The interruptions of the simulated day, newest first; other days have none."""
+        wanted = one_of(params, "FID_MRKT_CLS_CODE", "0", "K", "Q")
+        way = one_of(params, "FID_DIV_CLS_CODE", "0", "1", "2")
+        kind = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3")
+        only, day = params["FID_INPUT_ISCD"].strip(), params["FID_INPUT_DATE_1"].strip()
+        said = self._view.interruptions()
+        rows: list[Row] = []
+        for place, one in enumerate(said):
+            item = self._view.item(one.code)
+            row = self._vi_row(item, one, sum(other.code == one.code for other in said[: place + 1]))
+            if (
+                (wanted == "0" or (wanted == "K") == (item.board is Board.KOSPI))
+                and (way == "0" or (way == "1") == (one.price >= (one.static_reference or one.dynamic_reference)))
+                and kind in ("0", "3", row["vi_kind_code"])
+                and only in ("", one.code)
+                and day in ("", row["bsop_date"])
+            ):
+                rows.append(row)
+        return {"output": rows[::-1][:VI_ROWS]}
+
+    def _vi_row(self, item: Instrument, one: Interrupted, count: int) -> Row:
+        over = bool(one.until) and self._view.now >= one.until
+        return {
+            "hts_kor_isnm": item.name,
+            "mksc_shrn_iscd": item.code,
+            "vi_cls_code": "N" if over else "Y",
+            "bsop_date": yyyymmdd(self._view.day),
+            "cntg_vi_hour": hhmmss(one.t),
+            "vi_cncl_hour": hhmmss(one.until) if over else "000000",
+            "vi_kind_code": VI_KINDS[one.why],
+            "vi_prc": one.price,
+            "vi_stnd_prc": one.static_reference,
+            "vi_dprt": rate(one.price - one.static_reference, one.static_reference),
+            "vi_dmc_stnd_prc": one.dynamic_reference,
+            "vi_dmc_dprt": rate(one.price - one.dynamic_reference, one.dynamic_reference),
+            "vi_count": count,
+        }
+
+    def chk_holiday(self, params: Params, first: int) -> Page:
+        """Twenty-four days from BASS_DT on; the key of the next page is the day after."""
+        begin = day_of(params, "BASS_DT") + timedelta(days=first)
+        try:
+            rows = [_holiday_row(begin + timedelta(days=n)) for n in range(HOLIDAY_ROWS)]
+        except KisnbError as e:
+            raise ApiError("조회할 자료가 없습니다.", msg_cd="KIOK0560") from e
+        return Page({"output": rows}, first + HOLIDAY_ROWS)
+
+    def market_time(self, _params: Params) -> Blocks:
+        """Five business days around this one, and the hours of the stock market."""
+        day = self._view.day
+        before, after = previous_trading_day(day), next_trading_day(day)
+        days = [previous_trading_day(before), before, day, after, next_trading_day(after)]
+        return {
+            "output1": {
+                **{f"date{n}": yyyymmdd(each) for n, each in enumerate(days, start=1)},
+                "today": yyyymmdd(day),
+                "time": hhmmss(self._view.now),
+                "s_time": hhmmss(sessions.regular_open(day)),
+                "e_time": hhmmss(sessions.regular_close(day)),
+            }
+        }
+
+    def no_conditions(self, _params: Params) -> Blocks:
+        """The customer has saved no condition search in the HTS: KIS answers that as a wrong code."""
+        raise ApiError("종목코드 오류입니다.", msg_cd="MCA05918")
+
+
+def _names(item: Instrument) -> Row:
+    return {
+        "pdno": f"{item.code:0>12}",
+        "shtn_pdno": item.code,
+        "prdt_type_cd": STOCKS,
+        "prdt_name": item.name,
+        "prdt_name120": item.name,
+        "prdt_abrv_name": item.name,
+    }
+
+
+def _holiday_row(day: date) -> Row:
+    """Trading days are business, trading, opening and settlement days; the year's last weekday settles nothing new."""
+    open_ = is_trading_day(day)
+    return {
+        "bass_dt": yyyymmdd(day),
+        "wday_dvsn_cd": f"{day.isoweekday() % 7 + 1:02d}",
+        "bzdy_yn": open_,
+        "tr_day_yn": open_,
+        "opnd_yn": open_,
+        "sttl_day_yn": open_,
+    }

@@ -1,0 +1,277 @@
+"""``kisnb sim``: a KIS host on this machine, for any KIS client. Prints one line of JSON when it is ready."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from kisnb.clock import KST, Ns, WallClock, clock_text, kst, kst_day, parse_time
+from kisnb.errors import BadInput, ConfigError, KisnbError
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from kisnb.kis.credentials import Credentials
+    from kisnb.market.instruments import Instrument
+    from kisnb.market.universe import Universe
+    from kisnb.simulator.day.replay import Replay
+    from kisnb.simulator.host.core import Core
+    from kisnb.simulator.serve.control import Day
+
+DEFAULT_START = "09:00:00"
+COLUMNS = "code,name,board,kind,shares,base,volume"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"kisnb sim: {message}; see kisnb sim --help.\n")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until stopped. Exit status: 0 stopped, 2 wrong arguments, port taken or data unreadable."""
+    options = _parser(argv).parse_args(argv)
+    try:
+        if options.log:
+            _begin_log(options.log)
+        return _serve(options)
+    except KisnbError as e:
+        print(e, file=sys.stderr)
+        return 2
+
+
+def _begin_log(path: Path) -> None:
+    """Write what goes wrong, and what a crashing interpreter prints, to a bounded file. Raises ConfigError."""
+    import logging
+
+    from kisnb.log_file import begin_log
+
+    try:
+        begin_log(path, logging.WARNING, descriptors=(2,))
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be written: {e.strerror}", "name another file for --log") from e
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kisnb sim",
+        description=(__doc__ or "").replace("``", ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_epilog(argv),
+    )
+    parser.add_argument("--host", choices=["live", "paper"], default="live", help="the KIS host to be")
+    parser.add_argument("--port", type=int, default=0, help="REST; 0 takes a free one")
+    parser.add_argument("--ws-port", type=int, default=0, help="WebSocket; 0 takes a free one")
+    parser.add_argument("--date", help="YYYY-MM-DD; the last trading day by default")
+    parser.add_argument("--start", default=DEFAULT_START, help="HH:MM:SS, Korean time")
+    parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
+    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, nxt and halted (0 or 1)")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
+    parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
+    parser.add_argument("--assume", default="", metavar="LIST", help="uncertain market facts taken the other way")
+    parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
+    parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)  # for a desk's simulator
+    parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
+    parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
+    return parser
+
+
+def _epilog(argv: Sequence[str]) -> str:
+    """The quirks and the fault file, for --help alone: reading them loads the protocol's tables."""
+    if not {"-h", "--help"} & set(argv):
+        return ""
+    from kisnb.market.uncertain import Uncertain
+    from kisnb.simulator.host import faults
+    from kisnb.simulator.host.quirks import QUIRKS
+
+    lines = [f"  {name:<21} {quirk.text} ({quirk.source})" for name, quirk in QUIRKS.items()]
+    facts = [f"  {name}" for name in Uncertain.__struct_fields__]
+    file = "\n".join(f"  {line}".rstrip() for line in (faults.__doc__ or "").replace("``", "").splitlines()[2:])
+    return "\n".join(["quirks:", *lines, "", "uncertain facts:", *facts, "", "fault file:", file])
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from kisnb.market import calendar, uncertain
+
+    calendar.use_local()
+    uncertain.use(uncertain.read(options.assume))
+    from kisnb.simulator.day.replay import Replay
+
+    replay = Replay(options.replay) if options.replay else None
+    day = read_date(options.date or (replay.day.isoformat() if replay else None))
+    start = read_start(day, options.start)
+    speed = read_speed(options.speed)
+    from kisnb.simulator.host.keys import check_ours, made_up
+    from kisnb.simulator.serve.control import Day
+
+    # Before anything is begun anew, such as a recording.
+    if options.write_config:
+        check_ours(options.write_config)
+    keys = made_up(Mode(options.host))
+    named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
+    core = build_core(options, keys, day, start, replay)
+    if options.check:
+        return 0
+    if speed:
+        core.print_tokens_ahead(WallClock().now())
+    import asyncio
+
+    return asyncio.run(_run(core, named, speed, keys, options))
+
+
+def build_core(
+    options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: Replay | None = None
+) -> Core:
+    """Market, account and recording of a simulator. Raises KisnbError."""
+    from kisnb.kis.recorder import open_recording
+    from kisnb.market.price_files import has_prices
+    from kisnb.market.universe import Universe
+    from kisnb.paths import data_dir
+    from kisnb.simulator.day.market import Market
+    from kisnb.simulator.host.core import Core
+    from kisnb.simulator.host.personas import PERSONAS
+    from kisnb.simulator.host.quirks import read_quirks, with_quirks
+    from kisnb.simulator.host.record import Recorder
+    from kisnb.simulator.serve.fault_file import read_faults
+
+    persona = with_quirks(PERSONAS[Mode(options.host)], read_quirks(options.quirks))
+    faults = read_faults(options.faults, day) if options.faults else None
+    data = data_dir()
+    universe = read_universe(options.universe) if options.universe else Universe.load(data, day)
+    if replay is not None:
+        replay.check_day(day)
+        universe = replay.universe(universe)
+    stored = replay.schedules(universe) if replay is not None else None
+    market = Market(universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None)
+    recorder = Recorder(open_recording(options.record) if options.record else None)
+    return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
+
+
+async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace) -> int:
+    import asyncio
+    import gc
+    import signal
+
+    from kisnb.simulator.host.keys import write_configuration
+    from kisnb.simulator.serve.server import Server
+
+    server = Server(core, day, speed)
+    try:
+        addresses = await server.start(options.port, options.ws_port)
+        # What has been loaded stays: no collection is to walk it, neither during the day nor at the process's end.
+        gc.freeze()
+        if options.write_config:
+            write_configuration(options.write_config, keys, addresses.rest, addresses.ws)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, server.stop)
+        print(
+            json.dumps(
+                {
+                    **addresses._asdict(),
+                    "appkey": keys.appkey.reveal(),
+                    "appsecret": keys.appsecret.reveal(),
+                    "account": f"{keys.account.reveal()}-{keys.product}",
+                    "hts_id": keys.hts_id.reveal(),
+                    "pid": os.getpid(),
+                    **day._asdict(),
+                    "speed": speed or "step",
+                }
+            ),
+            flush=True,
+        )
+        await server.run()
+    finally:
+        await server.close()
+    return 0
+
+
+def read_date(text: str | None) -> date:
+    """The day to simulate. Raises BadInput."""
+    from kisnb.market.calendar import is_trading_day, last_trading_day
+    from kisnb.market.costs import TAXES
+
+    if text is None:
+        return last_trading_day(kst_day(WallClock().now()))
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
+    except ValueError:
+        raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+    if day < TAXES[0].since:
+        raise BadInput(f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on")
+    if not is_trading_day(day):
+        raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
+    return day
+
+
+def read_start(day: date, text: str) -> Ns:
+    """The moment at which the clock begins. Raises BadInput."""
+    try:
+        return kst(day, parse_time(text))
+    except ValueError:
+        raise BadInput(f"{text!r} is no time of day", "write it as HH:MM:SS") from None
+
+
+def read_speed(text: str) -> float:
+    """Speed as a number, 0 for lockstep. Raises BadInput."""
+    from kisnb.simulator.serve.control import FASTEST
+
+    if text == "step":
+        return 0.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 < speed <= FASTEST:
+        raise BadInput(f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step")
+    return speed
+
+
+def read_universe(path: Path) -> Universe:
+    """The issues of a CSV file with the columns of the packaged universe. Raises ConfigError."""
+    import csv
+
+    import msgspec
+
+    from kisnb.market.instruments import Instrument, is_preferred
+    from kisnb.market.universe import Universe
+
+    try:
+        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        items = msgspec.convert(rows, list[Instrument], strict=False)
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe") from e
+    except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
+        raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
+    if not items:
+        raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
+    seen: set[str] = set()
+    for line, item in enumerate(items, start=2):
+        wrong = _wrong(item, seen)
+        if wrong:
+            raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
+        seen.add(item.code)
+    return Universe(msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind)) for item in items)
+
+
+def _wrong(item: Instrument, seen: set[str]) -> str:
+    """What is impossible about an issue; empty when nothing is."""
+    if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
+        return f"{item.code!r} is no stock code; it has six characters"
+    if item.code in seen:
+        return f"{item.code} stands there twice"
+    if item.base < 1 or item.shares < 0 or item.volume < 0:
+        return f"{item.code} has a base price of {item.base}, {item.shares} shares and a volume of {item.volume}"
+    return ""

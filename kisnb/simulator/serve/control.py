@@ -1,0 +1,266 @@
+"""The control URL of a simulator: its clock, trading by hand, the true ledger, what goes wrong.
+
+    GET  state     {"now", "speed": "step" | number, "date", "run", "seed", "sockets": [{"port", "frames"}], "closed"}
+    GET  ledger    {"cash", "orderable", "settled_d2", "fees", "taxes", "holdings": […], "orders": […]}
+    GET  sessions  {"sockets": [{"port", "frames", "subscriptions"}], "tokens": [{"token", "ends"}]}    masked
+    GET  faults    {"armed": […], "struck": [{"t", "tr_id", "code", "fault"}]}
+    POST step      {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
+    POST speed     {"speed": "step" | number}                      → {"now", "speed"}
+    POST trade     {"code", "side", "qty", "price": won | null, "venue"} → {"number"}
+    POST cancel    {"number", "qty": shares | null}                → {"number"}
+    POST halt      {"code"}                                        → {"halted": code}    on both venues
+    POST resume    {"code"}                                        → {"resumed": code}    by a call auction
+    POST break     {"board": "KOSPI" | "KOSDAQ", "level": 1…3}     → {"board", "level"}    the circuit breaker
+    POST fault     {"on", "what", …} as in a fault file            → {"armed": n}
+    POST calm      {}                                              → {"disarmed": n}    no more faults
+    POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
+    POST expire    {}                                              → {"expired": n}    access tokens, before their time
+    POST revoke    {}                                              → {"revoked": n}    access tokens
+    POST stop      → {"stopping": true}
+
+A refusal has status 4xx and {"error": a sentence}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from kisnb.clock import Ns, SimulatedClock
+from kisnb.errors import UnknownInstrument
+from kisnb.exchange.halts import Level
+from kisnb.kis.masking import HIDDEN
+from kisnb.kis.notices import NOTICE_TRS
+from kisnb.simulator.host.account import Rejected
+from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.faults import Fault
+from kisnb.simulator.host.record import order_line
+from kisnb.simulator.host.streams import Outgoing
+from kisnb.terms import Board, Side, Venue
+
+FASTEST = 100_000.0
+FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
+
+
+class Step(msgspec.Struct, frozen=True):
+    until: Ns
+    port: int | None = None
+    """TCP port of the client's end of the socket whose frames are counted; None counts nothing."""
+    frames: int = 0
+    """How many frames the client has received on it."""
+
+
+class Speed(msgspec.Struct, frozen=True):
+    speed: Literal["step"] | float
+
+
+class Trade(msgspec.Struct, frozen=True):
+    code: str
+    side: Side
+    qty: int
+    price: int | None = None
+    venue: Venue = Venue.KRX
+
+
+class Interrupt(msgspec.Struct, frozen=True):
+    code: str
+
+
+class Break(msgspec.Struct, frozen=True):
+    board: Board
+    level: Level = 1
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    number: int
+    qty: int | None = None
+
+
+class Cut(msgspec.Struct, frozen=True):
+    port: int | None = None
+    """TCP port of the client's end; None cuts all."""
+
+
+class ControlRefused(Exception):
+    """A request that cannot be done now, in one sentence."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+
+
+class Day(NamedTuple):
+    """What identifies a simulated day."""
+
+    run: str
+    seed: int
+    date: str
+    start: str
+
+
+class Control:
+    """Answers control requests on one core and its clock; ``send`` takes the frames that come of it."""
+
+    def __init__(
+        self,
+        core: Core,
+        clock: SimulatedClock,
+        day: Day,
+        send: Callable[[Sequence[Outgoing]], None],
+        stop: Callable[[], None],
+    ) -> None:
+        self._core = core
+        self._clock = clock
+        self._day = day
+        self._send = send
+        self._stop = stop
+
+        self._verbs: dict[tuple[str, str], Callable[[bytes], dict[str, Any]]] = {
+            ("GET", "state"): lambda _: self._state(),
+            ("GET", "ledger"): lambda _: self._ledger(),
+            ("GET", "sessions"): lambda _: self._sessions(),
+            ("GET", "faults"): lambda _: self._faults(),
+            ("POST", "step"): lambda body: self._step(msgspec.json.decode(body, type=Step)),
+            ("POST", "speed"): lambda body: self._speed(msgspec.json.decode(body, type=Speed).speed),
+            ("POST", "trade"): lambda body: self._trade(msgspec.json.decode(body, type=Trade)),
+            ("POST", "cancel"): lambda body: self._cancel(msgspec.json.decode(body, type=Cancel)),
+            ("POST", "stop"): lambda _: self._stopping(),
+        }
+        self._verbs |= {("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")}
+        self._verbs |= {("POST", verb): partial(self._fail, verb) for verb in FAULT_VERBS}
+
+    def answer(self, method: str, verb: str, body: bytes) -> dict[str, Any]:
+        """The reply to one request. Raises ControlRefused."""
+        act = self._verbs.get((method, verb))
+        if act is None:
+            known = ", ".join(" ".join(call) for call in self._verbs)
+            raise ControlRefused(f"{method} {verb} is unknown; there are {known}.", 404)
+        try:
+            return act(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
+            raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
+
+    def _stopping(self) -> dict[str, Any]:
+        self._stop()
+        return {"stopping": True}
+
+    def _state(self) -> dict[str, Any]:
+        day = self._day
+        return {
+            "now": self._clock.now(),
+            "speed": self._clock.speed or "step",
+            "date": day.date,
+            "run": day.run,
+            "seed": day.seed,
+            "sockets": [{"port": s.port, "frames": s.frames} for s in self._core.sockets],
+            "closed": self._core.closed,
+        }
+
+    def _step(self, step: Step) -> dict[str, Any]:
+        if self._clock.speed:
+            raise ControlRefused('the clock runs free; POST speed {"speed": "step"} first.', 409)
+        if step.port is not None and step.frames != self._frames(step.port):
+            return {"moved": False, "now": self._core.now, "frames": self._frames(step.port)}
+        self._send(self._core.step(step.until))
+        self._clock.set(self._core.now)
+        return {"moved": True, "now": self._core.now, "frames": self._frames(step.port)}
+
+    def _speed(self, speed: Literal["step"] | float) -> dict[str, Any]:
+        if speed != "step" and not 0 < speed <= FASTEST:
+            raise ControlRefused(f"{speed} is no speed; give a number above 0 and up to {FASTEST:,.0f}, or step.", 400)
+        self._send(self._core.advance(self._clock.now()))
+        self._clock.set(self._core.now, 0.0 if speed == "step" else float(speed))
+        self._core.free_running = bool(self._clock.speed)
+        self._send([])
+        return {"now": self._core.now, "speed": speed}
+
+    def _trade(self, wanted: Trade) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        try:
+            number, frames = self._core.trade(wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue)
+        except Rejected as e:
+            raise ControlRefused(f"the order is refused: {self._core.refusal_text(e)}", 409) from None
+        self._send(frames)
+        return {"number": number}
+
+    def _cancel(self, wanted: Cancel) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        try:
+            number, frames = self._core.cancel(wanted.number, wanted.qty)
+        except Rejected as e:
+            raise ControlRefused(f"the cancel is refused: {self._core.refusal_text(e)}", 409) from None
+        self._send(frames)
+        return {"number": number}
+
+    def _interrupt(self, verb: str, body: bytes) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        if verb == "break":
+            wanted = msgspec.json.decode(body, type=Break)
+            self._send(self._core.break_circuit(wanted.board, wanted.level))
+            return {"board": wanted.board, "level": wanted.level}
+        code = msgspec.json.decode(body, type=Interrupt).code
+        try:
+            self._send(self._core.halt(code) if verb == "halt" else self._core.resume(code))
+        except UnknownInstrument as e:
+            raise ControlRefused(str(e), 409) from None
+        return {"halted" if verb == "halt" else "resumed": code}
+
+    def _fail(self, verb: str, body: bytes) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        faults = self._core.faults
+        match verb:
+            case "fault":
+                faults.add(msgspec.json.decode(body, type=Fault))
+                self._send([])
+                return {"armed": len(faults.armed)}
+            case "calm":
+                return {"disarmed": faults.clear()}
+            case "cut":
+                cut = self._core.cut(msgspec.json.decode(body, type=Cut).port)
+                self._send(cut)
+                return {"cut": sum(frame.text is None for frame in cut)}
+            case "expire":
+                return {"expired": self._core.expire_tokens()}
+        return {"revoked": self._core.revoke_tokens()}
+
+    def _sessions(self) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        sockets = [
+            {
+                "port": s.port,
+                "frames": s.frames,
+                "subscriptions": [[tr, HIDDEN if tr in NOTICE_TRS else key] for tr, key in sorted(s.subscriptions)],
+            }
+            for s in self._core.sockets
+        ]
+        tokens = [{"token": f"…{token[-4:]}", "ends": ends} for token, ends in self._core.tokens.items()]
+        return {"sockets": sockets, "tokens": tokens}
+
+    def _faults(self) -> dict[str, Any]:
+        faults = self._core.faults
+        return {"armed": faults.armed, "struck": [one._asdict() for one in faults.struck]}
+
+    def _ledger(self) -> dict[str, Any]:
+        self._send(self._core.advance(self._clock.now()))
+        account = self._core.account
+        return {
+            "cash": account.deposit,
+            "settled_d2": account.settled_d2,
+            "orderable": account.orderable,
+            "buys": account.buy_value,
+            "sells": account.sell_value,
+            "fees": account.fees,
+            "taxes": account.taxes,
+            "holdings": [
+                {"code": code, "qty": p.qty, "sellable": account.sellable(code), "cost": p.cost}
+                for code, p in account.positions.items()
+            ],
+            "orders": [order_line(order) for order in account.orders.values()],
+        }
+
+    def _frames(self, port: int | None) -> int:
+        return next((s.frames for s in self._core.sockets if s.port == port), 0)

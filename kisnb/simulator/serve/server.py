@@ -1,0 +1,245 @@
+"""The thin aiohttp shell of the simulated host: REST, WebSocket and control on loopback, and the pace of its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
+from kisnb.errors import ConfigError
+from kisnb.simulator.host.core import Core, Reply
+from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.serve.control import Control, ControlRefused, Day
+
+HOST = "127.0.0.1"
+ALONE_SECONDS = 600.0
+"""Wall time without a client after which a simulator stops."""
+MOST_WAITING = 100_000
+"""Frames that may wait for a slow client before its connection is cut."""
+READ_SECONDS = 30.0
+"""Wall time in which a request must have come whole."""
+SLICE: Ns = MINUTE
+"""Simulated time that a free-running clock catches up with in one go, so that clients are heard in between."""
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Addresses(NamedTuple):
+    """Where a simulator listens; the control address holds a token, since it moves money."""
+
+    rest: str
+    ws: str
+    control: str
+
+
+class Server:
+    """Serves one core; speed 0 is lockstep."""
+
+    def __init__(self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS) -> None:
+        self.core = core
+        self.clock = SimulatedClock(core.now, speed)
+        self.core.free_running = bool(speed)
+        self.control = Control(core, self.clock, day, self._send, self._stop_soon)
+        self._alone_seconds = alone_seconds
+        self._token = secrets.token_urlsafe(24)
+        self._sids = count(1)
+        self._lines: dict[int, _Line] = {}
+        self._runners: list[web.ServerRunner] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._due: Ns | None = None
+        """The event that the timer waits for."""
+        self._stopping = asyncio.Event()
+        self._heard = 0.0
+
+    async def start(self, port: int = 0, ws_port: int = 0) -> Addresses:
+        """Listen; port 0 picks a free one. Raises ConfigError when a port is taken."""
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
+        rest = await self._listen(self._rest, port)
+        ws = await self._listen(self._socket, ws_port)
+        control = await self._listen(self._controlled, 0)
+        self.clock.set(self.core.now)
+        self._send([])
+        return Addresses(f"http://{HOST}:{rest}", f"ws://{HOST}:{ws}", f"http://{HOST}:{control}/{self._token}")
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped, or left alone for long."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            left = self._heard + self._alone_seconds - loop.time()
+            if self._lines:
+                self._heard, left = loop.time(), self._alone_seconds
+            if left <= 0:
+                break
+            try:
+                await asyncio.wait_for(self._stopping.wait(), left)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for line in list(self._lines.values()):
+            line.cut()
+        for runner in self._runners:
+            await runner.cleanup()
+
+    # pace
+
+    def _now(self) -> Ns:
+        """The moment of a request; the core may be ahead of the clock by the rounding of a timer."""
+        return max(self.clock.now(), self.core.now)
+
+    def _send(self, frames: Sequence[Outgoing]) -> None:
+        """Hand frames to their sockets, in order, and wait for the next event."""
+        for sid, text in frames:
+            if sid in self._lines:
+                self._lines[sid].put(text)
+        self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._due = self.core.next_event()
+        if self.clock.speed and due is not None:
+            delay = max(0, due - self.clock.now()) / self.clock.speed / SECOND
+            self._timer = asyncio.get_running_loop().call_later(delay, self._pass)
+
+    def _pass(self) -> None:
+        self._send(self.core.advance(min(self._now(), self.core.now + SLICE)))
+
+    # listening
+
+    async def _listen(self, handler: Handler, port: int) -> int:
+        server = web.Server(handler, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, HOST, port)
+        try:
+            await site.start()
+        except OSError as e:
+            reason = "is taken" if e.errno == errno.EADDRINUSE else f"cannot be opened: {e.strerror}"
+            raise ConfigError(f"port {port} {reason}", "choose another one, or none for a free one") from e
+        except OverflowError as e:
+            raise ConfigError(f"{port} is no port", "choose one from 1 to 65535, or none for a free one") from e
+        return int(runner.addresses[0][1])
+
+    async def _rest(self, request: web.BaseRequest) -> web.Response:
+        self._heard = asyncio.get_running_loop().time()
+        reply = await self._replied(request)
+        # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
+        if reply.frames or self.core.next_event() != self._due:
+            self._send(reply.frames)
+        if reply.delay:
+            await asyncio.sleep(reply.delay / SECOND)
+        if reply.lost and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+    async def _replied(self, request: web.BaseRequest) -> Reply:
+        """What the core says; whatever a client sends, it gets an answer of KIS's, and the day goes on."""
+        body = await _body(request)
+        if body is None:
+            return self.core.unreadable(self._now())
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            return self.core.request(self._now(), request.method, request.path, headers, dict(request.query), body)
+        except Exception:
+            logging.getLogger(__name__).exception("%s %s failed; this is a defect", request.method, request.path)
+            return self.core.failed()
+
+    async def _controlled(self, request: web.BaseRequest) -> web.Response:
+        self._heard = asyncio.get_running_loop().time()
+        body = await _body(request)
+        token, _, verb = request.path.lstrip("/").partition("/")
+        if not secrets.compare_digest(token.encode(), self._token.encode()):
+            return web.Response(status=404)
+        if body is None:
+            return web.json_response({"error": "the body cannot be read."}, status=400)
+        try:
+            said, status = self.control.answer(request.method, verb, body), 200
+        except ControlRefused as e:
+            said, status = {"error": e.text}, e.status
+        return web.Response(status=status, body=msgspec.json.encode(said), content_type="application/json")
+
+    def _stop_soon(self) -> None:
+        """After the reply to who asked for it."""
+        asyncio.get_running_loop().call_later(0.05, self.stop)
+
+    async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
+        # PINGPONG may come back as a protocol pong, which aiohttp would keep to itself.
+        ws = web.WebSocketResponse(compress=False, max_msg_size=1 << 16, autoping=False)
+        if not ws.can_prepare(request):
+            return web.Response(status=426, text="This is the WebSocket port.")
+        await ws.prepare(request)
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        sid = next(self._sids)
+        line = self._lines[sid] = _Line(ws, request)
+        self._send(self.core.socket_opened(self._now(), sid, peer[1] if peer else None))
+        sender = asyncio.create_task(line.write(), name=f"socket {sid}")
+        try:
+            async for message in ws:
+                if message.type is WSMsgType.TEXT:
+                    self._send(self.core.socket_text(self._now(), sid, message.data))
+                elif message.type is WSMsgType.PONG and message.data[:1] == b"{":
+                    self._send(self.core.socket_text(self._now(), sid, message.data.decode("utf-8", "replace")))
+                elif message.type is WSMsgType.PING:
+                    await ws.pong(message.data)
+        finally:
+            sender.cancel()
+            del self._lines[sid]
+            self._heard = asyncio.get_running_loop().time()
+            self._send(self.core.socket_closed(self._now(), sid))
+        return ws
+
+
+async def _body(request: web.BaseRequest) -> bytes | None:
+    """None when it is too large, badly packed or does not come to its end."""
+    if not request.body_exists:
+        return b""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await request.read()
+    except (web.HTTPException, web.RequestPayloadError, TimeoutError):
+        return None
+
+
+class _Line:
+    """What waits to be sent on one socket; a client that does not read is cut off, the market does not wait for it."""
+
+    def __init__(self, ws: web.WebSocketResponse, request: web.BaseRequest) -> None:
+        self._ws = ws
+        self._transport = request.transport
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def put(self, text: str | None) -> None:
+        """Send after what waits; None cuts the connection then."""
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put_nowait(text)
+        else:
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection at once, without a handshake, as KIS does."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def write(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while (text := await self._waiting.get()) is not None:
+                await self._ws.send_str(text)
+            self.cut()

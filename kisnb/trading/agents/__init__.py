@@ -1,0 +1,1 @@
+"""A strategy: what a person writes, and what drives it."""

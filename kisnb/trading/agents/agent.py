@@ -1,0 +1,251 @@
+"""The Agent: a strategy with parameters, its order book and its limits.
+
+A subclass declares parameters as annotated class attributes and writes the handlers that it needs. Handlers may be
+plain or ``async def``; an async one may await ``self.done(order)`` and ``self.sleep(seconds)``. The same class runs in
+the back-tester, the simulator, paper and live.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Coroutine, Generator, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias, get_type_hints
+
+import msgspec
+
+from kisnb import values
+from kisnb.clock import SECOND, Ns
+from kisnb.errors import BadInput
+from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
+from kisnb.orders import Intent, Order
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.order_books.order_book import NOBODY, OrderBook
+from kisnb.trading.ports.commands import CancelOrder, Command, Submit
+
+
+class Wait(msgspec.Struct):
+    """The only awaitable that runs everywhere: until an order has ended, or until a moment."""
+
+    order: Order | None = None
+    until: Ns | None = None
+
+    def __await__(self) -> Generator[Wait, Event, Event]:
+        return (yield self)
+
+    def over(self, now: Ns) -> bool:
+        return (self.order is not None and self.order.is_ended) or (self.until is not None and now >= self.until)
+
+
+Handled: TypeAlias = Coroutine[Any, Any, None] | None
+
+
+class Host(Protocol):
+    """An agent's one door; implemented over a session and over the back-tester."""
+
+    @property
+    def now(self) -> Ns: ...
+
+    def seen(self, code: str) -> Ns:
+        """When the newest price of ``code`` that the agent has seen was received; 0 when it has seen none."""
+        ...
+
+    @property
+    def book(self) -> OrderBook:
+        """The agent's book as of the event in hand."""
+        ...
+
+    def emit(self, command: Command) -> Order | None:
+        """Hand a command over; it leaves after the handler returns."""
+        ...
+
+    def mint(self) -> str:
+        """A fresh idempotency key of this agent and this run."""
+        ...
+
+    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+        """The newest ``n`` bars of ``code`` that were closed by the event in hand, oldest first."""
+        ...
+
+    def break_even(self, code: str) -> int | None:
+        """The lowest price, won, at which selling all that the agent holds loses nothing; None when it holds none."""
+        ...
+
+
+class Agent:
+    """Base class of strategies. ``code`` is the stock; ``every`` the bars that ``on_bar`` gets ("" for none)."""
+
+    code: str = ""
+    every: ClassVar[str] = ""
+    keep: ClassVar[tuple[str, ...]] = ()
+    host: Host
+    id: str = ""
+    note: str = ""
+    """What the agent thought last, shown in panels."""
+
+    def __init__(self, **parameters: object) -> None:
+        # A subclass may name itself: what the books call orders of nobody is refused here already.
+        if self.id:
+            checked_id(self.id)
+        known = self.parameters()
+        for name, value in parameters.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                raise BadInput(
+                    f"{type(self).__name__} has no parameter {name!r}",
+                    f"did you mean {close[0]!r}" if close else f"its parameters are {', '.join(known)}",
+                )
+            setattr(self, name, _as(known[name], name, value))
+
+    @classmethod
+    def parameters(cls) -> dict[str, type]:
+        """Names and types of the parameters: annotated public class attributes with a value."""
+        hints = get_type_hints(cls)
+        own = {"host", "id", "note", "every", "keep"}
+        return {n: t for n, t in hints.items() if n not in own and not n.startswith("_") and hasattr(cls, n)}
+
+    def __getstate__(self) -> object:
+        """What a copy takes over, by ``copy`` and ``pickle``: all but the host, so it is not started."""
+        state = super().__getstate__()
+        # With ``__slots__`` in a subclass it is a pair: the dictionary, then the slots.
+        own, *slots = state if isinstance(state, tuple) else (state,)
+        if own:
+            own = {name: value for name, value in own.items() if name != "host"}
+        return (own, *slots) if slots else own
+
+    # handlers
+
+    def on_start(self) -> Handled: ...
+
+    def on_tick(self, tick: Tick) -> Handled: ...
+
+    def on_depth(self, depth: Depth) -> Handled: ...
+
+    def on_bar(self, bar: Bar) -> Handled: ...
+
+    def on_fill(self, order: Order, fill: Filled) -> Handled: ...
+
+    def on_order(self, order: Order, fact: OrderFact) -> Handled: ...
+
+    def on_session(self, session: PhaseChanged) -> Handled: ...
+
+    def on_gap(self, gap: GapFound) -> Handled: ...
+
+    # actions
+
+    @property
+    def now(self) -> Ns:
+        """The session's clock as of the event in hand, UTC nanoseconds."""
+        return self._started.now
+
+    @property
+    def book(self) -> OrderBook:
+        """The agent's orders, fills and positions as of the event in hand."""
+        return self._started.book
+
+    def held(self, code: str = "") -> int:
+        """Shares of ``code`` (the agent's own stock by default) held by this agent.
+
+        Orders on their way are not among them: ``self.book.open_orders`` has those.
+        """
+        return self._started.book.position(code or self.code).qty
+
+    def buy(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
+        """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
+
+        It leaves after the handler returns. The desk denies a buy of an agent that has not seen the
+        newest price of the stock. ``3.0`` and numbers of numpy are taken as they are meant. Raises
+        BadInput for a value that cannot be meant, and outside the agent's handlers.
+        """
+        return self._order(Side.BUY, qty, price, code, venue)
+
+    def sell(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
+        """As ``buy``."""
+        return self._order(Side.SELL, qty, price, code, venue)
+
+    def cancel(self, order: Order, qty: int | None = None) -> None:
+        """Take ``qty`` shares (None: all that is left) of an order out of the market.
+
+        Raises BadInput.
+        """
+        part = None if qty is None else values.shares(qty)
+        self._started.emit(CancelOrder(_known(order).key, part))
+
+    def done(self, order: Order) -> Wait:
+        """``await self.done(order)``: until the order has ended. Raises BadInput."""
+        return Wait(order=_known(order))
+
+    def sleep(self, seconds: float) -> Wait:
+        """``await self.sleep(20)``: so many seconds of the session's clock. Raises BadInput."""
+        return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
+
+    def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:
+        """Return the newest ``n`` closed bars of a stock, oldest first.
+
+        ``every`` is their length, such as ``"20s"``, ``"1m"`` or ``"1h"``. ``code`` left out is the
+        agent's own stock. Raises BadInput.
+        """
+        length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
+        return self._started.bars(self._stock(code), length, newest)
+
+    @property
+    def _started(self) -> Host:
+        """The agent's host. Raises BadInput while it has none."""
+        host: Host | None = getattr(self, "host", None)
+        if host is None:
+            cure = "start it: await session.agents.start(agent)"
+            raise BadInput(f"{self!r} has not been started", cure)
+        return host
+
+    def _order(self, side: Side, qty: object, price: object, code: object, venue: object) -> Order:
+        """Make an order of what a handler gave: each value is converted or refused here."""
+        host = self._started
+        shares, stock = values.shares(qty), self._stock(code)
+        won = None if price is None else values.whole(price, "the price")
+        where = None if venue is None else values.member(Venue, venue, "venue")
+        kind = OrderKind.MARKET if won is None else OrderKind.LIMIT
+        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen(stock))
+        order = host.emit(Submit(intent))
+        assert order is not None
+        return order
+
+    def _stock(self, code: object) -> str:
+        """The code that a handler gave, or the agent's own. Raises BadInput."""
+        given = "" if code is None else values.text(code, "the code")
+        stock = given or values.text(self.code, "the agent's code")
+        if not stock:
+            raise BadInput(f"{type(self).__name__} has no stock", "give it one: code='005930'")
+        return stock
+
+    def __repr__(self) -> str:
+        changed = (n for n in self.parameters() if getattr(self, n) != getattr(type(self), n))
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in changed)})"
+
+
+def checked_id(agent_id: object) -> str:
+    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
+    name = values.text(agent_id, "the agent's id")
+    if name.strip().lower() in NOBODY:
+        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own, such as 'Dip-005930'")
+    return name
+
+
+def _known(order: object) -> Order:
+    """The order that was given. Raises BadInput for anything else."""
+    if not isinstance(order, Order):
+        cure = "give what self.buy or self.sell returned"
+        raise BadInput(f"{values.shown(order)} is no order", cure)
+    return order
+
+
+def _as(kind: type, name: str, value: object) -> object:
+    """A parameter's value; texts, as magics give them, are read as the declared type."""
+    if isinstance(value, str) and kind in (int, float, bool):
+        try:
+            return value.lower() in ("1", "true", "yes", "on") if kind is bool else kind(value.replace(",", ""))
+        except ValueError as e:
+            raise BadInput(f"{name}={value!r} is no {kind.__name__}", f"give {name} as a number") from e
+    if kind is float and isinstance(value, int):
+        return float(value)
+    if isinstance(kind, type) and not isinstance(value, kind):
+        raise BadInput(f"{name}={value!r} is no {kind.__name__}", f"give {name} as {kind.__name__}")
+    return value

@@ -1,0 +1,394 @@
+"""Drives one agent in place: no loop, no task, no queue.
+
+A handler's coroutine is driven by ``send`` until it yields a Wait and is parked there. Whatever a
+handler raises stays here, SystemExit and CancelledError too: it stops this agent alone, and its
+traceback is kept. A KeyboardInterrupt, which a person sends, pauses the agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import types
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+from kisnb.clock import Ns
+from kisnb.errors import BadInput
+from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
+from kisnb.market.bars import BarSeries, span_of
+from kisnb.orders import Order
+from kisnb.trading.agents.agent import Agent, Wait, checked_id
+from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
+from kisnb.trading.agents.handler_watch import interruptible, watch
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import Books, OrderBook
+from kisnb.trading.ports.commands import Command, Submit
+
+
+class AgentState(StrEnum):
+    """Where an agent stands."""
+
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    ELSEWHERE = "elsewhere"
+    """It runs in another session."""
+
+
+_Value = TypeVar("_Value")
+_ENDED = (AgentState.STOPPED, AgentState.FAILED)
+_acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs", default=None)
+"""Set while a handler runs. Tasks and ``asyncio.to_thread`` threads that it starts inherit it."""
+
+Part: TypeAlias = Coroutine[Any, Any, None]
+"""A handler that waits, or goes on."""
+Foreign = Callable[[Part, "AgentRunner"], None]
+
+
+def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
+    """The back-tester's answer to ``await`` of something that is no Wait."""
+    coroutine.close()
+    raise TypeError(f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)")
+
+
+def acting_agent() -> str:
+    """The id of the agent whose handler runs here, also in its tasks and threads; empty outside handlers."""
+    runner = _acting.get()
+    return "" if runner is None else runner.id
+
+
+def agent_saw(code: str, received: Ns) -> None:
+    """A handler that runs here was given a price of ``code`` that was received then. Else nothing happens."""
+    if (runner := _acting.get()) is not None:
+        runner.saw(code, received)
+
+
+class AgentRunner:
+    """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
+
+    def __init__(
+        self, agent: Agent, agent_id: str, run: str, books: Books, rules: Rules, foreign: Foreign = refuse_foreign
+    ) -> None:
+        """Raises BadInput for an id that names no agent."""
+        self.agent = agent
+        self.id = checked_id(agent_id)
+        self.state = AgentState.READY
+        self.error = ""
+        """Traceback of the exception that stopped the agent."""
+        self.failed_line = ""
+        """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
+        self.now: Ns = 0
+        self._seen: dict[str, Ns] = {}
+        """When the newest price of each stock that the agent has seen was received."""
+        self._run = run
+        self._count = itertools.count(1)
+        self._flattening = False
+        self.interrupted = ""
+        """The note that a person's interrupt left."""
+        self._books = books
+        self._rules = rules
+        self._foreign = foreign
+        self._series: dict[tuple[str, str], BarSeries] = {}
+        self._parked: list[tuple[Wait, Part]] = []
+        self._out: list[Command] = []
+        agent.id = agent_id
+        agent.host = self
+        if agent.every:
+            self._series_of(agent.code, agent.every)
+
+    # the agent's door
+
+    @property
+    def book(self) -> OrderBook:
+        return self._books.of(self.id)
+
+    def emit(self, command: Command) -> Order | None:
+        """Keep a command until the handler returns. Raises BadInput for an order from elsewhere."""
+        if not isinstance(command, Submit):
+            self._out.append(command)
+            return None
+        self._check_may_order()
+        self._out.append(command)
+        return self._books.expect(command.intent, self.now)
+
+    def _check_may_order(self) -> None:
+        if _acting.get() is not self:
+            cure = "order by hand with session.buy or %kis buy CODE QTY"
+            raise BadInput("an agent orders in its handlers", cure)
+        # What nobody takes out of the outbox any more would wait for ever.
+        if self.state in _ENDED and not self._flattening:
+            cure = f"start it again with %kis agents start {self.id}"
+            raise BadInput(f"agent {self.id} is {self.state} and orders nothing", cure)
+
+    def mint(self) -> str:
+        # Threads of one handler may order at once: the counter gives no number twice.
+        return f"agent:{self.id}:{self._run}:{next(self._count)}"
+
+    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+        return self._series_of(code, every).newest(n)
+
+    def break_even(self, code: str) -> int | None:
+        position = self.book.position(code)
+        return self._rules.break_even(self.now, code, position) if position.lots else None
+
+    def seen(self, code: str) -> Ns:
+        return self._seen.get(code, 0)
+
+    def saw(self, code: str, received: Ns) -> None:
+        """The agent sees a price of ``code`` that was received then."""
+        self._seen[code] = max(received, self.seen(code))
+
+    def _series_of(self, code: str, every: str) -> BarSeries:
+        series = self._series.get((code, every))
+        if series is None:
+            series = self._series[code, every] = BarSeries(code, span_of(every))
+        return series
+
+    # driving
+
+    def start(self, now: Ns) -> list[Command]:
+        """Begin, or go on after a pause: what was parked is parked still, and ``on_start`` is not called again."""
+        self.now = now
+        paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
+        self.error = self.failed_line = ""
+        if self.interrupted and self.agent.note == self.interrupted:
+            self.agent.note = self.interrupted = ""
+        if not paused:
+            self._call(self.agent.on_start)
+        return self._sent()
+
+    def deliver(self, event: Event, now: Ns) -> list[Command]:
+        """Hand one event to the agent; gives the commands that it caused, in order.
+
+        Nothing that the agent does is raised here.
+        """
+        if self.state is not AgentState.RUNNING:
+            self._keep_bars(event)
+            return []
+        self.now = now
+        if isinstance(event, Tick | Depth):
+            self.saw(event.code, event.received or event.t)
+        try:
+            self._hear(event)
+        except BaseException as e:
+            # Not of a handler: the agent's ``code`` raises, or an interrupt came between handlers.
+            self.failed(e)
+        return self._sent()
+
+    def _hear(self, event: Event) -> None:
+        if self._parked:
+            self._resume(event)
+        match event:
+            case Tick():
+                self._tick(event)
+            case Depth() if event.code == self.agent.code:
+                self._call(self.agent.on_depth, event)
+            case PhaseChanged():
+                self._call(self.agent.on_session, event)
+            case GapFound() if event.code == self.agent.code:
+                self._call(self.agent.on_gap, event)
+            case _:
+                self._own_order(event)
+
+    def next_wake(self) -> Ns | None:
+        """The earliest moment that a parked handler waits for; a paused agent waits for none."""
+        if self.state is not AgentState.RUNNING:
+            return None
+        return min((w.until for w, _ in self._parked if w.until is not None), default=None)
+
+    def park(self, wait: Wait, coroutine: Part) -> None:
+        """Resume ``coroutine`` when ``wait`` is over."""
+        self._parked.append((wait, coroutine))
+
+    def stop(self, state: AgentState = AgentState.STOPPED) -> None:
+        """No handler runs any more; parked ones are closed. Open orders stay in the market.
+
+        A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
+        until it is started again: to stop it must not hide that.
+        """
+        if self.state is not AgentState.FAILED:
+            self.state = state
+        parked, self._parked = self._parked, []
+        for _, coroutine in parked:
+            self.close(coroutine)
+
+    def close(self, coroutine: Part) -> None:
+        """End a handler that waits; what its ``finally`` raises is the agent's failure."""
+        try:
+            self.act(coroutine.close)
+        except BaseException as e:
+            self._note_failure(e, coroutine)
+
+    def flatten(self, now: Ns) -> list[Command]:
+        """Sell, at the market, what the agent holds and does not sell already."""
+        self.now = now
+        self._flattening = True
+        try:
+            self.act(self._sell_all)
+        finally:
+            self._flattening = False
+        return self._sent()
+
+    def _sell_all(self) -> None:
+        for code, position in list(self.book.positions.items()):
+            qty = position.qty - self._books.selling(self.id, code)
+            if qty > 0:
+                self.agent.sell(qty, code=code)
+
+    def act(self, part: Callable[..., _Value], *args: object) -> _Value:
+        """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
+        token, before = _acting.set(self), watch.begin()
+        try:
+            return part(*args)
+        finally:
+            watch.end(before)
+            _acting.reset(token)
+
+    def _tick(self, tick: Tick) -> None:
+        own = tick.code == self.agent.code
+        for (code, every), series in self._series.items():
+            if code == tick.code:
+                for bar in series.add(tick):
+                    if own and every == self.agent.every:
+                        self._call(self.agent.on_bar, bar)
+        if own:
+            self._call(self.agent.on_tick, tick)
+
+    def _keep_bars(self, event: Event) -> None:
+        if isinstance(event, Tick) and self.state is AgentState.PAUSED:
+            for (code, _), series in self._series.items():
+                if code == event.code:
+                    series.add(event)
+
+    def _own_order(self, event: Event) -> None:
+        key = getattr(event, "key", None)
+        if key is None or key not in self.book.orders:
+            return
+        order = self.book.orders[key]
+        if isinstance(event, Filled):
+            self._call(self.agent.on_fill, order, event)
+        self._call(self.agent.on_order, order, event)
+
+    def _call(self, handler: Callable[..., Any], *args: object) -> None:
+        if self.state is not AgentState.RUNNING:
+            return
+        try:
+            handled = self.act(handler, *args)
+        except BaseException as e:
+            self.failed(e)
+            return
+        if inspect.iscoroutine(handled):
+            self._drive(handled, None)
+
+    def _resume(self, event: Event) -> None:
+        ready = [p for p in self._parked if p[0].over(self.now)]
+        for parked in ready:
+            if self.state is AgentState.RUNNING and parked in self._parked:
+                self._parked.remove(parked)
+                self._drive(parked[1], event)
+
+    def _drive(self, coroutine: Part, value: Event | None) -> None:
+        try:
+            self.act(self._advance, coroutine, value)
+        except BaseException as e:
+            self.failed(e, coroutine)
+            self.close(coroutine)
+
+    def _advance(self, coroutine: Part, value: Event | None) -> None:
+        """Let a handler run up to its next wait that is not over."""
+        try:
+            waits = coroutine.send(value)
+            while isinstance(waits, Wait) and waits.over(self.now):
+                waits = coroutine.send(value)
+        except StopIteration:
+            return
+        if isinstance(waits, Wait):
+            self.park(waits, coroutine)
+        else:
+            self._foreign(_continued(self, coroutine, waits), self)
+
+    def failed(self, error: BaseException, coroutine: Part | None = None) -> None:
+        """The agent's code, ``coroutine`` of it when it was one, ended with ``error``.
+
+        A person's interrupt pauses the agent; anything else stops it. What is parked stays parked
+        in the first case and is closed in the second.
+        """
+        if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
+            self.state = AgentState.PAUSED
+            where = own_line(error, self.agent, coroutine) or f"agent {self.id}"
+            cure = f"start it again with %kis agents start {self.id}"
+            self.interrupted = f"interrupted in {where}; {cure}"
+            with suppress(Exception):
+                self.agent.note = self.interrupted
+            return
+        self._note_failure(error, coroutine)
+        self.stop(AgentState.FAILED)
+
+    def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
+        """The first failure counts: what its clean-up raises comes of it."""
+        self.state = AgentState.FAILED
+        if not self.error:
+            where = own_line(error, self.agent, coroutine)
+            self.failed_line = f"{where}; {last_line(error)}" if where else last_line(error)
+            self.error = traceback_of(error)
+
+    def take_commands(self) -> list[Command]:
+        """What the agent has decided since it was last asked."""
+        return self._sent()
+
+    def _sent(self) -> list[Command]:
+        out, self._out = self._out, []
+        return out
+
+
+async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
+    """The rest of a handler that awaits something of the running loop, as the body of a task."""
+    await _forwarded(runner, coroutine, first)
+
+
+@types.coroutine
+def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator[object, Any, None]:
+    """Hand on what a handler awaits to the loop, until it ends, fails, or awaits a Wait.
+
+    Raises CancelledError when its agent was stopped, and nothing else: asyncio would raise
+    SystemExit and KeyboardInterrupt out of the loop, and with them end the process.
+    """
+    waits = first
+    while not isinstance(waits, Wait):
+        try:
+            step = partial(coroutine.send, (yield waits))
+        except GeneratorExit:
+            runner.close(coroutine)
+            raise
+        except BaseException as e:
+            step = partial(coroutine.throw, e)
+        else:
+            if runner.state in _ENDED:
+                runner.close(coroutine)
+                return
+            if runner.state is AgentState.PAUSED:
+                # It decides nothing: what it awaited is over, it goes on when it is started again.
+                step = partial(Wait, until=runner.now)
+        try:
+            with interruptible():
+                waits = runner.act(step)
+        except StopIteration:
+            return
+        except BaseException as e:
+            # The roster cancels the tasks of an agent that it stops: that is no failure.
+            if isinstance(e, asyncio.CancelledError) and runner.state in _ENDED:
+                raise
+            runner.failed(e, coroutine)
+            return
+    if runner.state in _ENDED:
+        runner.close(coroutine)
+    else:
+        runner.park(waits, coroutine)

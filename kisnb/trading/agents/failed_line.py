@@ -1,0 +1,65 @@
+"""Finds the line of a person's own code that an error, or an interrupt, came from."""
+
+from __future__ import annotations
+
+import linecache
+import sysconfig
+import traceback
+from types import CodeType, FrameType
+from typing import Any
+
+MOST = 100
+"""Letters of a line that are shown."""
+_FOLDERS = ("stdlib", "platstdlib", "purelib", "platlib")
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in _FOLDERS})
+
+
+def own_line(error: BaseException, agent: object, coroutine: object = None) -> str:
+    """``"Dip.on_tick, line 3: if tick.prise > 0"``; empty when no line of a person's is involved.
+
+    It is the innermost line of the agent's module, else of code that belongs neither to kisnb nor
+    to a library. An error that came between two steps of ``coroutine`` is where that stands.
+    """
+    # A StopIteration of a coroutine comes as the cause of a RuntimeError that has no line of its own.
+    chain = [error] if error.__cause__ is None else [error.__cause__, error]
+    steps = [step for link in chain for step in traceback.walk_tb(link.__traceback__)]
+    modules = {kind.__module__ for kind in type(agent).__mro__[:-1]} - {"kisnb.trading.agents.agent"}
+    for owns in (lambda frame: frame.f_globals.get("__name__") in modules, _is_a_persons):
+        for frame, line in reversed(steps):
+            if owns(frame):
+                return _described(frame.f_code, line, frame.f_globals)
+    standing: FrameType | None = getattr(coroutine, "cr_frame", None)
+    return _described(standing.f_code, standing.f_lineno, standing.f_globals) if standing else ""
+
+
+def last_line(error: BaseException) -> str:
+    """What a traceback ends with: ``"AttributeError: 'Tick' object has no attribute 'prise'"``."""
+    try:
+        return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
+    except BaseException:
+        return type(error).__name__
+
+
+def traceback_of(error: BaseException) -> str:
+    """The whole traceback as Python prints it; the error's name alone when it cannot be printed."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:
+        # The exception class of a stranger may break what prints it; the agent is stopped still.
+        return type(error).__name__
+
+
+def _is_a_persons(frame: FrameType) -> bool:
+    module, file = str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename
+    return module.partition(".")[0] != "kisnb" and not file.startswith(("<frozen", *_LIBRARIES))
+
+
+def _described(code: CodeType, line: int, namespace: dict[str, Any]) -> str:
+    where = f"{code.co_qualname.rpartition('<locals>.')[2]}, line {line}"
+    try:
+        source = linecache.getline(code.co_filename, line, namespace).strip().removesuffix(":")
+    except BaseException:
+        # It asks the module's own loader, which may raise anything.
+        source = ""
+    # A source that is kept nowhere, such as that of exec, is left out.
+    return f"{where}: {source}"[:MOST] if source else where

@@ -1,0 +1,59 @@
+"""Adoption: an agent takes over shares that no agent holds, with their quantity and their cost (row A18).
+
+Shares that were there before the journal began, that a person bought in a notebook or on the phone, belong to nobody
+in particular. Adopted, they move to the agent's book lot by lot: what it earns with them is measured against what they
+cost. The account's book is not touched, so that the agents' shares and those of nobody are the account's, always.
+"""
+
+from __future__ import annotations
+
+from kisnb.clock import Ns
+from kisnb.events import HoldingAdopted
+from kisnb.terms import Side
+from kisnb.trading.gate.risk import No
+from kisnb.trading.order_books.order_book import NOBODY, Books
+from kisnb.trading.ports.commands import Adopt
+
+
+def adopt(now: Ns, books: Books, wish: Adopt) -> HoldingAdopted | No:
+    """The fact of an adoption, or why there is none; of one that has been carried out already, that fact."""
+    if (known := books.adoptions.get(wish.key)) is not None:
+        if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):
+            return known
+        return No(f"this call already let {known.agent} adopt {known.qty:,} {known.code}", "adopt under another key")
+    if not wish.agent or wish.agent in NOBODY:
+        return No(f"{wish.agent or 'nobody'!r} is no agent", "name an agent: %kis agents lists them")
+    free = adoptable(books, wish.code)
+    qty = free if wish.qty is None else wish.qty
+    if wish.qty is not None and wish.qty < 1:
+        return No(f"quantity {wish.qty} is no quantity", "give at least 1 share")
+    if not 0 < qty <= free:
+        has = f"{free:,} shares" if free else "no share"
+        why = f"{has} of {wish.code} can be adopted: the rest is another agent's, on sale, or not held"
+        return No(why, f"adopt {free:,} or less" if free else "look at %kis positions")
+    lots = tuple(_oldest(books, wish.code, qty))
+    return HoldingAdopted(now, wish.key, wish.agent, wish.code, lots, wish.naming)
+
+
+def adoptable(books: Books, code: str) -> int:
+    """Shares of ``code`` that no agent holds, and that no order of nobody's is about to sell."""
+    agents = (max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY)
+    held = books.account.position(code).qty - sum(agents)
+    orders = (o for o in books.live.values() if o.code == code and o.side is Side.SELL)
+    on_sale = sum(o.leaves for o in orders if o.intent.agent in NOBODY)
+    lots = sum(_with_cost(books, name, code) for name in NOBODY)
+    return max(min(held, lots) - on_sale, 0)
+
+
+def _with_cost(books: Books, owner: str, code: str) -> int:
+    position = books.of(owner).position(code)
+    return max(min(position.qty, position.in_lots), 0)
+
+
+def _oldest(books: Books, code: str, qty: int) -> list[tuple[str, int, int, int]]:
+    lots = []
+    for owner in sorted(NOBODY, reverse=True):
+        part = min(qty, _with_cost(books, owner, code))
+        lots += [(owner, *lot) for lot in books.of(owner).position(code).oldest(part)]
+        qty -= part
+    return lots

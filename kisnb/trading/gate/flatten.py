@@ -1,0 +1,336 @@
+"""The flatten: sells all that is held, again and again, until nothing is or a person ends it.
+
+A person asks for it with the kill switch. It is a run of its own, with a row for its begin and one
+for its end, so that neither a halt nor a restart of the desk makes an end of it:
+
+    FlattenSet(on) ──► sell each part ──► its order ended? ──► sold: look at the next part
+                            ▲                   │
+                            └── pause, next kind ┘ not sold
+    nothing is held, and KIS says so ──► FlattenSet(off)
+
+A part is what one agent holds of one stock, or what nobody's agent holds of it. A part has one
+order at a time, so that no share is sold twice while the fate of an order is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.events import FlattenSet, HaltStep
+from kisnb.market import sessions, ticks
+from kisnb.market.router import Refused
+from kisnb.orders import Account, Intent, Order, OrderState
+from kisnb.terms import OrderKind, Phase, Side, Venue
+from kisnb.trading.gate.latest_books import LatestBooks
+from kisnb.trading.gate.risk import Gate, No
+from kisnb.trading.order_books import reservations
+from kisnb.trading.order_books.order_book import BY_HAND, FLATTEN, NOBODY, UNASSIGNED, is_of_flatten
+from kisnb.trading.ports.commands import Effect, WakeAt
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.state import State
+
+KINDS = (
+    OrderKind.MARKET, OrderKind.MARKET_IOC, OrderKind.LIMIT_IOC, OrderKind.LIMIT,
+    OrderKind.BEST_OPPOSITE_IOC, OrderKind.BEST_OPPOSITE,
+    OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
+)  # fmt: skip
+"""The most aggressive first. Limit orders name the day's lower limit price, so they take every bid."""
+PAUSES: tuple[Ns, ...] = (SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND)
+"""After an order that sold nothing, the 1st, 2nd, … in a row; the last one repeats."""
+FIRST_REPORT: Ns = 10 * SECOND
+"""After so long a flatten says what remains, although it goes on."""
+STALE_LIMIT: Ns = 5 * SECOND
+"""A best-opposite order that rests for so long is cancelled: the bid that it was priced at is gone."""
+CURE = "it is tried again until nothing is held; halt off REASON ends it"
+
+
+class _Part:
+    """What is known of the sale of one agent's shares of one stock."""
+
+    def __init__(self) -> None:
+        self.key = ""
+        """Of the newest order; empty before the first."""
+        self.failures = 0
+        """Orders in a row that sold nothing."""
+        self.again_at: Ns = 0
+        """When the next order may be sent."""
+        self.why = ""
+        """How far the sale has come, or why there is none."""
+        self.failed = ""
+        """What became of the newest order that did not sell all."""
+        self.is_blocked = False
+        """No order could be sent: the market or the gate takes none now."""
+
+    def show(self, order: Order) -> None:
+        """Take ``order`` as the newest of the part, and say how far it has come."""
+        self.key, self.is_blocked = order.key, False
+        self.why = _standing(order) + (f" (before it: {self.failed})" if self.failed else "")
+
+
+class Flatten:
+    """Sells all that is held. Pure: rows and effects go out."""
+
+    def __init__(
+        self,
+        state: State,
+        gate: Gate,
+        market: LatestBooks,
+        row: Callable[[Row], None],
+        then: Callable[[Effect], None],
+        cancel: Callable[[Ns, Order], None],
+        submit: Callable[[Ns, Intent], None],
+        ask_account: Callable[[Ns], None],
+    ) -> None:
+        self._state = state
+        self._gate = gate
+        self._market = market
+        self._row = row
+        self._then = then
+        self._cancel = cancel
+        self._submit = submit
+        self._ask_account = ask_account
+        self._parts: dict[tuple[str, str], _Part] = {}
+        """By agent and code."""
+        self._since: Ns | None = None
+        """When it began to sell, or was last pulled; None while it waits for the kill switch."""
+        self._reported = True
+        """It has said since then what it sold, or what remains."""
+        self._asked: Ns | None = None
+        """When KIS was asked whether nothing is held any more."""
+        self._wakes_at: Ns = 0
+
+    @property
+    def on(self) -> bool:
+        """A flatten was asked for and has not ended."""
+        return self._state.flatten_reason is not None
+
+    @property
+    def reported(self) -> bool:
+        """It has ended, or has said what remains."""
+        return not self.on or self._reported
+
+    def ask(self, now: Ns, reason: str) -> None:
+        """Journal that a person wants it. It sells when the kill switch has come so far."""
+        self._row(FlattenSet(now, True, reason))
+
+    def go(self, now: Ns) -> None:
+        """Sell from now on, and say soon what was sold or what remains."""
+        self._since, self._reported, self._asked = now, False, None
+        for part in self._parts.values():
+            part.again_at, part.failures = now, 0
+        self.look(now)
+        if self._orders:
+            self._row(HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders)))
+
+    def end(self, now: Ns, reason: str) -> None:
+        """A person ends it: what it has in the market is cancelled."""
+        self._row(FlattenSet(now, False, reason))
+        for order in self._orders:
+            if not order.cancel_asked:
+                self._cancel(now, order)
+        self._stop()
+
+    def answered(self, now: Ns, asked: Ns, account: Account | None) -> None:
+        """KIS stated the account, and the books were compared with it."""
+        is_newer = self._asked is not None and asked >= self._asked
+        is_empty = account is not None and not any(h.qty for h in account.holdings)
+        if self.on and is_newer and is_empty and not self._is_holding():
+            self._row(HaltStep(now, "flatten", True, "nothing is held, as KIS confirms"))
+            self._row(FlattenSet(now, False, "nothing is held any more"))
+            self._stop()
+        else:
+            self.look(now)
+
+    def look(self, now: Ns) -> None:
+        """Sell what can be sold now; say what remains when that has changed."""
+        if not self.on or self._since is None:
+            return
+        for agent, code in self._all_parts():
+            self._sell(now, agent, code)
+        if self._is_holding():
+            self._asked = None
+        elif self._asked is None:
+            self._asked = now
+            self._ask_account(now)
+        self._report(now)
+        self._wake(now)
+
+    # the parts
+
+    def _all_parts(self) -> list[tuple[str, str]]:
+        """Each agent that may hold the stock, then what no agent holds."""
+        books = self._state.books
+        agents = [*sorted(books.agents.keys() - NOBODY), UNASSIGNED]
+        held = [code for code, p in sorted(books.account.positions.items()) if p.qty]
+        return [(agent, code) for code in held for agent in agents]
+
+    def _sell(self, now: Ns, agent: str, code: str) -> None:
+        part = self._parts.setdefault((agent, code), _Part())
+        live = self._live(agent, code)
+        if live is not None:
+            part.show(live)
+            self._cancel_stale(now, live)
+            return
+        self._note_end(now, part)
+        qty = min(self._sellable(code, agent), self._sellable(code, BY_HAND))
+        if qty <= 0:
+            part.why, part.is_blocked = "", False
+            return
+        if now < part.again_at:
+            return
+        sale = self._sale(now, agent, code, qty, part.failures)
+        if isinstance(sale, str):
+            part.why, part.is_blocked = sale, True
+            return
+        self._submit(now, sale)
+        part.show(self._state.books.orders[sale.key])
+        self._note_end(now, part)
+
+    def _live(self, agent: str, code: str) -> Order | None:
+        mine = (o for o in self._orders if (o.intent.agent, o.code) == (agent, code))
+        return next(mine, None)
+
+    def _note_end(self, now: Ns, part: _Part) -> None:
+        """Learn from the newest order of a part when it has ended."""
+        order = self._state.books.orders.get(part.key)
+        if order is None or not order.is_ended:
+            return
+        part.key = ""
+        part.failures = 0 if order.filled else part.failures + 1
+        if order.filled < order.quantity:
+            pause = PAUSES[min(max(part.failures - 1, 0), len(PAUSES) - 1)]
+            part.again_at, part.why = now + pause, _standing(order)
+            part.failed = part.why
+
+    def _cancel_stale(self, now: Ns, order: Order) -> None:
+        kind = order.route.kind if order.route is not None else order.intent.kind
+        rests = kind in (OrderKind.BEST_OPPOSITE, OrderKind.AFTER_BEST_OPPOSITE)
+        if rests and order.ref is not None and not order.cancel_asked and now >= order.sent_at + STALE_LIMIT:
+            self._cancel(now, order)
+
+    def _sale(self, now: Ns, agent: str, code: str, qty: int, failures: int) -> Intent | str:
+        """Return the order to send, or why none passes.
+
+        Of the kinds that pass now it is the most aggressive; after each failure it is the next.
+        """
+        passing: list[Intent] = []
+        refusals: dict[OrderKind, str] = {}
+        for kind in KINDS:
+            intent = self._intent(now, agent, code, qty, kind)
+            no = self._gate.check(now, intent, self._state) or self._unroutable(now, intent)
+            if no is None:
+                passing.append(intent)
+            else:
+                refusals[kind] = no.reason
+        if passing:
+            return passing[failures % len(passing)]
+        return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
+
+    def _intent(self, now: Ns, agent: str, code: str, qty: int, kind: OrderKind) -> Intent:
+        item = self._gate.rules.instrument(code)
+        price = None
+        if kind.priced and item is not None:
+            price = ticks.limits(item.base, item.kind, kst_day(now), item.board)[0]
+        key = f"{FLATTEN}{now}:{agent}:{code}"
+        return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)
+
+    def _unroutable(self, now: Ns, intent: Intent) -> No | None:
+        routed = self._gate.rules.preview(now, intent, self._market.of(intent.code))
+        if isinstance(routed, Refused):
+            return No(routed.reason, routed.cure)
+        return self._gate.connection(now, intent.code, routed.kind, routed.venue)
+
+    def _sellable(self, code: str, agent: str) -> int:
+        return reservations.sellable(self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET))
+
+    # what remains
+
+    @property
+    def _orders(self) -> list[Order]:
+        """Its sells that have not ended."""
+        return [o for o in self._state.books.live.values() if is_of_flatten(o.intent)]
+
+    def _is_holding(self) -> bool:
+        """Whether the order books hold anything, or may: an order has not ended.
+
+        A buy of unknown fate, or one whose cancel failed, may still fill after all is sold.
+        """
+        books = self._state.books
+        return any(p.qty for p in books.account.positions.values()) or bool(books.live)
+
+    def _texts(self) -> Iterator[str]:
+        state = self._state
+        if state.opened is None:
+            yield "KIS has not stated the account yet"
+        for code, position in sorted(state.books.account.positions.items()):
+            if position.qty:
+                whys = [p.why for (_, of), p in self._parts.items() if of == code and p.why]
+                others = position.qty - self._sellable(code, BY_HAND) - self._on_order(code)
+                if others > 0:
+                    whys.append(f"{others:,} of them are in sells that have not ended")
+                yield f"{position.qty:,} {code}: {'; '.join(dict.fromkeys(whys)) or 'not sold yet'}"
+        for order in state.books.live.values():
+            if order.side is Side.BUY:
+                yield f"{order.intent.text} has not ended ({order.state}): it may still fill"
+        for (subject, what), drift in sorted(state.drifts.items()):
+            if what == "holding":
+                yield f"KIS states {drift.theirs:,} {subject}, the order books {drift.ours:,}"
+
+    def _on_order(self, code: str) -> int:
+        """Shares that the flatten's own sells have reserved."""
+        return sum(o.leaves for o in self._orders if o.code == code and o.state is not OrderState.NEW)
+
+    def _report(self, now: Ns) -> None:
+        """Write what remains: at first when nothing more can be done at once, later when it has changed."""
+        assert self._since is not None
+        selling = bool(self._orders)
+        pausing = any(part.again_at > now for part in self._parts.values())
+        is_stuck = not selling and not pausing and any(p.is_blocked for p in self._parts.values())
+        if not (is_stuck or now >= self._since + FIRST_REPORT) or (self._reported and selling):
+            return
+        texts = list(self._texts()) or ["KIS has not confirmed yet that nothing is held"]
+        text = f"FAILED: left are {', '.join(texts)}; {CURE}"
+        if not self._reported or text != self._state.flatten_left:
+            self._row(HaltStep(now, "flatten", False, text))
+        self._reported = True
+
+    def _wake(self, now: Ns) -> None:
+        assert self._since is not None
+        times = [part.again_at for part in self._parts.values()]
+        times.append(self._since + FIRST_REPORT)
+        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(now):
+            # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
+            # by itself at the beginning of each session.
+            times.append(now + PAUSES[-1])
+        times += [now + STALE_LIMIT for _ in self._orders]
+        due = min((t for t in times if t > now), default=None)
+        if due is not None and not now < self._wakes_at <= due:
+            self._wakes_at = due
+            self._then(WakeAt(due))
+
+    def _stop(self) -> None:
+        self._parts.clear()
+        self._since, self._reported, self._asked = None, True, None
+
+
+def _is_any_open(now: Ns) -> bool:
+    return any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT))
+
+
+def _standing(order: Order) -> str:
+    """Return how far a sell has come, and why it does not sell."""
+    sell = order.intent.text
+    match order.state:
+        case OrderState.NEW:
+            return f"{sell} waits: {order.text or 'for the orders before it, or for KIS to confirm the shares'}"
+        case OrderState.SENDING:
+            return f"{sell} is on its way"
+        case OrderState.UNKNOWN:
+            return f"whether {sell} was sent is not known yet"
+        case _ if order.is_open:
+            return f"{sell} rests, {order.filled:,} filled"
+        case OrderState.DENIED | OrderState.REJECTED:
+            return f"{sell} was refused: {order.text}"
+        case _:
+            return f"of {sell} the market took {order.filled:,}"

@@ -1,0 +1,57 @@
+"""What a desk lets pass now, in one sentence that all print: panel, heads, reprs, desk status."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from kisnb.trading.gate.flatten import CURE
+from kisnb.trading.state import State
+
+Name: TypeAlias = Literal["active", "halting", "flattening", "reducing", "halted"]
+
+LIFT = "%kis halt off REASON (in a terminal: kisnb halt --off REASON)"
+_PASSES = {"reducing": "cancels, and sells up to the position, pass", "halted": "cancels alone pass"}
+
+
+class Trading(NamedTuple):
+    """What a desk lets pass."""
+
+    name: Name
+    """For code; people read ``text``."""
+    text: str
+    """The present state, its reason, what passes, and how a person ends it."""
+    known: bool = True
+    """False for a desk that cannot be heard: ``text`` says what it let pass before."""
+
+    @property
+    def halted(self) -> str:
+        """``text`` for heads and reprs that have no room for an active desk; empty for one."""
+        return "" if self.name == "active" else self.text
+
+    def last_known(self, since: str) -> Trading:
+        """The same of a desk that has not been heard since a time of day."""
+        return self._replace(text=f"not known since {since}; before that: {self.text}", known=False)
+
+
+def trading(state: State) -> Trading:
+    """Return what a desk in this state lets pass."""
+    why = f"because of {state.halt_reason!r}"
+    if state.halting:
+        sells = "" if state.flatten_reason is None else " but the sells of a flatten"
+        return Trading("halting", f"the kill switch is at work {why}: no new order passes{sells}")
+    if state.flatten_reason is not None:
+        return Trading("flattening", _flatten(state, state.flatten_reason))
+    if state.halt == "active":
+        return Trading("active", "active: orders pass")
+    name: Name = "reducing" if state.halt == "reducing" else "halted"
+    return Trading(name, f"{name} {why}: {_PASSES[name]}; {LIFT} lifts it")
+
+
+def _flatten(state: State, reason: str) -> str:
+    left = state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
+    parts = (
+        f"a flatten is at work because of {reason!r}: its sells alone pass, until nothing is held",
+        f"{LIFT} ends it, and the desk stays {state.halt}",
+        left,
+    )
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,314 @@
+"""The gate that every order passes before it is sent: what the market takes, and what we allow ourselves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kisnb.clock import Ns, kst_day
+from kisnb.config import raised
+from kisnb.errors import UnknownInstrument
+from kisnb.events import Depth
+from kisnb.market import order_rules, ticks
+from kisnb.market.costs import CostModel, added
+from kisnb.market.instruments import Instrument
+from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
+from kisnb.market.universe import Universe
+from kisnb.orders import Capabilities, Intent, Want
+from kisnb.terms import Board, Kind, OrderKind, Side, Venue
+from kisnb.trading.order_books import reservations
+from kisnb.trading.order_books.ledger import Position
+from kisnb.trading.order_books.order_book import NOBODY, is_of_flatten
+from kisnb.trading.ports.limits import Limits
+from kisnb.trading.state import State
+
+
+class No(NamedTuple):
+    """A refusal: why, and the cure."""
+
+    reason: str
+    cure: str
+
+
+class Rules:
+    """The market's rules as the desk knows them, and what its broker connection can do."""
+
+    def __init__(self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None) -> None:
+        self.universe = universe
+        self.capabilities = capabilities
+        self.costs = costs or CostModel()
+        self.router = Router(self.costs, venues=capabilities.venues, kinds=capabilities.kinds)
+
+    def instrument(self, code: str) -> Instrument | None:
+        try:
+            return self.universe.get(code)
+        except UnknownInstrument:
+            return None
+
+    def trade_channels(self, code: str, priority: int = 2) -> list[Want]:
+        """Subscriptions that show every trade of a listed stock: at each venue that takes its orders from here."""
+        item = self.instrument(code)
+        venues = [v for v in (Venue.KRX, Venue.NXT) if v is Venue.KRX or v in self.capabilities.venues]
+        return [Want("ticks", code, v, priority) for v in venues if item is not None and (v is Venue.KRX or item.nxt)]
+
+    def fee_and_tax(self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue) -> tuple[int, int]:
+        """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""
+        (kind, board), day = self._sort(code), kst_day(t)
+        fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
+        if side is Side.BUY:
+            return fee, 0
+        return fee, added(lambda won: self.costs.tax(won, day, kind, board), before, value)
+
+    def break_even(self, t: Ns, code: str, position: Position) -> int:
+        """The lowest price, in won, at which selling all lots of ``position`` costs nothing after fee and tax."""
+        held = position.in_lots
+        return self.costs.break_even(position.cost_with_fees, held, kst_day(t), *self._sort(code))
+
+    def _sort(self, code: str) -> tuple[Kind, Board]:
+        """What decides on fee and tax. A person may trade elsewhere what is not known here (a share listed since, a
+        right): it counts as a stock of KOSPI, and what it cost in truth comes with KIS's cash."""
+        item = self.instrument(code)
+        return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
+
+    def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
+        """The kinds that this venue, or any, takes for this issue now, of those that this connection carries."""
+        item, can = self.instrument(code), self.capabilities
+        venues = self.router.venues if venue is None else (venue,)
+        taken = {k for v in venues if item is not None for k in order_rules.kinds(now, v, item)}
+        return tuple(kind for kind in can.kinds if kind in taken)
+
+    def route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
+        """The venue that takes this order now, or why there is none; ``books`` are what the venues show of it."""
+        return self.router.route(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+
+    def preview(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
+        """What ``route`` would answer; nothing is decided."""
+        return self.router.preview(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+
+    def blank(self, now: Ns, code: str, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
+        """Venues that trade a stock now and show no book of it."""
+        return self.router.blank(MarketSnapshot(now, self.universe.get(code), books))
+
+    def unseen(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
+        """Venues whose book would decide where the order goes, and is missing."""
+        return self.router.unseen(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+
+
+class Gate:
+    """Says no, or nothing. Prices in won.
+
+    A stock's orders are weighed one after another, each against all that is in the market or on its way there: what is
+    not ended holds its reservation, so that two buys can never spend the same won.
+    """
+
+    def __init__(self, rules: Rules, limits: Limits) -> None:
+        self.rules = rules
+        self.limits = limits
+
+    def check(self, now: Ns, intent: Intent, state: State) -> No | None:
+        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands.
+
+        How old its price may be is asked by ``OrderPath``, which knows what the desk has received.
+        """
+        if not self.rules.capabilities.can_order:
+            return No("this session is open for reading only", self.rules.capabilities.why_not)
+        reduces = reservations.reduces(state.books, intent)
+        if (no := self._halted(intent, state, reduces=reduces)) is not None:
+            return no
+        if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
+            return no
+        if intent.qty < 1:
+            return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
+        item = self.rules.instrument(intent.code)
+        if item is None:
+            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search NAME")
+        if item.halted:
+            return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
+        if (no := self._prices(now, intent, item)) is not None:
+            # A price that fits a kind which no venue takes now would be refused in its turn.
+            return self._not_taken(now, intent) or no
+        if intent.side is Side.SELL:
+            return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
+        return (
+            self._size(now, intent)
+            or self._armed(now, intent, state)
+            or self._cash(now, intent, state)
+            or self._exposure(now, intent, state)
+        )
+
+    def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
+        if state.flatten_reason is not None:
+            if is_of_flatten(intent) and reduces:
+                return None
+            return No("all that is held is being sold: no other order passes", "end it with %kis halt off REASON")
+        if state.halt == "active" or (state.halt == "reducing" and reduces):
+            return None
+        why, cure = f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON"
+        if state.halt == "reducing" and intent.side is Side.SELL:
+            free = max(reservations.sellable(state.books, intent), 0)
+            why = f"the desk is reducing, and {free:,} shares of {intent.code} can be sold: {state.halt_reason}"
+            cure = f"sell {free:,}" if free else cure
+        return No(why, cure)
+
+    def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
+        """Whether a price that was received then is older than ``times`` the ``max_quote_age``."""
+        age = self.limits.max_quote_age
+        return age is not None and now - received > age * times
+
+    def _worth(self, now: Ns, intent: Intent) -> int:
+        return self.worth(now, intent.code, intent.qty, intent.price)
+
+    def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int:
+        """What an order comes to, won: at its price, else at the upper limit price; 0 when nobody knows that."""
+        if price is None:
+            item = self.rules.instrument(code)
+            _, price = (0, 0) if item is None else ticks.limits(item.base, item.kind, kst_day(now), item.board)
+        return qty * price
+
+    def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
+        value = self.worth(now, intent.code, qty, intent.price)
+        item = self.rules.instrument(intent.code)
+        return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
+
+    def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
+        """What open buys will take, fees included, won."""
+        return sum(self._with_fee(now, order.intent, qty) for order, qty in reservations.buys(state.books, intent))
+
+    def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
+        """What open buys are worth, won; of one stock or one agent when that is given."""
+        return sum(
+            self.worth(now, order.code, qty, order.intent.price)
+            for order, qty in reservations.buys(state.books, intent)
+            if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
+        )
+
+    def _size(self, now: Ns, intent: Intent) -> No | None:
+        value, most = self._worth(now, intent), self.limits.max_order_value
+        if value <= most:
+            return None
+        counted = " (without a price it counts at the upper limit)" if intent.price is None else ""
+        return No(
+            f"an order of {value:,} won{counted} is above the limit of {most:,} won",
+            f"order less, or {raised('max_order_value')}",
+        )
+
+    def _armed(self, now: Ns, intent: Intent, state: State) -> No | None:
+        if not self.limits.needs_arming:
+            return None
+        if state.armed is None or now >= state.armed.until:
+            return No("live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm")
+        left = state.armed.budget - state.armed_spent - self._reserved(now, intent, state)
+        value = self._with_fee(now, intent, intent.qty)
+        if value <= left:
+            return None
+        return No(f"{value:,} won are above the {max(left, 0):,} left of the armed budget", "arm it anew with %kis arm")
+
+    def _cash(self, now: Ns, intent: Intent, state: State) -> No | None:
+        if state.cash is None:
+            return None
+        value = self._with_fee(now, intent, intent.qty)
+        percent = self.limits.max_cash_percent
+        if percent is not None and value * 100 > state.cash * percent:
+            text = f"a buy of {value:,} won takes more than {percent} % of the cash of {state.cash:,} won"
+            return No(text, f"order less, or {raised('max_cash_percent')}")
+        free = state.cash - self._reserved(now, intent, state)
+        if value > free:
+            return No(
+                f"a buy of {value:,} won is above the {max(free, 0):,} won that no open order has reserved",
+                "order less",
+            )
+        return None
+
+    def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
+        books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
+        mine = books.agents[agent].positions.values() if agent in books.agents else ()
+        scopes = (
+            ("max_stock_value", limits.max_stock_value, code, books.account.position(code).cost, code, None),
+            ("max_agent_value", limits.max_agent_value if agent else None, agent, sum(p.cost for p in mine), "", agent),
+            (
+                "max_account_value", limits.max_account_value, "the account",
+                sum(p.cost for p in books.account.positions.values()), "", None,
+            ),
+        )  # fmt: skip
+        for name, most, whose, held, of_code, of_agent in scopes:
+            if most is None:
+                continue
+            total = held + self._on_order(now, intent, state, of_code, of_agent) + self._worth(now, intent)
+            if total > most:
+                return No(
+                    f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
+                    f"order less, or {raised(name)}",
+                )
+        return None
+
+    def _sellable(self, intent: Intent, state: State) -> No | None:
+        """Sells stay within what is held and not on order, as far as that is known: an agent's own book is, the account
+        only once KIS has stated it. While KIS states another holding than ours, a protective sell is not dropped for
+        it, but an agent still sells no more than it can have."""
+        drifts = (intent.code, "holding") in state.drifts
+        known = state.opened is not None
+        free = reservations.sellable(state.books, intent) if known else reservations.own(state.books, intent)
+        if free is None or intent.qty <= free:
+            return None
+        if intent.protective and drifts and intent.qty <= reservations.may_own(state.books, intent):
+            return None
+        cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
+        if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
+            cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
+        return No(f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold", cure)
+
+    def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
+        """What this broker connection cannot carry."""
+        can, item = self.rules.capabilities, self.rules.instrument(code)
+        why, cures = [], []
+        if kind not in can.kinds:
+            why.append(f"this connection takes no {kind} orders")
+            cures.append(f"use {' or '.join(self.rules.kinds_now(now, code) or can.kinds)}")
+        if venue is not None and venue not in can.venues:
+            why.append(f"{venue} takes no orders from this desk")
+            able = [str(v) for v in can.venues if item is not None and order_rules.kinds(now, v, item)]
+            cures.append(f"leave the venue out, or name {' or '.join(able)}" if able else "leave the venue out")
+        return No("; ".join(why), ", and ".join(cures)) if why else None
+
+    def _not_taken(self, now: Ns, intent: Intent) -> No | None:
+        """Why no venue takes an order of this kind now."""
+        if intent.supersedes is not None:
+            return None
+        routed = self.rules.preview(now, intent, ())
+        return No(routed.reason, routed.cure) if isinstance(routed, Refused) else None
+
+    def _prices(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
+        kind = intent.kind
+        moved = intent.supersedes is not None and intent.price is not None
+        if moved and (kind is OrderKind.STOP_LIMIT or not kind.priced):
+            return No(f"a {kind} order cannot be revised", "cancel it and order anew")
+        if (intent.stop is not None) != (kind is OrderKind.STOP_LIMIT):
+            if intent.stop is None:
+                return No("a stop-limit order needs a stop price", "give it with --stop PRICE (stop=PRICE), in won")
+            taken = self.rules.kinds_now(now, intent.code, intent.venue)
+            stops = intent.price is not None and OrderKind.STOP_LIMIT in taken
+            cure = f"name the kind {OrderKind.STOP_LIMIT}, or leave the stop out" if stops else "leave the stop out"
+            return No(f"a {kind} order has no stop price", cure)
+        if not kind.priced:
+            return None if intent.price is None else No(f"a {kind} order has no price", "leave the price out")
+        if intent.price is None:
+            lower, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
+            return No(f"a {kind} order needs a price above 0", f"give a price within {lower:,} to {upper:,}")
+        of_price = self._price(now, intent, item, intent.price, "")
+        of_stop = None if intent.stop is None else self._price(now, intent, item, intent.stop, " as the stop")
+        wrong = [no for no in (of_price, of_stop) if no is not None]
+        if not wrong:
+            return None
+        cures = dict.fromkeys(no.cure for no in wrong)
+        return No("; ".join(no.reason for no in wrong), ", and ".join(cures))
+
+    def _price(self, now: Ns, intent: Intent, item: Instrument, price: int, place: str) -> No | None:
+        day = kst_day(now)
+        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
+        # Before the grid: the nearest price on the grid may be one that the day does not allow.
+        if not lower <= price <= upper:
+            return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
+        if not ticks.on_grid(price, item.kind, day, item.board):
+            good = ticks.snap(price, intent.side, item.kind, day, item.board)
+            size = ticks.tick_size(price, item.kind, day, item.board)
+            return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}{place}")
+        return None

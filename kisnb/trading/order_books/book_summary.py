@@ -1,0 +1,53 @@
+"""What an order book comes to, stock by stock: activity, win rate, and PnL before and after cost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kisnb.orders import Order
+from kisnb.trading.order_books.ledger import Position
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ALL = "all"
+"""Name of the last row, the sum over the stocks."""
+
+
+def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.DataFrame:
+    """One row per stock that was ordered, and a last one over all: orders and fills (counts), bought, sold and position
+    (shares), turnover (won, both sides), win_rate (share of sells that earned after cost, null without sells), realised
+    (won, before cost), costs (fees and taxes paid, won), realised_net (won, after the costs of what was sold)."""
+    import polars as pl
+
+    schema: dict[str, Any] = {
+        "code": pl.String, "orders": pl.Int64, "fills": pl.Int64, "bought": pl.Int64, "sold": pl.Int64,
+        "position": pl.Int64, "turnover": pl.Int64, "wins": pl.Int64, "losses": pl.Int64, "realised": pl.Int64,
+        "costs": pl.Int64, "realised_net": pl.Int64,
+    }  # fmt: skip
+    codes = dict.fromkeys([*(o.code for o in orders), *positions])
+    stocks = pl.DataFrame(
+        [_row(code, orders, positions.get(code) or Position(code)) for code in codes], schema=schema, orient="row"
+    )
+    counted = [c for c in schema if c not in ("code", "bought", "sold", "position")]
+    total = stocks.select(pl.lit(ALL).alias("code"), *(pl.col(c).sum() for c in counted))
+    decided = pl.col("wins") + pl.col("losses")
+    win_rate = pl.when(decided > 0).then(pl.col("wins") / decided).alias("win_rate")
+    return (
+        pl.concat([stocks, total], how="diagonal")
+        .with_columns(win_rate)
+        .select(
+            "code", "orders", "fills", "bought", "sold", "position", "turnover", "win_rate", "realised", "costs",
+            "realised_net",
+        )
+    )  # fmt: skip
+
+
+def _row(code: str, all_orders: Collection[Order], p: Position) -> tuple[object, ...]:
+    orders = [o for o in all_orders if o.code == code]
+    fills = [f for o in orders for f in o.fills]
+    return (
+        code, len(orders), len(fills), p.bought, p.sold, p.qty, sum(f.qty * f.price for f in fills), p.wins, p.losses,
+        p.realised, p.costs, p.realised_net,
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""The circuit breaker: how much the day has lost of what was at stake, and whether that is too much.
+
+    result = value of the holdings now − their value at the opening + cash flows of the day's fills (after fee and tax),
+             which is what was realised today and how the unrealised changed today, after cost;
+    stake  = value of the holdings at the opening + what was bought today.
+
+Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price (previous close) at
+the opening, and so do those that no order explains. A worked day, fee and tax in won:
+
+| what                                        | holdings   | flow so far | result   | stake      | lost             |
+|---------------------------------------------|------------|-------------|----------|------------|------------------|
+| opening: 700 shares, base 10,000            | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 %           |
+| buy 300 at 10,000, fee 100                  | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 %           |
+| sell 900 at 9,800, fee 260, tax 17,640      | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 %           |
+| the 100 that are left fall to 8,980         | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 %, it holds |
+| and to 8,970                                | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 %, it trips |
+
+A person who lifts the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+from kisnb.clock import DAY, Ns, kst, kst_day
+from kisnb.events import AccountOpened
+
+if TYPE_CHECKING:
+    from kisnb.trading.order_books.order_book import Books
+
+
+class Standing(NamedTuple):
+    """What the day has brought, after cost, of what was at stake; won."""
+
+    result: int
+    stake: int
+
+    def breaks(self, limit: int) -> bool:
+        """Whether the loss is above ``limit`` hundredths of a percent of the stake."""
+        return self.stake > 0 and -self.result * 10_000 > limit * self.stake
+
+
+class TradingDay:
+    """What the journal says of one Korean day; folded with the rest of the state."""
+
+    def __init__(self) -> None:
+        self.day: date | None = None
+        self.opening: dict[str, int] = {}
+        """Shares held before the first fill of the day."""
+        self.flow = 0
+        """Won that the day's fills brought, after fee and tax."""
+        self.bought = 0
+        """Won of the day's buys, before fees."""
+        self.trips = 0
+        self._ends: Ns = 0
+        """When the next Korean day begins."""
+
+    def roll(self, t: Ns, books: Books) -> None:
+        """Begin the day of ``t``, unless it has begun; ``books`` as they stand before anything of it is booked."""
+        if t >= self._ends:
+            self.day = kst_day(t)
+            self._ends = kst(self.day, 0) + DAY
+            self.opening = {code: p.qty for code, p in books.account.positions.items() if p.qty}
+            self.flow = self.bought = self.trips = 0
+
+    def adopt(self, row: AccountOpened) -> None:
+        """Shares that no order explains were there all day, or were never."""
+        for code, qty, _ in row.holdings:
+            self.opening[code] = self.opening.get(code, 0) + qty
+
+    def standing(self, books: Books, bases: Mapping[str, int], prices: Mapping[str, int]) -> Standing:
+        """Where the day stands at ``prices``, won by code; a stock without one counts at its base price."""
+        held = {code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases}
+        now = sum(qty * prices.get(code, bases[code]) for code, qty in held.items())
+        opening = sum(qty * bases[code] for code, qty in self.opening.items() if code in bases)
+        return Standing(now - opening + self.flow, opening + self.bought)

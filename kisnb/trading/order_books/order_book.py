@@ -1,0 +1,361 @@
+"""Order books: the orders, fills, positions and PnL of an agent or of the account, folded from facts.
+
+The desk, a session and the back-tester fold the same facts with ``Books.apply``; that is why they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kisnb.clock import Ns, kst_datetime, kst_day
+from kisnb.events import (
+    Accepted,
+    AccountOpened,
+    Cancelled,
+    CancelRefused,
+    CancelStarted,
+    Denied,
+    Expired,
+    ExternalFound,
+    Filled,
+    HoldingAdopted,
+    IntentTaken,
+    OrderFact,
+    OrderHeld,
+    Rejected,
+    Resolved,
+    Revised,
+    SendStarted,
+    SendUnknown,
+    Sent,
+)
+from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderState
+from kisnb.terms import Side
+from kisnb.trading.order_books import book_summary
+from kisnb.trading.order_books.ledger import Position
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EXTERNAL = "external"
+"""Owner of the orders that this desk did not send."""
+UNASSIGNED = "unassigned"
+"""Owner of the shares that no order of the journal explains."""
+BY_HAND = ""
+"""Owner of what a person orders in a notebook."""
+NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
+"""Owners that are no agents: what they hold may be adopted."""
+FLATTEN = "flatten:"
+"""How the keys of a flatten's orders begin. No session may give an order such a key."""
+_ANNOUNCING = (IntentTaken, ExternalFound)
+UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
+"""Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
+
+
+def day_number(t: Ns) -> int:
+    """The Korean date of a moment as YYYYMMDD."""
+    day = kst_day(t)
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def is_of_flatten(intent: Intent) -> bool:
+    """Return whether a flatten made the order."""
+    return intent.key.startswith(FLATTEN)
+
+
+class OrderBook:
+    """The orders of one owner, and what became of them. Shares and won."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.orders: dict[str, Order] = {}
+        self.positions: dict[str, Position] = {}
+
+    def position(self, code: str) -> Position:
+        """The position in ``code``; an empty one when nothing was traded."""
+        return self.positions.get(code) or Position(code)
+
+    @property
+    def holds(self) -> list[str]:
+        """Codes of the stocks of which there are shares."""
+        return [code for code, position in self.positions.items() if position.qty]
+
+    def held(self, code: str) -> Position:
+        """The position in ``code`` that the book keeps, made when first asked for."""
+        position = self.positions.get(code)
+        if position is None:
+            position = self.positions[code] = Position(code)
+        return position
+
+    @property
+    def last(self) -> Order | None:
+        """The newest order, the refused ones included."""
+        return next(reversed(self.orders.values()), None)
+
+    @property
+    def open_orders(self) -> Orders:
+        return Orders(o for o in self.orders.values() if o.is_open)
+
+    @property
+    def fills(self) -> Iterator[tuple[Order, Fill]]:
+        return ((o, f) for o in self.orders.values() for f in o.fills)
+
+    @property
+    def turnover(self) -> int:
+        """Traded value of both sides, won."""
+        return sum(f.qty * f.price for _, f in self.fills)
+
+    @property
+    def realised(self) -> int:
+        """Realised PnL before cost, won."""
+        return sum(p.realised for p in self.positions.values())
+
+    @property
+    def realised_net(self) -> int:
+        """Realised PnL after cost, won."""
+        return sum(p.realised_net for p in self.positions.values())
+
+    def unrealised(self, prices: Mapping[str, int]) -> int | None:
+        """PnL of what is held, before cost; None when a held stock has no price."""
+        held = [p for p in self.positions.values() if p.lots]
+        if any(p.code not in prices for p in held):
+            return None
+        return sum(p.unrealised(prices[p.code]) for p in held)
+
+    def frame(self) -> pl.DataFrame:
+        """One row per order: time (KST), number, agent, code, side, quantity (shares), price (won), filled, average,
+        leaves, state, text."""
+        import polars as pl
+
+        schema: dict[str, Any] = {
+            "time": pl.Datetime("us", "Asia/Seoul"),
+            "number": pl.Int64,
+            "agent": pl.String,
+            "code": pl.String,
+            "side": pl.String,
+            "quantity": pl.Int64,
+            "price": pl.Int64,
+            "filled": pl.Int64,
+            "average": pl.Float64,
+            "leaves": pl.Int64,
+            "state": pl.String,
+            "text": pl.String,
+        }
+        rows = [
+            (
+                kst_datetime(o.t),
+                o.number,
+                o.intent.agent,
+                o.code,
+                str(o.side),
+                o.quantity,
+                o.intent.price,
+                o.filled,
+                o.average,
+                o.leaves if o.is_open else 0,
+                str(o.state),
+                o.text,
+            )
+            for o in self.orders.values()
+        ]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def summary(self) -> pl.DataFrame:
+        """What the book comes to, a row per stock and one over all; columns as ``book_summary.summary`` says."""
+        return book_summary.summary(self.orders.values(), self.positions)
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"
+        return f"<OrderBook {self.name}: {len(self.orders)} orders, {len(self.open_orders)} open, holds {held}>"
+
+
+class Books:
+    """The account's book and one per agent, over the same orders."""
+
+    def __init__(self) -> None:
+        self.account = OrderBook("account")
+        self.agents: dict[str, OrderBook] = {}
+        self.live: dict[str, Order] = {}
+        """Orders that are not ended, oldest first."""
+        self.adoptions: dict[str, HoldingAdopted] = {}
+        """By idempotency key."""
+        self._by_number: dict[tuple[int, int], str] = {}
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        return self.account.orders
+
+    def of(self, agent: str) -> OrderBook:
+        """The book of an agent, made when first asked for."""
+        book = self.agents.get(agent)
+        if book is None:
+            book = self.agents[agent] = OrderBook(agent)
+        return book
+
+    def by_number(self, day: int, number: int) -> Order | None:
+        key = self._by_number.get((day, number))
+        return self.orders[key] if key is not None else None
+
+    def expect(self, intent: Intent, t: Ns) -> Order:
+        """The order of an intent that is on its way to the desk, in state NEW."""
+        order = self.orders.get(intent.key)
+        if order is None:
+            order, own = Order(intent, t), self.of(intent.agent).orders
+            # No call between these: an interrupt must not leave it in one order book alone.
+            own[intent.key] = self.orders[intent.key] = self.live[intent.key] = order
+        return order
+
+    def apply(self, fact: OrderFact) -> Order:
+        """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
+        if isinstance(fact, _ANNOUNCING):
+            order = self.expect(fact.intent, fact.t)
+            # Two sessions may use one key at once: the desk's intent is the one that counts.
+            order.intent, order.t, order.since = fact.intent, fact.t, fact.t
+            if isinstance(fact, ExternalFound):
+                self._numbered(order, fact.ref)
+                order.sent_at = fact.t
+                order.to(OrderState.ACCEPTED)
+        else:
+            order = self.orders[fact.key]
+            state, text = order.state, order.text
+            self._change(order, fact)
+            if order.state is not state:
+                order.since = fact.t
+                if order.is_ended and order.text == text:
+                    # It spoke of the state before: a refused cancel, a fate that was unknown.
+                    order.text = ""
+            if order.is_ended:
+                self.live.pop(order.key, None)
+        order.facts.append(fact)
+        return order
+
+    def _change(self, order: Order, fact: OrderFact) -> None:
+        # The commonest first: a restart comes this way once per row.
+        match fact:
+            case SendStarted(route=route, after=after):
+                order.to(OrderState.SENDING)
+                order.route, order.sent_at, order.after = route, fact.t, after
+                # Why it was held before is over.
+                order.text = ""
+            case Sent(ref=ref):
+                self._numbered(order, ref)
+                if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
+                    order.to(OrderState.SENT)
+            case Accepted(ref=ref):
+                self._numbered(order, ref)
+                if order.state in PENDING:
+                    order.to(OrderState.ACCEPTED)
+            case Filled():
+                self._filled(order, fact)
+            case CancelStarted():
+                order.cancel_asked = True
+            case Resolved(ref=ref, evidence=evidence):
+                order.text = evidence
+                if ref is not None:
+                    self._numbered(order, ref)
+                order.to(OrderState.REJECTED if ref is None else OrderState.SENT)
+            case Cancelled() | Revised() | Expired():
+                _taken_out(order, fact)
+            case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
+                _refused(order, fact)
+
+    def _numbered(self, order: Order, ref: OrderRef) -> None:
+        order.ref = ref
+        self._by_number[ref.day, ref.number] = order.key
+
+    def _filled(self, order: Order, fact: Filled) -> None:
+        fill = Fill(fact.t, fact.qty, fact.price, fact.fee, fact.tax, fact.venue, fact.stamp)
+        order.fills.append(fill)
+        order.filled += fill.qty
+        order.listed = order.listed or not fact.stamp
+        _ended(order)
+        if order.state in PENDING:
+            order.to(OrderState.ACCEPTED)
+        for book in (self.account, self.of(order.intent.agent)):
+            book.held(order.code).apply(order.side, fill)
+
+    def hold(self, fact: AccountOpened | HoldingAdopted) -> None:
+        """Book shares that no order of their book explains."""
+        if isinstance(fact, HoldingAdopted):
+            self._adopt(fact)
+            return
+        # They belong to the account, and to nobody in particular.
+        for code, qty, cost in fact.holdings:
+            for book in (self.account, self.of(UNASSIGNED)):
+                book.held(code).open(qty, cost)
+
+    def _adopt(self, fact: HoldingAdopted) -> None:
+        """Move shares with their cost from nobody's books to the agent's."""
+        self.adoptions[fact.key] = fact
+        for source, qty, _, _ in fact.lots:
+            self.of(source).positions[fact.code].give(qty)
+        self.of(fact.agent).held(fact.code).receive((qty, price, fee) for _, qty, price, fee in fact.lots)
+
+    @property
+    def unassigned(self) -> dict[str, int]:
+        """Shares by code that no agent holds: the account's less those of all agents."""
+        agents = [book for name, book in self.agents.items() if name not in NOBODY]
+        rest = {code: p.qty - sum(b.position(code).qty for b in agents) for code, p in self.account.positions.items()}
+        return {code: qty for code, qty in rest.items() if qty}
+
+    def selling(self, agent: str, code: str) -> int:
+        """Shares of ``code`` in the agent's open sell orders."""
+        mine = (o for o in self.live.values() if o.intent.agent == agent)
+        return sum(o.leaves for o in mine if o.code == code and o.side is Side.SELL)
+
+
+def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
+    """Shares left the market under the number of a cancel or a revise; without one KIS's list says so."""
+    number = 0 if isinstance(fact, Expired) else fact.number
+    if isinstance(fact, Revised):
+        order.revised_by.append(fact.by)
+        order.text = f"{fact.qty:,} shares live on as #{number}"
+    elif isinstance(fact, Expired):
+        order.expired += fact.qty
+    elif not order.cancel_asked:
+        order.text = _cancelled_elsewhere(order, fact.qty)
+    order.cancelled += fact.qty
+    order.cancel_asked = False
+    if number:
+        order.cancels.add(number)
+    else:
+        order.listed = True
+    _ended(order)
+
+
+def _cancelled_elsewhere(order: Order, qty: int) -> str:
+    kind = order.route.kind if order.route is not None else order.intent.kind
+    if kind.immediate:
+        return f"{qty:,} shares found no match at once, and an order of this kind does not wait"
+    return f"{qty:,} shares cancelled, not asked for at this desk: the phone, or KIS"
+
+
+def _ended(order: Order) -> None:
+    if order.leaves:
+        return
+    if order.filled == order.quantity:
+        order.to(OrderState.FILLED)
+    else:
+        order.to(OrderState.EXPIRED if order.expired else OrderState.CANCELLED)
+
+
+def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused | OrderHeld) -> None:
+    match fact:
+        case Denied(reason=reason, cure=cure):
+            order.to(OrderState.DENIED)
+            order.text = f"{reason}; {cure}" if cure else reason
+        case Rejected(msg_cd=msg_cd, text=text):
+            order.to(OrderState.REJECTED)
+            order.msg_cd, order.text = msg_cd, text
+        case SendUnknown(text=text):
+            order.to(OrderState.UNKNOWN)
+            order.text = text
+        case OrderHeld(why=why):
+            # At the last hop too: then its POST never began.
+            order.to(OrderState.NEW)
+            order.route, order.sent_at, order.after = None, 0, 0
+            order.text = why
+        case CancelRefused(text=text):
+            order.cancel_asked = False
+            order.text = f"cancel refused: {text}"

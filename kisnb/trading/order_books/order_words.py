@@ -1,0 +1,84 @@
+"""An order in words: why it is in its state, and what comes next."""
+
+from __future__ import annotations
+
+from kisnb.clock import clock_text
+from kisnb.orders import Order, OrderState
+from kisnb.trading.order_books.order_book import EXTERNAL
+
+
+def named_order(order: Order) -> str:
+    """``"#2 buy 5 005930 @ 69,000"``: as a person finds it in the list; without a number when KIS gave none."""
+    return order.intent.text if order.number is None else f"#{order.number} {order.intent.text}"
+
+
+def why(order: Order) -> str:
+    """What brought it into its state, in one line; empty where the state says it all."""
+    if order.text:
+        return f"{order.msg_cd} {order.text}".strip(" .")
+    match order.state:
+        case OrderState.ACCEPTED if not order.fills and order.route:
+            return f"{order.route.venue} took it"
+        case OrderState.CANCELLED:
+            return f"{order.cancelled:,} shares cancelled, asked for at this desk"
+        case OrderState.NEW | OrderState.SENT | OrderState.SENDING:
+            return ""
+    return order.facts[-1].said if order.facts else ""
+
+
+def order_line(order: Order) -> str:
+    """An order in one line: what it is, its state, since when, what was filled, and whether it was sent before."""
+    what = f"#{order.number} {order.intent.text}" if order.number else order.intent.text
+    what += f" ({order.intent.agent})" if order.intent.agent else ""
+    return f"{what}: {standing(order)}"
+
+
+def standing(order: Order) -> str:
+    """The state of an order, since when, what was filled, and whether it was sent before."""
+    since = f" since {clock_text(order.since)}" if order.since else ""
+    filled = f", {order.filled:,} of {order.quantity:,} filled at {order.average:,.0f}" if order.fills else ""
+    again = f" ({order.repeated})" if order.repeated else ""
+    return f"{order.state}{since}{filled}{again}"
+
+
+def next_step(order: Order, *, movable: bool = False) -> str:
+    """What happens now by itself, and what a person can do, in one line.
+
+    ``movable``: it could be revised now. A hint that the desk would refuse is not given.
+    """
+    match order.state:
+        case OrderState.NEW:
+            return "the desk has it; what becomes of it shows as soon as the notebook's loop turns"
+        case OrderState.DENIED:
+            return "nothing was sent; change it, or run it again when the reason is gone"
+        case OrderState.SENDING:
+            return "KIS has been told and has not answered yet"
+        case OrderState.SENT:
+            return "KIS has it; the exchange has not confirmed it yet"
+        case OrderState.UNKNOWN:
+            return (
+                f"no buy of {order.code} passes; the desk looks for it in KIS's list; "
+                "what that does not settle, you do: %kis resolve NUMBER|never"
+            )
+        case OrderState.ACCEPTED:
+            return _waits(order, movable=movable)
+        case OrderState.REJECTED:
+            return f"nothing of it is in the market{f'; %kis why {order.msg_cd}' if order.msg_cd else ''}"
+        case OrderState.EXPIRED:
+            return "it ended with its session; order again in the next one"
+        case _:
+            return "it is over" if not order.revised_by else "it is over; the revising order goes on"
+
+
+def _waits(order: Order, *, movable: bool) -> str:
+    waits = f"{order.leaves:,} shares wait{f' on {order.route.venue}' if order.route else ''}"
+    if order.text.startswith("cancel refused"):
+        return "the desk asks KIS what became of it"
+    if order.cancel_asked:
+        return f"{waits} while KIS is asked to take them out"
+    if order.intent.agent == EXTERNAL:
+        return f"{waits}; it was placed elsewhere: revise or cancel it there"
+    if order.number is None:
+        return waits
+    revise = f"%kis revise {order.number} PRICE or " if movable else ""
+    return f"{waits}; {revise}%kis cancel {order.number}"

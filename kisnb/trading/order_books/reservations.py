@@ -1,0 +1,53 @@
+"""What orders that are not ended hold: cash for buys, shares for sells. An order in state NEW holds nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kisnb.orders import Intent, Order, OrderState
+from kisnb.terms import Side
+from kisnb.trading.order_books.order_book import NOBODY, Books
+
+
+def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
+    """Open buys and the shares that each may still buy, once ``intent`` is sent: a revise takes over its part."""
+    return _open(books, intent, Side.BUY)
+
+
+def sellable(books: Books, intent: Intent) -> int:
+    """Shares of the stock that are held, and that no other open sell has reserved; an agent sells its own alone."""
+    selling = sum(qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code)
+    free = books.account.position(intent.code).qty - selling
+    mine = own(books, intent)
+    return free if mine is None else min(free, mine)
+
+
+def own(books: Books, intent: Intent) -> int | None:
+    """Shares that the agent holds by its own book and does not sell already; None for an order of no agent's."""
+    if intent.agent in NOBODY:
+        return None
+    orders = [(o, qty) for o, qty in _open(books, intent, Side.SELL) if o.intent.agent == intent.agent]
+    held = books.agents[intent.agent].position(intent.code).qty if intent.agent in books.agents else 0
+    return held - sum(qty for order, qty in orders if order.code == intent.code)
+
+
+def may_own(books: Books, intent: Intent) -> int:
+    """The most shares that the agent can have to sell, fills that nobody has told included; for an order of no agent's
+    its own quantity, for nobody knows that limit."""
+    mine = own(books, intent)
+    if mine is None:
+        return intent.qty
+    buys_open = (o for o, _ in _open(books, intent, Side.BUY) if o.intent.agent == intent.agent)
+    return mine + sum(order.leaves for order in buys_open if order.code == intent.code)
+
+
+def reduces(books: Books, intent: Intent) -> bool:
+    """Whether the order can only make a position smaller."""
+    return intent.side is Side.SELL and intent.qty <= sellable(books, intent)
+
+
+def _open(books: Books, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
+    for order in books.live.values():
+        if order.side is side and order.state is not OrderState.NEW and order.key != intent.key:
+            moves = intent.qty if order.key == intent.supersedes else 0
+            yield order, max(order.leaves - moves, 0)

@@ -1,0 +1,1 @@
+"""The way of an order: sent, noticed, cancelled, revised, resolved, reconciled."""

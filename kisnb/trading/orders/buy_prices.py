@@ -1,0 +1,82 @@
+"""How old the price of a buy may be (``max_quote_age``, row A05).
+
+Sells, exits and cancels are never kept for it.
+
+    when it is taken       an agent saw an old price, and the desk has a newer one: denied
+    when its turn comes    the desk's newest price is old: the book is read first
+    at the last hop        the desk's newest price is old: it goes back once, and the book is
+                           read; then denied
+    at both of these       a buy without a price of its own has waited ``PATIENCE`` times as long:
+                           denied
+
+At the last hop the price may be ``PATIENCE`` times as old for a buy that names its own, because it
+spends at most that: a basket of limit buys waits for half a minute where KIS takes one call a
+second.
+"""
+
+from __future__ import annotations
+
+from kisnb.clock import SECOND, Ns
+from kisnb.orders import Intent, Order
+from kisnb.terms import Side
+from kisnb.trading.gate.blackout import waits_for_window
+from kisnb.trading.gate.latest_books import LatestBooks
+from kisnb.trading.gate.risk import Gate, No
+from kisnb.trading.state import State
+
+PATIENCE = 5
+"""How many times ``max_quote_age`` a buy without a price may wait for its turn, or behind the rate
+limit; and how old, behind the rate limit, the newest price may be for a buy that names one."""
+AGAIN = "decide again on the newest price"
+
+
+class BuyPrices:
+    """Says whether the price of a buy is too old. Pure; decides nothing about sells."""
+
+    def __init__(self, gate: Gate, state: State, market: LatestBooks) -> None:
+        self._gate = gate
+        self._state = state
+        self._market = market
+
+    def is_old(self, now: Ns, intent: Intent, times: int = 1) -> bool:
+        """Whether the newest price that desk and agent have seen is too old for a buy."""
+        return intent.side is Side.BUY and self._gate.stale(now, self._newest(intent), times)
+
+    def outdated(self, now: Ns, intent: Intent) -> No | None:
+        """Why a buy is denied whose agent has not seen the newest price: a cell blocked it, say.
+
+        When the desk has no newer price either, the agent knew all that there was to know, and the
+        desk reads the book. It does so too for an agent that has seen no price of the stock at
+        all, as for a person.
+        """
+        unaware = 0 < intent.seen < self._market.received(intent.code)
+        if intent.side is not Side.BUY or not unaware or not self._gate.stale(now, intent.seen):
+            return None
+        age = (now - intent.seen) / SECOND
+        old = f"the price that the buy was decided on is {age:.1f} s old"
+        return No(f"{old}, and there is a newer one", AGAIN)
+
+    def waited(self, now: Ns, order: Order) -> No | None:
+        """Why a buy at any price is denied that waited until it was decided on another market."""
+        intent, since = order.intent, order.sent_at or order.t
+        if intent.side is not Side.BUY or intent.price is not None:
+            return None
+        # What was held in a blackout is judged by how far the price has moved.
+        held = waits_for_window(self._state.held.get(order.key))
+        if held or not self._gate.stale(now, since, PATIENCE):
+            return None
+        long = f"a buy without a price has waited {(now - since) / SECOND:.1f} s to be sent"
+        return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
+
+    def missing(self, now: Ns, intent: Intent) -> No | None:
+        """Why a buy behind the rate limit cannot be sent on what has been received of its stock."""
+        if not self.is_old(now, intent, 1 if intent.price is None else PATIENCE):
+            return None
+        newest = self._newest(intent)
+        age = f"the newest is {(now - newest) / SECOND:.1f} s old" if newest else "there was none"
+        why = f"there is no price of the last seconds to buy on: {age}"
+        return No(why, "order again when the stock has a price")
+
+    def _newest(self, intent: Intent) -> Ns:
+        """When the newest price of the stock was received; 0 when there was none."""
+        return max(intent.seen, self._market.received(intent.code))

@@ -1,0 +1,251 @@
+"""What became of an order whose answer was lost: KIS's list says so, or a person; it is never guessed.
+
+KIS has no order id of ours. A row of its list can be an order of unknown fate when code, side, quantity and price are
+the same, its number is above every number known when the order was sent, its time lies in the window after that, and
+it belongs to no other order. Venue and kind are compared with what was sent:
+
+| the list says                                      | the row              |
+|----------------------------------------------------|----------------------|
+| the venue and the kind that were sent              | is like the order    |
+| a revise: the kind of the revised order            | is like the order    |
+| a revise: any other kind                           | may be the order     |
+| an order to SOR: KRX or NXT, where it traded       | may be the order     |
+| a revise of an order to SOR: KRX or NXT            | is like the order    |
+| no venue, and the order went to NXT or SOR         | may be the order     |
+| a kind whose code we do not know                   | may be the order     |
+| conditional as market, stop limit as limit         | may be the order     |
+| a best or mid price order: the price that it got   | may be the order     |
+| any other venue or kind                            | is somebody else's   |
+
+One row alone that is like the order, and that no other order could be, is adopted. Otherwise the order stays UNKNOWN
+and a person decides, once the window is over. Who says that it was never sent, while rows could be it, is told so and
+has to say it twice; the rows are somebody else's then. A list of a day that is over is complete for good: an order that
+it does not hold was never sent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.clock import SECOND, Ns, clock_text
+from kisnb.events import DecisionRefused, Event, Resolved, Unresolved
+from kisnb.orders import Order, OrderRef, OrderRow, OrderState
+from kisnb.terms import OrderKind, Venue
+from kisnb.trading.order_books.order_book import Books, day_number
+from kisnb.trading.ports.commands import ResolveOrder
+from kisnb.trading.ports.journal_rows import Row
+
+WINDOW: Ns = 90 * SECOND
+"""How long after the beginning of its POST an order can come into being at KIS."""
+SKEW: Ns = 30 * SECOND
+"""How far KIS's clock and ours may be apart."""
+
+_IN_THE_AIR = (OrderState.SENDING, OrderState.UNKNOWN)
+
+Likeness: TypeAlias = Literal["other", "maybe", "like"]
+"""Whether a row is somebody else's, may be an order, or has all that the order has."""
+
+_K = OrderKind
+_LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
+"""Kinds that turn into another one; whether KIS then lists them as the other is not documented."""
+_PRICED_ON_ARRIVAL = frozenset({
+    _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.BEST_OWN,
+    _K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK,
+    _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN,
+    _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
+    _K.AFTER_BEST_OWN,
+})  # fmt: skip
+"""Kinds that are sent without a price; whether KIS lists the price that they got is not documented."""
+
+
+class Resolver:
+    """Adopts, or refuses to; keeps nothing but decisions that wait for fresh evidence and what was told already."""
+
+    def __init__(self, row: Callable[[Row], None], tell: Callable[[Event], None]) -> None:
+        self._row = row
+        self._tell = tell
+        self._decisions: dict[str, ResolveOrder] = {}
+        self._told: set[str] = set()
+        self._warned: dict[str, list[int]] = {}
+        """By key: the numbers that it could be, which a person was told who said that it was never sent."""
+
+    def decide(self, now: Ns, books: Books, command: ResolveOrder) -> bool:
+        """Take a decision; False when it is refused at once. It counts when KIS's list does not contradict it."""
+        order = books.orders.get(command.key)
+        if order is None or order.state is not OrderState.UNKNOWN:
+            what = (
+                "no order has this key" if order is None else f"the order is {order.state}, there is nothing to decide"
+            )
+            self._tell(DecisionRefused(now, command.key, what))
+            return False
+        self._decisions[command.key] = command
+        return True
+
+    def unanswered(self, now: Ns) -> None:
+        """KIS did not list its orders: no decision can be checked."""
+        for key in list(self._decisions):
+            self._refuse(now, key, "KIS did not list its orders; decide again when it does")
+
+    def resolve(self, now: Ns, asked: Ns, day: int, books: Books, rows: Iterable[OrderRow]) -> None:
+        """Look at every order of unknown fate of ``day`` in the light of its complete list, read after ``asked``."""
+        found = claims(books, rows)
+        claimants = Counter(row.ref.number for mine in found.values() for row in mine)
+        for key, mine in found.items():
+            order = books.orders[key]
+            if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
+                continue
+            alone = len(mine) == 1 and claimants[mine[0].ref.number] == 1
+            if alone and likeness(order, mine[0], books) == "like":
+                self._adopt(now, order, mine[0])
+            elif key in self._decisions:
+                self._decided(now, asked, order, mine, books)
+            elif not mine and day_number(asked) > day:
+                self._row(
+                    Resolved(now, key, None, "never sent: KIS's list of its day, which is over, does not hold it")
+                )
+            elif asked >= order.sent_at + WINDOW and key not in self._told:
+                self._told.add(key)
+                self._tell(_unresolved(now, order, mine, books))
+
+    def _adopt(self, now: Ns, order: Order, row: OrderRow) -> None:
+        text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
+        decision = self._decisions.get(order.key)
+        self._row(Resolved(now, order.key, ref_of(order, row), text))
+        if decision is not None and decision.adopt != row.ref.number:
+            self._refuse(now, order.key, text)
+        self._decisions.pop(order.key, None)
+
+    def _decided(self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: Books) -> None:
+        number = self._decisions[order.key].adopt
+        row = next((row for row in mine if row.ref.number == number), None)
+        if row is not None and (rival := _being_sent(order, row, books)) is not None:
+            whose = f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
+            self._refuse(now, order.key, f"{whose}; decide again when it has")
+        elif row is not None:
+            del self._decisions[order.key]
+            text = f"a person says that it is #{number}"
+            self._row(Resolved(now, order.key, ref_of(order, row), text))
+        elif number is not None:
+            other = books.by_number(day_number(order.sent_at), number)
+            whose = f"#{number} is the order {other.key}" if other else f"KIS lists no order like it as #{number}"
+            self._refuse(now, order.key, f"{whose}; {_could_be(order, mine, books)}")
+        elif asked < order.sent_at + WINDOW:
+            self._refuse(now, order.key, f"it can still come to light until {clock_text(order.sent_at + WINDOW)}")
+        elif (numbers := [row.ref.number for row in mine]) and self._warned.get(order.key) != numbers:
+            self._warned[order.key] = numbers
+            could_be = _could_be(order, mine, books)
+            text = f"it may have been sent: {could_be}; say it once more if all of these are somebody else's"
+            self._refuse(now, order.key, text)
+        else:
+            del self._decisions[order.key]
+            listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
+            whose = ", somebody else's" if mine else ""
+            self._row(Resolved(now, order.key, None, f"a person says that it was never sent; {listed}{whose}"))
+
+    def _refuse(self, now: Ns, key: str, text: str) -> None:
+        del self._decisions[key]
+        self._tell(DecisionRefused(now, key, text))
+
+
+def claims(books: Books, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
+    """For every order in the air, the rows that it could be and that belong to no order yet."""
+    free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
+    waiting = [order for order in books.live.values() if order.state in _IN_THE_AIR]
+    return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
+
+
+def _being_sent(order: Order, row: OrderRow, books: Books) -> Order | None:
+    """Another order that the row could be, and whose reply is about to tell whether it is."""
+    sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
+    return next((o for o in sending if could_be(o, row, books)), None)
+
+
+def could_be(order: Order, row: OrderRow, books: Books) -> bool:
+    """Whether the row can be this order, for all that is known."""
+    return likeness(order, row, books) != "other"
+
+
+def likeness(order: Order, row: OrderRow, books: Books) -> Likeness:
+    """How far the row has what was sent as this order; the module's table says what counts."""
+    intent = order.intent
+    parent = books.orders.get(intent.supersedes) if intent.supersedes else None
+    same_qty = row.qty == intent.qty if parent is None else 0 < row.qty <= intent.qty
+    original = parent.number if parent is not None else 0
+    if not (
+        same_qty
+        and (row.code, row.side, row.original) == (intent.code, intent.side, original)
+        and row.ref.number > order.after
+        and row.ref.day == day_number(order.sent_at)
+        and -SKEW <= row.t - order.sent_at <= WINDOW
+    ):
+        return "other"
+    found = {_venue(order, row, parent), _kind(order, row, parent), _price(order, row)}
+    return "other" if "other" in found else "maybe" if "maybe" in found else "like"
+
+
+def _venue(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
+    sent = _venue_sent(order)
+    # A revise stays where its order is, and the row names that order.
+    if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
+        return "like"
+    return "maybe" if sent is Venue.SOR or not row.venue_given else "other"
+
+
+def _kind(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
+    sent = _kind_sent(order)
+    # KIS may list a revise under the kind that it asked for, or under that of the revised order.
+    known = {sent} if parent is None else {sent, _kind_sent(parent)}
+    if not row.kind_known:
+        return "maybe"
+    if row.kind in known:
+        return "like"
+    # A revise names the order that it changes, and that says more than its kind does.
+    return "maybe" if parent is not None or row.kind is _LISTED_AS.get(sent) else "other"
+
+
+def _price(order: Order, row: OrderRow) -> Likeness:
+    if row.price == (order.intent.price or 0):
+        return "like"
+    return "maybe" if _kind_sent(order) in _PRICED_ON_ARRIVAL else "other"
+
+
+def _kind_sent(order: Order) -> OrderKind:
+    return order.route.kind if order.route is not None else order.intent.kind
+
+
+def _venue_sent(order: Order) -> Venue:
+    if order.route is not None:
+        return order.route.venue
+    return order.ref.venue if order.ref is not None else Venue.KRX
+
+
+def ref_of(order: Order, row: OrderRow) -> OrderRef:
+    """The order's name at KIS. A cancel goes where the order went: the list may name another venue for SOR."""
+    return msgspec.structs.replace(row.ref, venue=_venue_sent(order))
+
+
+def _could_be(order: Order, mine: list[OrderRow], books: Books) -> str:
+    if not mine:
+        return "nothing that KIS lists could be it"
+    listed = {
+        row.ref.number: f" (listed at {row.ref.venue} as {row.kind})"
+        for row in mine
+        if likeness(order, row, books) == "maybe"
+    }
+    return f"it could be {_named([row.ref.number for row in mine], 'or', listed)}"
+
+
+def _named(numbers: list[int], word: str, more: Mapping[int, str] | None = None) -> str:
+    more = more or {}
+    return f" {word} ".join(f"#{number}{more.get(number, '')}" for number in numbers)
+
+
+def _unresolved(now: Ns, order: Order, mine: list[OrderRow], books: Books) -> Unresolved:
+    cure = "decide which, or that it was never sent" if mine else "decide that it was never sent, or look at KIS's app"
+    since, could_be = clock_text(order.sent_at), _could_be(order, mine, books)
+    text = f"{order.intent.text} is of unknown fate since {since}: {could_be}; {cure}"
+    return Unresolved(now, order.key, tuple(row.ref.number for row in mine), text)

@@ -1,0 +1,51 @@
+"""A revise moves shares of an open order to another price: when it may, and what it costs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.market import order_rules
+from kisnb.market.instruments import Instrument
+from kisnb.orders import Intent, Order, OrderState
+from kisnb.terms import OrderKind
+from kisnb.trading.gate.risk import No
+from kisnb.trading.order_books.order_book import EXTERNAL, Books
+
+_IN_THE_AIR = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderState.SENT)
+
+
+def why_not_revised(now: Ns, books: Books, intent: Intent, item: Instrument) -> No | None:
+    """Why the order that ``intent`` supersedes cannot be revised so now; None when it can."""
+    old = books.orders.get(intent.supersedes or "")
+    if old is None or old.ref is None or not old.is_open:
+        what = "no order has this key" if old is None else f"the order is {old.state}"
+        return No(f"nothing to revise: {what} ({intent.supersedes})", "order anew if it is still wanted")
+    if old.intent.agent == EXTERNAL:
+        return No("the order was not placed from here", "revise it where it was placed")
+    if (intent.code, intent.side) != (old.code, old.side) or not intent.kind.priced:
+        return No(f"a revise moves {old.intent.text} to another price", "keep stock and side, and give a price")
+    if intent.qty > old.leaves:
+        return No(f"{intent.qty:,} shares are more than the {old.leaves:,} left", f"revise {old.leaves:,} or less")
+    others = (o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key)
+    if old.cancel_asked or any(o.state in _IN_THE_AIR for o in others):
+        return No("another change of the order is under way", "wait until it is confirmed")
+    verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
+    if verdict:
+        return None
+    # A revise keeps the kind, so that another kind is no cure.
+    is_open = bool(order_rules.kinds(now, old.ref.venue, item))
+    return No(verdict.why_not, f"cancel #{old.number} and order anew" if is_open else verdict.cure)
+
+
+def may_be_revised(now: Ns, books: Books, order: Order, item: Instrument) -> bool:
+    """Whether all that is left of ``order`` could move to another price now."""
+    kept = msgspec.structs.replace(order.intent, key="", qty=order.leaves, supersedes=order.key)
+    movable = kept.kind.priced and kept.kind is not OrderKind.STOP_LIMIT
+    return movable and why_not_revised(now, books, kept, item) is None
+
+
+def place_lost(old: Order, intent: Intent) -> str:
+    """A revise as a route's reason. Its place in the queue is lost with a new price. (KRX: price–time priority)"""
+    place = "keeps its place" if intent.price == old.intent.price else "loses its place: the price changes"
+    return f"revises #{old.number}, {place}"

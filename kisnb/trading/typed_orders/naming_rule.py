@@ -1,0 +1,244 @@
+"""The rule that answers a call for an order by the orders that stand already (row O11).
+
+The rule is pure. It tries the letters of the row in this order, and the first that fits is the
+answer:
+
+    key=NAME   stands: shown | belongs to another wish: refused | dead: tried again, or refused
+    (a)  same wish, same cell, another run                            → shown
+    (d)  same wish, same cell, dead since an earlier kernel           → refused
+    (b)  same wish, another cell                                      → refused
+    (c)  another wish of the same call for this code and side         → refused
+    else                                                              → sent
+
+Letters (f) and (g) compare the calls of one run. Only the kernel knows them: ``session.run_calls``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns, kst_day
+from kisnb.orders import Naming, Wish
+from kisnb.trading.typed_orders.order_names import NamedOrder, OrderNames, first_free_of, has_side, key_of_name
+
+Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
+"""Which rule refuses a call."""
+
+
+class SendNew(msgspec.Struct, frozen=True):
+    """Nothing stands in the way: the order is sent under this new key."""
+
+    key: str
+
+
+class ShowKnown(msgspec.Struct, frozen=True):
+    """The call is answered with this order, which stood already."""
+
+    key: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """The call is refused because of another order."""
+
+    letter: Letter
+    key: str
+    """Of the order that is in the way. Empty while the desk has not given it its key yet."""
+    again: int = 0
+    """The number that sends one more: ``--again N``. 0 where no number helps."""
+
+
+Outcome: TypeAlias = SendNew | ShowKnown | Refuse
+
+
+class _Request(NamedTuple):
+    """What the letters are tried on."""
+
+    naming: Naming
+    answered: frozenset[str]
+    """Keys with which the run of the call has been answered."""
+    known: Sequence[NamedOrder]
+    """Orders of the same wish; with a number only those of that number."""
+
+
+class NamingRule:
+    """Answers the requests of one call in their order; each answer counts for the next request."""
+
+    def __init__(
+        self,
+        now: Ns,
+        names: OrderNames,
+        scope: str,
+        *,
+        is_dead: Callable[[str], bool],
+        is_key: Callable[[str], bool],
+        root: Callable[[str], str],
+    ) -> None:
+        """Decide at ``now`` by these names.
+
+        ``scope`` is the account or the simulator run. ``is_key`` says whether a key is in use.
+        ``root`` gives the first order of the chain of revises that led to a key.
+        """
+        self._now = now
+        self._day = kst_day(now)
+        self._names = names
+        self._scope = scope
+        self._is_dead = is_dead
+        self._is_key = is_key
+        self._root = root
+        self._fresh: list[NamedOrder] = []
+        """What this call sends."""
+        self._answered: set[tuple[str, str, int]] = set()
+        """Key, kernel and run of what this call is shown."""
+
+    def named(self, key: str) -> NamedOrder | None:
+        """The order with this key, also one that this call sends."""
+        return next((n for n in self._fresh if n.key == key), None) or self._names.get(key)
+
+    def first_free(self, naming: Naming) -> int:
+        """The first N of ``--again N`` that no order of this wish and none of this call has."""
+        return first_free_of(self._of_wish(naming), self._of_call(naming))
+
+    def answer(self, naming: Naming, answered: Iterable[str] = ()) -> Outcome:
+        """Decide one request. ``answered``: keys with which its run has been answered before."""
+        outcome = self._decide(naming, frozenset(answered))
+        place = naming.place
+        if isinstance(outcome, SendNew):
+            self._fresh.append(NamedOrder(outcome.key, naming, self._now))
+        elif isinstance(outcome, ShowKnown):
+            self._answered.add((outcome.key, place.kernel, place.run))
+        return outcome
+
+    def _decide(self, naming: Naming, answered: frozenset[str]) -> Outcome:
+        if (key := self._names.answered_with(naming.token)) is not None:
+            # The same command once more: the link broke before its answer arrived.
+            return ShowKnown(key)
+        if naming.name:
+            return self._by_name(naming)
+        request = _Request(naming, answered, _numbered(self._of_wish(naming), naming.number))
+        return (
+            self._shown(request)
+            or self._dead_before(request)
+            or self._elsewhere(request)
+            or self._moved(request)
+            or SendNew(self._key(naming))
+        )
+
+    # the letters
+
+    def _by_name(self, naming: Naming) -> Outcome:
+        """``key=``: one order of the trading day, from anywhere."""
+        known = [*self._names.of_name(self._day, naming.name), *_of_name(self._fresh, naming.name)]
+        for named in known:
+            if not self._is_dead(named.key):
+                same = named.naming.wish == naming.wish
+                return ShowKnown(named.key) if same else Refuse("key", named.key)
+        if known and known[-1].naming.place.kernel != naming.place.kernel:
+            return Refuse("key", known[-1].key)
+        return SendNew(self._free(lambda n: key_of_name(naming.name, self._day, n), 1))
+
+    def _shown(self, request: _Request) -> Outcome | None:
+        """(a) Same wish, same cell, another run."""
+        naming = request.naming
+        live = [named for named in request.known if not self._is_dead(named.key)]
+        here = [named for named in live if named.belongs_to(naming.place)]
+        if naming.number:
+            if not here:
+                return None
+            twice = here[0] in self._fresh
+            return self._refused("g", naming, here[0]) if twice else ShowKnown(here[0].key)
+        # An order answers one call without a number of each run.
+        free = [named for named in here if not self._has_answered(named, request)]
+        call = naming.place.call
+        best = min(free, key=lambda n: (n.number != 0, not n.is_of_call(call)), default=None)
+        return None if best is None else ShowKnown(best.key)
+
+    def _dead_before(self, request: _Request) -> Refuse | None:
+        """(d) Same wish, same cell, dead since an earlier kernel.
+
+        A later order of its number that was good ends that.
+        """
+        place, good = request.naming.place, set[int]()
+        for named in reversed(request.known):
+            if not self._is_dead(named.key):
+                good.add(named.number)
+            elif (
+                named.number not in good
+                and named.naming.place.kernel != place.kernel
+                and named.belongs_to(place)
+                and not self._has_answered(named, request)
+            ):
+                return self._refused("d", request.naming, named)
+        return None
+
+    def _elsewhere(self, request: _Request) -> Refuse | None:
+        """(b) Same wish, another cell."""
+        for named in request.known:
+            if not self._is_dead(named.key) and not self._has_answered(named, request):
+                return self._refused("b", request.naming, named)
+        return None
+
+    def _moved(self, request: _Request) -> Refuse | None:
+        """(c) The same call sent another wish for this code and side in another run."""
+        naming = request.naming
+        for named in _numbered(self._of_call(naming), naming.number):
+            if (
+                named.naming.wish != naming.wish
+                and self._is_comparable(named.naming.wish, naming.wish)
+                and not self._is_dead(named.key)
+                and not self._has_answered(named, request)
+            ):
+                return self._refused("c", naming, named)
+        return None
+
+    # what they need
+
+    def _refused(self, letter: Letter, naming: Naming, named: NamedOrder) -> Refuse:
+        return Refuse(letter, named.key, self.first_free(naming))
+
+    def _of_wish(self, naming: Naming) -> Sequence[NamedOrder]:
+        fresh = [n for n in self._fresh if n.naming.wish == naming.wish and not n.naming.name]
+        return [*self._names.of_wish(self._day, naming.wish), *fresh]
+
+    def _of_call(self, naming: Naming) -> Sequence[NamedOrder]:
+        call = naming.place.call
+        if not call:
+            return ()
+        fresh = [n for n in self._fresh if not n.naming.name and n.naming.place.call == call]
+        sided = (n for n in fresh if has_side(n.naming, naming))
+        return [*self._names.of_call(self._day, naming), *sided]
+
+    def _has_answered(self, named: NamedOrder, request: _Request) -> bool:
+        place = request.naming.place
+        shown = (named.key, place.kernel, place.run) in self._answered
+        return shown or named.key in request.answered or named.has_answered(place)
+
+    def _is_comparable(self, a: Wish, b: Wish) -> bool:
+        """Whether one of two wishes of a call may be the other one, with a price that moved."""
+        if a.agent != b.agent or bool(a.revises) != bool(b.revises):
+            return False
+        return not a.revises or self._root(a.revises) == self._root(b.revises)
+
+    def _key(self, naming: Naming) -> str:
+        told = msgspec.json.encode((self._scope, self._day, naming.wish))
+        digest = hashlib.blake2b(told, digest_size=10).hexdigest()
+        return self._free(lambda n: f"typed:{digest}:{n}", len(self._of_wish(naming)) + 1)
+
+    def _free(self, key: Callable[[int], str], first: int) -> str:
+        fresh = {named.key for named in self._fresh}
+        n = first
+        while key(n) in fresh or self._is_key(key(n)):
+            n += 1
+        return key(n)
+
+
+def _of_name(orders: Iterable[NamedOrder], name: str) -> Iterable[NamedOrder]:
+    return (n for n in orders if n.naming.name == name)
+
+
+def _numbered(orders: Sequence[NamedOrder], number: int) -> Sequence[NamedOrder]:
+    """With a number only the orders of that number, else all."""
+    return [n for n in orders if n.number == number] if number else orders

@@ -1,0 +1,248 @@
+"""How typed orders are answered, in words: what is sent, shown or refused (row O11).
+
+The session looks first, with what it knows. The desk looks again with the whole journal, and its
+answer counts. Both call ``place``, so both say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from kisnb.clock import Ns, clock_text
+from kisnb.events import HoldingAdopted
+from kisnb.orders import Intent, Naming, Order, same_wish
+from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_words import named_order
+from kisnb.trading.ports.commands import (
+    Adopt,
+    OrderRequest,
+    PlaceAnswer,
+    ReviseOrder,
+    ShowOrder,
+    Submit,
+)
+from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
+from kisnb.trading.typed_orders.order_names import NamedOrder, OrderNames
+
+KEPT = "nothing new was sent, because another order of this call is refused"
+
+
+class Known(Protocol):
+    """What the answers are made from: the state of a desk, or what a session knows of it."""
+
+    @property
+    def books(self) -> Books:
+        """The orders and adoptions."""
+        ...
+
+    @property
+    def names(self) -> OrderNames:
+        """What names the typed ones."""
+        ...
+
+
+def is_dead(books: Books, key: str) -> bool:
+    """Whether the order never lived. An adoption is never dead."""
+    order = books.orders.get(key)
+    return order is not None and order.is_dead
+
+
+def root_of(books: Books, key: str) -> str:
+    """The first order of the chain of revises that led to this key."""
+    while (order := books.orders.get(key)) is not None and order.intent.supersedes:
+        key = order.intent.supersedes
+    return key
+
+
+def naming_rule(now: Ns, known: Known, scope: str) -> NamingRule:
+    """Return the rule for one call. ``scope``, the account or simulator run, goes into its keys."""
+    books = known.books
+    return NamingRule(
+        now,
+        known.names,
+        scope,
+        is_dead=lambda key: is_dead(books, key),
+        is_key=lambda key: key in books.orders or key in books.adoptions,
+        root=lambda key: root_of(books, key),
+    )
+
+
+# orders
+
+
+def place(
+    now: Ns,
+    known: Known,
+    scope: str,
+    requests: Sequence[OrderRequest],
+) -> tuple[PlaceAnswer, ...]:
+    """Answer the orders of one call, each in its turn. One that is refused refuses them all."""
+    rule, plain = naming_rule(now, known, scope), dict[str, Intent]()
+    answers = tuple(_answer(known, rule, plain, request) for request in requests)
+    if all(answer.outcome != "refused" for answer in answers):
+        return answers
+    return tuple(
+        answer if answer.outcome == "refused" else PlaceAnswer("refused", request.intent, KEPT)
+        for request, answer in zip(requests, answers, strict=True)
+    )
+
+
+def commands(
+    known: Known, requests: Sequence[OrderRequest], answers: Sequence[PlaceAnswer]
+) -> list[Submit | ReviseOrder | ShowOrder]:
+    """What carries the answers of ``place`` out; nothing when the call was refused."""
+    wanted: list[Submit | ReviseOrder | ShowOrder] = []
+    for request, answer in zip(requests, answers, strict=True):
+        intent, naming = answer.intent, request.naming
+        if answer.outcome == "refused":
+            return []
+        if answer.outcome == "sent":
+            wanted.append((ReviseOrder if intent.supersedes else Submit)(intent, naming))
+        elif naming is not None and (shown := show(known.names, intent.key, naming)) is not None:
+            wanted.append(shown)
+    return wanted
+
+
+def show(names: OrderNames, key: str, naming: Naming) -> ShowOrder | None:
+    """What journals that the order was shown here; None when the journal says so already."""
+    named = names.get(key)
+    if named is None or named.is_known_at(naming.place):
+        return None
+    return ShowOrder(key, naming.place, naming.token)
+
+
+def _answer(
+    known: Known,
+    rule: NamingRule,
+    plain: dict[str, Intent],
+    request: OrderRequest,
+) -> PlaceAnswer:
+    intent, naming = request.intent, request.naming
+    if naming is None:
+        return _answer_plain(known, plain, intent)
+    outcome = rule.answer(naming, request.answered)
+    match outcome:
+        case SendNew(key=key):
+            return PlaceAnswer("sent", msgspec.structs.replace(intent, key=key))
+        case ShowKnown(key=key):
+            order = known.books.orders.get(key)
+            # One that this very call sends is not in the books yet.
+            same = order.intent if order is not None else msgspec.structs.replace(intent, key=key)
+            return PlaceAnswer("shown", same, shown_text(known, rule, naming, key))
+        case Refuse():
+            text, cure = refusal(known, rule, intent.text, naming, outcome)
+            return PlaceAnswer("refused", intent, text, cure)
+
+
+def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
+    """Answer an order without a naming, which keeps its key: an agent's, or a ticket's."""
+    order = known.books.orders.get(intent.key)
+    before = order.intent if order is not None else plain.get(intent.key)
+    if before is None:
+        plain[intent.key] = intent
+        return PlaceAnswer("sent", intent)
+    at = f", at {clock_text(order.t)}" if order is not None else " in this call"
+    if same_wish(before, intent):
+        text = f"sent before{at}; nothing new was sent; another key sends another"
+        return PlaceAnswer("shown", before, text)
+    what = _order(order) if order is not None else before.text
+    text = f"the key {intent.key!r} already names {what}{at}; this call asks for {intent.text}"
+    return PlaceAnswer("refused", intent, text, "give the new order another key")
+
+
+# words for people
+
+
+def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
+    """From where and when an order that is shown was sent, and how to send another."""
+    named = rule.named(key)
+    adopts = naming.wish.side is None
+    done = "carried out" if adopts else "tried" if is_dead(known.books, key) else "sent"
+    nothing = "nothing was adopted anew" if adopts else "nothing new was sent"
+    told = [f"{done} before{_when(named)}", nothing]
+    again = "adopts once more" if adopts else "sends another"
+    if naming.name:
+        told.append(f"another name (key=) {again}")
+    else:
+        n = rule.first_free(naming)
+        told.append(f"--again {n} (again={n}) {again}")
+    return "; ".join(told)
+
+
+def refusal(
+    known: Known,
+    rule: NamingRule,
+    asked: str,
+    naming: Naming,
+    refused: Refuse,
+) -> tuple[str, str]:
+    """Why a call is refused, and the cure. ``asked``: its order in words."""
+    named = rule.named(refused.key)
+    what = _described(known.books, refused.key, asked)
+    when = _when(named)
+    match refused.letter:
+        case "key":
+            tried = is_dead(known.books, refused.key)
+            text = _name_taken(naming.name, f"{what}{when}", asked, tried=tried)
+            return text, "choose another name"
+        case "g":
+            text = f"this run of the cell already asked for {what}{when}"
+            n = refused.again
+            return text, (
+                f"number the orders of a loop from 0 with again=i: 0 is the order that was sent, "
+                f"--again {n} (again={n}) the next; or name each with key=, or write an Agent"
+            )
+        case "b":
+            text = f"another cell already sent {what}{when}"
+        case "c":
+            text = f"this call already sent {what}{when}; now it asks for {asked}"
+        case "d":
+            text = f"an earlier kernel already tried {what}{when}"
+    return text, _cure(refused.again, adopts=naming.wish.side is None)
+
+
+def _name_taken(name: str, what: str, asked: str, *, tried: bool) -> str:
+    if tried:
+        return f"an earlier kernel already tried the name {name!r}: {what}"
+    return f"the name {name!r} belongs to {what}; this call asks for {asked}"
+
+
+def _cure(n: int, *, adopts: bool) -> str:
+    once = "to adopt once more" if adopts else "to send one more"
+    daily = "for what you mean every day"
+    return f"{once}: --again {n} (again={n}); {daily}: --key NAME (key='NAME')"
+
+
+def _when(named: NamedOrder | None) -> str:
+    """``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``, as far as known."""
+    if named is None:
+        return ""
+    where = named.naming.place.where
+    return f", at {clock_text(named.t)}{f' from {where}' if where else ''}"
+
+
+def _described(books: Books, key: str, asked: str) -> str:
+    if (order := books.orders.get(key)) is not None:
+        return _order(order)
+    if (taken := books.adoptions.get(key)) is not None:
+        return adoption_text(taken)
+    return asked
+
+
+def _order(order: Order) -> str:
+    why = f": {order.text}" if order.is_dead and order.text else ""
+    return f"{named_order(order)} ({order.state}{why})"
+
+
+def adoption_text(taken: HoldingAdopted) -> str:
+    """``"the adoption of 5 005930 by mom"``."""
+    return f"the adoption of {taken.qty:,} {taken.code} by {taken.agent}"
+
+
+def adoption_asked(wish: Adopt) -> str:
+    """``"the adoption of 5 005930 by mom"``, of an adoption that is asked for."""
+    what = "all" if wish.qty is None else f"{wish.qty:,}"
+    return f"the adoption of {what} {wish.code} by {wish.agent}"
