@@ -24,7 +24,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     t: Ns
 
     @property
-    def said(self) -> str:
+    def happenings(self) -> str:
         """What an order's log says of it; empty for facts of no order."""
         return _WORDS.get(type(self), "").format(self)
 
@@ -451,7 +451,7 @@ class SubscriptionChanged(Fact, frozen=True, gc=False, tag=True, array_like=True
     venue: Venue = Venue.KRX
 
 
-class LinkLost(Fact, frozen=True, gc=False, tag=True, array_like=True):
+class LinkDown(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The stream to KIS broke; what happened meanwhile is a gap."""
 
     text: str
@@ -473,7 +473,7 @@ class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A session of the day began; agents see it as ``on_session``."""
+    """A session of the day began; agents see it as ``on_phase``."""
 
     session_id: str
     venue: Venue
@@ -542,7 +542,7 @@ OrderFact: TypeAlias = (
 ControlFact: TypeAlias = HaltSet | HaltStep | FlattenSet | BreakerTripped | Armed | Disarmed
 AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened | HoldingAdopted | OrderShown
 MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
-LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkLost | LinkUp | GapFound
+LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkDown | LinkUp | GapFound
 DeskFact: TypeAlias = (
     IntentRepeated
     | CommandDropped

@@ -280,13 +280,13 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     """The exchange's time as its notice gave it, whole seconds; 0: taken from KIS's list of the day's orders."""
 
 
-class Told(Protocol):
+class Described(Protocol):
     """A fact that can say itself."""
 
     @property
     def t(self) -> Ns: ...
     @property
-    def said(self) -> str: ...
+    def happenings(self) -> str: ...
 
 
 class Order:
@@ -344,7 +344,7 @@ class Order:
         self.fills: list[Fill] = []
         self.msg_cd = ""
         self.text = ""
-        self.facts: list[Told] = []
+        self.facts: list[Described] = []
         """What happened to it, oldest first; empty until the desk has taken it."""
         self.repeated = ""
         """From where and when it was sent, and how to send another, once a call was answered with it again."""
@@ -395,7 +395,7 @@ class Order:
     @property
     def log(self) -> list[tuple[Ns, str]]:
         """What happened to it, in words, each with its time."""
-        return [(fact.t, fact.said) for fact in self.facts]
+        return [(fact.t, fact.happenings) for fact in self.facts]
 
     @property
     def story(self) -> str:

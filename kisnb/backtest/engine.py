@@ -23,14 +23,14 @@ from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import Books, OrderBook, day_number
+from kisnb.trading.order_books.order_book import OrderBook, OrderBooks, day_number
 from kisnb.trading.ports.commands import (
-    Ask,
-    AskBooks,
-    BooksRead,
+    AskDepth,
+    AskOrders,
     Cancel,
     CancelReply,
     Command,
+    DepthRead,
     Effect,
     FastForward,
     Idle,
@@ -70,7 +70,7 @@ class Result:
         )
 
 
-class Resting:
+class RestingOrders:
     """Orders that wait for the next trade of their stock."""
 
     def __init__(self) -> None:
@@ -91,10 +91,10 @@ class Resting:
         """Shares taken out; 0 when the order is no longer there."""
         if number not in self._orders:
             return 0
-        intent, left = self._orders.pop(number)
-        out = min(qty or left, left)
-        if left > out:
-            self._orders[number] = (intent, left - out)
+        intent, leaves = self._orders.pop(number)
+        out = min(qty or leaves, leaves)
+        if leaves > out:
+            self._orders[number] = (intent, leaves - out)
         return out
 
     def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:
@@ -112,10 +112,10 @@ class Engine:
         rules = Rules(universe, CAN)
         self.now = start
         self.rows: list[Row] = []
-        self.books = Books()
+        self.books = OrderBooks()
         self.core = DeskCore(rules, limits or Limits(), State())
         self.runner = AgentRunner(agent, agent.id or type(agent).__name__, "backtest", self.books, rules)
-        self._resting = Resting()
+        self._resting = RestingOrders()
         self._wakes: list[Ns] = []
         self._out: list[Command] = []
         self._run(self.core.start(start))
@@ -127,7 +127,7 @@ class Engine:
         self._pass_time(t)
         for tick in ticks:
             for number, intent, qty in self._resting.filled_by(tick):
-                self._say(self._notice("filled", number, intent, qty, tick.price))
+                self._submit(self._notice("filled", number, intent, qty, tick.price))
             self._run(self.core.step(self.now, tick))
         self._drain()
 
@@ -157,7 +157,7 @@ class Engine:
             # Nobody else pauses it here: a person interrupted its handler, and means the run.
             raise KeyboardInterrupt(self.runner.agent.note)
 
-    def _say(self, event: Event) -> None:
+    def _submit(self, event: Event) -> None:
         self._run(self.core.step(self.now, event))
 
     def _run(self, effects: Iterable[Effect]) -> None:
@@ -173,10 +173,10 @@ class Engine:
                     self._cancel(key, ref, qty)
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
-                case AskBooks(code=code):
+                case AskDepth(code=code):
                     # Whoever asks KIS between two trades is told what the last one left.
-                    self._run(self.core.step(self.now, BooksRead(code, self.core.market.of(code))))
-                case Ask() | Revise():
+                    self._run(self.core.step(self.now, DepthRead(code, self.core.depths.of(code))))
+                case AskOrders() | Revise():
                     raise AssertionError(f"the recorded day cannot play {effect}")
 
     def _publish(self, event: Event) -> None:
@@ -188,7 +188,7 @@ class Engine:
         number = self._resting.enter(intent)
         ref = OrderRef(day_number(self.now), "", number, route.venue)
         self._run(self.core.step(self.now, SendReply(intent.key, "sent", ref)))
-        self._say(self._notice("accepted", number, intent, intent.qty, intent.price or 0))
+        self._submit(self._notice("accepted", number, intent, intent.qty, intent.price or 0))
 
     def _cancel(self, key: str, ref: OrderRef, qty: int | None) -> None:
         out = self._resting.cancel(ref.number, qty)
@@ -196,7 +196,7 @@ class Engine:
         self._run(self.core.step(self.now, CancelReply(reply)))
         if out:
             intent = self.core.state.books.orders[key].intent
-            self._say(self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number))
+            self._submit(self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number))
 
     def _notice(self, kind: str, number: int, intent: Intent, qty: int, price: int, original: int = 0) -> Notice:
         code, side = intent.code, intent.side

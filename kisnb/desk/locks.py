@@ -43,7 +43,7 @@ class Lock:
         """
         self.path = path
         self._note = note
-        file = _locked(path)
+        file = _try_lock(path)
         if file is None:
             raise DeskBusy(
                 f"another desk{_numbered(holder(path))} holds {what}",
@@ -59,7 +59,7 @@ class Lock:
         """
         if _is_at(self._file, self.path):
             return True
-        fresh = _locked(private_dir(self.path.parent) / self.path.name)
+        fresh = _try_lock(private_dir(self.path.parent) / self.path.name)
         if fresh is None:
             return False
         self._file.close()
@@ -165,7 +165,7 @@ def _numbered(pid: object) -> str:
     return f" (process {pid})" if pid else ""
 
 
-def _locked(path: Path) -> IO[bytes] | None:
+def _try_lock(path: Path) -> IO[bytes] | None:
     """The file with its lock; None when somebody keeps it. Raises OSError, with the path."""
     # A notebook that looks whether the lock is held has it for an instant; a desk keeps it.
     deadline = time.monotonic() + LOOKING_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kisnb.exchange.limit_book import LimitBook, Resting
+from kisnb.exchange.limit_book import LimitBook, RestingOrder
 from kisnb.terms import Side
 
 MARKET_BUY = 1 << 60
@@ -15,7 +15,7 @@ ROUNDS = (100, 500, 1_000, 2_000)
 """Shares that each order gets in the first rounds of an allotment; then half of what it still wants, then the rest."""
 
 
-class Fill(NamedTuple):
+class AuctionFill(NamedTuple):
     """Shares of one order in an auction."""
 
     order_id: int
@@ -27,7 +27,7 @@ class Uncrossed(NamedTuple):
 
     price: int
     volume: int
-    fills: tuple[Fill, ...]
+    fills: tuple[AuctionFill, ...]
 
 
 def single_price(
@@ -60,34 +60,34 @@ def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = No
     deepest = 1 << 30
     price, volume = single_price(book.levels(Side.BUY, deepest), book.levels(Side.SELL, deepest), reference)
     lower, upper = limits or (None, None)
-    fills: list[Fill] = []
+    fills: list[AuctionFill] = []
     for side in (Side.BUY, Side.SELL):
         allots = price == (upper if side is Side.BUY else lower)
         filled = (_allotted if allots else _in_turn)(book.queue(side), volume)
         for order, qty in filled:
-            fills.append(Fill(order.order_id, qty))
+            fills.append(AuctionFill(order.order_id, qty))
             book.reduce(order, qty)
     return Uncrossed(price, volume, tuple(fills))
 
 
-def _in_turn(queue: list[Resting], volume: int) -> list[tuple[Resting, int]]:
-    filled: list[tuple[Resting, int]] = []
+def _in_turn(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder, int]]:
+    filled: list[tuple[RestingOrder, int]] = []
     for order in queue:
         if not volume:
             break
-        qty = min(volume, order.left)
+        qty = min(volume, order.leaves)
         filled.append((order, qty))
         volume -= qty
     return filled
 
 
-def _allotted(queue: list[Resting], volume: int) -> list[tuple[Resting, int]]:
+def _allotted(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder, int]]:
     """In rounds, the largest order first, of equals the earlier."""
-    by_size = sorted(queue, key=lambda order: -order.left)
+    by_size = sorted(queue, key=lambda order: -order.leaves)
     given = [0] * len(by_size)
     for most in (*ROUNDS, "half", "rest"):
         for i, order in enumerate(by_size):
-            wants = order.left - given[i]
+            wants = order.leaves - given[i]
             qty = min(volume, wants, most if isinstance(most, int) else wants if most == "rest" else -(-wants // 2))
             given[i] += qty
             volume -= qty

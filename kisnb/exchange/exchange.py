@@ -21,14 +21,14 @@ from kisnb.exchange.halts import HALT, Breaker, Level
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
-    OrderRefused,
+    OrderNotAccepted,
     OrderRevised,
     Refusal,
     SessionBegan,
     SessionEnded,
 )
 from kisnb.exchange.listing import Listing
-from kisnb.exchange.segment import Order
+from kisnb.exchange.segment import ExchangeOrder
 from kisnb.exchange.tape import Tally
 from kisnb.market import order_rules, sessions
 from kisnb.market.instruments import Instrument
@@ -51,7 +51,7 @@ class Exchange:
         self._day = day
         self._now = now
         self._assumed = assumed = current() if assumed is None else assumed
-        self._said: list[Happening] = []
+        self._happenings: list[Happening] = []
         self._listings: dict[tuple[str, Venue], Listing] = {}
         self._home: dict[int, Listing] = {}
         self._boundaries = _boundaries(day, assumed)
@@ -85,7 +85,7 @@ class Exchange:
                 self._change(t, self._boundaries[self._passed][1])
                 self._passed += 1
         self._now = now
-        return self.told()
+        return self.take_happenings()
 
     # orders
 
@@ -105,16 +105,16 @@ class Exchange:
         said = self.advance(now)
         if order_id in self._home:
             raise ValueError(f"order {order_id} was entered already")
-        taken = self._taken_at(
-            now, code, Order(order_id, side, kind, 0, price if kind.priced else None, stop), qty, venue
+        taken = self._find_place(
+            now, code, ExchangeOrder(order_id, side, kind, 0, price if kind.priced else None, stop), qty, venue
         )
         if isinstance(taken, str):
-            return [*said, OrderRefused(now, order_id, taken)]
+            return [*said, OrderNotAccepted(now, order_id, taken)]
         listing, order, span = taken
         self._home[order_id] = listing
         listing.enter(now, order, span, qty)
-        self._said.append(DepthChanged(now, code, listing.venue))
-        return said + self.told()
+        self._happenings.append(DepthChanged(now, code, listing.venue))
+        return said + self.take_happenings()
 
     def why_not(
         self,
@@ -128,8 +128,8 @@ class Exchange:
         stop: int | None = None,
     ) -> Refusal | None:
         """Why an order would be refused now; None when it would be taken."""
-        order = Order(0, side, kind, 0, price if kind.priced else None, stop)
-        taken = self._taken_at(now, code, order, qty, venue)
+        order = ExchangeOrder(0, side, kind, 0, price if kind.priced else None, stop)
+        taken = self._find_place(now, code, order, qty, venue)
         return taken if isinstance(taken, str) else None
 
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
@@ -138,9 +138,9 @@ class Exchange:
         listing = self._home.get(order_id)
         if listing is None or order_id not in listing.own or (qty is not None and qty < 1):
             gone = listing is None or order_id not in listing.own
-            return [*said, OrderRefused(now, order_id, "unknown" if gone else "quantity")]
+            return [*said, OrderNotAccepted(now, order_id, "unknown" if gone else "quantity")]
         listing.cancel(now, order_id, qty)
-        return said + self.told()
+        return said + self.take_happenings()
 
     def revise(self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
         """Move ``qty`` shares (None: all that is left) of an own limit order to ``price`` under the number ``new_id``.
@@ -152,21 +152,21 @@ class Exchange:
         listing = self._home.get(order_id)
         order = listing.own.get(order_id) if listing else None
         if listing is None or order is None:
-            return [*said, OrderRefused(now, new_id, "unknown")]
-        moved = listing.left(order_id) if qty is None else qty
+            return [*said, OrderNotAccepted(now, new_id, "unknown")]
+        moved = listing.leaves_of(order_id) if qty is None else qty
         why = listing.refuses_revision(order, moved, price)
         if why is not None:
-            return [*said, OrderRefused(now, new_id, why)]
+            return [*said, OrderNotAccepted(now, new_id, why)]
         self._home[new_id] = listing
-        self._said.append(OrderRevised(now, new_id, order_id, moved, price))
+        self._happenings.append(OrderRevised(now, new_id, order_id, moved, price))
         listing.revise(now, order, new_id, moved, price)
-        self._said.append(DepthChanged(now, listing.item.code, listing.venue))
-        return said + self.told()
+        self._happenings.append(DepthChanged(now, listing.item.code, listing.venue))
+        return said + self.take_happenings()
 
     def left(self, order_id: int) -> int:
         """Shares of an own order that are still live."""
         listing = self._home.get(order_id)
-        return listing.left(order_id) if listing else 0
+        return listing.leaves_of(order_id) if listing else 0
 
     # interruptions from outside
 
@@ -183,14 +183,14 @@ class Exchange:
         self._halted[board] = now + HALT if level < 3 else 0
         for listing in [x for x in self._listings.values() if x.item.board is board]:
             self._break(now, listing)
-        return said + self.told()
+        return said + self.take_happenings()
 
     def halt(self, now: Ns, code: str) -> list[Happening]:
         """Stop a stock on both venues until it is resumed, as for a disclosure."""
         said = self.advance(now)
         for venue in self._venues(code):
             self.listing(code, venue).halt(now, "halt", 0, 0)
-        return said + self.told()
+        return said + self.take_happenings()
 
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
         """End a halt: a call auction, then trading as the session says; Nextrade goes on when KRX does."""
@@ -200,7 +200,7 @@ class Exchange:
         if self._universe.get(code).nxt:
             goes_on = krx.until if krx.state == "call" else now
             self.listing(code, Venue.NXT).lift(now, goes_on, halts.after_halt(Venue.NXT, self._day))
-        return said + self.told()
+        return said + self.take_happenings()
 
     # to look at
 
@@ -210,7 +210,9 @@ class Exchange:
         if found is None:
             item = self._universe.get(code)
             narrow = code in self._kospi200
-            found = Listing(item, venue, self._day, self._said, self._interrupted, self._assumed, kospi200=narrow)
+            found = Listing(
+                item, venue, self._day, self._happenings, self._on_interruption, self._assumed, kospi200=narrow
+            )
             self._listings[code, venue] = found
             if venue is Venue.KRX or item.nxt:
                 found.begin(self._now, self._active[venue])
@@ -242,23 +244,23 @@ class Exchange:
         """What happens in a stock now, interruptions included."""
         return self.listing(code, venue).phase
 
-    def told(self) -> list[Happening]:
+    def take_happenings(self) -> list[Happening]:
         """What happened since the last call, or the last answer to an order."""
-        said = self._said[:]
-        self._said.clear()
+        said = self._happenings[:]
+        self._happenings.clear()
         return said
 
     # inside
 
     def _change(self, t: Ns, venue: Venue) -> None:
         before, self._active[venue] = self._active[venue], sessions.active(venue, t, self._assumed)
-        self._said += [SessionEnded(t, venue, h.span.name) for h in before if h not in self._active[venue]]
+        self._happenings += [SessionEnded(t, venue, h.span.name) for h in before if h not in self._active[venue]]
         for (_, at), listing in list(self._listings.items()):
             if at is venue and (venue is Venue.KRX or listing.item.nxt):
                 listing.begin(t, self._active[venue])
-        self._said += [SessionBegan(t, venue, h.span.name) for h in self._active[venue] if h not in before]
+        self._happenings += [SessionBegan(t, venue, h.span.name) for h in self._active[venue] if h not in before]
 
-    def _interrupted(self, now: Ns, listing: Listing) -> None:
+    def _on_interruption(self, now: Ns, listing: Listing) -> None:
         """Wake the stock when its call or halt ends; before the reform Nextrade stands still with KRX's VI."""
         if listing.until:
             heapq.heappush(self._wakes, (listing.until, next(self._count), listing))
@@ -276,9 +278,9 @@ class Exchange:
             ends += halts.after_halt(Venue.KRX, self._day) if listing.venue is Venue.NXT else 0
             listing.halt(now, "circuit breaker", ends, call)
 
-    def _taken_at(
-        self, now: Ns, code: str, order: Order, qty: int, venue: Venue
-    ) -> tuple[Listing, Order, str] | Refusal:
+    def _find_place(
+        self, now: Ns, code: str, order: ExchangeOrder, qty: int, venue: Venue
+    ) -> tuple[Listing, ExchangeOrder, str] | Refusal:
         """Where an order goes, and the stretch that takes it; or why not."""
         if code not in self._universe:
             return "unknown"

@@ -23,7 +23,7 @@ class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
     venue: Venue = Venue.KRX
 
 
-class OrderRefused(msgspec.Struct, frozen=True, gc=False):
+class OrderNotAccepted(msgspec.Struct, frozen=True, gc=False):
     """The exchange did not take an order, or has nothing to cancel (``unknown``)."""
 
     t: Ns
@@ -104,7 +104,7 @@ class DepthChanged(msgspec.Struct, frozen=True, gc=False):
     venue: Venue = Venue.KRX
 
 
-class Interrupted(msgspec.Struct, frozen=True, gc=False):
+class TradingInterrupted(msgspec.Struct, frozen=True, gc=False):
     """Trading in a stock stops: orders are collected for a call (a VI), or nothing is taken (a halt)."""
 
     t: Ns
@@ -119,7 +119,7 @@ class Interrupted(msgspec.Struct, frozen=True, gc=False):
     dynamic_reference: int = 0
 
 
-class Resumed(msgspec.Struct, frozen=True, gc=False):
+class TradingResumed(msgspec.Struct, frozen=True, gc=False):
     """A stock trades again as its session says."""
 
     t: Ns
@@ -146,15 +146,15 @@ class SessionEnded(msgspec.Struct, frozen=True, gc=False):
 
 Happening: TypeAlias = (
     OrderAccepted
-    | OrderRefused
+    | OrderNotAccepted
     | Traded
     | OrderFilled
     | OrderCancelled
     | OrderRevised
     | OrderExpired
     | DepthChanged
-    | Interrupted
-    | Resumed
+    | TradingInterrupted
+    | TradingResumed
     | SessionBegan
     | SessionEnded
 )

@@ -16,19 +16,19 @@ class Match(NamedTuple):
     taker_id: int
     price: int
     qty: int
-    maker_left: int
+    maker_leaves: int
 
 
-class Resting:
+class RestingOrder:
     """An order in the book, or what is left of it; 0 left means it is gone."""
 
-    __slots__ = ("left", "order_id", "price", "side")
+    __slots__ = ("leaves", "order_id", "price", "side")
 
-    def __init__(self, order_id: int, side: Side, price: int, left: int) -> None:
+    def __init__(self, order_id: int, side: Side, price: int, leaves: int) -> None:
         self.order_id = order_id
         self.side = side
         self.price = price
-        self.left = left
+        self.leaves = leaves
 
 
 class Level:
@@ -37,7 +37,7 @@ class Level:
     __slots__ = ("queue", "total")
 
     def __init__(self) -> None:
-        self.queue: deque[Resting] = deque()
+        self.queue: deque[RestingOrder] = deque()
         self.total = 0
 
 
@@ -47,7 +47,7 @@ class LimitBook:
     def __init__(self) -> None:
         self._levels: dict[Side, dict[int, Level]] = {Side.BUY: {}, Side.SELL: {}}
         self._prices: dict[Side, list[int]] = {Side.BUY: [], Side.SELL: []}
-        self._orders: dict[int, Resting] = {}
+        self._orders: dict[int, RestingOrder] = {}
 
     def __len__(self) -> int:
         """How many orders rest here."""
@@ -109,7 +109,7 @@ class LimitBook:
         if level is None:
             level = levels[price] = Level()
             insort(self._prices[side], price)
-        order = self._orders[order_id] = Resting(order_id, side, price, qty)
+        order = self._orders[order_id] = RestingOrder(order_id, side, price, qty)
         level.queue.append(order)
         level.total += qty
 
@@ -118,18 +118,18 @@ class LimitBook:
         order = self._orders.get(order_id)
         if order is None:
             return 0
-        taken = order.left if qty is None else min(qty, order.left)
+        taken = order.leaves if qty is None else min(qty, order.leaves)
         self.reduce(order, taken)
         return taken
 
-    def reduce(self, order: Resting, qty: int) -> None:
+    def reduce(self, order: RestingOrder, qty: int) -> None:
         """Take ``qty`` shares, at most what is left, out of a resting order."""
-        order.left -= qty
+        order.leaves -= qty
         level = self._levels[order.side][order.price]
         level.total -= qty
-        if not order.left:
+        if not order.leaves:
             del self._orders[order.order_id]
-            while level.queue and not level.queue[0].left:
+            while level.queue and not level.queue[0].leaves:
                 level.queue.popleft()
         if not level.total:
             del self._levels[order.side][order.price]
@@ -140,19 +140,19 @@ class LimitBook:
         """Give ``qty`` shares of an order, at most what is left, to a new id that queues at the same place."""
         order = self._orders[order_id]
         level = self._levels[order.side][order.price]
-        heir = self._orders[new_id] = Resting(new_id, order.side, order.price, qty)
+        heir = self._orders[new_id] = RestingOrder(new_id, order.side, order.price, qty)
         at = level.queue.index(order)
-        order.left -= qty
-        if order.left:
+        order.leaves -= qty
+        if order.leaves:
             level.queue.insert(at + 1, heir)
         else:
             level.queue[at] = heir
             del self._orders[order_id]
 
-    def left(self, order_id: int) -> int:
+    def leaves_of(self, order_id: int) -> int:
         """Shares of the order that still rest here; 0 when it is gone."""
         order = self._orders.get(order_id)
-        return order.left if order else 0
+        return order.leaves if order else 0
 
     def total_at(self, side: Side, price: int) -> int:
         """Shares at one price."""
@@ -165,11 +165,11 @@ class LimitBook:
         best = prices[: -n - 1 : -1] if side is Side.BUY else prices[:n]
         return tuple((price, levels[price].total) for price in best)
 
-    def queue(self, side: Side) -> list[Resting]:
+    def queue(self, side: Side) -> list[RestingOrder]:
         """All live orders of a side by price, then time."""
         prices, levels = self._prices[side], self._levels[side]
         best_first = reversed(prices) if side is Side.BUY else prices
-        return [order for price in best_first for order in levels[price].queue if order.left]
+        return [order for price in best_first for order in levels[price].queue if order.leaves]
 
     def order_ids(self) -> list[int]:
         """Ids of all orders that rest here, oldest first."""
@@ -179,13 +179,13 @@ class LimitBook:
         taken = 0
         while taken < qty and level.total:
             maker = level.queue[0]
-            n = min(qty - taken, maker.left)
+            n = min(qty - taken, maker.leaves)
             if n:
-                maker.left -= n
+                maker.leaves -= n
                 level.total -= n
                 taken += n
-                matches.append(Match(maker.order_id, taker_id, maker.price, n, maker.left))
-            if not maker.left:
+                matches.append(Match(maker.order_id, taker_id, maker.price, n, maker.leaves))
+            if not maker.leaves:
                 level.queue.popleft()
                 self._orders.pop(maker.order_id, None)
         return taken

@@ -16,16 +16,16 @@ from kisnb.exchange.day_segments import EVERY, MAIN, SINGLE_PRICE, SINGLE_PRICE_
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
-    Interrupted,
     OrderAccepted,
     OrderCancelled,
     OrderExpired,
     Refusal,
-    Resumed,
+    TradingInterrupted,
+    TradingResumed,
     Why,
 )
 from kisnb.exchange.order_styles import STYLES
-from kisnb.exchange.segment import Order, Segment, stop_reached
+from kisnb.exchange.segment import ExchangeOrder, Segment, stop_reached
 from kisnb.exchange.tape import Tally, Tape
 from kisnb.exchange.volatility import VI_CALL, ViWatch, When
 from kisnb.market import sessions, ticks
@@ -39,7 +39,7 @@ State: TypeAlias = Literal["open", "call", "halted"]
 
 
 class Listing:
-    """Orders, trades and interruptions of one stock on one venue; tells what happens into ``said``.
+    """Orders, trades and interruptions of one stock on one venue; tells what happens into ``happenings``.
 
     ``interrupted`` is called with every call or halt that begins here, so that somebody wakes it when that ends.
     """
@@ -49,7 +49,7 @@ class Listing:
         item: Instrument,
         venue: Venue,
         day: date,
-        said: list[Happening],
+        happenings: list[Happening],
         interrupted: Callable[[Ns, Listing], None],
         assumed: Assumed,
         *,
@@ -57,9 +57,9 @@ class Listing:
     ) -> None:
         self.item = item
         self.venue = venue
-        self.said = said
-        self.tape = Tape(item.code, venue, said)
-        self.own: dict[int, Order] = {}
+        self.happenings = happenings
+        self.tape = Tape(item.code, venue, happenings)
+        self.own: dict[int, ExchangeOrder] = {}
         self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
         self.close = 0
         """The official close, won; 0 before it."""
@@ -128,7 +128,7 @@ class Listing:
         if self.state == "halted" and not self.until:
             return
         self.state, self.why, self.until, self._call_after = "halted", why, until, call_after
-        self.said.append(Interrupted(t, self.item.code, self.venue, why, until, self.tally.last))
+        self.happenings.append(TradingInterrupted(t, self.item.code, self.venue, why, until, self.tally.last))
         self._interrupted(t, self)
 
     def lift(self, now: Ns, t: Ns, call: Ns) -> None:
@@ -144,12 +144,12 @@ class Listing:
         """Halted by a circuit breaker for the rest of the day; everything expires."""
         self.ended_for_day, self.state = True, "halted"
         self.why, self.until = "circuit breaker", 0
-        self.said.append(Interrupted(t, self.item.code, self.venue, self.why, 0, self.tally.last))
+        self.happenings.append(TradingInterrupted(t, self.item.code, self.venue, self.why, 0, self.tally.last))
         self._expire(t)
 
     # orders
 
-    def refusal(self, order: Order, span: str) -> Refusal | None:
+    def refusal(self, order: ExchangeOrder, span: str) -> Refusal | None:
         """Why this order cannot be taken in a stretch of the day, beside what the rules of kinds say."""
         if self.ended_for_day:
             return "closed"
@@ -165,12 +165,12 @@ class Listing:
             )
         return "no price" if pricing.startswith("best") and self._own_price(segment, order) is None else None
 
-    def enter(self, now: Ns, order: Order, span: str, qty: int) -> None:
+    def enter(self, now: Ns, order: ExchangeOrder, span: str, qty: int) -> None:
         """Take an own order that nothing refuses."""
         segment = order.segment = self._segment(segment_name(self.venue, span))
         if order.kind is OrderKind.CONDITIONAL and span == "closing auction":
             order.price = None
-        self.said.append(OrderAccepted(now, order.id, self.venue))
+        self.happenings.append(OrderAccepted(now, order.id, self.venue))
         self.own[order.id] = order
         if STYLES[order.kind].pricing == "stop" and not stop_reached(order.side, order.stop, self.tally.last):
             segment.wait_for_stop(order, qty)
@@ -196,11 +196,11 @@ class Listing:
             if not segment.meets(side, price):
                 segment.book.rest(order_id, side, price, qty)
                 return
-            left, stopped = self._trade(now, segment, order_id, side, price, qty)
+            leaves, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
-                segment.collect(order_id, side, price, left)
-            elif left:
-                segment.book.rest(order_id, side, price, left)
+                segment.collect(order_id, side, price, leaves)
+            elif leaves:
+                segment.book.rest(order_id, side, price, leaves)
             self._settle(now, segment)
         elif phase is Phase.AUCTION:
             segment.collect(order_id, side, price, qty)
@@ -211,10 +211,10 @@ class Listing:
         """Take ``qty`` shares (None: all) out of a live own order; returns how many were taken."""
         order = self.own[order_id]
         taken = order.segment.cancel(order, qty)
-        self.said += (OrderCancelled(now, order_id, taken), DepthChanged(now, self.item.code, self.venue))
+        self.happenings += (OrderCancelled(now, order_id, taken), DepthChanged(now, self.item.code, self.venue))
         return taken
 
-    def refuses_revision(self, order: Order, qty: int, price: int) -> Refusal | None:
+    def refuses_revision(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
         """Why ``qty`` shares of an order cannot move to ``price``; only what has a limit of its own can."""
         if self.state == "halted":
             return "closed" if self.ended_for_day else "halted"
@@ -222,15 +222,15 @@ class Listing:
             return "closed"
         if order.beside or STYLES[order.kind].pricing in ("fixed", "market", "mid") or order.price is None:
             return "kind"
-        if not 0 < qty <= self.left(order.id):
+        if not 0 < qty <= self.leaves_of(order.id):
             return "quantity"
         return self._price_refusal(order.segment, price)
 
-    def revise(self, now: Ns, order: Order, new_id: int, qty: int, price: int) -> None:
+    def revise(self, now: Ns, order: ExchangeOrder, new_id: int, qty: int, price: int) -> None:
         """Move ``qty`` shares of an order; see ``Exchange.revise``."""
         segment = order.segment
         kind = order.kind if STYLES[order.kind].pricing == "limit" else OrderKind.LIMIT
-        heir = self.own[new_id] = Order(new_id, order.side, kind, order.expires, price, None)
+        heir = self.own[new_id] = ExchangeOrder(new_id, order.side, kind, order.expires, price, None)
         heir.segment = segment
         if price == order.price:
             segment.hand_over(order, heir, qty)
@@ -239,10 +239,10 @@ class Listing:
         self._arrive(now, segment, heir, qty)
         self._settle(now, segment)
 
-    def left(self, order_id: int) -> int:
+    def leaves_of(self, order_id: int) -> int:
         """Shares of an own order that are still live."""
         order = self.own.get(order_id)
-        return order.segment.left(order) if order else 0
+        return order.segment.leaves_of(order) if order else 0
 
     def expected(self) -> tuple[int, int]:
         """Price and shares at which the running call would match; zeros without a call or a match."""
@@ -270,7 +270,7 @@ class Listing:
                 segment.fixed = self.item.base
         return segment
 
-    def _arrive(self, now: Ns, segment: Segment, order: Order, qty: int) -> None:
+    def _arrive(self, now: Ns, segment: Segment, order: ExchangeOrder, qty: int) -> None:
         phase, side = self._phase(segment), order.side
         pricing, rest = STYLES[order.kind]
         price = segment.fixed if pricing == "fixed" else self._own_price(segment, order)
@@ -285,24 +285,24 @@ class Listing:
         if (pricing == "mid" and price is None) or (
             rest == "forbids" and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
         ):
-            left, stopped = qty, False
+            leaves, stopped = qty, False
         elif pricing == "mid":
-            left, stopped = segment.take_middle(now, order.id, side, qty), False
+            leaves, stopped = segment.take_middle(now, order.id, side, qty), False
         else:
-            left, stopped = self._trade(now, segment, order.id, side, price, qty)
-        if not left:
+            leaves, stopped = self._trade(now, segment, order.id, side, price, qty)
+        if not leaves:
             del self.own[order.id]
         elif rest != "waits" and not (stopped and joins_call(order.kind)):
             del self.own[order.id]
-            self.said.append(OrderCancelled(now, order.id, left))
+            self.happenings.append(OrderCancelled(now, order.id, leaves))
         elif pricing == "mid":
-            segment.wait_for_middle(order, left)
+            segment.wait_for_middle(order, leaves)
         elif stopped:
-            segment.collect(order.id, side, price, left)
+            segment.collect(order.id, side, price, leaves)
         else:
             assert price is not None
             order.price = price
-            segment.book.rest(order.id, side, price, left)
+            segment.book.rest(order.id, side, price, leaves)
 
     def _trade(
         self, now: Ns, segment: Segment, order_id: int, side: Side, price: int | None, qty: int
@@ -310,26 +310,28 @@ class Listing:
         """What is left after trading within the bounds of a VI, and whether the rest would trade beyond them."""
         last = self.tally.last
         worst = self.vi.worst(side, price, last)
-        left = segment.take(now, order_id, side, worst, qty)
-        if not left or worst == price:
-            return left, False
+        leaves = segment.take(now, order_id, side, worst, qty)
+        if not leaves or worst == price:
+            return leaves, False
         best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
         if best is None or (price is not None and (best > price if side is Side.BUY else best < price)):
-            return left, False
+            return leaves, False
         self._interrupt(now, best, "regular", last)
-        return left, True
+        return leaves, True
 
     def _interrupt(self, now: Ns, price: int, when: When | None, last: int) -> None:
         """Begin a VI: at ``price`` the stock would have traded after ``last``."""
         self.why = self.vi.why(price, when, last)
         self.state, self.until, self._called = "call", now + VI_CALL, self._current
         item, reference = self.item, self.vi.reference
-        self.said.append(Interrupted(now, item.code, self.venue, self.why, self.until, price, reference, last))
+        self.happenings.append(
+            TradingInterrupted(now, item.code, self.venue, self.why, self.until, price, reference, last)
+        )
         self._interrupted(now, self)
 
     def _settle(self, now: Ns, segment: Segment) -> None:
         """Let stop orders arrive that the last trades have reached, and mid-price orders meet."""
-        while self._phase(segment) is not Phase.CLOSED and (hit := segment.reached()):
+        while self._phase(segment) is not Phase.CLOSED and (hit := segment.take_reached_stops()):
             for order in hit:
                 qty, order.beside = order.beside, 0
                 self._arrive(now, segment, order, qty)
@@ -383,11 +385,11 @@ class Listing:
         if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:
             self.close = self._last
         self._settle(t, segment)
-        self.said.append(DepthChanged(t, self.item.code, self.venue))
+        self.happenings.append(DepthChanged(t, self.item.code, self.venue))
 
     def _say_resumed(self, t: Ns) -> None:
         self.state, self.until = "open", 0
-        self.said.append(Resumed(t, self.item.code, self.venue, self.why))
+        self.happenings.append(TradingResumed(t, self.item.code, self.venue, self.why))
 
     def _resume(self, t: Ns) -> None:
         """End a call: match it; end a halt: go on."""
@@ -404,12 +406,12 @@ class Listing:
         if self.state == "call":
             return
         for order in [o for o in self.own.values() if o.expires <= t or self.ended_for_day]:
-            self.said.append(OrderExpired(t, order.id, order.segment.cancel(order, None)))
+            self.happenings.append(OrderExpired(t, order.id, order.segment.cancel(order, None)))
         for segment in self._segments.values():
             if segment.book and (self.ended_for_day or self._over.get(segment.name, t) <= t):
                 segment.clear()
 
-    def _own_price(self, segment: Segment, order: Order) -> int | None:
+    def _own_price(self, segment: Segment, order: ExchangeOrder) -> int | None:
         """The limit of an order on arrival; None for a market order, and where no order could give it one."""
         match STYLES[order.kind].pricing:
             case "best opposite":

@@ -19,7 +19,7 @@ from kisnb.exchange.tape import Tape
 from kisnb.terms import OrderKind, Phase, Side
 
 
-class Order:
+class ExchangeOrder:
     """An own order as long as it lives."""
 
     __slots__ = ("beside", "expires", "id", "kind", "price", "segment", "side", "stop")
@@ -40,7 +40,7 @@ class Order:
 class Segment:
     """Matches the orders of one book and tells its tape; ``own`` are the live own orders of the stock and venue."""
 
-    def __init__(self, name: str, tape: Tape, own: dict[int, Order]) -> None:
+    def __init__(self, name: str, tape: Tape, own: dict[int, ExchangeOrder]) -> None:
         self.name = name
         self.phase = Phase.CLOSED
         self.book = LimitBook()
@@ -51,8 +51,8 @@ class Segment:
         self._tape = tape
         self._own = own
         self._market_orders: list[int] = []
-        self._mids: list[Order] = []
-        self._stops: list[Order] = []
+        self._mids: list[ExchangeOrder] = []
+        self._stops: list[ExchangeOrder] = []
 
     @property
     def touch(self) -> tuple[int | None, int | None]:
@@ -66,9 +66,9 @@ class Segment:
         bid, ask = self.touch
         return None if bid is None or ask is None else (bid + ask) // 2
 
-    def left(self, order: Order) -> int:
+    def leaves_of(self, order: ExchangeOrder) -> int:
         """Shares of an own order that wait here."""
-        return order.beside or self.book.left(order.id)
+        return order.beside or self.book.leaves_of(order.id)
 
     # calls
 
@@ -104,7 +104,7 @@ class Segment:
         self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
-        said = self._tape.said
+        said = self._tape.happenings
         said += [fill for fill in fills if fill.id > 0]
         said += [ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0]
         for order_id in (*(fill.id for fill in fills), *(order_id for order_id, _ in unmatched)):
@@ -123,9 +123,9 @@ class Segment:
         waiting = [(i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early]
         for order_id, side, price, qty in waiting:
             if qty:
-                left = self.take(now, order_id, side, price, qty)
-                if left:
-                    self.book.rest(order_id, side, price, left)
+                leaves = self.take(now, order_id, side, price, qty)
+                if leaves:
+                    self.book.rest(order_id, side, price, leaves)
                 else:
                     self._own.pop(order_id, None)
 
@@ -162,7 +162,7 @@ class Segment:
             qty -= sum(order.beside for order in self._mids if order.side is not side)
         return qty <= 0 or self.book.available(side, worst, qty)
 
-    def wait_for_middle(self, order: Order, qty: int) -> None:
+    def wait_for_middle(self, order: ExchangeOrder, qty: int) -> None:
         order.beside = qty
         self._mids.append(order)
 
@@ -181,11 +181,11 @@ class Segment:
 
     # stops
 
-    def wait_for_stop(self, order: Order, qty: int) -> None:
+    def wait_for_stop(self, order: ExchangeOrder, qty: int) -> None:
         order.beside = qty
         self._stops.append(order)
 
-    def reached(self) -> list[Order]:
+    def take_reached_stops(self) -> list[ExchangeOrder]:
         """Take out the stop orders that the last trade has reached, oldest first."""
         if not self._stops:
             return []
@@ -196,7 +196,7 @@ class Segment:
 
     # changes
 
-    def cancel(self, order: Order, qty: int | None) -> int:
+    def cancel(self, order: ExchangeOrder, qty: int | None) -> int:
         """Take ``qty`` shares (None: all) out of an own order; returns how many were taken."""
         if not order.beside:
             taken = self.book.cancel(order.id, qty)
@@ -209,7 +209,7 @@ class Segment:
         self._forget_when_done(order.id)
         return taken
 
-    def hand_over(self, order: Order, heir: Order, qty: int) -> None:
+    def hand_over(self, order: ExchangeOrder, heir: ExchangeOrder, qty: int) -> None:
         """Give ``qty`` shares of a resting order to another one, in the same place of the queue."""
         self.book.hand_over(order.id, heir.id, qty)
         for i, (order_id, side, price, _) in enumerate(self.entered):
@@ -245,13 +245,13 @@ class Segment:
         venue = self._tape.venue
         for own in (match.maker_id, match.taker_id):
             if own > 0:
-                self._tape.said.append(OrderFilled(now, own, match.qty, match.price, venue))
-        if not match.maker_left:
+                self._tape.happenings.append(OrderFilled(now, own, match.qty, match.price, venue))
+        if not match.maker_leaves:
             self._own.pop(match.maker_id, None)
 
     def _forget_when_done(self, order_id: int) -> None:
         order = self._own.get(order_id)
-        if order is not None and not self.left(order):
+        if order is not None and not self.leaves_of(order):
             del self._own[order_id]
 
 

@@ -38,14 +38,14 @@ class Tally:
 
 
 class Tape:
-    """The prints of one stock on one venue, told into ``said``."""
+    """The prints of one stock on one venue, told into ``happenings``."""
 
-    __slots__ = ("code", "said", "t", "tally", "twin", "venue")
+    __slots__ = ("code", "happenings", "t", "tally", "twin", "venue")
 
-    def __init__(self, code: str, venue: Venue, said: list[Happening]) -> None:
+    def __init__(self, code: str, venue: Venue, happenings: list[Happening]) -> None:
         self.code = code
         self.venue = venue
-        self.said = said
+        self.happenings = happenings
         self.tally = Tally()
         self.t: Ns = 0
         """When it last traded."""
@@ -59,7 +59,7 @@ class Tape:
         tally.add(now, price, qty, segment)
         self.t = now
         twin = self.twin.tally if self.twin else None
-        self.said.append(
+        self.happenings.append(
             Traded(
                 now,
                 self.code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import Reply, encode_params
+from kisnb.kis.messages import ApiReply, encode_params
 from kisnb.kis.wire_text import whole
 from kisnb.orders import Account, Holding
 
@@ -101,7 +101,7 @@ def read_holding(row: Mapping[str, str]) -> Holding:
     )
 
 
-def read_account(pages: Sequence[Reply], orderable: Reply, *, complete: bool) -> Account:
+def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bool) -> Account:
     """All pages of inquire-balance with inquire-psbl-order; names sold out today (quantity 0) are left out.
 
     Raises FrameError.

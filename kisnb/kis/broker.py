@@ -28,7 +28,7 @@ from kisnb.kis.order_messages import (
     revise_body,
 )
 from kisnb.kis.quote_messages import MARKET_DIV, read_depth, read_quote
-from kisnb.kis.rest import Rest, nobody_objects
+from kisnb.kis.rest import Rest, always_may_send
 from kisnb.kis.stream import ACK_SECONDS, Stream
 from kisnb.kis.transport import Transport
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
@@ -58,7 +58,7 @@ class KisBroker:
         ``nxt_listed`` says by code whether Nextrade lists a stock: then it is followed on the channel of the session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
-        self.last_hop: Callable[[str], None] = lambda _: None
+        self.may_send: Callable[[str], None] = lambda _: None
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock
@@ -72,7 +72,7 @@ class KisBroker:
             ack_seconds=min(timeout, ACK_SECONDS),
             nxt_listed=nxt_listed,
         )
-        self._rest.on_events = self._stream.tell
+        self._rest.on_events = self._stream.publish
 
     def __repr__(self) -> str:
         return f"<KisBroker {self._endpoint.persona} at {self._endpoint.rest}>"
@@ -160,8 +160,8 @@ class KisBroker:
 
     async def _post(self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue) -> SendReply:
         try:
-            leave = nobody_objects if lane is Lane.CANCEL else (lambda: self.last_hop(key))
-            reply = await self._rest.send_order(api, body, lane, leave)
+            may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
+            reply = await self._rest.send_order(api, body, lane, may_send)
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
             outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"

@@ -119,7 +119,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _CatalogueLine(msgspec.Struct, frozen=True):
     """A line of the file: an API, and the calls that share it, each with the end of its name and its TR ids."""
 
     name: str
@@ -161,7 +161,7 @@ class _Entry(msgspec.Struct, frozen=True):
 @cache
 def _by_name() -> dict[str, Api]:
     text = resources.files(__package__).joinpath("catalogue.json").read_bytes()
-    entries = msgspec.json.decode(text, type=tuple[_Entry, ...])
+    entries = msgspec.json.decode(text, type=tuple[_CatalogueLine, ...])
     return {api.name: api for entry in entries for api in entry.apis()}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kisnb.clock import Ns, hhmmss, kst, kst_day
 from kisnb.errors import BadInput
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import Reply, encode_params
+from kisnb.kis.messages import ApiReply, encode_params
 from kisnb.kis.quote_messages import MARKET_DIV
 from kisnb.kis.wire_text import read_day, seconds_of, whole, yyyymmdd
 from kisnb.terms import Venue
@@ -49,7 +49,7 @@ def daily_params(code: str, first: date, last: date, venue: Venue = Venue.KRX) -
     )
 
 
-def read_daily(replies: Sequence[Reply]) -> pl.DataFrame:
+def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
     """date, open, high, low, close (won), volume (shares), value (won), a row a day, oldest first.
 
     Raises FrameError.
@@ -104,7 +104,7 @@ def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
     return minutes
 
 
-def read_minutes(replies: Sequence[Reply]) -> pl.DataFrame:
+def read_minutes(replies: Sequence[ApiReply]) -> pl.DataFrame:
     """t (start, UTC ns), open, high, low, close (won), volume (shares), one row a minute, oldest first.
 
     Raises FrameError.

@@ -31,7 +31,7 @@ MAX_SUBSCRIPTIONS = 41
 PINGPONG = "PINGPONG"
 
 
-class Request(msgspec.Struct, frozen=True):
+class SubscriptionRequest(msgspec.Struct, frozen=True):
     """Subscribe (1) or release (2) one key of one channel."""
 
     approval_key: str
@@ -65,13 +65,13 @@ class Ack(msgspec.Struct, frozen=True):
         return f"<Ack {self.tr_id} {self.msg_cd} {self.msg1}>"
 
 
-class Ping(msgspec.Struct, frozen=True):
+class PingPong(msgspec.Struct, frozen=True):
     """PINGPONG: the same text is sent back."""
 
     datetime: str
 
 
-def encode_request(request: Request) -> str:
+def encode_request(request: SubscriptionRequest) -> str:
     header = {
         "approval_key": request.approval_key,
         "custtype": "P",
@@ -82,7 +82,7 @@ def encode_request(request: Request) -> str:
     return _json({"header": header, "body": body})
 
 
-def decode_request(text: str) -> Request | Ping:
+def decode_request(text: str) -> SubscriptionRequest | PingPong:
     """What a client sent. Raises ApiError with the OPSP code that KIS answers."""
     said = _object(text)
     if said is None:
@@ -91,7 +91,7 @@ def decode_request(text: str) -> Request | Ping:
     if not isinstance(header, dict):
         raise _refusal("OPSP9998")
     if header.get("tr_id") == PINGPONG:
-        return Ping(str(header.get("datetime", "")))
+        return PingPong(str(header.get("datetime", "")))
     if not isinstance(body, dict):
         raise _refusal("OPSP9992")
     given = body.get("input")
@@ -108,7 +108,9 @@ def decode_request(text: str) -> Request | Ping:
         raise _refusal("OPSP9997")
     if header["custtype"] not in CUSTOMER_TYPES:
         raise _refusal("OPSP8998")
-    return Request(str(header.get("approval_key", "")), tr_type, str(given.get("tr_id", "")), str(given["tr_key"]))
+    return SubscriptionRequest(
+        str(header.get("approval_key", "")), tr_type, str(given.get("tr_id", "")), str(given["tr_key"])
+    )
 
 
 def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") -> Ack:
@@ -129,14 +131,14 @@ def encode_ping(now: Ns) -> str:
     return _json({"header": {"tr_id": PINGPONG, "datetime": yyyymmdd(kst_day(now)) + hhmmss(now)}})
 
 
-def decode_control(text: str) -> Ack | Ping:
+def decode_control(text: str) -> Ack | PingPong:
     """What KIS sent. Raises FrameError."""
     said = _object(text)
     header = said.get("header") if said else None
     if said is None or not isinstance(header, dict):
         raise FrameError("a control frame cannot be read", "the feed goes on without it")
     if header.get("tr_id") == PINGPONG:
-        return Ping(str(header.get("datetime", "")))
+        return PingPong(str(header.get("datetime", "")))
     body = said.get("body")
     if not isinstance(body, dict) or "msg_cd" not in body:
         raise FrameError("a control frame has no message code", "the feed goes on without it")

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import Reply, encode_params
+from kisnb.kis.messages import ApiReply, encode_params
 from kisnb.kis.quote_messages import MARKET_DIV
 from kisnb.kis.wire_text import read_day, whole, yyyymmdd
 from kisnb.terms import Venue
@@ -33,7 +33,7 @@ def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, d
     )
 
 
-def read_flows(replies: Sequence[Reply]) -> pl.DataFrame:
+def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
     """date, close (won), volume (shares), and per group its net purchase: ``foreign`` (shares), ``foreign_value`` (won,
     to the million), so for individual and institution; oldest first. Raises FrameError."""
     import polars as pl

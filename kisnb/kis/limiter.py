@@ -24,15 +24,15 @@ class SlidingWindow:
     def __init__(self, limit: int, span: Ns = SECOND) -> None:
         self.limit = limit
         self.span = span
-        self._taken: deque[Ns] = deque(maxlen=limit)
+        self._calls: deque[Ns] = deque(maxlen=limit)
 
     def earliest(self, now: Ns) -> Ns:
         """When the next call may leave; ``now`` when at once."""
-        return max(now, self._taken[0] + self.span) if len(self._taken) == self.limit else now
+        return max(now, self._calls[0] + self.span) if len(self._calls) == self.limit else now
 
-    def take(self, now: Ns) -> None:
+    def record_call(self, now: Ns) -> None:
         """A call leaves."""
-        self._taken.append(now)
+        self._calls.append(now)
 
 
 class Limiter:
@@ -55,7 +55,7 @@ class Limiter:
             while not self._my_turn(ticket):
                 with self._activity.resting():
                     await self._wait(ticket)
-            self._window.take(self._clock.now())
+            self._window.record_call(self._clock.now())
         finally:
             self._queue.remove(ticket)
             self._moved.set()

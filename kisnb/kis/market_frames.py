@@ -175,7 +175,7 @@ class Trades(Channel[Tick]):
         )
 
 
-class Books(Channel[Depth]):
+class Depths(Channel[Depth]):
     """Books of ten levels: H0STASP0, H0NXASP0, H0UNASP0. They carry no date: the day is that of receipt."""
 
     texts = ("MKSC_SHRN_ISCD", "BSOP_HOUR", "HOUR_CLS_CODE")
@@ -245,11 +245,11 @@ class Programs(Channel[ProgramTrades]):
 
 
 _TRADES = {tr_id: Trades(tr_id, venue) for venue, tr_id in TRADE_TRS.items()}
-_BOOKS = {tr_id: Books(tr_id, venue) for venue, tr_id in BOOK_TRS.items()}
-MarketChannel: TypeAlias = Trades | Books | ExpectedMatches | Operations | Programs
+_DEPTHS = {tr_id: Depths(tr_id, venue) for venue, tr_id in BOOK_TRS.items()}
+MarketChannel: TypeAlias = Trades | Depths | ExpectedMatches | Operations | Programs
 CHANNELS: dict[str, MarketChannel] = {
     **_TRADES,
-    **_BOOKS,
+    **_DEPTHS,
     **{tr_id: ExpectedMatches(tr_id, venue) for venue, tr_id in EXPECTED_TRS.items()},
     **{tr_id: Operations(tr_id, venue) for venue, tr_id in OPERATION_TRS.items()},
     **{tr_id: Programs(tr_id, venue) for venue, tr_id in PROGRAM_TRS.items()},
@@ -264,7 +264,7 @@ def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
 
 def decode_depth(frame: Frame, received: Ns) -> list[Depth]:
     """The books of a frame of a book channel; the day is the Korean day of ``received``. Raises FrameError."""
-    return _of(_BOOKS, frame).decode(frame.payload.split("^"), str(frame.count), received)
+    return _of(_DEPTHS, frame).decode(frame.payload.split("^"), str(frame.count), received)
 
 
 def _of(channels: Mapping[str, C], frame: Frame) -> C:

@@ -24,7 +24,7 @@ ALWAYS_SENT = "EXCG_ID_DVSN_CD"
 """KIS may leave the venue out and takes KRX; kisnb never does."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class ApiReply(msgspec.Struct, frozen=True):
     """A reply that went well: rows by block name, keys in lower case, values as on the wire."""
 
     api: str
@@ -121,7 +121,7 @@ def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
     return _envelope(rt_cd, msg_cd, msg1)
 
 
-def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> Reply:
+def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
     """Read a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError when the body cannot be read."""
     said = decode_object(body, api.name, status)
     if "rt_cd" not in said:
@@ -131,7 +131,7 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
         words = _text(said.get("msg1")).strip() or "KIS refused without a word"
         raise ApiError(f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status)
     blocks = {b.name: _decode_rows(api, b, said.get(b.name.lower()) or said.get(b.also.lower())) for b in api.blocks}
-    return Reply(api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx))
+    return ApiReply(api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx))
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:

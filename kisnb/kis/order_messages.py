@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from kisnb.clock import Ns, hhmmss, kst, kst_day
 from kisnb.errors import FrameError
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import Reply, encode_params
+from kisnb.kis.messages import ApiReply, encode_params
 from kisnb.kis.order_codes import (
     CANCEL,
     EXCG_DVSN,
@@ -80,7 +80,7 @@ def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
     return {"KRX_FWDG_ORD_ORGNO": ref.branch, "ODNO": order_number(ref.number), "ORD_TMD": hhmmss(now)}
 
 
-def read_ref(reply: Reply, venue: Venue, now: Ns) -> OrderRef:
+def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
     """The number that KIS gave to what was asked. Raises FrameError when there is none."""
     row = reply.one()
     number = whole(row, "odno")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kisnb.kis.catalogue import Api
-from kisnb.kis.messages import Reply
+from kisnb.kis.messages import ApiReply
 
 MOST_PAGES = 50
 RESTARTS = 3
@@ -19,11 +19,11 @@ NEXT = "N"
 
 
 class Paging:
-    """Ask with ``params`` and ``tr_cont``, hand the reply to ``take``, until ``done``."""
+    """Ask with ``params`` and ``tr_cont``, hand the reply to ``receive``, until ``done``."""
 
     params: dict[str, str]
     tr_cont: str
-    pages: list[Reply]
+    pages: list[ApiReply]
 
     def __init__(self, api: Api, params: Mapping[str, str]) -> None:
         self._api = api
@@ -34,11 +34,11 @@ class Paging:
         """All rows are there, each once."""
         self._begin()
 
-    def take(self, reply: Reply) -> None:
+    def receive(self, reply: ApiReply) -> None:
         """The reply to what was asked."""
         rows = {self._key(row) for row in reply.rows(self._api.row_block)}
         if rows & self._seen:
-            self._moved()
+            self._restart()
             return
         self._seen |= rows
         self.pages.append(reply)
@@ -57,7 +57,7 @@ class Paging:
     def _key(self, row: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(row.get(name, "") for name in self._api.row_key or sorted(row))
 
-    def _moved(self) -> None:
+    def _restart(self) -> None:
         if self._restarts == RESTARTS:
             self.done = True
             return

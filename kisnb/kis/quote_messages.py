@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kisnb.clock import Ns, hhmmss
 from kisnb.events import Depth, Quote
-from kisnb.kis.messages import Reply
+from kisnb.kis.messages import ApiReply
 from kisnb.kis.wire_text import moment_today, whole
 from kisnb.terms import Venue
 
@@ -53,7 +53,7 @@ def quote_row(quote: Quote) -> dict[str, object]:
     }
 
 
-def read_quote(reply: Reply, code: str, venue: Venue, now: Ns) -> Quote:
+def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
     """The reply carries neither name nor time: the name stays empty and the time is ``now``. Raises FrameError."""
     row = reply.one()
     halted = row.get("temp_stop_yn") == "Y" or row.get("iscd_stat_cls_code") == HALTED
@@ -84,7 +84,7 @@ def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
     return {"output1": book, "output2": expected}
 
 
-def read_depth(reply: Reply, code: str, venue: Venue, now: Ns) -> Depth:
+def read_depth(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Depth:
     """Best first; empty levels are left out. Raises FrameError."""
     row = reply.one("output1")
     asks, bids = (

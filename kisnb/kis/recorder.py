@@ -19,7 +19,7 @@ from kisnb.kis import control_frames as cf
 from kisnb.kis.frames import Frame, encode, parse, records
 from kisnb.kis.masking import HIDDEN, Mask
 from kisnb.kis.notices import NOTICE_TRS, Cipher, masked_notice
-from kisnb.kis.transport import Answer, Request, Socket, Transport
+from kisnb.kis.transport import HttpRequest, HttpResponse, Transport, WebSocket
 
 _BEGIN = b'{"t":'
 """The first bytes of every line."""
@@ -81,7 +81,7 @@ class Recorder:
         """The stream ended."""
         self._line({"t": t, "kind": "closed"})
 
-    def subscription(self, t: Ns, request: cf.Request) -> None:
+    def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
         """A client subscribes or releases."""
         tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
         self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
@@ -133,7 +133,7 @@ class Recording:
         # Two desks may write to one file, and a third one go on with it: their numbers must not meet.
         self._recorder = Recorder(write, mask, last=os.getpid() << 32)
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
         recorder = self._recorder
         headers = request.headers
         recorder.mask.keep(headers.get("authorization", "").removeprefix("Bearer "))
@@ -146,7 +146,7 @@ class Recording:
         recorder.reply(self._clock.now(), n, answer.status, answer.tr_cont, _as_json(answer.body))
         return answer
 
-    async def connect(self, url: str) -> Socket:
+    async def connect(self, url: str) -> WebSocket:
         return _RecordingSocket(await self._transport.connect(url), self._recorder, self._clock)
 
     async def close(self) -> None:
@@ -154,7 +154,7 @@ class Recording:
 
 
 class _RecordingSocket:
-    def __init__(self, socket: Socket, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, socket: WebSocket, recorder: Recorder, clock: Clock) -> None:
         self._socket = socket
         self._recorder = recorder
         self._clock = clock
@@ -166,7 +166,7 @@ class _RecordingSocket:
 
     async def send(self, text: str) -> None:
         request = cf.decode_request(text)
-        if isinstance(request, cf.Request):
+        if isinstance(request, cf.SubscriptionRequest):
             self._recorder.mask.keep(request.approval_key)
             self._recorder.subscription(self._clock.now(), request)
         await self._socket.send(text)
@@ -202,7 +202,7 @@ class _RecordingSocket:
 
     def _control(self, text: str) -> str:
         said = cf.decode_control(text)
-        if isinstance(said, cf.Ping):
+        if isinstance(said, cf.PingPong):
             return text
         if said.tr_id in NOTICE_TRS and said.key:
             self._ciphers[said.tr_id] = Cipher(said.key, said.iv)

@@ -22,7 +22,7 @@ from kisnb.kis.frames import Frame, parse, records
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.notices import NOTICE_TRS, Cipher
 from kisnb.kis.recorder import WS
-from kisnb.kis.transport import Answer, Request, Socket
+from kisnb.kis.transport import HttpRequest, HttpResponse, WebSocket
 
 _KEY, _IV = "k" * 32, "i" * 16
 _Call: TypeAlias = tuple[str, str, str]
@@ -77,7 +77,7 @@ class Replay:
                 self._answers[asked.method, asked.path, asked.tr_id].append(line)
         self._stream = deque(line for line in lines if line.kind in ("frame", "closed") or line.method == WS)
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
         """The next recorded reply to this call. Raises LinkLost where there was none, or there are no more."""
         answers = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
         if not answers:
@@ -85,9 +85,9 @@ class Replay:
         line = answers.popleft()
         if line.kind == "lost":
             raise LinkLost(line.text)
-        return Answer(line.status, line.tr_cont, msgspec.json.encode(line.body))
+        return HttpResponse(line.status, line.tr_cont, msgspec.json.encode(line.body))
 
-    async def connect(self, url: str) -> Socket:  # noqa: ARG002 - a recording has one stream
+    async def connect(self, url: str) -> WebSocket:  # noqa: ARG002 - a recording has one stream
         """The rest of the recorded stream."""
         return _ReplayedSocket(self._stream, self._credentials, self._clock)
 
@@ -102,14 +102,14 @@ class _ReplayedSocket:
         self._lines = lines
         self._credentials = credentials
         self._clock = clock
-        self._said: deque[cf.Request] = deque()
+        self._said: deque[cf.SubscriptionRequest] = deque()
         self._more = asyncio.Event()
         self._closed = False
         self._cipher = Cipher(_KEY, _IV)
 
     async def send(self, text: str) -> None:
         request = cf.decode_request(text)
-        if isinstance(request, cf.Request):
+        if isinstance(request, cf.SubscriptionRequest):
             self._said.append(request)
             self._more.set()
 
@@ -153,7 +153,7 @@ class _ReplayedSocket:
 
     def _with_keys(self, text: str) -> str:
         said = cf.decode_control(text)
-        if isinstance(said, cf.Ping) or said.tr_id not in NOTICE_TRS or not said.ok:
+        if isinstance(said, cf.PingPong) or said.tr_id not in NOTICE_TRS or not said.ok:
             return text
         hts_id = self._credentials.hts_id.reveal()
         return cf.encode_ack(cf.Ack(said.tr_id, hts_id, said.msg_cd, said.msg1, said.rt_cd, _KEY, _IV))

@@ -18,10 +18,10 @@ from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.error_codes import TOKEN_EXPIRED, TRY_AGAIN
 from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
-from kisnb.kis.messages import Reply, decode_object, decode_reply, encode_params
+from kisnb.kis.messages import ApiReply, decode_object, decode_reply, encode_params
 from kisnb.kis.paging import Paging
 from kisnb.kis.token import ApprovalFile, Token, TokenFile, TokenLife
-from kisnb.kis.transport import Answer, Network, Request, Transport
+from kisnb.kis.transport import HttpRequest, HttpResponse, Network, Transport
 
 FIRST_PAUSE: Ns = SECOND // 8
 """KIS advises 100 to 150 ms; each further pause is twice the last."""
@@ -37,8 +37,8 @@ def nobody_listens(events: Sequence[Event]) -> None:
     """Until somebody does."""
 
 
-def nobody_objects() -> None:
-    """What leaves needs no last look."""
+def always_may_send() -> None:
+    """Skip the last permission. Used for calls that send no order."""
 
 
 class Rest:
@@ -77,7 +77,7 @@ class Rest:
 
     # calls
 
-    async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> Reply:
+    async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> ApiReply:
         """Ask, again when the connection is lost or KIS says to. Raises ApiError, LinkLost, FrameError, TokenError."""
         refreshed = False
         pause = FIRST_PAUSE
@@ -95,22 +95,22 @@ class Rest:
                     pause *= 2
 
     async def send_order(
-        self, api: Api, body: Mapping[str, str], lane: Lane, leave: Callable[[], None] = nobody_objects
-    ) -> Reply:
+        self, api: Api, body: Mapping[str, str], lane: Lane, may_send: Callable[[], None] = always_may_send
+    ) -> ApiReply:
         """Post an order, once; ``leave`` is called behind the limiter, and what it raises keeps the order here.
 
         Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError
         leave open whether the order lives.
         """
         with self._activity.working():
-            return await self._call(api, body, lane, "", leave)
+            return await self._call(api, body, lane, "", may_send)
 
-    async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[Reply], bool]:
+    async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[ApiReply], bool]:
         """All pages and whether they are complete; raises as ``read`` when not even the first page came."""
         walk = Paging(api, params)
         while not walk.done:
             try:
-                walk.take(await self.read(api, walk.params, tr_cont=walk.tr_cont))
+                walk.receive(await self.read(api, walk.params, tr_cont=walk.tr_cont))
             except KisError:
                 if not walk.pages:
                     raise
@@ -155,14 +155,14 @@ class Rest:
         self._approval.drop()
 
     async def _call(
-        self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str, leave: Callable[[], None] | None = None
-    ) -> Reply:
+        self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str, may_send: Callable[[], None] | None = None
+    ) -> ApiReply:
         self._endpoint.rules.check_api(api)
         token = await self._token()
         self.mask.keep(token.text)
         await self._limiter.enter(lane)
-        if leave is not None:
-            leave()
+        if may_send is not None:
+            may_send()
         answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
         try:
             return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)
@@ -198,9 +198,9 @@ class Rest:
             "custtype": "P",
         }
 
-    async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> Answer:
+    async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> HttpResponse:
         """One request, sent once. Raises Unreachable, LinkLost."""
-        request = Request(api.name, api.method, self._endpoint.rest + api.path, api.path, headers, params)
+        request = HttpRequest(api.name, api.method, self._endpoint.rest + api.path, api.path, headers, params)
         return await self.transport.exchange(request)
 
     # the token
@@ -255,7 +255,7 @@ class Rest:
         )
         try:
             answer = await self._exchange(api, {}, body)
-            return life.take(answer.body, answer.status, self._clock.now())
+            return life.receive(answer.body, answer.status, self._clock.now())
         except Unreachable:
             life.asked = before
             raise

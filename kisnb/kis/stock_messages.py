@@ -12,7 +12,7 @@ from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Quote
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import Reply, encode_params
+from kisnb.kis.messages import ApiReply, encode_params
 from kisnb.kis.quote_messages import MARKET_DIV
 from kisnb.kis.tables import typed_frame
 from kisnb.kis.wire_text import read_day, whole, yyyymmdd
@@ -48,7 +48,7 @@ def stock_params(code: str) -> tuple[Api, dict[str, str]]:
     return api, encode_params(api, PRDT_TYPE_CD="300", PDNO=code)
 
 
-def read_stock(reply: Reply, code: str) -> StockFacts:
+def read_stock(reply: ApiReply, code: str) -> StockFacts:
     """Raises FrameError."""
     row = reply.one()
     return StockFacts(
@@ -73,7 +73,7 @@ def many_params(codes: Sequence[str], venue: Venue = Venue.KRX) -> tuple[Api, di
     return api, encode_params(api, **given)
 
 
-def read_many(reply: Reply, venue: Venue, now: Ns) -> dict[str, Quote]:
+def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
     """By code. The tick size, the listed shares and whether a stock is halted are not told: 0, 0, False.
 
     Raises FrameError.
@@ -109,7 +109,7 @@ def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
     return api, encode_params(api, BASS_DT=yyyymmdd(first), CTX_AREA_NK="", CTX_AREA_FK="")
 
 
-def read_holidays(replies: Sequence[Reply]) -> dict[date, bool]:
+def read_holidays(replies: Sequence[ApiReply]) -> dict[date, bool]:
     """By day whether orders are possible. Raises FrameError."""
     rows = (row for reply in replies for row in reply.rows())
     return {read_day(row.get("bass_dt", "")): row.get("opnd_yn") == "Y" for row in rows}
@@ -141,6 +141,6 @@ def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]
     )
 
 
-def read_interruptions(reply: Reply) -> pl.DataFrame:
+def read_interruptions(reply: ApiReply) -> pl.DataFrame:
     """KIS's own columns, typed. Raises FrameError."""
     return typed_frame(APIS["inquire_vi_status"].block("output"), reply.rows())

@@ -16,7 +16,7 @@ from typing import Any
 from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
 from kisnb.errors import FrameError, KisError, LinkLost
 from kisnb.events import Event, LinkUp
-from kisnb.events import LinkLost as LinkWasLost
+from kisnb.events import LinkDown as LinkWasLost
 from kisnb.kis import control_frames as cf
 from kisnb.kis.channels import TRS_OF_CHANNEL, Feed
 from kisnb.kis.credentials import Credentials
@@ -25,7 +25,7 @@ from kisnb.kis.frame_reader import FrameReader
 from kisnb.kis.gaps import VolumeWatch
 from kisnb.kis.rest import Rest, nobody_listens
 from kisnb.kis.subscriptions import Subscriptions
-from kisnb.kis.transport import Socket
+from kisnb.kis.transport import WebSocket
 from kisnb.orders import Want
 from kisnb.terms import Venue
 
@@ -77,7 +77,7 @@ class Stream:
         self._volumes = VolumeWatch()
         self._changed = asyncio.Event()
         self._approval: str | None = None
-        self._socket: Socket | None = None
+        self._socket: WebSocket | None = None
         self._task: asyncio.Task[None] | None = None
         self._pausing = False
         self._end = ""
@@ -115,12 +115,12 @@ class Stream:
 
     def want(self, wants: Sequence[Want]) -> None:
         """Set the desired subscriptions; what becomes of them is told by events."""
-        self._placed(self._subscriptions.want(self._clock.now(), wants))
+        self._publish_placed(self._subscriptions.want(self._clock.now(), wants))
         self._changed.set()
 
-    def _placed(self, told: Sequence[Event]) -> None:
+    def _publish_placed(self, told: Sequence[Event]) -> None:
         self._volumes.keep({(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"})
-        self.tell(told)
+        self.publish(told)
 
     async def start(self) -> None:
         """Connect, and from then on stay connected. Raises KisError when the first connection fails."""
@@ -135,7 +135,7 @@ class Stream:
 
     # connection
 
-    async def _run(self, socket: Socket | None) -> None:
+    async def _run(self, socket: WebSocket | None) -> None:
         while True:
             since = self._clock.now()
             if socket is not None:
@@ -151,7 +151,7 @@ class Stream:
                 log.warning("no stream: %s", e, exc_info=not isinstance(e, KisError))
                 socket = None
 
-    async def _connect(self) -> Socket:
+    async def _connect(self) -> WebSocket:
         with self._activity.working():
             if self._approval is None:
                 self._approval = await self._rest.approval_key()
@@ -159,10 +159,10 @@ class Stream:
         self._socket, self.frames = socket, 0
         self._subscriptions.lost()
         self._changed.set()
-        self.tell([LinkUp(self._clock.now())])
+        self.publish([LinkUp(self._clock.now())])
         return socket
 
-    async def _serve(self, socket: Socket) -> str:
+    async def _serve(self, socket: WebSocket) -> str:
         """Until the connection ends; why it did."""
         self._end = ""
         tasks = [self._beside(socket, self._send(socket), "kis subscriptions")]
@@ -184,7 +184,7 @@ class Stream:
                 task.cancel("the connection ended")
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _beside(self, socket: Socket, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _beside(self, socket: WebSocket, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that lives as long as the connection; one that fails ends the connection, which is made anew."""
 
         async def guarded() -> None:
@@ -200,7 +200,7 @@ class Stream:
 
         return asyncio.create_task(guarded(), name=name)
 
-    async def _watch_silence(self, socket: Socket) -> None:
+    async def _watch_silence(self, socket: WebSocket) -> None:
         """End a half-open connection: KIS sends a PINGPONG at least, the other end of a dead one nothing."""
         loop = asyncio.get_running_loop()
         seen, since = self.frames, loop.time()
@@ -215,7 +215,7 @@ class Stream:
         await self._disconnect()
         self._subscriptions.lost()
         self._reader.forget_keys()
-        self.tell([LinkWasLost(self._clock.now(), why)])
+        self.publish([LinkWasLost(self._clock.now(), why)])
 
     async def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
@@ -234,7 +234,7 @@ class Stream:
 
     # frames
 
-    async def _receive(self, socket: Socket, data: bytes) -> None:
+    async def _receive(self, socket: WebSocket, data: bytes) -> None:
         self.frames += 1
         now = self._clock.now()
         try:
@@ -250,9 +250,9 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        self.tell(self._volumes.checked(self._subscriptions.heard(events)))
+        self.publish(self._volumes.checked(self._subscriptions.without_released(events)))
 
-    async def _control(self, socket: Socket, text: str, now: Ns) -> None:
+    async def _control(self, socket: WebSocket, text: str, now: Ns) -> None:
         try:
             said = cf.decode_control(text)
             if isinstance(said, cf.Ack) and said.ok and said.key:
@@ -260,7 +260,7 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        if isinstance(said, cf.Ping):
+        if isinstance(said, cf.PingPong):
             await socket.send(text)
             return
         if said.msg_cd == cf.BAD_APPROVAL:
@@ -271,15 +271,15 @@ class Stream:
             raise _Dropped("another connection uses this appkey")
         events = self._subscriptions.acknowledged(now, said)
         self._changed.set()
-        self.tell(events)
+        self.publish(events)
 
-    async def _send(self, socket: Socket) -> None:
+    async def _send(self, socket: WebSocket) -> None:
         """Send what is due, whenever something changes; look after what is not answered."""
         while True:
             self._changed.clear()
-            self._placed(self._subscriptions.refresh(self._clock.now()))
+            self._publish_placed(self._subscriptions.refresh(self._clock.now()))
             for step in self._subscriptions.due(self._clock.now()):
-                await socket.send(cf.encode_request(cf.Request(self._approval or "", *step)))
+                await socket.send(cf.encode_request(cf.SubscriptionRequest(self._approval or "", *step)))
                 await asyncio.sleep(self._endpoint.spacing)
             if self._subscriptions.settled:
                 await self._until_retry()
@@ -288,7 +288,7 @@ class Stream:
                 async with asyncio.timeout(self._ack_seconds):
                     await self._changed.wait()
             except TimeoutError:
-                self.tell(self._subscriptions.overdue(self._clock.now()))
+                self.publish(self._subscriptions.overdue(self._clock.now()))
 
     async def _until_retry(self) -> None:
         """Until something changes, or the clock does: a refusal is over, a session changes a followed channel."""
@@ -303,7 +303,7 @@ class Stream:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
-    def tell(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         """Hand facts to the listener."""
         if not events:
             return

@@ -46,7 +46,7 @@ class _State(Enum):
     REFUSED = "refused"
 
 
-class Step(NamedTuple):
+class Registration(NamedTuple):
     """A request to send: tr_type, TR and key (the HTS id for exec notices)."""
 
     tr_type: str
@@ -54,7 +54,7 @@ class Step(NamedTuple):
     tr_key: str
 
 
-class _Entry:
+class _Subscription:
     def __init__(self, want: Want, tr_id: str, tr_key: str) -> None:
         self.want = want
         self.tr_id = tr_id
@@ -82,15 +82,15 @@ class Subscriptions:
         self._asked: tuple[Want, ...] = ()
         self._changes: Ns | None = None
         """When a followed stock changes its channel next; None when none is followed."""
-        self._before: dict[Key, _Entry] = {}
+        self._before: dict[Key, _Subscription] = {}
         """By the key of its successor: what is released when that is confirmed."""
         self._notice_tr = NOTICE_TR[persona]
         self._rules = rules or HOST_RULES[persona]
         self._hts_id = hts_id
-        self._wanted: dict[Key, _Entry] = {}
+        self._wanted: dict[Key, _Subscription] = {}
         self._left_out: dict[Key, str] = {}
         """Desired and not asked for, with the reason that was told."""
-        self._to_release: dict[Key, _Entry] = {}
+        self._to_release: dict[Key, _Subscription] = {}
         self._releasing: set[Key] = set()
         """Those of ``_to_release`` whose release was sent."""
 
@@ -105,7 +105,9 @@ class Subscriptions:
             key = self._key(want)
             why_not = self._why_not(key, want)
             if not why_not:
-                entry = self._wanted.get(key) or before.pop(key, None) or self._take_back(key) or _Entry(want, *key)
+                entry = (
+                    self._wanted.get(key) or before.pop(key, None) or self._take_back(key) or _Subscription(want, *key)
+                )
                 entry.want = want
                 self._wanted[key] = entry
                 continue
@@ -123,10 +125,10 @@ class Subscriptions:
         """As ``want``, when the session has changed the channel of a followed stock."""
         return self.want(now, self._asked) if self._changes is not None and self._changes <= now else []
 
-    def due(self, now: Ns) -> list[Step]:
+    def due(self, now: Ns) -> list[Registration]:
         """What to send now: releases first, for they make room; then by priority. It counts as sent."""
         self._make_room()
-        steps = [Step(cf.RELEASE, *key) for key in self._to_release if key not in self._releasing]
+        steps = [Registration(cf.RELEASE, *key) for key in self._to_release if key not in self._releasing]
         self._releasing.update(self._to_release)
         for entry in self._wanted.values():
             if entry.retry is not None and entry.retry <= now:
@@ -134,7 +136,7 @@ class Subscriptions:
             if entry.state is _State.DUE:
                 entry.state = _State.SENT
                 entry.attempts += 1
-                steps.append(Step(cf.SUBSCRIBE, entry.tr_id, entry.tr_key))
+                steps.append(Registration(cf.SUBSCRIBE, entry.tr_id, entry.tr_key))
         return steps
 
     @property
@@ -143,7 +145,7 @@ class Subscriptions:
         retries = (e.retry for e in self._wanted.values())
         return min((t for t in (*retries, self._changes) if t is not None), default=None)
 
-    def heard(self, events: Sequence[Event]) -> Sequence[Event]:
+    def without_released(self, events: Sequence[Event]) -> Sequence[Event]:
         """``events`` without those of a channel that has been followed by another one."""
         if not self._to_release:
             return events
@@ -214,7 +216,7 @@ class Subscriptions:
             return want
         return msgspec.structs.replace(want, venue=self._feed.venue(now, want.code))
 
-    def _give_up(self, key: Key, entry: _Entry) -> None:
+    def _give_up(self, key: Key, entry: _Subscription) -> None:
         """Release a registration; one that has a successor, when that is confirmed."""
         successor = next((wanted for wanted in self._wanted if _same_stock(key, wanted)), None)
         if successor is None or self._wanted[successor].state is _State.CONFIRMED or successor in self._before:
@@ -232,7 +234,7 @@ class Subscriptions:
             _, old = self._before.popitem()
             self._to_release[_name(old)] = old
 
-    def _refuse(self, now: Ns, entry: _Entry, text: str, *, passing: bool) -> SubscriptionChanged:
+    def _refuse(self, now: Ns, entry: _Subscription, text: str, *, passing: bool) -> SubscriptionChanged:
         entry.state = _State.REFUSED
         if passing:
             entry.retry = now + min(FIRST_RETRY << min(entry.refusals, 10), LAST_RETRY)
@@ -241,7 +243,7 @@ class Subscriptions:
         return _changed(now, entry, "refused", text)
 
     @staticmethod
-    def _ask_again(entry: _Entry) -> None:
+    def _ask_again(entry: _Subscription) -> None:
         entry.state, entry.attempts, entry.retry = _State.DUE, 0, None
 
     def _use_room(self) -> None:
@@ -251,7 +253,7 @@ class Subscriptions:
                 self._ask_again(entry)
                 return
 
-    def _take_back(self, key: Key) -> _Entry | None:
+    def _take_back(self, key: Key) -> _Subscription | None:
         """A registration that was to be released is wanted again."""
         for successor, kept in self._before.items():
             if _name(kept) == key:
@@ -280,12 +282,12 @@ class Subscriptions:
         return ""
 
 
-def _changed(now: Ns, entry: _Entry, state: str, text: str = "") -> SubscriptionChanged:
+def _changed(now: Ns, entry: _Subscription, state: str, text: str = "") -> SubscriptionChanged:
     want = entry.want
     return SubscriptionChanged(now, want.channel, want.code, state, text, want.venue or Venue.KRX)  # type: ignore[arg-type]
 
 
-def _name(entry: _Entry) -> Key:
+def _name(entry: _Subscription) -> Key:
     return entry.tr_id, entry.tr_key
 
 

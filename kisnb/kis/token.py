@@ -65,7 +65,7 @@ class TokenLife(msgspec.Struct):
         """KIS is asked: from now on a minute must pass, whatever the answer is."""
         self.asked = now
 
-    def take(self, body: bytes, status: int, now: Ns) -> Token | None:
+    def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
         """KIS's answer; None when it says that one was asked for within the minute. Raises TokenError, FrameError."""
         said = decode_object(body, "token", status)
         if "access_token" not in said:

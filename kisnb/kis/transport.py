@@ -22,7 +22,7 @@ _Ws: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
 """One that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class HttpRequest(msgspec.Struct, frozen=True):
     """One HTTP request: ``params`` are the query of a GET and the JSON body of a POST."""
 
     name: str
@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True):
         return f"<Request {self.name}>"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True):
     """An HTTP reply, unread."""
 
     status: int
@@ -45,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Socket(Protocol):
+class WebSocket(Protocol):
     """One WebSocket connection."""
 
     @property
@@ -67,11 +67,11 @@ class Socket(Protocol):
 class Transport(Protocol):
     """What carries the calls and the stream of one host."""
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Send once. Raises Unreachable when nothing was sent, LinkLost when no answer came in time."""
         ...
 
-    async def connect(self, url: str) -> Socket:
+    async def connect(self, url: str) -> WebSocket:
         """Open a WebSocket. Raises LinkLost."""
         ...
 
@@ -91,7 +91,7 @@ class Network:
             self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._client
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
         """aiohttp itself repeats lost requests of idempotent methods only, so never a POST."""
         post = request.method == "POST"
         try:
@@ -104,7 +104,7 @@ class Network:
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
-                return Answer(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
+                return HttpResponse(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
         # The originals show the request's address, and with it the account number.
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
             raise Unreachable(f"KIS is not reachable ({type(e).__name__}), nothing was sent", "try later") from None
@@ -113,7 +113,7 @@ class Network:
                 f"no answer to {request.name} ({type(e).__name__})", "look at the orders of the day"
             ) from None
 
-    async def connect(self, url: str) -> Socket:
+    async def connect(self, url: str) -> WebSocket:
         """The library's own keepalive is off: KIS drops connections that ping."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):

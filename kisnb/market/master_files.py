@@ -57,7 +57,7 @@ _KINDS = {
 """By securities group; ELW, warrants, rights and beneficiary certificates have rules that kisnb does not know."""
 
 
-class Column(NamedTuple):
+class MasterColumn(NamedTuple):
     """A field of the right-hand block: characters ``start`` to ``end``."""
 
     name: str
@@ -65,13 +65,13 @@ class Column(NamedTuple):
     end: int
 
 
-def _columns(*parts: str) -> tuple[Column, ...]:
+def _columns(*parts: str) -> tuple[MasterColumn, ...]:
     fields = [(name, int(width or 1)) for part in parts for name, _, width in (f.partition(":") for f in part.split())]
     ends = list(accumulate(width for _, width in fields))
-    return tuple(Column(name, end - width, end) for (name, width), end in zip(fields, ends, strict=True))
+    return tuple(MasterColumn(name, end - width, end) for (name, width), end in zip(fields, ends, strict=True))
 
 
-COLUMNS: dict[Board, tuple[Column, ...]] = {
+COLUMNS: dict[Board, tuple[MasterColumn, ...]] = {
     Board.KOSPI: _columns(_FIRST, _KOSPI_FLAGS, _MIDDLE, "kospi_issu_yn:1", _LAST),
     Board.KOSDAQ: _columns(_FIRST, _KOSDAQ_FLAGS, _MIDDLE, _LAST),
 }

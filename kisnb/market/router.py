@@ -53,7 +53,7 @@ _RANKING: dict[str, str] = {session: "NX" if venue is Venue.NXT else "J" for ses
 _RESOLUTIONS = {(venue, reason): Resolution(str(venue), reason) for venue in Venue for reason in get_args(Reason)}
 
 
-class MarketView(Protocol):
+class RouterView(Protocol):
     """What the router looks at."""
 
     @property
@@ -68,10 +68,10 @@ class MarketSnapshot(msgspec.Struct, frozen=True):
 
     now: Ns
     instrument: Instrument
-    books: tuple[Depth, ...] = ()
+    depths: tuple[Depth, ...] = ()
 
     def depth(self, venue: Venue) -> Depth | None:
-        return next((book for book in self.books if book.venue is venue), None)
+        return next((depth for depth in self.depths if depth.venue is venue), None)
 
 
 class Routed(Route, frozen=True):
@@ -91,7 +91,7 @@ class Routed(Route, frozen=True):
         return self.evidence._repr_html_()
 
 
-class Refused(msgspec.Struct, frozen=True):
+class NotRouted(msgspec.Struct, frozen=True):
     """No venue takes the order now: why, and the cure."""
 
     reason: str
@@ -159,12 +159,12 @@ class Router:
             return _RESOLUTIONS[default, "session_default"]
         return _RESOLUTIONS[venue, reason]
 
-    def what_if(self, intent: Intent, view: MarketView) -> tuple[WhatIf, ...]:
+    def what_if(self, intent: Intent, view: RouterView) -> tuple[WhatIf, ...]:
         """The expected cost of ``intent`` on each venue, whatever venue it names; nothing is decided."""
-        books = self._fresh(view.now, _books(view))
-        return what_if(view.now, intent, view.instrument, books, self.costs, self.assumed)
+        depths = self._fresh(view.now, _depths(view))
+        return what_if(view.now, intent, view.instrument, depths, self.costs, self.assumed)
 
-    def route(self, intent: Intent, view: MarketView) -> Routed | Refused:
+    def route(self, intent: Intent, view: RouterView) -> Routed | NotRouted:
         """The venue that takes ``intent`` now, with the kind that it takes it as; or why there is none.
 
         A venue that the intent names is kept or refused, never replaced. Raises BadInput for another issue's view.
@@ -173,7 +173,7 @@ class Router:
         self._keep(decided.evidence)
         return decided
 
-    def preview(self, intent: Intent, view: MarketView) -> Routed | Refused:
+    def preview(self, intent: Intent, view: RouterView) -> Routed | NotRouted:
         """What ``route`` would answer; nothing is kept and nothing logged."""
         now, item = view.now, view.instrument
         if item.code != intent.code:
@@ -186,9 +186,9 @@ class Router:
             venue, reason = self._chosen(intent, view, session, tuple(takers))
             return Routed(venue, takers[venue], reason, self._evidence(intent, view, session, venue, reason))
         why, cure = _refusal(item, session, {venue: verdict for venue, (_, verdict) in answers.items()})
-        return Refused(why, cure, self._evidence(intent, view, session, None, why, cure))
+        return NotRouted(why, cure, self._evidence(intent, view, session, None, why, cure))
 
-    def unseen(self, intent: Intent, view: MarketView) -> tuple[Venue, ...]:
+    def unseen(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
         """Venues between which the books would decide, and which show none that is fresh: worth a question first."""
         if intent.venue is not None or not view.instrument.nxt:
             return ()
@@ -196,17 +196,17 @@ class Router:
         takers = [v for v in self.venues if taken_as(now, v, intent.kind, item, self.assumed, self.kinds)[1]]
         if len(takers) < 2 or any(sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers):
             return ()
-        fresh = self._fresh(now, _books(view))
+        fresh = self._fresh(now, _depths(view))
         return tuple(v for v in takers if v not in fresh)
 
-    def blank(self, view: MarketView) -> tuple[Venue, ...]:
+    def blank(self, view: RouterView) -> tuple[Venue, ...]:
         """Venues that trade the issue continuously now and show no fresh book: without them a cost cannot be told."""
-        now, fresh = view.now, self._fresh(view.now, _books(view))
+        now, fresh = view.now, self._fresh(view.now, _depths(view))
         listing = [v for v in self.venues if v is Venue.KRX or view.instrument.nxt]
         return tuple(v for v in listing if v not in fresh and sessions.phase(v, now, self.assumed) is Phase.CONTINUOUS)
 
     def _chosen(
-        self, intent: Intent, view: MarketView, session: SessionId, takers: tuple[Venue, ...]
+        self, intent: Intent, view: RouterView, session: SessionId, takers: tuple[Venue, ...]
     ) -> tuple[Venue, Reason]:
         default = _DEFAULT[session]
         if intent.venue:
@@ -215,23 +215,25 @@ class Router:
             return takers[0], "session_default" if takers[0] is default else "only_legal_venue"
         if any(sessions.phase(venue, view.now, self.assumed) is not Phase.CONTINUOUS for venue in takers):
             return default, "session_default"
-        books = self._fresh(view.now, _books(view))
-        krx, nxt = books.get(Venue.KRX), books.get(Venue.NXT)
+        depths = self._fresh(view.now, _depths(view))
+        krx, nxt = depths.get(Venue.KRX), depths.get(Venue.NXT)
         shown = min(_levels(krx, intent.side), _levels(nxt, intent.side))
         return _compared(
             default, _spread(krx), _spread(nxt), _shares(krx, intent.side, shown), _shares(nxt, intent.side, shown)
         )
 
-    def _fresh(self, now: Ns, books: dict[Venue, Depth]) -> dict[Venue, Depth]:
-        return {venue: book for venue, book in books.items() if now - (book.received or book.t) <= self.stale_after}
+    def _fresh(self, now: Ns, depths: dict[Venue, Depth]) -> dict[Venue, Depth]:
+        return {
+            venue: depth for venue, depth in depths.items() if now - (depth.received or depth.t) <= self.stale_after
+        }
 
     def _evidence(
-        self, intent: Intent, view: MarketView, session: SessionId, venue: Venue | None, reason: str, cure: str = ""
+        self, intent: Intent, view: RouterView, session: SessionId, venue: Venue | None, reason: str, cure: str = ""
     ) -> Evidence:
-        now, books = view.now, _books(view)
-        fresh = self._fresh(now, books)
+        now, depths = view.now, _depths(view)
+        fresh = self._fresh(now, depths)
         table = what_if(now, intent, view.instrument, fresh, self.costs, self.assumed)
-        seen = tuple(DepthSeen.of(book, now) for book in books.values())
+        seen = tuple(DepthSeen.of(depth, now) for depth in depths.values())
         reference = reference_price(now, fresh, self.assumed)
         return Evidence(now, intent, session, venue, reason, cure, seen, table, reference)
 
@@ -260,23 +262,23 @@ def _less(krx: float, nxt: float, tie: Venue) -> Venue:
     return tie if krx == nxt else Venue.KRX if krx < nxt else Venue.NXT
 
 
-def _books(view: MarketView) -> dict[Venue, Depth]:
-    return {venue: book for venue in (Venue.KRX, Venue.NXT) if (book := view.depth(venue)) is not None}
+def _depths(view: RouterView) -> dict[Venue, Depth]:
+    return {venue: depth for venue in (Venue.KRX, Venue.NXT) if (depth := view.depth(venue)) is not None}
 
 
-def _spread(book: Depth | None) -> int | None:
-    return book.asks[0][0] - book.bids[0][0] if book and book.asks and book.bids else None
+def _spread(depth: Depth | None) -> int | None:
+    return depth.asks[0][0] - depth.bids[0][0] if depth and depth.asks and depth.bids else None
 
 
-def _levels(book: Depth | None, side: Side) -> int:
-    return len(book.asks if side is Side.BUY else book.bids) if book else 0
+def _levels(depth: Depth | None, side: Side) -> int:
+    return len(depth.asks if side is Side.BUY else depth.bids) if depth else 0
 
 
-def _shares(book: Depth | None, side: Side, levels: int) -> int | None:
+def _shares(depth: Depth | None, side: Side, levels: int) -> int | None:
     """Shares that the order could take within the levels that both venues show; None for a one-sided book."""
-    if book is None or not book.asks or not book.bids:
+    if depth is None or not depth.asks or not depth.bids:
         return None
-    return sum(qty for _, qty in (book.asks if side is Side.BUY else book.bids)[:levels])
+    return sum(qty for _, qty in (depth.asks if side is Side.BUY else depth.bids)[:levels])
 
 
 def _refusal(item: Instrument, session: SessionId, verdicts: dict[Venue, Verdict]) -> tuple[str, str]:

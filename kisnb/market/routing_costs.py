@@ -21,7 +21,7 @@ from kisnb.market.uncertain import Assumed
 from kisnb.orders import Fill, Intent
 from kisnb.terms import OrderKind, Phase, Side, Venue
 
-Books: TypeAlias = Mapping[Venue, Depth]
+DepthByVenue: TypeAlias = Mapping[Venue, Depth]
 
 _K = OrderKind
 _WALKS = frozenset({_K.MARKET, _K.MARKET_IOC, _K.MARKET_FOK})
@@ -89,16 +89,16 @@ class _Level(NamedTuple):
     venue: Venue
 
 
-def reference_price(now: Ns, books: Books, assumed: Assumed = None) -> float | None:
+def reference_price(now: Ns, depths: DepthByVenue, assumed: Assumed = None) -> float | None:
     """Midway between the best bid and the best ask of the venues that trade continuously, won; None without any."""
-    return _midpoint([books[venue] for venue in _trading(now, books, assumed)])
+    return _midpoint([depths[venue] for venue in _trading(now, depths, assumed)])
 
 
 def what_if(
-    now: Ns, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Assumed = None
+    now: Ns, intent: Intent, item: Instrument, depths: DepthByVenue, costs: CostModel, assumed: Assumed = None
 ) -> tuple[WhatIf, ...]:
     """The expected cost of ``intent`` on KRX, NXT and by the smart order router."""
-    return tuple(_line(now, venue, intent, item, books, costs, assumed) for venue in Venue)
+    return tuple(_line(now, venue, intent, item, depths, costs, assumed) for venue in Venue)
 
 
 def score(
@@ -119,16 +119,16 @@ def score(
 
 
 def _line(
-    now: Ns, venue: Venue, intent: Intent, item: Instrument, books: Books, costs: CostModel, assumed: Assumed
+    now: Ns, venue: Venue, intent: Intent, item: Instrument, depths: DepthByVenue, costs: CostModel, assumed: Assumed
 ) -> WhatIf:
     kind, verdict = taken_as(now, venue, intent.kind, item, assumed)
     phase = sessions.phase(venue, now, assumed)
     if not verdict:
         return WhatIf(venue, kind, phase, verdict.why_not)
     parts = _executing(now, venue, kind, item, assumed)
-    own = [v for v in _trading(now, books, assumed) if v in parts]
-    middle = _midpoint([books[v] for v in own])
-    reach = _reached(kind, intent, [_Level(*level, v) for v in own for level in _opposite(books[v], intent.side)])
+    own = [v for v in _trading(now, depths, assumed) if v in parts]
+    middle = _midpoint([depths[v] for v in own])
+    reach = _reached(kind, intent, [_Level(*level, v) for v in own for level in _opposite(depths[v], intent.side)])
     found = _taken(kind, intent.qty, reach)
     taken = found or []
     at_once = sum(level.qty for level in taken)
@@ -136,7 +136,7 @@ def _line(
     rest = 0 if kind.immediate and found is not None else intent.qty - at_once
     paid = [*taken, taken[-1]._replace(qty=rest)] if rest and taken and kind in _WALKS else taken
     slippage = (
-        None if middle is None or found is None else _slippage(paid, intent.side, reference_price(now, books, assumed))
+        None if middle is None or found is None else _slippage(paid, intent.side, reference_price(now, depths, assumed))
     )
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
@@ -156,20 +156,20 @@ def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed
     return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
 
 
-def _trading(now: Ns, books: Books, assumed: Assumed) -> list[Venue]:
+def _trading(now: Ns, depths: DepthByVenue, assumed: Assumed) -> list[Venue]:
     """The venues whose books can be walked: in an auction a book says little about the price."""
-    return [venue for venue in books if sessions.phase(venue, now, assumed) is Phase.CONTINUOUS]
+    return [venue for venue in depths if sessions.phase(venue, now, assumed) is Phase.CONTINUOUS]
 
 
-def _midpoint(books: list[Depth]) -> float | None:
-    whole = [book for book in books if book.asks and book.bids]
+def _midpoint(depths: list[Depth]) -> float | None:
+    whole = [depth for depth in depths if depth.asks and depth.bids]
     if not whole:
         return None
-    return (min(book.asks[0][0] for book in whole) + max(book.bids[0][0] for book in whole)) / 2
+    return (min(depth.asks[0][0] for depth in whole) + max(depth.bids[0][0] for depth in whole)) / 2
 
 
-def _opposite(book: Depth, side: Side) -> tuple[tuple[int, int], ...]:
-    return book.asks if side is Side.BUY else book.bids
+def _opposite(depth: Depth, side: Side) -> tuple[tuple[int, int], ...]:
+    return depth.asks if side is Side.BUY else depth.bids
 
 
 def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Level]:

@@ -71,11 +71,11 @@ class Evidence(msgspec.Struct, frozen=True):
         )
 
     def _row(self, row: WhatIf) -> str:
-        book = next((seen for seen in self.seen if seen.venue is row.venue), None)
+        depth = next((seen for seen in self.seen if seen.venue is row.venue), None)
         chosen = row.venue is self.venue
         seen = (
-            str(row.venue), str(row.phase), str(row.kind), _best(book.bids) if book else "",
-            _best(book.asks) if book else "", f"{book.age / SECOND:.1f} s" if book else "",
+            str(row.venue), str(row.phase), str(row.kind), _best(depth.bids) if depth else "",
+            _best(depth.asks) if depth else "", f"{depth.age / SECOND:.1f} s" if depth else "",
         )  # fmt: skip
         costs = tuple(_figure(n) for n in (row.at_once, row.slippage, row.fee, row.tax, row.cost))
         cells = seen if row.why_not else (*seen, *costs)

@@ -13,11 +13,11 @@ from kisnb.errors import DeskError
 from kisnb.orders import Order, Orders
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
-from kisnb.session.questions import Question, Questions, R, T, blocking
+from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
 from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out
 from kisnb.terms import Side
-from kisnb.trading.order_books.order_book import Books, OrderBook
+from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import CancelOrder
 
 
@@ -25,7 +25,7 @@ class Blocking:
     """Each call returns its result, or raises what the awaited one raises; DeskError when the desk stays silent."""
 
     def __init__(
-        self, link: Link, pump: Pump, placing: Placing, questions: Questions, books: Callable[[], Books]
+        self, link: Link, pump: Pump, placing: Placing, questions: Questions, books: Callable[[], OrderBooks]
     ) -> None:
         self.questions = questions
         self._link = link
@@ -57,10 +57,10 @@ class Blocking:
     def cancel(self, what: Order | int | str) -> Orders:
         """Hand the cancels to the desk; their outcome comes with a later call, or after the cell."""
         orders = orders_named(self._books(), what)
-        self._link.tell([CancelOrder(o.key) for o in orders if o.is_open])
+        self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
-    def answer(self, question: Question[R, T]) -> T:
+    def answer(self, question: TypedQuery[R, T]) -> T:
         """Ask a question and read the reply."""
         try:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)

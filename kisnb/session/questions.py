@@ -17,16 +17,16 @@ from kisnb.session.typed_orders.pending import Pending, pending
 from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out, typed_intent
 from kisnb.terms import Side
 from kisnb.trading.agents.agent_runner import agent_saw
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import (
-    AccountIs,
     AccountNow,
+    AccountReply,
     DepthOf,
     Query,
     QuoteOf,
     RouteOf,
-    RoutesAre,
     RoutesOf,
+    RoutesReply,
 )
 
 P = ParamSpec("P")
@@ -34,7 +34,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Question(NamedTuple, Generic[R, T]):
+class TypedQuery(NamedTuple, Generic[R, T]):
     """A query, and what is made of its reply."""
 
     query: Query[R]
@@ -44,41 +44,41 @@ class Question(NamedTuple, Generic[R, T]):
 class Questions:
     """The questions of one session. Prices in won, quantities in shares."""
 
-    def __init__(self, universe: Universe, books: Callable[[], Books]) -> None:
+    def __init__(self, universe: Universe, books: Callable[[], OrderBooks]) -> None:
         self._universe = universe
         self._books = books
 
-    def quote(self, code: str) -> Question[Quote, Quote]:
+    def quote(self, code: str) -> TypedQuery[Quote, Quote]:
         """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
-        return Question(QuoteOf(self._universe.get(code).code), self._named)
+        return TypedQuery(QuoteOf(self._universe.get(code).code), self._named)
 
-    def depth(self, code: str) -> Question[Depth, Depth]:
+    def depth(self, code: str) -> TypedQuery[Depth, Depth]:
         """Bids and asks now, asked from KIS."""
-        return Question(DepthOf(self._universe.get(code).code), _shown_to_agent)
+        return TypedQuery(DepthOf(self._universe.get(code).code), _shown_to_agent)
 
-    def balance(self) -> Question[AccountIs, Account]:
+    def balance(self) -> TypedQuery[AccountReply, Account]:
         """Cash and holdings as the broker states them, won and shares."""
-        return Question(AccountNow(), lambda reply: reply.account)
+        return TypedQuery(AccountNow(), lambda reply: reply.account)
 
-    def route(self, what: Order | int | str) -> Question[RoutesAre, Evidence]:
+    def route(self, what: Order | int | str) -> TypedQuery[RoutesReply, Evidence]:
         """Why an order (itself, its number or its key) went where it went.
 
         ``.score(order.fills)`` says what the choice was worth. Raises BadInput when the desk has decided nothing
         about it.
         """
         order = orders_named(self._books(), what)[-1]
-        return Question(RoutesOf(order.key), lambda reply: _newest(reply, what))
+        return TypedQuery(RoutesOf(order.key), lambda reply: _newest(reply, what))
 
     @spelt_out
     def route_of(
         self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
-    ) -> Question[RoutesAre, Evidence]:
+    ) -> TypedQuery[RoutesReply, Evidence]:
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
         intent = typed_intent(
             Side(side), self._universe.get(code).code, qty, price, venue=options.get("venue"),
             kind=options.get("kind"), stop=options.get("stop"), key="preview",
         )  # fmt: skip
-        return Question(RouteOf(intent), lambda reply: _newest(reply, code))
+        return TypedQuery(RouteOf(intent), lambda reply: _newest(reply, code))
 
     def _named(self, quote: Quote) -> Quote:
         """A quote with the name of the stock, which KIS's reply lacks."""
@@ -91,7 +91,7 @@ def _shown_to_agent(depth: Depth) -> Depth:
     return depth
 
 
-def _newest(reply: RoutesAre, what: object) -> Evidence:
+def _newest(reply: RoutesReply, what: object) -> Evidence:
     """The newest decision of a reply. Raises BadInput when there is none."""
     if not reply.decisions:
         raise BadInput(f"no venue was chosen for {what}", "the order was refused before; see %kis orders")
@@ -103,7 +103,7 @@ class Asks(Protocol):
 
     questions: Questions
 
-    async def answer(self, question: Question[R, T]) -> T: ...
+    async def answer(self, question: TypedQuery[R, T]) -> T: ...
 
 
 class AsksBlocking(Protocol):
@@ -111,11 +111,11 @@ class AsksBlocking(Protocol):
 
     questions: Questions
 
-    def answer(self, question: Question[R, T]) -> T: ...
+    def answer(self, question: TypedQuery[R, T]) -> T: ...
 
 
 def awaited(
-    make: Callable[Concatenate[Questions, P], Question[R, T]],
+    make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[Asks, P], Pending[T]]:
     """The call of a session that asks this question and awaits the reply."""
 
@@ -128,7 +128,7 @@ def awaited(
 
 
 def blocking(
-    make: Callable[Concatenate[Questions, P], Question[R, T]],
+    make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[AsksBlocking, P], T]:
     """The call that asks this question and waits for the reply without the loop."""
 

@@ -37,7 +37,7 @@ from kisnb.session.feed.market_data import MarketData
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
-from kisnb.session.questions import Question, Questions, R, T, awaited
+from kisnb.session.questions import Questions, R, T, TypedQuery, awaited
 from kisnb.session.simulator import Simulator
 from kisnb.session.typed_orders.cells import Cells
 from kisnb.session.typed_orders.pending import Pending, pending
@@ -53,7 +53,7 @@ from kisnb.session.typed_orders.typed import (
 from kisnb.terms import Mode, Side, Venue
 from kisnb.trading.gate.halt_words import Trading
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import UNDECIDED, Books, OrderBook
+from kisnb.trading.order_books.order_book import UNDECIDED, OrderBook, OrderBooks
 from kisnb.trading.order_books.order_words import named_order
 from kisnb.trading.orders.revise import may_be_revised
 from kisnb.trading.ports.commands import (
@@ -118,7 +118,7 @@ class Session:
 
     def _connect_parts(self) -> None:
         link, pump = self._link, self._pump
-        link.back = lambda: Back(link.name, self._state.run, self._state.told, self.agents.claimed)
+        link.back = lambda: Back(link.name, self._state.run, self._state.published, self.agents.claimed)
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up
         self._placing.follow, self._placing.catch_up = self._follow, pump.catch_up
@@ -144,7 +144,7 @@ class Session:
         return clock_text(self.now)
 
     @property
-    def books(self) -> Books:
+    def books(self) -> OrderBooks:
         """The order books of the account and of the agents."""
         return self._state.books
 
@@ -323,7 +323,7 @@ class Session:
     def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._pump.wants for w in wants):
             self._pump.wants.update(dict.fromkeys(wants))
-            self._link.tell([WatchCodes(tuple(self._pump.wants))])
+            self._link.submit([WatchCodes(tuple(self._pump.wants))])
 
     def ticks(self, code: str, venue: Venue | str = Venue.KRX) -> pl.DataFrame:
         """Trades of a venue since the stock was watched.
@@ -516,12 +516,12 @@ class Session:
         await self._link.wait_for_return()
         self._pump.hurrying += 1
         try:
-            self._link.tell([FastForward(on=True)])
+            self._link.submit([FastForward(on=True)])
             await self._pace.until_time(t)
         finally:
             self._pump.hurrying -= 1
             with suppress(DeskLost):
-                self._link.tell([FastForward(on=False)])
+                self._link.submit([FastForward(on=False)])
 
     @pending
     async def sleep(self, seconds: float) -> None:
@@ -581,7 +581,7 @@ class Session:
         """The desk's reply. Raises BadInput in another loop or process, DeskLost, and the error that the desk names."""
         return await self._link.ask(query)
 
-    async def answer(self, question: Question[R, T]) -> T:
+    async def answer(self, question: TypedQuery[R, T]) -> T:
         """Ask a question and read the reply."""
         return question.read(await self._link.ask(question.query))
 

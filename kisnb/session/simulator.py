@@ -57,9 +57,9 @@ class Simulator:
         if address is None:
             raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh")
         # The desk has the HTTP client; a kernel loads it for this alone.
-        from kisnb.desk.run.control import Control
+        from kisnb.desk.run.control import ControlClient
 
-        control = Control(address.control)
+        control = ControlClient(address.control)
         try:
             return await control.ask(verb, body)
         finally:

@@ -33,7 +33,7 @@ from kisnb.market.routing_evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState
 from kisnb.terms import Side
 from kisnb.trading.order_books.breaker import TradingDay
-from kisnb.trading.order_books.order_book import Books, day_number
+from kisnb.trading.order_books.order_book import OrderBooks, day_number
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
 from kisnb.trading.typed_orders.order_names import OrderNames
 
@@ -43,7 +43,7 @@ class State:
     and the differences between KIS's figures and ours."""
 
     def __init__(self) -> None:
-        self.books = Books()
+        self.books = OrderBooks()
         self.names = OrderNames()
         self.routes = EvidenceLog()
         """The newest decisions; all of them stand in the journal."""
@@ -77,13 +77,13 @@ class State:
         # The commonest first: a restart comes this way once per row.
         match row:
             case _ if is_order_fact(row):
-                self._ordered(row)
+                self._apply_order_fact(row)
             case RouteDecided():
                 self.routes.add(row.evidence)
             case Notice():
                 day = day_number(row.t)
                 self.early.setdefault((day, _home(row)), []).append(row)
-                self.seen(day, row.number)
+                self.note_number(day, row.number)
             case DriftFound():
                 self.drifts[row.subject, row.what] = row
             case DriftCleared():
@@ -92,17 +92,17 @@ class State:
                 self.day.roll(row.t, self.books)
                 self.day.adopt(row)
                 self.opened = (self.opened or 0) + row.cash
-                self.books.hold(row)
+                self.books.apply_holdings(row)
             case HoldingAdopted():
-                self.books.hold(row)
+                self.books.apply_holdings(row)
                 if row.naming is not None:
-                    self.names.taken(row.t, row.key, row.naming)
+                    self.names.add(row.t, row.key, row.naming)
             case OrderShown():
-                self.names.shown(row.key, row.place, row.token)
+                self.names.add_shown(row.key, row.place, row.token)
             case _:
-                self._control(row)
+                self._apply_control_fact(row)
 
-    def _control(self, row: ControlFact) -> None:
+    def _apply_control_fact(self, row: ControlFact) -> None:
         match row:
             case HaltSet():
                 self.halt, self.halt_reason = row.state, row.reason
@@ -124,17 +124,17 @@ class State:
             case HaltStep(step="notify"):
                 self.halting = ""
 
-    def _ordered(self, row: OrderFact) -> None:
+    def _apply_order_fact(self, row: OrderFact) -> None:
         self.day.roll(row.t, self.books)
         order = self.books.apply(row)
         if type(row) is IntentTaken and row.naming is not None:
-            self.names.taken(row.t, order.key, row.naming)
+            self.names.add(row.t, order.key, row.naming)
         if type(row) is OrderHeld:
             self.held[row.key] = row
         elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
         if type(row) is Sent or type(row) is Accepted or type(row) is Resolved or type(row) is ExternalFound:
-            self._numbered(row.ref)
+            self._note_ref(row.ref)
         elif type(row) is Filled:
             self.fills += 1
             value = row.qty * row.price
@@ -150,14 +150,14 @@ class State:
         """Cash (D+2) as KIS stated it and the fills since have changed it, won; None before KIS has stated it."""
         return None if self.opened is None else self.opened + self.flow
 
-    def seen(self, day: int, number: int) -> None:
+    def note_number(self, day: int, number: int) -> None:
         """An order number that KIS has given out."""
         self.highest[day] = max(self.highest.get(day, 0), number)
 
-    def _numbered(self, ref: OrderRef | None) -> None:
+    def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
             self.early.pop((ref.day, ref.number), None)
-            self.seen(ref.day, ref.number)
+            self.note_number(ref.day, ref.number)
 
     @classmethod
     def fold(cls, rows: Iterable[Row]) -> State:

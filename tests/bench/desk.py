@@ -142,7 +142,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
             ticks = [
                 Tick(now, CODE, Venue.KRX, 70_000, 1, Side.BUY, sent + i, 0, 70_000, 69_900, now) for i in range(FRAME)
             ]
-            host.take(ticks)
+            host.receive(ticks)
             sent += FRAME
             await asyncio.sleep(0)
         await asyncio.sleep(0.0005)

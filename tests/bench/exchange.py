@@ -75,7 +75,7 @@ def as_background(script: list[Event]) -> None:
         else:
             listing.provide(now, -number, side, price or (listing.upper if side is Side.BUY else listing.lower), qty)
         if not number % 100:
-            exchange.told()
+            exchange.take_happenings()
 
 
 def measure() -> dict[str, float]:

@@ -35,7 +35,7 @@ from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Rou
 from kisnb.session.session import Session
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.ports.commands import Effect, Submit
@@ -123,7 +123,7 @@ class TimedCore(DeskCore):
         super().__init__(Rules(Universe.packaged(), wire.capabilities), Limits(), State())
         self.took: list[tuple[int, int]] = []
 
-    def step(self, now: int, said: Said) -> list[Effect]:
+    def step(self, now: int, said: CoreMessage) -> list[Effect]:
         began = time.perf_counter_ns()
         effects = super().step(now, said)
         if isinstance(said, Submit):
@@ -150,13 +150,13 @@ async def _desk(pipe: Connection, folder: Path) -> None:
         events = market_frames.decode_ticks(frames.parse(text), clock.now())
         decoded = time.perf_counter_ns()
         written = len(journal.took)
-        host.take(events)
+        host.receive(events)
         left = await wire.left
         marks.append((began, decoded, journal.took[written], left))
         await asyncio.sleep(0)
         order = next(iter(reversed(core.state.books.orders.values())))
         notice = Notice(clock.now(), "filled", wire.number, 0, CODE, order.side, 1, price, "1", Venue.KRX)
-        host.take([notice])
+        host.receive([notice])
         await asyncio.sleep(0.005)
     assert day_number(clock.now()) == 20261120
     pipe.send((marks, core.took))

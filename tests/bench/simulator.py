@@ -29,7 +29,7 @@ from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.account import Account
+from kisnb.simulator.host.account import SimulatedAccount
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.keys import made_up
 from kisnb.simulator.host.personas import LIVE
@@ -154,7 +154,7 @@ async def _frames(http: aiohttp.ClientSession, said: dict[str, str], approval: s
     async with http.ws_connect(said["ws"], max_msg_size=0) as ws:
         for tr_id in ("H0STCNT0", "H0STASP0"):
             for item in list(Universe.packaged())[:20]:
-                request = control_frames.Request(approval, "1", tr_id, item.code)
+                request = control_frames.SubscriptionRequest(approval, "1", tr_id, item.code)
                 await ws.send_str(control_frames.encode_request(request))
                 await ws.receive()
         async with http.post(said["control"] + "/speed", json={"speed": 100_000}):
@@ -169,7 +169,7 @@ async def _serve() -> None:
     keys = made_up()
     lifted = msgspec.structs.replace(LIVE, rates=((date.min, 1_000_000),))
     market = Market(Universe.packaged(), DAY, 1, kst(DAY, clock_time(9, 5)))
-    core = Core(market, keys, persona=lifted, account=Account(DAY, cash=10**12))
+    core = Core(market, keys, persona=lifted, account=SimulatedAccount(DAY, cash=10**12))
     server = Server(core, Day("bench", 1, str(DAY), "09:05:00"), 1.0)
     print(json.dumps(_ready(await server.start(), keys)), flush=True)
     await server.run()

@@ -47,7 +47,7 @@ class Wire:
     async def submit(self, wanted: Intent, _route: Route) -> SendReply:
         self.submitted.append(wanted.key)
         number = len(self.submitted)
-        asyncio.get_running_loop().call_later(0.01, lambda: self.host.take([notice("accepted", number)]))
+        asyncio.get_running_loop().call_later(0.01, lambda: self.host.receive([notice("accepted", number)]))
         return SendReply(wanted.key, "sent", ref(len(self.submitted)))
 
     async def day_orders(self, _day: date) -> OrderPage:

@@ -29,7 +29,7 @@ from kisnb.events import (
 )
 from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import Answer, Ask
+from kisnb.trading.ports.commands import AskOrders, OrdersRead
 from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, Desk, intent, price_of, ref
@@ -163,9 +163,9 @@ def test_o07_orders_that_are_archived_beside_an_open_one_are_not_found_as_extern
     desk = Desk(still_counting(trader.rows))
     cash, orders = trader.state.cash, [o.key for o in trader.state.books.orders.values()]
     desk.keep(desk.core.start(NOON + DAY))
-    for ask in [e for e in desk.effects if isinstance(e, Ask)]:
-        rows = listed if ask.question.day == date(2026, 11, 20) else ()
-        desk.say(Answer(ask.question, OrderPage(rows, complete=True)), NOON + DAY)
+    for ask in [e for e in desk.effects if isinstance(e, AskOrders)]:
+        rows = listed if ask.query.day == date(2026, 11, 20) else ()
+        desk.say(OrdersRead(ask.query, OrderPage(rows, complete=True)), NOON + DAY)
     assert list(desk.core.state.books.orders) == orders
     assert desk.core.state.cash == cash
     assert not desk.core.state.books.live
@@ -253,7 +253,7 @@ class Clockwork:
             assert state.names.get(key) is not None, f"{key} of day {day} is not known on day {day}"
             assert state.books.orders[key].state is whole.books.orders[key].state
         assert counted(state) == counted(whole)
-        assert journal.told == len(self.written)
+        assert journal.published == len(self.written)
         trader = Trader()
         trader.rows, trader.state = list(self.written), whole
         if whole.opened is None:

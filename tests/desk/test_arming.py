@@ -16,7 +16,7 @@ from kisnb.desk.run.safety import FREE_TRIES, Safety
 from kisnb.errors import ConfigError
 from kisnb.notebook.settings import change
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import ArmDesk, Failed, Told
+from kisnb.trading.ports.commands import ArmDesk, Failed, TextReply
 from kisnb.trading.ports.limits import Limits, limits_of
 from tests.desk.served import served
 
@@ -35,7 +35,7 @@ class Door:
 
     def arm(self, tail: object = TAIL, minutes: object = 30, budget: object = 5_000_000) -> str:
         reply = self._arming.answer(ArmDesk(tail, minutes, budget))  # type: ignore[arg-type]
-        assert isinstance(reply, Told | Failed)
+        assert isinstance(reply, TextReply | Failed)
         return f"{reply.text}. {reply.cure}" if isinstance(reply, Failed) else reply.text
 
     def refused(self, times: int) -> str:

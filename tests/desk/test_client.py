@@ -16,10 +16,10 @@ from kisnb.desk.serve.client import DeskClient
 from kisnb.desk.serve.protocol import (
     MAX_FROM_SESSION,
     PREFIX,
-    Asked,
+    Commands,
+    Dismissed,
     Hello,
-    Refused,
-    Tell,
+    QueryAsked,
     decode_from_session,
     length_of,
     pack,
@@ -36,7 +36,7 @@ class Peer:
         self.address = DeskAddress(str(path), "the secret of the desk", 4711, Mode.SIM, "sim")
         self.heard: list[object] = []
         self.left = threading.Event()
-        self.said: dict[type, threading.Event] = {Hello: threading.Event(), Asked: threading.Event()}
+        self.said: dict[type, threading.Event] = {Hello: threading.Event(), QueryAsked: threading.Event()}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(path))
         self._socket.listen()
@@ -66,7 +66,7 @@ def test_close_hands_over_all_that_was_sent_before(peer: Peer):
     client.close()
     assert peer.left.wait(10)
     assert isinstance(peer.heard[0], Hello)
-    assert peer.heard[1:] == [Tell((CancelOrder(f"k{number}"),)) for number in range(1_000)]
+    assert peer.heard[1:] == [Commands((CancelOrder(f"k{number}"),)) for number in range(1_000)]
 
 
 def test_a_farewell_is_read_although_the_link_broke_while_something_was_sent(tmp_path: Path):
@@ -75,11 +75,11 @@ def test_a_farewell_is_read_although_the_link_broke_while_something_was_sent(tmp
     listening.bind(address.socket)
     listening.listen()
     client = DeskClient(address)
-    take, ended = client._take, threading.Event()
-    client._take = lambda body: (ended.wait(10), take(body))  # type: ignore[method-assign,assignment,return-value]
+    take, ended = client._receive, threading.Event()
+    client._receive = lambda body: (ended.wait(10), take(body))  # type: ignore[method-assign,assignment,return-value]
     client._connect()
     desk, _ = listening.accept()
-    desk.sendall(pack(Refused("the desk was stopped", "open it again")))
+    desk.sendall(pack(Dismissed("the desk was stopped", "open it again")))
     desk.close()
     listening.close()
     writer = client._writer
@@ -128,7 +128,7 @@ def test_a_question_that_is_given_up_does_not_hurt_the_link(peer: Peer):
         client = DeskClient(peer.address)
         client._connect()
         asking = asyncio.create_task(client.ask(AccountNow()))
-        await asyncio.to_thread(peer.said[Asked].wait, 10)
+        await asyncio.to_thread(peer.said[QueryAsked].wait, 10)
         asking.cancel()
         woken = asyncio.Event()
         loop = asyncio.get_running_loop()

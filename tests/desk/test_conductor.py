@@ -25,10 +25,10 @@ def test_a_desk_that_closes_while_a_frame_comes_in_stops_its_conductor():
         conductor = Conductor(host, SimulatedClock(NOON), control, list, lambda: 0, print)  # type: ignore[arg-type]
         conductor.lockstep = True
         task = asyncio.create_task(conductor.run())
-        conductor.look()
+        conductor.wake()
         await asked.wait()
         await asyncio.sleep(0)
-        conductor.look()
+        conductor.wake()
         task.cancel()
         ended, _ = await asyncio.wait([task], timeout=1)
         if not ended:
@@ -51,25 +51,25 @@ def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
                 host.quiet = False
                 answer = SimState(NOON, counted, 0.0)
                 broker.frames = counted = 2
-                conductor.hold(["fill"])  # type: ignore[list-item]
+                conductor.receive(["fill"])  # type: ignore[list-item]
                 counted = 3
                 return answer
             return SimState(NOON, counted, 0.0)
 
         broker = SimpleNamespace(settled=True, frames=1, local_port=1)
-        host = SimpleNamespace(quiet=True, broker=broker, take=taken.extend, activity=SimpleNamespace(at_rest=0))
+        host = SimpleNamespace(quiet=True, broker=broker, receive=taken.extend, activity=SimpleNamespace(at_rest=0))
         control = SimpleNamespace(state=state)
         conductor = Conductor(host, SimulatedClock(NOON), control, list, lambda: 0, print)  # type: ignore[arg-type]
         conductor.lockstep = True
         task = asyncio.create_task(conductor.run())
-        conductor.look(calls=True)
+        conductor.wake(calls=True)
         await asyncio.sleep(0.05)
         assert taken == []
         broker.frames = 3
-        conductor.hold(["trade"])  # type: ignore[list-item]
+        conductor.receive(["trade"])  # type: ignore[list-item]
         taken.append("reply")
         host.quiet = True
-        conductor.look(calls=True)
+        conductor.wake(calls=True)
         await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.wait([task])

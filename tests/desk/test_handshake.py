@@ -17,8 +17,8 @@ from kisnb.desk.serve.protocol import (
     MAX_HELLO,
     PREFIX,
     VERSION,
+    Dismissed,
     Hello,
-    Refused,
     decode_from_desk,
     pack,
 )
@@ -61,7 +61,7 @@ def test_a_kernel_with_a_wrong_secret_reads_why_it_is_refused(tmp_path: Path):
         (MAX_HELLO + 1).to_bytes(PREFIX, "big"),
         b"\xff\xff\xff\xff",
         (3).to_bytes(PREFIX, "big") + b"\xc1\xc1\xc1",
-        pack(Refused("a message of the desk's own", "")),
+        pack(Dismissed("a message of the desk's own", "")),
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
     ids=["oversized", "huge", "garbage", "wrong kind", "a browser"],
@@ -79,7 +79,7 @@ def test_an_oversized_message_of_a_session_ends_that_session_alone(tmp_path: Pat
         await message(reader)
         writer.write(size.to_bytes(PREFIX, "big"))
         refused = await message(reader)
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Dismissed)
         assert f"{size:,} bytes" in refused.text
         await seen(lambda: len(desk.server.connections) == 1)
         await other.buy("005930", 1, price_of())
@@ -156,7 +156,7 @@ def said(folder: Path, first: bytes) -> str:
         reader, writer = await asyncio.open_unix_connection(desk.address.socket)
         writer.write(first)
         refused = await message(reader)
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Dismissed)
         assert await reader.read() == b""
         answers.append(f"{refused.text}; {refused.cure}")
         writer.close()

@@ -21,14 +21,14 @@ HELD = Want("ticks", CODE, Venue.KRX, 1)
 
 def test_a06_what_the_account_holds_is_followed_while_it_holds_it_and_nobody_is_attached(tmp_path: Path):
     async def begin(desk: Served) -> None:
-        desk.host.say(Submit(intent("a")))
+        desk.host.submit(Submit(intent("a")))
         await seen(lambda: desk.host.core.state.books.orders["a"].number is not None)
         assert HELD not in desk.wire.wanted
-        desk.host.take([notice("filled", 1)])
+        desk.host.receive([notice("filled", 1)])
         assert desk.wire.wanted == [NOTICES, HELD]
-        desk.host.say(Submit(intent("b", side=Side.SELL)))
+        desk.host.submit(Submit(intent("b", side=Side.SELL)))
         await seen(lambda: desk.host.core.state.books.orders["b"].number is not None)
-        desk.host.take([notice("filled", 2, side=Side.SELL)])
+        desk.host.receive([notice("filled", 2, side=Side.SELL)])
         assert desk.wire.wanted == [NOTICES]
 
     run(begin, tmp_path)
@@ -43,7 +43,7 @@ def test_a06_holdings_that_no_order_explains_and_after_a_restart(tmp_path: Path)
             return account
 
         desk.wire.account = stated  # type: ignore[method-assign]
-        desk.host.take([LinkUp(NOON)])
+        desk.host.receive([LinkUp(NOON)])
         await seen(lambda: HELD in desk.wire.wanted)
 
     async def again(desk: Served) -> None:
@@ -60,11 +60,11 @@ def test_k06_held_stocks_come_before_watched_ones_and_the_first_venue_of_all_bef
         rules = desk.host.core.rules
         rules.capabilities = msgspec.structs.replace(CAN, venues=(Venue.KRX, Venue.NXT))
         session = await desk.session()
-        session._link.tell([WatchCodes(watched)])
+        session._link.submit([WatchCodes(watched)])
         codes = [CODE, "000660"]
         assert all(rules.universe.get(code).nxt for code in codes)
         for code in codes:
-            desk.host.core.state.books.account.held(code).open(3, 300)
+            desk.host.core.state.books.account.ensure_position(code).open(3, 300)
         desk.server.publish(AccountOpened(NOON, 0, ()))
         await seen(lambda: len(desk.wire.wanted) == 7)
         first, second = ([Want("ticks", code, venue, 1) for code in codes] for venue in (Venue.KRX, Venue.NXT))

@@ -42,7 +42,7 @@ class Wire:
 
     async def close(self) -> None:
         if self.host is not None:
-            self.host.take([notice("filled")])
+            self.host.receive([notice("filled")])
 
 
 def host_on(journal: Journal, wire: Wire, heard: list[Event]) -> DeskHost:
@@ -55,8 +55,8 @@ def test_o01_without_its_row_nothing_is_sent_and_each_order_is_told_so(tmp_path:
         journal, wire, heard = Journal(tmp_path / "j.sqlite"), Wire(), list[Event]()
         host = host_on(journal, wire, heard)
         journal.close()
-        host.say(Submit(intent("a")))
-        host.say(Submit(intent("b")))
+        host.submit(Submit(intent("a")))
+        host.submit(Submit(intent("b")))
         await asyncio.sleep(0)
         assert wire.submitted == []
         assert [type(e) for e in heard] == [Trouble, CommandDropped, CommandDropped]
@@ -70,8 +70,8 @@ def test_an_order_does_not_wait_for_ever_for_a_book_that_cannot_be_read(tmp_path
         wire, heard, rested = Wire(), list[Event](), asyncio.Event()
         host = host_on(Journal(tmp_path / "j.sqlite"), wire, heard)
         host.core.gate.limits = Limits(max_quote_age=1)
-        host.on_rest = rested.set
-        host.say(Submit(intent("k")))
+        host.on_call_ended = rested.set
+        host.submit(Submit(intent("k")))
         await rested.wait()
         assert host.core.state.books.orders["k"].is_ended
         assert any("the book of 005930 could not be read" in e.text for e in heard if isinstance(e, Trouble))
@@ -85,9 +85,9 @@ def test_a07_a_kill_switch_that_cannot_be_written_down_is_told_so(tmp_path: Path
         journal, heard = Journal(tmp_path / "j.sqlite"), list[Event]()
         host = host_on(journal, Wire(), heard)
         journal.close()
-        host.say(Submit(intent("a")))
+        host.submit(Submit(intent("a")))
         heard.clear()
-        host.say(Halt("enough"))
+        host.submit(Halt("enough"))
         assert [(e.step, e.done) for e in heard if isinstance(e, HaltStep)] == [
             ("block", True), ("cancel", False), ("state", True), ("notify", False),
         ]  # fmt: skip
@@ -101,8 +101,8 @@ def test_a_notice_that_comes_while_the_desk_closes_is_kept(tmp_path: Path):
     async def begin() -> None:
         wire, sent = Wire(), asyncio.Event()
         wire.host = host_on(Journal(path), wire, [])
-        wire.host.on_rest = sent.set
-        wire.host.say(Submit(intent("k")))
+        wire.host.on_call_ended = sent.set
+        wire.host.submit(Submit(intent("k")))
         await sent.wait()
         await wire.host.close()
 
@@ -116,11 +116,11 @@ class SlowWire(Wire):
     def __init__(self) -> None:
         super().__init__()
         self.turn = asyncio.Event()
-        self.last_hop = lambda _: None
+        self.may_send = lambda _: None
 
     async def submit(self, wanted: Intent, route: Route) -> SendReply:
         await self.turn.wait()
-        self.last_hop(wanted.key)
+        self.may_send(wanted.key)
         return await super().submit(wanted, route)
 
 
@@ -137,8 +137,8 @@ def test_a08_n06_what_waited_in_the_limiter_is_kept_by_what_has_changed_meanwhil
     async def begin() -> None:
         wire, rested = SlowWire(), asyncio.Event()
         host = host_on(Journal(tmp_path / "j.sqlite"), wire, [])
-        host.on_rest = rested.set
-        host.say(Submit(intent("k")))
+        host.on_call_ended = rested.set
+        host.submit(Submit(intent("k")))
         host.core.gate.limits = limits
         wire.turn.set()
         await rested.wait()
@@ -155,8 +155,8 @@ def test_o01_nothing_leaves_a_desk_that_cannot_write_any_more_however_long_it_ha
     async def begin() -> None:
         wire, rested = SlowWire(), asyncio.Event()
         host = host_on(Journal(tmp_path / "j.sqlite"), wire, [])
-        host.on_rest = rested.set
-        host.say(Submit(intent("k")))
+        host.on_call_ended = rested.set
+        host.submit(Submit(intent("k")))
         host.break_off(JournalLost("the disk is full", "make room"))
         wire.turn.set()
         await rested.wait()

@@ -17,15 +17,15 @@ from kisnb.desk.serve.client import DeskClient
 from kisnb.desk.serve.protocol import (
     MAX_FROM_SESSION,
     PREFIX,
-    Answered,
-    Asked,
+    QueryAsked,
+    QueryReplied,
     decode_from_session,
     length_of,
     pack,
 )
 from kisnb.session.feed.uninterrupted import Uninterrupted
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import CancelOrder, TasksNow, Told
+from kisnb.trading.ports.commands import CancelOrder, TasksNow, TextReply
 
 
 def interrupted_at(step: int, call: Callable[[], object]) -> bool:
@@ -86,8 +86,8 @@ def client(tmp_path: Path) -> Iterator[DeskClient]:
         stream = connection.makefile("rb")
         while prefix := stream.read(PREFIX):
             told = decode_from_session(stream.read(length_of(prefix, MAX_FROM_SESSION)))
-            if isinstance(told, Asked):
-                connection.sendall(pack(Answered(told.number, Told("tasks"))))
+            if isinstance(told, QueryAsked):
+                connection.sendall(pack(QueryReplied(told.number, TextReply("tasks"))))
 
     threading.Thread(target=serve, daemon=True).start()
     client = DeskClient(address)

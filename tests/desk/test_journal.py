@@ -95,7 +95,7 @@ def test_a_journal_of_version_1_is_migrated_and_a_copy_of_it_stays(tmp_path: Pat
         db.execute("PRAGMA user_version=1")
     journal = Journal(path)
     assert journal.rows() == rows
-    assert journal.told == 2
+    assert journal.published == 2
     journal.append([IntentTaken(NOON, intent("l"))])
     journal.close()
     with closing(sqlite3.connect(path)) as db:
@@ -194,7 +194,7 @@ def test_a_full_disk_is_said_and_the_journal_goes_on_when_there_is_room(tmp_path
     journal.check()
     journal.append([IntentTaken(NOON, intent("c"))])
     assert [r.intent.key for r in journal.rows() if isinstance(r, IntentTaken)] == ["a", "c"]
-    assert journal.told == 2
+    assert journal.published == 2
     journal.close()
 
 

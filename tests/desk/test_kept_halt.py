@@ -255,7 +255,7 @@ def test_a07_resume_ends_a_flatten_first_and_then_lifts(tmp_path: Path):
         journal.append([AccountOpened(NOON, 10**9, ((CODE, 3, 3 * price_of()),))])
 
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
-        desk.host.say(Halt("enough", flatten=True))
+        desk.host.submit(Halt("enough", flatten=True))
         await seen(lambda: bool(desk.wire.submitted))
         said = await session.resume("not needed")
         assert "the flatten is ended; the desk stays halted" in said
@@ -297,7 +297,7 @@ def test_an_event_of_kis_that_cannot_be_handled_is_a_trouble_and_keeps_no_other_
             return works(now, said)  # type: ignore[arg-type, return-value]
 
         desk.host.core.step = fails_at_first  # type: ignore[assignment, method-assign]
-        desk.host.take([notice("filled", number, 1), notice("filled", number, 2)])
+        desk.host.receive([notice("filled", number, 1), notice("filled", number, 2)])
         await seen(lambda: order.filled == 2)
         assert any("Notice could not be handled" in text for text in session.troubles)
 

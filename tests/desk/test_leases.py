@@ -94,7 +94,7 @@ def test_a02_an_agent_that_failed_or_whose_session_left_may_be_started_elsewhere
     async def begin(desk: Served) -> None:
         first, second = await desk.session(), await desk.session()
         await first.agents.start(Failing())
-        desk.host.take([Depth(1, "005930", kisnb.terms.Venue.KRX, (), ())])
+        desk.host.receive([Depth(1, "005930", kisnb.terms.Venue.KRX, (), ())])
         await seen(lambda: next(iter(first.agents)).state is AgentState.FAILED)
         await seen(lambda: not desk.server.leases.all())
         await second.agents.start(Failing())

@@ -21,10 +21,10 @@ from kisnb.trading.ports.commands import (
     Adopt,
     AdoptHolding,
     OrderRequest,
+    OrdersPlaced,
     PlaceAnswer,
-    Placed,
     PlaceOrders,
-    Told,
+    TextReply,
 )
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CODE, NOON, intent, notice, price_of, ref
@@ -58,7 +58,7 @@ async def attached(desk: Served) -> AsyncIterator[DeskClient]:
 
 async def placed(client: DeskClient, *requests: OrderRequest) -> tuple[PlaceAnswer, ...]:
     reply = await client.ask(PlaceOrders(requests))
-    assert isinstance(reply, Placed)
+    assert isinstance(reply, OrdersPlaced)
     return reply.answers
 
 
@@ -243,7 +243,7 @@ def test_o11_a_revise_is_placed_as_one_and_carries_its_naming(tmp_path: Path):
             named = desk.host.core.state.names.get(answer.intent.key)
             assert named is not None
             assert named.naming == asked.naming
-            desk.host.take([notice("revised", 9, original=1)])
+            desk.host.receive([notice("revised", 9, original=1)])
             later = msgspec.structs.replace(at, run=3)
             again = OrderRequest(moved, Naming(wish, later, token="t10"))
             assert (await one(client, again)).outcome == "shown"
@@ -277,9 +277,9 @@ def test_o11_an_adoption_that_was_typed_is_carried_out_once(tmp_path: Path):
     async def work(desk: Served) -> None:
         async with attached(desk) as client:
             held = desk.host.core.state.books.of("mom")
-            assert isinstance(await client.ask(wish(1)), Told)
+            assert isinstance(await client.ask(wish(1)), TextReply)
             shown = await client.ask(wish(2))
-            assert isinstance(shown, Told)
+            assert isinstance(shown, TextReply)
             assert shown.text == (
                 f"the adoption of 5 {CODE} by mom was carried out before, at 12:00:00 from "
                 f"{X.where}; nothing was adopted anew; --again 1 (again=1) adopts once more"
@@ -289,7 +289,7 @@ def test_o11_an_adoption_that_was_typed_is_carried_out_once(tmp_path: Path):
                 await client.ask(wish(3, cell="y", texts=("y",)))  # type: ignore[arg-type]
             with pytest.raises(OrderDenied, match="now it asks for the adoption of 6"):
                 await client.ask(wish(4, 6))
-            assert isinstance(await client.ask(wish(5, again=1)), Told)
+            assert isinstance(await client.ask(wish(5, again=1)), TextReply)
             assert held.position(CODE).qty == 10
             assert len(rows_of(desk, HoldingAdopted)) == 2
             assert len(rows_of(desk, OrderShown)) == 1

@@ -15,7 +15,7 @@ from kisnb.clock import SECOND
 from kisnb.desk.record.journal import Journal
 from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import BadInput, DeskLost, Interrupted, OrderDenied, OrderUnknown
-from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkLost, LinkUp
+from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkDown, LinkUp
 from kisnb.orders import OrderState, SendReply
 from kisnb.session.session import Session
 from kisnb.terms import Venue
@@ -23,7 +23,7 @@ from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentState
 from kisnb.trading.ports.commands import CancelOrder, SetHalt, Submit
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
-from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, decode_rows, is_told
+from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, decode_rows, is_published
 from tests.desk.served import Served, seen
 from tests.trading.desk import NOON, intent, notice, price_of, ref
 from tests.trading.desk import Desk as CoreAlone
@@ -87,7 +87,7 @@ def test_o14_what_was_missed_comes_once_and_in_order_to_book_and_agent(tmp_path:
         assert session.book.orders[key] is order
         assert (order.filled, order.state) == (3, OrderState.FILLED)
         assert [type(f).__name__ for f in agent.heard[heard:]] == ["Filled", "GapFound"]
-        assert session._state.told == again.journal.told
+        assert session._state.published == again.journal.published
         assert again.wire.submitted == []
         assert [lease.session for lease in again.server.leases.all()] == [session.name]
         await seen(lambda: bool(again.wire.wanted))
@@ -130,7 +130,7 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
         if wish != "halt":
             with suppress(OrderUnknown):
                 await session.buy("005930", 3, price_of(), key="k")
-        desk.server._obey = lambda *_: None  # type: ignore[method-assign]
+        desk.server._execute = lambda *_: None  # type: ignore[method-assign]
         cells = {
             "cancel": lambda: session.cancel("k"),
             "halt": lambda: session.halt("enough"),
@@ -155,14 +155,14 @@ def test_k11_trades_are_missing_since_the_stream_broke_not_since_the_desk_died_a
         await desk.start()
         session = await desk.session(Next())
         await session.watch("005930")
-        desk.host.say(LinkLost(NOON - 60 * SECOND, "cut"))
+        desk.host.submit(LinkDown(NOON - 60 * SECOND, "cut"))
         await seen(lambda: session.link == "down")
         again = await restarted(desk, session)
         since = session.gaps("005930")["since"].to_list()
         assert [f"{t:%H:%M:%S}" for t in since] == ["11:59:00"]
         # What breaks later is another gap.
-        again.host.say(LinkLost(NOON + SECOND, "cut"))
-        again.host.say(LinkUp(NOON + 2 * SECOND))
+        again.host.submit(LinkDown(NOON + SECOND, "cut"))
+        again.host.submit(LinkUp(NOON + 2 * SECOND))
         await seen(lambda: len(session.gaps("005930")) == 2)
         assert f"{session.gaps('005930')['since'][-1]:%H:%M:%S}" == "12:00:01"
         await session.close()
@@ -219,7 +219,7 @@ def test_a_desk_of_another_day_is_not_gone_on_with(tmp_path: Path):
         desk = Served(tmp_path)
         await desk.start()
         session = await desk.session(Next())
-        desk.host.say(Submit(intent("a")))
+        desk.host.submit(Submit(intent("a")))
         await seen(lambda: "a" in session.book.orders)
         waiting = asyncio.create_task(session.sleep(60))
         await asyncio.sleep(0)
@@ -266,7 +266,7 @@ def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
         first, array = journal.told_after(known)
         assert first == (known if known <= len(told) else 0)
         assert decode_rows(array) == told[first:]
-        assert journal.told == len(told)
+        assert journal.published == len(told)
         journal.close()
 
 
@@ -308,7 +308,7 @@ def test_every_row_but_the_desks_own_is_published_once_and_in_order(steps: list[
             case "halt" | "active":
                 desk.say(SetHalt("halted" if what == "halt" else "active", "test"))
     told = [row for row in desk.rows if not isinstance(row, DESK_ONLY)]
-    assert [event for event in desk.published if is_told(event)] == told
+    assert [event for event in desk.published if is_published(event)] == told
 
 
 def test_a07_an_interrupt_ends_the_wait_for_a_halt_and_not_the_halt(tmp_path: Path):

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from kisnb.desk.serve.client import DeskClient
-from kisnb.desk.serve.protocol import PREFIX, Asked, Tell, pack
+from kisnb.desk.serve.protocol import PREFIX, Commands, QueryAsked, pack
 from kisnb.errors import BadInput, OrderDenied
 from kisnb.orders import Intent, OrderState
 from kisnb.session.session import Session
@@ -38,7 +38,7 @@ def test_a03_one_unreadable_command_is_refused_alone_and_the_others_are_carried_
 
 def test_a03_an_order_that_cannot_be_read_is_denied_where_it_was_placed_and_nowhere_else(tmp_path: Path):
     async def begin(_desk: Served, mine: Session, other: Session) -> None:
-        order = mine.books.expect(intent("bad"), mine.now)
+        order = mine.books.add_pending(intent("bad"), mine.now)
         send(mine, Submit(intent("bad", 2.5)))
         await seen(lambda: order.state is OrderState.DENIED)
         assert "the desk could not read Submit" in order.text
@@ -80,8 +80,8 @@ def test_n03_a_question_that_cannot_be_read_is_answered_under_its_number(tmp_pat
     run(begin, tmp_path)
 
 
-NO_COMMANDS = pack(Tell(5))[PREFIX:]  # type: ignore[arg-type]
-NO_MESSAGES = [b"\xc1\xc1", b"", NO_COMMANDS, b"\x92\xa4Tell" + b"\x91" * 5_000 + b"\xc0"]
+NO_COMMANDS = pack(Commands(5))[PREFIX:]  # type: ignore[arg-type]
+NO_MESSAGES = [b"\xc1\xc1", b"", NO_COMMANDS, b"\x92\xa8Commands" + b"\x91" * 5_000 + b"\xc0"]
 
 
 @pytest.mark.parametrize("body", NO_MESSAGES, ids=["garbage", "nothing", "no commands", "too deep"])
@@ -98,8 +98,8 @@ def test_what_is_no_message_is_named_and_the_link_stays(tmp_path: Path, body: by
 
 def test_a_text_that_is_no_utf_8_is_refused_like_any_other_value(tmp_path: Path):
     async def begin(_desk: Served, mine: Session, _other: Session) -> None:
-        send_raw(mine, pack(Tell((CancelOrder("KEY"),)))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"))
-        send_raw(mine, pack(Asked(2**40, OutcomeOf("KEY")))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"))
+        send_raw(mine, pack(Commands((CancelOrder("KEY"),)))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"))
+        send_raw(mine, pack(QueryAsked(2**40, OutcomeOf("KEY")))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"))
         await seen(lambda: bool(mine.troubles))
         await mine.buy(CODE, 1, price_of())
 

@@ -10,7 +10,7 @@ from kisnb.exchange.happenings import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
-    OrderRefused,
+    OrderNotAccepted,
     Traded,
 )
 from kisnb.market.instruments import Instrument
@@ -99,7 +99,7 @@ def ended(said: list[Happening]) -> list[tuple[str, int, int]]:
 
 def refused(said: list[Happening]) -> str:
     """Why the order was refused; empty when it was taken."""
-    return next((h.why for h in said if isinstance(h, OrderRefused)), "")
+    return next((h.why for h in said if isinstance(h, OrderNotAccepted)), "")
 
 
 def accepted_at(said: list[Happening]) -> Venue | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.exchange.auction import MARKET_BUY, MARKET_SELL, Fill, single_price, uncross
+from kisnb.exchange.auction import MARKET_BUY, MARKET_SELL, AuctionFill, single_price, uncross
 from kisnb.exchange.limit_book import LimitBook
 from kisnb.terms import Side
 
@@ -35,8 +35,14 @@ def test_h03_fills_go_by_price_then_time_and_market_orders_first() -> None:
     book.rest(5, Side.SELL, 101, 28)
     outcome = uncross(book, 100)
     assert (outcome.price, outcome.volume) == (101, 28)
-    assert outcome.fills == (Fill(4, 5), Fill(2, 10), Fill(1, 10), Fill(3, 3), Fill(5, 28))
-    assert book.left(3) == 7
+    assert outcome.fills == (
+        AuctionFill(4, 5),
+        AuctionFill(2, 10),
+        AuctionFill(1, 10),
+        AuctionFill(3, 3),
+        AuctionFill(5, 28),
+    )
+    assert book.leaves_of(3) == 7
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from kisnb.clock import SECOND
 from kisnb.exchange.exchange import VENUES
 from kisnb.exchange.happenings import (
-    Interrupted,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
-    OrderRefused,
+    OrderNotAccepted,
     OrderRevised,
-    Resumed,
     Traded,
+    TradingInterrupted,
+    TradingResumed,
 )
 from kisnb.exchange.volatility import VI_CALL
 from kisnb.market import order_rules, sessions, ticks
@@ -52,7 +52,7 @@ def played(day: date, start: str, script: Script) -> tuple[Play, dict[int, int]]
         if what == "order":
             kinds = order_rules.kinds(play.now, venue, item) or (K.LIMIT,)
             said = play.order(side, qty, price, kinds[nth % len(kinds)], venue, stop=price - 100)
-            if not any(isinstance(h, OrderRefused) for h in said):
+            if not any(isinstance(h, OrderNotAccepted) for h in said):
                 taken[play.numbers] = qty
         elif what == "cancel":
             play.cancel(max(1, play.numbers - nth % 9), qty)
@@ -117,9 +117,9 @@ def check_trades(play: Play) -> None:
         assert late or sessions.phase(trade.venue, before) is not Phase.CLOSED
     stopped: dict[Venue, bool] = {}
     for h in play.said:
-        if isinstance(h, Interrupted):
+        if isinstance(h, TradingInterrupted):
             stopped[h.venue] = True
-        elif isinstance(h, Resumed):
+        elif isinstance(h, TradingResumed):
             stopped[h.venue] = False
         elif isinstance(h, Traded) and h.taker is not None:
             assert not stopped.get(h.venue)

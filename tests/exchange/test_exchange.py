@@ -16,7 +16,7 @@ from kisnb.exchange.happenings import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
-    OrderRefused,
+    OrderNotAccepted,
     Traded,
 )
 from kisnb.market.instruments import Instrument
@@ -73,7 +73,7 @@ def test_h03_refusals(
     universe: Universe, now: str, code: str, kind: OrderKind, qty: int, price: int | None, why: str
 ) -> None:
     exchange = Exchange(universe, DAY, at(now))
-    assert exchange.enter(at(now), code, 1, BUY, kind, qty, price) == [OrderRefused(at(now), 1, why)]
+    assert exchange.enter(at(now), code, 1, BUY, kind, qty, price) == [OrderNotAccepted(at(now), 1, why)]
     assert exchange.left(1) == 0
 
 
@@ -108,17 +108,17 @@ def test_h03_the_rest_of_a_market_order_is_cancelled_at_once(exchange: Exchange)
 def test_h03_the_background_is_silent_but_for_trades(exchange: Exchange) -> None:
     samsung = exchange.listing(SAMSUNG)
     samsung.provide(NINE, -1, SELL, 71_000, 3)
-    assert exchange.told() == []
+    assert exchange.take_happenings() == []
     samsung.provide(NINE, -2, BUY, 71_000, 3)
-    assert [type(h) for h in exchange.told()] == [Traded]
+    assert [type(h) for h in exchange.take_happenings()] == [Traded]
 
 
 def test_o05_cancels(exchange: Exchange) -> None:
     exchange.enter(NINE, SAMSUNG, 1, BUY, LIMIT, 10, 70_000)
     assert exchange.cancel(NINE, 1, 4)[0] == OrderCancelled(NINE, 1, 4)
-    assert exchange.cancel(NINE, 1, 0) == [OrderRefused(NINE, 1, "quantity")]
+    assert exchange.cancel(NINE, 1, 0) == [OrderNotAccepted(NINE, 1, "quantity")]
     assert exchange.cancel(NINE, 1, 99)[0] == OrderCancelled(NINE, 1, 6)
-    assert exchange.cancel(NINE, 1) == [OrderRefused(NINE, 1, "unknown")]
+    assert exchange.cancel(NINE, 1) == [OrderNotAccepted(NINE, 1, "unknown")]
 
 
 def test_h03_the_opening_auction_is_one_print_at_one_price(universe: Universe) -> None:
@@ -169,7 +169,7 @@ def test_h03_closing_auction_then_everything_left_expires(exchange: Exchange) ->
         OrderExpired(close, 2, 10),
         OrderExpired(close, 4, 3),
     }
-    assert exchange.cancel(at("18:00"), 1) == [OrderRefused(at("18:00"), 1, "unknown")]
+    assert exchange.cancel(at("18:00"), 1) == [OrderNotAccepted(at("18:00"), 1, "unknown")]
 
 
 def test_h03_an_order_passes_the_phase_changes_that_came_before_it(universe: Universe) -> None:
@@ -207,7 +207,7 @@ def test_h03_quantity_is_filled_cancelled_expired_or_left(
     for i, (wait, side, kind, qty, hundreds, cancel) in enumerate(moves, start=1):
         now += wait * SECOND
         said += exchange.enter(now, SAMSUNG, i, side, kind, qty, hundreds * 100 if kind is LIMIT else None)
-        if not isinstance(said[-1], OrderRefused):
+        if not isinstance(said[-1], OrderNotAccepted):
             ordered[i] = qty
         if cancel:
             said += exchange.cancel(now, max(1, i - 2), qty)

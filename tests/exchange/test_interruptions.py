@@ -6,7 +6,7 @@ import pytest
 
 from kisnb.exchange import volatility
 from kisnb.exchange.halts import Breaker
-from kisnb.exchange.happenings import Happening, Interrupted, Resumed
+from kisnb.exchange.happenings import Happening, TradingInterrupted, TradingResumed
 from kisnb.exchange.volatility import Bounds
 from kisnb.terms import Board, Phase, Venue
 from kisnb.terms import OrderKind as K
@@ -29,11 +29,11 @@ from .days import (
 
 
 def halted(said: list[Happening]) -> list[tuple[Venue, str]]:
-    return [(h.venue, h.why) for h in said if isinstance(h, Interrupted)]
+    return [(h.venue, h.why) for h in said if isinstance(h, TradingInterrupted)]
 
 
 def resumed(said: list[Happening]) -> list[tuple[Venue, str]]:
-    return [(h.venue, h.why) for h in said if isinstance(h, Resumed)]
+    return [(h.venue, h.why) for h in said if isinstance(h, TradingResumed)]
 
 
 def traded_at(price: int, day: date = DAY) -> Play:

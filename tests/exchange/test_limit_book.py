@@ -33,13 +33,13 @@ def test_h03_better_prices_first_then_earlier_orders() -> None:
 def test_h03_a_limit_order_rests_with_what_is_left() -> None:
     book = book_of((1, SELL, 100, 10))
     assert book.add(2, BUY, 100, 30) == [Match(1, 2, 100, 10, 0)]
-    assert (book.best_bid, book.best_ask, book.left(2)) == (100, None, 20)
+    assert (book.best_bid, book.best_ask, book.leaves_of(2)) == (100, None, 20)
 
 
 def test_h03_the_rest_of_a_market_order_is_dropped() -> None:
     book = book_of((1, BUY, 100, 10), (2, BUY, 90, 10))
     assert [m.price for m in book.add(3, SELL, None, 30)] == [100, 90]
-    assert (book.left(3), book.best_ask, book.best_bid) == (0, None, None)
+    assert (book.leaves_of(3), book.best_ask, book.best_bid) == (0, None, None)
 
 
 def test_o05_a_partial_cancel_keeps_its_place_and_more_than_left_takes_what_is_left() -> None:

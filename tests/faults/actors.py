@@ -65,7 +65,7 @@ class Actor(Agent):
         self.heard.append(fact)
         return self._act()
 
-    def on_session(self, session: PhaseChanged) -> Handled:
+    def on_phase(self, session: PhaseChanged) -> Handled:
         self.heard.append(session)
         return self._act()
 

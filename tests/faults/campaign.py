@@ -14,28 +14,28 @@ from typing import TypeAlias
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.events import LinkLost, LinkUp, Notice
+from kisnb.events import LinkDown, LinkUp, Notice
 from kisnb.orders import Account, Capabilities, OrderPage, SendReply
 from kisnb.simulator.host.streams import Outgoing
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.ports.commands import (
-    Answer,
-    Ask,
-    AskBooks,
-    BooksRead,
+    AskDepth,
+    AskOrders,
     Cancel,
+    DepthRead,
     Effect,
+    OrdersQuery,
+    OrdersRead,
     Persist,
     Publish,
-    Question,
     Revise,
     Send,
     WakeAt,
     Woke,
 )
-from kisnb.trading.ports.journal_rows import Row, decode_row, encode_row, is_told
+from kisnb.trading.ports.journal_rows import Row, decode_row, encode_row, is_published
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
@@ -185,10 +185,10 @@ class Run:
     def cut(self, wait: Ns) -> None:
         if self.host.sid:
             self.host.disconnect()
-            self.say(LinkLost(self.now, "cut"))
+            self.say(LinkDown(self.now, "cut"))
             self.after(wait, self._connect)
 
-    def say(self, said: Said) -> None:
+    def say(self, said: CoreMessage) -> None:
         if self.desk is None:
             return
         self.note(f"  → {said}")
@@ -216,7 +216,7 @@ class Run:
         for row in rows:
             self.note(f"    {row}")
             self.rows.append(row)
-            if is_told(row):
+            if is_published(row):
                 self._to_tell.append(row)
             self.watch.persisted(row)
 
@@ -233,10 +233,10 @@ class Run:
             case Cancel(key=key, ref=ref, qty=qty):
                 self.watch.cancels(key)
                 self._post(key, lambda: self.host.cancel(key, ref, qty), None, cancel=True)
-            case Ask(question=question):
+            case AskOrders(query=question):
                 self._ask(question)
-            case AskBooks(code=code):
-                self.later(self.latency(), lambda: self.say(BooksRead(code, ())))
+            case AskDepth(code=code):
+                self.later(self.latency(), lambda: self.say(DepthRead(code, ())))
             case WakeAt(t=t):
                 self.later(max(t - self.now, 0), lambda: self.say(Woke(t)))
 
@@ -281,7 +281,7 @@ class Run:
         fault = self.ills.pop(key, None) or fault
         Post(self, key, call, refused_later, cancel=cancel).start(fault)
 
-    def _ask(self, question: Question) -> None:
+    def _ask(self, question: OrdersQuery) -> None:
         fault = self._fault("ask")
         wait = fault.amount if fault else 0
         silent = fault is not None and fault.ill == "silent"
@@ -302,11 +302,11 @@ class Run:
                 page = None if silent else self.host.day_orders()
             except ApiError:
                 page = None
-            self.after(wait + back, lambda: say(Answer(question, page, account)))
+            self.after(wait + back, lambda: say(OrdersRead(question, page, account)))
 
         life = self._life
 
-        def say(answer: Answer) -> None:
+        def say(answer: OrdersRead) -> None:
             if self._life == life:
                 self.watch.listed = {row.ref.number for row in answer.page.rows} if answer.page is not None else set()
                 self.say(answer)

@@ -22,28 +22,28 @@ from .switch_defects import SWITCH_DEFECTS
 
 
 class BelievesEveryFill(NoticeIntake):
-    def _filled(self, now, order, notice):
+    def _on_filled(self, now, order, notice):
         if order.is_open and notice.qty <= order.leaves:
-            self._row(execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t))
+            self._record(execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t))
 
 
 class BelievesEveryCancel(NoticeIntake):
-    def _cancelled(self, now, order, notice):
+    def _on_cancelled(self, now, order, notice):
         if order.is_open and notice.qty <= order.leaves:
-            self._row(Cancelled(now, order.key, notice.qty, notice.number))
+            self._record(Cancelled(now, order.key, notice.qty, notice.number))
 
 
 class SendsAgain(DeskCore):
-    def _replied(self, now, reply):
+    def _on_send_reply(self, now, reply):
         order = self.state.books.orders[reply.key]
-        super()._replied(now, reply)
+        super()._on_send_reply(now, reply)
         if order.state is OrderState.UNKNOWN:
-            self._then(Send(order.intent, order.route))
+            self._emit(Send(order.intent, order.route))
 
 
 class TakesSilenceForRefusal(DeskCore):
-    def _row(self, row):
-        super()._row(Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row)
+    def _record(self, row):
+        super()._record(Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row)
 
 
 class LetsExitsPass(DeskCore):
@@ -53,8 +53,8 @@ class LetsExitsPass(DeskCore):
         super().__init__(rules, limits, state)
         self.gate = self.orders.gate = ExitGate(rules, limits)
 
-    def may_leave(self, now, key):
-        return None if self.state.books.orders[key].intent.protective else super().may_leave(now, key)
+    def may_send(self, now, key):
+        return None if self.state.books.orders[key].intent.protective else super().may_send(now, key)
 
 
 class ExitGate(Gate):
@@ -67,7 +67,7 @@ class ExitGate(Gate):
 
 
 class ForgetsTheLastHop(DeskCore):
-    def may_leave(self, now, key):
+    def may_send(self, now, key):
         return None
 
 
@@ -75,8 +75,8 @@ def overlooking(what: str) -> Make:
     """At the last hop one reason to keep an order does not count."""
 
     class Overlooks(DeskCore):
-        def may_leave(self, now, key):
-            no = super().may_leave(now, key)
+        def may_send(self, now, key):
+            no = super().may_send(now, key)
             return None if no is not None and what in no.reason else no
 
     return Overlooks
@@ -85,8 +85,8 @@ def overlooking(what: str) -> Make:
 class KeepsReservations(DeskCore):
     """What a refused order had reserved is never free again."""
 
-    def _row(self, row):
-        super()._row(row)
+    def _record(self, row):
+        super()._record(row)
         if isinstance(row, Rejected):
             self.state.books.live[row.key] = self.state.books.orders[row.key]
 
@@ -106,8 +106,8 @@ class AdoptsAgain(DeskCore):
 
 
 class CancelsThePhone(Cancels):
-    def ask(self, now, key, qty, *, kill_switch):
-        super().ask(now, key, qty, kill_switch=True)
+    def request(self, now, key, qty, *, kill_switch):
+        super().request(now, key, qty, kill_switch=True)
 
 
 class IgnoresBlackout(DeskCore):
@@ -124,16 +124,16 @@ class TellsFirst(DeskCore):
 
 
 class BuysBesideTheUnknown(OrderPath):
-    def _locks_buys(self, intent):
+    def _why_buys_locked(self, intent):
         return None
 
 
 class GivesUpACancel(DeskCore):
     """Of a cancel in the air when the desk died nothing is said: it can never be cancelled again."""
 
-    def _row(self, row):
+    def _record(self, row):
         if not isinstance(row, CancelRefused):
-            super()._row(row)
+            super()._record(row)
 
 
 DEFECTS: dict[str, Make] = {

@@ -24,9 +24,9 @@ from kisnb.events import (
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.desk_port import Batch, Snapshot
-from kisnb.trading.ports.journal_rows import is_told
+from kisnb.trading.ports.journal_rows import is_published
 
 from .actors import Actor
 
@@ -46,7 +46,7 @@ class Ear:
         self._run = kernel.notebooks.run
         self._session = session
         self._roster = session.agents
-        self._next = snapshot.told
+        self._next = snapshot.published
         """How many rows were delivered, or booked before the session was opened."""
         self._touched: set[str] = set()
         """Keys of orders that changed since the last comparison; ``ALL``: of all of them, and holdings."""
@@ -105,7 +105,7 @@ class Ear:
 
     def _in_order(self, event: Event) -> None:
         """Every row of the journal comes once, and in order; what the session itself found out is no row."""
-        if not is_told(event):
+        if not is_published(event):
             return
         if isinstance(event, AccountOpened | HoldingAdopted):
             self._touched.add(ALL)
@@ -145,7 +145,7 @@ class Ear:
     def caught_up(self) -> bool:
         """All rows that the desk has written are booked here."""
         kernel, session = self._kernel, self._session
-        return kernel.attached and session._state.told == len(self._run._to_tell)
+        return kernel.attached and session._state.published == len(self._run._to_tell)
 
     def check(self) -> None:
         """After a turn of the notebook: what has changed is as the journal says."""
@@ -159,7 +159,7 @@ class Ear:
         """What differs when everything is over."""
         name, session, run = self._kernel.name, self._session, self._run
         if not self.caught_up:
-            return [f"{name} has {session._state.told} of {len(run._to_tell)} rows, and is {session.link}"]
+            return [f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is {session.link}"]
         found = self._differences(None)
         if self._next != len(run._to_tell):
             found.append(f"{name} delivered {self._next} of {len(run._to_tell)} rows")
@@ -214,11 +214,11 @@ def _picture(order: Order) -> tuple[object, ...]:
     )
 
 
-def _live(books: Books) -> list[str]:
+def _live(books: OrderBooks) -> list[str]:
     return sorted(o.key for o in books.live.values() if o.state is not OrderState.NEW)
 
 
-def holdings(books: Books) -> list[tuple[str, str, int, int]]:
+def holdings(books: OrderBooks) -> list[tuple[str, str, int, int]]:
     """(owner, code, shares, cost with fees) of every position, the account's too."""
     every = [("account", books.account), *books.agents.items()]
     return sorted((name, c, p.qty, p.cost_with_fees) for name, b in every for c, p in b.positions.items())

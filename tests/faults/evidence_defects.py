@@ -76,7 +76,7 @@ class FindsTooMuch(Reconciliation):
             known = self._books.by_number(row.ref.day, row.ref.number)
             if known is None and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original)
-                self._row(ExternalFound(row.t, reconciliation._external(row, parent), row.ref))
+                self._record(ExternalFound(row.t, reconciliation._external(row, parent), row.ref))
 
 
 class MovesNothing(Reconciliation):

@@ -14,7 +14,7 @@ from kisnb.kis import account_messages, control_frames, frames, notices
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.kis.error_codes import was_not_placed
-from kisnb.kis.messages import Reply, decode_reply
+from kisnb.kis.messages import ApiReply, decode_reply
 from kisnb.kis.order_messages import (
     cancel_body,
     day_orders_params,
@@ -27,7 +27,7 @@ from kisnb.kis.order_messages import (
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.account import AccountOrder, Position
+from kisnb.simulator.host.account import AccountOrder, AccountPosition
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.streams import Outgoing
 from kisnb.terms import OrderKind, Side, Venue
@@ -63,7 +63,7 @@ class HostSide:
         self._lists_trader = given.lists_trader
         for code in stocks(seed):
             market.activate(code)
-            position = self.core.account.positions[code] = Position(universe().get(code))
+            position = self.core.account.positions[code] = AccountPosition(universe().get(code))
             position.qty, position.cost = HELD, HELD * TICKS[code][0]
         self._refused: list[OrderRow] = []
         self._sid = 0
@@ -140,8 +140,8 @@ class HostSide:
     ) -> tuple[int, list[Outgoing]]:
         """An order that the customer places elsewhere: its number, and the frames that it caused. Raises Rejected."""
         placed = self.core._brokerage.place(code, side, kind, qty, price, venue)
-        self.core._tell(placed.said)
-        return placed.number, self.core._streams.taken()
+        self.core._push(placed.said)
+        return placed.number, self.core._streams.take_frames()
 
     def _post(self, key: str, api: Api, body: dict[str, str], venue: Venue) -> SendReply:
         try:
@@ -150,14 +150,14 @@ class HostSide:
             outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"
             return SendReply(key, outcome, msg_cd=e.msg_cd, text=str(e))  # type: ignore[arg-type]
 
-    def _pages(self, api: Api, params: Mapping[str, str]) -> list[Reply]:
+    def _pages(self, api: Api, params: Mapping[str, str]) -> list[ApiReply]:
         pages = [self._call(api, params)]
         while pages[-1].has_more:
             keys = {"CTX_AREA_FK100": pages[-1].ctx_fk.strip(), "CTX_AREA_NK100": pages[-1].ctx_nk.strip()}
             pages.append(self._call(api, dict(params) | keys, tr_cont="N"))
         return pages
 
-    def _call(self, api: Api, params: Mapping[str, str], tr_cont: str = "") -> Reply:
+    def _call(self, api: Api, params: Mapping[str, str], tr_cont: str = "") -> ApiReply:
         headers = self._headers | {"tr_id": api.tr_live, "tr_cont": tr_cont}
         query, body = (params, b"") if api.method == "GET" else ({}, msgspec.json.encode(params))
         reply = self.core.request(self.core.now, api.method, api.path, headers, query, body)
@@ -176,7 +176,7 @@ class HostSide:
         self._sid = sid
         now = self.core.now
         self.outgoing += self.core.socket_opened(now, sid, 40_000 + sid)
-        request = control_frames.Request(self._approval, "1", NOTICES, KEYS.hts_id.reveal())
+        request = control_frames.SubscriptionRequest(self._approval, "1", NOTICES, KEYS.hts_id.reveal())
         for _, text in self.core.socket_text(now, sid, control_frames.encode_request(request)):
             assert text is not None
             ack = control_frames.decode_control(text)

@@ -16,7 +16,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import DeskLost, KisnbError
 from kisnb.market.universe import Universe
 from kisnb.session.session import Session
-from kisnb.trading.order_books.order_book import EXTERNAL, Books
+from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 from .actors import PLANTED, Actor
@@ -83,7 +83,7 @@ class Kernel:
         return not self.dead and self.session is not None and not self.session.closed and self.session.link == "up"
 
     @property
-    def books(self) -> Books:
+    def books(self) -> OrderBooks:
         assert self.session is not None
         return self.session.books
 

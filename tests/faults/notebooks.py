@@ -21,8 +21,8 @@ from kisnb.events import Event, Tick
 from kisnb.orders import Want
 from kisnb.session.session import Session
 from kisnb.terms import Mode, Side, Venue
-from kisnb.trading.desk_core import DeskCore, Said
-from kisnb.trading.ports.journal_rows import array_of, encode_row, is_told
+from kisnb.trading.desk_core import CoreMessage, DeskCore
+from kisnb.trading.ports.journal_rows import array_of, encode_row, is_published
 
 from .actors import Actor
 from .kernel import Kernel
@@ -127,7 +127,7 @@ class Notebooks:
         """The desk sends it with the rest of its turn."""
         if self.server is None:
             return
-        if is_told(event):
+        if is_published(event):
             row = self.run._to_tell[self._published : self._published + 1]
             self.run.watch.demand(row == [event], f"{event} is published, which is not the journal's next row")
             self._published += 1
@@ -275,12 +275,12 @@ class Host:
     def now(self) -> Ns:
         return self._run.now
 
-    def say(self, said: Said) -> None:
+    def submit(self, message: CoreMessage) -> None:
         if self._run.desk is self.core:
-            self._run.say(said)
+            self._run.say(message)
 
     @property
-    def told(self) -> int:
+    def published(self) -> int:
         return len(self._run._to_tell)
 
     def told_after(self, number: int) -> tuple[int, bytes]:

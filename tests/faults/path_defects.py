@@ -17,7 +17,7 @@ from .planting import with_part
 class OneEach(OrderPath):
     """One POST in flight for each agent, not for each stock and side."""
 
-    def _in_flight(self, intent):
+    def _is_in_flight(self, intent):
         return any(
             o.state is OrderState.SENDING
             and (o.code, o.side, o.intent.agent) == (intent.code, intent.side, intent.agent)
@@ -29,23 +29,23 @@ class RevisesFirst(OrderPath):
     """The revise before its row."""
 
     def _revise(self, now, intent, old):
-        self._then(Revise(intent, old.ref))
+        self._emit(Revise(intent, old.ref))
         self._start(now, intent, Route(old.ref.venue, intent.kind, place_lost(old, intent)))
 
 
 class ForgetsTheCancel(Cancels):
     """A cancel that was asked for while the order was being sent stays asked for, and is not sent."""
 
-    def at_last(self, now, order):
+    def send_deferred(self, now, order):
         pass
 
 
 class OldRules(OrderPath):
     """At the last hop the session is the one in which the order was taken."""
 
-    def may_leave(self, now, key):
+    def may_send(self, now, key):
         order = self._state.books.orders.get(key)
-        no = super().may_leave(now, key)
+        no = super().may_send(now, key)
         taken = no is not None and order is not None and order.route is not None and not order.cancel_asked
         if not taken or self._blackout(now) is not None:
             return no
@@ -55,9 +55,9 @@ class OldRules(OrderPath):
 class StaysArmed(DeskCore):
     """A restart lets buys pass as before."""
 
-    def _row(self, row):
+    def _record(self, row):
         if not (isinstance(row, Disarmed) and row.why == "the desk restarted"):
-            super()._row(row)
+            super()._record(row)
 
 
 class NamesOneOfTwo(DeskCore):
@@ -70,18 +70,18 @@ class NamesOneOfTwo(DeskCore):
         finally:
             self._starting = False
 
-    def _row(self, row):
+    def _record(self, row):
         order = self.state.books.orders.get(getattr(row, "key", ""))
         both = isinstance(row, SendUnknown) and order is not None and order.cancel_asked
         if not (getattr(self, "_starting", False) and both):
-            super()._row(row)
+            super()._record(row)
 
 
 class DropsAtTheLastHop(OrderPath):
     """What a blackout kept at the last hop is refused for good."""
 
-    def kept(self, now, order, why):
-        self._row(Denied(now, order.key, why))
+    def on_kept(self, now, order, why):
+        self._record(Denied(now, order.key, why))
 
 
 PATH_DEFECTS: dict[str, Make] = {

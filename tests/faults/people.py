@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.host.account import Rejected
+from kisnb.simulator.host.account import AccountRejected
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import BY_HAND, EXTERNAL
 from kisnb.trading.ports.commands import (
@@ -169,7 +169,7 @@ class People:
         core = self._run.host.core
         try:
             number, out = core.trade(do.code, Side(do.side), do.qty, do.price)
-        except Rejected:
+        except AccountRejected:
             return
         self._run.note(f"phone: #{number}")
         self._run.deliver(out)
@@ -181,7 +181,7 @@ class People:
             return
         try:
             _, out = core.cancel(live[do.which % len(live)])
-        except Rejected:
+        except AccountRejected:
             return
         self._run.deliver(out)
 
@@ -196,7 +196,7 @@ class People:
         run, kind = self._run, do.kind or (OrderKind.MARKET if do.price is None else OrderKind.LIMIT)
         try:
             number, out = run.host.phone(do.code, Side(do.side), kind, do.qty, do.price or 0, do.venue or Venue.KRX)
-        except Rejected:
+        except AccountRejected:
             return
         run.note(f"phone: #{number}")
         run.deliver(out)

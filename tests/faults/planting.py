@@ -47,8 +47,8 @@ def with_function(module: ModuleType, name: str, instead) -> Make:
             with planted():
                 return super().step(now, said)
 
-        def may_leave(self, now, key):
+        def may_send(self, now, key):
             with planted():
-                return super().may_leave(now, key)
+                return super().may_send(now, key)
 
     return Planted

@@ -14,7 +14,7 @@ from kisnb.session.session import Session
 from kisnb.trading.agents import agent_runner
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.ports.commands import ReleaseAgent
-from kisnb.trading.ports.journal_rows import is_told
+from kisnb.trading.ports.journal_rows import is_published
 
 from .notebooks import Plant
 
@@ -60,10 +60,10 @@ class CountsEveryEvent(SessionState):
     """Numbers the newest row by the events of the batch."""
 
     def apply_batch(self, batch):
-        before = self.told
+        before = self.published
         told = super().apply_batch(batch)
-        if any(is_told(event) for event in batch.events):
-            self.told = before + len(batch.events)
+        if any(is_published(event) for event in batch.events):
+            self.published = before + len(batch.events)
         return told
 
 
@@ -71,10 +71,10 @@ class CountsWhatWasDelivered(Pump):
     """Tells the next desk the number of the batch before the newest."""
 
     def _apply_next(self):
-        before = self._state.told
+        before = self._state.published
         there = super()._apply_next()
         if there and len(self._undelivered) > 1:
-            self._state.told = before
+            self._state.published = before
         return there
 
 
@@ -82,7 +82,7 @@ class TellsTheNumberBefore(DeskServer):
     """Puts the number of the newest row into a message before the last row of its batch."""
 
     def _flush(self):
-        rows = [event for event in self._batch if is_told(event)]
+        rows = [event for event in self._batch if is_published(event)]
         journal = self.host.journal
         if len(rows) > 3:
             self.host.journal = _Short(journal)
@@ -92,7 +92,7 @@ class TellsTheNumberBefore(DeskServer):
 
 class _Short:
     def __init__(self, journal):
-        self.told = journal.told - 1
+        self.published = journal.published - 1
 
 
 class SkipsTheFlush(DeskServer):
@@ -100,7 +100,7 @@ class SkipsTheFlush(DeskServer):
 
     def _welcome(self, connection, hello):
         for agent in hello.agents:
-            self.leases.take(agent, connection)
+            self.leases.acquire(agent, connection)
         connection.send(pack(snapshot(self.host, self._name, self.leases.all(), self.seq, hello)))
         self.connections.append(connection)
 
@@ -116,7 +116,7 @@ class DeliversWhileItBooks(Pump):
         if batch is None:
             return False
         for n, event in enumerate(batch.events):
-            one = Events(batch.first + n, batch.now, (event,), batch.told)
+            one = Events(batch.first + n, batch.now, (event,), batch.published)
             self._undelivered += [(told, batch.now) for told in self._state.apply_batch(one)]
             if n + 1 < len(batch.events):
                 self._deliver()
@@ -143,7 +143,7 @@ class BooksTwiceAfterARestart(Link):
 
     async def _return(self, find):
         back = self.back
-        self.back = lambda: _with(back(), told=max(back().told - 1, 0))
+        self.back = lambda: _with(back(), told=max(back().published - 1, 0))
         try:
             await super()._return(find)
         finally:
@@ -169,7 +169,7 @@ class TellsOnce(Pace):
     async def carry_out(self, commands, over):
         await self._link.wait_for_return()
         if not over():
-            self._link.tell(commands())
+            self._link.submit(commands())
             await self.until(over)
 
 
@@ -198,7 +198,7 @@ class DropsTheRestOfABatch(Pump):
             self._agents.deliver(event, now)
             if self._failed() > failed:
                 self._undelivered.clear()
-        self._pace.look()
+        self._pace.end_waits()
         self.changed()
 
     def _failed(self):
@@ -210,14 +210,14 @@ class KeepsTheLease(Roster):
     """An agent that failed keeps its lease: nobody else can start it."""
 
     def _announce(self, runner):
-        tell, self._link.tell = (
-            self._link.tell,
+        tell, self._link.submit = (
+            self._link.submit,
             lambda commands: [tell([c]) for c in commands if not isinstance(c, ReleaseAgent)],
         )
         try:
             super()._announce(runner)
         finally:
-            self._link.tell = tell
+            self._link.submit = tell
 
 
 class LetsThemRunTwice(Roster):

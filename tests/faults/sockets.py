@@ -49,7 +49,11 @@ class Client(DeskClient):
             raise DeskLost("the desk does not answer", CURE)
         back = self._back
         self._out.put(
-            pack(Hello(VERSION, SECRET, self.session, os.getpid(), self.kernel.name, back.run, back.told, back.agents))
+            pack(
+                Hello(
+                    VERSION, SECRET, self.session, os.getpid(), self.kernel.name, back.run, back.published, back.agents
+                )
+            )
         )
 
     def flush(self) -> None:
@@ -63,7 +67,7 @@ class Client(DeskClient):
             if body is None:
                 self._lose("the desk is gone")
             else:
-                self._take(body)
+                self._receive(body)
             self.kernel.turn()
 
 

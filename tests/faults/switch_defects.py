@@ -15,12 +15,12 @@ class LastWishWins(KillSwitch):
     """Pulled over itself, it ends in what the last pull asked for."""
 
     def pull(self, now, command):
-        row = self._row
-        self._row = lambda fact: row(_ending(fact, command.state))
+        row = self._record
+        self._record = lambda fact: row(_ending(fact, command.state))
         try:
             super().pull(now, command)
         finally:
-            self._row = row
+            self._record = row
 
 
 def _ending(fact, state):
@@ -49,7 +49,7 @@ class DropsTheFlatten(KillSwitch):
     def pull(self, now, command):
         super().pull(now, command)
         if not command.flatten and self._flatten.on:
-            self._row(FlattenSet(now, False, command.reason))
+            self._record(FlattenSet(now, False, command.reason))
 
 
 class ForgetsAtRestart(KillSwitch):

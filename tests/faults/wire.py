@@ -51,7 +51,7 @@ class Post:
         """Behind the limiter; nobody sends an order when the desk does not want it any more."""
         run = self._run
         assert run.desk is not None
-        no = run.desk.may_leave(run.now, self._key)
+        no = run.desk.may_send(run.now, self._key)
         if no is not None:
             run.watch.kept(self._key)
             self._end(0, SendReply(self._key, "kept", text=no.reason))

@@ -21,7 +21,7 @@ from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.keys import made_up
 from kisnb.simulator.host.personas import LIVE, Persona
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.serve.control import Day
 from kisnb.simulator.serve.server import Addresses, Server
 from kisnb.terms import Mode
@@ -119,7 +119,7 @@ def on_simulator(
     async def main() -> None:
         keys, lines = made_up(persona.mode), list[bytes]()
         market = Market(Universe.packaged(), DAY, 1, start, {})
-        core = Core(market, keys, recorder=Recorder(lines.append), persona=persona)
+        core = Core(market, keys, recorder=DayRecorder(lines.append), persona=persona)
         server = Server(core, Day("run", 1, str(DAY), "09:00:30"), 0.0)
         addresses = await server.start()
         clock, activity = SimulatedClock(start), Activity()

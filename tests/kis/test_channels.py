@@ -15,7 +15,7 @@ from kisnb.kis.channels import BOOK_TRS, TRADE_TRS, feed_venue
 from kisnb.kis.columns import columns
 from kisnb.kis.frame_reader import FrameReader
 from kisnb.kis.frames import encode, encode_depth, encode_tick, named_records, parse
-from kisnb.kis.subscriptions import Step, Subscriptions
+from kisnb.kis.subscriptions import Registration, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, SessionId, Side, Venue
 
@@ -135,5 +135,5 @@ def test_k09_a_stock_is_subscribed_at_each_wanted_venue_on_a_registration_of_its
     s = Subscriptions(Mode.LIVE, "my-hts-id")
     wants = [Want(channel, "005930", venue) for channel in ("ticks", "depth") for venue in (K, N, U)]  # type: ignore[arg-type]
     assert s.want(0, wants) == []
-    assert s.due(0) == [Step("1", f"H0{v}{c}0", "005930") for c in ("CNT", "ASP") for v in ("ST", "NX", "UN")]
+    assert s.due(0) == [Registration("1", f"H0{v}{c}0", "005930") for c in ("CNT", "ASP") for v in ("ST", "NX", "UN")]
     assert s.desired == frozenset(wants)

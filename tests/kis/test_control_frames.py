@@ -18,7 +18,7 @@ NOON = kst(date(2026, 11, 20), time(12))
 
 
 def test_a_subscription_as_kis_documents_it() -> None:
-    said = json.loads(cf.encode_request(cf.Request("key", cf.SUBSCRIBE, "H0STCNT0", "005930")))
+    said = json.loads(cf.encode_request(cf.SubscriptionRequest("key", cf.SUBSCRIBE, "H0STCNT0", "005930")))
     assert said == {
         "header": {"approval_key": "key", "custtype": "P", "tr_type": "1", "content-type": "utf-8"},
         "body": {"input": {"tr_id": "H0STCNT0", "tr_key": "005930"}},
@@ -27,7 +27,7 @@ def test_a_subscription_as_kis_documents_it() -> None:
 
 @given(st.text(), st.sampled_from([cf.SUBSCRIBE, cf.RELEASE]), st.text(), st.text(min_size=1))
 def test_requests_go_round(approval: str, tr_type: str, tr_id: str, tr_key: str) -> None:
-    request = cf.Request(approval, tr_type, tr_id, tr_key)
+    request = cf.SubscriptionRequest(approval, tr_type, tr_id, tr_key)
     assert cf.decode_request(cf.encode_request(request)) == request
 
 
@@ -82,7 +82,7 @@ def test_acknowledgements_go_round_with_their_rt_cd(msg_cd: str, rt_cd: str, ok:
 def test_pingpong_goes_round_to_either_side() -> None:
     text = cf.encode_ping(NOON)
     assert json.loads(text) == {"header": {"tr_id": "PINGPONG", "datetime": "20261120120000"}}
-    assert cf.decode_control(text) == cf.decode_request(text) == cf.Ping("20261120120000")
+    assert cf.decode_control(text) == cf.decode_request(text) == cf.PingPong("20261120120000")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_unreadable_control_frame_is_a_typed_error(text: str) -> None:
 def test_n11_no_key_shows_in_a_repr() -> None:
     shown = repr(
         [
-            cf.Request("approval-key", cf.SUBSCRIBE, "H0STCNI0", "my-hts-id"),
+            cf.SubscriptionRequest("approval-key", cf.SUBSCRIBE, "H0STCNI0", "my-hts-id"),
             cf.ack(cf.SUBSCRIBED, "H0STCNI0", "my-hts-id", key="the-aes-key", iv="the-iv"),
         ]
     )
@@ -126,14 +126,14 @@ def test_k07_whatever_a_control_frame_holds_it_is_read_or_a_typed_error_on_both_
     except FrameError:
         pass
     else:
-        assert isinstance(said, cf.Ack | cf.Ping)
+        assert isinstance(said, cf.Ack | cf.PingPong)
     try:
         asked = cf.decode_request(text)
     except ApiError as e:
         msg_cd = e.msg_cd
     else:
         msg_cd = "OPSP"
-        assert isinstance(asked, cf.Request | cf.Ping)
+        assert isinstance(asked, cf.SubscriptionRequest | cf.PingPong)
     assert msg_cd.startswith("OPSP")
 
 

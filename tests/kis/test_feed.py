@@ -13,7 +13,7 @@ from kisnb.clock import MINUTE, Ns, kst
 from kisnb.events import Depth, Event, SubscriptionChanged, Tick
 from kisnb.kis import control_frames as cf
 from kisnb.kis.channels import Feed
-from kisnb.kis.subscriptions import Step, Subscriptions
+from kisnb.kis.subscriptions import Registration, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
 from tests.kis.simulated import CODE, DAY, Desk, on_simulator
@@ -69,7 +69,7 @@ class Kis:
         self.refused = 0
         self.unheard: set[str] = set()
 
-    def take(self, now: Ns, steps: list[Step]) -> list[SubscriptionChanged]:
+    def take(self, now: Ns, steps: list[Registration]) -> list[SubscriptionChanged]:
         told = []
         for step in steps:
             key = (step.tr_id, step.tr_key)
@@ -120,10 +120,10 @@ def test_k09_where_there_is_room_the_old_channel_stays_until_the_new_one_is_conf
     s.want(at("08:49"), followed(2))
     Kis(s).take(0, s.due(at("08:49")))
     s.refresh(at("08:50"))
-    assert s.due(at("08:50")) == [Step("1", "H0STCNT0", "000001"), Step("1", "H0STCNT0", "000002")]
+    assert s.due(at("08:50")) == [Registration("1", "H0STCNT0", "000001"), Registration("1", "H0STCNT0", "000002")]
     assert not s.settled
     s.acknowledged(0, cf.ack(cf.SUBSCRIBED, "H0STCNT0", "000001"))
-    assert s.due(at("08:50")) == [Step("2", "H0NXCNT0", "000001")]
+    assert s.due(at("08:50")) == [Registration("2", "H0NXCNT0", "000001")]
 
 
 def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_counts_twice() -> None:
@@ -135,10 +135,10 @@ def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_
     Kis(s).take(0, s.due(at("15:29")))
     s.refresh(at("15:30"))
     s.due(at("15:30"))
-    assert s.heard([tick(K)]) == [tick(K)]
+    assert s.without_released([tick(K)]) == [tick(K)]
     s.acknowledged(0, cf.ack(cf.SUBSCRIBED, "H0UNCNT0", "000001"))
     book = Depth(0, "000001", K, (), ())
-    assert s.heard([tick(K), tick(U), book, tick(K, "000002")]) == [tick(U), book, tick(K, "000002")]
+    assert s.without_released([tick(K), tick(U), book, tick(K, "000002")]) == [tick(U), book, tick(K, "000002")]
 
 
 def test_k09_who_looks_away_during_a_change_leaves_nothing_registered() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kisnb.clock import DAY, MINUTE, SECOND, kst
 from kisnb.events import Event, GapFound, LinkUp, Tick
-from kisnb.events import LinkLost as LinkWasLost
+from kisnb.events import LinkDown as LinkWasLost
 from kisnb.kis.frames import encode, encode_tick
 from kisnb.kis.gaps import VolumeWatch
 from kisnb.orders import Want

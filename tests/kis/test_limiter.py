@@ -21,7 +21,7 @@ def test_k03_no_second_holds_more_than_the_limit(limit: int, gaps: list[Ns]) -> 
     window, now, taken = SlidingWindow(limit), 0, []
     for gap in gaps:
         now = window.earliest(now + gap)
-        window.take(now)
+        window.record_call(now)
         taken.append(now)
     assert most_in_any_window(taken, SECOND) <= limit
 
@@ -29,8 +29,8 @@ def test_k03_no_second_holds_more_than_the_limit(limit: int, gaps: list[Ns]) -> 
 def test_a_free_window_lets_a_call_leave_at_once() -> None:
     window = SlidingWindow(2)
     assert window.earliest(5) == 5
-    window.take(5)
-    window.take(7)
+    window.record_call(5)
+    window.record_call(7)
     assert window.earliest(8) == 5 + SECOND
 
 

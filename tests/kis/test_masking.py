@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.kis.masking import HIDDEN, SECRET_FIELDS, Mask
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 from tests.kis.scripted_kis import KEYS
 
 WORDS = st.text("abcXYZ0123456789/+=", min_size=6, max_size=40)
@@ -41,4 +41,4 @@ def test_n11_a_mask_shows_nothing_itself() -> None:
 
 
 def test_n11_client_and_simulator_use_this_one() -> None:
-    assert type(Recorder().mask) is type(KEYS.masking()) is Mask
+    assert type(DayRecorder().mask) is type(KEYS.masking()) is Mask

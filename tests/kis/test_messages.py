@@ -15,7 +15,7 @@ from kisnb.errors import ApiError, FrameError
 from kisnb.events import Depth, Quote
 from kisnb.kis import account_messages, order_messages, quote_messages
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import Reply, decode_reply, encode_error, encode_reply
+from kisnb.kis.messages import ApiReply, decode_reply, encode_error, encode_reply
 from kisnb.kis.order_messages import cancel_body, day_orders_params, order_body, revise_body
 from kisnb.kis.wire_text import moment_today, order_number, seconds_of, whole
 from kisnb.orders import Account, Holding, Intent, OrderRef, OrderRow, Route
@@ -30,7 +30,7 @@ MOMENT = st.integers(0, 86_399).map(lambda s: kst(DAY, s))
 ACCOUNT = {"CANO": "12345678", "ACNT_PRDT_CD": "01"}
 
 
-def through_the_wire(api: str, values: dict[str, object]) -> Reply:
+def through_the_wire(api: str, values: dict[str, object]) -> ApiReply:
     body = json.dumps(encode_reply(APIS[api], values), ensure_ascii=False)  # type: ignore[arg-type]
     return decode_reply(APIS[api], body)
 
@@ -311,7 +311,7 @@ def test_an_account_goes_round(cash: int, d1: int, d2: int, orderable: int, hold
 
 NUMBERS = st.booleans() | st.integers() | st.floats()
 ANYTHING = st.none() | NUMBERS | st.text(max_size=12) | st.lists(st.text(max_size=3))
-READERS: dict[str, Callable[[Reply], object]] = {
+READERS: dict[str, Callable[[ApiReply], object]] = {
     "inquire_price": lambda r: quote_messages.read_quote(r, "005930", Venue.KRX, NOON),
     "inquire_asking_price_exp_ccn": lambda r: quote_messages.read_depth(r, "005930", Venue.KRX, NOON),
     "order_cash_buy": lambda r: order_messages.read_ref(r, Venue.KRX, NOON),

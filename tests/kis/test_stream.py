@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from kisnb.clock import MINUTE, SECOND, Activity, SimulatedClock, kst
 from kisnb.errors import LinkLost
 from kisnb.events import Event, LinkUp, Notice, SubscriptionChanged, Tick
-from kisnb.events import LinkLost as LinkWasLost
+from kisnb.events import LinkDown as LinkWasLost
 from kisnb.kis import control_frames as cf
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.frames import TRADES, encode, encode_tick
@@ -40,7 +40,7 @@ TICK = Tick(NINE, "005930", Venue.KRX, 71_900, 3, Side.BUY, 3, 215_700, 71_900, 
 async def confirm(socket: web.WebSocketResponse, text: str) -> None:
     """What KIS does with a request."""
     request = cf.decode_request(text)
-    if isinstance(request, cf.Request):
+    if isinstance(request, cf.SubscriptionRequest):
         msg_cd = cf.SUBSCRIBED if request.tr_type == cf.SUBSCRIBE else cf.RELEASED
         await socket.send_str(cf.encode_ack(cf.ack(msg_cd, request.tr_id, request.tr_key, key=AES_KEY, iv=AES_IV)))
 
@@ -95,7 +95,7 @@ def test_k06_subscriptions_are_confirmed_notices_first_and_told(tmp_path: Path) 
     async def body(b: Bench) -> None:
         assert [type(e) for e in b.events] == [LinkUp, SubscriptionChanged, SubscriptionChanged]
         requests = [cf.decode_request(text) for text in b.kis.heard]
-        assert [r.tr_id for r in requests if isinstance(r, cf.Request)] == ["H0STCNI0", "H0STCNT0"]
+        assert [r.tr_id for r in requests if isinstance(r, cf.SubscriptionRequest)] == ["H0STCNI0", "H0STCNT0"]
         assert b.stream.frames == 2
         assert b.stream.local_port == b.kis.sockets[0]._req.transport.get_extra_info("peername")[1]  # type: ignore[union-attr]
 
@@ -223,7 +223,7 @@ def test_k10_twenty_cut_connections_are_twenty_reconnects_with_everything_subscr
             b.clock.set(b.clock.next_wake() or 0)
             await b.until(lambda n=n: len(b.kis.sockets) == n + 2 and b.stream.settled)  # type: ignore[misc]
         requests = [cf.decode_request(text) for text in b.kis.heard]
-        assert [r.tr_id for r in requests if isinstance(r, cf.Request)] == ["H0STCNI0", "H0STCNT0"] * 21
+        assert [r.tr_id for r in requests if isinstance(r, cf.SubscriptionRequest)] == ["H0STCNI0", "H0STCNT0"] * 21
         assert sum(isinstance(e, LinkWasLost) for e in b.events) == 20
         assert sum(isinstance(e, LinkUp) for e in b.events) == 21
         assert b.stream.frames == 2
@@ -396,7 +396,7 @@ def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_a
     with_stream(tmp_path, body, start=False)
 
 
-@pytest.mark.parametrize("part", ["refresh", "due", "heard"])
+@pytest.mark.parametrize("part", ["refresh", "due", "without_released"])
 def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(tmp_path: Path, part: str) -> None:
     async def body(b: Bench) -> None:
         works, failed = getattr(b.stream._subscriptions, part), []
@@ -409,7 +409,7 @@ def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(tmp_path
 
         setattr(b.stream._subscriptions, part, fails_once)
         b.stream.want([*WANTS, Want("ticks", "000660")])
-        if part == "heard":
+        if part == "without_released":
             await b.kis.sockets[-1].send_str(encode(TRADES, [encode_tick(TICK)]))
         await b.until(lambda: any(isinstance(e, LinkWasLost) and "a bug" in e.text for e in b.events))
         await b.until(lambda: b.clock.next_wake() is not None)

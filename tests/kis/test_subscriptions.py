@@ -11,7 +11,7 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import SubscriptionChanged, Trouble
 from kisnb.kis import control_frames as cf
 from kisnb.kis.modes import HOST_RULES
-from kisnb.kis.subscriptions import ATTEMPTS, FIRST_RETRY, Step, Subscriptions
+from kisnb.kis.subscriptions import ATTEMPTS, FIRST_RETRY, Registration, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 
@@ -27,7 +27,7 @@ def fresh() -> Subscriptions:
     return Subscriptions(Mode.LIVE, "my-hts-id")
 
 
-def confirm(subscriptions: Subscriptions, steps: list[Step]) -> list[SubscriptionChanged]:
+def confirm(subscriptions: Subscriptions, steps: list[Registration]) -> list[SubscriptionChanged]:
     events = []
     for step in steps:
         msg_cd = cf.SUBSCRIBED if step.tr_type == cf.SUBSCRIBE else cf.RELEASED
@@ -40,9 +40,9 @@ def test_k06_what_is_wanted_is_sent_once_notices_first_and_settled_when_confirme
     s.want(0, [ticks("005930"), Want("depth", "005930"), NOTICES])
     steps = s.due(0)
     assert steps == [
-        Step("1", "H0STCNI0", "my-hts-id"),
-        Step("1", "H0STCNT0", "005930"),
-        Step("1", "H0STASP0", "005930"),
+        Registration("1", "H0STCNI0", "my-hts-id"),
+        Registration("1", "H0STCNT0", "005930"),
+        Registration("1", "H0STASP0", "005930"),
     ]
     assert not s.due(0)
     assert not s.settled
@@ -58,7 +58,7 @@ def test_k06_what_is_wanted_is_sent_once_notices_first_and_settled_when_confirme
 def test_paper_has_a_notice_channel_of_its_own() -> None:
     s = Subscriptions(Mode.PAPER, "my-hts-id")
     s.want(0, [NOTICES])
-    assert s.due(0) == [Step("1", "H0STCNI9", "my-hts-id")]
+    assert s.due(0) == [Registration("1", "H0STCNI9", "my-hts-id")]
 
 
 def test_k06_what_is_not_wanted_any_more_is_released_with_tr_type_2_before_anything_is_added() -> None:
@@ -67,7 +67,7 @@ def test_k06_what_is_not_wanted_any_more_is_released_with_tr_type_2_before_anyth
     confirm(s, s.due(0))
     s.want(0, [ticks("000660"), ticks("035420")])
     steps = s.due(0)
-    assert steps == [Step("2", "H0STCNT0", "005930"), Step("1", "H0STCNT0", "035420")]
+    assert steps == [Registration("2", "H0STCNT0", "005930"), Registration("1", "H0STCNT0", "035420")]
     confirm(s, steps)
     assert s.confirmed == {ticks("000660"), ticks("035420")}
     assert s.settled
@@ -84,7 +84,7 @@ def test_k06_what_was_released_and_is_wanted_again_is_subscribed_again() -> None
     released = s.due(0)
     s.want(0, [ticks("005930")])
     again = s.due(0)
-    assert again == [Step("1", "H0STCNT0", "005930")]
+    assert again == [Registration("1", "H0STCNT0", "005930")]
     confirm(s, released + again)
     assert s.confirmed == {ticks("005930")}
 
@@ -116,7 +116,7 @@ def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
     s = fresh()
     s.want(0, [ticks("005930")])
     for _ in range(ATTEMPTS - 1):
-        assert s.due(0) == [Step("1", "H0STCNT0", "005930")]
+        assert s.due(0) == [Registration("1", "H0STCNT0", "005930")]
         (told,) = s.overdue(NINE)
         assert isinstance(told, Trouble)
         assert told.text == "09:00:00 KIS did not confirm ticks 005930; it is asked again"
@@ -127,7 +127,7 @@ def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
     assert s.due(NINE) == []
     assert s.settled
     assert s.next_wake == NINE + FIRST_RETRY
-    assert s.due(NINE + FIRST_RETRY) == [Step("1", "H0STCNT0", "005930")]
+    assert s.due(NINE + FIRST_RETRY) == [Registration("1", "H0STCNT0", "005930")]
 
 
 def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_another_one_is_not() -> None:
@@ -140,11 +140,11 @@ def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_ano
         retry = s.next_wake
         assert retry is not None
         assert s.due(retry - 1) == []
-        assert s.due(retry) == [Step("1", "H0STCNT0", "005930")]
+        assert s.due(retry) == [Registration("1", "H0STCNT0", "005930")]
         pauses.append((retry - now) // SECOND)
         now = retry
     assert pauses == [10, 20, 40, 80, 160, 300, 300]
-    confirm(s, [Step("1", "H0STCNT0", "005930")])
+    confirm(s, [Registration("1", "H0STCNT0", "005930")])
     assert s.next_wake is None
     assert s.confirmed == {ticks("005930")}
 
@@ -157,7 +157,7 @@ def test_k06_what_kis_had_no_place_for_is_asked_for_when_a_release_made_room() -
     assert s.due(0) == []
     s.want(0, [ticks("000660"), ticks("035420")])
     confirm(s, s.due(0))
-    assert s.due(0) == [Step("1", "H0STCNT0", "035420")]
+    assert s.due(0) == [Registration("1", "H0STCNT0", "035420")]
 
 
 def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_come_before_both() -> None:
@@ -168,10 +168,10 @@ def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_co
     told = s.want(0, [*watched, ticks("held", 1), NOTICES])
     assert [(e.code, e.state) for e in told] == [("000039", "dropped"), ("000040", "dropped")]
     assert s.due(0) == [
-        Step("2", "H0STCNT0", "000039"),
-        Step("2", "H0STCNT0", "000040"),
-        Step("1", "H0STCNI0", "my-hts-id"),
-        Step("1", "H0STCNT0", "held"),
+        Registration("2", "H0STCNT0", "000039"),
+        Registration("2", "H0STCNT0", "000040"),
+        Registration("1", "H0STCNI0", "my-hts-id"),
+        Registration("1", "H0STCNT0", "held"),
     ]
     assert s.desired == {*watched[:39], ticks("held", 1), NOTICES}
 

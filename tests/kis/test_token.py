@@ -31,7 +31,7 @@ def answer(text: str = "abc", end: str = "2026-11-21 09:00:00") -> bytes:
 def test_a_token_serves_until_shortly_before_its_printed_end() -> None:
     life = TokenLife()
     assert life.usable(NINE) is None
-    token = life.take(answer(), 200, NINE)
+    token = life.receive(answer(), 200, NINE)
     end = kst(date(2026, 11, 21), time(9))
     assert token == Token("abc", NINE, end)
     assert life.usable(end - 6 * MINUTE) is token
@@ -39,7 +39,7 @@ def test_a_token_serves_until_shortly_before_its_printed_end() -> None:
 
 
 def test_without_a_printed_end_expires_in_counts() -> None:
-    token = TokenLife().take(b'{"access_token":"abc","expires_in":86400}', 200, NINE)
+    token = TokenLife().receive(b'{"access_token":"abc","expires_in":86400}', 200, NINE)
     assert token is not None
     assert token.expires == NINE + 86_400 * SECOND
 
@@ -56,7 +56,7 @@ def test_k02_two_requests_are_never_closer_than_a_minute(gaps: list[Ns]) -> None
 
 def test_k02_too_soon_is_no_failure_but_no_token_either() -> None:
     body = '{"error_code":"EGW00133","error_description":"접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)"}'.encode()
-    assert TokenLife().take(body, 403, NINE) is None
+    assert TokenLife().receive(body, 403, NINE) is None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_k02_too_soon_is_no_failure_but_no_token_either() -> None:
 )
 def test_wrong_keys_are_a_token_error(body: bytes) -> None:
     with pytest.raises(TokenError, match="Check the appkey"):
-        TokenLife().take(body, 403, NINE)
+        TokenLife().receive(body, 403, NINE)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_wrong_keys_are_a_token_error(body: bytes) -> None:
 )
 def test_an_unreadable_answer_is_a_typed_error(body: bytes) -> None:
     with pytest.raises(FrameError):
-        TokenLife().take(body, 200, NINE)
+        TokenLife().receive(body, 200, NINE)
 
 
 def test_k02_a_refused_token_is_dropped_and_a_newer_one_stays() -> None:
     life = TokenLife()
-    life.take(answer("new"), 200, NINE)
+    life.receive(answer("new"), 200, NINE)
     life.drop("old")
     assert life.usable(NINE) is not None
     life.drop("new")
@@ -89,7 +89,7 @@ def test_k01_the_file_is_private_and_holds_what_was_written(tmp_path: Path) -> N
     file, life = TokenFile(tmp_path / "tokens", ENDPOINT, KEYS), TokenLife()
     assert file.read() == life
     life.ask(NINE)
-    life.take(answer(), 200, NINE)
+    life.receive(answer(), 200, NINE)
     file.write(life)
     assert file.read() == life
     (path,) = (tmp_path / "tokens").iterdir()
@@ -141,5 +141,5 @@ def test_k01_one_holder_at_a_time(tmp_path: Path) -> None:
 
 def test_n11_a_token_shows_in_no_repr() -> None:
     life = TokenLife()
-    life.take(answer("the-token"), 200, NINE)
+    life.receive(answer("the-token"), 200, NINE)
     assert "the-token" not in repr(life)

@@ -18,7 +18,7 @@ from kisnb.clock import MINUTE, kst_datetime
 from kisnb.errors import ApiError, BadInput, FrameError
 from kisnb.kis import chart_messages, flow_messages, stock_messages
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import Reply, decode_reply, encode_reply
+from kisnb.kis.messages import ApiReply, decode_reply, encode_reply
 from kisnb.kis.ranking_messages import ranking_call, read_ranking
 from kisnb.kis.tables import typed_frame
 from kisnb.market.calendar import Overrides, is_trading_day
@@ -36,7 +36,7 @@ def customer() -> Customer:
     return one
 
 
-def asked(customer: Customer, call: tuple[Api, dict[str, str]]) -> Reply:
+def asked(customer: Customer, call: tuple[Api, dict[str, str]]) -> ApiReply:
     api, params = call
     customer.core.advance(customer.core.now + 1_000_000_000)
     reply = customer.ask(api.name, params)
@@ -143,7 +143,7 @@ def test_what_is_no_number_is_a_typed_error(text: str) -> None:
 
 # replies of any content
 
-READERS: dict[str, Callable[[Reply], object]] = {
+READERS: dict[str, Callable[[ApiReply], object]] = {
     chart_messages.DAILY: lambda r: chart_messages.read_daily([r]),
     chart_messages.TODAY: lambda r: chart_messages.read_minutes([r]),
     chart_messages.PAST: lambda r: chart_messages.read_minutes([r]),

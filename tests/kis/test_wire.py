@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kisnb.clock import MINUTE, SECOND, Activity, Ns
-from kisnb.events import Depth, LinkLost, LinkUp, SubscriptionChanged, Tick
+from kisnb.events import Depth, LinkDown, LinkUp, SubscriptionChanged, Tick
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.channels import feed_venue
 from kisnb.kis.endpoint import Endpoint
@@ -47,7 +47,7 @@ async def cut_and_reconnect(d: Desk) -> Ns:
 def test_k10_twenty_cut_sockets_are_twenty_reconnects_and_confirmed_is_desired_afterwards(tmp_path: Path) -> None:
     async def body(d: Desk) -> None:
         pauses = [await cut_and_reconnect(d) for _ in range(20)]
-        assert sum(isinstance(e, LinkLost) for e in d.heard) == 20
+        assert sum(isinstance(e, LinkDown) for e in d.heard) == 20
         assert sum(isinstance(e, LinkUp) for e in d.heard) == 21
         for n, pause in enumerate(pauses):
             longest = min(SECOND << n, MINUTE)

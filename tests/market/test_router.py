@@ -13,7 +13,7 @@ from kisnb.errors import BadInput
 from kisnb.events import Depth
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal
-from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
+from kisnb.market.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.routing_evidence import Evidence
 from kisnb.market.uncertain import Uncertain
 from kisnb.orders import Fill, Intent, Route
@@ -50,7 +50,7 @@ def intent(item: Instrument = BOTH, kind: OrderKind = LIMIT, venue: Venue | None
     return Intent("k1", "me", item.code, side, 10, kind, price if kind.priced else None, venue)
 
 
-def route(wanted: Intent, seen: MarketSnapshot) -> Routed | Refused:
+def route(wanted: Intent, seen: MarketSnapshot) -> Routed | NotRouted:
     return Router().route(wanted, seen)
 
 
@@ -62,7 +62,7 @@ def test_r06_nxt_pre_with_a_tighter_stale_krx_book_goes_to_nxt() -> None:
 
 def test_r06_a_krx_only_stock_before_the_opening_auction_is_refused() -> None:
     found = route(intent(KRX_ONLY), view("08:10", KRX_ONLY))
-    assert isinstance(found, Refused)
+    assert isinstance(found, NotRouted)
     assert "KRX is closed at 08:10:00" in found.reason
     assert "NXT does not list 대신증권" in found.reason
     assert found.cure == "KRX takes it from 08:30:00"
@@ -72,7 +72,7 @@ def test_r06_a_krx_only_stock_in_the_after_market_goes_to_krx_with_an_after_mark
     found = route(intent(KRX_ONLY), view("16:30", KRX_ONLY))
     assert isinstance(found, Routed)
     assert found.plain == Route(KRX, OrderKind.AFTER_LIMIT, "only_legal_venue")
-    assert isinstance(route(intent(KRX_ONLY), view("16:30", KRX_ONLY, BEFORE)), Refused)
+    assert isinstance(route(intent(KRX_ONLY), view("16:30", KRX_ONLY, BEFORE)), NotRouted)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_r05_a_book_older_than_a_minute_decides_nothing() -> None:
 
 def test_r06_a_halted_issue_goes_nowhere() -> None:
     found = route(intent(), view("10:00", msgspec.structs.replace(BOTH, halted=True), KRX=TIGHT))
-    assert isinstance(found, Refused)
+    assert isinstance(found, NotRouted)
     assert found.reason == "삼성전자 (005930) is halted"
 
 
@@ -196,7 +196,7 @@ def test_r08_a_queued_intent_is_routed_again_by_the_session_in_which_it_is_sent(
 
 def test_r09_a_market_order_on_nxt_is_refused_with_what_it_takes() -> None:
     found = route(intent(kind=MARKET, venue=NXT), view("10:00", KRX=WIDE, NXT=TIGHT))
-    assert isinstance(found, Refused)
+    assert isinstance(found, NotRouted)
     assert found.reason == "NXT's regular session takes no market orders"
     assert "market-ioc" in found.cure
 
@@ -209,7 +209,7 @@ def test_r09_in_the_regular_session_a_market_order_is_krx_s() -> None:
 
 def test_r09_krx_after_market_takes_no_market_order() -> None:
     found = route(intent(kind=MARKET), view("16:30", KRX=TIGHT, NXT=TIGHT))
-    assert isinstance(found, Refused)
+    assert isinstance(found, NotRouted)
     assert "KRX's after-market takes no market orders" in found.reason
 
 

@@ -10,14 +10,14 @@ from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDER_COLUMNS, ORDERS_SHOWN, order_rows
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 
 OPEN = kst(date(2026, 11, 20), 9 * 3600)
 NAMES = [column.name for column in ORDER_COLUMNS]
 
 
-def books_after(*facts: OrderFact) -> Books:
-    books = Books()
+def books_after(*facts: OrderFact) -> OrderBooks:
+    books = OrderBooks()
     for fact in facts:
         books.apply(fact)
     return books
@@ -34,7 +34,7 @@ def accepted(key: str, number: int) -> list[OrderFact]:
     return [SendStarted(OPEN, key, route), Sent(OPEN, key, ref), Accepted(OPEN + SECOND, key, ref)]
 
 
-def shown(books: Books, key: str) -> dict[str, str]:
+def shown(books: OrderBooks, key: str) -> dict[str, str]:
     return dict(zip(NAMES, order_rows(books.orders.values())[key], strict=True))
 
 

@@ -30,7 +30,7 @@ from kisnb.notebook.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 
 NOW = kst(date(2026, 11, 20), 9 * 3600 + 600)
 QUOTE = Quote(
@@ -78,7 +78,7 @@ def test_depth_is_a_ladder_with_the_spread_in_the_middle():
 
 
 def test_an_order_book_lists_what_became_of_each_order():
-    books = Books()
+    books = OrderBooks()
     books.apply(IntentTaken(NOW, intent("a", agent="trend")))
     books.apply(SendStarted(NOW, "a", Route(Venue.KRX, OrderKind.LIMIT, "session_default")))
     books.apply(Sent(NOW, "a", OrderRef(20261120, "91252", 31)))
@@ -133,7 +133,7 @@ LATER = NOW + 60 * SECOND
     ],
 )  # fmt: skip
 def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, reason, next_step):
-    books = Books()
+    books = OrderBooks()
     for fact in facts:
         books.apply(fact)
     shown = look(books.orders["a"])
@@ -169,7 +169,7 @@ EVIDENCE = Evidence(NOW, intent("a"), SessionId.KRX_REG, None, "closed", "wait",
 
 @pytest.mark.parametrize(
     "value",
-    [QUOTE, DEPTH, Order(intent("a")), Orders([Order(intent("a"))]), Books().account, FILL, EVIDENCE],
+    [QUOTE, DEPTH, Order(intent("a")), Orders([Order(intent("a"))]), OrderBooks().account, FILL, EVIDENCE],
     ids=lambda v: type(v).__name__,
 )
 def test_n06_every_output_names_its_mode(value):

@@ -84,7 +84,7 @@ async def filled_in_one_sweep(desk: Served, agent: Buyer, session: Session) -> O
     await seen(lambda: bool(desk.wire.submitted))
     await seen(lambda: any(o.number for o in session.book.orders.values()))
     (order,) = session.book.orders.values()
-    desk.host.take(fills())
+    desk.host.receive(fills())
     await seen(lambda: order.filled == FILLS)
     return order
 
@@ -117,7 +117,7 @@ def test_whatever_a_handler_raises_the_order_books_are_the_desks(
         # The next desk tells nothing twice, and nothing is missing.
         again = await restarted(desk, session)
         assert session.book.position(CODE).qty == FILLS
-        assert session._state.told == again.journal.told
+        assert session._state.published == again.journal.published
         await session.close()
         await again.end()
 
@@ -145,7 +145,7 @@ def test_an_interrupt_while_a_blocking_call_books_a_backlog_leaves_no_fill_out(t
         session._state.apply = apply  # type: ignore[method-assign, assignment]
         ready = session._link.on_ready
         session._link.on_ready = lambda: None
-        desk.host.take(fills())
+        desk.host.receive(fills())
         await asyncio.sleep(0)
         await seen(lambda: bool(session._link._desk._inbox))  # type: ignore[attr-defined]
         before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,7 @@ import polars as pl
 from kisnb.clock import MINUTE
 from kisnb.kis.chart_messages import minute_params, minute_rows
 from kisnb.session.session import Session
-from kisnb.trading.ports.commands import CallApi, RowsAre
+from kisnb.trading.ports.commands import CallApi, RowsReply
 from tests.session.opening import control, recording, traded
 
 CODE = "005930"
@@ -28,7 +28,7 @@ async def told(session: Session) -> dict[int, tuple[int, ...]]:
     """The minutes as KIS tells them."""
     api, params = minute_params(CODE, session.now)
     reply = await session.ask(CallApi(api.name, params))
-    assert isinstance(reply, RowsAre)
+    assert isinstance(reply, RowsReply)
     return {t: bar for t, bar in minute_rows(reply.blocks["output2"]).items() if bar[-1]}
 
 

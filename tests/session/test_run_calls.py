@@ -45,7 +45,7 @@ def test_o11_an_order_that_somebody_waits_for_has_not_lost_its_caller():
     calls = RunCalls()
     claim(calls, named())
     assert isinstance(begin(calls, named()), Refuse), "it is a loop"
-    assert calls.look(named(run=2), "line", never) is None
+    assert calls.find_claim(named(run=2), "line", never) is None
 
 
 def test_o11_a_lost_order_is_returned_once_with_its_token_and_key():
@@ -75,7 +75,7 @@ def test_o11_a_lost_order_is_returned_before_the_desk_has_answered():
 def test_o11_a_lost_order_is_returned_to_an_equal_call_of_its_cell_only(other: Naming):
     calls = RunCalls()
     calls.lose(claim(calls, named()))
-    assert calls.look(other, "line", never) is None
+    assert calls.find_claim(other, "line", never) is None
 
 
 def test_o11_a_lost_order_of_its_own_run_is_returned_first():
@@ -83,15 +83,15 @@ def test_o11_a_lost_order_of_its_own_run_is_returned_first():
     calls.lose(claim(calls, named(1), token="earlier run"))
     own = claim(calls, named(2, cell="y"), token="own run")
     calls.lose(own)
-    assert calls.look(named(2), "line", never) is own
+    assert calls.find_claim(named(2), "line", never) is own
 
 
 def test_o11_a_lost_order_of_yesterday_is_not_returned_today():
     calls = RunCalls()
     calls.lose(calls.claim(named(), "line", "t", day=date(2026, 11, 19)))
-    assert calls.look(named(2), "line", never, day=DAY) is None
+    assert calls.find_claim(named(2), "line", never, day=DAY) is None
     calls.lose(calls.claim(named(2), "line", "t", day=DAY))
-    assert calls.look(named(3), "line", never, day=DAY) is not None
+    assert calls.find_claim(named(3), "line", never, day=DAY) is not None
 
 
 def test_o11_an_order_whose_caller_is_being_cancelled_is_returned_in_its_run():
@@ -100,7 +100,7 @@ def test_o11_an_order_whose_caller_is_being_cancelled_is_returned_in_its_run():
     assert isinstance(first, Claim)
     assert claim(calls, named(), "line", "second").token == "second"
     leaves[0] = True
-    assert calls.look(named(run=2), "line", never) is None, "the desk knows it there"
+    assert calls.find_claim(named(run=2), "line", never) is None, "the desk knows it there"
     assert claim(calls, named(), "another line", "third").token == "first"
     calls.lose(first)
     assert first.state == "reached"
@@ -111,33 +111,33 @@ def test_o11_a_caller_that_has_its_order_cannot_lose_it_any_more():
     mine = claim(calls, named())
     calls.reach(mine)
     calls.lose(mine)
-    assert calls.look(named(2), "line", never) is None
+    assert calls.find_claim(named(2), "line", never) is None
 
 
 def test_o11_a_loop_is_refused_with_the_order_and_the_first_free_number():
     calls = RunCalls()
     calls.answer(claim(calls, named()), "key")
-    again = calls.look(named(), "line", never, first_free=lambda _: 3)
+    again = calls.find_claim(named(), "line", never, first_free=lambda _: 3)
     assert again == Refuse("g", "key", 3)
     claim(calls, named(number=3), "other line")
-    assert calls.look(named(), "line", never, first_free=lambda _: 3) == Refuse("g", "key", 4)
+    assert calls.find_claim(named(), "line", never, first_free=lambda _: 3) == Refuse("g", "key", 4)
 
 
 def test_o11_another_position_of_the_run_is_no_loop_without_a_number():
     calls = RunCalls()
     claim(calls, named(), "first line")
-    assert calls.look(named(), "second line", never) is None
+    assert calls.find_claim(named(), "second line", never) is None
     claim(calls, named(number=1), "first line")
-    assert isinstance(calls.look(named(number=1), "second line", never), Refuse)
+    assert isinstance(calls.find_claim(named(number=1), "second line", never), Refuse)
 
 
 def test_o11_a_loop_goes_on_after_a_dead_order_and_after_a_refused_call():
     calls = RunCalls()
     calls.answer(claim(calls, named()), "dead")
-    assert calls.look(named(), "line", lambda key: key == "dead") is None
+    assert calls.find_claim(named(), "line", lambda key: key == "dead") is None
     other = RunCalls()
     other.drop(claim(other, named()))
-    assert other.look(named(), "line", never) is None
+    assert other.find_claim(named(), "line", never) is None
     assert other.answered(1) == ()
 
 
@@ -173,8 +173,8 @@ def test_o11_old_runs_are_forgotten_but_not_what_was_lost_or_is_waited_for(
         calls.reach(done)
     assert calls.answered(3) == ()
     assert calls.answered(2_999 - NEWEST_RUNS + 1) != ()
-    assert calls.look(named(1), "lost", never) is lost
-    assert isinstance(calls.look(named(2, "B"), "waits", never), Refuse)
+    assert calls.find_claim(named(1), "lost", never) is lost
+    assert isinstance(calls.find_claim(named(2, "B"), "waits", never), Refuse)
     assert waits.state == "waits"
     kept = sum(run.count for run in calls._runs.values())
     assert kept == calls._count <= 201

@@ -13,9 +13,9 @@ from kisnb.kis.credentials import Credentials, Secret
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.day.market_day import ScriptedDay
-from kisnb.simulator.host.core import Core, Reply
+from kisnb.simulator.host.core import Core, ServedReply
 from kisnb.simulator.host.personas import LIVE, Persona
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.streams import Outgoing
 
 DAY = date(2026, 11, 20)
@@ -72,7 +72,7 @@ def at(text: str) -> Ns:
 
 
 def host(
-    start: str = "09:00:30", *, recorder: Recorder | None = None, scripted: bool = True, persona: Persona = LIVE
+    start: str = "09:00:30", *, recorder: DayRecorder | None = None, scripted: bool = True, persona: Persona = LIVE
 ) -> Core:
     """A host on the scripted day of one stock, or on the seeded day of all."""
     market = Market(Universe.packaged(), DAY, 1, at(start), {SAMSUNG: SCRIPT} if scripted else {})
@@ -94,13 +94,13 @@ class Customer:
         self.token = self.said(self.oauth("token"))["access_token"]
         self.approval = self.said(self.oauth("approval"))["approval_key"]
 
-    def oauth(self, name: str, **changed: str) -> Reply:
+    def oauth(self, name: str, **changed: str) -> ServedReply:
         api = APIS[name]
         secret = "secretkey" if name == "approval" else "appsecret"
         keys = {"appkey": KEYS.appkey.reveal(), secret: KEYS.appsecret.reveal()}
         return self.call(api.method, api.path, {}, {"grant_type": "client_credentials", **keys, **changed})
 
-    def ask(self, name: str, params: dict[str, str], **headers: str) -> Reply:
+    def ask(self, name: str, params: dict[str, str], **headers: str) -> ServedReply:
         """One call of the catalogue."""
         api = APIS[name]
         return self.call(api.method, api.path, self.headers(api.tr_id(self.core.persona.mode)) | headers, params)
@@ -114,7 +114,7 @@ class Customer:
             "custtype": "P",
         }
 
-    def call(self, method: str, path: str, headers: dict[str, str], params: dict[str, str]) -> Reply:
+    def call(self, method: str, path: str, headers: dict[str, str], params: dict[str, str]) -> ServedReply:
         query, body = (params, b"") if method == "GET" else ({}, json.dumps(params).encode())
         reply = self.core.request(self.core.now, method, path, headers, query, body)
         self.receive(reply.frames)
@@ -148,7 +148,7 @@ class Customer:
 
     def subscribe(self, tr_id: str, tr_key: str, *, tr_type: str = "1", sid: int = 1) -> control_frames.Ack:
         """The host's answer, which is not left in the inbox; raises when the connection is cut instead."""
-        request = control_frames.Request(self.approval, tr_type, tr_id, tr_key)
+        request = control_frames.SubscriptionRequest(self.approval, tr_type, tr_id, tr_key)
         self.receive(self.core.socket_text(self.core.now, sid, control_frames.encode_request(request)))
         ack = control_frames.decode_control(self.inbox.pop())
         assert isinstance(ack, control_frames.Ack)
@@ -183,7 +183,7 @@ class Customer:
         return [self.cipher.decrypt(f.payload).split("^") for f in read if f.encrypted]
 
     @staticmethod
-    def said(reply: Reply) -> dict[str, Any]:
+    def said(reply: ServedReply) -> dict[str, Any]:
         body: dict[str, Any] = json.loads(reply.body)
         return body
 

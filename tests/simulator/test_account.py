@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe
-from kisnb.simulator.host.account import Account, AccountOrder, Rejected
+from kisnb.simulator.host.account import AccountOrder, AccountRejected, SimulatedAccount
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY = date(2026, 11, 20)
@@ -23,7 +23,7 @@ def order(number: int, side: Side, qty: int, price: int = 70_000) -> AccountOrde
 
 
 def test_a_buy_reserves_its_price_and_fee_until_it_ends() -> None:
-    account = Account(DAY, 1_000_000)
+    account = SimulatedAccount(DAY, 1_000_000)
     account.enter(order(1, BUY, 10))
     assert account.reserved == 700_000 + BANKIS.fee(700_000, Venue.KRX, Kind.STOCK)
     account.cancel(1, 10)
@@ -32,24 +32,24 @@ def test_a_buy_reserves_its_price_and_fee_until_it_ends() -> None:
 
 
 def test_two_buys_cannot_spend_the_same_cash() -> None:
-    account = Account(DAY, 1_000_000)
+    account = SimulatedAccount(DAY, 1_000_000)
     account.enter(order(1, BUY, 10))
-    with pytest.raises(Rejected, match="cash"):
+    with pytest.raises(AccountRejected, match="cash"):
         account.enter(order(2, BUY, 10))
 
 
 def test_a_share_can_be_offered_once() -> None:
-    account = Account(DAY)
+    account = SimulatedAccount(DAY)
     account.enter(order(1, BUY, 10))
     account.fill(1, 10, 70_000)
     account.enter(order(2, SELL, 6))
     assert account.sellable(ITEM.code) == 4
-    with pytest.raises(Rejected, match="holdings"):
+    with pytest.raises(AccountRejected, match="holdings"):
         account.enter(order(3, SELL, 5))
 
 
 def test_what_a_sale_brings_in_can_be_ordered_with_at_once_but_settles_in_two_days() -> None:
-    account = Account(DAY, 1_000_000)
+    account = SimulatedAccount(DAY, 1_000_000)
     account.enter(order(1, BUY, 10))
     account.fill(1, 10, 70_000)
     account.enter(order(2, SELL, 10))
@@ -61,12 +61,12 @@ def test_what_a_sale_brings_in_can_be_ordered_with_at_once_but_settles_in_two_da
 
 
 def test_only_a_live_order_can_be_cancelled() -> None:
-    account = Account(DAY)
+    account = SimulatedAccount(DAY)
     account.enter(order(1, BUY, 10))
     account.cancel(1, 10)
-    with pytest.raises(Rejected, match="no leaves"):
+    with pytest.raises(AccountRejected, match="no leaves"):
         account.cancellable(1)
-    with pytest.raises(Rejected, match="no order"):
+    with pytest.raises(AccountRejected, match="no order"):
         account.cancellable(7)
 
 
@@ -78,7 +78,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[str, int, int]]) -> None:
-    account = Account(DAY, 10_000_000)
+    account = SimulatedAccount(DAY, 10_000_000)
     flow = held = 0
     traded: Counter[int] = Counter()
     for n, (what, qty, tick) in enumerate(steps, start=1):
@@ -86,7 +86,7 @@ def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[
         if what in ("buy", "sell"):
             try:
                 account.enter(order(n, BUY if what == "buy" else SELL, qty, price))
-            except Rejected:
+            except AccountRejected:
                 continue
         live = [o for o in account.orders.values() if o.leaves]
         if what in ("buy", "sell") or not live:

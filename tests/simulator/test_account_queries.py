@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import Reply, decode_reply, encode_params
+from kisnb.kis.messages import ApiReply, decode_reply, encode_params
 from kisnb.kis.paging import Paging
 from kisnb.market.costs import BANKIS
 from kisnb.terms import Board, Kind, Venue
@@ -25,7 +25,7 @@ RESERVATION = {
 LISTED = {"RSVN_ORD_ORD_DT": "20261120", "RSVN_ORD_END_DT": "20261120", "TMNL_MDIA_KIND_CD": "00"}
 
 
-def ask(one: Customer, name: str, params: dict[str, str] | None = None, **headers: str) -> Reply:
+def ask(one: Customer, name: str, params: dict[str, str] | None = None, **headers: str) -> ApiReply:
     """One call with blanks for what is not given, a second after the last."""
     one.receive(one.core.advance(one.core.now + 1_000_000_000))
     api = APIS[name]
@@ -100,7 +100,7 @@ def walk(one: Customer, name: str, params: dict[str, str]) -> tuple[list[int], P
     while not pages.done:
         reply = ask(one, name, pages.params, tr_cont=pages.tr_cont)
         sizes.append(len(reply.rows(api.row_block)))
-        pages.take(reply)
+        pages.receive(reply)
     return sizes, pages
 
 
@@ -125,13 +125,13 @@ def test_k05_a_page_that_moved_begins_the_walk_anew() -> None:
     api = APIS["inquire_psbl_rvsecncl"]
     given = dict.fromkeys(api.params, "") | ACCOUNT | {"INQR_DVSN_1": "0", "INQR_DVSN_2": "0"}
     pages = Paging(api, encode_params(api, **given))
-    pages.take(ask(one, api.name, pages.params))
+    pages.receive(ask(one, api.name, pages.params))
     one.order("buy", 1, 60_000)
-    pages.take(ask(one, api.name, pages.params, tr_cont=pages.tr_cont))
+    pages.receive(ask(one, api.name, pages.params, tr_cont=pages.tr_cont))
     assert pages.pages == []
     assert pages.tr_cont == ""
     while not pages.done:
-        pages.take(ask(one, api.name, pages.params, tr_cont=pages.tr_cont))
+        pages.receive(ask(one, api.name, pages.params, tr_cont=pages.tr_cont))
     assert pages.complete
     assert sum(len(page.rows()) for page in pages.pages) == 53
 

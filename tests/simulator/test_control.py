@@ -8,7 +8,7 @@ import pytest
 from kisnb.clock import DAY, SimulatedClock
 from kisnb.market.universe import Universe
 from kisnb.simulator.host.streams import Outgoing
-from kisnb.simulator.serve.control import Control, ControlRefused, Day
+from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 from kisnb.terms import Board, Venue
 
 from .customer import KEYS, SAMSUNG, Customer, at, trader
@@ -25,7 +25,7 @@ class Controlled:
         self.clock = SimulatedClock(self.customer.core.now, speed)
         self.stopped = 0
         day = Day("run", 1, "2026-11-20", "09:00:30")
-        self.control = Control(self.customer.core, self.clock, day, self._receive, self._stop)
+        self.control = SimulatorControl(self.customer.core, self.clock, day, self._receive, self._stop)
 
     def ask(self, method: str, verb: str, **body: Any) -> dict[str, Any]:
         return self.control.answer(method, verb, json.dumps(body).encode())

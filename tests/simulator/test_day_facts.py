@@ -14,7 +14,7 @@ from kisnb.market.calendar import is_trading_day, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.day_facts import DayFacts, MinuteBar
+from kisnb.simulator.day.day_facts import DayFacts, MinuteTrades
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.investor_flows import Flows, Turnover
 from kisnb.simulator.day.market_day import ScriptedDay
@@ -32,7 +32,7 @@ def at(text: str) -> Ns:
     return kst(DAY, time.fromisoformat(text))
 
 
-def folded(minutes: tuple[MinuteBar, ...]) -> DailyBar:
+def folded(minutes: tuple[MinuteTrades, ...]) -> DailyBar:
     return DailyBar(
         minutes[0].open,
         max(m.high for m in minutes),
@@ -78,7 +78,7 @@ def test_h03_minutes_tell_nothing_later_than_now_and_all_up_to_it(code: str, min
 
 
 def test_h03_the_regular_sessions_minutes_add_up_to_the_daily_bar_today_and_before() -> None:
-    def regular(minutes: tuple[MinuteBar, ...], day: date) -> tuple[MinuteBar, ...]:
+    def regular(minutes: tuple[MinuteTrades, ...], day: date) -> tuple[MinuteTrades, ...]:
         return tuple(m for m in minutes if sessions.regular_open(day) <= m.t <= sessions.regular_close(day))
 
     assert folded(regular(FACTS.minutes(SAMSUNG, at("20:00")), DAY)) == PLAN.bar(SAMSUNG)

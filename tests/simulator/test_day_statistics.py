@@ -18,7 +18,7 @@ from kisnb.simulator.day.daily_plan import past_days
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.day_statistics import daily_statistics, day_statistics, volume_by_half_hour
-from kisnb.simulator.day.market_day import Schedule, Trade
+from kisnb.simulator.day.market_day import PlannedTrade, Schedule
 from kisnb.simulator.day.market_index import MarketIndex
 from kisnb.terms import Kind, Venue
 
@@ -64,7 +64,7 @@ def test_h03_a_day_looks_like_a_market(name: str, means: dict[str, float]) -> No
     assert low <= means[name] <= high
 
 
-def with_trades(change: Callable[[list[Trade], Random], list[Trade]]) -> DayPlan:
+def with_trades(change: Callable[[list[PlannedTrade], Random], list[PlannedTrade]]) -> DayPlan:
     """A day whose trades in the regular session and beside it were tampered with."""
     plan = DayPlan(UNIVERSE, DAY, 1)
     given = {}
@@ -75,17 +75,17 @@ def with_trades(change: Callable[[list[Trade], Random], list[Trade]]) -> DayPlan
     return DayPlan(UNIVERSE, DAY, 1, given)
 
 
-def on_krx(trades: list[Trade]) -> Iterator[int]:
+def on_krx(trades: list[PlannedTrade]) -> Iterator[int]:
     return (i for i, t in enumerate(trades) if t.venue is Venue.KRX and t.side is not None)
 
 
-def without_sides(trades: list[Trade], rng: Random) -> list[Trade]:
+def without_sides(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade]:
     sides = [t.side for t in trades if t.side is not None]
     rng.shuffle(sides)
     return [t if t.side is None else t._replace(side=sides.pop()) for t in trades]
 
 
-def without_order(trades: list[Trade], rng: Random) -> list[Trade]:
+def without_order(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade]:
     places = list(on_krx(trades))
     mixed = [trades[i] for i in places]
     rng.shuffle(mixed)
@@ -94,7 +94,7 @@ def without_order(trades: list[Trade], rng: Random) -> list[Trade]:
     return trades
 
 
-def evenly_in_time(trades: list[Trade], rng: Random) -> list[Trade]:
+def evenly_in_time(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade]:
     places = list(on_krx(trades))
     first, last = trades[places[0]].t, trades[places[-1]].t
     for n, i in enumerate(places):
@@ -102,7 +102,7 @@ def evenly_in_time(trades: list[Trade], rng: Random) -> list[Trade]:
     return trades
 
 
-def without_jumps(trades: list[Trade], rng: Random) -> list[Trade]:
+def without_jumps(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade]:
     """Along a straight line, up and down by the same step after every forty trades: no minute stands out."""
     places = list(on_krx(trades))
     first, last = trades[places[0]].price, trades[places[-1]].price
@@ -112,11 +112,11 @@ def without_jumps(trades: list[Trade], rng: Random) -> list[Trade]:
     return trades
 
 
-def nextrade_apart(trades: list[Trade], rng: Random) -> list[Trade]:
+def nextrade_apart(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade]:
     return [t._replace(price=t.price * 101 // 100) if t.venue is Venue.NXT else t for t in trades]
 
 
-BROKEN: list[tuple[Callable[[list[Trade], Random], list[Trade]], set[str]]] = [
+BROKEN: list[tuple[Callable[[list[PlannedTrade], Random], list[PlannedTrade]], set[str]]] = [
     (without_sides, {"persistence", "persistence_10"}),
     (without_order, {"volatility", "reversal", "with_index"}),
     (evenly_in_time, {"first"}),
@@ -127,7 +127,7 @@ BROKEN: list[tuple[Callable[[list[Trade], Random], list[Trade]], set[str]]] = [
 
 @pytest.mark.parametrize(("change", "found"), BROKEN, ids=[row[0].__name__ for row in BROKEN])
 def test_h03_a_broken_generator_leaves_the_plausible_ranges(
-    change: Callable[[list[Trade], Random], list[Trade]], found: set[str]
+    change: Callable[[list[PlannedTrade], Random], list[PlannedTrade]], found: set[str]
 ) -> None:
     frame = day_statistics(with_trades(change), LARGE)
     means = frame.select(pl.col(list(PLAUSIBLE)).mean()).row(0, named=True)

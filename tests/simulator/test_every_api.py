@@ -14,8 +14,8 @@ import pytest
 
 from kisnb.errors import ApiError
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import Reply, decode_reply, encode_params
-from kisnb.simulator.host.record import Recorder
+from kisnb.kis.messages import ApiReply, decode_reply, encode_params
+from kisnb.simulator.host.record import DayRecorder
 
 from .customer import ACCOUNT, HYNIX, KEYS, SAMSUNG, Customer, host, trader
 
@@ -134,7 +134,7 @@ def params_of(api: Api) -> dict[str, str]:
     return encode_params(api, **{name: given.get(name.upper(), "") for name in api.params})
 
 
-def ask(customer: Customer, api: Api) -> Reply:
+def ask(customer: Customer, api: Api) -> ApiReply:
     """One call, a second later than the last so that the host's limit is kept."""
     customer.receive(customer.core.advance(customer.core.now + 1_000_000_000))
     reply = customer.ask(api.name, params_of(api))
@@ -166,7 +166,7 @@ def test_h03_every_documented_column_comes_back(customer: Customer, name: str) -
     assert name in EMPTY or any(_says_something(reply, api))
 
 
-def _says_something(reply: Reply, api: Api) -> Iterator[bool]:
+def _says_something(reply: ApiReply, api: Api) -> Iterator[bool]:
     """Whether a row has anything but the value of nothing."""
     for block in api.blocks:
         empty = {name.lower(): value for name, value in block.empty.items()}
@@ -176,7 +176,7 @@ def _says_something(reply: Reply, api: Api) -> Iterator[bool]:
 @pytest.mark.parametrize("name", sorted(UNSERVED))
 def test_h03_what_no_simulated_fact_answers_is_an_unknown_service_and_named_in_the_record(name: str) -> None:
     lines: list[bytes] = []
-    one = Customer(host(recorder=Recorder(lines.append)))
+    one = Customer(host(recorder=DayRecorder(lines.append)))
     one.log_in()
     with pytest.raises(ApiError, match="OPSQ0002"):
         ask(one, APIS[name])

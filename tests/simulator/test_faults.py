@@ -16,9 +16,9 @@ from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import ConfigError
 from kisnb.kis import control_frames
 from kisnb.kis.error_codes import CODES
-from kisnb.simulator.host.core import Core, Reply
+from kisnb.simulator.host.core import Core, ServedReply
 from kisnb.simulator.host.faults import DEEDS, Fault, Faults
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.serve.control import ControlRefused
 from kisnb.simulator.serve.fault_file import read_faults
 
@@ -42,7 +42,7 @@ def asked(one: Customer, code: str = SAMSUNG) -> str:
     return str(said["msg_cd"])
 
 
-def sent(one: Customer, qty: int = 10, price: int | None = None) -> Reply:
+def sent(one: Customer, qty: int = 10, price: int | None = None) -> ServedReply:
     """A market buy, and its raw reply."""
     body = ACCOUNT | {
         "PDNO": SAMSUNG,
@@ -299,7 +299,7 @@ def test_one_more_fault_does_not_move_the_chances_of_the_others() -> None:
 
 def test_what_struck_stands_in_the_recording() -> None:
     lines: list[dict[str, Any]] = []
-    core: Core = host(recorder=Recorder(lambda line: lines.append(json.loads(line))))
+    core: Core = host(recorder=DayRecorder(lambda line: lines.append(json.loads(line))))
     one = Customer(core)
     one.log_in()
     core.faults.add(Fault("read", "refuse", msg_cd="EGW00316"))
@@ -360,7 +360,7 @@ def test_calls_and_socket_requests_are_refused_so_many_times() -> None:
 def test_silence_neither_does_nor_answers_what_a_socket_asks() -> None:
     one = Controlled()
     one.ask("POST", "fault", on="request", what="silence")
-    request = control_frames.Request(one.customer.approval, "1", "H0STCNT0", "000660")
+    request = control_frames.SubscriptionRequest(one.customer.approval, "1", "H0STCNT0", "000660")
     assert one.customer.core.socket_text(at("09:00:30"), 1, control_frames.encode_request(request)) == []
     assert one.customer.subscribe("H0STCNT0", "000660").msg_cd == control_frames.SUBSCRIBED
 
@@ -465,7 +465,7 @@ def test_every_deed_at_every_point_leaves_the_day_going() -> None:
         if b"approval_key" in approval.body and not approval.lost:
             one.approval = one.said(approval)["approval_key"]
         for tr_id, key in (("H0STCNI0", KEYS.hts_id.reveal()), ("H0STCNT0", SAMSUNG)):
-            request = control_frames.Request(one.approval, "1", tr_id, key)
+            request = control_frames.SubscriptionRequest(one.approval, "1", tr_id, key)
             core.socket_text(core.now, sid, control_frames.encode_request(request))
         sent(one, qty=2)
         one.ask("inquire_price", QUOTE)

@@ -11,13 +11,13 @@ from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
-    Interrupted,
     OrderAccepted,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
-    OrderRefused,
+    OrderNotAccepted,
     Traded,
+    TradingInterrupted,
 )
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
@@ -225,7 +225,7 @@ def test_h03_after_the_close_nothing_stands_and_nothing_comes() -> None:
     assert m.next_event() is None
     assert (m.depth(SAMSUNG).asks, m.depth(SAMSUNG).bids) == ((), ())
     assert m.quote(SAMSUNG).volume > 0
-    assert m.enter(SAMSUNG, 1, BUY, MARKET, 1) == [OrderRefused(m.now, 1, "closed")]
+    assert m.enter(SAMSUNG, 1, BUY, MARKET, 1) == [OrderNotAccepted(m.now, 1, "closed")]
 
 
 def test_h03_before_the_first_trade_a_quote_shows_the_base_price() -> None:
@@ -240,21 +240,21 @@ def test_h03_a_halted_stock_has_no_depth_and_takes_no_order() -> None:
     m.activate(FROZEN)
     assert trades(m.advance(at("10:00"))) == []
     assert (m.depth(FROZEN).asks, m.depth(FROZEN).bids) == ((), ())
-    assert m.enter(FROZEN, 1, BUY, LIMIT, 1, 50_000) == [OrderRefused(m.now, 1, "halted")]
+    assert m.enter(FROZEN, 1, BUY, LIMIT, 1, 50_000) == [OrderNotAccepted(m.now, 1, "halted")]
 
 
 def test_h03_nothing_trades_on_a_board_that_a_circuit_breaker_has_closed_for_the_day() -> None:
     m = market("10:00")
     m.activate(SAMSUNG)
     said = m.break_circuit(Board.KOSPI, 3)
-    assert [h.venue for h in said if isinstance(h, Interrupted)] == [Venue.KRX, Venue.NXT]
+    assert [h.venue for h in said if isinstance(h, TradingInterrupted)] == [Venue.KRX, Venue.NXT]
     assert trades(m.advance(at("20:00"))) == []
     assert (m.depth(SAMSUNG).asks, m.depth(SAMSUNG).bids) == ((), ())
 
 
 def test_h03_unknown_codes() -> None:
     m = market()
-    assert m.enter("999999", 1, BUY, MARKET, 1) == [OrderRefused(m.now, 1, "unknown")]
+    assert m.enter("999999", 1, BUY, MARKET, 1) == [OrderNotAccepted(m.now, 1, "unknown")]
     for look in (m.quote, m.depth, m.activate):
         with pytest.raises(UnknownInstrument):
             look("999999")
@@ -299,7 +299,7 @@ def test_h03_own_orders_conserve_shares_and_the_tape_counts_every_trade(
         price = None if ticks_away is None else m.quote(SAMSUNG).price + 100 * ticks_away
         answer = m.enter(SAMSUNG, order_id, side, MARKET if price is None else LIMIT, qty, price)
         said += answer
-        if not isinstance(answer[0], OrderRefused):
+        if not isinstance(answer[0], OrderNotAccepted):
             wanted[order_id] = qty
         if cancel:
             said += m.cancel(order_id, qty // 2 or None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kisnb.clock import kst
-from kisnb.exchange.happenings import Interrupted
+from kisnb.exchange.happenings import TradingInterrupted
 from kisnb.market import sessions
 from kisnb.market.price_files import LISTING, bars_of
 from kisnb.market.price_past import PricePast
@@ -32,7 +32,7 @@ def test_h03_every_real_bar_is_traded_as_it_was(day: date, most: int) -> None:
     for code in bars:
         market.activate(code)
     said = market.advance(kst(day, time(15, 35)))
-    interrupted = {h.code for h in said if isinstance(h, Interrupted)}
+    interrupted = {h.code for h in said if isinstance(h, TradingInterrupted)}
     assert len(interrupted) <= most
     for code, bar in bars.items():
         quote, trades = market.quote(code), market.plan.schedule(code).trades

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import Reply, decode_reply, encode_params
+from kisnb.kis.messages import ApiReply, decode_reply, encode_params
 from kisnb.market.universe import Universe
 from kisnb.terms import Venue
 
@@ -35,7 +35,7 @@ def evening() -> Customer:
     return customer_at("18:30:00")
 
 
-def ask(one: Customer, name: str, *params: dict[str, str]) -> Reply:
+def ask(one: Customer, name: str, *params: dict[str, str]) -> ApiReply:
     one.receive(one.core.advance(one.core.now + 100_000_000))
     api = APIS[name]
     given: dict[str, str] = dict.fromkeys((p.upper() for p in api.params), "")

@@ -7,7 +7,7 @@ import pytest
 
 from kisnb.kis import frames, market_frames
 from kisnb.kis.credentials import Credentials, Secret
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 
 from . import customer
 from .customer import DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host
@@ -18,7 +18,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.bytes = b""
-        self.recorder = Recorder(self.write)
+        self.recorder = DayRecorder(self.write)
 
     def write(self, line: bytes) -> None:
         self.bytes += line

@@ -19,9 +19,9 @@ from kisnb.market.universe import Universe
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.day.market_day import Trade
-from kisnb.simulator.day.replay import Replay
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.day.market_day import PlannedTrade
+from kisnb.simulator.day.replay import ReplayedDay
+from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.serve.command import main
 from kisnb.terms import Side, Venue
 
@@ -42,7 +42,7 @@ def tick(t: Ns, price: int = 71_000, qty: int = 10, **more: Any) -> Row:
     return {"code": SAMSUNG, "time": kst_datetime(t).replace(tzinfo=None), "price": price, "qty": qty} | more
 
 
-def stored(trades: list[tuple[str, Trade]]) -> pl.DataFrame:
+def stored(trades: list[tuple[str, PlannedTrade]]) -> pl.DataFrame:
     rows = [
         tick(t.t, t.price, t.qty, code=code, side=t.side.value if t.side else None, venue=t.venue.value)
         for code, t in trades
@@ -50,7 +50,7 @@ def stored(trades: list[tuple[str, Trade]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides={"time": pl.Datetime("ns"), "side": pl.String}, infer_schema_length=None)
 
 
-def seeded(hours: tuple[str, str] = ("08:00", "20:00")) -> list[tuple[str, Trade]]:
+def seeded(hours: tuple[str, str] = ("08:00", "20:00")) -> list[tuple[str, PlannedTrade]]:
     """Trades of two stocks on both venues, mixed in the order of time; those at a fixed price or in a call left out."""
     both = [(code, t) for code in (SAMSUNG, HYNIX) for t in PLAN.schedule(code).trades]
     return sorted(
@@ -73,7 +73,7 @@ def test_h03_stored_ticks_are_played_as_they_were(kind: str, tmp_path: Path) -> 
     trades = seeded()
     path = tmp_path / f"day.{kind}"
     WRITERS[kind](stored(trades), path)
-    replay = Replay(path)
+    replay = ReplayedDay(path)
     assert replay.day == DAY
     schedules = replay.schedules(UNIVERSE)
     assert set(schedules) == {SAMSUNG, HYNIX}
@@ -89,13 +89,13 @@ def test_h03_times_may_be_utc_nanoseconds_or_carry_a_zone(tmp_path: Path) -> Non
     zoned = plain.with_columns(pl.col("time").dt.replace_time_zone("Asia/Seoul").dt.convert_time_zone("UTC"))
     zoned.write_parquet(tmp_path / "zoned.parquet")
     zoned.with_columns(pl.col("time").dt.epoch("ns")).write_parquet(tmp_path / "ns.parquet")
-    told = [Replay(tmp_path / f"{name}.parquet").schedules(UNIVERSE) for name in ("plain", "zoned", "ns")]
+    told = [ReplayedDay(tmp_path / f"{name}.parquet").schedules(UNIVERSE) for name in ("plain", "zoned", "ns")]
     assert told[0] == told[1] == told[2]
 
 
 def test_h03_a_market_plays_what_was_stored(tmp_path: Path) -> None:
     stored(seeded(("09:00", "15:30"))).write_parquet(tmp_path / "day.parquet")
-    market = Market(UNIVERSE, DAY, 99, at("08:50"), Replay(tmp_path / "day.parquet").schedules(UNIVERSE))
+    market = Market(UNIVERSE, DAY, 99, at("08:50"), ReplayedDay(tmp_path / "day.parquet").schedules(UNIVERSE))
     market.activate(SAMSUNG)
     market.advance(at("15:40"))
     quote, bar = market.quote(SAMSUNG), PLAN.bar(SAMSUNG)
@@ -119,7 +119,7 @@ def test_h03_minute_bars_are_played_bar_for_bar(tmp_path: Path) -> None:
         for m in bars
     ]
     pl.DataFrame(rows).write_csv(tmp_path / "bars.csv", datetime_format="%Y-%m-%d %H:%M:%S")
-    given = Replay(tmp_path / "bars.csv").schedules(UNIVERSE)
+    given = ReplayedDay(tmp_path / "bars.csv").schedules(UNIVERSE)
     again = DayFacts(DayPlan(UNIVERSE, DAY, 1, given)).minutes(SAMSUNG, at("20:00"))
     shown = [(m.t, m.open, m.high, m.low, m.close, m.volume) for m in again]
     assert shown == [(m.t, m.open, m.high, m.low, m.close, m.volume) for m in bars]
@@ -128,7 +128,7 @@ def test_h03_minute_bars_are_played_bar_for_bar(tmp_path: Path) -> None:
 def test_h03_a_recording_is_played_again_each_trade_once(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     with path.open("wb") as file:
-        one = Customer(host("08:59:59", recorder=Recorder(file.write), scripted=False))
+        one = Customer(host("08:59:59", recorder=DayRecorder(file.write), scripted=False))
         one.log_in()
         one.connect()
         for tr_id in ("H0STCNT0", "H0UNCNT0"):
@@ -138,7 +138,7 @@ def test_h03_a_recording_is_played_again_each_trade_once(tmp_path: Path) -> None
     plan = DayPlan(UNIVERSE, DAY, 1)
     traded = [t for t in plan.schedule(SAMSUNG).trades if at("09:00") <= t.t <= at("09:20")]
     traded = [t for t in traded if t.venue is Venue.KRX]
-    again = Replay(path).schedules(UNIVERSE)[SAMSUNG].trades
+    again = ReplayedDay(path).schedules(UNIVERSE)[SAMSUNG].trades
     assert [(t.t, t.price, t.qty, t.side) for t in again] == [(t.t, t.price, t.qty, t.side) for t in traded]
     assert len(again) > 100
 
@@ -147,7 +147,7 @@ def test_h03_a_side_that_is_not_known_follows_the_price(tmp_path: Path) -> None:
     prices = [71_000, 71_100, 71_100, 71_000, 71_000]
     rows = [tick(at("09:00") + i * MINUTE, price) for i, price in enumerate(prices)]
     pl.DataFrame(rows).write_parquet(tmp_path / "day.parquet")
-    trades = Replay(tmp_path / "day.parquet").schedules(UNIVERSE)[SAMSUNG].trades
+    trades = ReplayedDay(tmp_path / "day.parquet").schedules(UNIVERSE)[SAMSUNG].trades
     assert [t.side for t in trades] == [None, Side.BUY, Side.BUY, Side.SELL, Side.BUY]
 
 
@@ -155,7 +155,7 @@ def test_h03_nextrade_lists_what_the_file_saw_trading_there(tmp_path: Path) -> N
     code = "058470"
     assert not UNIVERSE.get(code).nxt
     pl.DataFrame([tick(at("08:10"), 50_000, code=code, venue="NXT")]).write_parquet(tmp_path / "day.parquet")
-    assert Replay(tmp_path / "day.parquet").universe(UNIVERSE).get(code).nxt
+    assert ReplayedDay(tmp_path / "day.parquet").universe(UNIVERSE).get(code).nxt
 
 
 OK = tick(at("09:01"))
@@ -180,7 +180,7 @@ BAD: list[tuple[str, list[Row], str]] = [
 def test_h03_a_wrong_row_is_named_with_its_cure(rows: list[Row], words: str, tmp_path: Path) -> None:
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(tmp_path / "day.parquet")
     with pytest.raises(KisnbError, match=f"(?i){words}"):
-        Replay(tmp_path / "day.parquet").schedules(UNIVERSE)
+        ReplayedDay(tmp_path / "day.parquet").schedules(UNIVERSE)
 
 
 FILES: list[tuple[str, bytes, str]] = [
@@ -205,7 +205,7 @@ def test_h03_a_corrupt_file_is_refused_in_one_line(
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(KisnbError, match=f"(?i){words}"):
-        Replay(path)
+        ReplayedDay(path)
     assert main(["--replay", str(path)]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
@@ -215,7 +215,7 @@ def test_h03_a_bar_whose_high_is_not_its_highest_is_named(tmp_path: Path) -> Non
     path = tmp_path / "bars.csv"
     path.write_text("code,time,open,high,low,close,volume\n005930,2026-11-20 09:01:00,71000,70900,70800,70900,10\n")
     with pytest.raises(KisnbError, match=r"Row 1 .*high below"):
-        Replay(path)
+        ReplayedDay(path)
 
 
 def test_h03_another_date_than_the_files_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

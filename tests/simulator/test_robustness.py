@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import kisnb.simulator.serve.server
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.error_codes import CODES
-from kisnb.simulator.host.core import Reply
+from kisnb.simulator.host.core import ServedReply
 from kisnb.simulator.serve.control import ControlRefused
 
 from .customer import SAMSUNG, Customer, trader
@@ -37,7 +37,7 @@ JSON = st.recursive(
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def is_kis(one: Customer, reply: Reply) -> bool:
+def is_kis(one: Customer, reply: ServedReply) -> bool:
     """The body is one that KIS's clients can read, with a code that is in the tables."""
     said = json.loads(reply.body)
     if "error_code" in said:
@@ -303,7 +303,7 @@ def test_a_defect_of_the_host_is_answered_and_told_and_the_day_goes_on(
 ) -> None:
     async def scene() -> None:
         async with served() as (client, server):
-            request: Callable[..., Reply] = server.core.request
+            request: Callable[..., ServedReply] = server.core.request
             monkeypatch.setattr(server.core, "request", lambda *_: 1 / 0)
             async with client.http.get(client.addresses.rest + "/x") as reply:
                 assert (reply.status, (await reply.json())["msg_cd"]) == (500, "IGW00009")

@@ -55,7 +55,7 @@ class Client:
         self.ws = await self.http.ws_connect(self.addresses.ws + path)
 
     async def subscribe(self, tr_id: str, tr_key: str) -> dict[str, Any]:
-        request = control_frames.Request(self.approval, "1", tr_id, tr_key)
+        request = control_frames.SubscriptionRequest(self.approval, "1", tr_id, tr_key)
         await self.ws.send_str(control_frames.encode_request(request))
         said: dict[str, Any] = json.loads(await self.receive())
         return said["body"]
@@ -165,7 +165,7 @@ def test_a_wrong_hts_id_ends_the_connection_without_a_handshake() -> None:
     async def scene() -> None:
         async with served() as (client, _):
             await client.connect()
-            request = control_frames.Request(client.approval, "1", "H0STCNI0", "somebody")
+            request = control_frames.SubscriptionRequest(client.approval, "1", "H0STCNI0", "somebody")
             await client.ws.send_str(control_frames.encode_request(request))
             message = await client.ws.receive(timeout=10)
             assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)

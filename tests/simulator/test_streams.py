@@ -66,7 +66,7 @@ def test_a_second_connection_of_the_same_appkey_is_refused_until_the_first_close
 
 def test_a_wrong_hts_id_cuts_the_connection() -> None:
     one = connected()
-    request = control_frames.Request(one.approval, "1", "H0STCNI0", "somebody")
+    request = control_frames.SubscriptionRequest(one.approval, "1", "H0STCNI0", "somebody")
     one.receive(one.core.socket_text(one.core.now, 1, control_frames.encode_request(request)))
     assert one.cut
     assert one.inbox == []
@@ -158,7 +158,7 @@ def test_pingpong_comes_every_ten_simulated_seconds_of_a_free_running_clock() ->
     one.core.free_running = True
     one.advance("09:01:30")
     pings = [control_frames.decode_control(text) for text in one.taken()]
-    assert [p.datetime for p in pings if isinstance(p, control_frames.Ping)] == [
+    assert [p.datetime for p in pings if isinstance(p, control_frames.PingPong)] == [
         "20261120090100",
         "20261120090110",
         "20261120090120",

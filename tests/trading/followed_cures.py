@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from kisnb.clock import Ns, kst, kst_day, parse_time
-from kisnb.market.router import Refused
+from kisnb.market.router import NotRouted
 from kisnb.notebook.grammar import parse
 from kisnb.notebook.verbs import find
 from kisnb.notebook.words import split
@@ -61,7 +61,7 @@ def refused(gate: Gate, now: Ns, order: Order) -> Refusal | None:
     if (no := gate.check(now, intent, State())) is not None:
         return Refusal(no.reason, no.cure)
     routed = gate.rules.preview(now, intent, ())
-    return Refusal(routed.reason, routed.cure) if isinstance(routed, Refused) else None
+    return Refusal(routed.reason, routed.cure) if isinstance(routed, NotRouted) else None
 
 
 def chance(now: Ns, order: Order, cure: str) -> tuple[Ns, Order] | None:

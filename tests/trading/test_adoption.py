@@ -11,7 +11,7 @@ from kisnb.events import AccountOpened, HoldingAdopted, Trouble
 from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.gate.adoption import adoptable
-from kisnb.trading.order_books.order_book import BY_HAND, NOBODY, UNASSIGNED, Books
+from kisnb.trading.order_books.order_book import BY_HAND, NOBODY, UNASSIGNED, OrderBooks
 from kisnb.trading.ports.commands import Adopt, Halt
 from kisnb.trading.ports.journal_rows import decode_row, encode_row
 from kisnb.trading.state import State
@@ -42,7 +42,7 @@ def sold(one: Desk, key: str, number: int, qty: int, price: int, agent: str = "m
     one.say(notice("filled", number, qty, price, side=Side.SELL))
 
 
-def books(one: Desk) -> Books:
+def books(one: Desk) -> OrderBooks:
     return one.core.state.books
 
 

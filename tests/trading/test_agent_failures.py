@@ -19,7 +19,7 @@ from kisnb.trading.agents import handler_watch
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit
 from tests.trading.desk import CAN, CODE, NOON
 
@@ -27,7 +27,7 @@ LATER = NOON + 60 * SECOND
 
 
 def runner_of(agent: Agent, **options: Any) -> AgentRunner:
-    return AgentRunner(agent, "a", "run", Books(), Rules(Universe.packaged(), CAN), **options)
+    return AgentRunner(agent, "a", "run", OrderBooks(), Rules(Universe.packaged(), CAN), **options)
 
 
 def tick(price: int = 100, t: int = NOON) -> Tick:

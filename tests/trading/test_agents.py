@@ -20,7 +20,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit
 from tests.trading.desk import CAN, CODE, NOON
 
@@ -28,7 +28,7 @@ SPAN = 20 * SECOND
 
 
 def runner_of(agent: Agent, **options: object) -> AgentRunner:
-    return AgentRunner(agent, "a", "run", Books(), Rules(Universe.packaged(), CAN), **options)
+    return AgentRunner(agent, "a", "run", OrderBooks(), Rules(Universe.packaged(), CAN), **options)
 
 
 def tick(t: int, price: int, qty: int = 1, code: str = CODE) -> Tick:
@@ -239,7 +239,7 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
 def test_an_agent_does_not_go_by_the_name_of_those_who_are_none(taken: object):
     agent = Raiser()
     with pytest.raises(BadInput, match=r"(names no agent|is no text)"):
-        AgentRunner(agent, taken, "run", Books(), Rules(Universe.packaged(), CAN))  # type: ignore[arg-type]
+        AgentRunner(agent, taken, "run", OrderBooks(), Rules(Universe.packaged(), CAN))  # type: ignore[arg-type]
     assert not hasattr(agent, "host")
 
 

@@ -73,11 +73,11 @@ def test_n06_a_buy_that_waited_in_the_limiter_does_not_leave_a_desk_whose_arming
     desk.say(Arm(NOON + MINUTE, 10**9))
     desk.submit("buy")
     desk.submit("exit", side=Side.SELL, qty=10)
-    assert desk.core.may_leave(NOON + MINUTE - 1, "buy") is None
-    no = desk.core.may_leave(NOON + MINUTE, "buy")
+    assert desk.core.may_send(NOON + MINUTE - 1, "buy") is None
+    no = desk.core.may_send(NOON + MINUTE, "buy")
     assert no is not None
     assert "live is not armed" in no.reason
-    assert desk.core.may_leave(NOON + MINUTE, "exit") is None
+    assert desk.core.may_send(NOON + MINUTE, "exit") is None
     desk.say(SendReply("buy", "kept", text=no.reason))
     assert desk.order("buy").state is OrderState.DENIED
 
@@ -88,4 +88,4 @@ def test_n06_nor_one_that_a_person_has_disarmed_or_given_less_to_spend(arm: Arm)
     desk.say(Arm(NOON + MINUTE, 10**9))
     desk.submit("buy")
     desk.say(arm)
-    assert desk.core.may_leave(desk.now, "buy") is not None
+    assert desk.core.may_send(desk.now, "buy") is not None

@@ -13,12 +13,12 @@ from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.gate.blackout import MOST_HELD, window_end
 from kisnb.trading.ports.commands import (
-    Answer,
-    Ask,
-    BooksRead,
+    AskOrders,
     Cancel,
     CancelOrder,
+    DepthRead,
     Halt,
+    OrdersRead,
     Revise,
     ReviseOrder,
     Submit,
@@ -39,8 +39,8 @@ def desk(held: int = 0, rows: list | None = None) -> Desk:
     return Desk(rows or [opened], Limits(windows=(NOON_WINDOW,)))
 
 
-def asks(one: Desk) -> list[Ask]:
-    return [e for e in one.effects if isinstance(e, Ask)]
+def asks(one: Desk) -> list[AskOrders]:
+    return [e for e in one.effects if isinstance(e, AskOrders)]
 
 
 def revises(one: Desk) -> list[str]:
@@ -53,7 +53,7 @@ def account(sellable: int) -> Account:
 
 
 def answer(one: Desk, sellable: int = 0, *, page: OrderPage | None = EMPTY) -> None:
-    one.say(Answer(asks(one)[-1].question, page, account(sellable) if page is not None else None))
+    one.say(OrdersRead(asks(one)[-1].query, page, account(sellable) if page is not None else None))
 
 
 def test_a08_an_order_in_a_window_is_journaled_and_not_sent():
@@ -70,7 +70,7 @@ def test_a08_after_the_window_the_desk_asks_kis_first_and_sends_on_the_answer():
     one = desk()
     one.submit("a")
     one.say(Woke(END), END)
-    assert asks(one)[-1].question.account
+    assert asks(one)[-1].query.account
     assert not one.sends
     answer(one)
     assert [s.intent.key for s in one.sends] == ["a"]
@@ -124,7 +124,7 @@ def test_a08_an_order_of_the_window_survives_a_restart():
     again.say(Woke(END), END)
     answer(again)
     assert not again.sends, "what was asked when the desk was back speaks of the window"
-    assert asks(again)[-1].question.asked >= END
+    assert asks(again)[-1].query.asked >= END
     answer(again)
     assert [s.intent.key for s in again.sends] == ["a"]
 
@@ -143,8 +143,8 @@ def test_a08_what_comes_up_behind_the_limiter_when_a_window_has_begun_waits_for_
     one.submit("stop", side=Side.SELL, protective=True)
     assert [s.intent.key for s in one.sends] == ["buy", "stop"]
     for key in ("buy", "stop"):
-        assert one.core.may_leave(NOON - 1, key) is None
-        no = one.core.may_leave(NOON, key)
+        assert one.core.may_send(NOON - 1, key) is None
+        no = one.core.may_send(NOON, key)
         assert no is not None
         assert "blackout until 12:01:00" in no.reason
         one.say(SendReply(key, "kept", text=no.reason), NOON)
@@ -153,7 +153,7 @@ def test_a08_what_comes_up_behind_the_limiter_when_a_window_has_begun_waits_for_
     one.say(Woke(END), END)
     answer(one, sellable=10)
     assert [s.intent.key for s in one.sends] == ["buy", "stop", "buy", "stop"]
-    assert one.core.may_leave(one.now, "buy") is None
+    assert one.core.may_send(one.now, "buy") is None
 
 
 def test_a08_an_order_that_the_last_hop_kept_is_as_if_never_begun_for_the_next_desk_too():
@@ -172,7 +172,7 @@ def test_a08_an_order_that_was_cancelled_while_it_waited_in_the_limiter_never_le
     one.now = NOON - 3 * SECOND
     one.submit("a")
     one.say(CancelOrder("a"))
-    no = one.core.may_leave(NOON, "a")
+    no = one.core.may_send(NOON, "a")
     assert no is not None
     one.say(SendReply("a", "kept", text=no.reason), NOON)
     assert one.order("a").state is OrderState.DENIED
@@ -214,7 +214,7 @@ def test_a08_a_revise_that_was_held_is_measured_on_the_price_after_the_window_to
     answer(one)
     assert not revises(one), "the newest price is a minute old"
     ask = 100_000 + moved * 1_000
-    one.say(BooksRead(CODE, (Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),)),)))
+    one.say(DepthRead(CODE, (Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),)),)))
     assert bool(revises(one)) is passes
     assert ("the price moved" in one.order("r").text) is not passes
 
@@ -267,7 +267,7 @@ def test_a08_a_buy_is_measured_on_the_price_after_the_window_not_on_the_one_befo
     one.say(Woke(END), END)
     answer(one)
     assert not one.sends, "the newest price is a minute old"
-    one.say(BooksRead(CODE, (Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),)),)))
+    one.say(DepthRead(CODE, (Depth(one.now, CODE, Venue.KRX, ((ask, 10),), ((ask - 100, 10),)),)))
     assert bool(one.sends) is sent
     assert ("the price moved" in one.order("a").text) is not sent
 

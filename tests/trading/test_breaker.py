@@ -8,7 +8,7 @@ from kisnb.clock import DAY, SECOND
 from kisnb.events import AccountOpened, BreakerTripped, Filled, HaltSet, Tick, Trouble
 from kisnb.orders import OrderState
 from kisnb.terms import Side, Venue
-from kisnb.trading.order_books.breaker import Standing, TradingDay
+from kisnb.trading.order_books.breaker import DayResult, TradingDay
 from kisnb.trading.ports.commands import SetHalt
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
@@ -35,37 +35,37 @@ class PaperDay:
         self.state.apply(Accepted(NOON, key, ref(number)))
         self.state.apply(Filled(NOON, key, qty, price, fee, tax, Venue.KRX, NOON))
 
-    def at(self, price: int) -> Standing:
+    def at(self, price: int) -> DayResult:
         return self.state.day.standing(self.state.books, {CODE: 10_000}, {CODE: price})
 
 
 def test_a06_the_worked_table():
     day = PaperDay()
-    assert day.at(10_000) == Standing(0, 7_000_000)
+    assert day.at(10_000) == DayResult(0, 7_000_000)
     day.trade(Side.BUY, 300, 10_000, 100, 0)
-    assert day.at(10_000) == Standing(-100, 10_000_000)
+    assert day.at(10_000) == DayResult(-100, 10_000_000)
     day.trade(Side.SELL, 900, 9_800, 260, 17_640)
-    assert day.at(9_800) == Standing(-218_000, 10_000_000)
-    assert day.at(8_980) == Standing(-300_000, 10_000_000)
+    assert day.at(9_800) == DayResult(-218_000, 10_000_000)
+    assert day.at(8_980) == DayResult(-300_000, 10_000_000)
     assert not day.at(8_980).breaks(LIMIT)
-    assert day.at(8_970) == Standing(-301_000, 10_000_000)
+    assert day.at(8_970) == DayResult(-301_000, 10_000_000)
     assert day.at(8_970).breaks(LIMIT)
 
 
 @pytest.mark.parametrize(("lost", "trips"), [(299_999, False), (300_000, False), (300_001, True), (301_000, True)])
 def test_a06_three_percent_holds_and_a_won_more_trips(lost: int, trips: bool):
-    assert Standing(-lost, 10_000_000).breaks(LIMIT) is trips
+    assert DayResult(-lost, 10_000_000).breaks(LIMIT) is trips
 
 
 def test_a06_nothing_at_stake_nothing_to_lose():
-    assert not Standing(-1, 0).breaks(LIMIT)
+    assert not DayResult(-1, 0).breaks(LIMIT)
 
 
 def test_a06_a_new_day_begins_at_what_is_held_then():
     day = PaperDay()
     day.trade(Side.BUY, 300, 10_000, 100, 0)
     day.state.day.roll(NOON + DAY, day.state.books)
-    assert day.at(10_000) == Standing(0, 10_000_000)
+    assert day.at(10_000) == DayResult(0, 10_000_000)
 
 
 def tick(price: int, t: int) -> Tick:
@@ -119,4 +119,4 @@ def test_a06_lifted_by_a_person_it_trips_again_at_twice_the_limit():
 
 
 def test_a06_a_day_that_nobody_traded_on_has_no_standing():
-    assert TradingDay().standing(State().books, {}, {}) == Standing(0, 0)
+    assert TradingDay().standing(State().books, {}, {}) == DayResult(0, 0)

@@ -29,11 +29,11 @@ from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.gate.blackout import MOST_HELD
 from kisnb.trading.ports.commands import (
     Adopt,
-    Answer,
     Arm,
     Cancel,
     CancelOrder,
     Halt,
+    OrdersRead,
     Revise,
     ReviseOrder,
     Submit,
@@ -248,7 +248,7 @@ def test_a08_a_protective_sell_is_sold_down_to_what_is_left_of_its_own_stock():
     desk.say(Woke(END), END)
     held = tuple(Holding(code, "", n, n, n * P, P) for code, n in ((OTHER, 99), (CODE, 4)))
     stated = Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
-    desk.say(Answer(asked(desk)[-1].question, EMPTY, stated))
+    desk.say(OrdersRead(asked(desk)[-1].query, EMPTY, stated))
     assert [s.intent.qty for s in desk.sends] == [4]
 
 
@@ -324,14 +324,14 @@ def test_a07_a_query_that_kis_leaves_without_an_answer_is_asked_again_after_ten_
     assert len(asked(desk)) == 1
     desk.say(Woke(), begun + 11 * SECOND)
     assert len(asked(desk)) == 2
-    assert all(ask.question.account for ask in asked(desk))
+    assert all(ask.query.account for ask in asked(desk))
 
 
 def test_a07_an_answer_of_an_earlier_query_or_run_concludes_nothing():
     desk = halted(opened())
-    first = asked(desk)[-1].question
+    first = asked(desk)[-1].query
     halted(desk)
-    desk.say(Answer(first, EMPTY))
+    desk.say(OrdersRead(first, EMPTY))
     assert step(desk, "notify") == []
     answer_switch(desk)
     assert len(step(desk, "notify")) == 1

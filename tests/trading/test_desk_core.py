@@ -13,11 +13,11 @@ from kisnb.events import CancelRefused, Denied, Filled, IntentRepeated, Rejected
 from kisnb.orders import Capabilities, OrderPage, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import (
-    Answer,
-    Ask,
+    AskOrders,
     Cancel,
     CancelOrder,
     CancelReply,
+    OrdersRead,
     Persist,
     Publish,
     Send,
@@ -157,12 +157,12 @@ def test_after_the_close_open_orders_expire_when_kis_confirms_it():
     desk.sent()
     desk.say(notice("accepted"))
     evening = kst(DAY, 15 * 3600 + 31 * 60)
-    asked = [e for e in desk.say(Woke(), evening) if isinstance(e, Ask)]
-    assert [a.question.day for a in asked] == [DAY]
-    desk.say(Answer(asked[0].question, None), evening)
+    asked = [e for e in desk.say(Woke(), evening) if isinstance(e, AskOrders)]
+    assert [a.query.day for a in asked] == [DAY]
+    desk.say(OrdersRead(asked[0].query, None), evening)
     assert desk.order().is_open
     row = OrderRow(ref(), 0, CODE, Side.BUY, OrderKind.LIMIT, 10, price_of(), 0, 0, 0, 0, 0, NOON, 0)
-    desk.say(Answer(asked[0].question, OrderPage((row,), complete=True)), evening)
+    desk.say(OrdersRead(asked[0].query, OrderPage((row,), complete=True)), evening)
     assert desk.order().state is OrderState.EXPIRED
     assert desk.order().leaves == 0
 

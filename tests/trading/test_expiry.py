@@ -11,7 +11,7 @@ from kisnb.events import AccountOpened, Expired
 from kisnb.market import order_rules
 from kisnb.orders import Capabilities, OrderPage, OrderState
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.ports.commands import Answer, Ask, Woke
+from kisnb.trading.ports.commands import AskOrders, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import DAY, NOON, Desk, notice, price_of
 from tests.trading.test_gate import cost
@@ -32,11 +32,11 @@ def resting(venue: Venue) -> Desk:
     return desk
 
 
-def asked_at(desk: Desk, at: time) -> list[Ask]:
+def asked_at(desk: Desk, at: time) -> list[AskOrders]:
     """What the desk asks within a few seconds of a moment."""
     asks = []
     for after in (0, 2, 4):
-        asks += [e for e in desk.say(Woke(), kst(DAY, at) + after * SECOND) if isinstance(e, Ask)]
+        asks += [e for e in desk.say(Woke(), kst(DAY, at) + after * SECOND) if isinstance(e, AskOrders)]
     return asks
 
 
@@ -45,13 +45,13 @@ def test_o07_an_order_expires_at_its_venue_s_end_and_its_cash_is_free_again(venu
     desk = resting(venue)
     for before in (at for at in (time(15, 20), time(15, 30), time(15, 40)) if at < ends):
         for ask in asked_at(desk, before):
-            desk.say(Answer(ask.question, OrderPage((row(),), complete=True)), desk.now)
+            desk.say(OrdersRead(ask.query, OrderPage((row(),), complete=True)), desk.now)
         assert desk.order().state is OrderState.ACCEPTED
     asks = asked_at(desk, ends)
     assert asks, "KIS is asked when its session has ended"
-    desk.say(Answer(asks[-1].question, None), desk.now)
+    desk.say(OrdersRead(asks[-1].query, None), desk.now)
     assert desk.order().state is OrderState.ACCEPTED, "silence is no confirmation"
-    desk.say(Answer(asks[-1].question, OrderPage((row(leaves=0),), complete=True)), desk.now)
+    desk.say(OrdersRead(asks[-1].query, OrderPage((row(leaves=0),), complete=True)), desk.now)
     order, state = desk.order(), desk.core.state
     assert (order.state, order.expired, order.leaves) == (OrderState.EXPIRED, 10, 0)
     assert [e.qty for e in desk.published if isinstance(e, Expired)] == [10]

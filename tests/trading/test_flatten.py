@@ -11,11 +11,11 @@ from kisnb.events import AccountOpened, FlattenSet, HaltSet, HaltStep
 from kisnb.orders import Account, Capabilities, Holding, Intent, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import (
-    Answer,
-    Ask,
+    AskOrders,
     Cancel,
     EndFlatten,
     Halt,
+    OrdersRead,
     SetHalt,
     Submit,
     Woke,
@@ -35,13 +35,13 @@ def desk(held: int = 30, can: Capabilities | None = None) -> Desk:
 
 def answer(one: Desk, held: int | None = None) -> None:
     """KIS answers the newest question; ``held`` None leaves the account out."""
-    asked = next(e.question for e in reversed(one.effects) if isinstance(e, Ask))
+    asked = next(e.query for e in reversed(one.effects) if isinstance(e, AskOrders))
     account = None
     if held is not None:
         holdings = (Holding(CODE, "", held, held, held * PRICE, PRICE),) if held else ()
         cash = one.core.state.cash or 0
         account = Account(cash, cash, cash, cash, holdings, complete=True)
-    one.say(Answer(asked, OrderPage((), complete=True), account))
+    one.say(OrdersRead(asked, OrderPage((), complete=True), account))
 
 
 def flattening(held: int = 30, **changes: object) -> Desk:
@@ -194,9 +194,9 @@ def test_invariant_6_only_the_sells_of_the_flatten_pass_while_it_runs():
 def test_invariant_6_a_sell_that_waits_in_the_limiter_does_not_leave_when_the_flatten_has_been_ended():
     one = flattening(30)
     key = one.sends[0].intent.key
-    assert one.core.may_leave(one.now, key) is None
+    assert one.core.may_send(one.now, key) is None
     one.say(EndFlatten("wrong"))
-    assert one.core.may_leave(one.now, key) is not None
+    assert one.core.may_send(one.now, key) is not None
 
 
 def test_a07_a_forged_key_of_a_flatten_does_not_pass_in_halted():

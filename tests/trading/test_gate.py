@@ -12,7 +12,7 @@ from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
 from kisnb.orders import Account, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import Answer, Ask, BooksRead, Woke
+from kisnb.trading.ports.commands import AskOrders, DepthRead, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
@@ -162,10 +162,10 @@ def test_a05_a_buy_that_waited_for_the_account_still_needs_a_fresh_price():
     desk = Desk(limits=Limits(max_quote_age=2 * SECOND, needs_account=True))
     desk.submit("a")
     account = Account(10**9, 10**9, 10**9, 10**9, (), complete=True)
-    (asked,) = [e for e in desk.effects if isinstance(e, Ask)]
-    desk.say(Answer(asked.question, OrderPage((), complete=True), account))
+    (asked,) = [e for e in desk.effects if isinstance(e, AskOrders)]
+    desk.say(OrdersRead(asked.query, OrderPage((), complete=True), account))
     assert not desk.sends
-    desk.say(BooksRead(CODE, (book(0),)))
+    desk.say(DepthRead(CODE, (book(0),)))
     assert [s.intent.key for s in desk.sends] == ["a"]
 
 
@@ -173,16 +173,16 @@ def test_a05_an_account_that_kis_tells_in_part_is_asked_for_again_after_a_pause(
     desk = Desk(limits=Limits(needs_account=True))
     desk.submit("a")
     for pause in (2, 4, 8):
-        asked = [e for e in desk.effects if isinstance(e, Ask)]
-        desk.say(Answer(asked[-1].question, OrderPage((), complete=True), None))
+        asked = [e for e in desk.effects if isinstance(e, AskOrders)]
+        desk.say(OrdersRead(asked[-1].query, OrderPage((), complete=True), None))
         begun = desk.now
         desk.say(Woke(desk.now), begun + pause * SECOND - 1)
-        assert [e for e in desk.effects if isinstance(e, Ask)] == asked
+        assert [e for e in desk.effects if isinstance(e, AskOrders)] == asked
         desk.say(Woke(desk.now), begun + pause * SECOND)
-        assert len([e for e in desk.effects if isinstance(e, Ask)]) == len(asked) + 1
-    asked = [e for e in desk.effects if isinstance(e, Ask)]
+        assert len([e for e in desk.effects if isinstance(e, AskOrders)]) == len(asked) + 1
+    asked = [e for e in desk.effects if isinstance(e, AskOrders)]
     account = Account(10**9, 10**9, 10**9, 10**9, (), complete=True)
-    desk.say(Answer(asked[-1].question, OrderPage((), complete=True), account))
+    desk.say(OrdersRead(asked[-1].query, OrderPage((), complete=True), account))
     assert [s.intent.key for s in desk.sends] == ["a"]
 
 

@@ -11,7 +11,18 @@ from kisnb.events import AccountOpened, HaltSet, HaltStep, SendStarted
 from kisnb.orders import OrderPage, OrderState, SendReply
 from kisnb.terms import Side
 from kisnb.trading.order_books.order_book import UNASSIGNED
-from kisnb.trading.ports.commands import Answer, Ask, Cancel, CancelOrder, Halt, Persist, Send, SetHalt, Submit, Woke
+from kisnb.trading.ports.commands import (
+    AskOrders,
+    Cancel,
+    CancelOrder,
+    Halt,
+    OrdersRead,
+    Persist,
+    Send,
+    SetHalt,
+    Submit,
+    Woke,
+)
 from kisnb.trading.ports.journal_rows import decode_row
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
@@ -30,8 +41,8 @@ def steps(one: Desk) -> list[tuple[str, bool]]:
 
 
 def answer(one: Desk, page: OrderPage | None = EMPTY) -> None:
-    asked = [e for e in one.effects if isinstance(e, Ask) and e.question.why.startswith("kill switch")]
-    one.say(Answer(asked[-1].question, page))
+    asked = [e for e in one.effects if isinstance(e, AskOrders) and e.query.why.startswith("kill switch")]
+    one.say(OrdersRead(asked[-1].query, page))
 
 
 def open_order(one: Desk, key: str, number: int, **changes: object) -> None:
@@ -41,7 +52,7 @@ def open_order(one: Desk, key: str, number: int, **changes: object) -> None:
 
 
 def queries(one: Desk) -> int:
-    return sum(isinstance(e, Ask) and e.question.why.startswith("kill switch") for e in one.effects)
+    return sum(isinstance(e, AskOrders) and e.query.why.startswith("kill switch") for e in one.effects)
 
 
 def test_a07_the_steps_in_their_order():
@@ -188,12 +199,12 @@ def test_invariant_6_an_order_that_waited_in_the_limiter_does_not_leave_a_halted
     one = desk(held=10)
     one.submit("buy", code="000660", qty=1, price=price_of("000660"))
     one.submit("exit", side=Side.SELL, protective=True)
-    assert one.core.may_leave(one.now, "buy") is None
+    assert one.core.may_send(one.now, "buy") is None
     one.say(SetHalt("reducing", "so"))
-    assert one.core.may_leave(one.now, "buy") is not None
-    assert one.core.may_leave(one.now, "exit") is None
+    assert one.core.may_send(one.now, "buy") is not None
+    assert one.core.may_send(one.now, "exit") is None
     one.say(SetHalt("halted", "so"))
-    assert one.core.may_leave(one.now, "exit") is not None
+    assert one.core.may_send(one.now, "exit") is not None
 
 
 def test_a07_a_desk_that_dies_in_the_middle_goes_on_when_it_is_back():
@@ -265,8 +276,8 @@ def test_invariant_5_an_order_that_waited_in_the_limiter_does_not_leave_for_a_ve
     one = desk()
     one.now = kst(DAY, time(15, 29, 58))
     one.submit("late")
-    assert one.core.may_leave(kst(DAY, time(15, 29, 59)), "late") is None
-    no = one.core.may_leave(kst(DAY, time(15, 30)), "late")
+    assert one.core.may_send(kst(DAY, time(15, 29, 59)), "late") is None
+    no = one.core.may_send(kst(DAY, time(15, 30)), "late")
     assert no is not None
     assert "KRX" in no.reason
 

@@ -25,7 +25,7 @@ from kisnb.orders import Order as Live
 from kisnb.session.typed_orders.typed import check_movable
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.gate.risk import Gate, Rules
-from kisnb.trading.order_books.order_book import EXTERNAL, Books
+from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.order_books.order_words import next_step
 from kisnb.trading.orders.revise import may_be_revised, why_not_revised
 from kisnb.trading.ports.limits import Limits
@@ -135,8 +135,8 @@ def live_order(state: OrderState, kind: OrderKind, venue: Venue, agent: str) -> 
     return order
 
 
-def books_of(order: Live) -> Books:
-    books = Books()
+def books_of(order: Live) -> OrderBooks:
+    books = OrderBooks()
     books.orders[order.key] = order
     if order.is_open:
         books.live[order.key] = order

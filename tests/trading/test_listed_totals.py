@@ -13,7 +13,7 @@ from kisnb.events import AccountOpened, CancelRefused, DriftCleared, DriftFound,
 from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.reconciliation import EVERY, IDLE, SETTLES, STANDS, UNANSWERED
-from kisnb.trading.ports.commands import Answer, Ask, CancelOrder, CancelReply, Question, Woke
+from kisnb.trading.ports.commands import AskOrders, CancelOrder, CancelReply, OrdersQuery, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
 from tests.trading.test_reconciliation import accepted, account, asked, open_desk, revise
@@ -25,8 +25,8 @@ CLOSE = kst(DAY, time(15, 30))
 
 def read(desk: Desk, *rows: OrderRow, held: Account | None = None, begun: Ns | None = None) -> None:
     """KIS's list of the day comes, as if asked for at ``begun``, else just now."""
-    question = Question(DAY, "test", held is not None, begun or desk.now, desk.core.state.fills)
-    desk.say(Answer(question, OrderPage(rows, complete=True), held), desk.now)
+    question = OrdersQuery(DAY, "test", held is not None, begun or desk.now, desk.core.state.fills)
+    desk.say(OrdersRead(question, OrderPage(rows, complete=True), held), desk.now)
 
 
 def drifts(desk: Desk) -> list[DriftFound]:
@@ -48,7 +48,7 @@ def test_o04_an_order_of_yesterday_is_not_taken_for_today_s_with_the_same_number
     desk = accepted()
     desk.now += ONE_DAY
     today = msgspec.structs.replace(row(filled=10, leaves=0, value=10 * P), ref=OrderRef(20261121, "06010", 7))
-    desk.say(Answer(Question(kst_day(desk.now), "test", False, desk.now, 0), OrderPage((today,), complete=True)))
+    desk.say(OrdersRead(OrdersQuery(kst_day(desk.now), "test", False, desk.now, 0), OrderPage((today,), complete=True)))
     assert (desk.order().filled, desk.order().leaves) == (0, 10)
 
 
@@ -215,7 +215,7 @@ def test_o08_nothing_is_compared_while_an_order_is_on_its_way():
     read(desk, held=account(cash=10**8 - 10 * P))
     assert drifts(desk) == []
     desk.say(Woke(), desk.now + SETTLES)
-    assert asked(desk)[-1].question.account
+    assert asked(desk)[-1].query.account
 
 
 def test_o08_a_difference_is_taken_as_it_is_when_it_has_stood_and_no_sooner():
@@ -269,7 +269,7 @@ def test_at_night_and_with_nothing_open_nobody_is_asked():
     desk.say(Woke(), kst(DAY, time(23)))
     while len(asked(desk)) > count:
         count = len(asked(desk))
-        desk.say(Answer(asked(desk)[-1].question, OrderPage((), complete=True), account()))
+        desk.say(OrdersRead(asked(desk)[-1].query, OrderPage((), complete=True), account()))
     desk.say(Woke(), desk.now + IDLE)
     desk.say(Woke(), desk.now + IDLE)
     assert len(asked(desk)) == count
@@ -290,19 +290,19 @@ def test_the_link_asks_for_the_account_too_and_of_two_days_with_the_newer_alone(
     desk = accepted()
     desk.now += ONE_DAY
     desk.say(LinkUp(desk.now))
-    assert [(ask.question.day.day, ask.question.account) for ask in asked(desk)] == [(20, False), (21, True)]
+    assert [(ask.query.day.day, ask.query.account) for ask in asked(desk)] == [(20, False), (21, True)]
 
 
 def test_o02_a_list_that_did_not_come_is_asked_for_again_after_a_pause_that_grows_to_half_a_minute():
     desk = lost()
     for pause in (2, 4, 8, 16, 30, 30):
-        desk.say(Answer(asked(desk)[-1].question, None))
+        desk.say(OrdersRead(asked(desk)[-1].query, None))
         count, begun = len(asked(desk)), desk.now
         desk.say(Woke(), begun + pause * SECOND - 1)
         desk.say(Woke(), begun + pause * SECOND)
         assert len(asked(desk)) == count + 1, pause
     answer(desk, [])
-    desk.say(Answer(asked(desk)[-1].question, None))
+    desk.say(OrdersRead(asked(desk)[-1].query, None))
     count = len(asked(desk))
     desk.say(Woke(), desk.now + 2 * SECOND)
     assert len(asked(desk)) == count + 1, "one list that came, and the pause is short again"
@@ -315,10 +315,10 @@ def test_o02_a_sell_that_waits_for_kis_goes_by_its_own_stock_when_the_account_co
     desk = lost()
     answer(desk, [])
     desk.submit("s", side=Side.SELL)
-    desk.say(Answer(asked(desk)[-1].question, OrderPage((), complete=True), None))
+    desk.say(OrdersRead(asked(desk)[-1].query, OrderPage((), complete=True), None))
     assert desk.order("s").state is OrderState.NEW
     desk.say(Woke(), desk.now + 2 * SECOND)
-    assert asked(desk)[-1].question.account
+    assert asked(desk)[-1].query.account
     held = Holding("000660", "", 99, 99, 99, 1), Holding(CODE, "", 20, sellable, 20 * P, P)
     answer(desk, [], account=Account(10**8, 10**8, 10**8, 10**8, held, complete=True))
     assert desk.order("s").state is state
@@ -330,4 +330,4 @@ def test_o07_every_day_that_has_an_open_order_is_asked_for():
     desk.sent()
     desk.now += 3 * ONE_DAY
     desk.say(LinkUp(desk.now))
-    assert [e.question.day.day for e in desk.effects if isinstance(e, Ask)] == [20, 23]
+    assert [e.query.day.day for e in desk.effects if isinstance(e, AskOrders)] == [20, 23]

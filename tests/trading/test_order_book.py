@@ -5,19 +5,19 @@ from __future__ import annotations
 from kisnb.events import Denied, Filled, IntentTaken, SendStarted, Sent
 from kisnb.orders import OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from tests.trading.desk import NOON, intent
 
 
 def test_o11_the_intent_that_the_desk_took_counts_not_the_one_that_was_expected():
-    books = Books()
-    order = books.expect(intent("k", qty=11), NOON)
+    books = OrderBooks()
+    order = books.add_pending(intent("k", qty=11), NOON)
     books.apply(IntentTaken(NOON, intent("k", qty=10)))
     assert order.quantity == 10
 
 
 def trade(
-    books: Books, key: str, side: Side, qty: int, price: int, fee: int, tax: int = 0, code: str = "005930"
+    books: OrderBooks, key: str, side: Side, qty: int, price: int, fee: int, tax: int = 0, code: str = "005930"
 ) -> None:
     books.apply(IntentTaken(NOON, intent(key, side=side, qty=qty, code=code)))
     books.apply(SendStarted(NOON, key, Route(Venue.KRX, OrderKind.LIMIT, "session_default")))
@@ -26,7 +26,7 @@ def trade(
 
 
 def test_o13_the_summary_adds_up_to_the_won():
-    books = Books()
+    books = OrderBooks()
     trade(books, "b", Side.BUY, 10, 70_000, fee=98)
     trade(books, "s1", Side.SELL, 4, 71_000, fee=40, tax=568)
     trade(books, "s2", Side.SELL, 4, 70_100, fee=40, tax=560)
@@ -48,7 +48,7 @@ def test_o13_the_summary_adds_up_to_the_won():
 
 
 def test_o13_an_empty_book_sums_to_nothing():
-    (everything,) = Books().account.summary().to_dicts()
+    (everything,) = OrderBooks().account.summary().to_dicts()
     assert (everything["code"], everything["orders"], everything["realised"], everything["win_rate"]) == (
         "all",
         0,

@@ -9,7 +9,7 @@ from kisnb.events import AccountOpened, Denied, Depth, Tick
 from kisnb.orders import Intent, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.buy_prices import PATIENCE
-from kisnb.trading.ports.commands import Ask, AskBooks, BooksRead, CancelOrder, SetHalt, Submit, Woke
+from kisnb.trading.ports.commands import AskDepth, AskOrders, CancelOrder, DepthRead, SetHalt, Submit, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of, ref
 
@@ -38,8 +38,8 @@ def tick(t: Ns, code: str = CODE) -> Tick:
     return Tick(t, code, Venue.KRX, PRICE, 1, Side.BUY, 0, 0, PRICE, PRICE - 100, t)
 
 
-def asked(desk: Desk) -> list[AskBooks]:
-    return [e for e in desk.effects if isinstance(e, AskBooks)]
+def asked(desk: Desk) -> list[AskDepth]:
+    return [e for e in desk.effects if isinstance(e, AskDepth)]
 
 
 # when it is taken
@@ -63,9 +63,9 @@ def test_a05_the_book_is_read_first_when_neither_the_agent_nor_the_desk_has_a_ne
     desk.say(depth(desk.now))
     seen = desk.now
     desk.say(Submit(_bought("a", seen)), seen + 287 * SECOND)
-    assert asked(desk) == [AskBooks(CODE, (Venue.KRX,))]
+    assert asked(desk) == [AskDepth(CODE, (Venue.KRX,))]
     assert not desk.sends
-    desk.say(BooksRead(CODE, ()))
+    desk.say(DepthRead(CODE, ()))
     assert "no price of the last seconds to buy on, and KIS gave none" in denied(desk, "a")
 
 
@@ -76,7 +76,7 @@ def test_a05_an_agents_market_buy_is_denied_when_the_book_shows_another_market(m
     seen = desk.now
     desk.say(Submit(_bought("a", seen, **MARKET)), seen + 60 * SECOND)
     assert not desk.sends
-    desk.say(BooksRead(CODE, (depth(desk.now, 60_000 + 600 * moved),)))
+    desk.say(DepthRead(CODE, (depth(desk.now, 60_000 + 600 * moved),)))
     assert bool(desk.sends) is passes
     assert ("the price moved from 60,000" in denied(desk, "a")) is not passes
 
@@ -86,7 +86,7 @@ def test_a05_an_agents_limit_buy_names_its_price_and_is_sent_on_the_book_that_wa
     desk.say(depth(desk.now, 60_000))
     seen = desk.now
     desk.say(Submit(_bought("a", seen)), seen + 60 * SECOND)
-    desk.say(BooksRead(CODE, (depth(desk.now, 66_000),)))
+    desk.say(DepthRead(CODE, (depth(desk.now, 66_000),)))
     assert [s.intent.key for s in desk.sends] == ["a"]
 
 
@@ -104,15 +104,15 @@ def test_a05_an_exit_on_an_old_price_passes():
     desk.say(depth(NOON))
     desk.submit("a", side=Side.SELL, seen=NOON - 60 * SECOND)
     assert len(desk.sends) == 1
-    assert desk.core.may_leave(desk.now + 60 * SECOND, "a") is None
+    assert desk.core.may_send(desk.now + 60 * SECOND, "a") is None
 
 
 def test_a05_a_typed_buy_without_a_fresh_price_asks_first_and_is_sent_on_the_answer():
     desk = desk_with()
     desk.submit("a")
-    assert asked(desk) == [AskBooks(CODE, (Venue.KRX,))]
+    assert asked(desk) == [AskDepth(CODE, (Venue.KRX,))]
     assert not desk.sends
-    desk.say(BooksRead(CODE, (depth(0),)))
+    desk.say(DepthRead(CODE, (depth(0),)))
     assert len(desk.sends) == 1
 
 
@@ -126,7 +126,7 @@ def test_a05_a_typed_buy_whose_stock_has_a_fresh_price_is_sent_at_once():
 def test_a05_a_typed_buy_is_denied_when_nobody_knows_a_price():
     desk = desk_with()
     desk.submit("a")
-    desk.say(BooksRead(CODE, ()))
+    desk.say(DepthRead(CODE, ()))
     assert "no price of the last seconds" in denied(desk, "a")
 
 
@@ -141,17 +141,17 @@ def test_a05_a_buy_whose_price_grew_old_behind_the_limiter_goes_back_once_and_th
     desk = desk_with()
     desk.say(depth(NOON), NOON)
     desk.submit("a", kind=OrderKind.LIMIT if price else OrderKind.MARKET, price=price)
-    assert desk.core.may_leave(NOON + age, "a") is None
-    no = desk.core.may_leave(NOON + age + 1, "a")
+    assert desk.core.may_send(NOON + age, "a") is None
+    no = desk.core.may_send(NOON + age + 1, "a")
     assert no is not None
     assert f"no price of the last seconds to buy on: the newest is {age / SECOND} s old" in no.reason
     desk.say(SendReply("a", "kept", text=no.reason), NOON + age + 1)
     assert desk.order("a").state is OrderState.NEW
-    assert asked(desk) == [AskBooks(CODE, (Venue.KRX,))]
-    desk.say(BooksRead(CODE, (depth(desk.now),)), NOON + age + 2)
+    assert asked(desk) == [AskDepth(CODE, (Venue.KRX,))]
+    desk.say(DepthRead(CODE, (depth(desk.now),)), NOON + age + 2)
     assert [s.intent.key for s in desk.sends] == ["a", "a"]
     later = NOON + 2 * age + 3
-    no = desk.core.may_leave(later, "a")
+    no = desk.core.may_send(later, "a")
     assert no is not None
     desk.say(SendReply("a", "kept", text=no.reason), later)
     assert desk.order("a").text.startswith("there is no price of the last seconds to buy on")
@@ -179,7 +179,7 @@ def test_a05_a_buy_that_may_not_leave_for_another_reason_does_not_go_back(reason
         desk.say(SetHalt("halted", "enough"), later)
     else:
         desk.say(CancelOrder("a"), later)
-    no = desk.core.may_leave(later, "a")
+    no = desk.core.may_send(later, "a")
     assert no is not None
     desk.say(SendReply("a", "kept", text=no.reason), later)
     assert desk.order("a").state is OrderState.DENIED
@@ -192,7 +192,7 @@ def test_a05_a_limit_buy_that_waited_is_sent_on_the_desks_newest_price():
     desk.submit("a")
     later = desk.now + 60 * SECOND
     desk.say(depth(later), later)
-    assert desk.core.may_leave(later + PATIENCE * AGE, "a") is None
+    assert desk.core.may_send(later + PATIENCE * AGE, "a") is None
 
 
 def test_a05_a_buy_at_any_price_is_kept_when_it_waited_many_seconds_however_fresh_the_price():
@@ -203,7 +203,7 @@ def test_a05_a_buy_at_any_price_is_kept_when_it_waited_many_seconds_however_fres
     began = desk.now
     for waited, may in ((PATIENCE * AGE, True), (PATIENCE * AGE + 1, False), (40 * SECOND, False)):
         desk.say(depth(began + waited), began + waited)
-        no = desk.core.may_leave(began + waited, "a")
+        no = desk.core.may_send(began + waited, "a")
         assert (no is None) is may
         assert may or "a buy without a price has waited" in no.reason  # type: ignore[union-attr]
 
@@ -241,25 +241,25 @@ def test_a05_thirty_limit_buys_at_one_call_a_second_all_leave(agent: str, every:
 def one_call(desk: Desk, at: Ns, left: list[str]) -> None:
     """The limiter lets the oldest POST through, else a read. ``left``: what has gone out."""
     waiting = [o.key for o in desk.core.state.books.live.values() if o.state is OrderState.SENDING]
-    calls = [e for e in desk.effects if isinstance(e, AskBooks)]
-    if waiting and (no := desk.core.may_leave(at, waiting[0])) is not None:
+    calls = [e for e in desk.effects if isinstance(e, AskDepth)]
+    if waiting and (no := desk.core.may_send(at, waiting[0])) is not None:
         desk.say(SendReply(waiting[0], "kept", text=no.reason), at)
     elif waiting:
         left.append(waiting[0])
         desk.say(SendReply(waiting[0], "sent", ref(len(left))), at)
     elif calls:
-        desk.effects = [e for e in desk.effects if not isinstance(e, AskBooks)]
-        desk.say(BooksRead(CODE, (depth(at),)), at)
+        desk.effects = [e for e in desk.effects if not isinstance(e, AskDepth)]
+        desk.say(DepthRead(CODE, (depth(at),)), at)
 
 
 def test_a05_an_agents_market_buy_that_went_back_is_not_sent_on_another_market():
     desk = desk_with()
     desk.say(depth(NOON, 60_000), NOON)
     desk.say(Submit(_bought("a", NOON, **MARKET)), NOON)
-    no = desk.core.may_leave(NOON + AGE + 1, "a")
+    no = desk.core.may_send(NOON + AGE + 1, "a")
     assert no is not None
     desk.say(SendReply("a", "kept", text=no.reason), NOON + AGE + 1)
-    desk.say(BooksRead(CODE, (depth(desk.now, 66_000),)))
+    desk.say(DepthRead(CODE, (depth(desk.now, 66_000),)))
     assert "the price moved from 60,000 to 66,000 while it waited" in denied(desk, "a")
     assert len(desk.sends) == 1
 
@@ -272,8 +272,8 @@ def test_a05_a_buy_that_waits_for_a_price_asks_kis_for_the_book_alone():
     desk.say(SendReply("a", "kept", text="old"), NOON + 60 * SECOND)
     desk.effects.clear()
     desk.say(Woke(desk.now))
-    assert not [e for e in desk.effects if isinstance(e, Ask)]
-    desk.say(BooksRead(CODE, (depth(desk.now),)))
+    assert not [e for e in desk.effects if isinstance(e, AskOrders)]
+    desk.say(DepthRead(CODE, (depth(desk.now),)))
     assert [s.intent.key for s in desk.sends] == ["a"]
     desk.sent("a")
     desk.say(notice("accepted"))

@@ -13,7 +13,7 @@ from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, agent_saw
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit
 from tests.trading.desk import CAN, CODE, NOON, Desk, notice, price_of
 
@@ -39,12 +39,12 @@ class Buyer(Agent):
             await self.sleep(3600)
             self.buy(1, code=self.stock)
 
-    def on_session(self, session: PhaseChanged) -> None:
+    def on_phase(self, session: PhaseChanged) -> None:
         self.buy(1, code=self.stock)
 
 
 def runner_of(agent: Agent) -> AgentRunner:
-    runner = AgentRunner(agent, "a", "run", Books(), Rules(Universe.packaged(), CAN))
+    runner = AgentRunner(agent, "a", "run", OrderBooks(), Rules(Universe.packaged(), CAN))
     runner.start(NOON)
     return runner
 
@@ -82,7 +82,7 @@ def test_a05_a_fill_is_no_price_either():
         def on_fill(self, order: object, fill: object) -> None:
             self.buy(1)
 
-    books, desk = Books(), Desk([AccountOpened(NOON, 10**9, ())])
+    books, desk = OrderBooks(), Desk([AccountOpened(NOON, 10**9, ())])
     runner = AgentRunner(Pyramid(), "a", "run", books, Rules(Universe.packaged(), CAN))
     runner.start(NOON)
     (first,) = runner.deliver(tick(NOON), NOON)
@@ -113,7 +113,7 @@ def test_a05_a_quote_that_a_handler_asked_for_is_a_price_that_it_saw():
     class Asker(Agent):
         code = CODE
 
-        def on_session(self, session: PhaseChanged) -> None:
+        def on_phase(self, session: PhaseChanged) -> None:
             agent_saw(CODE, session.t)
             agent_saw(CODE, session.t - SECOND)
             self.buy(1)

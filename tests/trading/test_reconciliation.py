@@ -24,7 +24,17 @@ from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import EXTERNAL, UNASSIGNED
 from kisnb.trading.orders.reconciliation import EVERY, IDLE, STANDS
 from kisnb.trading.orders.resolver import WINDOW
-from kisnb.trading.ports.commands import Answer, Ask, Cancel, CancelOrder, CancelReply, Halt, Revise, ReviseOrder, Woke
+from kisnb.trading.ports.commands import (
+    AskOrders,
+    Cancel,
+    CancelOrder,
+    CancelReply,
+    Halt,
+    OrdersRead,
+    Revise,
+    ReviseOrder,
+    Woke,
+)
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, row
@@ -41,8 +51,8 @@ def accepted(qty: int = 10) -> Desk:
     return desk
 
 
-def asked(desk: Desk) -> list[Ask]:
-    return [e for e in desk.effects if isinstance(e, Ask)]
+def asked(desk: Desk) -> list[AskOrders]:
+    return [e for e in desk.effects if isinstance(e, AskOrders)]
 
 
 def test_o04_a_fill_told_three_times_is_booked_once():
@@ -307,7 +317,7 @@ def test_o07_an_order_of_a_day_that_is_over_has_expired_whatever_its_list_calls_
     morning = kst(DAY, time(8)) + 86_400 * SECOND
     desk.say(Woke(morning), morning)
     for one in asked(desk)[-2:]:
-        desk.say(Answer(one.question, OrderPage((row(),), complete=True)), morning)
+        desk.say(OrdersRead(one.query, OrderPage((row(),), complete=True)), morning)
     assert desk.order().state is OrderState.EXPIRED
 
 
@@ -408,11 +418,11 @@ def test_o08_the_kill_switch_s_older_reading_of_the_account_shows_no_drift():
     desk.submit()
     desk.sent()
     desk.say(Halt("enough"))
-    old = asked(desk)[-1].question
+    old = asked(desk)[-1].query
     desk.say(notice("filled"))
     desk.say(LinkUp(desk.now))
-    assert asked(desk)[-1].question != old
-    desk.say(Answer(old, OrderPage((row(filled=10, leaves=0, value=10 * P),), complete=True), account()))
+    assert asked(desk)[-1].query != old
+    desk.say(OrdersRead(old, OrderPage((row(filled=10, leaves=0, value=10 * P),), complete=True), account()))
     assert not [e for e in desk.published if isinstance(e, DriftFound)]
 
 
@@ -442,8 +452,8 @@ def test_it_asks_after_every_link_and_every_minute_while_orders_are_open_else_ev
         desk.say(Woke(), desk.now + wait)
         assert len(asked(desk)) == count + due
         if due:
-            assert asked(desk)[-1].question.account
-            desk.say(Answer(asked(desk)[-1].question, OrderPage((), complete=True), account()))
+            assert asked(desk)[-1].query.account
+            desk.say(OrdersRead(asked(desk)[-1].query, OrderPage((), complete=True), account()))
 
 
 def test_o08_a_phone_order_of_which_no_notice_came_is_found_by_the_list():
@@ -464,7 +474,7 @@ def test_a_silent_kis_is_asked_again_and_nothing_changes():
     desk = accepted()
     desk.say(LinkUp(desk.now))
     for _ in range(3):
-        desk.say(Answer(asked(desk)[-1].question, None))
+        desk.say(OrdersRead(asked(desk)[-1].query, None))
         desk.say(Woke(), desk.now + EVERY)
     assert len(asked(desk)) == 4
     assert desk.order().is_open

@@ -11,7 +11,7 @@ from kisnb.events import AccountOpened, DecisionRefused, Denied, Rejected, Resol
 from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.resolver import WINDOW
-from kisnb.trading.ports.commands import Answer, Ask, BooksRead, ResolveOrder, Woke
+from kisnb.trading.ports.commands import AskOrders, DepthRead, OrdersRead, ResolveOrder, Woke
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
 
@@ -48,13 +48,13 @@ def answer(desk: Desk, rows: Sequence[OrderRow], at: Ns | None = None, account: 
     """Answer the newest question; ask again first when none is open."""
     if at is not None:
         desk.say(Woke(at), at)
-    question = [e.question for e in desk.effects if isinstance(e, Ask)][-1]
-    desk.say(Answer(question, OrderPage(tuple(rows), complete=True), account), desk.now)
+    question = [e.query for e in desk.effects if isinstance(e, AskOrders)][-1]
+    desk.say(OrdersRead(question, OrderPage(tuple(rows), complete=True), account), desk.now)
 
 
 def test_o02_the_list_is_read_at_once_and_exactly_one_row_is_adopted():
     desk = lost()
-    assert [type(e) for e in desk.effects if isinstance(e, Ask)] == [Ask]
+    assert [type(e) for e in desk.effects if isinstance(e, AskOrders)] == [AskOrders]
     answer(desk, [row()])
     assert (desk.order().state, desk.order().number) == (OrderState.ACCEPTED, 7)
     (resolved,) = [e for e in desk.published if isinstance(e, Resolved)]
@@ -158,11 +158,11 @@ def test_o02_none_in_the_list_is_no_refusal_and_a_person_may_declare_it_not_sent
 def test_o02_a_list_that_was_read_before_the_window_was_over_is_no_evidence_however_late_it_comes():
     """A reading may take minutes; what it was asked for is what it tells of."""
     desk = lost()
-    (early,) = [e.question for e in desk.effects if isinstance(e, Ask)]
+    (early,) = [e.query for e in desk.effects if isinstance(e, AskOrders)]
     desk.say(Woke(NOON + 95 * SECOND), NOON + 95 * SECOND)
     desk.say(ResolveOrder("k"), NOON + 96 * SECOND)
-    assert len([e for e in desk.effects if isinstance(e, Ask)]) == 2
-    desk.say(Answer(early, OrderPage((), complete=True)))
+    assert len([e for e in desk.effects if isinstance(e, AskOrders)]) == 2
+    desk.say(OrdersRead(early, OrderPage((), complete=True)))
     assert desk.order().state is OrderState.UNKNOWN
     desk.submit("twin")
     assert not [s for s in desk.sends if s.intent.key == "twin"], "it would be bought twice"
@@ -172,8 +172,8 @@ def test_o02_a_decision_is_refused_when_kis_does_not_answer():
     desk = lost()
     answer(desk, [])
     desk.say(ResolveOrder("k"))
-    question = [e.question for e in desk.effects if isinstance(e, Ask)][-1]
-    desk.say(Answer(question, None))
+    question = [e.query for e in desk.effects if isinstance(e, AskOrders)][-1]
+    desk.say(OrdersRead(question, None))
     assert "decide again" in refusal(desk)
     desk.say(ResolveOrder("nobody"))
     assert "no order has this key" in refusal(desk)
@@ -193,8 +193,8 @@ def test_o02_the_list_of_a_day_that_is_over_is_evidence():
     answer(desk, [])
     tomorrow = NOON + 86_400 * SECOND
     desk.say(Woke(tomorrow), tomorrow)
-    for asked in [e.question for e in desk.effects if isinstance(e, Ask)][-2:]:
-        desk.say(Answer(asked, OrderPage((), complete=True)), tomorrow)
+    for asked in [e.query for e in desk.effects if isinstance(e, AskOrders)][-2:]:
+        desk.say(OrdersRead(asked, OrderPage((), complete=True)), tomorrow)
     assert desk.order().state is OrderState.REJECTED
     assert "never sent" in desk.order().text
 
@@ -217,7 +217,7 @@ def test_o02_a_sell_goes_up_to_what_the_broker_confirms_as_sellable():
         answer(desk, [])
         desk.submit("s", side=Side.SELL, protective=True)
         assert desk.order("s").state is OrderState.NEW
-        assert [e.question.account for e in desk.effects if isinstance(e, Ask)][-1]
+        assert [e.query.account for e in desk.effects if isinstance(e, AskOrders)][-1]
         held = Holding(CODE, "", 20, sellable, 20 * price_of(), price_of())
         answer(desk, [], account=Account(10**8, 10**8, 10**8, 10**8, (held,), complete=True))
         assert desk.order("s").state is expected
@@ -227,7 +227,7 @@ def test_o02_a_sell_goes_up_to_what_the_broker_confirms_as_sellable():
 
 def test_o02_a_confirmed_sell_does_not_wait_for_books_too():
     desk = Desk(can=Capabilities(tuple(Venue), (OrderKind.LIMIT,), can_order=True))
-    desk.say(BooksRead(CODE, ()))
+    desk.say(DepthRead(CODE, ()))
     desk.submit(venue=Venue.KRX)
     desk.say(SendReply("k", "unknown"))
     answer(desk, [])
@@ -274,8 +274,8 @@ def test_o02_a_buy_that_waited_in_the_limiter_does_not_leave_beside_an_order_of_
     desk = Desk([AccountOpened(NOON, 10**9, ((CODE, 10, 700_000),))])
     desk.submit("exit", side=Side.SELL)
     desk.submit("buy")
-    assert desk.core.may_leave(desk.now, "buy") is None
+    assert desk.core.may_send(desk.now, "buy") is None
     desk.say(SendReply("exit", "unknown", text="no answer came"))
-    no = desk.core.may_leave(desk.now, "buy")
+    no = desk.core.may_send(desk.now, "buy")
     assert no is not None
     assert "was sent is not known yet" in no.reason

@@ -10,7 +10,7 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import Denied, Depth, SendStarted, Tick
 from kisnb.orders import Capabilities, OrderRef, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import AskBooks, BooksRead, Cancel, CancelOrder, Persist, Send
+from kisnb.trading.ports.commands import AskDepth, Cancel, CancelOrder, DepthRead, Persist, Send
 from kisnb.trading.ports.journal_rows import RouteDecided, decode_row, encode_row
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
@@ -81,17 +81,17 @@ def test_r07_the_evidence_is_synced_with_the_send_and_survives_the_fold():
 
 def test_r04_books_that_no_channel_has_shown_are_read_once_before_the_order_leaves():
     there = desk()
-    asked = [e for e in there.submit("a") + there.submit("b", side=Side.SELL) if isinstance(e, AskBooks)]
-    assert asked == [AskBooks(CODE, (Venue.KRX, Venue.NXT))]
+    asked = [e for e in there.submit("a") + there.submit("b", side=Side.SELL) if isinstance(e, AskDepth)]
+    assert asked == [AskDepth(CODE, (Venue.KRX, Venue.NXT))]
     assert there.sends == []
-    there.say(BooksRead(CODE, (book(Venue.KRX, size=10, spread=2), book(Venue.NXT))))
+    there.say(DepthRead(CODE, (book(Venue.KRX, size=10, spread=2), book(Venue.NXT))))
     assert [(s.intent.key, s.route.venue) for s in there.sends] == [("a", Venue.NXT), ("b", Venue.NXT)]
 
 
 def test_r05_books_that_cannot_be_read_leave_the_session_default():
     there = desk()
     there.submit()
-    there.say(BooksRead(CODE, ()))
+    there.say(DepthRead(CODE, ()))
     (send,) = there.sends
     assert (send.route.venue, send.route.reason) == (Venue.KRX, "fallback_data_unavailable")
 

@@ -9,7 +9,7 @@ from kisnb.events import AccountOpened, DecisionRefused, Unresolved
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.orders.resolver import SKEW, WINDOW
-from kisnb.trading.ports.commands import Answer, Ask, Question, ResolveOrder, ReviseOrder, Woke
+from kisnb.trading.ports.commands import AskOrders, OrdersQuery, OrdersRead, ResolveOrder, ReviseOrder, Woke
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
 from tests.trading.desk import DAY as TODAY
 from tests.trading.test_resolver import answer, lost, refusal, row
@@ -25,7 +25,7 @@ def refusals(desk: Desk) -> list[str]:
 def silence(desk: Desk) -> None:
     """KIS does not list its orders."""
     desk.say(Woke(desk.now), desk.now + 60 * SECOND)
-    desk.say(Answer([e.question for e in desk.effects if isinstance(e, Ask)][-1], None))
+    desk.say(OrdersRead([e.query for e in desk.effects if isinstance(e, AskOrders)][-1], None))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_o02_a_lost_revise_may_have_moved_less_than_it_asked_for_and_never_more(
 def test_o02_whether_an_order_was_sent_is_asked_of_a_person_once_and_not_before_its_window_is_over():
     desk = lost()
     for after, told in ((0, 0), (WINDOW - 1, 0), (WINDOW, 1), (WINDOW + 60 * SECOND, 1)):
-        desk.say(Answer(Question(TODAY, "unknown", False, SENT + after, 0), OrderPage((), complete=True)))
+        desk.say(OrdersRead(OrdersQuery(TODAY, "unknown", False, SENT + after, 0), OrderPage((), complete=True)))
         assert len([e for e in desk.published if isinstance(e, Unresolved)]) == told, after
     assert "decide that it was never sent" in next(e.text for e in desk.published if isinstance(e, Unresolved))
 
@@ -93,7 +93,7 @@ def test_o02_only_an_order_of_unknown_fate_can_be_decided():
     desk.sent()
     desk.say(ResolveOrder("k"))
     assert "the order is sent, there is nothing to decide" in refusal(desk)
-    assert not any(isinstance(e, Ask) for e in desk.effects)
+    assert not any(isinstance(e, AskOrders) for e in desk.effects)
 
 
 def test_o02_a_person_who_is_right_is_not_corrected():
@@ -134,7 +134,7 @@ def test_o02_a_list_that_was_asked_for_when_the_window_was_just_over_is_evidence
         desk = lost()
         answer(desk, [])
         desk.say(ResolveOrder("k"))
-        desk.say(Answer(Question(TODAY, "decision", False, asked, 0), OrderPage((), complete=True)))
+        desk.say(OrdersRead(OrdersQuery(TODAY, "decision", False, asked, 0), OrderPage((), complete=True)))
         assert (desk.order().state is OrderState.REJECTED) is over
 
 
@@ -150,11 +150,11 @@ def test_o02_the_number_of_another_order_is_named_with_it():
     assert refusal(desk) == "#5 is the order before; nothing that KIS lists could be it"
 
 
-def next_day(desk: Desk) -> tuple[Question, Question]:
+def next_day(desk: Desk) -> tuple[OrdersQuery, OrdersQuery]:
     """The questions that a desk asks on the day after: of the day before, and of its own."""
     tomorrow = NOON + DAY
     desk.say(Woke(tomorrow), tomorrow)
-    before, today = [e.question for e in desk.effects if isinstance(e, Ask)][-2:]
+    before, today = [e.query for e in desk.effects if isinstance(e, AskOrders)][-2:]
     assert before.day < today.day
     return before, today
 
@@ -164,9 +164,9 @@ def test_o02_the_list_of_another_day_decides_nothing():
     answer(desk, [])
     before, today = next_day(desk)
     desk.say(ResolveOrder("k"))
-    desk.say(Answer(today, OrderPage((), complete=True)))
+    desk.say(OrdersRead(today, OrderPage((), complete=True)))
     assert desk.order().state is OrderState.UNKNOWN
-    desk.say(Answer(before, OrderPage((row(),), complete=True)))
+    desk.say(OrdersRead(before, OrderPage((row(),), complete=True)))
     assert desk.order().number == 7
 
 
@@ -174,7 +174,7 @@ def test_o02_two_that_it_could_be_are_left_to_a_person_on_a_day_that_is_over_too
     desk = lost()
     answer(desk, [])
     before, _ = next_day(desk)
-    desk.say(Answer(before, OrderPage((row(8), row(7)), complete=True)))
+    desk.say(OrdersRead(before, OrderPage((row(8), row(7)), complete=True)))
     assert desk.order().state is OrderState.UNKNOWN
 
 

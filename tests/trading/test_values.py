@@ -17,7 +17,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import CancelOrder, Submit
 from tests.trading.desk import CAN, CODE, NOON
 
@@ -123,7 +123,7 @@ class Doer(Agent):
 
 
 def started(deed: object) -> tuple[AgentRunner, list[object]]:
-    runner = AgentRunner(Doer(deed), "a", "run", Books(), Rules(Universe.packaged(), CAN))
+    runner = AgentRunner(Doer(deed), "a", "run", OrderBooks(), Rules(Universe.packaged(), CAN))
     return runner, list(runner.start(NOON))
 
 

@@ -27,7 +27,7 @@ from kisnb.desk.locks import CustomerLocks, Lock
 from kisnb.desk.record.archive import open_journal, put_away
 from kisnb.desk.record.journal import JOURNAL, JournalLost
 from kisnb.desk.run.conductor import Conductor, Rider
-from kisnb.desk.run.control import Control
+from kisnb.desk.run.control import ControlClient
 from kisnb.desk.run.halt_file import HaltFile
 from kisnb.desk.run.host import DeskHost
 from kisnb.desk.run.hybrid import HybridBroker, QuotesDesk
@@ -38,7 +38,7 @@ from kisnb.desk.serve.server import DeskServer
 from kisnb.desk.serve.snapshot import DeskName
 from kisnb.errors import ConfigError, LinkLost
 from kisnb.events import Event, Trouble
-from kisnb.events import LinkLost as LinkWasLost
+from kisnb.events import LinkDown as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
@@ -74,7 +74,7 @@ class Connected(NamedTuple):
     activity: Activity
     name: DeskName
     folder: Path
-    control: Control | None
+    control: ControlClient | None
     is_tail: Callable[[str], bool] | None
     """Whether these are the last digits of the account; None where no arming is needed."""
     locks: CustomerLocks
@@ -127,7 +127,7 @@ class BuiltDesk:
     def _look_after_clock(self) -> None:
         clock = self._connected.clock
         if isinstance(clock, SteadyClock):
-            for jump in clock.look():
+            for jump in clock.take_jumps():
                 self.server.publish(Trouble(clock.now(), jump))
 
     def _look_after_day(self) -> None:
@@ -228,8 +228,8 @@ async def build_desk(
 
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
-    host.on_rest = server.rested
-    take = host.take
+    host.on_call_ended = server.on_call_ended
+    take = host.receive
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
         conductor = Conductor(
@@ -237,8 +237,8 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
         )
         server.conductor = conductor
         host.before_call = conductor.catch_up
-        connected.activity.on_rest = conductor.look
-        take = conductor.hold
+        connected.activity.on_rest = conductor.wake
+        take = conductor.receive
     broker.listen(take)
     # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
     host.serial = server.conductor is not None and not speed
@@ -260,7 +260,7 @@ async def _simulated(
         simulator = simulator or StartingSimulator(state, day, config.sim_speed, config.assume)
         address = await asyncio.to_thread(simulator.ready)
         await asyncio.to_thread(put_away, sim_folder(state), address.run)
-    control = Control(address.control)
+    control = ControlClient(address.control)
     now = (await control.state(None)).now
     clock, activity = SimulatedClock(now), Activity()
     credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
@@ -286,7 +286,7 @@ async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
     address = find_simulator(state)
     if address is None:
         return None
-    control = Control(address.control)
+    control = ControlClient(address.control)
     try:
         check_same_day(day, address)
         await control.state(None)

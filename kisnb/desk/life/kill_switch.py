@@ -13,7 +13,7 @@ from kisnb.errors import BadInput, DeskLost
 from kisnb.events import HaltStep
 from kisnb.paths import write_private
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Halt, LiftHalt, Query, Told
+from kisnb.trading.ports.commands import Halt, LiftHalt, Query, TextReply
 
 SECONDS = 45.0
 """Wall time for all steps: three queries, their pauses, and a desk that is busy."""
@@ -66,7 +66,7 @@ def lift(mode: Mode, reason: str, to: Literal["active", "reducing"] = "active") 
     return ask(mode, LiftHalt(reason, to))
 
 
-def ask(mode: Mode, question: Query[Told]) -> str:
+def ask(mode: Mode, question: Query[TextReply]) -> str:
     """One question that is answered in words. Raises what the desk answers, and as ``pull``."""
     client = attached(mode)
     try:

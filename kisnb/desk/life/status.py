@@ -8,7 +8,7 @@ from kisnb.desk.locks import holder
 from kisnb.desk.serve.client import ATTACH_SECONDS, DeskClient
 from kisnb.errors import DeskError
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import StandingIs, StandingNow
+from kisnb.trading.ports.commands import StatusNow, StatusReply
 
 
 def status(mode: Mode) -> tuple[list[str], bool]:
@@ -28,12 +28,12 @@ def status(mode: Mode) -> tuple[list[str], bool]:
     return [head, *stands.lines, f"attached: {attached}"], True
 
 
-def stands_of(desk: DeskAddress) -> StandingIs:
+def stands_of(desk: DeskAddress) -> StatusReply:
     """What a desk says of itself. Raises DeskError when it does not answer."""
     client = DeskClient(wait_for_socket(desk))
     try:
         client.attach_blocking()
-        reply = client.ask_blocking(StandingNow(), ATTACH_SECONDS)
+        reply = client.ask_blocking(StatusNow(), ATTACH_SECONDS)
     except TimeoutError as e:
         raise DeskError(str(e)) from None
     finally:

@@ -75,7 +75,7 @@ class Supervisor:
             self._deaths += status != RESTART and not refused
             if self._deaths >= MOST_DEATHS:
                 return f"the desk died {self._deaths} times in a row, the last time with {_named(status)}"
-            if not self._rested(BACKOFF[min(tries, len(BACKOFF) - 1)]):
+            if not self._wait_pause(BACKOFF[min(tries, len(BACKOFF) - 1)]):
                 break
             tries += 1
             began, said = time.monotonic(), self._start(["--again"])
@@ -111,7 +111,7 @@ class Supervisor:
         assert self._child is not None
         return self._child.wait()
 
-    def _rested(self, seconds: float) -> bool:
+    def _wait_pause(self, seconds: float) -> bool:
         """Wait; False when the end came meanwhile."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stopping:

@@ -51,7 +51,7 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
     fresh.unlink(missing_ok=True)
     begun = Journal(fresh)
     begun.append(kept)
-    begun.count_on(journal.told)
+    begun.count_on(journal.published)
     begun.close()
     if journal.move_to(path.parent / ARCHIVE, f"{journal.day}") is None:
         # Somebody reads it just now: it is archived another time.

@@ -21,7 +21,7 @@ SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6B69736E
 """``kisn``: tells the file from any other SQLite file."""
 MAGIC = b"SQLite format 3\0"
-TOLD = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
+PUBLISHED = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
 """SQL: the rows that sessions are told."""
 ROWS = """CREATE TABLE rows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL
@@ -48,7 +48,9 @@ class Journal:
             self._before = self._fact("before")
             self._whole_from = self._fact("whole_from")
             """From this row on none is missing in this file."""
-            self.told: int = self._before + self._db.execute(f"SELECT count(*) FROM rows WHERE {TOLD}").fetchone()[0]  # noqa: S608
+            self.published: int = (
+                self._before + self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}").fetchone()[0]  # noqa: S608
+            )
             """Number of the newest row that sessions are told, those of archived files included."""
         except (sqlite3.Error, OSError) as e:
             if _is_damage(e):
@@ -73,7 +75,7 @@ class Journal:
                 raise
         except (sqlite3.Error, OSError) as e:
             raise JournalLost(f"the journal cannot be written ({e})", _cure(e)) from e
-        self.told += sum(not isinstance(r, DESK_ONLY) for r in rows)
+        self.published += sum(not isinstance(r, DESK_ONLY) for r in rows)
 
     def check(self) -> None:
         """Raises JournalLost while rows cannot be written."""
@@ -92,10 +94,10 @@ class Journal:
 
         All that this file has when it does not reach back so far. Raises JournalLost.
         """
-        count = self.told - number
+        count = self.published - number
         if number < self._whole_from or count < 0:
-            number, count = self._before, self.told - self._before
-        sql = f"SELECT body FROM rows WHERE {TOLD} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+            number, count = self._before, self.published - self._before
+        sql = f"SELECT body FROM rows WHERE {PUBLISHED} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         try:
             newest = self._db.execute(sql, (count,)).fetchall()
         except sqlite3.Error as e:
@@ -104,7 +106,7 @@ class Journal:
 
     def follows(self, moved: Journal) -> bool:
         """Whether this file was begun when ``moved`` was moved away."""
-        return self._whole_from > 0 and self._whole_from == moved.told
+        return self._whole_from > 0 and self._whole_from == moved.published
 
     def own_rows(self) -> list[Row]:
         """The rows that were written to this file, without those that it began with of the file before."""
@@ -117,11 +119,11 @@ class Journal:
         (t,) = self._db.execute("SELECT max(t) FROM rows").fetchone()
         return kst_day(t) if t is not None else None
 
-    def count_on(self, told: int) -> None:
-        """The newest row is number ``told``: this file goes on with the numbers of one that was moved away."""
-        before = told - (self.told - self._before)
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)", (before, told))
-        self._before, self._whole_from, self.told = before, told, told
+    def count_on(self, published: int) -> None:
+        """The newest row is number ``published``: this file goes on with the numbers of one that was moved away."""
+        before = published - (self.published - self._before)
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)", (before, published))
+        self._before, self._whole_from, self.published = before, published, published
 
     def move_to(self, folder: Path, stem: str) -> Path | None:
         """Close the journal, all rows in its one file, and move that; None when somebody reads it just now."""

@@ -15,11 +15,11 @@ from typing import Protocol
 import msgspec
 
 from kisnb.clock import Ns, SimulatedClock
-from kisnb.desk.run.control import Control
+from kisnb.desk.run.control import ControlClient
 from kisnb.desk.run.host import DeskHost
 from kisnb.errors import LinkLost
 from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
-from kisnb.events import LinkLost as LinkWasLost
+from kisnb.events import LinkDown as LinkWasLost
 
 PATIENCE = 5.0
 """Seconds of wall time that a busy session may keep the clock waiting before it is named and left behind."""
@@ -47,7 +47,7 @@ class Conductor:
         self,
         host: DeskHost,
         clock: SimulatedClock,
-        control: Control,
+        control: ControlClient,
         riders: Callable[[], Sequence[Rider]],
         published: Callable[[], int],
         publish: Callable[[Event], None],
@@ -66,15 +66,15 @@ class Conductor:
         """A clock that runs free cannot be stepped: it is switched between two turns."""
         self.lockstep = False
 
-    def hold(self, events: Sequence[Event]) -> None:
+    def receive(self, events: Sequence[Event]) -> None:
         """A frame came in; in lockstep it waits until all of its moment are here."""
         if self.lockstep:
             self._held.append(events)
             self._due.set()
         else:
-            self._host.take(events)
+            self._host.receive(events)
 
-    def look(self, *, calls: bool = False) -> None:
+    def wake(self, *, calls: bool = False) -> None:
         """Something changed; ``calls``: a call to the broker ended, so frames may be on their way."""
         self._unsynced = self._unsynced or calls
         self._due.set()
@@ -96,9 +96,9 @@ class Conductor:
         # A simulator that is gone is told by run.
         with suppress(LinkLost):
             async with self._moving:
-                await self._take_in()
+                await self._drain_frames()
 
-    async def _take_in(self) -> None:
+    async def _drain_frames(self) -> None:
         while self.lockstep and (self._unsynced or self._held):
             if await self._all_here():
                 self._release()
@@ -196,7 +196,7 @@ class Conductor:
         held, self._held = self._held, []
         now = self._clock.now()
         for events in held:
-            self._host.take([_received_at(now, event) for event in events])
+            self._host.receive([_received_at(now, event) for event in events])
         return bool(held)
 
     def _all_idle(self) -> bool:

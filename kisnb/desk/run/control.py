@@ -27,7 +27,7 @@ class Stepped(msgspec.Struct, frozen=True):
     frames: int
 
 
-class Control:
+class ControlClient:
     """One keep-alive connection to the control URL. Every call raises LinkLost when the simulator is gone."""
 
     def __init__(self, url: str) -> None:

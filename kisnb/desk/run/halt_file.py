@@ -92,7 +92,7 @@ class HaltFile:
             self._is_kept = False
         if stands and not self._is_halted():
             self._is_kept = self._host.broken is not None
-            self._host.say(Halt(self._reason()))
+            self._host.submit(Halt(self._reason()))
 
     def _stands(self) -> bool:
         """Raises OSError when nobody can know."""

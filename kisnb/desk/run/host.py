@@ -16,18 +16,18 @@ from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
 from kisnb.orders import SendReply
 from kisnb.terms import Venue
-from kisnb.trading.desk_core import DeskCore, Said
+from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.ports.broker import Broker
 from kisnb.trading.ports.commands import (
-    Answer,
-    Ask,
-    AskBooks,
-    BooksRead,
+    AskDepth,
+    AskOrders,
     Cancel,
     CancelOrder,
     CancelReply,
+    DepthRead,
     Effect,
     Halt,
+    OrdersRead,
     Persist,
     Publish,
     Revise,
@@ -68,8 +68,8 @@ class DeskHost:
         self.serial = False
         self.pending = 0
         """Calls begun and not ended."""
-        broker.last_hop = self._check_leaves
-        self.on_rest: Callable[[], None] = lambda: None
+        broker.may_send = self._may_send
+        self.on_call_ended: Callable[[], None] = lambda: None
         """Called when a call has ended."""
         self.before_call: Callable[[], Awaitable[None]] = _at_once
         """With ``serial``: awaited before a call begins, so that what the last one set off is handled first."""
@@ -92,23 +92,23 @@ class DeskHost:
     def start(self) -> None:
         self._run(self.core.start(self.clock.now()))
         if (wish := self.kept_halt.read()) is not None:
-            self.say(wish)
+            self.submit(wish)
             if self.broken is None:
                 self.kept_halt.forget()
 
-    def say(self, said: Said) -> None:
+    def submit(self, message: CoreMessage) -> None:
         if self.broken is None:
-            self._run(self.core.step(self.clock.now(), said))
-            if isinstance(said, Halt):
-                self._keep_unwritten(said)
+            self._run(self.core.step(self.clock.now(), message))
+            if isinstance(message, Halt):
+                self._keep_unwritten(message)
         else:
-            self._drop(said, self.broken)
+            self._drop(message, self.broken)
 
-    def take(self, events: Sequence[Event]) -> None:
+    def receive(self, events: Sequence[Event]) -> None:
         """Events of one frame, in order. One that cannot be handled is a trouble, and keeps none of the others."""
         for event in events:
             try:
-                self.say(event)
+                self.submit(event)
             except Exception as e:
                 log.exception("an event of KIS could not be handled")
                 self._publish(Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}"))
@@ -118,7 +118,7 @@ class DeskHost:
         self.pending += 1
         task = asyncio.get_running_loop().create_task(self._in_lane(work), name="host: a call to KIS")
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_call_ended)
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -137,15 +137,15 @@ class DeskHost:
                 await self.before_call()
             await work
 
-    async def rested(self) -> None:
+    async def wait_until_quiet(self) -> None:
         """Wait until nothing is under way, so that who comes then always finds the same."""
         await _until(lambda: self.quiet)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_call_ended(self, task: asyncio.Task[None]) -> None:
         self.pending -= 1
         self._tasks.discard(task)
         self._tell_failure(task)
-        self.on_rest()
+        self.on_call_ended()
 
     def _run(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -153,20 +153,20 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
-                    if not self._kept(rows):
+                    if not self._persist(rows):
                         return
                 case Send() | Revise():
                     self.call(self._send(effect))
                 case Cancel():
                     self.call(self._cancel(effect))
-                case Ask():
+                case AskOrders():
                     self.call(self._ask(effect))
-                case AskBooks(code=code, venues=venues):
-                    self.call(self._ask_books(code, venues))
+                case AskDepth(code=code, venues=venues):
+                    self.call(self._ask_depth(code, venues))
                 case WakeAt(t=t):
                     self._wake_at(t)
 
-    def _kept(self, rows: Sequence[Row]) -> bool:
+    def _persist(self, rows: Sequence[Row]) -> bool:
         """Whether the rows are on the disk; if not, the core knows more than its journal, and must not be asked."""
         try:
             self.journal.append(rows)
@@ -187,18 +187,18 @@ class DeskHost:
         self.dropped.add(key)
         self._publish(CommandDropped(self.clock.now(), key, why.text, why.cure))
 
-    def _drop(self, said: object, why: JournalLost) -> None:
+    def _drop(self, message: object, why: JournalLost) -> None:
         now = self.clock.now()
-        match said:
+        match message:
             case Tick() | Depth():
-                self._publish(said)
+                self._publish(message)
             case Submit(intent=intent) | ReviseOrder(intent=intent):
                 if intent.key not in self.core.state.books.orders:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):
                 self._publish(CommandDropped(now, key, why.text, f"cancel it at KIS; {why.cure}"))
             case Halt():
-                self._keep_unwritten(said)
+                self._keep_unwritten(message)
 
     def _keep_unwritten(self, halt: Halt) -> None:
         """Keep a pull that was not journaled for the next life of the desk, and say each step as it is."""
@@ -223,7 +223,7 @@ class DeskHost:
         if t in self._wakes:
             return
         self._wakes.add(t)
-        task = asyncio.get_running_loop().create_task(self._woke(t), name=f"host: wake at {clock_text(t)}")
+        task = asyncio.get_running_loop().create_task(self._wake_after(t), name=f"host: wake at {clock_text(t)}")
         self._tasks.add(task)
         task.add_done_callback(self._woken)
 
@@ -237,10 +237,10 @@ class DeskHost:
             log.error("%s failed", task.get_name(), exc_info=error)
             self._publish(Trouble(self.clock.now(), f"{task.get_name()} failed: {error!r}"))
 
-    async def _woke(self, t: Ns) -> None:
+    async def _wake_after(self, t: Ns) -> None:
         await self.clock.sleep_until(t)
         self._wakes.discard(t)
-        self.say(Woke(t))
+        self.submit(Woke(t))
 
     async def _send(self, send: Send | Revise) -> None:
         intent = send.intent
@@ -256,13 +256,13 @@ class DeskHost:
             reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
             reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
-        self.say(reply)
+        self.submit(reply)
 
-    def _check_leaves(self, key: str) -> None:
+    def _may_send(self, key: str) -> None:
         """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
         if self.broken is not None:
             raise OrderDenied(self.broken.text, self.broken.cure, key=key)
-        no = self.core.may_leave(self.clock.now(), key)
+        no = self.core.may_send(self.clock.now(), key)
         if no is not None:
             raise OrderDenied(no.reason, no.cure, key=key)
 
@@ -271,9 +271,9 @@ class DeskHost:
             reply = await self.broker.cancel(cancel.key, cancel.ref, cancel.qty)
         except Exception as e:
             reply = SendReply(cancel.key, "unknown", text=str(e))
-        self.say(CancelReply(reply))
+        self.submit(CancelReply(reply))
 
-    async def read_books(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
+    async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
         """The venues' books of a stock from KIS; one that KIS does not tell is left out."""
         found = []
         for venue in venues:
@@ -281,27 +281,27 @@ class DeskHost:
                 found.append(await self.broker.depth(code, venue))
         return tuple(found)
 
-    async def _ask_books(self, code: str, venues: Sequence[Venue]) -> None:
-        books: tuple[Depth, ...] = ()
+    async def _ask_depth(self, code: str, venues: Sequence[Venue]) -> None:
+        depths: tuple[Depth, ...] = ()
         try:
-            books = await self.read_books(code, venues)
+            depths = await self.read_depths(code, venues)
         except Exception as e:
             # It ends always, or the orders of the stock would wait for ever.
             self._publish(Trouble(self.clock.now(), f"the book of {code} could not be read: {e!r}"))
-        self.say(BooksRead(code, books))
+        self.submit(DepthRead(code, depths))
 
-    async def _ask(self, ask: Ask) -> None:
+    async def _ask(self, ask: AskOrders) -> None:
         account, page = None, None
         try:
-            if ask.question.account:
+            if ask.query.account:
                 account = await self.broker.account()
-            page = await self.broker.day_orders(ask.question.day)
+            page = await self.broker.day_orders(ask.query.day)
         except Exception as e:
-            # An Ask always ends, or the core would wait for it.
+            # An AskOrders always ends, or the core would wait for it.
             if not isinstance(e, KisError):
                 self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
         whole = page if page is not None and page.complete else None
-        self.say(Answer(ask.question, whole, account if account is not None and account.complete else None))
+        self.submit(OrdersRead(ask.query, whole, account if account is not None and account.complete else None))
 
 
 async def _at_once() -> None:

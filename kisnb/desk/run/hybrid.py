@@ -20,7 +20,7 @@ from kisnb.events import (
     Event,
     ExpectedMatch,
     GapFound,
-    LinkLost,
+    LinkDown,
     LinkUp,
     MarketOperation,
     ProgramTrades,
@@ -113,14 +113,14 @@ class QuotesDesk:
         if client.lost:
             self._client = None
             client.close()
-            self._say("is gone: prices stand still until it is back")
+            self._publish_trouble("is gone: prices stand still until it is back")
             self._again = asyncio.create_task(self._come_back(), name="quotes desk")
 
     def _handed_on(self, event: Event) -> Event | None:
         match event:
             case SubscriptionChanged(channel=channel):
                 return event if channel != "notices" else None
-            case LinkLost(t=t, text=text):
+            case LinkDown(t=t, text=text):
                 return Trouble(t, f"the {self.mode} desk that gives the quotes has lost KIS: {text}")
             case LinkUp(t=t):
                 return Trouble(t, f"the {self.mode} desk that gives the quotes is connected to KIS")
@@ -134,13 +134,13 @@ class QuotesDesk:
             except Exception as e:
                 if not isinstance(e, KisnbError):
                     log.exception("the quotes desk")
-                self._say(f"does not come back: {e}")
+                self._publish_trouble(f"does not come back: {e}")
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
-                self._say("is back")
+                self._publish_trouble("is back")
                 return
 
-    def _say(self, what: str) -> None:
+    def _publish_trouble(self, what: str) -> None:
         self.on_events([Trouble(self._clock.now(), f"the {self.mode} desk that gives the quotes {what}")])
 
 

@@ -20,7 +20,7 @@ from kisnb.desk.run.host import DeskHost
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Arm, ArmDesk, EndFlatten, Failed, LiftHalt, SetHalt, TasksNow, Told
+from kisnb.trading.ports.commands import Arm, ArmDesk, EndFlatten, Failed, LiftHalt, SetHalt, TasksNow, TextReply
 
 MOST_HOURS = 12
 """An arming is for a trading day at most."""
@@ -70,22 +70,22 @@ class Safety:
         self._file = file
         self._tries = Tries()
 
-    def answer(self, query: LiftHalt | ArmDesk | TasksNow) -> Told | Failed:
+    def answer(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
         try:
             match query:
                 case LiftHalt(reason=reason, to=to):
-                    return Told(self._lift(reason.strip(), to))
+                    return TextReply(self._lift(reason.strip(), to))
                 case ArmDesk():
-                    return Told(self._arm(query))
+                    return TextReply(self._arm(query))
                 case TasksNow():
-                    return Told(task_tree("desk"))
+                    return TextReply(task_tree("desk"))
         except KisnbError as e:
             return Failed(type(e).__name__, e.text, e.cure)
 
     def _say(self, command: SetHalt | EndFlatten | Arm) -> None:
         """Tell the core. Raises DeskError when the command could not be journaled: then it does not count."""
         self._check_writable()
-        self._host.say(command)
+        self._host.submit(command)
         self._check_writable()
 
     def _check_writable(self) -> None:

@@ -8,16 +8,16 @@ from kisnb.clock import Ns, clock_text
 from kisnb.desk.run.host import DeskHost
 from kisnb.orders import OrderState
 from kisnb.trading.gate.halt_words import trading
-from kisnb.trading.ports.commands import StandingIs
+from kisnb.trading.ports.commands import StatusReply
 from kisnb.trading.state import State
 
 
-def standing(host: DeskHost, sessions: Sequence[str]) -> StandingIs:
+def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
     """What a person must know before anything else; ``sessions`` are those who are attached."""
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
-    return StandingIs((*broken, trading(state).text, *arming, *_orders(state)), tuple(sessions))
+    return StatusReply((*broken, trading(state).text, *arming, *_orders(state)), tuple(sessions))
 
 
 def _arming(state: State, now: Ns) -> str:

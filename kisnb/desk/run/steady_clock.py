@@ -22,7 +22,7 @@ NAP = 1.0
 
 
 class SteadyClock:
-    """A Clock; ``look`` gives what a person should know of the machine's clock since it was last called."""
+    """A Clock; ``take_jumps`` gives what a person should know of the machine's clock since it was last called."""
 
     def __init__(self, wall: Callable[[], Ns] = time.time_ns, ticking: Callable[[], Ns] = time.monotonic_ns) -> None:
         self._wall = wall
@@ -56,7 +56,7 @@ class SteadyClock:
         while (left := t - self.now()) > 0:  # noqa: ASYNC110 - the machine tells nobody of its sleep
             await asyncio.sleep(min(left / SECOND, NAP))
 
-    def look(self) -> list[str]:
+    def take_jumps(self) -> list[str]:
         """Sentences about jumps, oldest first; each is given once."""
         self.now()
         jumps, self._jumps = self._jumps, []

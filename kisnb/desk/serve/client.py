@@ -31,15 +31,15 @@ from kisnb.desk.serve.protocol import (
     MAX_FROM_DESK,
     PREFIX,
     VERSION,
-    Answered,
-    Asked,
+    Commands,
+    Dismissed,
     Events,
     FromSession,
     Hello,
     Ping,
     Pong,
-    Refused,
-    Tell,
+    QueryAsked,
+    QueryReplied,
     decode_from_desk,
     length_of,
     pack,
@@ -72,7 +72,7 @@ class DeskClient:
         """Number of the newest event drained."""
         self.now: Ns = 0
         """The desk's clock when the newest drained batch was sent."""
-        self.heard: Ns = 0
+        self.last_received: Ns = 0
         """The desk's clock when it was heard last."""
         self._inbox: deque[Events] = deque()
         self._ready: Callable[[], object] = lambda: None
@@ -137,7 +137,7 @@ class DeskClient:
 
     def send(self, commands: Sequence[Command]) -> None:
         if commands:
-            self._post(Tell(tuple(commands)))
+            self._post(Commands(tuple(commands)))
 
     def drain(self) -> Events | None:
         """The oldest batch of events that has not been handled; None when there is none."""
@@ -206,7 +206,14 @@ class DeskClient:
             raise DeskLost(f"the desk does not answer ({e.strerror})", CURE) from e
         back = self._back
         hello = Hello(
-            VERSION, self.address.secret, self.session, os.getpid(), notebook_name(), back.run, back.told, back.agents
+            VERSION,
+            self.address.secret,
+            self.session,
+            os.getpid(),
+            notebook_name(),
+            back.run,
+            back.published,
+            back.agents,
         )
         with self._lock:
             if self._closed:
@@ -222,7 +229,7 @@ class DeskClient:
             self._number += 1
             number = self._number
             self._takers[number] = take
-        self._post(Asked(number, cast("AnyQuery", query), blocking))
+        self._post(QueryAsked(number, cast("AnyQuery", query), blocking))
 
     def _ping(self) -> None:
         with contextlib.suppress(DeskLost):
@@ -268,22 +275,22 @@ class DeskClient:
             while True:
                 body = _exactly(stream.read(PREFIX), PREFIX)
                 length = length_of(body, MAX_FROM_DESK)
-                self._take(_exactly(stream.read(length), length))
+                self._receive(_exactly(stream.read(length), length))
         except (OSError, EOFError, ValueError) as e:
             self._lose(f"the desk is gone ({e})" if str(e) else "the desk is gone")
         except (msgspec.MsgspecError, DeskError) as e:
             self._lose(f"the desk sent what this session cannot read ({e})")
 
-    def _take(self, body: bytes) -> None:
+    def _receive(self, body: bytes) -> None:
         message = decode_from_desk(body)
         if isinstance(message, Events | Pong | Snapshot):
-            self.heard = message.now
-        self._pulse.heard()
+            self.last_received = message.now
+        self._pulse.on_received()
         match message:
             case Events():
                 self._inbox.append(message)
                 self._wake()
-            case Answered(number=number, reply=reply):
+            case QueryReplied(number=number, reply=reply):
                 with self._lock:
                     take = self._takers.pop(number, None)
                 if take is not None:
@@ -291,7 +298,7 @@ class DeskClient:
             case Snapshot():
                 self.seq, self.now = message.seq, message.now
                 self._snapshot.set_result(message)
-            case Refused(text=text, cure=cure):
+            case Dismissed(text=text, cure=cure):
                 self.dismissed = True
                 self._lose(text, cure)
 

@@ -6,7 +6,7 @@ import asyncio
 
 from kisnb.clock import Ns
 from kisnb.desk.processes import lives, process_of
-from kisnb.desk.serve.protocol import Answered, Hello, Refused, pack
+from kisnb.desk.serve.protocol import Dismissed, Hello, QueryReplied, pack
 from kisnb.orders import Want
 from kisnb.trading.ports.commands import Reply
 
@@ -29,7 +29,7 @@ class Connection:
         """Questions about orders that are not decided yet: number → key."""
         self.blocking: set[int] = set()
         """Questions that the session's own loop stands for; it counts as idle meanwhile."""
-        self.heard_at = asyncio.get_running_loop().time()
+        self.received_at = asyncio.get_running_loop().time()
         """When it said something last, on the loop's clock."""
         self.ended = asyncio.Event()
         """Nothing is heard of it any more."""
@@ -55,11 +55,11 @@ class Connection:
 
     def answer(self, number: int, reply: Reply) -> None:
         self.blocking.discard(number)
-        self.send(pack(Answered(number, reply)))
+        self.send(pack(QueryReplied(number, reply)))
 
     def dismiss(self, text: str, cure: str) -> None:
         """Say why, and hang up."""
-        self.send(pack(Refused(text, cure)))
+        self.send(pack(Dismissed(text, cure)))
         self.close()
 
     def cut(self) -> None:

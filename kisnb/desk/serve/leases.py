@@ -31,7 +31,7 @@ class Leases:
     def owner(self, agent: str) -> Owner | None:
         return self._owners.get(agent)
 
-    def take(self, agent: str, owner: Owner) -> bool:
+    def acquire(self, agent: str, owner: Owner) -> bool:
         """Returns whether the lease is new; raises DeskBusy when another session that lives has it."""
         holder = self._owners.get(agent)
         if holder is owner:

@@ -12,7 +12,7 @@ from kisnb.events import Event
 from kisnb.trading.ports.commands import AnyQuery, Command, Reply
 from kisnb.trading.ports.desk_port import Snapshot
 
-VERSION = 6
+VERSION = 7
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024
@@ -32,19 +32,19 @@ class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     where: str = ""
     """For people: the notebook."""
     run: str = ""
-    told: int = 0
+    published: int = 0
     """A session that comes back after a desk's death wants the rows after this one, of this run."""
     agents: tuple[str, ...] = ()
     """Agents that run in the session."""
 
 
-class Tell(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class Commands(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Commands, in order."""
 
     commands: tuple[Command, ...]
 
 
-class Asked(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A question; ``blocking`` says that the session's loop stands until it is answered."""
 
     number: int
@@ -56,7 +56,7 @@ class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Is the desk there? Also says that the session is."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class Dismissed(msgspec.Struct, frozen=True, tag="Refused", array_like=True):
     """The desk does not talk to this session: why."""
 
     text: str
@@ -72,7 +72,7 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
     first: int
     now: Ns
     events: tuple[Event, ...]
-    told: int
+    published: int
     """Number of the newest journal row that sessions have been told, these events included."""
 
 
@@ -82,13 +82,13 @@ class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
     now: Ns
 
 
-class Answered(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class QueryReplied(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int
     reply: Reply
 
 
-FromSession: TypeAlias = Hello | Tell | Asked | Ping
-FromDesk: TypeAlias = Snapshot | Refused | Events | Answered | Pong
+FromSession: TypeAlias = Hello | Commands | QueryAsked | Ping
+FromDesk: TypeAlias = Snapshot | Dismissed | Events | QueryReplied | Pong
 
 _encoder = msgspec.msgpack.Encoder()
 decode_from_session = msgspec.msgpack.Decoder(FromSession).decode

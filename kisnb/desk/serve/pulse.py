@@ -39,7 +39,7 @@ class Pulse:
         """The thread goes within a beat; nothing is called any more."""
         self._ended.set()
 
-    def heard(self) -> None:
+    def on_received(self) -> None:
         """Something came from the desk, whatever it is. From the thread that reads."""
         with self._lock:
             self._asked = None

@@ -23,20 +23,20 @@ from kisnb.desk.serve.protocol import (
     MAX_HELLO,
     PREFIX,
     VERSION,
-    Asked,
+    Commands,
+    Dismissed,
     Events,
     Hello,
     Ping,
     Pong,
-    Refused,
-    Tell,
+    QueryAsked,
     decode_from_session,
     length_of,
     pack,
 )
 from kisnb.desk.serve.silent_sessions import SilentSessions
 from kisnb.desk.serve.snapshot import DeskName, snapshot
-from kisnb.desk.serve.unreadable import RawAsked, RawTell, Unreadable, parts_of, pieces, unreadable
+from kisnb.desk.serve.unreadable import RawCommands, RawQuery, Unreadable, parts_of, pieces, unreadable
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import (
     AccountOpened,
@@ -54,8 +54,8 @@ from kisnb.trading.gate.adoption import adopt
 from kisnb.trading.gate.risk import No
 from kisnb.trading.order_books.order_book import UNDECIDED, is_of_flatten
 from kisnb.trading.ports.commands import (
-    AccountIs,
     AccountNow,
+    AccountReply,
     Adopt,
     AdoptHolding,
     AnyQuery,
@@ -65,22 +65,22 @@ from kisnb.trading.ports.commands import (
     CloseDesk,
     Command,
     DayOrders,
-    Decided,
     DepthOf,
     Done,
     Failed,
     FastForward,
     Halt,
     Idle,
-    JournalIs,
     JournalOf,
+    JournalReply,
     LeaseAgent,
     LiftHalt,
     OrderRequest,
-    OrdersAre,
+    OrdersPlaced,
+    OrdersReply,
     OutcomeOf,
+    OutcomeReply,
     PlaceAnswer,
-    Placed,
     PlaceOrders,
     QuoteOf,
     ReleaseAgent,
@@ -88,13 +88,13 @@ from kisnb.trading.ports.commands import (
     ResolveOrder,
     ReviseOrder,
     RouteOf,
-    RoutesAre,
     RoutesOf,
-    RowsAre,
-    StandingNow,
+    RoutesReply,
+    RowsReply,
+    StatusNow,
     Submit,
     TasksNow,
-    Told,
+    TextReply,
     WatchCodes,
 )
 from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, ShowKnown
@@ -114,7 +114,7 @@ HELLO_SECONDS = 5.0
 HELD = 1
 """Priority of the trades of a held stock: after notices (0), before what sessions watch (2). (K06)"""
 
-STRANGER = Refused("the desk does not know this session", "open the desk again with %kis open")
+STRANGER = Dismissed("the desk does not know this session", "open the desk again with %kis open")
 CHECK = "check the values of the call; after an update of kisnb restart the kernel"
 
 
@@ -177,31 +177,31 @@ class DeskServer:
         if not self._batch:
             return
         events, self._batch = tuple(self._batch), []
-        first, told = self.seq - len(events) + 1, self.host.journal.told
+        first, told = self.seq - len(events) + 1, self.host.journal.published
         message = pack(Events(first, self.host.clock.now(), events, told))
         for connection in self.connections:
             connection.send(message)
-            self._decide(connection)
-        self._look()
+            self._reply_outcomes(connection)
+        self._wake_conductor()
 
-    def _decide(self, connection: Connection) -> None:
+    def _reply_outcomes(self, connection: Connection) -> None:
         for number, key in list(connection.outcomes.items()):
             order = self._order(key)
             if key in self.host.dropped:
                 del connection.outcomes[number]
-                connection.answer(number, Decided(OrderState.DENIED, None, "", str(self.host.broken)))
+                connection.answer(number, OutcomeReply(OrderState.DENIED, None, "", str(self.host.broken)))
             elif order is not None and order.state not in UNDECIDED:
                 del connection.outcomes[number]
-                decided = Decided(order.state, order.number, order.msg_cd, order.text)
+                decided = OutcomeReply(order.state, order.number, order.msg_cd, order.text)
                 connection.answer(number, decided)
 
-    def _look(self, *, calls: bool = False) -> None:
+    def _wake_conductor(self, *, calls: bool = False) -> None:
         if self.conductor is not None:
-            self.conductor.look(calls=calls)
+            self.conductor.wake(calls=calls)
 
-    def rested(self) -> None:
+    def on_call_ended(self) -> None:
         """A call to the broker ended."""
-        self._look(calls=True)
+        self._wake_conductor(calls=True)
 
     # sessions in
 
@@ -218,18 +218,18 @@ class DeskServer:
             connection = Connection(hello, writer)
             self._welcome(connection, hello)
             while True:
-                self._hear(connection, await _read(reader, MAX_FROM_SESSION))
+                self._receive(connection, await _read(reader, MAX_FROM_SESSION))
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-            writer.write(pack(Refused(f"a message could not be read: {e}", "open the desk again")))
+            writer.write(pack(Dismissed(f"a message could not be read: {e}", "open the desk again")))
         except KisnbError as e:
-            writer.write(pack(Refused(e.text, e.cure or "open the desk again")))
+            writer.write(pack(Dismissed(e.text, e.cure or "open the desk again")))
         finally:
             writer.close()
             if connection is not None:
-                self._gone(connection)
-            self._look()
+                self._on_gone(connection)
+            self._wake_conductor()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Hello | None:
         """Who comes; None for one who is refused."""
@@ -241,7 +241,7 @@ class DeskServer:
             return None
         await self._end_former(hello.session)
         if self.host.serial:
-            await self.host.rested()
+            await self.host.wait_until_quiet()
         return hello
 
     def _welcome(self, connection: Connection, hello: Hello) -> None:
@@ -260,24 +260,24 @@ class DeskServer:
             connection.cut()
             await connection.ended.wait()
 
-    def _refusal(self, hello: object) -> Refused | None:
+    def _refusal(self, hello: object) -> Dismissed | None:
         if not isinstance(hello, Hello) or not hmac.compare_digest(hello.secret.encode(), self._secret.encode()):
             return STRANGER
         if self.closing.is_set():
-            return Refused("the desk is stopping", "open the desk again with %kis open")
+            return Dismissed("the desk is stopping", "open the desk again with %kis open")
         if hello.version < VERSION:
-            return Refused(
+            return Dismissed(
                 f"this notebook runs an older kisnb than the desk (protocol {hello.version}, the desk {VERSION})",
                 "restart the kernel",
             )
         if hello.version > VERSION:
-            return Refused(
+            return Dismissed(
                 f"this notebook runs a newer kisnb than the desk (protocol {hello.version}, the desk {VERSION})",
                 "stop the desk with: kisnb desk stop; then open it again with %kis open",
             )
         return None
 
-    def _gone(self, connection: Connection) -> None:
+    def _on_gone(self, connection: Connection) -> None:
         """A session has left, or was lost: its agents may run elsewhere, its orders stay in the market."""
         if connection in self.connections:
             self.connections.remove(connection)
@@ -292,7 +292,7 @@ class DeskServer:
     def _lease(self, connection: Connection, agent: str) -> None:
         """Raises DeskBusy when the agent runs in another session that lives."""
         stale = self.leases.owner(agent)
-        if not self.leases.take(agent, connection):
+        if not self.leases.acquire(agent, connection):
             return
         now = self.host.clock.now()
         if stale is not None:
@@ -305,40 +305,40 @@ class DeskServer:
         for connection in list(self.connections):
             if not connection.alive:
                 connection.close()
-        for text in self._silent.look(asyncio.get_running_loop().time(), self.connections):
+        for text in self._silent.check(asyncio.get_running_loop().time(), self.connections):
             self.publish(Trouble(self.host.clock.now(), text))
 
-    def _hear(self, connection: Connection, body: bytes) -> None:
-        connection.heard_at = asyncio.get_running_loop().time()
+    def _receive(self, connection: Connection, body: bytes) -> None:
+        connection.received_at = asyncio.get_running_loop().time()
         try:
             message = decode_from_session(body)
         # A text that is no UTF-8, or nested too deep, raises errors of its own.
         except Exception as e:
-            self._hear_in_parts(connection, body, e)
+            self._receive_in_parts(connection, body, e)
             return
         match message:
             case Ping():
                 # Who hears that all is sent has it before.
                 self._flush()
                 connection.send(pack(Pong(self.host.clock.now())))
-            case Tell(commands=commands):
+            case Commands(commands=commands):
                 for command in commands:
-                    self._obey(connection, command)
-            case Asked(number=number, query=query, blocking=blocking):
+                    self._execute(connection, command)
+            case QueryAsked(number=number, query=query, blocking=blocking):
                 if blocking:
                     connection.blocking.add(number)
                 self._answer(connection, number, query)
 
-    def _hear_in_parts(self, connection: Connection, body: bytes, error: Exception) -> None:
+    def _receive_in_parts(self, connection: Connection, body: bytes, error: Exception) -> None:
         """Carry out what can be read of a message; its sender alone is told what cannot."""
         match parts_of(body):
-            case RawTell() as tell:
+            case RawCommands() as tell:
                 for piece in pieces(tell):
                     if isinstance(piece, Unreadable):
                         self._refuse(connection, piece)
                     else:
-                        self._obey(connection, piece)
-            case RawAsked(number=number, query=query):
+                        self._execute(connection, piece)
+            case RawQuery(number=number, query=query):
                 self._flush()
                 refused = unreadable(query, error)
                 connection.answer(number, Failed("BadInput", refused.text, CHECK))
@@ -361,25 +361,25 @@ class DeskServer:
         """
         self._flush()
         first = self.seq - len(events) + 1
-        connection.send(pack(Events(first, self.host.clock.now(), events, self.host.journal.told)))
+        connection.send(pack(Events(first, self.host.clock.now(), events, self.host.journal.published)))
 
-    def _obey(self, connection: Connection, command: Command) -> None:
+    def _execute(self, connection: Connection, command: Command) -> None:
         match command:
             case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_flatten(intent):
                 why = "the key of an order may not begin with 'flatten:'"
                 self._refuse(connection, Unreadable(type(command).__name__, why, intent.key))
             case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
-                self.host.say(command)
+                self.host.submit(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants
                 self.host.broker.want(self.wants())
-                self._look(calls=True)
+                self._wake_conductor(calls=True)
             case Idle(seq=seq, wake=wake, waiting=waiting):
                 connection.handled, connection.wake, connection.waiting = seq, wake, waiting
                 if self.conductor is not None:
                     if seq >= 0:
                         self.conductor.caught_up(connection.name)
-                    self.conductor.look()
+                    self.conductor.wake()
             case FastForward(on=on):
                 connection.hurry = on
                 self._pace()
@@ -392,7 +392,7 @@ class DeskServer:
             return
         if gone.wants:
             self.host.broker.want(self.wants())
-            self._look(calls=True)
+            self._wake_conductor(calls=True)
         if gone.hurry:
             self._pace()
 
@@ -423,7 +423,7 @@ class DeskServer:
     def _follow_holdings(self) -> None:
         if self.host.core.state.books.account.holds != self._holds and not self.closing.is_set():
             self.host.broker.want(self.wants())
-            self._look(calls=True)
+            self._wake_conductor(calls=True)
 
     # questions
 
@@ -433,10 +433,10 @@ class DeskServer:
                 connection.outcomes[number] = key
                 # Who is told an outcome has its facts before it.
                 self._flush()
-                self._decide(connection)
+                self._reply_outcomes(connection)
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.answer(number, self.safety.answer(query))
-            case StandingNow():
+            case StatusNow():
                 others = [self._named(c) for c in self.connections if c is not connection]
                 connection.answer(number, standing(self.host, others))
             case PlaceOrders(requests=requests):
@@ -449,25 +449,25 @@ class DeskServer:
                 self._flush()
                 connection.answer(number, reply)
             case LeaseAgent(agent=agent):
-                connection.answer(number, self._leased(connection, agent))
+                connection.answer(number, self._lease_reply(connection, agent))
             case JournalOf():
-                connection.answer(number, JournalIs(str(self.host.journal.path)))
+                connection.answer(number, JournalReply(str(self.host.journal.path)))
             case CloseDesk():
                 connection.answer(number, Done())
                 self.closing.set()
             case _:
                 self.host.call(self._ask(connection, number, query))
 
-    def _place(self, requests: Sequence[OrderRequest]) -> Placed:
+    def _place(self, requests: Sequence[OrderRequest]) -> OrdersPlaced:
         """How these orders are answered by row O11; what is sent or shown is journaled by then."""
         core = self.host.core
         answers = place(self.host.clock.now(), core.state, self._name.run, requests)
         for command in commands(core.state, requests, answers):
             if self.host.broken is None:
-                self.host.say(command)
-        return Placed(tuple(self._taken(answer) for answer in answers))
+                self.host.submit(command)
+        return OrdersPlaced(tuple(self._checked_answer(answer) for answer in answers))
 
-    def _taken(self, answer: PlaceAnswer) -> PlaceAnswer:
+    def _checked_answer(self, answer: PlaceAnswer) -> PlaceAnswer:
         """The answer, or that the journal could not be written: then nothing of the order was sent."""
         key, broken = answer.intent.key, self.host.broken
         journaled = self._order(key) is not None and key not in self.host.dropped
@@ -489,25 +489,25 @@ class DeskServer:
         taken = adopt(now, state.books, wish)
         if isinstance(taken, No):
             return Failed("BadInput", taken.reason, taken.cure)
-        self.host.say(wish)
+        self.host.submit(wish)
         if self.host.broken is not None:
             return Failed("DeskError", str(self.host.broken))
-        return Told(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
+        return TextReply(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
 
     def _show_adoption(self, rule: NamingRule, naming: Naming, key: str) -> Reply:
         state = self.host.core.state
         if (shown := show(state.names, key, naming)) is not None:
-            self.host.say(shown)
+            self.host.submit(shown)
         if self.host.broken is not None:
             return Failed("DeskError", str(self.host.broken))
         taken = state.books.adoptions[key]
-        return Told(f"{adoption_text(taken)} was {shown_text(state, rule, naming, key)}")
+        return TextReply(f"{adoption_text(taken)} was {shown_text(state, rule, naming, key)}")
 
     def _named(self, connection: Connection) -> str:
         agents = ", ".join(lease.agent for lease in self.leases.all() if lease.session == connection.name)
         return f"{connection.where}{f' with {agents}' if agents else ''}"
 
-    def _leased(self, connection: Connection, agent: str) -> Reply:
+    def _lease_reply(self, connection: Connection, agent: str) -> Reply:
         try:
             self._lease(connection, agent)
         except DeskBusy as e:
@@ -536,22 +536,22 @@ class DeskServer:
                 return await self._preview(intent)
             case RoutesOf(key=key, code=code):
                 routes = self.host.core.state.routes
-                return RoutesAre(tuple(routes.of(key) if key else routes.select(code=code or None)))
+                return RoutesReply(tuple(routes.of(key) if key else routes.select(code=code or None)))
             case AccountNow():
-                return AccountIs(await broker.account())
+                return AccountReply(await broker.account())
             case CallApi(name=name, params=params):
-                return RowsAre(*await broker.call(name, params))
+                return RowsReply(*await broker.call(name, params))
             case DayOrders(day=day):
-                return OrdersAre(await broker.day_orders(day))
+                return OrdersReply(await broker.day_orders(day))
             case _:
                 raise DeskError(f"the desk does not know the question {type(query).__name__}")
 
     async def _preview(self, intent: Intent) -> Reply:
         core, now = self.host.core, self.host.clock.now()
-        missing = core.rules.blank(now, intent.code, core.market.of(intent.code))
-        for book in await self.host.read_books(intent.code, missing):
-            core.market.add(book)
-        return RoutesAre((core.rules.preview(now, intent, core.market.of(intent.code)).evidence,))
+        missing = core.rules.blank(now, intent.code, core.depths.of(intent.code))
+        for depth in await self.host.read_depths(intent.code, missing):
+            core.depths.add(depth)
+        return RoutesReply((core.rules.preview(now, intent, core.depths.of(intent.code)).evidence,))
 
     def _order(self, key: str) -> Order | None:
         return self.host.core.state.books.orders.get(key)

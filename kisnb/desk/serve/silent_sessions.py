@@ -17,8 +17,8 @@ class Heard(Protocol):
 
     name: str
     where: str
-    heard_at: float
-    """When it said something last, on the clock that ``look`` is given."""
+    received_at: float
+    """When it said something last, on the clock that ``check`` is given."""
 
 
 class SilentSessions:
@@ -26,24 +26,24 @@ class SilentSessions:
 
     def __init__(self) -> None:
         self._named: set[str] = set()
-        self._looked: float | None = None
+        self._checked_at: float | None = None
 
-    def look(self, now: float, sessions: Iterable[Heard]) -> list[str]:
+    def check(self, now: float, sessions: Iterable[Heard]) -> list[str]:
         """What is to be told; called every few seconds."""
         # A desk that stood still itself has not read what they said meanwhile.
-        stood = self._looked is not None and now - self._looked > SILENT_SECONDS
-        self._looked = now
-        said = []
+        stood = self._checked_at is not None and now - self._checked_at > SILENT_SECONDS
+        self._checked_at = now
+        sentences = []
         for session in sessions:
-            silent = now - session.heard_at
+            silent = now - session.received_at
             if session.name in self._named:
                 if silent < SILENT_SECONDS:
                     self._named.discard(session.name)
-                    said.append(f"{session.where} is heard again")
+                    sentences.append(f"{session.where} is heard again")
             elif silent >= SILENT_SECONDS and not stood:
                 self._named.add(session.name)
-                said.append(
+                sentences.append(
                     f"{session.where} has said nothing for {silent:.0f} s: its agents stand still and keep their "
                     "leases, its orders stay in the market"
                 )
-        return said
+        return sentences

@@ -23,7 +23,7 @@ class DeskName(NamedTuple):
 def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello) -> Snapshot:
     """All rows, or those that a session of the same run has not been told."""
     now, clock = host.clock.now(), host.clock
-    first, rows = host.journal.told_after(hello.told if hello.run == name.run else 0)
+    first, rows = host.journal.told_after(hello.published if hello.run == name.run else 0)
     return Snapshot(
         seq,
         now,
@@ -34,7 +34,7 @@ def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int
         host.broker.capabilities,
         host.core.gate.limits,
         first,
-        host.journal.told,
+        host.journal.published,
         rows,
         leases,
     )

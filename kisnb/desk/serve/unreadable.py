@@ -13,13 +13,13 @@ import msgspec
 from kisnb.trading.ports.commands import Command
 
 
-class RawTell(msgspec.Struct, frozen=True, tag="Tell", array_like=True):
+class RawCommands(msgspec.Struct, frozen=True, tag="Commands", array_like=True):
     """A Tell whose commands have not been read."""
 
     commands: tuple[msgspec.Raw, ...]
 
 
-class RawAsked(msgspec.Struct, frozen=True, tag="Asked", array_like=True):
+class RawQuery(msgspec.Struct, frozen=True, tag="QueryAsked", array_like=True):
     """An Asked whose question has not been read."""
 
     number: int
@@ -45,20 +45,20 @@ class Unreadable(NamedTuple):
 
 Piece: TypeAlias = Command | Unreadable
 
-_parts = msgspec.msgpack.Decoder(RawTell | RawAsked)
+_parts = msgspec.msgpack.Decoder(RawCommands | RawQuery)
 _command = msgspec.msgpack.Decoder(Command)
 
 
-def parts_of(body: bytes) -> RawTell | RawAsked | None:
+def parts_of(body: bytes) -> RawCommands | RawQuery | None:
     """Return the message with its parts unread; None when it is no message at all."""
     try:
-        message: RawTell | RawAsked = _parts.decode(body)
+        message: RawCommands | RawQuery = _parts.decode(body)
     except Exception:
         return None
     return message
 
 
-def pieces(tell: RawTell) -> list[Piece]:
+def pieces(tell: RawCommands) -> list[Piece]:
     """Return the commands in order, with an Unreadable in the place of each that cannot be read."""
     return [_piece(raw) for raw in tell.commands]
 

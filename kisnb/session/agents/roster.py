@@ -146,12 +146,12 @@ class Roster:
             # given up the lease himself; by now it may be that of another start.
             if self._starting.get(runner.id) is start:
                 with suppress(DeskLost):
-                    self._link.tell([ReleaseAgent(runner.id)])
+                    self._link.submit([ReleaseAgent(runner.id)])
             raise
         finally:
             if self._starting.get(runner.id) is start:
                 del self._starting[runner.id]
-        self._pace.moved()
+        self._pace.reschedule()
         self.doors.changed()
         return self._view(runner)
 
@@ -166,7 +166,7 @@ class Roster:
         self._cancel_tasks(runner)
         # A desk that is away is given no lease of it when it returns.
         with suppress(DeskLost):
-            self._link.tell([ReleaseAgent(runner.id)])
+            self._link.submit([ReleaseAgent(runner.id)])
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:
             await self.doors.cancel(order)
         self.doors.changed()
@@ -235,21 +235,21 @@ class Roster:
         # A desk that is lost is told by the session to those who wait; the other events must be handled still.
         with suppress(DeskLost):
             try:
-                self._link.tell(commands)
+                self._link.submit(commands)
             except BadInput as error:
                 runner.failed(error)
                 for command in [c for c in commands if isinstance(c, Submit)]:
                     self._drop(command, error.text, error.cure)
 
     def _drop(self, command: Submit, reason: str, cure: str) -> None:
-        dropped = CommandDropped(self._link.heard, command.intent.key, reason, cure)
+        dropped = CommandDropped(self._link.last_received, command.intent.key, reason, cure)
         asyncio.get_running_loop().call_soon(self.doors.drop, dropped)
 
     def _announce(self, runner: AgentRunner) -> None:
         """An agent failed, or was paused by an interrupt: free its lease, and say so below the cell that started it."""
         if runner.state is AgentState.FAILED:
             with suppress(DeskLost):
-                self._link.tell([ReleaseAgent(runner.id)])
+                self._link.submit([ReleaseAgent(runner.id)])
             self._cancel_tasks(runner)
             text = f"agent {runner.id} failed: {runner.failed_line}"
         elif runner.interrupted:
@@ -270,7 +270,7 @@ class Roster:
     def close(self) -> None:
         """Stop all agents; their orders stay in the market."""
         with suppress(DeskLost):
-            self._link.tell([ReleaseAgent(agent_id) for agent_id in self.claimed])
+            self._link.submit([ReleaseAgent(agent_id) for agent_id in self.claimed])
         self._starting.clear()
         for runner in self._runners.values():
             if runner.state in (AgentState.RUNNING, AgentState.PAUSED):
@@ -325,7 +325,7 @@ class Roster:
                 self._runners[agent_id].stop()
         mine = [lease.agent for lease in self._state.leases.values() if lease.session == self._link.name]
         with suppress(DeskLost):
-            self._link.tell([ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.claimed])
+            self._link.submit([ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.claimed])
 
     def _elsewhere(self, agent_id: str) -> bool:
         lease = self._state.leases.get(agent_id)
@@ -368,7 +368,7 @@ class Roster:
         if not task.cancelled() and (error := task.exception()) is not None:
             runner.failed(error)
         self._hand_over(runner, runner.take_commands())
-        self._pace.moved()
+        self._pace.reschedule()
         self.doors.changed()
 
     def _cancel_tasks(self, runner: AgentRunner) -> None:

@@ -59,7 +59,7 @@ class Backfill:
         """When the next gap can be filled."""
         return min((gap.over for gap in self._due), default=None) if self._walk is None else None
 
-    def look(self, now: Ns) -> None:
+    def start_due(self, now: Ns) -> None:
         """Begin to fetch what can be had by now."""
         if self._walk is None and any(gap.over <= now for gap in self._due):
             self._walk = self._pace.task(self._fetch_due(now), "missing minutes from KIS")
@@ -92,7 +92,7 @@ class Backfill:
                     await self._fetch(gap)
         finally:
             self._walk = None
-            self._pace.moved()
+            self._pace.reschedule()
 
     async def _fetch(self, gap: Gap) -> None:
         try:
@@ -104,4 +104,4 @@ class Backfill:
     def _add(self, gap: Gap) -> None:
         self._state.data.gaps.append(gap)
         self._due.append(gap)
-        self._pace.moved()
+        self._pace.reschedule()

@@ -85,7 +85,7 @@ class Link:
     def confirmed(self, known: Trading) -> Trading:
         """Return ``known``; while the desk cannot be heard, the same as what was known last."""
         gone = self.closed or self._returning is not None or self.given_up is not None
-        return known.last_known(clock_text(self._desk.heard)) if gone or self.silent else known
+        return known.last_known(clock_text(self._desk.last_received)) if gone or self.silent else known
 
     @property
     def silence(self) -> str:
@@ -93,7 +93,7 @@ class Link:
         seconds = self._desk.silence
         if seconds is None:
             return ""
-        pid, since = self._desk.process, clock_text(self._desk.heard)
+        pid, since = self._desk.process, clock_text(self._desk.last_received)
         return (
             f"The desk (process {pid}) has not answered for {seconds:.0f} s. What is shown is as of {since}; what was "
             "handed over before waits, and goes on once when the desk answers; new orders are refused. If it stays "
@@ -103,7 +103,7 @@ class Link:
     @property
     def doubt(self) -> str:
         """Why orders and positions may differ from what is shown, since when; empty while they are known."""
-        since = self._desk.heard
+        since = self._desk.last_received
         if self.closed:
             why = "the session was closed"
         elif self.given_up is not None:
@@ -129,9 +129,9 @@ class Link:
         return self._desk.seq
 
     @property
-    def heard(self) -> Ns:
+    def last_received(self) -> Ns:
         """The desk's clock when it was heard last."""
-        return self._desk.heard
+        return self._desk.last_received
 
     @property
     def silent(self) -> bool:
@@ -165,7 +165,7 @@ class Link:
 
     # the desk's door
 
-    def tell(self, commands: Sequence[Command]) -> None:
+    def submit(self, commands: Sequence[Command]) -> None:
         """Hand commands to the desk, from any thread. Raises DeskLost, and BadInput for one it could not read."""
         self.check_process()
         for command in commands:
@@ -286,7 +286,7 @@ class Link:
         back = self.back()
         try:
             self._desk, snapshot = await find(back)
-            if (snapshot.run, snapshot.first) != (back.run, back.told):
+            if (snapshot.run, snapshot.first) != (back.run, back.published):
                 self._desk.close()
                 raise DeskLost("the desk that came back has another day", "open it again with %kis open")
         except DeskLost as e:
@@ -307,7 +307,7 @@ class Link:
         """From the thread that watches: a person is told although the loop may stand."""
         text = self.silence or "The desk answers again."
         self.alert(text)
-        self._loop.call_soon_threadsafe(self.on_change, f"{clock_text(self._desk.heard)} {text}")
+        self._loop.call_soon_threadsafe(self.on_change, f"{clock_text(self._desk.last_received)} {text}")
 
 
 def _check_readable(command: Command) -> None:

@@ -41,7 +41,7 @@ class Gap(msgspec.Struct):
         return self.until - self.until % MINUTE + MINUTE + SETTLE
 
 
-class Tape:
+class RecentTrades:
     """The trades of one stock, in columns."""
 
     __slots__ = ("price", "qty", "side", "t", "volume")
@@ -77,7 +77,7 @@ class MarketData:
         """Program trades of the day per code."""
         self.gaps: list[Gap] = []
         """Where trades were not heard, oldest first."""
-        self._tapes: dict[tuple[str, Venue], Tape] = {}
+        self._tapes: dict[tuple[str, Venue], RecentTrades] = {}
         self._mended: dict[tuple[str, Venue], dict[Ns, tuple[int, ...]]] = {}
         """Minutes that KIS told afterwards: open, high, low, close, volume by start."""
 
@@ -99,7 +99,7 @@ class MarketData:
             self.prices[event.code] = event.price
         tape = self._tapes.get((event.code, event.venue))
         if tape is None:
-            tape = self._tapes[event.code, event.venue] = Tape()
+            tape = self._tapes[event.code, event.venue] = RecentTrades()
         tape.add(event)
 
     def ticks(self, code: str, venue: Venue = Venue.KRX) -> pl.DataFrame:
@@ -107,7 +107,7 @@ class MarketData:
         auctions), volume (accumulated shares of the venue's day)."""
         import polars as pl
 
-        tape = self._tapes.get((code, venue)) or Tape()
+        tape = self._tapes.get((code, venue)) or RecentTrades()
         sides = pl.Series([{1: "buy", -1: "sell"}.get(s) for s in tape.side], dtype=pl.String)
         return pl.DataFrame(
             {

@@ -51,7 +51,7 @@ class Pace:
         """Return when the session's clock stands at ``t`` or later."""
         while True:
             alarm = self.task(self._ring(t), f"wait until {clock_text(t)}")
-            alarm.add_done_callback(lambda _: self._waits.look())
+            alarm.add_done_callback(lambda _: self._waits.end_over())
             try:
                 # A cell that cancels all tasks cancels the alarm, and it is set again.
                 await self.until(lambda: self._state.now >= t or alarm.cancelled(), t)  # noqa: B023
@@ -68,12 +68,12 @@ class Pace:
         while not over():
             await self._link.wait_for_return()
             returns = self._link.returns
-            self._link.tell(commands())
+            self._link.submit(commands())
             await self.until(lambda: over() or self._link.returns != returns)  # noqa: B023 - awaited in this round
 
-    def look(self) -> None:
+    def end_waits(self) -> None:
         """End the waits that are over."""
-        self._waits.look()
+        self._waits.end_over()
 
     def fail(self, error: Exception) -> None:
         """End all waits with ``error``."""
@@ -82,7 +82,7 @@ class Pace:
     async def _ring(self, t: Ns) -> None:
         """A clock that runs free reaches ``t`` without any event."""
         await self._state.clock.sleep_until(t)
-        self._waits.look()
+        self._waits.end_over()
 
     # tasks and alarms
 
@@ -97,7 +97,7 @@ class Pace:
         """What the tasks of this session do."""
         return [task.get_name() for task in self._tasks if not task.done()]
 
-    def moved(self) -> None:
+    def reschedule(self) -> None:
         """What agents and gaps wait for may be another moment now: set the alarm, and tell the desk."""
         wake = self.next_wake() if self._state.runs_free and not self._link.closed else None
         if wake != self._wake:
@@ -114,7 +114,7 @@ class Pace:
         """A cell that cancels all tasks must not let an agent sleep for ever."""
         if task is self._alarm and task.cancelled():
             self._wake = self._alarm = None
-            self.moved()
+            self.reschedule()
 
     async def _wake_agents(self, t: Ns) -> None:
         await self._state.clock.sleep_until(t)
@@ -123,7 +123,7 @@ class Pace:
 
     def close(self) -> None:
         """Cancel every task of this session."""
-        self.moved()
+        self.reschedule()
         for task in self._tasks:
             task.cancel("the session was closed")
 
@@ -147,4 +147,4 @@ class Pace:
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
         if idle != self._reported and not self._link.closed and not self._link.lost:
             self._reported = idle
-            self._link.tell([idle])
+            self._link.submit([idle])

@@ -15,7 +15,7 @@ from typing import Protocol
 from kisnb.clock import Ns, clock_text
 from kisnb.errors import DeskLost
 from kisnb.events import ClockMoved, CommandDropped, Event, GapFound, LinkUp, Trouble
-from kisnb.events import LinkLost as LinkWasLost
+from kisnb.events import LinkDown as LinkWasLost
 from kisnb.orders import Want
 from kisnb.session.feed.backfill import Backfill
 from kisnb.session.feed.link import Link
@@ -78,8 +78,8 @@ class Pump:
         finally:
             self._running = False
         if not self._link.lost:
-            self._backfill.look(self._state.now)
-            self._pace.moved()
+            self._backfill.start_due(self._state.now)
+            self._pace.reschedule()
 
     def catch_up(self) -> None:
         """Apply what has come while a cell blocks the loop; no handler of an agent runs.
@@ -109,8 +109,8 @@ class Pump:
             self.inject(CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure))
         self._mark_gap(snapshot.now)
         with suppress(DeskLost):
-            self._link.tell([WatchCodes(tuple(self.wants))] if self.wants else [])
-            self._link.tell([FastForward(on=True)] if self.hurrying else [])
+            self._link.submit([WatchCodes(tuple(self.wants))] if self.wants else [])
+            self._link.submit([FastForward(on=True)] if self.hurrying else [])
         self.run()
 
     def inject(self, event: Event) -> None:
@@ -165,7 +165,7 @@ class Pump:
                 event, now = self._undelivered.popleft()
                 self._tell_link(event)
                 self._agents.deliver(event, now)
-        self._pace.look()
+        self._pace.end_waits()
         self.changed()
 
     def _tell_link(self, event: Event) -> None:

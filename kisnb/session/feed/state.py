@@ -38,9 +38,9 @@ from kisnb.orders import OrderState
 from kisnb.session.feed.market_data import MarketData
 from kisnb.terms import Mode, SessionId, Venue
 from kisnb.trading.gate.halt_words import Trading, trading
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.desk_port import Batch, Lease, Snapshot
-from kisnb.trading.ports.journal_rows import Row, is_told
+from kisnb.trading.ports.journal_rows import Row, is_published
 from kisnb.trading.state import State
 
 _OF_THE_MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades)
@@ -57,7 +57,7 @@ class SessionState:
         """The simulated day, or a digest of the account."""
         self.clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
         self.data = MarketData()
-        self.told = snapshot.told
+        self.published = snapshot.published
         """Number of the newest journal row that was applied."""
         self.halt_steps: list[HaltStep] = []
         """What the kill switch did since this session was opened, oldest first."""
@@ -88,7 +88,7 @@ class SessionState:
         return trading(self.desk)
 
     @property
-    def books(self) -> Books:
+    def books(self) -> OrderBooks:
         """The order books of the account and of the agents."""
         return self.desk.books
 
@@ -111,7 +111,7 @@ class SessionState:
         if isinstance(self.clock, SimulatedClock) and not self.clock.speed:
             self.clock.set(batch.now)
         told = [heard for event in batch.events for heard in self.apply(event)]
-        self.told = batch.told
+        self.published = batch.published
         return told
 
     def apply_rows(self, snapshot: Snapshot) -> list[Event]:
@@ -121,19 +121,19 @@ class SessionState:
         self.lease(snapshot.leases)
         # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
         told = [heard for row in snapshot.rows() for heard in self.apply(row)]  # type: ignore[arg-type]
-        self.told = snapshot.told
+        self.published = snapshot.published
         return told
 
     def apply(self, event: Event) -> tuple[Event, ...]:
         """Apply one event; returns what agents are told of it. Never raises: what cannot be applied is a trouble."""
         try:
-            return self._applied(event)
+            return self._apply(event)
         except Exception as e:
             log.exception("an event could not be applied: %r", event)
             self.troubles.append(f"{clock_text(event.t)} {type(event).__name__} could not be booked here: {e!r}")
             return ()
 
-    def _applied(self, event: Event) -> tuple[Event, ...]:
+    def _apply(self, event: Event) -> tuple[Event, ...]:
         if isinstance(event, _OF_THE_MARKET):
             self.data.add(event)
             if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
@@ -141,14 +141,14 @@ class SessionState:
                 return ()
             return (event,)
         if isinstance(event, CommandDropped):
-            return self._dropped(event)
-        if is_told(event):
+            return self._apply_dropped(event)
+        if is_published(event):
             self.desk.apply(event)
             self._keep_run(event)
-        self._note(event)
+        self._apply_to_session(event)
         return (event,)
 
-    def _note(self, event: Event) -> None:
+    def _apply_to_session(self, event: Event) -> None:
         match event:
             case HaltStep():
                 self.halt_steps.append(event)
@@ -185,7 +185,7 @@ class SessionState:
         """A flatten reports again and again: what it said before is over."""
         self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
 
-    def _dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
+    def _apply_dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
         """The desk did not take it. No row says so: the order books and agents of this session alone are told."""
         order = self.books.orders.get(dropped.key)
         if order is None or order.is_ended:

@@ -33,7 +33,7 @@ class Waits:
             self._open.pop(future, None)
             changed()
 
-    def look(self) -> None:
+    def end_over(self) -> None:
         """End the waits that are over."""
         for future, (over, _) in list(self._open.items()):
             if over():

@@ -131,7 +131,7 @@ class Placing:
         call = self._named(intent, wish, key, again)
         if not old.leaves:
             request = OrderRequest(intent, call.naming, self._answered_keys(call))
-            if self._looked_up([request])[0].outcome == "sent":
+            if self._place_locally([request])[0].outcome == "sent":
                 check_leaves(old)
         return call
 
@@ -161,7 +161,7 @@ class Placing:
     async def submit(self, call: Call) -> Order:
         """Hand an order over, once, and wait until it is decided. Raises OrderDenied, OrderRejected, OrderUnknown."""
         (order,), claims = await self._place([call])
-        await self._decided([order], claims)
+        await self._wait_decided([order], claims)
         verdict(order, order.state, order.text, order.msg_cd)
         # What raises says itself what became of the order.
         self._announce([call], [order])
@@ -175,30 +175,30 @@ class Placing:
         orders, claims = await self._place(calls)
         for order in orders:
             book.orders[order.key] = order
-        await self._decided(orders, claims)
+        await self._wait_decided(orders, claims)
         self._announce([c for c, o in zip(calls, orders, strict=True) if o.repeated], [o for o in orders if o.repeated])
         return book
 
     def submit_blocking(self, call: Call) -> Order:
         """As ``submit``, without the loop."""
         self._link.check_process()
-        claims = self._claimed([call])
+        claims = self._claim_calls([call])
         try:
-            (order,) = self._taken(claims, self._asked_blocking(self._requests([call], claims)))
+            (order,) = self._orders_of(claims, self._ask_blocking(self._requests([call], claims)))
             decided = self._link.ask_blocking(OutcomeOf(order.key), BLOCKING_SECONDS)
         except OrderDenied:
             self._forget(claims)
             raise
         except (TimeoutError, DeskLost) as e:
             # It was handed over: whether the desk took it shows when the desk answers again.
-            self._lost(claims)
+            self._mark_lost(claims)
             key = "" if claims[0] is None else claims[0].key
             unknown = self._state.books.orders.get(key) or Order(call.intent, self._state.now)
             return verdict(unknown, OrderState.UNKNOWN, str(e), "")
         except BaseException:
-            self._lost(claims)
+            self._mark_lost(claims)
             raise
-        self._reached(claims)
+        self._mark_reached(claims)
         self.catch_up()
         verdict(order, decided.state, decided.text, decided.msg_cd)
         if self.say is not None and not call.displayed:
@@ -215,7 +215,7 @@ class Placing:
         call = self._named(nothing, wish, key, again)
         asked = adoption_asked(Adopt("", wish.agent, wish.code, wish.qty))
         call = call._replace(asked=asked)
-        claims = self._claimed([call], _has_left())
+        claims = self._claim_calls([call], _has_left())
         naming = self._requests([call], claims)[0].naming
         minted = "" if naming is not None else f"adopt:{uuid.uuid4()}"
         request = AdoptHolding(Adopt(minted, wish.agent, wish.code, wish.qty, naming))
@@ -225,9 +225,9 @@ class Placing:
             self._forget(claims)
             raise
         except BaseException:
-            self._lost(claims)
+            self._mark_lost(claims)
             raise
-        self._reached(claims)
+        self._mark_reached(claims)
         return reply.text
 
     def orders_of_cell(self) -> list[Order]:
@@ -246,30 +246,30 @@ class Placing:
         """Hand calls to the desk; the orders that are sent or shown. Raises OrderDenied; then nothing is sent."""
         # Before anything is claimed: an await in another loop would never end.
         self._link.check_home()
-        claims = self._claimed(calls, _has_left())
+        claims = self._claim_calls(calls, _has_left())
         self.on_the_way += 1
         try:
             await self._link.wait_for_return()
-            orders = self._taken(claims, await self._asked(self._requests(calls, claims)))
+            orders = self._orders_of(claims, await self._ask(self._requests(calls, claims)))
         except OrderDenied:
             # Refused, and nothing was sent: it counts for nothing.
             self._forget(claims)
             raise
         except BaseException:
-            self._lost(claims)
+            self._mark_lost(claims)
             raise
         finally:
             self.on_the_way -= 1
-            self._pace.look()
+            self._pace.end_waits()
         return orders, claims
 
-    def _asked_blocking(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
+    def _ask_blocking(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
         if self._link.silent:
             return self._answered_here(requests)
         self.follow(*(request.intent.code for request in requests))
         return self._link.ask_blocking(PlaceOrders(requests), BLOCKING_SECONDS).answers
 
-    async def _asked(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
+    async def _ask(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
         if self._link.silent:
             return self._answered_here(requests)
         self.follow(*(request.intent.code for request in requests))
@@ -279,7 +279,7 @@ class Placing:
             if self._link.closed or self._link.given_up is not None:
                 raise
         # The journal of the dead desk tells whether it took them, and what had been sent before.
-        known = self._looked_up(requests)
+        known = self._place_locally(requests)
         return [self._found(*pair) for pair in zip(requests, known, strict=True)]
 
     def _found(self, request: OrderRequest, known: PlaceAnswer) -> PlaceAnswer:
@@ -298,13 +298,13 @@ class Placing:
 
     def _answered_here(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
         """What the desk would show, while it does not answer. Raises OrderDenied for what it would send."""
-        answers = self._looked_up(requests)
+        answers = self._place_locally(requests)
         if any(answer.outcome == "sent" for answer in answers):
             # Nobody knows when a silent desk would send it.
             raise OrderDenied(self._link.not_taken(), WAIT)
         return answers
 
-    def _looked_up(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
+    def _place_locally(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
         return place(self._state.now, self._state.desk, self._state.run, requests)
 
     def _requests(self, calls: Sequence[Call], claims: Sequence[Claim | None]) -> tuple[OrderRequest, ...]:
@@ -322,7 +322,7 @@ class Placing:
     def _answered_keys(self, call: Call) -> tuple[str, ...]:
         return () if call.naming is None else self._runs.answered(call.naming.place.run)
 
-    def _claimed(
+    def _claim_calls(
         self, calls: Sequence[Call], has_left: Callable[[], bool] = stays
     ) -> list[Claim | None]:  # fmt: skip
         """Look the calls up in this kernel's own runs. Raises OrderDenied for a loop; then nothing is claimed."""
@@ -351,14 +351,14 @@ class Placing:
             raise OrderDenied(text, cure, key=found.key)
         return found
 
-    def _taken(self, claims: Sequence[Claim | None], answers: Sequence[PlaceAnswer]) -> list[Order]:
+    def _orders_of(self, claims: Sequence[Claim | None], answers: Sequence[PlaceAnswer]) -> list[Order]:
         """The orders of the answers. Raises OrderDenied when one call was refused."""
         for answer in answers:
             if answer.outcome == "refused":
                 raise OrderDenied(answer.text, answer.cure, key=answer.intent.key)
         orders = []
         for answer, claim in zip(answers, claims, strict=True):
-            order = self._state.books.expect(answer.intent, self._state.now)
+            order = self._state.books.add_pending(answer.intent, self._state.now)
             if answer.outcome == "shown":
                 order.repeated = answer.text
             if claim is not None:
@@ -366,13 +366,13 @@ class Placing:
             orders.append(order)
         return orders
 
-    async def _decided(self, orders: Sequence[Order], claims: Sequence[Claim | None]) -> None:
+    async def _wait_decided(self, orders: Sequence[Order], claims: Sequence[Claim | None]) -> None:
         try:
             await self._pace.until(lambda: not any(order.state in UNDECIDED for order in orders))
         except BaseException:
-            self._lost(claims)
+            self._mark_lost(claims)
             raise
-        self._reached(claims)
+        self._mark_reached(claims)
 
     def _announce(self, calls: Sequence[Call], orders: Sequence[Order]) -> None:
         """Print a line for each order, unless the cell shows it as its value or ends with a semicolon."""
@@ -382,13 +382,13 @@ class Placing:
             if not call.displayed:
                 self.say(order_line(order))
 
-    def _lost(self, claims: Sequence[Claim | None]) -> None:
+    def _mark_lost(self, claims: Sequence[Claim | None]) -> None:
         """The outcome never reached its caller: the next equal call returns the order."""
         for claim in claims:
             if claim is not None:
                 self._runs.lose(claim)
 
-    def _reached(self, claims: Sequence[Claim | None]) -> None:
+    def _mark_reached(self, claims: Sequence[Claim | None]) -> None:
         for claim in claims:
             if claim is not None:
                 self._runs.reach(claim)

@@ -89,7 +89,7 @@ class RunCalls:
         """By id. Oldest first."""
         self._count = 0
 
-    def look(
+    def find_claim(
         self,
         naming: Naming,
         position: Hashable,
@@ -153,7 +153,7 @@ class RunCalls:
         ``has_left`` says later whether the caller of the new claim goes without its outcome.
         """
         with self._lock:
-            found = self.look(naming, position, is_dead, day=day, first_free=first_free)
+            found = self.find_claim(naming, position, is_dead, day=day, first_free=first_free)
             if isinstance(found, Refuse):
                 return found
             if found is None:
@@ -214,11 +214,11 @@ class RunCalls:
         place, equal = naming.place, _equal(naming)
         lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
         own = [c for c in lost if c.naming.place.run == place.run]
-        near = own or self._left(naming, day)
+        near = own or self._claims_of_leavers(naming, day)
         near = near or [c for c in lost if same_cell(c.naming.place, place)]
         return next(iter(near), None)
 
-    def _left(self, naming: Naming, day: date | None) -> list[Claim]:
+    def _claims_of_leavers(self, naming: Naming, day: date | None) -> list[Claim]:
         """Claims of equal calls of the same run whose callers are about to go."""
         run = self._runs.get(naming.place.run)
         claims = run.equal.get(_equal(naming), ()) if run is not None else ()

@@ -12,7 +12,7 @@ from kisnb.clock import parse_time
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.orders import Intent, Order, Orders, OrderState
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.order_words import named_order
 from kisnb.trading.typed_orders.order_names import has_name
 from kisnb.values import text as read_text
@@ -93,7 +93,7 @@ def names_all(what: object) -> bool:
     return isinstance(what, str) and values.narrow(what).strip().lower() == "all"
 
 
-def orders_named(books: Books, what: Order | int | str) -> Orders:
+def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
     """The orders that a number, a key or ``"all"`` (the open ones) names. Raises BadInput when there is none.
 
     A name that was given with ``key=`` stands for its newest order.

@@ -15,7 +15,7 @@ from kisnb.clock import Ns
 from kisnb.exchange.listing import Listing
 from kisnb.exchange.segment import Segment
 from kisnb.market import ticks
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.venue_day import VenueDay
 from kisnb.terms import Phase, Side, Venue
 
@@ -104,7 +104,7 @@ class Background:
             wider = ask // tick % 3
             self._lay(now, self._step(bid, -1) if wider == 1 else bid, self._step(ask, 1) if wider == 2 else ask)
 
-    def _trade(self, now: Ns, trade: Trade, side: Side) -> None:
+    def _trade(self, now: Ns, trade: PlannedTrade, side: Side) -> None:
         price, spread = trade.price, trade.spread
         if side is Side.BUY:
             self._lay(now, self._step(price, -spread), price)
@@ -120,15 +120,15 @@ class Background:
 
     def _provide(self, now: Ns, side: Side, price: int, qty: int) -> None:
         """See to it that the background has ``qty`` shares at ``price``."""
-        left = self._left(side, price)
-        if left >= qty:
+        leaves = self._leaves_at(side, price)
+        if leaves >= qty:
             return
-        if left == self._book.total_at(side, price):
+        if leaves == self._book.total_at(side, price):
             # nobody else queues here: one new order in place of the old ones makes the trade one print
             for order_id in self._standing[side].pop(price, ()):
                 self._book.cancel(order_id)
-            left = 0
-        self._place(now, side, price, qty - left + self._size(price))
+            leaves = 0
+        self._place(now, side, price, qty - leaves + self._size(price))
 
     def _plan_rehearsals(self, now: Ns) -> None:
         """In an auction of the schedule, orders come in all the time and not with its match alone."""
@@ -151,14 +151,14 @@ class Background:
         for side in Side:
             self._place(now, side, price, max(1, trade.qty * done // REHEARSALS))
 
-    def _join_call(self, now: Ns, trade: Trade) -> None:
+    def _join_call(self, now: Ns, trade: PlannedTrade) -> None:
         if trade.side is None:
             self._withdraw()
             self._lay(now, self._step(trade.price, -1), self._step(trade.price, 1))
         for side in Side:
             self._place(now, side, trade.price, trade.qty)
 
-    def _trade_at_one_price(self, now: Ns, segment: Segment, price: int, trade: Trade) -> None:
+    def _trade_at_one_price(self, now: Ns, segment: Segment, price: int, trade: PlannedTrade) -> None:
         """Against whoever waits first: sells to who wants to buy, else buys."""
         taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
         for side in (taker_side.opposite, taker_side):
@@ -187,13 +187,13 @@ class Background:
         """See to it that every level of the ladder has shares. Others take the best levels first, one by one."""
         ladder = self._ladder(side, self._touch[side is Side.SELL])
         for price in ladder:
-            if self._left(side, price):
+            if self._leaves_at(side, price):
                 break
             self._place(now, side, price, self._size(price))
         if moved:
             # what is missing on a ladder that moved is at its ends
             for price in reversed(ladder):
-                if self._left(side, price):
+                if self._leaves_at(side, price):
                     break
                 self._place(now, side, price, self._size(price))
 
@@ -208,16 +208,16 @@ class Background:
     def _place(self, now: Ns, side: Side, price: int, qty: int) -> None:
         order_id = next(self._ids)
         self._listing.provide(now, order_id, side, price, qty)
-        if self._book.left(order_id):
+        if self._book.leaves_of(order_id):
             self._standing[side].setdefault(price, []).append(order_id)
 
-    def _left(self, side: Side, price: int) -> int:
+    def _leaves_at(self, side: Side, price: int) -> int:
         orders = self._standing[side].get(price)
         if not orders:
             return 0
         if len(orders) == 1:
-            return self._book.left(orders[0])
-        sizes = [self._book.left(order_id) for order_id in orders]
+            return self._book.leaves_of(orders[0])
+        sizes = [self._book.leaves_of(order_id) for order_id in orders]
         if not sizes[0]:
             orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
         return sum(sizes)

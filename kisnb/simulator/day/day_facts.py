@@ -19,11 +19,11 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.day.daily_plan import Dated
-from kisnb.simulator.day.day_plan import DayPlan, Standing
+from kisnb.simulator.day.day_plan import DayPlan, DaySoFar
 from kisnb.simulator.day.investor_flows import (
     CreditBalance,
     Flows,
-    ProgramTrades,
+    ProgramFlows,
     ShortSale,
     credit_of,
     credit_standing,
@@ -32,12 +32,12 @@ from kisnb.simulator.day.investor_flows import (
     program_of,
     short_sale_of,
 )
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.market_index import IndexPoint, MarketIndex
 from kisnb.terms import Venue
 
 
-class MinuteBar(msgspec.Struct, frozen=True, gc=False):
+class MinuteTrades(msgspec.Struct, frozen=True, gc=False):
     """The trades of one minute; ``t`` is its start. Won and shares."""
 
     t: Ns
@@ -75,11 +75,11 @@ class DayFacts:
         """KRX's regular session up to ``now``; zeros before its first trade."""
         return _bar(self._regular(code, now))
 
-    def standings(self, now: Ns) -> Mapping[str, Standing]:
+    def standings(self, now: Ns) -> Mapping[str, DaySoFar]:
         """What every issue stands at, to rank by: near its quote, which is exact, and exact itself after the close."""
         return {item.code: self._plan.standing(item.code, now) for item in self._plan.universe}
 
-    def minutes(self, code: str, now: Ns, venue: Venue = Venue.KRX) -> tuple[MinuteBar, ...]:
+    def minutes(self, code: str, now: Ns, venue: Venue = Venue.KRX) -> tuple[MinuteTrades, ...]:
         """The bars of the minutes in which the venue traded, oldest first; the running one is unfinished.
 
         ``Venue.SOR`` means both venues together.
@@ -90,7 +90,7 @@ class DayFacts:
             done += _minute_bars(self._trades(code, venue, whole[len(done)].t, now))
         return tuple(done)
 
-    def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> tuple[MinuteBar, ...]:
+    def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> tuple[MinuteTrades, ...]:
         """The minute bars of a trading day before this one; they add up to its daily bar in the regular session."""
         return self._past_minutes(code, day, venue)
 
@@ -114,7 +114,7 @@ class DayFacts:
         days = self.history(code, n + 1)
         return tuple((then, self._flows_of_past(item, then, before.bar.close)) for before, then in pairwise(days))
 
-    def program(self, code: str, now: Ns) -> ProgramTrades:
+    def program(self, code: str, now: Ns) -> ProgramFlows:
         """Program trading from the open to ``now``."""
         return program_of(self.flows(code, now))
 
@@ -156,13 +156,13 @@ class DayFacts:
             self._indices[name] = MarketIndex(self._plan, name)
         return self._indices[name]
 
-    def _trades(self, code: str, venue: Venue, since: Ns, until: Ns) -> list[Trade]:
+    def _trades(self, code: str, venue: Venue, since: Ns, until: Ns) -> list[PlannedTrade]:
         """The trades of both moments and between them; of both venues for SOR."""
         schedule = self._plan.schedule(code)
         trades = schedule.trades[bisect_left(schedule.times, since) : schedule.passed(until)]
         return [t for t in trades if venue is Venue.SOR or t.venue is venue]
 
-    def _regular(self, code: str, now: Ns) -> list[Trade]:
+    def _regular(self, code: str, now: Ns) -> list[PlannedTrade]:
         begin, end = sessions.regular_open(self._plan.day), sessions.regular_close(self._plan.day)
         return self._trades(code, Venue.KRX, begin, min(end, now))
 
@@ -176,10 +176,10 @@ class DayFacts:
             [trade.price for trade in trades],
         )
 
-    def _all_minutes(self, code: str, venue: Venue) -> tuple[MinuteBar, ...]:
+    def _all_minutes(self, code: str, venue: Venue) -> tuple[MinuteTrades, ...]:
         return _minute_bars(self._trades(code, venue, 0, kst(self._plan.day, time.max)))
 
-    def _minutes_of_past(self, code: str, day: date, venue: Venue) -> tuple[MinuteBar, ...]:
+    def _minutes_of_past(self, code: str, day: date, venue: Venue) -> tuple[MinuteTrades, ...]:
         trades = self._plan.past_schedule(code, day).trades
         return _minute_bars(t for t in trades if venue is Venue.SOR or t.venue is venue)
 
@@ -189,10 +189,10 @@ class DayFacts:
         return flows_of(item, then.day, self._plan.seed, end, then.bar.volume, then.value, 1.0, change)
 
 
-def _minute_bars(trades: Iterable[Trade]) -> tuple[MinuteBar, ...]:
+def _minute_bars(trades: Iterable[PlannedTrade]) -> tuple[MinuteTrades, ...]:
     """The prints at the closing auction's moment belong to a minute of their own, as on KIS."""
-    bars: list[MinuteBar] = []
-    minute: list[Trade] = []
+    bars: list[MinuteTrades] = []
+    minute: list[PlannedTrade] = []
     for trade in trades:
         if minute and trade.t // MINUTE != minute[0].t // MINUTE:
             bars.append(_minute_bar(minute))
@@ -203,13 +203,13 @@ def _minute_bars(trades: Iterable[Trade]) -> tuple[MinuteBar, ...]:
     return tuple(bars)
 
 
-def _minute_bar(trades: list[Trade]) -> MinuteBar:
+def _minute_bar(trades: list[PlannedTrade]) -> MinuteTrades:
     bar = _bar(trades)
     begun = trades[0].t - trades[0].t % MINUTE
-    return MinuteBar(begun, bar.open, bar.high, bar.low, bar.close, bar.volume, sum(t.price * t.qty for t in trades))
+    return MinuteTrades(begun, bar.open, bar.high, bar.low, bar.close, bar.volume, sum(t.price * t.qty for t in trades))
 
 
-def _bar(trades: list[Trade]) -> DailyBar:
+def _bar(trades: list[PlannedTrade]) -> DailyBar:
     if not trades:
         return DailyBar(0, 0, 0, 0, 0)
     prices = [t.price for t in trades]

@@ -38,7 +38,7 @@ _OPENING, _CLOSING = 0.03, 0.06
 """Ordinary parts of the volume that the auctions trade."""
 
 
-class Standing(NamedTuple):
+class DaySoFar(NamedTuple):
     """What a stock's regular session has come to: last price, shares, won."""
 
     price: int
@@ -114,22 +114,22 @@ class DayPlan:
             self._characters[code] = known
         return known
 
-    def standing(self, code: str, now: Ns) -> Standing:
+    def standing(self, code: str, now: Ns) -> DaySoFar:
         """What the regular session has come to, from the minute path alone; exact after the close."""
         item = self.universe.get(code)
         bar, path, begin = self.bar(code), self.path(code), sessions.regular_open(self.day)
         if now < begin or not bar.volume:
-            return Standing(item.base, 0, 0)
+            return DaySoFar(item.base, 0, 0)
         if path is None:
             schedule = self._regular(code)
             tally = schedule.tally(schedule.passed(now))
-            return Standing(tally.last or item.base, tally.volume, tally.value)
+            return DaySoFar(tally.last or item.base, tally.volume, tally.value)
         if now >= sessions.regular_close(self.day):
-            return Standing(bar.close, bar.volume, Dated(self.day, bar).value)
+            return DaySoFar(bar.close, bar.volume, Dated(self.day, bar).value)
         fair, done = path.at(now, self.day)
         volume = int(bar.volume * (_OPENING + (1 - _OPENING - _CLOSING) * done))
         price = ticks.nearest(fair, item.kind, self.day, item.board)
-        return Standing(price, volume, volume * (bar.open + price) // 2)
+        return DaySoFar(price, volume, volume * (bar.open + price) // 2)
 
     def fair_by_minute(self, code: str) -> Sequence[float]:
         """The stock's price at the open and at the end of each minute of continuous trading, won."""

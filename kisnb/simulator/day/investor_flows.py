@@ -54,7 +54,7 @@ class Flows(msgspec.Struct, frozen=True, gc=False):
     institution: Turnover
 
 
-class ProgramTrades(msgspec.Struct, frozen=True, gc=False):
+class ProgramFlows(msgspec.Struct, frozen=True, gc=False):
     """Programs' part (프로그램매매) of foreigners' and institutions' turnover from the open to ``t``."""
 
     t: Ns
@@ -124,14 +124,14 @@ def _tempers(board: Board, code: str, day: date, seed: int) -> tuple[_Temper, ..
     )
 
 
-def program_of(flows: Flows) -> ProgramTrades:
+def program_of(flows: Flows) -> ProgramFlows:
     """The part of the flows that programs traded."""
     whole = [
         int(_PROGRAM[0] * getattr(flows.foreign, name) + _PROGRAM[1] * getattr(flows.institution, name))
         for name in Turnover.__struct_fields__
     ]
     arbitrage = [int(_ARBITRAGE * number) for number in whole]
-    return ProgramTrades(
+    return ProgramFlows(
         flows.t, Turnover(*arbitrage), Turnover(*(a - b for a, b in zip(whole, arbitrage, strict=True)))
     )
 

@@ -21,12 +21,12 @@ from kisnb.exchange.halts import Level
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
-    Interrupted,
     Refusal,
-    Resumed,
     SessionBegan,
     SessionEnded,
     Traded,
+    TradingInterrupted,
+    TradingResumed,
 )
 from kisnb.exchange.tape import Tally
 from kisnb.market import sessions, ticks
@@ -35,7 +35,7 @@ from kisnb.market.universe import Universe
 from kisnb.simulator.day.background import Background
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
-from kisnb.simulator.day.market_day import Schedule, ScriptedDay, Trade
+from kisnb.simulator.day.market_day import PlannedTrade, Schedule, ScriptedDay
 from kisnb.simulator.day.venue_day import VenueDay
 from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 
@@ -67,13 +67,13 @@ class Market:
         self.exchange = Exchange(universe, day, start)
         self.plan = DayPlan(universe, day, seed, scripts, data)
         self.facts = DayFacts(self.plan)
-        self.interruptions: list[Interrupted] = []
+        self.interruptions: list[TradingInterrupted] = []
         """Every VI and halt of the active stocks so far, oldest first."""
         self._days: dict[tuple[str, Venue], VenueDay] = {}
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
         self._tapes: dict[str, deque[Traded]] = {}
-        self._trades: dict[tuple[str, Venue], list[Trade]] = {}
+        self._trades: dict[tuple[str, Venue], list[PlannedTrade]] = {}
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
@@ -219,11 +219,11 @@ class Market:
         wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
         return wanted[max(0, len(wanted) - n) :]
 
-    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
         """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
         return self._trades[code, venue] if code in self._tapes else self._passed(code, venue)
 
-    def _passed(self, code: str, venue: Venue) -> list[Trade]:
+    def _passed(self, code: str, venue: Venue) -> list[PlannedTrade]:
         schedule = self.plan.schedule(code)
         said = schedule.trades[: schedule.passed(self.now)]
         return list(said) if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
@@ -242,7 +242,7 @@ class Market:
             other.follow(t, *background.touch)
             if other.touch != before:
                 changed.append(DepthChanged(t, code, Venue.NXT))
-        return [*self._taped(self.exchange.told()), *changed]
+        return [*self._taped(self.exchange.take_happenings()), *changed]
 
     def _pass_boundary(self, t: Ns) -> list[Happening]:
         return self._passed_on(self.exchange.advance(t))
@@ -250,13 +250,13 @@ class Market:
     def _passed_on(self, said: list[Happening]) -> list[Happening]:
         """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
         venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
-        stocks = {(h.code, h.venue) for h in said if isinstance(h, Interrupted | Resumed)}
+        stocks = {(h.code, h.venue) for h in said if isinstance(h, TradingInterrupted | TradingResumed)}
         changed = [at for at in self._active if at in stocks or at[1] in venues]
         for code, venue in changed:
             if not self.universe.get(code).halted:
                 self._active[code, venue].begin_phase(self.now, self.exchange.tally(code).last)
                 self._wait_for(code, venue)
-        said += self.exchange.told()
+        said += self.exchange.take_happenings()
         touched = {(h.code, h.venue) for h in said if isinstance(h, DepthChanged)}
         depth: list[Happening] = [
             DepthChanged(self.now, *at) for at in self._active if at in touched or at in stocks or at[1] in venues
@@ -270,11 +270,11 @@ class Market:
 
     def _taped(self, said: list[Happening]) -> list[Happening]:
         for happening in said:
-            if isinstance(happening, Interrupted):
+            if isinstance(happening, TradingInterrupted):
                 self.interruptions.append(happening)
             elif isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
-                trade = Trade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
+                trade = PlannedTrade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
                 self._trades[happening.code, happening.venue].append(trade)
                 self._trades[happening.code, Venue.SOR].append(trade)
         return said

@@ -14,7 +14,7 @@ from kisnb.market import sessions
 from kisnb.terms import Phase, Side, Venue
 
 
-class Trade(NamedTuple):
+class PlannedTrade(NamedTuple):
     """One trade of the schedule; without a side it is an auction's print."""
 
     t: Ns
@@ -29,7 +29,7 @@ class Trade(NamedTuple):
 class Schedule(NamedTuple):
     """All trades of a stock's day in the order of time, and what the book around them looks like."""
 
-    trades: tuple[Trade, ...]
+    trades: tuple[PlannedTrade, ...]
     times: tuple[Ns, ...]
     level_sizes: tuple[int, ...] = (1,)
     """Sizes that background levels take on, in shares."""
@@ -37,7 +37,7 @@ class Schedule(NamedTuple):
     """Ticks between two background levels."""
 
     @staticmethod
-    def of(trades: Iterable[Trade], level_sizes: tuple[int, ...] = (1,), level_gap: int = 1) -> Schedule:
+    def of(trades: Iterable[PlannedTrade], level_sizes: tuple[int, ...] = (1,), level_gap: int = 1) -> Schedule:
         """The schedule of trades in any order; at the same moment KRX comes first."""
         ordered = tuple(sorted(trades, key=_when))
         return Schedule(ordered, tuple(trade.t for trade in ordered), level_sizes, level_gap)
@@ -77,7 +77,7 @@ class ScriptedDay(NamedTuple):
     def schedule(self, day: date) -> Schedule:
         """The script as a schedule of ``day``; raises BadInput for times that fall or at which nothing can trade."""
         auctions = (sessions.regular_open(day), sessions.regular_close(day))
-        trades: list[Trade] = []
+        trades: list[PlannedTrade] = []
         last: dict[Venue, int] = {}
         for at, price, qty, *named in self.trades:
             venue = named[0] if named else Venue.KRX
@@ -88,10 +88,10 @@ class ScriptedDay(NamedTuple):
             if trades and t < trades[-1].t:
                 raise BadInput(f"the scripted trade at {at} comes too late", "write the trades in the order of time")
             side = None if printed else Side.SELL if price < last.get(venue, 0) else Side.BUY
-            trades.append(Trade(t, price, qty, side, venue))
+            trades.append(PlannedTrade(t, price, qty, side, venue))
             last[venue] = price
         return Schedule.of(trades, (self.size,), self.gap)
 
 
-def _when(trade: Trade) -> tuple[Ns, bool]:
+def _when(trade: PlannedTrade) -> tuple[Ns, bool]:
     return trade.t, trade.venue is not Venue.KRX

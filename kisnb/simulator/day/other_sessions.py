@@ -20,10 +20,10 @@ from kisnb.market.price_files import DailyBar
 from kisnb.market.sessions import Hours
 from kisnb.simulator.day.character import Character
 from kisnb.simulator.day.draws import draw, exp, normal, stable_random
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.market_factor import day_volatility, liveliness
 from kisnb.simulator.day.minute_path import folded
-from kisnb.simulator.day.regular_trades import Ladder, Session, Takers, sizes_of, spread_of
+from kisnb.simulator.day.regular_trades import Ladder, RegularTrades, Takers, sizes_of, spread_of
 from kisnb.terms import Side, Venue
 
 _MS: Ns = 1_000_000
@@ -79,7 +79,7 @@ class OtherSessions:
     """The trades of one stock and day outside KRX's regular session."""
 
     def __init__(
-        self, item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, regular: Session
+        self, item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, regular: RegularTrades
     ) -> None:
         self._item, self._day, self._seed, self._bar, self._traits = item, day, seed, bar, traits
         self._regular = regular
@@ -88,9 +88,9 @@ class OtherSessions:
         self._sigma = traits.sigma * day_volatility(seed, day)
         self._evening = _Evening(item, day, seed, bar.close, self._sigma)
 
-    def krx(self) -> list[Trade]:
+    def krx(self) -> list[PlannedTrade]:
         """Closing-price and single-price trades of every issue, the after-market's of stocks."""
-        trades: list[Trade] = []
+        trades: list[PlannedTrade] = []
         for hours in sessions.hours(Venue.KRX, self._day):
             plan = _KRX_PLANS.get(hours.span.name)
             if plan is None or not order_rules.kinds(hours.start, Venue.KRX, self._item):
@@ -105,12 +105,12 @@ class OtherSessions:
                 trades += self._at_one_price(rng, hours, plan, price)
         return trades
 
-    def nxt(self) -> list[Trade]:
+    def nxt(self) -> list[PlannedTrade]:
         """Those of a stock that Nextrade lists."""
         if not self._item.nxt:
             return []
         fairs = {"pre-market": self._morning, "regular": self._beside_krx, "after-market": self._evening.at}
-        trades: list[Trade] = []
+        trades: list[PlannedTrade] = []
         for hours in sessions.hours(Venue.NXT, self._day):
             fair = fairs.get(hours.span.name)
             if fair is not None:
@@ -133,28 +133,30 @@ class OtherSessions:
 
     def _continuous(
         self, rng: Random, hours: Hours, plan: _Plan, fair: Callable[[Ns], float], share: float
-    ) -> list[Trade]:
+    ) -> list[PlannedTrade]:
         wanted = int(self._bar.volume * plan.volume * share)
         count = min(wanted, int(len(self._regular.times) * plan.trades * share))
         ladder, takers = self._ladder, Takers(rng)
         low, high = ladder.prices[0], ladder.prices[-1]
         wide = plan.wide * self._traits.spread * self._bar.close / ladder.tick
-        trades: list[Trade] = []
+        trades: list[PlannedTrade] = []
         for t, qty in zip(self._moments(rng, hours, count), sizes_of(rng, count, wanted), strict=True):
             value = folded(fair(t) + 0.3 * ladder.tick * draw(rng, normal()), low, high)
             side, spread = takers.next(), spread_of(rng, wide)
             bid, ask = ladder.side_prices(ladder.below(value), spread)
-            trades.append(Trade(t, ask if side is Side.BUY else bid, qty, side, hours.span.venue, spread))
+            trades.append(PlannedTrade(t, ask if side is Side.BUY else bid, qty, side, hours.span.venue, spread))
         return trades
 
-    def _at_one_price(self, rng: Random, hours: Hours, plan: _Plan, price: int) -> list[Trade]:
+    def _at_one_price(self, rng: Random, hours: Hours, plan: _Plan, price: int) -> list[PlannedTrade]:
         """Matched by time at a price that is given; who came first is not told apart."""
         wanted = int(self._bar.volume * plan.volume)
         count = min(wanted, max(1, int(len(self._regular.times) * plan.trades)))
         moments = self._moments(rng, hours, count)
-        return [Trade(t, price, qty, Side.BUY) for t, qty in zip(moments, sizes_of(rng, count, wanted), strict=True)]
+        return [
+            PlannedTrade(t, price, qty, Side.BUY) for t, qty in zip(moments, sizes_of(rng, count, wanted), strict=True)
+        ]
 
-    def _calls(self, rng: Random, hours: Hours, plan: _Plan) -> list[Trade]:
+    def _calls(self, rng: Random, hours: Hours, plan: _Plan) -> list[PlannedTrade]:
         moments = range(hours.start + _CALL, hours.end + 1, _CALL)
         wanted = int(self._bar.volume * plan.volume)
         if wanted < len(moments):
@@ -163,10 +165,10 @@ class OtherSessions:
         low = max(close * (100 - _CALL_PERCENT) / 100, ladder.prices[0])
         high = min(close * (100 + _CALL_PERCENT) / 100, ladder.prices[-1])
         sizes = sizes_of(rng, len(moments), wanted)
-        trades: list[Trade] = []
+        trades: list[PlannedTrade] = []
         for t, qty in zip(moments, sizes, strict=True):
             at = ladder.below(folded(self._evening.at(t), low, high))
-            trades.append(Trade(t, ladder.prices[at], qty, None))
+            trades.append(PlannedTrade(t, ladder.prices[at], qty, None))
         return trades
 
     def _moments(self, rng: Random, hours: Hours, count: int) -> list[Ns]:

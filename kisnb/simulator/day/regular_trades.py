@@ -16,7 +16,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.day.character import FEWEST_TRADES, MOST_TRADES, Character
 from kisnb.simulator.day.draws import draw, draws, lognormal, normal, pareto, stable_random
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.minute_path import MinutePath, folded
 from kisnb.terms import Side
 
@@ -33,17 +33,17 @@ _PAUSE, _SHORTEST = 0.25, 4
 _WIDEST = 8
 
 
-class Session(NamedTuple):
+class RegularTrades(NamedTuple):
     """The trades of KRX's regular session, and the fair price at each but the auctions'."""
 
-    trades: list[Trade]
+    trades: list[PlannedTrade]
     times: list[Ns]
     fair: list[float]
 
 
 def regular_session(
     item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, path: MinutePath
-) -> Session:
+) -> RegularTrades:
     """The open is the opening auction's print and the close the closing auction's; the sizes add up to the volume."""
     rng = stable_random(seed, "trades", item.code, day)
     opening = max(1, int(bar.volume * rng.uniform(0.02, 0.04)))
@@ -55,14 +55,14 @@ def regular_session(
     fair = _fair(rng, offsets, path, bar)
     sizes = sizes_of(rng, count, rest)
     times = [begin + offset * _MS for offset in offsets]
-    trades = [Trade(begin, bar.open, opening, None)]
+    trades = [PlannedTrade(begin, bar.open, opening, None)]
     ladder = Ladder(item, day, bar.low, bar.high)
     quoted = _quoted(rng, offsets, fair, ladder, traits, path)
     for t, qty, (price, side, spread) in zip(times, sizes, quoted, strict=True):
-        trades.append(Trade(t, price, qty, side, spread=spread))
+        trades.append(PlannedTrade(t, price, qty, side, spread=spread))
     if closing:
-        trades.append(Trade(sessions.regular_close(day), bar.close, closing, None))
-    return Session(trades, times, fair)
+        trades.append(PlannedTrade(sessions.regular_close(day), bar.close, closing, None))
+    return RegularTrades(trades, times, fair)
 
 
 def arrivals(rng: Random, path: MinutePath, count: int) -> list[int]:

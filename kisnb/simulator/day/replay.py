@@ -15,7 +15,7 @@ from kisnb.market.calendar import is_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.day_plan import level_sizes
-from kisnb.simulator.day.market_day import Schedule, Trade
+from kisnb.simulator.day.market_day import PlannedTrade, Schedule
 from kisnb.simulator.day.replay_file import read_trades
 from kisnb.terms import Phase, Side, Venue
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CALL = 10 * MINUTE
 
 
-class Replay:
+class ReplayedDay:
     """The trades of a file. Raises ConfigError for one that cannot be read, or that is of several days."""
 
     def __init__(self, path: Path) -> None:
@@ -90,9 +90,9 @@ class Replay:
                     f"give its base price of that day with --universe; it is {item.base:,} here",
                 )
 
-    def _read(self, trades: pl.DataFrame, item: Instrument) -> list[Trade]:
+    def _read(self, trades: pl.DataFrame, item: Instrument) -> list[PlannedTrade]:
         """The trades of one stock on one venue."""
-        read: list[Trade] = []
+        read: list[PlannedTrade] = []
         auctions = _Auctions(self.day)
         for row, t, price, qty, told, venue_name in trades.select(
             "row", "t", "price", "qty", "side", "venue"
@@ -108,7 +108,7 @@ class Replay:
                     self._refuse(row, f"a trade at {at}, when {venue} matches nothing", "correct the time, or drop it")
                 fell = bool(read) and price < read[-1].price
                 side = Side(told) if told else Side.SELL if fell else Side.BUY
-            read.append(Trade(t, price, qty, side, venue))
+            read.append(PlannedTrade(t, price, qty, side, venue))
         return read
 
     def _refuse(self, row: int, what: str, cure: str) -> NoReturn:

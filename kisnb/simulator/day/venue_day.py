@@ -10,7 +10,7 @@ from kisnb.clock import Ns
 from kisnb.exchange.day_segments import MAIN, segment_name
 from kisnb.exchange.tape import Tally
 from kisnb.market import sessions
-from kisnb.simulator.day.market_day import Schedule, Trade
+from kisnb.simulator.day.market_day import PlannedTrade, Schedule
 from kisnb.terms import Phase, Venue
 
 
@@ -20,7 +20,7 @@ class VenueDay:
     def __init__(self, schedule: Schedule, venue: Venue, day: date) -> None:
         self.venue = venue
         self.schedule = schedule
-        self.trades: tuple[Trade, ...] = tuple(trade for trade in schedule.trades if trade.venue is venue)
+        self.trades: tuple[PlannedTrade, ...] = tuple(trade for trade in schedule.trades if trade.venue is venue)
         self._counted = 0, Tally()
         """How many trades the running tally holds."""
         self._times = [trade.t for trade in self.trades]
@@ -40,7 +40,7 @@ class VenueDay:
             self._counted = count, tally
         return copy(tally)
 
-    def segment(self, trade: Trade) -> str:
+    def segment(self, trade: PlannedTrade) -> str:
         """The book that a trade belongs to; an auction's print is that of the auction which ends with it."""
         if self.venue is Venue.NXT or self._open <= trade.t < self._close:
             return MAIN

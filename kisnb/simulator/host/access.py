@@ -125,7 +125,7 @@ class Access:
         self._check_application(params, "secretkey", 403, oauth=True)
         if paced and self._approving.earliest(now) > now:
             raise GatewayRefusal("EGW00201")
-        self._approving.take(now)
+        self._approving.record_call(now)
         approval = secrets.token_hex(16)
         self._approvals[approval] = now + APPROVAL_LIFE
         return {"approval_key": approval}
@@ -149,11 +149,11 @@ class Access:
             raise GatewayRefusal("EGW00123", self._persona.token_status)
         if self._gateway.earliest(now) > now:
             raise GatewayRefusal("EGW00201")
-        self._gateway.take(now)
+        self._gateway.record_call(now)
         if sort == "account" and self._ledger is not None:
             if self._ledger.earliest(now) > now:
                 raise GatewayRefusal("EGW00215")
-            self._ledger.take(now)
+            self._ledger.record_call(now)
 
     def status_of(self, msg_cd: str) -> int:
         """The HTTP status that comes with a code when nothing else is said."""

@@ -22,7 +22,7 @@ State: TypeAlias = Literal[
 ]
 
 
-class Rejected(Exception):
+class AccountRejected(Exception):
     """The order is refused; nothing has changed."""
 
     def __init__(self, reason: Reason) -> None:
@@ -111,7 +111,7 @@ class AccountOrder:
         return round(self.value / self.filled) if self.filled else 0
 
 
-class Position:
+class AccountPosition:
     """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
 
     __slots__ = ("bought", "bought_value", "cost", "fees", "item", "qty", "realised", "sold", "sold_value", "taxes")
@@ -130,13 +130,13 @@ class Position:
         """Today's sale proceeds less what the shares had cost, before fees and taxes."""
 
 
-class Account:
+class SimulatedAccount:
     """One day of one customer. Every change goes through here, and adds up to the won."""
 
     def __init__(self, day: date, cash: int = STARTING_CASH, costs: CostModel = BANKIS) -> None:
         self.day = day
         self.deposit = cash
-        self.positions: dict[str, Position] = {}
+        self.positions: dict[str, AccountPosition] = {}
         self.orders: dict[int, AccountOrder] = {}
         """By number, oldest first."""
         self.buy_value = self.sell_value = self.fees = self.taxes = 0
@@ -174,11 +174,11 @@ class Account:
     def enter(self, order: AccountOrder) -> None:
         """Take an order in and reserve what it needs. Raises Rejected."""
         if order.qty < 1:
-            raise Rejected("quantity")
+            raise AccountRejected("quantity")
         if order.side is Side.BUY and self._needed(order.item, order.qty, order.reserve_price) > self.orderable:
-            raise Rejected("cash")
+            raise AccountRejected("cash")
         if order.side is Side.SELL and order.qty > self.sellable(order.item.code):
-            raise Rejected("holdings")
+            raise AccountRejected("holdings")
         self.orders[order.number] = self._live[order.number] = order
 
     def withdraw(self, number: int) -> None:
@@ -205,7 +205,7 @@ class Account:
         before = order.traded.get(venue, 0)
         order.traded[venue] = before + value
         kind, board = order.item.kind, order.item.board
-        position = self.positions.setdefault(order.item.code, Position(order.item))
+        position = self.positions.setdefault(order.item.code, AccountPosition(order.item))
         fee = added(lambda won: self._costs.fee(won, venue, kind), before, value)
         self.fees += fee
         position.fees += fee
@@ -244,22 +244,22 @@ class Account:
         return self._ended(order, "expired")
 
     def cancellable(self, number: int) -> AccountOrder:
-        """The live order of this number. Raises Rejected when there is none, or nothing of it is left."""
+        """The live order of this number. Raises AccountRejected when there is none, or nothing of it is left."""
         order = self.orders.get(number)
         if order is None or order.state == "confirmed":
-            raise Rejected("no order")
+            raise AccountRejected("no order")
         if number not in self._live:
-            raise Rejected("no leaves")
+            raise AccountRejected("no leaves")
         return order
 
     def check_revision(self, order: AccountOrder, qty: int, price: int) -> None:
-        """Raises Rejected when the cash does not suffice to move ``qty`` shares to ``price``."""
+        """Raises AccountRejected when the cash does not suffice to move ``qty`` shares to ``price``."""
         if order.side is Side.SELL:
             return
         freed = self._needed(order.item, order.leaves, order.reserve_price)
         kept = self._needed(order.item, order.leaves - qty, order.reserve_price)
         if kept + self._needed(order.item, qty, price) > self.orderable + freed:
-            raise Rejected("cash")
+            raise AccountRejected("cash")
 
     def revise(self, t: Ns, number: int, original: int, qty: int, price: int) -> AccountOrder:
         """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price``; returns the new order."""

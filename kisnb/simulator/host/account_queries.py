@@ -9,7 +9,7 @@ from kisnb.kis.account_messages import deposit_row, holding_row, orderable_row
 from kisnb.kis.order_codes import EXCG_DVSN, KIND_NAME, kind_code, side_code, venue_code
 from kisnb.kis.order_messages import order_totals
 from kisnb.kis.wire_text import order_number, yyyymmdd
-from kisnb.simulator.host.account import Account, AccountOrder, Position, Rejected
+from kisnb.simulator.host.account import AccountOrder, AccountPosition, AccountRejected, SimulatedAccount
 from kisnb.simulator.host.brokerage import Brokerage
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.replies.market_view import MarketView
@@ -46,7 +46,7 @@ class AccountQueries:
         }
 
     @property
-    def _account(self) -> Account:
+    def _account(self) -> SimulatedAccount:
         return self._brokerage.account
 
     def inquire_daily_ccld_old(self, _params: Params, _first: int) -> Page:
@@ -58,10 +58,10 @@ class AccountQueries:
         return Page({})
 
     def inquire_psbl_sell(self, params: Params) -> Blocks:
-        """Raises Rejected for an unknown code."""
+        """Raises AccountRejected for an unknown code."""
         code = params["PDNO"]
         if code not in self._view.universe:
-            raise Rejected("unknown")
+            raise AccountRejected("unknown")
         held = next((h for h in self._brokerage.statement().holdings if h.code == code), None)
         known = {"pdno": code, "prdt_name": self._view.item(code).name, "now_pric": self._view.quote(code).price}
         if held is None:
@@ -185,7 +185,7 @@ class AccountQueries:
         ]
         return Page({"output1": rows, "output2": _totals("inquire_period_trade_profit", positions)})
 
-    def _traded(self, params: Params) -> list[Position]:
+    def _traded(self, params: Params) -> list[AccountPosition]:
         """Positions that moved this day, when the period takes it in."""
         today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
         if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
@@ -217,11 +217,11 @@ class AccountQueries:
         }
 
 
-def _today(position: Position) -> Row:
+def _today(position: AccountPosition) -> Row:
     return {"thdt_buyqty": position.bought, "thdt_sll_qty": position.sold}
 
 
-def _profit(positions: Iterable[Position]) -> Row:
+def _profit(positions: Iterable[AccountPosition]) -> Row:
     """Amounts, costs, and what was earned after them."""
     held = list(positions)
     earned = sum(p.realised - p.fees - p.taxes for p in held)
@@ -236,12 +236,12 @@ def _profit(positions: Iterable[Position]) -> Row:
     }
 
 
-def _shares(positions: Iterable[Position]) -> Row:
+def _shares(positions: Iterable[AccountPosition]) -> Row:
     held = list(positions)
     return {"buy_qty1": sum(p.bought for p in held), "sll_qty1": sum(p.sold for p in held)}
 
 
-def _totals(api: str, positions: Iterable[Position]) -> Row:
+def _totals(api: str, positions: Iterable[AccountPosition]) -> Row:
     held = list(positions)
     bought, sold = sum(p.bought_value for p in held), sum(p.sold_value for p in held)
     fees, taxes = sum(p.fees for p in held), sum(p.taxes for p in held)

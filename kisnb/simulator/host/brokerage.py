@@ -17,7 +17,7 @@ from kisnb.exchange.happenings import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
-    OrderRefused,
+    OrderNotAccepted,
     OrderRevised,
 )
 from kisnb.kis.account_messages import deposit_row, holding_row, orderable_row
@@ -30,7 +30,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.orders import Account as Statement
 from kisnb.orders import Holding, OrderRef, OrderRow
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.account import Account, AccountOrder, Rejected
+from kisnb.simulator.host.account import AccountOrder, AccountRejected, SimulatedAccount
 from kisnb.simulator.host.personas import Persona, Refusal
 from kisnb.simulator.replies.reply import Blocks, Page, page_of
 from kisnb.terms import OrderKind, Side, Venue
@@ -38,14 +38,14 @@ from kisnb.terms import OrderKind, Side, Venue
 _KINDS = {code: kind for kind, code in ORD_DVSN.items()}
 
 
-class Placed(NamedTuple):
+class PlacedNumber(NamedTuple):
     """An order number that KIS gave out, and what the exchange said at once."""
 
     number: int
     said: list[Happening]
 
 
-class Told(NamedTuple):
+class OrderChange(NamedTuple):
     """A change of an order, and the notice that KIS pushes of it; no notice tells of an expiry."""
 
     order: AccountOrder
@@ -55,7 +55,7 @@ class Told(NamedTuple):
 class Brokerage:
     """Places, cancels and lists the orders of one account. Prices won, quantities shares."""
 
-    def __init__(self, market: Market, account: Account, persona: Persona) -> None:
+    def __init__(self, market: Market, account: SimulatedAccount, persona: Persona) -> None:
         self.account = account
         self._market = market
         self._persona = persona
@@ -75,12 +75,12 @@ class Brokerage:
         price: int,
         venue: Venue = Venue.KRX,
         stop: int | None = None,
-    ) -> Placed:
+    ) -> PlacedNumber:
         """Check, reserve and hand to the exchange; ``price`` 0 for a kind without one. Raises Rejected."""
         at = price if kind.priced else None
         why = self._market.why_not(code, side, kind, qty, at, venue, stop)
         if why is not None:
-            raise Rejected(why)
+            raise AccountRejected(why)
         item = self._market.universe.get(code)
         reserve = 0 if side is Side.SELL else at or self._upper(item)
         number = self._numbers + 1
@@ -100,64 +100,64 @@ class Brokerage:
         )
         self._numbers = number
         if self.exchange_refuses:
-            return Placed(number, [OrderRefused(self._market.now, number, "kind")])
-        return Placed(number, self._market.enter(code, number, side, kind, qty, at, venue, stop))
+            return PlacedNumber(number, [OrderNotAccepted(self._market.now, number, "kind")])
+        return PlacedNumber(number, self._market.enter(code, number, side, kind, qty, at, venue, stop))
 
-    def cancel(self, number: int, qty: int | None) -> Placed:
+    def cancel(self, number: int, qty: int | None) -> PlacedNumber:
         """Cancel ``qty`` shares, or all leaves, of an order under a new number. Raises Rejected."""
         order, taken = self._changed(number, qty)
         said = self._market.cancel(number, taken)
         self._numbers += 1
         self._cancelling = self.account.note_cancel(self._market.now, self._numbers, order, taken)
-        return Placed(self._numbers, said)
+        return PlacedNumber(self._numbers, said)
 
-    def revise(self, number: int, qty: int | None, price: int) -> Placed:
+    def revise(self, number: int, qty: int | None, price: int) -> PlacedNumber:
         """Move ``qty`` shares, or all leaves, of an order to ``price`` under a new number. Raises Rejected."""
         order, moved = self._changed(number, qty)
         self.account.check_revision(order, moved, price)
         said = self._market.revise(number, self._numbers + 1, moved, price)
-        refused = next((h for h in said if isinstance(h, OrderRefused)), None)
+        refused = next((h for h in said if isinstance(h, OrderNotAccepted)), None)
         if refused is not None:
-            raise Rejected("revise" if refused.why == "kind" else refused.why)
+            raise AccountRejected("revise" if refused.why == "kind" else refused.why)
         self._numbers += 1
-        return Placed(self._numbers, said)
+        return PlacedNumber(self._numbers, said)
 
     def _changed(self, number: int, qty: int | None) -> tuple[AccountOrder, int]:
         """A live order, and how many of its shares are meant. Raises Rejected."""
         order = self.account.cancellable(number)
         meant = order.leaves if qty is None else qty
         if not 0 < meant <= order.leaves:
-            raise Rejected("no leaves")
+            raise AccountRejected("no leaves")
         return order, meant
 
     def _upper(self, item: Instrument) -> int:
         return ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
 
-    def told(self, happening: Happening) -> Told | None:
+    def apply(self, happening: Happening) -> OrderChange | None:
         """Book what the exchange said of an order of this account; None when it says nothing of one."""
         match happening:
             case OrderAccepted(id=number, venue=venue):
                 order = self.account.accept(number, venue)
-                return Told(order, self._notice("accepted", happening.t, order, order.qty, order.price))
+                return OrderChange(order, self._notice("accepted", happening.t, order, order.qty, order.price))
             case OrderRevised(id=number, original=original, qty=qty, price=price):
                 order = self.account.revise(happening.t, number, original, qty, price)
-                return Told(order, self._notice("revised", happening.t, order, qty, price))
+                return OrderChange(order, self._notice("revised", happening.t, order, qty, price))
             case OrderFilled(id=number, qty=qty, price=price, venue=venue):
                 order = self.account.fill(number, qty, price, venue)
-                return Told(order, self._notice("filled", happening.t, order, qty, price))
+                return OrderChange(order, self._notice("filled", happening.t, order, qty, price))
             case OrderCancelled(id=number, qty=qty):
                 return self._cancelled(happening, self.account.cancel(number, qty))
             case OrderExpired(id=number, qty=qty):
-                return Told(self.account.expire(number, qty), None)
-            case OrderRefused(id=number) if self.account.orders[number].state == "entered":
+                return OrderChange(self.account.expire(number, qty), None)
+            case OrderNotAccepted(id=number) if self.account.orders[number].state == "entered":
                 order = self.account.reject(number)
-                return Told(order, self._notice("refused", happening.t, order, order.qty, order.price))
+                return OrderChange(order, self._notice("refused", happening.t, order, order.qty, order.price))
         return None
 
-    def _cancelled(self, happening: OrderCancelled, order: AccountOrder) -> Told:
+    def _cancelled(self, happening: OrderCancelled, order: AccountOrder) -> OrderChange:
         """A cancel that was asked for is told under its own number; the rest of a market order under the order's."""
         request, self._cancelling = self._cancelling, None
-        return Told(order, self._notice("cancelled", happening.t, request or order, happening.qty, 0))
+        return OrderChange(order, self._notice("cancelled", happening.t, request or order, happening.qty, 0))
 
     def _notice(self, kind: NoticeKind, t: Ns, order: AccountOrder, qty: int, price: int) -> Notice:
         code, branch = order.item.code, self._persona.branch
@@ -165,12 +165,12 @@ class Brokerage:
 
     # the trading APIs
 
-    def order_cash(self, side: Side, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
+    def order_cash(self, side: Side, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
         """Raises Rejected."""
         venue = _venue(params)
         kind = _KINDS.get(params["ORD_DVSN"])
         if kind is None:
-            raise Rejected("kind")
+            raise AccountRejected("kind")
         qty = _whole(params, "ORD_QTY")
         price = _whole(params, "ORD_UNPR") if kind.priced else 0
         stop = _whole(params, "CNDT_PRIC") if kind is OrderKind.STOP_LIMIT else None
@@ -184,14 +184,14 @@ class Brokerage:
         at = price or (self._market.quote(code).price if known else 0)
         why = self._persona.refuses(venue, kind, at, self._market.now) if known else None
         if why is not None:
-            raise Rejected(why)
+            raise AccountRejected(why)
 
-    def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, Placed]:
+    def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
         """Revises or cancels an order at the venue that it was sent to, or at which it stands. Raises Rejected."""
         number = _whole(params, "ORGN_ODNO")
         order = self.account.orders.get(number)
         if order is not None and _venue(params) not in (order.venue, order.at):
-            raise Rejected("no order")
+            raise AccountRejected("no order")
         qty = None if params["QTY_ALL_ORD_YN"] == "Y" else _whole(params, "ORD_QTY")
         if params["RVSE_CNCL_DVSN_CD"] == REVISE:
             placed = self.revise(number, qty, _whole(params, "ORD_UNPR"))
@@ -216,13 +216,13 @@ class Brokerage:
         return Page({"output1": rows, "output2": [deposit_row(statement) | flows]}, next_row)
 
     def inquire_psbl_order(self, params: Mapping[str, str]) -> Blocks:
-        """Without a stock the amounts alone. Raises Rejected for an unknown one."""
+        """Without a stock the amounts alone. Raises AccountRejected for an unknown one."""
         cash = max(self.account.orderable, 0)
         code = params["PDNO"]
         if not code:
             return {"output": orderable_row(cash)}
         if code not in self._market.universe:
-            raise Rejected("unknown")
+            raise AccountRejected("unknown")
         item = self._market.universe.get(code)
         kind = _KINDS.get(params["ORD_DVSN"], OrderKind.LIMIT)
         price = self._upper(item) if not kind.priced else _whole(params, "ORD_UNPR") or self._market.quote(code).price
@@ -247,11 +247,11 @@ class Brokerage:
             account.deposit, account.deposit, account.settled_d2, max(account.orderable, 0), holdings, complete=True
         )
 
-    def refusal(self, rejected: Rejected) -> Refusal:
+    def refusal(self, rejected: AccountRejected) -> Refusal:
         """How this host words it."""
         return self._persona.refusal(rejected.reason, self._market.now)
 
-    def _placed(self, placed: Placed) -> Blocks:
+    def _placed(self, placed: PlacedNumber) -> Blocks:
         ref = OrderRef(day_number(self._market.day), self._persona.branch, placed.number)
         return {"output": ref_row(ref, self._market.now)}
 

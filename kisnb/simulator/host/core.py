@@ -17,11 +17,11 @@ from kisnb.exchange.halts import Level
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
-    Interrupted,
-    Resumed,
     SessionBegan,
     SessionEnded,
     Traded,
+    TradingInterrupted,
+    TradingResumed,
 )
 from kisnb.kis import catalogue
 from kisnb.kis.catalogue import OAUTH, Api
@@ -29,13 +29,13 @@ from kisnb.kis.credentials import Credentials
 from kisnb.kis.messages import decode_params, encode_error, encode_reply
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access, GatewayRefusal, Sort
-from kisnb.simulator.host.account import Account, Rejected
-from kisnb.simulator.host.brokerage import Brokerage, Placed
+from kisnb.simulator.host.account import AccountRejected, SimulatedAccount
+from kisnb.simulator.host.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.host.faults import Fault, Faults, Point
 from kisnb.simulator.host.personas import LIVE, OLD_TRS, Persona
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.repliers import order_repliers, repliers
-from kisnb.simulator.host.streams import Outgoing, Socket, Streams
+from kisnb.simulator.host.streams import ClientSocket, Outgoing, Streams
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import Params
 from kisnb.terms import Board, Mode, OrderKind, Side, Venue
@@ -53,7 +53,7 @@ STOCK_FIELDS = ("PDNO", "FID_INPUT_ISCD")
 """Where a call names its stock."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class ServedReply(msgspec.Struct, frozen=True):
     """An HTTP reply, and the frames that follow it."""
 
     status: int
@@ -66,7 +66,7 @@ class Reply(msgspec.Struct, frozen=True):
     """Wall time for which it is held back; the frames go ahead."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class JsonAnswer(msgspec.Struct, frozen=True):
     """The JSON of a reply before it is sent."""
 
     body: Mapping[str, object]
@@ -83,18 +83,18 @@ class Core:
         keys: Credentials,
         *,
         persona: Persona = LIVE,
-        account: Account | None = None,
-        recorder: Recorder | None = None,
+        account: SimulatedAccount | None = None,
+        recorder: DayRecorder | None = None,
         faults: Faults | None = None,
     ) -> None:
         self.persona = persona
-        self.account = account or Account(market.day)
+        self.account = account or SimulatedAccount(market.day)
         self.free_running = False
         """PINGPONG every ten simulated seconds, one approval key a second; off in lockstep, where pings would only stop
         the clock, and no time passes between what clients do."""
         self._market = market
         self._keys = keys
-        self._recorder = recorder or Recorder()
+        self._recorder = recorder or DayRecorder()
         for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
             self._recorder.mask.keep(secret.reveal())
         self.faults = faults or Faults(market.day)
@@ -112,7 +112,7 @@ class Core:
         return self._market.now
 
     @property
-    def sockets(self) -> list[Socket]:
+    def sockets(self) -> list[ClientSocket]:
         return list(self._streams.sockets.values())
 
     @property
@@ -132,13 +132,13 @@ class Core:
             self._run(t)
         if until > self.now:
             self._market.advance(until)
-        return self._streams.taken()
+        return self._streams.take_frames()
 
     def step(self, until: Ns) -> list[Outgoing]:
         """Move to the earliest of ``until`` and the next event that sends a frame."""
         while (t := self.next_event()) is not None and t <= until:
             self._run(t)
-            if out := self._streams.taken():
+            if out := self._streams.take_frames():
                 return out
         if until > self.now:
             self._market.advance(until)
@@ -146,7 +146,7 @@ class Core:
 
     def _run(self, t: Ns) -> None:
         t = max(t, self.now)
-        self._tell(self._market.advance(t))
+        self._push(self._market.advance(t))
         self._streams.release(t)
         for fault in self.faults.timed(t):
             self._strike(t, fault)
@@ -154,20 +154,20 @@ class Core:
             self._streams.ping(t)
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
-    def _tell(self, said: list[Happening]) -> None:
+    def _push(self, happenings: list[Happening]) -> None:
         """Frames of one moment: notices of own orders first, then trades, then the market's operation, then depth."""
         now = self.now
         traded: dict[str, list[Traded]] = {}
-        steps: list[Interrupted | Resumed | SessionBegan | SessionEnded] = []
+        steps: list[TradingInterrupted | TradingResumed | SessionBegan | SessionEnded] = []
         changed: dict[str, list[Venue]] = {}
-        for happening in said:
+        for happening in happenings:
             if isinstance(happening, DepthChanged):
                 changed.setdefault(happening.code, []).append(happening.venue)
             elif isinstance(happening, Traded):
                 traded.setdefault(happening.code, []).append(happening)
-            elif isinstance(happening, Interrupted | Resumed | SessionBegan | SessionEnded):
+            elif isinstance(happening, TradingInterrupted | TradingResumed | SessionBegan | SessionEnded):
                 steps.append(happening)
-            elif (told := self._brokerage.told(happening)) is not None:
+            elif (told := self._brokerage.apply(happening)) is not None:
                 self._recorder.order(now, told.order)
                 if told.notice is not None:
                     self._streams.notice(now, told.notice, told.order)
@@ -187,8 +187,8 @@ class Core:
 
     def socket_text(self, now: Ns, sid: int, text: str) -> list[Outgoing]:
         out = self.advance(now)
-        self._streams.said(self.now, sid, text)
-        return out + self._streams.taken()
+        self._streams.receive(self.now, sid, text)
+        return out + self._streams.take_frames()
 
     def socket_closed(self, now: Ns, sid: int) -> list[Outgoing]:
         out = self.advance(now)
@@ -200,7 +200,7 @@ class Core:
         for socket in self.sockets:
             if port in (None, socket.port):
                 self._streams.kill(self.now, socket)
-        return self._streams.taken()
+        return self._streams.take_frames()
 
     def expire_tokens(self) -> int:
         """End all access tokens now; how many there were."""
@@ -239,33 +239,33 @@ class Core:
         """An order on the same account, a market order without a price. Raises Rejected."""
         kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
         placed = self._brokerage.place(code, side, kind, qty, price or 0, venue)
-        self._tell(placed.said)
-        return placed.number, self._streams.taken()
+        self._push(placed.said)
+        return placed.number, self._streams.take_frames()
 
     def cancel(self, number: int, qty: int | None = None) -> tuple[int, list[Outgoing]]:
         """Raises Rejected."""
         placed = self._brokerage.cancel(number, qty)
-        self._tell(placed.said)
-        return placed.number, self._streams.taken()
+        self._push(placed.said)
+        return placed.number, self._streams.take_frames()
 
     # interruptions by hand
 
     def halt(self, code: str) -> list[Outgoing]:
         """Stop a stock on both venues. Raises UnknownInstrument."""
-        self._tell(self._market.halt(code))
-        return self._streams.taken()
+        self._push(self._market.halt(code))
+        return self._streams.take_frames()
 
     def resume(self, code: str) -> list[Outgoing]:
         """End a halt, by a call auction. Raises UnknownInstrument."""
-        self._tell(self._market.resume_trading(code))
-        return self._streams.taken()
+        self._push(self._market.resume_trading(code))
+        return self._streams.take_frames()
 
     def break_circuit(self, board: Board, level: Level) -> list[Outgoing]:
         """Set off a board's circuit breaker."""
-        self._tell(self._market.break_circuit(board, level))
-        return self._streams.taken()
+        self._push(self._market.break_circuit(board, level))
+        return self._streams.take_frames()
 
-    def refusal_text(self, rejected: Rejected) -> str:
+    def refusal_text(self, rejected: AccountRejected) -> str:
         """The host's words for a refused order."""
         return self._brokerage.refusal(rejected).msg1
 
@@ -273,7 +273,7 @@ class Core:
 
     def request(
         self, now: Ns, method: str, path: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes
-    ) -> Reply:
+    ) -> ServedReply:
         """Answer one HTTP request; header names in lower case."""
         out = self.advance(now)
         path = "/" + path.lstrip("/")  # clients join addresses and paths with one slash too many
@@ -282,8 +282,8 @@ class Core:
         number = self._recorder.request(self.now, method, path, tr_id, given)
         fault = self.faults.strike(self.now, self._points(method, path, tr_id), tr_id, _stock_of(given))
         what = fault.what if fault is not None else ""
-        placed: list[Placed] = []
-        answer = Answer({})
+        placed: list[PlacedNumber] = []
+        answer = JsonAnswer({})
         if fault is not None:
             self._strike(self.now, fault)
         self._brokerage.exchange_refuses = what == "reject"
@@ -294,7 +294,7 @@ class Core:
         if what != "cut":
             self._recorder.reply(self.now, number, answer.status, answer.tr_cont, answer.body)
         for order in placed:
-            self._tell(order.said)
+            self._push(order.said)
         # Capitals as KIS sends them: its own samples turn every header in lower case into an attribute.
         said = {
             "Content-Type": "text/html" if what == "error" else JSON,
@@ -304,20 +304,24 @@ class Core:
         }
         text = BAD_GATEWAY if what == "error" else msgspec.json.encode(answer.body)
         delay = round(fault.seconds * SECOND) if fault is not None and what == "slow" else 0
-        return Reply(answer.status, said, text, out + self._streams.taken(), lost=what == "cut", delay=delay)
+        return ServedReply(
+            answer.status, said, text, out + self._streams.take_frames(), lost=what == "cut", delay=delay
+        )
 
-    def unreadable(self, now: Ns) -> Reply:
+    def unreadable(self, now: Ns) -> ServedReply:
         """The answer to a request that is too large, broken off or badly packed."""
         out = self.advance(now)
         return self._gateway(GatewayRefusal("EGW00101", 400), out)
 
-    def failed(self) -> Reply:
+    def failed(self) -> ServedReply:
         """The answer when the host itself has failed; the order of a call that got it may live."""
         return self._gateway(GatewayRefusal("IGW00009"), [])
 
-    def _gateway(self, refusal: GatewayRefusal, out: list[Outgoing]) -> Reply:
+    def _gateway(self, refusal: GatewayRefusal, out: list[Outgoing]) -> ServedReply:
         body = self.persona.word(_gateway_body(refusal))
-        return Reply(refusal.status, {"Content-Type": JSON}, msgspec.json.encode(body), out + self._streams.taken())
+        return ServedReply(
+            refusal.status, {"Content-Type": JSON}, msgspec.json.encode(body), out + self._streams.take_frames()
+        )
 
     def _points(self, method: str, path: str, tr_id: str) -> tuple[Point, ...]:
         """What a fault may call this request."""
@@ -326,13 +330,13 @@ class Core:
         api = self._known(method, path, tr_id)
         return ("call", "order" if api is not None and api.is_order else "read")
 
-    def _failed(self, fault: Fault, *, oauth: bool) -> Answer:
+    def _failed(self, fault: Fault, *, oauth: bool) -> JsonAnswer:
         """The answer of a call that a fault struck down; no body is that of a lost or unreadable one."""
         if fault.what != "refuse":
-            return Answer({}, fault.status or 502)
+            return JsonAnswer({}, fault.status or 502)
         refusal = GatewayRefusal(fault.msg_cd, oauth=oauth)
         status = fault.status or (403 if oauth else self._access.status_of(fault.msg_cd))
-        return Answer(self.persona.word(_gateway_body(refusal)), status)
+        return JsonAnswer(self.persona.word(_gateway_body(refusal)), status)
 
     def _answered(
         self,
@@ -341,31 +345,36 @@ class Core:
         headers: Mapping[str, str],
         given: Mapping[str, object],
         readable: bool,
-        placed: list[Placed],
-    ) -> Answer:
+        placed: list[PlacedNumber],
+    ) -> JsonAnswer:
         try:
             if not readable:
                 raise ApiError("json 형식이 아닙니다.", msg_cd="OPSQ9997")
             answer = self._answer(method, path, headers, given, placed)
             api = self._known(method, path, headers.get("tr_id", ""))
             if api is not None:
-                answer = Answer(self.persona.shape(api, given, answer.body, answer.tr_cont), 200, answer.tr_cont)
+                answer = JsonAnswer(self.persona.shape(api, given, answer.body, answer.tr_cont), 200, answer.tr_cont)
         except GatewayRefusal as e:
-            answer = Answer(_gateway_body(e), e.status)
-        except Rejected as e:
+            answer = JsonAnswer(_gateway_body(e), e.status)
+        except AccountRejected as e:
             refusal = self._brokerage.refusal(e)
-            answer = Answer(encode_error(refusal.msg_cd, refusal.msg1, refusal.rt_cd))
+            answer = JsonAnswer(encode_error(refusal.msg_cd, refusal.msg1, refusal.rt_cd))
         except ApiError as e:
-            answer = Answer(encode_error(e.msg_cd, e.text))
-        return Answer(self.persona.word(answer.body), answer.status, answer.tr_cont)
+            answer = JsonAnswer(encode_error(e.msg_cd, e.text))
+        return JsonAnswer(self.persona.word(answer.body), answer.status, answer.tr_cont)
 
     def _answer(
-        self, method: str, path: str, headers: Mapping[str, str], given: Mapping[str, object], placed: list[Placed]
-    ) -> Answer:
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        given: Mapping[str, object],
+        placed: list[PlacedNumber],
+    ) -> JsonAnswer:
         if path.startswith(OAUTH):
             return self._oauth(method, path, given)
         if (method, path) == HASHKEY:
-            return Answer(self._access.hash_key(headers, given))
+            return JsonAnswer(self._access.hash_key(headers, given))
         sort: Sort = "account" if path.startswith(ACCOUNT_PATHS) else "quote"
         self._access.check(self.now, headers, sort)
         api = self._api(method, path, headers.get("tr_id", ""))
@@ -394,42 +403,42 @@ class Core:
     def _of_today(self, tr_id: str) -> str:
         return OLD_TRS.get(tr_id, tr_id) if self.persona.old_trs else tr_id
 
-    def _oauth(self, method: str, path: str, given: Mapping[str, object]) -> Answer:
+    def _oauth(self, method: str, path: str, given: Mapping[str, object]) -> JsonAnswer:
         api = catalogue.find(method, path, "")
         if api is None:
             raise GatewayRefusal("OPSQ0002", 404)
         params = {name: str(given.get(name, "")) for name in api.params}
         match api.name:
             case "token":
-                return Answer(self._access.issue_token(self.now, params))
+                return JsonAnswer(self._access.issue_token(self.now, params))
             case "revoke_token":
-                return Answer(self._access.revoke_token(params))
+                return JsonAnswer(self._access.revoke_token(params))
             case _:
                 if self.persona.one_approval:
                     self._streams.kill_holder(self.now)
-                return Answer(self._access.issue_approval(self.now, params, paced=self.free_running))
+                return JsonAnswer(self._access.issue_approval(self.now, params, paced=self.free_running))
 
-    def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[Placed]) -> Answer:
+    def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[PlacedNumber]) -> JsonAnswer:
         """Raises GatewayRefusal, as for an unknown service, for what no fact of the simulated market answers."""
         if api.name in self._orders:
             blocks, one = self._orders[api.name](params)
             placed.append(one)
-            return Answer(encode_reply(api, blocks))
+            return JsonAnswer(encode_reply(api, blocks))
         if api.name in self._answers:
-            return Answer(encode_reply(api, self._answers[api.name](params)))
+            return JsonAnswer(encode_reply(api, self._answers[api.name](params)))
         if api.name in self._pages:
             return self._page(api, params, tr_cont)
         self._recorder.unserved(self.now, api.name, api.title)
         raise GatewayRefusal("OPSQ0002")
 
-    def _page(self, api: Api, params: Params, tr_cont: str) -> Answer:
+    def _page(self, api: Api, params: Params, tr_cont: str) -> JsonAnswer:
         """The first page, or with ``tr_cont`` N the one that the keys of the last reply point to."""
         given = params[api.ctx[1]].strip()
         first = int(given) if tr_cont == "N" and given.isascii() and given.isdecimal() else 0
         page = self._pages[api.name](params, first)
         following = str(page.next_row) if page.next_row else ""
         more = ("M" if following else "D") if api.tr_cont else ""
-        return Answer(encode_reply(api, page.blocks, ctx=(following, following)), tr_cont=more)
+        return JsonAnswer(encode_reply(api, page.blocks, ctx=(following, following)), tr_cont=more)
 
 
 def _gateway_body(refusal: GatewayRefusal) -> dict[str, Any]:

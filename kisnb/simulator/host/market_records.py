@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from kisnb.clock import hhmmss, kst_day
 from kisnb.events import Depth, ExpectedMatch, Quote, Tick
-from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.happenings import SessionBegan, SessionEnded, Traded, TradingInterrupted, TradingResumed
 from kisnb.exchange.tape import Tally
 from kisnb.kis import frames
 from kisnb.kis.channels import PROGRAM_TRS
 from kisnb.kis.quote_messages import change_sign
-from kisnb.simulator.day.investor_flows import ProgramTrades
+from kisnb.simulator.day.investor_flows import ProgramFlows
 from kisnb.simulator.day.market_index import IndexPoint
 from kisnb.simulator.replies.flow_fields import MILLION, whole_of
 from kisnb.simulator.replies.stock_fields import rate, sign_of
@@ -67,14 +67,14 @@ _VI = ("112", "112")
 """A VI shows in VI_CLS_CODE; the operation stays what it is."""
 
 
-def operation_code(said: Interrupted | Resumed | SessionBegan | SessionEnded) -> str:
+def operation_code(said: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> str:
     """MKOP_CLS_CODE of a step; empty when KIS says nothing of it."""
     match said:
         case SessionBegan(name=name):
             return _BEGAN.get(name, "")
         case SessionEnded(name=name):
             return _ENDED.get(name, "")
-        case Interrupted(why=why):
+        case TradingInterrupted(why=why):
             return _INTERRUPTED.get(why, _VI)[0]
     return _INTERRUPTED.get(said.why, _VI)[1]
 
@@ -151,7 +151,7 @@ def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list
     return frames.encode_expected(expected, more)
 
 
-def program_record(program: ProgramTrades, code: str, venue: Venue) -> list[str]:
+def program_record(program: ProgramFlows, code: str, venue: Venue) -> list[str]:
     """One record of a program channel: shares and won since the open, of both venues, as in the calls."""
     whole = whole_of(program)
     values: dict[str, object] = {

@@ -10,7 +10,7 @@ from kisnb.simulator.host.account import AccountOrder
 from kisnb.simulator.host.faults import Fault
 
 
-class Recorder(recorder.Recorder):
+class DayRecorder(recorder.Recorder):
     """Requests, replies and frames as a client records them, and the orders besides."""
 
     def unserved(self, t: Ns, name: str, title: str) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from kisnb.simulator.host.account_queries import AccountQueries
-from kisnb.simulator.host.brokerage import Brokerage, Placed
+from kisnb.simulator.host.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.host.reservations import Reservations
 from kisnb.simulator.replies.charts import Charts
@@ -23,7 +23,7 @@ from kisnb.simulator.replies.stock_info import StockInfo
 from kisnb.terms import Side
 
 _T = TypeVar("_T")
-OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, Placed]]
+OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
 
 
 def repliers(view: MarketView, brokerage: Brokerage, persona: Persona) -> tuple[dict[str, Answer], dict[str, Pages]]:

@@ -10,7 +10,7 @@ from datetime import time
 from kisnb.clock import Ns, hhmmss, kst
 from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY
 from kisnb.kis.wire_text import yyyymmdd
-from kisnb.simulator.host.account import Rejected
+from kisnb.simulator.host.account import AccountRejected
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, number_of, page_of
 from kisnb.terms import OrderKind, Side
@@ -40,7 +40,7 @@ class Reserved:
 
 
 class Reservations:
-    """Numbered from 1. Each answer raises Rejected for what cannot be reserved."""
+    """Numbered from 1. Each answer raises AccountRejected for what cannot be reserved."""
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
@@ -88,24 +88,24 @@ class Reservations:
 
     def _read(self, params: Params) -> Reserved:
         if not self._taking():
-            raise Rejected("closed")
+            raise AccountRejected("closed")
         code, kind, side = params["PDNO"], KINDS.get(params["ORD_DVSN_CD"]), params["SLL_BUY_DVSN_CD"]
         if code not in self._view.universe:
-            raise Rejected("unknown")
+            raise AccountRejected("unknown")
         qty, price = number_of(params, "ORD_QTY", 0), number_of(params, "ORD_UNPR", 0)
         if kind is None or side not in _SIDES:
-            raise Rejected("kind")
+            raise AccountRejected("kind")
         if qty < 1:
-            raise Rejected("quantity")
+            raise AccountRejected("quantity")
         return Reserved(self._view.now, code, side, kind, qty, price)
 
     def _waiting(self, params: Params) -> Reserved:
         number = number_of(params, "RSVN_ORD_SEQ", 0)
         if not 0 < number <= len(self._orders):
-            raise Rejected("no order")
+            raise AccountRejected("no order")
         order = self._orders[number - 1]
         if order.cancelled_at:
-            raise Rejected("no leaves")
+            raise AccountRejected("no leaves")
         return order
 
     def _taking(self) -> bool:

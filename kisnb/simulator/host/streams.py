@@ -17,11 +17,11 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import ExpectedMatch, MarketOperation, Notice
 from kisnb.exchange.day_segments import SINGLE_PRICE
-from kisnb.exchange.happenings import Interrupted, Resumed, SessionBegan, SessionEnded, Traded
+from kisnb.exchange.happenings import SessionBegan, SessionEnded, Traded, TradingInterrupted, TradingResumed
 from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
 from kisnb.kis.columns import columns
-from kisnb.kis.control_frames import Ack, Ping, Request
+from kisnb.kis.control_frames import Ack, PingPong, SubscriptionRequest
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.masking import HIDDEN
 from kisnb.market import sessions
@@ -47,7 +47,7 @@ from kisnb.simulator.host.overtime_records import (
     overtime_trade_record,
 )
 from kisnb.simulator.host.personas import Persona
-from kisnb.simulator.host.record import Recorder
+from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.replies.indices import NAMES as INDICES
 from kisnb.simulator.replies.overtime import overtime_of
 from kisnb.terms import OrderKind, Phase, Venue
@@ -70,7 +70,7 @@ class Outgoing(NamedTuple):
     text: str | None
 
 
-class Socket:
+class ClientSocket:
     """One connection; ``port`` is the TCP port of the client's end."""
 
     __slots__ = ("cipher", "echoed", "frames", "indices", "pinged", "port", "sid", "subscriptions", "unanswered")
@@ -97,7 +97,7 @@ class _Frame:
 
     __slots__ = ("recorded", "sent", "socket", "text", "tr_id")
 
-    def __init__(self, socket: Socket, tr_id: str, text: str, recorded: str) -> None:
+    def __init__(self, socket: ClientSocket, tr_id: str, text: str, recorded: str) -> None:
         self.socket = socket
         self.tr_id = tr_id
         self.text = text
@@ -116,16 +116,16 @@ class Streams:
     """All sockets of a host; answers what they say and turns happenings into their frames."""
 
     def __init__(
-        self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: Recorder, faults: Faults
+        self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: DayRecorder, faults: Faults
     ) -> None:
-        self.sockets: dict[int, Socket] = {}
+        self.sockets: dict[int, ClientSocket] = {}
         self._market = market
         self._access = access
         self._keys = keys
         self._persona = persona
         self._recorder = recorder
         self._faults = faults
-        self._holder: Socket | None = None
+        self._holder: ClientSocket | None = None
         """The socket that holds the appkey."""
         self._held_until: Ns = 0
         """Until when a lost connection still holds the appkey."""
@@ -138,7 +138,7 @@ class Streams:
         """When the indices were last told."""
 
     def opened(self, sid: int, port: int | None) -> None:
-        self.sockets[sid] = Socket(sid, port)
+        self.sockets[sid] = ClientSocket(sid, port)
 
     def closed(self, now: Ns, sid: int) -> None:
         """Subscriptions and keys die with the socket; the appkey may be held a while longer."""
@@ -147,7 +147,7 @@ class Streams:
             self._holder = None
             self._held_until = now + self._persona.lingers * SECOND
 
-    def kill(self, now: Ns, socket: Socket) -> None:
+    def kill(self, now: Ns, socket: ClientSocket) -> None:
         """End a connection without a handshake; what was to be sent on it later is lost."""
         self._out.append(Outgoing(socket.sid, None))
         self.closed(now, socket.sid)
@@ -157,14 +157,14 @@ class Streams:
         if self._holder is not None:
             self.kill(now, self._holder)
 
-    def taken(self) -> list[Outgoing]:
+    def take_frames(self) -> list[Outgoing]:
         """The frames since the last call, in the order in which they are to be sent."""
         out, self._out = self._out, []
         return out
 
     # what a client says
 
-    def said(self, now: Ns, sid: int, text: str) -> None:
+    def receive(self, now: Ns, sid: int, text: str) -> None:
         """Answer a text frame of a client."""
         socket = self.sockets.get(sid)
         if socket is None:
@@ -175,7 +175,7 @@ class Streams:
             self._recorder.request(now, "WS", "", "", {})
             self._acknowledge(now, socket, control_frames.ack(e.msg_cd, "", ""))
             return
-        if isinstance(request, Ping):
+        if isinstance(request, PingPong):
             socket.echoed, socket.unanswered = now, None
             return
         secret = request.tr_id in notices.NOTICE_TRS
@@ -207,7 +207,7 @@ class Streams:
                 socket.unanswered = now
             self._send(now, socket, control_frames.PINGPONG, text)
 
-    def _answer(self, now: Ns, socket: Socket, request: Request) -> Ack:
+    def _answer(self, now: Ns, socket: ClientSocket, request: SubscriptionRequest) -> Ack:
         tr_id, tr_key = request.tr_id, request.tr_key
         if not self._access.approves(now, request.approval_key, set_up=self._holder is socket):
             return control_frames.ack(control_frames.BAD_APPROVAL, tr_id, tr_key)
@@ -219,7 +219,7 @@ class Streams:
             return self._release(socket, tr_id, tr_key)
         return self._subscribe(socket, tr_id, tr_key)
 
-    def _subscribe(self, socket: Socket, tr_id: str, tr_key: str) -> Ack:
+    def _subscribe(self, socket: ClientSocket, tr_id: str, tr_key: str) -> Ack:
         quoted = tr_id in QUOTED
         index = tr_id == INDEX_TR
         if tr_id != self._persona.notice_tr and not ((quoted or index) and self._persona.has_channel(tr_id)):
@@ -242,7 +242,7 @@ class Streams:
         socket.cipher = notices.Cipher(key, iv)
         return msgspec.structs.replace(ack, encrypt=self._persona.notice_encrypt)
 
-    def _release(self, socket: Socket, tr_id: str, tr_key: str) -> Ack:
+    def _release(self, socket: ClientSocket, tr_id: str, tr_key: str) -> Ack:
         if (tr_id, tr_key) not in socket.subscriptions:
             return control_frames.ack(control_frames.NOT_FOUND, tr_id, tr_key)
         socket.subscriptions.remove((tr_id, tr_key))
@@ -252,7 +252,7 @@ class Streams:
             socket.cipher = None
         return control_frames.ack(control_frames.RELEASED, tr_id, tr_key)
 
-    def _acknowledge(self, now: Ns, socket: Socket, ack: Ack) -> None:
+    def _acknowledge(self, now: Ns, socket: ClientSocket, ack: Ack) -> None:
         secret = ack.tr_id in notices.NOTICE_TRS or ack.tr_key == self._keys.hts_id.reveal()
         tr_key = HIDDEN if secret else ack.tr_key
         safe = Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd, encrypt=ack.encrypt)
@@ -332,7 +332,7 @@ class Streams:
             record = overtime_trade_record(told, market.universe.get(code), session)
         self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
 
-    def operation(self, now: Ns, said: Interrupted | Resumed | SessionBegan | SessionEnded) -> None:
+    def operation(self, now: Ns, said: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> None:
         """Push a step of the sessions, or a halt or VI of one stock, to who follows the market's operation."""
         code = operation_code(said)
         socket = self._holder
@@ -342,7 +342,7 @@ class Streams:
             venue = VENUE_OF_TR.get(tr_id)
             if tr_id != OPERATION_TRS.get(venue or Venue.KRX) or venue not in (said.venue, Venue.SOR):
                 continue
-            if isinstance(said, Interrupted | Resumed) and said.code != stock:
+            if isinstance(said, TradingInterrupted | TradingResumed) and said.code != stock:
                 continue
             if venue is not Venue.KRX and not self._market.universe.get(stock).nxt:
                 continue
@@ -389,7 +389,7 @@ class Streams:
         width = len(columns(tr_id, day))
         return [row[:width] for row in rows]
 
-    def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[Socket, Venue]]:
+    def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[ClientSocket, Venue]]:
         """Who follows a stock, and on which venue's channel.
 
         Of a stock that NXT does not list its channel and the unified one carry nothing, as at KIS.
@@ -400,7 +400,7 @@ class Streams:
         venues = _VENUES if self._market.universe.get(code).nxt else _KRX_ALONE
         return [(socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions]
 
-    def _send(self, now: Ns, socket: Socket, tr_id: str, text: str, recorded: str | None = None) -> None:
+    def _send(self, now: Ns, socket: ClientSocket, tr_id: str, text: str, recorded: str | None = None) -> None:
         frame = _Frame(socket, tr_id, text, text if recorded is None else recorded)
         point = _point(tr_id)
         fault = self._faults.strike(now, (point,), tr_id, frame.code) if self._faults.armed else None

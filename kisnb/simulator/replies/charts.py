@@ -11,7 +11,7 @@ from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import previous_trading_day
 from kisnb.simulator.replies.market_view import DayBar, MarketView, MinuteBar
 from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, day_of, one_of, pick, time_of, venue_of
-from kisnb.simulator.replies.stock_fields import bar_fields, book_fields, stock_fields
+from kisnb.simulator.replies.stock_fields import bar_fields, depth_fields, stock_fields
 from kisnb.terms import Side, Venue
 
 DAYS_ROWS = 30
@@ -65,7 +65,7 @@ class Charts:
         api = "inquire_daily_itemchartprice"
         kept = sum(1 for bar in bars if bar.day >= first)
         rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[: min(kept, WINDOW_ROWS)]
-        head = stock_fields(self._view, code, venue) | book_fields(self._view.depth(code, venue))
+        head = stock_fields(self._view, code, venue) | depth_fields(self._view.depth(code, venue))
         return {"output1": pick(api, "output1", head), "output2": rows}
 
     def inquire_time_itemchartprice(self, params: Params) -> Blocks:

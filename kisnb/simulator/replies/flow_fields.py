@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kisnb.clock import Ns
-from kisnb.simulator.day.investor_flows import Flows, ProgramTrades, Turnover
+from kisnb.simulator.day.investor_flows import Flows, ProgramFlows, Turnover
 from kisnb.simulator.replies.reply import Row
 from kisnb.simulator.replies.stock_fields import rate
 
@@ -67,7 +67,7 @@ def program_fields(name: str, turnover: Turnover) -> Row:
     }
 
 
-def market_program_fields(program: ProgramTrades, value: int, volume: int = 0) -> Row:
+def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) -> Row:
     """A market's program trades in million won, and per cent of its turnover; all of it for customers (위탁)."""
     fields: Row = {}
     nothing = Turnover(0, 0, 0, 0)
@@ -145,5 +145,5 @@ def added(t: Ns, flows: Iterable[Flows]) -> Flows:
     return Flows(t, *whole)
 
 
-def whole_of(program: ProgramTrades) -> Turnover:
+def whole_of(program: ProgramFlows) -> Turnover:
     return plus(program.arbitrage, program.other)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from kisnb.clock import MINUTE, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
-from kisnb.exchange.happenings import Interrupted
+from kisnb.exchange.happenings import TradingInterrupted
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.terms import Phase, Side, Venue
 
 USUAL_DAYS, KEPT_DAYS = 260, 1_500
@@ -151,7 +151,7 @@ class MarketView:
     def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
         return self.market.depth(code, venue)
 
-    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+    def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
         """Every trade up to now, oldest first."""
         return self.market.trades(code, venue)
 
@@ -233,17 +233,17 @@ class MarketView:
         self._matched[code, venue] = len(trades), match
         return match
 
-    def interruptions(self) -> list[Interrupted]:
+    def interruptions(self) -> list[TradingInterrupted]:
         """KRX's volatility interruptions of the day, oldest first."""
         return [one for one in self.market.interruptions if one.why in VI_KINDS and one.venue is Venue.KRX]
 
-    def touch(self, item: Instrument, trade: Trade) -> tuple[int, int]:
+    def touch(self, item: Instrument, trade: PlannedTrade) -> tuple[int, int]:
         """Best ask and bid around a trade: the taker met one side, the other stands a spread away."""
         if trade.side is Side.SELL:
             return ticks.step(trade.price, trade.spread, item.kind, self.day, item.board), trade.price
         return trade.price, ticks.step(trade.price, -trade.spread, item.kind, self.day, item.board)
 
-    def trades_of(self, code: str, day: date, venue: Venue = Venue.KRX) -> Sequence[Trade]:
+    def trades_of(self, code: str, day: date, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
         """Every trade of this day up to now, or of a day before it."""
         if day == self.day:
             return self.trades(code, venue)

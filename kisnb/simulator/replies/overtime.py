@@ -14,11 +14,11 @@ from kisnb.clock import Ns, hhmmss
 from kisnb.kis.quote_messages import LEVELS
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.rankings import BOOKS, Order, most_traded, numbered, ranked, top
 from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, issues, one_of, pick, venue_of
-from kisnb.simulator.replies.stock_fields import bar_fields, book_fields, issue_fields, quote_fields, rate, sign_of
+from kisnb.simulator.replies.stock_fields import bar_fields, depth_fields, issue_fields, quote_fields, rate, sign_of
 from kisnb.terms import Board, Side, Venue
 
 SPAN = "single price"
@@ -49,7 +49,7 @@ class Overtime(NamedTuple):
     """The session of one stock on one day."""
 
     close: int
-    trades: Sequence[Trade]
+    trades: Sequence[PlannedTrade]
 
     @property
     def price(self) -> int:
@@ -60,16 +60,16 @@ class Overtime(NamedTuple):
         return sum(trade.qty for trade in self.trades)
 
     @property
-    def first(self) -> Trade | None:
+    def first(self) -> PlannedTrade | None:
         return self.trades[0] if self.trades else None
 
     @property
-    def high(self) -> Trade | None:
+    def high(self) -> PlannedTrade | None:
         """The first at the highest price."""
         return max(self.trades, key=lambda trade: trade.price, default=None)
 
     @property
-    def low(self) -> Trade | None:
+    def low(self) -> PlannedTrade | None:
         return min(self.trades, key=lambda trade: trade.price, default=None)
 
     @property
@@ -77,13 +77,13 @@ class Overtime(NamedTuple):
         return sum(trade.price * trade.qty for trade in self.trades)
 
 
-def overtime_of(trades: Sequence[Trade], item: Instrument, day: date) -> Overtime:
+def overtime_of(trades: Sequence[PlannedTrade], item: Instrument, day: date) -> Overtime:
     """The session among all trades of a stock's day at KRX, oldest first."""
     closed, begin, end = (bisect_right(trades, t, key=_when) for t in (sessions.regular_close(day), *_span(day)))
     return Overtime(trades[closed - 1].price if closed else item.base, trades[begin:end])
 
 
-def _when(trade: Trade) -> Ns:
+def _when(trade: PlannedTrade) -> Ns:
     return trade.t
 
 
@@ -235,7 +235,7 @@ class OvertimeReplies:
 
     def _fields(self, code: str) -> Row:
         item, overtime = self._view.item(code), self._overtime(code)
-        book = book_fields(self._view.depth(code))
+        book = depth_fields(self._view.depth(code))
         own: Row = {
             "ovtm_untp_askp1": book["askp"],
             "ovtm_untp_bidp1": book["bidp"],

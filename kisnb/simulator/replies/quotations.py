@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from kisnb.clock import hhmmss
 from kisnb.kis.quote_messages import depth_blocks
 from kisnb.kis.wire_text import yyyymmdd
-from kisnb.simulator.day.market_day import Trade
+from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.replies.market_view import MarketView, Sums
 from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, pick, time_of, venue_of
 from kisnb.simulator.replies.stock_fields import (
-    book_fields,
     change_fields,
+    depth_fields,
     flow_of_trades,
     history_fields,
     issue_fields,
@@ -112,7 +112,7 @@ class Quotations:
 
     def tradprt_byamt(self, params: Params) -> Blocks:
         venue, code = self._asked(params)
-        classes: defaultdict[str, list[Trade]] = defaultdict(list)
+        classes: defaultdict[str, list[PlannedTrade]] = defaultdict(list)
         for trade in self._view.trades(code, venue):
             if trade.side is not None:
                 classes[next(name for below, name in SIZES if trade.price * trade.qty < below)].append(trade)
@@ -152,7 +152,7 @@ class Quotations:
             "pgtr_ntby_qty": program.arbitrage.net + program.other.net,
         }
 
-    def _trade_rows(self, code: str, venue: Venue, trades: Sequence[Trade]) -> list[Row]:
+    def _trade_rows(self, code: str, venue: Venue, trades: Sequence[PlannedTrade]) -> list[Row]:
         """The last thirty of ``trades``, newest first, each with the day's volume and trade strength after it."""
         quote, item = self._view.quote(code, venue), self._view.item(code)
         last = trades[-LAST_TRADES:]
@@ -188,7 +188,7 @@ class Quotations:
         fields = {
             **quote_fields(quote),
             **issue_fields(self._view.item(code)),
-            **book_fields(self._view.depth(code, venue)),
+            **depth_fields(self._view.depth(code, venue)),
         }
         renamed: Row = {
             "inter_shrn_iscd": code,
@@ -208,7 +208,7 @@ class Quotations:
         return pick("intstock_multprice", "output", fields, renamed)
 
 
-def _class_row(name: str, trades: Sequence[Trade], whole: Sums) -> Row:
+def _class_row(name: str, trades: Sequence[PlannedTrade], whole: Sums) -> Row:
     bought = [t.qty for t in trades if t.side is Side.BUY]
     sold = [t.qty for t in trades if t.side is Side.SELL]
     sums = Sums(sum(bought), sum(sold), len(bought), len(sold))

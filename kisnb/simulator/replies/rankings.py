@@ -16,7 +16,7 @@ from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, issues, number_of, one_of, pick, venue_of
 from kisnb.simulator.replies.stock_fields import (
     DISPARITIES,
-    book_fields,
+    depth_fields,
     flow_of_trades,
     issue_fields,
     quote_fields,
@@ -123,7 +123,7 @@ class Rankings:
     def quote_balance(self, params: Params) -> Blocks:
         order = _QUOTE_BALANCE[one_of(params, "FID_RANK_SORT_CLS_CODE", *_QUOTE_BALANCE)]
         rows = self._rows(params, self._all(params), Venue.KRX, Venue.NXT)[:BOOKS]
-        return {"output": ranked("quote_balance", self._with_books(rows, venue_of(params)), order)}
+        return {"output": ranked("quote_balance", self._with_depth(rows, venue_of(params)), order)}
 
     def disparity(self, params: Params) -> Blocks:
         days = one_of(params, "FID_HOUR_CLS_CODE", *(str(days) for days in DISPARITIES))
@@ -137,16 +137,16 @@ class Rankings:
         rows = self._rows(params, self._all(params), Venue.KRX)
         near = [row for row in rows if field in row and least <= abs(float(str(row[field]))) <= most]
         near.sort(key=lambda row: abs(float(str(row[field]))))
-        return {"output": numbered("near_new_highlow", "output", self._with_books(near[:BOOKS], Venue.KRX))}
+        return {"output": numbered("near_new_highlow", "output", self._with_depth(near[:BOOKS], Venue.KRX))}
 
     def exp_trans_updown(self, params: Params) -> Blocks:
         order = _EXPECTED[one_of(params, "FID_RANK_SORT_CLS_CODE", *_EXPECTED)]
         rows = self._rows(params, self._of_class(params), Venue.KRX)[:BOOKS]
-        return {"output": ranked("exp_trans_updown", self._with_books(rows, Venue.KRX, expected=True), order)}
+        return {"output": ranked("exp_trans_updown", self._with_depth(rows, Venue.KRX, expected=True), order)}
 
     def exp_closing_price(self, params: Params) -> Blocks:
         sort = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3", "4")
-        rows = self._with_books(self._rows(params, self._all(params), Venue.KRX)[:BOOKS], Venue.KRX, expected=True)
+        rows = self._with_depth(self._rows(params, self._all(params), Venue.KRX)[:BOOKS], Venue.KRX, expected=True)
         if sort in ("1", "2"):
             sign = "1" if sort == "1" else "4"
             rows = [row for row in rows if row["prdy_vrss_sign"] == sign]
@@ -205,7 +205,7 @@ class Rankings:
         ]
         for row in near:
             row |= flow_of_trades(self._view.sums(str(row["stck_shrn_iscd"])))
-        near = self._with_books(near[:BOOKS], Venue.KRX)
+        near = self._with_depth(near[:BOOKS], Venue.KRX)
         return {"output": ranked("capture_uplowprice", near, ("prdy_ctrt", 1 if up else -1))}
 
     def _all(self, params: Params) -> list[Instrument]:
@@ -226,13 +226,13 @@ class Rankings:
         rows = (stock_fields(self._view, item.code, venue) for item in most_traded(listed))
         return [r for r in rows if prices <= _number(r, "stck_prpr") <= below and _number(r, "acml_vol") >= volume]
 
-    def _with_books(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
+    def _with_depth(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
         """Rows with the best prices; ``expected`` also with what an auction would trade now."""
         found = []
         for row in rows:
             code = str(row["stck_shrn_iscd"])
             more = self._view.expected_fields(code) if expected else {}
-            found.append({**row, **book_fields(self._view.depth(code, venue)), **more})
+            found.append({**row, **depth_fields(self._view.depth(code, venue)), **more})
         return found
 
     def _hours(self, code: str, venue: Venue) -> Row:

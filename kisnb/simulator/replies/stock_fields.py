@@ -148,7 +148,7 @@ def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
     }
 
 
-def book_fields(depth: Depth) -> Row:
+def depth_fields(depth: Depth) -> Row:
     """The best prices, and the ten levels added up."""
     asks, bids = depth.asks[:LEVELS], depth.bids[:LEVELS]
     asked, bid = sum(size for _, size in asks), sum(size for _, size in bids)

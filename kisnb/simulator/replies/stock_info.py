@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from kisnb.clock import hhmmss
 from kisnb.errors import ApiError, KisnbError
-from kisnb.exchange.happenings import Interrupted
+from kisnb.exchange.happenings import TradingInterrupted
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import sessions
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
@@ -94,7 +94,7 @@ class StockInfo:
                 rows.append(row)
         return {"output": rows[::-1][:VI_ROWS]}
 
-    def _vi_row(self, item: Instrument, one: Interrupted, count: int) -> Row:
+    def _vi_row(self, item: Instrument, one: TradingInterrupted, count: int) -> Row:
         over = bool(one.until) and self._view.now >= one.until
         return {
             "hts_kor_isnm": item.name,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
     from kisnb.market.instruments import Instrument
     from kisnb.market.universe import Universe
-    from kisnb.simulator.day.replay import Replay
+    from kisnb.simulator.day.replay import ReplayedDay
     from kisnb.simulator.host.core import Core
     from kisnb.simulator.serve.control import Day
 
@@ -106,9 +106,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     calendar.use_local()
     uncertain.use(uncertain.read(options.assume))
-    from kisnb.simulator.day.replay import Replay
+    from kisnb.simulator.day.replay import ReplayedDay
 
-    replay = Replay(options.replay) if options.replay else None
+    replay = ReplayedDay(options.replay) if options.replay else None
     day = read_date(options.date or (replay.day.isoformat() if replay else None))
     start = read_start(day, options.start)
     speed = read_speed(options.speed)
@@ -131,7 +131,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def build_core(
-    options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: Replay | None = None
+    options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: ReplayedDay | None = None
 ) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
     from kisnb.kis.recorder import open_recording
@@ -142,7 +142,7 @@ def build_core(
     from kisnb.simulator.host.core import Core
     from kisnb.simulator.host.personas import PERSONAS
     from kisnb.simulator.host.quirks import read_quirks, with_quirks
-    from kisnb.simulator.host.record import Recorder
+    from kisnb.simulator.host.record import DayRecorder
     from kisnb.simulator.serve.fault_file import read_faults
 
     persona = with_quirks(PERSONAS[Mode(options.host)], read_quirks(options.quirks))
@@ -154,7 +154,7 @@ def build_core(
         universe = replay.universe(universe)
     stored = replay.schedules(universe) if replay is not None else None
     market = Market(universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None)
-    recorder = Recorder(open_recording(options.record) if options.record else None)
+    recorder = DayRecorder(open_recording(options.record) if options.record else None)
     return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
 
 

@@ -34,7 +34,7 @@ from kisnb.errors import UnknownInstrument
 from kisnb.exchange.halts import Level
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.notices import NOTICE_TRS
-from kisnb.simulator.host.account import Rejected
+from kisnb.simulator.host.account import AccountRejected
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.faults import Fault
 from kisnb.simulator.host.record import order_line
@@ -45,7 +45,7 @@ FASTEST = 100_000.0
 FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
 
 
-class Step(msgspec.Struct, frozen=True):
+class StepWanted(msgspec.Struct, frozen=True):
     until: Ns
     port: int | None = None
     """TCP port of the client's end of the socket whose frames are counted; None counts nothing."""
@@ -53,11 +53,11 @@ class Step(msgspec.Struct, frozen=True):
     """How many frames the client has received on it."""
 
 
-class Speed(msgspec.Struct, frozen=True):
+class SpeedWanted(msgspec.Struct, frozen=True):
     speed: Literal["step"] | float
 
 
-class Trade(msgspec.Struct, frozen=True):
+class TradeWanted(msgspec.Struct, frozen=True):
     code: str
     side: Side
     qty: int
@@ -74,7 +74,7 @@ class Break(msgspec.Struct, frozen=True):
     level: Level = 1
 
 
-class Cancel(msgspec.Struct, frozen=True):
+class CancelWanted(msgspec.Struct, frozen=True):
     number: int
     qty: int | None = None
 
@@ -102,7 +102,7 @@ class Day(NamedTuple):
     start: str
 
 
-class Control:
+class SimulatorControl:
     """Answers control requests on one core and its clock; ``send`` takes the frames that come of it."""
 
     def __init__(
@@ -124,10 +124,10 @@ class Control:
             ("GET", "ledger"): lambda _: self._ledger(),
             ("GET", "sessions"): lambda _: self._sessions(),
             ("GET", "faults"): lambda _: self._faults(),
-            ("POST", "step"): lambda body: self._step(msgspec.json.decode(body, type=Step)),
-            ("POST", "speed"): lambda body: self._speed(msgspec.json.decode(body, type=Speed).speed),
-            ("POST", "trade"): lambda body: self._trade(msgspec.json.decode(body, type=Trade)),
-            ("POST", "cancel"): lambda body: self._cancel(msgspec.json.decode(body, type=Cancel)),
+            ("POST", "step"): lambda body: self._step(msgspec.json.decode(body, type=StepWanted)),
+            ("POST", "speed"): lambda body: self._speed(msgspec.json.decode(body, type=SpeedWanted).speed),
+            ("POST", "trade"): lambda body: self._trade(msgspec.json.decode(body, type=TradeWanted)),
+            ("POST", "cancel"): lambda body: self._cancel(msgspec.json.decode(body, type=CancelWanted)),
             ("POST", "stop"): lambda _: self._stopping(),
         }
         self._verbs |= {("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")}
@@ -160,7 +160,7 @@ class Control:
             "closed": self._core.closed,
         }
 
-    def _step(self, step: Step) -> dict[str, Any]:
+    def _step(self, step: StepWanted) -> dict[str, Any]:
         if self._clock.speed:
             raise ControlRefused('the clock runs free; POST speed {"speed": "step"} first.', 409)
         if step.port is not None and step.frames != self._frames(step.port):
@@ -178,20 +178,20 @@ class Control:
         self._send([])
         return {"now": self._core.now, "speed": speed}
 
-    def _trade(self, wanted: Trade) -> dict[str, Any]:
+    def _trade(self, wanted: TradeWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
             number, frames = self._core.trade(wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue)
-        except Rejected as e:
+        except AccountRejected as e:
             raise ControlRefused(f"the order is refused: {self._core.refusal_text(e)}", 409) from None
         self._send(frames)
         return {"number": number}
 
-    def _cancel(self, wanted: Cancel) -> dict[str, Any]:
+    def _cancel(self, wanted: CancelWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
             number, frames = self._core.cancel(wanted.number, wanted.qty)
-        except Rejected as e:
+        except AccountRejected as e:
             raise ControlRefused(f"the cancel is refused: {self._core.refusal_text(e)}", 409) from None
         self._send(frames)
         return {"number": number}

@@ -16,9 +16,9 @@ from aiohttp import WSMsgType, web
 
 from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
 from kisnb.errors import ConfigError
-from kisnb.simulator.host.core import Core, Reply
+from kisnb.simulator.host.core import Core, ServedReply
 from kisnb.simulator.host.streams import Outgoing
-from kisnb.simulator.serve.control import Control, ControlRefused, Day
+from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 
 HOST = "127.0.0.1"
 ALONE_SECONDS = 600.0
@@ -48,7 +48,7 @@ class Server:
         self.core = core
         self.clock = SimulatedClock(core.now, speed)
         self.core.free_running = bool(speed)
-        self.control = Control(core, self.clock, day, self._send, self._stop_soon)
+        self.control = SimulatorControl(core, self.clock, day, self._send, self._stop_soon)
         self._alone_seconds = alone_seconds
         self._token = secrets.token_urlsafe(24)
         self._sids = count(1)
@@ -150,7 +150,7 @@ class Server:
             request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
-    async def _replied(self, request: web.BaseRequest) -> Reply:
+    async def _replied(self, request: web.BaseRequest) -> ServedReply:
         """What the core says; whatever a client sends, it gets an answer of KIS's, and the day goes on."""
         body = await _body(request)
         if body is None:

@@ -27,7 +27,7 @@ from kisnb.trading.agents.agent import Agent, Wait, checked_id
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.agents.handler_watch import interruptible, watch
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import Books, OrderBook
+from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, Submit
 
 
@@ -75,7 +75,7 @@ class AgentRunner:
     """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
 
     def __init__(
-        self, agent: Agent, agent_id: str, run: str, books: Books, rules: Rules, foreign: Foreign = refuse_foreign
+        self, agent: Agent, agent_id: str, run: str, books: OrderBooks, rules: Rules, foreign: Foreign = refuse_foreign
     ) -> None:
         """Raises BadInput for an id that names no agent."""
         self.agent = agent
@@ -98,7 +98,7 @@ class AgentRunner:
         self._foreign = foreign
         self._series: dict[tuple[str, str], BarSeries] = {}
         self._parked: list[tuple[Wait, Part]] = []
-        self._out: list[Command] = []
+        self._outbox: list[Command] = []
         agent.id = agent_id
         agent.host = self
         if agent.every:
@@ -113,11 +113,11 @@ class AgentRunner:
     def emit(self, command: Command) -> Order | None:
         """Keep a command until the handler returns. Raises BadInput for an order from elsewhere."""
         if not isinstance(command, Submit):
-            self._out.append(command)
+            self._outbox.append(command)
             return None
         self._check_may_order()
-        self._out.append(command)
-        return self._books.expect(command.intent, self.now)
+        self._outbox.append(command)
+        return self._books.add_pending(command.intent, self.now)
 
     def _check_may_order(self) -> None:
         if _acting.get() is not self:
@@ -163,7 +163,7 @@ class AgentRunner:
             self.agent.note = self.interrupted = ""
         if not paused:
             self._call(self.agent.on_start)
-        return self._sent()
+        return self._take_outbox()
 
     def deliver(self, event: Event, now: Ns) -> list[Command]:
         """Hand one event to the agent; gives the commands that it caused, in order.
@@ -177,13 +177,13 @@ class AgentRunner:
         if isinstance(event, Tick | Depth):
             self.saw(event.code, event.received or event.t)
         try:
-            self._hear(event)
+            self._dispatch(event)
         except BaseException as e:
             # Not of a handler: the agent's ``code`` raises, or an interrupt came between handlers.
             self.failed(e)
-        return self._sent()
+        return self._take_outbox()
 
-    def _hear(self, event: Event) -> None:
+    def _dispatch(self, event: Event) -> None:
         if self._parked:
             self._resume(event)
         match event:
@@ -192,7 +192,7 @@ class AgentRunner:
             case Depth() if event.code == self.agent.code:
                 self._call(self.agent.on_depth, event)
             case PhaseChanged():
-                self._call(self.agent.on_session, event)
+                self._call(self.agent.on_phase, event)
             case GapFound() if event.code == self.agent.code:
                 self._call(self.agent.on_gap, event)
             case _:
@@ -235,7 +235,7 @@ class AgentRunner:
             self.act(self._sell_all)
         finally:
             self._flattening = False
-        return self._sent()
+        return self._take_outbox()
 
     def _sell_all(self) -> None:
         for code, position in list(self.book.positions.items()):
@@ -342,10 +342,10 @@ class AgentRunner:
 
     def take_commands(self) -> list[Command]:
         """What the agent has decided since it was last asked."""
-        return self._sent()
+        return self._take_outbox()
 
-    def _sent(self) -> list[Command]:
-        out, self._out = self._out, []
+    def _take_outbox(self) -> list[Command]:
+        out, self._outbox = self._outbox, []
         return out
 
 

@@ -11,11 +11,11 @@ from kisnb.clock import Ns
 from kisnb.events import HoldingAdopted
 from kisnb.terms import Side
 from kisnb.trading.gate.risk import No
-from kisnb.trading.order_books.order_book import NOBODY, Books
+from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 from kisnb.trading.ports.commands import Adopt
 
 
-def adopt(now: Ns, books: Books, wish: Adopt) -> HoldingAdopted | No:
+def adopt(now: Ns, books: OrderBooks, wish: Adopt) -> HoldingAdopted | No:
     """The fact of an adoption, or why there is none; of one that has been carried out already, that fact."""
     if (known := books.adoptions.get(wish.key)) is not None:
         if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):
@@ -35,7 +35,7 @@ def adopt(now: Ns, books: Books, wish: Adopt) -> HoldingAdopted | No:
     return HoldingAdopted(now, wish.key, wish.agent, wish.code, lots, wish.naming)
 
 
-def adoptable(books: Books, code: str) -> int:
+def adoptable(books: OrderBooks, code: str) -> int:
     """Shares of ``code`` that no agent holds, and that no order of nobody's is about to sell."""
     agents = (max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY)
     held = books.account.position(code).qty - sum(agents)
@@ -45,12 +45,12 @@ def adoptable(books: Books, code: str) -> int:
     return max(min(held, lots) - on_sale, 0)
 
 
-def _with_cost(books: Books, owner: str, code: str) -> int:
+def _with_cost(books: OrderBooks, owner: str, code: str) -> int:
     position = books.of(owner).position(code)
     return max(min(position.qty, position.in_lots), 0)
 
 
-def _oldest(books: Books, code: str, qty: int) -> list[tuple[str, int, int, int]]:
+def _oldest(books: OrderBooks, code: str, qty: int) -> list[tuple[str, int, int, int]]:
     lots = []
     for owner in sorted(NOBODY, reverse=True):
         part = min(qty, _with_cost(books, owner, code))

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import FlattenSet, HaltStep
 from kisnb.market import sessions, ticks
-from kisnb.market.router import Refused
+from kisnb.market.router import NotRouted
 from kisnb.orders import Account, Intent, Order, OrderState
 from kisnb.terms import OrderKind, Phase, Side, Venue
-from kisnb.trading.gate.latest_books import LatestBooks
+from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.order_books import reservations
 from kisnb.trading.order_books.order_book import BY_HAND, FLATTEN, NOBODY, UNASSIGNED, is_of_flatten
@@ -75,7 +75,7 @@ class Flatten:
         self,
         state: State,
         gate: Gate,
-        market: LatestBooks,
+        market: LatestDepths,
         row: Callable[[Row], None],
         then: Callable[[Effect], None],
         cancel: Callable[[Ns, Order], None],
@@ -237,7 +237,7 @@ class Flatten:
 
     def _unroutable(self, now: Ns, intent: Intent) -> No | None:
         routed = self._gate.rules.preview(now, intent, self._market.of(intent.code))
-        if isinstance(routed, Refused):
+        if isinstance(routed, NotRouted):
             return No(routed.reason, routed.cure)
         return self._gate.connection(now, intent.code, routed.kind, routed.venue)
 

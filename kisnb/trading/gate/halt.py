@@ -23,7 +23,7 @@ from kisnb.events import HaltSet, HaltStep
 from kisnb.orders import Order
 from kisnb.trading.gate.flatten import Flatten
 from kisnb.trading.order_books.order_book import is_of_flatten
-from kisnb.trading.ports.commands import Ask, Effect, Halt, Question, WakeAt
+from kisnb.trading.ports.commands import AskOrders, Effect, Halt, OrdersQuery, WakeAt
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
@@ -45,21 +45,21 @@ class KillSwitch:
     def __init__(
         self,
         state: State,
-        row: Callable[[Row], None],
-        then: Callable[[Effect], None],
+        record: Callable[[Row], None],
+        emit: Callable[[Effect], None],
         cancel: Callable[[Ns, Order], None],
         flatten: Flatten,
     ) -> None:
         self._state = state
-        self._row = row
-        self._then = then
+        self._record = record
+        self._emit = emit
         self._cancel = cancel
         self._flatten = flatten
         self._flattens = False
         """The run has set its state and waits for the flatten's first report."""
         self._runs = 0
         self._queries = 0
-        self._answered = 0
+        self._queries_answered = 0
         self._next: Ns = 0
 
     @property
@@ -80,12 +80,12 @@ class KillSwitch:
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
         self._flattens = False
         self._runs += 1
-        self._queries = self._answered = 0
-        self._row(HaltSet(now, "halted", reason))
+        self._queries = self._queries_answered = 0
+        self._record(HaltSet(now, "halted", reason))
         text = f"no new order passes: {command.reason}"
         if is_weaker:
             text += "; the desk stays halted, for a pull never lowers the state"
-        self._row(HaltStep(now, "block", True, text, end))
+        self._record(HaltStep(now, "block", True, text, end))
         if command.flatten:
             self._flatten.ask(now, command.reason)
         self._cancel_all(now)
@@ -105,24 +105,24 @@ class KillSwitch:
         if self._flattens:
             self._finish(now)
 
-    def answered(self, now: Ns, question: Question, *, complete: bool) -> None:
+    def on_orders_read(self, now: Ns, query: OrdersQuery, *, complete: bool) -> None:
         """KIS listed the orders, and the books have been brought to it; or it did not answer."""
-        if not self.is_busy or self._flattens or question.why != self._why:
+        if not self.is_busy or self._flattens or query.why != self._why:
             return
-        self._answered = self._queries
+        self._queries_answered = self._queries
         if complete and not self._open:
             self._step(now, "query", f"KIS lists no open order (query {self._queries})")
             self._conclude(now)
             return
         self._cancel_all(now)
-        self._again(now)
+        self._query_again(now)
 
-    def woke(self, now: Ns) -> None:
+    def on_wake(self, now: Ns) -> None:
         if not self.is_busy or self._flattens or now < self._next:
             return
-        if self._answered < self._queries:
-            self._answered = self._queries
-            self._again(now)
+        if self._queries_answered < self._queries:
+            self._queries_answered = self._queries
+            self._query_again(now)
         else:
             self._query(now)
 
@@ -150,13 +150,13 @@ class KillSwitch:
     def _query(self, now: Ns) -> None:
         self._queries += 1
         self._next = now + PATIENCE
-        self._then(Ask(Question(kst_day(now), self._why, True, now, self._state.fills)))
-        self._then(WakeAt(self._next))
+        self._emit(AskOrders(OrdersQuery(kst_day(now), self._why, True, now, self._state.fills)))
+        self._emit(WakeAt(self._next))
 
-    def _again(self, now: Ns) -> None:
+    def _query_again(self, now: Ns) -> None:
         if self._queries <= len(PAUSES):
             self._next = now + PAUSES[self._queries - 1]
-            self._then(WakeAt(self._next))
+            self._emit(WakeAt(self._next))
             return
         left = self._open
         text = f"still open: {_named(left)}" if left else "KIS did not list the orders"
@@ -166,7 +166,7 @@ class KillSwitch:
     def _conclude(self, now: Ns) -> None:
         state = self._state
         if state.halting and state.halting != state.halt:
-            self._row(HaltSet(now, state.halting, state.halt_reason))
+            self._record(HaltSet(now, state.halting, state.halt_reason))
         self._step(now, "state", f"the desk is {state.halt}")
         self._flattens = self._flatten.on
         if self._flattens:
@@ -200,7 +200,7 @@ class KillSwitch:
         *,
         done: bool = True,
     ) -> None:
-        self._row(HaltStep(now, step, done, text if done else f"FAILED: {text}"))
+        self._record(HaltStep(now, step, done, text if done else f"FAILED: {text}"))
 
 
 def _named(orders: list[Order]) -> str:

@@ -11,7 +11,7 @@ from kisnb.events import Depth
 from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument
-from kisnb.market.router import MarketSnapshot, Refused, Routed, Router
+from kisnb.market.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
@@ -76,21 +76,21 @@ class Rules:
         taken = {k for v in venues if item is not None for k in order_rules.kinds(now, v, item)}
         return tuple(kind for kind in can.kinds if kind in taken)
 
-    def route(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
+    def route(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
         """The venue that takes this order now, or why there is none; ``books`` are what the venues show of it."""
-        return self.router.route(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+        return self.router.route(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
 
-    def preview(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> Routed | Refused:
+    def preview(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
         """What ``route`` would answer; nothing is decided."""
-        return self.router.preview(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+        return self.router.preview(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
 
-    def blank(self, now: Ns, code: str, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
+    def blank(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Venues that trade a stock now and show no book of it."""
-        return self.router.blank(MarketSnapshot(now, self.universe.get(code), books))
+        return self.router.blank(MarketSnapshot(now, self.universe.get(code), depths))
 
-    def unseen(self, now: Ns, intent: Intent, books: tuple[Depth, ...]) -> tuple[Venue, ...]:
+    def unseen(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Venues whose book would decide where the order goes, and is missing."""
-        return self.router.unseen(intent, MarketSnapshot(now, self.universe.get(intent.code), books))
+        return self.router.unseen(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
 
 
 class Gate:
@@ -274,7 +274,7 @@ class Gate:
         if intent.supersedes is not None:
             return None
         routed = self.rules.preview(now, intent, ())
-        return No(routed.reason, routed.cure) if isinstance(routed, Refused) else None
+        return No(routed.reason, routed.cure) if isinstance(routed, NotRouted) else None
 
     def _prices(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
         kind = intent.kind

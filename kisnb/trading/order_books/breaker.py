@@ -28,10 +28,10 @@ from kisnb.clock import DAY, Ns, kst, kst_day
 from kisnb.events import AccountOpened
 
 if TYPE_CHECKING:
-    from kisnb.trading.order_books.order_book import Books
+    from kisnb.trading.order_books.order_book import OrderBooks
 
 
-class Standing(NamedTuple):
+class DayResult(NamedTuple):
     """What the day has brought, after cost, of what was at stake; won."""
 
     result: int
@@ -57,7 +57,7 @@ class TradingDay:
         self._ends: Ns = 0
         """When the next Korean day begins."""
 
-    def roll(self, t: Ns, books: Books) -> None:
+    def roll(self, t: Ns, books: OrderBooks) -> None:
         """Begin the day of ``t``, unless it has begun; ``books`` as they stand before anything of it is booked."""
         if t >= self._ends:
             self.day = kst_day(t)
@@ -70,9 +70,9 @@ class TradingDay:
         for code, qty, _ in row.holdings:
             self.opening[code] = self.opening.get(code, 0) + qty
 
-    def standing(self, books: Books, bases: Mapping[str, int], prices: Mapping[str, int]) -> Standing:
+    def standing(self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]) -> DayResult:
         """Where the day stands at ``prices``, won by code; a stock without one counts at its base price."""
         held = {code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases}
         now = sum(qty * prices.get(code, bases[code]) for code, qty in held.items())
         opening = sum(qty * bases[code] for code, qty in self.opening.items() if code in bases)
-        return Standing(now - opening + self.flow, opening + self.bought)
+        return DayResult(now - opening + self.flow, opening + self.bought)

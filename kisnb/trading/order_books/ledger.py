@@ -102,11 +102,11 @@ class Position:
         """
         self.opened += qty
         if qty < 0:
-            self._take(-qty)
+            self._consume_lots(-qty)
             return
         held = min(qty, self.qty - self.in_lots)
         for part, price in split(held, cost) if held > 0 else ():
-            self._hold(part, price, 0)
+            self._add_lot(part, price, 0)
 
     def oldest(self, qty: int) -> list[tuple[int, int, int]]:
         """The oldest ``qty`` shares that are held: (shares, price, their part of the fee) of each lot."""
@@ -122,19 +122,19 @@ class Position:
     def give(self, qty: int) -> None:
         """The oldest ``qty`` shares go to another book, with their cost."""
         self.opened -= qty
-        self._take(qty)
+        self._consume_lots(qty)
 
     def receive(self, lots: Iterable[tuple[int, int, int]]) -> None:
         """Shares come from another book, each lot (shares, price, fee) at its own cost."""
         for qty, price, fee in lots:
             self.opened += qty
-            self._hold(qty, price, fee)
+            self._add_lot(qty, price, fee)
 
     def apply(self, side: Side, fill: Fill) -> None:
         if side is Side.BUY:
             self.bought += fill.qty
             self.buy_fees += fill.fee
-            self._hold(fill.qty, fill.price, fill.fee)
+            self._add_lot(fill.qty, fill.price, fill.fee)
         else:
             self._sell(fill)
 
@@ -142,7 +142,7 @@ class Position:
         self.sold += fill.qty
         self.sell_fees += fill.fee
         self.taxes += fill.tax
-        taken = self._take(fill.qty)
+        taken = self._consume_lots(fill.qty)
         earned = sum(qty * (fill.price - price) for qty, price, _ in taken)
         fees = sum(fee for _, _, fee in taken)
         self.realised += earned
@@ -155,11 +155,11 @@ class Position:
         else:
             self.losses += 1
 
-    def _hold(self, qty: int, price: int, fee: int) -> None:
+    def _add_lot(self, qty: int, price: int, fee: int) -> None:
         self.lots.append(Lot(qty, price, fee))
         self.cost += qty * price
 
-    def _take(self, qty: int) -> list[tuple[int, int, int]]:
+    def _consume_lots(self, qty: int) -> list[tuple[int, int, int]]:
         """Take the oldest shares out; gives them as ``oldest`` does."""
         taken = self.oldest(qty)
         for part, price, fee in taken:

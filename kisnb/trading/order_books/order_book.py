@@ -1,6 +1,6 @@
 """Order books: the orders, fills, positions and PnL of an agent or of the account, folded from facts.
 
-The desk, a session and the back-tester fold the same facts with ``Books.apply``; that is why they agree.
+The desk, a session and the back-tester fold the same facts with ``OrderBooks.apply``; that is why they agree.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class OrderBook:
         """Codes of the stocks of which there are shares."""
         return [code for code, position in self.positions.items() if position.qty]
 
-    def held(self, code: str) -> Position:
+    def ensure_position(self, code: str) -> Position:
         """The position in ``code`` that the book keeps, made when first asked for."""
         position = self.positions.get(code)
         if position is None:
@@ -170,7 +170,7 @@ class OrderBook:
         return f"<OrderBook {self.name}: {len(self.orders)} orders, {len(self.open_orders)} open, holds {held}>"
 
 
-class Books:
+class OrderBooks:
     """The account's book and one per agent, over the same orders."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class Books:
         key = self._by_number.get((day, number))
         return self.orders[key] if key is not None else None
 
-    def expect(self, intent: Intent, t: Ns) -> Order:
+    def add_pending(self, intent: Intent, t: Ns) -> Order:
         """The order of an intent that is on its way to the desk, in state NEW."""
         order = self.orders.get(intent.key)
         if order is None:
@@ -209,17 +209,17 @@ class Books:
     def apply(self, fact: OrderFact) -> Order:
         """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
         if isinstance(fact, _ANNOUNCING):
-            order = self.expect(fact.intent, fact.t)
+            order = self.add_pending(fact.intent, fact.t)
             # Two sessions may use one key at once: the desk's intent is the one that counts.
             order.intent, order.t, order.since = fact.intent, fact.t, fact.t
             if isinstance(fact, ExternalFound):
-                self._numbered(order, fact.ref)
+                self._assign_number(order, fact.ref)
                 order.sent_at = fact.t
                 order.to(OrderState.ACCEPTED)
         else:
             order = self.orders[fact.key]
             state, text = order.state, order.text
-            self._change(order, fact)
+            self._apply_change(order, fact)
             if order.state is not state:
                 order.since = fact.t
                 if order.is_ended and order.text == text:
@@ -230,7 +230,7 @@ class Books:
         order.facts.append(fact)
         return order
 
-    def _change(self, order: Order, fact: OrderFact) -> None:
+    def _apply_change(self, order: Order, fact: OrderFact) -> None:
         # The commonest first: a restart comes this way once per row.
         match fact:
             case SendStarted(route=route, after=after):
@@ -239,43 +239,43 @@ class Books:
                 # Why it was held before is over.
                 order.text = ""
             case Sent(ref=ref):
-                self._numbered(order, ref)
+                self._assign_number(order, ref)
                 if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
                     order.to(OrderState.SENT)
             case Accepted(ref=ref):
-                self._numbered(order, ref)
+                self._assign_number(order, ref)
                 if order.state in PENDING:
                     order.to(OrderState.ACCEPTED)
             case Filled():
-                self._filled(order, fact)
+                self._apply_fill(order, fact)
             case CancelStarted():
                 order.cancel_asked = True
             case Resolved(ref=ref, evidence=evidence):
                 order.text = evidence
                 if ref is not None:
-                    self._numbered(order, ref)
+                    self._assign_number(order, ref)
                 order.to(OrderState.REJECTED if ref is None else OrderState.SENT)
             case Cancelled() | Revised() | Expired():
-                _taken_out(order, fact)
+                _apply_removal(order, fact)
             case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
-                _refused(order, fact)
+                _apply_refusal(order, fact)
 
-    def _numbered(self, order: Order, ref: OrderRef) -> None:
+    def _assign_number(self, order: Order, ref: OrderRef) -> None:
         order.ref = ref
         self._by_number[ref.day, ref.number] = order.key
 
-    def _filled(self, order: Order, fact: Filled) -> None:
+    def _apply_fill(self, order: Order, fact: Filled) -> None:
         fill = Fill(fact.t, fact.qty, fact.price, fact.fee, fact.tax, fact.venue, fact.stamp)
         order.fills.append(fill)
         order.filled += fill.qty
         order.listed = order.listed or not fact.stamp
-        _ended(order)
+        _end_if_complete(order)
         if order.state in PENDING:
             order.to(OrderState.ACCEPTED)
         for book in (self.account, self.of(order.intent.agent)):
-            book.held(order.code).apply(order.side, fill)
+            book.ensure_position(order.code).apply(order.side, fill)
 
-    def hold(self, fact: AccountOpened | HoldingAdopted) -> None:
+    def apply_holdings(self, fact: AccountOpened | HoldingAdopted) -> None:
         """Book shares that no order of their book explains."""
         if isinstance(fact, HoldingAdopted):
             self._adopt(fact)
@@ -283,14 +283,14 @@ class Books:
         # They belong to the account, and to nobody in particular.
         for code, qty, cost in fact.holdings:
             for book in (self.account, self.of(UNASSIGNED)):
-                book.held(code).open(qty, cost)
+                book.ensure_position(code).open(qty, cost)
 
     def _adopt(self, fact: HoldingAdopted) -> None:
         """Move shares with their cost from nobody's books to the agent's."""
         self.adoptions[fact.key] = fact
         for source, qty, _, _ in fact.lots:
             self.of(source).positions[fact.code].give(qty)
-        self.of(fact.agent).held(fact.code).receive((qty, price, fee) for _, qty, price, fee in fact.lots)
+        self.of(fact.agent).ensure_position(fact.code).receive((qty, price, fee) for _, qty, price, fee in fact.lots)
 
     @property
     def unassigned(self) -> dict[str, int]:
@@ -305,7 +305,7 @@ class Books:
         return sum(o.leaves for o in mine if o.code == code and o.side is Side.SELL)
 
 
-def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
+def _apply_removal(order: Order, fact: Cancelled | Revised | Expired) -> None:
     """Shares left the market under the number of a cancel or a revise; without one KIS's list says so."""
     number = 0 if isinstance(fact, Expired) else fact.number
     if isinstance(fact, Revised):
@@ -321,7 +321,7 @@ def _taken_out(order: Order, fact: Cancelled | Revised | Expired) -> None:
         order.cancels.add(number)
     else:
         order.listed = True
-    _ended(order)
+    _end_if_complete(order)
 
 
 def _cancelled_elsewhere(order: Order, qty: int) -> str:
@@ -331,7 +331,7 @@ def _cancelled_elsewhere(order: Order, qty: int) -> str:
     return f"{qty:,} shares cancelled, not asked for at this desk: the phone, or KIS"
 
 
-def _ended(order: Order) -> None:
+def _end_if_complete(order: Order) -> None:
     if order.leaves:
         return
     if order.filled == order.quantity:
@@ -340,7 +340,7 @@ def _ended(order: Order) -> None:
         order.to(OrderState.EXPIRED if order.expired else OrderState.CANCELLED)
 
 
-def _refused(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused | OrderHeld) -> None:
+def _apply_refusal(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused | OrderHeld) -> None:
     match fact:
         case Denied(reason=reason, cure=cure):
             order.to(OrderState.DENIED)

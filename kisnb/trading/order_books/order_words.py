@@ -23,7 +23,7 @@ def why(order: Order) -> str:
             return f"{order.cancelled:,} shares cancelled, asked for at this desk"
         case OrderState.NEW | OrderState.SENT | OrderState.SENDING:
             return ""
-    return order.facts[-1].said if order.facts else ""
+    return order.facts[-1].happenings if order.facts else ""
 
 
 def order_line(order: Order) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.terms import Side
-from kisnb.trading.order_books.order_book import NOBODY, Books
+from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 
 
-def buys(books: Books, intent: Intent) -> Iterator[tuple[Order, int]]:
+def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
     """Open buys and the shares that each may still buy, once ``intent`` is sent: a revise takes over its part."""
     return _open(books, intent, Side.BUY)
 
 
-def sellable(books: Books, intent: Intent) -> int:
+def sellable(books: OrderBooks, intent: Intent) -> int:
     """Shares of the stock that are held, and that no other open sell has reserved; an agent sells its own alone."""
     selling = sum(qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code)
     free = books.account.position(intent.code).qty - selling
@@ -22,7 +22,7 @@ def sellable(books: Books, intent: Intent) -> int:
     return free if mine is None else min(free, mine)
 
 
-def own(books: Books, intent: Intent) -> int | None:
+def own(books: OrderBooks, intent: Intent) -> int | None:
     """Shares that the agent holds by its own book and does not sell already; None for an order of no agent's."""
     if intent.agent in NOBODY:
         return None
@@ -31,7 +31,7 @@ def own(books: Books, intent: Intent) -> int | None:
     return held - sum(qty for order, qty in orders if order.code == intent.code)
 
 
-def may_own(books: Books, intent: Intent) -> int:
+def may_own(books: OrderBooks, intent: Intent) -> int:
     """The most shares that the agent can have to sell, fills that nobody has told included; for an order of no agent's
     its own quantity, for nobody knows that limit."""
     mine = own(books, intent)
@@ -41,12 +41,12 @@ def may_own(books: Books, intent: Intent) -> int:
     return mine + sum(order.leaves for order in buys_open if order.code == intent.code)
 
 
-def reduces(books: Books, intent: Intent) -> bool:
+def reduces(books: OrderBooks, intent: Intent) -> bool:
     """Whether the order can only make a position smaller."""
     return intent.side is Side.SELL and intent.qty <= sellable(books, intent)
 
 
-def _open(books: Books, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
+def _open(books: OrderBooks, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
     for order in books.live.values():
         if order.side is side and order.state is not OrderState.NEW and order.key != intent.key:
             moves = intent.qty if order.key == intent.supersedes else 0

@@ -20,7 +20,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order
 from kisnb.terms import Side
 from kisnb.trading.gate.blackout import waits_for_window
-from kisnb.trading.gate.latest_books import LatestBooks
+from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.state import State
 
@@ -33,7 +33,7 @@ AGAIN = "decide again on the newest price"
 class BuyPrices:
     """Says whether the price of a buy is too old. Pure; decides nothing about sells."""
 
-    def __init__(self, gate: Gate, state: State, market: LatestBooks) -> None:
+    def __init__(self, gate: Gate, state: State, market: LatestDepths) -> None:
         self._gate = gate
         self._state = state
         self._market = market

@@ -29,32 +29,32 @@ class NoticeIntake:
         rules: Rules,
         state: State,
         reconciliation: Reconciliation,
-        row: Callable[[Row], None],
-        tell: Callable[[Event], None],
+        record: Callable[[Row], None],
+        publish: Callable[[Event], None],
     ) -> None:
         self._rules = rules
         self._state = state
         self._reconciliation = reconciliation
-        self._row = row
-        self._tell = tell
+        self._record = record
+        self._publish = publish
 
-    def take(self, now: Ns, notice: Notice) -> None:
+    def receive(self, now: Ns, notice: Notice) -> None:
         order = self._order_of(notice)
         if order is None:
             if not self._is_of_others(notice):
-                self._wait(now, notice)
+                self._keep_early(now, notice)
             return
         match notice.kind:
             case "accepted":
-                self._accepted(now, order, notice)
+                self._on_accepted(now, order, notice)
             case "filled":
-                self._filled(now, order, notice)
+                self._on_filled(now, order, notice)
             case "cancelled":
-                self._cancelled(now, order, notice)
+                self._on_cancelled(now, order, notice)
             case "revised":
-                self._revised(now, order, notice)
+                self._on_revised(now, order, notice)
             case "refused":
-                self._refused(now, order, notice)
+                self._on_refused(now, order, notice)
 
     def _order_of(self, notice: Notice) -> Order | None:
         """The order that a notice changes. Every notice of an order that revised another names that one too."""
@@ -74,65 +74,65 @@ class NoticeIntake:
             return False
         return not any(o.intent.supersedes == old.key for o in self._state.books.live.values())
 
-    def _wait(self, now: Ns, notice: Notice) -> None:
-        self._row(notice)
+    def _keep_early(self, now: Ns, notice: Notice) -> None:
+        self._record(notice)
         in_the_air = any(
             o.state is OrderState.SENDING and o.code == notice.code and o.side is notice.side
             for o in self._state.books.live.values()
         )
-        self._reconciliation.look(now, now + (REPLY_PATIENCE if in_the_air else 0), WAITING)
+        self._reconciliation.schedule(now, now + (REPLY_PATIENCE if in_the_air else 0), WAITING)
 
-    def _accepted(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_accepted(self, now: Ns, order: Order, notice: Notice) -> None:
         if order.state is OrderState.SENT:
             # A cancel goes where the order went: a notice names the venue that executes, which SOR chose.
             venue = order.route.venue if order.route else notice.venue
-            self._row(Accepted(now, order.key, OrderRef(day_number(notice.t), notice.branch, notice.number, venue)))
+            self._record(Accepted(now, order.key, OrderRef(day_number(notice.t), notice.branch, notice.number, venue)))
         elif order.state is OrderState.REJECTED:
-            self._strange(now, order, notice)
+            self._report_strange(now, order, notice)
 
-    def _filled(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_filled(self, now: Ns, order: Order, notice: Notice) -> None:
         told = (notice.t, notice.qty, notice.price, notice.venue)
         again = any((f.stamp, f.qty, f.price, f.venue) == told for f in order.fills)
         if order.is_ended:
             if not again and not order.listed:
-                self._strange(now, order, notice)
+                self._report_strange(now, order, notice)
         elif again or order.listed or notice.qty > order.leaves:
-            self._reconciliation.look(now, now, "fill")
+            self._reconciliation.schedule(now, now, "fill")
         else:
-            self._row(execution(self._rules, now, order, notice.qty, notice.price, notice.venue, notice.t))
+            self._record(execution(self._rules, now, order, notice.qty, notice.price, notice.venue, notice.t))
 
-    def _cancelled(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_cancelled(self, now: Ns, order: Order, notice: Notice) -> None:
         if notice.number in order.cancels:
             return
         if order.is_ended:
             if not order.listed:
-                self._strange(now, order, notice)
+                self._report_strange(now, order, notice)
         elif order.listed or notice.qty > order.leaves:
-            self._reconciliation.look(now, now, "cancel")
+            self._reconciliation.schedule(now, now, "cancel")
         else:
-            self._row(Cancelled(now, order.key, notice.qty, notice.number))
+            self._record(Cancelled(now, order.key, notice.qty, notice.number))
 
-    def _revised(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_revised(self, now: Ns, order: Order, notice: Notice) -> None:
         old = self._state.books.by_number(day_number(notice.t), notice.original)
         if old is None or notice.number in old.cancels:
             return
         if old.listed or order.listed or notice.qty > old.leaves or order.state is not OrderState.SENT:
-            self._reconciliation.look(now, now, "revise")
+            self._reconciliation.schedule(now, now, "revise")
             return
-        self._row(Revised(now, old.key, notice.qty, order.key, notice.number))
-        self._accepted(now, order, notice)
+        self._record(Revised(now, old.key, notice.qty, order.key, notice.number))
+        self._on_accepted(now, order, notice)
         if notice.qty < order.leaves:
-            self._row(Cancelled(now, order.key, order.leaves - notice.qty, notice.number))
+            self._record(Cancelled(now, order.key, order.leaves - notice.qty, notice.number))
 
-    def _refused(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_refused(self, now: Ns, order: Order, notice: Notice) -> None:
         if order.number != notice.number:
-            self._row(CancelRefused(now, order.key, "", "the exchange refused the cancel"))
+            self._record(CancelRefused(now, order.key, "", "the exchange refused the cancel"))
         elif order.state is OrderState.SENT:
-            self._row(Rejected(now, order.key, "", "the exchange refused the order"))
+            self._record(Rejected(now, order.key, "", "the exchange refused the order"))
         elif order.state is not OrderState.REJECTED:
-            self._strange(now, order, notice)
+            self._report_strange(now, order, notice)
 
-    def _strange(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _report_strange(self, now: Ns, order: Order, notice: Notice) -> None:
         said = f"a notice says that #{notice.number} is {notice.kind} ({notice.qty:,}), but the order is {order.state}"
-        self._tell(Trouble(now, f"{clock_text(now)} {said}; KIS's list decides"))
-        self._reconciliation.look(now, now, "strange notice")
+        self._publish(Trouble(now, f"{clock_text(now)} {said}; KIS's list decides"))
+        self._reconciliation.schedule(now, now, "strange notice")

@@ -14,17 +14,17 @@ import msgspec
 from kisnb.clock import Ns, clock_text, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
-from kisnb.market.router import Refused
+from kisnb.market.router import NotRouted
 from kisnb.orders import Account, Intent, Naming, Order, OrderState, Route, same_wish
 from kisnb.terms import Side, Venue
 from kisnb.trading.gate.blackout import MOST_HELD, drifted, waits_for_window, window_end
-from kisnb.trading.gate.latest_books import LatestBooks
+from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
 from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
 from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.revise import place_lost, why_not_revised
-from kisnb.trading.ports.commands import AskBooks, BooksRead, Effect, Publish, Revise, Send, WakeAt
+from kisnb.trading.ports.commands import AskDepth, DepthRead, Effect, Publish, Revise, Send, WakeAt
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
 from kisnb.trading.state import State
 
@@ -37,19 +37,19 @@ class OrderPath:
         rules: Rules,
         gate: Gate,
         state: State,
-        market: LatestBooks,
+        depths: LatestDepths,
         reconciliation: Reconciliation,
-        row: Callable[[Row], None],
-        then: Callable[[Effect], None],
+        record: Callable[[Row], None],
+        emit: Callable[[Effect], None],
     ) -> None:
         self._rules = rules
         self.gate = gate
         self._state = state
-        self._market = market
+        self._depths = depths
         self._reconciliation = reconciliation
-        self._row = row
-        self._then = then
-        self._prices = BuyPrices(gate, state, market)
+        self._record = record
+        self._emit = emit
+        self._prices = BuyPrices(gate, state, depths)
         self._reading: dict[str, int] = {}
         """Stocks whose books are being read, each with its price before, won. Their orders wait in state NEW."""
         self._synced: set[str] = set()
@@ -57,20 +57,20 @@ class OrderPath:
         self._sent_back: set[str] = set()
         """Buys that came back from the last hop for a fresh price; a second time they are denied."""
 
-    def take(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
+    def submit(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
         """Journal an order and bring it on its way; a key that is known already sends nothing."""
         known = self._state.books.orders.get(intent.key)
         if known is not None:
             # Looked up before any check: a repeated cell must not be refused for what has changed since.
-            self._then(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
+            self._emit(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
             return
-        self._row(IntentTaken(now, intent, naming))
+        self._record(IntentTaken(now, intent, naming))
         no = self._prices.outdated(now, intent)
         if no is None:
             self.send(now, self._state.books.orders[intent.key])
             return
         no = self._refusal(now, intent) or no
-        self._row(Denied(now, intent.key, no.reason, no.cure))
+        self._record(Denied(now, intent.key, no.reason, no.cure))
 
     def send(
         self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None, before: int = 0
@@ -82,27 +82,31 @@ class OrderPath:
         the book, won.
         """
         intent = order.intent
-        if self._held(now, order, account) or self._in_flight(intent) or self._locked(now, intent, account):
+        if (
+            self._hold_back(now, order, account)
+            or self._is_in_flight(intent)
+            or self._hold_back_sell(now, intent, account)
+        ):
             return
-        if self._shrunk(now, order, account):
+        if self._shrink_to_sellable(now, order, account):
             return
         no = self._refusal(now, intent)
         if no is None:
-            if may_read and (venues := self._unread(now, intent, account)):
-                self._read(intent.code, venues)
+            if may_read and (venues := self._venues_to_read(now, intent, account)):
+                self._ask_depth(intent.code, venues)
                 return
-            no = self._unpriced(now, order, may_read=may_read, before=before)
+            no = self._why_unpriced(now, order, may_read=may_read, before=before)
         if no is not None:
-            self._row(Denied(now, intent.key, no.reason, no.cure))
+            self._record(Denied(now, intent.key, no.reason, no.cure))
         elif intent.supersedes is not None:
             self._revise(now, intent, self._state.books.orders[intent.supersedes])
         else:
             self._route(now, intent)
 
-    def go_on(self, now: Ns, asked: Ns, account: Account | None) -> None:
+    def resume_waiting(self, now: Ns, asked: Ns, account: Account | None) -> None:
         """KIS answered what it was asked at ``asked``: orders that waited for it are looked at again."""
         if self._state.held and (end := self._blackout(now)) is not None:
-            self._then(WakeAt(end))
+            self._emit(WakeAt(end))
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW:
                 held = self._state.held.get(order.key)
@@ -117,16 +121,16 @@ class OrderPath:
         item = self._rules.instrument(intent.code)
         if no is None and intent.supersedes is not None and item is not None:
             no = why_not_revised(now, self._state.books, intent, item)
-        return no or self._locks_buys(intent)
+        return no or self._why_buys_locked(intent)
 
-    def _locks_buys(self, intent: Intent) -> No | None:
+    def _why_buys_locked(self, intent: Intent) -> No | None:
         unknown = self._reconciliation.unresolved_in(intent.code) if intent.side is Side.BUY else None
         if unknown is None:
             return None
         why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
         return No(why, "wait until it is resolved, or decide it with %kis resolve NUMBER|never")
 
-    def may_leave(self, now: Ns, key: str) -> No | None:
+    def may_send(self, now: Ns, key: str) -> No | None:
         """Why the order ``key``, which has waited behind the limiter, may not leave any more.
 
         A market buy leaves only while the newest price of its stock is not older than ``max_quote_age`` and it has
@@ -150,19 +154,19 @@ class OrderPath:
         verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
         return None if verdict else No(verdict.why_not, verdict.cure)
 
-    def kept(self, now: Ns, order: Order, why: str) -> None:
+    def on_kept(self, now: Ns, order: Order, why: str) -> None:
         """The last hop let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
         end = self._blackout(now)
         if end is not None and not order.cancel_asked:
-            self._hold(now, order.intent, end)
+            self._hold_until(now, order.intent, end)
         elif self._wants_price(now, order):
             self._sent_back.add(order.key)
             self._synced.add(order.key)
             old = "its price grew old behind the rate limit: the book is read first"
-            self._row(OrderHeld(now, order.key, now, old, 0))
+            self._record(OrderHeld(now, order.key, now, old, 0))
             self.send(now, order)
         else:
-            self._row(Denied(now, order.key, why))
+            self._record(Denied(now, order.key, why))
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
         """Whether a fresh price is all that a buy from the last hop lacks."""
@@ -172,32 +176,32 @@ class OrderPath:
 
     # prices that it is decided on
 
-    def _unread(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
+    def _venues_to_read(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
         """Venues whose book must be read before the order can be sent."""
         if intent.protective or (account is not None and intent.side is Side.SELL):
             return ()
         routed = intent.supersedes is None
-        unseen = self._rules.unseen(now, intent, self._market.of(intent.code)) if routed else ()
-        return unseen or (self._usual(intent) if self._prices.is_old(now, intent) else ())
+        unseen = self._rules.unseen(now, intent, self._depths.of(intent.code)) if routed else ()
+        return unseen or (self._usual_venues(intent) if self._prices.is_old(now, intent) else ())
 
-    def _usual(self, intent: Intent) -> tuple[Venue, ...]:
+    def _usual_venues(self, intent: Intent) -> tuple[Venue, ...]:
         old = self._state.books.orders.get(intent.supersedes or "")
         venue = old.ref.venue if old is not None and old.ref is not None else intent.venue
         return (venue,) if venue in (Venue.KRX, Venue.NXT) else self._rules.capabilities.venues[:1]
 
-    def _read(self, code: str, venues: tuple[Venue, ...]) -> None:
+    def _ask_depth(self, code: str, venues: tuple[Venue, ...]) -> None:
         if code not in self._reading:
-            self._reading[code] = self._market.price(code)
-            self._then(AskBooks(code, venues))
+            self._reading[code] = self._depths.price(code)
+            self._emit(AskDepth(code, venues))
 
-    def books_read(self, now: Ns, read: BooksRead) -> None:
+    def on_depth_read(self, now: Ns, read: DepthRead) -> None:
         before = self._reading.pop(read.code, 0)
-        self._market.read(now, read.books)
+        self._depths.add_read(now, read.depths)
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW and order.code == read.code:
                 self.send(now, order, may_read=False, before=before)
 
-    def _unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
+    def _why_unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
         """A buy on a price of which nothing is known, that waited too long, or whose price has moved too far."""
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):
@@ -209,90 +213,92 @@ class OrderPath:
         # An agent that names no price decided on the one from before the book was read; a person did not look.
         last = before if intent.seen and intent.price is None else 0
         decided = held.price if held is not None and waits_for_window(held) else last
-        why = drifted(decided, self._market.price(intent.code))
+        why = drifted(decided, self._depths.price(intent.code))
         return No(why, AGAIN) if why else None
 
     # on its way
 
     def _route(self, now: Ns, intent: Intent) -> None:
-        routed = self._rules.route(now, intent, self._market.of(intent.code))
-        self._row(RouteDecided(now, intent.key, routed.evidence))
-        if isinstance(routed, Refused):
-            self._row(Denied(now, intent.key, routed.reason, routed.cure))
+        routed = self._rules.route(now, intent, self._depths.of(intent.code))
+        self._record(RouteDecided(now, intent.key, routed.evidence))
+        if isinstance(routed, NotRouted):
+            self._record(Denied(now, intent.key, routed.reason, routed.cure))
             return
         self._start(now, intent, routed.plain)
-        self._then(Send(intent, routed.plain))
+        self._emit(Send(intent, routed.plain))
 
     def _revise(self, now: Ns, intent: Intent, old: Order) -> None:
         assert old.ref is not None
         self._start(now, intent, Route(old.ref.venue, intent.kind, place_lost(old, intent)))
-        self._then(Revise(intent, old.ref))
+        self._emit(Revise(intent, old.ref))
 
     def _start(self, now: Ns, intent: Intent, route: Route) -> None:
-        self._row(SendStarted(now, intent.key, route, self._state.highest.get(day_number(now), 0)))
-        self._reconciliation.keep_looking(now)
+        self._record(SendStarted(now, intent.key, route, self._state.highest.get(day_number(now), 0)))
+        self._reconciliation.schedule_regular(now)
 
-    def _in_flight(self, intent: Intent) -> bool:
+    def _is_in_flight(self, intent: Intent) -> bool:
         return any(
             o.state is OrderState.SENDING and o.code == intent.code and o.side is intent.side
             for o in self._state.books.live.values()
         )
 
-    def next_of(self, now: Ns, ended: Intent) -> None:
+    def send_next(self, now: Ns, ended: Intent) -> None:
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW and order.code == ended.code and order.side is ended.side:
                 self.send(now, order)
-                if self._in_flight(ended):
+                if self._is_in_flight(ended):
                     return
 
     # what waits for the account, or for the end of a blackout window
 
-    def _locked(self, now: Ns, intent: Intent, account: Account | None) -> bool:
+    def _hold_back_sell(self, now: Ns, intent: Intent, account: Account | None) -> bool:
         """A sell beside an order of unknown fate waits for the shares that KIS confirms, and goes up to them."""
         unknown = self._reconciliation.unresolved_in(intent.code)
         if unknown is None or intent.side is Side.BUY:
             return False
         if account is None:
-            self._reconciliation.look(now, now, "sellable", account=True)
+            self._reconciliation.schedule(now, now, "sellable", account=True)
             return True
         sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
         if intent.qty > sellable:
             why = f"KIS confirms {sellable:,} shares to sell while the fate of {unknown.intent.text} is unknown"
-            self._row(Denied(now, intent.key, why, f"sell {sellable:,}" if sellable else "wait until it is resolved"))
+            self._record(
+                Denied(now, intent.key, why, f"sell {sellable:,}" if sellable else "wait until it is resolved")
+            )
         return intent.qty > sellable
 
     def _blackout(self, now: Ns) -> Ns | None:
         return window_end(now, self.gate.limits.windows)
 
-    def _held(self, now: Ns, order: Order, account: Account | None) -> bool:
+    def _hold_back(self, now: Ns, order: Order, account: Account | None) -> bool:
         """In a window nothing is sent; after it, and before KIS has stated the account, not without asking KIS."""
         intent, held = order.intent, self._state.held.get(order.key)
         end = self._blackout(now)
         if end is not None:
             self._synced.discard(order.key)
             if held is None or held.until < end:
-                self._hold(now, intent, end)
+                self._hold_until(now, intent, end)
             return True
         if account is not None:
             self._synced.add(order.key)
         if held is not None and order.key not in self._synced:
             return True
         if intent.side is Side.BUY and self.gate.limits.needs_account and self._state.opened is None:
-            self._reconciliation.look(now, now, "account", account=True)
+            self._reconciliation.schedule(now, now, "account", account=True)
             return True
         return False
 
-    def _hold(self, now: Ns, intent: Intent, end: Ns) -> None:
+    def _hold_until(self, now: Ns, intent: Intent, end: Ns) -> None:
         protects, held = intent.protective and intent.side is Side.SELL, self._state.held.get(intent.key)
         if held is None and len(self._state.held) >= MOST_HELD and not protects:
             why = f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
-            self._row(Denied(now, intent.key, why, "order again after it"))
+            self._record(Denied(now, intent.key, why, "order again after it"))
             return
         why = f"blackout until {clock_text(end)}: journaled, not sent"
         # It was decided on the price of the first window.
-        price = held.price if held is not None else self._market.price(intent.code)
-        self._row(OrderHeld(now, intent.key, end, why, price))
-        self._then(WakeAt(end))
+        price = held.price if held is not None else self._depths.price(intent.code)
+        self._record(OrderHeld(now, intent.key, end, why, price))
+        self._emit(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
         """Orders of a blackout window outlive the desk; on another day they mean nothing any more.
@@ -302,17 +308,17 @@ class OrderPath:
         held = self._state.held.get(order.key)
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
-    def release(self, now: Ns) -> None:
+    def sync_after_blackout(self, now: Ns) -> None:
         """After a window: sync first; what KIS answers lets the held orders go on."""
         if not any(waits_for_window(held) for held in self._state.held.values()):
             return
         end = self._blackout(now)
         if end is None:
-            self._reconciliation.look(now, now, "blackout", account=True)
+            self._reconciliation.schedule(now, now, "blackout", account=True)
         else:
-            self._then(WakeAt(end))
+            self._emit(WakeAt(end))
 
-    def unanswered(self, now: Ns) -> None:
+    def on_orders_unread(self, now: Ns) -> None:
         """KIS does not list the orders: protection does not wait for it, and a buy cannot be weighed."""
         for order in list(self._state.books.live.values()):
             if order.state is not OrderState.NEW or self._blackout(now) is not None:
@@ -322,18 +328,18 @@ class OrderPath:
                 self.send(now, order)
             elif order.side is Side.BUY and self._state.opened is None and self.gate.limits.needs_account:
                 why = "KIS does not state the account, so that nobody knows what cash there is"
-                self._row(Denied(now, order.key, why, "try again when KIS answers"))
+                self._record(Denied(now, order.key, why, "try again when KIS answers"))
 
-    def _shrunk(self, now: Ns, order: Order, account: Account | None) -> bool:
+    def _shrink_to_sellable(self, now: Ns, order: Order, account: Account | None) -> bool:
         """A protective sell that waited is not lost when fewer shares are left: those that are left are sold."""
         intent = order.intent
         if account is None or order.key not in self._state.held or not intent.protective or intent.side is Side.BUY:
             return False
-        left = sum(h.sellable for h in account.holdings if h.code == intent.code)
-        if intent.qty <= left:
+        sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
+        if intent.qty <= sellable:
             return False
-        cure = f"{left:,} are sold instead" if left else "nothing is left to protect"
-        self._row(Denied(now, order.key, f"KIS confirms {left:,} shares to sell", cure))
-        if left:
-            self.take(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=left))
+        cure = f"{sellable:,} are sold instead" if sellable else "nothing is left to protect"
+        self._record(Denied(now, order.key, f"KIS confirms {sellable:,} shares to sell", cure))
+        if sellable:
+            self.submit(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=sellable))
         return True

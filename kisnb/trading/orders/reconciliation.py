@@ -31,9 +31,9 @@ from kisnb.orders import Account, Intent, Order, OrderPage, OrderRow, OrderState
 from kisnb.terms import Phase, Venue
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
-from kisnb.trading.order_books.order_book import EXTERNAL, Books, day_number
+from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks, day_number
 from kisnb.trading.orders.resolver import WINDOW, Resolver, claims, ref_of
-from kisnb.trading.ports.commands import Answer, Ask, Effect, Publish, Question, ResolveOrder, WakeAt
+from kisnb.trading.ports.commands import AskOrders, Effect, OrdersQuery, OrdersRead, Publish, ResolveOrder, WakeAt
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
@@ -46,7 +46,7 @@ WAITING = "unknown number"
 AFTER_BOUNDARY: Ns = 2 * SECOND
 """After the end of a session, so that its last notices are in."""
 UNANSWERED: Ns = 60 * SECOND
-"""After which an Ask that never ended is asked again."""
+"""After which an AskOrders that never ended is asked again."""
 SETTLES: Ns = 5 * SECOND
 """After which a cancel that KIS took, and that its list does not show, has failed."""
 STANDS: Ns = 60 * SECOND
@@ -56,48 +56,50 @@ STANDS: Ns = 60 * SECOND
 class Reconciliation:
     """Asks for the day's orders and the account, and brings the books to what they say."""
 
-    def __init__(self, rules: Rules, state: State, row: Callable[[Row], None], then: Callable[[Effect], None]) -> None:
+    def __init__(
+        self, rules: Rules, state: State, record: Callable[[Row], None], emit: Callable[[Effect], None]
+    ) -> None:
         self.linked = False
         """The stream stood once: from then on open orders are compared every minute."""
-        self.resolver = Resolver(row, lambda event: then(Publish(event)))
+        self.resolver = Resolver(record, lambda event: emit(Publish(event)))
         self._rules = rules
         self._state = state
-        self._row = row
-        self._then = then
+        self._record = record
+        self._emit = emit
         self._due: Ns | None = None
         self._account = False
         self._why = ""
         self._asked: dict[date, Ns] = {}
         """By day of the newest question under way: when it was asked."""
-        self._cancels_taken: dict[str, Ns] = {}
+        self._cancels_accepted: dict[str, Ns] = {}
         self._failures = 0
         self._not_before: Ns = 0
         """KIS did not tell the account: when it is asked for it again, however many orders wait for it."""
 
     @property
-    def _books(self) -> Books:
+    def _books(self) -> OrderBooks:
         return self._state.books
 
     # when
 
-    def look(self, now: Ns, at: Ns, why: str, *, account: bool = False) -> None:
+    def schedule(self, now: Ns, at: Ns, why: str, *, account: bool = False) -> None:
         """Ask at ``at``, or earlier when something else wants it."""
         self._account = self._account or account
         at = max(at, self._not_before) if account else at
         if at <= now:
             self._due, self._why = now, why
-            self.woke(now)
+            self.on_wake(now)
         elif self._due is None or at < self._due or self._due > now + IDLE:
             self._due, self._why = at, why
-            self._then(WakeAt(at))
+            self._emit(WakeAt(at))
 
-    def woke(self, now: Ns) -> None:
+    def on_wake(self, now: Ns) -> None:
         """Ask, if it is time."""
         if self._due is None or now < self._due:
             return
         if self._why == WAITING and not self._state.early:
             self._due = None
-            self.keep_looking(now)
+            self.schedule_regular(now)
             return
         today = kst_day(now)
         days = {today, *(self._day_of(order) for order in self._books.live.values())}
@@ -107,17 +109,17 @@ class Reconciliation:
         self._due = None
         for day in sorted(days):
             self._asked[day] = now
-            self._then(Ask(Question(day, self._why, self._account and day == today, now, self._state.fills)))
+            self._emit(AskOrders(OrdersQuery(day, self._why, self._account and day == today, now, self._state.fills)))
         self._account = False
 
-    def cancel_taken(self, now: Ns, key: str) -> None:
+    def on_cancel_accepted(self, now: Ns, key: str) -> None:
         """KIS took a cancel; that it was carried out is yet to be told."""
-        self._cancels_taken[key] = now
-        self.look(now, now + SETTLES, "cancel")
+        self._cancels_accepted[key] = now
+        self.schedule(now, now + SETTLES, "cancel")
 
     def decide(self, now: Ns, command: ResolveOrder) -> None:
         if self.resolver.decide(now, self._books, command):
-            self.look(now, now, "decision")
+            self.schedule(now, now, "decision")
 
     def unresolved_in(self, code: str) -> Order | None:
         """An order of unknown fate in this stock: its buys are locked."""
@@ -126,29 +128,29 @@ class Reconciliation:
 
     # what
 
-    def answered(self, now: Ns, answer: Answer) -> Account | None:
+    def on_orders_read(self, now: Ns, answer: OrdersRead) -> Account | None:
         """Book an answer; gives the account when it may decide about sells that wait for it."""
-        day, asked, page = answer.question.day, answer.question.asked, answer.page
+        day, asked, page = answer.query.day, answer.query.asked, answer.page
         if self._asked.get(day) == asked:
             del self._asked[day]
-        missing = page is None or (answer.question.account and answer.account is None)
+        missing = page is None or (answer.query.account and answer.account is None)
         self._failures = self._failures + 1 if missing else 0
         if missing:
             self._not_before = now + min(SECOND << min(self._failures, 5), EVERY // 2)
-            self.look(now, self._not_before, answer.question.why, account=answer.question.account)
+            self.schedule(now, self._not_before, answer.query.why, account=answer.query.account)
         if page is None:
-            self.resolver.unanswered(now)
+            self.resolver.on_orders_unread(now)
             return None
-        self._settle(now, asked, day, page)
+        self._reconcile_day(now, asked, day, page)
         if answer.account is not None and day == kst_day(now):
-            self._compare(now, asked, answer.account, consistent=answer.question.fills == self._state.fills)
-        self._again(now)
+            self._reconcile_account(now, asked, answer.account, consistent=answer.query.fills == self._state.fills)
+        self._schedule_again(now)
         return answer.account
 
-    def _settle(self, now: Ns, asked: Ns, day: date, page: OrderPage) -> None:
+    def _reconcile_day(self, now: Ns, asked: Ns, day: date, page: OrderPage) -> None:
         number = int(f"{day:%Y%m%d}")
         for row in page.rows:
-            self._state.seen(row.ref.day, row.ref.number)
+            self._state.note_number(row.ref.day, row.ref.number)
         self.resolver.resolve(now, asked, number, self._books, page.rows)
         self._find_external(page)
         rows = {row.ref.number: row for row in page.rows if row.ref.day == number}
@@ -156,11 +158,11 @@ class Reconciliation:
         for order in list(self._books.live.values()):
             listed = rows.get(order.ref.number) if order.ref is not None and order.ref.day == number else None
             if listed is not None:
-                self._match(now, asked, order, listed, rows, may_move=order.key in revised)
+                self._reconcile_order(now, asked, order, listed, rows, may_move=order.key in revised)
         for subject, what in list(self._state.drifts):
             if what in ("filled", "cancelled"):
                 # Found by a life of the desk that ended before it had booked it; it is booked now.
-                self._row(DriftCleared(now, subject, what))  # type: ignore[arg-type]
+                self._record(DriftCleared(now, subject, what))  # type: ignore[arg-type]
 
     def _find_external(self, page: OrderPage) -> None:
         claimed = {row.ref.number for mine in claims(self._books, page.rows).values() for row in mine}
@@ -169,7 +171,7 @@ class Reconciliation:
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
             if known is None and row.ref.number not in claimed and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original)
-                self._row(ExternalFound(row.t, _external(row, parent), row.ref))
+                self._record(ExternalFound(row.t, _external(row, parent), row.ref))
 
     def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
         """Keys of orders of which what is gone may live on under a number that is not known yet: a revise of theirs
@@ -182,61 +184,61 @@ class Reconciliation:
             if o.state is OrderState.SENDING or asked < o.sent_at + WINDOW or found[o.key]
         }
 
-    def _match(
+    def _reconcile_order(
         self, now: Ns, asked: Ns, order: Order, row: OrderRow, rows: Mapping[int, OrderRow], *, may_move: bool
     ) -> None:
         """Book what KIS's totals of one order have more than ours; of one that ``may_move`` not yet what is gone."""
         if order.state is OrderState.SENT and row.rejected >= order.quantity:
-            self._row(Rejected(now, order.key, "", "the exchange refused the order, as KIS's list says"))
+            self._record(Rejected(now, order.key, "", "the exchange refused the order, as KIS's list says"))
             return
         if row.filled > order.filled:
             self._repair_fills(now, order, row)
         for child_row in rows.values():
             if child_row.original == row.ref.number:
-                self._moved(now, order, row, child_row)
+                self._record_revise(now, order, row, child_row)
         if row.qty < order.leaves + order.filled + order.cancelled and not order.cancelled:
             # A revise moves what is left when it arrives; the rest had traded before.
-            self._row(Cancelled(now, order.key, order.quantity - row.qty))
+            self._record(Cancelled(now, order.key, order.quantity - row.qty))
         gone = _gone(order, row)
         if gone > 0 and not may_move:
             self._repair_gone(now, order, row, min(gone, order.leaves))
         if order.is_open and row.leaves and order.state is OrderState.SENT:
-            self._row(Accepted(now, order.key, ref_of(order, row)))
+            self._record(Accepted(now, order.key, ref_of(order, row)))
         if order.is_open and order.ref is not None and order.ref.day < day_number(now) and order.leaves:
-            self._row(Expired(now, order.key, order.leaves))
-        taken = self._cancels_taken.get(order.key)
+            self._record(Expired(now, order.key, order.leaves))
+        taken = self._cancels_accepted.get(order.key)
         if not order.cancel_asked:
-            self._cancels_taken.pop(order.key, None)
+            self._cancels_accepted.pop(order.key, None)
         elif taken is not None and asked >= taken + SETTLES and row.leaves == order.leaves:
-            del self._cancels_taken[order.key]
-            self._row(CancelRefused(now, order.key, "", f"KIS still lists {row.leaves:,} shares; cancel again"))
+            del self._cancels_accepted[order.key]
+            self._record(CancelRefused(now, order.key, "", f"KIS still lists {row.leaves:,} shares; cancel again"))
 
     def _repair_fills(self, now: Ns, order: Order, row: OrderRow) -> None:
         missing = row.filled - order.filled
         value = row.value - sum(f.qty * f.price for f in order.fills)
-        self._row(DriftFound(now, order.key, "filled", order.filled, row.filled))
+        self._record(DriftFound(now, order.key, "filled", order.filled, row.filled))
         for qty, price in split(missing, value if value >= missing else missing * row.average):
-            self._row(execution(self._rules, now, order, qty, price, row.ref.venue, 0))
-        self._row(DriftCleared(now, order.key, "filled"))
+            self._record(execution(self._rules, now, order, qty, price, row.ref.venue, 0))
+        self._record(DriftCleared(now, order.key, "filled"))
 
-    def _moved(self, now: Ns, order: Order, row: OrderRow, child_row: OrderRow) -> None:
+    def _record_revise(self, now: Ns, order: Order, row: OrderRow, child_row: OrderRow) -> None:
         """Book what went over to a revising order, as far as it is not booked as gone already."""
         child = self._books.by_number(child_row.ref.day, child_row.ref.number)
         number = child_row.ref.number
         if child is not None and child.intent.supersedes == order.key and number not in order.cancels:
             moved = min(child_row.qty, order.leaves, max(_gone(order, row), 0))
-            self._row(Revised(now, order.key, moved, child.key, number))
+            self._record(Revised(now, order.key, moved, child.key, number))
 
     def _repair_gone(self, now: Ns, order: Order, row: OrderRow, gone: int) -> None:
         cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))
         if cancelled <= 0 and not self._is_over(now, order):
             cancelled = gone
         if cancelled > 0:
-            self._row(DriftFound(now, order.key, "cancelled", order.cancelled, order.cancelled + cancelled))
-            self._row(Cancelled(now, order.key, cancelled))
-            self._row(DriftCleared(now, order.key, "cancelled"))
+            self._record(DriftFound(now, order.key, "cancelled", order.cancelled, order.cancelled + cancelled))
+            self._record(Cancelled(now, order.key, cancelled))
+            self._record(DriftCleared(now, order.key, "cancelled"))
         if gone > max(cancelled, 0):
-            self._row(Expired(now, order.key, gone - max(cancelled, 0)))
+            self._record(Expired(now, order.key, gone - max(cancelled, 0)))
 
     def _is_over(self, now: Ns, order: Order) -> bool:
         return now >= self.expiry(order)
@@ -253,78 +255,78 @@ class Reconciliation:
 
     # the account
 
-    def _compare(self, now: Ns, asked: Ns, account: Account, *, consistent: bool) -> None:
+    def _reconcile_account(self, now: Ns, asked: Ns, account: Account, *, consistent: bool) -> None:
         """``consistent``: nothing was booked between the account, the list and now, so that all three agree."""
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
         if sending or not consistent:
-            self.look(now, now + SETTLES, "account", account=True)
+            self.schedule(now, now + SETTLES, "account", account=True)
             return
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
         if self._state.opened is None and unknown:
             # What it traded stands in the account already, and would be booked once more when it is found.
-            self.look(now, now + SETTLES, "account", account=True)
+            self.schedule(now, now + SETTLES, "account", account=True)
             return
         if self._state.opened is None:
             # A stock that was sold out before its holding was ever read is not stated any more.
             sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
-            self._take(now, account.cash_d2 - self._state.flow, stated | sold_out)
+            self._record_unexplained(now, account.cash_d2 - self._state.flow, stated | sold_out)
             return
-        stands = self._differs(now, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2)
+        stands = self._track_drift(now, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2)
         if stands:
-            self._take(now, account.cash_d2 - self._state.opened - self._state.flow, {})
+            self._record_unexplained(now, account.cash_d2 - self._state.opened - self._state.flow, {})
         for code in sorted({*stated, *self._books.account.positions}):
             ours, (theirs, cost) = self._books.account.position(code).qty, stated.get(code, (0, 0))
-            if self._differs(now, asked, code, "holding", ours, theirs):
-                self._take(now, 0, {code: (theirs, cost)})
+            if self._track_drift(now, asked, code, "holding", ours, theirs):
+                self._record_unexplained(now, 0, {code: (theirs, cost)})
 
-    def _differs(self, now: Ns, asked: Ns, subject: str, what: str, ours: int, theirs: int) -> bool:
+    def _track_drift(self, now: Ns, asked: Ns, subject: str, what: str, ours: int, theirs: int) -> bool:
         """Show or clear a difference; True when it has stood long enough to be taken as it is."""
         found = self._state.drifts.get((subject, what))
         if ours == theirs:
             if found is not None:
-                self._row(DriftCleared(now, subject, what))  # type: ignore[arg-type]
+                self._record(DriftCleared(now, subject, what))  # type: ignore[arg-type]
             return False
         if found is None or (found.ours, found.theirs) != (ours, theirs):
-            self._row(DriftFound(now, subject, what, ours, theirs))  # type: ignore[arg-type]
-            self.look(now, now + STANDS, "drift", account=True)
+            self._record(DriftFound(now, subject, what, ours, theirs))  # type: ignore[arg-type]
+            self.schedule(now, now + STANDS, "drift", account=True)
             return False
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
         if unknown or asked < found.t + STANDS:
             return False
-        self._row(DriftCleared(now, subject, what))  # type: ignore[arg-type]
+        self._record(DriftCleared(now, subject, what))  # type: ignore[arg-type]
         return True
 
-    def _take(self, now: Ns, cash: int, stated: Mapping[str, tuple[int, int]]) -> None:
+    def _record_unexplained(self, now: Ns, cash: int, stated: Mapping[str, tuple[int, int]]) -> None:
         """Book what no order explains."""
         rows = []
         for code, (qty, cost) in sorted(stated.items()):
             more = qty - self._books.account.position(code).qty
             if more:
                 rows.append((code, more, cost * min(more, qty) // qty if more > 0 and qty else 0))
-        self._row(AccountOpened(now, cash, tuple(rows)))
+        self._record(AccountOpened(now, cash, tuple(rows)))
 
     # and when again
 
-    def _again(self, now: Ns) -> None:
+    def _schedule_again(self, now: Ns) -> None:
         for order in self._books.live.values():
             if order.state is OrderState.UNKNOWN:
                 age = max(now - order.sent_at, SECOND)
-                self.look(now, now + min(max(age // 2, SECOND), EVERY), "unknown")
-            elif order.cancel_asked and order.key in self._cancels_taken:
-                self.look(now, now + SETTLES, "cancel")
+                self.schedule(now, now + min(max(age // 2, SECOND), EVERY), "unknown")
+            elif order.cancel_asked and order.key in self._cancels_accepted:
+                self.schedule(now, now + SETTLES, "cancel")
             elif order.state is OrderState.NEW and self.unresolved_in(order.code):
-                self.look(now, now + SECOND, "sellable", account=True)
-        self.keep_looking(now)
+                self.schedule(now, now + SECOND, "sellable", account=True)
+        self.schedule_regular(now)
 
-    def keep_looking(self, now: Ns) -> None:
+    def schedule_regular(self, now: Ns) -> None:
         """Once a minute while orders are open or a difference stands, else once in five while anybody can trade."""
         if not self.linked:
             return
         if self._books.live or self._state.drifts:
-            self.look(now, now + EVERY, "open orders", account=True)
+            self.schedule(now, now + EVERY, "open orders", account=True)
         elif any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)):
-            self.look(now, now + IDLE, "orders from elsewhere", account=True)
+            self.schedule(now, now + IDLE, "orders from elsewhere", account=True)
 
     def _day_of(self, order: Order) -> date:
         if order.ref is None:

@@ -35,7 +35,7 @@ from kisnb.clock import SECOND, Ns, clock_text
 from kisnb.events import DecisionRefused, Event, Resolved, Unresolved
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.order_books.order_book import Books, day_number
+from kisnb.trading.order_books.order_book import OrderBooks, day_number
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.ports.journal_rows import Row
 
@@ -65,32 +65,32 @@ _PRICED_ON_ARRIVAL = frozenset({
 class Resolver:
     """Adopts, or refuses to; keeps nothing but decisions that wait for fresh evidence and what was told already."""
 
-    def __init__(self, row: Callable[[Row], None], tell: Callable[[Event], None]) -> None:
-        self._row = row
-        self._tell = tell
+    def __init__(self, record: Callable[[Row], None], publish: Callable[[Event], None]) -> None:
+        self._record = record
+        self._publish = publish
         self._decisions: dict[str, ResolveOrder] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
         """By key: the numbers that it could be, which a person was told who said that it was never sent."""
 
-    def decide(self, now: Ns, books: Books, command: ResolveOrder) -> bool:
+    def decide(self, now: Ns, books: OrderBooks, command: ResolveOrder) -> bool:
         """Take a decision; False when it is refused at once. It counts when KIS's list does not contradict it."""
         order = books.orders.get(command.key)
         if order is None or order.state is not OrderState.UNKNOWN:
             what = (
                 "no order has this key" if order is None else f"the order is {order.state}, there is nothing to decide"
             )
-            self._tell(DecisionRefused(now, command.key, what))
+            self._publish(DecisionRefused(now, command.key, what))
             return False
         self._decisions[command.key] = command
         return True
 
-    def unanswered(self, now: Ns) -> None:
+    def on_orders_unread(self, now: Ns) -> None:
         """KIS did not list its orders: no decision can be checked."""
         for key in list(self._decisions):
             self._refuse(now, key, "KIS did not list its orders; decide again when it does")
 
-    def resolve(self, now: Ns, asked: Ns, day: int, books: Books, rows: Iterable[OrderRow]) -> None:
+    def resolve(self, now: Ns, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]) -> None:
         """Look at every order of unknown fate of ``day`` in the light of its complete list, read after ``asked``."""
         found = claims(books, rows)
         claimants = Counter(row.ref.number for mine in found.values() for row in mine)
@@ -102,24 +102,24 @@ class Resolver:
             if alone and likeness(order, mine[0], books) == "like":
                 self._adopt(now, order, mine[0])
             elif key in self._decisions:
-                self._decided(now, asked, order, mine, books)
+                self._apply_decision(now, asked, order, mine, books)
             elif not mine and day_number(asked) > day:
-                self._row(
+                self._record(
                     Resolved(now, key, None, "never sent: KIS's list of its day, which is over, does not hold it")
                 )
-            elif asked >= order.sent_at + WINDOW and key not in self._told:
-                self._told.add(key)
-                self._tell(_unresolved(now, order, mine, books))
+            elif asked >= order.sent_at + WINDOW and key not in self._reported:
+                self._reported.add(key)
+                self._publish(_unresolved(now, order, mine, books))
 
     def _adopt(self, now: Ns, order: Order, row: OrderRow) -> None:
         text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
         decision = self._decisions.get(order.key)
-        self._row(Resolved(now, order.key, ref_of(order, row), text))
+        self._record(Resolved(now, order.key, ref_of(order, row), text))
         if decision is not None and decision.adopt != row.ref.number:
             self._refuse(now, order.key, text)
         self._decisions.pop(order.key, None)
 
-    def _decided(self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: Books) -> None:
+    def _apply_decision(self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks) -> None:
         number = self._decisions[order.key].adopt
         row = next((row for row in mine if row.ref.number == number), None)
         if row is not None and (rival := _being_sent(order, row, books)) is not None:
@@ -128,7 +128,7 @@ class Resolver:
         elif row is not None:
             del self._decisions[order.key]
             text = f"a person says that it is #{number}"
-            self._row(Resolved(now, order.key, ref_of(order, row), text))
+            self._record(Resolved(now, order.key, ref_of(order, row), text))
         elif number is not None:
             other = books.by_number(day_number(order.sent_at), number)
             whose = f"#{number} is the order {other.key}" if other else f"KIS lists no order like it as #{number}"
@@ -144,32 +144,32 @@ class Resolver:
             del self._decisions[order.key]
             listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
             whose = ", somebody else's" if mine else ""
-            self._row(Resolved(now, order.key, None, f"a person says that it was never sent; {listed}{whose}"))
+            self._record(Resolved(now, order.key, None, f"a person says that it was never sent; {listed}{whose}"))
 
     def _refuse(self, now: Ns, key: str, text: str) -> None:
         del self._decisions[key]
-        self._tell(DecisionRefused(now, key, text))
+        self._publish(DecisionRefused(now, key, text))
 
 
-def claims(books: Books, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
+def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
     """For every order in the air, the rows that it could be and that belong to no order yet."""
     free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
     waiting = [order for order in books.live.values() if order.state in _IN_THE_AIR]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
 
 
-def _being_sent(order: Order, row: OrderRow, books: Books) -> Order | None:
+def _being_sent(order: Order, row: OrderRow, books: OrderBooks) -> Order | None:
     """Another order that the row could be, and whose reply is about to tell whether it is."""
     sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
     return next((o for o in sending if could_be(o, row, books)), None)
 
 
-def could_be(order: Order, row: OrderRow, books: Books) -> bool:
+def could_be(order: Order, row: OrderRow, books: OrderBooks) -> bool:
     """Whether the row can be this order, for all that is known."""
     return likeness(order, row, books) != "other"
 
 
-def likeness(order: Order, row: OrderRow, books: Books) -> Likeness:
+def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
     """How far the row has what was sent as this order; the module's table says what counts."""
     intent = order.intent
     parent = books.orders.get(intent.supersedes) if intent.supersedes else None
@@ -228,7 +228,7 @@ def ref_of(order: Order, row: OrderRow) -> OrderRef:
     return msgspec.structs.replace(row.ref, venue=_venue_sent(order))
 
 
-def _could_be(order: Order, mine: list[OrderRow], books: Books) -> str:
+def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
     if not mine:
         return "nothing that KIS lists could be it"
     listed = {
@@ -244,7 +244,7 @@ def _named(numbers: list[int], word: str, more: Mapping[int, str] | None = None)
     return f" {word} ".join(f"#{number}{more.get(number, '')}" for number in numbers)
 
 
-def _unresolved(now: Ns, order: Order, mine: list[OrderRow], books: Books) -> Unresolved:
+def _unresolved(now: Ns, order: Order, mine: list[OrderRow], books: OrderBooks) -> Unresolved:
     cure = "decide which, or that it was never sent" if mine else "decide that it was never sent, or look at KIS's app"
     since, could_be = clock_text(order.sent_at), _could_be(order, mine, books)
     text = f"{order.intent.text} is of unknown fate since {since}: {could_be}; {cure}"

@@ -10,12 +10,12 @@ from kisnb.market.instruments import Instrument
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.terms import OrderKind
 from kisnb.trading.gate.risk import No
-from kisnb.trading.order_books.order_book import EXTERNAL, Books
+from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 
 _IN_THE_AIR = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderState.SENT)
 
 
-def why_not_revised(now: Ns, books: Books, intent: Intent, item: Instrument) -> No | None:
+def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument) -> No | None:
     """Why the order that ``intent`` supersedes cannot be revised so now; None when it can."""
     old = books.orders.get(intent.supersedes or "")
     if old is None or old.ref is None or not old.is_open:
@@ -38,7 +38,7 @@ def why_not_revised(now: Ns, books: Books, intent: Intent, item: Instrument) -> 
     return No(verdict.why_not, f"cancel #{old.number} and order anew" if is_open else verdict.cure)
 
 
-def may_be_revised(now: Ns, books: Books, order: Order, item: Instrument) -> bool:
+def may_be_revised(now: Ns, books: OrderBooks, order: Order, item: Instrument) -> bool:
     """Whether all that is left of ``order`` could move to another price now."""
     kept = msgspec.structs.replace(order.intent, key="", qty=order.leaves, supersedes=order.key)
     movable = kept.kind.priced and kept.kind is not OrderKind.STOP_LIMIT

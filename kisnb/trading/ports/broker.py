@@ -14,7 +14,7 @@ from kisnb.terms import Venue
 class Broker(Protocol):
     """What the desk's host needs of a broker. Money in won, quantities in shares."""
 
-    last_hop: Callable[[str], None]
+    may_send: Callable[[str], None]
     """Called with an order's key behind the limiter, before its first byte leaves; raises OrderDenied to keep it."""
 
     @property

@@ -26,14 +26,14 @@ from kisnb.terms import Venue
 from kisnb.trading.ports.journal_rows import Row
 
 
-class Said(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class SessionMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Base of commands and queries."""
 
 
 # Commands: never answered, their consequences come as events
 
 
-class Submit(Said, frozen=True, tag=True, array_like=True):
+class Submit(SessionMessage, frozen=True, tag=True, array_like=True):
     """Send this order, once: a key that the desk knows already sends nothing."""
 
     intent: Intent
@@ -41,7 +41,7 @@ class Submit(Said, frozen=True, tag=True, array_like=True):
     """What names it, when a person typed it."""
 
 
-class ShowOrder(Said, frozen=True, tag=True, array_like=True):
+class ShowOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """A typed call was answered with this order, which stood already."""
 
     key: str
@@ -50,7 +50,7 @@ class ShowOrder(Said, frozen=True, tag=True, array_like=True):
     """Of the command: one that is handed over twice is answered with the same order."""
 
 
-class CancelOrder(Said, frozen=True, tag=True, array_like=True):
+class CancelOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """Take ``qty`` shares of an order out of the market; None means all that is left."""
 
     key: str
@@ -59,7 +59,7 @@ class CancelOrder(Said, frozen=True, tag=True, array_like=True):
     """Orders from elsewhere are cancelled by the kill switch alone."""
 
 
-class ReviseOrder(Said, frozen=True, tag=True, array_like=True):
+class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """Move shares of an open order to another price: ``intent`` is the order that they become, with its own key.
 
     ``intent.supersedes`` names the order; agent, code and side are its. The shares go to the end of the queue.
@@ -70,7 +70,7 @@ class ReviseOrder(Said, frozen=True, tag=True, array_like=True):
     """What names it, when a person typed it."""
 
 
-class ResolveOrder(Said, frozen=True, tag=True, array_like=True):
+class ResolveOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """A person's decision about an order of unknown fate: it is the order ``adopt``, or (None) it was never sent.
 
     Refused with DecisionRefused while what KIS lists contradicts it.
@@ -80,7 +80,7 @@ class ResolveOrder(Said, frozen=True, tag=True, array_like=True):
     adopt: int | None = None
 
 
-class Adopt(Said, frozen=True, tag=True, array_like=True):
+class Adopt(SessionMessage, frozen=True, tag=True, array_like=True):
     """Let an agent take over shares that no agent holds, once: a key that the desk knows already moves nothing.
 
     ``qty`` None means all of them. With a naming and an empty key the desk gives it its key. (Row O11)
@@ -94,14 +94,14 @@ class Adopt(Said, frozen=True, tag=True, array_like=True):
     """What names the call, when a person typed it."""
 
 
-class SetHalt(Said, frozen=True, tag=True, array_like=True):
+class SetHalt(SessionMessage, frozen=True, tag=True, array_like=True):
     """Change what the desk lets pass. The desk itself says it when a person has lifted a halt."""
 
     state: Literal["active", "reducing", "halted"]
     reason: str
 
 
-class Halt(Said, frozen=True, tag=True, array_like=True):
+class Halt(SessionMessage, frozen=True, tag=True, array_like=True):
     """Pull the kill switch. A pull never lowers the trading state.
 
     ``flatten`` sells all that is held, until nothing is.
@@ -112,26 +112,26 @@ class Halt(Said, frozen=True, tag=True, array_like=True):
     flatten: bool = False
 
 
-class EndFlatten(Said, frozen=True, tag=True, array_like=True):
+class EndFlatten(SessionMessage, frozen=True, tag=True, array_like=True):
     """End a flatten, for a reason. The desk itself says it when a person has asked for it."""
 
     reason: str
 
 
-class Arm(Said, frozen=True, tag=True, array_like=True):
+class Arm(SessionMessage, frozen=True, tag=True, array_like=True):
     """Let buys pass until a moment, for so many won; a moment that is over disarms. The server checks who asks."""
 
     until: Ns
     budget: int
 
 
-class WatchCodes(Said, frozen=True, tag=True, array_like=True):
+class WatchCodes(SessionMessage, frozen=True, tag=True, array_like=True):
     """The whole set of subscriptions that a session wants."""
 
     wants: tuple[Want, ...]
 
 
-class Idle(Said, frozen=True, tag=True, array_like=True):
+class Idle(SessionMessage, frozen=True, tag=True, array_like=True):
     """A session has handled all events up to ``seq`` and rests.
 
     ``wake`` is the earliest moment that it waits for; ``waiting`` says that somebody awaits something, so that
@@ -143,13 +143,13 @@ class Idle(Said, frozen=True, tag=True, array_like=True):
     waiting: bool
 
 
-class FastForward(Said, frozen=True, tag=True, array_like=True):
+class FastForward(SessionMessage, frozen=True, tag=True, array_like=True):
     """Simulator: run in lockstep, as fast as everybody follows, while ``on``; then at the desk's own speed again."""
 
     on: bool
 
 
-class ReleaseAgent(Said, frozen=True, tag=True, array_like=True):
+class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
     """The agent runs in this session no more."""
 
     agent: str
@@ -165,7 +165,7 @@ Command: TypeAlias = (
 # Replies: what a query is answered with
 
 
-class Decided(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """What became of an order, in the words of the desk's book."""
 
     state: OrderState
@@ -185,7 +185,7 @@ class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
     cure: str = ""
 
 
-class Placed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class OrdersPlaced(msgspec.Struct, frozen=True, tag=True, array_like=True):
     answers: tuple[PlaceAnswer, ...]
 
 
@@ -201,46 +201,46 @@ class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A query without a result has been carried out."""
 
 
-class Told(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class TextReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """An answer for people."""
 
     text: str
 
 
-class StandingIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class StatusReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """For people: a line per fact, and who is attached besides the one who asks."""
 
     lines: tuple[str, ...]
     sessions: tuple[str, ...]
 
 
-class JournalIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class JournalReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     path: str
 
 
-class AccountIs(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class AccountReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     account: Account
 
 
-class OrdersAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class OrdersReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     page: OrderPage
 
 
-class RowsAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class RowsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """What KIS said, by block, texts as on the wire; ``complete`` when every page came."""
 
     blocks: dict[str, list[dict[str, str]]]
     complete: bool = True
 
 
-class RoutesAre(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
 R = TypeVar("R", covariant=True)
 
 
-class Query(Said, Generic[R], frozen=True, tag=True, array_like=True):
+class Query(SessionMessage, Generic[R], frozen=True, tag=True, array_like=True):
     """Base of the questions of a session; ``R`` is the type of the reply."""
 
     @classmethod
@@ -263,20 +263,20 @@ class DepthOf(Query[Depth], frozen=True, tag=True, array_like=True):
     venue: Venue = Venue.KRX
 
 
-class RouteOf(Query[RoutesAre], frozen=True, tag=True, array_like=True):
+class RouteOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
     """Where this order would go now; nothing is sent and nothing is kept."""
 
     intent: Intent
 
 
-class RoutesOf(Query[RoutesAre], frozen=True, tag=True, array_like=True):
+class RoutesOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
     """The newest routing decisions, oldest first: of one order when a key is given, of one stock for a code."""
 
     key: str = ""
     code: str = ""
 
 
-class AccountNow(Query[AccountIs], frozen=True, tag=True, array_like=True):
+class AccountNow(Query[AccountReply], frozen=True, tag=True, array_like=True):
     """Ask KIS for the account as it stands."""
 
 
@@ -289,26 +289,26 @@ class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
     """Keys of the orders that this run of the cell has been answered with."""
 
 
-class PlaceOrders(Query[Placed], frozen=True, tag=True, array_like=True):
-    """Send these orders, each once; answered with Placed when they are journaled. One that is refused by row O11
+class PlaceOrders(Query[OrdersPlaced], frozen=True, tag=True, array_like=True):
+    """Send these orders, each once; answered with OrdersPlaced when they are journaled. One that is refused by row O11
     keeps all of them from being sent."""
 
     requests: tuple[OrderRequest, ...]
 
 
-class OutcomeOf(Query[Decided], frozen=True, tag=True, array_like=True):
+class OutcomeOf(Query[OutcomeReply], frozen=True, tag=True, array_like=True):
     """Answered when the order with this key is accepted, filled, refused or unknown."""
 
     key: str
 
 
-class DayOrders(Query[OrdersAre], frozen=True, tag=True, array_like=True):
+class DayOrders(Query[OrdersReply], frozen=True, tag=True, array_like=True):
     """Ask KIS for the orders of a day."""
 
     day: date
 
 
-class LiftHalt(Query[Told], frozen=True, tag=True, array_like=True):
+class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Let orders pass again, for a reason; answered with what was lifted.
 
     ``to`` is the state after it. A flatten that runs is ended first, and the desk stays as it is.
@@ -318,7 +318,7 @@ class LiftHalt(Query[Told], frozen=True, tag=True, array_like=True):
     to: Literal["active", "reducing"] = "active"
 
 
-class ArmDesk(Query[Told], frozen=True, tag=True, array_like=True):
+class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Let buys pass at live, for so many minutes and won; ``tail`` is what a person typed. 0 minutes disarm."""
 
     tail: str
@@ -326,17 +326,17 @@ class ArmDesk(Query[Told], frozen=True, tag=True, array_like=True):
     budget: int
 
 
-class AdoptHolding(Query[Told], frozen=True, tag=True, array_like=True):
+class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Carry out an Adopt; answered with what was taken over, or why not."""
 
     wish: Adopt
 
 
-class TasksNow(Query[Told], frozen=True, tag=True, array_like=True):
+class TasksNow(Query[TextReply], frozen=True, tag=True, array_like=True):
     """The desk's tasks and whose they are."""
 
 
-class StandingNow(Query[StandingIs], frozen=True, tag=True, array_like=True):
+class StatusNow(Query[StatusReply], frozen=True, tag=True, array_like=True):
     """How the desk stands, and for whom it works."""
 
 
@@ -346,11 +346,11 @@ class LeaseAgent(Query[Done], frozen=True, tag=True, array_like=True):
     agent: str
 
 
-class JournalOf(Query[JournalIs], frozen=True, tag=True, array_like=True):
+class JournalOf(Query[JournalReply], frozen=True, tag=True, array_like=True):
     """Where the desk's journal is."""
 
 
-class CallApi(Query[RowsAre], frozen=True, tag=True, array_like=True):
+class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
     """Ask KIS by the name of a call, all its pages; the desk adds the account. Orders do not go this way."""
 
     name: str
@@ -374,7 +374,7 @@ AnyQuery: TypeAlias = (
     | ArmDesk
     | AdoptHolding
     | TasksNow
-    | StandingNow
+    | StatusNow
     | CallApi
     | LeaseAgent
     | JournalOf
@@ -385,15 +385,15 @@ AnyQuery: TypeAlias = (
 Reply: TypeAlias = (
     Quote
     | Depth
-    | AccountIs
-    | OrdersAre
-    | RowsAre
-    | RoutesAre
-    | JournalIs
-    | Placed
-    | Decided
-    | StandingIs
-    | Told
+    | AccountReply
+    | OrdersReply
+    | RowsReply
+    | RoutesReply
+    | JournalReply
+    | OrdersPlaced
+    | OutcomeReply
+    | StatusReply
+    | TextReply
     | Done
     | Failed
 )
@@ -402,10 +402,10 @@ Reply: TypeAlias = (
 # What the core is told besides commands and events
 
 
-class Answer(msgspec.Struct, frozen=True):
+class OrdersRead(msgspec.Struct, frozen=True):
     """The end of an Ask."""
 
-    question: Question
+    query: OrdersQuery
     page: OrderPage | None
     """None when KIS did not list everything."""
     account: Account | None = None
@@ -418,7 +418,7 @@ class Woke(msgspec.Struct, frozen=True):
     t: Ns = 0
 
 
-class Question(msgspec.Struct, frozen=True):
+class OrdersQuery(msgspec.Struct, frozen=True):
     """What the core asks the broker: the orders of a day, and why.
 
     With ``account`` the account too, read before the orders: a trade that it holds then stands in the list as well.
@@ -464,24 +464,24 @@ class Revise(msgspec.Struct, frozen=True):
     ref: OrderRef
 
 
-class Ask(msgspec.Struct, frozen=True):
+class AskOrders(msgspec.Struct, frozen=True):
     """Start one read."""
 
-    question: Question
+    query: OrdersQuery
 
 
-class AskBooks(msgspec.Struct, frozen=True):
-    """Start reading these venues' books of a stock, which no channel has shown; ends as BooksRead."""
+class AskDepth(msgspec.Struct, frozen=True):
+    """Start reading these venues' books of a stock, which no channel has shown; ends as DepthRead."""
 
     code: str
     venues: tuple[Venue, ...]
 
 
-class BooksRead(msgspec.Struct, frozen=True):
-    """The end of an AskBooks; books that could not be read are missing."""
+class DepthRead(msgspec.Struct, frozen=True):
+    """The end of an AskDepth; books that could not be read are missing."""
 
     code: str
-    books: tuple[Depth, ...]
+    depths: tuple[Depth, ...]
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -502,4 +502,4 @@ class CancelReply(msgspec.Struct, frozen=True):
     reply: SendReply
 
 
-Effect: TypeAlias = Persist | Send | Revise | Cancel | Ask | AskBooks | Publish | WakeAt
+Effect: TypeAlias = Persist | Send | Revise | Cancel | AskOrders | AskDepth | Publish | WakeAt

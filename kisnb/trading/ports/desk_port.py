@@ -30,7 +30,7 @@ class Back(msgspec.Struct, frozen=True):
 
     session: str = ""
     run: str = ""
-    told: int = 0
+    published: int = 0
     """Number of the newest journal row that it was told."""
     agents: tuple[str, ...] = ()
 
@@ -50,7 +50,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     limits: Limits
     first: int
     """Number of the row before the first of ``journal``; rows that sessions are told are numbered for good."""
-    told: int
+    published: int
     """Number of the newest row."""
     journal: bytes
     """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
@@ -74,7 +74,7 @@ class Batch(Protocol):
     def events(self) -> Sequence[Event]: ...
 
     @property
-    def told(self) -> int:
+    def published(self) -> int:
         """Number of the newest journal row that the session has been told, with these events."""
         ...
 
@@ -91,7 +91,7 @@ class Desk(Protocol):
     def lost(self) -> bool: ...
 
     @property
-    def heard(self) -> Ns:
+    def last_received(self) -> Ns:
         """The desk's clock when it was heard last: what is known is known as of then."""
         ...
 

@@ -41,15 +41,15 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
 DESK_ONLY = (Notice, RouteDecided)
 """Rows that no session is told; all others are published once they are synced."""
-_TOLD: frozenset[type] = frozenset(Row.__args__) - frozenset(DESK_ONLY)
+_PUBLISHED: frozenset[type] = frozenset(Row.__args__) - frozenset(DESK_ONLY)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
 
 
-def is_told(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact]:
+def is_published(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact]:
     """Whether an event is a row of the journal that sessions are told."""
-    return type(event) in _TOLD
+    return type(event) in _PUBLISHED
 
 
 def encode_row(row: Row) -> bytes:

@@ -98,7 +98,7 @@ class OrderNames:
         self._of_name = defaultdict[tuple[date, str], list[NamedOrder]](list)
         self._of_call = defaultdict[tuple[date, str], list[NamedOrder]](list)
 
-    def taken(self, t: Ns, key: str, naming: Naming) -> None:
+    def add(self, t: Ns, key: str, naming: Naming) -> None:
         """The desk took a typed order or a typed adoption."""
         if key not in self._by_key:
             self._file(NamedOrder(key, naming, t))
@@ -116,7 +116,7 @@ class OrderNames:
         if naming.place.call:
             self._of_call[named.day, naming.place.call].append(named)
 
-    def shown(self, key: str, place: Place, token: str = "") -> None:
+    def add_shown(self, key: str, place: Place, token: str = "") -> None:
         """A call was answered with this order. A key without a naming is ignored."""
         if (named := self._by_key.get(key)) is not None:
             named.add(place)

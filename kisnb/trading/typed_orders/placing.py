@@ -14,7 +14,7 @@ import msgspec
 from kisnb.clock import Ns, clock_text
 from kisnb.events import HoldingAdopted
 from kisnb.orders import Intent, Naming, Order, same_wish
-from kisnb.trading.order_books.order_book import Books
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.order_words import named_order
 from kisnb.trading.ports.commands import (
     Adopt,
@@ -34,7 +34,7 @@ class Known(Protocol):
     """What the answers are made from: the state of a desk, or what a session knows of it."""
 
     @property
-    def books(self) -> Books:
+    def books(self) -> OrderBooks:
         """The orders and adoptions."""
         ...
 
@@ -44,13 +44,13 @@ class Known(Protocol):
         ...
 
 
-def is_dead(books: Books, key: str) -> bool:
+def is_dead(books: OrderBooks, key: str) -> bool:
     """Whether the order never lived. An adoption is never dead."""
     order = books.orders.get(key)
     return order is not None and order.is_dead
 
 
-def root_of(books: Books, key: str) -> str:
+def root_of(books: OrderBooks, key: str) -> str:
     """The first order of the chain of revises that led to this key."""
     while (order := books.orders.get(key)) is not None and order.intent.supersedes:
         key = order.intent.supersedes
@@ -224,7 +224,7 @@ def _when(named: NamedOrder | None) -> str:
     return f", at {clock_text(named.t)}{f' from {where}' if where else ''}"
 
 
-def _described(books: Books, key: str, asked: str) -> str:
+def _described(books: OrderBooks, key: str, asked: str) -> str:
     if (order := books.orders.get(key)) is not None:
         return _order(order)
     if (taken := books.adoptions.get(key)) is not None:

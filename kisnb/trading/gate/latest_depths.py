@@ -9,7 +9,7 @@ from kisnb.events import Depth, Tick
 from kisnb.terms import Venue
 
 
-class LatestBooks:
+class LatestDepths:
     """What the router looks at. A trade tells the best prices and their sizes, a depth up to ten levels."""
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class LatestBooks:
 
     def price(self, code: str) -> int:
         """What a share costs by the newest book, won: its best ask; 0 when there is none."""
-        newest = max((book for book in self.of(code) if book.asks), key=lambda book: book.t, default=None)
+        newest = max((depth for depth in self.of(code) if depth.asks), key=lambda depth: depth.t, default=None)
         return newest.asks[0][0] if newest is not None else 0
 
-    def read(self, now: Ns, books: Sequence[Depth]) -> None:
+    def add_read(self, now: Ns, depths: Sequence[Depth]) -> None:
         """Take in books that were asked for and have just come."""
-        for book in books:
-            self.add(book)
-            self._received[book.code] = now
+        for depth in depths:
+            self.add(depth)
+            self._received[depth.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
         """The newest book per venue: the depth, unless a trade of a later second says more."""
