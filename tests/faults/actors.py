@@ -65,8 +65,8 @@ class Actor(Agent):
         self.heard.append(fact)
         return self._act()
 
-    def on_phase(self, session: PhaseChanged) -> Handled:
-        self.heard.append(session)
+    def on_phase(self, phase: PhaseChanged) -> Handled:
+        self.heard.append(phase)
         return self._act()
 
     def on_gap(self, gap: GapFound) -> Handled:

@@ -316,3 +316,13 @@ def test_an_agent_whose_id_is_reserved_is_refused_when_it_is_made(name: str):
 
     with pytest.raises(BadInput, match=r"names no agent\. Give the agent an id of its own, such as"):
         Mine()
+
+
+def test_an_agent_with_a_handler_of_an_old_name_is_told_the_new_one():
+    class Old(Agent):
+        code = CODE
+
+        def on_session(self, phase: object) -> None: ...
+
+    with pytest.raises(BadInput, match=r"on_session is never called.*on_phase"):
+        runner_of(Old())

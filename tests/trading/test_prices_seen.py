@@ -39,7 +39,7 @@ class Buyer(Agent):
             await self.sleep(3600)
             self.buy(1, code=self.stock)
 
-    def on_phase(self, session: PhaseChanged) -> None:
+    def on_phase(self, phase: PhaseChanged) -> None:
         self.buy(1, code=self.stock)
 
 
@@ -113,9 +113,9 @@ def test_a05_a_quote_that_a_handler_asked_for_is_a_price_that_it_saw():
     class Asker(Agent):
         code = CODE
 
-        def on_phase(self, session: PhaseChanged) -> None:
-            agent_saw(CODE, session.t)
-            agent_saw(CODE, session.t - SECOND)
+        def on_phase(self, phase: PhaseChanged) -> None:
+            agent_saw(CODE, phase.t)
+            agent_saw(CODE, phase.t - SECOND)
             self.buy(1)
 
     runner = runner_of(Asker())

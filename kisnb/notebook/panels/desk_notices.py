@@ -23,7 +23,7 @@ _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
 }
 
 
-class Notice(msgspec.Struct, frozen=True):
+class PanelNotice(msgspec.Struct, frozen=True):
     """One line for a person.
 
     ``now`` holds as long as it stands there, ``past`` names its time, ``failed`` is loud.
@@ -39,23 +39,23 @@ def banner(session: Session) -> dict[str, str]:
     return {"tone": _TONES[trading.name], "text": trading.text}
 
 
-def notices(session: Session, note: str = "") -> list[Notice]:
+def notices(session: Session, note: str = "") -> list[PanelNotice]:
     """Return what a person should read, most urgent first; ``note`` tells of the panel's last button."""
     run = session.halt_run
     if session.trading.name == "flattening":
         # The banner tells what is left.
         run = [step for step in run if step.done or step.step != "flatten"]
-    doubt = [Notice("now", session.doubt)] if session.doubt else []
-    noted = [Notice("failed", note)] if note else []
+    doubt = [PanelNotice("now", session.doubt)] if session.doubt else []
+    noted = [PanelNotice("failed", note)] if note else []
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
-    return [*doubt, *noted, *run_notices(run), *(Notice("past", text) for text in newest)]
+    return [*doubt, *noted, *run_notices(run), *(PanelNotice("past", text) for text in newest)]
 
 
-def run_notices(steps: list[HaltStep]) -> list[Notice]:
+def run_notices(steps: list[HaltStep]) -> list[PanelNotice]:
     """Return the steps of a kill switch that failed, a line each, and the others in one line."""
-    failed = [Notice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done]
+    failed = [PanelNotice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done]
     done = " · ".join(step_text(step) for step in steps if step.done)
-    return [*failed, *([Notice("past", f"kill switch: {done}")] if done else [])]
+    return [*failed, *([PanelNotice("past", f"kill switch: {done}")] if done else [])]
 
 
 def step_text(step: HaltStep) -> str:

@@ -77,7 +77,9 @@ class AgentRunner:
     def __init__(
         self, agent: Agent, agent_id: str, run: str, books: OrderBooks, rules: Rules, foreign: Foreign = refuse_foreign
     ) -> None:
-        """Raises BadInput for an id that names no agent."""
+        """Raises BadInput for an id that names no agent, and for a handler that nothing calls any more."""
+        if hasattr(agent, "on_session"):
+            raise BadInput(f"{type(agent).__name__}.on_session is never called", "rename it to on_phase")
         self.agent = agent
         self.id = checked_id(agent_id)
         self.state = AgentState.READY
