@@ -7,6 +7,7 @@ before its printed end (EGW00123). Source: KIS's documentation of tokenP and its
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.messages import decode_object
-from kisnb.paths import private_dir, write_private
+from kisnb.paths import private_dir, refusal_of, write_private
 
 if TYPE_CHECKING:
     from io import BufferedWriter
@@ -157,23 +158,11 @@ class TokenFile:
 
 
 def _try_lock(file: BufferedWriter) -> bool:
-    """Closing the file gives the lock back."""
-    try:
-        import fcntl
-    except ImportError:
-        return _try_lock_windows(file)
+    """Closing the file gives the lock back. Raises ConfigError where the disk has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
-
-
-def _try_lock_windows(file: BufferedWriter) -> bool:
-    import msvcrt
-
-    try:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
+    except OSError as e:
+        raise refusal_of(e, Path(file.name)) from None
     return True

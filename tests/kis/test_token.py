@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import json
 from datetime import date, time
 from itertools import pairwise
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, SECOND, Ns, kst
-from kisnb.errors import FrameError, TokenError
+from kisnb.errors import ConfigError, FrameError, TokenError
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.token import Token, TokenFile, TokenLife
 from tests.kis.scripted_kis import KEYS
@@ -137,6 +139,19 @@ def test_k01_one_holder_at_a_time(tmp_path: Path) -> None:
 
     said = asyncio.run(main())
     assert said in (["a in", "a out", "b in", "b out"], ["b in", "b out", "a in", "a out"])
+
+
+def test_k01_a_disk_without_locks_is_told_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    async def main() -> None:
+        async with TokenFile(tmp_path, ENDPOINT, KEYS).locked():
+            raise AssertionError("it was not locked")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(ConfigError, match="cannot be locked: No locks available"):
+        asyncio.run(main())
 
 
 def test_n11_a_token_shows_in_no_repr() -> None:

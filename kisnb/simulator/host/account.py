@@ -181,10 +181,6 @@ class SimulatedAccount:
             raise AccountRejected("holdings")
         self.orders[order.number] = self._live[order.number] = order
 
-    def withdraw(self, number: int) -> None:
-        """Forget an order that the exchange did not take."""
-        del self.orders[number], self._live[number]
-
     def accept(self, number: int, venue: Venue) -> AccountOrder:
         """The exchange has the order, at ``venue``."""
         order = self._live[number]
