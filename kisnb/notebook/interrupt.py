@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,6 +39,8 @@ class InterruptGuard:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.asked = False
         """Whether the cell that runs now was interrupted."""
+        self._driven: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        """The loop that a command runs itself, and the command's task."""
 
     def pre_run_cell(self, _info: ExecutionInfo) -> None:
         if self._held or threading.current_thread() is not threading.main_thread():
@@ -65,6 +68,19 @@ class InterruptGuard:
         if signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.signal(signal.SIGINT, self._previous)
 
+    @contextmanager
+    def driving(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> Iterator[None]:
+        """Within the block a command runs the loop itself: the first interrupt cancels its task.
+
+        An exception out of the loop could lose the step that the loop was about to run, and the
+        task would wait for it for ever. A second interrupt raises KeyboardInterrupt all the same.
+        """
+        self._driven = (loop, task)
+        try:
+            yield
+        finally:
+            self._driven = None
+
     def readable(self, error: asyncio.CancelledError) -> BaseException:
         """What to raise instead of ``error``: a sentence when the person interrupted, else ``error`` itself."""
         task = asyncio.current_task()
@@ -75,7 +91,11 @@ class InterruptGuard:
         return interrupted()
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        self.asked = True
+        is_first, self.asked = not self.asked, True
+        if self._driven is not None and is_first:
+            loop, task = self._driven
+            loop.call_soon_threadsafe(task.cancel)
+            return
         if self._cell_is_running(frame):
             raise KeyboardInterrupt
         if self._previous is signal.default_int_handler and self._task is not None and self._loop is not None:

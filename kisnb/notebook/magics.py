@@ -322,7 +322,12 @@ class KisMagics(Magics):
             raise BadInput(f"%kis {verb.name} has to be awaited, and here it cannot be", self._how_to_await())
         task = loop.create_task(work)
         try:
-            return loop.run_until_complete(task)
+            with self.guard.driving(loop, task):
+                return loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if not self.guard.asked:
+                raise
+            raise interrupted() from None
         except KeyboardInterrupt:
             # The task would stay half done, and go on with the next command.
             task.cancel()
