@@ -473,7 +473,7 @@ class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A session of the day began; agents see it as ``on_phase``."""
+    """The phase of a venue changed: a market session began or ended. Agents get it as ``on_phase``."""
 
     session_id: str
     venue: Venue

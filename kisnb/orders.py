@@ -5,7 +5,7 @@ facts with the same function, so they cannot disagree about an order.
 
     NEW ──► DENIED                                 refused by us, nothing left
      ├────► ACCEPTED                               found in KIS's list: placed from elsewhere
-     └────► SENDING ──► NEW | DENIED               kept at the last hop, nothing left
+     └────► SENDING ──► NEW | DENIED               kept by may_send, nothing left
                │  ├──► REJECTED                    refused by KIS
                │  └──► UNKNOWN ──► REJECTED        it was never sent: the list of the day, or a person, says so
                │          │
@@ -43,7 +43,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     kind: OrderKind
     price: int | None = None
     venue: Venue | None = None
-    """None: routed at the last hop, when it is sent."""
+    """None: routed, when it is sent."""
     protective: bool = False
     supersedes: str | None = None
     stop: int | None = None
@@ -139,7 +139,7 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendReply(msgspec.Struct, frozen=True, gc=False):
-    """The end of one POST. A lost connection or a timeout is ``unknown``, never ``rejected``; ``kept``: the last look
+    """The end of one POST. A lost connection or a timeout is ``unknown``, never ``rejected``; ``kept``: ``may_send``
     of the desk let nothing of it out."""
 
     key: str

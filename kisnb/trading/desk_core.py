@@ -131,7 +131,7 @@ class DeskCore:
         """One step; the effects are to be run in order."""
         self._take(now, message)
         if self._kill_switch.is_flattening and not isinstance(message, Tick | Depth):
-            self._kill_switch.look(now)
+            self._kill_switch.proceed(now)
         return self._take_effects()
 
     def _take(self, now: Ns, said: CoreMessage) -> None:
@@ -333,7 +333,7 @@ class DeskCore:
         account = self.reconciliation.on_orders_read(now, answer)
         self._check_day_loss(now)
         self._kill_switch.on_orders_read(now, answer.query, complete=answer.page is not None)
-        self._flatten.answered(now, answer.query.asked, answer.account)
+        self._flatten.on_account_read(now, answer.query.asked, answer.account)
         if answer.page is None:
             self.orders.on_orders_unread(now)
         self.orders.resume_waiting(now, answer.query.asked, account)

@@ -247,7 +247,7 @@ class DeskServer:
     def _welcome(self, connection: Connection, hello: Hello) -> None:
         """The snapshot, and from the next event on all that is published."""
         for agent in hello.agents:
-            # One that another session took meanwhile stays there: the snapshot says so.
+            # An agent that another session has leased meanwhile stays with it: the snapshot says so.
             with suppress(DeskBusy):
                 self._lease(connection, agent)
         self._flush()

@@ -120,8 +120,9 @@ class Roster:
 
     @pending
     async def start(self, agent: Agent | str) -> AgentView:
-        """Start an agent, or by its id one that was stopped or paused; one that runs here as it is given goes on.
+        """Start an agent, or by its id one that was stopped or paused.
 
+        An agent that already runs here unchanged keeps running.
         Raises BadInput, and DeskBusy when it runs with other parameters or in another session.
         """
         self._link.check_home()

@@ -97,7 +97,7 @@ class Pump:
 
     def desk_returned(self, snapshot: Snapshot) -> None:
         """Go on with the next desk where the last one died."""
-        # An order on its way to the dead desk that no journal has was never sent.
+        # An order that the dead desk had not journaled was never sent.
         untaken = [order for order in self._state.books.live.values() if not order.facts]
         with self._shield:
             told = self._state.apply_rows(snapshot)

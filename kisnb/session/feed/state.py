@@ -1,6 +1,6 @@
 """What a session knows: the fold of the desk's rows, and what it has seen of the market.
 
-Applying an event calls nobody: handlers of agents, panels and waits come after the whole batch. (Invariant 2)
+Applying an event calls nobody: handlers of agents, panels and waits come after the whole batch.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Uninterrupted:
             # None is a handler that was not installed from Python: it could not be given back.
             if self._before is not None:
                 set_handler(SIGINT, self._note)
-        # Counted last: an interrupt may end this method in each of the calls above.
+        # Increase the count last: an interrupt may leave this method at any call above.
         self._depth += 1
 
     def __exit__(

@@ -83,7 +83,7 @@ class Agent:
     """What the agent thought last, shown in panels."""
 
     def __init__(self, **parameters: object) -> None:
-        # A subclass may name itself: what the books call orders of nobody is refused here already.
+        # A subclass may name itself: ids that the order books reserve for owners that are no agents are refused here.
         if self.id:
             checked_id(self.id)
         known = self.parameters()

@@ -76,8 +76,8 @@ class Flatten:
         state: State,
         gate: Gate,
         market: LatestDepths,
-        row: Callable[[Row], None],
-        then: Callable[[Effect], None],
+        record: Callable[[Row], None],
+        emit: Callable[[Effect], None],
         cancel: Callable[[Ns, Order], None],
         submit: Callable[[Ns, Intent], None],
         ask_account: Callable[[Ns], None],
@@ -85,8 +85,8 @@ class Flatten:
         self._state = state
         self._gate = gate
         self._market = market
-        self._row = row
-        self._then = then
+        self._record = record
+        self._emit = emit
         self._cancel = cancel
         self._submit = submit
         self._ask_account = ask_account
@@ -101,50 +101,50 @@ class Flatten:
         self._wakes_at: Ns = 0
 
     @property
-    def on(self) -> bool:
+    def is_on(self) -> bool:
         """A flatten was asked for and has not ended."""
         return self._state.flatten_reason is not None
 
     @property
-    def reported(self) -> bool:
+    def has_reported(self) -> bool:
         """It has ended, or has said what remains."""
-        return not self.on or self._reported
+        return not self.is_on or self._reported
 
-    def ask(self, now: Ns, reason: str) -> None:
+    def request(self, now: Ns, reason: str) -> None:
         """Journal that a person wants it. It sells when the kill switch has come so far."""
-        self._row(FlattenSet(now, True, reason))
+        self._record(FlattenSet(now, True, reason))
 
-    def go(self, now: Ns) -> None:
+    def begin_selling(self, now: Ns) -> None:
         """Sell from now on, and say soon what was sold or what remains."""
         self._since, self._reported, self._asked = now, False, None
         for part in self._parts.values():
             part.again_at, part.failures = now, 0
-        self.look(now)
+        self.proceed(now)
         if self._orders:
-            self._row(HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders)))
+            self._record(HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders)))
 
     def end(self, now: Ns, reason: str) -> None:
         """A person ends it: what it has in the market is cancelled."""
-        self._row(FlattenSet(now, False, reason))
+        self._record(FlattenSet(now, False, reason))
         for order in self._orders:
             if not order.cancel_asked:
                 self._cancel(now, order)
         self._stop()
 
-    def answered(self, now: Ns, asked: Ns, account: Account | None) -> None:
+    def on_account_read(self, now: Ns, asked: Ns, account: Account | None) -> None:
         """KIS stated the account, and the books were compared with it."""
         is_newer = self._asked is not None and asked >= self._asked
         is_empty = account is not None and not any(h.qty for h in account.holdings)
-        if self.on and is_newer and is_empty and not self._is_holding():
-            self._row(HaltStep(now, "flatten", True, "nothing is held, as KIS confirms"))
-            self._row(FlattenSet(now, False, "nothing is held any more"))
+        if self.is_on and is_newer and is_empty and not self._is_holding():
+            self._record(HaltStep(now, "flatten", True, "nothing is held, as KIS confirms"))
+            self._record(FlattenSet(now, False, "nothing is held any more"))
             self._stop()
         else:
-            self.look(now)
+            self.proceed(now)
 
-    def look(self, now: Ns) -> None:
+    def proceed(self, now: Ns) -> None:
         """Sell what can be sold now; say what remains when that has changed."""
-        if not self.on or self._since is None:
+        if not self.is_on or self._since is None:
             return
         for agent, code in self._all_parts():
             self._sell(now, agent, code)
@@ -292,7 +292,7 @@ class Flatten:
         texts = list(self._texts()) or ["KIS has not confirmed yet that nothing is held"]
         text = f"FAILED: left are {', '.join(texts)}; {CURE}"
         if not self._reported or text != self._state.flatten_left:
-            self._row(HaltStep(now, "flatten", False, text))
+            self._record(HaltStep(now, "flatten", False, text))
         self._reported = True
 
     def _wake(self, now: Ns) -> None:
@@ -307,7 +307,7 @@ class Flatten:
         due = min((t for t in times if t > now), default=None)
         if due is not None and not now < self._wakes_at <= due:
             self._wakes_at = due
-            self._then(WakeAt(due))
+            self._emit(WakeAt(due))
 
     def _stop(self) -> None:
         self._parts.clear()

@@ -55,7 +55,7 @@ class KillSwitch:
         self._emit = emit
         self._cancel = cancel
         self._flatten = flatten
-        self._flattens = False
+        self._awaits_flatten = False
         """The run has set its state and waits for the flatten's first report."""
         self._runs = 0
         self._queries = 0
@@ -69,8 +69,8 @@ class KillSwitch:
 
     @property
     def is_flattening(self) -> bool:
-        """A flatten runs, or has just ended and the run of the switch has not heard of it."""
-        return self._flatten.on or self._flattens
+        """True while a flatten runs, and until the kill switch has recorded its end."""
+        return self._flatten.is_on or self._awaits_flatten
 
     def pull(self, now: Ns, command: Halt) -> None:
         """Begin. The block is a row, and with it synced, before anything else is done."""
@@ -78,7 +78,7 @@ class KillSwitch:
         end: End = "halted" if "halted" in (standing, command.state) else "reducing"
         is_weaker = end != command.state
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
-        self._flattens = False
+        self._awaits_flatten = False
         self._runs += 1
         self._queries = self._queries_answered = 0
         self._record(HaltSet(now, "halted", reason))
@@ -87,7 +87,7 @@ class KillSwitch:
             text += "; the desk stays halted, for a pull never lowers the state"
         self._record(HaltStep(now, "block", True, text, end))
         if command.flatten:
-            self._flatten.ask(now, command.reason)
+            self._flatten.request(now, command.reason)
         self._cancel_all(now)
         self._query(now)
 
@@ -95,19 +95,19 @@ class KillSwitch:
         """Go on with what was at work when the desk died: the run anew, for the same end."""
         if self._state.halting:
             self.pull(now, Halt(self._state.halt_reason, self._state.halting))
-        elif self._flatten.on:
-            self._flatten.go(now)
+        elif self._flatten.is_on:
+            self._flatten.begin_selling(now)
 
     def end_flatten(self, now: Ns, reason: str) -> None:
         """A person ends the flatten; the state stays."""
-        if self._flatten.on:
+        if self._flatten.is_on:
             self._flatten.end(now, reason)
-        if self._flattens:
+        if self._awaits_flatten:
             self._finish(now)
 
     def on_orders_read(self, now: Ns, query: OrdersQuery, *, complete: bool) -> None:
         """KIS listed the orders, and the books have been brought to it; or it did not answer."""
-        if not self.is_busy or self._flattens or query.why != self._why:
+        if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
         self._queries_answered = self._queries
         if complete and not self._open:
@@ -118,7 +118,7 @@ class KillSwitch:
         self._query_again(now)
 
     def on_wake(self, now: Ns) -> None:
-        if not self.is_busy or self._flattens or now < self._next:
+        if not self.is_busy or self._awaits_flatten or now < self._next:
             return
         if self._queries_answered < self._queries:
             self._queries_answered = self._queries
@@ -168,20 +168,20 @@ class KillSwitch:
         if state.halting and state.halting != state.halt:
             self._record(HaltSet(now, state.halting, state.halt_reason))
         self._step(now, "state", f"the desk is {state.halt}")
-        self._flattens = self._flatten.on
-        if self._flattens:
-            self._flatten.go(now)
+        self._awaits_flatten = self._flatten.is_on
+        if self._awaits_flatten:
+            self._flatten.begin_selling(now)
         else:
             self._finish(now)
 
-    def look(self, now: Ns) -> None:
+    def proceed(self, now: Ns) -> None:
         """Orders may have changed: let the flatten go on, and end the run when it has reported."""
-        self._flatten.look(now)
-        if self._flattens and self._flatten.reported:
+        self._flatten.proceed(now)
+        if self._awaits_flatten and self._flatten.has_reported:
             self._finish(now)
 
     def _finish(self, now: Ns) -> None:
-        self._flattens = False
+        self._awaits_flatten = False
         self._snapshot(now)
         state = self._state
         self._step(now, "notify", f"kill switch: {state.halt_reason}; the desk is {state.halt}")

@@ -77,7 +77,7 @@ class Rules:
         return tuple(kind for kind in can.kinds if kind in taken)
 
     def route(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
-        """The venue that takes this order now, or why there is none; ``books`` are what the venues show of it."""
+        """The venue that takes this order now, or why there is none; ``depths`` are what the venues show of it."""
         return self.router.route(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
 
     def preview(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:

@@ -352,7 +352,7 @@ def _apply_refusal(order: Order, fact: Denied | Rejected | SendUnknown | CancelR
             order.to(OrderState.UNKNOWN)
             order.text = text
         case OrderHeld(why=why):
-            # At the last hop too: then its POST never began.
+            # At may_send too: then its POST never began.
             order.to(OrderState.NEW)
             order.route, order.sent_at, order.after = None, 0, 0
             order.text = why

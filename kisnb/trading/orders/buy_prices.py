@@ -4,12 +4,12 @@ Sells, exits and cancels are never kept for it.
 
     when it is taken       an agent saw an old price, and the desk has a newer one: denied
     when its turn comes    the desk's newest price is old: the book is read first
-    at the last hop        the desk's newest price is old: it goes back once, and the book is
+    at may_send            the desk's newest price is old: it goes back once, and the book is
                            read; then denied
     at both of these       a buy without a price of its own has waited ``PATIENCE`` times as long:
                            denied
 
-At the last hop the price may be ``PATIENCE`` times as old for a buy that names its own, because it
+At ``may_send`` the price may be ``PATIENCE`` times as old for a buy that names its own, because it
 spends at most that: a basket of limit buys waits for half a minute where KIS takes one call a
 second.
 """

@@ -55,7 +55,7 @@ class OrderPath:
         self._synced: set[str] = set()
         """Held orders for which KIS was asked after their window."""
         self._sent_back: set[str] = set()
-        """Buys that came back from the last hop for a fresh price; a second time they are denied."""
+        """Buys that came back from ``may_send`` for a fresh price; a second time they are denied."""
 
     def submit(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
         """Journal an order and bring it on its way; a key that is known already sends nothing."""
@@ -75,11 +75,13 @@ class OrderPath:
     def send(
         self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None, before: int = 0
     ) -> None:
-        """Check, route and send; an order whose venues show no book waits for a question, unless it protects.
+        """Check, route and send an order.
 
-        ``account`` is what KIS said of the account after the order was taken: too fresh for a sell to wait for books
-        too. A buy spends on a price, so it waits for one. ``before`` is the price that the desk had before it read
-        the book, won.
+        While a venue's depth is missing, the order waits until KIS has been asked for it; a
+        protective one does not wait. A buy also waits for a current price. ``account`` is what KIS
+        stated after the order was taken: a sell then does not wait for depths either, because the
+        statement would grow old. ``before`` is the price that the desk had before it read the
+        depth, won.
         """
         intent = order.intent
         if (
@@ -114,7 +116,7 @@ class OrderPath:
                 since = account if held is None or asked >= held.until else None
                 self.send(now, order, account=since)
 
-    # what must hold, at the gate and again at the last hop
+    # what must hold, at the gate and again at may_send
 
     def _refusal(self, now: Ns, intent: Intent) -> No | None:
         no = self.gate.check(now, intent, self._state)
@@ -155,7 +157,7 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def on_kept(self, now: Ns, order: Order, why: str) -> None:
-        """The last hop let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
+        """``may_send`` let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
         end = self._blackout(now)
         if end is not None and not order.cancel_asked:
             self._hold_until(now, order.intent, end)
@@ -169,7 +171,7 @@ class OrderPath:
             self._record(Denied(now, order.key, why))
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Whether a fresh price is all that a buy from the last hop lacks."""
+        """Whether a fresh price is all that a buy that came back from ``may_send`` lacks."""
         if order.key in self._sent_back or order.cancel_asked or self._prices.missing(now, order.intent) is None:
             return False
         return self._refusal(now, order.intent) is None and self._prices.waited(now, order) is None
@@ -303,7 +305,7 @@ class OrderPath:
     def stays_held(self, now: Ns, order: Order) -> bool:
         """Orders of a blackout window outlive the desk; on another day they mean nothing any more.
 
-        One that waits for a price alone does not: nobody knows how long the desk was away.
+        Orders that wait only for a price do not survive a restart: nobody knows how long the desk was away.
         """
         held = self._state.held.get(order.key)
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)

@@ -264,7 +264,7 @@ class Reconciliation:
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
         if self._state.opened is None and unknown:
-            # What it traded stands in the account already, and would be booked once more when it is found.
+            # The account already includes the unknown order's fills; opening it now would book them twice.
             self.schedule(now, now + SETTLES, "account", account=True)
             return
         if self._state.opened is None:

@@ -18,8 +18,9 @@ it belongs to no other order. Venue and kind are compared with what was sent:
 | any other venue or kind                            | is somebody else's   |
 
 One row alone that is like the order, and that no other order could be, is adopted. Otherwise the order stays UNKNOWN
-and a person decides, once the window is over. Who says that it was never sent, while rows could be it, is told so and
-has to say it twice; the rows are somebody else's then. A list of a day that is over is complete for good: an order that
+and a person decides, once the window is over. If rows could still be
+the order, a person must say twice that it was never sent; the first time they are warned, and then the rows are
+somebody else's. A list of a day that is over is complete for good: an order that
 it does not hold was never sent.
 """
 
@@ -63,7 +64,10 @@ _PRICED_ON_ARRIVAL = frozenset({
 
 
 class Resolver:
-    """Adopts, or refuses to; keeps nothing but decisions that wait for fresh evidence and what was told already."""
+    """Adopts a row of KIS's list for an unknown order, or leaves it unknown.
+
+    It keeps only decisions that wait for fresh evidence, and what it has reported already.
+    """
 
     def __init__(self, record: Callable[[Row], None], publish: Callable[[Event], None]) -> None:
         self._record = record
@@ -203,7 +207,7 @@ def _kind(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
         return "maybe"
     if row.kind in known:
         return "like"
-    # A revise names the order that it changes, and that says more than its kind does.
+    # A revise's row names its original order, which is stronger evidence than its kind.
     return "maybe" if parent is not None or row.kind is _LISTED_AS.get(sent) else "other"
 
 
