@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import kisnb
-from kisnb.events import Filled, IntentTaken, OrderFact
+from kisnb.events import Filled, IntentTaken, OrderFact, is_order_fact
 from kisnb.orders import Order
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Handled
@@ -43,7 +43,7 @@ class Builder(kisnb.Agent):
     def misheard(self) -> str:
         """What it was told of this run's orders, where that is not what they went through."""
         for order in self._mine:
-            told = [fact for fact in self.heard if getattr(fact, "key", "") == order.key]
+            told = [f for f in self.heard if is_order_fact(f) and f.key == order.key]
             through = [fact for fact in order.facts if not isinstance(fact, IntentTaken)]
             if told != through:
                 return f"{self.id} was told {told} of {order!r}, which went through {through}"

@@ -32,13 +32,17 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
 
 
 def may_own(books: OrderBooks, intent: Intent) -> int:
-    """The most shares that the agent can have to sell, fills that nobody has told included; for an order of no agent's
-    its own quantity, for nobody knows that limit."""
+    """Return the most shares that the agent can have to sell, fills that nobody has told included.
+
+    Only an order in the air can have such fills. A difference to KIS's holdings is found after KIS's
+    list of orders has been booked, so what an order with a number has traded is known by then. For
+    an order of no agent's it is the order's own quantity, because nobody knows that limit.
+    """
     mine = own(books, intent)
     if mine is None:
         return intent.qty
-    buys_open = (o for o, _ in _open(books, intent, Side.BUY) if o.intent.agent == intent.agent)
-    return mine + sum(order.leaves for order in buys_open if order.code == intent.code)
+    buys = (o for o, _ in _open(books, intent, Side.BUY) if o.intent.agent == intent.agent)
+    return mine + sum(o.leaves for o in buys if o.code == intent.code and o.ref is None)
 
 
 def reduces(books: OrderBooks, intent: Intent) -> bool:
