@@ -153,6 +153,9 @@ class RealRun:
     async def _compare(self) -> None:
         async with await kisnb.connect("sim") as session:
             await session.settle()
+            # The desk reads KIS's list once in five minutes at least: then it knows of a phone's order
+            # whose notices were lost.
+            await session.until(clock_text(session.now + 6 * MINUTE))
             await self._agree(session, differences)
             await self._decide(session)
             await session.cancel("all")
