@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kisnb.errors import BadInput
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Agent
@@ -62,6 +63,28 @@ def test_an_agent_that_ends_while_the_desk_is_away_can_be_started_in_another_not
         assert view.state is AgentState.RUNNING
         assert session.agents.running == ()
         await other.close()
+        await session.close()
+        await again.end()
+
+    asyncio.run(asyncio.wait_for(begin(), 60))
+
+
+def test_a02_a_start_that_is_taken_back_while_the_desk_is_away_keeps_no_lease(tmp_path: Path):
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        starting: list[asyncio.Future[object]] = []
+
+        def start_and_stop() -> None:
+            starting.append(asyncio.ensure_future(session.agents.start(Buyer())))
+            starting.append(asyncio.ensure_future(stopped(session)))
+
+        again = await restarted(desk, session, start_and_stop)
+        with pytest.raises(BadInput, match="stopped before it had started"):
+            await starting[0]
+        await seen(lambda: again.server.leases.all() == ())
+        await (await again.session()).agents.start(Buyer())
         await session.close()
         await again.end()
 

@@ -136,6 +136,9 @@ class Roster:
         try:
             await self._link.ask(LeaseAgent(runner.id))
             if self._starting.get(runner.id) is not start:
+                if runner.id not in self.claimed:
+                    # Who took the start back gave the lease up before the desk gave it: the desk was away.
+                    self._link.submit([ReleaseAgent(runner.id)])
                 raise self._taken_back(runner)
             self._runners[runner.id] = runner
             self._started_in[runner.id] = contextvars.copy_context()
