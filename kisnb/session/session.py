@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Unpack
 
 from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
 from kisnb.errors import BadInput, DeskLost, Interrupted, NotOpen
-from kisnb.events import Armed, CancelRefused, HaltStep
+from kisnb.events import Armed, Cancelled, CancelRefused, HaltStep
 from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.router import Router
@@ -433,13 +433,20 @@ class Session:
             # Orders whose key the desk has not told yet are meant, too.
             await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_named(self.books, what)
-        # The desk sends one cancel of an order at a time; the one on its way may be for a part only.
-        await self._pace.until(lambda: not any(o.is_open and o.cancel_asked for o in orders))
         before = {o.key: len(o.facts) for o in orders}
-        await self._pace.carry_out(
-            lambda: [CancelOrder(o.key) for o in orders if o.is_open],
-            lambda: all(o.is_ended or _is_cancel_refused(o, before[o.key]) for o in orders),
-        )
+
+        def is_over(order: Order) -> bool:
+            return order.is_ended or _is_cancel_refused(order, before[order.key])
+
+        # The desk sends one cancel of an order at a time. One that somebody else asked for may be for a
+        # part only, and ours is lost behind it: then it is asked for once more.
+        while left := [o for o in orders if not is_over(o)]:
+            await self._pace.until(lambda: not any(o.is_open and o.cancel_asked for o in left))
+            before |= {o.key: len(o.facts) for o in left}
+            await self._pace.carry_out(
+                lambda: [CancelOrder(o.key) for o in left if o.is_open],
+                lambda: all(is_over(o) or _is_partly_cancelled(o, before[o.key]) for o in left),  # noqa: B023
+            )
         return orders
 
     @pending
@@ -599,3 +606,9 @@ class Session:
 
 def _is_cancel_refused(order: Order, since: int) -> bool:
     return any(isinstance(fact, CancelRefused) for fact in order.facts[since:])
+
+
+def _is_partly_cancelled(order: Order, since: int) -> bool:
+    """Somebody else's cancel of a part came first; what is left is still in the market."""
+    cancelled = any(isinstance(fact, Cancelled) for fact in order.facts[since:])
+    return cancelled and order.is_open and not order.cancel_asked

@@ -106,3 +106,10 @@ def test_a_failing_schedule_shrinks_to_what_matters():
     small = shrink(make(seed), fails)
     assert [item.step for item in small.items] == ["cut"]
     assert not play(small).broken
+
+
+@pytest.mark.parametrize("seed", [120_003_636, 120_008_850, 130_004_874, 130_019_471, 130_048_304])
+def test_schedules_that_once_found_a_fault_hold(seed: int):
+    """A stopped agent hid its failure; a word gave a number twice; a sale of others' shares; a cancel behind another
+    one of a part waited for ever; a start that was taken back kept its lease."""
+    assert play(make(seed)).broken == ()

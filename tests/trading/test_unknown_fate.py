@@ -178,19 +178,25 @@ def test_o02_two_that_it_could_be_are_left_to_a_person_on_a_day_that_is_over_too
     assert desk.order().state is OrderState.UNKNOWN
 
 
-@pytest.mark.parametrize(("agent", "qty", "passes"), [("a", 5, True), ("a", 6, False), ("b", 1, False), ("", 40, True)])
+@pytest.mark.parametrize(
+    ("agent", "qty", "passes"), [("a", 5, True), ("a", 6, False), ("b", 1, False), ("c", 1, False), ("", 40, True)]
+)
 def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_what_its_agent_can_have(
     agent: str, qty: int, passes: bool
 ):
-    """Agent ``a`` has a buy of 5 of unknown fate; b has none, and the account holds 40 of nobody's."""
+    """Agent ``a`` has a buy of 5 of unknown fate, b has none, and c one that KIS lists as open; 40 are nobody's."""
     desk = Desk([AccountOpened(NOON, 10**9, ((CODE, 40, 40 * P),))])
+    desk.submit("rests", agent="c", qty=5)
+    desk.sent("rests", 3)
+    desk.say(notice("accepted", 3, 5))
     desk.submit("lost", agent="a", qty=5)
     desk.say(SendReply("lost", "unknown"))
     account = Account(10**9, 10**9, 10**9, 10**9, (Holding(CODE, "", 45, 45, 45 * P, P),), complete=True)
-    answer(desk, [], account=account)
+    open_buy = row(3, qty=5)
+    answer(desk, [open_buy], account=account)
     assert (CODE, "holding") in desk.core.state.drifts
     desk.submit("stop", agent=agent, qty=qty, side=Side.SELL, protective=True)
-    answer(desk, [], account=account)
+    answer(desk, [open_buy], account=account)
     assert (desk.order("stop").state is OrderState.SENDING) is passes, desk.order("stop").text
 
 
