@@ -146,6 +146,11 @@ class State:
             self.armed_spent += bought
 
     @property
+    def coming_halt(self) -> str:
+        """The trading state once a kill switch that is at work has ended; the present one when none is."""
+        return self.halting or self.halt
+
+    @property
     def cash(self) -> int | None:
         """Cash (D+2) as KIS stated it and the fills since have changed it, won; None before KIS has stated it."""
         return None if self.opened is None else self.opened + self.flow

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from kisnb.paths import write_private
-from kisnb.trading.ports.commands import Halt
+from kisnb.trading.ports.commands import Halt, stronger
 
 KEPT, KEPT_FLATTEN = "kept_halt.json", "kept_flatten"
 LOST = "pulled while the disk was full; the reason could not be kept"
@@ -26,7 +26,7 @@ class KeptHalt:
 
     def keep(self, wish: Halt) -> bool:
         """Keep the wish; whether it outlives this process."""
-        self._wish = wish if self._wish is None else _stronger(self._wish, wish)
+        self._wish = wish if self._wish is None else _both(self._wish, wish)
         self._is_written = False
         return self.write()
 
@@ -68,6 +68,5 @@ class KeptHalt:
             path.unlink(missing_ok=True)
 
 
-def _stronger(old: Halt, new: Halt) -> Halt:
-    stronger = old if old.state == "halted" else new
-    return Halt(new.reason, stronger.state, old.flatten or new.flatten)
+def _both(old: Halt, new: Halt) -> Halt:
+    return Halt(new.reason, stronger(old.state, new.state), old.flatten or new.flatten)

@@ -103,8 +103,7 @@ class HaltFile:
         return True
 
     def _is_halted(self) -> bool:
-        state = self._host.core.state
-        return self._is_kept or (state.halting or state.halt) == "halted"
+        return self._is_kept or self._host.core.state.coming_halt == "halted"
 
     def _reason(self) -> str:
         try:

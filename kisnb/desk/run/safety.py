@@ -115,9 +115,7 @@ class Safety:
         state = self._host.core.state
         left = state.flatten_left.removeprefix("FAILED: ")
         self._say(EndFlatten(reason))
-        text = (
-            f"the flatten is ended; the desk stays {state.halting or state.halt}; halt off REASON once more lifts that"
-        )
+        text = f"the flatten is ended; the desk stays {state.coming_halt}; halt off REASON once more lifts that"
         return f"{text}. {left}" if left else text
 
     def _arm(self, query: ArmDesk) -> str:

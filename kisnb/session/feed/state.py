@@ -18,7 +18,6 @@ from kisnb.events import (
     DecisionRefused,
     Denied,
     Depth,
-    Disarmed,
     Event,
     ExpectedMatch,
     FlattenSet,
@@ -73,14 +72,17 @@ class SessionState:
         for row in snapshot.rows():
             self.desk.apply(row)
             self._keep_run(row)
-        self.armed = self.desk.armed
-        """Until when, and for how many won, buys pass at live."""
         self.lease(snapshot.leases)
 
     @property
     def halt_state(self) -> str:
         """What the desk lets pass: active, reducing or halted."""
         return self.desk.halt
+
+    @property
+    def armed(self) -> Armed | None:
+        """Until when, and for how many won, buys pass at live; None when none do."""
+        return self.desk.armed
 
     @property
     def trading(self) -> Trading:
@@ -152,8 +154,6 @@ class SessionState:
         match event:
             case HaltStep():
                 self.halt_steps.append(event)
-            case Armed() | Disarmed():
-                self.armed = event if isinstance(event, Armed) else None
             case SpeedSet(t=t, speed=speed) if isinstance(self.clock, SimulatedClock):
                 self.clock.set(t, speed)
             case AgentLeased(agent=agent, session=session, where=where):

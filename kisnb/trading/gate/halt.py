@@ -23,7 +23,7 @@ from kisnb.events import HaltSet, HaltStep
 from kisnb.orders import Order
 from kisnb.trading.gate.flatten import Flatten
 from kisnb.trading.order_books.order_book import is_of_flatten
-from kisnb.trading.ports.commands import AskOrders, Effect, Halt, OrdersQuery, WakeAt
+from kisnb.trading.ports.commands import AskOrders, Effect, Halt, OrdersQuery, WakeAt, stronger
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
@@ -33,8 +33,6 @@ PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
 """Between the queries; one more query than pauses."""
 PATIENCE: Ns = 10 * SECOND
 """How long one query may take before it counts as not answered."""
-
-End = Literal["reducing", "halted"]
 
 
 class KillSwitch:
@@ -74,8 +72,7 @@ class KillSwitch:
 
     def pull(self, now: Ns, command: Halt) -> None:
         """Begin. The block is a row, and with it synced, before anything else is done."""
-        standing = self._state.halting or self._state.halt
-        end: End = "halted" if "halted" in (standing, command.state) else "reducing"
+        end = stronger(self._state.coming_halt, command.state)
         is_weaker = end != command.state
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
         self._awaits_flatten = False

@@ -112,6 +112,11 @@ class Halt(SessionMessage, frozen=True, tag=True, array_like=True):
     flatten: bool = False
 
 
+def stronger(one: str, other: str) -> Literal["reducing", "halted"]:
+    """Return the trading state that a pull ends in when both are wished for, or one of them stands already."""
+    return "halted" if "halted" in (one, other) else "reducing"
+
+
 class EndFlatten(SessionMessage, frozen=True, tag=True, array_like=True):
     """End a flatten, for a reason. The desk itself says it when a person has asked for it."""
 
