@@ -264,6 +264,8 @@ def _report(kis: Kis, _door: Any, typed: Typed) -> object:
 
 
 async def _halt(kis: Kis, _door: Any, typed: Typed) -> None:
+    from kisnb.trading.gate.halt_words import step_text
+
     session = kis.require()
     first, _, reason = (typed.text(0) or "").partition(" ")
     flatten, reduce = bool(typed.options.get("flatten")), bool(typed.options.get("reduce"))
@@ -274,7 +276,7 @@ async def _halt(kis: Kis, _door: Any, typed: Typed) -> None:
         return
     state = "reducing" if reduce else "halted"
     for step in await session.halt(typed.text(0) or "typed in the notebook", state=state, flatten=flatten):  # type: ignore[arg-type]
-        kis.say(f"{clock_text(step.t)} {step.step}: {step.text}")
+        kis.say(step_text(step))
 
 
 async def _arm(kis: Kis, _door: Any, typed: Typed) -> None:

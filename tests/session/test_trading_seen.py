@@ -120,7 +120,9 @@ def test_a07_a_flatten_with_a_rest_says_what_is_left_everywhere_until_a_person_e
             assert "FAILED" not in str(header(late)["notices"])
         assert sentence in await status(capsys)
         assert "flattening" in str(header(session)["kill"])
-        await session.resume("I keep them")
+        said = await session.resume("I keep them")
+        assert "left are 3 005930" in said
+        assert "is tried again" not in said
         await seen(lambda: session.trading.name != "flattening")
         assert session.trading.text.startswith("halted because of 'home'")
         assert "flatten: ended: I keep them" in str(header(session)["notices"])

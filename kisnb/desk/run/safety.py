@@ -20,6 +20,7 @@ from kisnb.desk.run.host import DeskHost
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
 from kisnb.terms import Mode
+from kisnb.trading.gate.halt_words import unsold
 from kisnb.trading.ports.commands import Arm, ArmDesk, EndFlatten, Failed, LiftHalt, SetHalt, TasksNow, TextReply
 
 MOST_HOURS = 12
@@ -113,7 +114,7 @@ class Safety:
     def _end_flatten(self, reason: str) -> str:
         """End the flatten and nothing more: to let orders pass again is another decision."""
         state = self._host.core.state
-        left = state.flatten_left.removeprefix("FAILED: ")
+        left = unsold(state)
         self._say(EndFlatten(reason))
         text = f"the flatten is ended; the desk stays {state.coming_halt}; halt off REASON once more lifts that"
         return f"{text}. {left}" if left else text

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from kisnb.clock import clock_text
-from kisnb.trading.gate.halt_words import Name
+from kisnb.trading.gate.halt_words import Name, step_text
 
 if TYPE_CHECKING:
     from kisnb.events import HaltStep
@@ -56,8 +55,3 @@ def run_notices(steps: list[HaltStep]) -> list[PanelNotice]:
     failed = [PanelNotice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done]
     done = " · ".join(step_text(step) for step in steps if step.done)
     return [*failed, *([PanelNotice("past", f"kill switch: {done}")] if done else [])]
-
-
-def step_text(step: HaltStep) -> str:
-    """``"09:00:03 query: KIS lists no open order"``; a step that failed says FAILED in its text."""
-    return f"{clock_text(step.t)} {step.step}: {step.text}"

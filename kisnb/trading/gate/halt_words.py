@@ -1,9 +1,11 @@
-"""What a desk lets pass now, in one sentence that all print: panel, heads, reprs, desk status."""
+"""What people read of the trading state, wherever they read it: panel, heads, reprs, verbs, desk status."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
+from kisnb.clock import clock_text
+from kisnb.events import HaltStep
 from kisnb.trading.gate.flatten import CURE
 from kisnb.trading.state import State
 
@@ -48,10 +50,19 @@ def trading(state: State) -> Trading:
 
 
 def _flatten(state: State, reason: str) -> str:
-    left = state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
     parts = (
         f"a flatten is at work because of {reason!r}: its sells alone pass, until nothing is held",
         f"{LIFT} ends it, and the desk stays {state.halt}",
-        left,
+        unsold(state),
     )
     return "; ".join(part for part in parts if part)
+
+
+def unsold(state: State) -> str:
+    """Return what a flatten has not sold yet, and why, for a sentence that has its own cure; empty for nothing."""
+    return state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
+
+
+def step_text(step: HaltStep) -> str:
+    """``"09:00:03 query: KIS lists no open order"``; a step that failed says FAILED in its text."""
+    return f"{clock_text(step.t)} {step.step}: {step.text}"
