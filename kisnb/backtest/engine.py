@@ -14,7 +14,7 @@ from pathlib import Path
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
-from kisnb.kis.recorded_tape import recorded_ticks
+from kisnb.kis.recording.recorded_tape import recorded_ticks
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
 from kisnb.paths import data_dir

@@ -10,14 +10,9 @@ from pathlib import Path
 from kisnb.clock import Activity, Clock, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
 from kisnb.events import Depth, Event, Quote
-from kisnb.kis.account_messages import balance_params, orderable_params, read_account
-from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.credentials import Credentials
-from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import was_not_placed
-from kisnb.kis.limiter import Lane
-from kisnb.kis.messages import encode_params
-from kisnb.kis.order_messages import (
+from kisnb.kis.calls.account_messages import balance_params, orderable_params, read_account
+from kisnb.kis.calls.messages import encode_params
+from kisnb.kis.calls.order_messages import (
     cancel_body,
     day_orders_api,
     day_orders_params,
@@ -27,10 +22,15 @@ from kisnb.kis.order_messages import (
     read_ref,
     revise_body,
 )
-from kisnb.kis.quote_messages import MARKET_DIV, read_depth, read_quote
-from kisnb.kis.rest import Rest, always_may_send
-from kisnb.kis.stream import ACK_SECONDS, Stream
-from kisnb.kis.transport import Transport
+from kisnb.kis.calls.quote_messages import MARKET_DIV, read_depth, read_quote
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.credentials import Credentials
+from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.feed.stream import ACK_SECONDS, Stream
+from kisnb.kis.http.limiter import Lane
+from kisnb.kis.http.rest import Rest, always_may_send
+from kisnb.kis.http.transport import Transport
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.terms import Mode, Venue
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kisnb.notebook.completion import KisMatcher
-from kisnb.notebook.display import Looks
-from kisnb.notebook.error_groups import ErrorGroups
+from kisnb.notebook.commands.completion import KisMatcher
+from kisnb.notebook.commands.magics import KisMagics
+from kisnb.notebook.kernel.transform import AwaitMagics, plain_magics
 from kisnb.notebook.lifecycle import CloseAtExit
-from kisnb.notebook.magics import KisMagics
-from kisnb.notebook.transform import AwaitMagics, plain_magics
+from kisnb.notebook.rendering.display import Looks
+from kisnb.notebook.rendering.error_groups import ErrorGroups
 from kisnb.session.typed_orders.cells import Cells
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kisnb.notebook.magics import KisMagics
+    from kisnb.notebook.commands.magics import KisMagics
     from kisnb.session.session import Session
 
 PATIENCE = 0.6

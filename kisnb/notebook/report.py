@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kisnb.errors import ConfigError
-from kisnb.notebook.candle_figure import candle_figure
+from kisnb.notebook.charts.candle_figure import candle_figure
 from kisnb.notebook.panels.desk_html import shown
+from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
-from kisnb.notebook.tables import badge_html, badge_text, html_table
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session

@@ -10,10 +10,10 @@ import msgspec
 
 from kisnb.clock import clock_text
 from kisnb.errors import KisnbError
-from kisnb.notebook.candles import Candle, Mark, candles, marks
+from kisnb.notebook.charts.candles import Candle, Mark, candles, marks
 from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_cells, order_cells
 from kisnb.notebook.panels.row_deltas import Cells, Column
-from kisnb.notebook.tables import number, signed
+from kisnb.notebook.rendering.tables import number, signed
 from kisnb.orders import Account, Order
 from kisnb.terms import Mode
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Unpack
 from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
 from kisnb.errors import BadInput, DeskLost, Interrupted, NotOpen
 from kisnb.events import Armed, Cancelled, CancelRefused, HaltStep
-from kisnb.kis.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
+from kisnb.kis.calls.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.router import Router
 from kisnb.market.routing_evidence import Evidence

@@ -26,10 +26,10 @@ from kisnb.desk.serve.client import DeskClient
 from kisnb.desk.serve.server import DeskServer
 from kisnb.desk.serve.snapshot import DeskName
 from kisnb.events import Event, Notice, Tick
-from kisnb.kis import frames, market_frames
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.feed import frames, market_frames
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
 from kisnb.session.session import Session

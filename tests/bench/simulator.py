@@ -24,9 +24,9 @@ import aiohttp
 import msgspec
 
 from kisnb.clock import kst
-from kisnb.kis import control_frames
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
+from kisnb.kis.feed import control_frames
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.account import SimulatedAccount

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 from kisnb.clock import SECOND, kst
 from kisnb.events import Depth, Notice, Tick
-from kisnb.kis import control_frames as cf
-from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.frames import encode, encode_depth, encode_tick
-from kisnb.kis.notices import Cipher, NoticeMore, encode_notice
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.frame_reader import FrameReader
+from kisnb.kis.feed.frames import encode, encode_depth, encode_tick
+from kisnb.kis.feed.notices import Cipher, NoticeMore, encode_notice
 from kisnb.terms import Side, Venue
 
 FRAMES, ROUNDS = 400, 60

@@ -14,7 +14,7 @@ from kisnb.desk.run import safety
 from kisnb.desk.run.halt_file import HaltFile
 from kisnb.desk.run.safety import FREE_TRIES, Safety
 from kisnb.errors import ConfigError
-from kisnb.notebook.settings import change
+from kisnb.notebook.commands.settings import change
 from kisnb.terms import Mode
 from kisnb.trading.ports.commands import ArmDesk, Failed, TextReply
 from kisnb.trading.ports.limits import Limits, limits_of

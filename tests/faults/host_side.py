@@ -10,12 +10,9 @@ import msgspec
 from kisnb.clock import SECOND
 from kisnb.errors import ApiError
 from kisnb.events import Notice
-from kisnb.kis import account_messages, control_frames, frames, notices
-from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.credentials import Credentials, Secret
-from kisnb.kis.error_codes import was_not_placed
-from kisnb.kis.messages import ApiReply, decode_reply
-from kisnb.kis.order_messages import (
+from kisnb.kis.calls import account_messages
+from kisnb.kis.calls.messages import ApiReply, decode_reply
+from kisnb.kis.calls.order_messages import (
     cancel_body,
     day_orders_params,
     order_api,
@@ -24,6 +21,10 @@ from kisnb.kis.order_messages import (
     read_ref,
     revise_body,
 )
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.credentials import Credentials, Secret
+from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.feed import control_frames, frames, notices
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
 from kisnb.simulator.day.market import Market

@@ -13,10 +13,10 @@ import aiohttp
 from aiohttp import web
 
 from kisnb.clock import Ns, kst_datetime
+from kisnb.kis.calls.messages import encode_error, encode_reply
 from kisnb.kis.catalogue import APIS, find
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.messages import encode_error, encode_reply
 
 KEYS = Credentials(Secret("THE-APPKEY"), Secret("THE-APPSECRET"), Secret("12345678"), "01", Secret("THE-HTS-ID"))
 SECRETS = ("THE-APPKEY", "THE-APPSECRET", "12345678", "THE-HTS-ID", "token-1", "token-2", "approval-1")

@@ -14,7 +14,7 @@ from kisnb.events import Event, Notice, Trouble
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.transport import Transport
+from kisnb.kis.http.transport import Transport
 from kisnb.market.universe import Universe
 from kisnb.orders import Want
 from kisnb.simulator.day.market import Market

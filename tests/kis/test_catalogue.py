@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from kisnb.errors import ApiError, BadInput
+from kisnb.kis.calls.messages import decode_params, encode_params
 from kisnb.kis.catalogue import APIS, find
-from kisnb.kis.messages import decode_params, encode_params
 from kisnb.terms import Mode
 
 ACCOUNT = {"CANO": "12345678", "ACNT_PRDT_CD": "01"}

@@ -12,10 +12,10 @@ from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
 from kisnb.kis.channels import BOOK_TRS, TRADE_TRS, feed_venue
-from kisnb.kis.columns import columns
-from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.frames import encode, encode_depth, encode_tick, named_records, parse
-from kisnb.kis.subscriptions import Registration, Subscriptions
+from kisnb.kis.feed.columns import columns
+from kisnb.kis.feed.frame_reader import FrameReader
+from kisnb.kis.feed.frames import encode, encode_depth, encode_tick, named_records, parse
+from kisnb.kis.feed.subscriptions import Registration, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, SessionId, Side, Venue
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kisnb.clock import kst
 from kisnb.errors import ApiError, FrameError
-from kisnb.kis import control_frames as cf
-from kisnb.kis.frame_reader import FrameReader
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.frame_reader import FrameReader
 
 NOON = kst(date(2026, 11, 20), time(12))
 

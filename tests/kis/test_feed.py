@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, Ns, kst
 from kisnb.events import Depth, Event, SubscriptionChanged, Tick
-from kisnb.kis import control_frames as cf
 from kisnb.kis.channels import Feed
-from kisnb.kis.subscriptions import Registration, Subscriptions
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.subscriptions import Registration, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
 from tests.kis.simulated import CODE, DAY, Desk, on_simulator

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from kisnb.clock import Ns, kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
-from kisnb.kis.columns import COLUMNS, columns
-from kisnb.kis.frames import BOOK, TRADES, Frame, encode, encode_depth, encode_tick, parse
-from kisnb.kis.market_frames import decode_depth, decode_ticks
+from kisnb.kis.feed.columns import COLUMNS, columns
+from kisnb.kis.feed.frames import BOOK, TRADES, Frame, encode, encode_depth, encode_tick, parse
+from kisnb.kis.feed.market_frames import decode_depth, decode_ticks
 from kisnb.terms import Side, Venue
 
 OLD, NEW = date(2026, 9, 11), date(2026, 9, 14)

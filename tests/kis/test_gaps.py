@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from kisnb.clock import DAY, MINUTE, SECOND, kst
 from kisnb.events import Event, GapFound, LinkUp, Tick
 from kisnb.events import LinkDown as LinkWasLost
-from kisnb.kis.frames import encode, encode_tick
-from kisnb.kis.gaps import VolumeWatch
+from kisnb.kis.feed.frames import encode, encode_tick
+from kisnb.kis.feed.gaps import VolumeWatch
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
 from tests.kis.simulated import CODE, Desk, on_simulator

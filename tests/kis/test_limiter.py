@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.clock import SECOND, Activity, Ns, SimulatedClock
-from kisnb.kis.limiter import Lane, Limiter, SlidingWindow
+from kisnb.kis.http.limiter import Lane, Limiter, SlidingWindow
 
 
 def most_in_any_window(times: Sequence[Ns], span: Ns) -> int:

@@ -14,10 +14,10 @@ from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Event, ExpectedMatch, MarketOperation, ProgramTrades
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
-from kisnb.kis.columns import COLUMNS, FEWEST, columns
-from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.frames import encode, encode_expected, encode_operation, encode_record
-from kisnb.kis.market_frames import CHANNELS
+from kisnb.kis.feed.columns import COLUMNS, FEWEST, columns
+from kisnb.kis.feed.frame_reader import FrameReader
+from kisnb.kis.feed.frames import encode, encode_expected, encode_operation, encode_record
+from kisnb.kis.feed.market_frames import CHANNELS
 from kisnb.terms import Venue
 
 K, N, U = Venue.KRX, Venue.NXT, Venue.SOR

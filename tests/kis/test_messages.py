@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from kisnb.clock import Ns, kst
 from kisnb.errors import ApiError, FrameError
 from kisnb.events import Depth, Quote
-from kisnb.kis import account_messages, order_messages, quote_messages
+from kisnb.kis.calls import account_messages, order_messages, quote_messages
+from kisnb.kis.calls.messages import ApiReply, decode_reply, encode_error, encode_reply
+from kisnb.kis.calls.order_messages import cancel_body, day_orders_params, order_body, revise_body
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import ApiReply, decode_reply, encode_error, encode_reply
-from kisnb.kis.order_messages import cancel_body, day_orders_params, order_body, revise_body
 from kisnb.kis.wire_text import moment_today, order_number, seconds_of, whole
 from kisnb.orders import Account, Holding, Intent, OrderRef, OrderRow, Route
 from kisnb.terms import OrderKind, Side, Venue

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Notice
-from kisnb.kis import control_frames as cf
-from kisnb.kis.frame_reader import FrameReader
-from kisnb.kis.frames import encode
-from kisnb.kis.notices import NARROW, WIDE, Cipher, Layout, NoticeMore, decode_notice, encode_notice
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.frame_reader import FrameReader
+from kisnb.kis.feed.frames import encode
+from kisnb.kis.feed.notices import NARROW, WIDE, Cipher, Layout, NoticeMore, decode_notice, encode_notice
 from kisnb.terms import OrderKind, Side, Venue
 
 NOON = kst(date(2026, 11, 20), time(12))

@@ -17,10 +17,10 @@ from kisnb.kis.broker import KisBroker
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.recorder import Recording, open_recording
-from kisnb.kis.replay import Replay, read_recording
-from kisnb.kis.rest import Rest
-from kisnb.kis.transport import Network
+from kisnb.kis.http.rest import Rest
+from kisnb.kis.http.transport import Network
+from kisnb.kis.recording.recorder import Recording, open_recording
+from kisnb.kis.recording.replay import Replay, read_recording
 from tests.kis.scripted_kis import DROP, KEYS, NOT_JSON, SECRETS, Scripted, ScriptedKis, refusal, serving
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
 

@@ -14,12 +14,12 @@ import pytest
 
 from kisnb.clock import MINUTE, SECOND, Activity, SimulatedClock, kst
 from kisnb.errors import ApiError, FrameError, KisError, LinkLost, TokenError, Unreachable
+from kisnb.kis.calls.messages import encode_params, encode_reply
+from kisnb.kis.calls.order_messages import order_body
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.limiter import Lane
-from kisnb.kis.messages import encode_params, encode_reply
-from kisnb.kis.order_messages import order_body
-from kisnb.kis.rest import Rest
+from kisnb.kis.http.limiter import Lane
+from kisnb.kis.http.rest import Rest
 from kisnb.orders import Intent, Route
 from kisnb.terms import OrderKind, Side, Venue
 from tests.kis.scripted_kis import DROP, HANG, KEYS, NOT_JSON, SECRETS, Scripted, ScriptedKis, refusal, serving

@@ -21,12 +21,12 @@ from kisnb.clock import MINUTE, SECOND, Activity, SimulatedClock, kst
 from kisnb.errors import LinkLost
 from kisnb.events import Event, LinkUp, Notice, SubscriptionChanged, Tick
 from kisnb.events import LinkDown as LinkWasLost
-from kisnb.kis import control_frames as cf
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.frames import TRADES, encode, encode_tick
-from kisnb.kis.notices import Cipher, NoticeMore, encode_notice
-from kisnb.kis.rest import TOO_FAST, Rest
-from kisnb.kis.stream import Stream
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.frames import TRADES, encode, encode_tick
+from kisnb.kis.feed.notices import Cipher, NoticeMore, encode_notice
+from kisnb.kis.feed.stream import Stream
+from kisnb.kis.http.rest import TOO_FAST, Rest
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
 from tests.kis.scripted_kis import KEYS, SECRETS, Scripted, ScriptedKis, serving

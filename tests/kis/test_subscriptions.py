@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from kisnb.clock import SECOND, kst
 from kisnb.events import SubscriptionChanged, Trouble
-from kisnb.kis import control_frames as cf
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.subscriptions import ATTEMPTS, FIRST_RETRY, Registration, Subscriptions
 from kisnb.kis.modes import HOST_RULES
-from kisnb.kis.subscriptions import ATTEMPTS, FIRST_RETRY, Registration, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 

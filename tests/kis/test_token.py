@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kisnb.clock import MINUTE, SECOND, Ns, kst
 from kisnb.errors import ConfigError, FrameError, TokenError
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.token import Token, TokenFile, TokenLife
+from kisnb.kis.http.token import Token, TokenFile, TokenLife
 from tests.kis.scripted_kis import KEYS
 
 NINE = kst(date(2026, 11, 20), time(9))

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, kst_datetime
 from kisnb.errors import ApiError, BadInput, FrameError
-from kisnb.kis import chart_messages, flow_messages, stock_messages
+from kisnb.kis.calls import chart_messages, flow_messages, stock_messages
+from kisnb.kis.calls.messages import ApiReply, decode_reply, encode_reply
+from kisnb.kis.calls.ranking_messages import ranking_call, read_ranking
+from kisnb.kis.calls.tables import typed_frame
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import ApiReply, decode_reply, encode_reply
-from kisnb.kis.ranking_messages import ranking_call, read_ranking
-from kisnb.kis.tables import typed_frame
 from kisnb.market.calendar import Overrides, is_trading_day
 from kisnb.market.universe import Universe
 from kisnb.terms import Board, Venue

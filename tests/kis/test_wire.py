@@ -13,11 +13,11 @@ import pytest
 
 from kisnb.clock import MINUTE, SECOND, Activity, Ns
 from kisnb.events import Depth, LinkDown, LinkUp, SubscriptionChanged, Tick
+from kisnb.kis.calls.messages import encode_params
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.channels import feed_venue
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.messages import encode_params
-from kisnb.kis.rest import Rest
+from kisnb.kis.http.rest import Rest
 from kisnb.orders import Intent, OrderRef, Route, Want
 from kisnb.simulator.host.keys import write_configuration
 from kisnb.terms import OrderKind, SessionId, Side, Venue
@@ -103,7 +103,7 @@ from kisnb.clock import Activity, SimulatedClock
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.rest import Rest
+from kisnb.kis.http.rest import Rest
 address, keys, cache, now = sys.argv[1:]
 async def main():
     credentials = Credentials.from_yaml(Path(keys), paper=False)

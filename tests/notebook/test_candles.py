@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import KST, kst
-from kisnb.notebook.candle_svg import MOST_CANDLES, candle_svg
-from kisnb.notebook.candles import FALL, RISE, Candle, Mark, candle_at, merged
-from kisnb.notebook.charts import PLOTLY_MIME, chart
+from kisnb.notebook.charts.candle_svg import MOST_CANDLES, candle_svg
+from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark, candle_at, merged
+from kisnb.notebook.charts.chart import PLOTLY_MIME, chart
 from kisnb.orders import Fill, Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 
@@ -109,7 +109,7 @@ def test_n05_a_chart_is_text_html_and_a_figure() -> None:
 
 
 def test_n05_in_a_kernel_a_chart_is_data_for_the_extension_of_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kisnb.notebook.charts._in_kernel", lambda: True)
+    monkeypatch.setattr("kisnb.notebook.charts.chart._in_kernel", lambda: True)
     shown = chart(frame([row(0, 71_000, 71_200)]), title="005930 삼성전자")
     bundle = shown._repr_mimebundle_()
     assert set(bundle) == {PLOTLY_MIME, "text/html", "text/plain"}

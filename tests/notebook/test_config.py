@@ -10,7 +10,7 @@ import pytest
 
 from kisnb.config import MEANINGS, NAMES, Config, config_file, load_config, set_config, shown, sources
 from kisnb.errors import BadInput, ConfigError
-from kisnb.notebook.settings import change, settings
+from kisnb.notebook.commands.settings import change, settings
 
 
 @pytest.fixture(autouse=True)

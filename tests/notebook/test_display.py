@@ -26,8 +26,8 @@ from kisnb.events import (
     Sent,
 )
 from kisnb.market.routing_evidence import Evidence
-from kisnb.notebook.display import LOOKS, quote_html, quote_text
-from kisnb.notebook.tables import Cell, badge_text, html_table, text_table, width
+from kisnb.notebook.rendering.display import LOOKS, quote_html, quote_text
+from kisnb.notebook.rendering.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks

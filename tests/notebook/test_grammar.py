@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
-from kisnb.notebook.grammar import parse
-from kisnb.notebook.verbs import VERBS, find, help_text
-from kisnb.notebook.words import split
+from kisnb.notebook.commands.grammar import parse
+from kisnb.notebook.commands.verbs import VERBS, find, help_text
+from kisnb.notebook.commands.words import split
 from kisnb.terms import OrderKind, Venue
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import kisnb
-from kisnb.notebook.grammar import parse
-from kisnb.notebook.verbs import find
-from kisnb.notebook.words import split
+from kisnb.notebook.commands.grammar import parse
+from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.words import split
 
 PACKAGE = Path(kisnb.__file__).parent
 GIVEN = {

@@ -7,7 +7,7 @@ import linecache
 import threading
 from collections.abc import Callable
 
-from kisnb.notebook.loop_lag import LoopLagWatch
+from kisnb.notebook.kernel.loop_lag import LoopLagWatch
 
 CELL = "<cell 7>"
 

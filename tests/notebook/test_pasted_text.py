@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
-from kisnb.notebook.grammar import parse
-from kisnb.notebook.magics import _commands
-from kisnb.notebook.transform import plain_magics
-from kisnb.notebook.verbs import find
-from kisnb.notebook.words import goes_on, split
+from kisnb.notebook.commands.grammar import parse
+from kisnb.notebook.commands.magics import _commands
+from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.words import goes_on, split
+from kisnb.notebook.kernel.transform import plain_magics
 from kisnb.session.typed_orders.call_text import command_text, is_typed_in
 from kisnb.terms import Venue
 from kisnb.values import UNSEEN, narrow, text, tidy

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from kisnb.notebook.session_svg import DayHours
+from kisnb.notebook.charts.session_svg import DayHours
 
 
 def test_m01_a_day_as_text() -> None:

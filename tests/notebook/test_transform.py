@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from kisnb.notebook.transform import as_typed, await_magics
+from kisnb.notebook.kernel.transform import as_typed, await_magics
 
 
 def transformed(cell: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from kisnb.clock import MINUTE
-from kisnb.kis.chart_messages import minute_params, minute_rows
+from kisnb.kis.calls.chart_messages import minute_params, minute_rows
 from kisnb.session.session import Session
 from kisnb.trading.ports.commands import CallApi, RowsReply
 from tests.session.opening import control, recording, traded

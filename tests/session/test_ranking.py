@@ -10,7 +10,7 @@ import pytest
 
 from kisnb.errors import BadInput, NotOffered
 from kisnb.kis.broker import KisBroker
-from kisnb.kis.ranking_messages import ranking_call
+from kisnb.kis.calls.ranking_messages import ranking_call
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.kis.test_modes import at

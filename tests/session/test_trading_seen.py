@@ -12,9 +12,9 @@ import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import find_desk
 from kisnb.events import Trouble
-from kisnb.notebook.display import LOOKS
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_rows import header
+from kisnb.notebook.rendering.display import LOOKS
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen

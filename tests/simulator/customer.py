@@ -7,9 +7,9 @@ from datetime import date, time
 from typing import Any
 
 from kisnb.clock import Ns, kst
-from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials, Secret
+from kisnb.kis.feed import control_frames, frames, notices
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.day.market_day import ScriptedDay

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kisnb.kis.calls.messages import ApiReply, decode_reply, encode_params
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import ApiReply, decode_reply, encode_params
-from kisnb.kis.paging import Paging
+from kisnb.kis.http.paging import Paging
 from kisnb.market.costs import BANKIS
 from kisnb.terms import Board, Kind, Venue
 

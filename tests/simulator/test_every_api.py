@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kisnb.errors import ApiError
+from kisnb.kis.calls.messages import ApiReply, decode_reply, encode_params
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.messages import ApiReply, decode_reply, encode_params
 from kisnb.simulator.host.record import DayRecorder
 
 from .customer import ACCOUNT, HYNIX, KEYS, SAMSUNG, Customer, host, trader

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import ConfigError
-from kisnb.kis import control_frames
 from kisnb.kis.error_codes import CODES
+from kisnb.kis.feed import control_frames
 from kisnb.simulator.host.core import Core, ServedReply
 from kisnb.simulator.host.faults import DEEDS, Fault, Faults
 from kisnb.simulator.host.record import DayRecorder

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from kisnb.kis.calls.messages import ApiReply, decode_reply, encode_params
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.messages import ApiReply, decode_reply, encode_params
 from kisnb.market.universe import Universe
 from kisnb.terms import Venue
 

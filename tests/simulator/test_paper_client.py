@@ -11,10 +11,10 @@ import pytest
 
 from kisnb.clock import SECOND, kst
 from kisnb.errors import ApiError, NotOffered, OrderDenied
+from kisnb.kis.calls.order_messages import order_api, order_body
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.limiter import Lane
+from kisnb.kis.http.limiter import Lane
 from kisnb.kis.modes import HOST_RULES
-from kisnb.kis.order_messages import order_api, order_body
 from kisnb.orders import Intent, Route, Want
 from kisnb.simulator.host.personas import PAPER, Persona
 from kisnb.simulator.host.quirks import with_quirks

@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 import pytest
 
-from kisnb.kis import frames
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.error_codes import CODES
+from kisnb.kis.feed import frames
 from kisnb.simulator.host.access import Access, GatewayRefusal
 from kisnb.simulator.host.keys import made_up
 from kisnb.simulator.host.personas import LIVE, OLD_TRS, PAPER, PERSONAS, Persona, Reason

@@ -9,8 +9,8 @@ import pytest
 from kisnb.clock import DAY as ONE_DAY
 from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import BadInput
-from kisnb.kis import control_frames, frames
-from kisnb.kis.market_frames import decode_ticks
+from kisnb.kis.feed import control_frames, frames
+from kisnb.kis.feed.market_frames import decode_ticks
 from kisnb.simulator.host.personas import LIVE
 from kisnb.simulator.host.quirks import QUIRKS, read_quirks, with_quirks
 

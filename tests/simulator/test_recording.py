@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kisnb.kis import frames, market_frames
 from kisnb.kis.credentials import Credentials, Secret
+from kisnb.kis.feed import frames, market_frames
 from kisnb.simulator.host.record import DayRecorder
 
 from . import customer

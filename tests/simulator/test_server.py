@@ -13,8 +13,8 @@ import pytest
 
 import kisnb.simulator.serve.server
 from kisnb.errors import ConfigError
-from kisnb.kis import control_frames
 from kisnb.kis.catalogue import APIS
+from kisnb.kis.feed import control_frames
 from kisnb.simulator.serve.control import Day
 from kisnb.simulator.serve.server import Addresses, Server
 

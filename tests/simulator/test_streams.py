@@ -6,7 +6,7 @@ from datetime import date, time
 import pytest
 
 from kisnb.clock import kst
-from kisnb.kis import control_frames, frames, market_frames
+from kisnb.kis.feed import control_frames, frames, market_frames
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.core import Core

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from kisnb.clock import Ns, kst
-from kisnb.kis import frames
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
-from kisnb.kis.notices import decode_notice
+from kisnb.kis.feed import frames
+from kisnb.kis.feed.notices import decode_notice
 from kisnb.kis.order_codes import ORD_EXG_GB
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe

@@ -10,9 +10,9 @@ import msgspec
 
 from kisnb.clock import Ns, kst, kst_day, parse_time
 from kisnb.market.router import NotRouted
-from kisnb.notebook.grammar import parse
-from kisnb.notebook.verbs import find
-from kisnb.notebook.words import split
+from kisnb.notebook.commands.grammar import parse
+from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.words import split
 from kisnb.orders import Intent
 from kisnb.session.typed_orders.typed import typed_intent
 from kisnb.terms import OrderKind, Side, Venue

@@ -17,9 +17,9 @@ from kisnb.kis.modes import HOST_RULES
 from kisnb.market import order_rules, ticks
 from kisnb.market.router import Routed
 from kisnb.market.universe import Universe
-from kisnb.notebook.grammar import parse
-from kisnb.notebook.verbs import find
-from kisnb.notebook.words import split
+from kisnb.notebook.commands.grammar import parse
+from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.words import split
 from kisnb.orders import Intent, OrderRef, OrderState, Route
 from kisnb.orders import Order as Live
 from kisnb.session.typed_orders.typed import check_movable

@@ -42,8 +42,8 @@ from kisnb.events import LinkDown as LinkWasLost
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.recorder import Recording, open_recording
-from kisnb.kis.transport import Network, Transport
+from kisnb.kis.http.transport import Network, Transport
+from kisnb.kis.recording.recorder import Recording, open_recording
 from kisnb.market import calendar, uncertain
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir, private_dir, state_dir

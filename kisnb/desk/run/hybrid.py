@@ -33,8 +33,8 @@ from kisnb.kis.broker import KisBroker
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
+from kisnb.kis.http.transport import Transport
 from kisnb.kis.modes import of_account
-from kisnb.kis.transport import Transport
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_rows, order_rows
 from kisnb.notebook.panels.row_deltas import Cells, Column
-from kisnb.notebook.tables import Cell, badge_text, card, html_table
+from kisnb.notebook.rendering.tables import Cell, badge_text, card, html_table
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session

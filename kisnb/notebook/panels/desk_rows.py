@@ -10,7 +10,7 @@ from kisnb.clock import clock_text
 from kisnb.notebook.panels.desk_notices import banner, notices
 from kisnb.notebook.panels.kill_button import face, other_ways
 from kisnb.notebook.panels.row_deltas import Cells, Column
-from kisnb.notebook.tables import badge_html, number, signed
+from kisnb.notebook.rendering.tables import badge_html, number, signed
 from kisnb.orders import Order
 
 if TYPE_CHECKING:

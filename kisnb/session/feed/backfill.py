@@ -11,7 +11,7 @@ import asyncio
 from kisnb.clock import MINUTE, Ns, clock_text, kst_day
 from kisnb.errors import KisnbError
 from kisnb.events import GapFound
-from kisnb.kis.chart_messages import minute_params, minute_rows, past_minute_params
+from kisnb.kis.calls.chart_messages import minute_params, minute_rows, past_minute_params
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.market_data import Gap
 from kisnb.session.feed.pace import Pace

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kisnb.errors import ConfigError
 from kisnb.kis.channels import TRADE_TRS
-from kisnb.kis.recorded_tape import recorded_ticks
+from kisnb.kis.recording.recorded_tape import recorded_ticks
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:

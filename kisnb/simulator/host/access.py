@@ -13,7 +13,7 @@ import msgspec
 from kisnb.clock import DAY, MINUTE, SECOND, Ns, kst, kst_datetime, kst_day
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.error_codes import CODES, TOKEN_EXPIRED
-from kisnb.kis.limiter import SlidingWindow
+from kisnb.kis.http.limiter import SlidingWindow
 from kisnb.simulator.host.keys import APPKEY_START
 from kisnb.simulator.host.personas import Persona
 from kisnb.terms import Mode

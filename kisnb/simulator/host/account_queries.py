@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kisnb.clock import hhmmss
-from kisnb.kis.account_messages import deposit_row, holding_row, orderable_row
+from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable_row
+from kisnb.kis.calls.order_messages import order_totals
 from kisnb.kis.order_codes import EXCG_DVSN, KIND_NAME, kind_code, side_code, venue_code
-from kisnb.kis.order_messages import order_totals
 from kisnb.kis.wire_text import order_number, yyyymmdd
 from kisnb.simulator.host.account import AccountOrder, AccountPosition, AccountRejected, SimulatedAccount
 from kisnb.simulator.host.brokerage import Brokerage

@@ -20,10 +20,10 @@ from kisnb.exchange.happenings import (
     OrderNotAccepted,
     OrderRevised,
 )
-from kisnb.kis.account_messages import deposit_row, holding_row, orderable_row
-from kisnb.kis.notices import NoticeKind
+from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable_row
+from kisnb.kis.calls.order_messages import order_row, order_totals, ref_row
+from kisnb.kis.feed.notices import NoticeKind
 from kisnb.kis.order_codes import ORD_DVSN, REVISE, read_venue, side_code
-from kisnb.kis.order_messages import order_row, order_totals, ref_row
 from kisnb.kis.wire_text import day_number, yyyymmdd
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument

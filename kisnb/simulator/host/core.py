@@ -24,9 +24,9 @@ from kisnb.exchange.happenings import (
     TradingResumed,
 )
 from kisnb.kis import catalogue
+from kisnb.kis.calls.messages import decode_params, encode_error, encode_reply
 from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
-from kisnb.kis.messages import decode_params, encode_error, encode_reply
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access, GatewayRefusal, Sort
 from kisnb.simulator.host.account import AccountRejected, SimulatedAccount

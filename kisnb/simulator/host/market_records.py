@@ -9,9 +9,9 @@ from kisnb.clock import hhmmss, kst_day
 from kisnb.events import Depth, ExpectedMatch, Quote, Tick
 from kisnb.exchange.happenings import SessionBegan, SessionEnded, Traded, TradingInterrupted, TradingResumed
 from kisnb.exchange.tape import Tally
-from kisnb.kis import frames
+from kisnb.kis.calls.quote_messages import change_sign
 from kisnb.kis.channels import PROGRAM_TRS
-from kisnb.kis.quote_messages import change_sign
+from kisnb.kis.feed import frames
 from kisnb.simulator.day.investor_flows import ProgramFlows
 from kisnb.simulator.day.market_index import IndexPoint
 from kisnb.simulator.replies.flow_fields import MILLION, whole_of

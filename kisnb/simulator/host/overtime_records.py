@@ -13,7 +13,7 @@ from kisnb.clock import hhmmss, kst_day
 from kisnb.events import Depth, ExpectedMatch
 from kisnb.exchange.happenings import Traded
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS
-from kisnb.kis.columns import COLUMNS, TEXTS
+from kisnb.kis.feed.columns import COLUMNS, TEXTS
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
 from kisnb.simulator.replies.overtime import Overtime

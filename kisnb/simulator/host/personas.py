@@ -14,10 +14,10 @@ import msgspec
 from kisnb.clock import Ns, kst_datetime
 from kisnb.kis.catalogue import Api
 from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
-from kisnb.kis.control_frames import MAX_SUBSCRIPTIONS, RT_CD_IN_USE
 from kisnb.kis.error_codes import CODES
+from kisnb.kis.feed.control_frames import MAX_SUBSCRIPTIONS, RT_CD_IN_USE
+from kisnb.kis.feed.notices import NOTICE_TR, WIDE, Layout
 from kisnb.kis.modes import HOST_RULES, HostRules
-from kisnb.kis.notices import NOTICE_TR, WIDE, Layout
 from kisnb.kis.order_codes import CANCEL
 from kisnb.terms import Mode, OrderKind, Venue
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from kisnb.errors import BadInput
+from kisnb.kis.feed.notices import NARROW
 from kisnb.kis.modes import HOST_RULES
-from kisnb.kis.notices import NARROW
 from kisnb.simulator.host.personas import Persona
 from kisnb.terms import Mode, OrderKind
 

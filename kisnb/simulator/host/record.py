@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kisnb.clock import Ns
-from kisnb.kis import recorder
+from kisnb.kis.recording import recorder
 from kisnb.simulator.host.account import AccountOrder
 from kisnb.simulator.host.faults import Fault
 

@@ -18,11 +18,11 @@ from kisnb.errors import ApiError
 from kisnb.events import ExpectedMatch, MarketOperation, Notice
 from kisnb.exchange.day_segments import SINGLE_PRICE
 from kisnb.exchange.happenings import SessionBegan, SessionEnded, Traded, TradingInterrupted, TradingResumed
-from kisnb.kis import control_frames, frames, notices
 from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
-from kisnb.kis.columns import columns
-from kisnb.kis.control_frames import Ack, PingPong, SubscriptionRequest
 from kisnb.kis.credentials import Credentials
+from kisnb.kis.feed import control_frames, frames, notices
+from kisnb.kis.feed.columns import columns
+from kisnb.kis.feed.control_frames import Ack, PingPong, SubscriptionRequest
 from kisnb.kis.masking import HIDDEN
 from kisnb.market import sessions
 from kisnb.simulator.day.market import Market

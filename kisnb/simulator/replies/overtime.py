@@ -11,7 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from kisnb.clock import Ns, hhmmss
-from kisnb.kis.quote_messages import LEVELS
+from kisnb.kis.calls.quote_messages import LEVELS
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.simulator.day.market_day import PlannedTrade

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from kisnb.clock import hhmmss
-from kisnb.kis.quote_messages import depth_blocks
+from kisnb.kis.calls.quote_messages import depth_blocks
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.replies.market_view import MarketView, Sums

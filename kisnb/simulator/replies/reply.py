@@ -8,8 +8,8 @@ from functools import cache
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from kisnb.errors import ApiError, FrameError
+from kisnb.kis.calls.quote_messages import MARKET_DIV
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.quote_messages import MARKET_DIV
 from kisnb.kis.wire_text import read_day, seconds_of
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe

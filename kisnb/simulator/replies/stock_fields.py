@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from kisnb.events import Depth, Quote
-from kisnb.kis.quote_messages import LEVELS, change_sign, quote_row
+from kisnb.kis.calls.quote_messages import LEVELS, change_sign, quote_row
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay

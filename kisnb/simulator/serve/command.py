@@ -134,7 +134,7 @@ def build_core(
     options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: ReplayedDay | None = None
 ) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
-    from kisnb.kis.recorder import open_recording
+    from kisnb.kis.recording.recorder import open_recording
     from kisnb.market.price_files import has_prices
     from kisnb.market.universe import Universe
     from kisnb.paths import data_dir

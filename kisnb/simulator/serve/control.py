@@ -32,8 +32,8 @@ import msgspec
 from kisnb.clock import Ns, SimulatedClock
 from kisnb.errors import UnknownInstrument
 from kisnb.exchange.halts import Level
+from kisnb.kis.feed.notices import NOTICE_TRS
 from kisnb.kis.masking import HIDDEN
-from kisnb.kis.notices import NOTICE_TRS
 from kisnb.simulator.host.account import AccountRejected
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.faults import Fault

@@ -1,0 +1,1 @@
+"""What KIS's calls ask and answer: typed messages and frames of them."""

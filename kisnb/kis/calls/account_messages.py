@@ -1,0 +1,118 @@
+"""The account: inquire-balance and inquire-psbl-order ⇄ ``Account`` and ``Holding``. Won and shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.catalogue import APIS
+from kisnb.kis.wire_text import whole
+from kisnb.orders import Account, Holding
+
+
+def balance_params(account: Mapping[str, str]) -> dict[str, str]:
+    """The query for holdings by issue at KRX's prices, yesterday's trades included."""
+    return encode_params(
+        APIS["inquire_balance"],
+        **account,
+        AFHR_FLPR_YN="N",
+        OFL_YN="",
+        INQR_DVSN="02",
+        UNPR_DVSN="01",
+        FUND_STTL_ICLD_YN="N",
+        FNCG_AMT_AUTO_RDPT_YN="N",
+        PRCS_DVSN="00",
+        CTX_AREA_FK100="",
+        CTX_AREA_NK100="",
+    )
+
+
+def orderable_params(account: Mapping[str, str]) -> dict[str, str]:
+    """The query for the orderable cash alone: without a stock KIS answers with amounts and no quantity."""
+    return encode_params(
+        APIS["inquire_psbl_order"],
+        **account,
+        PDNO="",
+        ORD_UNPR="",
+        ORD_DVSN="00",
+        CMA_EVLU_AMT_ICLD_YN="N",
+        OVRS_ICLD_YN="N",
+    )
+
+
+def holding_row(holding: Holding) -> dict[str, object]:
+    """A row of ``output1`` of inquire-balance."""
+    value = holding.qty * holding.price
+    gain = value - holding.cost
+    return {
+        "pdno": holding.code,
+        "prdt_name": holding.name,
+        "trad_dvsn_name": "현금",
+        "hldg_qty": holding.qty,
+        "ord_psbl_qty": holding.sellable,
+        "pchs_avg_pric": f"{holding.cost / holding.qty if holding.qty else 0:.4f}",
+        "pchs_amt": holding.cost,
+        "prpr": holding.price,
+        "evlu_amt": value,
+        "evlu_pfls_amt": gain,
+        "evlu_pfls_rt": gain / holding.cost * 100 if holding.cost else 0.0,
+    }
+
+
+def deposit_row(account: Account) -> dict[str, object]:
+    """The row of ``output2`` of inquire-balance."""
+    value = sum(h.qty * h.price for h in account.holdings)
+    cost = sum(h.cost for h in account.holdings)
+    return {
+        "dnca_tot_amt": account.cash,
+        "nxdy_excc_amt": account.cash_d1,
+        "prvs_rcdl_excc_amt": account.cash_d2,
+        "scts_evlu_amt": value,
+        "tot_evlu_amt": value + account.cash_d2,
+        "nass_amt": value + account.cash_d2,
+        "pchs_amt_smtl_amt": cost,
+        "evlu_amt_smtl_amt": value,
+        "evlu_pfls_smtl_amt": value - cost,
+    }
+
+
+def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
+    """``output`` of inquire-psbl-order; quantities when a price is given."""
+    qty = cash // price if price else 0
+    return {
+        "ord_psbl_cash": cash,
+        "psbl_qty_calc_unpr": price,
+        "nrcvb_buy_amt": cash,
+        "nrcvb_buy_qty": qty,
+        "max_buy_amt": cash,
+        "max_buy_qty": qty,
+    }
+
+
+def read_holding(row: Mapping[str, str]) -> Holding:
+    """A row of inquire-balance. Raises FrameError."""
+    return Holding(
+        row.get("pdno", "").strip(),
+        row.get("prdt_name", "").strip(),
+        whole(row, "hldg_qty"),
+        whole(row, "ord_psbl_qty"),
+        whole(row, "pchs_amt"),
+        whole(row, "prpr"),
+    )
+
+
+def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bool) -> Account:
+    """All pages of inquire-balance with inquire-psbl-order; names sold out today (quantity 0) are left out.
+
+    Raises FrameError.
+    """
+    deposit = pages[-1].one("output2")
+    held = tuple(h for page in pages for row in page.rows("output1") if (h := read_holding(row)).qty)
+    return Account(
+        whole(deposit, "dnca_tot_amt"),
+        whole(deposit, "nxdy_excc_amt"),
+        whole(deposit, "prvs_rcdl_excc_amt"),
+        whole(orderable.one(), "nrcvb_buy_amt"),
+        held,
+        complete,
+    )

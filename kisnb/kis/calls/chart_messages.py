@@ -1,0 +1,116 @@
+"""Bars over REST: daily windows, minutes of this day and of days before it; as frames, oldest first. Won and shares.
+
+KIS answers with the newest rows of what was asked and no next page: whoever wants more asks again for what is older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from kisnb.clock import Ns, hhmmss, kst, kst_day
+from kisnb.errors import BadInput
+from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.calls.quote_messages import MARKET_DIV
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.wire_text import read_day, seconds_of, whole, yyyymmdd
+from kisnb.terms import Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WINDOW_DAYS = 140
+"""Calendar days of a window: 100 trading days, the most of one reply, without a holiday."""
+DAILY, TODAY, PAST = "inquire_daily_itemchartprice", "inquire_time_itemchartprice", "inquire_time_dailychartprice"
+
+
+def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Windows that together take in every day from ``first`` to ``last``, newest first. Raises BadInput."""
+    if first > last:
+        raise BadInput(f"{first} comes after {last}", "give the first day first")
+    while first <= last:
+        begin = max(first, last - timedelta(days=WINDOW_DAYS - 1))
+        yield begin, last
+        last = begin - timedelta(days=1)
+
+
+def daily_params(code: str, first: date, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+    """Adjusted daily bars: here, unlike in inquire-daily-price, 0 means adjusted."""
+    api = APIS[DAILY]
+    return api, encode_params(
+        api,
+        FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue],
+        FID_INPUT_ISCD=code,
+        FID_INPUT_DATE_1=yyyymmdd(first),
+        FID_INPUT_DATE_2=yyyymmdd(last),
+        FID_PERIOD_DIV_CODE="D",
+        FID_ORG_ADJ_PRC="0",
+    )
+
+
+def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
+    """date, open, high, low, close (won), volume (shares), value (won), a row a day, oldest first.
+
+    Raises FrameError.
+    """
+    import polars as pl
+
+    days: dict[date, tuple[int, ...]] = {}
+    for row in (row for reply in replies for row in reply.rows("output2")):
+        if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
+            numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_clpr", "acml_vol", "acml_tr_pbmn")
+            days[read_day(row["stck_bsop_date"])] = tuple(whole(row, name) for name in numbers)
+    rows = [(day, *days[day]) for day in sorted(days)]
+    names = ("open", "high", "low", "close", "volume", "value")
+    return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")
+
+
+def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+    """Up to thirty minutes of this day, the last one that in which the moment ``until`` lies."""
+    api = APIS[TODAY]
+    return api, encode_params(
+        api,
+        FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue],
+        FID_INPUT_ISCD=code,
+        FID_INPUT_HOUR_1=hhmmss(until),
+        FID_PW_DATA_INCU_YN="N",
+        FID_ETC_CLS_CODE="",
+    )
+
+
+def past_minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+    """Up to 120 minutes back from the moment ``until``, also over into the days before."""
+    api = APIS[PAST]
+    return api, encode_params(
+        api,
+        FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue],
+        FID_INPUT_ISCD=code,
+        FID_INPUT_HOUR_1=hhmmss(until),
+        FID_INPUT_DATE_1=yyyymmdd(kst_day(until)),
+        FID_PW_DATA_INCU_YN="Y",
+        FID_FAKE_TICK_INCU_YN="",
+    )
+
+
+def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
+    """open, high, low, close (won) and volume (shares) by start (UTC ns). Raises FrameError."""
+    minutes: dict[Ns, tuple[int, ...]] = {}
+    for row in rows:
+        if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
+            t = kst(read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip()))
+            numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
+            minutes[t] = tuple(whole(row, name) for name in numbers)
+    return minutes
+
+
+def read_minutes(replies: Sequence[ApiReply]) -> pl.DataFrame:
+    """t (start, UTC ns), open, high, low, close (won), volume (shares), one row a minute, oldest first.
+
+    Raises FrameError.
+    """
+    import polars as pl
+
+    minutes = minute_rows(row for reply in replies for row in reply.rows("output2"))
+    rows = [(t, *minutes[t]) for t in sorted(minutes)]
+    return pl.DataFrame(rows, dict.fromkeys(("t", "open", "high", "low", "close", "volume"), pl.Int64), orient="row")

@@ -1,0 +1,50 @@
+"""Who bought and who sold a stock, day by day: investor-trade-by-stock-daily as a frame. Shares and won."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.calls.quote_messages import MARKET_DIV
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.wire_text import read_day, whole, yyyymmdd
+from kisnb.terms import Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MILLION = 1_000_000
+"""KIS tells values in million won."""
+GROUPS = {"individual": "prsn", "foreign": "frgn", "institution": "orgn"}
+
+
+def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+    """Thirty days back from ``last``; a day counts once it has closed."""
+    api = APIS["investor_trade_by_stock_daily"]
+    return api, encode_params(
+        api,
+        FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue],
+        FID_INPUT_ISCD=code,
+        FID_INPUT_DATE_1=yyyymmdd(last),
+        FID_ORG_ADJ_PRC="",
+        FID_ETC_CLS_CODE="",
+    )
+
+
+def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
+    """date, close (won), volume (shares), and per group its net purchase: ``foreign`` (shares), ``foreign_value`` (won,
+    to the million), so for individual and institution; oldest first. Raises FrameError."""
+    import polars as pl
+
+    days: dict[date, tuple[int, ...]] = {}
+    for row in (row for reply in replies for row in reply.rows("output2")):
+        if row.get("stck_bsop_date", "").strip():
+            numbers = [whole(row, "stck_clpr"), whole(row, "acml_vol")]
+            for stem in GROUPS.values():
+                numbers += [whole(row, f"{stem}_ntby_qty"), whole(row, f"{stem}_ntby_tr_pbmn") * MILLION]
+            days[read_day(row["stck_bsop_date"])] = tuple(numbers)
+    rows = [(day, *days[day]) for day in sorted(days)]
+    names = ["close", "volume", *(name for group in GROUPS for name in (group, f"{group}_value"))]
+    return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")

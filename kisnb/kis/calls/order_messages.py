@@ -1,0 +1,190 @@
+"""Requests to order, revise and cancel, and the order list of a day, both ways. Won and shares.
+
+Every body carries EXCG_ID_DVSN_CD: ``messages.encode_params`` builds none without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from kisnb.clock import Ns, hhmmss, kst, kst_day
+from kisnb.errors import FrameError
+from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.order_codes import (
+    CANCEL,
+    EXCG_DVSN,
+    KIND_NAME,
+    REVISE,
+    SIDE_NAME,
+    kind_code,
+    knows_kind,
+    read_kind,
+    read_side,
+    read_venue,
+    side_code,
+    venue_code,
+)
+from kisnb.kis.wire_text import day_number, moment, order_number, read_day, whole, yyyymmdd
+from kisnb.orders import Intent, OrderRef, OrderRow, Route
+from kisnb.terms import OrderKind, Side, Venue
+
+
+def order_api(side: Side) -> Api:
+    return APIS["order_cash_buy" if side is Side.BUY else "order_cash_sell"]
+
+
+def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict[str, str]:
+    """The body of order-cash; ``account`` is CANO and ACNT_PRDT_CD."""
+    price = (intent.price or 0) if route.kind.priced else 0
+    stop = {} if intent.stop is None else {"CNDT_PRIC": intent.stop}
+    return encode_params(
+        order_api(intent.side),
+        **account,
+        PDNO=intent.code,
+        ORD_DVSN=kind_code(route.kind),
+        ORD_QTY=intent.qty,
+        ORD_UNPR=price,
+        EXCG_ID_DVSN_CD=venue_code(route.venue),
+        **stop,
+    )
+
+
+def cancel_body(ref: OrderRef, qty: int | None, account: Mapping[str, str]) -> dict[str, str]:
+    """The body of order-rvsecncl that cancels ``qty`` shares, or all leaves when None."""
+    return _change(
+        ref, account, RVSE_CNCL_DVSN_CD=CANCEL, ORD_QTY=qty or 0, ORD_UNPR=0, QTY_ALL_ORD_YN="N" if qty else "Y"
+    )
+
+
+def revise_body(ref: OrderRef, qty: int, price: int, account: Mapping[str, str]) -> dict[str, str]:
+    """The body of order-rvsecncl that moves ``qty`` shares to ``price``."""
+    return _change(ref, account, RVSE_CNCL_DVSN_CD=REVISE, ORD_QTY=qty, ORD_UNPR=price, QTY_ALL_ORD_YN="N")
+
+
+def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> dict[str, str]:
+    return encode_params(
+        APIS["order_rvsecncl"],
+        **account,
+        KRX_FWDG_ORD_ORGNO=ref.branch,
+        ORGN_ODNO=order_number(ref.number),
+        ORD_DVSN=kind_code(OrderKind.LIMIT),
+        EXCG_ID_DVSN_CD=venue_code(ref.venue),
+        **values,
+    )
+
+
+def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
+    """``output`` of order-cash and order-rvsecncl."""
+    return {"KRX_FWDG_ORD_ORGNO": ref.branch, "ODNO": order_number(ref.number), "ORD_TMD": hhmmss(now)}
+
+
+def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
+    """The number that KIS gave to what was asked. Raises FrameError when there is none."""
+    row = reply.one()
+    number = whole(row, "odno")
+    if not number:
+        raise FrameError(f"the reply to {reply.api} has no order number", "look at the orders of the day")
+    return OrderRef(day_number(kst_day(now)), row.get("krx_fwdg_ord_orgno", "").strip(), number, venue)
+
+
+# the orders of a day
+
+
+RECENT = timedelta(days=89)
+"""Orders of the last three months have a call of their own; a day less than the shortest three months, to be safe."""
+
+
+def day_orders_api(day: date, today: date) -> Api:
+    """Where the orders of a day are asked for: older ones have another TR id."""
+    return APIS["inquire_daily_ccld" if today - day <= RECENT else "inquire_daily_ccld_old"]
+
+
+def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL") -> dict[str, str]:
+    """The query for all orders of a day, newest first; without ALL those of NXT and SOR are missing."""
+    return encode_params(
+        APIS["inquire_daily_ccld"],
+        **account,
+        INQR_STRT_DT=yyyymmdd(day),
+        INQR_END_DT=yyyymmdd(day),
+        SLL_BUY_DVSN_CD="00",
+        PDNO="",
+        ORD_GNO_BRNO="",
+        ODNO="",
+        CCLD_DVSN="00",
+        INQR_DVSN="00",
+        INQR_DVSN_1="",
+        INQR_DVSN_3="00",
+        EXCG_ID_DVSN_CD=venue,
+        CTX_AREA_FK100="",
+        CTX_AREA_NK100="",
+    )
+
+
+def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
+    """A row of ``output1`` of inquire-daily-ccld."""
+    return {
+        "ord_dt": str(order.ref.day),
+        "ord_gno_brno": order.ref.branch,
+        "odno": order_number(order.ref.number),
+        "orgn_odno": order_number(order.original),
+        "ord_dvsn_cd": kind_code(order.kind),
+        "ord_dvsn_name": KIND_NAME[order.kind],
+        "sll_buy_dvsn_cd": side_code(order.side),
+        "sll_buy_dvsn_cd_name": SIDE_NAME[order.side],
+        "pdno": order.code,
+        "prdt_name": name,
+        "ord_qty": order.qty,
+        "ord_unpr": order.price,
+        "ord_tmd": hhmmss(order.t),
+        "tot_ccld_qty": order.filled,
+        "avg_prvs": order.average,
+        "tot_ccld_amt": order.value,
+        "cncl_yn": bool(order.cancelled),
+        "cnc_cfrm_qty": order.cancelled,
+        "cncl_cfrm_qty": order.cancelled,
+        "rmn_qty": order.leaves,
+        "rjct_qty": order.rejected,
+        "prdt_type_cd": "300",
+        "excg_dvsn_cd": EXCG_DVSN[order.ref.venue],
+        "excg_id_dvsn_Cd": venue_code(order.ref.venue),
+    }
+
+
+def order_totals(orders: list[OrderRow]) -> dict[str, object]:
+    """``output2`` of inquire-daily-ccld."""
+    filled = sum(o.filled for o in orders)
+    value = sum(o.value for o in orders)
+    return {
+        "tot_ord_qty": sum(o.qty for o in orders),
+        "tot_ccld_qty": filled,
+        "tot_ccld_amt": value,
+        "pchs_avg_pric": value / filled if filled else 0.0,
+    }
+
+
+def read_order(row: Mapping[str, str]) -> OrderRow:
+    """A row of inquire-daily-ccld. Raises FrameError."""
+    day = read_day(row.get("ord_dt", ""))
+    venue_text, kind_text = row.get("excg_id_dvsn_cd", ""), row.get("ord_dvsn_cd", "")
+    venue = read_venue(venue_text)
+    ref = OrderRef(day_number(day), row.get("ord_gno_brno", "").strip(), whole(row, "odno"), venue)
+    return OrderRow(
+        ref,
+        whole(row, "orgn_odno"),
+        row.get("pdno", "").strip(),
+        read_side(row.get("sll_buy_dvsn_cd", "")),
+        read_kind(kind_text),
+        whole(row, "ord_qty"),
+        whole(row, "ord_unpr"),
+        whole(row, "tot_ccld_qty"),
+        whole(row, "avg_prvs"),
+        whole(row, "rmn_qty"),
+        whole(row, "cnc_cfrm_qty"),
+        whole(row, "rjct_qty"),
+        moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
+        whole(row, "tot_ccld_amt"),
+        venue_given=bool(venue_text.strip()),
+        kind_known=knows_kind(kind_text),
+    )

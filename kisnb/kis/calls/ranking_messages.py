@@ -1,0 +1,81 @@
+"""The rankings of a session: requests by market code, and their rows as one frame. Won and shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from kisnb.errors import BadInput
+from kisnb.kis.calls.messages import encode_params
+from kisnb.kis.calls.tables import typed_column
+from kisnb.kis.catalogue import APIS, FieldKind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RankingKind: TypeAlias = Literal["volume", "fluctuation"]
+MOST_ROWS = 30
+"""KIS gives no more, and no next page."""
+
+_ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
+    "volume": (
+        "volume_rank",
+        {
+            "FID_COND_SCR_DIV_CODE": "20171",
+            "FID_INPUT_ISCD": "0000",
+            "FID_DIV_CLS_CODE": "0",
+            "FID_BLNG_CLS_CODE": "3",
+            "FID_TRGT_CLS_CODE": "111111111",
+            "FID_TRGT_EXLS_CLS_CODE": "0000000000",
+        },
+    ),
+    "fluctuation": (
+        "fluctuation",
+        {
+            "fid_cond_scr_div_code": "20170",
+            "fid_input_iscd": "0000",
+            "fid_rank_sort_cls_code": "0",
+            "fid_input_cnt_1": "0",
+            "fid_prc_cls_code": "1",
+            "fid_trgt_cls_code": "0",
+            "fid_trgt_exls_cls_code": "0",
+            "fid_div_cls_code": "0",
+        },
+    ),
+}
+"""By traded value, and by rise against the previous close; every stock, no filter."""
+_COLUMNS: tuple[tuple[str, FieldKind, tuple[str, ...]], ...] = (
+    ("rank", "n", ("data_rank",)),
+    ("code", "t", ("mksc_shrn_iscd", "stck_shrn_iscd")),
+    ("name", "t", ("hts_kor_isnm",)),
+    ("price", "n", ("stck_prpr",)),
+    ("change", "n", ("prdy_vrss",)),
+    ("change_pct", "d", ("prdy_ctrt",)),
+    ("volume", "n", ("acml_vol",)),
+    ("value", "n", ("acml_tr_pbmn",)),
+)
+
+
+def ranking_call(kind: RankingKind, exchange_code: str) -> tuple[str, dict[str, str]]:
+    """Name and parameters of the call; ``exchange_code`` is J or NX. Raises BadInput for another kind."""
+    if kind not in _ASKED:
+        raise BadInput(f"there is no ranking by {kind}", f"take {' or '.join(_ASKED)}")
+    name, given = _ASKED[kind]
+    api = APIS[name]
+    market = {p: exchange_code for p in api.params if p.upper() == "FID_COND_MRKT_DIV_CODE"}
+    return name, encode_params(api, **(dict.fromkeys(api.params, "") | given | market))
+
+
+def read_ranking(rows: Sequence[dict[str, str]], n: int = MOST_ROWS) -> pl.DataFrame:
+    """rank, code, name, price (won), change (won), change_pct, volume (shares), value (won; null where KIS sends none).
+
+    Raises FrameError.
+    """
+    import polars as pl
+
+    return pl.DataFrame(
+        [
+            typed_column(name, kind, [next((row[f] for f in fields if f in row), "") for row in rows[:n]])
+            for name, kind, fields in _COLUMNS
+        ]
+    )

@@ -1,0 +1,146 @@
+"""What a stock is and where the market stood still: stock info, thirty quotes in one call, holidays, interruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.errors import BadInput
+from kisnb.events import Quote
+from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.calls.quote_messages import MARKET_DIV
+from kisnb.kis.calls.tables import typed_frame
+from kisnb.kis.catalogue import APIS, Api
+from kisnb.kis.wire_text import read_day, whole, yyyymmdd
+from kisnb.market.calendar import Overrides, is_trading_day
+from kisnb.terms import Board, Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MANY = 30
+"""Stocks of one multi-quote."""
+_BOARDS = {"STK": Board.KOSPI, "KSQ": Board.KOSDAQ}
+
+
+class StockFacts(msgspec.Struct, frozen=True):
+    """An issue as the broker knows it before the day's open; won and shares."""
+
+    code: str
+    name: str
+    board: Board | None
+    shares: int
+    """Listed shares."""
+    previous_close: int
+    halted: bool
+    administrative: bool
+    """관리종목."""
+    nxt: bool
+    """Tradable at Nextrade today."""
+
+
+def stock_params(code: str) -> tuple[Api, dict[str, str]]:
+    api = APIS["search_stock_info"]
+    return api, encode_params(api, PRDT_TYPE_CD="300", PDNO=code)
+
+
+def read_stock(reply: ApiReply, code: str) -> StockFacts:
+    """Raises FrameError."""
+    row = reply.one()
+    return StockFacts(
+        code,
+        row.get("prdt_abrv_name", "").strip() or row.get("prdt_name", "").strip(),
+        _BOARDS.get(row.get("mket_id_cd", "").strip()),
+        whole(row, "lstg_stqt"),
+        whole(row, "bfdy_clpr"),
+        row.get("tr_stop_yn") == "Y",
+        row.get("admn_item_yn") == "Y",
+        row.get("cptt_trad_tr_psbl_yn") == "Y" and row.get("nxt_tr_stop_yn") != "Y",
+    )
+
+
+def many_params(codes: Sequence[str], venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+    """Up to thirty stocks. Raises BadInput."""
+    if not 0 < len(codes) <= MANY:
+        raise BadInput(f"{len(codes)} stocks do not fit into one call", f"ask for 1 to {MANY}")
+    api, given = APIS["intstock_multprice"], dict[str, str]()
+    for n, code in enumerate(codes, start=1):
+        given |= {f"FID_COND_MRKT_DIV_CODE_{n}": MARKET_DIV[venue], f"FID_INPUT_ISCD_{n}": code}
+    return api, encode_params(api, **given)
+
+
+def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
+    """By code. The tick size, the listed shares and whether a stock is halted are not told: 0, 0, False.
+
+    Raises FrameError.
+    """
+    quotes = {}
+    for row in reply.rows():
+        code = row.get("inter_shrn_iscd", "").strip()
+        quotes[code] = Quote(
+            now,
+            code,
+            row.get("inter_kor_isnm", "").strip(),
+            venue,
+            whole(row, "inter2_prpr"),
+            whole(row, "inter2_sdpr"),
+            whole(row, "inter2_oprc"),
+            whole(row, "inter2_hgpr"),
+            whole(row, "inter2_lwpr"),
+            whole(row, "acml_vol"),
+            whole(row, "acml_tr_pbmn"),
+            whole(row, "inter2_mxpr"),
+            whole(row, "inter2_llam"),
+            0,
+            halted=False,
+            listed_shares=0,
+            received=now,
+        )
+    return quotes
+
+
+def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
+    """Some weeks from ``first`` on. KIS asks to call this once a day."""
+    api = APIS["chk_holiday"]
+    return api, encode_params(api, BASS_DT=yyyymmdd(first), CTX_AREA_NK="", CTX_AREA_FK="")
+
+
+def read_holidays(replies: Sequence[ApiReply]) -> dict[date, bool]:
+    """By day whether orders are possible. Raises FrameError."""
+    rows = (row for reply in replies for row in reply.rows())
+    return {read_day(row.get("bass_dt", "")): row.get("opnd_yn") == "Y" for row in rows}
+
+
+def overrides_from(days: dict[date, bool]) -> Overrides:
+    """Where KIS's calendar differs from the one that kisnb carries; hours are not told."""
+    known = {day: is_trading_day(day) for day in days}
+    why = "chk-holiday of KIS"
+    return Overrides(
+        closed={day: why for day, open_ in days.items() if known[day] and not open_},
+        open={day: why for day, open_ in days.items() if open_ and not known[day]},
+    )
+
+
+def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]:
+    """The last thirty interruptions of a day, of all stocks or one."""
+    api = APIS["inquire_vi_status"]
+    return api, encode_params(
+        api,
+        FID_DIV_CLS_CODE="0",
+        FID_COND_SCR_DIV_CODE="20139",
+        FID_MRKT_CLS_CODE="0",
+        FID_INPUT_ISCD=code,
+        FID_RANK_SORT_CLS_CODE="0",
+        FID_INPUT_DATE_1=yyyymmdd(day),
+        FID_TRGT_CLS_CODE="",
+        FID_TRGT_EXLS_CLS_CODE="",
+    )
+
+
+def read_interruptions(reply: ApiReply) -> pl.DataFrame:
+    """KIS's own columns, typed. Raises FrameError."""
+    return typed_frame(APIS["inquire_vi_status"].block("output"), reply.rows())

@@ -1,0 +1,1 @@
+"""KIS's WebSocket: subscriptions, frames, notices, gaps."""

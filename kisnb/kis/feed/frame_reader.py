@@ -1,0 +1,80 @@
+"""Turns data frames into facts, by channel; keeps the keys that open the encrypted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from kisnb.clock import Ns
+from kisnb.errors import FrameError
+from kisnb.events import Event
+from kisnb.kis.feed.control_frames import Ack
+from kisnb.kis.feed.frames import Frame, malformed, named_records, parse, records
+from kisnb.kis.feed.market_frames import CHANNELS, MarketChannel
+from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, decode_notice
+
+Head: TypeAlias = tuple[MarketChannel, str, str]
+"""What stands before the first caret of a frame: channel, number of records, first field."""
+KEPT_HEADS = 4096
+"""Heads that are remembered before all are forgotten; a stock has one for each channel and number of records."""
+LONGEST_HEAD = 40
+
+
+class FrameReader:
+    """One for each connection's keys; ``account`` is the ten digits whose notices are wanted."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._ciphers: dict[str, Cipher] = {}
+        self._newest: dict[str, str] = {}
+        self._heads: dict[str, Head] = {}
+
+    def learn_key(self, ack: Ack) -> None:
+        """An answer to a subscription brought the key of its channel. Raises FrameError."""
+        if ack.tr_id in NOTICE_TRS:
+            self._ciphers[ack.tr_id] = Cipher(ack.key, ack.iv)
+
+    def forget_keys(self) -> None:
+        """The keys die with the connection."""
+        self._ciphers.clear()
+
+    def read(self, text: str, now: Ns) -> Sequence[Event]:
+        """The facts of a frame, in order. Raises FrameError."""
+        fields = text.split("^")
+        head = self._heads.get(fields[0]) or self._learn_head(fields[0])
+        if head is None:
+            return self._other(text, now)
+        channel, count, fields[0] = head
+        events = channel.decode(fields, count, now)
+        self._newest[channel.tr_id] = text
+        return events
+
+    def _learn_head(self, text: str) -> Head | None:
+        """The head of a frame, up to the first caret; None when it is of no market channel, or of none at all."""
+        flag, tr_id, count, first = (*text.split("|", 3), "", "", "")[:4]
+        channel = CHANNELS.get(tr_id)
+        if flag != "0" or channel is None or text.count("|") < 3:
+            return None
+        if len(self._heads) >= KEPT_HEADS:
+            self._heads.clear()
+        head = channel, count, first
+        if len(text) <= LONGEST_HEAD:
+            self._heads[text] = head
+        return head
+
+    def last_record(self, tr_id: str) -> dict[str, str]:
+        """The newest record of a market channel with all its columns; empty before the first."""
+        text = self._newest.get(tr_id)
+        return named_records(parse(text))[-1] if text is not None else {}
+
+    def _other(self, text: str, now: Ns) -> list[Event]:
+        frame = parse(text)
+        if frame.tr_id not in NOTICE_TRS:
+            raise malformed(f"nobody asked for {frame.tr_id[:10]}")
+        if frame.encrypted:
+            cipher = self._ciphers.get(frame.tr_id)
+            if cipher is None:
+                raise FrameError("an exec notice came before its key", "the orders of the day tell what it said")
+            frame = Frame(frame.tr_id, False, frame.count, cipher.decrypt(frame.payload))
+        notices = (decode_notice(fields, self._account, now) for fields in records(frame))
+        return [notice for notice in notices if notice is not None]

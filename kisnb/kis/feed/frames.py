@@ -1,0 +1,180 @@
+"""Data frames of the stream, ``flag|TR|count|payload``, both ways, as texts; ``market_frames`` makes facts of them.
+
+The payload holds count × columns fields, all joined by ``^``. Fields per record are found by division, never counted
+on: KIS appends columns. Times are KST, to the second; book channels carry no date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+
+import msgspec
+
+from kisnb.clock import hhmmss, kst_day
+from kisnb.errors import FrameError
+from kisnb.events import Depth, ExpectedMatch, MarketOperation, Tick
+from kisnb.kis.calls.quote_messages import HALTED
+from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
+from kisnb.kis.feed.columns import COLUMNS, FEWEST, LEVELS, TAKER_COLUMN, TEXTS, columns
+from kisnb.kis.wire_text import yyyymmdd
+from kisnb.terms import Side, Venue
+
+TRADES, BOOK = TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]
+_LONGEST_COUNT = 6
+NOTHING = "(null)"
+"""How market operation frames write an empty field."""
+_ASK_LEVELS = tuple((f"ASKP{i}", f"ASKP_RSQN{i}") for i in range(1, LEVELS + 1))
+_BID_LEVELS = tuple((f"BIDP{i}", f"BIDP_RSQN{i}") for i in range(1, LEVELS + 1))
+_TAKERS = {Side.BUY: "1", Side.SELL: "5", None: "3"}
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A data frame before its payload is read; an encrypted payload is base64."""
+
+    tr_id: str
+    encrypted: bool
+    count: int
+    payload: str
+
+
+def malformed(text: str) -> FrameError:
+    """What is said of a frame that cannot be read."""
+    return FrameError(text, "the feed goes on without it")
+
+
+def parse(text: str) -> Frame:
+    """Split a frame. Raises FrameError."""
+    parts = text.split("|", 3)
+    if len(parts) != 4 or parts[0] not in ("0", "1"):
+        raise malformed(f"{text[:40]!r} is no data frame")
+    flag, tr_id, count, payload = parts
+    return Frame(tr_id, flag == "1", read_count(count), payload)
+
+
+def read_count(text: str) -> int:
+    """The number of records as a frame states it. Raises FrameError."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > _LONGEST_COUNT or not int(text):
+        raise malformed(f"{text[:10]!r} is no number of records")
+    return int(text)
+
+
+def record_width(tr_id: str, fields: int, count: int) -> int:
+    """Columns of each of ``count`` records. Raises FrameError when they cannot be of one width, or are too few."""
+    width, rest = divmod(fields, count)
+    if rest or width < FEWEST.get(tr_id, 1):
+        raise malformed(f"{tr_id[:10]}: {fields} fields are no {count} records")
+    return width
+
+
+def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False) -> str:
+    """A frame of one or more records; an encrypted one has a single row of a single text, the base64."""
+    payload = "^".join("^".join(row) for row in rows)
+    return f"{int(encrypted)}|{tr_id}|{len(rows):03d}|{payload}"
+
+
+def records(frame: Frame) -> list[list[str]]:
+    """The records of a plain frame, with all their columns, more than are known included. Raises FrameError."""
+    fields = frame.payload.split("^")
+    width = record_width(frame.tr_id, len(fields), frame.count)
+    return [fields[i : i + width] for i in range(0, len(fields), width)]
+
+
+def named_records(frame: Frame) -> list[dict[str, str]]:
+    """The records of a plain frame with the names of their columns; those that nobody knows are ``COLUMN_<index>``.
+
+    Raises FrameError.
+    """
+    names = COLUMNS.get(frame.tr_id, ())
+    return [
+        {names[i] if i < len(names) else f"COLUMN_{i}": text for i, text in enumerate(row)} for row in records(frame)
+    ]
+
+
+def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[str]:
+    """One record with all columns of the day; what is not given is ``0``, or empty for texts. Raises KeyError."""
+    empty = _empty_record(tr_id, day)
+    row = {**empty, **values}
+    if len(row) > len(empty):
+        if unknown := values.keys() - set(COLUMNS[tr_id]):
+            raise KeyError(f"{tr_id} has no column {', '.join(sorted(unknown))}")
+        row = {name: row[name] for name in empty}
+    return list(map(str, row.values()))
+
+
+def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[str]:
+    """One record of the venue's trade channel; ``more`` are further columns by name."""
+    day, tr_id = kst_day(tick.t), TRADE_TRS[tick.venue]
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": tick.code,
+        "STCK_CNTG_HOUR": hhmmss(tick.t),
+        "STCK_PRPR": tick.price,
+        "ASKP1": tick.ask,
+        "BIDP1": tick.bid,
+        "ASKP_RSQN1": tick.ask_qty,
+        "BIDP_RSQN1": tick.bid_qty,
+        "CNTG_VOL": tick.qty,
+        "ACML_VOL": tick.volume,
+        "ACML_TR_PBMN": tick.value,
+        TAKER_COLUMN[tick.venue]: _TAKERS[tick.side],
+        "BSOP_DATE": yyyymmdd(day),
+        "NEW_MKOP_CLS_CODE": "20",
+        "TRHT_YN": "N",
+        "HOUR_CLS_CODE": "0",
+        "MARKET_CLS_CODE": "2",
+    }
+    return encode_record(tr_id, day, values | (dict(more) if more else {}))
+
+
+def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list[str]:
+    """One record of the venue's book channel; ``more`` are further columns by name."""
+    tr_id = BOOK_TRS[depth.venue]
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": depth.code,
+        "BSOP_HOUR": hhmmss(depth.t),
+        "HOUR_CLS_CODE": "0",
+        "TOTAL_ASKP_RSQN": sum(size for _, size in depth.asks),
+        "TOTAL_BIDP_RSQN": sum(size for _, size in depth.bids),
+    }
+    for names, side in ((_ASK_LEVELS, depth.asks), (_BID_LEVELS, depth.bids)):
+        for (price_name, size_name), (price, size) in zip(names, side, strict=False):
+            values[price_name] = price
+            values[size_name] = size
+    if depth.venue is Venue.KRX:
+        values["MARKET_CLS_CODE"] = "2"
+    return encode_record(tr_id, kst_day(depth.t), values | (dict(more) if more else {}))
+
+
+def encode_expected(match: ExpectedMatch, more: Mapping[str, object] | None = None) -> list[str]:
+    """One record of the venue's channel of expected matches; ``more`` are further columns by name."""
+    day, tr_id = kst_day(match.t), EXPECTED_TRS[match.venue]
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": match.code,
+        "STCK_CNTG_HOUR": hhmmss(match.t),
+        "STCK_PRPR": match.price,
+        "CNTG_VOL": match.qty,
+        "ASKP1": match.ask,
+        "BIDP1": match.bid,
+        "BSOP_DATE": yyyymmdd(day),
+        "TRHT_YN": "N",
+    }
+    return encode_record(tr_id, day, values | (dict(more) if more else {}))
+
+
+def encode_operation(said: MarketOperation, more: Mapping[str, object] | None = None) -> list[str]:
+    """One record of the venue's channel of market operation; ``more`` are further columns by name."""
+    values: dict[str, object] = {
+        "MKSC_SHRN_ISCD": said.code,
+        "TRHT_YN": "Y" if said.halted else "N",
+        "TR_SUSP_REAS_CNTT": said.reason or NOTHING,
+        "MKOP_CLS_CODE": said.operation,
+        "ISCD_STAT_CLS_CODE": HALTED if said.halted else "55",
+        "VI_CLS_CODE": "Y" if said.vi else "N",
+    }
+    return encode_record(OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {}))
+
+
+@lru_cache(maxsize=64)
+def _empty_record(tr_id: str, day: date) -> dict[str, object]:
+    return {name: "" if name in TEXTS else "0" for name in columns(tr_id, day)}

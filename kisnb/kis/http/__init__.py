@@ -1,0 +1,1 @@
+"""Calls over HTTP: token, rate limit, pages, transport."""

@@ -1,0 +1,70 @@
+"""A walk through the pages of a reply, as a plain object: what to ask next, and whether what came is everything.
+
+KIS pages by position. A row that is entered while pages are read pushes the others along, and one of them comes twice:
+the page has moved, and the walk begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kisnb.kis.calls.messages import ApiReply
+from kisnb.kis.catalogue import Api
+
+MOST_PAGES = 50
+RESTARTS = 3
+"""How often a walk begins anew before what came is flagged as incomplete."""
+NEXT = "N"
+"""``tr_cont`` of a request for a further page."""
+
+
+class Paging:
+    """Ask with ``params`` and ``tr_cont``, hand the reply to ``receive``, until ``done``."""
+
+    params: dict[str, str]
+    tr_cont: str
+    pages: list[ApiReply]
+
+    def __init__(self, api: Api, params: Mapping[str, str]) -> None:
+        self._api = api
+        self._first = dict(params)
+        self._restarts = 0
+        self.done = False
+        self.complete = False
+        """All rows are there, each once."""
+        self._begin()
+
+    def receive(self, reply: ApiReply) -> None:
+        """The reply to what was asked."""
+        rows = {self._key(row) for row in reply.rows(self._api.row_block)}
+        if rows & self._seen:
+            self._restart()
+            return
+        self._seen |= rows
+        self.pages.append(reply)
+        keys = dict(zip(self._api.ctx, reply.ctx, strict=True))
+        if not reply.has_more:
+            self.done = self.complete = True
+        elif len(self.pages) == MOST_PAGES or self.params == {**self._first, **keys}:
+            self.done = True
+        else:
+            self.params, self.tr_cont = {**self._first, **keys}, NEXT
+
+    def broke_off(self) -> None:
+        """The next page could not be had."""
+        self.done = True
+
+    def _key(self, row: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(row.get(name, "") for name in self._api.row_key or sorted(row))
+
+    def _restart(self) -> None:
+        if self._restarts == RESTARTS:
+            self.done = True
+            return
+        self._restarts += 1
+        self._begin()
+
+    def _begin(self) -> None:
+        self.params, self.tr_cont = self._first, ""
+        self.pages = []
+        self._seen: set[tuple[str, ...]] = set()

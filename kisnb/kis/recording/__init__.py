@@ -1,0 +1,1 @@
+"""Recorded days of the wire: writing them, and playing them back."""

@@ -1,0 +1,217 @@
+"""Recordings: a line of JSON per request, reply and frame, in order, without secrets; of a client and of a simulator.
+
+Each line has ``t`` (UTC nanoseconds) and ``kind``. Keys, tokens, account number and HTS id are masked, exec notices are
+written decrypted, and the keys that would decrypt them are left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kisnb.clock import Clock, Ns
+from kisnb.errors import ConfigError, FrameError, LinkLost
+from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.frames import Frame, encode, parse, records
+from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, masked_notice
+from kisnb.kis.http.transport import HttpRequest, HttpResponse, Transport, WebSocket
+from kisnb.kis.masking import HIDDEN, Mask
+
+_BEGIN = b'{"t":'
+"""The first bytes of every line."""
+WS = "WS"
+"""The method of a subscription in a recording."""
+
+
+class Recorder:
+    """Writes lines through ``write``; None records nothing. Lines of one kind are numbered on from ``last``."""
+
+    def __init__(self, write: Callable[[bytes], object] | None = None, mask: Mask | None = None, last: int = 0) -> None:
+        self._write = write
+        self._encode = msgspec.json.Encoder().encode
+        self._frames = last
+        self._requests = last
+        self.mask = mask or Mask()
+        """Hides what must never be written, wherever a client puts it."""
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is written."""
+        return self._write is not None
+
+    def request(self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]) -> int:
+        """Returns the number of the request."""
+        self._requests += 1
+        if not self.on:
+            return self._requests
+        self._line(
+            {
+                "t": t,
+                "kind": "request",
+                "n": self._requests,
+                "method": method,
+                "path": self.mask.text(path),
+                "tr_id": self.mask.text(tr_id),
+                "params": self.mask.fields(params),
+            }
+        )
+        return self._requests
+
+    def reply(self, t: Ns, n: int, status: int, tr_cont: str, body: object) -> None:
+        """``n`` is the number of the request; a ``body`` that is no JSON is told as text."""
+        if not self.on:
+            return
+        line = {"t": t, "kind": "reply", "n": n, "status": status, "tr_cont": tr_cont, "body": self.mask.tree(body)}
+        self._line(line)
+
+    def lost(self, t: Ns, n: int, text: str) -> None:
+        """No reply came to request ``n``."""
+        self._line({"t": t, "kind": "lost", "n": n, "text": self.mask.text(text)})
+
+    def frame(self, t: Ns, tr_id: str, text: str) -> None:
+        """``text`` is free of secrets already."""
+        self._frames += 1
+        self._line({"t": t, "kind": "frame", "n": self._frames, "tr_id": tr_id, "text": text})
+
+    def closed(self, t: Ns) -> None:
+        """The stream ended."""
+        self._line({"t": t, "kind": "closed"})
+
+    def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
+        """A client subscribes or releases."""
+        tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
+        self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
+
+    def _line(self, line: dict[str, Any]) -> None:
+        if self._write is not None:
+            self._write(self._encode(line) + b"\n")
+
+
+def masked_ack(ack: cf.Ack) -> str:
+    """The text of an answer to a subscription, without its keys."""
+    tr_key = HIDDEN if ack.tr_id in NOTICE_TRS else ack.tr_key
+    return cf.encode_ack(cf.Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd))
+
+
+def open_recording(path: Path, named: str = "--record", *, append: bool = False) -> Callable[[bytes], object]:
+    """A file of mode 0600, new unless ``append``; every line is on its way when it is written.
+
+    Raises ConfigError when it cannot be written, and for a file that holds something else.
+    """
+    begin = os.O_APPEND if append else os.O_TRUNC
+    try:
+        ours = not path.is_file() or _is_recording(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | begin, 0o600) if ours else None
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be written: {e.strerror}", f"name another file for {named}") from e
+    if descriptor is None:
+        raise ConfigError(f"{path} is no recording, and would be lost", f"name another file for {named}")
+    return os.fdopen(descriptor, "wb", buffering=0).write
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a file begins as a recording does, or is empty."""
+    with path.open("rb") as file:
+        begin = file.read(len(_BEGIN))
+    return begin in (b"", _BEGIN)
+
+
+class Recording:
+    """A transport that records what goes through another one.
+
+    ``mask`` knows the customer's secrets; tokens and approval keys are learnt as they pass, before anything of them is
+    written.
+    """
+
+    def __init__(self, transport: Transport, write: Callable[[bytes], object], clock: Clock, mask: Mask) -> None:
+        self._transport = transport
+        self._clock = clock
+        # Two desks may write to one file, and a third one go on with it: their numbers must not meet.
+        self._recorder = Recorder(write, mask, last=os.getpid() << 32)
+
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
+        recorder = self._recorder
+        headers = request.headers
+        recorder.mask.keep(headers.get("authorization", "").removeprefix("Bearer "))
+        n = recorder.request(self._clock.now(), request.method, request.path, headers.get("tr_id", ""), request.params)
+        try:
+            answer = await self._transport.exchange(request)
+        except LinkLost as e:
+            recorder.lost(self._clock.now(), n, e.text)
+            raise
+        recorder.reply(self._clock.now(), n, answer.status, answer.tr_cont, _as_json(answer.body))
+        return answer
+
+    async def connect(self, url: str) -> WebSocket:
+        return _RecordingSocket(await self._transport.connect(url), self._recorder, self._clock)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+class _RecordingSocket:
+    def __init__(self, socket: WebSocket, recorder: Recorder, clock: Clock) -> None:
+        self._socket = socket
+        self._recorder = recorder
+        self._clock = clock
+        self._ciphers: dict[str, Cipher] = {}
+
+    @property
+    def local_port(self) -> int | None:
+        return self._socket.local_port
+
+    async def send(self, text: str) -> None:
+        request = cf.decode_request(text)
+        if isinstance(request, cf.SubscriptionRequest):
+            self._recorder.mask.keep(request.approval_key)
+            self._recorder.subscription(self._clock.now(), request)
+        await self._socket.send(text)
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        try:
+            async for data in self._socket.frames():
+                tr_id, text = self._readable(data.decode(errors="replace"))
+                self._recorder.frame(self._clock.now(), tr_id, text)
+                yield data
+        finally:
+            self._recorder.closed(self._clock.now())
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+    def _readable(self, text: str) -> tuple[str, str]:
+        """TR id and text of a frame, decrypted and masked; the TR id of what is no data is empty."""
+        try:
+            if text.startswith("{"):
+                return "", self._control(text)
+            frame = parse(text)
+            if frame.encrypted and frame.tr_id in self._ciphers:
+                return frame.tr_id, self._opened(frame)
+        except FrameError:
+            return "", self._recorder.mask.text(text)
+        return frame.tr_id, self._recorder.mask.text(text)
+
+    def _opened(self, frame: Frame) -> str:
+        plain = Frame(frame.tr_id, False, frame.count, self._ciphers[frame.tr_id].decrypt(frame.payload))
+        rows = [masked_notice(row) for row in records(plain)]
+        return self._recorder.mask.text(encode(frame.tr_id, rows, encrypted=True))
+
+    def _control(self, text: str) -> str:
+        said = cf.decode_control(text)
+        if isinstance(said, cf.PingPong):
+            return text
+        if said.tr_id in NOTICE_TRS and said.key:
+            self._ciphers[said.tr_id] = Cipher(said.key, said.iv)
+        return self._recorder.mask.text(masked_ack(said))
+
+
+def _as_json(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # Half a reply may hold a whole token.
+        return f"{len(body)} bytes that are no JSON"

@@ -1,0 +1,1 @@
+"""Candles: as data, as SVG and as a plotly figure."""

@@ -1,0 +1,58 @@
+"""Candle charts for notebooks: alive in JupyterLab, an SVG in exported pages, one line of text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from kisnb.notebook.charts.candle_figure import candle_figure
+from kisnb.notebook.charts.candle_svg import candle_svg
+from kisnb.notebook.charts.candles import candles, marks, summary
+from kisnb.orders import Order
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+
+
+class Chart:
+    """Bars of one stock and the fills of orders in it; show it as the last value of a cell."""
+
+    def __init__(self, bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> None:
+        self.title = title
+        self._candles = candles(bars)
+        self._marks = marks(orders)
+
+    def figure(self) -> Any:
+        """A new ``plotly.graph_objects.Figure`` of this chart, to change or to save."""
+        return candle_figure(self.title, self._candles, self._marks)
+
+    def svg(self) -> str:
+        return candle_svg(self.title, self._candles, self._marks)
+
+    def __repr__(self) -> str:
+        return summary(self.title, self._candles, self._marks)
+
+    def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
+        static = {"text/plain": repr(self), "text/html": self.svg()}
+        if not self._candles or not _in_kernel():
+            return static
+        # JupyterLab's plotly extension draws this. A FigureWidget would send its 5 MB of code with each chart, and be
+        # drawn empty when its data came before the code was read.
+        return {PLOTLY_MIME: self.figure().to_plotly_json(), **static}
+
+
+def chart(bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> Chart:
+    """A candle chart of a frame with the columns t (KST), open, high, low, close (won), volume (shares).
+
+    The fills of ``orders`` are marked; pass the orders of this stock only.
+    """
+    return Chart(bars, orders, title)
+
+
+def _in_kernel() -> bool:
+    from IPython.core.getipython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None

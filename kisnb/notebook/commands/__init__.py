@@ -1,0 +1,1 @@
+"""``%kis``: words, verbs, completion, settings."""

@@ -1,0 +1,122 @@
+"""Completion of ``%kis``: verbs, options, stock codes by code or Korean name, order numbers and agents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+
+from kisnb.notebook.commands.grammar import Word
+from kisnb.notebook.commands.verbs import VERBS, Verb, agent_classes
+
+if TYPE_CHECKING:
+    from kisnb.market.universe import Universe
+    from kisnb.notebook.commands.magics import KisMagics
+
+_COMMAND = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%kis(?:\s+(?P<line>.*))?$")
+_SHOWN = 40
+
+
+class KisMatcher:
+    """Answers IPython's completer; give ``match`` to ``custom_matchers``."""
+
+    def __init__(self, kis: KisMagics) -> None:
+        self._kis = kis
+        self._packaged: Universe | None = None
+
+    @context_matcher(identifier="kisnb")  # type: ignore[untyped-decorator]
+    def match(self, context: CompletionContext) -> SimpleMatcherResult:
+        """IPython's matcher, API version 2."""
+        typed = _typed(context)
+        if typed is None:
+            return {"completions": []}
+        *before, fragment = re.split(r"\s+", typed)
+        found = list(self._complete(before, fragment))[:_SHOWN]
+        if not found:
+            return {"completions": []}
+        return {"completions": found, "matched_fragment": fragment, "suppress": True, "ordered": True}
+
+    def _complete(self, before: list[str], fragment: str) -> Iterator[SimpleCompletion]:
+        if not before:
+            yield from _starting(VERBS, fragment, "verb")
+            return
+        verb = VERBS.get(before[0])
+        if verb is None:
+            return
+        last = verb.usage.options.get(before[-1])
+        if last is not None:
+            yield from _starting(last.choices, fragment, "value")
+        elif before[-1] == "--code":
+            yield from self._codes(fragment)
+        elif fragment.startswith("-"):
+            known = [*verb.usage.options, *self._parameters(before)]
+            yield from _starting([o for o in known if o not in before], fragment, "option")
+        else:
+            yield from self._word(verb, before[1:], fragment)
+
+    def _word(self, verb: Verb, said: list[str], fragment: str) -> Iterator[SimpleCompletion]:
+        at = len(list(_plain(verb, said)))
+        word = verb.usage.words[at] if at < len(verb.usage.words) else Word("", required=False)
+        yield from _starting(word.choices, fragment, "word")
+        if word.kind == "CODE":
+            yield from self._codes(fragment)
+        elif word.kind == "VERB":
+            yield from _starting(VERBS, fragment, "verb")
+        elif word.kind == "ID":
+            yield from _starting(self._ids(verb, said), fragment, verb.name)
+
+    def _codes(self, fragment: str) -> Iterator[SimpleCompletion]:
+        for instrument in self._universe().search(fragment) if fragment else ():
+            yield SimpleCompletion(instrument.code, type=instrument.name)
+
+    def _ids(self, verb: Verb, said: list[str]) -> list[str]:
+        session = self._kis.session
+        if verb.name == "cancel":
+            return [str(o.number) for o in session.book.open_orders if o.number] if session else []
+        ids = [agent.id for agent in session.agents] if session else []
+        return [*ids, *agent_classes(self._kis.user_ns)] if said[:1] == ["start"] else ids
+
+    def _parameters(self, before: list[str]) -> list[str]:
+        """The options of the Agent that ``agents start NAME`` names."""
+        if before[:2] != ["agents", "start"] or len(before) < 3:
+            return []
+        kind = agent_classes(self._kis.user_ns).get(before[2])
+        return [f"--{name}" for name in kind.parameters()] if kind else []
+
+    def _universe(self) -> Universe:
+        if self._kis.session is not None:
+            return self._kis.session.universe
+        if self._packaged is None:
+            from kisnb.market.universe import Universe
+
+            self._packaged = Universe.packaged()
+        return self._packaged
+
+
+def _typed(context: CompletionContext) -> str | None:
+    """What stands between ``%kis`` and the cursor; None when the cursor is in no command."""
+    line = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
+    command = _COMMAND.match(line)
+    if command is not None:
+        return command["line"]
+    if context.cursor_line and re.match(r"\s*%%kis\b", context.full_text):
+        return line.lstrip()
+    return None
+
+
+def _plain(verb: Verb, said: list[str]) -> Iterator[str]:
+    """The words among ``said`` that are neither options nor their values."""
+    words = iter(said)
+    for word in words:
+        if not word.startswith("-"):
+            yield word
+        elif verb.usage.options.get(word) is not None or verb.usage.any_option:
+            next(words, None)
+
+
+def _starting(known: Iterable[str], fragment: str, kind: str) -> Iterator[SimpleCompletion]:
+    for text in known:
+        if text.startswith(fragment):
+            yield SimpleCompletion(text, type=kind)

@@ -1,0 +1,116 @@
+"""``%kis config``: the settings as a table, and how one is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.config import (
+    HUNDREDTHS,
+    MEANINGS,
+    NAMES,
+    RESTART,
+    Config,
+    config_file,
+    load_config,
+    set_config,
+    shown,
+    sources,
+)
+from kisnb.errors import BadInput, ConfigError
+from kisnb.kis.credentials import Credentials
+from kisnb.market import uncertain
+from kisnb.notebook.commands.grammar import did_you_mean
+from kisnb.notebook.rendering.tables import Cell, card, html_table, text_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+HEAD = ("setting", "value", "default", "source", "what it is")
+_SWITCHES = frozenset({"on", "off", "yes", "no", "true", "false", "1", "0"})
+"""What a person types who takes a file for a switch."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting with its value, its default, where the value comes from, and what it is.
+
+    Values have their unit. A value comes from the default, the file or the environment.
+    """
+
+    rows: tuple[tuple[str, str, str, str, str], ...]
+
+    def frame(self) -> pl.DataFrame:
+        """setting, value, default, source, what it is (str)."""
+        import polars as pl
+
+        return pl.DataFrame(self.rows, schema=HEAD, orient="row")
+
+    def __repr__(self) -> str:
+        return text_table(HEAD, self._cells())
+
+    def _repr_html_(self) -> str:
+        return card(None, "", html_table(HEAD, self._cells()))
+
+    def _cells(self) -> list[list[Cell]]:
+        return [[Cell(text, left=True) for text in row] for row in self.rows]
+
+
+def settings() -> Settings:
+    """The settings as they stand. Raises ConfigError."""
+    config, usual, source = load_config(), Config(), sources()
+    return Settings(tuple((n, shown(n, config), shown(n, usual), source[n], _meaning(n)) for n in NAMES))
+
+
+def _meaning(name: str) -> str:
+    unit, text, example = MEANINGS[name]
+    return text if unit else f"{text}, such as {example}"
+
+
+def change(name: str, value: str, *, default: bool) -> None:
+    """Say what a setting is, set it, or give it its default back. Raises BadInput, ConfigError.
+
+    A value may be typed with its unit: ``3%``, ``50,000,000 won``, ``2 s``.
+    """
+    if name not in NAMES:
+        raise BadInput(f"There is no setting {name!r}{did_you_mean(name, NAMES)}", f"There are {', '.join(NAMES)}")
+    changed = bool(value) or default
+    if not default:
+        value = _checked(name, value)
+    config = set_config(name, None if default else value) if changed else load_config()
+    print(f"{name} is {shown(name, config) or 'nothing'} ({sources()[name]}): {_meaning(name)}")
+    print(f"configuration {config.hash}" + (f", kept in {config_file()}" if changed else ""))
+    if changed:
+        print(f"a desk reads it when it starts: {RESTART}")
+
+
+def _checked(name: str, value: str) -> str:
+    """The value as it is kept. Raises ConfigError for what the desk would refuse when it starts."""
+    if name == HUNDREDTHS and value.strip().isdecimal():
+        # 3 is three percent for a person, and 0.03 % in the file.
+        raise ConfigError(f"{name} {value} has no unit", f"write it in percent: %kis config {name} 3%")
+    if name == "assume":
+        uncertain.read(value)
+    elif name == "credentials" and value:
+        # KIS's own file holds keys for live, for paper, or for both.
+        path = Path(value).expanduser()
+        try:
+            Credentials.from_yaml(path, paper=True)
+        except ConfigError:
+            Credentials.from_yaml(path, paper=False)
+    elif name == "record" and value:
+        return _file(value)
+    return value
+
+
+def _file(value: str) -> str:
+    """A file to write to, wherever the desk runs. Raises ConfigError."""
+    cure = "name a file: %kis config record wire.jsonl; %kis config record --default ends it"
+    path = Path(value).expanduser().absolute()
+    if value.strip().lower() in _SWITCHES or path.is_dir():
+        raise ConfigError(f"record is the file that is written to, and {value!r} names none", cure)
+    if not path.parent.is_dir():
+        raise ConfigError(f"there is no folder {path.parent}", "name a file in a folder that there is")
+    return str(path)

@@ -1,0 +1,1 @@
+"""How values look: text, HTML, tables, error groups."""
