@@ -24,16 +24,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
     desk = verbs.add_parser("desk", help="the desk processes of this user")
     desk.add_argument("action", choices=["status", "start", "stop", "restart", "journal"])
-    desk.add_argument("file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's")
-    desk.add_argument("-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson")
+    desk.add_argument(
+        "file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's"
+    )
+    desk.add_argument(
+        "-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson"
+    )
     desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
-    desk.add_argument("--tasks", action="store_true", help="with status: what the desk is doing, by owner")
-    lab = verbs.add_parser("lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim")
+    desk.add_argument(
+        "--tasks", action="store_true", help="with status: what the desk is doing, by owner"
+    )
+    lab = verbs.add_parser(
+        "lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim"
+    )
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
     halt = verbs.add_parser("halt", help="halt every desk that runs: no new order passes")
-    halt.add_argument("--off", action="store_true", help="end a flatten, or else lift the halt, for the reason given")
-    halt.add_argument("--flatten", action="store_true", help="sell all that is held, until nothing is")
-    halt.add_argument("--reduce", action="store_true", help="sells up to the position still pass (with --off too)")
+    halt.add_argument(
+        "--off",
+        action="store_true",
+        help="end a flatten, or else lift the halt, for the reason given",
+    )
+    halt.add_argument(
+        "--flatten", action="store_true", help="sell all that is held, until nothing is"
+    )
+    halt.add_argument(
+        "--reduce", action="store_true", help="sells up to the position still pass (with --off too)"
+    )
     halt.add_argument("reason", nargs="*", help="why; it stands in the journal")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), help="this one alone")
     options, rest = parser.parse_known_args(words)
@@ -108,7 +124,9 @@ def _halt(options: argparse.Namespace) -> int:
     if options.off and options.flatten:
         raise BadInput("--off sells nothing", "leave --flatten out")
     if options.off and len(wanted) > 1:
-        raise BadInput(f"{len(wanted)} desks run: {', '.join(wanted)}", "name the one to lift with --mode")
+        raise BadInput(
+            f"{len(wanted)} desks run: {', '.join(wanted)}", "name the one to lift with --mode"
+        )
     return max([_halt_one(mode, options) for mode in wanted])
 
 
@@ -122,7 +140,9 @@ def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
     failed = begun = False
     try:
         if options.off:
-            print(f"the {mode} desk: {lift(mode, reason, 'reducing' if options.reduce else 'active')}")
+            print(
+                f"the {mode} desk: {lift(mode, reason, 'reducing' if options.reduce else 'active')}"
+            )
             return 0
         for step in pull(mode, Halt(reason or "typed on the command line", state, options.flatten)):
             failed, begun = failed or not step.done, True
@@ -130,7 +150,10 @@ def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
     except DeskError as e:
         print(e, file=sys.stderr)
         if not options.off and not begun:
-            print(halt_by_file(reason or f"the {mode} desk did not answer kisnb halt"), file=sys.stderr)
+            print(
+                halt_by_file(reason or f"the {mode} desk did not answer kisnb halt"),
+                file=sys.stderr,
+            )
         return 1
     except KisnbError as e:
         print(e, file=sys.stderr)

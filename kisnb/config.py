@@ -76,7 +76,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except ValueError:
             speed = -1.0
         if not 0 < speed <= 100_000:
-            raise ConfigError(f"sim_speed={self.sim_speed!r} is no speed", "give a number up to 100,000, or step")
+            raise ConfigError(
+                f"sim_speed={self.sim_speed!r} is no speed", "give a number up to 100,000, or step"
+            )
         return speed
 
     @property
@@ -110,23 +112,47 @@ class Meaning(NamedTuple):
 
 
 MEANINGS = {
-    "sim_speed": Meaning("", "speed of the simulated clock; step: it moves only while a cell waits", "10"),
-    "max_order_value": Meaning(
-        "won", "the most one order may be worth; a market buy counts at the upper limit", "50,000,000 won"
+    "sim_speed": Meaning(
+        "", "speed of the simulated clock; step: it moves only while a cell waits", "10"
     ),
-    "max_stock_value": Meaning("won", "the most held and on order to buy of one stock", "300,000,000 won"),
-    "max_agent_value": Meaning("won", "the most one agent may hold and have on order to buy", "300,000,000 won"),
-    "max_account_value": Meaning("won", "the most held and on order to buy in the account", "1,000,000,000 won"),
+    "max_order_value": Meaning(
+        "won",
+        "the most one order may be worth; a market buy counts at the upper limit",
+        "50,000,000 won",
+    ),
+    "max_stock_value": Meaning(
+        "won", "the most held and on order to buy of one stock", "300,000,000 won"
+    ),
+    "max_agent_value": Meaning(
+        "won", "the most one agent may hold and have on order to buy", "300,000,000 won"
+    ),
+    "max_account_value": Meaning(
+        "won", "the most held and on order to buy in the account", "1,000,000,000 won"
+    ),
     "max_cash_percent": Meaning("%", "the part of the cash that one buy may take", "30%"),
-    "max_armed_budget": Meaning("won", "the most buys may spend after one %kis arm (live)", "100,000,000 won"),
+    "max_armed_budget": Meaning(
+        "won", "the most buys may spend after one %kis arm (live)", "100,000,000 won"
+    ),
     "max_quote_age": Meaning("s", "no buy on a price that is older", "2 s"),
     HUNDREDTHS: Meaning("%", "loss of the day above which the desk takes no new buys", "3%"),
-    "blackout": Meaning("", "times of day (KST) in which no order is sent", "08:59:50-09:00:10,15:19-15:21"),
-    "assume": Meaning("", "uncertain facts of the market, taken the other way", "nxt_after_call,sor_krx_only"),
-    "order_timeout": Meaning("s", "an order without an answer counts as unknown after this", "10 s"),
-    "calls_per_second": Meaning("calls/s", "REST calls with one appkey; 0: 15 at live, 1 at paper", "3"),
-    "credentials": Meaning("", "path of a kis_devlp.yaml with the keys for paper and live", "~/KIS/kis_devlp.yaml"),
-    "record": Meaning("", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"),
+    "blackout": Meaning(
+        "", "times of day (KST) in which no order is sent", "08:59:50-09:00:10,15:19-15:21"
+    ),
+    "assume": Meaning(
+        "", "uncertain facts of the market, taken the other way", "nxt_after_call,sor_krx_only"
+    ),
+    "order_timeout": Meaning(
+        "s", "an order without an answer counts as unknown after this", "10 s"
+    ),
+    "calls_per_second": Meaning(
+        "calls/s", "REST calls with one appkey; 0: 15 at live, 1 at paper", "3"
+    ),
+    "credentials": Meaning(
+        "", "path of a kis_devlp.yaml with the keys for paper and live", "~/KIS/kis_devlp.yaml"
+    ),
+    "record": Meaning(
+        "", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"
+    ),
 }
 _UNITS = {
     "won": ("won", r"(?:won|krw|원)"),
@@ -142,7 +168,13 @@ def shown(name: str, config: Config) -> str:
     value, unit = getattr(config, name), MEANINGS[name].unit
     if name == HUNDREDTHS:
         return f"{value / 100:.2f} %"
-    return f"{value:,} {unit}" if isinstance(value, int) else f"{value:g} {unit}" if unit else str(value)
+    return (
+        f"{value:,} {unit}"
+        if isinstance(value, int)
+        else f"{value:g} {unit}"
+        if unit
+        else str(value)
+    )
 
 
 def raised(name: str) -> str:
@@ -175,14 +207,19 @@ def set_config(name: str, value: str | None) -> Config:
     if name not in NAMES:
         raise ConfigError(f"there is no setting {name!r}", f"there are {', '.join(NAMES)}")
     if name in _given():
-        raise ConfigError(f"{name} is set by the environment", f"unset KISNB_{name.upper()}, or change it there")
+        raise ConfigError(
+            f"{name} is set by the environment", f"unset KISNB_{name.upper()}, or change it there"
+        )
     filed = _filed()
     filed.pop(name, None)
     if value is not None:
         filed[name] = full_path(value) if name in PATHS and value else _plain(name, value)
     config = _checked({**filed, **_given()})
     kept = msgspec.to_builtins(_checked(filed))
-    write_private(config_file(), msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode())
+    write_private(
+        config_file(),
+        msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode(),
+    )
     return config
 
 
@@ -202,7 +239,13 @@ def takes(name: str) -> str:
     kind = next(f.type for f in msgspec.inspect.type_info(Config).fields if f.name == name)  # type: ignore[attr-defined]
     if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         return f"{text}, such as {example}"
-    least = f"from {kind.ge:,}" if kind.ge is not None else f"above {kind.gt:,}" if kind.gt is not None else ""
+    least = (
+        f"from {kind.ge:,}"
+        if kind.ge is not None
+        else f"above {kind.gt:,}"
+        if kind.gt is not None
+        else ""
+    )
     most = f"to {kind.le:,}" if kind.le is not None else "up"
     number = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
     return f"{number} of {_UNITS[unit][0]} {least} {most}, such as {example}"
@@ -258,8 +301,12 @@ def _window(text: str) -> tuple[time, time]:
     try:
         window = parse_time(start.strip()), parse_time(end.strip())
     except ValueError as e:
-        raise ConfigError(f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10") from None
+        raise ConfigError(
+            f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10"
+        ) from None
     seconds = [at.hour * 3600 + at.minute * 60 + at.second for at in window]
     if not dash or not 0 < (seconds[1] - seconds[0]) % 86_400 <= LONGEST_WINDOW:
-        raise ConfigError(f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10")
+        raise ConfigError(
+            f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10"
+        )
     return window

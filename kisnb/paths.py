@@ -94,7 +94,8 @@ def _check_owned(folder: Path) -> None:
         )
     if found.st_mode & 0o022:
         raise FolderError(
-            f"others may write in the state folder {folder}", f"close it with: chmod 700 {shlex.quote(str(folder))}"
+            f"others may write in the state folder {folder}",
+            f"close it with: chmod 700 {shlex.quote(str(folder))}",
         )
     if found.st_mode & 0o077 and not _serves_for_more(folder):
         folder.chmod(0o700)
@@ -116,7 +117,9 @@ def data_dir() -> Path | None:
         return None
     folder = _expanded(given)
     if not folder.is_dir():
-        raise ConfigError(f"KISNB_DATA names {folder}, which is no folder", "correct it, or unset it")
+        raise ConfigError(
+            f"KISNB_DATA names {folder}, which is no folder", "correct it, or unset it"
+        )
     return folder
 
 
@@ -166,7 +169,9 @@ def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
             refused = refused or e
         else:
             return folder
-    raise refused or ConfigError("there is no folder for the desk's socket", "set XDG_RUNTIME_DIR to a folder of yours")
+    raise refused or ConfigError(
+        "there is no folder for the desk's socket", "set XDG_RUNTIME_DIR to a folder of yours"
+    )
 
 
 def _check_private(folder: Path) -> None:
@@ -181,7 +186,9 @@ def _check_private(folder: Path) -> None:
             "remove it, or set XDG_RUNTIME_DIR to a folder of yours",
         )
     if found.st_mode & 0o077:
-        raise ConfigError(f"{folder} is open to others", f"remove it, or: chmod 700 {shlex.quote(str(folder))}")
+        raise ConfigError(
+            f"{folder} is open to others", f"remove it, or: chmod 700 {shlex.quote(str(folder))}"
+        )
 
 
 def cure_of(error: OSError) -> str:
@@ -209,6 +216,8 @@ def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600 in one step: readers see the old text or the new one."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+    with os.fdopen(
+        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as f:
         f.write(text)
     fresh.replace(path)

@@ -49,7 +49,9 @@ _JOINERS = "\u200c\u200d"
 UNSEEN = _BLANKS + _FILLERS + _NOTHING
 """Letters that look like a blank, or like nothing."""
 _TIDY = str.maketrans(dict.fromkeys(_BLANKS + _FILLERS, " ") | dict.fromkeys(_NOTHING))
-_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkeys(map(ord, _JOINERS))
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkeys(
+    map(ord, _JOINERS)
+)
 """Full-width letters, digits and signs to those of ASCII."""
 
 

@@ -26,7 +26,11 @@ def named() -> dict[str, set[str]]:
 def listed() -> Iterator[tuple[str, str, set[str]]]:
     """The rows of ROWS.md: id, subject, test files."""
     for row, subject, files in _ROW.findall(TABLE.read_text("utf-8")):
-        yield row, subject.strip(), {name for name in files.replace("`", "").replace(",", " ").split() if name != "–"}
+        yield (
+            row,
+            subject.strip(),
+            {name for name in files.replace("`", "").replace(",", " ").split() if name != "–"},
+        )
 
 
 def rewritten(text: str) -> str:

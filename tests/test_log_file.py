@@ -19,9 +19,13 @@ faulthandler._sigabrt()
 """
 
 
-def test_a_log_is_begun_anew_when_it_is_large_and_the_crash_stands_in_the_newest_file(tmp_path: Path):
+def test_a_log_is_begun_anew_when_it_is_large_and_the_crash_stands_in_the_newest_file(
+    tmp_path: Path,
+):
     path = tmp_path / "desk.log"
-    done = subprocess.run([sys.executable, "-c", CRASHING, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode < 0
     assert (done.stdout, done.stderr) == ("", "")
     files = sorted(tmp_path.iterdir())

@@ -10,8 +10,12 @@ def test_every_row_that_a_test_names_stands_in_the_table():
 
 
 def test_the_table_names_the_test_files_of_each_row():
-    assert {row: files for row, _, files in listed()} == {row: named().get(row, set()) for row, _, _ in listed()}
-    assert rewritten(TABLE.read_text("utf-8")) == TABLE.read_text("utf-8"), "python -m tests.rows writes it anew"
+    assert {row: files for row, _, files in listed()} == {
+        row: named().get(row, set()) for row, _, _ in listed()
+    }
+    assert rewritten(TABLE.read_text("utf-8")) == TABLE.read_text("utf-8"), (
+        "python -m tests.rows writes it anew"
+    )
 
 
 def test_each_row_stands_once_and_has_a_subject():

@@ -99,7 +99,11 @@ class RestingOrders:
 
     def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:
         """(number, intent, shares) of the orders that this trade fills, oldest first; they are gone then."""
-        hit = [(n, i, q) for n, (i, q) in self._orders.items() if i.code == tick.code and _takes(i, tick.price)]
+        hit = [
+            (n, i, q)
+            for n, (i, q) in self._orders.items()
+            if i.code == tick.code and _takes(i, tick.price)
+        ]
         for number, _, _ in hit:
             del self._orders[number]
         return hit
@@ -108,13 +112,17 @@ class RestingOrders:
 class Engine:
     """One core, one agent, one tape."""
 
-    def __init__(self, agent: Agent, universe: Universe, start: Ns, limits: Limits | None = None) -> None:
+    def __init__(
+        self, agent: Agent, universe: Universe, start: Ns, limits: Limits | None = None
+    ) -> None:
         rules = Rules(universe, CAN)
         self.now = start
         self.rows: list[Row] = []
         self.books = OrderBooks()
         self.core = DeskCore(rules, limits or Limits(), State())
-        self.runner = AgentRunner(agent, agent.id or type(agent).__name__, "backtest", self.books, rules)
+        self.runner = AgentRunner(
+            agent, agent.id or type(agent).__name__, "backtest", self.books, rules
+        )
         self._resting = RestingOrders()
         self._wakes: list[Ns] = []
         self._out: list[Command] = []
@@ -134,7 +142,11 @@ class Engine:
     def _pass_time(self, t: Ns) -> None:
         while True:
             asleep = self.runner.next_wake()
-            due = [w for w in (self._wakes[0] if self._wakes else None, asleep) if w is not None and w <= t]
+            due = [
+                w
+                for w in (self._wakes[0] if self._wakes else None, asleep)
+                if w is not None and w <= t
+            ]
             if not due:
                 break
             self.now = max(self.now, min(due))
@@ -192,13 +204,21 @@ class Engine:
 
     def _cancel(self, key: str, ref: OrderRef, qty: int | None) -> None:
         out = self._resting.cancel(ref.number, qty)
-        reply = SendReply(key, "sent", ref) if out else SendReply(key, "rejected", text="nothing left to cancel")
+        reply = (
+            SendReply(key, "sent", ref)
+            if out
+            else SendReply(key, "rejected", text="nothing left to cancel")
+        )
         self._run(self.core.step(self.now, CancelReply(reply)))
         if out:
             intent = self.core.state.books.orders[key].intent
-            self._submit(self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number))
+            self._submit(
+                self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number)
+            )
 
-    def _notice(self, kind: str, number: int, intent: Intent, qty: int, price: int, original: int = 0) -> Notice:
+    def _notice(
+        self, kind: str, number: int, intent: Intent, qty: int, price: int, original: int = 0
+    ) -> Notice:
         code, side = intent.code, intent.side
         return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)  # type: ignore[arg-type]
 

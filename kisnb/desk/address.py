@@ -70,7 +70,11 @@ def is_up(mode: Mode) -> bool:
 def by_hand(mode: Mode) -> str:
     """The cure for a desk that does not answer."""
     # The supervisor first, or it would start the next desk.
-    pids = [pid for path in (supervisor_lock(mode), desk_lock(mode)) if (pid := holder(path)) is not None]
+    pids = [
+        pid
+        for path in (supervisor_lock(mode), desk_lock(mode))
+        if (pid := holder(path)) is not None
+    ]
     return f"end it by hand: kill -9 {' '.join(map(str, pids)) or 'PID'}"
 
 
@@ -87,7 +91,9 @@ def find_or_wait(mode: Mode) -> DeskAddress | None:
     deadline = time.monotonic() + STARTING_SECONDS
     while not _has_socket(running := find_desk(mode)) and is_up(mode):
         if time.monotonic() > deadline:
-            lost = f"its socket {running.socket} is gone" if running else "does not tell its address"
+            lost = (
+                f"its socket {running.socket} is gone" if running else "does not tell its address"
+            )
             raise DeskBusy(f"a {mode} desk runs, but {lost}", by_hand(mode))
         time.sleep(0.05)
     return running

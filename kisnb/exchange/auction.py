@@ -40,7 +40,9 @@ def single_price(
     Among prices of equal volume the nearest to ``reference`` (the previous price) wins, ``reference`` itself when it
     is one of them; of two equally near the higher. Source: KRX business rules, single-price trading.
     """
-    candidates = {price for price, _ in (*bids, *asks) if price not in (MARKET_BUY, MARKET_SELL)} | {reference}
+    candidates = {
+        price for price, _ in (*bids, *asks) if price not in (MARKET_BUY, MARKET_SELL)
+    } | {reference}
     best, volume = reference, 0
     for price in sorted(candidates, key=lambda p: (abs(p - reference), -p)):
         demand = sum(qty for at, qty in bids if at >= price)
@@ -58,7 +60,9 @@ def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = No
     simultaneous orders (동시호가) at the opening.
     """
     deepest = 1 << 30
-    price, volume = single_price(book.levels(Side.BUY, deepest), book.levels(Side.SELL, deepest), reference)
+    price, volume = single_price(
+        book.levels(Side.BUY, deepest), book.levels(Side.SELL, deepest), reference
+    )
     lower, upper = limits or (None, None)
     fills: list[AuctionFill] = []
     for side in (Side.BUY, Side.SELL):
@@ -88,7 +92,11 @@ def _allotted(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder
     for most in (*ROUNDS, "half", "rest"):
         for i, order in enumerate(by_size):
             wants = order.leaves - given[i]
-            qty = min(volume, wants, most if isinstance(most, int) else wants if most == "rest" else -(-wants // 2))
+            qty = min(
+                volume,
+                wants,
+                most if isinstance(most, int) else wants if most == "rest" else -(-wants // 2),
+            )
             given[i] += qty
             volume -= qty
     return [(order, qty) for order, qty in zip(by_size, given, strict=True) if qty]

@@ -22,13 +22,17 @@ class BarFill(NamedTuple):
     price: int
 
 
-def bar_fill(side: Side, qty: int, price: int | None, bar: Bar, *, percent: int = 100) -> BarFill | None:
+def bar_fill(
+    side: Side, qty: int, price: int | None, bar: Bar, *, percent: int = 100
+) -> BarFill | None:
     """The fill of an order for ``qty`` shares in ``bar``; None when it does not trade. ``price`` None: at the market.
 
     Raises BadInput unless ``percent`` lies between 1 and 100 and ``qty`` is at least 1.
     """
     if qty < 1 or not 1 <= percent <= 100:
-        raise BadInput(f"{qty} shares, {percent} % of a bar", "give at least one share, and 1 to 100 percent")
+        raise BadInput(
+            f"{qty} shares, {percent} % of a bar", "give at least one share, and 1 to 100 percent"
+        )
     at = _price(side, price, bar) if bar.count and bar.volume else None
     shares = min(qty, bar.volume * percent // 100)
     return BarFill(shares, at) if at is not None and shares else None

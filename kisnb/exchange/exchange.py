@@ -61,7 +61,9 @@ class Exchange:
         self._active = {venue: sessions.active(venue, now, assumed) for venue in VENUES}
         self._breakers: dict[Board, Breaker] = {}
         self._halted: dict[Board, Ns] = {}
-        stocks = [item for item in universe if item.kind is Kind.STOCK and item.board is Board.KOSPI]
+        stocks = [
+            item for item in universe if item.kind is Kind.STOCK and item.board is Board.KOSPI
+        ]
         stocks.sort(key=lambda item: (-item.shares * item.base, item.code))
         self._kospi200 = frozenset(item.code for item in stocks[:KOSPI200])
 
@@ -70,7 +72,9 @@ class Exchange:
     @property
     def next_boundary(self) -> Ns | None:
         """When a session, call or halt begins or ends next; None after the day's last."""
-        boundary = self._boundaries[self._passed][0] if self._passed < len(self._boundaries) else None
+        boundary = (
+            self._boundaries[self._passed][0] if self._passed < len(self._boundaries) else None
+        )
         if self._wakes and (boundary is None or self._wakes[0][0] < boundary):
             return self._wakes[0][0]
         return boundary
@@ -106,7 +110,11 @@ class Exchange:
         if order_id in self._home:
             raise ValueError(f"order {order_id} was entered already")
         taken = self._find_place(
-            now, code, ExchangeOrder(order_id, side, kind, 0, price if kind.priced else None, stop), qty, venue
+            now,
+            code,
+            ExchangeOrder(order_id, side, kind, 0, price if kind.priced else None, stop),
+            qty,
+            venue,
         )
         if isinstance(taken, str):
             return [*said, OrderNotAccepted(now, order_id, taken)]
@@ -142,7 +150,9 @@ class Exchange:
         listing.cancel(now, order_id, qty)
         return said + self.take_happenings()
 
-    def revise(self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
+    def revise(
+        self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int
+    ) -> list[Happening]:
         """Move ``qty`` shares (None: all that is left) of an own limit order to ``price`` under the number ``new_id``.
 
         At an unchanged price they keep their place in the queue, at another they go to its end, and may trade at once.
@@ -170,7 +180,9 @@ class Exchange:
 
     # interruptions from outside
 
-    def index(self, now: Ns, board: Board, value: float, previous: float) -> tuple[Level | None, list[Happening]]:
+    def index(
+        self, now: Ns, board: Board, value: float, previous: float
+    ) -> tuple[Level | None, list[Happening]]:
         """A board's index stands at ``value`` after a close of ``previous``; the breaker's level that it sets off."""
         said = self.advance(now)
         breaker = self._breakers.setdefault(board, Breaker(self._day, previous))
@@ -211,7 +223,13 @@ class Exchange:
             item = self._universe.get(code)
             narrow = code in self._kospi200
             found = Listing(
-                item, venue, self._day, self._happenings, self._on_interruption, self._assumed, kospi200=narrow
+                item,
+                venue,
+                self._day,
+                self._happenings,
+                self._on_interruption,
+                self._assumed,
+                kospi200=narrow,
             )
             self._listings[code, venue] = found
             if venue is Venue.KRX or item.nxt:
@@ -254,11 +272,15 @@ class Exchange:
 
     def _change(self, t: Ns, venue: Venue) -> None:
         before, self._active[venue] = self._active[venue], sessions.active(venue, t, self._assumed)
-        self._happenings += [SessionEnded(t, venue, h.span.name) for h in before if h not in self._active[venue]]
+        self._happenings += [
+            SessionEnded(t, venue, h.span.name) for h in before if h not in self._active[venue]
+        ]
         for (_, at), listing in list(self._listings.items()):
             if at is venue and (venue is Venue.KRX or listing.item.nxt):
                 listing.begin(t, self._active[venue])
-        self._happenings += [SessionBegan(t, venue, h.span.name) for h in self._active[venue] if h not in before]
+        self._happenings += [
+            SessionBegan(t, venue, h.span.name) for h in self._active[venue] if h not in before
+        ]
 
     def _on_interruption(self, now: Ns, listing: Listing) -> None:
         """Wake the stock when its call or halt ends; before the reform Nextrade stands still with KRX's VI."""
@@ -292,7 +314,11 @@ class Exchange:
             return self._illegal(now, venue, item)
         why: Refusal = "halted"
         for at in self._by_price(code, order.side) if venue is Venue.SOR else (venue,):
-            rule = (verdict if at is venue else order_rules.legal(now, at, order.kind, item, self._assumed)).rule
+            rule = (
+                verdict
+                if at is venue
+                else order_rules.legal(now, at, order.kind, item, self._assumed)
+            ).rule
             if rule is None:
                 continue
             listing = self.listing(code, at)
@@ -304,7 +330,11 @@ class Exchange:
         return why
 
     def _illegal(self, now: Ns, venue: Venue, item: Instrument) -> Refusal:
-        if venue is not Venue.KRX and not item.nxt and not (venue is Venue.SOR and self._assumed.sor_krx_only):
+        if (
+            venue is not Venue.KRX
+            and not item.nxt
+            and not (venue is Venue.SOR and self._assumed.sor_krx_only)
+        ):
             return "venue"
         return "kind" if order_rules.kinds(now, venue, item, self._assumed) else "closed"
 

@@ -10,7 +10,9 @@ from kisnb.clock import Ns
 from kisnb.exchange.volatility import ViWhy
 from kisnb.terms import Side, Venue
 
-Refusal: TypeAlias = Literal["closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"]
+Refusal: TypeAlias = Literal[
+    "closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"
+]
 """``no price``: the side that would price the order is empty."""
 Why: TypeAlias = ViWhy | Literal["circuit breaker", "halt"]
 

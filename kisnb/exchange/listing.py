@@ -12,7 +12,13 @@ from datetime import date
 from typing import Literal, TypeAlias
 
 from kisnb.clock import Ns
-from kisnb.exchange.day_segments import EVERY, MAIN, SINGLE_PRICE, SINGLE_PRICE_PERCENT, segment_name
+from kisnb.exchange.day_segments import (
+    EVERY,
+    MAIN,
+    SINGLE_PRICE,
+    SINGLE_PRICE_PERCENT,
+    segment_name,
+)
 from kisnb.exchange.happenings import (
     DepthChanged,
     Happening,
@@ -74,7 +80,9 @@ class Listing:
         self._call_after = 0
         self._segments: dict[str, Segment] = {}
         self._current = self._called = self._segment(MAIN)
-        self._over = {segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)}
+        self._over = {
+            segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)
+        }
 
     @property
     def tally(self) -> Tally:
@@ -128,7 +136,9 @@ class Listing:
         if self.state == "halted" and not self.until:
             return
         self.state, self.why, self.until, self._call_after = "halted", why, until, call_after
-        self.happenings.append(TradingInterrupted(t, self.item.code, self.venue, why, until, self.tally.last))
+        self.happenings.append(
+            TradingInterrupted(t, self.item.code, self.venue, why, until, self.tally.last)
+        )
         self._interrupted(t, self)
 
     def lift(self, now: Ns, t: Ns, call: Ns) -> None:
@@ -144,7 +154,9 @@ class Listing:
         """Halted by a circuit breaker for the rest of the day; everything expires."""
         self.ended_for_day, self.state = True, "halted"
         self.why, self.until = "circuit breaker", 0
-        self.happenings.append(TradingInterrupted(t, self.item.code, self.venue, self.why, 0, self.tally.last))
+        self.happenings.append(
+            TradingInterrupted(t, self.item.code, self.venue, self.why, 0, self.tally.last)
+        )
         self._expire(t)
 
     # orders
@@ -163,7 +175,11 @@ class Listing:
             return self._price_refusal(segment, order.price) or (
                 self._price_refusal(segment, order.stop) if pricing == "stop" else None
             )
-        return "no price" if pricing.startswith("best") and self._own_price(segment, order) is None else None
+        return (
+            "no price"
+            if pricing.startswith("best") and self._own_price(segment, order) is None
+            else None
+        )
 
     def enter(self, now: Ns, order: ExchangeOrder, span: str, qty: int) -> None:
         """Take an own order that nothing refuses."""
@@ -172,7 +188,9 @@ class Listing:
             order.price = None
         self.happenings.append(OrderAccepted(now, order.id, self.venue))
         self.own[order.id] = order
-        if STYLES[order.kind].pricing == "stop" and not stop_reached(order.side, order.stop, self.tally.last):
+        if STYLES[order.kind].pricing == "stop" and not stop_reached(
+            order.side, order.stop, self.tally.last
+        ):
             segment.wait_for_stop(order, qty)
         else:
             self._arrive(now, segment, order, qty)
@@ -182,10 +200,14 @@ class Listing:
     def trading(self) -> Segment:
         """Where trades are made now: a closing-price market open beside an auction, else the current segment."""
         if self._current.phase is Phase.AUCTION and self.state == "open":
-            return next((s for s in self._segments.values() if s.phase is Phase.CONTINUOUS), self._current)
+            return next(
+                (s for s in self._segments.values() if s.phase is Phase.CONTINUOUS), self._current
+            )
         return self._current
 
-    def provide(self, now: Ns, order_id: int, side: Side, price: int, qty: int, at: Segment | None = None) -> None:
+    def provide(
+        self, now: Ns, order_id: int, side: Side, price: int, qty: int, at: Segment | None = None
+    ) -> None:
         """A limit order of the background, unchecked, in the current segment or ``at`` another.
 
         It is dropped while nothing is taken.
@@ -211,7 +233,10 @@ class Listing:
         """Take ``qty`` shares (None: all) out of a live own order; returns how many were taken."""
         order = self.own[order_id]
         taken = order.segment.cancel(order, qty)
-        self.happenings += (OrderCancelled(now, order_id, taken), DepthChanged(now, self.item.code, self.venue))
+        self.happenings += (
+            OrderCancelled(now, order_id, taken),
+            DepthChanged(now, self.item.code, self.venue),
+        )
         return taken
 
     def refuses_revision(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
@@ -220,7 +245,11 @@ class Listing:
             return "closed" if self.ended_for_day else "halted"
         if self._phase(order.segment) is Phase.CLOSED:
             return "closed"
-        if order.beside or STYLES[order.kind].pricing in ("fixed", "market", "mid") or order.price is None:
+        if (
+            order.beside
+            or STYLES[order.kind].pricing in ("fixed", "market", "mid")
+            or order.price is None
+        ):
             return "kind"
         if not 0 < qty <= self.leaves_of(order.id):
             return "quantity"
@@ -230,7 +259,9 @@ class Listing:
         """Move ``qty`` shares of an order; see ``Exchange.revise``."""
         segment = order.segment
         kind = order.kind if STYLES[order.kind].pricing == "limit" else OrderKind.LIMIT
-        heir = self.own[new_id] = ExchangeOrder(new_id, order.side, kind, order.expires, price, None)
+        heir = self.own[new_id] = ExchangeOrder(
+            new_id, order.side, kind, order.expires, price, None
+        )
         heir.segment = segment
         if price == order.price:
             segment.hand_over(order, heir, qty)
@@ -283,7 +314,8 @@ class Listing:
         if pricing == "mid":
             price = segment.middle
         if (pricing == "mid" and price is None) or (
-            rest == "forbids" and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
+            rest == "forbids"
+            and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
         ):
             leaves, stopped = qty, False
         elif pricing == "mid":
@@ -314,7 +346,9 @@ class Listing:
         if not leaves or worst == price:
             return leaves, False
         best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
-        if best is None or (price is not None and (best > price if side is Side.BUY else best < price)):
+        if best is None or (
+            price is not None and (best > price if side is Side.BUY else best < price)
+        ):
             return leaves, False
         self._interrupt(now, best, "regular", last)
         return leaves, True
@@ -325,7 +359,9 @@ class Listing:
         self.state, self.until, self._called = "call", now + VI_CALL, self._current
         item, reference = self.item, self.vi.reference
         self.happenings.append(
-            TradingInterrupted(now, item.code, self.venue, self.why, self.until, price, reference, last)
+            TradingInterrupted(
+                now, item.code, self.venue, self.why, self.until, price, reference, last
+            )
         )
         self._interrupted(now, self)
 
@@ -342,7 +378,9 @@ class Listing:
         old, segment.phase = segment.phase, new
         if new is not Phase.CLOSED and segment.name == "closing price":
             segment.fixed = self.close or self._last
-        overtaken = self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
+        overtaken = (
+            self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
+        )
         if overtaken and new is Phase.AUCTION:
             self._say_resumed(t)
         elif overtaken:

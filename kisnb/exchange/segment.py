@@ -24,7 +24,15 @@ class ExchangeOrder:
 
     __slots__ = ("beside", "expires", "id", "kind", "price", "segment", "side", "stop")
 
-    def __init__(self, order_id: int, side: Side, kind: OrderKind, expires: Ns, price: int | None, stop: int | None):
+    def __init__(
+        self,
+        order_id: int,
+        side: Side,
+        kind: OrderKind,
+        expires: Ns,
+        price: int | None,
+        stop: int | None,
+    ):
         self.id = order_id
         self.side = side
         self.kind = kind
@@ -98,7 +106,10 @@ class Segment:
         """
         ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
         outcome = auction.uncross(self.book, reference, limits)
-        fills = [OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue) for f in outcome.fills]
+        fills = [
+            OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue)
+            for f in outcome.fills
+        ]
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
         self.entered.clear()
@@ -113,14 +124,18 @@ class Segment:
 
     def turn_conditional(self) -> None:
         """Conditional orders become market orders, as the closing auction begins."""
-        for order in [o for o in self._own.values() if o.kind is OrderKind.CONDITIONAL and o.segment is self]:
+        for order in [
+            o for o in self._own.values() if o.kind is OrderKind.CONDITIONAL and o.segment is self
+        ]:
             order.price = None
             self.collect(order.id, order.side, None, self.book.cancel(order.id))
 
     def begin_matching(self, now: Ns) -> None:
         """Match what came in early in the order of arrival."""
         early, self.entered = self.entered, []
-        waiting = [(i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early]
+        waiting = [
+            (i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early
+        ]
         for order_id, side, price, qty in waiting:
             if qty:
                 leaves = self.take(now, order_id, side, price, qty)

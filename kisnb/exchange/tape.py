@@ -53,7 +53,15 @@ class Tape:
         """The tape of the other venue."""
 
     def trade(
-        self, now: Ns, price: int, qty: int, taker: Side | None, buy: int, sell: int, book: LimitBook, segment: str
+        self,
+        now: Ns,
+        price: int,
+        qty: int,
+        taker: Side | None,
+        buy: int,
+        sell: int,
+        book: LimitBook,
+        segment: str,
     ) -> None:
         tally = self.tally
         tally.add(now, price, qty, segment)

@@ -49,7 +49,9 @@ def static_bounds(venue: Venue, day: date, reference: int) -> Bounds | None:
     return _around(reference, STATIC_PERCENT) if day >= STATIC_SINCE[venue] else None
 
 
-def dynamic_bounds(venue: Venue, day: date, when: When, reference: int, *, kospi200: bool) -> Bounds | None:
+def dynamic_bounds(
+    venue: Venue, day: date, when: When, reference: int, *, kospi200: bool
+) -> Bounds | None:
     """None when the venue has no dynamic VI on ``day``."""
     if day < DYNAMIC_SINCE[venue]:
         return None
@@ -98,7 +100,10 @@ class ViWatch:
 
     def why(self, price: int, when: When | None, last: int) -> ViWhy:
         """Which kind stops a trade at ``price``."""
-        static, dynamic = static_bounds(self._venue, self._day, self.reference), self._dynamic(when, last)
+        static, dynamic = (
+            static_bounds(self._venue, self._day, self.reference),
+            self._dynamic(when, last),
+        )
         if dynamic is None or dynamic.lower < price < dynamic.upper:
             return "static VI"
         within = static is None or static.lower < price < static.upper

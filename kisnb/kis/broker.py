@@ -62,7 +62,9 @@ class KisBroker:
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock
-        self._rest = Rest(endpoint, credentials, clock, activity, cache, timeout=timeout, transport=transport)
+        self._rest = Rest(
+            endpoint, credentials, clock, activity, cache, timeout=timeout, transport=transport
+        )
         self._stream = Stream(
             endpoint,
             credentials,
@@ -158,7 +160,9 @@ class KisBroker:
         body = revise_body(ref, qty, price, self._account)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, ref.venue)
 
-    async def _post(self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue) -> SendReply:
+    async def _post(
+        self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue
+    ) -> SendReply:
         try:
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
             reply = await self._rest.send_order(api, body, lane, may_send)
@@ -173,7 +177,11 @@ class KisBroker:
 
     def _check_can_order(self, key: str) -> None:
         if not self.capabilities.can_order:
-            raise OrderDenied(f"{self._endpoint.persona} is open for reading only", self.capabilities.why_not, key=key)
+            raise OrderDenied(
+                f"{self._endpoint.persona} is open for reading only",
+                self.capabilities.why_not,
+                key=key,
+            )
 
     # account
 
@@ -183,12 +191,18 @@ class KisBroker:
         params = day_orders_params(day, self._account, venue)
         api = day_orders_api(day, kst_day(self._clock.now()))
         pages, complete = await self._rest.read_pages(api, params)
-        return OrderPage(tuple(read_order(row) for page in pages for row in page.rows("output1")), complete)
+        return OrderPage(
+            tuple(read_order(row) for page in pages for row in page.rows("output1")), complete
+        )
 
     async def account(self) -> Account:
         """Cash and holdings. Raises KisError."""
-        pages, complete = await self._rest.read_pages(APIS["inquire_balance"], balance_params(self._account))
-        orderable = await self._rest.read(APIS["inquire_psbl_order"], orderable_params(self._account))
+        pages, complete = await self._rest.read_pages(
+            APIS["inquire_balance"], balance_params(self._account)
+        )
+        orderable = await self._rest.read(
+            APIS["inquire_psbl_order"], orderable_params(self._account)
+        )
         return read_account(pages, orderable, complete=complete)
 
     # prices
@@ -196,7 +210,9 @@ class KisBroker:
     async def quote(self, code: str) -> Quote:
         """The current price at KRX; its ``name`` is empty, for KIS's reply has none. Raises KisError."""
         api = APIS["inquire_price"]
-        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code)
+        params = encode_params(
+            api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code
+        )
         return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
@@ -207,7 +223,9 @@ class KisBroker:
 
     # anything else
 
-    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+    async def call(
+        self, name: str, params: Mapping[str, str]
+    ) -> tuple[dict[str, list[dict[str, str]]], bool]:
         """The rows of any call that only reads, by block, all pages, and whether they are complete.
 
         Account and blank keys of further pages are added here. Raises BadInput for unknown names and parameters and
@@ -216,11 +234,17 @@ class KisBroker:
         api = APIS.get(name)
         if api is None or api.post:
             what = "places orders or keys" if api else "is no call of KIS"
-            raise BadInput(f"{name} {what}", "read with the calls of kisnb.kis.catalogue.APIS that are GETs")
+            raise BadInput(
+                f"{name} {what}", "read with the calls of kisnb.kis.catalogue.APIS that are GETs"
+            )
         own = {**self._account, **dict.fromkeys(api.ctx, "")}
         added = {name: value for name, value in own.items() if name in api.params}
-        asked = encode_params(api, **(added | {name.upper(): value for name, value in params.items()}))
+        asked = encode_params(
+            api, **(added | {name.upper(): value for name, value in params.items()})
+        )
         if not api.paged:
             return (await self._rest.read(api, asked)).blocks, True
         pages, complete = await self._rest.read_pages(api, asked)
-        return {b.name: [row for page in pages for row in page.rows(b.name)] for b in api.blocks}, complete
+        return {
+            b.name: [row for page in pages for row in page.rows(b.name)] for b in api.blocks
+        }, complete

@@ -150,7 +150,9 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
                 self.params,
                 self.blocks,
                 *self.ok,
-                self.method == "POST" and self.path.startswith("/uapi") and "/trading/" in self.path,
+                self.method == "POST"
+                and self.path.startswith("/uapi")
+                and "/trading/" in self.path,
                 self.ctx,
                 self.tr_cont,
                 ROW_KEYS.get(name, ()),

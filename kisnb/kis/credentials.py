@@ -94,7 +94,12 @@ class Credentials(msgspec.Struct, frozen=True):
 
     def masking(self) -> Mask:
         """What hides all of these in texts."""
-        return Mask(*(secret.reveal() for secret in (self.appkey, self.appsecret, self.account, self.hts_id)))
+        return Mask(
+            *(
+                secret.reveal()
+                for secret in (self.appkey, self.appsecret, self.account, self.hts_id)
+            )
+        )
 
     @classmethod
     def find(cls, mode: Mode, path: str = "") -> Credentials:
@@ -118,7 +123,9 @@ class Credentials(msgspec.Struct, frozen=True):
         """From an official-style ``kis_devlp.yaml``. Raises ConfigError."""
         entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
-        return cls._checked({name: str(entries.get(entry) or "") for name, entry in names.items()}, names, str(path))
+        return cls._checked(
+            {name: str(entries.get(entry) or "") for name, entry in names.items()}, names, str(path)
+        )
 
     @classmethod
     def _checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
@@ -128,10 +135,19 @@ class Credentials(msgspec.Struct, frozen=True):
             raise ConfigError(f"{where} lacks {', '.join(missing)}", "add what is missing")
         account, _, product = given["account"].partition("-")
         product = product or given["product"] or DEFAULT_PRODUCT
-        if not (len(account) == 8 and account.isdecimal() and len(product) == 2 and product.isdecimal()):
-            raise ConfigError(f"{called['account']} holds no account number", "write 8 digits, or 10 as 12345678-01")
+        if not (
+            len(account) == 8 and account.isdecimal() and len(product) == 2 and product.isdecimal()
+        ):
+            raise ConfigError(
+                f"{called['account']} holds no account number",
+                "write 8 digits, or 10 as 12345678-01",
+            )
         return cls(
-            Secret(given["appkey"]), Secret(given["appsecret"]), Secret(account), product, Secret(given["hts_id"])
+            Secret(given["appkey"]),
+            Secret(given["appsecret"]),
+            Secret(account),
+            product,
+            Secret(given["hts_id"]),
         )
 
 
@@ -143,10 +159,14 @@ def read_entries(path: Path) -> dict[str, Any]:
         # Everything is read as text: an account number may begin with 0.
         said: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
     except OSError as e:
-        raise ConfigError(f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS") from None
+        raise ConfigError(
+            f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS"
+        ) from None
     except (yaml.YAMLError, UnicodeError):
         # The parser's own words would show the line, and with it a key.
-        raise ConfigError(f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml") from None
+        raise ConfigError(
+            f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml"
+        ) from None
     return said if isinstance(said, dict) else {}
 
 

@@ -40,7 +40,13 @@ class Endpoint(msgspec.Struct, frozen=True):
         """
         entries, own = read_entries(path), HOSTS[mode]
         rest, ws = ("vps", "vops") if mode is Mode.PAPER else ("prod", "ops")
-        return cls(str(entries.get(rest) or own.rest), str(entries.get(ws) or own.ws), mode, own.spacing, own.silence)
+        return cls(
+            str(entries.get(rest) or own.rest),
+            str(entries.get(ws) or own.ws),
+            mode,
+            own.spacing,
+            own.silence,
+        )
 
     def limited(self, limit: int) -> Endpoint:
         """The same host with another limit of REST calls a second; 0 takes what is safe."""

@@ -7,7 +7,18 @@ from urllib.parse import quote
 
 HIDDEN = "***"
 SECRET_FIELDS = frozenset(
-    {"appkey", "appsecret", "secretkey", "authorization", "token", "access_token", "approval_key", "cano", "key", "iv"}
+    {
+        "appkey",
+        "appsecret",
+        "secretkey",
+        "authorization",
+        "token",
+        "access_token",
+        "approval_key",
+        "cano",
+        "key",
+        "iv",
+    }
 )
 """Fields of requests and replies that are never written, whatever stands in them."""
 
@@ -46,7 +57,9 @@ class Mask:
                 return self.text(value)
             case dict():
                 return {
-                    self.text(str(name)): HIDDEN if str(name).lower() in SECRET_FIELDS else self.tree(item)
+                    self.text(str(name)): HIDDEN
+                    if str(name).lower() in SECRET_FIELDS
+                    else self.tree(item)
                     for name, item in value.items()
                 }
             case list() | tuple():

@@ -44,11 +44,20 @@ class HostRules(msgspec.Struct, frozen=True):
     def check_order(self, intent: Intent, route: Route) -> None:
         """Raises OrderDenied when the host would refuse whatever the market does."""
         if route.venue not in self.venues:
-            said = f"{self.mode} orders go to {' and '.join(self.venues)} only", f"order at {self.venues[0]}"
+            said = (
+                f"{self.mode} orders go to {' and '.join(self.venues)} only",
+                f"order at {self.venues[0]}",
+            )
         elif route.kind not in self.kinds:
-            said = f"{self.mode} takes no {route.kind} orders", f"it takes {' and '.join(self.kinds)}"
+            said = (
+                f"{self.mode} takes no {route.kind} orders",
+                f"it takes {' and '.join(self.kinds)}",
+            )
         elif route.kind is OrderKind.LIMIT and (intent.price or 0) < self.lowest_price:
-            said = f"{self.mode} trades no stock under {self.lowest_price:,} won", f"take another one, or {ELSEWHERE}"
+            said = (
+                f"{self.mode} trades no stock under {self.lowest_price:,} won",
+                f"take another one, or {ELSEWHERE}",
+            )
         else:
             return
         raise OrderDenied(*said, key=intent.key)
@@ -57,7 +66,11 @@ class HostRules(msgspec.Struct, frozen=True):
 HOST_RULES = {
     Mode.SIM: HostRules(Mode.SIM, tuple(Venue), tuple(OrderKind), tuple(Venue)),
     Mode.PAPER: HostRules(
-        Mode.PAPER, (Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), (Venue.KRX,), lowest_price=1_000
+        Mode.PAPER,
+        (Venue.KRX,),
+        (OrderKind.LIMIT, OrderKind.MARKET),
+        (Venue.KRX,),
+        lowest_price=1_000,
     ),
     Mode.LIVE: HostRules(Mode.LIVE, tuple(Venue), tuple(OrderKind), tuple(Venue)),
 }
@@ -84,6 +97,8 @@ def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
         calls.append(Served(api.name, host, HOST_RULES[host].offers(api)))
     streamed = HOST_RULES[quotes].stream_venues
     channels = [
-        Served(f"{channel} {venue}", quotes, venue in streamed) for channel in TRS_OF_CHANNEL for venue in Venue
+        Served(f"{channel} {venue}", quotes, venue in streamed)
+        for channel in TRS_OF_CHANNEL
+        for venue in Venue
     ]
     return [*calls, Served("notices", orders, offered=True), *channels]

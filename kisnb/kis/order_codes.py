@@ -49,7 +49,12 @@ REVISE, CANCEL = "01", "02"
 
 _KIND_OF = {code: kind for kind, code, _ in _KINDS}
 _SIDES = {code: side for side, code in SLL_BUY.items()}
-_EXG_CODES = {(Venue.KRX, False): "1", (Venue.NXT, False): "2", (Venue.KRX, True): "3", (Venue.NXT, True): "4"}
+_EXG_CODES = {
+    (Venue.KRX, False): "1",
+    (Venue.NXT, False): "2",
+    (Venue.KRX, True): "3",
+    (Venue.NXT, True): "4",
+}
 
 
 def kind_code(kind: OrderKind) -> str:

@@ -56,7 +56,15 @@ class BarBuilder:
         if self._start is None:
             return None
         return Bar(
-            self._start, self.code, self.span, self._open, self._high, self._low, self._close, self._volume, self._count
+            self._start,
+            self.code,
+            self.span,
+            self._open,
+            self._high,
+            self._low,
+            self._close,
+            self._volume,
+            self._count,
         )
 
     def _begin(self, start: Ns, price: int) -> None:

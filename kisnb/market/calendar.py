@@ -31,7 +31,9 @@ OVERRIDES = "calendar.toml"
 
 CLOSED: dict[date, str] = {
     date(2026, 6, 3): "local elections; KRX notice of 2026-05-20",
-    date(2026, 7, 17): "Constitution Day, a public holiday again from 2026; KRX notice of 2026-05-20",
+    date(
+        2026, 7, 17
+    ): "Constitution Day, a public holiday again from 2026; KRX notice of 2026-05-20",
     date(2027, 5, 3): "substitute for Labour Day; holidays 0.108, not yet confirmed by KRX",
     date(2027, 7, 19): "substitute for Constitution Day; holidays 0.108",
 }
@@ -85,15 +87,21 @@ class Overrides(msgspec.Struct, frozen=True):
         for day in self.closed:
             if day in self.open or day in self.hour_later:
                 other = "open" if day in self.open else "hour_later"
-                raise ConfigError(f"{day} stands under [closed] and under [{other}]", "keep one of the two")
+                raise ConfigError(
+                    f"{day} stands under [closed] and under [{other}]", "keep one of the two"
+                )
         for day in (*self.closed, *self.open, *self.hour_later):
             _check_known(day.year)
         for day in (*self.open, *self.hour_later):
             if day.weekday() >= 5:
-                raise ConfigError(f"{day} is a {day:%A}, on which KRX never trades", "correct the date")
+                raise ConfigError(
+                    f"{day} is a {day:%A}, on which KRX never trades", "correct the date"
+                )
         for day in self.hour_later:
             if day not in self.open and (day in CLOSED or day in _holidays(day.year)):
-                raise ConfigError(f"{day} stands under [hour_later] and is a holiday", "put it under [open] too")
+                raise ConfigError(
+                    f"{day} stands under [hour_later] and is a holiday", "put it under [open] too"
+                )
 
 
 _local = Overrides()

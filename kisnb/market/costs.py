@@ -32,12 +32,22 @@ class TaxRow(NamedTuple):
 
 
 TAXES: tuple[TaxRow, ...] = (
-    TaxRow(date(2019, 6, 3), 2_500_000, 2_500_000, "decree of 2019-05-30: 0.10 % + 0.15 % rural; 0.25 %"),
+    TaxRow(
+        date(2019, 6, 3),
+        2_500_000,
+        2_500_000,
+        "decree of 2019-05-30: 0.10 % + 0.15 % rural; 0.25 %",
+    ),
     TaxRow(date(2021, 1, 1), 2_300_000, 2_300_000, "0.08 % + 0.15 %; 0.23 %"),
     TaxRow(date(2023, 1, 1), 2_000_000, 2_000_000, "0.05 % + 0.15 %; 0.20 %"),
     TaxRow(date(2024, 1, 1), 1_800_000, 1_800_000, "0.03 % + 0.15 %; 0.18 %"),
     TaxRow(date(2025, 1, 1), 1_500_000, 1_500_000, "0.00 % + 0.15 %; 0.15 %"),
-    TaxRow(date(2026, 1, 1), 2_000_000, 2_000_000, "decree announced 2025-12-01: 0.05 % + 0.15 %; 0.20 %"),
+    TaxRow(
+        date(2026, 1, 1),
+        2_000_000,
+        2_000_000,
+        "decree announced 2025-12-01: 0.05 % + 0.15 %; 0.20 %",
+    ),
 )
 
 
@@ -74,10 +84,14 @@ class CostModel(msgspec.Struct, frozen=True):
             )
         return value * (row.kospi if board is Board.KOSPI else row.kosdaq) // _PPB
 
-    def break_even(self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX) -> int:
+    def break_even(
+        self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX
+    ) -> int:
         """The lowest price on the grid at which selling ``qty`` shares brings in ``cost`` won after fee and tax."""
         price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
-        while (value := price * qty) - self.fee(value, venue, kind) - self.tax(value, day, kind, board) < cost:
+        while (value := price * qty) - self.fee(value, venue, kind) - self.tax(
+            value, day, kind, board
+        ) < cost:
             price = ticks.step(price, 1, kind, day, board)
         return price
 
@@ -100,8 +114,21 @@ class CommissionRow(NamedTuple):
 _FEE_PAGE = "KIS's fee page"
 COMMISSIONS: tuple[CommissionRow, ...] = (
     CommissionRow("BanKIS, online, all-in", 140_527, 130_527, 146_527, _FEE_PAGE),
-    CommissionRow("waived commission: the agencies' share alone (유관기관제비용)", 36_396, 31_833, 36_396, _FEE_PAGE),
-    CommissionRow("opened at a branch, ordered online", 1_470_000, 1_470_000, 1_470_000, f"{_FEE_PAGE}: about", "C"),
+    CommissionRow(
+        "waived commission: the agencies' share alone (유관기관제비용)",
+        36_396,
+        31_833,
+        36_396,
+        _FEE_PAGE,
+    ),
+    CommissionRow(
+        "opened at a branch, ordered online",
+        1_470_000,
+        1_470_000,
+        1_470_000,
+        f"{_FEE_PAGE}: about",
+        "C",
+    ),
     CommissionRow("paper trading (모의투자)", 142_000, 142_000, 142_000, "one public client"),
 )
 BANKIS, AGENCY_ONLY, BRANCH, PAPER = (row.model for row in COMMISSIONS)

@@ -66,9 +66,16 @@ class MasterColumn(NamedTuple):
 
 
 def _columns(*parts: str) -> tuple[MasterColumn, ...]:
-    fields = [(name, int(width or 1)) for part in parts for name, _, width in (f.partition(":") for f in part.split())]
+    fields = [
+        (name, int(width or 1))
+        for part in parts
+        for name, _, width in (f.partition(":") for f in part.split())
+    ]
     ends = list(accumulate(width for _, width in fields))
-    return tuple(MasterColumn(name, end - width, end) for (name, width), end in zip(fields, ends, strict=True))
+    return tuple(
+        MasterColumn(name, end - width, end)
+        for (name, width), end in zip(fields, ends, strict=True)
+    )
 
 
 COLUMNS: dict[Board, tuple[MasterColumn, ...]] = {
@@ -192,15 +199,23 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
         least = _HEAD + WIDTH[board] + 1
         raise ConfigError(f"{where} has {len(text)} characters, at least {least} are needed", _CURE)
     block = text[-WIDTH[board] :]
-    code, isin, name = text[:_CODE].strip(), text[_CODE:_HEAD].strip(), text[_HEAD : -WIDTH[board]].strip()
+    code, isin, name = (
+        text[:_CODE].strip(),
+        text[_CODE:_HEAD].strip(),
+        text[_HEAD : -WIDTH[board]].strip(),
+    )
     group = block[:2]
     if not block.isascii() or not (group.isalpha() and group.isupper()):
-        raise ConfigError(f"{where}: no {board} record ends like this; the right-hand block is cut wrongly", _CURE)
+        raise ConfigError(
+            f"{where}: no {board} record ends like this; the right-hand block is cut wrongly", _CURE
+        )
     if not (code.isascii() and code.isalnum()) or not name:
         raise ConfigError(f"{where}: {code!r} is no code, or it has no name", _CURE)
     fields = {column.name: block[column.start : column.end].strip() for column in COLUMNS[board]}
     for wrong in (column for column in _NUMBERS if fields[column] and not fields[column].isdigit()):
-        raise ConfigError(f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is no number", _CURE)
+        raise ConfigError(
+            f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is no number", _CURE
+        )
     return MasterRecord(code, isin, name, board, fields)
 
 
@@ -209,10 +224,19 @@ def _line(record: MasterRecord, board: Board) -> bytes:
     for column in COLUMNS[board]:
         text, width = record.fields.get(column.name, ""), column.end - column.start
         if len(text) > width or not text.isascii():
-            raise ConfigError(f"{column.name} of {record.code} is {text!r}, not {width} ASCII characters", "shorten it")
+            raise ConfigError(
+                f"{column.name} of {record.code} is {text!r}, not {width} ASCII characters",
+                "shorten it",
+            )
         block.append(text.zfill(width) if text.isdigit() else text.ljust(width))
     head = f"{record.code:<{_CODE}}{record.isin:<{_HEAD - _CODE}}"
     try:
-        return head.encode("cp949") + record.name.encode("cp949").ljust(_NAME_BYTES) + f"{''.join(block)}\n".encode()
+        return (
+            head.encode("cp949")
+            + record.name.encode("cp949").ljust(_NAME_BYTES)
+            + f"{''.join(block)}\n".encode()
+        )
     except UnicodeEncodeError as e:
-        raise ConfigError(f"{record.name!r} ({record.code}) cannot be written in cp949", "correct the name") from e
+        raise ConfigError(
+            f"{record.name!r} ({record.code}) cannot be written in cp949", "correct the name"
+        ) from e

@@ -59,7 +59,14 @@ _AFTER_KINDS = {
 }  # fmt: skip
 _AFTER = frozenset(_AFTER_KINDS.values())
 _IN_CALLS = _CALL | _CONDITIONAL | {_K.SINGLE_PRICE, _K.AFTER_LIMIT, _K.NXT_PRE_LIMIT}
-_LIKE_MARKET = (_K.MARKET, _K.MARKET_IOC, _K.BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE, _K.LIMIT, _K.AFTER_LIMIT)
+_LIKE_MARKET = (
+    _K.MARKET,
+    _K.MARKET_IOC,
+    _K.BEST_OPPOSITE,
+    _K.AFTER_BEST_OPPOSITE,
+    _K.LIMIT,
+    _K.AFTER_LIMIT,
+)
 _X, _N, _S = Venue.KRX, Venue.NXT, Venue.SOR
 _BOOKLET, _NOTICE = "KIS workbook, ORD_DVSN", "KRX and KIS notices of 2026-09-09"
 _CALLS = "KRX: auctions take limit and market orders; others end in APBK3013"
@@ -115,7 +122,12 @@ Offered: TypeAlias = Collection[OrderKind] | None
 
 
 def legal(
-    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None, offered: Offered = None
+    now: Ns,
+    venue: Venue,
+    kind: OrderKind,
+    instrument: Instrument,
+    assumed: Assumed = None,
+    offered: Offered = None,
 ) -> Verdict:
     """Whether ``venue`` takes an order of exactly this kind for this issue now. Halts and limits are not its matter."""
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
@@ -127,25 +139,46 @@ def legal(
         return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed, offered))
     if (rule := _rule(now, venue, kind, instrument, assumed)) is not None:
         return Verdict(rule)
-    where = f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
+    where = (
+        f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
+    )
     taken = kinds(now, venue, instrument, assumed)
-    why = f"{where} takes no {kind} orders" if taken else f"{where} takes no {instrument.kind.upper()}"
+    why = (
+        f"{where} takes no {kind} orders"
+        if taken
+        else f"{where} takes no {instrument.kind.upper()}"
+    )
     if able := _offered(taken, offered):
         return Verdict(None, why, f"choose {_either(_instead(kind, able))}")
     return Verdict(None, why, _next_chance(now, venue, kind, instrument, assumed, offered))
 
 
-def kinds(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None) -> tuple[OrderKind, ...]:
+def kinds(
+    now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None
+) -> tuple[OrderKind, ...]:
     """The kinds that ``venue`` takes for this issue now; none when it is closed or does not list it."""
     if not _listed(venue, instrument, assumed):
         return ()
     rules = _holding(kst_day(now), _chosen(assumed))
-    rows = [rule for row in _active(now, venue, instrument, assumed) for rule in rules.get((venue, row.span.name), ())]
-    return tuple(kind for kind in OrderKind if any(kind in r.kinds and instrument.kind in r.issues for r in rows))
+    rows = [
+        rule
+        for row in _active(now, venue, instrument, assumed)
+        for rule in rules.get((venue, row.span.name), ())
+    ]
+    return tuple(
+        kind
+        for kind in OrderKind
+        if any(kind in r.kinds and instrument.kind in r.issues for r in rows)
+    )
 
 
 def taken_as(
-    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed = None, offered: Offered = None
+    now: Ns,
+    venue: Venue,
+    kind: OrderKind,
+    instrument: Instrument,
+    assumed: Assumed = None,
+    offered: Offered = None,
 ) -> tuple[OrderKind, Verdict]:
     """The kind under which ``venue`` takes an order meant as ``kind``: KRX's after-market has kinds of its own."""
     verdict = legal(now, venue, kind, instrument, assumed, offered)
@@ -172,18 +205,27 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> 
     for row in sessions.active(venue, now, assumed):
         for rule in rules.get((venue, row.span.name), ()):
             if kind in rule.kinds:
-                ends = [h.end for h in sessions.hours(venue, day, assumed) if h.span.name == rule.until]
+                ends = [
+                    h.end for h in sessions.hours(venue, day, assumed) if h.span.name == rule.until
+                ]
                 return now if kind.immediate else max(ends) if ends else sessions.regular_close(day)
     raise BadInput(
-        f"{venue} takes no {kind} orders at {clock_text(now)} KST on {day}", "ask for a moment at which it does"
+        f"{venue} takes no {kind} orders at {clock_text(now)} KST on {day}",
+        "ask for a moment at which it does",
     )
 
 
 def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
-    return instrument.nxt or venue is Venue.KRX or (venue is Venue.SOR and _chosen(assumed).sor_krx_only)
+    return (
+        instrument.nxt
+        or venue is Venue.KRX
+        or (venue is Venue.SOR and _chosen(assumed).sor_krx_only)
+    )
 
 
-def _rule(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed) -> Rule | None:
+def _rule(
+    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed
+) -> Rule | None:
     """The rule by which ``venue`` takes this kind for this issue now; None when there is none."""
     if not _listed(venue, instrument, assumed):
         return None
@@ -195,9 +237,20 @@ def _rule(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assume
     return None
 
 
-def _takes(now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered) -> bool:
+def _takes(
+    now: Ns,
+    venue: Venue,
+    kind: OrderKind,
+    instrument: Instrument,
+    assumed: Assumed,
+    offered: Offered,
+) -> bool:
     """Whether ``venue`` takes an order meant as ``kind`` now, as that kind or as its twin of the after-market."""
-    meant = [k for k in (kind, _AFTER_KINDS.get(kind)) if k is not None and (offered is None or k in offered)]
+    meant = [
+        k
+        for k in (kind, _AFTER_KINDS.get(kind))
+        if k is not None and (offered is None or k in offered)
+    ]
     return any(_rule(now, venue, k, instrument, assumed) is not None for k in meant)
 
 
@@ -209,17 +262,30 @@ def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed) -> 
 
 
 def _next_chance(
-    now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered
+    now: Ns,
+    venue: Venue,
+    kind: OrderKind,
+    instrument: Instrument,
+    assumed: Assumed,
+    offered: Offered,
 ) -> str:
     hours = sessions.hours(venue, kst_day(now), assumed)
     takes = [row for row in hours if _takes(row.start, venue, kind, instrument, assumed, offered)]
     if hours and not takes:
-        return f"choose another kind: {venue} takes no {kind} orders of {instrument.code} at any time"
+        return (
+            f"choose another kind: {venue} takes no {kind} orders of {instrument.code} at any time"
+        )
     later = next((row.start for row in takes if row.start > now), None)
-    return "order on the next trading day" if later is None else f"{venue} takes it from {clock_text(later)}"
+    return (
+        "order on the next trading day"
+        if later is None
+        else f"{venue} takes it from {clock_text(later)}"
+    )
 
 
-def _at_krx(now: Ns, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered) -> str:
+def _at_krx(
+    now: Ns, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered
+) -> str:
     """The cure for an order to a venue that does not list the issue: KRX does."""
     if _takes(now, Venue.KRX, kind, instrument, assumed, offered):
         return "send the order to KRX"

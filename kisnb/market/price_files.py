@@ -23,7 +23,19 @@ tell, if they are there, how much each moves."""
 DAILY = "krx_daily.parquet"
 """Columns code, name, date, open, high, low, close (won, adjusted, off the tick grid), volume (shares)."""
 _TYPICAL_DAYS = 20
-_FUND_BRANDS = ("KODEX", "TIGER", "ARIRANG", "KBSTAR", "RISE", "ACE", "KINDEX", "SOL", "HANARO", "KOSEF", "PLUS")
+_FUND_BRANDS = (
+    "KODEX",
+    "TIGER",
+    "ARIRANG",
+    "KBSTAR",
+    "RISE",
+    "ACE",
+    "KINDEX",
+    "SOL",
+    "HANARO",
+    "KOSEF",
+    "PLUS",
+)
 
 
 class DailyBar(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +69,9 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
         yield _instrument(code, name, board, Kind.STOCK, shares, base, typical, not traded, day)
     for code, (name, base, typical) in known.items():
         halted = code in today and not today[code].volume
-        yield _instrument(code, name, Board.KOSPI, kind_of(code, name), 0, base, typical, halted, day)
+        yield _instrument(
+            code, name, Board.KOSPI, kind_of(code, name), 0, base, typical, halted, day
+        )
 
 
 def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
@@ -91,7 +105,9 @@ def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
         .agg(
             pl.col("name").last(),
             pl.coalesce(pl.col("close").filter(past).last(), pl.col("open").first()),
-            pl.coalesce(pl.col("volume").filter(past).tail(_TYPICAL_DAYS).median(), pl.col("volume").last()),
+            pl.coalesce(
+                pl.col("volume").filter(past).tail(_TYPICAL_DAYS).median(), pl.col("volume").last()
+            ),
         )
     )
     return {code: (name, base, int(volume)) for code, name, base, volume in rows.iter_rows()}
@@ -133,7 +149,10 @@ def snapped(
 
 def boards_of(folder: Path) -> dict[str, Board]:
     """The board of each listed stock."""
-    return {code: _board(market) for code, market in read(folder, LISTING, ("Code", "Market")).iter_rows()}
+    return {
+        code: _board(market)
+        for code, market in read(folder, LISTING, ("Code", "Market")).iter_rows()
+    }
 
 
 def _board(market: str) -> Board:
@@ -151,11 +170,14 @@ def read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
 
     path = folder / name
     if not path.is_file():
-        raise ConfigError(f"{path} is missing", "put it there, or unset KISNB_DATA to use the packaged universe")
+        raise ConfigError(
+            f"{path} is missing", "put it there, or unset KISNB_DATA to use the packaged universe"
+        )
     try:
         return pl.read_parquet(path, columns=list(columns))
     except (pl.exceptions.PolarsError, OSError) as e:
         reason = str(e).splitlines()[0]
         raise ConfigError(
-            f"{path} cannot be read: {reason}", "fetch it again, or unset KISNB_DATA to use the packaged universe"
+            f"{path} cannot be read: {reason}",
+            "fetch it again, or unset KISNB_DATA to use the packaged universe",
         ) from e

@@ -49,7 +49,8 @@ class PricePast:
             return []
         board = self._boards.get(code, Board.KOSPI)
         return [
-            (then, snapped(kind_of(code, name), then, board, *prices)) for _, name, then, *prices in frame.iter_rows()
+            (then, snapped(kind_of(code, name), then, board, *prices))
+            for _, name, then, *prices in frame.iter_rows()
         ]
 
     def index(self, name: IndexName) -> list[IndexDay]:
@@ -70,7 +71,9 @@ class PricePast:
         import polars as pl
 
         before = daily(self.folder).filter(pl.col("date") < self.day).sort("date")
-        return {str(code): frame for (code,), frame in before.partition_by("code", as_dict=True).items()}
+        return {
+            str(code): frame for (code,), frame in before.partition_by("code", as_dict=True).items()
+        }
 
     @cached_property
     def _boards(self) -> dict[str, Board]:
@@ -93,7 +96,12 @@ class PricePast:
             return {}
         columns = ("index", "date", "open", "high", "low", "close", "volume", "turnover")
         known: dict[str, list[IndexDay]] = {}
-        rows = read(self.folder, INDEX, columns).filter(pl.col("date") <= self.day).sort("date").select(columns)
+        rows = (
+            read(self.folder, INDEX, columns)
+            .filter(pl.col("date") <= self.day)
+            .sort("date")
+            .select(columns)
+        )
         for name, then, o, h, lo, c, volume, value in rows.iter_rows():
             known.setdefault(name, []).append(IndexDay(then, o, h, lo, c, int(volume), int(value)))
         return known

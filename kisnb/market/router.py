@@ -49,8 +49,14 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-_RANKING: dict[str, str] = {session: "NX" if venue is Venue.NXT else "J" for session, venue in _DEFAULT.items()}
-_RESOLUTIONS = {(venue, reason): Resolution(str(venue), reason) for venue in Venue for reason in get_args(Reason)}
+_RANKING: dict[str, str] = {
+    session: "NX" if venue is Venue.NXT else "J" for session, venue in _DEFAULT.items()
+}
+_RESOLUTIONS = {
+    (venue, reason): Resolution(str(venue), reason)
+    for venue in Venue
+    for reason in get_args(Reason)
+}
 
 
 class RouterView(Protocol):
@@ -177,15 +183,27 @@ class Router:
         """What ``route`` would answer; nothing is kept and nothing logged."""
         now, item = view.now, view.instrument
         if item.code != intent.code:
-            raise BadInput(f"the view is of {item.code}, the order of {intent.code}", "show the router that issue")
+            raise BadInput(
+                f"the view is of {item.code}, the order of {intent.code}",
+                "show the router that issue",
+            )
         session = sessions.session_id(now)
         wanted = (intent.venue,) if intent.venue else self.venues
-        answers = {venue: taken_as(now, venue, intent.kind, item, self.assumed, self.kinds) for venue in wanted}
-        takers = {venue: kind for venue, (kind, verdict) in answers.items() if verdict and not item.halted}
+        answers = {
+            venue: taken_as(now, venue, intent.kind, item, self.assumed, self.kinds)
+            for venue in wanted
+        }
+        takers = {
+            venue: kind for venue, (kind, verdict) in answers.items() if verdict and not item.halted
+        }
         if takers:
             venue, reason = self._chosen(intent, view, session, tuple(takers))
-            return Routed(venue, takers[venue], reason, self._evidence(intent, view, session, venue, reason))
-        why, cure = _refusal(item, session, {venue: verdict for venue, (_, verdict) in answers.items()})
+            return Routed(
+                venue, takers[venue], reason, self._evidence(intent, view, session, venue, reason)
+            )
+        why, cure = _refusal(
+            item, session, {venue: verdict for venue, (_, verdict) in answers.items()}
+        )
         return NotRouted(why, cure, self._evidence(intent, view, session, None, why, cure))
 
     def unseen(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
@@ -193,8 +211,14 @@ class Router:
         if intent.venue is not None or not view.instrument.nxt:
             return ()
         now, item = view.now, view.instrument
-        takers = [v for v in self.venues if taken_as(now, v, intent.kind, item, self.assumed, self.kinds)[1]]
-        if len(takers) < 2 or any(sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers):
+        takers = [
+            v
+            for v in self.venues
+            if taken_as(now, v, intent.kind, item, self.assumed, self.kinds)[1]
+        ]
+        if len(takers) < 2 or any(
+            sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers
+        ):
             return ()
         fresh = self._fresh(now, _depths(view))
         return tuple(v for v in takers if v not in fresh)
@@ -203,7 +227,11 @@ class Router:
         """Venues that trade the issue continuously now and show no fresh book: without them a cost cannot be told."""
         now, fresh = view.now, self._fresh(view.now, _depths(view))
         listing = [v for v in self.venues if v is Venue.KRX or view.instrument.nxt]
-        return tuple(v for v in listing if v not in fresh and sessions.phase(v, now, self.assumed) is Phase.CONTINUOUS)
+        return tuple(
+            v
+            for v in listing
+            if v not in fresh and sessions.phase(v, now, self.assumed) is Phase.CONTINUOUS
+        )
 
     def _chosen(
         self, intent: Intent, view: RouterView, session: SessionId, takers: tuple[Venue, ...]
@@ -213,22 +241,37 @@ class Router:
             return intent.venue, "venue_given"
         if len(takers) == 1:
             return takers[0], "session_default" if takers[0] is default else "only_legal_venue"
-        if any(sessions.phase(venue, view.now, self.assumed) is not Phase.CONTINUOUS for venue in takers):
+        if any(
+            sessions.phase(venue, view.now, self.assumed) is not Phase.CONTINUOUS
+            for venue in takers
+        ):
             return default, "session_default"
         depths = self._fresh(view.now, _depths(view))
         krx, nxt = depths.get(Venue.KRX), depths.get(Venue.NXT)
         shown = min(_levels(krx, intent.side), _levels(nxt, intent.side))
         return _compared(
-            default, _spread(krx), _spread(nxt), _shares(krx, intent.side, shown), _shares(nxt, intent.side, shown)
+            default,
+            _spread(krx),
+            _spread(nxt),
+            _shares(krx, intent.side, shown),
+            _shares(nxt, intent.side, shown),
         )
 
     def _fresh(self, now: Ns, depths: dict[Venue, Depth]) -> dict[Venue, Depth]:
         return {
-            venue: depth for venue, depth in depths.items() if now - (depth.received or depth.t) <= self.stale_after
+            venue: depth
+            for venue, depth in depths.items()
+            if now - (depth.received or depth.t) <= self.stale_after
         }
 
     def _evidence(
-        self, intent: Intent, view: RouterView, session: SessionId, venue: Venue | None, reason: str, cure: str = ""
+        self,
+        intent: Intent,
+        view: RouterView,
+        session: SessionId,
+        venue: Venue | None,
+        reason: str,
+        cure: str = "",
     ) -> Evidence:
         now, depths = view.now, _depths(view)
         fresh = self._fresh(now, depths)
@@ -251,9 +294,19 @@ def _compared(
     liquidity_krx: float | None, liquidity_nxt: float | None,
 ) -> tuple[Venue, Reason]:  # fmt: skip
     """The tighter venue, else the deeper one, else the default."""
-    if spread_krx is not None and spread_nxt is not None and 0 <= spread_krx < inf and 0 <= spread_nxt < inf:
+    if (
+        spread_krx is not None
+        and spread_nxt is not None
+        and 0 <= spread_krx < inf
+        and 0 <= spread_nxt < inf
+    ):
         return _less(spread_krx, spread_nxt, default), "dual_listing_spread"
-    if liquidity_krx is not None and liquidity_nxt is not None and 0 < liquidity_krx < inf and 0 < liquidity_nxt < inf:
+    if (
+        liquidity_krx is not None
+        and liquidity_nxt is not None
+        and 0 < liquidity_krx < inf
+        and 0 < liquidity_nxt < inf
+    ):
         return _less(liquidity_nxt, liquidity_krx, default), "dual_listing_liquidity"
     return default, "fallback_data_unavailable"
 
@@ -263,7 +316,9 @@ def _less(krx: float, nxt: float, tie: Venue) -> Venue:
 
 
 def _depths(view: RouterView) -> dict[Venue, Depth]:
-    return {venue: depth for venue in (Venue.KRX, Venue.NXT) if (depth := view.depth(venue)) is not None}
+    return {
+        venue: depth for venue in (Venue.KRX, Venue.NXT) if (depth := view.depth(venue)) is not None
+    }
 
 
 def _spread(depth: Depth | None) -> int | None:
@@ -281,7 +336,9 @@ def _shares(depth: Depth | None, side: Side, levels: int) -> int | None:
     return sum(qty for _, qty in (depth.asks if side is Side.BUY else depth.bids)[:levels])
 
 
-def _refusal(item: Instrument, session: SessionId, verdicts: dict[Venue, Verdict]) -> tuple[str, str]:
+def _refusal(
+    item: Instrument, session: SessionId, verdicts: dict[Venue, Verdict]
+) -> tuple[str, str]:
     if item.halted:
         return f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
     why = "; ".join(verdict.why_not for verdict in verdicts.values())

@@ -80,7 +80,9 @@ class Score(msgspec.Struct, frozen=True, gc=False):
         if self.other_expected is None or self.saved is None:
             return f"<Score {paid}; no other venue would have filled as much at once>"
         verdict = f"saved {self.saved:,}" if self.saved >= 0 else f"lost {-self.saved:,}"
-        return f"<Score {paid}; {self.other} would have cost {self.other_expected:,}: {verdict} won>"
+        return (
+            f"<Score {paid}; {self.other} would have cost {self.other_expected:,}: {verdict} won>"
+        )
 
 
 class _Level(NamedTuple):
@@ -95,14 +97,23 @@ def reference_price(now: Ns, depths: DepthByVenue, assumed: Assumed = None) -> f
 
 
 def what_if(
-    now: Ns, intent: Intent, item: Instrument, depths: DepthByVenue, costs: CostModel, assumed: Assumed = None
+    now: Ns,
+    intent: Intent,
+    item: Instrument,
+    depths: DepthByVenue,
+    costs: CostModel,
+    assumed: Assumed = None,
 ) -> tuple[WhatIf, ...]:
     """The expected cost of ``intent`` on KRX, NXT and by the smart order router."""
     return tuple(_line(now, venue, intent, item, depths, costs, assumed) for venue in Venue)
 
 
 def score(
-    table: Iterable[WhatIf], chosen: Venue, reference: float | None, intent: Intent, fills: Sequence[Fill]
+    table: Iterable[WhatIf],
+    chosen: Venue,
+    reference: float | None,
+    intent: Intent,
+    fills: Sequence[Fill],
 ) -> Score:
     """The choice of a venue against the table of that moment; costs are scaled to the quantity that was filled."""
     filled = sum(fill.qty for fill in fills)
@@ -111,15 +122,29 @@ def score(
     if reference is not None:
         paid += round(sum(sign * (fill.price - reference) * fill.qty for fill in fills))
     rows = {row.venue: row for row in table if row.cost is not None and not row.why_not}
-    scaled = {venue: row.cost * filled // intent.qty for venue, row in rows.items() if row.cost is not None}
+    scaled = {
+        venue: row.cost * filled // intent.qty
+        for venue, row in rows.items()
+        if row.cost is not None
+    }
     least = (rows[chosen].at_once or 0) if chosen in rows else filled
-    others = {v: cost for v, cost in scaled.items() if v is not chosen and (rows[v].at_once or 0) >= least}
+    others = {
+        v: cost for v, cost in scaled.items() if v is not chosen and (rows[v].at_once or 0) >= least
+    }
     best = min(others, key=others.__getitem__, default=None)
-    return Score(chosen, filled, paid, scaled.get(chosen), best, None if best is None else others[best])
+    return Score(
+        chosen, filled, paid, scaled.get(chosen), best, None if best is None else others[best]
+    )
 
 
 def _line(
-    now: Ns, venue: Venue, intent: Intent, item: Instrument, depths: DepthByVenue, costs: CostModel, assumed: Assumed
+    now: Ns,
+    venue: Venue,
+    intent: Intent,
+    item: Instrument,
+    depths: DepthByVenue,
+    costs: CostModel,
+    assumed: Assumed,
 ) -> WhatIf:
     kind, verdict = taken_as(now, venue, intent.kind, item, assumed)
     phase = sessions.phase(venue, now, assumed)
@@ -128,7 +153,11 @@ def _line(
     parts = _executing(now, venue, kind, item, assumed)
     own = [v for v in _trading(now, depths, assumed) if v in parts]
     middle = _midpoint([depths[v] for v in own])
-    reach = _reached(kind, intent, [_Level(*level, v) for v in own for level in _opposite(depths[v], intent.side)])
+    reach = _reached(
+        kind,
+        intent,
+        [_Level(*level, v) for v in own for level in _opposite(depths[v], intent.side)],
+    )
     found = _taken(kind, intent.qty, reach)
     taken = found or []
     at_once = sum(level.qty for level in taken)
@@ -136,7 +165,9 @@ def _line(
     rest = 0 if kind.immediate and found is not None else intent.qty - at_once
     paid = [*taken, taken[-1]._replace(qty=rest)] if rest and taken and kind in _WALKS else taken
     slippage = (
-        None if middle is None or found is None else _slippage(paid, intent.side, reference_price(now, depths, assumed))
+        None
+        if middle is None or found is None
+        else _slippage(paid, intent.side, reference_price(now, depths, assumed))
     )
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
@@ -149,7 +180,9 @@ def _line(
     return WhatIf(venue, kind, phase, "", at_once, rest, slippage, fee, tax)
 
 
-def _executing(now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Assumed) -> list[Venue]:
+def _executing(
+    now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Assumed
+) -> list[Venue]:
     """Where the order may match: the smart order router has no book of its own."""
     if venue is not Venue.SOR:
         return [venue]
@@ -182,7 +215,9 @@ def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Lev
         return [level for level in levels if level.price == levels[0].price]
     if kind in _TO_LIMIT and intent.price is not None:
         limit = intent.price
-        return [level for level in levels if (level.price <= limit if buys else level.price >= limit)]
+        return [
+            level for level in levels if (level.price <= limit if buys else level.price >= limit)
+        ]
     return []
 
 

@@ -17,7 +17,20 @@ from kisnb.terms import SessionId, Venue
 _CELL = "padding:2px 10px;border:0;white-space:nowrap;text-align:"
 _NOTE = "padding:2px 10px;border:0;white-space:normal;text-align:left"
 NOT_KNOWN = "–"
-_HEAD = ("venue", "phase", "order kind", "bid", "ask", "age", "at once", "slippage", "fee", "tax", "cost", "")
+_HEAD = (
+    "venue",
+    "phase",
+    "order kind",
+    "bid",
+    "ask",
+    "age",
+    "at once",
+    "slippage",
+    "fee",
+    "tax",
+    "cost",
+    "",
+)
 
 
 class DepthSeen(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +75,9 @@ class Evidence(msgspec.Struct, frozen=True):
         return f"<Evidence {self.text}>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="{_CELL}right;font-weight:400;opacity:.7">{h}</th>' for h in _HEAD)
+        head = "".join(
+            f'<th style="{_CELL}right;font-weight:400;opacity:.7">{h}</th>' for h in _HEAD
+        )
         cure = f"<div>{escape(self.cure)}</div>" if self.cure else ""
         rows = "".join(self._row(row) for row in self.alternatives)
         return (

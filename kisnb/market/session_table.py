@@ -51,12 +51,25 @@ EVENING = frozenset({"single price", "after-market"})
 """What ends a day: whether on the exam day at its usual time is a field of ``Uncertain``."""
 
 _KRX, _NXT = Venue.KRX, Venue.NXT
-_ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = Phase.ENTRY_ONLY, Phase.AUCTION, Phase.CONTINUOUS, Phase.CLOSED
+_ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = (
+    Phase.ENTRY_ONLY,
+    Phase.AUCTION,
+    Phase.CONTINUOUS,
+    Phase.CLOSED,
+)
 _OLD = "KRX rule until 2016-07-29"
 
 SPANS: tuple[Span, ...] = (
     Span("opening auction", _KRX, time(8), time(9), _AUCTION, ALWAYS, "KRX rule until 2019-04-26"),
-    Span("opening auction", _KRX, time(8, 30), time(9), _AUCTION, SHORTER_AUCTION, "KRX rule since 2019-04-29"),
+    Span(
+        "opening auction",
+        _KRX,
+        time(8, 30),
+        time(9),
+        _AUCTION,
+        SHORTER_AUCTION,
+        "KRX rule since 2019-04-29",
+    ),
     Span(
         "opening auction",
         _KRX,
@@ -88,9 +101,25 @@ SPANS: tuple[Span, ...] = (
         "장전 시간외 종가: at the previous close, by time",
     ),
     Span("regular", _KRX, time(9), time(14, 50), _CONTINUOUS, ALWAYS, _OLD),
-    Span("regular", _KRX, time(9), time(15, 20), _CONTINUOUS, HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    Span(
+        "regular",
+        _KRX,
+        time(9),
+        time(15, 20),
+        _CONTINUOUS,
+        HALF_HOUR_LONGER,
+        "KRX rule since 2016-08-01",
+    ),
     Span("closing auction", _KRX, time(14, 50), time(15), _AUCTION, ALWAYS, _OLD),
-    Span("closing auction", _KRX, time(15, 20), time(15, 30), _AUCTION, HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    Span(
+        "closing auction",
+        _KRX,
+        time(15, 20),
+        time(15, 30),
+        _AUCTION,
+        HALF_HOUR_LONGER,
+        "KRX rule since 2016-08-01",
+    ),
     Span("closing price entry", _KRX, time(15), time(15, 10), _ENTRY, ALWAYS, _OLD),
     Span(
         "closing price entry",
@@ -121,11 +150,27 @@ SPANS: tuple[Span, ...] = (
         HALF_HOUR_LONGER,
         "시간외 단일가: an auction every 10 minutes",
     ),
-    Span("single price", _KRX, time(16), time(16), _CLOSED, REFORM, "abolished; KRX notice 2026-09-09"),
+    Span(
+        "single price",
+        _KRX,
+        time(16),
+        time(16),
+        _CLOSED,
+        REFORM,
+        "abolished; KRX notice 2026-09-09",
+    ),
     Span("after-market", _KRX, time(16), time(20), _CONTINUOUS, REFORM, "KRX notice 2026-09-09"),
     Span("pre-market", _NXT, time(8), time(8, 50), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
     Span("regular", _NXT, time(9, 0, 30), time(15, 20), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
-    Span("after-market entry", _NXT, time(15, 30), time(15, 40), _ENTRY, NXT_BEGAN, "Nextrade: limit orders only"),
+    Span(
+        "after-market entry",
+        _NXT,
+        time(15, 30),
+        time(15, 40),
+        _ENTRY,
+        NXT_BEGAN,
+        "Nextrade: limit orders only",
+    ),
     Span(
         "after-market entry",
         _NXT,
@@ -144,5 +189,7 @@ LABELS: tuple[Label, ...] = (
     Label(SessionId.KRX_REG, time(9), time(15), ALWAYS, _OLD),
     Label(SessionId.KRX_REG, time(9), time(15, 30), HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
     Label(SessionId.NXT_PRE, time(8), time(8, 50), NXT_BEGAN, "Nextrade"),
-    Label(SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN, "Nextrade: order entry from 15:30"),
+    Label(
+        SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN, "Nextrade: order entry from 15:30"
+    ),
 )

@@ -126,7 +126,10 @@ def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
     regular = _changes(_active([row for row in krx if row.span.name in _REGULAR]), _phase_of)
     labels = _labels(day, assumed) if rows else _Track[SessionId]([], [])
     moments = {*phases[Venue.KRX].moments, *phases[Venue.NXT].moments, *labels.moments}
-    by_time = {venue: tuple(sorted(own, key=lambda h: h.start)) for venue, own in ((Venue.KRX, krx), (Venue.NXT, nxt))}
+    by_time = {
+        venue: tuple(sorted(own, key=lambda h: h.start))
+        for venue, own in ((Venue.KRX, krx), (Venue.NXT, nxt))
+    }
     by_time[Venue.SOR] = tuple(sorted(rows, key=lambda h: h.start))
     return _Day(by_time, tracks, phases, regular, labels, tuple(sorted(moments)))
 
@@ -183,7 +186,9 @@ def _labels(day: date, assumed: Uncertain) -> _Track[SessionId]:
 
 def _active(rows: list[Hours]) -> _Track[tuple[Hours, ...]]:
     moments = sorted({t for row in rows for t in (row.start, row.end)})
-    return _Track(moments, [tuple(row for row in rows if row.start <= t < row.end) for t in moments])
+    return _Track(
+        moments, [tuple(row for row in rows if row.start <= t < row.end) for t in moments]
+    )
 
 
 def _phase_of(rows: tuple[Hours, ...]) -> Phase:
@@ -192,11 +197,16 @@ def _phase_of(rows: tuple[Hours, ...]) -> Phase:
 
 def _most_open(rows: tuple[Hours, ...]) -> Phase:
     order = list(Phase)
-    firsts = (next((row for row in rows if row.span.venue is venue), None) for venue in (Venue.KRX, Venue.NXT))
+    firsts = (
+        next((row for row in rows if row.span.venue is venue), None)
+        for venue in (Venue.KRX, Venue.NXT)
+    )
     return max((row.span.phase for row in firsts if row), key=order.index, default=Phase.CLOSED)
 
 
-def _changes(track: _Track[tuple[Hours, ...]], phase_of: Callable[[tuple[Hours, ...]], Phase]) -> _Track[Phase]:
+def _changes(
+    track: _Track[tuple[Hours, ...]], phase_of: Callable[[tuple[Hours, ...]], Phase]
+) -> _Track[Phase]:
     """The track's phases, moments without a change left out."""
     moments: list[Ns] = []
     phases: list[Phase] = []

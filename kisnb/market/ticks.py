@@ -71,7 +71,9 @@ def on_grid(price: int, kind: Kind, day: date | None = None, board: Board = Boar
     return price > 0 and price % tick_size(price, kind, day, board) == 0
 
 
-def snap(price: int, side: Side, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
+def snap(
+    price: int, side: Side, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
+) -> int:
     """The nearest price on the grid that is not worse for the one who orders: a buy rounds down, a sell up."""
     tick = tick_size(price, kind, day, board)
     down = price - price % tick
@@ -86,7 +88,9 @@ def nearest(price: float, kind: Kind, day: date | None = None, board: Board = Bo
     return max(int(price / tick + 0.5) * tick, tick)
 
 
-def step(price: int, n: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
+def step(
+    price: int, n: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
+) -> int:
     """The price ``n`` ticks above (below, when negative) a price on the grid; 0 when the grid ends below."""
     for _ in range(n):
         price += tick_size(price, kind, day, board)
@@ -98,7 +102,9 @@ def step(price: int, n: int, kind: Kind, day: date | None = None, board: Board =
 
 
 @lru_cache(maxsize=4096)
-def limits(base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> tuple[int, int]:
+def limits(
+    base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
+) -> tuple[int, int]:
     """Lower and upper limit price of a day with base price ``base``, rounded toward the base."""
     percent = next(band.percent for band in reversed(LIMITS) if day is None or band.since <= day)
     lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day, board)

@@ -58,14 +58,18 @@ class Universe:
         merged = dict(self._by_code)
         for item in priced:
             known = merged.get(item.code, item)
-            merged[item.code] = msgspec.structs.replace(item, nxt=known.nxt, preferred=known.preferred)
+            merged[item.code] = msgspec.structs.replace(
+                item, nxt=known.nxt, preferred=known.preferred
+            )
         return Universe(merged.values())
 
     def get(self, code: str) -> Instrument:
         """The issue with this code; raises UnknownInstrument with what may have been meant."""
         item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
-            raise UnknownInstrument(f"{shown(tidy(code))} is no listed code", self._cure(tidy(code)))
+            raise UnknownInstrument(
+                f"{shown(tidy(code))} is no listed code", self._cure(tidy(code))
+            )
         return item
 
     def name(self, code: str) -> str:
@@ -100,17 +104,27 @@ class Universe:
     def common_of(self, code: str) -> Instrument | None:
         """The common share that belongs to a preferred one; None for all others. Raises UnknownInstrument."""
         item = self.get(code)
-        return next((other for other in self._family(item) if not other.preferred), None) if item.preferred else None
+        return (
+            next((other for other in self._family(item) if not other.preferred), None)
+            if item.preferred
+            else None
+        )
 
     def preferred_of(self, code: str) -> tuple[Instrument, ...]:
         """The preferred shares that belong to a common one. Raises UnknownInstrument."""
         item = self.get(code)
-        return () if item.preferred else tuple(other for other in self._family(item) if other.preferred)
+        return (
+            ()
+            if item.preferred
+            else tuple(other for other in self._family(item) if other.preferred)
+        )
 
     def _family(self, item: Instrument) -> list[Instrument]:
         # shares of one company differ in the last character of the code alone
         others = (o for o in self if o.code[:5] == item.code[:5] and o.code != item.code)
-        return sorted((o for o in others if o.kind is Kind.STOCK is item.kind), key=lambda o: o.code)
+        return sorted(
+            (o for o in others if o.kind is Kind.STOCK is item.kind), key=lambda o: o.code
+        )
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self._by_code.values())
@@ -130,7 +144,8 @@ class Universe:
             names = {item.name: item for item in self}
             close = get_close_matches(wrong, list(names), n=2, cutoff=0.5)
             near = [names[name] for name in close] or [
-                self._by_code[code] for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
+                self._by_code[code]
+                for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
             ]
         if not near:
             return "look it up with %kis search NAME"
@@ -140,7 +155,9 @@ class Universe:
 def initials_of(name: str) -> str:
     """The initial consonants of a Korean name: ``"삼성전자"`` gives ``"ㅅㅅㅈㅈ"``; other letters stay."""
     return "".join(
-        _INITIALS[(ord(c) - _FIRST_SYLLABLE) // _PER_INITIAL] if _FIRST_SYLLABLE <= ord(c) <= _LAST_SYLLABLE else c
+        _INITIALS[(ord(c) - _FIRST_SYLLABLE) // _PER_INITIAL]
+        if _FIRST_SYLLABLE <= ord(c) <= _LAST_SYLLABLE
+        else c
         for c in name
     )
 
@@ -152,7 +169,9 @@ def _folded(text: str) -> str:
 def _plain_code(code: object) -> str:
     """A code without what a paste or another program adds: ``"００５９３０"``, ``"A005930"``, ``"0004v0"``."""
     if not isinstance(code, str):
-        raise UnknownInstrument(f"{shown(code)} is no code", "write it in quotation marks, such as '005930'")
+        raise UnknownInstrument(
+            f"{shown(code)} is no code", "write it in quotation marks, such as '005930'"
+        )
     plain = narrow(code).strip().upper()
     return plain[1:] if len(plain) == 7 and plain[0] == "A" else plain
 

@@ -34,11 +34,17 @@ def main(report: Path) -> int:
     report = report.resolve()
     report.parent.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
-    print(f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}")
+    print(
+        f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}"
+    )
     began = time.monotonic()
     where = {"metadata": {"path": report.parent}}
     client = NotebookClient(
-        notebook, timeout=900, kernel_name="python3", resources=where, extra_arguments=["--log-level=ERROR"]
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources=where,
+        extra_arguments=["--log-level=ERROR"],
     )
     done = threading.Event()
     shown = threading.Thread(target=_show_clock, args=(done,), daemon=True)
@@ -55,7 +61,9 @@ def main(report: Path) -> int:
         print(f"the notebook wrote no {report.name}", file=sys.stderr)
         return 1
     _summary(notebook)
-    print(f"report: {os.path.relpath(report)} ({report.stat().st_size:,} bytes), {time.monotonic() - began:.0f} s")
+    print(
+        f"report: {os.path.relpath(report)} ({report.stat().st_size:,} bytes), {time.monotonic() - began:.0f} s"
+    )
     return 0
 
 
@@ -63,7 +71,9 @@ def _show_clock(done: threading.Event) -> None:
     """A bar over the trading day, from the simulator's own clock."""
     from tqdm import tqdm
 
-    with tqdm(total=CLOSES - OPENS, unit="s", desc="simulated day", leave=True, disable=None) as bar:
+    with tqdm(
+        total=CLOSES - OPENS, unit="s", desc="simulated day", leave=True, disable=None
+    ) as bar:
         while not done.wait(0.3):
             address = find_simulator(state_dir())
             if address is not None and (now := _now(address.control)) is not None:

@@ -26,7 +26,9 @@ class Extension:
         self._cells = Cells.of(shell)
         self._transform = AwaitMagics(shell)
         self._matcher = KisMatcher(self.kis)
-        self._looks = Looks(shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave, self.kis.movable)
+        self._looks = Looks(
+            shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave, self.kis.movable
+        )
         self._at_exit = CloseAtExit(shell, self.kis)
         self._groups = ErrorGroups(shell, self.kis.live_orders)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [

@@ -21,7 +21,9 @@ OVERRIDES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until JupyterLab is stopped; options that are not ours go to JupyterLab. Exit status 2: could not start."""
     parser = argparse.ArgumentParser(prog="kisnb lab", description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, help="notebooks to open (default: ./notebooks, else here)")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="notebooks to open (default: ./notebooks, else here)"
+    )
     options, extra = parser.parse_known_args(argv)
     try:
         arguments = lab_arguments(_folder(options.folder), state_dir() / "lab", extra)
@@ -46,7 +48,12 @@ def lab_arguments(folder: Path, settings: Path, extra: Sequence[str] = ()) -> li
     # Who is root has no other user to be, in a container above all; JupyterLab would end with an error.
     said = any("allow-root" in word or "allow_root" in word for word in extra)
     root = ["--ServerApp.allow_root=True"] if os.geteuid() == 0 and not said else []
-    return [f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={settings}", *root, *extra]
+    return [
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.app_settings_dir={settings}",
+        *root,
+        *extra,
+    ]
 
 
 def path_with_ours(path: str) -> str:

@@ -63,7 +63,9 @@ class CloseAtExit:
         return max(AT_LEAST, self._end - now)
 
 
-def close_now(session: Session, loop: asyncio.AbstractEventLoop, patience: float = PATIENCE) -> None:
+def close_now(
+    session: Session, loop: asyncio.AbstractEventLoop, patience: float = PATIENCE
+) -> None:
     """Close ``session`` from outside its loop, or as soon as the loop goes on."""
     if loop.is_closed():
         return

@@ -35,9 +35,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         link = f'<a href="{escape(str(self.path), quote=True)}" target="_blank">{escape(str(self.path))}</a>'
-        return (
-            f"{badge_html(self.mode)}Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
-        )
+        return f"{badge_html(self.mode)}Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
@@ -65,9 +63,9 @@ def report_html(day: Numbers, run: str) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
+    template = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         day=day,
         run=run,
@@ -82,7 +80,9 @@ def report_html(day: Numbers, run: str) -> str:
 def _table_html(table: Table) -> str:
     if not table.rows:
         return "<p>none</p>"
-    cells = [[shown(c, text) for c, text in zip(table.columns, row, strict=True)] for row in table.rows]
+    cells = [
+        [shown(c, text) for c, text in zip(table.columns, row, strict=True)] for row in table.rows
+    ]
     return html_table([c.name for c in table.columns], cells)
 
 

@@ -82,14 +82,18 @@ def numbers(session: Session) -> Numbers:
     prices = {h.code: h.price for h in account.holdings} if isinstance(account, Account) else {}
     results = [
         *_account_tables(account),
-        Table("Result by stock", RESULT_COLUMNS, _result_rows(session, prices | session.data.prices)),
+        Table(
+            "Result by stock", RESULT_COLUMNS, _result_rows(session, prices | session.data.prices)
+        ),
         Table("Agents", AGENT_COLUMNS, [agent_cells(agent) for agent in session.agents]),
     ]
     records = [
         Table("Orders", ORDER_COLUMNS, [order_cells(order) for order in orders]),
         Table("Fills", FILL_COLUMNS, _fill_rows(orders)),
     ]
-    codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)])
+    codes = dict.fromkeys(
+        [*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)]
+    )
     charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
     clock, halt = session.clock_text(), session.trading.text
     return Numbers(
@@ -115,7 +119,12 @@ def _account(session: Session) -> Account | str:
 def _account_tables(account: Account | str) -> list[Table]:
     if isinstance(account, str):
         return [Table("Account", (Column("not known", "note"),), [(account,)])]
-    cash = (number(account.cash), number(account.cash_d1), number(account.cash_d2), number(account.orderable))
+    cash = (
+        number(account.cash),
+        number(account.cash_d1),
+        number(account.cash_d2),
+        number(account.orderable),
+    )
     holdings = [
         (
             h.code, h.name, number(h.qty), number(h.sellable), number(h.cost), number(h.price), number(h.qty * h.price),
@@ -123,7 +132,10 @@ def _account_tables(account: Account | str) -> list[Table]:
         )
         for h in account.holdings
     ]  # fmt: skip
-    return [Table("Account, won", CASH_COLUMNS, [cash]), Table("Holdings", HOLDING_COLUMNS, holdings)]
+    return [
+        Table("Account, won", CASH_COLUMNS, [cash]),
+        Table("Holdings", HOLDING_COLUMNS, holdings),
+    ]
 
 
 def _result_rows(session: Session, prices: Mapping[str, int]) -> list[Cells]:
@@ -152,7 +164,9 @@ def _result_rows(session: Session, prices: Mapping[str, int]) -> list[Cells]:
 
 
 def _fill_rows(orders: Iterable[Order]) -> list[Cells]:
-    fills = sorted(((f.t, i, o, f) for i, o in enumerate(orders) for f in o.fills), key=lambda row: row[:2])
+    fills = sorted(
+        ((f.t, i, o, f) for i, o in enumerate(orders) for f in o.fills), key=lambda row: row[:2]
+    )
     return [
         (
             clock_text(f.t), str(o.number or ""), o.intent.agent, o.code, str(o.side), number(f.qty), number(f.price),

@@ -25,7 +25,12 @@ class Blocking:
     """Each call returns its result, or raises what the awaited one raises; DeskError when the desk stays silent."""
 
     def __init__(
-        self, link: Link, pump: Pump, placing: Placing, questions: Questions, books: Callable[[], OrderBooks]
+        self,
+        link: Link,
+        pump: Pump,
+        placing: Placing,
+        questions: Questions,
+        books: Callable[[], OrderBooks],
     ) -> None:
         self.questions = questions
         self._link = link
@@ -45,12 +50,16 @@ class Blocking:
         return self._books().account
 
     @spelt_out
-    def buy(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
+    def buy(
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Order:
         """Buy ``qty`` shares, as ``session.buy``; returns when the exchange has accepted the order."""
         return self._order(Side.BUY, code, qty, price, **options)
 
     @spelt_out
-    def sell(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Order:
+    def sell(
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Order:
         """Sell ``qty`` shares, as ``buy``."""
         return self._order(Side.SELL, code, qty, price, **options)
 
@@ -69,5 +78,7 @@ class Blocking:
         self._pump.catch_up()
         return question.read(reply)
 
-    def _order(self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]) -> Order:
+    def _order(
+        self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
+    ) -> Order:
         return self._placing.submit_blocking(self._placing.order(side, code, qty, price, **options))

@@ -56,7 +56,9 @@ async def connect(
         raise BadInput(f"{seed!r} is no seed", "give a whole number, such as 7")
     day = SimulatedDay(seed, _date(date), _time(start))
     if wanted is not Mode.SIM and (day != SimulatedDay() or fresh):
-        raise BadInput("seed, date, start and fresh make a simulated day", "leave them out, or open sim")
+        raise BadInput(
+            "seed, date, start and fresh make a simulated day", "leave them out, or open sim"
+        )
     given = _quotes(wanted, quotes)
     calendar.use_local()
     uncertain.use(uncertain.read(load_config().assume))
@@ -76,7 +78,9 @@ async def connect(
         return session
 
 
-async def _opened(mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None, cells: Cells | None) -> Session:
+async def _opened(
+    mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None, cells: Cells | None
+) -> Session:
     client, snapshot = await _attached(mode, day, fresh, quotes)
     try:
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
@@ -95,7 +99,9 @@ def _quotes(mode: Mode, quotes: str | None) -> Mode | None:
         raise BadInput(f"{quotes!r} is no mode", "write quotes='live'") from None
 
 
-async def _attached(mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None) -> tuple[DeskClient, Snapshot]:
+async def _attached(
+    mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None
+) -> tuple[DeskClient, Snapshot]:
     """A desk that was killed a moment ago may still hold its lock and its socket: it is given time to be gone."""
     deadline = asyncio.get_running_loop().time() + DYING_SECONDS
     while True:
@@ -123,7 +129,11 @@ async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
                     raise
         elif not await asyncio.to_thread(is_up, mode):
             why = farewell_path(mode)
-            text = why.read_text("utf-8").strip() if why.exists() else "the desk died, and nothing starts it again"
+            text = (
+                why.read_text("utf-8").strip()
+                if why.exists()
+                else "the desk died, and nothing starts it again"
+            )
             raise DeskLost(text, CURE)
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -47,7 +47,9 @@ class KernelSessions:
 
     def newest(self) -> Session | None:
         """The session that was opened last, while it can be used."""
-        return next((s for mode in reversed(self._open) if (s := self.open(mode)) is not None), None)
+        return next(
+            (s for mode in reversed(self._open) if (s := self.open(mode)) is not None), None
+        )
 
     def adopt(self, session: Session) -> None:
         """Give a new session what it has of its kernel; it takes the place of the one before."""

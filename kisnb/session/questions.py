@@ -71,7 +71,12 @@ class Questions:
 
     @spelt_out
     def route_of(
-        self, side: Side | str, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+        self,
+        side: Side | str,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        **options: Unpack[OrderOptions],
     ) -> TypedQuery[RoutesReply, Evidence]:
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
         intent = typed_intent(
@@ -94,7 +99,9 @@ def _shown_to_agent(depth: Depth) -> Depth:
 def _newest(reply: RoutesReply, what: object) -> Evidence:
     """The newest decision of a reply. Raises BadInput when there is none."""
     if not reply.decisions:
-        raise BadInput(f"no venue was chosen for {what}", "the order was refused before; see %kis orders")
+        raise BadInput(
+            f"no venue was chosen for {what}", "the order was refused before; see %kis orders"
+        )
     return reply.decisions[-1]
 
 

@@ -112,13 +112,17 @@ class Session:
         self.backfill = Backfill(self._link, self._state, self._pace)
         self._pump = Pump(self._link, self._state, self._pace, self.agents, self.backfill)
         self._placing = Placing(self._link, self._state, self._pace, universe, cells)
-        self.blocking = Blocking(self._link, self._pump, self._placing, self.questions, lambda: self.books)
+        self.blocking = Blocking(
+            self._link, self._pump, self._placing, self.questions, lambda: self.books
+        )
         self._connect_parts()
         self._link.listen()
 
     def _connect_parts(self) -> None:
         link, pump = self._link, self._pump
-        link.back = lambda: Back(link.name, self._state.run, self._state.published, self.agents.claimed)
+        link.back = lambda: Back(
+            link.name, self._state.run, self._state.published, self.agents.claimed
+        )
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up
         self._placing.follow, self._placing.catch_up = self._follow, pump.catch_up
@@ -275,7 +279,9 @@ class Session:
         from kisnb.kis.modes import capability_table
 
         quotes = self.rules.capabilities.quotes or self.mode
-        return pl.DataFrame(capability_table(self.mode, quotes), schema=["what", "host", "offered"], orient="row")
+        return pl.DataFrame(
+            capability_table(self.mode, quotes), schema=["what", "host", "offered"], orient="row"
+        )
 
     @pending
     async def journal(self) -> pl.DataFrame:
@@ -310,7 +316,9 @@ class Session:
         Raises BadInput.
         """
         if isinstance(channels, str):
-            raise BadInput(f"channels={channels!r} is one text", f"write a list: channels=[{channels!r}]")
+            raise BadInput(
+                f"channels={channels!r} is one text", f"write a list: channels=[{channels!r}]"
+            )
         named = [one_of(channel, CHANNELS, "channel") for channel in channels]
         self._follow(*codes)
         self._want([Want(channel, self._code(code), None) for code in codes for channel in named])
@@ -318,7 +326,13 @@ class Session:
     def _follow(self, *codes: str) -> None:
         """Trades of every venue that lists the stock, for the router too; depth of the session's venue."""
         known = [self._code(code) for code in codes]
-        self._want([w for code in known for w in (*self.rules.trade_channels(code), Want("depth", code, None))])
+        self._want(
+            [
+                w
+                for code in known
+                for w in (*self.rules.trade_channels(code), Want("depth", code, None))
+            ]
+        )
 
     def _want(self, wants: Sequence[Want]) -> None:
         if any(w not in self._pump.wants for w in wants):
@@ -337,7 +351,9 @@ class Session:
 
         Columns: t (start, KST), open, high, low, close (won), volume (shares), count (trades). Raises BadInput.
         """
-        return self.data.bars(self._code(code), every, self.now, one_of(venue, tuple(Venue), "venue"))
+        return self.data.bars(
+            self._code(code), every, self.now, one_of(venue, tuple(Venue), "venue")
+        )
 
     def gaps(self, code: str = "") -> pl.DataFrame:
         """Where trades were not received: code, venue, since and until (KST), missing (shares; 0 when it cannot be
@@ -347,7 +363,9 @@ class Session:
     # trading
 
     @spelt_out
-    def buy(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Pending[Order]:
+    def buy(
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Pending[Order]:
         """Buy ``qty`` shares; no price is a market order. Await it: it returns when the exchange has accepted it.
 
         Without a venue the router chooses one; ``stop`` makes it a stop-limit order. The same wish in the same cell
@@ -357,7 +375,9 @@ class Session:
         return self._order(Side.BUY, code, qty, price, **options)
 
     @spelt_out
-    def sell(self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]) -> Pending[Order]:
+    def sell(
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Pending[Order]:
         """Sell ``qty`` shares, as ``buy``."""
         return self._order(Side.SELL, code, qty, price, **options)
 
@@ -368,7 +388,9 @@ class Session:
         call = self._placing.order(side, code, qty, price, **options)
         return Pending(call.intent.text, lambda: self._placing.submit(call))
 
-    def batch(self, lines: Sequence[Line], *, key: str | None = None, again: int | bool = False) -> Pending[OrderBook]:
+    def batch(
+        self, lines: Sequence[Line], *, key: str | None = None, again: int | bool = False
+    ) -> Pending[OrderBook]:
         """Hand over several orders at once, each ``(side, code, qty)`` or ``(side, code, qty, price)``.
 
         They go to KIS one at a time. Returns an order book of them, in their order, when each is accepted, filled,
@@ -402,10 +424,15 @@ class Session:
         unknown = [o for o in self.books.live.values() if o.state is OrderState.UNKNOWN]
         chosen = orders_named(self.books, what)[-1:] if what is not None else unknown
         if what is not None and chosen[0].state is not OrderState.UNKNOWN:
-            raise BadInput(f"the fate of {named_order(chosen[0])} is known: it is {chosen[0].state}")
+            raise BadInput(
+                f"the fate of {named_order(chosen[0])} is known: it is {chosen[0].state}"
+            )
         if len(chosen) != 1:
             named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
-            raise BadInput(f"there are {len(unknown)} orders of unknown fate", f"name one: {named}" if named else "")
+            raise BadInput(
+                f"there are {len(unknown)} orders of unknown fate",
+                f"name one: {named}" if named else "",
+            )
         (order,), refused = chosen, self._state.decisions_refused
         refused.pop(order.key, None)
         await self._pace.carry_out(
@@ -461,18 +488,25 @@ class Session:
         and it goes on. ``resume`` ends it. Raises BadInput. An interrupt ends the wait and not the halt: it reaches
         the desk even when that is just being started again.
         """
-        end: Literal["reducing", "halted"] = one_of(state, ("reducing", "halted"), "state of a halt")
+        end: Literal["reducing", "halted"] = one_of(
+            state, ("reducing", "halted"), "state of a halt"
+        )
         pull = Halt(text(reason, "the reason"), end, bool(flatten))
         self._link.check_home()
         before = len(self.halt_steps)
-        work = self._pace.carry_out(lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:]))
+        work = self._pace.carry_out(
+            lambda: [pull], lambda: any(s.step == "notify" for s in self.halt_steps[before:])
+        )
         pulling = self._pace.task(work, "halt")
         try:
             await asyncio.shield(pulling)
         except asyncio.CancelledError:
             if pulling.done():
                 raise
-            why, cure = "the wait was interrupted; the halt goes on", "see how it ends with: kisnb desk status"
+            why, cure = (
+                "the wait was interrupted; the halt goes on",
+                "see how it ends with: kisnb desk status",
+            )
             raise Interrupted(why, cure) from None
         return self.halt_steps[before:]
 
@@ -484,7 +518,9 @@ class Session:
         lifted or ended. Raises BadInput without a reason, ConfigError while the HALT file stands, and DeskError
         while the desk cannot write its journal.
         """
-        to: Literal["active", "reducing"] = one_of(state, ("active", "reducing"), "state after a halt")
+        to: Literal["active", "reducing"] = one_of(
+            state, ("active", "reducing"), "state after a halt"
+        )
         return (await self.ask(LiftHalt(text(reason, "the reason"), to))).text
 
     @pending
@@ -499,7 +535,10 @@ class Session:
     @pending
     async def tasks(self) -> str:
         """The tasks of the desk and of this session under their owners, as text."""
-        mine = [*self._pace.task_names(), *(f"agent task of {a.id}" for a in self.agents if a.state == "running")]
+        mine = [
+            *self._pace.task_names(),
+            *(f"agent task of {a.id}" for a in self.agents if a.state == "running"),
+        ]
         desk = (await self.ask(TasksNow())).text
         return "\n".join([desk, "session", *(f"  {name}" for name in sorted(mine))])
 
@@ -508,7 +547,11 @@ class Session:
     def moment(self, when: str) -> Ns:
         """``"09:10"`` or ``"close"`` of today, KST. Raises BadInput."""
         when = text(when, "the time of day")
-        return sessions.regular_close(self.today) if when == "close" else kst(self.today, seconds_of_day(when))
+        return (
+            sessions.regular_close(self.today)
+            if when == "close"
+            else kst(self.today, seconds_of_day(when))
+        )
 
     @pending
     async def until(self, when: str) -> None:
@@ -533,13 +576,18 @@ class Session:
     @pending
     async def sleep(self, seconds: float) -> None:
         """Wait ``seconds`` of the session's clock. Raises BadInput."""
-        await self._pace.until_time(self.now + int(read_seconds(seconds, "the time to sleep") * SECOND))
+        await self._pace.until_time(
+            self.now + int(read_seconds(seconds, "the time to sleep") * SECOND)
+        )
 
     @pending
     async def settle(self) -> None:
         """Return when everything that has been sent is decided: the last line of a notebook that nobody watches."""
         await self._pace.until(
-            lambda: not self._placing.on_the_way and not any(o.state in UNDECIDED for o in self.books.live.values())
+            lambda: (
+                not self._placing.on_the_way
+                and not any(o.state in UNDECIDED for o in self.books.live.values())
+            )
         )
 
     # end
@@ -566,7 +614,10 @@ class Session:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.close()
 

@@ -23,10 +23,18 @@ class Simulator:
 
     @pending
     async def trade(
-        self, side: Side | str, code: str, qty: int, price: int | None = None, *, venue: Venue | str = Venue.KRX
+        self,
+        side: Side | str,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        *,
+        venue: Venue | str = Venue.KRX,
     ) -> int:
         """An order by hand on the same account, as from the phone app; no price is a market order. Its number."""
-        said = await self._said("trade", {"code": code, "side": side, "qty": qty, "price": price, "venue": venue})
+        said = await self._said(
+            "trade", {"code": code, "side": side, "qty": qty, "price": price, "venue": venue}
+        )
         return int(said["number"])
 
     @pending

@@ -68,7 +68,9 @@ from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 _Control: TypeAlias = SetHalt | Halt | EndFlatten | Arm
-_Command: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | Adopt | _Control
+_Command: TypeAlias = (
+    Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | Adopt | _Control
+)
 CoreMessage: TypeAlias = _Command | Event | SendReply | CancelReply | OrdersRead | DepthRead | Woke
 """All that a core can be told."""
 
@@ -86,7 +88,9 @@ class DeskCore:
         self._boundary: Ns = 0
         self.reconciliation = Reconciliation(rules, state, self._record, self._emit)
         self._notices = NoticeIntake(rules, state, self.reconciliation, self._record, self._publish)
-        self.orders = OrderPath(rules, self.gate, state, self.depths, self.reconciliation, self._record, self._emit)
+        self.orders = OrderPath(
+            rules, self.gate, state, self.depths, self.reconciliation, self._record, self._emit
+        )
         self.cancels = Cancels(state, self.reconciliation, self._record, self._emit)
         flatten = Flatten(
             state,
@@ -99,7 +103,9 @@ class DeskCore:
             self._ask_account,
         )
         self._flatten = flatten
-        self._kill_switch = KillSwitch(state, self._record, self._emit, self._cancel_for_kill_switch, flatten)
+        self._kill_switch = KillSwitch(
+            state, self._record, self._emit, self._cancel_for_kill_switch, flatten
+        )
         self._prices: dict[str, int] = {}
         """The newest price of the stocks that are held, won."""
 
@@ -109,13 +115,24 @@ class DeskCore:
             if order.state is OrderState.NEW and self.orders.stays_held(now, order):
                 continue
             if order.state is OrderState.NEW:
-                self._record(Denied(now, order.key, "the desk restarted before the order was sent", "send it again"))
+                self._record(
+                    Denied(
+                        now,
+                        order.key,
+                        "the desk restarted before the order was sent",
+                        "send it again",
+                    )
+                )
             elif order.state is OrderState.SENDING:
-                self._record(SendUnknown(now, order.key, "the desk stopped while the order was being sent"))
+                self._record(
+                    SendUnknown(now, order.key, "the desk stopped while the order was being sent")
+                )
             if order.cancel_asked:
                 # Whether it reached KIS nobody knows; to cancel again does no harm.
                 self._record(
-                    CancelRefused(now, order.key, "", "the desk stopped while it was being sent; cancel again")
+                    CancelRefused(
+                        now, order.key, "", "the desk stopped while it was being sent; cancel again"
+                    )
                 )
         if self.state.armed is not None:
             self._record(Disarmed(now, "the desk restarted"))
@@ -196,7 +213,9 @@ class DeskCore:
         """Change what the desk lets pass."""
         match command:
             case SetHalt() if self._kill_switch.is_busy:
-                self._report_trouble(now, "the kill switch is still at work: its last step, notify, comes first")
+                self._report_trouble(
+                    now, "the kill switch is still at work: its last step, notify, comes first"
+                )
             case SetHalt(state=state, reason=reason):
                 self._record(HaltSet(now, state, reason))
             case Halt():
@@ -218,7 +237,9 @@ class DeskCore:
     def _flush(self) -> None:
         if self._rows:
             self._effects.append(Persist(tuple(self._rows)))
-            self._effects.extend(Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY))
+            self._effects.extend(
+                Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY)
+            )
             self._rows.clear()
 
     def _emit(self, effect: Effect) -> None:
@@ -238,7 +259,9 @@ class DeskCore:
     def _adopt(self, now: Ns, wish: Adopt) -> None:
         taken = adopt(now, self.state.books, wish)
         if isinstance(taken, No):
-            self._report_trouble(now, f"{wish.agent} does not adopt {wish.code}: {taken.reason}; {taken.cure}")
+            self._report_trouble(
+                now, f"{wish.agent} does not adopt {wish.code}: {taken.reason}; {taken.cure}"
+            )
         elif wish.key not in self.state.books.adoptions:
             self._record(taken)
 
@@ -263,14 +286,18 @@ class DeskCore:
             return
         day.roll(now, self.state.books)
         codes = {*self.state.books.account.positions, *day.opening}
-        bases = {code: item.base for code in codes if (item := self.rules.instrument(code)) is not None}
+        bases = {
+            code: item.base for code in codes if (item := self.rules.instrument(code)) is not None
+        }
         standing = day.standing(self.state.books, bases, self._prices)
         if standing.breaks(limit * (day.trips + 1)):
             self._record(BreakerTripped(now, -standing.result, standing.stake))
             percent = standing.result * 100 / standing.stake
             why = f"the day lost {-standing.result:,} won of {standing.stake:,} at stake ({percent:.2f} %)"
             self._record(HaltSet(now, "reducing", why))
-            self._report_trouble(now, f"circuit breaker: {why}; only cancels and reducing sells pass")
+            self._report_trouble(
+                now, f"circuit breaker: {why}; only cancels and reducing sells pass"
+            )
 
     def _expire_arming(self, now: Ns) -> None:
         if self.state.armed is not None and now >= self.state.armed.until:
@@ -304,7 +331,8 @@ class DeskCore:
 
     def _schedule(self, now: Ns) -> None:
         self._boundary = next(
-            (t for t in sessions.boundaries(kst_day(now)) if t > now), kst(kst_day(now) + timedelta(days=1), 0)
+            (t for t in sessions.boundaries(kst_day(now)) if t > now),
+            kst(kst_day(now) + timedelta(days=1), 0),
         )
         self._emit(WakeAt(self._boundary))
 
@@ -312,12 +340,16 @@ class DeskCore:
         if now >= self._boundary:
             ended = self._boundary
             phase = sessions.phase(Venue.KRX, now)
-            self._emit(Publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, str(phase))))
+            self._emit(
+                Publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, str(phase)))
+            )
             self._schedule(now)
             sent = [order for order in self.state.books.live.values() if order.sent_at]
             over = any(self.reconciliation.expiry(order) <= now for order in sent)
             if over or (self.reconciliation.linked and self.state.books.live):
-                self.reconciliation.schedule(now, ended + AFTER_BOUNDARY, "end of a session", account=True)
+                self.reconciliation.schedule(
+                    now, ended + AFTER_BOUNDARY, "end of a session", account=True
+                )
             else:
                 self.reconciliation.schedule_regular(now)
         self._expire_arming(now)

@@ -133,7 +133,12 @@ class State:
             self.held[row.key] = row
         elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
-        if type(row) is Sent or type(row) is Accepted or type(row) is Resolved or type(row) is ExternalFound:
+        if (
+            type(row) is Sent
+            or type(row) is Accepted
+            or type(row) is Resolved
+            or type(row) is ExternalFound
+        ):
             self._note_ref(row.ref)
         elif type(row) is Filled:
             self.fills += 1

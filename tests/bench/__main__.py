@@ -33,7 +33,9 @@ def in_fresh_python(code: str) -> tuple[float, float]:
         tuple(
             map(
                 float,
-                subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split(),
+                subprocess.run(
+                    [sys.executable, "-c", code], capture_output=True, text=True, check=True
+                ).stdout.split(),
             )
         )
         for _ in range(RUNS)

@@ -42,12 +42,21 @@ def measure() -> dict[str, float]:
 
     wanted = _turnover(script)
     works = {"limit_book in C": at_once, "limit_book in C, a call per event": one_by_one}
-    return {name: EVENTS / min(_seconds(compiler, work, wanted) for _ in range(3)) for name, work in works.items()}
+    return {
+        name: EVENTS / min(_seconds(compiler, work, wanted) for _ in range(3))
+        for name, work in works.items()
+    }
 
 
 def _row(event: Event) -> tuple[int, int, int, int, int]:
     cancels, number, side, price, qty = event
-    return cancels, number, int(side is Side.SELL), -1 if price is None else (price - BASE) // TICK + MIDDLE, qty
+    return (
+        cancels,
+        number,
+        int(side is Side.SELL),
+        -1 if price is None else (price - BASE) // TICK + MIDDLE,
+        qty,
+    )
 
 
 def _turnover(script: list[Event]) -> int:

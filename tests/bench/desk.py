@@ -90,11 +90,18 @@ def restart() -> dict[str, float]:
         journal.close()
         command = [sys.executable, "-c", FOLD, str(path), str(now), str(ROWS)]
         runs = [
-            [float(x) for x in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
+            [
+                float(x)
+                for x in subprocess.run(
+                    command, capture_output=True, text=True, check=True
+                ).stdout.split()
+            ]
             for _ in range(3)
         ]
     parts = ("imports", "journal checked and read", "folded", "snapshot for a session")
-    return dict(zip(parts, (statistics.median(column) for column in zip(*runs, strict=True)), strict=True))
+    return dict(
+        zip(parts, (statistics.median(column) for column in zip(*runs, strict=True)), strict=True)
+    )
 
 
 async def restart_of_a_desk() -> tuple[float, float]:
@@ -126,7 +133,9 @@ async def restart_of_a_desk() -> tuple[float, float]:
 async def _desk(pipe: Connection, folder: Path) -> None:
     wire, clock = CutWire(), NoonClock()
     core = DeskCore(Rules(Universe.packaged(), wire.capabilities), Limits(), State())
-    host = DeskHost(core, Journal(folder / JOURNAL), wire, clock, Activity(), lambda e: server.publish(e))  # type: ignore[arg-type]
+    host = DeskHost(
+        core, Journal(folder / JOURNAL), wire, clock, Activity(), lambda e: server.publish(e)
+    )  # type: ignore[arg-type]
     server = DeskServer(host, DeskName(Mode.LIVE, "bench", "run"), "secret", 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
@@ -140,7 +149,8 @@ async def _desk(pipe: Connection, folder: Path) -> None:
         while sent < passed * TICKS_PER_SECOND:
             now = time.monotonic_ns()
             ticks = [
-                Tick(now, CODE, Venue.KRX, 70_000, 1, Side.BUY, sent + i, 0, 70_000, 69_900, now) for i in range(FRAME)
+                Tick(now, CODE, Venue.KRX, 70_000, 1, Side.BUY, sent + i, 0, 70_000, 69_900, now)
+                for i in range(FRAME)
             ]
             host.receive(ticks)
             sent += FRAME
@@ -149,13 +159,17 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     used = process.cpu_times()
     await asyncio.sleep(1)
     grown = process.memory_info().rss - before
-    pipe.send({"ticks": sent, "grown": grown, "cpu": used.user + used.system - busy.user - busy.system})
+    pipe.send(
+        {"ticks": sent, "grown": grown, "cpu": used.user + used.system - busy.user - busy.system}
+    )
     await asyncio.sleep(1)
     await server.close()
 
 
 async def _session(pipe: Connection, folder: Path) -> None:
-    client = DeskClient(DeskAddress(str(folder / "desk.sock"), "secret", os.getpid(), Mode.LIVE, "bench"))
+    client = DeskClient(
+        DeskAddress(str(folder / "desk.sock"), "secret", os.getpid(), Mode.LIVE, "bench")
+    )
     session = Session(client, await client.attach(), Universe.packaged())
     took: list[int] = []
     plain = session.agents.deliver
@@ -213,7 +227,9 @@ async def memory_over_a_day() -> list[tuple[str, float]]:
 
     async with await kisnb.connect("sim", seed=1, start="09:00", fresh=True) as session:
         await session.watch(*[i.code for i in session.universe.search("")][:10])
-        await session.agents.start(VolumeTrigger(code=CODE, rise=0.001, trend=0.0005, surge=1.1, profit=0.002))
+        await session.agents.start(
+            VolumeTrigger(code=CODE, rise=0.001, trend=0.0005, surge=1.1, profit=0.002)
+        )
         found = []
         for hour in range(10, 16):
             await session.until(f"{hour}:00")
@@ -235,7 +251,9 @@ def show() -> None:
     for clock, megabytes in asyncio.run(memory_over_a_day()):
         print(f"  {clock:32s} {megabytes:8.1f}")
     out = fan_out()
-    print(f"\n{TICKS_PER_SECOND:,} ticks a second to {SESSIONS} sessions: {out['per second']:,.0f} a second in total")
+    print(
+        f"\n{TICKS_PER_SECOND:,} ticks a second to {SESSIONS} sessions: {out['per second']:,.0f} a second in total"
+    )
     print(f"  delivered                        {out['delivered']:8.2%}")
     for quantile in ("p50", "p99", "p99.9"):
         print(f"  {quantile:32s} {out[quantile]:8.2f} ms")

@@ -52,7 +52,9 @@ def on_the_book(script: list[Event]) -> None:
 
 def on_the_exchange(script: list[Event]) -> None:
     """The same with every check, both venues' clocks and all that the exchange says of it."""
-    universe = Universe([Instrument(CODE, "삼성전자", Board.KOSPI, Kind.STOCK, 1, BASE, 1, nxt=True)])
+    universe = Universe(
+        [Instrument(CODE, "삼성전자", Board.KOSPI, Kind.STOCK, 1, BASE, 1, nxt=True)]
+    )
     now = kst(DAY, 10 * 3_600)
     exchange = Exchange(universe, DAY, now)
     for cancels, number, side, price, qty in script:
@@ -73,7 +75,13 @@ def as_background(script: list[Event]) -> None:
         if cancels:
             listing.current.book.cancel(-number)
         else:
-            listing.provide(now, -number, side, price or (listing.upper if side is Side.BUY else listing.lower), qty)
+            listing.provide(
+                now,
+                -number,
+                side,
+                price or (listing.upper if side is Side.BUY else listing.lower),
+                qty,
+            )
         if not number % 100:
             exchange.take_happenings()
 
@@ -86,7 +94,9 @@ def measure() -> dict[str, float]:
         "exchange, background orders": as_background,
         "exchange, own orders": on_the_exchange,
     }
-    return {name: EVENTS / min(_seconds(work, script) for _ in range(3)) for name, work in works.items()}
+    return {
+        name: EVENTS / min(_seconds(work, script) for _ in range(3)) for name, work in works.items()
+    }
 
 
 def _seconds(work: Callable[[list[Event]], None], script: list[Event]) -> float:

@@ -155,7 +155,9 @@ async def _desk(pipe: Connection, folder: Path) -> None:
         marks.append((began, decoded, journal.took[written], left))
         await asyncio.sleep(0)
         order = next(iter(reversed(core.state.books.orders.values())))
-        notice = Notice(clock.now(), "filled", wire.number, 0, CODE, order.side, 1, price, "1", Venue.KRX)
+        notice = Notice(
+            clock.now(), "filled", wire.number, 0, CODE, order.side, 1, price, "1", Venue.KRX
+        )
         host.receive([notice])
         await asyncio.sleep(0.005)
     assert day_number(clock.now()) == 20261120
@@ -168,14 +170,18 @@ def _run_desk(pipe: Connection, folder: Path) -> None:
 
 
 async def _session(pipe: Connection, folder: Path) -> dict[str, list[int]]:
-    client = DeskClient(DeskAddress(str(folder / "desk.sock"), "secret", os.getpid(), Mode.LIVE, "bench"))
+    client = DeskClient(
+        DeskAddress(str(folder / "desk.sock"), "secret", os.getpid(), Mode.LIVE, "bench")
+    )
     session = Session(client, await client.attach(), Universe.packaged())
     called: list[int] = []
     await session.agents.start(Echo(called))
     marks, gate = await asyncio.to_thread(pipe.recv)
     await session.close()
     parts: dict[str, list[int]] = {part: [] for part in PARTS}
-    for (began, decoded, row, left), asked, (came, through) in zip(marks, called, gate, strict=True):
+    for (began, decoded, row, left), asked, (came, through) in zip(
+        marks, called, gate, strict=True
+    ):
         hops = decoded - began, asked - decoded, came - asked
         took = (*hops, through - came, row, left - through - row, left - began)
         for part, ns in zip(PARTS, took, strict=True):
@@ -198,7 +204,9 @@ def measure() -> dict[str, tuple[float, float]]:
     """p50 and p99 in ms of each part, over 400 rounds."""
     with tempfile.TemporaryDirectory() as name:
         ours, theirs = multiprocessing.Pipe()
-        desk = multiprocessing.get_context("fork").Process(target=_run_desk, args=(theirs, Path(name)))
+        desk = multiprocessing.get_context("fork").Process(
+            target=_run_desk, args=(theirs, Path(name))
+        )
         desk.start()
         assert ours.recv() == "ready"
         parts = asyncio.run(_session(ours, Path(name)))
@@ -215,7 +223,9 @@ def wire() -> list[int]:
 
 async def _orders(said: dict[str, str]) -> list[int]:
     account, product = said["account"].split("-")
-    keys = Credentials(Secret(said["appkey"]), Secret(said["appsecret"]), Secret(account), product, Secret("bench"))
+    keys = Credentials(
+        Secret(said["appkey"]), Secret(said["appsecret"]), Secret(account), product, Secret("bench")
+    )
     host = Endpoint(said["rest"], said["ws"], Mode.LIVE, limit=1_000_000)
     took = []
     with tempfile.TemporaryDirectory() as cache:

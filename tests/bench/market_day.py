@@ -32,7 +32,10 @@ BEGIN, END = kst(DAY, 8 * 3600 - 60), kst(DAY, 20 * 3600 + 60)
 def universe() -> Universe:
     """The packaged stocks, and the same once more under other codes."""
     own = [item for item in Universe.packaged() if item.kind is Kind.STOCK]
-    twins = [msgspec.structs.replace(item, code=f"9{item.code[1:]}", name=f"{item.name} 2") for item in own]
+    twins = [
+        msgspec.structs.replace(item, code=f"9{item.code[1:]}", name=f"{item.name} 2")
+        for item in own
+    ]
     return Universe([*own, *twins][:STOCKS])
 
 
@@ -59,9 +62,18 @@ def whole_day() -> dict[str, float]:
         frames += len(client.taken())
     played = time.perf_counter() - began
     trades = sum(len(market.plan.schedule(code).trades) for code in codes)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1e6 if sys.platform == "darwin" else 1e3
+    )
     worked = time.process_time() - worked
-    return {"made": made, "played": played, "worked": worked, "trades": trades, "frames": frames, "megabytes": peak}
+    return {
+        "made": made,
+        "played": played,
+        "worked": worked,
+        "trades": trades,
+        "frames": frames,
+        "megabytes": peak,
+    }
 
 
 def pieces() -> dict[str, float]:
@@ -88,12 +100,19 @@ def pieces() -> dict[str, float]:
 def main() -> None:
     told = json.loads(
         subprocess.run(
-            [sys.executable, "-m", "tests.bench.market_day"], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "tests.bench.market_day"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
     )
-    print(f"\na day of {STOCKS} stocks, {told['trades']:,.0f} trades on both venues, {told['frames']:,.0f} frames sent")
+    print(
+        f"\na day of {STOCKS} stocks, {told['trades']:,.0f} trades on both venues, {told['frames']:,.0f} frames sent"
+    )
     print(f"  to make it and open all books    {told['made']:8.1f} s")
-    print(f"  to play it                       {told['played']:8.1f} s    target < 60 s with the line above")
+    print(
+        f"  to play it                       {told['played']:8.1f} s    target < 60 s with the line above"
+    )
     print(f"  processor time of both           {told['worked']:8.1f} s")
     print(f"  largest memory                   {told['megabytes']:8.0f} MB   target < 1000 MB")
     for name, milliseconds in pieces().items():

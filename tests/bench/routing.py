@@ -34,10 +34,19 @@ def measure() -> dict[str, float]:
     calls: dict[str, Callable[[], object]] = {
         "calendar.is_trading_day": lambda: calendar.is_trading_day(DAY),
         "sessions.phase": lambda: sessions.phase(Venue.KRX, NOON),
-        "order_rules.legal": lambda: order_rules.legal(NOON, Venue.KRX, OrderKind.LIMIT, view.instrument),
+        "order_rules.legal": lambda: order_rules.legal(
+            NOON, Venue.KRX, OrderKind.LIMIT, view.instrument
+        ),
         "Router.resolve_for_order": lambda: Router.resolve_for_order(
-            stock_code="005930", session_id="KRX_REG", is_dual_listed=True, spread_krx=100, spread_nxt=50
+            stock_code="005930",
+            session_id="KRX_REG",
+            is_dual_listed=True,
+            spread_krx=100,
+            spread_nxt=50,
         ),
         "Router.route, with evidence": lambda: router.route(intent, view),
     }
-    return {name: min(timeit.repeat(call, number=CALLS, repeat=5)) / CALLS * 1e6 for name, call in calls.items()}
+    return {
+        name: min(timeit.repeat(call, number=CALLS, repeat=5)) / CALLS * 1e6
+        for name, call in calls.items()
+    }

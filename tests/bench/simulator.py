@@ -53,7 +53,9 @@ def measure() -> dict[str, tuple[float, str]]:
 @contextmanager
 def served() -> Iterator[dict[str, str]]:
     """A simulated host in a process of its own, without a rate limit; what it said when it was ready."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.simulator", "serve"], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.simulator", "serve"], stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     try:
         yield json.loads(process.stdout.readline())
@@ -78,10 +80,16 @@ async def _measured(said: dict[str, str]) -> dict[str, tuple[float, str]]:
             before = _cpu_seconds(said["pid"])
             rate, p50, p99 = await _calls(said["rest"], request)
             figures[f"REST {name}"] = rate, "calls/s"
-            figures[f"REST {name}, of the host's own time"] = CALLS / (_cpu_seconds(said["pid"]) - before), "calls/s"
+            figures[f"REST {name}, of the host's own time"] = (
+                CALLS / (_cpu_seconds(said["pid"]) - before),
+                "calls/s",
+            )
             figures[f"REST {name}, p50"] = p50 * 1000, "ms"
             figures[f"REST {name}, p99"] = p99 * 1000, "ms"
-        figures["frames of 20 stocks, market included"] = await _frames(http, said, approval), "frames/s"
+        figures["frames of 20 stocks, market included"] = (
+            await _frames(http, said, approval),
+            "frames/s",
+        )
         return figures
 
 
@@ -110,7 +118,11 @@ def _requests(said: dict[str, str], headers: Mapping[str, str]) -> dict[str, byt
 
 
 def _request(
-    name: str, headers: Mapping[str, str], *, query: Mapping[str, str] | None = None, body: bytes = b""
+    name: str,
+    headers: Mapping[str, str],
+    *,
+    query: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> bytes:
     api = APIS[name]
     lines = [

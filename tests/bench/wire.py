@@ -60,7 +60,16 @@ def trade_frames(seed: int = 1) -> list[tuple[int, str]]:
             price, qty = rng.randrange(71_000, 73_000, 100), rng.randint(1, 400)
             volume, value = volume + qty, value + price * qty
             tick = Tick(
-                NOON + n * SECOND // 8, "005930", Venue.KRX, price, qty, Side.BUY, volume, value, price, price - 100
+                NOON + n * SECOND // 8,
+                "005930",
+                Venue.KRX,
+                price,
+                qty,
+                Side.BUY,
+                volume,
+                value,
+                price,
+                price - 100,
             )
             rows.append(encode_tick(tick, OF_A_DAY))
         frames.append((len(rows), encode("H0STCNT0", rows)))
@@ -69,13 +78,17 @@ def trade_frames(seed: int = 1) -> list[tuple[int, str]]:
 
 def book_frames() -> list[tuple[int, str]]:
     asks, bids = (tuple((72_000 + step * i, 1_000 + i) for i in range(10)) for step in (100, -100))
-    return [(1, encode("H0STASP0", [encode_depth(Depth(NOON, "005930", Venue.KRX, asks, bids))]))] * FRAMES
+    return [
+        (1, encode("H0STASP0", [encode_depth(Depth(NOON, "005930", Venue.KRX, asks, bids))]))
+    ] * FRAMES
 
 
 def notice_frames() -> list[tuple[int, str]]:
     notice = Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_900, "06010", Venue.KRX)
     record = encode_notice(notice, NoticeMore("someone", ACCOUNT, 3, 71_900, name="삼성전자"))
-    return [(1, encode("H0STCNI0", [[Cipher(KEY, IV).encrypt("^".join(record))]], encrypted=True))] * FRAMES
+    return [
+        (1, encode("H0STCNI0", [[Cipher(KEY, IV).encrypt("^".join(record))]], encrypted=True))
+    ] * FRAMES
 
 
 def kisnb_reader() -> Reader:
@@ -112,7 +125,13 @@ def python_kis_reader() -> Reader:
         n = 0
         for text in texts:
             _, _, count, payload = text.split("|", 3)
-            n += len(list(KisWebsocketResponse.parse(payload, int(count), response_type=KisDomesticRealtimePrice)))
+            n += len(
+                list(
+                    KisWebsocketResponse.parse(
+                        payload, int(count), response_type=KisDomesticRealtimePrice
+                    )
+                )
+            )
         return n
 
     return read

@@ -54,8 +54,14 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR": "user-settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython", "KISNB_STATE": "state",
         }  # fmt: skip
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "KISNB", "PYTEST"))}
-        return kept | {name: str(self.home / sub) for name, sub in own.items()} | {"KISNB_SIM_SPEED": self.speed}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "KISNB", "PYTEST"))
+        }
+        return (
+            kept
+            | {name: str(self.home / sub) for name, sub in own.items()}
+            | {"KISNB_SIM_SPEED": self.speed}
+        )
 
     def start(self) -> None:
         settings = self.home / "user-settings" / "@jupyterlab" / "notebook-extension"
@@ -120,7 +126,9 @@ class Lab:
     def kisnb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``kisnb`` in this lab's environment."""
         command = [sys.executable, "-m", "kisnb", *arguments]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(
+            command, env=self.environment(), capture_output=True, text=True, timeout=30, check=False
+        )
 
 
 class NotebookPage:
@@ -234,7 +242,9 @@ def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=list(CHROMIUM_FLAGS)
+        )
         try:
             yield browser
         finally:
@@ -246,7 +256,9 @@ def browse(
     browser: Browser, lab: Lab, *, width: int = 1280, height: int = 1000, scale: float = 1
 ) -> Iterator[NotebookPage]:
     """A fresh window on ``lab``, which knows nothing of the windows before it."""
-    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, device_scale_factor=scale
+    )
     try:
         yield NotebookPage(context.new_page(), lab)
     finally:
@@ -259,7 +271,9 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(cells)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
     )
     nbformat.write(notebook, path)
 

@@ -26,7 +26,10 @@ def main() -> int:
     parser.add_argument("images", nargs="?", type=Path, default=IMAGES, help="folder to write to")
     images = parser.parse_args().images
     if find_chromium() is None:
-        print("screenshots: no Chromium here; on Debian: apt-get install chromium fonts-noto-cjk", file=sys.stderr)
+        print(
+            "screenshots: no Chromium here; on Debian: apt-get install chromium fonts-noto-cjk",
+            file=sys.stderr,
+        )
         return 2
     images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kisnb-screenshots-") as home:
@@ -36,7 +39,10 @@ def main() -> int:
         lab = Lab(folder, Path(home) / "home", speed="step")
         try:
             lab.start()
-            with chromium() as browser, browse(browser, lab, width=1400, height=1100, scale=1.5) as notebook:
+            with (
+                chromium() as browser,
+                browse(browser, lab, width=1400, height=1100, scale=1.5) as notebook,
+            ):
                 take(notebook, images)
         finally:
             lab.stop()
@@ -49,7 +55,9 @@ def take(notebook: NotebookPage, images: Path) -> None:
     notebook.command("application:toggle-left-area")
     notebook.run_all(DAY_SECONDS)
     for name, text in SHOWN.items():
-        cell = notebook.page.locator(".jp-CodeCell", has=notebook.page.locator(".cm-content", has_text=text)).first
+        cell = notebook.page.locator(
+            ".jp-CodeCell", has=notebook.page.locator(".cm-content", has_text=text)
+        ).first
         cell.scroll_into_view_if_needed()
         settle(cell)
         cell.locator(".jp-Cell-outputWrapper").screenshot(path=images / f"{name}.png")

@@ -25,7 +25,12 @@ def test_n05_a_chart_draws_offline(lab: Lab, notebook: NotebookPage) -> None:
 
 
 def test_n07_a_report_opens_as_a_file_and_draws(lab: Lab, notebook: NotebookPage) -> None:
-    cells = [*OPEN, '%kis buy 005930 10\nawait session.watch("005930")', "%kis until 09:30", "%kis report -o day.html"]
+    cells = [
+        *OPEN,
+        '%kis buy 005930 10\nawait session.watch("005930")',
+        "%kis until 09:30",
+        "%kis report -o day.html",
+    ]
     write_notebook(lab.folder / "report.ipynb", cells)
     notebook.open("report.ipynb")
     notebook.run_all()

@@ -66,28 +66,44 @@ def places(panel: Locator) -> list[float]:
     return [float(value) for value in measured]
 
 
-def test_a07_the_panels_button_halts_the_desk_while_a_cell_spins(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_the_panels_button_halts_the_desk_while_a_cell_spins(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook, REST, SPIN, "%kis buy 005930 1")
     notebook.run_cell(3)
     expect(column(panel, "orders", "state")).to_have_text("accepted")
     spin(notebook, panel, 4)
     panel.locator("button.kill").click()
-    for step in ("block: no new order passes", "cancel: 1 orders", "state: the desk is halted", "open none", "notify:"):
+    for step in (
+        "block: no new order passes",
+        "cancel: 1 orders",
+        "state: the desk is halted",
+        "open none",
+        "notify:",
+    ):
         expect(panel.locator(".notices")).to_contain_text(step, timeout=SECONDS)
-    assert [o["leaves"] for o in true_ledger(lab)["orders"] if o["side"] == "buy" and not o["original"]] == [0]
+    assert [
+        o["leaves"] for o in true_ledger(lab)["orders"] if o["side"] == "buy" and not o["original"]
+    ] == [0]
     assert notebook.prompt(4) == "[*]:"
     notebook.command("notebook:interrupt-kernel")
     expect(notebook.outputs(4)).to_contain_text("KeyboardInterrupt", timeout=SECONDS)
     expect(column(panel, "orders", "state")).to_have_text("cancelled")
-    expect(panel.locator(".trading")).to_contain_text('halted because of "the panel\'s button": cancels alone pass')
+    expect(panel.locator(".trading")).to_contain_text(
+        'halted because of "the panel\'s button": cancels alone pass'
+    )
     expect(panel.locator("button.kill")).to_have_text("halted")
     expect(notebook.run_cell(5)).to_contain_text("The desk is halted: the panel's button")
 
 
-def test_a07_a_lifted_halt_leaves_the_panel_at_once_and_after_a_reload(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_a_lifted_halt_leaves_the_panel_at_once_and_after_a_reload(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook, "%kis halt --reduce fog", LIFT)
     notebook.run_cell(3)
-    expect(panel.locator(".trading")).to_contain_text("reducing because of 'fog': cancels, and sells up to")
+    expect(panel.locator(".trading")).to_contain_text(
+        "reducing because of 'fog': cancels, and sells up to"
+    )
     expect(panel.locator(".notices")).to_contain_text("the desk is reducing")
     notebook.run_cell(4)
     expect(panel.locator(".trading")).to_have_text("active: orders pass")
@@ -106,7 +122,9 @@ def test_a07_halt_and_the_tables_stay_where_they_are_whatever_notices_come(
 ) -> None:
     notebook.page.set_viewport_size({"width": width, "height": 900})
     panel = opened(lab, notebook, NOTICES, CLEAR, "%kis halt --reduce fog", LIFT)
-    notebook.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+    notebook.page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+    )
     before = places(panel)
     notebook.run_cell(3)
     expect(panel.locator(".notice")).to_have_count(3)
@@ -145,14 +163,18 @@ def test_a07_a_first_press_on_a_new_panel_asks_and_a_second_one_pulls(
     expect(panel.locator(".trading")).to_contain_text("halted because of", timeout=SECONDS)
 
 
-def test_a07_one_press_pulls_once_the_panel_has_stood_still(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_one_press_pulls_once_the_panel_has_stood_still(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook)
     settle(notebook)
     press_enter(panel)
     expect(panel.locator(".trading")).to_contain_text("halted because of", timeout=SECONDS)
 
 
-def test_a07_a_panel_that_comes_back_into_sight_asks_again(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_a_panel_that_comes_back_into_sight_asks_again(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook)
     settle(notebook)
     scroller = notebook.page.locator(".jp-WindowedPanel-outer").first
@@ -178,7 +200,9 @@ def test_a07_a_key_that_is_held_down_is_one_press(lab: Lab, notebook: NotebookPa
     expect(panel.locator(".trading")).to_have_text("active: orders pass")
 
 
-def test_a07_keys_pressed_beside_halt_do_not_delete_the_cell(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_keys_pressed_beside_halt_do_not_delete_the_cell(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook)
     click(panel)
     for _ in range(2):
@@ -188,16 +212,22 @@ def test_a07_keys_pressed_beside_halt_do_not_delete_the_cell(lab: Lab, notebook:
     assert re.match(r"(HALT|Halt\? Press again)\. Kill switch: no new order passes", name)
 
 
-def test_a07_a_halted_desk_tells_what_can_be_done_and_can_be_halted_once_more(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_a_halted_desk_tells_what_can_be_done_and_can_be_halted_once_more(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook, "%kis halt fog")
     notebook.run_cell(3)
     expect(panel.locator("button.kill")).to_have_text("halted")
     settle(notebook)
     click(panel)
-    expect(panel.locator(".notice").first).to_contain_text("The desk is halted already. %kis halt off REASON")
+    expect(panel.locator(".notice").first).to_contain_text(
+        "The desk is halted already. %kis halt off REASON"
+    )
     expect(panel.locator(".trading")).to_contain_text("halted because of 'fog'")
     click(panel)
-    expect(panel.locator(".trading")).to_contain_text('halted because of "the panel\'s button"', timeout=SECONDS)
+    expect(panel.locator(".trading")).to_contain_text(
+        'halted because of "the panel\'s button"', timeout=SECONDS
+    )
 
 
 def refused(status: int) -> Callable[[Route], None]:
@@ -207,10 +237,16 @@ def refused(status: int) -> Callable[[Route], None]:
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        (lambda route: route.abort("connectionrefused"), "JupyterLab's server could not be reached"),
+        (
+            lambda route: route.abort("connectionrefused"),
+            "JupyterLab's server could not be reached",
+        ),
         (refused(404), "This JupyterLab runs without kisnb's route"),
         (refused(403), "JupyterLab's server refused it (status 403)"),
-        (lambda route: route.fulfill(body="<form>Sign in</form>"), "JupyterLab's server refused it (status 200)"),
+        (
+            lambda route: route.fulfill(body="<form>Sign in</form>"),
+            "JupyterLab's server refused it (status 200)",
+        ),
     ],
 )
 def test_a07_a_press_that_the_server_does_not_take_says_so_and_what_else_works(
@@ -239,11 +275,15 @@ def test_a07_a_server_that_does_not_answer_is_said_so_and_its_late_answer_is_sho
     try:
         click(panel)
         expect(panel.locator("button.kill")).to_have_text("halting …")
-        expect(panel.locator(".notice.failed")).to_contain_text("has not answered for 5 s", timeout=SECONDS)
+        expect(panel.locator(".notice.failed")).to_contain_text(
+            "has not answered for 5 s", timeout=SECONDS
+        )
         expect(panel.locator(".notices")).to_contain_text("type kisnb halt in a terminal")
     finally:
         os.kill(lab.pid, signal.SIGCONT)
-    expect(panel.locator(".notices")).to_contain_text("notify: kill switch: the panel's button", timeout=SECONDS)
+    expect(panel.locator(".notices")).to_contain_text(
+        "notify: kill switch: the panel's button", timeout=SECONDS
+    )
     expect(panel.locator(".notice.failed")).to_have_count(0)
     notebook.command("notebook:interrupt-kernel")
     expect(panel.locator(".trading")).to_contain_text("halted because of", timeout=SECONDS)
@@ -251,12 +291,16 @@ def test_a07_a_server_that_does_not_answer_is_said_so_and_its_late_answer_is_sho
 
 
 def test_a07_a_step_that_failed_is_shown_in_words(lab: Lab, notebook: NotebookPage) -> None:
-    panel = opened(lab, notebook, 'await session.simulator.fault("read", "error", times=1000)', SPIN)
+    panel = opened(
+        lab, notebook, 'await session.simulator.fault("read", "error", times=1000)', SPIN
+    )
     notebook.run_cell(3)
     spin(notebook, panel, 4)
     click(panel)
     failed = panel.locator(".notice.failed")
-    expect(failed).to_contain_text("query: FAILED: KIS did not list the orders, after 3 queries", timeout=SECONDS)
+    expect(failed).to_contain_text(
+        "query: FAILED: KIS did not list the orders, after 3 queries", timeout=SECONDS
+    )
     expect(panel.locator(".notices")).to_contain_text("state: the desk is halted")
     notebook.command("notebook:interrupt-kernel")
     expect(panel.locator(".trading")).to_contain_text("halted because of", timeout=SECONDS)
@@ -275,7 +319,9 @@ def test_a07_without_a_desk_the_press_says_what_is_wrong(lab: Lab, notebook: Not
     expect(panel.locator(".trading")).to_contain_text("not known since", timeout=SECONDS)
 
 
-def test_a07_after_a_restart_of_the_kernel_the_halt_reads_as_before(lab: Lab, notebook: NotebookPage) -> None:
+def test_a07_after_a_restart_of_the_kernel_the_halt_reads_as_before(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     panel = opened(lab, notebook, "%kis halt fog", "session", "%kis agents")
     notebook.run_cell(3)
     expect(panel.locator(".trading")).to_contain_text("halted because of 'fog'")

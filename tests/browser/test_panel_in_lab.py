@@ -44,8 +44,12 @@ def test_n04_agents_and_orders_change_while_a_cell_waits(lab: Lab, notebook: Not
     expect(panel.locator(".clock")).to_have_text(re.compile("15:3"))
 
 
-def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(lab: Lab, notebook: NotebookPage) -> None:
-    write_notebook(lab.folder / "buttons.ipynb", [*OPEN, AGENT, REST, "%kis panel", "order", "session.agents"])
+def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(
+    lab: Lab, notebook: NotebookPage
+) -> None:
+    write_notebook(
+        lab.folder / "buttons.ipynb", [*OPEN, AGENT, REST, "%kis panel", "order", "session.agents"]
+    )
     notebook.open("buttons.ipynb")
     for index in range(5):
         notebook.run_cell(index)
@@ -60,9 +64,15 @@ def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(lab: Lab, notebook: N
     expect(notebook.run_cell(6)).to_contain_text("stopped")
 
 
-def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(lab: Lab, notebook: NotebookPage) -> None:
+def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     notebook.page.set_viewport_size({"width": 820, "height": 900})
-    cells = [*OPEN, "o = await session.buy('005930', 5, (await session.quote('005930')).lower)", "%kis buy 005930 1 @1"]
+    cells = [
+        *OPEN,
+        "o = await session.buy('005930', 5, (await session.quote('005930')).lower)",
+        "%kis buy 005930 1 @1",
+    ]
     write_notebook(lab.folder / "narrow.ipynb", [*cells, "%kis panel"])
     notebook.open("narrow.ipynb")
     for index in range(len(cells)):
@@ -72,14 +82,22 @@ def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(lab: Lab
     expect(button).to_have_count(1)
     seen = "e => { const b = e.getBoundingClientRect(), s = e.closest('.scroll').getBoundingClientRect(); "
     assert button.evaluate(seen + "return b.left >= s.left && b.right <= s.right; }")
-    assert panel.locator("section[data-table=orders] .scroll").evaluate("e => e.scrollWidth > e.clientWidth")
+    assert panel.locator("section[data-table=orders] .scroll").evaluate(
+        "e => e.scrollWidth > e.clientWidth"
+    )
 
 
-def test_n04_a_second_view_and_a_reloaded_page_show_the_same(lab: Lab, notebook: NotebookPage) -> None:
-    write_notebook(lab.folder / "twice.ipynb", [*OPEN, "%kis buy 005930 10", "%kis panel", "%kis panel"])
+def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
+    lab: Lab, notebook: NotebookPage
+) -> None:
+    write_notebook(
+        lab.folder / "twice.ipynb", [*OPEN, "%kis buy 005930 10", "%kis panel", "%kis panel"]
+    )
     notebook.open("twice.ipynb")
     notebook.run_all()
-    first, second = (notebook.outputs(i).locator("section[data-table=orders] tbody tr") for i in (3, 4))
+    first, second = (
+        notebook.outputs(i).locator("section[data-table=orders] tbody tr") for i in (3, 4)
+    )
     expect(first).to_have_count(1)
     expect(second).to_have_text(str(first.text_content()))
     notebook.command("docmanager:save")

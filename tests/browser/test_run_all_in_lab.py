@@ -30,7 +30,9 @@ def run_all(notebook: NotebookPage, kernel: str) -> str:
     return str(notebook.kernel_pid(0))
 
 
-def test_o11_run_all_after_a_killed_kernel_sends_each_order_once(lab: Lab, notebook: NotebookPage) -> None:
+def test_o11_run_all_after_a_killed_kernel_sends_each_order_once(
+    lab: Lab, notebook: NotebookPage
+) -> None:
     write_notebook(lab.folder / "orders.ipynb", CELLS)
     notebook.open("orders.ipynb")
     first = run_all(notebook, "no kernel yet")

@@ -47,7 +47,9 @@ class Wire:
     async def submit(self, wanted: Intent, _route: Route) -> SendReply:
         self.submitted.append(wanted.key)
         number = len(self.submitted)
-        asyncio.get_running_loop().call_later(0.01, lambda: self.host.receive([notice("accepted", number)]))
+        asyncio.get_running_loop().call_later(
+            0.01, lambda: self.host.receive([notice("accepted", number)])
+        )
         return SendReply(wanted.key, "sent", ref(len(self.submitted)))
 
     async def day_orders(self, _day: date) -> OrderPage:
@@ -67,12 +69,16 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.address = DeskAddress(str(folder / "desk.sock"), SECRET, os.getpid(), Mode.LIVE, "desk")
+        self.address = DeskAddress(
+            str(folder / "desk.sock"), SECRET, os.getpid(), Mode.LIVE, "desk"
+        )
         self.wire = Wire()
         self.journal = Journal(folder / "journal.sqlite")
         core = DeskCore(Rules(Universe.packaged(), CAN), Limits(), State.fold(self.journal.rows()))
         clock = SimulatedClock(NOON)
-        self.host = DeskHost(core, self.journal, self.wire, clock, Activity(), lambda e: self.server.publish(e))  # type: ignore[arg-type]
+        self.host = DeskHost(
+            core, self.journal, self.wire, clock, Activity(), lambda e: self.server.publish(e)
+        )  # type: ignore[arg-type]
         self.wire.host = self.host
         self.server = DeskServer(self.host, DeskName(Mode.LIVE, "desk", "run"), SECRET, 1.0)
 

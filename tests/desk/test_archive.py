@@ -52,9 +52,15 @@ class Trader:
     def order(self, agent: str, code: str, *, sell: bool) -> None:
         n = len(self.rows)
         side = Side.SELL if sell else Side.BUY
-        qty = self.state.books.of(agent).position(code).qty - self.state.books.selling(agent, code) if sell else 10
+        qty = (
+            self.state.books.of(agent).position(code).qty - self.state.books.selling(agent, code)
+            if sell
+            else 10
+        )
         if qty > 0:
-            self.add(IntentTaken(NOON + n, intent(f"k{n}", agent=agent, code=code, side=side, qty=qty)))
+            self.add(
+                IntentTaken(NOON + n, intent(f"k{n}", agent=agent, code=code, side=side, qty=qty))
+            )
             self.add(SendStarted(NOON + n, f"k{n}", Route(Venue.KRX, OrderKind.LIMIT, "test")))
             self.add(Sent(NOON + n, f"k{n}", ref(n)))
             self.add(Accepted(NOON + n, f"k{n}", ref(n)))
@@ -64,7 +70,15 @@ class Trader:
         if live:
             order = live[which % len(live)]
             self.add(
-                Filled(NOON + len(self.rows), order.key, min(qty, order.leaves), price_of() + qty, 3, 1, Venue.KRX)
+                Filled(
+                    NOON + len(self.rows),
+                    order.key,
+                    min(qty, order.leaves),
+                    price_of() + qty,
+                    3,
+                    1,
+                    Venue.KRX,
+                )
             )
 
     def cancel(self, which: int) -> None:
@@ -89,8 +103,14 @@ def counted(state: State) -> dict[str, object]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("bsfcod"), st.integers(0, 3), st.integers(1, 12)), max_size=40))
-def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(steps: list[tuple[str, int, int]]):
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("bsfcod"), st.integers(0, 3), st.integers(1, 12)), max_size=40
+    )
+)
+def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(
+    steps: list[tuple[str, int, int]],
+):
     trader = Trader()
     for what, which, qty in steps:
         agent, code = f"a{which % 2}", CODES[which // 2]
@@ -101,7 +121,11 @@ def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(steps: list[t
         elif what == "o":
             trader.add(AccountOpened(NOON, qty * 1_000, ((code, qty, qty * 60_000),)))
         elif what == "d":
-            fact = DriftFound(NOON, code, "holding", qty, 1) if qty > 6 else DriftCleared(NOON, code, "holding")
+            fact = (
+                DriftFound(NOON, code, "holding", qty, 1)
+                if qty > 6
+                else DriftCleared(NOON, code, "holding")
+            )
             trader.add(fact)
         else:
             trader.order(agent, code, sell=what == "s")
@@ -157,7 +181,14 @@ def test_o07_orders_that_are_archived_beside_an_open_one_are_not_found_as_extern
         trader.fill(0, 10)
     trader.order("a", "005930", sell=False)
     listed = tuple(
-        row(o.number, code=o.code, side=o.side, filled=o.filled, leaves=o.leaves, value=o.filled * (price_of() + 10))
+        row(
+            o.number,
+            code=o.code,
+            side=o.side,
+            filled=o.filled,
+            leaves=o.leaves,
+            value=o.filled * (price_of() + 10),
+        )
         for o in trader.state.books.orders.values()
     )
     desk = Desk(still_counting(trader.rows))
@@ -213,7 +244,9 @@ def test_simulated_days_of_the_past_are_put_away_and_a_damaged_one_stays(tmp_pat
     (tmp_path / "bad" / JOURNAL).write_text("damaged" * 100)
     put_away(tmp_path, "new")
     assert [p.name for p in (tmp_path / "archive").iterdir()] == ["2026-11-20-old.sqlite"]
-    assert len(list(read_journal(tmp_path / "archive" / "2026-11-20-old.sqlite"))) == len(rows_of_a_day())
+    assert len(list(read_journal(tmp_path / "archive" / "2026-11-20-old.sqlite"))) == len(
+        rows_of_a_day()
+    )
     assert (tmp_path / "new" / JOURNAL).exists()
     assert (tmp_path / "bad" / JOURNAL).exists()
 
@@ -268,7 +301,9 @@ class Clockwork:
     def typed(self, trader: Trader, now: int, day: int, side: Side) -> None:
         n = len(trader.rows) + 1
         qty = trader.state.books.of("").position(CODES[0]).qty if side is Side.SELL else 10
-        naming = Naming(Wish(CODES[0], side, qty), Place("kernel", n, "n", f"cell {n}"), token=f"t{n}")
+        naming = Naming(
+            Wish(CODES[0], side, qty), Place("kernel", n, "n", f"cell {n}"), token=f"t{n}"
+        )
         key = f"k{n}"
         trader.add(IntentTaken(now, intent(key, side=side, qty=qty), naming))
         trader.add(SendStarted(now, key, Route(Venue.KRX, OrderKind.LIMIT, "test")))

@@ -53,13 +53,20 @@ def at_a_desk(folder: Path, clock: SimpleNamespace, work: Callable[[Door], objec
     async def run() -> None:
         async with served(folder) as desk:
             desk.host.core.gate.limits = ARMED
-            arming = Safety(desk.host, Mode.LIVE, "12345674711".endswith, HaltFile(desk.host, desk.server.publish))
+            arming = Safety(
+                desk.host,
+                Mode.LIVE,
+                "12345674711".endswith,
+                HaltFile(desk.host, desk.server.publish),
+            )
             work(Door(arming, clock))
 
     asyncio.run(run())
 
 
-def test_n06_after_five_wrong_tails_even_the_right_one_waits(tmp_path: Path, clock: SimpleNamespace):
+def test_n06_after_five_wrong_tails_even_the_right_one_waits(
+    tmp_path: Path, clock: SimpleNamespace
+):
     def work(door: Door) -> None:
         assert "not the last four digits" in door.refused(FREE_TRIES - 1)
         assert door.refused(1).startswith("5 wrong tails were typed. Arm again at ")
@@ -120,7 +127,10 @@ def test_n06_a_budget_above_its_limit_is_refused_with_the_cure(
         assert door.arm(budget=100_000_000).startswith("live is armed until ")
         said = door.arm(budget=100_000_001)
         assert said.startswith("100,000,001 won is more than a live desk may be armed for. ")
-        assert "raise max_armed_budget: %kis config max_armed_budget NEW, then kisnb desk restart" in said
+        assert (
+            "raise max_armed_budget: %kis config max_armed_budget NEW, then kisnb desk restart"
+            in said
+        )
 
     at_a_desk(tmp_path, clock, work)
 

@@ -37,7 +37,11 @@ def notebook_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def processes(state: Path) -> list[psutil.Process]:
     """Supervisor, desk and simulator of this test."""
-    desk, simulator, supervisor = find_desk(Mode.SIM), find_simulator(state), holder(supervisor_lock(Mode.SIM))
+    desk, simulator, supervisor = (
+        find_desk(Mode.SIM),
+        find_simulator(state),
+        holder(supervisor_lock(Mode.SIM)),
+    )
     assert desk is not None
     assert simulator is not None
     assert supervisor is not None
@@ -67,7 +71,9 @@ def test_o14_a_desk_opens_and_comes_back_beside_files_named_like_the_standard_li
     traded(work)
 
 
-def test_k12_sessions_attach_and_a_fresh_day_begins_beside_such_files(state: Path, notebook_folder: Path):
+def test_k12_sessions_attach_and_a_fresh_day_begins_beside_such_files(
+    state: Path, notebook_folder: Path
+):
     async def work(session: Session) -> None:
         other = await kisnb.connect("sim")
         assert other.run == session.run
@@ -102,7 +108,9 @@ def test_relative_paths_of_settings_are_those_of_the_folder_that_starts_the_desk
     assert (tmp_path / "mine.jsonl").read_text().startswith('{"t":')
 
 
-def test_a_relative_path_is_kept_in_full_by_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_relative_path_is_kept_in_full_by_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     assert set_config("record", "mine.jsonl").record == str(tmp_path / "mine.jsonl")
     assert set_config("record", "~/mine.jsonl").record == "~/mine.jsonl"

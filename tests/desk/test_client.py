@@ -36,7 +36,10 @@ class Peer:
         self.address = DeskAddress(str(path), "the secret of the desk", 4711, Mode.SIM, "sim")
         self.heard: list[object] = []
         self.left = threading.Event()
-        self.said: dict[type, threading.Event] = {Hello: threading.Event(), QueryAsked: threading.Event()}
+        self.said: dict[type, threading.Event] = {
+            Hello: threading.Event(),
+            QueryAsked: threading.Event(),
+        }
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(path))
         self._socket.listen()
@@ -70,7 +73,9 @@ def test_close_hands_over_all_that_was_sent_before(peer: Peer):
 
 
 def test_a_farewell_is_read_although_the_link_broke_while_something_was_sent(tmp_path: Path):
-    address = DeskAddress(str(tmp_path / "desk.sock"), "the secret of the desk", 4711, Mode.SIM, "sim")
+    address = DeskAddress(
+        str(tmp_path / "desk.sock"), "the secret of the desk", 4711, Mode.SIM, "sim"
+    )
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(address.socket)
     listening.listen()

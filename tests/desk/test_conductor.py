@@ -57,7 +57,9 @@ def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
             return SimState(NOON, counted, 0.0)
 
         broker = SimpleNamespace(settled=True, frames=1, local_port=1)
-        host = SimpleNamespace(quiet=True, broker=broker, receive=taken.extend, activity=SimpleNamespace(at_rest=0))
+        host = SimpleNamespace(
+            quiet=True, broker=broker, receive=taken.extend, activity=SimpleNamespace(at_rest=0)
+        )
         control = SimpleNamespace(state=state)
         conductor = Conductor(host, SimulatedClock(NOON), control, list, lambda: 0, print)  # type: ignore[arg-type]
         conductor.lockstep = True

@@ -153,7 +153,9 @@ def test_k12_paths_that_are_too_long_for_a_socket_are_told_with_the_cure(
     monkeypatch.setenv("KISNB_STATE", str(deep / "state"))
     with pytest.raises(kisnb.errors.ConfigError) as refused:
         folder_of_the_socket()
-    assert "is too long for a Unix socket, which ends at 103 bytes. Set XDG_RUNTIME_DIR" in str(refused.value)
+    assert "is too long for a Unix socket, which ends at 103 bytes. Set XDG_RUNTIME_DIR" in str(
+        refused.value
+    )
 
 
 def test_what_a_crashing_desk_prints_stands_in_its_log():

@@ -31,7 +31,9 @@ def test_a_wrong_secret_is_refused_before_anything_is_told(tmp_path: Path):
     assert "does not know" in said(tmp_path, pack(Hello(VERSION, "guessed", "s", os.getpid())))
 
 
-@pytest.mark.parametrize(("version", "cure"), [(VERSION - 1, "restart the kernel"), (VERSION + 1, "kisnb desk stop")])
+@pytest.mark.parametrize(
+    ("version", "cure"), [(VERSION - 1, "restart the kernel"), (VERSION + 1, "kisnb desk stop")]
+)
 def test_versions_that_differ_are_named_with_the_cure(tmp_path: Path, version: int, cure: str):
     told = said(tmp_path, pack(Hello(version, SECRET, "s", os.getpid())))
     assert f"protocol {version}" in told
@@ -89,7 +91,9 @@ def test_an_oversized_message_of_a_session_ends_that_session_alone(tmp_path: Pat
     run(begin, tmp_path)
 
 
-def test_a_connection_that_never_says_who_it_is_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_connection_that_never_says_who_it_is_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(desk_server, "HELLO_SECONDS", 0.05)
 
     async def begin(desk: Served) -> None:
@@ -170,7 +174,9 @@ def said(folder: Path, first: bytes) -> str:
 
 async def message(reader: asyncio.StreamReader) -> object:
     async with asyncio.timeout(10):
-        return decode_from_desk(await reader.readexactly(int.from_bytes(await reader.readexactly(PREFIX), "big")))
+        return decode_from_desk(
+            await reader.readexactly(int.from_bytes(await reader.readexactly(PREFIX), "big"))
+        )
 
 
 def run(begin: object, folder: Path) -> None:

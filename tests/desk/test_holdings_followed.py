@@ -19,7 +19,9 @@ NOTICES = Want("notices", priority=0)
 HELD = Want("ticks", CODE, Venue.KRX, 1)
 
 
-def test_a06_what_the_account_holds_is_followed_while_it_holds_it_and_nobody_is_attached(tmp_path: Path):
+def test_a06_what_the_account_holds_is_followed_while_it_holds_it_and_nobody_is_attached(
+    tmp_path: Path,
+):
     async def begin(desk: Served) -> None:
         desk.host.submit(Submit(intent("a")))
         await seen(lambda: desk.host.core.state.books.orders["a"].number is not None)
@@ -36,7 +38,14 @@ def test_a06_what_the_account_holds_is_followed_while_it_holds_it_and_nobody_is_
 
 def test_a06_holdings_that_no_order_explains_and_after_a_restart(tmp_path: Path):
     """What KIS states of the account counts: bought before, on the phone, or paid in as shares."""
-    account = Account(10**9, 10**9, 10**9, 10**9, (Holding(CODE, "", 5, 5, 5 * price_of(), price_of()),), complete=True)
+    account = Account(
+        10**9,
+        10**9,
+        10**9,
+        10**9,
+        (Holding(CODE, "", 5, 5, 5 * price_of(), price_of()),),
+        complete=True,
+    )
 
     async def begin(desk: Served) -> None:
         async def stated() -> Account:
@@ -53,7 +62,9 @@ def test_a06_holdings_that_no_order_explains_and_after_a_restart(tmp_path: Path)
     run(again, tmp_path)
 
 
-def test_k06_held_stocks_come_before_watched_ones_and_the_first_venue_of_all_before_the_second_of_any(tmp_path: Path):
+def test_k06_held_stocks_come_before_watched_ones_and_the_first_venue_of_all_before_the_second_of_any(
+    tmp_path: Path,
+):
     watched = (Want("ticks", CODE), Want("depth", CODE, None))
 
     async def begin(desk: Served) -> None:
@@ -67,7 +78,9 @@ def test_k06_held_stocks_come_before_watched_ones_and_the_first_venue_of_all_bef
             desk.host.core.state.books.account.ensure_position(code).open(3, 300)
         desk.server.publish(AccountOpened(NOON, 0, ()))
         await seen(lambda: len(desk.wire.wanted) == 7)
-        first, second = ([Want("ticks", code, venue, 1) for code in codes] for venue in (Venue.KRX, Venue.NXT))
+        first, second = (
+            [Want("ticks", code, venue, 1) for code in codes] for venue in (Venue.KRX, Venue.NXT)
+        )
         assert desk.wire.wanted == [NOTICES, *first, *second, *watched]
         await session.close()
         await seen(lambda: desk.wire.wanted == [NOTICES, *first, *second])

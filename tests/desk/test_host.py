@@ -74,7 +74,11 @@ def test_an_order_does_not_wait_for_ever_for_a_book_that_cannot_be_read(tmp_path
         host.submit(Submit(intent("k")))
         await rested.wait()
         assert host.core.state.books.orders["k"].is_ended
-        assert any("the book of 005930 could not be read" in e.text for e in heard if isinstance(e, Trouble))
+        assert any(
+            "the book of 005930 could not be read" in e.text
+            for e in heard
+            if isinstance(e, Trouble)
+        )
         await host.close()
 
     asyncio.run(begin())
@@ -127,7 +131,11 @@ class SlowWire(Wire):
 @pytest.mark.parametrize(
     ("limits", "state", "text"),
     [
-        (Limits(windows=((12 * 3600, 12 * 3600 + 60),)), OrderState.NEW, "blackout until 12:01:00: journaled"),
+        (
+            Limits(windows=((12 * 3600, 12 * 3600 + 60),)),
+            OrderState.NEW,
+            "blackout until 12:01:00: journaled",
+        ),
         (Limits(needs_arming=True), OrderState.DENIED, "is not armed: no buy passes"),
     ],
 )
@@ -151,7 +159,9 @@ def test_a08_n06_what_waited_in_the_limiter_is_kept_by_what_has_changed_meanwhil
     asyncio.run(begin())
 
 
-def test_o01_nothing_leaves_a_desk_that_cannot_write_any_more_however_long_it_has_waited(tmp_path: Path):
+def test_o01_nothing_leaves_a_desk_that_cannot_write_any_more_however_long_it_has_waited(
+    tmp_path: Path,
+):
     async def begin() -> None:
         wire, rested = SlowWire(), asyncio.Event()
         host = host_on(Journal(tmp_path / "j.sqlite"), wire, [])

@@ -53,7 +53,9 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path):
 
 def test_o01_what_append_has_returned_for_survives_kill_9(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
-    child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    )
     assert child.stdout is not None
     said = [int(child.stdout.readline()) for _ in range(20)]
     os.kill(child.pid, signal.SIGKILL)
@@ -147,7 +149,9 @@ def test_a_row_that_this_version_does_not_know_is_refused_with_the_cure(tmp_path
     filled_journal(path, 3)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         body = b'["OfTheFuture",1,"k"]'
-        db.execute("INSERT INTO rows (t, name, key, body) VALUES (1, 'OfTheFuture', 'k', ?)", (body,))
+        db.execute(
+            "INSERT INTO rows (t, name, key, body) VALUES (1, 'OfTheFuture', 'k', ?)", (body,)
+        )
     journal = Journal(path)
     with pytest.raises(ConfigError, match=r"OfTheFuture.*Use the version that wrote it"):
         journal.rows()
@@ -168,7 +172,9 @@ def test_a_torn_end_of_the_write_ahead_file_costs_only_what_was_never_synced(tmp
     (copy / "journal.sqlite-wal").write_bytes(torn[: len(wal) + 1000])
     journal.close()
     found = Journal(copy / "journal.sqlite")
-    assert [r.intent.key for r in found.rows() if isinstance(r, IntentTaken)] == [f"k{n}" for n in range(5)]
+    assert [r.intent.key for r in found.rows() if isinstance(r, IntentTaken)] == [
+        f"k{n}" for n in range(5)
+    ]
     found.close()
 
 
@@ -207,7 +213,9 @@ def test_a_journal_that_a_full_disk_keeps_from_being_opened_is_not_to_be_moved_a
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["removed", "replaced"])
-def test_a_journal_that_was_removed_takes_no_row_that_nobody_would_ever_read(tmp_path: Path, again: bool):
+def test_a_journal_that_was_removed_takes_no_row_that_nobody_would_ever_read(
+    tmp_path: Path, again: bool
+):
     path = tmp_path / "journal.sqlite"
     journal = Journal(path)
     journal.append([IntentTaken(NOON, intent("a"))])
@@ -257,7 +265,10 @@ def test_no_text_of_an_exported_csv_is_a_formula_of_a_spreadsheet(tmp_path: Path
     assert pl.read_csv(tmp_path / "day.csv")["text"].to_list() == [f"'{text}", "a = b"]
     write_frame(frame, tmp_path / "day.parquet")
     write_frame(frame, tmp_path / "day.ndjson")
-    for exact in (pl.read_parquet(tmp_path / "day.parquet"), pl.read_ndjson(tmp_path / "day.ndjson")):
+    for exact in (
+        pl.read_parquet(tmp_path / "day.parquet"),
+        pl.read_ndjson(tmp_path / "day.ndjson"),
+    ):
         assert exact["text"].to_list() == [text, "a = b"]
 
 

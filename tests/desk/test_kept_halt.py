@@ -79,7 +79,9 @@ def next_life(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("flatten", [False, True])
-def test_a07_a_halt_that_cannot_be_journaled_is_carried_out_by_the_next_life(tmp_path: Path, flatten: bool):
+def test_a07_a_halt_that_cannot_be_journaled_is_carried_out_by_the_next_life(
+    tmp_path: Path, flatten: bool
+):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         Full(desk).begin()
         steps = await session.halt("enough", flatten=flatten)
@@ -142,7 +144,9 @@ def test_a07_a_halt_that_the_disk_cannot_keep_says_failed_and_is_written_when_it
 
 def test_a07_arming_is_answered_from_what_was_written(tmp_path: Path):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
-        desk.server.safety = Safety(desk.host, Mode.LIVE, lambda _: True, HaltFile(desk.host, desk.server.publish))
+        desk.server.safety = Safety(
+            desk.host, Mode.LIVE, lambda _: True, HaltFile(desk.host, desk.server.publish)
+        )
         Full(desk).begin()
         with pytest.raises(DeskError, match="Nothing was changed"):
             await session.arm("1234", 30, 5_000_000)
@@ -179,7 +183,9 @@ async def looked(times: int = 3) -> None:
     await asyncio.sleep(LOOK_SECONDS * times)
 
 
-def test_a07_a_folder_that_cannot_be_read_for_a_while_does_not_end_the_watch(tmp_path: Path, monkeypatch):
+def test_a07_a_folder_that_cannot_be_read_for_a_while_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch
+):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         real = Path.lstat
 
@@ -204,7 +210,9 @@ def test_a07_a_folder_that_cannot_be_read_for_a_while_does_not_end_the_watch(tmp
 def test_a07_the_file_that_stands_counts_and_not_its_coming(tmp_path: Path):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         halt_file().write_text("one", "utf-8")
-        await seen(lambda: desk.host.core.state.halt == "halted" and not desk.host.core.state.halting)
+        await seen(
+            lambda: desk.host.core.state.halt == "halted" and not desk.host.core.state.halting
+        )
         # Removed and written anew between two looks, and the halt lifted in between.
         halt_file().unlink()
         await session.resume("over")
@@ -221,9 +229,14 @@ def test_a07_the_file_raises_a_desk_that_is_only_reducing(tmp_path: Path):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         await session.halt("careful", state="reducing")
         halt_file().write_text("stop", "utf-8")
-        await seen(lambda: (desk.host.core.state.halt, desk.host.core.state.halting) == ("halted", ""))
+        await seen(
+            lambda: (desk.host.core.state.halt, desk.host.core.state.halting) == ("halted", "")
+        )
         await looked()
-        assert [s.ends for s in session.halt_steps if s.step == "block"] == ["reducing", "halted"], "once is enough"
+        assert [s.ends for s in session.halt_steps if s.step == "block"] == [
+            "reducing",
+            "halted",
+        ], "once is enough"
 
     run(tmp_path, work)
 
@@ -242,7 +255,9 @@ def test_a07_a_pull_over_a_standing_halt_leaves_it_and_says_so(tmp_path: Path):
         steps = await session.halt("x", state="reducing")
         assert "a pull never lowers the state" in steps[0].text
         assert desk.host.core.state.halt == "halted"
-        assert "cancels, and sells up to the position" in await session.resume("now", state="reducing")
+        assert "cancels, and sells up to the position" in await session.resume(
+            "now", state="reducing"
+        )
         assert desk.host.core.state.halt == "reducing"
         assert "new orders pass again" in await session.resume("and now all")
 
@@ -283,7 +298,9 @@ def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path):
     assert stat.S_IMODE((tmp_path / KEPT).stat().st_mode) == 0o600
 
 
-def test_an_event_of_kis_that_cannot_be_handled_is_a_trouble_and_keeps_no_other_back(tmp_path: Path):
+def test_an_event_of_kis_that_cannot_be_handled_is_a_trouble_and_keeps_no_other_back(
+    tmp_path: Path,
+):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         order = await session.buy(CODE, 3, price_of())
         number = order.number

@@ -38,7 +38,9 @@ def test_a02_a_second_start_in_another_notebook_is_refused_and_the_first_goes_on
     async def begin(desk: Served) -> None:
         first, second = await desk.session(), await desk.session()
         await first.agents.start(Watcher())
-        with pytest.raises(DeskBusy, match=rf"{ID} runs in .*process {os.getpid()}.*agents stop {ID}"):
+        with pytest.raises(
+            DeskBusy, match=rf"{ID} runs in .*process {os.getpid()}.*agents stop {ID}"
+        ):
             await second.agents.start(Watcher())
         assert [a.state for a in first.agents] == [AgentState.RUNNING]
         await seen(lambda: [a.state for a in second.agents] == [AgentState.ELSEWHERE])
@@ -143,7 +145,9 @@ def test_a02_the_lease_of_a_dead_kernel_is_reclaimed_even_when_its_socket_stays_
 
     async def begin(desk: Served) -> None:
         ours, theirs = multiprocessing.Pipe()
-        kernel = multiprocessing.get_context("spawn").Process(target=hold_socket, args=(desk.address, theirs))
+        kernel = multiprocessing.get_context("spawn").Process(
+            target=hold_socket, args=(desk.address, theirs)
+        )
         kernel.start()
         child = await asyncio.to_thread(ours.recv)
         try:

@@ -48,9 +48,13 @@ def test_an_agent_that_ends_while_the_desk_is_away_can_be_started_in_another_not
         await desk.start()
         session = await desk.session(Next())
         await session.agents.start(Buyer())
-        await seen(lambda: any(o.state is OrderState.ACCEPTED for o in session.book.orders.values()))
+        await seen(
+            lambda: any(o.state is OrderState.ACCEPTED for o in session.book.orders.values())
+        )
         ended: list[asyncio.Future[object]] = []
-        again = await restarted(desk, session, lambda: ended.append(asyncio.ensure_future(end(session))))  # type: ignore[call-overload]
+        again = await restarted(
+            desk, session, lambda: ended.append(asyncio.ensure_future(end(session)))
+        )  # type: ignore[call-overload]
         if end is stopped:
             # Its open order is cancelled by the desk that is there now.
             (order,) = session.book.orders.values()

@@ -91,7 +91,9 @@ def test_k12_two_state_folders_have_no_two_desks_on_one_appkey(
             stop_desk(Mode.LIVE)
 
 
-def test_k12_one_account_with_two_appkeys_has_one_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_k12_one_account_with_two_appkeys_has_one_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     first = made_up()
     locks = CustomerLocks(Mode.LIVE, first)
     monkeypatch.setenv("KISNB_STATE", str(tmp_path / "other"))
@@ -117,7 +119,9 @@ def test_k12_simulators_side_by_side_do_not_lock_one_another_out(
     traded(both)
 
 
-def test_k12_a_user_without_a_home_folder_has_locks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_k12_a_user_without_a_home_folder_has_locks_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "user").write_text("a file where the user's state folder would be")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)

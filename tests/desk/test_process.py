@@ -20,7 +20,9 @@ from tests.session.opening import DAY, traded
 
 def test_notebooks_that_open_at_once_share_one_desk():
     async def begin() -> set[str]:
-        opened = await asyncio.gather(*(kisnb.connect("sim", seed=7, date=DAY, start="10:00") for _ in range(3)))
+        opened = await asyncio.gather(
+            *(kisnb.connect("sim", seed=7, date=DAY, start="10:00") for _ in range(3))
+        )
         for session in opened:
             await session.close()
         return {session.run for session in opened}

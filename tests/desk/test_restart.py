@@ -60,7 +60,11 @@ def test_o14_after_kill_9_a_session_goes_on_where_it_was():
         assert session.agents["Buyer-005930"].note == "gap in 005930"
         assert any("the desk is back; it died at" in text for text in session.troubles)
         held = (await session.balance()).holdings[0].qty
-        assert session.book.position("005930").qty == held == sum(o.filled for o in session.book.orders.values())
+        assert (
+            session.book.position("005930").qty
+            == held
+            == sum(o.filled for o in session.book.orders.values())
+        )
 
     traded(work)
 
@@ -76,7 +80,9 @@ def test_o14_an_order_in_the_air_is_sent_once_or_not_at_all():
             assert isinstance(ended, kisnb.Order | kisnb.errors.OrderRefused)
         await session.until("10:01")
         account = {h.code: h.qty for h in (await session.balance()).holdings}
-        unknown = sum(o.quantity for o in session.book.orders.values() if o.state is OrderState.UNKNOWN)
+        unknown = sum(
+            o.quantity for o in session.book.orders.values() if o.state is OrderState.UNKNOWN
+        )
         assert session.book.position("005930").qty <= account.get("005930", 0)
         assert account.get("005930", 0) <= session.book.position("005930").qty + unknown
 
@@ -84,7 +90,9 @@ def test_o14_an_order_in_the_air_is_sent_once_or_not_at_all():
     assert len(posts()) <= 4
 
 
-def test_o14_a_desk_that_dies_again_and_again_is_given_up_with_a_sentence(capsys: pytest.CaptureFixture[str]):
+def test_o14_a_desk_that_dies_again_and_again_is_given_up_with_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(session: Session) -> None:
         waiting = asyncio.create_task(session.until("15:00"))
         killed: set[int] = set()

@@ -79,7 +79,9 @@ def test_o14_what_was_missed_comes_once_and_in_order_to_book_and_agent(tmp_path:
         session = await desk.session(Next())
         agent = Listener()
         await session.agents.start(agent)
-        await seen(lambda: any(o.state is OrderState.ACCEPTED for o in session.book.orders.values()))
+        await seen(
+            lambda: any(o.state is OrderState.ACCEPTED for o in session.book.orders.values())
+        )
         heard = len(agent.heard)
         (key,) = session.book.orders
         (order,) = session.book.orders.values()
@@ -120,7 +122,9 @@ def test_o14_an_order_that_no_journal_holds_was_never_sent_and_is_denied(tmp_pat
 
 
 @pytest.mark.parametrize("wish", ["cancel", "halt", "resolve"])
-def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits_for_ever(tmp_path: Path, wish: str):
+def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits_for_ever(
+    tmp_path: Path, wish: str
+):
     async def begin() -> None:
         desk = Served(tmp_path)
         await desk.start()
@@ -139,7 +143,11 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
         waiting = asyncio.ensure_future(cells[wish]())
         await asyncio.sleep(0.05)
         again = await restarted(desk, session)
-        with pytest.raises(BadInput, match="can still come to light") if wish == "resolve" else nullcontext():
+        with (
+            pytest.raises(BadInput, match="can still come to light")
+            if wish == "resolve"
+            else nullcontext()
+        ):
             await waiting
         assert wish != "halt" or session.halt_state == "halted"
         assert wish != "cancel" or "cancel refused" in session.book.orders["k@20261120"].story
@@ -149,7 +157,9 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
     run(begin())
 
 
-def test_k11_trades_are_missing_since_the_stream_broke_not_since_the_desk_died_after_that(tmp_path: Path):
+def test_k11_trades_are_missing_since_the_stream_broke_not_since_the_desk_died_after_that(
+    tmp_path: Path,
+):
     async def begin() -> None:
         desk = Served(tmp_path)
         await desk.start()
@@ -260,7 +270,9 @@ def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
         journal = Journal(Path(folder) / "j.sqlite")
         told = []
         for n, step in enumerate(steps):
-            rows = [notice("filled", n)] if step == "unseen fill" else notice_rows(f"k{n}", taken=True)
+            rows = (
+                [notice("filled", n)] if step == "unseen fill" else notice_rows(f"k{n}", taken=True)
+            )
             journal.append(rows)
             told += [r for r in rows if type(r).__name__ != "Notice"]
         first, array = journal.told_after(known)
@@ -285,7 +297,9 @@ def run(work: object) -> None:
     asyncio.run(asyncio.wait_for(work, 20))  # type: ignore[arg-type]
 
 
-ACTIONS = st.sampled_from(["submit", "sent", "unknown", "accepted", "filled", "cancel", "refused", "halt", "active"])
+ACTIONS = st.sampled_from(
+    ["submit", "sent", "unknown", "accepted", "filled", "cancel", "refused", "halt", "active"]
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -320,7 +334,9 @@ def test_a07_an_interrupt_ends_the_wait_for_a_halt_and_not_the_halt(tmp_path: Pa
 
         def halt_while_no_desk_runs() -> None:
             cells.append(asyncio.create_task(session.halt("enough")))
-            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, cells[0].cancel)
+            asyncio.get_running_loop().call_soon(
+                asyncio.get_running_loop().call_soon, cells[0].cancel
+            )
 
         again = await restarted(desk, session, halt_while_no_desk_runs)
         with pytest.raises(Interrupted, match="the halt goes on"):

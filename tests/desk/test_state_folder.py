@@ -51,7 +51,10 @@ def test_n11_a_state_folder_in_which_others_may_write_is_refused(
 ):
     state.mkdir()
     state.chmod(mode)
-    assert status(capsys) == f"Others may write in the state folder {state}. Close it with: chmod 700 {state}.\n"
+    assert (
+        status(capsys)
+        == f"Others may write in the state folder {state}. Close it with: chmod 700 {state}.\n"
+    )
     state.chmod(0o700)
     assert status(capsys) == "no sim desk runs\n"
 
@@ -98,7 +101,9 @@ except ConfigError as e:
 
 
 def test_a_user_without_a_home_folder_is_told_to_name_one(tmp_path: Path):
-    done = subprocess.run([sys.executable, "-c", NOBODY], capture_output=True, text=True, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
     assert done.stdout == "This user has no home folder. Set KISNB_STATE to a folder of yours.\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -112,7 +117,9 @@ fcntl.flock = flock
 OPEN = "import asyncio, kisnb; asyncio.run(kisnb.connect('sim'))"
 
 
-@pytest.mark.parametrize("command", [["-m", "kisnb", "desk", "status"], ["-m", "kisnb", "halt", "x"], ["-c", OPEN]])
+@pytest.mark.parametrize(
+    "command", [["-m", "kisnb", "desk", "status"], ["-m", "kisnb", "halt", "x"], ["-c", OPEN]]
+)
 def test_a_disk_without_locks_is_told_with_the_cure(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ):
@@ -123,10 +130,14 @@ def test_a_disk_without_locks_is_told_with_the_cure(
     state.chmod(0o700)
     for name in ("lock", "supervisor.lock"):
         (state / "desk-sim" / name).touch()
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=120
+    )
     last = done.stderr.strip().splitlines()[-1]
     assert "lock cannot be locked: No locks available." in last
-    assert last.endswith("Set KISNB_STATE to a folder on a disk of this machine: that one keeps no locks.")
+    assert last.endswith(
+        "Set KISNB_STATE to a folder on a disk of this machine: that one keeps no locks."
+    )
 
 
 READ_ONLY = """
@@ -144,11 +155,16 @@ def test_a_read_only_disk_is_told_with_the_cure(state: Path):
     state.mkdir(mode=0o700)
     (state / "desk-sim").mkdir(mode=0o700)
     done = subprocess.run(
-        [sys.executable, "-c", f"{READ_ONLY}\n{OPEN}"], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", f"{READ_ONLY}\n{OPEN}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     last = done.stderr.strip().splitlines()[-1]
     assert (
-        "cannot be written: Read-only file system. Set KISNB_STATE to a folder on a disk that can be written." in last
+        "cannot be written: Read-only file system. Set KISNB_STATE to a folder on a disk that can be written."
+        in last
     )
 
 
@@ -166,9 +182,13 @@ def test_only_a_full_disk_is_told_to_make_room(number: int, cure: str):
     assert cure_of(OSError(number, os.strerror(number))) == cure
 
 
-def test_a_state_folder_with_too_long_a_name_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_state_folder_with_too_long_a_name_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setenv("KISNB_STATE", str(tmp_path / ("d" * 300)))
-    with pytest.raises(ConfigError, match=r"File name too long\. Set KISNB_STATE to a folder with a shorter path"):
+    with pytest.raises(
+        ConfigError, match=r"File name too long\. Set KISNB_STATE to a folder with a shorter path"
+    ):
         state_dir()
 
 
@@ -182,7 +202,9 @@ def test_o14_a_desk_whose_state_folder_does_not_serve_is_back_when_it_is_mended(
         assert desk is not None
         opened_to(state, 0o777)
         os.kill(desk.pid, signal.SIGKILL)
-        await seen(lambda: "could not be started again: Others may write in the state folder" in desk_log())
+        await seen(
+            lambda: "could not be started again: Others may write in the state folder" in desk_log()
+        )
         opened_to(state, 0o700)
         await session.until("10:01")
         assert (await session.buy("005930", 1)).filled == 1

@@ -25,7 +25,9 @@ async def told(capsys: pytest.CaptureFixture[str], status: int = 0) -> str:
     return capsys.readouterr().out
 
 
-def test_a07_status_says_what_passes_who_is_attached_and_what_is_not_known(capsys: pytest.CaptureFixture[str]):
+def test_a07_status_says_what_passes_who_is_attached_and_what_is_not_known(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(session: Session) -> None:
         assert "\n  active: orders pass\n  0 open orders\n" in await told(capsys)
         await session.agents.start(kisnb.Agent(code="005930"))
@@ -33,9 +35,15 @@ def test_a07_status_says_what_passes_who_is_attached_and_what_is_not_known(capsy
         await session.simulator.fault("order", "cut", done=False)
         with pytest.raises(OrderUnknown):
             await session.buy("005930", 3)
-        assert "1 order of unknown fate (buy 3 005930 market): settle them with %kis resolve" in await told(capsys)
+        assert (
+            "1 order of unknown fate (buy 3 005930 market): settle them with %kis resolve"
+            in await told(capsys)
+        )
         await session.halt("a drill", state="reducing")
-        assert "reducing because of 'a drill': cancels, and sells up to the position, pass" in await told(capsys)
+        assert (
+            "reducing because of 'a drill': cancels, and sells up to the position, pass"
+            in await told(capsys)
+        )
         await session.halt("enough")
         assert "halted because of 'enough': cancels alone pass" in await told(capsys)
 
@@ -57,7 +65,9 @@ def test_a08_status_names_orders_that_a_blackout_holds_back(
     traded(work)
 
 
-def test_k12_status_of_a_desk_that_does_not_answer_claims_nothing(capsys: pytest.CaptureFixture[str]):
+def test_k12_status_of_a_desk_that_does_not_answer_claims_nothing(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(_: Session) -> None:
         desk = find_desk(Mode.SIM)
         assert desk is not None
@@ -66,7 +76,10 @@ def test_k12_status_of_a_desk_that_does_not_answer_claims_nothing(capsys: pytest
             said = await told(capsys, 1)
         finally:
             os.kill(desk.pid, signal.SIGCONT)
-        assert "it does not answer: whether it is halted or armed, and which orders are open, is not known" in said
+        assert (
+            "it does not answer: whether it is halted or armed, and which orders are open, is not known"
+            in said
+        )
         assert f"kill -9 {desk.pid}" in said
         assert "active" not in said
 
@@ -79,12 +92,16 @@ def test_another_day_is_refused_with_the_name_of_those_whose_day_it_would_end():
         with pytest.raises(ConfigError) as refused:
             await kisnb.connect("sim", seed=8)
         assert "Add --fresh to begin a new day" in str(refused.value)
-        assert str(refused.value).endswith("A new day ends this one for this notebook with Agent-005930.")
+        assert str(refused.value).endswith(
+            "A new day ends this one for this notebook with Agent-005930."
+        )
 
     traded(work)
 
     async def alone() -> None:
-        with pytest.raises(ConfigError, match="A new day ends this one for nobody: no session is attached"):
+        with pytest.raises(
+            ConfigError, match="A new day ends this one for nobody: no session is attached"
+        ):
             await kisnb.connect("sim", seed=8)
 
     asyncio.run(alone())

@@ -39,7 +39,9 @@ def test_a_clock_that_is_set_back_is_named_and_time_goes_on():
     machine.run(10)
     machine.clock.now()
     machine.wall -= 3600 * SECOND
-    assert machine.clock.take_jumps() == ["the machine's clock was set back by 3,600.0 s; the desk's goes on"]
+    assert machine.clock.take_jumps() == [
+        "the machine's clock was set back by 3,600.0 s; the desk's goes on"
+    ]
     assert machine.clock.now() == NOON + 10 * SECOND
     machine.run(5)
     assert machine.clock.now() == NOON + 15 * SECOND

@@ -32,7 +32,11 @@ def test_stop_returns_when_desk_supervisor_and_simulator_are_gone_and_then_says_
     gone: list[int] = []
 
     async def work(session: Session) -> None:
-        desk, simulator, supervisor = find_desk(Mode.SIM), find_simulator(state), holder(supervisor_lock(Mode.SIM))
+        desk, simulator, supervisor = (
+            find_desk(Mode.SIM),
+            find_simulator(state),
+            holder(supervisor_lock(Mode.SIM)),
+        )
         assert desk is not None
         assert simulator is not None
         assert supervisor is not None
@@ -74,7 +78,9 @@ def test_files_of_the_dead_with_a_number_that_lives_stop_nobody(state: Path):
             desk_folder(Mode.SIM) / "address.json",
             f'{{"socket":"/nowhere","secret":"x","pid":{innocent.pid},"mode":"sim","label":"sim"}}',
         )
-        address = SimAddress("http://127.0.0.1:1", "ws://127.0.0.1:1", "x", innocent.pid, "run", 1, DAY, "09:00:00")
+        address = SimAddress(
+            "http://127.0.0.1:1", "ws://127.0.0.1:1", "x", innocent.pid, "run", 1, DAY, "09:00:00"
+        )
         import msgspec
 
         write_private(sim_folder(state) / "address.json", msgspec.json.encode(address).decode())

@@ -36,7 +36,9 @@ def test_a03_one_unreadable_command_is_refused_alone_and_the_others_are_carried_
     run(begin, tmp_path)
 
 
-def test_a03_an_order_that_cannot_be_read_is_denied_where_it_was_placed_and_nowhere_else(tmp_path: Path):
+def test_a03_an_order_that_cannot_be_read_is_denied_where_it_was_placed_and_nowhere_else(
+    tmp_path: Path,
+):
     async def begin(_desk: Served, mine: Session, other: Session) -> None:
         order = mine.books.add_pending(intent("bad"), mine.now)
         send(mine, Submit(intent("bad", 2.5)))
@@ -73,7 +75,9 @@ def test_a_key_that_the_desk_has_is_not_denied_by_what_is_sent_again_under_it(tm
 
 def test_n03_a_question_that_cannot_be_read_is_answered_under_its_number(tmp_path: Path):
     async def begin(_desk: Served, mine: Session, _other: Session) -> None:
-        with pytest.raises(BadInput, match=r"could not read OutcomeOf: .*\. Check the values of the call"):
+        with pytest.raises(
+            BadInput, match=r"could not read OutcomeOf: .*\. Check the values of the call"
+        ):
             await mine.ask(OutcomeOf(5))  # type: ignore[arg-type]
         assert (await mine.balance()).complete
 
@@ -98,8 +102,13 @@ def test_what_is_no_message_is_named_and_the_link_stays(tmp_path: Path, body: by
 
 def test_a_text_that_is_no_utf_8_is_refused_like_any_other_value(tmp_path: Path):
     async def begin(_desk: Served, mine: Session, _other: Session) -> None:
-        send_raw(mine, pack(Commands((CancelOrder("KEY"),)))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"))
-        send_raw(mine, pack(QueryAsked(2**40, OutcomeOf("KEY")))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"))
+        send_raw(
+            mine, pack(Commands((CancelOrder("KEY"),)))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff")
+        )
+        send_raw(
+            mine,
+            pack(QueryAsked(2**40, OutcomeOf("KEY")))[PREFIX:].replace(b"KEY", b"\xff\xfe\xff"),
+        )
         await seen(lambda: bool(mine.troubles))
         await mine.buy(CODE, 1, price_of())
 

@@ -26,7 +26,9 @@ LIMIT, MARKET = OrderKind.LIMIT, OrderKind.MARKET
 SAMSUNG, ONLY_KRX, FUND = "005930", "000880", "069500"
 UNIVERSE = Universe(
     [
-        Instrument(SAMSUNG, "삼성전자", Board.KOSDAQ, Kind.STOCK, 1_000_000, 71_000, 10_000, nxt=True),
+        Instrument(
+            SAMSUNG, "삼성전자", Board.KOSDAQ, Kind.STOCK, 1_000_000, 71_000, 10_000, nxt=True
+        ),
         Instrument(ONLY_KRX, "한화", Board.KOSPI, Kind.STOCK, 1_000_000, 50_000, 10_000),
         Instrument(FUND, "KODEX 200", Board.KOSPI, Kind.ETF, 1_000_000, 35_000, 10_000),
     ]
@@ -63,7 +65,9 @@ class Play:
         """The next order; limit with a price, market without when no kind is named. Numbers rise from 1."""
         self.numbers += 1
         kind = kind or (MARKET if price is None else LIMIT)
-        return self._kept(self.exchange.enter(self.now, code, self.numbers, side, kind, qty, price, venue, stop))
+        return self._kept(
+            self.exchange.enter(self.now, code, self.numbers, side, kind, qty, price, venue, stop)
+        )
 
     def revise(self, number: int, qty: int | None, price: int) -> list[Happening]:
         self.numbers += 1
@@ -72,7 +76,9 @@ class Play:
     def cancel(self, number: int, qty: int | None = None) -> list[Happening]:
         return self._kept(self.exchange.cancel(self.now, number, qty))
 
-    def book(self, venue: Venue = KRX, code: str = SAMSUNG) -> tuple[tuple[tuple[int, int], ...], ...]:
+    def book(
+        self, venue: Venue = KRX, code: str = SAMSUNG
+    ) -> tuple[tuple[tuple[int, int], ...], ...]:
         """Asks and bids."""
         return self.exchange.depth(code, venue=venue)
 
@@ -94,7 +100,9 @@ def trades(said: list[Happening]) -> list[tuple[Venue, int, int]]:
 def ended(said: list[Happening]) -> list[tuple[str, int, int]]:
     """("cancelled" | "expired", number, shares)."""
     words = {OrderCancelled: "cancelled", OrderExpired: "expired"}
-    return [(words[type(h)], h.id, h.qty) for h in said if isinstance(h, OrderCancelled | OrderExpired)]
+    return [
+        (words[type(h)], h.id, h.qty) for h in said if isinstance(h, OrderCancelled | OrderExpired)
+    ]
 
 
 def refused(said: list[Happening]) -> str:

@@ -24,7 +24,9 @@ Levels = tuple[tuple[int, int], ...]
         (((MARKET_BUY, 7),), ((103, 9),), 100, 103, 7),
     ],
 )
-def test_h03_single_price(bids: Levels, asks: Levels, reference: int, price: int, volume: int) -> None:
+def test_h03_single_price(
+    bids: Levels, asks: Levels, reference: int, price: int, volume: int
+) -> None:
     assert single_price(bids, asks, reference) == (price, volume)
 
 
@@ -48,9 +50,17 @@ def test_h03_fills_go_by_price_then_time_and_market_orders_first() -> None:
 @pytest.mark.parametrize(
     ("wants", "volume", "filled"),
     [
-        ((50, 1_000, 300), 500, {2: 350, 3: 100, 1: 50}),  # a hundred each, then the largest order goes on
+        (
+            (50, 1_000, 300),
+            500,
+            {2: 350, 3: 100, 1: 50},
+        ),  # a hundred each, then the largest order goes on
         ((300, 300), 150, {1: 100, 2: 50}),  # of equals the earlier
-        ((10_000, 9_000), 13_000, {1: 6_800, 2: 6_200}),  # 3 600 each, then half of what the larger still wants
+        (
+            (10_000, 9_000),
+            13_000,
+            {1: 6_800, 2: 6_200},
+        ),  # 3 600 each, then half of what the larger still wants
         ((5, 7), 12, {2: 7, 1: 5}),
     ],
 )
@@ -69,7 +79,8 @@ def test_h03_at_the_days_limit_shares_go_round_by_size(
 
 
 orders = st.lists(
-    st.tuples(st.sampled_from(Side), st.integers(90, 110) | st.just(None), st.integers(1, 50)), max_size=30
+    st.tuples(st.sampled_from(Side), st.integers(90, 110) | st.just(None), st.integers(1, 50)),
+    max_size=30,
 )
 
 
@@ -91,8 +102,14 @@ def test_h03_an_auction_trades_the_most_and_leaves_nothing_crossed(
     assert outcome.volume == best
     if best:
         assert tradable(outcome.price) == best
-        assert all(tradable(p) < best for p in range(89, 112) if abs(p - reference) < abs(outcome.price - reference))
-    bought, sold = (sum(f.qty for f in outcome.fills if given_orders[f.order_id][0] is side) for side in Side)
+        assert all(
+            tradable(p) < best
+            for p in range(89, 112)
+            if abs(p - reference) < abs(outcome.price - reference)
+        )
+    bought, sold = (
+        sum(f.qty for f in outcome.fills if given_orders[f.order_id][0] is side) for side in Side
+    )
     assert bought == sold == outcome.volume
     left_bids = [p for p, _ in book.levels(Side.BUY, 99)]
     left_asks = [p for p, _ in book.levels(Side.SELL, 99)]

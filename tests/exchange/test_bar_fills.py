@@ -35,7 +35,9 @@ def test_h06_the_price_of_a_fill(side: Side, price: int | None, fill: int | None
 def test_h06_no_more_than_a_part_of_the_volume() -> None:
     assert bar_fill(BUY, 500, None, BAR, percent=10) == BarFill(100, 100)
     assert bar_fill(BUY, 5, None, BAR, percent=10) == BarFill(5, 100)
-    assert bar_fill(BUY, 5, None, Bar(0, "005930", 60, 100, 100, 100, 100, 9, 1), percent=10) is None
+    assert (
+        bar_fill(BUY, 5, None, Bar(0, "005930", 60, 100, 100, 100, 100, 9, 1), percent=10) is None
+    )
 
 
 def test_h06_a_silent_bar_trades_nothing() -> None:

@@ -28,7 +28,9 @@ from .days import DAY, OLD_DAY, SAMSUNG, UNIVERSE, Play
 STARTS = ("07:55", "08:35", "10:00", "15:00", "15:32", "16:05")
 moves = st.lists(
     st.tuples(
-        st.sampled_from(["order"] * 40 + ["cancel"] * 4 + ["revise"] * 4 + ["halt", "lift", "lift", "break"]),
+        st.sampled_from(
+            ["order"] * 40 + ["cancel"] * 4 + ["revise"] * 4 + ["halt", "lift", "lift", "break"]
+        ),
         st.sampled_from([0, 0, 0, 1, 5, 20, 120, 600]),
         st.sampled_from(Side),
         st.integers(0, 99),
@@ -139,7 +141,11 @@ def test_h03_at_each_price_who_came_first_trades_first(
     for trade in (h for h in play.said if isinstance(h, Traded)):
         if trade.taker is None:
             continue
-        taker, maker = (trade.buy_id, trade.sell_id) if trade.taker is Side.BUY else (trade.sell_id, trade.buy_id)
+        taker, maker = (
+            (trade.buy_id, trade.sell_id)
+            if trade.taker is Side.BUY
+            else (trade.sell_id, trade.buy_id)
+        )
         key = trade.taker.opposite, trade.price
         assert maker >= made.get(key, 0)
         made[key] = maker

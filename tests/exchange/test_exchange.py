@@ -73,7 +73,9 @@ def test_h03_refusals(
     universe: Universe, now: str, code: str, kind: OrderKind, qty: int, price: int | None, why: str
 ) -> None:
     exchange = Exchange(universe, DAY, at(now))
-    assert exchange.enter(at(now), code, 1, BUY, kind, qty, price) == [OrderNotAccepted(at(now), 1, why)]
+    assert exchange.enter(at(now), code, 1, BUY, kind, qty, price) == [
+        OrderNotAccepted(at(now), 1, why)
+    ]
     assert exchange.left(1) == 0
 
 
@@ -87,7 +89,9 @@ def test_h03_a_trade_prints_fills_both_own_sides_and_counts(exchange: Exchange) 
     said = exchange.enter(NINE + 1, SAMSUNG, 2, BUY, LIMIT, 4, 71_200)
     assert said == [
         OrderAccepted(NINE + 1, 2),
-        Traded(NINE + 1, SAMSUNG, 71_100, 4, BUY, 2, 1, 4, 284_400, 71_100, 71_100, 71_100, 71_100, 0),
+        Traded(
+            NINE + 1, SAMSUNG, 71_100, 4, BUY, 2, 1, 4, 284_400, 71_100, 71_100, 71_100, 71_100, 0
+        ),
         OrderFilled(NINE + 1, 1, 4, 71_100),
         OrderFilled(NINE + 1, 2, 4, 71_100),
         DepthChanged(NINE + 1, SAMSUNG),
@@ -136,7 +140,9 @@ def test_h03_the_opening_auction_is_one_print_at_one_price(universe: Universe) -
     assert exchange.depth(SAMSUNG)[1][0] == (71_300, 10)
     said = exchange.advance(NINE)
     trades = [h for h in said if isinstance(h, Traded)]
-    assert [(h.price, h.qty, h.taker, h.ask, h.bid) for h in trades] == [(71_200, 14, None, 0, 71_300)]
+    assert [(h.price, h.qty, h.taker, h.ask, h.bid) for h in trades] == [
+        (71_200, 14, None, 0, 71_300)
+    ]
     assert {(h.id, h.qty, h.price) for h in said if isinstance(h, OrderFilled)} == {
         (2, 5, 71_200),
         (1, 9, 71_200),
@@ -163,7 +169,10 @@ def test_h03_closing_auction_then_everything_left_expires(exchange: Exchange) ->
     exchange.enter(late, SAMSUNG, 3, SELL, LIMIT, 4, 71_500)
     exchange.enter(late, SAMSUNG, 4, BUY, MARKET, 7)
     said = exchange.advance(at("18:00"))
-    assert {(h.id, h.qty, h.price) for h in said if isinstance(h, OrderFilled)} == {(4, 4, 71_500), (3, 4, 71_500)}
+    assert {(h.id, h.qty, h.price) for h in said if isinstance(h, OrderFilled)} == {
+        (4, 4, 71_500),
+        (3, 4, 71_500),
+    }
     assert {h for h in said if isinstance(h, OrderExpired)} == {
         OrderExpired(close, 1, 10),
         OrderExpired(close, 2, 10),
@@ -199,14 +208,18 @@ def test_h03_quantity_is_filled_cancelled_expired_or_left(
     moves: list[tuple[int, Side, OrderKind, int, int, bool]],
 ) -> None:
     """Invariant 7, and volume and value are the sums of the prints."""
-    universe = Universe([Instrument(SAMSUNG, "삼성전자", Board.KOSPI, Kind.STOCK, 1_000_000, 71_000, 10_000)])
+    universe = Universe(
+        [Instrument(SAMSUNG, "삼성전자", Board.KOSPI, Kind.STOCK, 1_000_000, 71_000, 10_000)]
+    )
     now = at("08:30")
     exchange = Exchange(universe, DAY, now)
     said: list[Happening] = []
     ordered = Counter[int]()
     for i, (wait, side, kind, qty, hundreds, cancel) in enumerate(moves, start=1):
         now += wait * SECOND
-        said += exchange.enter(now, SAMSUNG, i, side, kind, qty, hundreds * 100 if kind is LIMIT else None)
+        said += exchange.enter(
+            now, SAMSUNG, i, side, kind, qty, hundreds * 100 if kind is LIMIT else None
+        )
         if not isinstance(said[-1], OrderNotAccepted):
             ordered[i] = qty
         if cancel:

@@ -84,7 +84,9 @@ def test_h03_an_order_trades_up_to_the_bound_and_its_rest_begins_a_call_of_two_m
     assert play.exchange.listing(SAMSUNG).vi.reference == 75_300
 
 
-def test_h03_a_market_order_joins_the_call_too_and_what_nobody_takes_is_cancelled_after_it() -> None:
+def test_h03_a_market_order_joins_the_call_too_and_what_nobody_takes_is_cancelled_after_it() -> (
+    None
+):
     play = traded_at(71_000)
     play.order(SELL, 10, 76_000)
     said = play.order(BUY, 15)
@@ -110,7 +112,9 @@ def test_h03_the_static_bound_is_measured_from_the_last_auction() -> None:
     [(K.LIMIT, 71_000, ""), (K.MARKET, None, ""), (K.LIMIT_IOC, 71_000, "kind"), (K.MID_PRICE, None, "kind"),
      (K.BEST_OWN, None, "kind"), (K.MARKET_FOK, None, "kind")],
 )  # fmt: skip
-def test_h03_a_call_takes_limit_and_market_orders_alone(kind: K, price: int | None, why: str) -> None:
+def test_h03_a_call_takes_limit_and_market_orders_alone(
+    kind: K, price: int | None, why: str
+) -> None:
     play = traded_at(71_000)
     play.order(SELL, 10, 76_000)
     play.order(BUY, 10, 76_000)
@@ -205,7 +209,11 @@ def test_h03_levels_one_and_two_end_at_1450_and_level_three_lasts_longer() -> No
     assert breaker.index(play.at("14:49"), 900.0) is None
     assert breaker.index(play.at("14:50"), 900.0) is None
     late = Breaker(DAY, 1_000.0)
-    for begin, end, value in (("10:00", "10:01", 900.0), ("11:00", "11:01", 840.0), ("15:00", "15:01", 790.0)):
+    for begin, end, value in (
+        ("10:00", "10:01", 900.0),
+        ("11:00", "11:01", 840.0),
+        ("15:00", "15:01", 790.0),
+    ):
         assert late.index(play.at(begin), value) is None
         assert late.index(play.at(end), value) is not None
 

@@ -52,7 +52,9 @@ def test_o05_a_partial_cancel_keeps_its_place_and_more_than_left_takes_what_is_l
 
 
 def test_h03_levels_are_best_first() -> None:
-    book = book_of((1, BUY, 98, 1), (2, BUY, 100, 2), (3, BUY, 99, 3), (4, SELL, 103, 4), (5, SELL, 101, 5))
+    book = book_of(
+        (1, BUY, 98, 1), (2, BUY, 100, 2), (3, BUY, 99, 3), (4, SELL, 103, 4), (5, SELL, 101, 5)
+    )
     assert book.levels(BUY, 2) == ((100, 2), (99, 3))
     assert book.levels(SELL, 10) == ((101, 5), (103, 4))
 
@@ -66,7 +68,9 @@ class AgainstAList(RuleBasedStateMachine):
         self.plain: list[list[int]] = []  # id, sign, price, left; in the order of arrival
         self.count = 0
 
-    @rule(side=st.sampled_from(Side), price=st.none() | st.integers(95, 105), qty=st.integers(1, 20))
+    @rule(
+        side=st.sampled_from(Side), price=st.none() | st.integers(95, 105), qty=st.integers(1, 20)
+    )
     def add(self, side: Side, price: int | None, qty: int) -> None:
         self.count += 1
         sign = 1 if side is BUY else -1
@@ -103,7 +107,8 @@ class AgainstAList(RuleBasedStateMachine):
             best_first = sorted(totals.items(), key=lambda level: -sign * level[0])
             assert self.book.levels(side, 100) == tuple(best_first)
             assert [o.order_id for o in self.book.queue(side)] == [
-                o[0] for o in sorted((o for o in self.plain if o[1] == sign), key=lambda o: -sign * o[2])
+                o[0]
+                for o in sorted((o for o in self.plain if o[1] == sign), key=lambda o: -sign * o[2])
             ]
         assert self.book.order_ids() == [o[0] for o in self.plain]
 
@@ -111,7 +116,11 @@ class AgainstAList(RuleBasedStateMachine):
 TestAgainstAList = AgainstAList.TestCase
 
 
-@given(st.lists(st.tuples(st.sampled_from(Side), st.integers(95, 105), st.integers(1, 50)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(Side), st.integers(95, 105), st.integers(1, 50)), max_size=60
+    )
+)
 def test_h03_the_book_is_never_crossed(orders: list[tuple[Side, int, int]]) -> None:
     book = LimitBook()
     for i, (side, price, qty) in enumerate(orders):

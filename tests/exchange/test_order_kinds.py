@@ -37,7 +37,10 @@ def test_every_kind_has_a_style() -> None:
     ],
 )
 def test_h03_a_buy_of_fifteen(
-    kind: K, price: int | None, traded: list[tuple[object, int, int]], end: list[tuple[str, int, int]]
+    kind: K,
+    price: int | None,
+    traded: list[tuple[object, int, int]],
+    end: list[tuple[str, int, int]],
 ) -> None:
     said = opened().order(BUY, 15, price, kind)
     assert (trades(said), ended(said)) == (traded, end)
@@ -77,7 +80,9 @@ def test_h03_a_conditional_order_is_a_limit_order_until_1520_and_a_market_order_
     assert fills(play.until("15:30")) == [(2, 10, 70_900), (1, 10, 70_900)]
 
 
-def test_h03_a_conditional_order_that_comes_in_the_closing_auction_is_one_at_once_when_that_is_assumed() -> None:
+def test_h03_a_conditional_order_that_comes_in_the_closing_auction_is_one_at_once_when_that_is_assumed() -> (
+    None
+):
     assert refused(Play("15:25").order(SELL, 1, 71_500, K.CONDITIONAL)) == "kind"
     play = Play("15:25", assumed=Uncertain(krx_conditional_at_close=True))
     play.order(SELL, 10, 71_500, K.CONDITIONAL)
@@ -100,7 +105,10 @@ def test_h03_a_stop_order_waits_unseen_for_a_trade_at_its_stop_price() -> None:
 def test_h03_a_stop_order_whose_price_is_reached_already_is_a_limit_order() -> None:
     play = opened()
     play.order(SELL, 1, 70_900)
-    assert fills(play.order(SELL, 5, 70_900, K.STOP_LIMIT, stop=71_000)) == [(1, 5, 70_900), (6, 5, 70_900)]
+    assert fills(play.order(SELL, 5, 70_900, K.STOP_LIMIT, stop=71_000)) == [
+        (1, 5, 70_900),
+        (6, 5, 70_900),
+    ]
 
 
 def test_h03_a_waiting_stop_order_can_be_cancelled_in_part_and_expires() -> None:
@@ -136,7 +144,9 @@ def test_h03_the_middle_moves_with_the_book() -> None:
     assert trades(play.order(BUY, 5, kind=K.MID_PRICE)) == [(KRX, 5, 70_950)]
 
 
-@pytest.mark.parametrize(("kind", "filled", "end"), [(K.MID_PRICE_IOC, 4, 2), (K.MID_PRICE_FOK, 0, 6)])
+@pytest.mark.parametrize(
+    ("kind", "filled", "end"), [(K.MID_PRICE_IOC, 4, 2), (K.MID_PRICE_FOK, 0, 6)]
+)
 def test_h03_mid_price_at_once_or_not(kind: K, filled: int, end: int) -> None:
     play = opened()
     play.order(SELL, 4, kind=K.MID_PRICE)
@@ -177,7 +187,11 @@ def test_o06_at_an_unchanged_price_a_part_keeps_its_place_under_the_new_number()
     play.order(BUY, 5, 70_900)
     play.revise(1, 4, 70_900)
     assert (play.exchange.left(1), play.exchange.left(6)) == (6, 4)
-    assert [number for number, _, _ in fills(play.order(SELL, 12, 70_900)) if number != 7] == [1, 6, 5]
+    assert [number for number, _, _ in fills(play.order(SELL, 12, 70_900)) if number != 7] == [
+        1,
+        6,
+        5,
+    ]
 
 
 def test_o06_what_is_not_moved_stays_and_a_cancelled_part_keeps_its_place() -> None:
@@ -185,7 +199,12 @@ def test_o06_what_is_not_moved_stays_and_a_cancelled_part_keeps_its_place() -> N
     play.order(BUY, 5, 70_900)
     play.cancel(1, 3)
     play.revise(1, 3, 70_700)
-    assert fills(play.order(SELL, 6, 70_900)) == [(1, 4, 70_900), (7, 4, 70_900), (5, 2, 70_900), (7, 2, 70_900)]
+    assert fills(play.order(SELL, 6, 70_900)) == [
+        (1, 4, 70_900),
+        (7, 4, 70_900),
+        (5, 2, 70_900),
+        (7, 2, 70_900),
+    ]
     assert play.exchange.left(6) == 3
 
 

@@ -204,7 +204,9 @@ def test_h03_sor_sends_a_kind_to_the_venue_that_takes_it() -> None:
     play = Play("10:00")
     play.order(SELL, 5, 70_900, venue=NXT)
     play.order(SELL, 5, 71_000)
-    assert accepted_at(play.order(BUY, 1, venue=SOR)) is KRX  # a market order, which NXT does not take
+    assert (
+        accepted_at(play.order(BUY, 1, venue=SOR)) is KRX
+    )  # a market order, which NXT does not take
     assert accepted_at(Play("08:10").order(BUY, 1, 71_000, venue=SOR)) is NXT
     assert accepted_at(Play("08:55").order(BUY, 1, 71_000, venue=SOR)) is KRX
     assert accepted_at(Play("16:30").order(BUY, 1, 71_000, venue=SOR)) is NXT

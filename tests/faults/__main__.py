@@ -27,11 +27,17 @@ def main(n: int, seed: int) -> int:
     if n == 1:
         found = one(seed)
     else:
-        found = list(tqdm(outcomes(range(seed, seed + n)), total=n, unit="seed", mininterval=10, disable=None))
+        found = list(
+            tqdm(
+                outcomes(range(seed, seed + n)), total=n, unit="seed", mininterval=10, disable=None
+            )
+        )
     took = time.perf_counter() - began
     failed = [outcome for outcome in found if outcome.broken]
     for outcome in failed[:MOST_SHOWN]:
-        print(f"seed {outcome.seed}: {outcome.broken[0]}\n    replay: make faults N=1 SEED={outcome.seed}")
+        print(
+            f"seed {outcome.seed}: {outcome.broken[0]}\n    replay: make faults N=1 SEED={outcome.seed}"
+        )
     verdict = f"{len(failed)} FAILED" if failed else "every invariant held"
     print(f"faults: {n:,} seeds from {seed} in {took:.1f} s ({n / took:.1f} seeds/s): {verdict}")
     return 1 if failed else 0

@@ -42,22 +42,32 @@ class Adoptions:
         taken = {row.ref.number} if row.ref is not None else set()
         if taken and taken <= mine:
             return
-        order, by_person = self._watch.shadow.books.orders[row.key], row.evidence.startswith("a person")
+        order, by_person = (
+            self._watch.shadow.books.orders[row.key],
+            row.evidence.startswith("a person"),
+        )
         if row.ref is not None:
             different = self._different(order, row.ref, by_person=by_person)
             self._watch.demand(
-                not different, f"{row.key} was taken for somebody else's {row.ref}: {', '.join(different)}"
+                not different,
+                f"{row.key} was taken for somebody else's {row.ref}: {', '.join(different)}",
             )
         if by_person:
             self.confused |= taken | mine
         elif taken and not mine & self._watch.listed:
             self.overtaken.add(row.key)
         elif taken:
-            self._watch.demand(False, f"{row.key} was taken for somebody else's {row.ref}, and its own is listed")
+            self._watch.demand(
+                False, f"{row.key} was taken for somebody else's {row.ref}, and its own is listed"
+            )
 
     def _different(self, order: Order, ref: OrderRef, *, by_person: bool) -> list[str]:
         """In what the adopted order differs from the one that was sent, as KIS's list shows it."""
-        there, intent, route = self._run.host.core.account.orders.get(ref.number), order.intent, order.route
+        there, intent, route = (
+            self._run.host.core.account.orders.get(ref.number),
+            order.intent,
+            order.route,
+        )
         if there is None:
             # Taken by KIS and refused by the exchange: the host lists it and does not book it.
             return []
@@ -69,7 +79,8 @@ class Adoptions:
             "stock": there.item.code == intent.code,
             "side": there.side is intent.side,
             "price": there.price == (intent.price or 0),
-            "shares": there.qty == intent.qty or (parent is not None and 0 < there.qty < intent.qty),
+            "shares": there.qty == intent.qty
+            or (parent is not None and 0 < there.qty < intent.qty),
             "venue": self._run.host.listed_venue(there) is route.venue or blurred,
             "kind": there.kind is route.kind or parent is not None,
             "original": there.original == (parent.number if parent is not None else 0),

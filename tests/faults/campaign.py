@@ -308,7 +308,11 @@ class Run:
 
         def say(answer: OrdersRead) -> None:
             if self._life == life:
-                self.watch.listed = {row.ref.number for row in answer.page.rows} if answer.page is not None else set()
+                self.watch.listed = (
+                    {row.ref.number for row in answer.page.rows}
+                    if answer.page is not None
+                    else set()
+                )
                 self.say(answer)
 
         self.after(there, read_account)

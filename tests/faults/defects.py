@@ -24,7 +24,9 @@ from .switch_defects import SWITCH_DEFECTS
 class BelievesEveryFill(NoticeIntake):
     def _on_filled(self, now, order, notice):
         if order.is_open and notice.qty <= order.leaves:
-            self._record(execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t))
+            self._record(
+                execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t)
+            )
 
 
 class BelievesEveryCancel(NoticeIntake):
@@ -43,7 +45,9 @@ class SendsAgain(DeskCore):
 
 class TakesSilenceForRefusal(DeskCore):
     def _record(self, row):
-        super()._record(Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row)
+        super()._record(
+            Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row
+        )
 
 
 class LetsExitsPass(DeskCore):
@@ -54,7 +58,9 @@ class LetsExitsPass(DeskCore):
         self.gate = self.orders.gate = ExitGate(rules, limits)
 
     def may_send(self, now, key):
-        return None if self.state.books.orders[key].intent.protective else super().may_send(now, key)
+        return (
+            None if self.state.books.orders[key].intent.protective else super().may_send(now, key)
+        )
 
 
 class ExitGate(Gate):
@@ -120,7 +126,10 @@ class TellsFirst(DeskCore):
 
     def step(self, now, said):
         effects = super().step(now, said)
-        return sorted(effects, key=lambda e: 0 if isinstance(e, Publish) else 1 if isinstance(e, Persist) else 2)
+        return sorted(
+            effects,
+            key=lambda e: 0 if isinstance(e, Publish) else 1 if isinstance(e, Persist) else 2,
+        )
 
 
 class BuysBesideTheUnknown(OrderPath):

@@ -71,7 +71,9 @@ class Ear:
 
     def deliver(self, event: Event, now: Ns) -> None:
         """Hand an event to the agents: each that runs hears it, and hears it once."""
-        self._demand(not self._kernel.in_a_cell, f"an agent hears {event} while a cell keeps the loop")
+        self._demand(
+            not self._kernel.in_a_cell, f"an agent hears {event} while a cell keeps the loop"
+        )
         self._in_order(event)
         self._demand(self._is_booked(), f"{event} was delivered before its batch was booked")
         takers = [(r, len(_heard(r))) for r in self._takers(event)]
@@ -115,7 +117,9 @@ class Ear:
         else:
             key = getattr(event, "key", "")
             local = bool(key) and key not in self._run.watch.shadow.books.orders
-            self._demand(local, f"{self._kernel.name} delivers {event}, which is not the journal's next row")
+            self._demand(
+                local, f"{self._kernel.name} delivers {event}, which is not the journal's next row"
+            )
 
     def _drain(self) -> Batch | None:
         """As the link does it; the last order of a batch tells whether the batch is booked."""
@@ -136,8 +140,14 @@ class Ear:
         if not isinstance(agent, Actor) or not agent.raised:
             return
         paused = agent.raised == "KeyboardInterrupt"
-        fits = (AgentState.PAUSED, AgentState.STOPPED, AgentState.FAILED) if paused else (AgentState.FAILED,)
-        self._demand(runner.state in fits, f"{runner.id} raised {agent.raised} and is {runner.state}")
+        fits = (
+            (AgentState.PAUSED, AgentState.STOPPED, AgentState.FAILED)
+            if paused
+            else (AgentState.FAILED,)
+        )
+        self._demand(
+            runner.state in fits, f"{runner.id} raised {agent.raised} and is {runner.state}"
+        )
 
     # comparisons
 
@@ -159,12 +169,16 @@ class Ear:
         """What differs when everything is over."""
         name, session, run = self._kernel.name, self._session, self._run
         if not self.caught_up:
-            return [f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is {session.link}"]
+            return [
+                f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is {session.link}"
+            ]
         found = self._differences(None)
         if self._next != len(run._to_tell):
             found.append(f"{name} delivered {self._next} of {len(run._to_tell)} rows")
         found += [f"{name}: {text}" for text in session.troubles if "could not be booked" in text]
-        waiting = [o for o in session.books.live.values() if o.key not in run.watch.shadow.books.orders]
+        waiting = [
+            o for o in session.books.live.values() if o.key not in run.watch.shadow.books.orders
+        ]
         found += [f"{name} waits for {o!r}, which no desk has taken" for o in waiting]
         if not all(cell.done() for cell in self._kernel.cells):
             found.append(f"a cell of {name} waits for ever")
@@ -176,19 +190,28 @@ class Ear:
         """Between the session's order books and the fold of the journal; of all orders when ``keys`` is None."""
         name, here, there = self._kernel.name, self._session._state.desk, self._run.watch.shadow
         found = []
-        for key in keys if keys is not None else here.books.orders.keys() | there.books.orders.keys():
+        for key in (
+            keys if keys is not None else here.books.orders.keys() | there.books.orders.keys()
+        ):
             mine, desks = here.books.orders.get(key), there.books.orders.get(key)
             if desks is None and mine is not None and mine.state in LOCAL:
                 continue
             if mine is None or desks is None or _picture(mine) != _picture(desks):
                 found.append(f"{name} has {mine!r}, the journal {desks!r}")
-        if (here.fills, here.cash, here.halt, here.armed) != (there.fills, there.cash, there.halt, there.armed):
+        if (here.fills, here.cash, here.halt, here.armed) != (
+            there.fills,
+            there.cash,
+            there.halt,
+            there.armed,
+        ):
             found.append(
                 f"{name} has {here.fills} fills and {here.cash} won, the journal {there.fills} and {there.cash}"
             )
         if keys is None:
             if holdings(here.books) != holdings(there.books):
-                found.append(f"{name} holds {holdings(here.books)}, by the journal {holdings(there.books)}")
+                found.append(
+                    f"{name} holds {holdings(here.books)}, by the journal {holdings(there.books)}"
+                )
             if list(_live(here.books)) != list(_live(there.books)):
                 found.append(f"{name} has other open orders than the journal")
         return found
@@ -221,4 +244,6 @@ def _live(books: OrderBooks) -> list[str]:
 def holdings(books: OrderBooks) -> list[tuple[str, str, int, int]]:
     """(owner, code, shares, cost with fees) of every position, the account's too."""
     every = [("account", books.account), *books.agents.items()]
-    return sorted((name, c, p.qty, p.cost_with_fees) for name, b in every for c, p in b.positions.items())
+    return sorted(
+        (name, c, p.qty, p.cost_with_fees) for name, b in every for c, p in b.positions.items()
+    )

@@ -26,7 +26,9 @@ def at(row, venue):
 
 
 def any_kind(order, row, books):
-    return true_likeness(order, msgspec.structs.replace(row, kind=resolver._kind_sent(order)), books)
+    return true_likeness(
+        order, msgspec.structs.replace(row, kind=resolver._kind_sent(order)), books
+    )
 
 
 def any_number(order, row, books):
@@ -49,7 +51,11 @@ class TakesShared(Resolver):
         rows = tuple(rows)
         for key, mine in resolver.claims(books, rows).items():
             order = books.orders[key]
-            if len(mine) == 1 and order.state == "unknown" and resolver.likeness(order, mine[0], books) == "like":
+            if (
+                len(mine) == 1
+                and order.state == "unknown"
+                and resolver.likeness(order, mine[0], books) == "like"
+            ):
                 self._adopt(now, order, mine[0])
         super().resolve(now, asked, day, books, rows)
 
@@ -90,13 +96,17 @@ class TrustsTheAverage(Reconciliation):
     """Missing fills are booked at KIS's average price, which is rounded."""
 
     def _repair_fills(self, now, order, row):
-        super()._repair_fills(now, order, msgspec.structs.replace(row, value=row.filled * row.average))
+        super()._repair_fills(
+            now, order, msgspec.structs.replace(row, value=row.filled * row.average)
+        )
 
 
 EVIDENCE_DEFECTS: dict[str, Make] = {
     "takes an order at another venue for its own": with_function(resolver, "likeness", any_venue),
     "takes an order of another kind for its own": with_function(resolver, "likeness", any_kind),
-    "takes an order with a number from before for its own": with_function(resolver, "likeness", any_number),
+    "takes an order with a number from before for its own": with_function(
+        resolver, "likeness", any_number
+    ),
     "takes what the list does not tell for certain": with_function(resolver, "likeness", sure),
     "takes a row that two orders could be": with_part("reconciliation.resolver", TakesShared),
     "takes the newest of several rows": with_part("reconciliation.resolver", TakesTheNewest),

@@ -25,14 +25,19 @@ def forgets_what_is_being_sent(books, intent, side):
     for order in books.live.values():
         waits = order.state in (OrderState.NEW, OrderState.SENDING)
         if order.side is side and not waits and order.key != intent.key:
-            yield order, max(order.leaves - (intent.qty if order.key == intent.supersedes else 0), 0)
+            yield (
+                order,
+                max(order.leaves - (intent.qty if order.key == intent.supersedes else 0), 0),
+            )
 
 
 class ForgetsTheFee(Gate):
     """The fee of open buys counts, that of the buy itself does not."""
 
     def _cash(self, now, intent, state):
-        if state.cash is None or self._worth(now, intent) <= state.cash - self._reserved(now, intent, state):
+        if state.cash is None or self._worth(now, intent) <= state.cash - self._reserved(
+            now, intent, state
+        ):
             return None
         return super()._cash(now, intent, state)
 
@@ -42,7 +47,9 @@ class ReservesAtTheBase(Gate):
 
     def worth(self, now, code, qty, price):
         item = self.rules.instrument(code)
-        return super().worth(now, code, qty, item.base if price is None and item is not None else price)
+        return super().worth(
+            now, code, qty, item.base if price is None and item is not None else price
+        )
 
 
 class RevisesForFree(Gate):
@@ -72,13 +79,19 @@ class RevisesOutOfBudget(Gate):
 
 def sells_for_all(books, intent):
     """As ``reservations.sellable``, but an agent may sell what others hold."""
-    selling = sum(qty for order, qty in reservations._open(books, intent, "sell") if order.code == intent.code)
+    selling = sum(
+        qty for order, qty in reservations._open(books, intent, "sell") if order.code == intent.code
+    )
     return books.account.position(intent.code).qty - selling
 
 
 GATE_DEFECTS: dict[str, Make] = {
-    "forgets what a partial revise leaves behind": with_function(reservations, "_open", forgets_what_stays_behind),
-    "reserves nothing for what is being sent": with_function(reservations, "_open", forgets_what_is_being_sent),
+    "forgets what a partial revise leaves behind": with_function(
+        reservations, "_open", forgets_what_stays_behind
+    ),
+    "reserves nothing for what is being sent": with_function(
+        reservations, "_open", forgets_what_is_being_sent
+    ),
     "leaves the fee out of what a buy needs": with_part("gate", ForgetsTheFee),
     "reserves a market buy at the base price": with_part("gate", ReservesAtTheBase),
     "revises without asking for the cash": with_part("gate", RevisesForFree),

@@ -47,8 +47,13 @@ class Halts:
         state, pulled = self._watch.shadow, self._pulled
         if pulled is not None:
             lost = pulled.flatten and state.flatten_reason is None and self._is_holding()
-            self._watch.demand(not lost, "a flatten was asked for, and the journal does not know of it")
-            self._watch.demand(bool(state.halting), "the kill switch was pulled, and the journal does not know of it")
+            self._watch.demand(
+                not lost, "a flatten was asked for, and the journal does not know of it"
+            )
+            self._watch.demand(
+                bool(state.halting),
+                "the kill switch was pulled, and the journal does not know of it",
+            )
         if self._ended and state.flatten_reason is None:
             sells = [o for o in state.books.live.values() if o.intent.key.startswith("flatten:")]
             left = [repr(o) for o in sells if o.ref is not None and not o.cancel_asked]
@@ -68,12 +73,20 @@ class Halts:
             case HaltStep(step="block", ends=ends):
                 wish = RANK[self._pulled.state] if self._pulled is not None else 0
                 self._floor = max(self._floor, wish)
-                demand(RANK[ends] >= self._floor, f"the kill switch is to end in less than was asked for: {row}")
+                demand(
+                    RANK[ends] >= self._floor,
+                    f"the kill switch is to end in less than was asked for: {row}",
+                )
             case HaltStep(step="notify"):
-                demand(RANK[state.halt] >= self._floor, f"the kill switch ended in {state.halt}: {row}")
+                demand(
+                    RANK[state.halt] >= self._floor, f"the kill switch ended in {state.halt}: {row}"
+                )
             case FlattenSet(on=False):
                 allowed = self._ended or not self._is_holding()
-                demand(allowed, f"the flatten ended, nobody ended it, and {self._held()} are held: {row}")
+                demand(
+                    allowed,
+                    f"the flatten ended, nobody ended it, and {self._held()} are held: {row}",
+                )
 
     def passes(self, intent: Intent) -> bool:
         """Whether the trading state may let the order pass."""

@@ -71,7 +71,9 @@ class HostSide:
         self._cipher: notices.Cipher | None = None
         keys = {"appkey": KEYS.appkey.reveal(), "grant_type": "client_credentials"}
         token = self._oauth("token", keys | {"appsecret": KEYS.appsecret.reveal()})["access_token"]
-        self._approval = self._oauth("approval", keys | {"secretkey": KEYS.appsecret.reveal()})["approval_key"]
+        self._approval = self._oauth("approval", keys | {"secretkey": KEYS.appsecret.reveal()})[
+            "approval_key"
+        ]
         self._headers = {
             "authorization": f"Bearer {token}",
             "appkey": KEYS.appkey.reveal(),
@@ -83,7 +85,9 @@ class HostSide:
 
     def _oauth(self, name: str, body: dict[str, str]) -> dict[str, str]:
         api = APIS[name]
-        reply = self.core.request(self.core.now, api.method, api.path, {}, {}, msgspec.json.encode(body))
+        reply = self.core.request(
+            self.core.now, api.method, api.path, {}, {}, msgspec.json.encode(body)
+        )
         said: dict[str, str] = msgspec.json.decode(reply.body)
         return said
 
@@ -99,14 +103,18 @@ class HostSide:
         number, now = self.core._brokerage._numbers, self.core.now
         ref = OrderRef(int(f"{DAY:%Y%m%d}"), self.core.persona.branch, number, route.venue)
         code, side, qty, price = intent.code, intent.side, intent.qty, intent.price or 0
-        self._refused.append(OrderRow(ref, 0, code, side, route.kind, qty, price, 0, 0, 0, 0, qty, now, 0))
+        self._refused.append(
+            OrderRow(ref, 0, code, side, route.kind, qty, price, 0, 0, 0, 0, qty, now, 0)
+        )
         t = now // SECOND * SECOND
         return SendReply(intent.key, "sent", ref), Notice(
             t, "refused", number, 0, code, side, qty, price, ref.branch, route.venue
         )
 
     def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
-        return self._post(key, APIS["order_rvsecncl"], cancel_body(ref, qty, KEYS.account_params), ref.venue)
+        return self._post(
+            key, APIS["order_rvsecncl"], cancel_body(ref, qty, KEYS.account_params), ref.venue
+        )
 
     def revise(self, intent: Intent, ref: OrderRef) -> SendReply:
         body = revise_body(ref, intent.qty, intent.price or 0, KEYS.account_params)
@@ -117,7 +125,9 @@ class HostSide:
         params = day_orders_params(DAY, KEYS.account_params)
         pages = self._pages(APIS["inquire_daily_ccld"], params)
         rows = [self._listed(read_order(row)) for page in pages for row in page.rows("output1")]
-        return OrderPage(tuple(sorted(rows + self._refused, key=lambda r: -r.ref.number)), complete=True)
+        return OrderPage(
+            tuple(sorted(rows + self._refused, key=lambda r: -r.ref.number)), complete=True
+        )
 
     def listed_venue(self, order: AccountOrder) -> Venue:
         """The venue with which this host lists an order."""
@@ -131,7 +141,9 @@ class HostSide:
 
     def account(self) -> Account:
         """Raises ApiError."""
-        pages = self._pages(APIS["inquire_balance"], account_messages.balance_params(KEYS.account_params))
+        pages = self._pages(
+            APIS["inquire_balance"], account_messages.balance_params(KEYS.account_params)
+        )
         params = account_messages.orderable_params(KEYS.account_params)
         orderable = self._call(APIS["inquire_psbl_order"], params)
         return account_messages.read_account(pages, orderable, complete=True)
@@ -154,7 +166,10 @@ class HostSide:
     def _pages(self, api: Api, params: Mapping[str, str]) -> list[ApiReply]:
         pages = [self._call(api, params)]
         while pages[-1].has_more:
-            keys = {"CTX_AREA_FK100": pages[-1].ctx_fk.strip(), "CTX_AREA_NK100": pages[-1].ctx_nk.strip()}
+            keys = {
+                "CTX_AREA_FK100": pages[-1].ctx_fk.strip(),
+                "CTX_AREA_NK100": pages[-1].ctx_nk.strip(),
+            }
             pages.append(self._call(api, dict(params) | keys, tr_cont="N"))
         return pages
 
@@ -163,7 +178,9 @@ class HostSide:
         query, body = (params, b"") if api.method == "GET" else ({}, msgspec.json.encode(params))
         reply = self.core.request(self.core.now, api.method, api.path, headers, query, body)
         self.outgoing += reply.frames
-        return decode_reply(api, reply.body, status=reply.status, tr_cont=reply.headers.get("tr_cont", ""))
+        return decode_reply(
+            api, reply.body, status=reply.status, tr_cont=reply.headers.get("tr_cont", "")
+        )
 
     # the stream
 
@@ -177,7 +194,9 @@ class HostSide:
         self._sid = sid
         now = self.core.now
         self.outgoing += self.core.socket_opened(now, sid, 40_000 + sid)
-        request = control_frames.SubscriptionRequest(self._approval, "1", NOTICES, KEYS.hts_id.reveal())
+        request = control_frames.SubscriptionRequest(
+            self._approval, "1", NOTICES, KEYS.hts_id.reveal()
+        )
         for _, text in self.core.socket_text(now, sid, control_frames.encode_request(request)):
             assert text is not None
             ack = control_frames.decode_control(text)
@@ -196,7 +215,9 @@ class HostSide:
         return self.read(out)
 
     def read(self, out: list[Outgoing]) -> list[Notice]:
-        texts = [text for sid, text in out if sid == self._sid and text is not None and text[0] in "01"]
+        texts = [
+            text for sid, text in out if sid == self._sid and text is not None and text[0] in "01"
+        ]
         return [n for text in texts for n in self._notices(text)]
 
     def _notices(self, text: str) -> list[Notice]:

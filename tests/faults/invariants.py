@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kisnb.clock import SECOND
-from kisnb.events import AccountOpened, Armed, Denied, ExternalFound, IntentTaken, Resolved, SendStarted
+from kisnb.events import (
+    AccountOpened,
+    Armed,
+    Denied,
+    ExternalFound,
+    IntentTaken,
+    Resolved,
+    SendStarted,
+)
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.host.account import AccountOrder
@@ -61,7 +69,11 @@ class Watch:
     # while it goes on
 
     def persisted(self, row: Row) -> None:
-        key = row.intent.key if isinstance(row, IntentTaken | ExternalFound) else getattr(row, "key", "")
+        key = (
+            row.intent.key
+            if isinstance(row, IntentTaken | ExternalFound)
+            else getattr(row, "key", "")
+        )
         before = self.shadow.books.orders.get(key)
         was = before.state if before is not None else OrderState.NEW
         self.halts.persisted(row)
@@ -74,8 +86,13 @@ class Watch:
         if isinstance(row, Armed):
             self.money.armed(row)
         if isinstance(row, Denied) and row.reason.startswith("blackout") and after is not None:
-            waits = window_end(self._run.now, self._run.limits.windows) is not None and not after.cancel_asked
-            self.demand(not waits, f"{key} was refused in a blackout, and it was to wait: {row.reason}")
+            waits = (
+                window_end(self._run.now, self._run.limits.windows) is not None
+                and not after.cancel_asked
+            )
+            self.demand(
+                not waits, f"{key} was refused in a blackout, and it was to wait: {row.reason}"
+            )
         if isinstance(row, Resolved):
             self.adoptions.resolved(row)
         if isinstance(row, AccountOpened):
@@ -91,7 +108,9 @@ class Watch:
         if not by_router:
             return False
         orders = self.shadow.books.orders.values()
-        return any(not fill.stamp for order in orders if order.number in by_router for fill in order.fills)
+        return any(
+            not fill.stamp for order in orders if order.number in by_router for fill in order.fills
+        )
 
     def sent(self, effect: Send | Revise) -> None:
         """Invariants 1, 4 and 6: once, after its row, and not in HALTED; nor a buy beside an order of unknown fate."""
@@ -101,15 +120,30 @@ class Watch:
         self.demand(window is None, f"{key} was sent in a blackout")
         self.demand(key not in self._sent, f"{key} was sent twice")
         self.demand(key in self._started, f"{key} was sent before its row was kept")
-        self.demand(self.halts.passes(effect.intent), f"{key} was sent in {state.halt}, or beside a flatten")
-        unknown = [o for o in state.books.live.values() if o.code == effect.intent.code and o.state == "unknown"]
         self.demand(
-            effect.intent.side is Side.SELL or not unknown, f"{key} buys beside an order of unknown fate, {unknown}"
+            self.halts.passes(effect.intent), f"{key} was sent in {state.halt}, or beside a flatten"
         )
-        flying = [o.key for o in state.books.live.values() if o.state is OrderState.SENDING and o.key != key]
+        unknown = [
+            o
+            for o in state.books.live.values()
+            if o.code == effect.intent.code and o.state == "unknown"
+        ]
+        self.demand(
+            effect.intent.side is Side.SELL or not unknown,
+            f"{key} buys beside an order of unknown fate, {unknown}",
+        )
+        flying = [
+            o.key
+            for o in state.books.live.values()
+            if o.state is OrderState.SENDING and o.key != key
+        ]
         pair = (effect.intent.code, effect.intent.side)
-        beside = [k for k in flying if (state.books.orders[k].code, state.books.orders[k].side) == pair]
-        self.demand(not beside, f"{key} was sent while {beside} of the same stock and side were being sent")
+        beside = [
+            k for k in flying if (state.books.orders[k].code, state.books.orders[k].side) == pair
+        ]
+        self.demand(
+            not beside, f"{key} was sent while {beside} of the same stock and side were being sent"
+        )
         self._sent.add(key)
         self.adoptions.sent(key)
         self.money.sent(effect.intent, self._run.now)
@@ -129,14 +163,22 @@ class Watch:
         order, now, state = self.shadow.books.orders[key], self._run.now, self.shadow
         self.demand(key not in self._left, f"{key} left twice")
         self._left.add(key)
-        self.demand(self.halts.passes(order.intent), f"{key} left in {state.halt}, or beside a flatten")
+        self.demand(
+            self.halts.passes(order.intent), f"{key} left in {state.halt}, or beside a flatten"
+        )
         self.demand(window_end(now, self._run.limits.windows) is None, f"{key} left in a blackout")
         self.demand(not order.cancel_asked, f"{key} left, and was cancelled before")
         self.money.sent(order.intent, now)
         if order.side is Side.BUY:
             armed = state.armed is not None and now < state.armed.until
-            self.demand(armed or not self._run.limits.needs_arming, f"{key} left a desk that is not armed")
-            unknown = [o for o in state.books.live.values() if o.code == order.code and o.state == "unknown"]
+            self.demand(
+                armed or not self._run.limits.needs_arming, f"{key} left a desk that is not armed"
+            )
+            unknown = [
+                o
+                for o in state.books.live.values()
+                if o.code == order.code and o.state == "unknown"
+            ]
             self.demand(not unknown, f"{key} left beside an order of unknown fate, {unknown}")
         if order.route is None:
             self.demand(False, f"{key} left, and no row of it names a route")
@@ -154,13 +196,20 @@ class Watch:
 
     def cancels(self, key: str) -> None:
         """Invariant 4 and row O08: after its row; an order from elsewhere is cancelled by the kill switch alone."""
-        self.demand(self.shadow.books.orders[key].cancel_asked, f"a cancel of {key} was sent before its row was kept")
+        self.demand(
+            self.shadow.books.orders[key].cancel_asked,
+            f"a cancel of {key} was sent before its row was kept",
+        )
         external = self.shadow.books.orders[key].intent.agent == EXTERNAL
-        self.demand(not external or self.shadow.halting, f"{key}, which is somebody else's, was cancelled")
+        self.demand(
+            not external or self.shadow.halting, f"{key}, which is somebody else's, was cancelled"
+        )
 
     def began(self, state: State) -> None:
         self.halts.began()
-        self.demand(picture(state) == picture(self.shadow), "the fold of the journal is not the state")
+        self.demand(
+            picture(state) == picture(self.shadow), "the fold of the journal is not the state"
+        )
 
     def stepped(self, state: State) -> None:
         """Invariants 2, 3, 7 and 11, at every step."""
@@ -175,12 +224,16 @@ class Watch:
         books = state.books
         for code, position in books.account.positions.items():
             parts = sum(book.position(code).qty for book in books.agents.values())
-            self.demand(parts == position.qty, f"agents hold {parts} {code}, the account {position.qty}")
+            self.demand(
+                parts == position.qty, f"agents hold {parts} {code}, the account {position.qty}"
+            )
             for name in books.agents.keys() - NOBODY:
                 qty = books.agents[name].position(code).qty
                 # A protective sell may be told before the buys that it sells.
                 if qty < 0:
-                    mine = [o for o in books.live.values() if o.intent.agent == name and o.code == code]
+                    mine = [
+                        o for o in books.live.values() if o.intent.agent == name and o.code == code
+                    ]
                     buying = sum(o.leaves for o in mine if o.side is Side.BUY)
                     self.demand(qty + buying >= 0, f"{name} holds {qty} {code}")
 
@@ -191,7 +244,9 @@ class Watch:
         state = self._state()
         if state is None:
             return
-        self.demand(picture(state) == picture(self.shadow), "the fold of the journal is not the state")
+        self.demand(
+            picture(state) == picture(self.shadow), "the fold of the journal is not the state"
+        )
         self.demand(not state.halting, "the kill switch has not come to its end")
         asked = [repr(o) for o in state.books.live.values() if o.cancel_asked]
         self.demand(not asked, f"of the cancel nothing was ever heard: {asked}")
@@ -224,7 +279,11 @@ class Watch:
         if state is not None:
             # Nextrade's orders live on until 20:00, and so may those of the smart order router.
             there = self._run.host.core.account.orders
-            left = [repr(o) for o in state.books.live.values() if not (o.number in there and there[o.number].leaves)]
+            left = [
+                repr(o)
+                for o in state.books.live.values()
+                if not (o.number in there and there[o.number].leaves)
+            ]
             self.demand(not left, f"open after the close: {left}")
             self._known_once(state)
             self._totals(state)
@@ -247,7 +306,9 @@ class Watch:
                 continue
             found = by_number.get(number, [])
             maybe = any(could_be(o, rows[number], state.books) for o in unknown)
-            self.demand(len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books")
+            self.demand(
+                len(found) == 1 or (not found and maybe), f"#{number} is {found} in the books"
+            )
             if len(found) == 1:
                 self._same(found[0], there, self.placed.get(number))
                 self._lives_on(found[0], there)
@@ -256,14 +317,22 @@ class Watch:
         said = f"{order!r} but at KIS {there.filled} filled, {there.leaves} left of {there.qty}"
         self.demand(order.filled == there.filled, said)
         self.demand((order.leaves if order.is_open else 0) == there.leaves, said)
-        known = key is not None and there.number not in self.adoptions.confused and key not in self.adoptions.overtaken
-        self.demand(not known or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}")
+        known = (
+            key is not None
+            and there.number not in self.adoptions.confused
+            and key not in self.adoptions.overtaken
+        )
+        self.demand(
+            not known or order.key == key, f"#{there.number} is {order.key}, and was sent as {key}"
+        )
 
     def _lives_on(self, order: Order, there: AccountOrder) -> None:
         """Row O06: an order that was revised says under which order its shares live on."""
         parent = self.shadow.books.by_number(NUMBER, there.original) if there.original else None
         if parent is not None and order.intent.supersedes == parent.key:
-            self.demand(order.key in parent.revised_by, f"{parent!r} does not say that {order!r} revises it")
+            self.demand(
+                order.key in parent.revised_by, f"{parent!r} does not say that {order!r} revises it"
+            )
 
     def _totals(self, state: State) -> None:
         account, books = self._run.host.core.account, state.books
@@ -274,10 +343,15 @@ class Watch:
         for code in {*account.positions, *books.account.positions}:
             held = account.positions[code].qty if code in account.positions else 0
             ours = books.account.position(code).qty
-            self.demand(ours == held or code in in_the_air, f"{ours} {code} in the books, {held} at KIS")
+            self.demand(
+                ours == held or code in in_the_air, f"{ours} {code} in the books, {held} at KIS"
+            )
         if state.opened is not None and not in_the_air and not self.fee_is_open():
             cash = state.opened + state.flow
-            self.demand(cash == account.settled_d2, f"cash {cash:,} in the books, {account.settled_d2:,} at KIS")
+            self.demand(
+                cash == account.settled_d2,
+                f"cash {cash:,} in the books, {account.settled_d2:,} at KIS",
+            )
         self.demand(state.opened is not None, "the account was never read")
 
     def _positions(self, state: State) -> None:
@@ -292,9 +366,14 @@ class Watch:
             sums = {code: qty for (owner, code), qty in handed.items() if owner == name}
             for order in book.orders.values():
                 sign = 1 if order.side is Side.BUY else -1
-                sums[order.code] = sums.get(order.code, 0) + sign * sum(fill.qty for fill in order.fills)
+                sums[order.code] = sums.get(order.code, 0) + sign * sum(
+                    fill.qty for fill in order.fills
+                )
             held = {code: p.qty for code, p in book.positions.items() if p.qty}
-            self.demand({c: q for c, q in sums.items() if q} == held, f"{name} holds {held}, its fills are {sums}")
+            self.demand(
+                {c: q for c, q in sums.items() if q} == held,
+                f"{name} holds {held}, its fills are {sums}",
+            )
 
     def _reservations(self, state: State) -> None:
         """What the desk may still spend is what KIS says is orderable."""
@@ -315,13 +394,25 @@ class Watch:
         rows = self._run.host.day_orders().rows
         free = [r for r in rows if state.books.by_number(NUMBER, r.ref.number) is None]
         unknown = [o for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
-        could = {o.key: [r.ref.number for r in free if could_be(o, r, state.books)] for o in unknown}
+        could = {
+            o.key: [r.ref.number for r in free if could_be(o, r, state.books)] for o in unknown
+        }
         for key, numbers in could.items():
-            shared = any(number in others for other, others in could.items() if other != key for number in numbers)
-            sure = all(
-                likeness(state.books.orders[key], r, state.books) == "like" for r in free if r.ref.number in numbers
+            shared = any(
+                number in others
+                for other, others in could.items()
+                if other != key
+                for number in numbers
             )
-            self.demand(len(numbers) != 1 or shared or not sure, f"{key} is unknown, though it must be #{numbers}")
+            sure = all(
+                likeness(state.books.orders[key], r, state.books) == "like"
+                for r in free
+                if r.ref.number in numbers
+            )
+            self.demand(
+                len(numbers) != 1 or shared or not sure,
+                f"{key} is unknown, though it must be #{numbers}",
+            )
         for number, key in self.placed.items():
             rejected = state.books.orders[key].state in (OrderState.REJECTED, OrderState.DENIED)
             said = f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}"
@@ -336,7 +427,18 @@ def is_request(order: AccountOrder) -> bool:
 def picture(state: State) -> list[object]:
     """All that a state says, to compare two of them."""
     orders = [
-        (o.key, o.state, o.filled, o.cancelled, o.expired, o.ref, o.text, o.cancel_asked, o.listed, sorted(o.cancels))
+        (
+            o.key,
+            o.state,
+            o.filled,
+            o.cancelled,
+            o.expired,
+            o.ref,
+            o.text,
+            o.cancel_asked,
+            o.listed,
+            sorted(o.cancels),
+        )
         for o in state.books.orders.values()
     ]
     waiting = [(k, [msgspec.structs.astuple(n) for n in v]) for k, v in sorted(state.early.items())]

@@ -51,7 +51,9 @@ class Kernel:
         self._stands_until: Ns = 0
         self._names = self._runs = 0
         run = notebooks.run
-        self.loop = SteppedLoop(lambda: run.host.core.now, lambda t: notebooks.at(t, self.turn), self._failed)
+        self.loop = SteppedLoop(
+            lambda: run.host.core.now, lambda t: notebooks.at(t, self.turn), self._failed
+        )
         self._within(lambda: self.loop.create_task(self._open()))
 
     def next_name(self) -> str:
@@ -80,7 +82,12 @@ class Kernel:
     @property
     def attached(self) -> bool:
         """The session stands at the desk of the moment, as far as it knows."""
-        return not self.dead and self.session is not None and not self.session.closed and self.session.link == "up"
+        return (
+            not self.dead
+            and self.session is not None
+            and not self.session.closed
+            and self.session.link == "up"
+        )
 
     @property
     def books(self) -> OrderBooks:

@@ -25,7 +25,13 @@ NUMBER = int(DAY.replace("-", ""))
 
 def differences(session: Session, ledger: Ledger) -> list[str]:
     """Between two of: session, journal, ledger, requests; while orders may still be open."""
-    return [*_orders(session, ledger), *_sent_once(session), *_sums(session), *_journal(session), *_secrets()]
+    return [
+        *_orders(session, ledger),
+        *_sent_once(session),
+        *_sums(session),
+        *_journal(session),
+        *_secrets(),
+    ]
 
 
 def settled_differences(session: Session, ledger: Ledger) -> list[str]:
@@ -37,7 +43,11 @@ def settled_differences(session: Session, ledger: Ledger) -> list[str]:
 def _orders(session: Session, ledger: Ledger) -> Iterator[str]:
     """None lost, none invented: every order of the ledger is one of the books, and has the same fills."""
     books = session.books
-    there = {o["number"]: o for o in ledger["orders"] if not (o["original"] and o["state"] == "confirmed")}
+    there = {
+        o["number"]: o
+        for o in ledger["orders"]
+        if not (o["original"] and o["state"] == "confirmed")
+    }
     ours = {o.number: o for o in books.orders.values() if o.number is not None}
     for order in books.orders.values():
         if order.number is not None and order.number not in there:
@@ -48,9 +58,15 @@ def _orders(session: Session, ledger: Ledger) -> Iterator[str]:
     for number, line in there.items():
         found = ours.get(number)
         if found is None:
-            if not any((o.code, o.side, o.quantity) == (line["code"], line["side"], line["qty"]) for o in unknown):
+            if not any(
+                (o.code, o.side, o.quantity) == (line["code"], line["side"], line["qty"])
+                for o in unknown
+            ):
                 yield f"#{number} of the ledger is not in the books: {line}"
-        elif (found.filled, found.leaves if found.is_open else 0) != (line["filled"], line["leaves"]):
+        elif (found.filled, found.leaves if found.is_open else 0) != (
+            line["filled"],
+            line["leaves"],
+        ):
             yield f"{found!r}, but the ledger has {line}"
         elif found.quantity != line["qty"] or found.code != line["code"]:
             yield f"{found!r} is taken for another: {line}"
@@ -66,7 +82,9 @@ def _sent_once(session: Session) -> Iterator[str]:
     for wish, times in sent.items():
         if times > 1:
             yield f"{wish} was sent {times} times"
-    begun = {row.key for _, row in read_journal(find_journal(Mode.SIM)) if isinstance(row, SendStarted)}
+    begun = {
+        row.key for _, row in read_journal(find_journal(Mode.SIM)) if isinstance(row, SendStarted)
+    }
     kept = {(o.code, o.side, o.quantity) for o in session.books.orders.values() if o.key in begun}
     for wish in sent:
         if wish[0] != "revise" and wish not in kept:

@@ -53,7 +53,10 @@ class Money:
         self._watch.demand(state.halt != "reducing", f"{intent.key} buys in REDUCING")
         if state.cash is not None and not self._watch.fee_is_open():
             committed, cash = self._committed(), self._cash()
-            self._watch.demand(committed <= cash, f"{intent.key} brings buys of {committed:,} won to {cash:,} of cash")
+            self._watch.demand(
+                committed <= cash,
+                f"{intent.key} brings buys of {committed:,} won to {cash:,} of cash",
+            )
         if self._run.limits.needs_arming:
             self._budget(intent, now)
 
@@ -66,7 +69,8 @@ class Money:
         spent = sum(o.value - self._bought.get(o.number, 0) for o in known)
         total = spent + self._committed()
         self._watch.demand(
-            total <= armed.budget, f"{intent.key} brings {total:,} won to an armed budget of {armed.budget:,}"
+            total <= armed.budget,
+            f"{intent.key} brings {total:,} won to an armed budget of {armed.budget:,}",
         )
 
     def _sells(self, intent: Intent) -> None:
@@ -74,16 +78,27 @@ class Money:
         shown = (code, "holding") in state.drifts
         if state.halt != "reducing" and (state.opened is None or (intent.protective and shown)):
             return
-        mine = [o for o in self._there() if o.side is Side.SELL and o.item.code == code and self._is_known(o)]
+        mine = [
+            o
+            for o in self._there()
+            if o.side is Side.SELL and o.item.code == code and self._is_known(o)
+        ]
         position = self._run.host.core.account.positions.get(code)
         others = sum(
-            o.filled for o in self._there() if o.side is Side.SELL and o.item.code == code and not self._is_known(o)
+            o.filled
+            for o in self._there()
+            if o.side is Side.SELL and o.item.code == code and not self._is_known(o)
         )
         held = (position.qty if position is not None else 0) + others
-        new = sum(o.quantity for o in self._on_the_way(Side.SELL) if o.code == code and not self._parent(o))
+        new = sum(
+            o.quantity
+            for o in self._on_the_way(Side.SELL)
+            if o.code == code and not self._parent(o)
+        )
         selling = sum(o.leaves for o in mine) + new
         self._watch.demand(
-            selling <= held, f"{intent.key} brings sells of {selling:,} {code} to {held:,} that are held"
+            selling <= held,
+            f"{intent.key} brings sells of {selling:,} {code} to {held:,} that are held",
         )
 
     # the ledger
@@ -102,7 +117,9 @@ class Money:
     def _cash(self) -> int:
         """Cash as the host has it, without what the phone bought behind the desk's back."""
         unknown = [o for o in self._there() if o.side is Side.BUY and not self._is_known(o)]
-        return self._run.host.core.account.settled_d2 + sum(o.value + self._fee(o.item, o.value) for o in unknown)
+        return self._run.host.core.account.settled_d2 + sum(
+            o.value + self._fee(o.item, o.value) for o in unknown
+        )
 
     def _committed(self) -> int:
         """Won that open buys may take, fees included. What a revise is about to move counts once, at the dearer

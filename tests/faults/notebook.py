@@ -58,7 +58,16 @@ def wishes(seed: int) -> list[list[Wish]]:
             side = Side.SELL if rng.random() < 0.3 else Side.BUY
             rests = rng.random() < 0.4
             then = rng.choice(("", "revise", "cancel")) if rests else ""
-            group.append(Wish(f"wish:{n}", rng.choice(TYPED), side, n if side is Side.SELL else 50 + n, rests, then))
+            group.append(
+                Wish(
+                    f"wish:{n}",
+                    rng.choice(TYPED),
+                    side,
+                    n if side is Side.SELL else 50 + n,
+                    rests,
+                    then,
+                )
+            )
         groups.append(group)
     return groups
 
@@ -93,10 +102,13 @@ async def by_hand(session: Session, seed: int) -> None:
     rng = Random(seed + 1)
     for group in wishes(seed):
         await asyncio.sleep(rng.uniform(0, 0.25))
-        for ended in await asyncio.gather(*(trade(session, w) for w in group), return_exceptions=True):
+        for ended in await asyncio.gather(
+            *(trade(session, w) for w in group), return_exceptions=True
+        ):
             # What desk or host refuse, or cannot be asked just now, is no end of a notebook.
             if isinstance(ended, DeskLost) or (
-                isinstance(ended, BaseException) and not isinstance(ended, OrderRefused | BadInput | LinkLost)
+                isinstance(ended, BaseException)
+                and not isinstance(ended, OrderRefused | BadInput | LinkLost)
             ):
                 raise ended
 
@@ -114,10 +126,15 @@ def expected_file() -> Path:
 def known(session: Session) -> dict[str, list[object]]:
     """By key: what a session knows of each order, and by owner and stock of each holding."""
     orders = {
-        o.key: [str(o.state), o.number, o.filled, o.cancelled, len(o.fills)] for o in session.books.orders.values()
+        o.key: [str(o.state), o.number, o.filled, o.cancelled, len(o.fills)]
+        for o in session.books.orders.values()
     }
     books = [session.books.account, *session.books.agents.values()]
-    held = {f"{b.name} holds {code}": [p.qty, p.cost_with_fees] for b in books for code, p in b.positions.items()}
+    held = {
+        f"{b.name} holds {code}": [p.qty, p.cost_with_fees]
+        for b in books
+        for code, p in b.positions.items()
+    }
     return orders | held
 
 

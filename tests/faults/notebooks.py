@@ -60,7 +60,9 @@ class Notebooks:
         self._sockets: list[Socket] = []
         self._turning = False
         self._soon: deque[Callable[[], None]] = deque()
-        self.loop = SteppedLoop(lambda: run.host.core.now, lambda t: self.at(t, self.turn_desk), self._failed)
+        self.loop = SteppedLoop(
+            lambda: run.host.core.now, lambda t: self.at(t, self.turn_desk), self._failed
+        )
         self._waiting: list[tuple[Kernel, asyncio.Future[None]]] = []
         self._opened = 0
         self._published = 0
@@ -129,14 +131,18 @@ class Notebooks:
             return
         if is_published(event):
             row = self.run._to_tell[self._published : self._published + 1]
-            self.run.watch.demand(row == [event], f"{event} is published, which is not the journal's next row")
+            self.run.watch.demand(
+                row == [event], f"{event} is published, which is not the journal's next row"
+            )
             self._published += 1
         with self.loop.entered():
             self.server.publish(event)
         if not self._turning:
             self._turning = True
             self.at(
-                self.run.host.core.now + self.rng.choice((0, SECOND // 50, SECOND // 20, SECOND // 5)), self.turn_desk
+                self.run.host.core.now
+                + self.rng.choice((0, SECOND // 50, SECOND // 20, SECOND // 5)),
+                self.turn_desk,
             )
 
     def turn_desk(self) -> None:
@@ -189,7 +195,9 @@ class Notebooks:
         other = self.kernels[self.kernels.index(kernel) - 1]
         name, code = self._agents[turn.agent % len(self._agents)]
         kernel.cut(turn.amount)
-        self.run.after(turn.amount // 2, lambda: other.start(other.actor(name) or Actor(name, code)))
+        self.run.after(
+            turn.amount // 2, lambda: other.start(other.actor(name) or Actor(name, code))
+        )
 
     def _do_with_agent(self, turn: Turn, kernel: Kernel, name: str, code: str) -> None:
         actor = kernel.actor(name)
@@ -221,7 +229,9 @@ class Notebooks:
     def _tick(self, code: str) -> None:
         """A trade that sessions see; the core of the campaign's desk follows no market."""
         base, now = TICKS[code][0], self.run.now
-        self.publish(Tick(now, code, Venue.KRX, base, 1, Side.BUY, 1, base, base, base, received=now))
+        self.publish(
+            Tick(now, code, Venue.KRX, base, 1, Side.BUY, 1, base, base, base, received=now)
+        )
 
     # when it is over
 

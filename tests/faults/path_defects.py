@@ -46,7 +46,12 @@ class OldRules(OrderPath):
     def may_send(self, now, key):
         order = self._state.books.orders.get(key)
         no = super().may_send(now, key)
-        taken = no is not None and order is not None and order.route is not None and not order.cancel_asked
+        taken = (
+            no is not None
+            and order is not None
+            and order.route is not None
+            and not order.cancel_asked
+        )
         if not taken or self._blackout(now) is not None:
             return no
         return self._refusal(now, order.intent, begun=True)

@@ -51,7 +51,10 @@ class People:
             if order.state is OrderState.UNKNOWN:
                 number = truth.get(order.key)
                 # Somebody said before that it is another order, and the desk believed it: the twins differ in nothing.
-                taken = number is not None and run.desk.state.books.by_number(run.watch.day, number) is not None
+                taken = (
+                    number is not None
+                    and run.desk.state.books.by_number(run.watch.day, number) is not None
+                )
                 run.say(ResolveOrder(order.key, None if taken else number))
 
     def _tell(self, say: Callable[[], None]) -> None:
@@ -70,7 +73,11 @@ class People:
         protective = do.side == "sell" and do.which % 2 == 0
         key, side = f"agent:{owner}:run:{self._keys}", Side(do.side)
         self._fall_ill(key, do)
-        self._want(Intent(key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective))
+        self._want(
+            Intent(
+                key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective
+            )
+        )
 
     def _fall_ill(self, key: str, do: Do) -> None:
         if do.ill is not None:
@@ -91,7 +98,11 @@ class People:
 
     def _cancel(self, do: Do) -> None:
         qty = do.qty if do.which % 2 == 0 else None
-        self._tell(lambda: self._change(do, lambda o: self._run.say(CancelOrder(o.key, qty)), lambda _: True))
+        self._tell(
+            lambda: self._change(
+                do, lambda o: self._run.say(CancelOrder(o.key, qty)), lambda _: True
+            )
+        )
 
     def _revise(self, do: Do) -> None:
         def fits(order: Order) -> bool:
@@ -105,7 +116,11 @@ class People:
         key, price = f"{old.key}/r{self._keys}", do.price or old.price
         qty = order.leaves if do.which % 3 else min(order.leaves, do.qty)
         self._fall_ill(key, do)
-        self._want(Intent(key, old.agent, old.code, old.side, qty, OrderKind.LIMIT, price, supersedes=old.key))
+        self._want(
+            Intent(
+                key, old.agent, old.code, old.side, qty, OrderKind.LIMIT, price, supersedes=old.key
+            )
+        )
 
     def _adopt(self, do: Do) -> None:
         newest = max(self._run.host.core.account.orders, default=1)
@@ -120,7 +135,9 @@ class People:
 
         self._tell(lambda: self._change(do, say, lambda order: order.state is OrderState.UNKNOWN))
 
-    def _change(self, do: Do, change: Callable[[Order], None], fits: Callable[[Order], bool]) -> None:
+    def _change(
+        self, do: Do, change: Callable[[Order], None], fits: Callable[[Order], bool]
+    ) -> None:
         """Change one of the open orders that fit."""
         assert self._run.desk is not None
         orders = [o for o in self._run.desk.state.books.orders.values() if o.is_open and fits(o)]
@@ -129,7 +146,9 @@ class People:
 
     def _take_over(self, do: Do) -> None:
         self._keys += 1
-        wish = Adopt(f"adopt:{self._keys}", f"a{do.which % 2}", do.code, do.qty if do.which % 3 else None)
+        wish = Adopt(
+            f"adopt:{self._keys}", f"a{do.which % 2}", do.code, do.qty if do.which % 3 else None
+        )
         self._adoptions.append(wish)
         self._tell(lambda: self._run.say(wish))
 
@@ -189,13 +208,27 @@ class People:
         """The phone orders just what the strategy ordered last."""
         last = next((intent for intent in reversed(self._intents) if not intent.supersedes), None)
         if last is not None:
-            self._phone(Do(do.t, "phone", last.code, "buy" if last.side is Side.BUY else "sell", last.qty, last.price))
+            self._phone(
+                Do(
+                    do.t,
+                    "phone",
+                    last.code,
+                    "buy" if last.side is Side.BUY else "sell",
+                    last.qty,
+                    last.price,
+                )
+            )
 
     def _near_twin(self, do: Do) -> None:
         """The phone orders at a venue and as a kind of its own."""
-        run, kind = self._run, do.kind or (OrderKind.MARKET if do.price is None else OrderKind.LIMIT)
+        run, kind = (
+            self._run,
+            do.kind or (OrderKind.MARKET if do.price is None else OrderKind.LIMIT),
+        )
         try:
-            number, out = run.host.phone(do.code, Side(do.side), kind, do.qty, do.price or 0, do.venue or Venue.KRX)
+            number, out = run.host.phone(
+                do.code, Side(do.side), kind, do.qty, do.price or 0, do.venue or Venue.KRX
+            )
         except AccountRejected:
             return
         run.note(f"phone: #{number}")

@@ -111,7 +111,9 @@ class RealRun:
                 self._note(f"notebook {notebook.number} lost its desk")
                 notebook.open()
             elif notebook.status:
-                self.broken.append(f"notebook {notebook.number} ended with {notebook.status}: {notebook.said}")
+                self.broken.append(
+                    f"notebook {notebook.number} ended with {notebook.status}: {notebook.said}"
+                )
                 notebook.open()
 
     def _finish(self, late: str, over: Callable[[Notebook], bool]) -> None:
@@ -200,7 +202,9 @@ class Notebook:
         self.kill()
         done_file(self.number).unlink(missing_ok=True)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     def kill(self) -> None:
         if self._process is not None:
@@ -224,7 +228,9 @@ class Notebook:
 
 def _number(order: Order) -> int | None:
     same = [
-        o for o in ledger()["orders"] if (o["code"], o["side"], o["qty"]) == (order.code, order.side, order.quantity)
+        o
+        for o in ledger()["orders"]
+        if (o["code"], o["side"], o["qty"]) == (order.code, order.side, order.quantity)
     ]
     return same[-1]["number"] if same else None
 
@@ -268,7 +274,9 @@ def main(n: int, seed: int) -> int:
         for text in run.broken:
             print(f"    VIOLATED {text}", flush=True)
     verdict = f"{failed} FAILED" if failed else "every invariant held"
-    print(f"faults with real processes: {n:,} seeds from {seed} in {time.perf_counter() - began:.0f} s: {verdict}")
+    print(
+        f"faults with real processes: {n:,} seeds from {seed} in {time.perf_counter() - began:.0f} s: {verdict}"
+    )
     return 1 if failed else 0
 
 

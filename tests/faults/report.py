@@ -66,9 +66,18 @@ def story(schedule: Schedule) -> str:
     except Exception:
         run.watch.broken.append(traceback.format_exc())
     items = "\n".join(f"  {item}" for item in schedule.items)
-    return "\n".join([f"seed {schedule.seed}:", items, *run.trace, *(f"VIOLATED {text}" for text in run.watch.broken)])
+    return "\n".join(
+        [
+            f"seed {schedule.seed}:",
+            items,
+            *run.trace,
+            *(f"VIOLATED {text}" for text in run.watch.broken),
+        ]
+    )
 
 
 def reached(found: Iterable[Outcome]) -> frozenset[tuple[OrderState, OrderState]]:
     """All transitions that were made."""
-    return frozenset[tuple[OrderState, OrderState]]().union(*(outcome.transitions for outcome in found))
+    return frozenset[tuple[OrderState, OrderState]]().union(
+        *(outcome.transitions for outcome in found)
+    )

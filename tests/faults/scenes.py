@@ -59,7 +59,18 @@ def _twins(rng: Random, codes: Sequence[str]) -> list[Do]:
     price = base - away if side == "buy" else base + away
     qty, venue = rng.choice([2, 4, 7]), rng.choice([Venue.KRX, Venue.NXT, Venue.NXT, Venue.SOR])
     amount = rng.randrange(9 * SECOND)
-    ours = Do(t, "submit", code, side, qty, price, rng.randrange(100), amount, venue, ill=rng.choice(LOSSES))
+    ours = Do(
+        t,
+        "submit",
+        code,
+        side,
+        qty,
+        price,
+        rng.randrange(100),
+        amount,
+        venue,
+        ill=rng.choice(LOSSES),
+    )
     after = rng.choice([-5, -1, 1, 1, 2, 4, 8]) * SECOND + rng.randrange(SECOND)
     twin = Do(t + after, "near twin", code, side, qty, price, venue=venue)
     match rng.choice(["venue", "venue", "kind", "price", "nothing", "ours"]):
@@ -74,7 +85,10 @@ def _twins(rng: Random, codes: Sequence[str]) -> list[Do]:
         case "ours":
             # A sell may leave beside a sell of unknown fate, a buy may not.
             ours = replace(ours, side="sell", price=base + abs(away))
-            return [ours, replace(ours, t=t + abs(after), which=ours.which + 3, ill=rng.choice(LOSSES))]
+            return [
+                ours,
+                replace(ours, t=t + abs(after), which=ours.which + 3, ill=rng.choice(LOSSES)),
+            ]
     if after > 0:
         return [ours, twin]
     between = Do(t - SECOND // 2, "submit", code, side, 1, price, venue=venue)
@@ -89,12 +103,34 @@ def _to_the_last_won(rng: Random, codes: Sequence[str]) -> list[Do]:
     away = rng.choice([0, 1, 3, 8])
     ill: Ill | None = rng.choice([None, None, "slow", "waits"])
     amount = rng.randrange(SECOND, 6 * SECOND)
-    first = Do(t, "submit", codes[0], "buy", LOT, base - away * tick, rng.randrange(100), amount, Venue.KRX, ill=ill)
+    first = Do(
+        t,
+        "submit",
+        codes[0],
+        "buy",
+        LOT,
+        base - away * tick,
+        rng.randrange(100),
+        amount,
+        Venue.KRX,
+        ill=ill,
+    )
     steps = [first]
     if rng.random() < 0.5:
         qty = rng.choice([LOT // 3, LOT * base // other])
         at = t + rng.randrange(SECOND // 50, SECOND)
-        steps.append(Do(at, "submit", codes[1], "buy", qty, other - 3 * step, rng.randrange(100), venue=Venue.KRX))
+        steps.append(
+            Do(
+                at,
+                "submit",
+                codes[1],
+                "buy",
+                qty,
+                other - 3 * step,
+                rng.randrange(100),
+                venue=Venue.KRX,
+            )
+        )
     for n in range(rng.randint(1, 3)):
         at, which = t + (n + 1) * 8 * SECOND + rng.randrange(2 * SECOND), rng.randrange(9)
         price = base + rng.choice([-2, 0, 1, 4]) * tick
@@ -116,8 +152,24 @@ def _pulls(rng: Random, codes: Sequence[str]) -> list[Do]:
         if rng.random() < 0.4:
             code, side = rng.choice(codes), rng.choice(SIDES)
             ill = rng.choice([None, "waits", "slow", *LOSSES])
-            amount, price = rng.randrange(8 * SECOND), TICKS[code][0] + rng.randint(-4, 4) * TICKS[code][1]
-            steps.append(Do(t, "submit", code, side, 3, price, rng.randrange(100), amount, Venue.KRX, ill=ill))
+            amount, price = (
+                rng.randrange(8 * SECOND),
+                TICKS[code][0] + rng.randint(-4, 4) * TICKS[code][1],
+            )
+            steps.append(
+                Do(
+                    t,
+                    "submit",
+                    code,
+                    side,
+                    3,
+                    price,
+                    rng.randrange(100),
+                    amount,
+                    Venue.KRX,
+                    ill=ill,
+                )
+            )
     if rng.random() < 0.5:
         steps.append(Do(t + rng.randrange(60 * SECOND), "lift"))
     return steps
@@ -139,7 +191,9 @@ def _cancel_at_once(rng: Random, codes: Sequence[str]) -> list[Do]:
     t, code = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN), rng.choice(codes)
     base, tick = TICKS[code]
     price, ill = base - rng.randint(3, 9) * tick, rng.choice(["slow", "waits", "late"])
-    order = Do(t, "submit", code, "buy", 3, price, rng.randrange(100), 4 * SECOND, Venue.KRX, ill=ill)
+    order = Do(
+        t, "submit", code, "buy", 3, price, rng.randrange(100), 4 * SECOND, Venue.KRX, ill=ill
+    )
     steps = [order, *(Do(t + SECOND // 2, "cancel", which=which) for which in (1, 3, 5, 7))]
     if rng.random() < 0.4:
         steps.append(Do(t + SECOND, "kill"))
@@ -153,8 +207,14 @@ def _over_the_end(rng: Random, codes: Sequence[str]) -> list[Do]:
         code, t = rng.choice(codes), SESSION_END - rng.randrange(SECOND, 9 * SECOND)
         base, tick = TICKS[code]
         side: Literal["buy", "sell"] = rng.choice(["buy", "sell"])
-        price, kind = base + rng.randint(-4, 4) * tick, rng.choice([None, None, OrderKind.LIMIT_IOC])
-        venue, amount = rng.choice([Venue.KRX, Venue.NXT, Venue.SOR]), rng.randrange(SECOND, 14 * SECOND)
+        price, kind = (
+            base + rng.randint(-4, 4) * tick,
+            rng.choice([None, None, OrderKind.LIMIT_IOC]),
+        )
+        venue, amount = (
+            rng.choice([Venue.KRX, Venue.NXT, Venue.SOR]),
+            rng.randrange(SECOND, 14 * SECOND),
+        )
         which = rng.randrange(100)
         steps.append(Do(t, "submit", code, side, 3, price, which, amount, venue, kind, "waits"))
     return steps

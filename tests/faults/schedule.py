@@ -201,21 +201,30 @@ def _of_mood(rng: Random, mood: str) -> list[Fault]:
     match mood:
         case "stutter":
             ills: list[Ill] = ["twice", "twice", "thrice", "delay"]
-            return [Fault("notice", n, rng.choice(ills), rng.randrange(SECOND, 20 * SECOND)) for n in range(14)]
+            return [
+                Fault("notice", n, rng.choice(ills), rng.randrange(SECOND, 20 * SECOND))
+                for n in range(14)
+            ]
         case "queue":
             return [Fault("post", n, "waits", rng.randrange(SECOND, 20 * SECOND)) for n in range(8)]
         case _:
             return []
 
 
-def _do(rng: Random, codes: Sequence[str], venues: Sequence[Venue | None], weights: Mapping[Step, int]) -> Do:
+def _do(
+    rng: Random, codes: Sequence[str], venues: Sequence[Venue | None], weights: Mapping[Step, int]
+) -> Do:
     t = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN)
     step = rng.choices(list(weights), weights=list(weights.values()))[0]
     code = rng.choice(codes)
     base, tick = TICKS[code]
     price = None if rng.random() < 0.25 else base + rng.randint(-5, 5) * tick
     side: Literal["buy", "sell"] = "buy" if rng.random() < 0.6 else "sell"
-    amount = rng.choice([-20, -3, -1, 1, 5, 20]) * SECOND if step == "jump" else rng.randrange(20 * SECOND)
+    amount = (
+        rng.choice([-20, -3, -1, 1, 5, 20]) * SECOND
+        if step == "jump"
+        else rng.randrange(20 * SECOND)
+    )
     qty, which, venue = rng.choice([1, 3, 10, 40, 60, 90]), rng.randrange(100), rng.choice(venues)
     return Do(t, step, code, side, qty, price, which, amount, venue)
 
@@ -227,7 +236,9 @@ def _at_the_close(rng: Random, codes: Sequence[str]) -> list[Do]:
     for i in range(3):
         code = rng.choice(codes)
         base, tick = TICKS[code]
-        steps.append(Do(begin + (i + 1) * SECOND, "submit", code, "buy", 2, base + rng.randint(-9, 1) * tick))
+        steps.append(
+            Do(begin + (i + 1) * SECOND, "submit", code, "buy", 2, base + rng.randint(-9, 1) * tick)
+        )
     return steps
 
 
@@ -253,7 +264,12 @@ def _fault(rng: Random) -> Fault:
             ]
             return Fault(of, rng.randrange(12), rng.choice(ills), rng.randrange(SECOND, 9 * SECOND))
         case "ask":
-            return Fault(of, rng.randrange(10), rng.choice(["silent", "slow"]), rng.randrange(SECOND, 15 * SECOND))
+            return Fault(
+                of,
+                rng.randrange(10),
+                rng.choice(["silent", "slow"]),
+                rng.randrange(SECOND, 15 * SECOND),
+            )
         case "notice":
             ill: Ill = rng.choice(["drop", "drop", "twice", "twice", "thrice", "delay"])
             return Fault(of, rng.randrange(14), ill, rng.randrange(SECOND // 10, 90 * SECOND))
@@ -269,7 +285,9 @@ def scripts(seed: int) -> dict[str, ScriptedDay]:
         base, tick = TICKS[code]
         trades, price, t = [], base, 15 * 3600 + 13 * 60 + 1.0
         while t < 15 * 3600 + 17 * 60:
-            price = min(max(price + rng.choice((-1, 0, 0, 1)) * tick, base - 5 * tick), base + 5 * tick)
+            price = min(
+                max(price + rng.choice((-1, 0, 0, 1)) * tick, base - 5 * tick), base + 5 * tick
+            )
             trades.append((_clock(t), price, rng.randint(1, 30)))
             t += rng.uniform(2.0, 18.0)
         trades.append((time(15, 30), price, rng.randint(1, 100)))

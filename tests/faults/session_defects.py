@@ -158,7 +158,10 @@ class LetsOrdersWait(Pump):
     """An order that the dead desk never took waits for ever."""
 
     def desk_returned(self, snapshot):
-        inject, self.inject = self.inject, lambda event: None if hasattr(event, "cure") else inject(event)
+        inject, self.inject = (
+            self.inject,
+            lambda event: None if hasattr(event, "cure") else inject(event),
+        )
         super().desk_returned(snapshot)
         del self.inject
 

@@ -51,7 +51,14 @@ class Client(DeskClient):
         self._out.put(
             pack(
                 Hello(
-                    VERSION, SECRET, self.session, os.getpid(), self.kernel.name, back.run, back.published, back.agents
+                    VERSION,
+                    SECRET,
+                    self.session,
+                    os.getpid(),
+                    self.kernel.name,
+                    back.run,
+                    back.published,
+                    back.agents,
                 )
             )
         )

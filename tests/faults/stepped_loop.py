@@ -20,19 +20,25 @@ class NoSockets:
 class SteppedLoop(asyncio.BaseEventLoop):
     """Each process of the campaign has one. ``at`` asks for a turn at a moment, for timers."""
 
-    def __init__(self, now: Callable[[], Ns], at: Callable[[Ns], None], failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, now: Callable[[], Ns], at: Callable[[Ns], None], failed: Callable[[str], None]
+    ) -> None:
         """``failed`` is told what nobody caught."""
         super().__init__()
         self._selector = NoSockets()
         self._began = now()
         self._clock = now
         self._at = at
-        self.set_exception_handler(lambda _, about: failed(f"{about['message']}: {about.get('exception')!r}"))
+        self.set_exception_handler(
+            lambda _, about: failed(f"{about['message']}: {about.get('exception')!r}")
+        )
 
     def time(self) -> float:
         return (self._clock() - self._began) / SECOND
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> Any:
         handle = super().call_at(when, callback, *args, context=context)
         # A nanosecond later: a float may be a little too early.
         self._at(self._began + int(when * SECOND) + 1)

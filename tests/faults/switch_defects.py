@@ -25,7 +25,9 @@ class LastWishWins(KillSwitch):
 
 def _ending(fact, state):
     return (
-        HaltStep(fact.t, fact.step, fact.done, fact.text, state) if isinstance(fact, HaltStep) and fact.ends else fact
+        HaltStep(fact.t, fact.step, fact.done, fact.text, state)
+        if isinstance(fact, HaltStep) and fact.ends
+        else fact
     )
 
 

@@ -94,7 +94,9 @@ TWINS = {
 
 
 @pytest.mark.parametrize("seed", TWINS)
-def test_o02_an_order_at_nextrade_that_comes_late_is_not_taken_for_the_phone_s_twin_at_krx(seed: int):
+def test_o02_an_order_at_nextrade_that_comes_late_is_not_taken_for_the_phone_s_twin_at_krx(
+    seed: int,
+):
     assert play(Schedule(seed, TWINS[seed])).broken == ()
 
 

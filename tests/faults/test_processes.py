@@ -31,14 +31,23 @@ def test_no_two_wishes_of_a_notebook_can_be_taken_for_each_other():
         groups = wishes(seed)
         flat = [w for group in groups for w in group]
         assert len(groups) == GROUPS
-        assert len({(w.code, w.side, w.qty) for w in flat}) == len({w.key for w in flat}) == len(flat)
+        assert (
+            len({(w.code, w.side, w.qty) for w in flat}) == len({w.key for w in flat}) == len(flat)
+        )
 
 
 def test_a_notebook_that_knows_less_or_more_than_the_desk_says_so():
-    desks: dict[str, list[object]] = {"k": ["filled", 1, 3, 0, 2], "account holds 005930": [3, 210_000]}
+    desks: dict[str, list[object]] = {
+        "k": ["filled", 1, 3, 0, 2],
+        "account holds 005930": [3, 210_000],
+    }
     assert apart(desks, desks) == []
     assert apart(desks | {"l": ["denied", None, 0, 0, 0]}, desks) == []
-    for other in ({"k": ["filled", 1, 3, 0, 3]}, {"account holds 005930": [6, 420_000]}, {"l": ["new", None, 0, 0, 0]}):
+    for other in (
+        {"k": ["filled", 1, 3, 0, 3]},
+        {"account holds 005930": [6, 420_000]},
+        {"l": ["new", None, 0, 0, 0]},
+    ):
         assert apart(desks | other, desks)
         assert apart(desks, desks | other)
 
@@ -65,7 +74,11 @@ def test_the_campaign_sees_every_difference(monkeypatch: pytest.MonkeyPatch):
             tell(told)
             assert settled_differences(session, told), lie
         sent = ledger_checks.posts()
-        monkeypatch.setattr(ledger_checks, "posts", lambda path="order-cash": sent * 2 if path == "order-cash" else [])
+        monkeypatch.setattr(
+            ledger_checks,
+            "posts",
+            lambda path="order-cash": sent * 2 if path == "order-cash" else [],
+        )
         assert any("was sent 2 times" in text for text in differences(session, true))
         monkeypatch.setattr(ledger_checks, "read_journal", lambda _: iter(()))
         assert any("the journal does not know" in text for text in differences(session, true))

@@ -53,5 +53,13 @@ def test_what_notebooks_can_meet_is_met_within_a_few_seeds():
             met["orders"] += sum(key.startswith("agent:p") for key in kernel.books.orders)
             met["several"] += len(run.notebooks.kernels) > 1
             met["typed"] += sum(key.startswith("typed") for key in kernel.books.orders)
-    wanted = {"returns", "orders", "typed", "several", AgentState.RUNNING, AgentState.FAILED, AgentState.PAUSED}
+    wanted = {
+        "returns",
+        "orders",
+        "typed",
+        "several",
+        AgentState.RUNNING,
+        AgentState.FAILED,
+        AgentState.PAUSED,
+    }
     assert [what for what in wanted if not met[what]] == []

@@ -12,7 +12,19 @@ from kisnb.clock import SECOND, Ns
 LAST: Ns = 150 * SECOND
 """By then all has happened."""
 TurnStep = Literal[
-    "open", "leave", "die", "cut", "start", "stop", "pause", "deed", "block", "tick", "steal", "type", "cancel"
+    "open",
+    "leave",
+    "die",
+    "cut",
+    "start",
+    "stop",
+    "pause",
+    "deed",
+    "block",
+    "tick",
+    "steal",
+    "type",
+    "cancel",
 ]
 WEIGHTS: dict[TurnStep, int] = {
     "open": 5, "leave": 1, "die": 2, "cut": 5, "start": 8, "stop": 1, "pause": 1, "deed": 16, "block": 3, "tick": 3,
@@ -30,7 +42,17 @@ HOWS = (
     "until done",
     "in its clean-up",
 )
-ERRORS = ("", "", "Exception", "CancelledError", "GeneratorExit", "KeyboardInterrupt", "SystemExit", "Sour", "nonsense")
+ERRORS = (
+    "",
+    "",
+    "Exception",
+    "CancelledError",
+    "GeneratorExit",
+    "KeyboardInterrupt",
+    "SystemExit",
+    "Sour",
+    "nonsense",
+)
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -64,4 +86,6 @@ def _turn(rng: Random, weights: dict[TurnStep, int]) -> Turn:
     t = rng.randrange(SECOND, LAST)
     step = rng.choices(list(weights), list(weights.values()))[0]
     amount = rng.randrange(SECOND // 100, 20 * SECOND)
-    return Turn(t, step, rng.randrange(3), rng.randrange(4), rng.choice(HOWS), rng.choice(ERRORS), amount)
+    return Turn(
+        t, step, rng.randrange(3), rng.randrange(4), rng.choice(HOWS), rng.choice(ERRORS), amount
+    )

@@ -87,9 +87,13 @@ class Post:
         self._run.after(self._there, arrive)
 
     def _refuse(self, ill: str, amount: int) -> None:
-        msg_cd = {"5xx": "EGW00002", "refused": "APBK0918"}.get(ill, REFUSALS[amount % len(REFUSALS)])
+        msg_cd = {"5xx": "EGW00002", "refused": "APBK0918"}.get(
+            ill, REFUSALS[amount % len(REFUSALS)]
+        )
         not_placed = was_not_placed(msg_cd, 500)
-        reply = SendReply(self._key, "rejected" if not_placed else "unknown", msg_cd=msg_cd, text=msg_cd)
+        reply = SendReply(
+            self._key, "rejected" if not_placed else "unknown", msg_cd=msg_cd, text=msg_cd
+        )
         if ill == "code, done" and not not_placed:
             self._run.after(self._there, lambda: self._arrive(self._call))
         self._end(self._there + self._back, reply)

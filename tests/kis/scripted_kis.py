@@ -18,8 +18,18 @@ from kisnb.kis.catalogue import APIS, find
 from kisnb.kis.credentials import Credentials, Secret
 from kisnb.kis.endpoint import Endpoint
 
-KEYS = Credentials(Secret("THE-APPKEY"), Secret("THE-APPSECRET"), Secret("12345678"), "01", Secret("THE-HTS-ID"))
-SECRETS = ("THE-APPKEY", "THE-APPSECRET", "12345678", "THE-HTS-ID", "token-1", "token-2", "approval-1")
+KEYS = Credentials(
+    Secret("THE-APPKEY"), Secret("THE-APPSECRET"), Secret("12345678"), "01", Secret("THE-HTS-ID")
+)
+SECRETS = (
+    "THE-APPKEY",
+    "THE-APPSECRET",
+    "12345678",
+    "THE-HTS-ID",
+    "token-1",
+    "token-2",
+    "approval-1",
+)
 
 
 class Asked(NamedTuple):
@@ -72,12 +82,20 @@ class ScriptedKis:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("upgrade", "").lower() == "websocket":
             return await self._socket(request)
-        params = json.loads(await request.text() or "{}") if request.method == "POST" else dict(request.query)
+        params = (
+            json.loads(await request.text() or "{}")
+            if request.method == "POST"
+            else dict(request.query)
+        )
         api = find(request.method, request.path, request.headers.get("tr_id", ""))
         assert api is not None, request.path
         port = request.transport.get_extra_info("peername")[1]  # type: ignore[union-attr]
         self.asked.append(Asked(api.name, dict(request.headers), params, self._now(), port))
-        scripted = self.script[api.name].popleft() if self.script[api.name] else self._well(api.name, request)
+        scripted = (
+            self.script[api.name].popleft()
+            if self.script[api.name]
+            else self._well(api.name, request)
+        )
         if scripted.hang:
             await asyncio.sleep(3600)
         if scripted.drop:
@@ -85,7 +103,9 @@ class ScriptedKis:
             return web.Response()
         if scripted is NOT_JSON:
             return web.Response(text="<html>bad gateway</html>", status=502)
-        return web.json_response(scripted.body, status=scripted.status, headers={"tr_cont": scripted.tr_cont})
+        return web.json_response(
+            scripted.body, status=scripted.status, headers={"tr_cont": scripted.tr_cont}
+        )
 
     def _well(self, name: str, request: web.Request) -> Scripted:
         if name == "token":
@@ -100,7 +120,9 @@ class ScriptedKis:
             return Scripted({"approval_key": f"approval-{self.approvals}"})
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.good_tokens:
             return refusal("EGW00123")
-        return Scripted(encode_reply(APIS[name], {"output": {"ODNO": "0000000007"}} if "order" in name else {}))
+        return Scripted(
+            encode_reply(APIS[name], {"output": {"ODNO": "0000000007"}} if "order" in name else {})
+        )
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=True)

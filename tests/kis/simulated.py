@@ -36,7 +36,9 @@ T = TypeVar("T")
 class Desk:
     """A broker, its simulator, and the clock of both."""
 
-    def __init__(self, broker: KisBroker, server: Server, clock: SimulatedClock, activity: Activity) -> None:
+    def __init__(
+        self, broker: KisBroker, server: Server, clock: SimulatedClock, activity: Activity
+    ) -> None:
         self.broker = broker
         self.server = server
         self.clock = clock
@@ -62,7 +64,9 @@ class Desk:
 
     def sent(self) -> int:
         said = self.server.control.answer("GET", "state", b"")
-        return next((s["frames"] for s in said["sockets"] if s["port"] == self.broker.local_port), 0)
+        return next(
+            (s["frames"] for s in said["sockets"] if s["port"] == self.broker.local_port), 0
+        )
 
     async def move(self, to: Ns) -> None:
         """Step both clocks to a moment, receiving on the way."""
@@ -99,7 +103,11 @@ class Desk:
         return [line for line in self.recorded("request") if line["path"].endswith(path)]
 
     def refusals(self) -> list[str]:
-        return [line["body"]["msg_cd"] for line in self.recorded("reply") if line["body"].get("rt_cd", "0") != "0"]
+        return [
+            line["body"]["msg_cd"]
+            for line in self.recorded("reply")
+            if line["body"].get("rt_cd", "0") != "0"
+        ]
 
 
 def on_simulator(

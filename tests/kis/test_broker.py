@@ -16,7 +16,17 @@ from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.error_codes import CODES, explain, was_not_placed
 from kisnb.orders import Intent, OrderRef, Route, SendReply
 from kisnb.terms import Mode, OrderKind, Side, Venue
-from tests.kis.scripted_kis import DROP, HANG, KEYS, NOT_JSON, SECRETS, Scripted, ScriptedKis, refusal, serving
+from tests.kis.scripted_kis import (
+    DROP,
+    HANG,
+    KEYS,
+    NOT_JSON,
+    SECRETS,
+    Scripted,
+    ScriptedKis,
+    refusal,
+    serving,
+)
 from tests.kis.simulated import CODE, DAY, START, Desk, on_simulator
 
 LIMIT = Route(Venue.KRX, OrderKind.LIMIT, "test")
@@ -27,7 +37,9 @@ def intent(side: Side, qty: int, price: int | None, key: str = "k") -> Intent:
     return Intent(key, "me", CODE, side, qty, OrderKind.LIMIT if price else OrderKind.MARKET, price)
 
 
-def test_h03_a_market_order_is_sent_accepted_and_filled_and_stands_in_the_account(tmp_path: Path) -> None:
+def test_h03_a_market_order_is_sent_accepted_and_filled_and_stands_in_the_account(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
         before = await d.broker.account()
         reply = await d.broker.submit(intent(Side.BUY, 3, None), MARKET)
@@ -46,7 +58,9 @@ def test_h03_a_market_order_is_sent_accepted_and_filled_and_stands_in_the_accoun
     on_simulator(tmp_path, body)
 
 
-def test_o05_a_partial_and_a_full_cancel_are_told_with_the_quantity_that_they_took(tmp_path: Path) -> None:
+def test_o05_a_partial_and_a_full_cancel_are_told_with_the_quantity_that_they_took(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
         quote = await d.broker.quote(CODE)
         sent = await d.broker.submit(intent(Side.BUY, 10, quote.lower), LIMIT)
@@ -85,7 +99,11 @@ def test_h02_the_stream_agrees_with_what_is_asked(tmp_path: Path) -> None:
         ticks = [e for e in d.heard if isinstance(e, Tick)]
         quote, depth = await d.broker.quote(CODE), await d.broker.depth(CODE)
         assert ticks
-        assert (ticks[-1].price, ticks[-1].volume, ticks[-1].value) == (quote.price, quote.volume, quote.value)
+        assert (ticks[-1].price, ticks[-1].volume, ticks[-1].value) == (
+            quote.price,
+            quote.volume,
+            quote.value,
+        )
         assert quote.lower < quote.low <= quote.open <= quote.high < quote.upper
         shown = [e for e in d.heard if isinstance(e, Depth)][-1]
         assert (shown.asks, shown.bids) == (depth.asks, depth.bids)
@@ -116,11 +134,20 @@ def on_script(
     persona: Mode = Mode.LIVE,
 ) -> tuple[SendReply, ScriptedKis]:
     async def main() -> tuple[SendReply, ScriptedKis]:
-        clock = SimulatedClock(START, speed=1000.0)  # a limit of one call a second must not cost a second
+        clock = SimulatedClock(
+            START, speed=1000.0
+        )  # a limit of one call a second must not cost a second
         async with serving(clock.now) as (kis, endpoint):
             host = Endpoint(endpoint.rest, endpoint.ws, persona)
             broker = KisBroker(
-                host, KEYS, clock, Activity(), cache=cache, timeout=0.3, can_order=can_order, why_not="use sim"
+                host,
+                KEYS,
+                clock,
+                Activity(),
+                cache=cache,
+                timeout=0.3,
+                can_order=can_order,
+                why_not="use sim",
             )
             try:
                 return await body(broker, kis), kis
@@ -165,7 +192,9 @@ def test_o02_an_answer_that_proves_nothing_is_unknown_and_nothing_is_sent_again(
 
 
 @pytest.mark.parametrize("scripted", CERTAIN)
-def test_o03_a_refusal_at_the_door_is_rejected_and_nothing_is_sent_again(scripted: Scripted, tmp_path: Path) -> None:
+def test_o03_a_refusal_at_the_door_is_rejected_and_nothing_is_sent_again(
+    scripted: Scripted, tmp_path: Path
+) -> None:
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
         kis.script["order_rvsecncl"].append(scripted)
         return await broker.cancel("k", OrderRef(20261120, "06010", 7), None)
@@ -189,7 +218,9 @@ def test_an_order_that_never_left_is_rejected_with_the_reason(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("call", ["submit", "cancel", "revise"])
-def test_where_no_orders_are_taken_nothing_is_sent_and_one_line_says_so(call: str, tmp_path: Path) -> None:
+def test_where_no_orders_are_taken_nothing_is_sent_and_one_line_says_so(
+    call: str, tmp_path: Path
+) -> None:
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
         ref = OrderRef(20261120, "06010", 7)
         calls: dict[str, Callable[[], Awaitable[SendReply]]] = {
@@ -204,7 +235,9 @@ def test_where_no_orders_are_taken_nothing_is_sent_and_one_line_says_so(call: st
     assert not on_script(tmp_path, body, can_order=False)[1].asked
 
 
-@pytest.mark.parametrize(("persona", "tr_id"), [(Mode.LIVE, "TTTC0011U"), (Mode.PAPER, "VTTC0011U")])
+@pytest.mark.parametrize(
+    ("persona", "tr_id"), [(Mode.LIVE, "TTTC0011U"), (Mode.PAPER, "VTTC0011U")]
+)
 def test_live_and_paper_have_tr_ids_of_their_own(persona: Mode, tr_id: str, tmp_path: Path) -> None:
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
         return await broker.submit(intent(Side.SELL, 1, 71_900), LIMIT)
@@ -230,7 +263,11 @@ def test_r08_a_revision_inherits_the_venue_of_its_order(tmp_path: Path) -> None:
 
     reply, kis = on_script(tmp_path, body)
     params = kis.calls("order_rvsecncl")[0].params
-    assert (params["EXCG_ID_DVSN_CD"], params["ORGN_ODNO"], params["ORD_UNPR"]) == ("NXT", "0000000003", "71000")
+    assert (params["EXCG_ID_DVSN_CD"], params["ORGN_ODNO"], params["ORD_UNPR"]) == (
+        "NXT",
+        "0000000003",
+        "71000",
+    )
     assert reply.ref == OrderRef(20261120, "", 7, Venue.NXT)
 
 
@@ -238,7 +275,9 @@ def test_n11_no_secret_in_repr_or_reply(tmp_path: Path) -> None:
     shown: list[str] = []
 
     async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
-        kis.script["order_cash_buy"].append(Scripted({"rt_cd": "1", "msg_cd": "X", "msg1": "12345678 THE-APPKEY"}))
+        kis.script["order_cash_buy"].append(
+            Scripted({"rt_cd": "1", "msg_cd": "X", "msg1": "12345678 THE-APPKEY"})
+        )
         reply = await broker.submit(intent(Side.BUY, 1, 71_900), LIMIT)
         shown.extend([repr(broker), repr(reply)])
         return reply
@@ -273,5 +312,7 @@ def test_k15_every_code_explains_itself_in_both_languages() -> None:
         ("EGW00201", 500, True),
     ],
 )
-def test_o02_only_a_known_refusal_proves_that_an_order_does_not_live(msg_cd: str, status: int, certain: bool) -> None:
+def test_o02_only_a_known_refusal_proves_that_an_order_does_not_live(
+    msg_cd: str, status: int, certain: bool
+) -> None:
     assert was_not_placed(msg_cd, status) is certain

@@ -22,13 +22,20 @@ from kisnb.terms import Mode, SessionId, Side, Venue
 K, N, U = Venue.KRX, Venue.NXT, Venue.SOR
 DAY, BEFORE = date(2026, 11, 20), date(2026, 9, 11)
 NOON = kst(DAY, time(12))
-PRE, REGULAR, AFTER, OFF = SessionId.NXT_PRE, SessionId.KRX_REG, SessionId.NXT_AFTER, SessionId.KR_OFF
+PRE, REGULAR, AFTER, OFF = (
+    SessionId.NXT_PRE,
+    SessionId.KRX_REG,
+    SessionId.NXT_AFTER,
+    SessionId.KR_OFF,
+)
 MORE = st.lists(st.sampled_from(["", "7", "x"]), max_size=3)
 LEVELS = st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), max_size=10).map(tuple)
 
 
 def tick(venue: Venue, day: date = DAY) -> Tick:
-    return Tick(kst(day, time(9)), "005930", venue, 71_900, 3, Side.SELL, 9, 647_100, 71_900, 71_800, NOON)
+    return Tick(
+        kst(day, time(9)), "005930", venue, 71_900, 3, Side.SELL, 9, 647_100, 71_900, 71_800, NOON
+    )
 
 
 def depth(venue: Venue, day: date = DAY) -> Depth:
@@ -51,7 +58,8 @@ def test_k09_each_venue_has_a_channel_of_trades_and_one_of_books() -> None:
 
 
 @pytest.mark.parametrize(
-    ("venue", "trades", "book"), [(K, (46, 47), (59, 60)), (N, (46, 47), (65, 65)), (U, (46, 47), (65, 66))]
+    ("venue", "trades", "book"),
+    [(K, (46, 47), (59, 60)), (N, (46, 47), (65, 65)), (U, (46, 47), (65, 66))],
 )
 def test_k07_the_columns_of_each_channel_before_and_since_2026_09_14(
     venue: Venue, trades: tuple[int, int], book: tuple[int, int]
@@ -63,7 +71,11 @@ def test_k07_the_columns_of_each_channel_before_and_since_2026_09_14(
 
 
 def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them() -> None:
-    assert [columns(TRADE_TRS[v], DAY)[21] for v in (K, N, U)] == ["CCLD_DVSN", "CNTG_CLS_CODE", "CNTG_CLS_CODE"]
+    assert [columns(TRADE_TRS[v], DAY)[21] for v in (K, N, U)] == [
+        "CCLD_DVSN",
+        "CNTG_CLS_CODE",
+        "CNTG_CLS_CODE",
+    ]
     assert columns(BOOK_TRS[K], DAY)[-1] == "MARKET_CLS_CODE"
     assert columns(BOOK_TRS[N], DAY)[59:] == (
         "KMID_PRC",
@@ -77,7 +89,9 @@ def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them(
 
 
 @given(st.sampled_from([K, N, U]), st.sampled_from([BEFORE, DAY]), MORE)
-def test_k09_k07_trades_of_every_venue_go_round_in_every_layout(venue: Venue, day: date, more: list[str]) -> None:
+def test_k09_k07_trades_of_every_venue_go_round_in_every_layout(
+    venue: Venue, day: date, more: list[str]
+) -> None:
     said = tick(venue, day)
     text = encode(TRADE_TRS[venue], [[*encode_tick(said), *more]] * 2)
     assert FrameReader("").read(text, NOON) == [said, said]
@@ -85,14 +99,23 @@ def test_k09_k07_trades_of_every_venue_go_round_in_every_layout(venue: Venue, da
 
 @given(st.sampled_from([K, N, U]), LEVELS, LEVELS, MORE)
 def test_k09_k07_books_of_every_venue_go_round_in_every_layout(
-    venue: Venue, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...], more: list[str]
+    venue: Venue,
+    asks: tuple[tuple[int, int], ...],
+    bids: tuple[tuple[int, int], ...],
+    more: list[str],
 ) -> None:
     said = Depth(kst(DAY, time(9)), "005930", venue, asks, bids, NOON)
-    assert FrameReader("").read(encode(BOOK_TRS[venue], [[*encode_depth(said), *more]]), NOON) == [said]
+    assert FrameReader("").read(encode(BOOK_TRS[venue], [[*encode_depth(said), *more]]), NOON) == [
+        said
+    ]
 
 
-@pytest.mark.parametrize(("tr_id", "fields"), [("H0STASP0", 58), ("H0NXASP0", 64), ("H0UNASP0", 64), ("H0NXCNT0", 45)])
-def test_k07_fewer_columns_than_a_channel_ever_had_are_a_typed_error(tr_id: str, fields: int) -> None:
+@pytest.mark.parametrize(
+    ("tr_id", "fields"), [("H0STASP0", 58), ("H0NXASP0", 64), ("H0UNASP0", 64), ("H0NXCNT0", 45)]
+)
+def test_k07_fewer_columns_than_a_channel_ever_had_are_a_typed_error(
+    tr_id: str, fields: int
+) -> None:
     with pytest.raises(FrameError, match=tr_id):
         FrameReader("").read(f"0|{tr_id}|001|" + "^".join(["1"] * fields), NOON)
 
@@ -100,7 +123,12 @@ def test_k07_fewer_columns_than_a_channel_ever_had_are_a_typed_error(tr_id: str,
 def test_k07_columns_that_nobody_knows_are_kept_by_their_position() -> None:
     reader = FrameReader("")
     assert reader.last_record("H0UNCNT0") == {}
-    reader.read(encode("H0UNCNT0", [[*encode_tick(tick(U)), "first", ""], [*encode_tick(tick(U)), "new", "2"]]), NOON)
+    reader.read(
+        encode(
+            "H0UNCNT0", [[*encode_tick(tick(U)), "first", ""], [*encode_tick(tick(U)), "new", "2"]]
+        ),
+        NOON,
+    )
     kept = reader.last_record("H0UNCNT0")
     assert len(kept) == 49
     assert (kept["STCK_PRPR"], kept["MARKET_CLS_CODE"], kept["COLUMN_47"], kept["COLUMN_48"]) == (
@@ -121,7 +149,10 @@ def test_k07_a_channel_without_a_table_keeps_all_its_columns_too() -> None:
     ]
 
 
-@given(st.text(max_size=120), st.sampled_from([*TRADE_TRS.values(), *BOOK_TRS.values(), "H0STCNI0", "H0XX", ""]))
+@given(
+    st.text(max_size=120),
+    st.sampled_from([*TRADE_TRS.values(), *BOOK_TRS.values(), "H0STCNI0", "H0XX", ""]),
+)
 def test_k07_nothing_but_typed_errors_comes_out_of_any_frame(payload: str, tr_id: str) -> None:
     for flag in "01":
         for count in ("001", "002", "9" * 5_000, "-1"):
@@ -133,7 +164,13 @@ def test_k07_nothing_but_typed_errors_comes_out_of_any_frame(payload: str, tr_id
 
 def test_k09_a_stock_is_subscribed_at_each_wanted_venue_on_a_registration_of_its_own() -> None:
     s = Subscriptions(Mode.LIVE, "my-hts-id")
-    wants = [Want(channel, "005930", venue) for channel in ("ticks", "depth") for venue in (K, N, U)]  # type: ignore[arg-type]
+    wants = [
+        Want(channel, "005930", venue) for channel in ("ticks", "depth") for venue in (K, N, U)
+    ]  # type: ignore[arg-type]
     assert s.want(0, wants) == []
-    assert s.due(0) == [Registration("1", f"H0{v}{c}0", "005930") for c in ("CNT", "ASP") for v in ("ST", "NX", "UN")]
+    assert s.due(0) == [
+        Registration("1", f"H0{v}{c}0", "005930")
+        for c in ("CNT", "ASP")
+        for v in ("ST", "NX", "UN")
+    ]
     assert s.desired == frozenset(wants)

@@ -18,7 +18,9 @@ NOON = kst(date(2026, 11, 20), time(12))
 
 
 def test_a_subscription_as_kis_documents_it() -> None:
-    said = json.loads(cf.encode_request(cf.SubscriptionRequest("key", cf.SUBSCRIBE, "H0STCNT0", "005930")))
+    said = json.loads(
+        cf.encode_request(cf.SubscriptionRequest("key", cf.SUBSCRIBE, "H0STCNT0", "005930"))
+    )
     assert said == {
         "header": {"approval_key": "key", "custtype": "P", "tr_type": "1", "content-type": "utf-8"},
         "body": {"input": {"tr_id": "H0STCNT0", "tr_key": "005930"}},
@@ -56,7 +58,11 @@ def test_kis_example_of_an_accepted_subscription() -> None:
     )
     ack = cf.decode_control(text)
     assert ack == cf.ack(
-        cf.SUBSCRIBED, "H0STCNT0", "005930", key="abcdefghijklmnopqrstuvwxyz012345", iv="0123456789abcdef"
+        cf.SUBSCRIBED,
+        "H0STCNT0",
+        "005930",
+        key="abcdefghijklmnopqrstuvwxyz012345",
+        iv="0123456789abcdef",
     )
     assert json.loads(cf.encode_ack(ack)) == json.loads(text)
 
@@ -86,7 +92,16 @@ def test_pingpong_goes_round_to_either_side() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "3", "{}", '{"header":3}', '{"header":{"tr_id":"H0STCNT0"}}', '{"header":{},"body":{}}']
+    "text",
+    [
+        "",
+        "{",
+        "3",
+        "{}",
+        '{"header":3}',
+        '{"header":{"tr_id":"H0STCNT0"}}',
+        '{"header":{},"body":{}}',
+    ],
 )
 def test_an_unreadable_control_frame_is_a_typed_error(text: str) -> None:
     with pytest.raises(FrameError):
@@ -100,7 +115,9 @@ def test_n11_no_key_shows_in_a_repr() -> None:
             cf.ack(cf.SUBSCRIBED, "H0STCNI0", "my-hts-id", key="the-aes-key", iv="the-iv"),
         ]
     )
-    assert not any(secret in shown for secret in ("approval-key", "my-hts-id", "the-aes-key", "the-iv"))
+    assert not any(
+        secret in shown for secret in ("approval-key", "my-hts-id", "the-aes-key", "the-iv")
+    )
 
 
 JSON = st.recursive(
@@ -109,7 +126,19 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["header", "body", "input", "output", "tr_id", "tr_key", "tr_type", "msg_cd", "key", "iv", "x"]
+                [
+                    "header",
+                    "body",
+                    "input",
+                    "output",
+                    "tr_id",
+                    "tr_key",
+                    "tr_type",
+                    "msg_cd",
+                    "key",
+                    "iv",
+                    "x",
+                ]
             ),
             inner,
             max_size=6,
@@ -120,7 +149,9 @@ JSON = st.recursive(
 
 
 @given(st.text(max_size=80) | JSON.map(json.dumps))
-def test_k07_whatever_a_control_frame_holds_it_is_read_or_a_typed_error_on_both_sides(text: str) -> None:
+def test_k07_whatever_a_control_frame_holds_it_is_read_or_a_typed_error_on_both_sides(
+    text: str,
+) -> None:
     try:
         said = cf.decode_control(text)
     except FrameError:
@@ -138,10 +169,14 @@ def test_k07_whatever_a_control_frame_holds_it_is_read_or_a_typed_error_on_both_
 
 
 @given(JSON.map(json.dumps), st.sampled_from(["H0STCNI0", "H0STCNT0"]))
-def test_k07_an_answer_with_a_key_of_any_shape_is_taken_or_a_typed_error(output: str, tr_id: str) -> None:
+def test_k07_an_answer_with_a_key_of_any_shape_is_taken_or_a_typed_error(
+    output: str, tr_id: str
+) -> None:
     header = f'{{"tr_id":"{tr_id}","tr_key":"x"}}'
     try:
-        ack = cf.decode_control(f'{{"header":{header},"body":{{"rt_cd":"0","msg_cd":"OPSP0000","output":{output}}}}}')
+        ack = cf.decode_control(
+            f'{{"header":{header},"body":{{"rt_cd":"0","msg_cd":"OPSP0000","output":{output}}}}}'
+        )
         assert isinstance(ack, cf.Ack)
         FrameReader("").learn_key(ack)
     except FrameError:

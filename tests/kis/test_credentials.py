@@ -28,7 +28,15 @@ my_prod: 01
 prod: "https://openapi.koreainvestment.com:9443"
 my_token: ""
 """
-SECRETS = ("LIVE-APPKEY", "LIVE-APPSECRET", "PAPER-APPKEY", "PAPER-APPSECRET", "MY-HTS-ID", "01234567", "50123456")
+SECRETS = (
+    "LIVE-APPKEY",
+    "LIVE-APPSECRET",
+    "PAPER-APPKEY",
+    "PAPER-APPSECRET",
+    "MY-HTS-ID",
+    "01234567",
+    "50123456",
+)
 
 
 @pytest.fixture
@@ -55,20 +63,34 @@ def test_n11_the_official_file_is_read_and_an_account_may_begin_with_0(yaml_file
 
 
 @pytest.mark.parametrize(("mode", "prefix"), [(Mode.LIVE, "KISNB_"), (Mode.PAPER, "KISNB_PAPER_")])
-def test_n11_the_environment_is_read(mode: Mode, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"APPKEY": "a", "APPSECRET": "b", "ACCOUNT": "12345678-22", "HTS_ID": "c"}.items():
+def test_n11_the_environment_is_read(
+    mode: Mode, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "APPKEY": "a",
+        "APPSECRET": "b",
+        "ACCOUNT": "12345678-22",
+        "HTS_ID": "c",
+    }.items():
         monkeypatch.setenv(prefix + name, value)
     assert Credentials.find(mode).full_account == "1234567822"
 
 
 def test_n11_live_keys_never_serve_for_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"APPKEY": "a", "APPSECRET": "b", "ACCOUNT": "12345678", "HTS_ID": "c"}.items():
+    for name, value in {
+        "APPKEY": "a",
+        "APPSECRET": "b",
+        "ACCOUNT": "12345678",
+        "HTS_ID": "c",
+    }.items():
         monkeypatch.setenv(f"KISNB_{name}", value)
     with pytest.raises(ConfigError, match="No keys for paper are found"):
         Credentials.find(Mode.PAPER)
 
 
-def test_n11_what_is_missing_is_named_in_one_line_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_n11_what_is_missing_is_named_in_one_line_without_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("KISNB_APPKEY", "LIVE-APPKEY")
     with pytest.raises(ConfigError) as caught:
         Credentials.find(Mode.LIVE)
@@ -78,7 +100,15 @@ def test_n11_what_is_missing_is_named_in_one_line_without_values(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    "text", ["", "my_app: LIVE-APPKEY", "- LIVE-APPKEY", "my_app: 'LIVE-APPKEY", "LIVE-APPKEY", "a: b: LIVE-APPKEY"]
+    "text",
+    [
+        "",
+        "my_app: LIVE-APPKEY",
+        "- LIVE-APPKEY",
+        "my_app: 'LIVE-APPKEY",
+        "LIVE-APPKEY",
+        "a: b: LIVE-APPKEY",
+    ],
 )
 def test_n11_a_broken_file_is_one_line_that_does_not_quote_it(text: str, tmp_path: Path) -> None:
     path = tmp_path / "kis_devlp.yaml"
@@ -94,7 +124,9 @@ def test_a_missing_file_and_a_wrong_account_say_so(tmp_path: Path, yaml_file: Pa
     with pytest.raises(ConfigError, match="cannot be read"):
         Credentials.from_yaml(tmp_path / "none.yaml", paper=False)
     yaml_file.write_text(YAML.replace("01234567", "1234"), "utf-8")
-    with pytest.raises(ConfigError, match=r"(?i)my_acct_stock holds no account number\. Write 8 digits"):
+    with pytest.raises(
+        ConfigError, match=r"(?i)my_acct_stock holds no account number\. Write 8 digits"
+    ):
         Credentials.from_yaml(yaml_file, paper=False)
 
 
@@ -111,7 +143,13 @@ def test_n11_a_secret_shows_the_same_whatever_it_is(text: str) -> None:
 
 def test_n11_a_secret_is_not_written_anywhere() -> None:
     secret = Secret("LIVE-APPKEY")
-    for write in (pickle.dumps, json.dumps, msgspec.json.encode, msgspec.msgpack.encode, copy.deepcopy):
+    for write in (
+        pickle.dumps,
+        json.dumps,
+        msgspec.json.encode,
+        msgspec.msgpack.encode,
+        copy.deepcopy,
+    ):
         with pytest.raises(TypeError):
             write(secret)  # type: ignore[operator]
 

@@ -38,7 +38,9 @@ def live_feed(venues: tuple[Venue, ...] = EVERYWHERE) -> Feed:
         ("15:30", U), ("19:59:59", U), ("20:00", K),
     ],
 )  # fmt: skip
-def test_k09_the_venue_of_each_session_and_a_minute_ahead_of_the_first(moment: str, venue: Venue) -> None:
+def test_k09_the_venue_of_each_session_and_a_minute_ahead_of_the_first(
+    moment: str, venue: Venue
+) -> None:
     assert live_feed().venue(at(moment), CODE) is venue
     assert live_feed().venue(at(moment), KRX_ONLY) is K
     assert live_feed((K,)).venue(at(moment), CODE) is K
@@ -96,7 +98,9 @@ class Kis:
 
 
 @given(st.integers(1, 45), st.lists(st.integers(0, 24 * 60), min_size=1, max_size=8))
-def test_k09_at_every_change_the_right_channels_stand_and_never_more_than_41(n: int, minutes: list[int]) -> None:
+def test_k09_at_every_change_the_right_channels_stand_and_never_more_than_41(
+    n: int, minutes: list[int]
+) -> None:
     s = Subscriptions(Mode.LIVE, "my-hts-id", feed=live_feed())
     kis = Kis(s)
     wants = [Want("notices", priority=0), *followed(n)]
@@ -107,7 +111,9 @@ def test_k09_at_every_change_the_right_channels_stand_and_never_more_than_41(n: 
         venue = live_feed().venue(now, "000001")
         codes = [f"{i:06d}" for i in range(1, min(n, 40) + 1)]
         tr_id = {K: "H0STCNT0", N: "H0NXCNT0", U: "H0UNCNT0"}[venue]
-        assert sorted(kis.held) == sorted([("H0STCNI0", "my-hts-id"), *((tr_id, code) for code in codes)])
+        assert sorted(kis.held) == sorted(
+            [("H0STCNI0", "my-hts-id"), *((tr_id, code) for code in codes)]
+        )
         assert s.settled
         assert s.confirmed == s.desired
     assert kis.most <= cf.MAX_SUBSCRIPTIONS
@@ -120,13 +126,18 @@ def test_k09_where_there_is_room_the_old_channel_stays_until_the_new_one_is_conf
     s.want(at("08:49"), followed(2))
     Kis(s).take(0, s.due(at("08:49")))
     s.refresh(at("08:50"))
-    assert s.due(at("08:50")) == [Registration("1", "H0STCNT0", "000001"), Registration("1", "H0STCNT0", "000002")]
+    assert s.due(at("08:50")) == [
+        Registration("1", "H0STCNT0", "000001"),
+        Registration("1", "H0STCNT0", "000002"),
+    ]
     assert not s.settled
     s.acknowledged(0, cf.ack(cf.SUBSCRIBED, "H0STCNT0", "000001"))
     assert s.due(at("08:50")) == [Registration("2", "H0NXCNT0", "000001")]
 
 
-def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_counts_twice() -> None:
+def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_counts_twice() -> (
+    None
+):
     def tick(venue: Venue, code: str = "000001") -> Event:
         return Tick(0, code, venue, 1, 1, Side.BUY, 1, 1, 1, 1)
 
@@ -138,7 +149,11 @@ def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_
     assert s.without_released([tick(K)]) == [tick(K)]
     s.acknowledged(0, cf.ack(cf.SUBSCRIBED, "H0UNCNT0", "000001"))
     book = Depth(0, "000001", K, (), ())
-    assert s.without_released([tick(K), tick(U), book, tick(K, "000002")]) == [tick(U), book, tick(K, "000002")]
+    assert s.without_released([tick(K), tick(U), book, tick(K, "000002")]) == [
+        tick(U),
+        book,
+        tick(K, "000002"),
+    ]
 
 
 def test_k09_who_looks_away_during_a_change_leaves_nothing_registered() -> None:
@@ -167,13 +182,25 @@ def test_k09_on_the_wire_the_channel_changes_with_the_session_of_the_simulated_d
     async def body(d: Desk) -> None:
         def held() -> set[tuple[str, str]]:
             (socket,) = d.server.core.sockets
-            return {(tr_id, key) for tr_id, key in socket.subscriptions if not tr_id.startswith("H0STCNI")}
+            return {
+                (tr_id, key)
+                for tr_id, key in socket.subscriptions
+                if not tr_id.startswith("H0STCNI")
+            }
 
         assert held() == {(channels[0], CODE), ("H0STASP0", KRX_ONLY)}
         await d.move(at(change))
-        await d.until(lambda: held() == {(channels[1], CODE), ("H0STASP0", KRX_ONLY)} and d.broker.settled)
+        await d.until(
+            lambda: held() == {(channels[1], CODE), ("H0STASP0", KRX_ONLY)} and d.broker.settled
+        )
         assert d.broker.confirmed == d.broker.desired
-        asked = [(line["params"]["tr_type"], line["tr_id"]) for line in d.recorded("request") if line["method"] == "WS"]
-        assert asked[-2:] == [("1", channels[1]), ("2", channels[0])], "the new one first: there is room"
+        asked = [
+            (line["params"]["tr_type"], line["tr_id"])
+            for line in d.recorded("request")
+            if line["method"] == "WS"
+        ]
+        assert asked[-2:] == [("1", channels[1]), ("2", channels[0])], (
+            "the new one first: there is room"
+        )
 
     on_simulator(tmp_path, body, wants=follow, start=at(before), mode=Mode.LIVE)

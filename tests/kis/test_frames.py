@@ -105,14 +105,28 @@ def test_further_columns_can_be_given_by_name() -> None:
     tick = Tick(kst(NEW, time(9)), "005930", Venue.KRX, 71_900, 1, None, 1, 1, 0, 0)
     row = encode_tick(tick, {"STCK_OPRC": 72_100, "CTTR": "84.90"})
     named = dict(zip(columns(TRADES, NEW), row, strict=True))
-    assert (named["STCK_OPRC"], named["CTTR"], named["CCLD_DVSN"], named["OPRC_HOUR"]) == ("72100", "84.90", "3", "")
+    assert (named["STCK_OPRC"], named["CTTR"], named["CCLD_DVSN"], named["OPRC_HOUR"]) == (
+        "72100",
+        "84.90",
+        "3",
+        "",
+    )
     with pytest.raises(KeyError, match="STCK_WRONG"):
         encode_tick(tick, {"STCK_WRONG": 1})
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "0|H0STCNT0|001", "2|H0STCNT0|001|x", "0|H0STCNT0|000|x", "0|H0STCNT0|one|x", "0|H0STCNT0|-01|x", "{}"],
+    [
+        "",
+        "0",
+        "0|H0STCNT0|001",
+        "2|H0STCNT0|001|x",
+        "0|H0STCNT0|000|x",
+        "0|H0STCNT0|one|x",
+        "0|H0STCNT0|-01|x",
+        "{}",
+    ],
 )
 def test_k07_what_is_no_frame_is_a_typed_error(text: str) -> None:
     with pytest.raises(FrameError):

@@ -26,7 +26,11 @@ def trades(quantities: list[int], code: str = CODE, venue: Venue = Venue.KRX) ->
     volume, ticks = 0, []
     for n, qty in enumerate(quantities):
         volume += qty
-        ticks.append(Tick(NINE + n * SECOND, code, venue, 71_900, qty, Side.BUY, volume, volume * 71_900, 0, 0))
+        ticks.append(
+            Tick(
+                NINE + n * SECOND, code, venue, 71_900, qty, Side.BUY, volume, volume * 71_900, 0, 0
+            )
+        )
     return ticks
 
 
@@ -35,7 +39,9 @@ def gaps(events: list[Event]) -> list[GapFound]:
 
 
 @given(st.lists(st.tuples(st.integers(1, 1_000), st.booleans(), st.integers(1, 3)), max_size=40))
-def test_k11_every_lost_share_between_two_trades_is_told_and_no_other(said: list[tuple[int, bool, int]]) -> None:
+def test_k11_every_lost_share_between_two_trades_is_told_and_no_other(
+    said: list[tuple[int, bool, int]],
+) -> None:
     """Each trade arrives or not, once or more often, in a frame of its own."""
     watch, told = VolumeWatch(), list[Event]()
     ticks = trades([qty for qty, _, _ in said])
@@ -43,7 +49,9 @@ def test_k11_every_lost_share_between_two_trades_is_told_and_no_other(said: list
     for tick, (_, arrives, times) in zip(ticks, said, strict=True):
         for _ in range(times if arrives else 0):
             told += watch.checked([tick])
-    lost = arrived[-1].volume - arrived[0].volume - sum(t.qty for t in arrived[1:]) if arrived else 0
+    lost = (
+        arrived[-1].volume - arrived[0].volume - sum(t.qty for t in arrived[1:]) if arrived else 0
+    )
     assert sum(gap.missing for gap in gaps(told)) == lost
     assert all(gap.missing > 0 and gap.since < gap.t for gap in gaps(told))
 
@@ -75,7 +83,9 @@ def test_k11_what_traded_while_nobody_listened_is_no_gap() -> None:
     assert watch.checked([]) == []
 
 
-def test_k11_an_outage_is_marked_by_the_first_trade_after_it_and_nothing_is_made_up(tmp_path: Path) -> None:
+def test_k11_an_outage_is_marked_by_the_first_trade_after_it_and_nothing_is_made_up(
+    tmp_path: Path,
+) -> None:
     a, b, c = trades([1, 5, 2])
 
     async def body(bench: Bench) -> None:
@@ -85,7 +95,9 @@ def test_k11_an_outage_is_marked_by_the_first_trade_after_it_and_nothing_is_made
         bench.clock.set(bench.clock.next_wake() or 0)
         await bench.until(lambda: len(bench.kis.sockets) == 2 and bench.stream.settled)
         await bench.send(encode("H0STCNT0", [encode_tick(c)]))
-        kinds = [type(e) for e in bench.events if isinstance(e, Tick | GapFound | LinkWasLost | LinkUp)]
+        kinds = [
+            type(e) for e in bench.events if isinstance(e, Tick | GapFound | LinkWasLost | LinkUp)
+        ]
         assert kinds == [LinkUp, Tick, LinkWasLost, LinkUp, GapFound, Tick]
         assert gaps(bench.events) == [GapFound(c.t, CODE, a.t, b.qty, Venue.KRX)]
 
@@ -99,10 +111,14 @@ def test_k11_the_simulated_market_of_every_channel_has_no_gap(tmp_path: Path) ->
         assert {venue for venue, _ in heard} == set(Venue)
         assert gaps(d.heard) == []
 
-    on_simulator(tmp_path, body, wants=tuple(Want("ticks", CODE, venue) for venue in Venue), mode=Mode.LIVE)
+    on_simulator(
+        tmp_path, body, wants=tuple(Want("ticks", CODE, venue) for venue in Venue), mode=Mode.LIVE
+    )
 
 
-def test_k11_a_socket_killed_in_the_middle_of_trading_leaves_gaps_that_add_up_to_the_volume(tmp_path: Path) -> None:
+def test_k11_a_socket_killed_in_the_middle_of_trading_leaves_gaps_that_add_up_to_the_volume(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
         for _ in range(2):
             await d.move(d.clock.now() + MINUTE)

@@ -45,8 +45,13 @@ async def run_out(clock: SimulatedClock, tasks: Sequence[asyncio.Task[None]]) ->
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 18), st.lists(st.tuples(st.sampled_from(Lane), st.integers(0, SECOND)), min_size=1, max_size=50))
-def test_k03_concurrent_callers_stay_under_the_limit(limit: int, callers: list[tuple[Lane, Ns]]) -> None:
+@given(
+    st.integers(1, 18),
+    st.lists(st.tuples(st.sampled_from(Lane), st.integers(0, SECOND)), min_size=1, max_size=50),
+)
+def test_k03_concurrent_callers_stay_under_the_limit(
+    limit: int, callers: list[tuple[Lane, Ns]]
+) -> None:
     async def main() -> list[Ns]:
         clock, taken = SimulatedClock(), []
         limiter = Limiter(SlidingWindow(limit), clock, Activity())

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Event, ExpectedMatch, MarketOperation, ProgramTrades
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
+from kisnb.kis.channels import (
+    BOOK_TRS,
+    EXPECTED_TRS,
+    OPERATION_TRS,
+    PROGRAM_TRS,
+    TRADE_TRS,
+    VENUE_OF_TR,
+)
 from kisnb.kis.feed.columns import COLUMNS, FEWEST, columns
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.frames import encode, encode_expected, encode_operation, encode_record
@@ -47,8 +54,15 @@ def test_k07_every_channel_of_the_desk_has_a_table_and_a_reader() -> None:
     assert widths == documented
 
 
-@given(st.builds(ExpectedMatch, t=MOMENTS, code=CODE, venue=VENUES, price=WON, qty=WON, ask=WON, bid=WON), MORE)
-def test_k07_expected_matches_of_every_venue_go_round(match: ExpectedMatch, more: list[str]) -> None:
+@given(
+    st.builds(
+        ExpectedMatch, t=MOMENTS, code=CODE, venue=VENUES, price=WON, qty=WON, ask=WON, bid=WON
+    ),
+    MORE,
+)
+def test_k07_expected_matches_of_every_venue_go_round(
+    match: ExpectedMatch, more: list[str]
+) -> None:
     row = [*encode_expected(match), *more]
     (got, again) = read(EXPECTED_TRS[match.venue], row, row)
     assert got == again == msgspec.structs.replace(match, received=NOON)
@@ -68,14 +82,20 @@ def test_k07_expected_matches_of_every_venue_go_round(match: ExpectedMatch, more
     ),
     MORE,
 )
-def test_k07_market_operation_of_every_venue_goes_round(said: MarketOperation, more: list[str]) -> None:
+def test_k07_market_operation_of_every_venue_goes_round(
+    said: MarketOperation, more: list[str]
+) -> None:
     assert read(OPERATION_TRS[said.venue], [*encode_operation(said), *more]) == [said]
 
 
-def test_k07_the_unified_channels_market_operation_begins_with_the_code_though_no_document_says_so() -> None:
+def test_k07_the_unified_channels_market_operation_begins_with_the_code_though_no_document_says_so() -> (
+    None
+):
     """Frames as measured from 2026-09-21 to 23."""
     frame = "0|H0UNMKO0|001|100840^N^(null)^AB1^112^^^55^N^"
-    said = MarketOperation(NOON, "100840", U, "AB1", halted=False, reason="", vi=False, received=NOON)
+    said = MarketOperation(
+        NOON, "100840", U, "AB1", halted=False, reason="", vi=False, received=NOON
+    )
     assert FrameReader("").read(frame, NOON) == [said]
 
 
@@ -84,20 +104,31 @@ def test_k07_the_unified_channels_market_operation_begins_with_the_code_though_n
     [({"VI_CLS_CODE": "Y"}, False, True), ({"OVTM_VI_CLS_CODE": "Y"}, False, True), ({"TRHT_YN": "Y"}, True, False),
      ({"ISCD_STAT_CLS_CODE": "58"}, True, False), ({}, False, False)],
 )  # fmt: skip
-def test_k07_vi_and_halts_are_told_by_any_of_their_columns(columns_of: dict[str, str], halted: bool, vi: bool) -> None:
-    row = encode_record("H0STMKO0", DAY, {"MKSC_SHRN_ISCD": "005930", "MKOP_CLS_CODE": "112", **columns_of})
+def test_k07_vi_and_halts_are_told_by_any_of_their_columns(
+    columns_of: dict[str, str], halted: bool, vi: bool
+) -> None:
+    row = encode_record(
+        "H0STMKO0", DAY, {"MKSC_SHRN_ISCD": "005930", "MKOP_CLS_CODE": "112", **columns_of}
+    )
     (said,) = read("H0STMKO0", row)
     assert isinstance(said, MarketOperation)
     assert (said.halted, said.vi) == (halted, vi)
 
 
 def test_k07_program_trades_carry_shares_and_won() -> None:
-    (said,) = read("H0NXPGM0", ["005930", "100015", "10", "719000", "4", "287600", "-6", "-431400", "5", "6", "1"])
-    assert said == ProgramTrades(kst(DAY, time(10, 0, 15)), "005930", N, 10, 719_000, 4, 287_600, -6, -431_400, NOON)
+    (said,) = read(
+        "H0NXPGM0",
+        ["005930", "100015", "10", "719000", "4", "287600", "-6", "-431400", "5", "6", "1"],
+    )
+    assert said == ProgramTrades(
+        kst(DAY, time(10, 0, 15)), "005930", N, 10, 719_000, 4, 287_600, -6, -431_400, NOON
+    )
 
 
 @given(st.sampled_from(sorted(COLUMNS)), st.integers(1, 4), st.data())
-def test_k07_one_broken_record_takes_its_frame_with_it_and_nothing_else(tr_id: str, count: int, data: Any) -> None:
+def test_k07_one_broken_record_takes_its_frame_with_it_and_nothing_else(
+    tr_id: str, count: int, data: Any
+) -> None:
     good = encode_record(tr_id, DAY, _least(tr_id))
     wrong = data.draw(st.integers(0, len(good) - 1))
     broken = [*good]
@@ -131,4 +162,6 @@ def test_k07_a_market_frame_of_gigantic_or_silly_counts_is_refused_at_once() -> 
 
 def _least(tr_id: str) -> dict[str, object]:
     times = {"STCK_CNTG_HOUR": "090000", "BSOP_HOUR": "090000", "BSOP_DATE": "20261120"}
-    return {"MKSC_SHRN_ISCD": "005930"} | {name: text for name, text in times.items() if name in COLUMNS[tr_id]}
+    return {"MKSC_SHRN_ISCD": "005930"} | {
+        name: text for name, text in times.items() if name in COLUMNS[tr_id]
+    }

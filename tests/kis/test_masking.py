@@ -31,8 +31,15 @@ def test_n11_a_secret_within_another_one_leaves_no_rest_of_it() -> None:
 
 
 def test_n11_secret_fields_are_never_written_whatever_stands_in_them() -> None:
-    said = Mask("MY-KEY").fields({"CANO": 1, "Authorization": "Bearer x", "PDNO": "005930", "x MY-KEY": "a MY-KEY b"})
-    assert said == {"CANO": HIDDEN, "Authorization": HIDDEN, "PDNO": "005930", f"x {HIDDEN}": f"a {HIDDEN} b"}
+    said = Mask("MY-KEY").fields(
+        {"CANO": 1, "Authorization": "Bearer x", "PDNO": "005930", "x MY-KEY": "a MY-KEY b"}
+    )
+    assert said == {
+        "CANO": HIDDEN,
+        "Authorization": HIDDEN,
+        "PDNO": "005930",
+        f"x {HIDDEN}": f"a {HIDDEN} b",
+    }
     assert {"appkey", "appsecret", "secretkey", "approval_key", "access_token"} <= SECRET_FIELDS
 
 

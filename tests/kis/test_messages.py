@@ -42,34 +42,52 @@ def test_a_reply_names_every_field_in_order_and_every_scalar_is_text() -> None:
     values = {"stck_prpr": 71_900, "prdy_ctrt": -0.1389, "temp_stop_yn": False}
     body = encode_reply(APIS["inquire_price"], {"output": values})
     assert list(body) == ["rt_cd", "msg_cd", "msg1", "output"]
-    assert (body["rt_cd"], body["msg_cd"], body["msg1"].rstrip()) == ("0", "MCA00000", "정상처리 되었습니다!")
+    assert (body["rt_cd"], body["msg_cd"], body["msg1"].rstrip()) == (
+        "0",
+        "MCA00000",
+        "정상처리 되었습니다!",
+    )
     assert len(body["msg1"]) == 80
     output = body["output"]
     assert list(output) == list(APIS["inquire_price"].blocks[0].empty)
     assert all(isinstance(value, str) for value in output.values())
-    assert (output["stck_prpr"], output["prdy_ctrt"], output["temp_stop_yn"]) == ("71900", "-0.14", "N")
+    assert (output["stck_prpr"], output["prdy_ctrt"], output["temp_stop_yn"]) == (
+        "71900",
+        "-0.14",
+        "N",
+    )
     assert (output["acml_vol"], output["w52_hgpr_date"]) == ("0", "")
 
 
 def test_order_replies_have_upper_case_keys_and_are_read_in_either() -> None:
     ref = OrderRef(20261120, "06010", 1_569_157)
     body = encode_reply(APIS["order_cash_buy"], {"output": order_messages.ref_row(ref, NOON)})
-    assert body["output"] == {"KRX_FWDG_ORD_ORGNO": "06010", "ODNO": "0001569157", "ORD_TMD": "120000"}
+    assert body["output"] == {
+        "KRX_FWDG_ORD_ORGNO": "06010",
+        "ODNO": "0001569157",
+        "ORD_TMD": "120000",
+    }
     lower = body | {"output": {name.lower(): value for name, value in body["output"].items()}}
     for said in (body, lower):
         reply = decode_reply(APIS["order_cash_buy"], json.dumps(said))
         assert order_messages.read_ref(reply, Venue.KRX, NOON) == ref
 
 
-@pytest.mark.parametrize(("odno", "number"), [("0001569157", 1_569_157), ("47589", 47_589), ("0000000762", 762)])
+@pytest.mark.parametrize(
+    ("odno", "number"), [("0001569157", 1_569_157), ("47589", 47_589), ("0000000762", 762)]
+)
 def test_order_numbers_compare_as_integers_whatever_their_padding(odno: str, number: int) -> None:
-    reply = decode_reply(APIS["order_cash_buy"], json.dumps({"rt_cd": "0", "output": {"ODNO": odno}}))
+    reply = decode_reply(
+        APIS["order_cash_buy"], json.dumps({"rt_cd": "0", "output": {"ODNO": odno}})
+    )
     assert order_messages.read_ref(reply, Venue.KRX, NOON).number == number
 
 
 def test_o03_a_refusal_carries_kis_code_words_and_our_cure() -> None:
     body = json.dumps(encode_error("APBK0952", "주문가능금액을 초과 했습니다", rt_cd="7"))
-    with pytest.raises(ApiError, match=r"주문가능금액을 초과 했습니다 \[APBK0952\]\. Lower the quantity") as caught:
+    with pytest.raises(
+        ApiError, match=r"주문가능금액을 초과 했습니다 \[APBK0952\]\. Lower the quantity"
+    ) as caught:
         decode_reply(APIS["order_cash_buy"], body)
     assert caught.value.msg_cd == "APBK0952"
 
@@ -84,14 +102,20 @@ def test_the_body_of_an_http_error_is_read_too() -> None:
 @pytest.mark.parametrize(
     "body",
     ["", "<html>502</html>", "[]", "3", '{"a":1}', "null", b"\xff\xfe"]
-    + [f'{{"rt_cd":"0","output":{output}}}' for output in ("3", "[1]", "[]", '"text"', "[" * 100_000)],
+    + [
+        f'{{"rt_cd":"0","output":{output}}}'
+        for output in ("3", "[1]", "[]", '"text"', "[" * 100_000)
+    ],
 )
 def test_a_malformed_body_is_a_typed_error(body: str | bytes) -> None:
     with pytest.raises(FrameError):
         decode_reply(APIS["inquire_price"], body, status=502).one()
 
 
-@given(st.binary(max_size=200) | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps))
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps)
+)
 def test_nothing_but_typed_errors_comes_out_of_any_body(body: bytes | str) -> None:
     for api in APIS.values():
         try:
@@ -140,11 +164,22 @@ def test_kis_example_of_a_balance() -> None:
                 "prpr": "0",
                 "fltt_rt": "-100.00000000",
             },
-            {"pdno": "000660", "prdt_name": "SK하이닉스", "hldg_qty": "0", "ord_psbl_qty": "0", "pchs_amt": "0"},
+            {
+                "pdno": "000660",
+                "prdt_name": "SK하이닉스",
+                "hldg_qty": "0",
+                "ord_psbl_qty": "0",
+                "pchs_amt": "0",
+            },
         ],
-        "output2": [{"dnca_tot_amt": "346455", "nxdy_excc_amt": "346455", "prvs_rcdl_excc_amt": "346455"}],
+        "output2": [
+            {"dnca_tot_amt": "346455", "nxdy_excc_amt": "346455", "prvs_rcdl_excc_amt": "346455"}
+        ],
     }
-    orderable = {"rt_cd": "0", "output": {"ord_psbl_cash": "741191178", "nrcvb_buy_amt": "107177377"}}
+    orderable = {
+        "rt_cd": "0",
+        "output": {"ord_psbl_cash": "741191178", "nrcvb_buy_amt": "107177377"},
+    }
     account = account_messages.read_account(
         [decode_reply(APIS["inquire_balance"], json.dumps(body))],
         decode_reply(APIS["inquire_psbl_order"], json.dumps(orderable)),
@@ -175,7 +210,9 @@ def test_kis_example_of_a_refused_order_in_the_list_of_a_day() -> None:
         "rjct_qty": "10",
         "excg_id_dvsn_Cd": "",
     }
-    reply = decode_reply(APIS["inquire_daily_ccld"], json.dumps({"rt_cd": "0", "output1": [row], "output2": {}}))
+    reply = decode_reply(
+        APIS["inquire_daily_ccld"], json.dumps({"rt_cd": "0", "output1": [row], "output2": {}})
+    )
     order = order_messages.read_order(reply.rows("output1")[0])
     assert order == OrderRow(
         OrderRef(20220103, "06010", 1_568_197),
@@ -196,9 +233,19 @@ def test_kis_example_of_a_refused_order_in_the_list_of_a_day() -> None:
     )
 
 
-@pytest.mark.parametrize(("code", "kind", "known"), [("01", OrderKind.MARKET, True), ("61", OrderKind.LIMIT, False)])
-def test_o02_a_listed_order_says_whether_its_kind_is_known(code: str, kind: OrderKind, known: bool) -> None:
-    row = {"ord_dt": "20261120", "odno": "7", "sll_buy_dvsn_cd": "02", "ord_dvsn_cd": code, "excg_id_dvsn_cd": "NXT"}
+@pytest.mark.parametrize(
+    ("code", "kind", "known"), [("01", OrderKind.MARKET, True), ("61", OrderKind.LIMIT, False)]
+)
+def test_o02_a_listed_order_says_whether_its_kind_is_known(
+    code: str, kind: OrderKind, known: bool
+) -> None:
+    row = {
+        "ord_dt": "20261120",
+        "odno": "7",
+        "sll_buy_dvsn_cd": "02",
+        "ord_dvsn_cd": code,
+        "excg_id_dvsn_cd": "NXT",
+    }
     order = order_messages.read_order(row)
     assert (order.kind, order.kind_known, order.venue_given) == (kind, known, True)
 
@@ -238,7 +285,11 @@ LEVELS = st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**9)), max_s
 
 @given(CODE, MOMENT, LEVELS, LEVELS, quotes())
 def test_a_depth_goes_round(
-    code: str, t: Ns, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...], quote: Quote
+    code: str,
+    t: Ns,
+    asks: tuple[tuple[int, int], ...],
+    bids: tuple[tuple[int, int], ...],
+    quote: Quote,
 ) -> None:
     depth = Depth(t, code, Venue.KRX, asks, bids, NOON)
     blocks: dict[str, object] = {**quote_messages.depth_blocks(depth, quote)}
@@ -287,11 +338,19 @@ def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:
     WON,
     st.lists(
         st.builds(
-            Holding, code=CODE, name=st.just("이름"), qty=st.integers(1, 10**9), sellable=SHARES, cost=WON, price=WON
+            Holding,
+            code=CODE,
+            name=st.just("이름"),
+            qty=st.integers(1, 10**9),
+            sellable=SHARES,
+            cost=WON,
+            price=WON,
         )
     ),
 )
-def test_an_account_goes_round(cash: int, d1: int, d2: int, orderable: int, holdings: list[Holding]) -> None:
+def test_an_account_goes_round(
+    cash: int, d1: int, d2: int, orderable: int, holdings: list[Holding]
+) -> None:
     account = Account(cash, d1, d2, orderable, tuple(holdings), complete=True)
     balance = through_the_wire(
         "inquire_balance",
@@ -300,7 +359,9 @@ def test_an_account_goes_round(cash: int, d1: int, d2: int, orderable: int, hold
             "output2": account_messages.deposit_row(account),
         },
     )
-    cash_reply = through_the_wire("inquire_psbl_order", {"output": account_messages.orderable_row(orderable)})
+    cash_reply = through_the_wire(
+        "inquire_psbl_order", {"output": account_messages.orderable_row(orderable)}
+    )
     assert account_messages.read_account([balance], cash_reply, complete=True) == account
 
 
@@ -313,7 +374,9 @@ NUMBERS = st.booleans() | st.integers() | st.floats()
 ANYTHING = st.none() | NUMBERS | st.text(max_size=12) | st.lists(st.text(max_size=3))
 READERS: dict[str, Callable[[ApiReply], object]] = {
     "inquire_price": lambda r: quote_messages.read_quote(r, "005930", Venue.KRX, NOON),
-    "inquire_asking_price_exp_ccn": lambda r: quote_messages.read_depth(r, "005930", Venue.KRX, NOON),
+    "inquire_asking_price_exp_ccn": lambda r: quote_messages.read_depth(
+        r, "005930", Venue.KRX, NOON
+    ),
     "order_cash_buy": lambda r: order_messages.read_ref(r, Venue.KRX, NOON),
     "inquire_daily_ccld": lambda r: [order_messages.read_order(row) for row in r.rows("output1")],
     "inquire_balance": lambda r: account_messages.read_account([r], r, complete=True),
@@ -322,14 +385,20 @@ READERS: dict[str, Callable[[ApiReply], object]] = {
 
 
 @given(st.sampled_from(sorted(READERS)), st.data())
-def test_k07_nothing_but_typed_errors_comes_out_of_a_reply_of_any_content(name: str, data: st.DataObject) -> None:
+def test_k07_nothing_but_typed_errors_comes_out_of_a_reply_of_any_content(
+    name: str, data: st.DataObject
+) -> None:
     body = encode_reply(APIS[name], {b.name: {} for b in APIS[name].blocks})
     for block in APIS[name].blocks:
-        fields = data.draw(st.dictionaries(st.sampled_from([*block.empty, "new_field"]), ANYTHING, max_size=6))
+        fields = data.draw(
+            st.dictionaries(st.sampled_from([*block.empty, "new_field"]), ANYTHING, max_size=6)
+        )
         row = {**block.empty, **fields}
         for gone in data.draw(st.sets(st.sampled_from(sorted(row)), max_size=3)):
             del row[gone]
-        body[block.name] = data.draw(st.sampled_from([row, [row], [row, row], [], {}, None, "text", 7, [row, 7]]))
+        body[block.name] = data.draw(
+            st.sampled_from([row, [row], [row, row], [], {}, None, "text", 7, [row, 7]])
+        )
     try:
         READERS[name](decode_reply(APIS[name], json.dumps(body)))
     except (FrameError, ApiError):
@@ -372,7 +441,11 @@ def test_a_full_and_a_partial_cancel() -> None:
 
 def test_the_orders_of_a_day_are_asked_for_on_all_venues() -> None:
     params = day_orders_params(DAY, ACCOUNT)
-    assert (params["EXCG_ID_DVSN_CD"], params["INQR_STRT_DT"], params["INQR_END_DT"]) == ("ALL", "20261120", "20261120")
+    assert (params["EXCG_ID_DVSN_CD"], params["INQR_STRT_DT"], params["INQR_END_DT"]) == (
+        "ALL",
+        "20261120",
+        "20261120",
+    )
 
 
 def test_orders_of_more_than_three_months_ago_are_asked_for_under_another_tr_id() -> None:
@@ -385,7 +458,8 @@ def test_orders_of_more_than_three_months_ago_are_asked_for_under_another_tr_id(
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("0000001569157", 1_569_157), ("-500", -500), ("", 0), ("  12 ", 12), ("3.0000", 3)]
+    ("text", "value"),
+    [("0000001569157", 1_569_157), ("-500", -500), ("", 0), ("  12 ", 12), ("3.0000", 3)],
 )
 def test_numbers_of_the_wire(text: str, value: int) -> None:
     assert whole({"field": text}, "field") == value

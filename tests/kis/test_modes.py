@@ -45,7 +45,8 @@ def at(mode: Mode, cache: Path, body: Callable[[KisBroker], Awaitable[None]]) ->
 
 
 @pytest.mark.parametrize(
-    ("mode", "venues", "lowest"), [(Mode.SIM, (K, N, S), 0), (Mode.PAPER, (K,), 1_000), (Mode.LIVE, (K, N, S), 0)]
+    ("mode", "venues", "lowest"),
+    [(Mode.SIM, (K, N, S), 0), (Mode.PAPER, (K,), 1_000), (Mode.LIVE, (K, N, S), 0)],
 )
 def test_k13_each_mode_has_a_table_and_the_desk_sees_it(
     tmp_path: Path, mode: Mode, venues: tuple[Venue, ...], lowest: int
@@ -63,7 +64,13 @@ def test_k13_each_mode_has_a_table_and_the_desk_sees_it(
 @pytest.mark.parametrize(
     ("mode", "price", "venue", "reason", "cure"),
     [
-        (Mode.PAPER, 995, K, "paper trades no stock under 1,000 won", "Take another one, or use live or sim for it"),
+        (
+            Mode.PAPER,
+            995,
+            K,
+            "paper trades no stock under 1,000 won",
+            "Take another one, or use live or sim for it",
+        ),
         (Mode.PAPER, 71_900, N, "paper orders go to KRX only", "Order at KRX"),
         (Mode.PAPER, None, S, "paper orders go to KRX only", "Order at KRX"),
     ],
@@ -74,16 +81,28 @@ def test_k13_an_order_that_the_host_would_refuse_is_denied_and_not_sent(
     async def body(broker: KisBroker) -> None:
         with pytest.raises(OrderDenied) as denied:
             await broker.submit(*order(price, venue))
-        assert (denied.value.text.lower(), denied.value.cure, denied.value.key) == (reason.lower(), cure, "k")
+        assert (denied.value.text.lower(), denied.value.cure, denied.value.key) == (
+            reason.lower(),
+            cure,
+            "k",
+        )
 
     assert at(mode, tmp_path, body).asked == []
 
 
 @pytest.mark.parametrize(
     ("mode", "price", "venue"),
-    [(Mode.PAPER, 1_000, K), (Mode.PAPER, None, K), (Mode.SIM, 995, K), (Mode.LIVE, 995, N), (Mode.LIVE, 995, S)],
+    [
+        (Mode.PAPER, 1_000, K),
+        (Mode.PAPER, None, K),
+        (Mode.SIM, 995, K),
+        (Mode.LIVE, 995, N),
+        (Mode.LIVE, 995, S),
+    ],
 )
-def test_k13_an_order_that_the_host_takes_is_sent(tmp_path: Path, mode: Mode, price: int | None, venue: Venue) -> None:
+def test_k13_an_order_that_the_host_takes_is_sent(
+    tmp_path: Path, mode: Mode, price: int | None, venue: Venue
+) -> None:
     async def body(broker: KisBroker) -> None:
         assert (await broker.submit(*order(price, venue))).outcome == "sent"
 
@@ -92,8 +111,12 @@ def test_k13_an_order_that_the_host_takes_is_sent(tmp_path: Path, mode: Mode, pr
 
 def test_k13_a_ranking_in_paper_is_refused_here_with_the_cure(tmp_path: Path) -> None:
     async def body(broker: KisBroker) -> None:
-        with pytest.raises(NotOffered, match=r"Paper has no volume_rank\. Use live or sim for it\."):
-            await broker._rest.read(APIS["volume_rank"], dict.fromkeys(APIS["volume_rank"].params, ""))
+        with pytest.raises(
+            NotOffered, match=r"Paper has no volume_rank\. Use live or sim for it\."
+        ):
+            await broker._rest.read(
+                APIS["volume_rank"], dict.fromkeys(APIS["volume_rank"].params, "")
+            )
 
     assert at(Mode.PAPER, tmp_path, body).asked == []
     assert issubclass(NotOffered, BadInput)
@@ -110,9 +133,20 @@ def test_k13_a_ranking_is_asked_elsewhere(tmp_path: Path, mode: Mode) -> None:
 def test_k13_only_paper_lacks_calls() -> None:
     refused = {mode: {a.name for a in APIS.values() if not _offered(mode, a.name)} for mode in Mode}
     assert refused[Mode.SIM] == refused[Mode.LIVE] == set()
-    trading = {a.name for a in APIS.values() if a.path.startswith("/uapi/domestic-stock/v1/trading")}
-    offered = {"order_cash_buy", "order_cash_sell", "order_rvsecncl", "inquire_balance", "inquire_psbl_order"}
-    assert trading - refused[Mode.PAPER] == offered | {"inquire_daily_ccld", "inquire_daily_ccld_old"}
+    trading = {
+        a.name for a in APIS.values() if a.path.startswith("/uapi/domestic-stock/v1/trading")
+    }
+    offered = {
+        "order_cash_buy",
+        "order_cash_sell",
+        "order_rvsecncl",
+        "inquire_balance",
+        "inquire_psbl_order",
+    }
+    assert trading - refused[Mode.PAPER] == offered | {
+        "inquire_daily_ccld",
+        "inquire_daily_ccld_old",
+    }
     assert {"volume_rank", "fluctuation", "inquire_psbl_sell", "chk_holiday"} <= refused[Mode.PAPER]
 
 
@@ -125,7 +159,10 @@ def _offered(mode: Mode, name: str) -> bool:
 
 
 def test_k03_the_limit_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [Endpoint.of(m).limited(Config().calls_per_second).calls_per_second for m in (Mode.LIVE, Mode.PAPER)] == [
+    assert [
+        Endpoint.of(m).limited(Config().calls_per_second).calls_per_second
+        for m in (Mode.LIVE, Mode.PAPER)
+    ] == [
         15,
         1,
     ]

@@ -14,7 +14,15 @@ from kisnb.events import Notice
 from kisnb.kis.feed import control_frames as cf
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.frames import encode
-from kisnb.kis.feed.notices import NARROW, WIDE, Cipher, Layout, NoticeMore, decode_notice, encode_notice
+from kisnb.kis.feed.notices import (
+    NARROW,
+    WIDE,
+    Cipher,
+    Layout,
+    NoticeMore,
+    decode_notice,
+    encode_notice,
+)
 from kisnb.terms import OrderKind, Side, Venue
 
 NOON = kst(date(2026, 11, 20), time(12))
@@ -52,7 +60,9 @@ def test_k07_the_last_field_is_a_price_and_the_one_before_the_name(layout: Layou
     assert (fields[19] if layout == WIDE else fields[18]) == ("2" if layout == WIDE else "2Y")
 
 
-def test_k07_swap_trap_an_order_notice_holds_the_order_and_a_fill_its_own_quantity_and_price() -> None:
+def test_k07_swap_trap_an_order_notice_holds_the_order_and_a_fill_its_own_quantity_and_price() -> (
+    None
+):
     accepted = Notice(NOON, "accepted", 7, 0, "005930", Side.BUY, 10, 71_900, "06010", Venue.KRX)
     fill = Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_800, "06010", Venue.KRX)
     for notice, qty, price, last in ((accepted, "10", "71900", "0"), (fill, "3", "71800", "71900")):
@@ -61,25 +71,33 @@ def test_k07_swap_trap_an_order_notice_holds_the_order_and_a_fill_its_own_quanti
 
 
 def test_a_partial_fill_is_an_increment_never_the_order_quantity() -> None:
-    fields = encode_notice(Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_800, "06010", Venue.KRX), MORE)
+    fields = encode_notice(
+        Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_800, "06010", Venue.KRX), MORE
+    )
     notice = decode_notice(fields, ACCOUNT, NOON)
     assert notice is not None
     assert notice.qty == 3
 
 
 def test_o05_a_confirmed_cancel_has_its_own_number_and_names_the_order_it_cancelled() -> None:
-    fields = encode_notice(Notice(NOON, "cancelled", 8, 7, "005930", Side.BUY, 4, 71_900, "06010", Venue.KRX), MORE)
+    fields = encode_notice(
+        Notice(NOON, "cancelled", 8, 7, "005930", Side.BUY, 4, 71_900, "06010", Venue.KRX), MORE
+    )
     assert (fields[2], fields[3], fields[5], fields[14]) == ("0000000008", "0000000007", "2", "2")
 
 
 def test_a_request_to_cancel_that_is_only_received_says_nothing_yet() -> None:
-    fields = encode_notice(Notice(NOON, "cancelled", 8, 7, "005930", Side.BUY, 4, 71_900, "06010", Venue.KRX), MORE)
+    fields = encode_notice(
+        Notice(NOON, "cancelled", 8, 7, "005930", Side.BUY, 4, 71_900, "06010", Venue.KRX), MORE
+    )
     fields[14] = "1"
     assert decode_notice(fields, ACCOUNT, NOON) is None
 
 
 def test_the_rest_of_an_ioc_order_is_a_cancel_under_the_same_number() -> None:
-    fields = encode_notice(Notice(NOON, "accepted", 7, 0, "005930", Side.BUY, 4, 71_900, "06010", Venue.KRX), MORE)
+    fields = encode_notice(
+        Notice(NOON, "accepted", 7, 0, "005930", Side.BUY, 4, 71_900, "06010", Venue.KRX), MORE
+    )
     fields[14] = "3"
     notice = decode_notice(fields, ACCOUNT, NOON)
     assert notice is not None
@@ -87,7 +105,9 @@ def test_the_rest_of_an_ioc_order_is_a_cancel_under_the_same_number() -> None:
 
 
 def test_notices_of_other_accounts_of_the_same_hts_id_are_left_out() -> None:
-    fields = encode_notice(Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_800, "06010", Venue.KRX), MORE)
+    fields = encode_notice(
+        Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_800, "06010", Venue.KRX), MORE
+    )
     assert decode_notice(fields, "9999999901", NOON) is None
 
 
@@ -112,7 +132,9 @@ def test_encryption_is_aes_256_cbc_with_pkcs7_and_base64() -> None:
     assert Cipher("0" * 32, "1" * 16).encrypt("H0STCNI0") == "tWwzhIWBCj+BM5aGSi6WAQ=="
 
 
-@pytest.mark.parametrize("payload", ["", "x", "AAAA", "not base64!", Cipher("x" * 32, IV).encrypt("a secret")])
+@pytest.mark.parametrize(
+    "payload", ["", "x", "AAAA", "not base64!", Cipher("x" * 32, IV).encrypt("a secret")]
+)
 def test_k07_what_cannot_be_decrypted_is_a_typed_error(payload: str) -> None:
     with pytest.raises(FrameError):
         Cipher(KEY, IV).decrypt(payload)
@@ -124,7 +146,9 @@ def test_a_key_of_a_wrong_length_is_a_typed_error() -> None:
 
 
 @pytest.mark.parametrize("layout", [WIDE, NARROW])
-def test_k07_encrypted_notices_are_read_with_the_key_that_came_with_the_subscription(layout: Layout) -> None:
+def test_k07_encrypted_notices_are_read_with_the_key_that_came_with_the_subscription(
+    layout: Layout,
+) -> None:
     notice = Notice(NOON, "filled", 7, 0, "005930", Side.BUY, 3, 71_800, "06010", Venue.KRX)
     record = "^".join(encode_notice(notice, MORE, layout))
     text = encode("H0STCNI0", [[Cipher(KEY, IV).encrypt(record)]], encrypted=True)

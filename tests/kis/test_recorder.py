@@ -21,7 +21,16 @@ from kisnb.kis.http.rest import Rest
 from kisnb.kis.http.transport import Network
 from kisnb.kis.recording.recorder import Recording, open_recording
 from kisnb.kis.recording.replay import Replay, read_recording
-from tests.kis.scripted_kis import DROP, KEYS, NOT_JSON, SECRETS, Scripted, ScriptedKis, refusal, serving
+from tests.kis.scripted_kis import (
+    DROP,
+    KEYS,
+    NOT_JSON,
+    SECRETS,
+    Scripted,
+    ScriptedKis,
+    refusal,
+    serving,
+)
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
 
 PARAMS = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": CODE}
@@ -36,7 +45,9 @@ def recorded_day(cache: Path, file: Path) -> tuple[list[Event], Credentials, lis
     async def body(d: Desk) -> None:
         d.control("trade", code=CODE, side="buy", qty=3)
         await d.move(START + 2 * MINUTE)
-        said.extend([await d.broker.account(), await d.broker.day_orders(DAY), await d.broker.quote(CODE)])
+        said.extend(
+            [await d.broker.account(), await d.broker.day_orders(DAY), await d.broker.quote(CODE)]
+        )
         with pytest.raises(ApiError):
             await d.broker.quote("000000")
         kept.extend([d.heard, d.keys])
@@ -58,7 +69,12 @@ def test_a_recorded_exchange_is_played_back_to_the_same_facts_and_answers(tmp_pa
         clock, again = SimulatedClock(START), list[Event]()
         replay = Replay(read_recording(file), keys, clock)
         broker = KisBroker(
-            Endpoint("http://nowhere", "ws://nowhere"), keys, clock, Activity(), cache=tmp_path / "b", transport=replay
+            Endpoint("http://nowhere", "ws://nowhere"),
+            keys,
+            clock,
+            Activity(),
+            cache=tmp_path / "b",
+            transport=replay,
         )
         broker.listen(again.extend)
         broker.want(WANTS)
@@ -80,7 +96,9 @@ def test_a_recorded_exchange_is_played_back_to_the_same_facts_and_answers(tmp_pa
     asyncio.run(main())
 
 
-def test_n11_a_recording_is_for_its_owner_and_holds_no_key_token_account_or_id(tmp_path: Path) -> None:
+def test_n11_a_recording_is_for_its_owner_and_holds_no_key_token_account_or_id(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "day.jsonl"
     _, keys, _ = recorded_day(tmp_path / "a", file)
     text = file.read_text("utf-8")
@@ -88,16 +106,26 @@ def test_n11_a_recording_is_for_its_owner_and_holds_no_key_token_account_or_id(t
     for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
         assert secret.reveal() not in text
     lines = [json.loads(line) for line in text.splitlines()]
-    notices = [line["text"] for line in lines if line.get("tr_id") == "H0STCNI0" and line["kind"] == "frame"]
+    notices = [
+        line["text"]
+        for line in lines
+        if line.get("tr_id") == "H0STCNI0" and line["kind"] == "frame"
+    ]
     assert notices
     assert all(notice.startswith("1|H0STCNI0|001|***^***^") for notice in notices)
     assert not any('"iv"' in line.get("text", "") for line in lines)
-    issued = [line["body"] for line in lines if line["kind"] == "reply" and "access_token" in line["body"]]
+    issued = [
+        line["body"] for line in lines if line["kind"] == "reply" and "access_token" in line["body"]
+    ]
     assert [body["access_token"] for body in issued] == ["***"]
 
 
 def through_a_recording(
-    file: Path, cache: Path, body: Callable[[Rest, ScriptedKis], Awaitable[None]], *, token_from_file: bool = False
+    file: Path,
+    cache: Path,
+    body: Callable[[Rest, ScriptedKis], Awaitable[None]],
+    *,
+    token_from_file: bool = False,
 ) -> list[dict[str, Any]]:
     async def main() -> None:
         clock = SimulatedClock(START)
@@ -116,14 +144,22 @@ def through_a_recording(
 
 
 @pytest.mark.parametrize("token_from_file", [False, True])
-def test_n11_secrets_are_hidden_wherever_kis_puts_them(tmp_path: Path, token_from_file: bool) -> None:
+def test_n11_secrets_are_hidden_wherever_kis_puts_them(
+    tmp_path: Path, token_from_file: bool
+) -> None:
     """In messages, nested blocks, names of fields, half replies; a token from the file that was never fetched here."""
 
     async def body(rest: Rest, kis: ScriptedKis) -> None:
         output = [{"THE-APPKEY": ["12345678-01"]}]
         everywhere = {"rt_cd": "0", "msg_cd": "X", "msg1": " ".join(SECRETS[:5]), "output": output}
-        nested = {"rt_cd": "0", "msg_cd": "X", "output": {"a": {"appkey": "x-x", "ACCESS_TOKEN": "y-y"}}}
-        kis.script["inquire_price"].extend([Scripted(everywhere), Scripted(nested), refusal("token-1"), NOT_JSON])
+        nested = {
+            "rt_cd": "0",
+            "msg_cd": "X",
+            "output": {"a": {"appkey": "x-x", "ACCESS_TOKEN": "y-y"}},
+        }
+        kis.script["inquire_price"].extend(
+            [Scripted(everywhere), Scripted(nested), refusal("token-1"), NOT_JSON]
+        )
         for _ in range(2):
             await rest.read(APIS["inquire_price"], PARAMS | {"FID_INPUT_ISCD": "THE-HTS-ID"})
         with pytest.raises(ApiError):

@@ -22,7 +22,17 @@ from kisnb.kis.http.limiter import Lane
 from kisnb.kis.http.rest import Rest
 from kisnb.orders import Intent, Route
 from kisnb.terms import OrderKind, Side, Venue
-from tests.kis.scripted_kis import DROP, HANG, KEYS, NOT_JSON, SECRETS, Scripted, ScriptedKis, refusal, serving
+from tests.kis.scripted_kis import (
+    DROP,
+    HANG,
+    KEYS,
+    NOT_JSON,
+    SECRETS,
+    Scripted,
+    ScriptedKis,
+    refusal,
+    serving,
+)
 
 NINE = kst(date(2026, 11, 20), time(9))
 PRICE = APIS["inquire_price"]
@@ -41,7 +51,12 @@ class Bench:
     """A client, its server and a clock that a test steps."""
 
     def __init__(
-        self, kis: ScriptedKis, endpoint: Endpoint, clock: SimulatedClock, cache: Path, timeout: float
+        self,
+        kis: ScriptedKis,
+        endpoint: Endpoint,
+        clock: SimulatedClock,
+        cache: Path,
+        timeout: float,
     ) -> None:
         self.kis = kis
         self.endpoint = endpoint
@@ -98,7 +113,9 @@ def test_k04_a_read_is_given_up_after_some_attempts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept_alive", [True, False])
-def test_k04_an_order_is_posted_exactly_once_when_the_connection_is_lost(tmp_path: Path, kept_alive: bool) -> None:
+def test_k04_an_order_is_posted_exactly_once_when_the_connection_is_lost(
+    tmp_path: Path, kept_alive: bool
+) -> None:
     """Also on a connection that was used before, where HTTP clients like to repeat a request by themselves."""
 
     async def body(b: Bench) -> list[int]:
@@ -118,7 +135,9 @@ def test_k04_an_order_is_posted_exactly_once_when_the_connection_is_lost(tmp_pat
     "scripted",
     [NOT_JSON, refusal("EGW00201"), refusal("EGW00215"), refusal("EGW00123"), refusal("EGW00302")],
 )
-def test_k04_an_order_is_posted_exactly_once_whatever_kis_says(tmp_path: Path, scripted: Scripted) -> None:
+def test_k04_an_order_is_posted_exactly_once_whatever_kis_says(
+    tmp_path: Path, scripted: Scripted
+) -> None:
     async def body(b: Bench) -> int:
         b.kis.script["order_cash_buy"].append(scripted)
         with pytest.raises((ApiError, FrameError)):
@@ -128,7 +147,9 @@ def test_k04_an_order_is_posted_exactly_once_whatever_kis_says(tmp_path: Path, s
     assert with_server(tmp_path, body) == 1
 
 
-def test_k04_an_order_without_an_answer_is_posted_once_and_times_out_by_wall_time(tmp_path: Path) -> None:
+def test_k04_an_order_without_an_answer_is_posted_once_and_times_out_by_wall_time(
+    tmp_path: Path,
+) -> None:
     async def body(b: Bench) -> int:
         b.kis.script["order_cash_buy"].append(HANG)
         with pytest.raises(LinkLost, match="TimeoutError"):
@@ -188,7 +209,9 @@ def test_k02_a_minute_passes_between_two_tokens_also_across_programs(tmp_path: P
 
 def test_k02_told_to_wait_it_waits_a_minute_and_asks_again(tmp_path: Path) -> None:
     async def body(b: Bench) -> list[int]:
-        b.kis.script["token"].append(Scripted({"error_code": "EGW00133", "error_description": "1분당 1회"}, 403))
+        b.kis.script["token"].append(
+            Scripted({"error_code": "EGW00133", "error_description": "1분당 1회"}, 403)
+        )
         await b.stepped(b.rest.read(PRICE, QUERY))
         return [asked.t - NINE for asked in b.kis.calls("token")]
 
@@ -236,7 +259,9 @@ def test_k02_a_fresh_token_that_is_refused_too_is_the_end(tmp_path: Path) -> Non
 
 def test_k03_a_refusal_for_speed_is_retried_with_growing_pauses(tmp_path: Path) -> None:
     async def body(b: Bench) -> list[int]:
-        b.kis.script["inquire_price"].extend([refusal("EGW00201"), refusal("EGW00215"), refusal("EGW00201")])
+        b.kis.script["inquire_price"].extend(
+            [refusal("EGW00201"), refusal("EGW00215"), refusal("EGW00201")]
+        )
         await b.stepped(b.rest.read(PRICE, QUERY))
         times = [asked.t for asked in b.kis.calls("inquire_price")]
         return [later - earlier for earlier, later in pairwise(times)]
@@ -267,7 +292,9 @@ def test_other_refusals_are_told_at_once(tmp_path: Path) -> None:
 def test_k05_pages_are_followed_to_the_end(tmp_path: Path) -> None:
     async def body(b: Bench) -> None:
         for number, tr_cont in enumerate(["M", "F", "D"]):
-            page = encode_reply(BALANCE, {"output1": [{"pdno": f"{number:06d}"}]}, ctx=("query^1", f"key {number}"))
+            page = encode_reply(
+                BALANCE, {"output1": [{"pdno": f"{number:06d}"}]}, ctx=("query^1", f"key {number}")
+            )
             b.kis.script["inquire_balance"].append(Scripted(page, tr_cont=tr_cont))
         pages, complete = await b.rest.read_pages(BALANCE, dict.fromkeys(BALANCE.params, ""))
         assert [p.rows("output1")[0]["pdno"] for p in pages] == ["000000", "000001", "000002"]
@@ -282,7 +309,9 @@ def test_k05_pages_are_followed_to_the_end(tmp_path: Path) -> None:
 
 def test_k05_pages_that_break_off_are_flagged(tmp_path: Path) -> None:
     async def body(b: Bench) -> bool:
-        b.kis.script["inquire_balance"].extend([Scripted(encode_reply(BALANCE, {}), tr_cont="M"), refusal("EGW00002")])
+        b.kis.script["inquire_balance"].extend(
+            [Scripted(encode_reply(BALANCE, {}), tr_cont="M"), refusal("EGW00002")]
+        )
         return (await b.rest.read_pages(BALANCE, dict.fromkeys(BALANCE.params, "")))[1]
 
     assert with_server(tmp_path, body) is False
@@ -291,15 +320,21 @@ def test_k05_pages_that_break_off_are_flagged(tmp_path: Path) -> None:
 # N11
 
 
-def test_n11_no_secret_in_any_error_log_or_repr(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_n11_no_secret_in_any_error_log_or_repr(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def body(b: Bench) -> str:
         said: list[str] = [repr(b.rest)]
-        echo = Scripted({"rt_cd": "1", "msg_cd": "X", "msg1": "12345678, THE-APPKEY, THE-HTS-ID"}, 500)
+        echo = Scripted(
+            {"rt_cd": "1", "msg_cd": "X", "msg1": "12345678, THE-APPKEY, THE-HTS-ID"}, 500
+        )
         for scripted in ([DROP] * 10, [NOT_JSON], [echo], [refusal("EGW00123")] * 2):
             b.kis.script["inquire_balance"].clear()
             b.kis.script["inquire_balance"].extend(scripted)
             try:
-                await b.stepped(b.rest.read(BALANCE, dict.fromkeys(BALANCE.params, "") | KEYS.account_params))
+                await b.stepped(
+                    b.rest.read(BALANCE, dict.fromkeys(BALANCE.params, "") | KEYS.account_params)
+                )
             except KisError as e:
                 said += [str(e), repr(e), repr(e.__cause__), repr(e.args)]
         return "\n".join(said)

@@ -42,13 +42,17 @@ async def confirm(socket: web.WebSocketResponse, text: str) -> None:
     request = cf.decode_request(text)
     if isinstance(request, cf.SubscriptionRequest):
         msg_cd = cf.SUBSCRIBED if request.tr_type == cf.SUBSCRIBE else cf.RELEASED
-        await socket.send_str(cf.encode_ack(cf.ack(msg_cd, request.tr_id, request.tr_key, key=AES_KEY, iv=AES_IV)))
+        await socket.send_str(
+            cf.encode_ack(cf.ack(msg_cd, request.tr_id, request.tr_key, key=AES_KEY, iv=AES_IV))
+        )
 
 
 class Bench:
     """A stream, its server, a clock that a test steps, and all frames' events."""
 
-    def __init__(self, kis: ScriptedKis, endpoint: Endpoint, cache: Path, clock: SimulatedClock) -> None:
+    def __init__(
+        self, kis: ScriptedKis, endpoint: Endpoint, cache: Path, clock: SimulatedClock
+    ) -> None:
         self.kis = kis
         self.clock = clock
         self.activity = Activity()
@@ -73,7 +77,9 @@ class Bench:
         await self.until(lambda: self.stream.frames > before)
 
 
-def with_stream(cache: Path, body: Callable[[Bench], Awaitable[None]], *, start: bool = True) -> None:
+def with_stream(
+    cache: Path, body: Callable[[Bench], Awaitable[None]], *, start: bool = True
+) -> None:
     async def main() -> None:
         clock = SimulatedClock(NINE)
         async with serving(clock.now) as (kis, endpoint):
@@ -95,7 +101,10 @@ def test_k06_subscriptions_are_confirmed_notices_first_and_told(tmp_path: Path) 
     async def body(b: Bench) -> None:
         assert [type(e) for e in b.events] == [LinkUp, SubscriptionChanged, SubscriptionChanged]
         requests = [cf.decode_request(text) for text in b.kis.heard]
-        assert [r.tr_id for r in requests if isinstance(r, cf.SubscriptionRequest)] == ["H0STCNI0", "H0STCNT0"]
+        assert [r.tr_id for r in requests if isinstance(r, cf.SubscriptionRequest)] == [
+            "H0STCNI0",
+            "H0STCNT0",
+        ]
         assert b.stream.frames == 2
         assert b.stream.local_port == b.kis.sockets[0]._req.transport.get_extra_info("peername")[1]  # type: ignore[union-attr]
 
@@ -127,7 +136,11 @@ def test_an_encrypted_notice_becomes_a_fact(tmp_path: Path) -> None:
 
     async def body(b: Bench) -> None:
         record = encode_notice(notice, NoticeMore("THE-HTS-ID", "1234567801", 3, 71_900))
-        await b.send(encode("H0STCNI0", [[Cipher(AES_KEY, AES_IV).encrypt("^".join(record))]], encrypted=True))
+        await b.send(
+            encode(
+                "H0STCNI0", [[Cipher(AES_KEY, AES_IV).encrypt("^".join(record))]], encrypted=True
+            )
+        )
         assert b.calls[-1] == [notice]
 
     with_stream(tmp_path, body)
@@ -138,7 +151,13 @@ def test_k07_a_malformed_frame_is_a_dead_letter_and_the_feed_lives(tmp_path: Pat
         bottomless = '{"header":' + "[" * 100_000
         await b.send(bottomless)
         assert b.stream.dead_letters.pop() == bottomless[:200]
-        for junk in ("junk", "{junk", "0|H0STCNT0|001|005930^090000", "1|H0STCNI0|001|THE-HTS-ID", '{"header":{}}'):
+        for junk in (
+            "junk",
+            "{junk",
+            "0|H0STCNT0|001|005930^090000",
+            "1|H0STCNI0|001|THE-HTS-ID",
+            '{"header":{}}',
+        ):
             await b.send(junk)
         await b.send(encode(TRADES, [encode_tick(TICK)]))
         assert b.calls[-1] == [TICK]
@@ -153,7 +172,9 @@ def test_k07_a_malformed_frame_is_a_dead_letter_and_the_feed_lives(tmp_path: Pat
     with_stream(tmp_path, body)
 
 
-def test_k07_a_frame_in_a_wrong_encoding_or_in_binary_is_a_dead_letter_and_the_feed_lives(tmp_path: Path) -> None:
+def test_k07_a_frame_in_a_wrong_encoding_or_in_binary_is_a_dead_letter_and_the_feed_lives(
+    tmp_path: Path,
+) -> None:
     async def body(b: Bench) -> None:
         before = b.stream.frames
         frame = encode(TRADES, [encode_tick(TICK)])
@@ -185,7 +206,9 @@ def test_k07_whatever_comes_the_feed_lives(frames: list[str | bytes]) -> None:
         with_stream(Path(cache), body)
 
 
-def test_a_listener_that_fails_does_not_end_the_feed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listener_that_fails_does_not_end_the_feed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def body(b: Bench) -> None:
         heard = []
 
@@ -213,7 +236,9 @@ def test_k08_pingpong_is_echoed_as_it_came_and_says_nothing(tmp_path: Path) -> N
     with_stream(tmp_path, body)
 
 
-def test_k10_twenty_cut_connections_are_twenty_reconnects_with_everything_subscribed_again(tmp_path: Path) -> None:
+def test_k10_twenty_cut_connections_are_twenty_reconnects_with_everything_subscribed_again(
+    tmp_path: Path,
+) -> None:
     async def body(b: Bench) -> None:
         for n in range(20):
             b.kis.sockets[-1]._req.transport.abort()  # type: ignore[union-attr]
@@ -223,7 +248,10 @@ def test_k10_twenty_cut_connections_are_twenty_reconnects_with_everything_subscr
             b.clock.set(b.clock.next_wake() or 0)
             await b.until(lambda n=n: len(b.kis.sockets) == n + 2 and b.stream.settled)  # type: ignore[misc]
         requests = [cf.decode_request(text) for text in b.kis.heard]
-        assert [r.tr_id for r in requests if isinstance(r, cf.SubscriptionRequest)] == ["H0STCNI0", "H0STCNT0"] * 21
+        assert [r.tr_id for r in requests if isinstance(r, cf.SubscriptionRequest)] == [
+            "H0STCNI0",
+            "H0STCNT0",
+        ] * 21
         assert sum(isinstance(e, LinkWasLost) for e in b.events) == 20
         assert sum(isinstance(e, LinkUp) for e in b.events) == 21
         assert b.stream.frames == 2
@@ -232,7 +260,9 @@ def test_k10_twenty_cut_connections_are_twenty_reconnects_with_everything_subscr
     with_stream(tmp_path, body)
 
 
-def test_k10_pauses_double_up_to_a_minute_and_are_short_again_after_a_healthy_minute(tmp_path: Path) -> None:
+def test_k10_pauses_double_up_to_a_minute_and_are_short_again_after_a_healthy_minute(
+    tmp_path: Path,
+) -> None:
     async def body(b: Bench) -> None:
         async def cut() -> int:
             b.kis.sockets[-1]._req.transport.abort()  # type: ignore[union-attr]
@@ -268,7 +298,9 @@ def test_an_unknown_approval_key_is_replaced(tmp_path: Path) -> None:
     with_stream(tmp_path, body, start=False)
 
 
-def test_a_pause_before_the_next_approval_key_is_rest_so_that_a_stepped_clock_ends_it(tmp_path: Path) -> None:
+def test_a_pause_before_the_next_approval_key_is_rest_so_that_a_stepped_clock_ends_it(
+    tmp_path: Path,
+) -> None:
     async def body(b: Bench) -> None:
         b.kis.script["approval"].append(Scripted({"error_code": TOO_FAST}, 403))
         starting = asyncio.create_task(b.stream.start())
@@ -313,7 +345,9 @@ def test_the_first_connection_fails_in_one_line(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_n11_no_secret_in_any_event_or_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_n11_no_secret_in_any_event_or_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     said: list[str] = []
 
     async def body(b: Bench) -> None:
@@ -373,7 +407,9 @@ def test_k12_kis_own_hosts_are_watched_for_silence_and_simulators_are_not() -> N
     assert Endpoint("", "").silence == 0
 
 
-def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_again(tmp_path: Path) -> None:
+def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_again(
+    tmp_path: Path,
+) -> None:
     async def body(b: Bench) -> None:
         async def refuse(socket: web.WebSocketResponse, text: str) -> None:
             await socket.send_str(cf.encode_ack(cf.ack(cf.APPKEY_IN_USE, "(null)", "")))
@@ -383,7 +419,9 @@ def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_a
         await b.stream.start()
         pauses = []
         for n in range(6):
-            await b.until(lambda n=n: len(b.kis.sockets) == n + 1 and b.clock.next_wake() is not None)  # type: ignore[misc]
+            await b.until(
+                lambda n=n: len(b.kis.sockets) == n + 1 and b.clock.next_wake() is not None
+            )  # type: ignore[misc]
             wake = b.clock.next_wake() or 0
             pauses.append((wake - b.clock.now()) // SECOND)
             if n == 5:
@@ -397,7 +435,9 @@ def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_a
 
 
 @pytest.mark.parametrize("part", ["refresh", "due", "without_released"])
-def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(tmp_path: Path, part: str) -> None:
+def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(
+    tmp_path: Path, part: str
+) -> None:
     async def body(b: Bench) -> None:
         works, failed = getattr(b.stream._subscriptions, part), []
 
@@ -411,7 +451,9 @@ def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(tmp_path
         b.stream.want([*WANTS, Want("ticks", "000660")])
         if part == "without_released":
             await b.kis.sockets[-1].send_str(encode(TRADES, [encode_tick(TICK)]))
-        await b.until(lambda: any(isinstance(e, LinkWasLost) and "a bug" in e.text for e in b.events))
+        await b.until(
+            lambda: any(isinstance(e, LinkWasLost) and "a bug" in e.text for e in b.events)
+        )
         await b.until(lambda: b.clock.next_wake() is not None)
         b.clock.set(b.clock.next_wake() or 0)
         await b.until(lambda: b.stream.settled and len(b.stream.confirmed) == 3)

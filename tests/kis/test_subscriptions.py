@@ -61,13 +61,18 @@ def test_paper_has_a_notice_channel_of_its_own() -> None:
     assert s.due(0) == [Registration("1", "H0STCNI9", "my-hts-id")]
 
 
-def test_k06_what_is_not_wanted_any_more_is_released_with_tr_type_2_before_anything_is_added() -> None:
+def test_k06_what_is_not_wanted_any_more_is_released_with_tr_type_2_before_anything_is_added() -> (
+    None
+):
     s = fresh()
     s.want(0, [ticks("005930"), ticks("000660")])
     confirm(s, s.due(0))
     s.want(0, [ticks("000660"), ticks("035420")])
     steps = s.due(0)
-    assert steps == [Registration("2", "H0STCNT0", "005930"), Registration("1", "H0STCNT0", "035420")]
+    assert steps == [
+        Registration("2", "H0STCNT0", "005930"),
+        Registration("1", "H0STCNT0", "035420"),
+    ]
     confirm(s, steps)
     assert s.confirmed == {ticks("000660"), ticks("035420")}
     assert s.settled
@@ -123,14 +128,19 @@ def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
     assert len(s.due(0)) == 1
     (given_up,) = s.overdue(NINE)
     assert isinstance(given_up, SubscriptionChanged)
-    assert (given_up.state, given_up.text) == ("refused", "KIS does not answer. It is asked again at 09:00:10.")
+    assert (given_up.state, given_up.text) == (
+        "refused",
+        "KIS does not answer. It is asked again at 09:00:10.",
+    )
     assert s.due(NINE) == []
     assert s.settled
     assert s.next_wake == NINE + FIRST_RETRY
     assert s.due(NINE + FIRST_RETRY) == [Registration("1", "H0STCNT0", "005930")]
 
 
-def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_another_one_is_not() -> None:
+def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_another_one_is_not() -> (
+    None
+):
     s, now, pauses = fresh(), NINE, []
     s.want(now, [ticks("005930"), ticks("wrong")])
     s.due(now)
@@ -160,7 +170,9 @@ def test_k06_what_kis_had_no_place_for_is_asked_for_when_a_release_made_room() -
     assert s.due(0) == [Registration("1", "H0STCNT0", "035420")]
 
 
-def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_come_before_both() -> None:
+def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_come_before_both() -> (
+    None
+):
     s = fresh()
     watched = [ticks(f"{i:06d}") for i in range(cf.MAX_SUBSCRIPTIONS)]
     s.want(0, watched)
@@ -195,7 +207,9 @@ CODES = st.lists(st.sampled_from([f"{i:06d}" for i in range(50)]), max_size=45)
 
 
 @given(st.lists(st.tuples(CODES, st.booleans()), max_size=8))
-def test_k10_whatever_was_wanted_and_lost_before_confirmed_becomes_desired(turns: list[tuple[list[str], bool]]) -> None:
+def test_k10_whatever_was_wanted_and_lost_before_confirmed_becomes_desired(
+    turns: list[tuple[list[str], bool]],
+) -> None:
     s, server = fresh(), set[str]()
     for codes, lost in [*turns, (["005930", "000660"], False)]:
         s.want(0, [ticks(code) for code in codes])

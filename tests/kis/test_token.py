@@ -26,7 +26,12 @@ ENDPOINT = Endpoint("http://127.0.0.1:1", "ws://127.0.0.1:1")
 
 def answer(text: str = "abc", end: str = "2026-11-21 09:00:00") -> bytes:
     return json.dumps(
-        {"access_token": text, "token_type": "Bearer", "expires_in": 86400, "access_token_token_expired": end}
+        {
+            "access_token": text,
+            "token_type": "Bearer",
+            "expires_in": 86400,
+            "access_token_token_expired": end,
+        }
     ).encode()
 
 
@@ -63,7 +68,11 @@ def test_k02_too_soon_is_no_failure_but_no_token_either() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"error_code":"EGW00103","error_description":"x"}', b'{"rt_cd":"1","msg_cd":"EGW00105","msg1":"x"}', b"{}"],
+    [
+        b'{"error_code":"EGW00103","error_description":"x"}',
+        b'{"rt_cd":"1","msg_cd":"EGW00105","msg1":"x"}',
+        b"{}",
+    ],
 )
 def test_wrong_keys_are_a_token_error(body: bytes) -> None:
     with pytest.raises(TokenError, match="Check the appkey"):
@@ -71,7 +80,8 @@ def test_wrong_keys_are_a_token_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b'{"access_token":"abc"}', b'{"access_token":"abc","expires_in":"soon"}']
+    "body",
+    [b"", b"<html>", b'{"access_token":"abc"}', b'{"access_token":"abc","expires_in":"soon"}'],
 )
 def test_an_unreadable_answer_is_a_typed_error(body: bytes) -> None:
     with pytest.raises(FrameError):
@@ -141,7 +151,9 @@ def test_k01_one_holder_at_a_time(tmp_path: Path) -> None:
     assert said in (["a in", "a out", "b in", "b out"], ["b in", "b out", "a in", "a out"])
 
 
-def test_k01_a_disk_without_locks_is_told_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_k01_a_disk_without_locks_is_told_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 

@@ -45,9 +45,14 @@ def asked(customer: Customer, call: tuple[Api, dict[str, str]]) -> ApiReply:
 
 def test_windows_take_in_every_day_once_and_none_is_larger_than_a_reply() -> None:
     windows = list(chart_messages.daily_windows(FIRST, DAY))
-    days = [begin + timedelta(days=n) for begin, end in windows for n in range((end - begin).days + 1)]
+    days = [
+        begin + timedelta(days=n) for begin, end in windows for n in range((end - begin).days + 1)
+    ]
     assert sorted(days) == [FIRST + timedelta(days=n) for n in range((DAY - FIRST).days + 1)]
-    assert all(sum(is_trading_day(begin + timedelta(days=n)) for n in range(140)) <= 100 for begin, _ in windows)
+    assert all(
+        sum(is_trading_day(begin + timedelta(days=n)) for n in range(140)) <= 100
+        for begin, _ in windows
+    )
     with pytest.raises(BadInput, match="comes after"):
         list(chart_messages.daily_windows(DAY, FIRST))
 
@@ -57,7 +62,11 @@ def test_daily_bars_over_several_windows_are_one_gapless_frame(customer: Custome
     bars = chart_messages.read_daily(
         [asked(customer, chart_messages.daily_params(SAMSUNG, *window)) for window in windows]
     )
-    days = [day for n in range((DAY - FIRST).days + 1) if is_trading_day(day := FIRST + timedelta(days=n))]
+    days = [
+        day
+        for n in range((DAY - FIRST).days + 1)
+        if is_trading_day(day := FIRST + timedelta(days=n))
+    ]
     assert bars["date"].to_list() == days
     assert bars.schema["close"] == pl.Int64
     assert (bars["low"] <= bars["open"]).all()
@@ -65,11 +74,15 @@ def test_daily_bars_over_several_windows_are_one_gapless_frame(customer: Custome
 
 
 def test_minutes_of_the_day_and_of_the_days_before(customer: Customer) -> None:
-    today = chart_messages.read_minutes([asked(customer, chart_messages.minute_params(SAMSUNG, at("10:30:00")))])
+    today = chart_messages.read_minutes(
+        [asked(customer, chart_messages.minute_params(SAMSUNG, at("10:30:00")))]
+    )
     assert 0 < today.height <= 30
     assert today["t"].max() == at("10:30:00")
     assert (today["t"] % MINUTE == 0).all()
-    long = chart_messages.read_minutes([asked(customer, chart_messages.past_minute_params(SAMSUNG, at("09:30:00")))])
+    long = chart_messages.read_minutes(
+        [asked(customer, chart_messages.past_minute_params(SAMSUNG, at("09:30:00")))]
+    )
     assert long.height == 120
     assert {kst_datetime(t).date() for t in long["t"]} == {date(2026, 11, 19), DAY}
     assert long["t"].is_sorted()
@@ -105,12 +118,19 @@ def test_thirty_quotes_in_one_call_say_what_single_ones_say(customer: Customer) 
     for code in codes:
         one = customer.core._market.quote(code, Venue.SOR)
         many = quotes[code]
-        assert (many.price, many.volume, many.value, many.upper) == (one.price, one.volume, one.value, one.upper)
+        assert (many.price, many.volume, many.value, many.upper) == (
+            one.price,
+            one.volume,
+            one.value,
+            one.upper,
+        )
     with pytest.raises(BadInput, match="31 stocks do not fit"):
         stock_messages.many_params([SAMSUNG] * 31)
 
 
-def test_a_calendar_that_agrees_overrides_nothing_and_one_that_does_not_names_the_days(customer: Customer) -> None:
+def test_a_calendar_that_agrees_overrides_nothing_and_one_that_does_not_names_the_days(
+    customer: Customer,
+) -> None:
     days = stock_messages.read_holidays([asked(customer, stock_messages.holiday_params(DAY))])
     assert len(days) == 24
     assert min(days) == DAY
@@ -130,8 +150,15 @@ def test_k05_every_page_of_a_reply_keeps_its_keys_in_kiss_order() -> None:
 def test_numbers_come_typed_and_blanks_as_null() -> None:
     api = APIS["fluctuation"]
     row = dict.fromkeys((field.name for field in api.block("output").fields), "")
-    frame = typed_frame(api.block("output"), [row | {"stck_prpr": "0000071000", "prdy_ctrt": "-0.14", "new": "x"}])
-    assert frame.select("stck_prpr", "prdy_ctrt", "acml_vol", "new").row(0) == (71_000, -0.14, None, "x")
+    frame = typed_frame(
+        api.block("output"), [row | {"stck_prpr": "0000071000", "prdy_ctrt": "-0.14", "new": "x"}]
+    )
+    assert frame.select("stck_prpr", "prdy_ctrt", "acml_vol", "new").row(0) == (
+        71_000,
+        -0.14,
+        None,
+        "x",
+    )
     assert (frame.schema["stck_prpr"], frame.schema["prdy_ctrt"]) == (pl.Int64, pl.Float64)
 
 
@@ -156,8 +183,14 @@ READERS: dict[str, Callable[[ApiReply], object]] = {
     "fluctuation": lambda r: read_ranking(r.rows()),
 }
 NUMBERS = st.integers().map(str) | st.floats().map(str) | st.integers(0, 10**9).map(str)
-TEXTS = st.sampled_from(["20261120", "110000", "99999999", "", " ", "Y", "null"]) | st.text(max_size=8) | NUMBERS
-ANYTHING = TEXTS | st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=2), max_size=2)
+TEXTS = (
+    st.sampled_from(["20261120", "110000", "99999999", "", " ", "Y", "null"])
+    | st.text(max_size=8)
+    | NUMBERS
+)
+ANYTHING = (
+    TEXTS | st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=2), max_size=2)
+)
 
 
 def said(api: Api, data: st.DataObject) -> bytes:
@@ -169,7 +202,9 @@ def said(api: Api, data: st.DataObject) -> bytes:
         for gone in data.draw(st.sets(st.sampled_from(sorted(row)), max_size=3)):
             del row[gone]
         many = data.draw(st.integers(0, 200))
-        body[block.name] = data.draw(st.sampled_from([row, [row], [row] * many, [], {}, None, "text", 7, [row, 7]]))
+        body[block.name] = data.draw(
+            st.sampled_from([row, [row], [row] * many, [], {}, None, "text", 7, [row, 7]])
+        )
     whole = json.dumps(body).encode()
     return whole[: data.draw(st.integers(0, len(whole)))] if data.draw(st.booleans()) else whole
 
@@ -183,7 +218,9 @@ def test_k07_readers_raise_nothing_but_typed_errors(name: str, data: st.DataObje
 
 
 @given(st.sampled_from(sorted(APIS)), st.data())
-def test_k07_any_reply_of_any_call_becomes_frames_or_a_typed_error(name: str, data: st.DataObject) -> None:
+def test_k07_any_reply_of_any_call_becomes_frames_or_a_typed_error(
+    name: str, data: st.DataObject
+) -> None:
     try:
         reply = decode_reply(APIS[name], said(APIS[name], data))
         for block in APIS[name].blocks:

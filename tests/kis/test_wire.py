@@ -44,7 +44,9 @@ async def cut_and_reconnect(d: Desk) -> Ns:
     return wake - before
 
 
-def test_k10_twenty_cut_sockets_are_twenty_reconnects_and_confirmed_is_desired_afterwards(tmp_path: Path) -> None:
+def test_k10_twenty_cut_sockets_are_twenty_reconnects_and_confirmed_is_desired_afterwards(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
         pauses = [await cut_and_reconnect(d) for _ in range(20)]
         assert sum(isinstance(e, LinkDown) for e in d.heard) == 20
@@ -52,10 +54,16 @@ def test_k10_twenty_cut_sockets_are_twenty_reconnects_and_confirmed_is_desired_a
         for n, pause in enumerate(pauses):
             longest = min(SECOND << n, MINUTE)
             assert longest // 2 <= pause <= longest
-        assert len({pause * SECOND // min(SECOND << n, MINUTE) for n, pause in enumerate(pauses)}) > 10, "jitter"
+        assert (
+            len({pause * SECOND // min(SECOND << n, MINUTE) for n, pause in enumerate(pauses)}) > 10
+        ), "jitter"
         (socket,) = d.server.core.sockets
         assert d.broker.confirmed == d.broker.desired == frozenset(WANTS)
-        assert socket.subscriptions == {("H0STCNI0", d.keys.hts_id.reveal()), ("H0STCNT0", CODE), ("H0STASP0", CODE)}
+        assert socket.subscriptions == {
+            ("H0STCNI0", d.keys.hts_id.reveal()),
+            ("H0STCNT0", CODE),
+            ("H0STASP0", CODE),
+        }
         asked = [line["tr_id"] for line in d.recorded("request") if line["method"] == "WS"]
         assert asked == ["H0STCNI0", "H0STCNT0", "H0STASP0"] * 21
         assert len(d.calls("tokenP")) <= 1
@@ -78,13 +86,17 @@ def test_k10_fills_are_told_on_the_new_connection_with_its_own_key(tmp_path: Pat
     on_simulator(tmp_path, body)
 
 
-def test_k08_pingpong_comes_back_within_a_second_and_the_library_pings_by_itself_never(tmp_path: Path) -> None:
+def test_k08_pingpong_comes_back_within_a_second_and_the_library_pings_by_itself_never(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
         d.server.core.free_running = True
         (socket,) = d.server.core.sockets
         for n in range(1, 4):
             await d.move(START + n * 10 * SECOND)
-            await d.until(lambda: socket.echoed is not None and socket.echoed >= (socket.pinged or 0))
+            await d.until(
+                lambda: socket.echoed is not None and socket.echoed >= (socket.pinged or 0)
+            )
             assert socket.pinged is not None
             assert socket.echoed is not None
             assert socket.echoed - socket.pinged <= SECOND
@@ -115,7 +127,9 @@ asyncio.run(main())
 """
 
 
-def test_k01_three_kernels_within_an_hour_ask_for_one_token_in_a_private_file(tmp_path: Path) -> None:
+def test_k01_three_kernels_within_an_hour_ask_for_one_token_in_a_private_file(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
         keys = write_configuration(tmp_path / "keys", d.keys, d.addresses.rest, d.addresses.ws)
 
@@ -142,7 +156,9 @@ def test_k01_three_kernels_within_an_hour_ask_for_one_token_in_a_private_file(tm
 
 
 @pytest.mark.parametrize("after", [0, 30, 61, 7 * 3600])
-def test_k02_a_token_that_expired_at_any_time_is_refreshed_once_for_twenty_callers(tmp_path: Path, after: int) -> None:
+def test_k02_a_token_that_expired_at_any_time_is_refreshed_once_for_twenty_callers(
+    tmp_path: Path, after: int
+) -> None:
     async def body(d: Desk) -> None:
         await d.broker.quote(CODE)
         d.server.clock.set(START + after * SECOND)
@@ -158,17 +174,26 @@ def test_k02_a_token_that_expired_at_any_time_is_refreshed_once_for_twenty_calle
     on_simulator(tmp_path, body, wants=())
 
 
-def test_k02_a_token_asked_for_by_another_program_is_waited_for_with_a_visible_countdown(tmp_path: Path) -> None:
+def test_k02_a_token_asked_for_by_another_program_is_waited_for_with_a_visible_countdown(
+    tmp_path: Path,
+) -> None:
     async def body(d: Desk) -> None:
-        other = Rest(Endpoint(d.addresses.rest, ""), d.keys, d.clock, Activity(), tmp_path / "other")
+        other = Rest(
+            Endpoint(d.addresses.rest, ""), d.keys, d.clock, Activity(), tmp_path / "other"
+        )
         await other.read(APIS["inquire_price"], PRICE)
         await other.close()
         await d.stepped(d.broker.quote(CODE))
         assert [line["t"] - START for line in d.calls("tokenP")] == [0, 0, MINUTE]
-        said = [line["body"].get("error_code", "") for line in d.recorded("reply") if "rt_cd" not in line["body"]]
+        said = [
+            line["body"].get("error_code", "")
+            for line in d.recorded("reply")
+            if "rt_cd" not in line["body"]
+        ]
         assert said.count("EGW00133") == 1
         assert d.troubles() == [
-            f"KIS gives one token a minute: kisnb asks for one in {left} s" for left in (60, 50, 40, 30, 20, 10)
+            f"KIS gives one token a minute: kisnb asks for one in {left} s"
+            for left in (60, 50, 40, 30, 20, 10)
         ]
 
     on_simulator(tmp_path, body, wants=())
@@ -198,7 +223,9 @@ def test_k03_orders_and_cancels_overtake_queued_reads(tmp_path: Path) -> None:
         await d.until(lambda: d.clock.next_wake() is not None)
         intent = Intent("k", "me", CODE, Side.BUY, 1, OrderKind.LIMIT, 60_000)
         order = asyncio.ensure_future(d.broker.submit(intent, LIMIT))
-        cancel = asyncio.ensure_future(d.broker.cancel("k", OrderRef(20261120, "00950", 99_999), None))
+        cancel = asyncio.ensure_future(
+            d.broker.cancel("k", OrderRef(20261120, "00950", 99_999), None)
+        )
         await d.stepped(asyncio.gather(order, cancel, *reads))
         paths = [line["path"].rpartition("/")[2] for line in d.recorded("request")]
         assert paths[-7:] == ["order-rvsecncl", "order-cash", *["inquire-price"] * 5]
@@ -207,12 +234,16 @@ def test_k03_orders_and_cancels_overtake_queued_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("msg_cd", ["EGW00201", "EGW00215"])
-def test_k03_reads_that_were_too_fast_are_asked_again_with_growing_pauses(tmp_path: Path, msg_cd: str) -> None:
+def test_k03_reads_that_were_too_fast_are_asked_again_with_growing_pauses(
+    tmp_path: Path, msg_cd: str
+) -> None:
     async def body(d: Desk) -> None:
         d.control("fault", on="call", what="refuse", msg_cd=msg_cd, times=3)
         assert (await d.stepped(d.broker.quote(CODE))).price > 0
         assert d.refusals() == [msg_cd] * 3
-        pauses = [later["t"] - earlier["t"] for earlier, later in pairwise(d.calls("inquire-price"))]
+        pauses = [
+            later["t"] - earlier["t"] for earlier, later in pairwise(d.calls("inquire-price"))
+        ]
         assert pauses == [SECOND // 8, SECOND // 4, SECOND // 2]
 
     on_simulator(tmp_path, body, wants=())
@@ -230,7 +261,11 @@ def test_k05_pages_are_followed_to_the_end(tmp_path: Path) -> None:
     async def body(d: Desk) -> None:
         place(d, 250)
         page = await d.stepped(d.broker.day_orders(DAY))
-        assert (len({row.ref.number for row in page.rows}), len(page.rows), page.complete) == (250, 250, True)
+        assert (len({row.ref.number for row in page.rows}), len(page.rows), page.complete) == (
+            250,
+            250,
+            True,
+        )
         assert len(d.calls("inquire-daily-ccld")) == 3
 
     on_simulator(tmp_path, body, wants=())
@@ -247,7 +282,11 @@ def test_k05_pages_that_moved_are_read_from_the_first_one_again(tmp_path: Path) 
         await d.until(lambda: d.activity.quiet and d.clock.next_wake() is not None)
         place(d, 1)
         page = await d.stepped(task)
-        assert (len({row.ref.number for row in page.rows}), len(page.rows), page.complete) == (151, 151, True)
+        assert (len({row.ref.number for row in page.rows}), len(page.rows), page.complete) == (
+            151,
+            151,
+            True,
+        )
         assert len(d.calls("inquire-daily-ccld")) == 4
 
     on_simulator(tmp_path, body, wants=(), limit=1)
@@ -305,7 +344,9 @@ def test_k06_silence_and_refusals_are_told_and_asked_again_after_a_pause(tmp_pat
             assert d.clock.next_wake() == d.clock.now() + pause * SECOND
             asked = len(d.recorded("request"))
             await step_once(d)
-            await d.until(lambda asked=asked: len(d.recorded("request")) > asked and d.broker.settled)  # type: ignore[misc]
+            await d.until(
+                lambda asked=asked: len(d.recorded("request")) > asked and d.broker.settled
+            )  # type: ignore[misc]
         assert changes(d)[-1] == ("ticks", CODE, "confirmed")
 
     on_simulator(tmp_path, body, wants=(), timeout=0.1)
@@ -322,7 +363,11 @@ def test_k06_forty_one_by_priority_and_a_release_has_tr_type_2(tmp_path: Path) -
         await d.received()
         assert d.broker.confirmed == d.broker.desired == {NOTICES, held, *watched[:39]}
         assert len(d.server.core.sockets[0].subscriptions) == 41
-        released = [line["params"]["tr_key"] for line in d.recorded("request") if line["params"].get("tr_type") == "2"]
+        released = [
+            line["params"]["tr_key"]
+            for line in d.recorded("request")
+            if line["params"].get("tr_type") == "2"
+        ]
         assert released == [watched[39].code, watched[40].code]
         assert [c for c in changes(d) if c[2] == "dropped"] == [
             (want.channel, want.code, "dropped") for want in watched[39:41]
@@ -334,7 +379,9 @@ def test_k06_forty_one_by_priority_and_a_release_has_tr_type_2(tmp_path: Path) -
 # K09
 
 
-def test_k09_the_unified_channel_follows_an_nxt_stock_and_is_silent_about_a_krx_only_one(tmp_path: Path) -> None:
+def test_k09_the_unified_channel_follows_an_nxt_stock_and_is_silent_about_a_krx_only_one(
+    tmp_path: Path,
+) -> None:
     """A stock is followed where ``feed_venue`` says; the unified channel carries both venues' trades as its own."""
 
     async def body(d: Desk) -> None:
@@ -343,13 +390,23 @@ def test_k09_the_unified_channel_follows_an_nxt_stock_and_is_silent_about_a_krx_
         assert universe.get(CODE).nxt
         listed = feed_venue(SessionId.NXT_AFTER, nxt_listed=True)
         unlisted = feed_venue(SessionId.NXT_AFTER, nxt_listed=False)
-        wants = [Want("ticks", CODE, listed), Want("depth", CODE, listed), Want("ticks", krx_only, unlisted)]
+        wants = [
+            Want("ticks", CODE, listed),
+            Want("depth", CODE, listed),
+            Want("ticks", krx_only, unlisted),
+        ]
         silent = Want("ticks", krx_only, Venue.SOR)
         d.broker.want([*wants, silent])
         await d.received()
         await d.move(START + 3 * MINUTE)
-        heard = {(type(e).__name__, e.code, e.venue) for e in d.heard if isinstance(e, Tick | Depth)}
-        assert heard == {("Tick", CODE, Venue.SOR), ("Depth", CODE, Venue.SOR), ("Tick", krx_only, Venue.KRX)}
+        heard = {
+            (type(e).__name__, e.code, e.venue) for e in d.heard if isinstance(e, Tick | Depth)
+        }
+        assert heard == {
+            ("Tick", CODE, Venue.SOR),
+            ("Depth", CODE, Venue.SOR),
+            ("Tick", krx_only, Venue.KRX),
+        }
         assert d.broker.confirmed == {*wants, silent}
         assert d.broker.last_record(wants[0])["MKSC_SHRN_ISCD"] == CODE
         assert not d.broker.dead_letters
@@ -369,7 +426,10 @@ def test_n11_no_secret_in_logs_events_reprs_errors_dead_letters_or_the_recording
     async def body(d: Desk) -> None:
         await d.broker.account()
         intent = Intent("k", "me", CODE, Side.BUY, 2, OrderKind.LIMIT, 1)
-        replies = [await d.broker.submit(intent, LIMIT), await d.broker.cancel("k", OrderRef(20261120, "x", 1), None)]
+        replies = [
+            await d.broker.submit(intent, LIMIT),
+            await d.broker.cancel("k", OrderRef(20261120, "x", 1), None),
+        ]
         d.control("trade", code=CODE, side="buy", qty=3)
         d.control("fault", on="call", what="refuse", msg_cd="EGW00121", times=2)
         with pytest.raises(Exception, match="EGW00121") as refused:
@@ -378,9 +438,23 @@ def test_n11_no_secret_in_logs_events_reprs_errors_dead_letters_or_the_recording
         d.control("cut")
         await d.until(lambda: d.broker.local_port is None)
         access = d.server.core._access
-        secrets.extend(s.reveal() for s in (d.keys.appkey, d.keys.appsecret, d.keys.account, d.keys.hts_id))
+        secrets.extend(
+            s.reveal() for s in (d.keys.appkey, d.keys.appsecret, d.keys.account, d.keys.hts_id)
+        )
         secrets.extend([*access._tokens, *access._approvals])
-        said.extend(map(repr, (replies, refused.value, refused.value.args, d.heard, d.broker, d.broker.dead_letters)))
+        said.extend(
+            map(
+                repr,
+                (
+                    replies,
+                    refused.value,
+                    refused.value.args,
+                    d.heard,
+                    d.broker,
+                    d.broker.dead_letters,
+                ),
+            )
+        )
         said.extend(line.decode() for line in d.lines)
         said.append(d.broker._rest.mask.text(" ".join(secrets)))
 

@@ -22,7 +22,15 @@ def test_h02_a_bar_closes_with_the_first_trade_of_a_later_span():
     for second, price, qty in ((0, 100, 1), (30, 105, 2), (59, 99, 3)):
         assert series.add(tick(second * SECOND, price, qty)) == ()
     (bar,) = series.add(tick(60 * SECOND, 120))
-    assert (bar.t, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.count) == (0, 100, 105, 99, 99, 6, 3)
+    assert (bar.t, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.count) == (
+        0,
+        100,
+        105,
+        99,
+        99,
+        6,
+        3,
+    )
 
 
 def test_h02_silent_spans_repeat_the_last_close_with_no_volume():
@@ -43,7 +51,13 @@ def test_a_length_is_read_or_refused_with_the_cure():
             span_of(wrong)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2_000), st.integers(1, 999), st.integers(1, 9)), min_size=1, max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2_000), st.integers(1, 999), st.integers(1, 9)),
+        min_size=1,
+        max_size=60,
+    )
+)
 def test_h02_bars_hold_every_trade_once(trades):
     series = BarSeries("005930", MINUTE)
     trades.sort(key=lambda x: x[0])
@@ -57,4 +71,9 @@ def test_h02_bars_hold_every_trade_once(trades):
     for bar in bars:
         inside = [p for s, p, _ in trades if bar.t <= s * SECOND < bar.t + MINUTE]
         if inside:
-            assert (bar.open, bar.high, bar.low, bar.close) == (inside[0], max(inside), min(inside), inside[-1])
+            assert (bar.open, bar.high, bar.low, bar.close) == (
+                inside[0],
+                max(inside),
+                min(inside),
+                inside[-1],
+            )

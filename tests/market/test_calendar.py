@@ -21,7 +21,14 @@ def test_m02_2026_has_244_trading_days() -> None:
 
 @pytest.mark.parametrize(
     "closed",
-    [date(2026, 6, 3), date(2026, 7, 17), date(2026, 12, 31), date(2027, 5, 3), date(2027, 7, 19), date(2026, 11, 21)],
+    [
+        date(2026, 6, 3),
+        date(2026, 7, 17),
+        date(2026, 12, 31),
+        date(2027, 5, 3),
+        date(2027, 7, 19),
+        date(2026, 11, 21),
+    ],
 )
 def test_m02_closed(closed: date) -> None:
     assert not calendar.is_trading_day(closed)
@@ -38,7 +45,9 @@ def test_m02_neighbours_step_over_a_weekend_and_holidays() -> None:
 @pytest.mark.parametrize("year", [1989, 2000, 2028, 2100])
 def test_m02_an_unknown_year_fails_loudly(year: int) -> None:
     with pytest.raises(ConfigError, match=str(year)):
-        calendar.is_trading_day(date(year, 3, 8) + timedelta(days=(7 - date(year, 3, 8).weekday()) % 7))
+        calendar.is_trading_day(
+            date(year, 3, 8) + timedelta(days=(7 - date(year, 3, 8).weekday()) % 7)
+        )
 
 
 @pytest.mark.parametrize("weekend", [date(2000, 12, 31), date(2028, 1, 1)])

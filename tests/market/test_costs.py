@@ -48,7 +48,8 @@ ROUND_TRIPS = [
 
 
 @pytest.mark.parametrize(
-    ("day", "board", "kind", "venue", "qty", "bought", "sold", "buy_fee", "sell_fee", "tax"), ROUND_TRIPS
+    ("day", "board", "kind", "venue", "qty", "bought", "sold", "buy_fee", "sell_fee", "tax"),
+    ROUND_TRIPS,
 )
 def test_m04_round_trips_by_hand(
     day: date, board: Board, kind: Kind, venue: Venue, qty: int, bought: int, sold: int, buy_fee: int, sell_fee: int,
@@ -62,7 +63,10 @@ def test_m04_round_trips_by_hand(
 
 def test_m04_profiles() -> None:
     value = 10_000_000
-    found = [m.fee(value, Venue.KRX, STOCK) for m in (costs.BANKIS, costs.AGENCY_ONLY, costs.BRANCH, costs.PAPER)]
+    found = [
+        m.fee(value, Venue.KRX, STOCK)
+        for m in (costs.BANKIS, costs.AGENCY_ONLY, costs.BRANCH, costs.PAPER)
+    ]
     assert found == [1_405, 363, 14_700, 1_420]
     assert CostModel() == costs.BANKIS
 
@@ -94,7 +98,10 @@ def test_m04_funds_pay_no_tax_on_any_day(kind: Kind) -> None:
 def test_m04_an_early_sale_needs_explicit_costs() -> None:
     with pytest.raises(ConfigError, match="2019-05-31"):
         CostModel().tax(10_000_000, date(2019, 5, 31), STOCK, Board.KOSPI)
-    assert CostModel(stock_tax=3_000_000).tax(10_000_000, date(2019, 5, 31), STOCK, Board.KOSPI) == 30_000
+    assert (
+        CostModel(stock_tax=3_000_000).tax(10_000_000, date(2019, 5, 31), STOCK, Board.KOSPI)
+        == 30_000
+    )
 
 
 def test_m04_break_even_by_hand() -> None:
@@ -103,7 +110,9 @@ def test_m04_break_even_by_hand() -> None:
 
 
 @given(st.integers(1, 1_000_000), st.integers(1, 10_000), st.sampled_from([STOCK, ETF]))
-def test_m04_break_even_is_the_lowest_price_that_covers(per_share: int, qty: int, kind: Kind) -> None:
+def test_m04_break_even_is_the_lowest_price_that_covers(
+    per_share: int, qty: int, kind: Kind
+) -> None:
     model, cost = CostModel(), per_share * qty + qty // 3
 
     def brings(price: int) -> int:

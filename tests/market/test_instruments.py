@@ -62,9 +62,16 @@ def test_m05_initials() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "meant"),
-    [("00593", "005930 삼성전자"), ("5930", "005930"), ("삼성저자", "삼성전자"), ("005939", "005930")],
+    [
+        ("00593", "005930 삼성전자"),
+        ("5930", "005930"),
+        ("삼성저자", "삼성전자"),
+        ("005939", "005930"),
+    ],
 )
-def test_m05_an_unknown_code_says_what_may_have_been_meant(universe: Universe, wrong: str, meant: str) -> None:
+def test_m05_an_unknown_code_says_what_may_have_been_meant(
+    universe: Universe, wrong: str, meant: str
+) -> None:
     with pytest.raises(UnknownInstrument, match=f"Did you mean .*{meant}"):
         universe.get(wrong)
 
@@ -81,4 +88,9 @@ import sys
 from kisnb.market.universe import Universe
 Universe.packaged()
 print('polars' in sys.modules)"""
-    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.errors import ConfigError
-from kisnb.market.master_files import COLUMNS, FILES, FOLDER, NXT_FILES, WIDTH, MasterRecord, read_master, write_master
+from kisnb.market.master_files import (
+    COLUMNS,
+    FILES,
+    FOLDER,
+    NXT_FILES,
+    WIDTH,
+    MasterRecord,
+    read_master,
+    write_master,
+)
 from kisnb.market.universe import Universe, read_universe
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
@@ -25,7 +34,9 @@ WIDTHS = {
 }  # fmt: skip
 
 
-def record(code: str, name: str, board: Board = KOSPI, group: str = "ST", **fields: str) -> MasterRecord:
+def record(
+    code: str, name: str, board: Board = KOSPI, group: str = "ST", **fields: str
+) -> MasterRecord:
     known = {
         "scrt_grp_cls_code": group, "stck_sdpr": "71000", "trht_yn": "N", "lstn_stcn": "5919638", "prst_cls_code": "0",
     }  # fmt: skip
@@ -59,28 +70,64 @@ def folder(tmp_path: Path) -> Path:
 def test_m05_the_layout_is_that_of_kis(board: Board) -> None:
     assert [c.end - c.start for c in COLUMNS[board]] == WIDTHS[board]
     assert WIDTH[board] == {KOSPI: 227, KOSDAQ: 221}[board]
-    assert len({c.name for c in COLUMNS[board]}) == len(COLUMNS[board]) == {KOSPI: 70, KOSDAQ: 64}[board]
+    assert (
+        len({c.name for c in COLUMNS[board]})
+        == len(COLUMNS[board])
+        == {KOSPI: 70, KOSDAQ: 64}[board]
+    )
 
 
 def test_m05_fields_lie_where_the_layout_says() -> None:
     """Counted by hand from the right end of a line that is not written by kisnb."""
-    tail = "N" * 26 + "000071000" + "00001" * 2 + "NNN00NNN000000040Y090" + "0" * 12 + "000000000100" + "19750611"
-    tail += "000000005919638" + "0" * 21 + "12" + "0" * 7 + "1NNYY" + "0" * 41 + "20260601" + "004250000" + "005NYY"
-    line = "005930   " + "KR7005930003" + "삼성전자" + " " * 32 + "ST" + "1" + "0027" + "0013" + "0000" + tail
+    tail = (
+        "N" * 26
+        + "000071000"
+        + "00001" * 2
+        + "NNN00NNN000000040Y090"
+        + "0" * 12
+        + "000000000100"
+        + "19750611"
+    )
+    tail += (
+        "000000005919638"
+        + "0" * 21
+        + "12"
+        + "0" * 7
+        + "1NNYY"
+        + "0" * 41
+        + "20260601"
+        + "004250000"
+        + "005NYY"
+    )
+    line = "005930   KR7005930003삼성전자" + " " * 32 + "ST" + "1" + "0027" + "0013" + "0000" + tail
     assert len(line) == 21 + 36 + 227
     (found,) = read_master(line.encode("cp949") + b"\n", KOSPI)
     assert (found.code, found.isin, found.name) == ("005930", "KR7005930003", "삼성전자")
-    assert (found.fields["stck_sdpr"], found.fields["lstn_stcn"]) == ("000071000", "000000005919638")
+    assert (found.fields["stck_sdpr"], found.fields["lstn_stcn"]) == (
+        "000071000",
+        "000000005919638",
+    )
     assert (found.fields["prst_cls_code"], found.fields["marg_rate"]) == ("1", "040")
     assert (found.fields["stck_lstn_date"], found.fields["base_date"]) == ("19750611", "20260601")
     item = found.instrument(nxt=True)
-    assert (item.base, item.shares, item.preferred, item.nxt, item.halted) == (71_000, 5_919_638_000, True, True, False)
+    assert (item.base, item.shares, item.preferred, item.nxt, item.halted) == (
+        71_000,
+        5_919_638_000,
+        True,
+        True,
+        False,
+    )
 
 
 def test_m05_universe_of_both_boards(folder: Path) -> None:
     universe = read_universe(folder)
     samsung = universe.get("005930")
-    assert (samsung.name, samsung.board, samsung.kind, samsung.base) == ("삼성전자", KOSPI, Kind.STOCK, 71_000)
+    assert (samsung.name, samsung.board, samsung.kind, samsung.base) == (
+        "삼성전자",
+        KOSPI,
+        Kind.STOCK,
+        71_000,
+    )
     assert samsung.shares == 5_919_638_000
     assert universe.get("247540").board is KOSDAQ
     assert (universe.get("069500").kind, universe.get("Q500001").kind) == (Kind.ETF, Kind.ETN)
@@ -153,7 +200,9 @@ def test_m05_the_file_of_the_other_board_is_refused(board: Board, other: Board) 
 
 
 def test_m05_a_number_that_is_none_names_field_and_code(folder: Path) -> None:
-    (folder / FILES[KOSPI]).write_bytes(write_master([record("005930", "삼성전자", stck_sdpr="7x000")], KOSPI))
+    (folder / FILES[KOSPI]).write_bytes(
+        write_master([record("005930", "삼성전자", stck_sdpr="7x000")], KOSPI)
+    )
     with pytest.raises(ConfigError, match="line 1: stck_sdpr of 005930"):
         read_universe(folder)
 
@@ -169,13 +218,16 @@ codes = st.from_regex(r"[0-9A-Z]{6}", fullmatch=True)
 names = st.text("가나다라힣ABC 12&", min_size=1, max_size=12).map(str.strip).filter(bool)
 
 
-rows_of = st.lists(st.tuples(codes, names, st.integers(0, 10**9 - 1), st.booleans()), min_size=1, max_size=5)
+rows_of = st.lists(
+    st.tuples(codes, names, st.integers(0, 10**9 - 1), st.booleans()), min_size=1, max_size=5
+)
 
 
 @given(rows_of, st.sampled_from(Board))
 def test_m05_records_go_round(rows: list[tuple[str, str, int, bool]], board: Board) -> None:
     given_rows = {
-        code: record(code, name, board, stck_sdpr=str(base), trht_yn="NY"[halted]) for code, name, base, halted in rows
+        code: record(code, name, board, stck_sdpr=str(base), trht_yn="NY"[halted])
+        for code, name, base, halted in rows
     }
     data = write_master(given_rows.values(), board)
     found = read_master(data, board)
@@ -186,7 +238,9 @@ def test_m05_records_go_round(rows: list[tuple[str, str, int, bool]], board: Boa
 
 
 @given(st.data(), st.sampled_from(Board))
-def test_m05_a_spoilt_file_is_read_or_refused_with_a_line_and_a_cure(data: st.DataObject, board: Board) -> None:
+def test_m05_a_spoilt_file_is_read_or_refused_with_a_line_and_a_cure(
+    data: st.DataObject, board: Board
+) -> None:
     good = write_master(RECORDS[board], board)
     begin = data.draw(st.integers(0, len(good)))
     end = data.draw(st.integers(begin, min(len(good), begin + 300)))
@@ -216,7 +270,9 @@ def dated(folder: Path, root: Path, day: str, *names: str) -> None:
     (copy / FILES[KOSPI]).write_bytes(write_master(records, KOSPI))
 
 
-def test_m05_the_newest_copy_of_the_day_or_before_is_read_never_a_later_one(folder: Path, tmp_path: Path) -> None:
+def test_m05_the_newest_copy_of_the_day_or_before_is_read_never_a_later_one(
+    folder: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "data"
     dated(folder, root, "2026-11-18", "삼성전자", "동화약품")
     dated(folder, root, "2026-11-20", "삼성전자")
@@ -225,7 +281,9 @@ def test_m05_the_newest_copy_of_the_day_or_before_is_read_never_a_later_one(fold
     assert Universe.load(None, date(2026, 11, 19)) is Universe.packaged()
 
 
-def test_m05_the_state_folder_is_looked_in_too_and_a_folder_without_dates_holds_for_every_day(folder: Path) -> None:
+def test_m05_the_state_folder_is_looked_in_too_and_a_folder_without_dates_holds_for_every_day(
+    folder: Path,
+) -> None:
     shutil.copytree(folder, state_dir() / FOLDER, ignore=shutil.ignore_patterns("state"))
     universe = Universe.load(None, date(2026, 11, 19))
     assert universe.get("005930").nxt
@@ -233,14 +291,18 @@ def test_m05_the_state_folder_is_looked_in_too_and_a_folder_without_dates_holds_
     assert universe.search("ㅅㅅㅈㅈ")[0].code == "005930"
 
 
-def test_m05_a_broken_master_file_is_told_and_not_replaced_by_the_packaged_universe(folder: Path) -> None:
+def test_m05_a_broken_master_file_is_told_and_not_replaced_by_the_packaged_universe(
+    folder: Path,
+) -> None:
     shutil.copytree(folder, state_dir() / FOLDER, ignore=shutil.ignore_patterns("state"))
     (state_dir() / FOLDER / NXT_FILES[KOSDAQ]).unlink()
     with pytest.raises(ConfigError, match=r"nxt_kosdaq_code\.mst"):
         Universe.load(None, date(2026, 11, 19))
 
 
-def test_m05_prices_of_the_day_go_before_the_master_file_and_listing_facts_stay(folder: Path) -> None:
+def test_m05_prices_of_the_day_go_before_the_master_file_and_listing_facts_stay(
+    folder: Path,
+) -> None:
     listed = read_universe(folder)
     samsung = listed.get("005930")
     merged = listed.with_prices([msgspec.structs.replace(samsung, base=99_000, nxt=False)])
@@ -250,7 +312,9 @@ def test_m05_prices_of_the_day_go_before_the_master_file_and_listing_facts_stay(
 
 @settings(max_examples=200)
 @given(st.binary(max_size=400), st.sampled_from(list(Board)), st.integers(0, 3_000))
-def test_m05_whatever_a_master_file_holds_it_is_records_or_a_typed_error(junk: bytes, board: Board, at: int) -> None:
+def test_m05_whatever_a_master_file_holds_it_is_records_or_a_typed_error(
+    junk: bytes, board: Board, at: int
+) -> None:
     good = write_master(RECORDS[board], board)
     for data in (junk, good[:at] + junk + good[at:], good[:at]):
         try:
@@ -260,7 +324,10 @@ def test_m05_whatever_a_master_file_holds_it_is_records_or_a_typed_error(junk: b
 
 
 def test_n02_m05_the_full_universe_is_searched_by_name_and_by_initials(tmp_path: Path) -> None:
-    many = [record(f"{n:06d}", f"{'가나다라마바사'[n % 7]}{'전화기업'[n % 4]}{n}") for n in range(1, 4_000)]
+    many = [
+        record(f"{n:06d}", f"{'가나다라마바사'[n % 7]}{'전화기업'[n % 4]}{n}")
+        for n in range(1, 4_000)
+    ]
     universe = Universe([*(r.instrument(False) for r in many), RECORDS[KOSPI][0].instrument(True)])
     assert universe.search("삼성전자")[0].code == "005930"
     assert universe.search("ㅅㅅㅈㅈ")[0].code == "005930"

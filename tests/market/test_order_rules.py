@@ -18,7 +18,12 @@ from kisnb.terms import Board, Kind, OrderKind, Phase, Venue
 
 K = OrderKind
 KRX, NXT, SOR = Venue.KRX, Venue.NXT, Venue.SOR
-BEFORE, AFTER, SATURDAY, EXAM = date(2026, 9, 11), date(2026, 9, 14), date(2026, 9, 12), date(2026, 11, 19)
+BEFORE, AFTER, SATURDAY, EXAM = (
+    date(2026, 9, 11),
+    date(2026, 9, 14),
+    date(2026, 9, 12),
+    date(2026, 11, 19),
+)
 BOTH = Instrument("005930", "삼성전자", Board.KOSPI, Kind.STOCK, 1, 71_000, 1, nxt=True)
 KRX_ONLY = Instrument("003540", "대신증권", Board.KOSPI, Kind.STOCK, 1, 20_000, 1)
 ETF = Instrument("069500", "KODEX 200", Board.KOSPI, Kind.ETF, 1, 35_000, 1)
@@ -73,7 +78,9 @@ def at(clock: str, day: date = AFTER) -> int:
         ("20:00", NXT, K.LIMIT, BOTH, False),
     ],
 )
-def test_r09_since_2026_09_14(clock: str, venue: Venue, kind: OrderKind, issue: Instrument, yes: bool) -> None:
+def test_r09_since_2026_09_14(
+    clock: str, venue: Venue, kind: OrderKind, issue: Instrument, yes: bool
+) -> None:
     verdict = legal(at(clock), venue, kind, issue)
     assert bool(verdict) is yes
     assert verdict.rule is not None if yes else verdict.why_not and verdict.cure
@@ -208,7 +215,9 @@ def test_r09_every_row_names_source_and_certainty_and_stands_on_a_session_row() 
 
 
 moments = st.builds(
-    kst, st.sampled_from([BEFORE, AFTER, SATURDAY, EXAM, date(2026, 1, 2), date(2024, 5, 20)]), st.integers(0, 86_399)
+    kst,
+    st.sampled_from([BEFORE, AFTER, SATURDAY, EXAM, date(2026, 1, 2), date(2024, 5, 20)]),
+    st.integers(0, 86_399),
 )
 issues = st.sampled_from([BOTH, KRX_ONLY, ETF])
 

@@ -52,7 +52,9 @@ def test_m02_an_emergency_holiday_closes_the_sessions_looked_up_before(tmp_path:
 def test_m02_a_day_may_be_opened_and_shifted(tmp_path: Path) -> None:
     day = date(2027, 5, 3)
     assert not calendar.is_trading_day(day)
-    calendar.use(written(tmp_path, '[open]\n2027-05-03 = "KRX"\n[hour_later]\n2027-05-03 = "KRX"\n'))
+    calendar.use(
+        written(tmp_path, '[open]\n2027-05-03 = "KRX"\n[hour_later]\n2027-05-03 = "KRX"\n')
+    )
     assert calendar.is_trading_day(day)
     assert sessions.regular_open(day) == kst(day, time(10))
     assert sessions.phase(Venue.KRX, kst(day, time(9, 29))) is Phase.CLOSED
@@ -75,7 +77,9 @@ def test_m02_a_day_may_be_opened_and_shifted(tmp_path: Path) -> None:
         ("[closed\n", "cannot be read"),
     ],
 )  # fmt: skip
-def test_m02_a_contradictory_or_broken_file_fails_loudly(tmp_path: Path, text: str, why: str) -> None:
+def test_m02_a_contradictory_or_broken_file_fails_loudly(
+    tmp_path: Path, text: str, why: str
+) -> None:
     with pytest.raises(ConfigError, match=why) as caught:
         written(tmp_path, text)
     assert calendar.OVERRIDES in str(caught.value)
@@ -83,7 +87,9 @@ def test_m02_a_contradictory_or_broken_file_fails_loudly(tmp_path: Path, text: s
 
 
 def test_m02_a_file_in_another_encoding_fails_loudly(tmp_path: Path) -> None:
-    (tmp_path / calendar.OVERRIDES).write_bytes('[closed]\n2026-11-24 = "임시공휴일"\n'.encode("cp949"))
+    (tmp_path / calendar.OVERRIDES).write_bytes(
+        '[closed]\n2026-11-24 = "임시공휴일"\n'.encode("cp949")
+    )
     with pytest.raises(ConfigError, match="cannot be read"):
         read_overrides(tmp_path)
 
@@ -96,7 +102,10 @@ def test_m02_the_corrections_are_all_that_differs_from_exchange_calendars() -> N
         warnings.simplefilter("ignore")
         theirs = exchange_calendars.get_calendar("XKRX", start="2001-01-01", end="2027-12-31")
     wanted = {stamp.date() for stamp in theirs.sessions}
-    days = (date(2001, 1, 1) + timedelta(days=i) for i in range((date(2028, 1, 1) - date(2001, 1, 1)).days))
+    days = (
+        date(2001, 1, 1) + timedelta(days=i)
+        for i in range((date(2028, 1, 1) - date(2001, 1, 1)).days)
+    )
     ours = {day for day in days if calendar.is_trading_day(day)}
     assert wanted - ours == set(calendar.CLOSED)
     assert ours - wanted == set()

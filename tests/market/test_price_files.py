@@ -15,7 +15,10 @@ from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind
 
 DATA = Path(os.environ.get("KISNB_DATA") or "unset")
-real = [pytest.mark.data, pytest.mark.skipif(not (DATA / LISTING).is_file(), reason="KISNB_DATA names no real prices")]
+real = [
+    pytest.mark.data,
+    pytest.mark.skipif(not (DATA / LISTING).is_file(), reason="KISNB_DATA names no real prices"),
+]
 D1, D2, D3 = date(2023, 12, 20), date(2023, 12, 21), date(2023, 12, 22)
 
 
@@ -106,12 +109,16 @@ def test_h03_an_index_file_is_read_up_to_the_day_and_a_listing_tells_ranges(fold
         }
     ).write_parquet(folder / INDEX)
     listing = pl.read_parquet(folder / LISTING)
-    listing.with_columns(High=pl.Series([290_000, 5_700, 0]), Low=pl.Series([280_000, 5_600, 0])).write_parquet(
-        folder / LISTING
-    )
+    listing.with_columns(
+        High=pl.Series([290_000, 5_700, 0]), Low=pl.Series([280_000, 5_600, 0])
+    ).write_parquet(folder / LISTING)
     past = PricePast(folder, D3)
     assert past.index("KOSPI") == [IndexDay(D2, 2_600.5, 2_600.5, 2_600.5, 2_600.5, 10, 10)]
-    assert [round(past.day_range(code), 4) for code in ("005930", "0004V0", "000880")] == [0.0357, 0.0179, 0.0]
+    assert [round(past.day_range(code), 4) for code in ("005930", "0004V0", "000880")] == [
+        0.0357,
+        0.0179,
+        0.0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +161,16 @@ class TestRealPrices:
 
     @pytest.mark.parametrize("day", [date(2020, 3, 19), D3, date(2026, 11, 20)])
     def test_m03_every_base_price_is_on_the_grid(self, day: date) -> None:
-        assert [i.code for i in Universe.load(DATA, day) if not ticks.on_grid(i.base, i.kind, day, i.board)] == []
+        assert [
+            i.code
+            for i in Universe.load(DATA, day)
+            if not ticks.on_grid(i.base, i.kind, day, i.board)
+        ] == []
 
     def test_m02_every_day_with_a_bar_since_2001_is_a_trading_day(self) -> None:
-        days = pl.read_parquet(DATA / DAILY).filter(pl.col("date") >= date(2001, 1, 1))["date"].unique()
+        days = (
+            pl.read_parquet(DATA / DAILY)
+            .filter(pl.col("date") >= date(2001, 1, 1))["date"]
+            .unique()
+        )
         assert [day for day in days if not calendar.is_trading_day(day)] == []

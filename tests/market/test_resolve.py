@@ -31,43 +31,62 @@ def resolve(session: SessionId | str, *, dual: bool = True, spreads: tuple[float
     return found.exchange_code, found.reason
 
 
-@pytest.mark.parametrize(("session", "code"), [(REG, "J"), (OFF, "J"), (PRE, "NX"), (LATE, "NX"), ("NXT_PRE", "NX")])
+@pytest.mark.parametrize(
+    ("session", "code"), [(REG, "J"), (OFF, "J"), (PRE, "NX"), (LATE, "NX"), ("NXT_PRE", "NX")]
+)
 def test_r01_ranking_market_code(session: SessionId | str, code: str) -> None:
     assert Router.resolve_for_ranking(session) == code
     assert Router().resolve_for_ranking(session) == code
 
 
 @pytest.mark.parametrize(
-    ("krx", "nxt", "venue"), [(100, 50, "NXT"), (50, 100, "KRX"), (100, 100, "KRX"), (100, 99.5, "NXT"), (0, 0, "KRX")]
+    ("krx", "nxt", "venue"),
+    [(100, 50, "NXT"), (50, 100, "KRX"), (100, 100, "KRX"), (100, 99.5, "NXT"), (0, 0, "KRX")],
 )
-def test_r03_nxt_only_when_its_spread_is_strictly_tighter(krx: float, nxt: float, venue: str) -> None:
+def test_r03_nxt_only_when_its_spread_is_strictly_tighter(
+    krx: float, nxt: float, venue: str
+) -> None:
     assert resolve(REG, spreads=(krx, nxt)) == (venue, SPREAD)
     assert resolve(REG, spreads=(krx, nxt), depths=(1, 1_000)) == (venue, SPREAD)
 
 
-@pytest.mark.parametrize(("session", "venue"), [(REG, "KRX"), (PRE, "NXT"), (LATE, "NXT"), (OFF, "KRX")])
+@pytest.mark.parametrize(
+    ("session", "venue"), [(REG, "KRX"), (PRE, "NXT"), (LATE, "NXT"), (OFF, "KRX")]
+)
 def test_r03_a_tie_goes_to_the_default_of_the_session(session: SessionId, venue: str) -> None:
     assert resolve(session, spreads=(100, 100)) == (venue, SPREAD)
 
 
-@pytest.mark.parametrize("spreads", [(None, None), (100, None), (None, 100), (-1, 100), (100, nan), (inf, 100)])
-@pytest.mark.parametrize(("krx", "nxt", "venue"), [(10, 20, "NXT"), (20, 10, "KRX"), (10, 10, "KRX")])
+@pytest.mark.parametrize(
+    "spreads", [(None, None), (100, None), (None, 100), (-1, 100), (100, nan), (inf, 100)]
+)
+@pytest.mark.parametrize(
+    ("krx", "nxt", "venue"), [(10, 20, "NXT"), (20, 10, "KRX"), (10, 10, "KRX")]
+)
 def test_r04_the_deeper_venue_when_spreads_are_missing(
     spreads: tuple[float | None, float | None], krx: float, nxt: float, venue: str
 ) -> None:
     assert resolve(REG, spreads=spreads, depths=(krx, nxt)) == (venue, LIQUIDITY)
 
 
-@pytest.mark.parametrize("depths", [(None, None), (0, 100), (100, 0), (0, 0), (None, 100), (100, None), (-5, 100)])
-@pytest.mark.parametrize(("session", "venue"), [(REG, "KRX"), (PRE, "NXT"), (LATE, "NXT"), (OFF, "KRX")])
+@pytest.mark.parametrize(
+    "depths", [(None, None), (0, 100), (100, 0), (0, 0), (None, 100), (100, None), (-5, 100)]
+)
+@pytest.mark.parametrize(
+    ("session", "venue"), [(REG, "KRX"), (PRE, "NXT"), (LATE, "NXT"), (OFF, "KRX")]
+)
 def test_r05_missing_data_falls_back_to_the_default_of_the_session(
     session: SessionId, venue: str, depths: tuple[float | None, float | None]
 ) -> None:
     assert resolve(session, depths=depths) == (venue, FALLBACK)
 
 
-@pytest.mark.parametrize(("session", "venue"), [(REG, "KRX"), (PRE, "NXT"), (LATE, "NXT"), (OFF, "KRX")])
-def test_r05_a_stock_that_is_not_dual_listed_goes_by_session(session: SessionId, venue: str) -> None:
+@pytest.mark.parametrize(
+    ("session", "venue"), [(REG, "KRX"), (PRE, "NXT"), (LATE, "NXT"), (OFF, "KRX")]
+)
+def test_r05_a_stock_that_is_not_dual_listed_goes_by_session(
+    session: SessionId, venue: str
+) -> None:
     assert resolve(session, dual=False) == (venue, DEFAULT)
     assert resolve(session, dual=False, spreads=(100, 50), depths=(1, 100)) == (venue, DEFAULT)
 
@@ -104,7 +123,9 @@ def test_r05_every_pattern_of_missing_inputs(
     """The rules once more as decisions one below the other, over all values and over all 16 patterns of gaps."""
     numbers = (spread_krx, spread_nxt, liquidity_krx, liquidity_nxt)
     for gaps in product((False, True), repeat=4):
-        sk, sn, dk, dn = (None if gap else number for gap, number in zip(gaps, numbers, strict=True))
+        sk, sn, dk, dn = (
+            None if gap else number for gap, number in zip(gaps, numbers, strict=True)
+        )
         home = "NXT" if session in (PRE, LATE) else "KRX"
         if not dual:
             wanted = home, DEFAULT

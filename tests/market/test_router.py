@@ -42,7 +42,9 @@ def view(clock: str, item: Instrument = BOTH, day: date = AFTER, *, age: float =
          **books: tuple[Levels, Levels]) -> MarketSnapshot:  # fmt: skip
     now = at(clock, day)
     then = now - int(age * SECOND)
-    return MarketSnapshot(now, item, tuple(Depth(then, item.code, Venue(v), *book) for v, book in books.items()))
+    return MarketSnapshot(
+        now, item, tuple(Depth(then, item.code, Venue(v), *book) for v, book in books.items())
+    )
 
 
 def intent(item: Instrument = BOTH, kind: OrderKind = LIMIT, venue: Venue | None = None, side: Side = BUY,
@@ -92,7 +94,9 @@ def test_r06_a_krx_only_stock_in_the_after_market_goes_to_krx_with_an_after_mark
         ("16:30", LIMIT, NXT, "dual_listing_spread"),
     ],
 )
-def test_r06_a_dual_listed_stock_through_the_day(clock: str, kind: OrderKind, venue: Venue, reason: str) -> None:
+def test_r06_a_dual_listed_stock_through_the_day(
+    clock: str, kind: OrderKind, venue: Venue, reason: str
+) -> None:
     found = route(intent(kind=kind), view(clock, KRX=WIDE, NXT=TIGHT))
     assert isinstance(found, Routed)
     assert (found.venue, found.kind, found.reason) == (venue, kind, reason)
@@ -122,7 +126,9 @@ def test_r05_route_too_takes_a_one_sided_book_for_missing_data(
 
 
 def test_r05_a_book_older_than_a_minute_decides_nothing() -> None:
-    fresh, old = (route(intent(), view("10:00", age=age, KRX=WIDE, NXT=TIGHT)) for age in (60, 60.5))
+    fresh, old = (
+        route(intent(), view("10:00", age=age, KRX=WIDE, NXT=TIGHT)) for age in (60, 60.5)
+    )
     assert (fresh.reason, old.reason) == ("dual_listing_spread", "fallback_data_unavailable")
     assert isinstance(old, Routed)
     assert [seen.age for seen in old.evidence.seen] == [60_500_000_000] * 2
@@ -139,23 +145,39 @@ def test_r06_the_view_must_be_of_the_same_issue() -> None:
         route(intent(), view("10:00", KRX_ONLY))
 
 
-def test_r07_each_decision_is_a_record_that_can_be_queried(caplog: pytest.LogCaptureFixture) -> None:
+def test_r07_each_decision_is_a_record_that_can_be_queried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     router = Router()
     with caplog.at_level(logging.INFO, logger="kisnb.routing"):
         found = router.route(intent(), view("10:00", KRX=WIDE, NXT=TIGHT))
         refused = router.route(intent(KRX_ONLY), view("08:10", KRX_ONLY))
     assert isinstance(found, Routed)
     evidence = found.evidence
-    assert (evidence.t, evidence.session_id, evidence.venue) == (at("10:00"), SessionId.KRX_REG, NXT)
+    assert (evidence.t, evidence.session_id, evidence.venue) == (
+        at("10:00"),
+        SessionId.KRX_REG,
+        NXT,
+    )
     assert [(book.venue, book.asks) for book in evidence.seen] == [(KRX, WIDE[0]), (NXT, TIGHT[0])]
     assert {book.age for book in evidence.seen} == {SECOND}
     assert [row.venue for row in evidence.alternatives] == [KRX, NXT, SOR]
     assert router.decisions.of("k1") == list(router.decisions) == [found.evidence, refused.evidence]
-    assert router.decisions.select(code="005930") == router.decisions.select(venue=NXT) == [evidence]
-    assert router.decisions.select(session_id=SessionId.NXT_PRE, since=at("08:00")) == [refused.evidence]
+    assert (
+        router.decisions.select(code="005930") == router.decisions.select(venue=NXT) == [evidence]
+    )
+    assert router.decisions.select(session_id=SessionId.NXT_PRE, since=at("08:00")) == [
+        refused.evidence
+    ]
     first, second = caplog.records
-    assert first.getMessage() == ("KR routing resolved session_id=KRX_REG exchange=NXT reason=dual_listing_spread")
-    assert (first.session_id, first.exchange, first.reason) == ("KRX_REG", "NXT", "dual_listing_spread")  # type: ignore[attr-defined]
+    assert first.getMessage() == (
+        "KR routing resolved session_id=KRX_REG exchange=NXT reason=dual_listing_spread"
+    )
+    assert (first.session_id, first.exchange, first.reason) == (
+        "KRX_REG",
+        "NXT",
+        "dual_listing_spread",
+    )  # type: ignore[attr-defined]
     assert second.exchange == "none"  # type: ignore[attr-defined]
 
 
@@ -175,9 +197,18 @@ def test_r07_evidence_can_be_stored() -> None:
 
 def test_r07_evidence_is_shown() -> None:
     html = route(intent(), view("10:00", KRX=WIDE, NXT=TIGHT))._repr_html_()
-    for text in ("KRX_REG", "buy 10 005930 @ 71,100 → NXT: dual_listing_spread", "71,000 × 10", "1.0 s", "chosen"):
+    for text in (
+        "KRX_REG",
+        "buy 10 005930 @ 71,100 → NXT: dual_listing_spread",
+        "71,000 × 10",
+        "1.0 s",
+        "chosen",
+    ):
         assert text in html
-    assert "KRX takes it from 08:30:00" in route(intent(KRX_ONLY), view("08:10", KRX_ONLY))._repr_html_()
+    assert (
+        "KRX takes it from 08:30:00"
+        in route(intent(KRX_ONLY), view("08:10", KRX_ONLY))._repr_html_()
+    )
 
 
 def test_r07_names_are_escaped() -> None:
@@ -189,7 +220,10 @@ def test_r07_names_are_escaped() -> None:
 
 def test_r08_a_queued_intent_is_routed_again_by_the_session_in_which_it_is_sent() -> None:
     router = Router()
-    venues = [router.route(intent(), view(clock, KRX=TIGHT, NXT=WIDE)).evidence.venue for clock in ("08:10", "10:00")]
+    venues = [
+        router.route(intent(), view(clock, KRX=TIGHT, NXT=WIDE)).evidence.venue
+        for clock in ("08:10", "10:00")
+    ]
     assert venues == [NXT, KRX]
     assert [evidence.venue for evidence in router.decisions.of("k1")] == venues
 
@@ -228,7 +262,10 @@ def table(
     wanted: Intent, seen: MarketSnapshot
 ) -> dict[Venue, tuple[int | None, int | None, int | None, int, int, int | None]]:
     rows = Router().what_if(wanted, seen)
-    return {row.venue: (row.at_once, row.waiting, row.slippage, row.fee, row.tax, row.cost) for row in rows}
+    return {
+        row.venue: (row.at_once, row.waiting, row.slippage, row.fee, row.tax, row.cost)
+        for row in rows
+    }
 
 
 def test_r10_expected_cost_of_a_buy_by_hand() -> None:
@@ -257,13 +294,22 @@ def test_r10_of_a_book_whose_sizes_are_not_known_nothing_is_told_but_the_fee() -
     assert found[SOR][2] is None
     # What the order does not reach is known not to match.
     assert table(intent(price=70_950), view("10:00", NXT=priced))[NXT][:2] == (0, 10)
-    shown = Router().preview(intent(), view("10:00", KRX=TWO_LEVELS, NXT=priced)).evidence._repr_html_()
+    shown = (
+        Router().preview(intent(), view("10:00", KRX=TWO_LEVELS, NXT=priced)).evidence._repr_html_()
+    )
     assert "71,000 × –" in shown
     assert "× 0" not in shown
 
 
 def test_r10_what_waits_counts_without_slippage() -> None:
-    assert table(intent(price=71_000), view("10:00", KRX=TWO_LEVELS))[KRX] == (5, 5, 250, 98, 0, 348)
+    assert table(intent(price=71_000), view("10:00", KRX=TWO_LEVELS))[KRX] == (
+        5,
+        5,
+        250,
+        98,
+        0,
+        348,
+    )
 
 
 def test_r10_the_rest_of_a_market_order_counts_at_the_worst_price_seen() -> None:
@@ -303,10 +349,16 @@ def test_r07_a_route_and_a_refusal_are_short_lines() -> None:
 
 
 def test_r10_what_cannot_be_told_is_none_and_what_is_not_taken_says_why() -> None:
-    rows = {row.venue: row for row in Router().what_if(intent(), view("08:35", KRX=TWO_LEVELS, NXT=ONE_LEVEL))}
+    rows = {
+        row.venue: row
+        for row in Router().what_if(intent(), view("08:35", KRX=TWO_LEVELS, NXT=ONE_LEVEL))
+    }
     assert (rows[KRX].slippage, rows[KRX].cost, rows[KRX].fee) == (None, None, 99)
     assert rows[NXT].cost == 592
-    closed = {row.venue: row for row in Router().what_if(intent(), view("08:10", KRX=TWO_LEVELS, NXT=ONE_LEVEL))}
+    closed = {
+        row.venue: row
+        for row in Router().what_if(intent(), view("08:10", KRX=TWO_LEVELS, NXT=ONE_LEVEL))
+    }
     assert "KRX is closed" in closed[KRX].why_not
     assert closed[KRX].cost is None
 
@@ -333,7 +385,9 @@ def test_r10_a_venue_on_which_the_order_would_have_waited_is_not_the_better_one(
     scored = found.evidence.score([Fill(at("10:00"), 10, 71_000, 99, 0, KRX)])
     assert scored is not None
     assert (scored.other, scored.saved) == (SOR, 0)
-    assert repr(scored) == ("<Score KRX: 10 shares cost 599 won, expected 599; SOR would have cost 599: saved 0 won>")
+    assert repr(scored) == (
+        "<Score KRX: 10 shares cost 599 won, expected 599; SOR would have cost 599: saved 0 won>"
+    )
 
 
 def test_r10_a_score_without_an_alternative_says_so() -> None:
@@ -351,7 +405,9 @@ def test_r10_a_refusal_has_no_score() -> None:
     assert route(intent(KRX_ONLY), view("08:10", KRX_ONLY)).evidence.score([]) is None
 
 
-sides = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 500)), max_size=4, unique_by=lambda level: level[0])
+sides = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(1, 500)), max_size=4, unique_by=lambda level: level[0]
+)
 books = st.builds(
     lambda asks, bids: (
         tuple((71_000 + 100 * n, qty) for n, qty in sorted(asks)),

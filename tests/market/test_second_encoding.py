@@ -39,7 +39,13 @@ def test_m01_every_second_of_the_label(day: str) -> None:
 def test_m03_every_price_to_a_million(table: str, kind: Kind, day: date, board: Board) -> None:
     found = [ticks.tick_size(price, kind, day, board) for price in range(1, MILLION + 1)]
     wanted = tick_run(table)
-    assert next(((i + 1, a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b), None) is None
+    assert (
+        next(
+            ((i + 1, a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b),
+            None,
+        )
+        is None
+    )
 
 
 def first_difference(found: str, wanted: str) -> tuple[str, str, str] | None:

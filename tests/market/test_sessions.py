@@ -13,7 +13,12 @@ from kisnb.market.uncertain import Uncertain
 from kisnb.terms import Phase, SessionId, Venue
 
 BEFORE, AFTER = date(2026, 9, 11), date(2026, 9, 14)
-FIRST, EXAM, SATURDAY, HOLIDAY = date(2026, 1, 2), date(2026, 11, 19), date(2026, 9, 12), date(2026, 9, 25)
+FIRST, EXAM, SATURDAY, HOLIDAY = (
+    date(2026, 1, 2),
+    date(2026, 11, 19),
+    date(2026, 9, 12),
+    date(2026, 9, 25),
+)
 C, A, N, E = Phase.CLOSED, Phase.AUCTION, Phase.CONTINUOUS, Phase.ENTRY_ONLY
 OFF, PRE, REG, LATE = SessionId.KR_OFF, SessionId.NXT_PRE, SessionId.KRX_REG, SessionId.NXT_AFTER
 
@@ -41,7 +46,9 @@ DAY = [
 ]
 
 
-def check(day: date, at: str, label: SessionId, krx: Phase, nxt: Phase, regular: Phase, hours: int = 0) -> None:
+def check(
+    day: date, at: str, label: SessionId, krx: Phase, nxt: Phase, regular: Phase, hours: int = 0
+) -> None:
     now = kst(day, time.fromisoformat(at)) + hours * 60 * MINUTE
     found = sessions.session_id(now), sessions.phase(Venue.KRX, now), sessions.phase(Venue.NXT, now)
     assert (*found, sessions.regular_phase(now)) == (label, krx, nxt, regular)
@@ -53,7 +60,9 @@ def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> No
 
 
 @pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
-def test_m01_the_last_day_before_the_reform(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+def test_m01_the_last_day_before_the_reform(
+    row: tuple[str, SessionId, Phase, Phase, Phase],
+) -> None:
     """Until 2026-09-11 KRX held single-price auctions from 16:00 to 18:00 and had no after-market."""
     at, label, krx, nxt, regular = row
     krx = {"16:00:00": A, "18:00:00": C, "19:59:59": C}.get(at, krx)
@@ -65,8 +74,12 @@ def test_m01_exam_day_is_an_hour_later(row: tuple[str, SessionId, Phase, Phase, 
     check(EXAM, *row, hours=1)
 
 
-@pytest.mark.parametrize(("at", "before", "after"), [("16:00", A, N), ("17:59:59", A, N), ("18:00", C, N)])
-def test_m01_krx_single_price_ended_and_after_market_began(at: str, before: Phase, after: Phase) -> None:
+@pytest.mark.parametrize(
+    ("at", "before", "after"), [("16:00", A, N), ("17:59:59", A, N), ("18:00", C, N)]
+)
+def test_m01_krx_single_price_ended_and_after_market_began(
+    at: str, before: Phase, after: Phase
+) -> None:
     assert sessions.phase(Venue.KRX, kst(BEFORE, time.fromisoformat(at))) is before
     assert sessions.phase(Venue.KRX, kst(AFTER, time.fromisoformat(at))) is after
 
@@ -107,8 +120,13 @@ def test_m01_sor_takes_what_either_venue_takes() -> None:
 def test_m01_stretches_overlap_where_the_venue_holds_two_markets() -> None:
     names = [row.span.name for row in sessions.active(Venue.KRX, kst(AFTER, time(8, 35)))]
     assert names == ["opening auction", "pre-open closing price"]
-    assert [row.span.name for row in sessions.active(Venue.KRX, kst(AFTER, time(8, 40)))] == ["opening auction"]
-    assert {row.span.venue for row in sessions.active(Venue.SOR, kst(AFTER, time(8, 35)))} == {Venue.KRX, Venue.NXT}
+    assert [row.span.name for row in sessions.active(Venue.KRX, kst(AFTER, time(8, 40)))] == [
+        "opening auction"
+    ]
+    assert {row.span.venue for row in sessions.active(Venue.SOR, kst(AFTER, time(8, 35)))} == {
+        Venue.KRX,
+        Venue.NXT,
+    }
 
 
 def test_m01_uncertain_facts_are_chosen_in_one_place() -> None:
@@ -126,7 +144,11 @@ def test_m01_phases_and_label_change_at_boundaries_only(day: date, second: int) 
     since = max((b for b in sessions.boundaries(day) if b <= now), default=kst(day, 0))
 
     def state(t: int) -> tuple[object, ...]:
-        return (sessions.session_id(t), sessions.regular_phase(t), *(sessions.phase(venue, t) for venue in Venue))
+        return (
+            sessions.session_id(t),
+            sessions.regular_phase(t),
+            *(sessions.phase(venue, t) for venue in Venue),
+        )
 
     assert state(now) == state(since)
     assert state(now) == state(now + SECOND - 1)

@@ -45,12 +45,21 @@ def test_m03_stock_ticks_by_date(price: int, old: int, new: int) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.ETF, Kind.ETN])
 def test_m03_fund_ticks_by_date(kind: Kind) -> None:
-    assert [ticks.tick_size(p, kind, date(2023, 12, 8)) for p in (1_500, 2_000, 35_000)] == [5, 5, 5]
-    assert [ticks.tick_size(p, kind, date(2023, 12, 11)) for p in (1_999, 2_000, 35_000)] == [1, 5, 5]
+    assert [ticks.tick_size(p, kind, date(2023, 12, 8)) for p in (1_500, 2_000, 35_000)] == [
+        5,
+        5,
+        5,
+    ]
+    assert [ticks.tick_size(p, kind, date(2023, 12, 11)) for p in (1_999, 2_000, 35_000)] == [
+        1,
+        5,
+        5,
+    ]
 
 
 @pytest.mark.parametrize(
-    ("price", "buy", "sell"), [(71_050, 71_000, 71_100), (71_000, 71_000, 71_000), (4_999, 4_995, 5_000)]
+    ("price", "buy", "sell"),
+    [(71_050, 71_000, 71_100), (71_000, 71_000, 71_000), (4_999, 4_995, 5_000)],
 )
 def test_m03_a_buy_rounds_down_and_a_sell_up(price: int, buy: int, sell: int) -> None:
     assert ticks.snap(price, Side.BUY, Kind.STOCK) == buy
@@ -69,7 +78,9 @@ def test_m03_steps_change_size_where_the_grid_does() -> None:
     ("base", "lower", "upper"),
     [(71_000, 49_700, 92_300), (10_010, 7_010, 13_010), (2_005, 1_404, 2_605), (1_000, 700, 1_300)],
 )
-def test_m03_limits_are_thirty_percent_rounded_toward_the_base(base: int, lower: int, upper: int) -> None:
+def test_m03_limits_are_thirty_percent_rounded_toward_the_base(
+    base: int, lower: int, upper: int
+) -> None:
     assert ticks.limits(base, Kind.STOCK) == (lower, upper)
 
 
@@ -79,7 +90,9 @@ def test_m03_limits_were_fifteen_percent_before_june_2015() -> None:
 
 
 @given(prices, kinds, days)
-def test_m03_snapping_is_on_the_grid_and_never_worse(price: int, kind: Kind, day: date | None) -> None:
+def test_m03_snapping_is_on_the_grid_and_never_worse(
+    price: int, kind: Kind, day: date | None
+) -> None:
     down, up = (ticks.snap(price, side, kind, day) for side in (Side.BUY, Side.SELL))
     assert ticks.on_grid(down, kind, day)
     assert ticks.on_grid(up, kind, day)
@@ -89,7 +102,9 @@ def test_m03_snapping_is_on_the_grid_and_never_worse(price: int, kind: Kind, day
 
 
 @given(prices, st.integers(1, 30), kinds, days)
-def test_m03_steps_go_back_the_way_they_came(price: int, n: int, kind: Kind, day: date | None) -> None:
+def test_m03_steps_go_back_the_way_they_came(
+    price: int, n: int, kind: Kind, day: date | None
+) -> None:
     start = ticks.snap(price, Side.SELL, kind, day)
     up = ticks.step(start, n, kind, day)
     assert ticks.on_grid(up, kind, day)
@@ -97,7 +112,9 @@ def test_m03_steps_go_back_the_way_they_came(price: int, n: int, kind: Kind, day
 
 
 @given(st.integers(100, 3_000_000), kinds, days)
-def test_m03_limits_stand_on_the_grid_around_the_base(price: int, kind: Kind, day: date | None) -> None:
+def test_m03_limits_stand_on_the_grid_around_the_base(
+    price: int, kind: Kind, day: date | None
+) -> None:
     base = ticks.snap(price, Side.SELL, kind, day)
     lower, upper = ticks.limits(base, kind, day)
     assert lower <= base <= upper

@@ -56,19 +56,37 @@ def phases(day: date, clock: str) -> tuple[Phase, Phase, SessionId]:
 @pytest.mark.parametrize(
     ("day", "clock", "as_the_rule", "as_announced"),
     [
-        (EXAM, "09:10", (Phase.CLOSED, Phase.CONTINUOUS, "NXT_PRE"), (Phase.CLOSED, Phase.CLOSED, "KR_OFF")),
+        (
+            EXAM,
+            "09:10",
+            (Phase.CLOSED, Phase.CONTINUOUS, "NXT_PRE"),
+            (Phase.CLOSED, Phase.CLOSED, "KR_OFF"),
+        ),
         (EXAM, "10:30", (Phase.CONTINUOUS, Phase.CONTINUOUS, "KRX_REG"), None),
         (EXAM, "16:35", (Phase.ENTRY_ONLY, Phase.ENTRY_ONLY, "NXT_AFTER"), None),
         (EXAM, "16:50", (Phase.CONTINUOUS, Phase.CONTINUOUS, "NXT_AFTER"), None),
-        (EXAM, "20:30", (Phase.CONTINUOUS, Phase.CONTINUOUS, "NXT_AFTER"), (Phase.CLOSED, Phase.CLOSED, "KR_OFF")),
-        (FIRST, "08:10", (Phase.CLOSED, Phase.CONTINUOUS, "NXT_PRE"), (Phase.CLOSED, Phase.CLOSED, "KR_OFF")),
+        (
+            EXAM,
+            "20:30",
+            (Phase.CONTINUOUS, Phase.CONTINUOUS, "NXT_AFTER"),
+            (Phase.CLOSED, Phase.CLOSED, "KR_OFF"),
+        ),
+        (
+            FIRST,
+            "08:10",
+            (Phase.CLOSED, Phase.CONTINUOUS, "NXT_PRE"),
+            (Phase.CLOSED, Phase.CLOSED, "KR_OFF"),
+        ),
         (FIRST, "10:30", (Phase.CONTINUOUS, Phase.CONTINUOUS, "KRX_REG"), None),
         (PLAIN, "08:10", (Phase.CLOSED, Phase.CONTINUOUS, "NXT_PRE"), None),
         (PLAIN, "19:59:59", (Phase.CONTINUOUS, Phase.CONTINUOUS, "NXT_AFTER"), None),
     ],
 )
 def test_m01_special_days_by_the_rule_or_as_the_press_told_of_2025(
-    day: date, clock: str, as_the_rule: tuple[Phase, Phase, str], as_announced: tuple[Phase, Phase, str] | None
+    day: date,
+    clock: str,
+    as_the_rule: tuple[Phase, Phase, str],
+    as_announced: tuple[Phase, Phase, str] | None,
 ) -> None:
     assert phases(day, clock) == as_the_rule
     uncertain.use(Uncertain(special_days_of_2025=True))
@@ -92,7 +110,9 @@ ROWS = (
 )  # fmt: skip
 
 
-def test_every_row_names_its_source_and_certainty_and_a_doubtful_alternative_is_a_named_fact() -> None:
+def test_every_row_names_its_source_and_certainty_and_a_doubtful_alternative_is_a_named_fact() -> (
+    None
+):
     assert [row for row in ROWS if not row.source or row.certainty not in ("A", "B", "C")] == []
     optional = [row for row in (*SPANS, *RULES) if row.only_if]
     assert {row.certainty for row in optional} == {"C"}

@@ -127,7 +127,12 @@ class Kernel:
 def stop_desk(state: Path) -> None:
     """Stop desk and simulator of a state folder."""
     command = [sys.executable, "-c", "from kisnb.cli import main; main(['desk', 'stop'])"]
-    subprocess.run(command, env={**os.environ, "KISNB_STATE": str(state)}, check=False, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command,
+        env={**os.environ, "KISNB_STATE": str(state)},
+        check=False,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 @contextmanager

@@ -14,7 +14,9 @@ ARM = "%kis arm --minutes 30 --budget 50_000_000"
 
 
 @pytest.mark.usefixtures("trading_hours")
-def test_n06_live_is_armed_at_the_keyboard_alone(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_n06_live_is_armed_at_the_keyboard_alone(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KISNB_SIM_SPEED", "300")
     keys = begun_for_live(state)
     stop_sim_desk()

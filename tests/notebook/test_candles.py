@@ -45,7 +45,9 @@ candle_rows = st.lists(st.tuples(prices, prices, st.integers(0, 999)), min_size=
 
 
 @given(candle_rows, st.integers(1, 50))
-def test_joined_candles_keep_volume_extremes_and_ends(days: list[tuple[int, int, int]], at_most: int) -> None:
+def test_joined_candles_keep_volume_extremes_and_ends(
+    days: list[tuple[int, int, int]], at_most: int
+) -> None:
     rows = [row(i, o, c, v) for i, (o, c, v) in enumerate(days)]
     joined = merged(rows, at_most)
     assert len(joined) <= at_most
@@ -64,8 +66,12 @@ def test_a_fill_belongs_to_the_candle_of_its_moment() -> None:
 
 
 @given(candle_rows)
-def test_n05_the_svg_is_well_formed_and_stays_inside_its_frame(days: list[tuple[int, int, int]]) -> None:
-    svg = candle_svg("005930 <삼성전자> & co", [row(i, o, c, v) for i, (o, c, v) in enumerate(days)], [])
+def test_n05_the_svg_is_well_formed_and_stays_inside_its_frame(
+    days: list[tuple[int, int, int]],
+) -> None:
+    svg = candle_svg(
+        "005930 <삼성전자> & co", [row(i, o, c, v) for i, (o, c, v) in enumerate(days)], []
+    )
     root = ET.fromstring(svg)
     assert "005930 <삼성전자> & co" in "".join(root.itertext())
     width, height = (float(x) for x in root.attrib["viewBox"].split()[2:])
@@ -86,14 +92,18 @@ def test_n05_fills_are_marked_with_what_happened() -> None:
 
 
 def test_a_day_of_seconds_stays_small() -> None:
-    rows = [Candle(OPEN + timedelta(seconds=i), 1000, 1100, 900, 1000 + i % 3, 5) for i in range(23_400)]
+    rows = [
+        Candle(OPEN + timedelta(seconds=i), 1000, 1100, 900, 1000 + i % 3, 5) for i in range(23_400)
+    ]
     assert len(merged(rows, MOST_CANDLES)) <= MOST_CANDLES
     assert len(candle_svg("a day", rows, [])) < 60_000
 
 
 def test_n05_a_chart_is_text_html_and_a_figure() -> None:
     orders = [filled(Side.BUY, 71_000, 5), filled(Side.SELL, 71_300, 65)]
-    shown = chart(frame([row(0, 71_000, 71_200), row(1, 71_200, 71_100, 50)]), orders, "005930 삼성전자")
+    shown = chart(
+        frame([row(0, 71_000, 71_200), row(1, 71_200, 71_100, 50)]), orders, "005930 삼성전자"
+    )
     assert repr(shown) == (
         "005930 삼성전자: 2 bars 09:00 to 09:01, open 71,000 high 71,300 low 70,900 close 71,100, volume 150, fills 2"
     )
@@ -108,7 +118,9 @@ def test_n05_a_chart_is_text_html_and_a_figure() -> None:
     assert (candles.increasing.line.color, candles.decreasing.line.color) == (RISE, FALL)
 
 
-def test_n05_in_a_kernel_a_chart_is_data_for_the_extension_of_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_n05_in_a_kernel_a_chart_is_data_for_the_extension_of_plotly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("kisnb.notebook.charts.chart._in_kernel", lambda: True)
     shown = chart(frame([row(0, 71_000, 71_200)]), title="005930 삼성전자")
     bundle = shown._repr_mimebundle_()

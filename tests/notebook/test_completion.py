@@ -36,7 +36,10 @@ def complete(ip):
         ("%kis quote ㅅㅅㅈㅈ|", "%kis quote 005930"),
         ("%kis agents st|", "%kis agents start"),
         ("%kis agents start vol|", "%kis agents start volume_trigger"),
-        ("%kis agents start volume_trigger --code 00|", "%kis agents start volume_trigger --code 000660"),
+        (
+            "%kis agents start volume_trigger --code 00|",
+            "%kis agents start volume_trigger --code 000660",
+        ),
         ("%kis agents start volume_trigger --q|", "%kis agents start volume_trigger --qty"),
         ("%kis until cl|", "%kis until close"),
         ("%kis help unt|", "%kis help until"),
@@ -64,10 +67,29 @@ def test_python_is_completed_as_before(complete):
 
 
 def test_n02_no_desk_is_needed_and_nothing_breaks_on_the_way(complete):
-    for text in ("%kis nonsense |", "%kis buy 'unclosed |", "%kis agents start x --qty |", "%kis cancel |", "%kis -|"):
+    for text in (
+        "%kis nonsense |",
+        "%kis buy 'unclosed |",
+        "%kis agents start x --qty |",
+        "%kis cancel |",
+        "%kis -|",
+    ):
         complete(text)
 
 
 def test_help_names_each_option_of_an_order():
-    for call in (Session.buy, Session.sell, Session.route_of, Blocking.buy, Blocking.sell, Blocking.route_of):
-        assert list(inspect.signature(call).parameters)[-5:] == ["venue", "kind", "stop", "key", "again"]
+    for call in (
+        Session.buy,
+        Session.sell,
+        Session.route_of,
+        Blocking.buy,
+        Blocking.sell,
+        Blocking.route_of,
+    ):
+        assert list(inspect.signature(call).parameters)[-5:] == [
+            "venue",
+            "kind",
+            "stop",
+            "key",
+            "again",
+        ]

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from kisnb.config import MEANINGS, NAMES, Config, config_file, load_config, set_config, shown, sources
+from kisnb.config import (
+    MEANINGS,
+    NAMES,
+    Config,
+    config_file,
+    load_config,
+    set_config,
+    shown,
+    sources,
+)
 from kisnb.errors import BadInput, ConfigError
 from kisnb.notebook.commands.settings import change, settings
 
@@ -52,7 +61,11 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
             "lots",
             "max_order_value cannot be 'lots'. Give a whole number of won from 1 up, such as 50,000,000 won.",
         ),
-        ("max_quote_age", "2,5", "max_quote_age cannot be '2,5'. Give a number of seconds above 0 to 60, such as 2 s."),
+        (
+            "max_quote_age",
+            "2,5",
+            "max_quote_age cannot be '2,5'. Give a number of seconds above 0 to 60, such as 2 s.",
+        ),
         ("max_quote_age", "5,0", "max_quote_age cannot be '5,0'."),
         ("max_order_value", "1,0000", "max_order_value cannot be '1,0000'."),
         ("max_order_value", "10_00", "max_order_value cannot be '10_00'."),
@@ -63,17 +76,37 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
         ("max_quote_age", "0", "Give a number of seconds above 0 to 60, such as 2 s."),
         ("order_timeout", "-3", "Give a number of seconds above 0 to 300, such as 10 s."),
         ("order_timeout", "nan", "Give a number of seconds above 0 to 300, "),
-        ("assume", "sor_krx_onyl", "Did you mean sor_krx_only? take some of opening_auction_from_0820, "),
+        (
+            "assume",
+            "sor_krx_onyl",
+            "Did you mean sor_krx_only? take some of opening_auction_from_0820, ",
+        ),
         ("credentials", "/no/such/kis_devlp.yaml", "cannot be read: No such file"),
         ("record", "/no/such/folder/wire.jsonl", "There is no folder /no/such/folder"),
-        ("record", "on", "Record is the file that is written to, and 'on' names none. Name a file: %kis config"),
+        (
+            "record",
+            "on",
+            "Record is the file that is written to, and 'on' names none. Name a file: %kis config",
+        ),
         ("record", "/", "and '/' names none"),
         ("max_order_value", "3 s", "max_order_value cannot be '3 s'."),
         ("max_quote_age", "2 won", "max_quote_age cannot be '2 won'."),
         ("max_cash_percent", "2.5 %", "max_cash_percent cannot be '2.5'."),
-        ("max_day_loss", "3", "max_day_loss 3 has no unit. Write it in percent: %kis config max_day_loss 3%."),
-        ("max_day_loss", "2.555 %", "max_day_loss cannot be '2.555 %'. Give percent from 0.01 to 100, with two"),
-        ("max_day_loss", "101%", "Give percent from 0.01 to 100, with two digits at most, such as 3%."),
+        (
+            "max_day_loss",
+            "3",
+            "max_day_loss 3 has no unit. Write it in percent: %kis config max_day_loss 3%.",
+        ),
+        (
+            "max_day_loss",
+            "2.555 %",
+            "max_day_loss cannot be '2.555 %'. Give percent from 0.01 to 100, with two",
+        ),
+        (
+            "max_day_loss",
+            "101%",
+            "Give percent from 0.01 to 100, with two digits at most, such as 3%.",
+        ),
         ("max_day_loss", "much %", "max_day_loss cannot be 'much'."),
         ("max_day_loss", "0%", "Give percent from 0.01 to 100"),
         ("blackout", "lunch", "'lunch' is no blackout window"),
@@ -81,15 +114,21 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
         ("sim_speed", "fast", "is no speed"),
     ],
 )
-def test_n14_what_makes_no_sense_is_one_sentence_and_nothing_is_written(name: str, value: str, sentence: str):
+def test_n14_what_makes_no_sense_is_one_sentence_and_nothing_is_written(
+    name: str, value: str, sentence: str
+):
     with pytest.raises(ConfigError) as caught:
         change(name, value, default=False)
     assert sentence in str(caught.value)
     assert not config_file().exists()
 
 
-@pytest.mark.parametrize(("value", "won"), [("1,000", 1_000), ("12_345_678", 12_345_678), (" 7 ", 7)])
-def test_n14_commas_and_underscores_separate_thousands(monkeypatch: pytest.MonkeyPatch, value: str, won: int) -> None:
+@pytest.mark.parametrize(
+    ("value", "won"), [("1,000", 1_000), ("12_345_678", 12_345_678), (" 7 ", 7)]
+)
+def test_n14_commas_and_underscores_separate_thousands(
+    monkeypatch: pytest.MonkeyPatch, value: str, won: int
+) -> None:
     assert set_config("max_order_value", value).max_order_value == won
     monkeypatch.setenv("KISNB_MAX_STOCK_VALUE", value)
     assert load_config().max_stock_value == won
@@ -101,10 +140,20 @@ def test_n14_commas_and_underscores_separate_thousands(monkeypatch: pytest.Monke
         ("max_day_loss", "3%", 300, "max_day_loss is 3.00 % (file): loss of the day above which"),
         ("max_day_loss", "2.5 %", 250, "max_day_loss is 2.50 % (file)"),
         ("max_order_value", "60,000,000", 60_000_000, "max_order_value is 60,000,000 won (file)"),
-        ("max_order_value", "60,000,000 won", 60_000_000, "max_order_value is 60,000,000 won (file)"),
+        (
+            "max_order_value",
+            "60,000,000 won",
+            60_000_000,
+            "max_order_value is 60,000,000 won (file)",
+        ),
         ("max_order_value", "60,000,000원", 60_000_000, "60,000,000 won"),
         ("max_order_value", "₩60,000,000", 60_000_000, "60,000,000 won"),
-        ("max_quote_age", "2.5 s", 2.5, "max_quote_age is 2.5 s (file): no buy on a price that is older"),
+        (
+            "max_quote_age",
+            "2.5 s",
+            2.5,
+            "max_quote_age is 2.5 s (file): no buy on a price that is older",
+        ),
         ("order_timeout", "15 seconds", 15, "order_timeout is 15 s (file)"),
         ("max_cash_percent", "25%", 25, "max_cash_percent is 25 % (file)"),
         ("calls_per_second", "3 calls/s", 3, "calls_per_second is 3 calls/s (file)"),
@@ -178,4 +227,6 @@ def test_a08_windows_are_read_as_times_of_day():
 
 
 def test_n11_no_setting_holds_a_secret():
-    assert not [n for n in NAMES if any(word in n for word in ("key", "secret", "account_number", "hts"))]
+    assert not [
+        n for n in NAMES if any(word in n for word in ("key", "secret", "account_number", "hts"))
+    ]

@@ -45,7 +45,9 @@ def orders_of(k) -> int:
 def test_n02_awaitable_assignable_in_loops_with_names_and_in_korean(k):
     assert "005930" in k.ok("%kis quote 005930").text
     assert k.ok("q = %kis quote 삼성전자\nprint(q.code, type(q).__name__)").text == "005930 Quote\n"
-    loop = k.ok("for 종목 in ['005930', '000660']:\n    x = %kis quote {종목}\n    print('가격', x.code)")
+    loop = k.ok(
+        "for 종목 in ['005930', '000660']:\n    x = %kis quote {종목}\n    print('가격', x.code)"
+    )
     assert loop.text == "가격 005930\n가격 000660\n"
     inside = "async def look(code):\n    d = %kis depth {code}\n    return d\nd = await look('005930')\nprint(d.code)"
     assert k.ok(inside).text == "005930\n"
@@ -59,14 +61,19 @@ def test_n02_a_closing_semicolon_is_silence(k):
 
 
 def test_n02_where_await_cannot_be_the_answer_comes_through_the_io_thread(k, sent):
-    assert k.ok("def f(code):\n    q = %kis quote {code}\n    return q\nprint(f('005930').code)").text == "005930\n"
+    assert (
+        k.ok("def f(code):\n    q = %kis quote {code}\n    return q\nprint(f('005930').code)").text
+        == "005930\n"
+    )
     timed = k.ok("%time %kis quote 005930").text
     assert "Wall time" in timed
     assert "005930" in timed
     captured = "%%capture seen\nget_ipython().run_line_magic('kis', 'quote 005930')"
     assert k.ok(captured).text == ""
     assert "005930" in k.ok("print(seen.outputs[0].data['text/plain'])").text
-    ordered = k.ok("def order(n):\n    o = %kis buy 005930 {n}\n    return o\nprint(order(3).quantity)", "sync")
+    ordered = k.ok(
+        "def order(n):\n    o = %kis buy 005930 {n}\n    return o\nprint(order(3).quantity)", "sync"
+    )
     assert ordered.text.startswith("[SIM] #")
     assert ordered.text.endswith("\n3\n")
     assert sent() == 1
@@ -111,20 +118,28 @@ def test_o11_a_wish_of_a_cell_is_one_order_until_again_says_otherwise(k, sent):
     number = re.search(r"#\d+ ", first)[0]
     shown = k.ok("%kis buy 005930 10", "a").text
     assert number in shown
-    assert re.search(r"sent before, at 09:\d\d:\d\d from cell \[\d+\] \(process \d+\); nothing new was sent", shown)
+    assert re.search(
+        r"sent before, at 09:\d\d:\d\d from cell \[\d+\] \(process \d+\); nothing new was sent",
+        shown,
+    )
     assert "--again 1 (again=1) sends another" in shown
     assert sent() == 1
     # The text of a cell is no part of the order: an edited line and a comment change nothing.
     assert number in k.ok("x = 1\n%kis buy 005930 10  # edited", "a").text
     assert sent() == 0
     elsewhere = k.run("o = await session.buy('005930', 10)", "b").error
-    assert elsewhere.startswith(f"OrderDenied: Another cell already sent {number}buy 10 005930 market")
+    assert elsewhere.startswith(
+        f"OrderDenied: Another cell already sent {number}buy 10 005930 market"
+    )
     assert "--again 1 (again=1)" in elsewhere
     assert "key='NAME'" in elsewhere
     k.ok("o = await session.buy('005930', 10, again=1)", "b")
     k.ok("o = await session.buy('005930', 10, again=1)", "b")
     assert sent() == 1
-    k.ok("%kis buy 005930 1\n%kis buy 005930 1\nfor n in range(2):\n    await session.buy('005930', 2, again=n)", "d")
+    k.ok(
+        "%kis buy 005930 1\n%kis buy 005930 1\nfor n in range(2):\n    await session.buy('005930', 2, again=n)",
+        "d",
+    )
     assert sent() == 4
 
 
@@ -140,7 +155,9 @@ def test_o11_an_order_in_a_loop_is_numbered(k, sent):
 
 def test_every_order_leaves_a_line_and_none_is_shown_twice(k):
     in_loop = k.ok("for code in ('005930', '000660'):\n    %kis buy {code} 7").text
-    assert [line[:8] for line in in_loop.splitlines()] == ["[SIM] #1", "[SIM] #1"] or in_loop.count("[SIM] #") == 2
+    assert [line[:8] for line in in_loop.splitlines()] == ["[SIM] #1", "[SIM] #1"] or in_loop.count(
+        "[SIM] #"
+    ) == 2
     two = k.ok("%kis sell 005930 7\n%kis sell 000660 7")
     assert two.text.count("sell 7 005930") == two.text.count("sell 7 000660") == 1
     assert k.ok("%kis buy 005930 8;").text == ""
@@ -168,7 +185,9 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("with_ids", [True, False], ids=["JupyterLab sends ids", "nbclient sends none"])
+@pytest.mark.parametrize(
+    "with_ids", [True, False], ids=["JupyterLab sends ids", "nbclient sends none"]
+)
 def test_o11_killing_the_kernel_and_run_all_sends_each_order_once(state, with_ids):
     for _ in range(2):
         with kernel(state) as k:
@@ -189,7 +208,9 @@ def test_open_again_is_the_same_session_and_another_target_closes_it(state):
         same = k.ok(f"before = session\nafter = {OPEN}\nprint(after is before, session is before)")
         assert same.text == "True True\n"
         assert k.ok("again = %kis open sim\nprint(again is before)").text == "True\n"
-        fresh = k.ok("new = %kis open sim --seed 2 --date 2026-11-20 --fresh\nprint(new is before, before.closed)")
+        fresh = k.ok(
+            "new = %kis open sim --seed 2 --date 2026-11-20 --fresh\nprint(new is before, before.closed)"
+        )
         assert fresh.text == "False True\n"
 
 
@@ -247,7 +268,9 @@ def test_n06_what_every_command_shows_names_the_mode(k):
         assert not shown.error, cell
         assert all(line.startswith("[SIM] ") for line in shown.text.splitlines()[:1]), cell
         assert shown.text, cell
-        assert all("kisnb-mode" in b["text/html"] or "[SIM]" in b["text/html"] for b in shown.bundles), cell
+        assert all(
+            "kisnb-mode" in b["text/html"] or "[SIM]" in b["text/html"] for b in shown.bundles
+        ), cell
     k.ok("import polars as pl")
     assert "[SIM]" not in k.ok("pl.DataFrame({'mine': [1]})").text
 
@@ -256,7 +279,9 @@ def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
     k.ok("import sys, time, types\n%kis panel")
     panel = "sys.modules['kisnb.notebook.panels.desk_panel']"
     blocks = "while not session.blocked_by: time.sleep(0.01)"
-    k.ok(f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n{panel} = imported")
+    k.ok(
+        f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n{panel} = imported"
+    )
     k.ok(blocks)
     assert "line 1: while not session.blocked_by" in k.ok("print(session.troubles[-1])").text
 
@@ -264,7 +289,10 @@ def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
 def test_a04_unload_names_the_agents_leaves_the_desk_up_and_takes_the_session_away(k):
     k.ok("%kis agents start volume_trigger --code 005930")
     said = k.ok("desk = session\n%unload_ext kisnb").text
-    assert said == "[SIM] Stopped with the session: VolumeTrigger-005930. Their orders stay in the market.\n"
+    assert (
+        said
+        == "[SIM] Stopped with the session: VolumeTrigger-005930. Their orders stay in the market.\n"
+    )
     k.ok("import asyncio; await asyncio.sleep(0.1)")
     assert k.ok("print(desk.closed, 'session' in globals())").text == "True False\n"
     k.ok("%load_ext kisnb")
@@ -274,7 +302,10 @@ def test_a04_unload_names_the_agents_leaves_the_desk_up_and_takes_the_session_aw
 def test_close_and_then_a_cure(k):
     k.ok("%kis agents start volume_trigger --code 005930")
     assert "VolumeTrigger-005930. Their orders stay" in k.ok("%kis close").text
-    assert k.run("%kis quote 005930").error == "NotOpen: No desk is open in this notebook. Open one with %kis open sim."
+    assert (
+        k.run("%kis quote 005930").error
+        == "NotOpen: No desk is open in this notebook. Open one with %kis open sim."
+    )
     k.ok(OPEN)
     k.ok("await session.close()")
     assert k.run("%kis quote 005930").error.startswith("NotOpen")
@@ -299,7 +330,9 @@ def test_a_waiting_command_is_interrupted_readably(state):
         k.ok("%load_ext kisnb")
         k.ok(OPEN)
         k.ok("await session.watch('005930', '000660')")
-        request = k.start("import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n%kis until close")
+        request = k.start(
+            "import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n%kis until close"
+        )
         k.wait_until_shown(request, "go")
         k.interrupt()
         assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
@@ -310,8 +343,12 @@ def test_a04_a_cell_that_catches_every_exception_is_interrupted_at_the_first_pre
     with kernel(state, KISNB_SIM_SPEED="1") as k:
         k.ok("%load_ext kisnb")
         k.ok(OPEN)
-        body = "while True:\n    try:\n        %kis quote 005930\n    except Exception as e: print(e)"
-        request = k.start(f"import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n{body}")
+        body = (
+            "while True:\n    try:\n        %kis quote 005930\n    except Exception as e: print(e)"
+        )
+        request = k.start(
+            f"import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n{body}"
+        )
         k.wait_until_shown(request, "go")
         k.interrupt()
         assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
@@ -321,13 +358,17 @@ def test_a04_an_interrupt_stops_the_cell_and_no_agent(state):
     with kernel(state, KISNB_SIM_SPEED="1") as k:
         k.ok("%load_ext kisnb")
         k.ok(OPEN)
-        k.ok("from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n    def on_tick(self, tick): self.seen += 1")
+        k.ok(
+            "from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n    def on_tick(self, tick): self.seen += 1"
+        )
         k.ok("agent = Count(code='005930')\n%kis agents start agent")
         for body in ("print('go', flush=True)\nwhile True: pass", f"{SAY_GO}\n%kis until close"):
             request = k.start(HEARD + body)
             k.wait_until_shown(request, "go")
             k.interrupt()
-            assert re.match("KeyboardInterrupt|Interrupted", k.finish(request).error.splitlines()[-1])
+            assert re.match(
+                "KeyboardInterrupt|Interrupted", k.finish(request).error.splitlines()[-1]
+            )
             k.ok(HEARD)
         assert "running" in k.ok("%kis agents").text
 
@@ -341,7 +382,11 @@ def test_n11_no_output_shows_a_key_or_an_account(k):
         output = k.run(cell)
         shown += output.text + output.html + output.error
     files = [p.read_text(errors="ignore") for p in k.state.rglob("kis_devlp.yaml")]
-    secrets = {w for text in files for w in re.findall(r'["\']?([A-Za-z0-9+/=_-]{8,})["\']?\s*$', text, re.MULTILINE)}
+    secrets = {
+        w
+        for text in files
+        for w in re.findall(r'["\']?([A-Za-z0-9+/=_-]{8,})["\']?\s*$', text, re.MULTILINE)
+    }
     assert secrets
     assert not [s for s in secrets if s in shown]
 
@@ -352,7 +397,15 @@ def test_terminal_ipython_awaits_too(state, tmp_path):
         "%kis qoute 1",
     ]  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--colors=NoColor"],
+        [
+            sys.executable,
+            "-m",
+            "IPython",
+            "--simple-prompt",
+            "--no-banner",
+            "--no-confirm-exit",
+            "--colors=NoColor",
+        ],
         input="\n".join([*cells, "exit"]) + "\n",
         capture_output=True,
         text=True,

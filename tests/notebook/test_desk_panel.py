@@ -106,7 +106,10 @@ def test_a_panel_is_text_html_and_a_view_and_there_is_one_per_session() -> None:
             with pytest.raises(BadInput, match="no panel 'depht'"):
                 open_panel(session, "depht")
             data, _ = panel._repr_mimebundle_()
-            assert data["text/plain"] == "[SIM] desk: sim 2026-11-20 seed 7, 09:00:00, agents 0, orders 0"
+            assert (
+                data["text/plain"]
+                == "[SIM] desk: sim 2026-11-20 seed 7, 09:00:00, agents 0, orders 0"
+            )
             assert "none" in data["text/html"]
             assert "as of 09:00:00 · active: orders pass" in data["text/html"]
             assert "application/vnd.jupyter.widget-view+json" in data

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import date
 
 from kisnb.clock import SECOND, kst
-from kisnb.events import Accepted, Cancelled, CancelStarted, Denied, Filled, IntentTaken, OrderFact, SendStarted, Sent
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    CancelStarted,
+    Denied,
+    Filled,
+    IntentTaken,
+    OrderFact,
+    SendStarted,
+    Sent,
+)
 from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDER_COLUMNS, ORDERS_SHOWN, order_rows
 from kisnb.orders import Intent, OrderRef, Route
@@ -23,7 +33,9 @@ def books_after(*facts: OrderFact) -> OrderBooks:
     return books
 
 
-def taken(key: str, qty: int = 10, price: int | None = 71_000, side: Side = Side.BUY) -> IntentTaken:
+def taken(
+    key: str, qty: int = 10, price: int | None = 71_000, side: Side = Side.BUY
+) -> IntentTaken:
     kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
     return IntentTaken(OPEN, Intent(key, "trigger", "005930", side, qty, kind, price))
 
@@ -54,7 +66,9 @@ def test_n04_an_order_from_intent_to_fill() -> None:
 
 
 def test_a_cancel_under_way_and_a_refusal_say_so() -> None:
-    books = books_after(taken("k", price=None), *accepted("k", 1), CancelStarted(OPEN, "k", None), taken("bad"))
+    books = books_after(
+        taken("k", price=None), *accepted("k", 1), CancelStarted(OPEN, "k", None), taken("bad")
+    )
     books.apply(Denied(OPEN, "bad", "too large", "buy less"))
     assert (shown(books, "k")["state"], shown(books, "k")["price"]) == ("cancelling", "market")
     assert shown(books, "bad")["state"] == "denied"

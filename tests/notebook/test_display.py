@@ -38,7 +38,9 @@ QUOTE = Quote(
     low=70_500, volume=12_345_678, value=876_543_210_000, upper=91_600, lower=49_400, tick=100, halted=False,
     listed_shares=5_919_637_922,
 )  # fmt: skip
-DEPTH = Depth(NOW, "005930", Venue.KRX, asks=((71_100, 500), (71_200, 1_500)), bids=((71_000, 700),))
+DEPTH = Depth(
+    NOW, "005930", Venue.KRX, asks=((71_100, 500), (71_200, 1_500)), bids=((71_000, 700),)
+)
 
 
 def look(value: object, mode: Mode | None = Mode.SIM) -> dict[str, str]:
@@ -89,10 +91,17 @@ def test_an_order_book_lists_what_became_of_each_order():
     head, columns, first, second = look(books.account)["text/plain"].splitlines()
     assert head == "[SIM] account: 2 orders, 1 open"
     assert (
-        " ".join(columns.split()) == "time number agent side code venue quantity price filled average state since why"
+        " ".join(columns.split())
+        == "time number agent side code venue quantity price filled average state since why"
     )
-    assert " ".join(first.split()) == "09:10:00 31 trend buy 005930 KRX 10 71,000 4 70,900 accepted 09:10:00"
-    assert " ".join(second.split()) == f"09:10:00 sell 005930 10 market 0 denied 09:10:00 {books.orders['b'].text}"
+    assert (
+        " ".join(first.split())
+        == "09:10:00 31 trend buy 005930 KRX 10 71,000 4 70,900 accepted 09:10:00"
+    )
+    assert (
+        " ".join(second.split())
+        == f"09:10:00 sell 005930 10 market 0 denied 09:10:00 {books.orders['b'].text}"
+    )
 
 
 REF = OrderRef(20261120, "91252", 31)
@@ -154,7 +163,17 @@ def test_an_account_shows_cash_holdings_and_their_pnl():
     )  # fmt: skip
     head, _, row = look(account)["text/plain"].splitlines()
     assert head == "[SIM] cash 99,000,000 (D+2 98,290,000)  orderable 98,290,000 won"
-    assert row.split() == ["005930", "삼성전자", "10", "10", "70,000", "71,000", "710,000", "+10,000", "+1.43"]
+    assert row.split() == [
+        "005930",
+        "삼성전자",
+        "10",
+        "10",
+        "70,000",
+        "71,000",
+        "710,000",
+        "+10,000",
+        "+1.43",
+    ]
     assert "incomplete" in look(msgspec.structs.replace(account, complete=False))["text/plain"]
 
 
@@ -169,7 +188,15 @@ EVIDENCE = Evidence(NOW, intent("a"), SessionId.KRX_REG, None, "closed", "wait",
 
 @pytest.mark.parametrize(
     "value",
-    [QUOTE, DEPTH, Order(intent("a")), Orders([Order(intent("a"))]), OrderBooks().account, FILL, EVIDENCE],
+    [
+        QUOTE,
+        DEPTH,
+        Order(intent("a")),
+        Orders([Order(intent("a"))]),
+        OrderBooks().account,
+        FILL,
+        EVIDENCE,
+    ],
     ids=lambda v: type(v).__name__,
 )
 def test_n06_every_output_names_its_mode(value):
@@ -189,7 +216,13 @@ def test_everything_from_outside_is_escaped(name):
     assert "<img" not in html_table(["<img>"], [[Cell(f"<img {name}>")]])
 
 
-@given(st.lists(st.tuples(st.text("삼성a 1", max_size=6), st.integers(-(10**6), 10**6)), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.tuples(st.text("삼성a 1", max_size=6), st.integers(-(10**6), 10**6)),
+        min_size=1,
+        max_size=5,
+    )
+)
 def test_columns_are_aligned_with_korean_text_too(values):
     rows = [[Cell(name, left=True), Cell(f"{number:,}")] for name, number in values]
     lines = text_table(["name", "number"], rows).splitlines()

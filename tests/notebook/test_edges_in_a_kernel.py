@@ -61,7 +61,10 @@ def orders_of(k: Kernel) -> int:
 def test_a04_a_handler_that_exits_after_an_await_stops_its_agent_alone(k):
     k.ok("await session.agents.start(Exits())")
     k.ok("while session.agents['Exits-005930'].host.state == 'running': await asyncio.sleep(0.01)")
-    assert k.ok("print(session.agents.error('Exits-005930').strip().splitlines()[-1])").text == "SystemExit\n"
+    assert (
+        k.ok("print(session.agents.error('Exits-005930').strip().splitlines()[-1])").text
+        == "SystemExit\n"
+    )
     k.ok(HEARD)
 
 
@@ -170,7 +173,9 @@ thread.start()
 thread.join()
 print(said[0])
 """
-    assert k.ok(elsewhere).text.startswith("BadInput: This session lives in another event loop; nothing was sent.")
+    assert k.ok(elsewhere).text.startswith(
+        "BadInput: This session lives in another event loop; nothing was sent."
+    )
     assert orders_of(k) == before
 
 
@@ -189,7 +194,9 @@ print(os.read(read, 1000).decode())
 """
     assert "BadInput: A session does not cross a process; nothing was sent." in k.ok(forked).text
     for copy in ("import pickle; pickle.dumps(session)", "import copy; copy.deepcopy(session)"):
-        assert k.run(copy).error.startswith("BadInput: A session does not cross a process and cannot be copied")
+        assert k.run(copy).error.startswith(
+            "BadInput: A session does not cross a process and cannot be copied"
+        )
     assert k.ok("print(type(copy.deepcopy(count)).__name__)").text == "Count\n"
 
 
@@ -258,7 +265,10 @@ def test_an_interrupted_order_of_a_desk_that_stands_still_is_one_line_and_one_or
 
 def test_a_call_that_is_not_awaited_says_that_nothing_was_sent(k):
     before = orders_of(k)
-    assert "<not sent: buy 3 005930 @ 60,000. Write await" in k.ok("session.buy('005930', 3, 60000)").text
+    assert (
+        "<not sent: buy 3 005930 @ 60,000. Write await"
+        in k.ok("session.buy('005930', 3, 60000)").text
+    )
     dropped = k.ok("session.buy('005930', 3, 60000)\nprint('on')").text
     assert "buy 3 005930 @ 60,000 was not awaited: nothing was sent." in dropped
     assert orders_of(k) == before
@@ -313,8 +323,12 @@ def test_closing_ends_the_session_for_all_who_use_it_and_names_the_agents(tmp_pa
     with kernel(state, KISNB_SIM_SPEED="step") as k:
         k.ok("import kisnb\nclass Count(kisnb.Agent):\n    code = '005930'")
         k.ok("session = await kisnb.connect('sim')\nawait session.agents.start(Count());")
-        said = k.ok("async with await kisnb.connect('sim') as other: pass\nprint(session.closed)").text
-        assert "[SIM] Stopped with the session: Count-005930. Their orders stay in the market." in said
+        said = k.ok(
+            "async with await kisnb.connect('sim') as other: pass\nprint(session.closed)"
+        ).text
+        assert (
+            "[SIM] Stopped with the session: Count-005930. Their orders stay in the market." in said
+        )
         assert said.endswith("True\n")
         assert k.ok("print((await kisnb.connect('sim')) is session)").text == "False\n"
     stop_desk(state)

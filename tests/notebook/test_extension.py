@@ -13,7 +13,10 @@ HEAVY = {
 
 def state_of(ip) -> dict[str, object]:
     """Everything of a shell that an extension can reach."""
-    formatters = {**ip.display_formatter.formatters, "mime": ip.display_formatter.mimebundle_formatter}
+    formatters = {
+        **ip.display_formatter.formatters,
+        "mime": ip.display_formatter.mimebundle_formatter,
+    }
     return {
         "magics": {kind: set(table) for kind, table in ip.magics_manager.magics.items()},
         "registry": set(ip.magics_manager.registry),
@@ -45,7 +48,15 @@ def test_n01_unload_leaves_ipython_as_it_was(bare_ip, capsys):
     bare_ip.extension_manager.load_extension("kisnb")
     loaded = state_of(bare_ip)
     changed = {name for name in before if before[name] != loaded[name]}
-    assert {"magics", "registry", "transformers", "callbacks", "matchers", "formatters", "attributes"} <= changed
+    assert {
+        "magics",
+        "registry",
+        "transformers",
+        "callbacks",
+        "matchers",
+        "formatters",
+        "attributes",
+    } <= changed
     bare_ip.run_cell("x = 1")
     bare_ip.run_cell("del x")
     bare_ip.extension_manager.unload_extension("kisnb")
@@ -58,7 +69,9 @@ def test_n01_loading_twice_and_reloading_adds_nothing_twice(bare_ip):
     bare_ip.extension_manager.load_extension("kisnb")
     once = state_of(bare_ip)
     bare_ip.extension_manager.load_extension("kisnb")
-    sizes = {name: len(value) for name, value in once.items() if isinstance(value, (dict, list, set))}
+    sizes = {
+        name: len(value) for name, value in once.items() if isinstance(value, (dict, list, set))
+    }
     again = state_of(bare_ip)
     assert {name: len(again[name]) for name in sizes} == sizes
     bare_ip.extension_manager.reload_extension("kisnb")
@@ -78,7 +91,9 @@ def test_n01_nothing_heavy_is_imported():
         "ip.extension_manager.load_extension('kisnb')\n"
         "print(json.dumps(sorted({m.split('.')[0] for m in set(sys.modules) - before})))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     new = set(json.loads(done.stdout))
     assert "kisnb" in new
     assert not new & HEAVY
@@ -86,7 +101,12 @@ def test_n01_nothing_heavy_is_imported():
 
 
 def test_n02_without_a_desk_every_verb_says_how_to_open_one(shell):
-    for cell in ("%kis quote 005930", "%kis orders", "x = %kis balance", "def f():\n    %kis quote 005930\nf()"):
+    for cell in (
+        "%kis quote 005930",
+        "%kis orders",
+        "x = %kis balance",
+        "def f():\n    %kis quote 005930\nf()",
+    ):
         result = shell.run(cell)
         assert result.error_in_exec._render_traceback_() == [
             "NotOpen: No desk is open in this notebook. Open one with %kis open sim."

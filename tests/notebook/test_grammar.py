@@ -75,7 +75,9 @@ def test_n02_grammar(line, words, options):
     ],
 )
 def test_n03_one_line_with_its_cure(line, said):
-    read = (lambda: help_text(line.split()[1])) if line.startswith("help ") else (lambda: typed(line))
+    read = (
+        (lambda: help_text(line.split()[1])) if line.startswith("help ") else (lambda: typed(line))
+    )
     with pytest.raises(BadInput) as error:
         read()
     shown = "\n".join(error.value._render_traceback_())
@@ -85,7 +87,12 @@ def test_n03_one_line_with_its_cure(line, said):
     assert "%kis" in shown or "quotation mark" in shown or "Write it as" in shown
 
 
-@given(qty=st.integers(1, 10**9), price=st.integers(1, 10**8), at=st.sampled_from(["", "@", "@ "]), comma=st.booleans())
+@given(
+    qty=st.integers(1, 10**9),
+    price=st.integers(1, 10**8),
+    at=st.sampled_from(["", "@", "@ "]),
+    comma=st.booleans(),
+)
 def test_n02_numbers_read_back_as_written(qty, price, at, comma):
     form = ",d" if comma else "d"
     assert typed(f"buy 005930 {qty:{form}} {at}{price:{form}}").words == ("005930", qty, price)
@@ -109,5 +116,7 @@ def test_help_lists_every_verb_from_the_one_table():
 
 
 def test_n03_a_number_below_zero_is_called_so():
-    with pytest.raises(BadInput, match="-3 is below zero, and the quantity in shares must be at least 1"):
+    with pytest.raises(
+        BadInput, match="-3 is below zero, and the quantity in shares must be at least 1"
+    ):
         typed("buy 005930 -3")

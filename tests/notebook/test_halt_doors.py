@@ -52,7 +52,9 @@ def server(tmp_path: Path) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     command += [f"--{name}={value}" for name, value in settings.items()]
-    folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    folders = {
+        f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")
+    }
     process = subprocess.Popen(command, env={**os.environ, **folders}, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{number}"
     wait_for(lambda: answers(address))
@@ -77,7 +79,9 @@ def answers(address: str) -> bool:
 
 
 def post(address: str, body: object, token: str = TOKEN) -> tuple[int, dict]:
-    request = urllib.request.Request(f"{address}/kisnb/halt", json.dumps(body).encode(), method="POST")
+    request = urllib.request.Request(
+        f"{address}/kisnb/halt", json.dumps(body).encode(), method="POST"
+    )
     request.add_header("Authorization", f"token {token}")
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
@@ -102,7 +106,9 @@ def test_a07_the_browsers_route_cancels_all_while_the_kernel_spins(server: str):
         assert all(s["done"] for s in said["steps"])
         (notice,) = said["notices"]
         assert notice["kind"] == "past"
-        assert "10:00:00 notify: kill switch: from the browser; the desk is halted" in notice["text"]
+        assert (
+            "10:00:00 notify: kill switch: from the browser; the desk is halted" in notice["text"]
+        )
         await session.sleep(1)
         assert [o.state for o in session.book.orders.values()] == [OrderState.CANCELLED]
         with pytest.raises(OrderDenied, match="The desk is halted: from the browser"):
@@ -115,7 +121,10 @@ def test_a07_the_browsers_route_cancels_all_while_the_kernel_spins(server: str):
 
 def test_a07_the_route_is_closed_to_strangers_and_names_what_is_wrong(server: str):
     assert post(server, {"mode": "sim"}, token="wrong")[0] == 403
-    assert post(server, {"mode": "sim"}) == (400, {"message": "No sim desk runs. Open it with %kis open."})
+    assert post(server, {"mode": "sim"}) == (
+        400,
+        {"message": "No sim desk runs. Open it with %kis open."},
+    )
     assert post(server, ["sim"])[0] == 400
 
 
@@ -173,7 +182,9 @@ def test_a07_a_thin_stock_is_sold_again_until_nothing_is_left():
     traded(work, start="09:00")
 
 
-def test_a07_a_halt_pulled_on_a_full_disk_is_carried_out_when_there_is_room(capsys: pytest.CaptureFixture[str]):
+def test_a07_a_halt_pulled_on_a_full_disk_is_carried_out_when_there_is_room(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(session: Session) -> None:
         await resting(session)
         with full_disk():
@@ -208,7 +219,9 @@ def test_a07_a_desk_that_does_not_answer_is_halted_by_the_file(capsys: pytest.Ca
     assert "a desk that lives halts when it sees it" in said
 
 
-def test_a07_a_desk_that_has_just_died_is_halted_when_it_is_back(capsys: pytest.CaptureFixture[str]):
+def test_a07_a_desk_that_has_just_died_is_halted_when_it_is_back(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(session: Session) -> None:
         await resting(session)
         desk = find_desk(Mode.SIM)

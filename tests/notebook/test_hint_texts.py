@@ -39,13 +39,19 @@ def hints() -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.JoinedStr):
                 said |= {id(part) for part in node.values}
                 yield from _in(_as_shown(node), path)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in said
+            ):
                 yield from _in(node.value, path)
 
 
 def _as_shown(text: ast.JoinedStr) -> str:
     """An f-string with a 7 in place of each value: a number, a code, or a name of an agent."""
-    return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in text.values)
+    return "".join(
+        str(part.value) if isinstance(part, ast.Constant) else "7" for part in text.values
+    )
 
 
 def _in(text: str, path: Path) -> Iterator[tuple[str, str]]:

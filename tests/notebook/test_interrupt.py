@@ -29,7 +29,12 @@ def k(tmp_path_factory):
         "await asyncio.sleep(0)\nprint('go', flush=True)\ntime.sleep(60)",
         "await asyncio.sleep(0)\nprint('go', flush=True)\nsum(1 for _ in iter(int, 1))",
     ],
-    ids=["plain", "awaiting cell on the CPU", "awaiting cell in a call", "awaiting cell in a generator"],
+    ids=[
+        "plain",
+        "awaiting cell on the CPU",
+        "awaiting cell in a call",
+        "awaiting cell in a generator",
+    ],
 )
 def test_a_cell_on_the_cpu_stops_with_an_error(k, body):
     request = k.start(body)

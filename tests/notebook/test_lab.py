@@ -17,7 +17,10 @@ def test_jupyterlab_serves_the_folder_without_news_or_update_checks(tmp_path: Pa
     assert f"--LabApp.app_settings_dir={tmp_path / 'settings'}" in arguments
     assert arguments[-1] == "--no-browser"
     overrides = json.loads((tmp_path / "settings" / "overrides.json").read_text())
-    assert overrides["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false", "checkForUpdates": False}
+    assert overrides["@jupyterlab/apputils-extension:notification"] == {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    }
 
 
 @pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
@@ -25,8 +28,12 @@ def test_root_in_a_container_is_served_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int, allowed: bool
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: user)
-    assert ("--ServerApp.allow_root=True" in lab.lab_arguments(tmp_path, tmp_path / "settings")) is allowed
-    assert lab.lab_arguments(tmp_path, tmp_path / "settings", ["--allow-root"])[2:] == ["--allow-root"]
+    assert (
+        "--ServerApp.allow_root=True" in lab.lab_arguments(tmp_path, tmp_path / "settings")
+    ) is allowed
+    assert lab.lab_arguments(tmp_path, tmp_path / "settings", ["--allow-root"])[2:] == [
+        "--allow-root"
+    ]
 
 
 def test_cells_and_terminals_find_our_kisnb() -> None:

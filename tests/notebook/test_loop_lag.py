@@ -28,7 +28,12 @@ def watched(work: Callable[[threading.Event], object]) -> tuple[list[str], list[
         gate.set()
 
     async def loop() -> None:
-        watch = LoopLagWatch(asyncio.get_running_loop(), CELL.__eq__, seen, lambda where, _seconds: after.append(where))
+        watch = LoopLagWatch(
+            asyncio.get_running_loop(),
+            CELL.__eq__,
+            seen,
+            lambda where, _seconds: after.append(where),
+        )
         watch.start()
         try:
             work(gate)

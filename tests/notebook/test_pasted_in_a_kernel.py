@@ -73,7 +73,10 @@ def test_n02_a_name_taken_apart_gets_the_same_hint_as_one_that_is_whole(k: Kerne
 def test_o11_an_order_pasted_in_another_form_is_the_same_order(k: Kernel):
     first = k.ok("%kis buy 005930 1 60,000 # first", "order").text
     assert "#1 buy 1 005930 @ 60,000" in first
-    for cell in ("%kis buy 삼성전자 1주 60,000원 # first", "%kis\u00a0buy\u00a0005930\u30001 \\\n60000 #first"):
+    for cell in (
+        "%kis buy 삼성전자 1주 60,000원 # first",
+        "%kis\u00a0buy\u00a0005930\u30001 \\\n60000 #first",
+    ):
         assert "sent before" in k.ok(cell, "order").text
         assert "Another cell already sent #1" in k.run(f"pass\n{cell}", "elsewhere").error
     assert k.ok("print(len(session.book.orders))").text == "1\n"
@@ -81,7 +84,10 @@ def test_o11_an_order_pasted_in_another_form_is_the_same_order(k: Kernel):
 
 def test_n03_a_number_that_may_belong_to_the_name_is_in_doubt(k: Kernel):
     error = k.run("%kis buy KODEX 200 30,000").error
-    assert error == "BadInput: KODEX 200 may be the stock KODEX 200, or 200 shares of it. Write 069500."
+    assert (
+        error
+        == "BadInput: KODEX 200 may be the stock KODEX 200, or 200 shares of it. Write 069500."
+    )
 
 
 def test_n02_capitals_are_read_as_small_letters(k: Kernel):
@@ -118,9 +124,16 @@ def test_n02_in_a_function_a_command_that_must_be_awaited_says_where_to_write_it
 
 
 def test_n02_orders_of_a_loop_leave_a_line_each(k: Kernel):
-    looped = "for price in (60_100, 60_200):\n    %kis buy 000660 1 {price}\n    %kis sell 005930 1;"
+    looped = (
+        "for price in (60_100, 60_200):\n    %kis buy 000660 1 {price}\n    %kis sell 005930 1;"
+    )
     k.run(looped)
-    assert k.ok("for code in ('000660', '035420'):\n    %kis buy {code} 1 @150,000", "loop").text.count("accepted") == 2
+    assert (
+        k.ok(
+            "for code in ('000660', '035420'):\n    %kis buy {code} 1 @150,000", "loop"
+        ).text.count("accepted")
+        == 2
+    )
 
 
 def test_n02_in_jupyter_nothing_is_said_of_a_prompt(k: Kernel):
@@ -150,7 +163,9 @@ def test_n03_a_call_that_is_not_awaited_says_that_nothing_was_done(k: Kernel):
     for call in CALLS:
         short = call.rpartition("session.")[2].rpartition("agents.")[2]
         short = short.removeprefix("simulator.").removeprefix("kisnb.")
-        assert f"<not done: {short}. Write await before the call, and it is done.>" in k.ok(call).text
+        assert (
+            f"<not done: {short}. Write await before the call, and it is done.>" in k.ok(call).text
+        )
     dropped = k.ok("session.sleep(5)\nprint('on')").text
     assert "sleep(5) was not awaited: nothing was done. Write await before the call." in dropped
     assert k.ok("print(session.closed, session.halt_state)").text == "False active\n"

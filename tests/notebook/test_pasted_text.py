@@ -77,7 +77,10 @@ def test_n02_pasted_words_are_read(line: str, words: tuple[object, ...]):
 
 @pytest.mark.parametrize("dashes", ["--", "–", "—", "–-", "-–", "——", "－－", "−−", "-‐"])
 def test_n02_dashes_of_an_editor_are_the_hyphens_of_an_option(dashes: str):
-    assert typed(f"buy 005930 1 {dashes}venue krx {dashes}again 2").options == {"venue": Venue.KRX, "again": 2}
+    assert typed(f"buy 005930 1 {dashes}venue krx {dashes}again 2").options == {
+        "venue": Venue.KRX,
+        "again": 2,
+    }
     assert typed(f"buy 005930 1 {dashes}key=월간").options == {"key": "월간"}
     assert typed(f"agents start trend {dashes}qty 3").options == {"qty": "3"}
 
@@ -130,11 +133,20 @@ def test_n02_a_reason_keeps_its_words(reason: str):
 
 
 @given(
-    st.sampled_from(["buy 005930 10 @70,000 --venue krx", "sell 삼성전자 1 --again 2", "cancel 7", "until 09:05"]),
+    st.sampled_from(
+        [
+            "buy 005930 10 @70,000 --venue krx",
+            "sell 삼성전자 1 --again 2",
+            "cancel 7",
+            "until 09:05",
+        ]
+    ),
     st.lists(st.tuples(st.integers(0, 60), st.sampled_from(UNSEEN)), max_size=6),
     st.booleans(),
 )
-def test_n02_letters_that_show_nothing_change_no_command(line: str, places: list[tuple[int, str]], apart: bool):
+def test_n02_letters_that_show_nothing_change_no_command(
+    line: str, places: list[tuple[int, str]], apart: bool
+):
     """Those with a width part words, as a blank does, so they are put beside blanks alone."""
     pasted = nfd(line) if apart else line
     for place, letter in places:
@@ -166,7 +178,14 @@ def test_n02_lines_of_a_cell_go_on_after_a_backslash_and_never_out_of_a_comment(
     body = "buy 005930 \\\n  1\n# first \\\nquote 005930 # don't \\\nsell 005930 1 #won't \\\ncancel all\n"
     commands = _commands("", body)
     assert [typed(command).words for command in commands] == [BUY, ("005930",), BUY, ("all",)]
-    assert [goes_on(line) for line in body.splitlines()] == [True, False, False, False, False, False]
+    assert [goes_on(line) for line in body.splitlines()] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +205,9 @@ def test_n02_a_line_that_begins_with_kis_begins_with_plain_letters(line: str, pl
     assert plain_magics([line]) == [plain]
 
 
-@pytest.mark.parametrize("code", ["００５９３０", " 005930 ", "A005930", "a005930", "005930\u200b", "\u00a0005930"])
+@pytest.mark.parametrize(
+    "code", ["００５９３０", " 005930 ", "A005930", "a005930", "005930\u200b", "\u00a0005930"]
+)
 def test_n02_a_code_is_found_however_it_was_pasted(code: str):
     assert UNIVERSE.get(code).code == "005930"
 

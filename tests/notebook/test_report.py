@@ -26,7 +26,9 @@ async def traded_day(path: Path, qty: int = 10) -> Report:
         return write_report(session, path)
 
 
-def test_n07_the_same_day_gives_the_same_hash_and_another_day_another(state: Path, tmp_path: Path) -> None:
+def test_n07_the_same_day_gives_the_same_hash_and_another_day_another(
+    state: Path, tmp_path: Path
+) -> None:
     first = asyncio.run(traded_day(tmp_path / "first.html"))
     again = asyncio.run(traded_day(tmp_path / "again.html"))
     other = asyncio.run(traded_day(tmp_path / "other.html", qty=11))
@@ -34,22 +36,35 @@ def test_n07_the_same_day_gives_the_same_hash_and_another_day_another(state: Pat
     assert first.content_hash != other.content_hash
 
 
-def test_n07_n11_the_report_is_one_file_that_shows_the_day_and_no_secret(state: Path, tmp_path: Path) -> None:
+def test_n07_n11_the_report_is_one_file_that_shows_the_day_and_no_secret(
+    state: Path, tmp_path: Path
+) -> None:
     report = asyncio.run(traded_day(tmp_path / "build" / "day.html"))
     page = report.path.read_text(encoding="utf-8")
     assert report.size == report.path.stat().st_size
     assert list(report.path.parent.iterdir()) == [report.path]
-    for shown in ("SIM", "sim 2026-11-20 seed 7", "005930", "Fills", "Plotly.newPlot", report.content_hash):
+    for shown in (
+        "SIM",
+        "sim 2026-11-20 seed 7",
+        "005930",
+        "Fills",
+        "Plotly.newPlot",
+        report.content_hash,
+    ):
         assert shown in page
     assert 'src="http' not in page
     assert "<link" not in page
     keys = yaml.safe_load(next(state.glob("sim/**/kis_devlp.yaml")).read_text())
-    secrets = [keys[name] for name in ("my_app", "my_sec", "my_htsid", "my_acct_stock") if keys.get(name)]
+    secrets = [
+        keys[name] for name in ("my_app", "my_sec", "my_htsid", "my_acct_stock") if keys.get(name)
+    ]
     assert len(secrets) == 4
     assert [secret for secret in secrets if secret in page] == []
 
 
-def test_n03_a_report_that_cannot_be_written_is_one_line_and_leaves_nothing(state: Path, tmp_path: Path) -> None:
+def test_n03_a_report_that_cannot_be_written_is_one_line_and_leaves_nothing(
+    state: Path, tmp_path: Path
+) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
     with pytest.raises(ConfigError, match="cannot be written"):

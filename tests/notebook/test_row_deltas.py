@@ -12,9 +12,9 @@ from kisnb.notebook.panels.row_deltas import Cells, Column, Delta, TableFeed, di
 
 COLUMNS = (Column("a"), Column("b", "number"))
 tables = st.lists(st.sampled_from("abcdefgh"), unique=True).flatmap(
-    lambda keys: st.tuples(*[st.tuples(*[st.sampled_from("123")] * len(COLUMNS)) for _ in keys]).map(
-        lambda rows: dict(zip(keys, rows, strict=True))
-    )
+    lambda keys: st.tuples(
+        *[st.tuples(*[st.sampled_from("123")] * len(COLUMNS)) for _ in keys]
+    ).map(lambda rows: dict(zip(keys, rows, strict=True)))
 )
 
 
@@ -32,7 +32,9 @@ def applied(before: dict[str, Cells], delta: dict[str, Any]) -> dict[str, Cells]
 
 
 @given(tables, tables)
-def test_n04_a_delta_leads_from_any_state_to_any_other(before: dict[str, Cells], after: dict[str, Cells]) -> None:
+def test_n04_a_delta_leads_from_any_state_to_any_other(
+    before: dict[str, Cells], after: dict[str, Cells]
+) -> None:
     delta = difference(before, after)
     if delta is None:
         assert list(before.items()) == list(after.items())

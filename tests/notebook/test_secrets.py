@@ -44,13 +44,21 @@ def secrets_of(state: Path) -> dict[str, str]:
     return found
 
 
-def test_n11_a_whole_run_leaves_secrets_in_private_key_files_alone(tmp_path: Path, monkeypatch) -> None:
+def test_n11_a_whole_run_leaves_secrets_in_private_key_files_alone(
+    tmp_path: Path, monkeypatch
+) -> None:
     state = tmp_path / "state"
     monkeypatch.setenv("KISNB_STATE", str(state))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS + MISTAKES])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS + MISTAKES]
+    )
     try:
-        NotebookClient(notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": tmp_path}}).execute()
-        failed = [c.source for c in notebook.cells if any(o.output_type == "error" for o in c.outputs)]
+        NotebookClient(
+            notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": tmp_path}}
+        ).execute()
+        failed = [
+            c.source for c in notebook.cells if any(o.output_type == "error" for o in c.outputs)
+        ]
         assert failed == list(MISTAKES)
         nbformat.write(notebook, tmp_path / "run.ipynb")
         secrets = secrets_of(state)
@@ -61,7 +69,12 @@ def test_n11_a_whole_run_leaves_secrets_in_private_key_files_alone(tmp_path: Pat
         others = [file for file in tmp_path.rglob("*") if file.is_file() and file not in keys]
         assert {"run.ipynb", "report.html", "recording.jsonl"} <= {file.name for file in others}
         shown = {file: file.read_bytes() for file in others}
-        leaks = [(str(f), name) for f, data in shown.items() for name, s in secrets.items() if s.encode() in data]
+        leaks = [
+            (str(f), name)
+            for f, data in shown.items()
+            for name, s in secrets.items()
+            if s.encode() in data
+        ]
         assert leaks == []
     finally:
         stop_desk(state)

@@ -16,7 +16,9 @@ def test_m01_a_day_as_text() -> None:
     assert "09:00:30 15:20:00 NXT regular: continuous" in lines
 
 
-@pytest.mark.parametrize("day", [date(2026, 9, 11), date(2026, 9, 14), date(2026, 11, 19), date(2026, 9, 12)])
+@pytest.mark.parametrize(
+    "day", [date(2026, 9, 11), date(2026, 9, 14), date(2026, 11, 19), date(2026, 9, 12)]
+)
 def test_m01_a_day_as_a_drawing(day: date) -> None:
     root = ET.fromstring(DayHours(day)._repr_html_())
     titles = [title.text or "" for title in root.iter("{http://www.w3.org/2000/svg}title")]

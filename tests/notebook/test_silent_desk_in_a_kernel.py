@@ -26,7 +26,9 @@ def test_k12_a_cell_that_waits_for_a_frozen_desk_says_so_and_goes_on(state: Path
         os.kill(desk.pid, signal.SIGSTOP)
         try:
             waiting = k.start("%kis quote 005930")
-            k.wait_until_shown(waiting, f"[SIM] The desk (process {desk.pid}) has not answered for ")
+            k.wait_until_shown(
+                waiting, f"[SIM] The desk (process {desk.pid}) has not answered for "
+            )
             k.interrupt()
             assert k.finish(waiting).error.startswith("Interrupted")
             # What is shown from memory does not pass for known, whatever shows it.
@@ -39,7 +41,9 @@ def test_k12_a_cell_that_waits_for_a_frozen_desk_says_so_and_goes_on(state: Path
             ):
                 shown = k.ok(cell)
                 assert "[SIM] not confirmed since 10:00:0" in shown.text, cell
-                assert all("not confirmed since 10:00:0" in b["text/html"] for b in shown.bundles), cell
+                assert all(
+                    "not confirmed since 10:00:0" in b["text/html"] for b in shown.bundles
+                ), cell
             blocked = k.start("def f():\n    q = %kis quote 005930\n    return q\nf()")
             k.wait_until_shown(blocked, "has not answered for")
         finally:
@@ -62,7 +66,9 @@ def test_a04_a_kernel_that_waits_for_a_frozen_desk_ends_by_itself(state: Path, t
         with kernel(state) as k:
             k.ok("%load_ext kisnb")
             k.ok(f"import atexit, pathlib\natexit.register(pathlib.Path({str(seen)!r}).touch)")
-            opening = k.start(f"import asyncio; asyncio.get_running_loop().call_later(1, print, 'go')\n{OPEN}")
+            opening = k.start(
+                f"import asyncio; asyncio.get_running_loop().call_later(1, print, 'go')\n{OPEN}"
+            )
             k.wait_until_shown(opening, "go")
             k.shutdown()
     finally:

@@ -31,7 +31,11 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def environment(state: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "KISNB_DATA"}
-    own = {"KISNB_STATE": str(state), "IPYTHONDIR": str(state / "ipython"), "KISNB_SIM_SPEED": "step"}
+    own = {
+        "KISNB_STATE": str(state),
+        "IPYTHONDIR": str(state / "ipython"),
+        "KISNB_SIM_SPEED": "step",
+    }
     return {**kept, **own, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
 
 
@@ -39,7 +43,9 @@ def ipython(state: Path, script: str, name: str = "day.ipy") -> str:
     """What ``ipython FILE`` prints."""
     (state / name).write_text(script, encoding="utf-8")
     command = [sys.executable, "-m", "IPython", "--colors=NoColor", str(state / name)]
-    done = subprocess.run(command, env=environment(state), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=environment(state), capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -79,7 +85,15 @@ class Terminal:
 
 @contextmanager
 def terminal(state: Path, *options: str) -> Iterator[Terminal]:
-    arguments = [sys.executable, "-m", "IPython", "--no-banner", "--no-confirm-exit", "--colors=NoColor", *options]
+    arguments = [
+        sys.executable,
+        "-m",
+        "IPython",
+        "--no-banner",
+        "--no-confirm-exit",
+        "--colors=NoColor",
+        *options,
+    ]
     process, fd = pty.fork()
     if process == 0:
         os.execve(sys.executable, arguments, environment(state))
@@ -122,7 +136,9 @@ def test_n02_a_plain_script_says_nothing_of_a_prompt(state: Path):
         "asyncio.run(day())\n"
     )
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment(state), capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        command, env=environment(state), capture_output=True, text=True, timeout=120, check=True
+    )
     assert (done.stdout, done.stderr) == ("삼성전자\n", "")
 
 

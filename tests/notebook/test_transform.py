@@ -19,10 +19,22 @@ def transformed(cell: str) -> str:
     [
         ("%kis quote 005930", "(await get_ipython().kis.line('quote 005930'))\n"),
         ("x = %kis quote 005930", "x = (await get_ipython().kis.line('quote 005930'))\n"),
-        ("for i in r:\n    %kis quote 005930", "for i in r:\n    (await get_ipython().kis.line('quote 005930'))\n"),
-        ("try:\n    %kis help\nexcept E: pass", "try:\n    (await get_ipython().kis.line('help'))\nexcept E: pass\n"),
-        ("async def f():\n    %kis help", "async def f():\n    (await get_ipython().kis.line('help'))\n"),
-        ("%%kis\nbuy 1 1\nsell 1 1", "(await get_ipython().kis.cell('', 'buy 1 1\\nsell 1 1\\n'))\n"),
+        (
+            "for i in r:\n    %kis quote 005930",
+            "for i in r:\n    (await get_ipython().kis.line('quote 005930'))\n",
+        ),
+        (
+            "try:\n    %kis help\nexcept E: pass",
+            "try:\n    (await get_ipython().kis.line('help'))\nexcept E: pass\n",
+        ),
+        (
+            "async def f():\n    %kis help",
+            "async def f():\n    (await get_ipython().kis.line('help'))\n",
+        ),
+        (
+            "%%kis\nbuy 1 1\nsell 1 1",
+            "(await get_ipython().kis.cell('', 'buy 1 1\\nsell 1 1\\n'))\n",
+        ),
     ],
 )
 def test_n02_awaited_where_python_lets_us(cell, expected):
@@ -63,7 +75,10 @@ def test_n02_left_alone(cell):
 
 def test_a_closing_semicolon_silences_a_statement_but_never_an_assignment():
     assert transformed("%kis quote 005930;") == "(await get_ipython().kis.line('quote 005930;'))\n"
-    assert transformed("x = %kis quote 005930 ;") == "x = (await get_ipython().kis.line('quote 005930 '))\n"
+    assert (
+        transformed("x = %kis quote 005930 ;")
+        == "x = (await get_ipython().kis.line('quote 005930 '))\n"
+    )
 
 
 @given(
@@ -81,7 +96,13 @@ def test_n02_any_text_around_a_command_stays_as_it_is(before, command):
 
 @pytest.mark.parametrize(
     "line",
-    ["%kis panel", "x = %kis quote 삼성전자", "%kis halt it's late", '%kis halt "it\'s"', "await session.buy(1)"],
+    [
+        "%kis panel",
+        "x = %kis quote 삼성전자",
+        "%kis halt it's late",
+        '%kis halt "it\'s"',
+        "await session.buy(1)",
+    ],
 )
 def test_a04_a_blocking_line_is_named_as_it_was_typed(line):
     assert as_typed(transformed(line).strip()) == line

@@ -11,7 +11,10 @@ REST = "order = await session.buy('005930', 1, (await session.quote('005930')).l
 
 
 def test_a07_another_kernel_halts_the_desk_while_the_first_spins(state: Path) -> None:
-    with kernel(state, KISNB_SIM_SPEED="1") as spinning, kernel(state, KISNB_SIM_SPEED="1") as other:
+    with (
+        kernel(state, KISNB_SIM_SPEED="1") as spinning,
+        kernel(state, KISNB_SIM_SPEED="1") as other,
+    ):
         for k in (spinning, other):
             k.ok("%load_ext kisnb")
             k.ok(OPEN)
@@ -25,7 +28,8 @@ def test_a07_another_kernel_halts_the_desk_while_the_first_spins(state: Path) ->
         spinning.interrupt()
         assert "KeyboardInterrupt" in spinning.finish(cell).error
         assert (
-            spinning.ok("await session.settle()\nprint(order.state, session.halt_state)").text == "cancelled halted\n"
+            spinning.ok("await session.settle()\nprint(order.state, session.halt_state)").text
+            == "cancelled halted\n"
         )
         assert "The desk is halted: the other one spins" in spinning.run("%kis buy 005930 1").error
     stop_desk(state)

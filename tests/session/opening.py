@@ -27,7 +27,9 @@ def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) 
     """Open a session on a simulated day, do ``work`` with it, close it; gives what ``work`` returned."""
 
     async def day() -> Any:
-        async with await kisnb.connect("sim", **{"seed": 7, "date": DAY, "start": "10:00", **options}) as session:
+        async with await kisnb.connect(
+            "sim", **{"seed": 7, "date": DAY, "start": "10:00", **options}
+        ) as session:
             return await work(session)
 
     return asyncio.run(asyncio.wait_for(day(), 300))

@@ -58,7 +58,9 @@ def test_a18_an_agent_takes_over_what_a_person_and_the_phone_bought_and_earns_ag
         await session.until("10:02")
         seller = session.books.of("Seller-005930").position(CODE)
         (sell,) = session.books.of("Seller-005930").orders.values()
-        fees = sum(f.fee for f in order.fills) + sum(f.fee for o, f in session.books.of("external").fills)
+        fees = sum(f.fee for f in order.fills) + sum(
+            f.fee for o, f in session.books.of("external").fills
+        )
         earned = sum(f.qty * f.price - f.fee - f.tax for f in sell.fills)
         assert (sell.state, seller.qty) == (OrderState.FILLED, 0)
         assert seller.realised_net == earned - paid - fees

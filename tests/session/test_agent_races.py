@@ -37,7 +37,9 @@ def run(work: Callable[[Served], Awaitable[None]], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a02_a_stop_while_an_agent_starts_wins_and_another_session_may_start_it(tmp_path: Path, known: bool):
+def test_a02_a_stop_while_an_agent_starts_wins_and_another_session_may_start_it(
+    tmp_path: Path, known: bool
+):
     async def work(desk: Served) -> None:
         session, other = await desk.session(), await desk.session()
         agent = Once()

@@ -187,7 +187,9 @@ def test_a_session_answers_at_once_where_it_cannot_be_used(tmp_path: Path):
         thread.start()
         await asyncio.to_thread(thread.join)
         assert len(said) == 8
-        assert all("This session lives in another event loop; nothing was sent" in text for text in said)
+        assert all(
+            "This session lives in another event loop; nothing was sent" in text for text in said
+        )
         assert desk.wire.submitted == []
         with pytest.raises(BadInput, match="does not cross a process"):
             pickle.dumps(session)
@@ -300,7 +302,10 @@ def test_a_cell_that_cancels_all_tasks_leaves_the_session_and_its_agents_alive(t
         session = await desk.session(Next())
         agent = Noting()
         await session.agents.start(agent)
-        mine = {asyncio.current_task(), *(t for t in asyncio.all_tasks() if "session" not in str(t.get_coro()))}
+        mine = {
+            asyncio.current_task(),
+            *(t for t in asyncio.all_tasks() if "session" not in str(t.get_coro())),
+        }
         await desk.end()
         await seen(lambda: session.link == "desk restarting")
         for task in asyncio.all_tasks() - mine:

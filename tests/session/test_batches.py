@@ -26,7 +26,9 @@ class Ladder(kisnb.Agent):
         self.heard: list[str] = []
 
     def on_start(self) -> None:
-        self.mine = [self.buy(n, self.base - n * 100) for n in (1, 2, 3, 4)] + [self.buy(5, self.base - 1)]
+        self.mine = [self.buy(n, self.base - n * 100) for n in (1, 2, 3, 4)] + [
+            self.buy(5, self.base - 1)
+        ]
 
     def on_order(self, order: Order, fact: object) -> None:
         if not isinstance(fact, Filled):
@@ -61,7 +63,12 @@ def test_o10_a_batch_says_what_became_of_each_order_and_one_refusal_stops_no_oth
             key="rebalance",
         )  # fmt: skip
         states = [o.state for o in batch.orders.values()]
-        assert batch.frame()["state"].to_list()[:4] == ["accepted", "denied", "rejected", "accepted"]
+        assert batch.frame()["state"].to_list()[:4] == [
+            "accepted",
+            "denied",
+            "rejected",
+            "accepted",
+        ]
         assert "tick grid" in batch.frame()["text"][1]
         assert batch.frame()["number"].is_null().to_list() == [False, True, True, False, False]
         again = await session.batch(
@@ -86,7 +93,11 @@ def test_o10_a_batch_says_what_became_of_each_order_and_one_refusal_stops_no_oth
 def test_o10_a_line_that_cannot_be_read_keeps_the_whole_batch_at_home():
     async def work(session: Session) -> None:
         good = ("buy", CODE, 1)
-        for bad, why in ((("byu", CODE, 1), "no side"), (("buy", CODE), "no order"), (("buy", CODE, 0), "1 share")):
+        for bad, why in (
+            (("byu", CODE, 1), "no side"),
+            (("buy", CODE), "no order"),
+            (("buy", CODE, 0), "1 share"),
+        ):
             with pytest.raises(BadInput, match=why):
                 await session.batch([good, bad])  # type: ignore[list-item]
 

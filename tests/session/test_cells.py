@@ -173,7 +173,9 @@ def test_o11_the_call_is_the_outermost_one_in_cell_code_as_written(run):
         digest("place('005930')"),
         digest("buy('000660', n)"),
     ]
-    assert run.calls('이름 = "삼성전자"; 주문 = place("삼성전자"); 둘 = place(\n  "하이닉스"\n)') == [
+    assert run.calls(
+        '이름 = "삼성전자"; 주문 = place("삼성전자"); 둘 = place(\n  "하이닉스"\n)'
+    ) == [
         digest("place('삼성전자')"),
         digest("place('하이닉스')"),
     ]

@@ -55,7 +55,9 @@ def test_k11_what_traded_while_the_socket_was_cut_is_marked_and_stands_in_the_ba
         mended = {t for t, bar in ours.items() if bar[-1] is None}
         since, until = gaps["since"].dt.epoch("ns").min(), gaps["until"].dt.epoch("ns").max()
         assert mended == {t for t in ours if since - MINUTE < t <= until}
-        assert sum(bar[4] for bar in bars(session, "2m").values()) <= sum(bar[4] for bar in ours.values())
+        assert sum(bar[4] for bar in bars(session, "2m").values()) <= sum(
+            bar[4] for bar in ours.values()
+        )
 
     traded(work)
 

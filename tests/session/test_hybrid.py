@@ -39,7 +39,9 @@ class Host:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self.said = json.loads(self.process.stdout.readline())
-        self.entries: dict[str, str] = yaml.safe_load((folder / "kis_devlp.yaml").read_text("utf-8"))
+        self.entries: dict[str, str] = yaml.safe_load(
+            (folder / "kis_devlp.yaml").read_text("utf-8")
+        )
 
     def requests(self) -> list[dict[str, Any]]:
         lines = (json.loads(line) for line in self.recording.read_text("utf-8").splitlines())
@@ -53,7 +55,9 @@ class Host:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trading_hours: None) -> Iterator[tuple[Host, Host]]:
+def hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trading_hours: None
+) -> Iterator[tuple[Host, Host]]:
     """Live and paper, and a configuration that names both."""
     day = str(next_trading_day(datetime.now(KST).date()))
     live, paper = Host(tmp_path / "live", day, Mode.LIVE), Host(tmp_path / "paper", day, Mode.PAPER)
@@ -79,7 +83,9 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(hosts: tuple[Host, Host]) -> None:
+def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
+    hosts: tuple[Host, Host],
+) -> None:
     live, paper = hosts
 
     async def work() -> None:
@@ -99,8 +105,13 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(ho
             assert table["ticks NXT"] == ("live", True)
 
     asyncio.run(work())
-    asked = {host: [(line["path"].rpartition("/")[2], line["tr_id"]) for line in host.requests()] for host in hosts}
-    assert {"inquire-price", "inquire-asking-price-exp-ccn", "volume-rank"} <= {path for path, _ in asked[live]}
+    asked = {
+        host: [(line["path"].rpartition("/")[2], line["tr_id"]) for line in host.requests()]
+        for host in hosts
+    }
+    assert {"inquire-price", "inquire-asking-price-exp-ccn", "volume-rank"} <= {
+        path for path, _ in asked[live]
+    }
     assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
     assert "inquire-balance" in {path for path, _ in asked[paper]}
     assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance", "inquire-psbl-order",
@@ -123,14 +134,26 @@ def test_n11_k13_both_desks_record_what_they_say_and_hear_and_no_secret_of_eithe
     asyncio.run(work())
     text = file.read_text("utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
-    assert {"H0STCNT0", "H0STCNI0", "H0STCNI9", "VTTC8434R"} <= {line.get("tr_id") for line in lines}
+    assert {"H0STCNT0", "H0STCNI0", "H0STCNI9", "VTTC8434R"} <= {
+        line.get("tr_id") for line in lines
+    }
     entries = yaml.safe_load((tmp_path / "kis_devlp.yaml").read_text("utf-8"))
-    secrets = ("my_app", "my_sec", "paper_app", "paper_sec", "my_acct_stock", "my_paper_stock", "my_htsid")
+    secrets = (
+        "my_app",
+        "my_sec",
+        "paper_app",
+        "paper_sec",
+        "my_acct_stock",
+        "my_paper_stock",
+        "my_htsid",
+    )
     assert [name for name in secrets if str(entries[name]) in text] == []
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_k13_the_live_desk_that_runs_is_used_and_outlives_the_paper_desk(hosts: tuple[Host, Host]) -> None:
+def test_k13_the_live_desk_that_runs_is_used_and_outlives_the_paper_desk(
+    hosts: tuple[Host, Host],
+) -> None:
     async def work() -> None:
         async with await kisnb.connect("live") as session:
             before = find_desk(Mode.LIVE)
@@ -142,7 +165,9 @@ def test_k13_the_live_desk_that_runs_is_used_and_outlives_the_paper_desk(hosts: 
     asyncio.run(work())
 
 
-def test_k13_a_killed_live_desk_is_told_and_started_again_and_its_prices_go_on(hosts: tuple[Host, Host]) -> None:
+def test_k13_a_killed_live_desk_is_told_and_started_again_and_its_prices_go_on(
+    hosts: tuple[Host, Host],
+) -> None:
     async def work() -> None:
         async with await kisnb.connect("paper", quotes="live") as session:
             await session.watch(CODE)
@@ -172,10 +197,14 @@ def test_k13_without_keys_for_live_it_is_refused_in_one_line(
     assert find_desk(Mode.PAPER) is None
 
 
-def test_k13_a_paper_desk_that_runs_with_its_own_quotes_is_not_changed_unasked(hosts: tuple[Host, Host]) -> None:
+def test_k13_a_paper_desk_that_runs_with_its_own_quotes_is_not_changed_unasked(
+    hosts: tuple[Host, Host],
+) -> None:
     async def work() -> None:
         async with await kisnb.connect("paper"):
-            with pytest.raises(ConfigError, match=r"runs already, and not with quotes of live.*kisnb desk stop"):
+            with pytest.raises(
+                ConfigError, match=r"runs already, and not with quotes of live.*kisnb desk stop"
+            ):
                 await kisnb.connect("paper", quotes="live")
 
     asyncio.run(work())

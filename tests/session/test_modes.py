@@ -51,7 +51,9 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(
             quote = await session.quote("005930")
             assert quote.price > 0
             assert (await session.balance()).cash == 100_000_000
-            with pytest.raises(OrderDenied, match="Live is not armed: no buy passes, exits and cancels do") as caught:
+            with pytest.raises(
+                OrderDenied, match="Live is not armed: no buy passes, exits and cancels do"
+            ) as caught:
                 await session.buy("005930", 1)
             assert "\n" not in str(caught.value)
             with pytest.raises(BadInput, match="not the last four digits"):
@@ -60,7 +62,10 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(
             armed = await session.arm(tail, 30, 100)
             assert "armed until" in armed
             until = armed.split("until ")[1][:8]
-            assert f"armed until {until} KST: buys of 0 won filled of a budget of 100 won" in await shown(capsys)
+            assert (
+                f"armed until {until} KST: buys of 0 won filled of a budget of 100 won"
+                in await shown(capsys)
+            )
             with pytest.raises(OrderDenied, match="above the 100 left of the armed budget"):
                 await session.buy("005930", 1, key="second")
             assert await session.arm("", 0, 0) == "disarmed: no buy passes, exits and cancels do"
@@ -113,7 +118,9 @@ def test_a_second_desk_on_the_same_keys_is_refused(yaml_file: Path):
         asyncio.run(kisnb.connect("live"))
 
 
-def test_wrong_keys_are_one_line_with_the_cure(yaml_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_wrong_keys_are_one_line_with_the_cure(
+    yaml_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     stop_sim_desk()
     text = yaml_file.read_text("utf-8")
     secret = next(
@@ -167,7 +174,9 @@ def test_a_dead_simulator_ends_every_wait_with_the_cure():
     traded(work)
 
 
-def test_a_halt_from_the_command_line_refuses_new_orders_until_it_is_lifted(capsys: pytest.CaptureFixture[str]):
+def test_a_halt_from_the_command_line_refuses_new_orders_until_it_is_lifted(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(session: Session) -> None:
         assert await asyncio.to_thread(main, ["halt", "lunch"]) == 0
         with pytest.raises(OrderDenied, match="%kis halt off"):

@@ -18,7 +18,11 @@ def test_o06_r08_a_revised_order_lives_on_under_a_new_number_at_its_venue():
         order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
         revised = await session.revise(order, quote.price - 19 * quote.tick)
         await session.settle()
-        assert (revised.state, revised.leaves, revised.intent.supersedes) == (OrderState.ACCEPTED, 5, order.key)
+        assert (revised.state, revised.leaves, revised.intent.supersedes) == (
+            OrderState.ACCEPTED,
+            5,
+            order.key,
+        )
         assert order.number is not None
         assert revised.number is not None
         assert revised.number > order.number
@@ -28,7 +32,10 @@ def test_o06_r08_a_revised_order_lives_on_under_a_new_number_at_its_venue():
         assert revised.cancelled == 5
 
     traded(work)
-    changes = [(p["params"]["RVSE_CNCL_DVSN_CD"], p["params"]["EXCG_ID_DVSN_CD"]) for p in posts("order-rvsecncl")]
+    changes = [
+        (p["params"]["RVSE_CNCL_DVSN_CD"], p["params"]["EXCG_ID_DVSN_CD"])
+        for p in posts("order-rvsecncl")
+    ]
     assert changes == [("01", "KRX"), ("02", "KRX")]
 
 
@@ -44,7 +51,9 @@ def test_o11_a_revision_that_is_run_again_is_shown_and_not_made_twice():
         assert await session.revise(order, price, 2, key="part") is part
         with pytest.raises(OrderDenied, match="belongs to"):
             await session.revise(order, price - quote.tick, key="rest")
-        with pytest.raises(BadInput, match=rf"#{order.number} buy 5 .* nothing of it is left to revise"):
+        with pytest.raises(
+            BadInput, match=rf"#{order.number} buy 5 .* nothing of it is left to revise"
+        ):
             await session.revise(order, price)
 
     traded(work)

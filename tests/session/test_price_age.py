@@ -71,7 +71,11 @@ def test_a05_a_basket_of_thirty_limit_buys_leaves_whole_at_one_call_a_second(
 
     async def work(session: Session) -> Any:
         quotes = {code: await session.quote(code) for code in BASKET}
-        lines = [("buy", code, 1, quotes[code].price - n * quotes[code].tick) for n in range(10) for code in BASKET]
+        lines = [
+            ("buy", code, 1, quotes[code].price - n * quotes[code].tick)
+            for n in range(10)
+            for code in BASKET
+        ]
         began = session.now
         book = await session.batch(lines)
         states = [order.state for order in book.orders.values()]

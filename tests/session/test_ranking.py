@@ -37,7 +37,9 @@ def asked(path: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("start", "code"), [("08:30", "NX"), ("10:00", "J"), ("16:30", "NX"), ("20:30", "J")])
+@pytest.mark.parametrize(
+    ("start", "code"), [("08:30", "NX"), ("10:00", "J"), ("16:30", "NX"), ("20:30", "J")]
+)
 def test_r01_both_rankings_carry_the_market_code_of_the_session(start: str, code: str) -> None:
     async def work(session: Session) -> tuple[pl.DataFrame, pl.DataFrame]:
         return await session.ranking(), await session.ranking("fluctuation", n=5)

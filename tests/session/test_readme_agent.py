@@ -19,7 +19,9 @@ README = Path(__file__).parents[2] / "README.md"
 
 def readme_agent() -> type[kisnb.Agent]:
     """The class ``Dip`` as it stands in README.md."""
-    (text,) = re.findall(r"^class Dip\(kisnb\.Agent\):\n(?:[ ].*\n|\n)+", README.read_text("utf-8"), re.MULTILINE)
+    (text,) = re.findall(
+        r"^class Dip\(kisnb\.Agent\):\n(?:[ ].*\n|\n)+", README.read_text("utf-8"), re.MULTILINE
+    )
     names: dict[str, type[kisnb.Agent]] = {}
     exec(text, {"kisnb": kisnb}, names)
     return names["Dip"]

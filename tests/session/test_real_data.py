@@ -18,7 +18,9 @@ DAY = date(2020, 3, 19)
 
 
 def test_a_real_daily_bar_is_the_stocks_day():
-    bars = pl.read_parquet(Path(os.environ["KISNB_DATA"]) / "krx_daily.parquet").filter(pl.col("code") == "000660")
+    bars = pl.read_parquet(Path(os.environ["KISNB_DATA"]) / "krx_daily.parquet").filter(
+        pl.col("code") == "000660"
+    )
     real = bars.filter(pl.col("date") == DAY).row(0, named=True)
     before = bars.filter(pl.col("date") < DAY).sort("date").row(-1, named=True)
 
@@ -39,7 +41,11 @@ def test_a_real_daily_bar_is_the_stocks_day():
 def test_the_real_listing_is_the_universe():
     async def work(session: Session) -> None:
         assert len(session.universe) >= 2_764
-        lettered = next(i for i in session.universe if not i.code.isdecimal() and i.code[0] == "0" and not i.halted)
+        lettered = next(
+            i
+            for i in session.universe
+            if not i.code.isdecimal() and i.code[0] == "0" and not i.halted
+        )
         assert (await session.quote(lettered.code)).base > 0
         halted = next(i for i in session.universe if i.halted)
         with pytest.raises(OrderDenied, match="is halted"):

@@ -89,7 +89,10 @@ def test_o14_two_notebooks_come_back_with_the_same_books():
         await asyncio.gather(first.buy("005930", 1), second.buy("005930", 1))
         await asyncio.gather(first.settle(), second.settle())
         await asyncio.gather(first.until("10:01"), second.until("10:01"))
-        seen_by = [[(o.key, o.number, o.state, o.filled) for o in s.book.orders.values()] for s in (first, second)]
+        seen_by = [
+            [(o.key, o.number, o.state, o.filled) for o in s.book.orders.values()]
+            for s in (first, second)
+        ]
         assert sorted(seen_by[0]) == sorted(seen_by[1])
         assert len(seen_by[0]) == 4
         assert [a.state for a in first.agents] == [AgentState.RUNNING]
@@ -107,7 +110,11 @@ def test_o14_what_a_cell_does_before_it_knows_that_the_desk_died_waits_for_the_n
 
     async def work(session: Session) -> None:
         order = await session.buy("005930", 1, (await session.quote("005930")).lower)
-        for act in (lambda: session.cancel(order), lambda: session.sleep(1), lambda: session.halt("drill")):
+        for act in (
+            lambda: session.cancel(order),
+            lambda: session.sleep(1),
+            lambda: session.halt("drill"),
+        ):
             desk = find_desk(Mode.SIM)
             assert desk is not None
             os.kill(desk.pid, signal.SIGKILL)
@@ -135,7 +142,11 @@ def test_a06_a_desk_that_comes_back_to_nobody_follows_what_the_account_holds():
 
 def subscribed(code: str) -> int:
     """How often the trades of a stock at KRX were asked for."""
-    asked = [line["params"] for line in recording() if line["kind"] == "request" and line["tr_id"] == "H0STCNT0"]
+    asked = [
+        line["params"]
+        for line in recording()
+        if line["kind"] == "request" and line["tr_id"] == "H0STCNT0"
+    ]
     return sum(params == {"tr_type": "1", "tr_key": code} for params in asked)
 
 

@@ -12,7 +12,9 @@ from kisnb.terms import Kind, SessionId, Venue
 from tests.session.opening import posts, recording, traded
 
 DUAL = "005930"
-KRX_ONLY = next(i.code for i in Universe.packaged() if i.kind is Kind.STOCK and not i.nxt and not i.halted)
+KRX_ONLY = next(
+    i.code for i in Universe.packaged() if i.kind is Kind.STOCK and not i.nxt and not i.halted
+)
 BOOKS = "inquire-asking-price-exp-ccn"
 
 
@@ -100,7 +102,9 @@ def test_r07_books_come_from_the_trade_channels_and_are_asked_for_only_when_ther
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two registrations a stock, one a venue; REST is asked once a venue, before anything was heard."""
-    monkeypatch.setenv("KISNB_MAX_QUOTE_AGE", "60")  # a price of the last two seconds is another rule's matter
+    monkeypatch.setenv(
+        "KISNB_MAX_QUOTE_AGE", "60"
+    )  # a price of the last two seconds is another rule's matter
     asked: list[int] = []
 
     async def work(session: Session) -> None:
@@ -116,7 +120,14 @@ def test_r07_books_come_from_the_trade_channels_and_are_asked_for_only_when_ther
 
     traded(work)
     assert asked == [2, 2]
-    codes = {next(v for k, v in p["params"].items() if k.upper() == "FID_COND_MRKT_DIV_CODE") for p in posts(BOOKS)}
+    codes = {
+        next(v for k, v in p["params"].items() if k.upper() == "FID_COND_MRKT_DIV_CODE")
+        for p in posts(BOOKS)
+    }
     assert codes == {"J", "NX"}
-    subscribed = {line["text"].split('"')[5] for line in recording() if "SUBSCRIBE SUCCESS" in line.get("text", "")}
+    subscribed = {
+        line["text"].split('"')[5]
+        for line in recording()
+        if "SUBSCRIBE SUCCESS" in line.get("text", "")
+    }
     assert {tr for tr in subscribed if tr.endswith("CNT0")} == {"H0STCNT0", "H0NXCNT0"}

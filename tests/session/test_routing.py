@@ -18,7 +18,9 @@ from kisnb.terms import Kind, Mode, SessionId, Side, Venue
 from tests.session.opening import desk_log, posts, traded
 
 DUAL = "005930"
-KRX_ONLY = next(i.code for i in Universe.packaged() if i.kind is Kind.STOCK and not i.nxt and not i.halted)
+KRX_ONLY = next(
+    i.code for i in Universe.packaged() if i.kind is Kind.STOCK and not i.nxt and not i.halted
+)
 
 
 def sent(path: str = "order-cash") -> list[tuple[str, str]]:
@@ -35,7 +37,9 @@ def sent(path: str = "order-cash") -> list[tuple[str, str]]:
         ("16:30", KRX_ONLY, {"kind": "market"}, "takes no market orders"),
     ],
 )
-def test_r06_r09_refused_here_with_the_cure_and_zero_posts(start: str, code: str, options: dict[str, str], said: str):
+def test_r06_r09_refused_here_with_the_cure_and_zero_posts(
+    start: str, code: str, options: dict[str, str], said: str
+):
     async def work(session: Session) -> None:
         price = None if "kind" in options else session.universe.get(code).base
         with pytest.raises(OrderDenied, match=said) as caught:
@@ -92,7 +96,9 @@ def test_r03_r04_r07_the_choice_follows_the_books_that_were_seen_and_can_be_look
             assert order.route is not None
             assert (evidence.venue, evidence.reason) == (order.route.venue, order.route.reason)
             assert evidence.session_id is SessionId.KRX_REG
-            seen = {s.venue: s.asks[0][0] - s.bids[0][0] for s in evidence.seen if s.asks and s.bids}
+            seen = {
+                s.venue: s.asks[0][0] - s.bids[0][0] for s in evidence.seen if s.asks and s.bids
+            }
             assert set(seen) == {Venue.KRX, Venue.NXT}
             tighter = Venue.NXT if seen[Venue.NXT] < seen[Venue.KRX] else Venue.KRX
             assert (evidence.venue, evidence.reason) == (tighter, "dual_listing_spread")
@@ -121,7 +127,9 @@ def test_r10_what_if_sends_nothing_and_shows_all_three_ways():
         assert Venue.KRX in costs
         assert all(cost is not None and cost > 0 for cost in costs.values())
         assert await session.routes() == []
-        sell = session.blocking.route_of(Side.SELL, DUAL, 5, session.universe.get(DUAL).base, venue="NXT")
+        sell = session.blocking.route_of(
+            Side.SELL, DUAL, 5, session.universe.get(DUAL).base, venue="NXT"
+        )
         assert sell.intent.side is Side.SELL
 
     traded(work)
@@ -132,7 +140,9 @@ FUND = "069500"
 
 
 @pytest.mark.parametrize("assume", ["", "krx_after_takes_funds"])
-def test_r06_what_is_assumed_holds_for_kernel_desk_and_simulator(assume: str, monkeypatch: pytest.MonkeyPatch):
+def test_r06_what_is_assumed_holds_for_kernel_desk_and_simulator(
+    assume: str, monkeypatch: pytest.MonkeyPatch
+):
     """An ETF in KRX's after-market: both variants are refused or taken by router and exchange alike."""
     monkeypatch.setenv("KISNB_ASSUME", assume)
 
@@ -149,7 +159,9 @@ def test_r06_what_is_assumed_holds_for_kernel_desk_and_simulator(assume: str, mo
     assert sent() == ([("KRX", "41")] if assume else [])
 
 
-def test_an_assumption_that_is_none_stops_kernel_desk_and_simulator(monkeypatch: pytest.MonkeyPatch):
+def test_an_assumption_that_is_none_stops_kernel_desk_and_simulator(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setenv("KISNB_ASSUME", "nxt_after_cal")
     with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
         asyncio.run(kisnb.connect("sim"))

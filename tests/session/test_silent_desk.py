@@ -48,7 +48,9 @@ def listened(session: Session) -> list[str]:
 
 def test_k12_a_frozen_desk_is_named_and_what_waits_goes_on_once_it_thaws():
     async def work(session: Session) -> None:
-        resting = await session.buy("005930", 1, (await session.quote("005930")).lower, key="resting")
+        resting = await session.buy(
+            "005930", 1, (await session.quote("005930")).lower, key="resting"
+        )
         told = listened(session)
         assert session.doubt == ""
         with frozen() as pid:

@@ -180,7 +180,9 @@ def test_o01_kill_9_of_the_desk_loses_nothing_and_sends_nothing_twice():
 
 def agents_day(session: Session):
     async def work() -> list[tuple[int, str, str, int]]:
-        await session.agents.start(VolumeTrigger(code="005930", rise=0.001, trend=0.0005, surge=1.1, profit=0.002))
+        await session.agents.start(
+            VolumeTrigger(code="005930", rise=0.001, trend=0.0005, surge=1.1, profit=0.002)
+        )
         await session.until("close")
         # The channels that change with the session are on their way just then.
         await session.sleep(1)
@@ -192,7 +194,8 @@ def agents_day(session: Session):
 def test_a01_the_agent_wants_the_same_in_the_simulator_and_in_the_back_tester():
     intents = traded(agents_day, start="09:00")
     result = kisnb.backtest(
-        VolumeTrigger(code="005930", rise=0.001, trend=0.0005, surge=1.1, profit=0.002), recording_path()
+        VolumeTrigger(code="005930", rise=0.001, trend=0.0005, surge=1.1, profit=0.002),
+        recording_path(),
     )
     assert len(intents) > 4
     assert {side for _, _, side, _ in intents} == {"buy", "sell"}
@@ -218,7 +221,9 @@ def test_n11_no_secret_in_the_record_or_the_log(state):
     async def work(session: Session) -> str:
         await session.buy("005930", 1)
         await session.balance()
-        return repr(session) + repr(session.book) + str([o.log for o in session.book.orders.values()])
+        return (
+            repr(session) + repr(session.book) + str([o.log for o in session.book.orders.values()])
+        )
 
     shown = traded(work)
     texts = [shown, recording_path().read_text("utf-8")]

@@ -32,7 +32,9 @@ def places(session: Session) -> dict[str, str]:
         "html": desk_html(session),
         "text": desk_text(session),
         "repr": repr(session),
-        "agents": LOOKS["kisnb.session.agents.roster", "Roster"](session.agents, session.mode)["text/plain"],
+        "agents": LOOKS["kisnb.session.agents.roster", "Roster"](session.agents, session.mode)[
+            "text/plain"
+        ],
     }
 
 
@@ -42,7 +44,9 @@ async def status(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-def test_a07_a_lifted_halt_is_seen_nowhere_and_nothing_of_it_stays_in_the_panel(capsys: pytest.CaptureFixture[str]):
+def test_a07_a_lifted_halt_is_seen_nowhere_and_nothing_of_it_stays_in_the_panel(
+    capsys: pytest.CaptureFixture[str],
+):
     async def work(session: Session) -> None:
         await session.buy("005930", 3)
         await session.halt("fog", state="reducing")
@@ -112,8 +116,13 @@ def test_a07_a_flatten_with_a_rest_says_what_is_left_everywhere_until_a_person_e
         await session.until("20:05")
         await session.halt("home", flatten=True)
         sentence = session.trading.text
-        assert sentence.startswith("a flatten is at work because of 'home': its sells alone pass, until nothing is")
-        assert "(in a terminal: kisnb halt --off REASON) ends it, and the desk stays halted; left are 3 005" in sentence
+        assert sentence.startswith(
+            "a flatten is at work because of 'home': its sells alone pass, until nothing is"
+        )
+        assert (
+            "(in a terminal: kisnb halt --off REASON) ends it, and the desk stays halted; left are 3 005"
+            in sentence
+        )
         async with await kisnb.connect("sim") as late:
             assert late.trading == session.trading
             assert header(late)["notices"] == header(session)["notices"]

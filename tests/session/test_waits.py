@@ -133,7 +133,9 @@ def test_o11_of_two_sessions_with_one_key_one_orders_and_the_other_is_told():
     async def work(first: Session) -> None:
         second = await kisnb.connect("sim")
         ended = await asyncio.gather(
-            first.buy("005930", 1, key="k"), second.buy("005930", 2, key="k"), return_exceptions=True
+            first.buy("005930", 1, key="k"),
+            second.buy("005930", 2, key="k"),
+            return_exceptions=True,
         )
         (refused,) = [e for e in ended if isinstance(e, OrderDenied)]
         (order,) = [e for e in ended if not isinstance(e, BaseException)]
@@ -238,7 +240,9 @@ def test_closing_ends_the_waits_of_cells_and_leaves_no_order_behind_that_was_nev
     traded(work)
 
 
-def test_a_desk_that_stays_silent_leaves_an_order_unknown_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+def test_a_desk_that_stays_silent_leaves_an_order_unknown_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+):
     async def work(session: Session) -> None:
         def silent(*_: object) -> None:
             raise TimeoutError("the desk did not answer within 15 s")

@@ -72,7 +72,11 @@ def at(text: str) -> Ns:
 
 
 def host(
-    start: str = "09:00:30", *, recorder: DayRecorder | None = None, scripted: bool = True, persona: Persona = LIVE
+    start: str = "09:00:30",
+    *,
+    recorder: DayRecorder | None = None,
+    scripted: bool = True,
+    persona: Persona = LIVE,
 ) -> Core:
     """A host on the scripted day of one stock, or on the seeded day of all."""
     market = Market(Universe.packaged(), DAY, 1, at(start), {SAMSUNG: SCRIPT} if scripted else {})
@@ -98,12 +102,16 @@ class Customer:
         api = APIS[name]
         secret = "secretkey" if name == "approval" else "appsecret"
         keys = {"appkey": KEYS.appkey.reveal(), secret: KEYS.appsecret.reveal()}
-        return self.call(api.method, api.path, {}, {"grant_type": "client_credentials", **keys, **changed})
+        return self.call(
+            api.method, api.path, {}, {"grant_type": "client_credentials", **keys, **changed}
+        )
 
     def ask(self, name: str, params: dict[str, str], **headers: str) -> ServedReply:
         """One call of the catalogue."""
         api = APIS[name]
-        return self.call(api.method, api.path, self.headers(api.tr_id(self.core.persona.mode)) | headers, params)
+        return self.call(
+            api.method, api.path, self.headers(api.tr_id(self.core.persona.mode)) | headers, params
+        )
 
     def headers(self, tr_id: str) -> dict[str, str]:
         return {
@@ -114,7 +122,9 @@ class Customer:
             "custtype": "P",
         }
 
-    def call(self, method: str, path: str, headers: dict[str, str], params: dict[str, str]) -> ServedReply:
+    def call(
+        self, method: str, path: str, headers: dict[str, str], params: dict[str, str]
+    ) -> ServedReply:
         query, body = (params, b"") if method == "GET" else ({}, json.dumps(params).encode())
         reply = self.core.request(self.core.now, method, path, headers, query, body)
         self.receive(reply.frames)
@@ -146,10 +156,14 @@ class Customer:
     def connect(self, sid: int = 1) -> None:
         self.receive(self.core.socket_opened(self.core.now, sid, 40_000 + sid))
 
-    def subscribe(self, tr_id: str, tr_key: str, *, tr_type: str = "1", sid: int = 1) -> control_frames.Ack:
+    def subscribe(
+        self, tr_id: str, tr_key: str, *, tr_type: str = "1", sid: int = 1
+    ) -> control_frames.Ack:
         """The host's answer, which is not left in the inbox; raises when the connection is cut instead."""
         request = control_frames.SubscriptionRequest(self.approval, tr_type, tr_id, tr_key)
-        self.receive(self.core.socket_text(self.core.now, sid, control_frames.encode_request(request)))
+        self.receive(
+            self.core.socket_text(self.core.now, sid, control_frames.encode_request(request))
+        )
         ack = control_frames.decode_control(self.inbox.pop())
         assert isinstance(ack, control_frames.Ack)
         if ack.key and tr_id in notices.NOTICE_TRS:

@@ -105,7 +105,9 @@ def test_one_approval_key_a_second_and_each_sets_up_a_connection_for_a_day() -> 
 def test_a_hash_key_needs_keys_and_no_token_and_tells_bodies_apart() -> None:
     one = Customer(host())
     headers = {"appkey": KEYS.appkey.reveal(), "appsecret": KEYS.appsecret.reveal()}
-    first, second = (one.said(one.call("POST", "/uapi/hashkey", headers, {"ORD_QTY": n})) for n in "12")
+    first, second = (
+        one.said(one.call("POST", "/uapi/hashkey", headers, {"ORD_QTY": n})) for n in "12"
+    )
     assert first["BODY"] == {"ORD_QTY": "1"}
     assert first["HASH"] != second["HASH"]
     assert one.said(one.call("POST", "/uapi/hashkey", {}, {}))["msg_cd"] == "EGW00102"
@@ -116,10 +118,18 @@ def test_tokens_may_print_their_end_by_the_clock_on_the_wall() -> None:
     one = Customer(host())
     one.core.print_tokens_ahead(one.core.now + 3 * ONE_DAY)
     said = one.said(one.oauth("token"))
-    assert (said["access_token_token_expired"], said["expires_in"]) == ("2026-11-24 09:00:30", 86_400)
+    assert (said["access_token_token_expired"], said["expires_in"]) == (
+        "2026-11-24 09:00:30",
+        86_400,
+    )
 
 
 def test_a_second_slash_in_the_path_is_as_good_as_one() -> None:
     one = customer()
-    reply = one.call("GET", "//uapi/domestic-stock/v1/quotations/inquire-price", one.headers("FHKST01010100"), PRICE)
+    reply = one.call(
+        "GET",
+        "//uapi/domestic-stock/v1/quotations/inquire-price",
+        one.headers("FHKST01010100"),
+        PRICE,
+    )
     assert one.said(reply)["rt_cd"] == "0"

@@ -71,13 +71,19 @@ def test_only_a_live_order_can_be_cancelled() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["buy", "sell", "fill", "cancel", "expire"]), st.integers(1, 60), st.integers(1, 200)),
+    st.tuples(
+        st.sampled_from(["buy", "sell", "fill", "cancel", "expire"]),
+        st.integers(1, 60),
+        st.integers(1, 200),
+    ),
     max_size=60,
 )
 
 
 @given(STEPS)
-def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[str, int, int]]) -> None:
+def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(
+    steps: list[tuple[str, int, int]],
+) -> None:
     account = SimulatedAccount(DAY, 10_000_000)
     flow = held = 0
     traded: Counter[int] = Counter()
@@ -94,14 +100,23 @@ def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[
         target = live[tick % len(live)]
         qty = min(qty, target.leaves)
         if what == "fill":
-            at = target.price - 100 * (tick % 3) if target.side is BUY else target.price + 100 * (tick % 3)
+            at = (
+                target.price - 100 * (tick % 3)
+                if target.side is BUY
+                else target.price + 100 * (tick % 3)
+            )
             # Fee and tax are rounded on what an order traded, however many fills it came in.
             before = traded[target.number]
             traded[target.number] = after = before + qty * at
-            fee = BANKIS.fee(after, Venue.KRX, Kind.STOCK) - BANKIS.fee(before, Venue.KRX, Kind.STOCK)
+            fee = BANKIS.fee(after, Venue.KRX, Kind.STOCK) - BANKIS.fee(
+                before, Venue.KRX, Kind.STOCK
+            )
             tax = 0
             if target.side is SELL:
-                tax = sum(n * BANKIS.tax(v, DAY, Kind.STOCK, Board.KOSPI) for n, v in ((1, after), (-1, before)))
+                tax = sum(
+                    n * BANKIS.tax(v, DAY, Kind.STOCK, Board.KOSPI)
+                    for n, v in ((1, after), (-1, before))
+                )
             flow += (-1 if target.side is BUY else 1) * qty * at - fee - tax
             held += qty if target.side is BUY else -qty
             account.fill(target.number, qty, at)
@@ -115,4 +130,6 @@ def test_cash_is_the_sum_of_flows_and_shares_the_sum_of_fills(steps: list[tuple[
     assert account.orderable >= 0
     assert account.sellable(ITEM.code) >= 0
     assert not position or (position.cost == 0 if not position.qty else position.cost > 0)
-    assert all(o.qty == o.filled + o.cancelled + o.expired + o.leaves for o in account.orders.values())
+    assert all(
+        o.qty == o.filled + o.cancelled + o.expired + o.leaves for o in account.orders.values()
+    )

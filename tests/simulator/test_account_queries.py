@@ -29,7 +29,11 @@ def ask(one: Customer, name: str, params: dict[str, str] | None = None, **header
     """One call with blanks for what is not given, a second after the last."""
     one.receive(one.core.advance(one.core.now + 1_000_000_000))
     api = APIS[name]
-    given = dict.fromkeys(api.params, "") | {p: v for p, v in ACCOUNT.items() if p in api.params} | (params or {})
+    given = (
+        dict.fromkeys(api.params, "")
+        | {p: v for p, v in ACCOUNT.items() if p in api.params}
+        | (params or {})
+    )
     reply = one.ask(name, encode_params(api, **given), **headers)
     return decode_reply(api, reply.body, status=reply.status, tr_cont=reply.headers["tr_cont"])
 
@@ -46,7 +50,9 @@ def test_what_can_be_sold_is_what_is_held_less_what_an_open_sale_claims() -> Non
     one = traded()
     one.order("sell", 5, 75_000)
     row = ask(one, "inquire_psbl_sell", {"PDNO": SAMSUNG}).one()
-    assert {name: row[name] for name in ("buy_qty", "sll_qty", "cblc_qty", "ord_psbl_qty", "pchs_amt")} == {
+    assert {
+        name: row[name] for name in ("buy_qty", "sll_qty", "cblc_qty", "ord_psbl_qty", "pchs_amt")
+    } == {
         "buy_qty": "20",
         "sll_qty": "8",
         "cblc_qty": "12",
@@ -70,8 +76,16 @@ def test_realised_profit_is_the_same_in_all_replies_and_right_to_the_won() -> No
     assert int(held["rlzt_pfls"]) == earned
     assert int(after["rlzt_pfls"]) == earned - fees - tax
     for row in (day.one("output1"), issue.one("output1")):
-        assert [int(row[name]) for name in ("rlzt_pfls", "fee", "tl_tax")] == [earned - fees - tax, fees, tax]
-    assert int(day.one("output2")["tot_rlzt_pfls"]) == int(issue.one("output2")["tot_rlzt_pfls"]) == earned - fees - tax
+        assert [int(row[name]) for name in ("rlzt_pfls", "fee", "tl_tax")] == [
+            earned - fees - tax,
+            fees,
+            tax,
+        ]
+    assert (
+        int(day.one("output2")["tot_rlzt_pfls"])
+        == int(issue.one("output2")["tot_rlzt_pfls"])
+        == earned - fees - tax
+    )
     assert (issue.one("output1")["hldg_qty"], issue.one("output1")["sll_qty"]) == ("12", "8")
 
 
@@ -79,7 +93,9 @@ def test_another_period_and_another_stock_have_earned_nothing() -> None:
     one = traded()
     past = {"INQR_STRT_DT": "20261001", "INQR_END_DT": "20261031"}
     assert ask(one, "inquire_period_profit", past).rows("output1") == []
-    assert ask(one, "inquire_period_trade_profit", PERIOD | {"PDNO": "000660"}).rows("output1") == []
+    assert (
+        ask(one, "inquire_period_trade_profit", PERIOD | {"PDNO": "000660"}).rows("output1") == []
+    )
 
 
 def test_assets_add_up() -> None:
@@ -94,7 +110,11 @@ def test_assets_add_up() -> None:
 def walk(one: Customer, name: str, params: dict[str, str]) -> tuple[list[int], Paging]:
     """Every page of a reply, by our own paging; how many rows each had."""
     api = APIS[name]
-    full = dict.fromkeys(api.params, "") | {p: v for p, v in ACCOUNT.items() if p in api.params} | params
+    full = (
+        dict.fromkeys(api.params, "")
+        | {p: v for p, v in ACCOUNT.items() if p in api.params}
+        | params
+    )
     pages = Paging(api, encode_params(api, **full))
     sizes = []
     while not pages.done:
@@ -141,13 +161,21 @@ def test_reservations_are_taken_in_the_evening_listed_changed_and_cancelled() ->
     for n in range(21):
         row = ask(one, "order_resv", RESERVATION | {"ORD_QTY": str(n + 1)}, custtype="P").one()
         assert row["rsvn_ord_seq"] == str(n + 1)
-    assert ask(one, "order_resv_rvsecncl_cancel", {"RSVN_ORD_SEQ": "1"}).one() == {"nrml_prcs_yn": "Y"}
-    changed = ask(one, "order_resv_rvsecncl_revise", RESERVATION | {"RSVN_ORD_SEQ": "2", "ORD_QTY": "99"})
+    assert ask(one, "order_resv_rvsecncl_cancel", {"RSVN_ORD_SEQ": "1"}).one() == {
+        "nrml_prcs_yn": "Y"
+    }
+    changed = ask(
+        one, "order_resv_rvsecncl_revise", RESERVATION | {"RSVN_ORD_SEQ": "2", "ORD_QTY": "99"}
+    )
     assert changed.one() == {"nrml_prcs_yn": "Y"}
     sizes, pages = walk(one, "order_resv_ccnl", LISTED)
     assert sizes == [20, 1]
     rows = {row["rsvn_ord_seq"]: row for page in pages.pages for row in page.rows()}
-    assert (rows["1"]["prcs_rslt"], rows["2"]["ord_rsvn_qty"], rows["3"]["ord_rsvn_unpr"]) == ("취소", "99", "70000")
+    assert (rows["1"]["prcs_rslt"], rows["2"]["ord_rsvn_qty"], rows["3"]["ord_rsvn_unpr"]) == (
+        "취소",
+        "99",
+        "70000",
+    )
     assert sum(walk(one, "order_resv_ccnl", LISTED | {"CNCL_YN": "Y"})[0]) == 20
     assert one.core.account.orders == {}
 
@@ -161,8 +189,14 @@ def test_reservations_are_taken_in_the_evening_listed_changed_and_cancelled() ->
         (EVENING, "order_resv_rvsecncl_cancel", {"RSVN_ORD_SEQ": "7"}, "APBK0344"),
     ],
 )
-def test_what_cannot_be_reserved_is_refused(start: str, name: str, params: dict[str, str], msg_cd: str) -> None:
+def test_what_cannot_be_reserved_is_refused(
+    start: str, name: str, params: dict[str, str], msg_cd: str
+) -> None:
     one = trader(start)
     api = APIS[name]
-    given = dict.fromkeys(api.params, "") | {p: v for p, v in ACCOUNT.items() if p in api.params} | params
+    given = (
+        dict.fromkeys(api.params, "")
+        | {p: v for p, v in ACCOUNT.items() if p in api.params}
+        | params
+    )
     assert one.said(one.ask(name, given))["msg_cd"] == msg_cd

@@ -48,9 +48,16 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
 
 def test_it_says_where_it_is_writes_the_configuration_and_stops_on_sigterm(tmp_path: Path) -> None:
     recording = tmp_path / "day.jsonl"
-    process, said = started("--speed", "step", "--write-config", str(tmp_path), "--record", str(recording))
+    process, said = started(
+        "--speed", "step", "--write-config", str(tmp_path), "--record", str(recording)
+    )
     assert set(said) == READY
-    assert (said["speed"], said["date"], said["start"], said["seed"]) == ("step", "2026-11-20", "09:00:00", 1)
+    assert (said["speed"], said["date"], said["start"], said["seed"]) == (
+        "step",
+        "2026-11-20",
+        "09:00:00",
+        1,
+    )
     assert (len(said["appkey"]), len(said["appsecret"])) == (36, 180)
     with urllib.request.urlopen(said["control"] + "/state") as reply:
         assert json.load(reply)["run"] == said["run"]
@@ -128,7 +135,9 @@ def test_missing_real_data_is_one_line(
 
 
 @pytest.mark.parametrize("arguments", [["--sped", "2"], ["--host", "demo"]])
-def test_unknown_options_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_options_are_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
@@ -137,7 +146,10 @@ def test_unknown_options_are_one_line(arguments: list[str], capsys: pytest.Captu
 
 def test_a_universe_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
-    file.write_text("code,name,board,kind,shares,base,volume\n005930,삼성전자,KOSPI,stock,100,71000,5000\n", "utf-8")
+    file.write_text(
+        "code,name,board,kind,shares,base,volume\n005930,삼성전자,KOSPI,stock,100,71000,5000\n",
+        "utf-8",
+    )
     universe = read_universe(file)
     assert [item.code for item in universe] == ["005930"]
     assert universe.get("005930").base == 71_000
@@ -146,7 +158,10 @@ def test_a_universe_of_ones_own(tmp_path: Path) -> None:
 
 def test_h03_a_preferred_share_of_a_universe_file_is_told_by_its_code(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
-    rows = ("005930,삼성전자,KOSPI,stock,100,71000,5000,1", "005935,삼성전자우,KOSPI,stock,100,58000,5000,0")
+    rows = (
+        "005930,삼성전자,KOSPI,stock,100,71000,5000,1",
+        "005935,삼성전자우,KOSPI,stock,100,58000,5000,0",
+    )
     file.write_text("\n".join(["code,name,board,kind,shares,base,volume,nxt", *rows, ""]))
     universe = read_universe(file)
     common = universe.common_of("005935")
@@ -180,8 +195,14 @@ def test_a_corrupt_universe_is_refused_at_the_start(
 def test_faults_and_quirks_of_the_command_line_are_played(tmp_path: Path) -> None:
     file = tmp_path / "faults.toml"
     file.write_text('[[fault]]\non = "oauth"\nwhat = "refuse"\nmsg_cd = "EGW00002"\n')
-    process, said = started("--speed", "step", "--host", "paper", "--faults", str(file), "--quirks", "short-odno")
-    keys = {"appkey": said["appkey"], "appsecret": said["appsecret"], "grant_type": "client_credentials"}
+    process, said = started(
+        "--speed", "step", "--host", "paper", "--faults", str(file), "--quirks", "short-odno"
+    )
+    keys = {
+        "appkey": said["appkey"],
+        "appsecret": said["appsecret"],
+        "grant_type": "client_credentials",
+    }
     request = urllib.request.Request(said["rest"] + "/oauth2/tokenP", json.dumps(keys).encode())
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
@@ -193,7 +214,9 @@ def test_faults_and_quirks_of_the_command_line_are_played(tmp_path: Path) -> Non
     process.communicate(timeout=20)
 
 
-def test_n11_a_file_with_real_keys_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_n11_a_file_with_real_keys_is_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     real = tmp_path / "kis_devlp.yaml"
     real.write_text('my_app: "the real appkey"\n', "utf-8")
     assert main(["--date", "2026-11-20", "--write-config", str(tmp_path)]) == 2
@@ -204,14 +227,19 @@ def test_n11_a_file_with_real_keys_is_never_overwritten(tmp_path: Path, capsys: 
         "Name another folder for --write-config.\n"
     )
     assert main(["--date", "2026-11-20", "--record", str(real)]) == 2
-    assert capsys.readouterr().err == f"{real} is no recording, and would be lost. Name another file for --record.\n"
+    assert (
+        capsys.readouterr().err
+        == f"{real} is no recording, and would be lost. Name another file for --record.\n"
+    )
     assert real.read_text("utf-8") == 'my_app: "the real appkey"\n'
 
 
 def test_what_the_simulator_wrote_it_writes_again(tmp_path: Path) -> None:
     recording, keys = tmp_path / "day.jsonl", []
     for _ in range(2):
-        process, said = started("--speed", "step", "--write-config", str(tmp_path), "--record", str(recording))
+        process, said = started(
+            "--speed", "step", "--write-config", str(tmp_path), "--record", str(recording)
+        )
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(said["rest"] + "/what-is-recorded")
         keys.append(yaml.safe_load((tmp_path / "kis_devlp.yaml").read_text())["my_app"])

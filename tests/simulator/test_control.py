@@ -25,7 +25,9 @@ class Controlled:
         self.clock = SimulatedClock(self.customer.core.now, speed)
         self.stopped = 0
         day = Day("run", 1, "2026-11-20", "09:00:30")
-        self.control = SimulatorControl(self.customer.core, self.clock, day, self._receive, self._stop)
+        self.control = SimulatorControl(
+            self.customer.core, self.clock, day, self._receive, self._stop
+        )
 
     def ask(self, method: str, verb: str, **body: Any) -> dict[str, Any]:
         return self.control.answer(method, verb, json.dumps(body).encode())
@@ -101,7 +103,11 @@ def test_a_free_running_clock_is_not_stepped_and_keeps_its_time_when_it_stops() 
         one.ask("POST", "step", until=at("10:00"))
     stopped = one.ask("POST", "speed", speed="step")["now"]
     assert stopped >= at("09:00:30")
-    assert (one.clock.now(), one.customer.core.now, one.customer.core.free_running) == (stopped, stopped, False)
+    assert (one.clock.now(), one.customer.core.now, one.customer.core.free_running) == (
+        stopped,
+        stopped,
+        False,
+    )
 
 
 def test_trading_by_hand_moves_the_true_ledger() -> None:

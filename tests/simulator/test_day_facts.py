@@ -44,7 +44,9 @@ def folded(minutes: tuple[MinuteTrades, ...]) -> DailyBar:
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(CODES), st.integers(0, 500), st.integers(1, 60))
-def test_h03_history_ends_at_the_base_and_each_day_is_legal_from_the_close_before(code: str, seed: int, n: int) -> None:
+def test_h03_history_ends_at_the_base_and_each_day_is_legal_from_the_close_before(
+    code: str, seed: int, n: int
+) -> None:
     item = UNIVERSE.get(code)
     days = DayFacts(DayPlan(UNIVERSE, DAY, seed)).history(code, n)
     assert len(days) == n
@@ -55,7 +57,10 @@ def test_h03_history_ends_at_the_base_and_each_day_is_legal_from_the_close_befor
         bar = then.bar
         assert lower <= bar.low <= min(bar.open, bar.close)
         assert max(bar.open, bar.close) <= bar.high <= upper
-        assert all(ticks.on_grid(p, item.kind, then.day, item.board) for p in (bar.open, bar.high, bar.low, bar.close))
+        assert all(
+            ticks.on_grid(p, item.kind, then.day, item.board)
+            for p in (bar.open, bar.high, bar.low, bar.close)
+        )
         assert bar.volume > 0
 
 
@@ -69,7 +74,9 @@ def test_h03_minutes_tell_nothing_later_than_now_and_all_up_to_it(code: str, min
     now = at("08:00") + minute * MINUTE + 30_000_000_000
     for venue in Venue:
         shown = FACTS.minutes(code, now, venue)
-        trades = [t for t in PLAN.schedule(code).trades if t.t <= now and venue in (t.venue, Venue.SOR)]
+        trades = [
+            t for t in PLAN.schedule(code).trades if t.t <= now and venue in (t.venue, Venue.SOR)
+        ]
         assert sum(m.volume for m in shown) == sum(t.qty for t in trades)
         assert sum(m.value for m in shown) == sum(t.qty * t.price for t in trades)
         assert [m.t for m in shown] == sorted({t.t - t.t % MINUTE for t in trades})
@@ -79,7 +86,9 @@ def test_h03_minutes_tell_nothing_later_than_now_and_all_up_to_it(code: str, min
 
 def test_h03_the_regular_sessions_minutes_add_up_to_the_daily_bar_today_and_before() -> None:
     def regular(minutes: tuple[MinuteTrades, ...], day: date) -> tuple[MinuteTrades, ...]:
-        return tuple(m for m in minutes if sessions.regular_open(day) <= m.t <= sessions.regular_close(day))
+        return tuple(
+            m for m in minutes if sessions.regular_open(day) <= m.t <= sessions.regular_close(day)
+        )
 
     assert folded(regular(FACTS.minutes(SAMSUNG, at("20:00")), DAY)) == PLAN.bar(SAMSUNG)
     assert FACTS.today(SAMSUNG, at("20:00")) == PLAN.bar(SAMSUNG)
@@ -96,7 +105,12 @@ def test_h03_a_past_day_without_trading_is_refused() -> None:
 
 def assert_zero_sum(flows: Flows, volume: int, value: int) -> None:
     groups = (flows.individual, flows.foreign, flows.institution)
-    for name, whole in (("bought", volume), ("sold", volume), ("bought_value", value), ("sold_value", value)):
+    for name, whole in (
+        ("bought", volume),
+        ("sold", volume),
+        ("bought_value", value),
+        ("sold_value", value),
+    ):
         assert sum(getattr(group, name) for group in groups) == whole
     assert sum(group.net for group in groups) == sum(group.net_value for group in groups) == 0
     assert all(getattr(group, name) >= 0 for group in groups for name in Turnover.__struct_fields__)
@@ -134,7 +148,9 @@ def test_h03_the_index_is_its_members_by_market_value() -> None:
         after = sum(i.shares * PLAN.bar(i.code).close for i in members)
         assert point.level == round(point.base * after / before, 2)
         assert point.volume == sum(PLAN.bar(i.code).volume for i in members)
-        assert point.low <= min(point.open, point.level) <= max(point.open, point.level) <= point.high
+        assert (
+            point.low <= min(point.open, point.level) <= max(point.open, point.level) <= point.high
+        )
         assert point.rising + point.steady + point.falling == len(members)
         assert FACTS.index_history(name, 30)[-1].close == point.base
 
@@ -143,7 +159,10 @@ def test_h03_the_index_knows_no_future_and_stands_still_before_the_open() -> Non
     early = FACTS.index("KOSPI", at("08:30"))
     assert (early.level, early.volume, early.change) == (early.base, 0, 0.0)
     assert FACTS.index_minutes("KOSPI", at("08:30")) == ()
-    short, long = FACTS.index_minutes("KOSPI", at("10:00")), FACTS.index_minutes("KOSPI", at("15:00"))
+    short, long = (
+        FACTS.index_minutes("KOSPI", at("10:00")),
+        FACTS.index_minutes("KOSPI", at("15:00")),
+    )
     assert (len(short), len(long)) == (61, 361)
     assert long[:60] == short[:60]
 
@@ -170,7 +189,9 @@ def test_h03_shorts_and_credit_do_not_depend_on_how_many_days_are_asked() -> Non
 
 
 def test_h03_facts_of_a_scripted_stock_are_those_of_its_script() -> None:
-    script = ScriptedDay([(time(9), 71_000, 100), (time(10), 71_200, 50), (time(15, 30), 71_100, 10)])
+    script = ScriptedDay(
+        [(time(9), 71_000, 100), (time(10), 71_200, 50), (time(15, 30), 71_100, 10)]
+    )
     facts = DayFacts(DayPlan(UNIVERSE, DAY, 1, {SAMSUNG: script}))
     assert facts.today(SAMSUNG, at("12:00")) == DailyBar(71_000, 71_200, 71_000, 71_200, 150)
     assert [m.t for m in facts.minutes(SAMSUNG, at("12:00"))] == [at("09:00"), at("10:00")]
@@ -180,7 +201,9 @@ def test_h03_facts_of_a_scripted_stock_are_those_of_its_script() -> None:
 
 
 def test_h03_a_halted_stock_has_a_past_and_no_day() -> None:
-    frozen = Instrument("000880", "한화", Board.KOSPI, Kind.STOCK, 70_000_000, 50_000, 90_000, halted=True)
+    frozen = Instrument(
+        "000880", "한화", Board.KOSPI, Kind.STOCK, 70_000_000, 50_000, 90_000, halted=True
+    )
     facts = DayFacts(DayPlan(Universe([frozen]), DAY, 1))
     assert facts.history("000880", 3)[-1].bar.close == 50_000
     assert all(then.bar.volume for then in facts.history("000880", 3))

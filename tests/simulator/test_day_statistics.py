@@ -131,7 +131,9 @@ def test_h03_a_broken_generator_leaves_the_plausible_ranges(
 ) -> None:
     frame = day_statistics(with_trades(change), LARGE)
     means = frame.select(pl.col(list(PLAUSIBLE)).mean()).row(0, named=True)
-    assert {name for name in found if not PLAUSIBLE[name][0] <= means[name] <= PLAUSIBLE[name][1]} == found
+    assert {
+        name for name in found if not PLAUSIBLE[name][0] <= means[name] <= PLAUSIBLE[name][1]
+    } == found
 
 
 def test_h03_a_small_stock_trades_seldom_and_with_a_wider_spread() -> None:
@@ -150,19 +152,27 @@ def test_h03_volume_is_high_at_both_ends_and_both_venues_trade_in_their_hours() 
     assert krx["0900"] > 2 * krx["1200"]
     assert krx["1500"] > krx["1200"]
     assert krx["0800"] == 0 < by_hour["0800"][1]
-    assert all(0 < nxt < 0.4 * shares for hour, (shares, nxt) in by_hour.items() if "0930" <= hour <= "1430")
+    assert all(
+        0 < nxt < 0.4 * shares
+        for hour, (shares, nxt) in by_hour.items()
+        if "0930" <= hour <= "1430"
+    )
     assert by_hour["1930"][0] > 0
     assert by_hour["1930"][1] > 0
 
 
-def test_h03_days_before_the_reform_end_with_calls_every_ten_minutes_and_have_no_after_market_on_krx() -> None:
+def test_h03_days_before_the_reform_end_with_calls_every_ten_minutes_and_have_no_after_market_on_krx() -> (
+    None
+):
     day = date(2026, 9, 11)
     plan = DayPlan(UNIVERSE, day, 1)
     shown = volume_by_half_hour(plan, LARGE)
     hours = {start.strftime("%H%M"): krx for start, krx in shown.select("start", "KRX").iter_rows()}
     assert hours["1730"] > 0
     assert all(hours.get(hour, 0) == 0 for hour in ("1830", "1900", "1930"))
-    calls = [t for t in plan.schedule("005930").trades if t.venue is Venue.KRX and t.side is None][2:]
+    calls = [t for t in plan.schedule("005930").trades if t.venue is Venue.KRX and t.side is None][
+        2:
+    ]
     assert len(calls) == 12
     assert {t.t % 600_000_000_000 for t in calls} == {0}
 
@@ -172,7 +182,9 @@ DATA = Path(os.environ.get("KISNB_DATA") or "unset")
 
 @pytest.mark.data
 @pytest.mark.skipif(not (DATA / LISTING).is_file(), reason="KISNB_DATA names no real prices")
-@pytest.mark.parametrize("code", ["005930", "000660", "005380", "035420", "069500", "122630", "252670", "233740"])
+@pytest.mark.parametrize(
+    "code", ["005930", "000660", "005380", "035420", "069500", "122630", "252670", "233740"]
+)
 def test_h03_calibrated_days_are_like_the_real_ones(code: str) -> None:
     day, n = date(2023, 12, 21), 250
     universe = Universe.load(DATA, day)

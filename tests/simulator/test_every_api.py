@@ -19,7 +19,9 @@ from kisnb.simulator.host.record import DayRecorder
 
 from .customer import ACCOUNT, HYNIX, KEYS, SAMSUNG, Customer, host, trader
 
-STOCK_DESK = sorted(name for name, api in APIS.items() if api.path.startswith("/uapi/domestic-stock/v1/"))
+STOCK_DESK = sorted(
+    name for name, api in APIS.items() if api.path.startswith("/uapi/domestic-stock/v1/")
+)
 LACKING = {
     "issues' finances": [name for name in STOCK_DESK if "/finance/" in APIS[name].path]
     + ["dividend_rate", "estimate_perform", "finance_ratio", "market_value", "profit_asset_index"],
@@ -40,7 +42,12 @@ LACKING = {
         "order_credit_buy",
         "order_credit_sell",
     ],
-    "what people look at": ["hts_top_view", "intstock_grouplist", "intstock_stocklist_by_group", "top_interest_stock"],
+    "what people look at": [
+        "hts_top_view",
+        "intstock_grouplist",
+        "intstock_stocklist_by_group",
+        "top_interest_stock",
+    ],
     "other markets": ["comp_interest", "inquire_elw_price", "mktfunds"],
     "pension accounts": [name for name in STOCK_DESK if name.startswith("pension_")],
 }
@@ -130,7 +137,11 @@ OWN: dict[str, dict[str, str]] = {
 
 def params_of(api: Api) -> dict[str, str]:
     """A full set of sensible parameters; blank where KIS says blank."""
-    given = COMMON | ({"FID_INPUT_ISCD": "0000"} if "/ranking/" in api.path else {}) | OWN.get(api.name, {})
+    given = (
+        COMMON
+        | ({"FID_INPUT_ISCD": "0000"} if "/ranking/" in api.path else {})
+        | OWN.get(api.name, {})
+    )
     return encode_params(api, **{name: given.get(name.upper(), "") for name in api.params})
 
 
@@ -174,7 +185,9 @@ def _says_something(reply: ApiReply, api: Api) -> Iterator[bool]:
 
 
 @pytest.mark.parametrize("name", sorted(UNSERVED))
-def test_h03_what_no_simulated_fact_answers_is_an_unknown_service_and_named_in_the_record(name: str) -> None:
+def test_h03_what_no_simulated_fact_answers_is_an_unknown_service_and_named_in_the_record(
+    name: str,
+) -> None:
     lines: list[bytes] = []
     one = Customer(host(recorder=DayRecorder(lines.append)))
     one.log_in()
@@ -185,12 +198,16 @@ def test_h03_what_no_simulated_fact_answers_is_an_unknown_service_and_named_in_t
 
 
 @pytest.mark.parametrize("name", sorted(CONDITIONS))
-def test_h03_a_customer_without_saved_conditions_is_told_so_as_kis_does(customer: Customer, name: str) -> None:
+def test_h03_a_customer_without_saved_conditions_is_told_so_as_kis_does(
+    customer: Customer, name: str
+) -> None:
     with pytest.raises(ApiError, match="MCA05918"):
         ask(customer, APIS[name])
 
 
-def test_h03_the_host_answers_what_is_not_listed_as_lacking_and_nothing_else(customer: Customer) -> None:
+def test_h03_the_host_answers_what_is_not_listed_as_lacking_and_nothing_else(
+    customer: Customer,
+) -> None:
     core: Any = customer.core
     answered = core._answers.keys() | core._pages.keys() | core._orders.keys()
     assert answered == set(STOCK_DESK) - UNSERVED

@@ -143,13 +143,19 @@ def test_tokens_expire_or_are_revoked_on_script() -> None:
 
 
 def test_a_fault_fits_by_stock_tr_and_count() -> None:
-    one = faulty(Fault("read", "refuse", msg_cd="EGW00316", code=HYNIX, tr_id="FHKST01010100", nth=2, times=2))
+    one = faulty(
+        Fault(
+            "read", "refuse", msg_cd="EGW00316", code=HYNIX, tr_id="FHKST01010100", nth=2, times=2
+        )
+    )
     said = [asked(one, code) for code in (HYNIX, SAMSUNG, HYNIX, HYNIX, HYNIX)]
     assert said == ["MCA00000", "MCA00000", "EGW00316", "EGW00316", "MCA00000"]
 
 
 def test_a_fault_strikes_only_between_its_times() -> None:
-    one = faulty(Fault("read", "refuse", msg_cd="EGW00316", since="09:01:00", until="09:02:00", times=99))
+    one = faulty(
+        Fault("read", "refuse", msg_cd="EGW00316", since="09:01:00", until="09:02:00", times=99)
+    )
     said = []
     for moment in ("09:00:59", "09:01:00", "09:01:59", "09:02:00"):
         one.advance(moment)
@@ -278,7 +284,9 @@ def _chances(seed: int) -> list[Any]:
 
 
 @given(st.floats(0.05, 0.95), st.integers(0, 10_000))
-def test_a_probability_is_kept_and_without_one_exactly_so_many_strike(probability: float, seed: int) -> None:
+def test_a_probability_is_kept_and_without_one_exactly_so_many_strike(
+    probability: float, seed: int
+) -> None:
     faults = Faults(DAY, [Fault("notice", "drop", probability=probability)], seed=seed)
     hits = sum(faults.strike(at("09:00"), ("notice",)) is not None for _ in range(1_000))
     assert abs(hits / 1_000 - probability) < 0.1
@@ -291,7 +299,8 @@ def test_one_more_fault_does_not_move_the_chances_of_the_others() -> None:
     def drops(*more: Fault) -> list[bool]:
         faults = Faults(DAY, [Fault("notice", "drop", probability=0.5), *more])
         return [
-            (fault := faults.strike(at("09:00"), ("notice",))) is not None and fault.what == "drop" for _ in range(50)
+            (fault := faults.strike(at("09:00"), ("notice",))) is not None and fault.what == "drop"
+            for _ in range(50)
         ]
 
     assert drops() == drops(Fault("notice", "duplicate", probability=0.5))
@@ -339,12 +348,16 @@ def test_tokens_end_before_their_printed_time_and_a_new_one_is_given_after_a_min
 
 def test_any_fault_of_a_file_is_injected_seen_and_called_off() -> None:
     one = Controlled()
-    assert one.ask("POST", "fault", on="read", what="refuse", msg_cd="EGW00215", times=5) == {"armed": 1}
+    assert one.ask("POST", "fault", on="read", what="refuse", msg_cd="EGW00215", times=5) == {
+        "armed": 1
+    }
     assert one.ask("POST", "fault", on="time", what="kill", since="10:00:00") == {"armed": 2}
     assert [asked(one.customer) for _ in range(2)] == ["EGW00215"] * 2
     said = json.loads(msgspec.json.encode(one.ask("GET", "faults")))
     assert [fault["what"] for fault in said["armed"]] == ["refuse", "kill"]
-    assert [(s["t"], s["tr_id"], s["code"]) for s in said["struck"]] == [(at("09:00:30"), "FHKST01010100", SAMSUNG)] * 2
+    assert [(s["t"], s["tr_id"], s["code"]) for s in said["struck"]] == [
+        (at("09:00:30"), "FHKST01010100", SAMSUNG)
+    ] * 2
     assert one.ask("POST", "calm") == {"disarmed": 2}
     assert asked(one.customer) == "MCA00000"
 
@@ -354,14 +367,20 @@ def test_calls_and_socket_requests_are_refused_so_many_times() -> None:
     one.ask("POST", "fault", on="call", what="refuse", msg_cd="EGW00215", times=2)
     one.ask("POST", "fault", on="request", what="refuse", msg_cd="OPSP0007")
     assert [asked(one.customer) for _ in range(3)] == ["EGW00215", "EGW00215", "MCA00000"]
-    assert [one.customer.subscribe("H0STCNT0", "000660").msg_cd for _ in range(2)] == ["OPSP0007", "OPSP0000"]
+    assert [one.customer.subscribe("H0STCNT0", "000660").msg_cd for _ in range(2)] == [
+        "OPSP0007",
+        "OPSP0000",
+    ]
 
 
 def test_silence_neither_does_nor_answers_what_a_socket_asks() -> None:
     one = Controlled()
     one.ask("POST", "fault", on="request", what="silence")
     request = control_frames.SubscriptionRequest(one.customer.approval, "1", "H0STCNT0", "000660")
-    assert one.customer.core.socket_text(at("09:00:30"), 1, control_frames.encode_request(request)) == []
+    assert (
+        one.customer.core.socket_text(at("09:00:30"), 1, control_frames.encode_request(request))
+        == []
+    )
     assert one.customer.subscribe("H0STCNT0", "000660").msg_cd == control_frames.SUBSCRIBED
 
 
@@ -419,11 +438,17 @@ BAD: Sequence[tuple[str, str, str]] = (
     ("nth = 2", "nht = 2", "line 3: Object contains unknown field `nht`"),
     ("done = true", "done = ", "no TOML"),
     ("seed = 7", "sead = 7", "sead"),
-    ('on = "order"\nwhat = "cut"', 'on = "order"\nwhat = "refuse"\nmsg_cd = "EGW9"', "'EGW9' is no code"),
+    (
+        'on = "order"\nwhat = "cut"',
+        'on = "order"\nwhat = "refuse"\nmsg_cd = "EGW9"',
+        "'EGW9' is no code",
+    ),
 )
 
 
-@pytest.mark.parametrize(("before", "after", "words"), BAD, ids=[row[1].partition("\n")[0] for row in BAD])
+@pytest.mark.parametrize(
+    ("before", "after", "words"), BAD, ids=[row[1].partition("\n")[0] for row in BAD]
+)
 def test_a_wrong_file_is_refused_with_its_line_and_the_cure(
     tmp_path: Path, before: str, after: str, words: str
 ) -> None:

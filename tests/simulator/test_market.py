@@ -77,7 +77,12 @@ def test_h03_a_whole_day_is_its_plan_and_the_tape_adds_up() -> None:
     whole = [h for h in trades(m.advance(at("15:30"))) if h.venue is Venue.KRX]
     tape = [h for h in whole if h.segment == "main"]
     plan, quote = plan_day(Universe.packaged().get(SAMSUNG), DAY, 1), m.quote(SAMSUNG)
-    assert (quote.open, quote.high, quote.low, quote.price) == (plan.open, plan.high, plan.low, plan.close)
+    assert (quote.open, quote.high, quote.low, quote.price) == (
+        plan.open,
+        plan.high,
+        plan.low,
+        plan.close,
+    )
     assert quote.volume == sum(h.qty for h in whole) == tape[-1].volume
     assert quote.value == sum(h.qty * h.price for h in whole) == tape[-1].value
     assert plan.volume == sum(h.qty for h in tape)
@@ -91,7 +96,9 @@ def test_h05_the_same_seed_and_orders_give_the_same_happenings_however_time_move
     def run(by_event: bool) -> list[Happening]:
         m = market("08:50")
         said: list[Happening] = []
-        for order_id, (code, moment) in enumerate(((SAMSUNG, "08:55"), (HYNIX, "09:20"), (SAMSUNG, "09:30")), start=1):
+        for order_id, (code, moment) in enumerate(
+            ((SAMSUNG, "08:55"), (HYNIX, "09:20"), (SAMSUNG, "09:30")), start=1
+        ):
             said += (step if by_event else Market.advance)(m, at(moment))
             said += m.enter(code, order_id, BUY, MARKET, 10 * order_id)
         return said + (step if by_event else Market.advance)(m, at("10:00"))
@@ -112,9 +119,19 @@ def test_h03_a_stock_that_becomes_active_late_has_the_same_tape() -> None:
     before = late.quote(SAMSUNG)
     late.activate(SAMSUNG)
     assert late.quote(SAMSUNG) == before
-    shown = [(h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low) for h in tape if h.venue is Venue.KRX]
-    found = [h for h in late.last_trades(SAMSUNG, 100) + trades(late.advance(at("11:00"))) if h.venue is Venue.KRX]
-    assert [(h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low) for h in found] == shown[-len(found) :]
+    shown = [
+        (h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low)
+        for h in tape
+        if h.venue is Venue.KRX
+    ]
+    found = [
+        h
+        for h in late.last_trades(SAMSUNG, 100) + trades(late.advance(at("11:00")))
+        if h.venue is Venue.KRX
+    ]
+    assert [
+        (h.t, h.price, h.qty, h.taker, h.volume, h.value, h.high, h.low) for h in found
+    ] == shown[-len(found) :]
     assert late.quote(SAMSUNG) == early.quote(SAMSUNG)
 
 
@@ -134,7 +151,9 @@ def test_h03_events_come_in_the_order_of_time_and_depth_is_told_once_an_event() 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 50), st.integers(0, 380))
-def test_h03_depth_is_ten_levels_a_side_and_the_last_trade_is_at_the_touch(seed: int, minute: int) -> None:
+def test_h03_depth_is_ten_levels_a_side_and_the_last_trade_is_at_the_touch(
+    seed: int, minute: int
+) -> None:
     m = market("09:00", seed)
     m.activate(HYNIX)
     m.advance(at("09:00") + minute * MINUTE - SECOND if minute else at("09:00"))
@@ -230,7 +249,14 @@ def test_h03_after_the_close_nothing_stands_and_nothing_comes() -> None:
 
 def test_h03_before_the_first_trade_a_quote_shows_the_base_price() -> None:
     quote = market("08:00").quote(SAMSUNG)
-    assert (quote.price, quote.open, quote.high, quote.low, quote.volume, quote.change) == (71_000, 0, 0, 0, 0, 0)
+    assert (quote.price, quote.open, quote.high, quote.low, quote.volume, quote.change) == (
+        71_000,
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
     assert (quote.lower, quote.upper, quote.tick) == (49_700, 92_300, 100)
 
 

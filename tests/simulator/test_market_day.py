@@ -37,7 +37,9 @@ from kisnb.simulator.day.day_plan import DayPlan, schedule_day
 item = Universe.packaged().get("005930")
 day = date(2026, 11, 20)
 print(hash(tuple(t[:3] for t in schedule_day(item, day, 7, plan_day(item, day, 7)).trades)))"""
-    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+    ).stdout
     here = schedule_day(SAMSUNG, DAY, 7, plan_day(SAMSUNG, DAY, 7))
     assert int(told) == hash(tuple(t[:3] for t in here.trades))
 
@@ -45,30 +47,54 @@ print(hash(tuple(t[:3] for t in schedule_day(item, day, 7, plan_day(item, day, 7
 def test_h03_the_same_seed_gives_the_same_day_on_every_machine() -> None:
     """The digest changes when the generator is changed on purpose, and never otherwise."""
     plan = DayPlan(Universe.packaged(), DAY, 7)
-    told = [tuple(t) for code in ("005930", "247540", "0004V0", "069500") for t in plan.schedule(code).trades]
+    told = [
+        tuple(t)
+        for code in ("005930", "247540", "0004V0", "069500")
+        for t in plan.schedule(code).trades
+    ]
     assert hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16] == "dece14388f38eadc"
 
 
 def test_h03_seed_date_and_code_each_make_another_day() -> None:
     hynix = Universe.packaged().get("000660")
-    plans = {plan_day(SAMSUNG, DAY, 1), plan_day(SAMSUNG, DAY, 2), plan_day(SAMSUNG, date(2026, 11, 18), 1)}
+    plans = {
+        plan_day(SAMSUNG, DAY, 1),
+        plan_day(SAMSUNG, DAY, 2),
+        plan_day(SAMSUNG, date(2026, 11, 18), 1),
+    }
     assert len(plans) == 3
-    one, other = (schedule_day(item, DAY, 1, plan_day(item, DAY, 1)).times for item in (SAMSUNG, hynix))
+    one, other = (
+        schedule_day(item, DAY, 1, plan_day(item, DAY, 1)).times for item in (SAMSUNG, hynix)
+    )
     assert one != other
 
 
 @st.composite
 def bars(draw: st.DrawFn) -> DailyBar:
     o, h, lo, c = (draw(st.integers(500, 920)) * 100 for _ in range(4))
-    return DailyBar(o, max(o, h, lo, c), min(o, h, lo, c), c, draw(st.integers(4, 2_000) | st.integers(4, 30_000_000)))
+    return DailyBar(
+        o,
+        max(o, h, lo, c),
+        min(o, h, lo, c),
+        c,
+        draw(st.integers(4, 2_000) | st.integers(4, 30_000_000)),
+    )
 
 
 @settings(max_examples=25, deadline=None)
 @given(bars(), st.integers(0, 99))
-def test_h03_the_path_goes_through_open_high_low_close_and_the_sizes_add_up(bar: DailyBar, seed: int) -> None:
+def test_h03_the_path_goes_through_open_high_low_close_and_the_sizes_add_up(
+    bar: DailyBar, seed: int
+) -> None:
     schedule = schedule_day(SAMSUNG, DAY, seed, bar).regular(DAY)
     day = schedule.tally(len(schedule.trades))
-    assert (day.open, day.high, day.low, day.last, day.volume) == (bar.open, bar.high, bar.low, bar.close, bar.volume)
+    assert (day.open, day.high, day.low, day.last, day.volume) == (
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+    )
     first, last = schedule.trades[0], schedule.trades[-1]
     assert (first.t, first.side, last.t, last.side) == (
         sessions.regular_open(DAY),
@@ -89,7 +115,9 @@ def test_h03_a_made_up_bar_is_a_legal_one(seed: int, item: Instrument) -> None:
     lower, upper = ticks.limits(item.base, item.kind, DAY)
     assert lower <= bar.low <= min(bar.open, bar.close)
     assert max(bar.open, bar.close) <= bar.high <= upper
-    assert all(ticks.on_grid(price, item.kind, DAY) for price in (bar.open, bar.high, bar.low, bar.close))
+    assert all(
+        ticks.on_grid(price, item.kind, DAY) for price in (bar.open, bar.high, bar.low, bar.close)
+    )
     assert bar.volume > 0
 
 

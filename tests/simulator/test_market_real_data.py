@@ -36,7 +36,9 @@ def test_h03_every_real_bar_is_traded_as_it_was(day: date, most: int) -> None:
     assert len(interrupted) <= most
     for code, bar in bars.items():
         quote, trades = market.quote(code), market.plan.schedule(code).trades
-        early = sum(t.qty for t in trades if t.venue is Venue.KRX and t.t < sessions.regular_open(day))
+        early = sum(
+            t.qty for t in trades if t.venue is Venue.KRX and t.t < sessions.regular_open(day)
+        )
         if code in interrupted:
             assert quote.open == bar.open
             assert bar.low <= quote.low <= quote.price <= quote.high <= bar.high

@@ -86,18 +86,32 @@ def test_a_ranking_says_of_each_stock_what_its_quote_says(morning: Customer) -> 
 
 def test_filters_leave_out_what_does_not_pass(morning: Customer) -> None:
     universe = Universe.packaged()
-    asked = ALL | {"FID_BLNG_CLS_CODE": "3", "FID_INPUT_PRICE_1": "100000", "FID_INPUT_PRICE_2": "300000"}
-    assert all(100_000 <= int(r["stck_prpr"]) <= 300_000 for r in ask(morning, "volume_rank", asked).rows())
+    asked = ALL | {
+        "FID_BLNG_CLS_CODE": "3",
+        "FID_INPUT_PRICE_1": "100000",
+        "FID_INPUT_PRICE_2": "300000",
+    }
+    assert all(
+        100_000 <= int(r["stck_prpr"]) <= 300_000 for r in ask(morning, "volume_rank", asked).rows()
+    )
     kosdaq = ask(morning, "market_cap", ALL | {"FID_INPUT_ISCD": "1001"}).rows()
     assert {str(universe.get(r["mksc_shrn_iscd"]).board) for r in kosdaq} == {"KOSDAQ"}
-    preferred = ask(morning, "volume_rank", ALL | {"FID_BLNG_CLS_CODE": "0", "FID_DIV_CLS_CODE": "2"}).rows()
+    preferred = ask(
+        morning, "volume_rank", ALL | {"FID_BLNG_CLS_CODE": "0", "FID_DIV_CLS_CODE": "2"}
+    ).rows()
     assert all(universe.get(r["mksc_shrn_iscd"]).preferred for r in preferred)
-    stocks = ask(morning, "volume_rank", ALL | {"FID_BLNG_CLS_CODE": "0", "FID_TRGT_EXLS_CLS_CODE": "0000001100"})
+    stocks = ask(
+        morning,
+        "volume_rank",
+        ALL | {"FID_BLNG_CLS_CODE": "0", "FID_TRGT_EXLS_CLS_CODE": "0000001100"},
+    )
     assert {str(universe.get(r["mksc_shrn_iscd"]).kind) for r in stocks.rows()} == {"stock"}
 
 
 def test_r01_nextrades_ranking_has_nextrades_stocks_and_volumes_alone(morning: Customer) -> None:
-    rows = ask(morning, "volume_rank", ALL | {"FID_COND_MRKT_DIV_CODE": "NX", "FID_BLNG_CLS_CODE": "3"}).rows()
+    rows = ask(
+        morning, "volume_rank", ALL | {"FID_COND_MRKT_DIV_CODE": "NX", "FID_BLNG_CLS_CODE": "3"}
+    ).rows()
     universe = Universe.packaged()
     assert rows
     assert all(universe.get(row["mksc_shrn_iscd"]).nxt for row in rows)
@@ -111,7 +125,9 @@ def test_r01_nextrades_ranking_has_nextrades_stocks_and_volumes_alone(morning: C
 WINDOW = {"FID_INPUT_DATE_1": "20200101", "FID_INPUT_DATE_2": "20261120", "FID_ORG_ADJ_PRC": "0"}
 
 
-def test_daily_bars_are_a_hundred_at_most_newest_first_and_end_at_the_quote(morning: Customer) -> None:
+def test_daily_bars_are_a_hundred_at_most_newest_first_and_end_at_the_quote(
+    morning: Customer,
+) -> None:
     reply = ask(morning, "inquire_daily_itemchartprice", J, WINDOW, {"FID_PERIOD_DIV_CODE": "D"})
     rows = reply.rows("output2")
     days = [row["stck_bsop_date"] for row in rows]
@@ -126,7 +142,9 @@ def test_daily_bars_are_a_hundred_at_most_newest_first_and_end_at_the_quote(morn
 
 @pytest.mark.parametrize(("period", "fewest"), [("W", 100), ("M", 60), ("Y", 5)])
 def test_longer_periods_add_up_their_days(morning: Customer, period: str, fewest: int) -> None:
-    rows = ask(morning, "inquire_daily_itemchartprice", J, WINDOW, {"FID_PERIOD_DIV_CODE": period}).rows("output2")
+    rows = ask(
+        morning, "inquire_daily_itemchartprice", J, WINDOW, {"FID_PERIOD_DIV_CODE": period}
+    ).rows("output2")
     assert len(rows) >= fewest
     this = {"W": "20261116", "M": "20261101", "Y": "20260101"}[period]
     days = ask(
@@ -161,7 +179,9 @@ PARTS = ("scrt", "ivtr", "bank", "insu", "mrbn", "fund")
 
 
 def test_flows_sum_to_nothing_and_institutions_parts_to_the_whole(evening: Customer) -> None:
-    rows = ask(evening, "investor_trade_by_stock_daily", J, {"FID_INPUT_DATE_1": "20261120"}).rows("output2")
+    rows = ask(evening, "investor_trade_by_stock_daily", J, {"FID_INPUT_DATE_1": "20261120"}).rows(
+        "output2"
+    )
     assert rows[0]["stck_bsop_date"] == "20261120"
     for row in rows:
         assert sum(int(row[side]) for side in SIDES) == 0
@@ -169,7 +189,9 @@ def test_flows_sum_to_nothing_and_institutions_parts_to_the_whole(evening: Custo
         assert parts == int(row["orgn_ntby_qty"])
 
 
-def test_the_days_own_flows_show_after_the_close_alone(morning: Customer, evening: Customer) -> None:
+def test_the_days_own_flows_show_after_the_close_alone(
+    morning: Customer, evening: Customer
+) -> None:
     assert ask(morning, "inquire_investor", J).rows()[0]["stck_bsop_date"] == "20261119"
     assert ask(evening, "inquire_investor", J).rows()[0]["stck_bsop_date"] == "20261120"
 
@@ -201,12 +223,18 @@ def test_an_index_stands_where_its_bars_end(morning: Customer) -> None:
         morning,
         "inquire_daily_indexchartprice",
         INDEX,
-        {"FID_INPUT_DATE_1": "20260101", "FID_INPUT_DATE_2": "20261120", "FID_PERIOD_DIV_CODE": "D"},
+        {
+            "FID_INPUT_DATE_1": "20260101",
+            "FID_INPUT_DATE_2": "20261120",
+            "FID_PERIOD_DIV_CODE": "D",
+        },
     ).rows("output2")
     minutes = ask(morning, "inquire_index_timeprice", INDEX, {"FID_INPUT_HOUR_1": "60"}).rows()
     assert len(days) == 50
     assert abs(float(days[0]["bstp_nmix_prpr"]) - float(now["bstp_nmix_prpr"])) < 0.05
-    assert float(minutes[0]["bstp_nmix_prpr"]) == pytest.approx(float(now["bstp_nmix_prpr"]), rel=0.001)
+    assert float(minutes[0]["bstp_nmix_prpr"]) == pytest.approx(
+        float(now["bstp_nmix_prpr"]), rel=0.001
+    )
     assert minutes[0]["bsop_hour"] == "110000"
 
 
@@ -221,7 +249,10 @@ def test_an_index_stands_where_its_bars_end(morning: Customer) -> None:
         ("inquire_index_price", INDEX | {"FID_COND_MRKT_DIV_CODE": "J"}),
         ("inquire_index_price", INDEX | {"FID_INPUT_ISCD": "9999"}),
         ("inquire_daily_itemchartprice", J | WINDOW | {"FID_PERIOD_DIV_CODE": "H"}),
-        ("inquire_daily_itemchartprice", J | WINDOW | {"FID_PERIOD_DIV_CODE": "D", "FID_INPUT_DATE_1": "yesterday"}),
+        (
+            "inquire_daily_itemchartprice",
+            J | WINDOW | {"FID_PERIOD_DIV_CODE": "D", "FID_INPUT_DATE_1": "yesterday"},
+        ),
         ("inquire_time_itemchartprice", J | {"FID_INPUT_HOUR_1": "256099"}),
         ("bulk_trans_num", ALL | {"FID_RANK_SORT_CLS_CODE": "0", "FID_INPUT_PRICE_1": "-1"}),
         ("chk_holiday", {"BASS_DT": "99999999"}),
@@ -236,7 +267,9 @@ def test_wrong_parameters_are_refused_as_the_query_server_does(
     assert morning.said(morning.ask(name, encode_params(api, **given)))["msg_cd"] == "OPSQ2001"
 
 
-@pytest.mark.parametrize("name", ["inquire_price", "inquire_ccnl", "inquire_investor", "pbar_tratio"])
+@pytest.mark.parametrize(
+    "name", ["inquire_price", "inquire_ccnl", "inquire_investor", "pbar_tratio"]
+)
 def test_an_unknown_code_is_named_as_kis_names_it(morning: Customer, name: str) -> None:
     morning.receive(morning.core.advance(morning.core.now + 100_000_000))
     api = APIS[name]
@@ -251,4 +284,6 @@ def test_two_venues_add_up_in_the_unified_quote(morning: Customer) -> None:
     )
     assert 0 < other < one
     assert abs(both - one - other) <= 0.02 * both
-    assert int(ask(morning, "inquire_price", J | {"FID_INPUT_ISCD": HYNIX}).one()["frgn_hldn_qty"]) > 0
+    assert (
+        int(ask(morning, "inquire_price", J | {"FID_INPUT_ISCD": HYNIX}).one()["frgn_hldn_qty"]) > 0
+    )

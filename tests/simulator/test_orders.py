@@ -24,7 +24,9 @@ def briefs(one: Customer) -> list[tuple[str, int, int, int]]:
 
 
 def day_orders(one: Customer, **changed: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS | changed))["output1"]
+    rows: list[dict[str, Any]] = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS | changed))[
+        "output1"
+    ]
     return rows
 
 
@@ -32,12 +34,20 @@ def test_a_market_buy_is_sent_accepted_and_filled_and_prints_on_the_tape() -> No
     one = trader()
     reply = one.order("buy", 1_050, None)
     assert (reply["rt_cd"], reply["msg_cd"]) == ("0", "APBK0013")
-    assert reply["output"] == {"KRX_FWDG_ORD_ORGNO": "00950", "ODNO": "0000000001", "ORD_TMD": "090030"}
+    assert reply["output"] == {
+        "KRX_FWDG_ORD_ORGNO": "00950",
+        "ODNO": "0000000001",
+        "ORD_TMD": "090030",
+    }
     assert one.kinds() == ["H0STCNI0"] * 3 + ["H0STCNT0", "H0STASP0"]
     trades = one.inbox[3].split("|")
     assert trades[2] == "002"
     assert [trades[3].split("^")[i] for i in (12, 12 + 47)] == ["1000", "50"]
-    assert briefs(one) == [("accepted", 1, 1_050, 0), ("filled", 1, 1_000, 71_000), ("filled", 1, 50, 71_100)]
+    assert briefs(one) == [
+        ("accepted", 1, 1_050, 0),
+        ("filled", 1, 1_000, 71_000),
+        ("filled", 1, 50, 71_100),
+    ]
 
 
 def test_a_limit_order_rests_until_the_market_trades_through_its_price() -> None:
@@ -62,8 +72,17 @@ def test_a_part_is_cancelled_under_a_number_of_its_own_and_the_rest_lives_on() -
     assert brief(columns) == ("cancelled", 2, 200, 0)
     assert columns[3] == "0000000001"
     cancel, order = day_orders(one)
-    assert [order[f] for f in ("ord_qty", "tot_ccld_qty", "cnc_cfrm_qty", "rmn_qty")] == ["500", "0", "200", "300"]
-    assert (cancel["odno"], cancel["orgn_odno"], cancel["rmn_qty"]) == ("0000000002", "0000000001", "0")
+    assert [order[f] for f in ("ord_qty", "tot_ccld_qty", "cnc_cfrm_qty", "rmn_qty")] == [
+        "500",
+        "0",
+        "200",
+        "300",
+    ]
+    assert (cancel["odno"], cancel["orgn_odno"], cancel["rmn_qty"]) == (
+        "0000000002",
+        "0000000001",
+        "0",
+    )
 
 
 def test_more_than_is_left_cannot_be_cancelled_and_changes_nothing() -> None:
@@ -88,8 +107,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("order", "msg_cd", "rt_cd"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_a_refused_order_says_why_and_leaves_no_trace(order: tuple[Any, ...], msg_cd: str, rt_cd: str) -> None:
+@pytest.mark.parametrize(
+    ("order", "msg_cd", "rt_cd"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_a_refused_order_says_why_and_leaves_no_trace(
+    order: tuple[Any, ...], msg_cd: str, rt_cd: str
+) -> None:
     """O03: no output, no notice, no number, no reservation."""
     one = trader()
     reply = one.order(*order)
@@ -121,7 +144,13 @@ def test_what_this_host_does_not_trade_is_refused() -> None:
 
 def test_another_account_and_a_wrong_customer_type_are_refused() -> None:
     one = trader()
-    body = ACCOUNT | {"CANO": "11111111", "PDNO": SAMSUNG, "ORD_DVSN": "00", "ORD_QTY": "1", "ORD_UNPR": "71000"}
+    body = ACCOUNT | {
+        "CANO": "11111111",
+        "PDNO": SAMSUNG,
+        "ORD_DVSN": "00",
+        "ORD_QTY": "1",
+        "ORD_UNPR": "71000",
+    }
     assert one.said(one.ask("order_cash_buy", body))["msg_cd"] == "OPSQ2000"
     assert one.said(one.ask("order_cash_buy", body | ACCOUNT, custtype="X"))["msg_cd"] == "EGW00208"
 
@@ -161,7 +190,9 @@ def test_the_balance_equals_the_ledger() -> None:
     said = one.said(one.ask("inquire_balance", BALANCE))
     (holding,), (deposit,) = said["output1"], said["output2"]
     position = account.positions[SAMSUNG]
-    assert [holding[f] for f in ("pdno", "hldg_qty", "ord_psbl_qty", "thdt_buyqty", "thdt_sll_qty")] == [
+    assert [
+        holding[f] for f in ("pdno", "hldg_qty", "ord_psbl_qty", "thdt_buyqty", "thdt_sll_qty")
+    ] == [
         SAMSUNG,
         "60",
         "50",
@@ -179,8 +210,12 @@ def test_the_balance_equals_the_ledger() -> None:
 def test_a_market_buy_is_counted_at_the_upper_limit() -> None:
     one = trader()
     asked = ACCOUNT | {"PDNO": SAMSUNG, "CMA_EVLU_AMT_ICLD_YN": "N", "OVRS_ICLD_YN": "N"}
-    market = one.said(one.ask("inquire_psbl_order", asked | {"ORD_UNPR": "", "ORD_DVSN": "01"}))["output"]
-    limit = one.said(one.ask("inquire_psbl_order", asked | {"ORD_UNPR": "71000", "ORD_DVSN": "00"}))["output"]
+    market = one.said(one.ask("inquire_psbl_order", asked | {"ORD_UNPR": "", "ORD_DVSN": "01"}))[
+        "output"
+    ]
+    limit = one.said(
+        one.ask("inquire_psbl_order", asked | {"ORD_UNPR": "71000", "ORD_DVSN": "00"})
+    )["output"]
     assert market["psbl_qty_calc_unpr"] == "92300"
     assert int(market["nrcvb_buy_qty"]) < int(limit["nrcvb_buy_qty"])
     assert one.order("buy", int(limit["nrcvb_buy_qty"]) + 1, 71_000)["msg_cd"] == "APBK0952"
@@ -225,7 +260,11 @@ def test_a_long_order_list_comes_in_pages_of_a_hundred() -> None:
             one.core.advance(one.core.now + 1_000_000_000)
     first = one.ask("inquire_daily_ccld", DAY_ORDERS)
     said = one.said(first)
-    assert (first.headers["tr_cont"], len(said["output1"]), len(said["ctx_area_nk100"])) == ("M", 100, 100)
+    assert (first.headers["tr_cont"], len(said["output1"]), len(said["ctx_area_nk100"])) == (
+        "M",
+        100,
+        100,
+    )
     keys = {"CTX_AREA_FK100": said["ctx_area_fk100"], "CTX_AREA_NK100": said["ctx_area_nk100"]}
     last = one.ask("inquire_daily_ccld", DAY_ORDERS | keys, tr_cont="N")
     rows = said["output1"] + one.said(last)["output1"]

@@ -44,7 +44,9 @@ def test_k13_orders_account_prices_and_stream_work_on_paper(tmp_path: Path) -> N
         assert (bought.outcome, bought.ref and bought.ref.number) == ("sent", 1)
         await d.received()
         assert d.notices() == [("accepted", 10), ("filled", 10)]
-        resting = await d.stepped(d.broker.submit(*order(5, (await d.stepped(d.broker.quote(CODE))).lower)))
+        resting = await d.stepped(
+            d.broker.submit(*order(5, (await d.stepped(d.broker.quote(CODE))).lower))
+        )
         assert resting.ref is not None
         assert (await d.stepped(d.broker.cancel("c", resting.ref, 2))).outcome == "sent"
         page = await d.stepped(
@@ -53,7 +55,9 @@ def test_k13_orders_account_prices_and_stream_work_on_paper(tmp_path: Path) -> N
             )
         )
         assert page.complete
-        assert [(row.ref.number, row.filled, row.leaves) for row in page.rows if not row.original] == [
+        assert [
+            (row.ref.number, row.filled, row.leaves) for row in page.rows if not row.original
+        ] == [
             (2, 0, 3),
             (1, 10, 0),
         ]
@@ -77,7 +81,10 @@ def test_k13_the_host_itself_refuses_what_the_client_refuses_before_it_asks(tmp_
         with pytest.raises(NotOffered):
             await rest.read(APIS["volume_rank"], {})
         assert d.calls("order-cash") == d.calls("volume-rank") == []
-        for price, venue, msg_cd in ((rules.lowest_price - 5, Venue.KRX, "40070000"), (71_000, Venue.NXT, "90000000")):
+        for price, venue, msg_cd in (
+            (rules.lowest_price - 5, Venue.KRX, "40070000"),
+            (71_000, Venue.NXT, "90000000"),
+        ):
             sent = order_body(*order(1, price, venue), d.keys.account_params)
             with pytest.raises(ApiError) as refused:
                 await d.stepped(rest.send_order(order_api(Side.BUY), sent, Lane.ORDER))
@@ -115,4 +122,6 @@ def test_k07_narrow_notices_of_paper_are_read(tmp_path: Path) -> None:
         await d.received()
         assert d.notices() == [("accepted", 3), ("filled", 3)]
 
-    on_paper(tmp_path, body, persona=with_quirks(PAPER, ("notice23", "short-odno", "unpadded-msg1")))
+    on_paper(
+        tmp_path, body, persona=with_quirks(PAPER, ("notice23", "short-odno", "unpadded-msg1"))
+    )

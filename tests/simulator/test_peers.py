@@ -36,8 +36,19 @@ DAY = date(2026, 11, 20)
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A free-running host, and what its ready line says."""
-    arguments = ["--date", "2026-11-20", "--start", "09:05:00", "--speed", "5", "--quirks", "old-columns,notice23"]
-    process = subprocess.Popen([sys.executable, "-m", "kisnb", "sim", *arguments], stdout=subprocess.PIPE, text=True)
+    arguments = [
+        "--date",
+        "2026-11-20",
+        "--start",
+        "09:05:00",
+        "--speed",
+        "5",
+        "--quirks",
+        "old-columns,notice23",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kisnb", "sim", *arguments], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())
     gc.collect()
@@ -45,7 +56,9 @@ def host(tmp_path: Path) -> Iterator[dict[str, Any]]:
     process.communicate(timeout=20)
 
 
-def test_python_kis_trades_and_listens(host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_python_kis_trades_and_listens(
+    host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     pykis: Any = import_module("pykis")
     monkeypatch.setattr("pykis.kis.REAL_DOMAIN", host["rest"])
     monkeypatch.setattr("pykis.client.websocket.WEBSOCKET_REAL_DOMAIN", host["ws"])
@@ -71,7 +84,9 @@ def test_python_kis_trades_and_listens(host: dict[str, Any], monkeypatch: pytest
     assert quote.high_limit > quote.price > quote.low_limit
     order = account.buy(market="KRX", symbol=CODE, qty=3)
     resting = account.buy(market="KRX", symbol=CODE, qty=2, price=quote.low_limit)
-    seen = _until(heard, lambda seen: {"price", "depth"} <= seen.keys() and _executed(seen, order) == 3)
+    seen = _until(
+        heard, lambda seen: {"price", "depth"} <= seen.keys() and _executed(seen, order) == 3
+    )
     assert {notice.symbol for notice in seen["notice"]} == {CODE}
     cancelled = resting.cancel()
     assert cancelled.number != resting.number
@@ -85,10 +100,16 @@ def test_python_kis_trades_and_listens(host: dict[str, Any], monkeypatch: pytest
 
 def _executed(seen: dict[str, list[Any]], order: Any) -> int:
     """Shares that the notices of an order have told as filled."""
-    return sum(int(notice.executed_quantity) for notice in seen.get("notice", ()) if notice.order_number == order)
+    return sum(
+        int(notice.executed_quantity)
+        for notice in seen.get("notice", ())
+        if notice.order_number == order
+    )
 
 
-def _until(heard: queue.Queue[tuple[str, Any]], enough: Callable[[dict[str, list[Any]]], bool]) -> dict[str, list[Any]]:
+def _until(
+    heard: queue.Queue[tuple[str, Any]], enough: Callable[[dict[str, list[Any]]], bool]
+) -> dict[str, list[Any]]:
     """What was heard until it is enough; raises queue.Empty when nothing more comes."""
     seen: dict[str, list[Any]] = {}
     while not enough(seen):
@@ -97,11 +118,15 @@ def _until(heard: queue.Queue[tuple[str, Any]], enough: Callable[[dict[str, list
     return seen
 
 
-def test_mojito2_trades_and_listens(host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_mojito2_trades_and_listens(
+    host: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     mojito: Any = import_module("mojito")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        mojito.KoreaInvestment, "set_base_url", lambda self, mock: setattr(self, "base_url", host["rest"])
+        mojito.KoreaInvestment,
+        "set_base_url",
+        lambda self, mock: setattr(self, "base_url", host["rest"]),
     )
     broker = mojito.KoreaInvestment(host["appkey"], host["appsecret"], host["account"])
     quote = broker.fetch_price(CODE)["output"]
@@ -111,7 +136,9 @@ def test_mojito2_trades_and_listens(host: dict[str, Any], monkeypatch: pytest.Mo
         host["appkey"], host["appsecret"], ["H0STCNT0", "H0STASP0"], [CODE], user_id=host["hts_id"]
     )
     listener.base_url, listener.queue = host["rest"], heard
-    monkeypatch.setattr("mojito.koreainvestment.websockets.connect", partial(_connect_elsewhere, host["ws"]))
+    monkeypatch.setattr(
+        "mojito.koreainvestment.websockets.connect", partial(_connect_elsewhere, host["ws"])
+    )
     threading.Thread(target=_run, args=(listener,), daemon=True).start()
     _until(heard, lambda seen: {"체결", "호가"} <= seen.keys())
     bought = broker.create_market_buy_order(CODE, 3)

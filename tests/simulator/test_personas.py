@@ -16,7 +16,19 @@ from kisnb.simulator.host.personas import LIVE, OLD_TRS, PAPER, PERSONAS, Person
 from kisnb.simulator.host.quirks import with_quirks
 from kisnb.terms import Mode, OrderKind, Venue
 
-from .customer import ACCOUNT, BALANCE, DAY, DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
+from .customer import (
+    ACCOUNT,
+    BALANCE,
+    DAY,
+    DAY_ORDERS,
+    HYNIX,
+    KEYS,
+    SAMSUNG,
+    Customer,
+    at,
+    host,
+    trader,
+)
 
 PRICE = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
 
@@ -33,7 +45,13 @@ def later(one: Customer) -> None:
 
 
 def order(one: Customer, side: str = "buy", **changed: str) -> dict[str, Any]:
-    body = ACCOUNT | {"PDNO": SAMSUNG, "ORD_DVSN": "00", "ORD_QTY": "1", "ORD_UNPR": "71000", "EXCG_ID_DVSN_CD": "KRX"}
+    body = ACCOUNT | {
+        "PDNO": SAMSUNG,
+        "ORD_DVSN": "00",
+        "ORD_QTY": "1",
+        "ORD_UNPR": "71000",
+        "EXCG_ID_DVSN_CD": "KRX",
+    }
     later(one)
     return one.said(one.ask(f"order_cash_{side}", body | changed))
 
@@ -41,11 +59,15 @@ def order(one: Customer, side: str = "buy", **changed: str) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", PERSONAS)
 def test_every_host_has_words_for_every_reason(mode: Mode) -> None:
     assert PERSONAS[mode].refusals.keys() == set(get_args(Reason))
-    assert {CODES[refusal.msg_cd].order for refusal in PERSONAS[mode].refusals.values()} == {"not placed"}
+    assert {CODES[refusal.msg_cd].order for refusal in PERSONAS[mode].refusals.values()} == {
+        "not placed"
+    }
 
 
 def test_paper_and_live_keep_their_codes_apart() -> None:
-    codes = {mode: {refusal.msg_cd for refusal in PERSONAS[mode].refusals.values()} for mode in PERSONAS}
+    codes = {
+        mode: {refusal.msg_cd for refusal in PERSONAS[mode].refusals.values()} for mode in PERSONAS
+    }
     assert all(code.isdecimal() and len(code) == 8 for code in codes[Mode.PAPER])
     assert all(code.startswith("APBK") for code in codes[Mode.LIVE])
 
@@ -53,7 +75,11 @@ def test_paper_and_live_keep_their_codes_apart() -> None:
 def test_paper_has_five_account_calls_with_tr_ids_of_its_own_and_its_own_words() -> None:
     one = paper()
     bought = order(one, ORD_UNPR="70000")
-    assert (bought["rt_cd"], bought["msg_cd"], bought["output"]["ODNO"]) == ("0", "40600000", "0000000001")
+    assert (bought["rt_cd"], bought["msg_cd"], bought["output"]["ODNO"]) == (
+        "0",
+        "40600000",
+        "0000000001",
+    )
     cancelled = (later(one), one.cancel(1))[1]
     assert (cancelled["rt_cd"], cancelled["msg_cd"]) == ("0", "40630000")
     later(one)
@@ -73,8 +99,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("start", "changed", "msg_cd", "words"), REFUSED, ids=[row[2] + row[0] for row in REFUSED])
-def test_paper_refuses_in_eight_digits(start: str, changed: dict[str, str], msg_cd: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("start", "changed", "msg_cd", "words"), REFUSED, ids=[row[2] + row[0] for row in REFUSED]
+)
+def test_paper_refuses_in_eight_digits(
+    start: str, changed: dict[str, str], msg_cd: str, words: str
+) -> None:
     said = order(paper(start), **changed)
     assert (said["rt_cd"], said["msg_cd"]) == ("1", msg_cd)
     assert words in said["msg1"]
@@ -91,7 +121,9 @@ def test_paper_has_nothing_to_sell_and_nothing_to_cancel() -> None:
 def test_paper_takes_limit_and_market_orders_unless_a_quirk_says_otherwise() -> None:
     assert order(paper(), ORD_DVSN="03", ORD_UNPR="0")["msg_cd"] == "90000000"
     everything = with_quirks(PAPER, ("paper-kinds",))
-    assert {everything.refuses(Venue.KRX, kind, 71_000, at("10:00")) for kind in OrderKind} == {None}
+    assert {everything.refuses(Venue.KRX, kind, 71_000, at("10:00")) for kind in OrderKind} == {
+        None
+    }
 
 
 def test_a_call_that_paper_lacks_and_a_tr_of_the_other_host_are_told_apart() -> None:
@@ -111,7 +143,11 @@ def test_a_call_that_paper_lacks_and_a_tr_of_the_other_host_are_told_apart() -> 
 def test_keys_of_the_other_host_are_told_from_wrong_ones(mode: Mode, msg_cd: str) -> None:
     access = Access(made_up(mode), PERSONAS[mode], DAY)
     other = made_up(Mode.LIVE if mode is Mode.PAPER else Mode.PAPER)
-    given = {"appkey": other.appkey.reveal(), "appsecret": other.appsecret.reveal(), "authorization": "Bearer x"}
+    given = {
+        "appkey": other.appkey.reveal(),
+        "appsecret": other.appsecret.reveal(),
+        "authorization": "Bearer x",
+    }
     with pytest.raises(GatewayRefusal) as refused:
         access.check(at("09:00"), given)
     assert (refused.value.msg_cd, refused.value.status) == (msg_cd, 500)
@@ -149,7 +185,11 @@ def test_paper_pages_by_twenty_holdings_and_fifteen_orders() -> None:
 
 def test_paper_streams_trades_and_depth_of_krx_and_its_own_notices() -> None:
     one = trader(persona=PAPER)
-    for tr_id, key in (("H0NXCNT0", SAMSUNG), ("H0UNCNT0", SAMSUNG), ("H0STCNI0", KEYS.hts_id.reveal())):
+    for tr_id, key in (
+        ("H0NXCNT0", SAMSUNG),
+        ("H0UNCNT0", SAMSUNG),
+        ("H0STCNI0", KEYS.hts_id.reveal()),
+    ):
         assert one.subscribe(tr_id, key).msg_cd == "OPSP8991"
     assert one.subscribe("H0STCNT0", HYNIX).msg_cd == "OPSP0000"
     order(one, ORD_DVSN="01", ORD_UNPR="0")
@@ -163,11 +203,15 @@ def test_the_tr_ids_of_before_2025_do_the_same_unless_a_quirk_forbids_them() -> 
     assert one.said(one.ask("order_cash_buy", body, tr_id="TTTC0802U"))["rt_cd"] == "0"
     other = trader(persona=with_quirks(LIVE, ("no-old-trs",)))
     assert other.said(other.ask("order_cash_buy", body, tr_id="TTTC0802U"))["msg_cd"] == "OPSQ0002"
-    assert {api.tr_live for api in APIS.values()} | {api.tr_paper for api in APIS.values()} >= set(OLD_TRS.values())
+    assert {api.tr_live for api in APIS.values()} | {api.tr_paper for api in APIS.values()} >= set(
+        OLD_TRS.values()
+    )
 
 
 def test_columns_are_those_of_the_day() -> None:
     one = trader()
     one.advance("09:01:00")
-    widths = {frame.tr_id: len(frames.records(frame)[0]) for frame in map(frames.parse, one.taken())}
+    widths = {
+        frame.tr_id: len(frames.records(frame)[0]) for frame in map(frames.parse, one.taken())
+    }
     assert widths == {"H0STCNT0": 47, "H0STASP0": 60}

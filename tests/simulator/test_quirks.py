@@ -110,12 +110,21 @@ def widths(one: Customer) -> object:
 
 
 def padding(one: Customer) -> object:
-    texts = [one.said(one.ask("inquire_price", params))["msg1"] for params in (PRICE, PRICE | {"FID_INPUT_ISCD": "1"})]
+    texts = [
+        one.said(one.ask("inquire_price", params))["msg1"]
+        for params in (PRICE, PRICE | {"FID_INPUT_ISCD": "1"})
+    ]
     return [text != text.rstrip() for text in texts]
 
 
 def order_output(one: Customer) -> object:
-    number = next(iter({k: v for k, v in one.order("buy", 1, None)["output"].items() if k.upper() == "ODNO"}.items()))
+    number = next(
+        iter(
+            {
+                k: v for k, v in one.order("buy", 1, None)["output"].items() if k.upper() == "ODNO"
+            }.items()
+        )
+    )
     listed = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"][0]["odno"]
     return number, listed
 
@@ -143,12 +152,24 @@ CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
         {"H0STCNT0": 46, "H0STASP0": 59, "H0UNASP0": 65},
     ),
     ("unpadded-msg1", padding, [True, True], [False, False]),
-    ("short-odno", order_output, (("ODNO", "0000000001"), "0000000001"), (("ODNO", "1"), "0000000001")),
-    ("lower-keys", order_output, (("ODNO", "0000000001"), "0000000001"), (("odno", "0000000001"), "0000000001")),
+    (
+        "short-odno",
+        order_output,
+        (("ODNO", "0000000001"), "0000000001"),
+        (("ODNO", "1"), "0000000001"),
+    ),
+    (
+        "lower-keys",
+        order_output,
+        (("ODNO", "0000000001"), "0000000001"),
+        (("odno", "0000000001"), "0000000001"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("quirk", "played", "plain", "quirky"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("quirk", "played", "plain", "quirky"), CASES, ids=[case[0] for case in CASES]
+)
 def test_a_quirk_is_played_when_it_is_named(
     quirk: str, played: Callable[[Customer], object], plain: object, quirky: object
 ) -> None:

@@ -28,4 +28,7 @@ def test_thirty_issues_come_ranked_without_a_next_page(by: str, field: str) -> N
 @pytest.mark.parametrize("wrong", [{"FID_BLNG_CLS_CODE": "9"}, {"FID_COND_MRKT_DIV_CODE": "XX"}])
 def test_an_unknown_ranking_is_refused(wrong: dict[str, str]) -> None:
     one = trader()
-    assert one.said(one.ask("volume_rank", RANK | {"FID_BLNG_CLS_CODE": "0"} | wrong))["msg_cd"] == "OPSQ2001"
+    assert (
+        one.said(one.ask("volume_rank", RANK | {"FID_BLNG_CLS_CODE": "0"} | wrong))["msg_cd"]
+        == "OPSQ2001"
+    )

@@ -34,7 +34,12 @@ def traded_morning(recording: Recording, *, scripted: bool = False) -> Customer:
     one.log_in()
     one.connect()
     hts_id = customer.KEYS.hts_id.reveal()
-    for tr_id, key in (("H0STCNI0", hts_id), ("H0STCNT0", SAMSUNG), ("H0STASP0", SAMSUNG), ("H0STCNT0", HYNIX)):
+    for tr_id, key in (
+        ("H0STCNI0", hts_id),
+        ("H0STCNT0", SAMSUNG),
+        ("H0STASP0", SAMSUNG),
+        ("H0STCNT0", HYNIX),
+    ):
         one.subscribe(tr_id, key)
     for minute in range(30):
         until = f"09:{minute:02d}:30"
@@ -43,7 +48,9 @@ def traded_morning(recording: Recording, *, scripted: bool = False) -> Customer:
         if minute % 7 == 2:
             one.order("buy", 3 + minute, None)
             bid = int(
-                market_frames.decode_depth(frames.parse([t for t in one.inbox if "H0STASP0" in t][-1]), 0)[0].bids[3][0]
+                market_frames.decode_depth(
+                    frames.parse([t for t in one.inbox if "H0STASP0" in t][-1]), 0
+                )[0].bids[3][0]
             )
             number = int(one.order("buy", 20, bid)["output"]["ODNO"])
             one.cancel(number, 5)
@@ -76,7 +83,10 @@ def test_no_secret_stands_in_a_recording_wherever_a_client_put_it() -> None:
     """N11."""
     recording = Recording()
     one = traded_morning(recording)
-    leaks = {"FID_COND_MRKT_DIV_CODE": KEYS.appkey.reveal(), "FID_INPUT_ISCD": KEYS.account.reveal()}
+    leaks = {
+        "FID_COND_MRKT_DIV_CODE": KEYS.appkey.reveal(),
+        "FID_INPUT_ISCD": KEYS.account.reveal(),
+    }
     one.ask("inquire_price", leaks | {KEYS.hts_id.reveal(): "x"})
     one.call("GET", f"/{KEYS.appsecret.reveal()}", one.headers(KEYS.appkey.reveal()), {})
     one.oauth("revoke_token", token=one.token)
@@ -96,7 +106,9 @@ def test_every_frame_that_was_sent_stands_in_the_recording_in_order() -> None:
     one.advance("15:31")
     recorded = [line for line in recording.lines("frame") if line["tr_id"] == "H0STCNT0"]
     assert [line["text"] for line in recorded] == one.taken()
-    assert [line["t"] for line in recorded] == [at(t) for t in ("09:01", "09:02", "09:03", "09:04", "15:30")]
+    assert [line["t"] for line in recorded] == [
+        at(t) for t in ("09:01", "09:02", "09:03", "09:04", "15:30")
+    ]
     assert [line["n"] for line in recording.lines("frame")] == list(range(1, 2 + len(recorded)))
 
 

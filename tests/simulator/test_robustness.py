@@ -22,12 +22,16 @@ from .customer import SAMSUNG, Customer, trader
 from .test_control import Controlled
 from .test_server import Client, play, served
 
-CALLS = sorted({(api.method, api.path, tr) for api in APIS.values() for tr in (api.tr_live, api.tr_paper)})
+CALLS = sorted(
+    {(api.method, api.path, tr) for api in APIS.values() for tr in (api.tr_live, api.tr_paper)}
+)
 PARAMS = sorted({name for api in APIS.values() for name in api.params})
 TEXT = st.text(max_size=40)
 VALUES = st.one_of(
     TEXT,
-    st.sampled_from(["", "0", "-1", "9" * 30, "005930", "KRX", "00", "01", "1.5", "٣", "Y", "20261120", "²"]),
+    st.sampled_from(
+        ["", "0", "-1", "9" * 30, "005930", "KRX", "00", "01", "1.5", "٣", "Y", "20261120", "²"]
+    ),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
@@ -55,8 +59,12 @@ ONE = trader()
 
 
 @QUICK
-@given(st.sampled_from(CALLS), st.dictionaries(st.sampled_from(PARAMS), VALUES, max_size=len(PARAMS)))
-def test_calls_with_wrong_missing_and_foreign_parameters(call: tuple[str, str, str], params: dict[str, str]) -> None:
+@given(
+    st.sampled_from(CALLS), st.dictionaries(st.sampled_from(PARAMS), VALUES, max_size=len(PARAMS))
+)
+def test_calls_with_wrong_missing_and_foreign_parameters(
+    call: tuple[str, str, str], params: dict[str, str]
+) -> None:
     method, path, tr_id = call
     ONE.core.advance(ONE.core.now + 100_000_000)
     assert is_kis(ONE, ONE.call(method, path, ONE.headers(tr_id), params))
@@ -67,13 +75,18 @@ def test_calls_with_wrong_missing_and_foreign_parameters(call: tuple[str, str, s
 @given(
     st.sampled_from(["GET", "POST", "PUT", "BREW"]),
     st.sampled_from([path for _, path, _ in CALLS] + ["/", "", "/oauth2/", "/uapi/hashkey"]) | TEXT,
-    st.dictionaries(st.sampled_from(["authorization", "appkey", "appsecret", "tr_id", "custtype", "tr_cont"]), TEXT),
+    st.dictionaries(
+        st.sampled_from(["authorization", "appkey", "appsecret", "tr_id", "custtype", "tr_cont"]),
+        TEXT,
+    ),
     st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()),
 )
 @example("POST", "/oauth2/tokenP", {}, b'{"appkey": "\\ud800"}')
 @example("POST", APIS["order_cash_buy"].path, {"authorization": "Bearer \udcff"}, b"[" * 100_000)
 @example("GET", "/", {"tr_id": "\udcff"}, b"")
-def test_requests_that_are_no_calls(method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+def test_requests_that_are_no_calls(
+    method: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
     reply = ONE.core.request(ONE.core.now, method, path, headers, {}, body)
     assert is_kis(ONE, reply)
     assert all(value.isascii() for value in reply.headers.values())
@@ -86,7 +99,9 @@ def test_orders_with_values_of_wrong_types(body: dict[str, Any]) -> None:
     ONE.core.advance(ONE.core.now + 1_000_000_000)
     before = len(ONE.core.account.orders)
     api = APIS["order_cash_buy"]
-    reply = ONE.core.request(ONE.core.now, "POST", api.path, ONE.headers(api.tr_live), {}, json.dumps(body).encode())
+    reply = ONE.core.request(
+        ONE.core.now, "POST", api.path, ONE.headers(api.tr_live), {}, json.dumps(body).encode()
+    )
     assert is_kis(ONE, reply)
     assert len(ONE.core.account.orders) == before
 
@@ -203,7 +218,9 @@ def test_bytes_that_are_no_http_end_their_own_connection_only(data: bytes, port:
 def test_a_body_that_is_too_large_is_refused_as_kis_refuses() -> None:
     async def scene() -> None:
         async with served() as (client, _):
-            async with client.http.post(client.addresses.rest + "/oauth2/tokenP", data=b"x" * (2 << 20)) as reply:
+            async with client.http.post(
+                client.addresses.rest + "/oauth2/tokenP", data=b"x" * (2 << 20)
+            ) as reply:
                 assert reply.status == 400
                 assert (await reply.json())["msg_cd"] == "EGW00101"
             assert await works(client)

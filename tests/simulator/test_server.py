@@ -37,7 +37,9 @@ class Client:
         keys = {"appkey": KEYS.appkey.reveal(), "grant_type": "client_credentials"}
         secret = KEYS.appsecret.reveal()
         token = await self.post(APIS["token"].path, "", keys | {"appsecret": secret})
-        self.approval = (await self.post(APIS["approval"].path, "", keys | {"secretkey": secret}))["approval_key"]
+        self.approval = (await self.post(APIS["approval"].path, "", keys | {"secretkey": secret}))[
+            "approval_key"
+        ]
         self.headers = {
             "authorization": f"Bearer {token['access_token']}",
             "appkey": keys["appkey"],
@@ -70,14 +72,20 @@ class Client:
     def port(self) -> int:
         return int(self.ws.get_extra_info("sockname")[1])
 
-    async def control(self, method: str, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        async with self.http.request(method, f"{self.addresses.control}/{verb}", json=body) as reply:
+    async def control(
+        self, method: str, verb: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        async with self.http.request(
+            method, f"{self.addresses.control}/{verb}", json=body
+        ) as reply:
             said: dict[str, Any] = await reply.json()
             return said
 
 
 @asynccontextmanager
-async def served(start: str = "09:00:30", speed: float = 0.0) -> AsyncIterator[tuple[Client, Server]]:
+async def served(
+    start: str = "09:00:30", speed: float = 0.0
+) -> AsyncIterator[tuple[Client, Server]]:
     server = Server(host(start), DAY, speed)
     addresses = await server.start()
     try:
@@ -99,7 +107,11 @@ def test_a_client_subscribes_and_steps_through_the_day() -> None:
             await client.connect()
             assert (await client.subscribe("H0STCNT0", SAMSUNG))["msg_cd"] == "OPSP0000"
             step = {"until": at("10:00"), "port": client.port, "frames": 0}
-            assert await client.control("POST", "step", step) == {"moved": False, "now": at("09:00:30"), "frames": 1}
+            assert await client.control("POST", "step", step) == {
+                "moved": False,
+                "now": at("09:00:30"),
+                "frames": 1,
+            }
             said = await client.control("POST", "step", step | {"frames": 1})
             assert said == {"moved": True, "now": at("09:01"), "frames": 2}
             assert (await client.receive()).startswith(f"0|H0STCNT0|001|{SAMSUNG}^090100^71100^")
@@ -165,7 +177,9 @@ def test_a_wrong_hts_id_ends_the_connection_without_a_handshake() -> None:
     async def scene() -> None:
         async with served() as (client, _):
             await client.connect()
-            request = control_frames.SubscriptionRequest(client.approval, "1", "H0STCNI0", "somebody")
+            request = control_frames.SubscriptionRequest(
+                client.approval, "1", "H0STCNI0", "somebody"
+            )
             await client.ws.send_str(control_frames.encode_request(request))
             message = await client.ws.receive(timeout=10)
             assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
@@ -174,7 +188,9 @@ def test_a_wrong_hts_id_ends_the_connection_without_a_handshake() -> None:
     play(scene)
 
 
-def test_a_client_that_does_not_read_is_cut_off_and_the_market_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_read_is_cut_off_and_the_market_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(kisnb.simulator.serve.server, "MOST_WAITING", 2)
 
     async def scene() -> None:

@@ -50,7 +50,9 @@ def test_every_deed_and_point_is_documented() -> None:
     assert words >= set(DEEDS) | set().union(*DEEDS.values())
 
 
-def test_the_help_lists_every_quirk_with_its_source_and_the_fault_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_lists_every_quirk_with_its_source_and_the_fault_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     said = capsys.readouterr().out

@@ -33,7 +33,9 @@ def connected() -> Customer:
 
 def test_subscribing_twice_and_releasing_what_is_not_there_is_said_but_harmless() -> None:
     one = connected()
-    said = [one.subscribe("H0STCNT0", SAMSUNG, tr_type=kind).msg_cd for kind in ("1", "1", "2", "2")]
+    said = [
+        one.subscribe("H0STCNT0", SAMSUNG, tr_type=kind).msg_cd for kind in ("1", "1", "2", "2")
+    ]
     assert said == ["OPSP0000", "OPSP0002", "OPSP0001", "OPSP0003"]
 
 
@@ -183,9 +185,13 @@ def test_h03_an_index_is_told_each_second_of_the_regular_session_as_the_call_tel
     assert one.subscribe("H0UPCNT0", "0001").msg_cd == "OPSP0000"
     one.taken()
     one.advance("09:00:10")
-    told = [dict(zip(INDEX_COLUMNS, text.split("|")[3].split("^"), strict=True)) for text in one.taken()]
+    told = [
+        dict(zip(INDEX_COLUMNS, text.split("|")[3].split("^"), strict=True)) for text in one.taken()
+    ]
     assert [row["BSOP_HOUR"] for row in told] == [f"0900{second:02d}" for second in range(11)]
-    asked = one.said(one.ask("inquire_index_price", {"FID_COND_MRKT_DIV_CODE": "U", "FID_INPUT_ISCD": "0001"}))
+    asked = one.said(
+        one.ask("inquire_index_price", {"FID_COND_MRKT_DIV_CODE": "U", "FID_INPUT_ISCD": "0001"})
+    )
     assert told[-1]["PRPR_NMIX"] == asked["output"]["bstp_nmix_prpr"]
     assert int(told[-1]["ACML_VOL"]) - int(told[-2]["ACML_VOL"]) == int(told[-1]["PCAS_VOL"])
     assert one.subscribe("H0UPCNT0", "0001", tr_type="2").msg_cd == "OPSP0001"
@@ -222,19 +228,26 @@ def test_h03_the_single_price_session_after_hours_is_told_on_its_own_channels() 
             told[tr_id].append(dict(zip(names, payload.split("^"), strict=True)))
     matches = told[OVERTIME_TRADE_TR]
     trades = [trade for trade in one.core._market.trades(SAMSUNG) if trade.t > kst(day, time(16))]
-    assert [(int(m["STCK_PRPR"]), int(m["CNTG_VOL"])) for m in matches] == [(t.price, t.qty) for t in trades]
+    assert [(int(m["STCK_PRPR"]), int(m["CNTG_VOL"])) for m in matches] == [
+        (t.price, t.qty) for t in trades
+    ]
     assert int(matches[-1]["ACML_VOL"]) == sum(t.qty for t in trades)
     assert int(matches[-1]["STCK_HGPR"]) == max(t.price for t in trades)
-    reply = one.said(one.ask("inquire_overtime_price", {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}))[
-        "output"
-    ]
+    reply = one.said(
+        one.ask(
+            "inquire_overtime_price", {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
+        )
+    )["output"]
     assert matches[-1]["PRDY_VRSS"] == reply["ovtm_untp_prdy_vrss"]
     assert matches[-1]["PRDY_CTRT"] == reply["ovtm_untp_prdy_ctrt"]
     first = matches[0]["STCK_CNTG_HOUR"]
     before = [row for row in told[OVERTIME_EXPECTED_TR] if row["STCK_CNTG_HOUR"] < first]
     assert (before[-1]["STCK_PRPR"], before[-1]["ACML_VOL"]) == (matches[0]["STCK_PRPR"], "0")
     book = [row for row in told[OVERTIME_BOOK_TR] if row["BSOP_HOUR"] < first][-1]
-    assert (book["ANTC_CNPR"], book["ANTC_CNQN"]) == (before[-1]["STCK_PRPR"], before[-1]["CNTG_VOL"])
+    assert (book["ANTC_CNPR"], book["ANTC_CNQN"]) == (
+        before[-1]["STCK_PRPR"],
+        before[-1]["CNTG_VOL"],
+    )
     assert int(book["TOTAL_BIDP_RSQN"]) >= sum(int(book[f"BIDP_RSQN{n}"]) for n in range(1, 10)) > 0
 
 

@@ -25,13 +25,27 @@ VENUE_AT = 19
 """ORD_EXG_GB in a wide notice."""
 
 
-def sent(one: Customer, side: str, qty: int, price: int, kind: str, venue: str, **more: str) -> dict[str, Any]:
-    body = ACCOUNT | {"PDNO": SAMSUNG, "ORD_DVSN": kind, "ORD_QTY": str(qty), "ORD_UNPR": str(price)}
+def sent(
+    one: Customer, side: str, qty: int, price: int, kind: str, venue: str, **more: str
+) -> dict[str, Any]:
+    body = ACCOUNT | {
+        "PDNO": SAMSUNG,
+        "ORD_DVSN": kind,
+        "ORD_QTY": str(qty),
+        "ORD_UNPR": str(price),
+    }
     return one.said(one.ask(f"order_cash_{side}", body | {"EXCG_ID_DVSN_CD": venue} | more))
 
 
-def changed(one: Customer, number: int, what: str, qty: int, price: int, venue: str) -> dict[str, Any]:
-    body = ACCOUNT | {"KRX_FWDG_ORD_ORGNO": "", "ORGN_ODNO": str(number), "ORD_DVSN": "00", "ORD_UNPR": str(price)}
+def changed(
+    one: Customer, number: int, what: str, qty: int, price: int, venue: str
+) -> dict[str, Any]:
+    body = ACCOUNT | {
+        "KRX_FWDG_ORD_ORGNO": "",
+        "ORGN_ODNO": str(number),
+        "ORD_DVSN": "00",
+        "ORD_UNPR": str(price),
+    }
     more = {"ORD_QTY": str(qty), "QTY_ALL_ORD_YN": "N" if qty else "Y"}
     asked = body | more | {"RVSE_CNCL_DVSN_CD": what, "EXCG_ID_DVSN_CD": venue}
     return one.said(one.ask("order_rvsecncl", asked))
@@ -44,7 +58,14 @@ def notices_of(one: Customer) -> list[tuple[str, int, int, int, int, str]]:
         notice = decode_notice(columns, KEYS.full_account, one.core.now)
         assert notice is not None
         assert notice.venue is ORD_EXG_GB[columns[VENUE_AT]]
-        told = (notice.kind, notice.number, notice.original, notice.qty, notice.price, columns[VENUE_AT])
+        told = (
+            notice.kind,
+            notice.number,
+            notice.original,
+            notice.qty,
+            notice.price,
+            columns[VENUE_AT],
+        )
         read.append(told)
     return read
 
@@ -68,7 +89,10 @@ def test_an_order_at_nextrade_trades_in_its_book_and_its_notices_say_so() -> Non
     one = trader()
     before = one.core._market.quote(SAMSUNG).volume
     assert sent(one, "buy", 100, 71_000, "00", "NXT")["rt_cd"] == "0"
-    assert notices_of(one) == [("accepted", 1, 0, 100, 71_000, "2"), ("filled", 1, 0, 100, 71_000, "2")]
+    assert notices_of(one) == [
+        ("accepted", 1, 0, 100, 71_000, "2"),
+        ("filled", 1, 0, 100, 71_000, "2"),
+    ]
     assert one.core._market.quote(SAMSUNG).volume == before
     assert one.core._market.quote(SAMSUNG, Venue.NXT).volume == 100
     assert one.core._market.quote(SAMSUNG, Venue.SOR).volume == before + 100
@@ -106,9 +130,17 @@ def test_every_kind_of_the_regular_session_does_what_its_name_says(
     one = trader()
     assert sent(one, "buy", qty, price, kind, "KRX")["rt_cd"] == "0"
     order = one.core.account.orders[1]
-    assert (order.filled, order.leaves, order.filled + order.leaves + order.cancelled) == (filled, left, qty)
+    assert (order.filled, order.leaves, order.filled + order.leaves + order.cancelled) == (
+        filled,
+        left,
+        qty,
+    )
     (row,) = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"]
-    assert (row["ord_dvsn_cd"], row["tot_ccld_qty"], row["rmn_qty"]) == (kind, str(filled), str(left))
+    assert (row["ord_dvsn_cd"], row["tot_ccld_qty"], row["rmn_qty"]) == (
+        kind,
+        str(filled),
+        str(left),
+    )
 
 
 def test_a_stop_order_takes_its_stop_price_from_cndt_pric() -> None:
@@ -119,7 +151,9 @@ def test_a_stop_order_takes_its_stop_price_from_cndt_pric() -> None:
     assert one.core.account.orders[1].filled == 10
 
 
-def test_a_revision_has_a_number_of_its_own_and_is_listed_with_the_order_that_it_comes_from() -> None:
+def test_a_revision_has_a_number_of_its_own_and_is_listed_with_the_order_that_it_comes_from() -> (
+    None
+):
     """O06."""
     one = trader()
     sent(one, "buy", 500, 70_900, "00", "KRX")
@@ -160,7 +194,9 @@ def test_the_order_list_is_filtered_by_the_venue_that_was_asked_for() -> None:
     asked = {
         venue: [
             int(row["odno"])
-            for row in one.said(one.ask("inquire_daily_ccld", DAY_ORDERS | {"EXCG_ID_DVSN_CD": venue}))["output1"]
+            for row in one.said(
+                one.ask("inquire_daily_ccld", DAY_ORDERS | {"EXCG_ID_DVSN_CD": venue})
+            )["output1"]
         ]
         for venue in ("ALL", "KRX", "NXT", "SOR")
     }
@@ -193,7 +229,9 @@ def test_k09_each_channel_carries_its_venue_and_the_unified_one_both() -> None:
     followed(one, TRADE_TRS, BOOK_TRS)
     sent(one, "buy", 10, 71_000, "11", "NXT")
     sent(one, "buy", 20, 71_000, "11", "KRX")
-    traded = {tr_id: [int(row["CNTG_VOL"]) for row in records(one, tr_id)] for tr_id in TRADE_TRS.values()}
+    traded = {
+        tr_id: [int(row["CNTG_VOL"]) for row in records(one, tr_id)] for tr_id in TRADE_TRS.values()
+    }
     assert traded == {"H0STCNT0": [20], "H0NXCNT0": [10], "H0UNCNT0": [10, 20]}
     assert [int(row["ACML_VOL"]) for row in records(one, "H0UNCNT0")] == [510, 530]
     assert [int(row["ACML_VOL"]) for row in records(one, "H0NXCNT0")] == [10]
@@ -225,7 +263,11 @@ def test_h03_program_channels_tell_what_the_calls_tell() -> None:
         assert one.subscribe(tr_id, SAMSUNG, tr_type="2").msg_cd == "OPSP0001"
     one.subscribe("H0UNPGM0", SAMSUNG)
     one.step("11:06")
-    told = one.said(one.ask("program_trade_by_stock", {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}))
+    told = one.said(
+        one.ask(
+            "program_trade_by_stock", {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
+        )
+    )
     assert told["output"][0]["whol_smtn_ntby_qty"] == records(one, "H0UNPGM0")[-1]["NTBY_CNQN"]
 
 
@@ -271,7 +313,10 @@ def test_market_operation_tells_the_sessions_a_vi_and_a_halt() -> None:
     one = trader("15:19")
     followed(one, OPERATION_TRS)
     one.advance("15:40")
-    codes = {tr_id: [row["MKOP_CLS_CODE"] for row in records(one, tr_id)] for tr_id in OPERATION_TRS.values()}
+    codes = {
+        tr_id: [row["MKOP_CLS_CODE"] for row in records(one, tr_id)]
+        for tr_id in OPERATION_TRS.values()
+    }
     assert codes["H0STMKO0"] == ["121", "129", "140", "146"]
     assert len(records(one, "H0UNMKO0")[0]) == 10
     one = trader("10:00")
@@ -298,8 +343,15 @@ def test_a_circuit_breaker_stops_the_board_and_is_told() -> None:
 
 def jumping() -> Customer:
     """A host on which the scripted stock would trade 11 % higher at 09:01."""
-    script = ScriptedDay([(time(9), 71_000, 500), (time(9, 1), 79_000, 10), (time(9, 2), 79_100, 20)], size=1_000)
-    one = Customer(Core(Market(Universe.packaged(), date(2026, 11, 20), 1, at("09:00:30"), {SAMSUNG: script}), KEYS))
+    script = ScriptedDay(
+        [(time(9), 71_000, 500), (time(9, 1), 79_000, 10), (time(9, 2), 79_100, 20)], size=1_000
+    )
+    one = Customer(
+        Core(
+            Market(Universe.packaged(), date(2026, 11, 20), 1, at("09:00:30"), {SAMSUNG: script}),
+            KEYS,
+        )
+    )
     one.log_in()
     one.connect()
     followed(one, OPERATION_TRS, TRADE_TRS, EXPECTED_TRS)
@@ -325,7 +377,9 @@ def test_a_vi_shows_on_the_channels_and_the_market_joins_its_call() -> None:
     [("08:20", "H0NXCNT0", "1"), ("09:01", "H0STCNT0", "2"), ("09:02", "H0NXCNT0", "2"), ("15:45", "H0NXCNT0", "3"),
      ("16:05", "H0STCNT0", "3")],
 )  # fmt: skip
-def test_market_cls_code_says_in_which_market_a_trade_was_made(moment: str, tr_id: str, market: str) -> None:
+def test_market_cls_code_says_in_which_market_a_trade_was_made(
+    moment: str, tr_id: str, market: str
+) -> None:
     one = Customer(Core(Market(Universe.packaged(), date(2026, 11, 20), 3, at(moment)), KEYS))
     one.log_in()
     one.connect()

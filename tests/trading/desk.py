@@ -25,7 +25,9 @@ CAN = Capabilities((Venue.KRX,), (OrderKind.LIMIT, OrderKind.MARKET), can_order=
 class Desk:
     """A core whose effects are kept: what was persisted, sent and published."""
 
-    def __init__(self, rows: list[Row] | None = None, limits: Limits | None = None, can: Capabilities = CAN) -> None:
+    def __init__(
+        self, rows: list[Row] | None = None, limits: Limits | None = None, can: Capabilities = CAN
+    ) -> None:
         self.rows: list[Row] = list(rows or [])
         self.effects: list[Effect] = []
         self.now = NOON
@@ -83,6 +85,13 @@ def ref(number: int = 7) -> OrderRef:
 
 
 def notice(
-    kind: str, number: int = 7, qty: int = 10, price: int = 0, original: int = 0, side: Side = Side.BUY
+    kind: str,
+    number: int = 7,
+    qty: int = 10,
+    price: int = 0,
+    original: int = 0,
+    side: Side = Side.BUY,
 ) -> Notice:
-    return Notice(NOON, kind, number, original, CODE, side, qty, price or price_of(), "06010", Venue.KRX)  # type: ignore[arg-type]
+    return Notice(
+        NOON, kind, number, original, CODE, side, qty, price or price_of(), "06010", Venue.KRX
+    )  # type: ignore[arg-type]

@@ -117,7 +117,9 @@ def _elsewhere(order: Order, cure: str) -> Iterator[Order]:
 def waits(cure: str) -> bool:
     """Whether a cure says to wait, or that nothing of this kind will do."""
     return (
-        cure == "order on the next trading day" or cure.startswith("choose another kind: ") or " takes it from " in cure
+        cure == "order on the next trading day"
+        or cure.startswith("choose another kind: ")
+        or " takes it from " in cure
     )
 
 

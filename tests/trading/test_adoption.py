@@ -57,7 +57,10 @@ def test_a18_quantity_and_cost_go_over_and_the_account_is_what_it_was():
     assert (mom.qty, mom.cost, mom.average) == (20, COST, COST / 20)
     assert books(one).of(UNASSIGNED).position(CODE).qty == 0
     assert books(one).unassigned == {}
-    assert (books(one).account.position(CODE).qty, books(one).account.position(CODE).cost) == (20, COST)
+    assert (books(one).account.position(CODE).qty, books(one).account.position(CODE).cost) == (
+        20,
+        COST,
+    )
 
 
 def test_a18_what_is_left_stays_visible_as_unassigned():
@@ -99,7 +102,9 @@ def test_a18_the_break_even_price_of_an_adopted_holding_covers_fee_and_tax():
     adopt(one)
     price = one.core.rules.break_even(NOON, CODE, books(one).of("mom").position(CODE))
     for at, earns in ((price, True), (price - 100, False)):
-        fee, tax = one.core.rules.fee_and_tax(NOON, CODE, Side.SELL, 0, 20 * at, one.core.rules.capabilities.venues[0])
+        fee, tax = one.core.rules.fee_and_tax(
+            NOON, CODE, Side.SELL, 0, 20 * at, one.core.rules.capabilities.venues[0]
+        )
         assert (20 * at - fee - tax >= COST) is earns
 
 
@@ -137,7 +142,12 @@ def test_a18_a_repeated_call_moves_nothing_and_another_under_its_key_is_refused(
 
 @pytest.mark.parametrize(
     ("qty", "agent", "why"),
-    [(21, "mom", "20 shares"), (0, "mom", "at least 1"), (5, UNASSIGNED, "no agent"), (5, "", "no agent")],
+    [
+        (21, "mom", "20 shares"),
+        (0, "mom", "at least 1"),
+        (5, UNASSIGNED, "no agent"),
+        (5, "", "no agent"),
+    ],
 )
 def test_a18_what_cannot_be_adopted_is_refused_with_its_cure(qty: int, agent: str, why: str):
     one = desk()
@@ -183,7 +193,11 @@ def test_a07_flatten_sells_an_agent_s_shares_in_its_own_name():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["buy", "sell", "adopt"]), st.sampled_from(["", "a", "b"]), st.integers(1, 30)),
+        st.tuples(
+            st.sampled_from(["buy", "sell", "adopt"]),
+            st.sampled_from(["", "a", "b"]),
+            st.integers(1, 30),
+        ),
         max_size=25,
     )
 )
@@ -206,7 +220,13 @@ def test_invariant_11_the_agents_and_nobody_hold_what_the_account_holds(steps):
     assert sum(b.position(CODE).qty for b in every.values()) == account.qty
     assert all(b.position(CODE).qty >= 0 for name, b in every.items() if name not in NOBODY)
     paid = sum(f.fee + f.tax for _, f in books(one).account.fills)
-    flow = sum((1 if o.side is Side.SELL else -1) * f.qty * f.price for o, f in books(one).account.fills) - paid
+    flow = (
+        sum(
+            (1 if o.side is Side.SELL else -1) * f.qty * f.price
+            for o, f in books(one).account.fills
+        )
+        - paid
+    )
     assert account.realised_net - account.cost_with_fees == flow - COST
     if not any(o.intent.agent == "" and o.side is Side.SELL for o in books(one).orders.values()):
         positions = [b.position(CODE) for b in every.values()]

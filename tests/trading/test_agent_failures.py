@@ -163,7 +163,9 @@ class Foreigner(Agent):
     code = CODE
 
     def __init__(
-        self, waits: Callable[[], Awaitable[object]], then: Callable[[Agent], object] = lambda a: None
+        self,
+        waits: Callable[[], Awaitable[object]],
+        then: Callable[[Agent], object] = lambda a: None,
     ) -> None:
         super().__init__()
         self._waits, self._then = waits, then

@@ -207,7 +207,9 @@ RISING = [10_000 + round(80 * i / 98) for i in range(99)]
 )
 def test_volume_trigger_hand_cases(volumes: list[int], buys: int):
     commands = bars_of(VolumeTrigger(code=CODE), [*RISING, 10_130], volumes)
-    assert [(c.intent.side, c.intent.qty, c.intent.price) for c in commands] == [(Side.BUY, 1, None)] * buys
+    assert [(c.intent.side, c.intent.qty, c.intent.price) for c in commands] == [
+        (Side.BUY, 1, None)
+    ] * buys
 
 
 def test_volume_trigger_leaves_all_a_little_above_break_even():
@@ -250,8 +252,12 @@ class Slotted(Agent):
     code = CODE
 
 
-@pytest.mark.parametrize("taken_over", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
-def test_a_copy_of_a_started_agent_is_an_agent_that_is_not_started(taken_over: Callable[[Agent], Agent]):
+@pytest.mark.parametrize(
+    "taken_over", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))]
+)
+def test_a_copy_of_a_started_agent_is_an_agent_that_is_not_started(
+    taken_over: Callable[[Agent], Agent],
+):
     agent = Slotted(code="000660")
     agent.deep = ["state"]
     runner = runner_of(agent)
@@ -287,7 +293,8 @@ def started(deed: Callable[[Agent], object]) -> tuple[AgentRunner, list[object]]
 def test_a02_an_order_typed_into_a_cell_on_an_agent_is_refused():
     runner, _ = started(lambda a: None)
     with pytest.raises(
-        BadInput, match=r"An agent orders in its handlers\. Order by hand with session\.buy or %kis buy"
+        BadInput,
+        match=r"An agent orders in its handlers\. Order by hand with session\.buy or %kis buy",
     ):
         runner.agent.buy(1)
     assert runner.take_commands() == []
@@ -314,7 +321,9 @@ def test_an_agent_whose_id_is_reserved_is_refused_when_it_is_made(name: str):
         code = CODE
         id = name
 
-    with pytest.raises(BadInput, match=r"names no agent\. Give the agent an id of its own, such as"):
+    with pytest.raises(
+        BadInput, match=r"names no agent\. Give the agent an id of its own, such as"
+    ):
         Mine()
 
 

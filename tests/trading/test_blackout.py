@@ -93,7 +93,9 @@ def test_a08_the_route_is_that_of_the_session_after_the_window():
     one.submit("a")
     one.say(Woke(kst(DAY, time(15, 31))), kst(DAY, time(15, 31)))
     answer(one)
-    assert one.order("a").state is OrderState.DENIED, "at 15:31 the exchange takes no such order any more"
+    assert one.order("a").state is OrderState.DENIED, (
+        "at 15:31 the exchange takes no such order any more"
+    )
 
 
 def test_a08_a_protective_sell_is_sold_down_to_what_is_left_never_dropped():
@@ -163,7 +165,11 @@ def test_a08_an_order_that_the_last_hop_kept_is_as_if_never_begun_for_the_next_d
     one.say(SendReply("a", "kept", text="blackout"), NOON)
     again = desk(rows=one.rows)
     again.keep(again.core.start(NOON + SECOND))
-    assert (again.order("a").state, again.order("a").sent_at, again.order("a").route) == (OrderState.NEW, 0, None)
+    assert (again.order("a").state, again.order("a").sent_at, again.order("a").route) == (
+        OrderState.NEW,
+        0,
+        None,
+    )
     assert not again.core.reconciliation.unresolved_in(CODE)
 
 
@@ -200,7 +206,9 @@ def test_a08_a_second_window_holds_what_the_first_one_held():
 
 
 @pytest.mark.parametrize(("moved", "passes"), [(5, True), (6, False)])
-def test_a08_a_revise_that_was_held_is_measured_on_the_price_after_the_window_too(moved: int, passes: bool):
+def test_a08_a_revise_that_was_held_is_measured_on_the_price_after_the_window_too(
+    moved: int, passes: bool
+):
     one = desk()
     one.now = NOON - 10 * SECOND
     one.submit("a")
@@ -227,7 +235,9 @@ def test_a08_a_revise_of_a_protective_sell_is_not_dropped_however_far_the_price_
     one.say(notice("accepted", 7, side=Side.SELL))
     one.now = NOON
     shown(one, 100_000)
-    one.say(ReviseOrder(intent("r", side=Side.SELL, price=PRICE - 100, supersedes="a", protective=True)))
+    one.say(
+        ReviseOrder(intent("r", side=Side.SELL, price=PRICE - 100, supersedes="a", protective=True))
+    )
     one.say(Woke(END), END)
     shown(one, 60_000)
     answer(one, sellable=10)
@@ -259,7 +269,9 @@ def test_a08_a_buy_whose_price_moved_more_than_five_percent_is_dropped(moved: in
 
 
 @pytest.mark.parametrize(("ask", "sent"), [(105_000, True), (106_000, False)])
-def test_a08_a_buy_is_measured_on_the_price_after_the_window_not_on_the_one_before(ask: int, sent: bool):
+def test_a08_a_buy_is_measured_on_the_price_after_the_window_not_on_the_one_before(
+    ask: int, sent: bool
+):
     one = desk()
     one.core.gate.limits = Limits(windows=(NOON_WINDOW,), max_quote_age=2 * SECOND)
     shown(one, 100_000)

@@ -52,7 +52,9 @@ def test_a06_the_worked_table():
     assert day.at(8_970).breaks(LIMIT)
 
 
-@pytest.mark.parametrize(("lost", "trips"), [(299_999, False), (300_000, False), (300_001, True), (301_000, True)])
+@pytest.mark.parametrize(
+    ("lost", "trips"), [(299_999, False), (300_000, False), (300_001, True), (301_000, True)]
+)
 def test_a06_three_percent_holds_and_a_won_more_trips(lost: int, trips: bool):
     assert DayResult(-lost, 10_000_000).breaks(LIMIT) is trips
 

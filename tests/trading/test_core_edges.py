@@ -54,7 +54,10 @@ END = NOON + MINUTE
 
 
 def opened(*held: tuple[str, int], limits: Limits | None = None) -> Desk:
-    return Desk([AccountOpened(NOON, 10**9, tuple((code, n, n * price_of(code)) for code, n in held))], limits)
+    return Desk(
+        [AccountOpened(NOON, 10**9, tuple((code, n, n * price_of(code)) for code, n in held))],
+        limits,
+    )
 
 
 # sending and cancelling
@@ -72,7 +75,10 @@ def test_o05_a_part_is_not_cancelled_of_an_order_that_has_no_number_yet():
         if not desk.rows:
             desk.submit()
         desk.say(CancelOrder("k", 4))
-        assert "cancel again when it has" in [e.text for e in desk.published if isinstance(e, CancelRefused)][-1]
+        assert (
+            "cancel again when it has"
+            in [e.text for e in desk.published if isinstance(e, CancelRefused)][-1]
+        )
         assert not desk.order().cancel_asked
         assert not any(isinstance(e, Cancel) for e in desk.effects)
 
@@ -92,8 +98,12 @@ def test_o04_a_notice_of_more_shares_than_are_left_books_nothing_and_reads_the_l
         assert (desk.order().filled, desk.order().cancelled, len(asked(desk))) == (0, 0, 1)
 
 
-@pytest.mark.parametrize(("changes", "waits"), [({}, True), ({"side": Side.SELL}, False), ({"code": OTHER}, False)])
-def test_o04_a_notice_of_an_unknown_number_waits_for_the_reply_of_an_order_like_it_alone(changes: dict, waits: bool):
+@pytest.mark.parametrize(
+    ("changes", "waits"), [({}, True), ({"side": Side.SELL}, False), ({"code": OTHER}, False)]
+)
+def test_o04_a_notice_of_an_unknown_number_waits_for_the_reply_of_an_order_like_it_alone(
+    changes: dict, waits: bool
+):
     desk = Desk()
     desk.submit()
     desk.say(msgspec.structs.replace(notice("accepted", 31), **changes))
@@ -196,7 +206,10 @@ def test_a18_what_a_person_is_selling_is_not_adopted_and_other_orders_do_not_mat
     desk.submit("b", qty=1)
     desk.submit("o", side=Side.SELL, code=OTHER, price=price_of(OTHER), qty=9)
     desk.say(Adopt("a", "mom", CODE, 7))
-    assert "6 shares of 005930 can be adopted" in [e.text for e in desk.published if isinstance(e, Trouble)][-1]
+    assert (
+        "6 shares of 005930 can be adopted"
+        in [e.text for e in desk.published if isinstance(e, Trouble)][-1]
+    )
     desk.say(Adopt("a", "mom", CODE))
     assert desk.core.state.books.of("mom").position(CODE).qty == 6
 
@@ -207,14 +220,23 @@ def test_a18_the_same_call_adopts_once_and_says_nothing_more():
         desk.say(Adopt("a", "mom", CODE, 4))
     assert desk.core.state.books.of("mom").position(CODE).qty == 4
     assert not any(isinstance(e, Trouble) for e in desk.published)
-    for other in (Adopt("a", "mom", CODE, 5), Adopt("a", "pop", CODE, 4), Adopt("a", "mom", OTHER, 4)):
+    for other in (
+        Adopt("a", "mom", CODE, 5),
+        Adopt("a", "pop", CODE, 4),
+        Adopt("a", "mom", OTHER, 4),
+    ):
         desk.say(other)
-        assert "adopt under another key" in [e.text for e in desk.published if isinstance(e, Trouble)][-1]
+        assert (
+            "adopt under another key"
+            in [e.text for e in desk.published if isinstance(e, Trouble)][-1]
+        )
 
 
 def test_a03_flatten_sells_what_the_agent_holds_of_each_stock_and_does_not_sell_already():
     desk = opened()
-    for number, (key, code, agent) in enumerate((("a", CODE, "x"), ("b", OTHER, "x"), ("c", CODE, "y")), start=1):
+    for number, (key, code, agent) in enumerate(
+        (("a", CODE, "x"), ("b", OTHER, "x"), ("c", CODE, "y")), start=1
+    ):
         desk.submit(key, code=code, price=price_of(code), agent=agent)
         desk.sent(key, number)
         desk.say(msgspec.structs.replace(notice("filled", number), code=code))
@@ -282,10 +304,19 @@ def test_n06_a_person_disarms_the_desk():
 
 def test_a12_each_session_that_begins_is_told():
     desk = Desk()
-    for at, session in ((time(8), "NXT_PRE"), (time(9), "KRX_REG"), (time(15, 30), "NXT_AFTER"), (time(20), "KR_OFF")):
+    for at, session in (
+        (time(8), "NXT_PRE"),
+        (time(9), "KRX_REG"),
+        (time(15, 30), "NXT_AFTER"),
+        (time(20), "KR_OFF"),
+    ):
         begun = kst(DAY, at)
         desk.core.start(begun - SECOND)
-        told = [e.session_id for e in _published(desk.say(Woke(begun), begun)) if isinstance(e, PhaseChanged)]
+        told = [
+            e.session_id
+            for e in _published(desk.say(Woke(begun), begun))
+            if isinstance(e, PhaseChanged)
+        ]
         assert told == [session]
 
 
@@ -298,7 +329,11 @@ def test_a06_a_share_that_the_desk_does_not_know_is_left_out_of_the_day_s_standi
     rows = [AccountOpened(NOON, 10**9, ((CODE, 100, 100 * P), ("0099Z0", 7, 70_000)))]
     desk = Desk(rows, Limits(max_day_loss=300))
     fallen = P * 960 // 1000
-    desk.say(Tick(NOON, CODE, Venue.KRX, fallen, 1, Side.SELL, 1, fallen, fallen + 100, fallen - 100, NOON))
+    desk.say(
+        Tick(
+            NOON, CODE, Venue.KRX, fallen, 1, Side.SELL, 1, fallen, fallen + 100, fallen - 100, NOON
+        )
+    )
     (trip,) = [row for row in desk.rows if isinstance(row, BreakerTripped)]
     assert (trip.loss, trip.stake) == (100 * (P - fallen), 100 * P)
 

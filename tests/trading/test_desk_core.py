@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import kst
-from kisnb.events import CancelRefused, Denied, Filled, IntentRepeated, Rejected, SendStarted, SendUnknown, Trouble
+from kisnb.events import (
+    CancelRefused,
+    Denied,
+    Filled,
+    IntentRepeated,
+    Rejected,
+    SendStarted,
+    SendUnknown,
+    Trouble,
+)
 from kisnb.orders import Capabilities, OrderPage, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import (
@@ -136,7 +145,12 @@ def test_a_cancel_takes_out_what_is_left_and_a_fill_that_raced_it_counts():
     desk.say(notice("filled", qty=3))
     desk.say(notice("cancelled", number=8, qty=7, original=7))
     order = desk.order()
-    assert (order.filled, order.cancelled, order.leaves, order.state) == (3, 7, 0, OrderState.CANCELLED)
+    assert (order.filled, order.cancelled, order.leaves, order.state) == (
+        3,
+        7,
+        0,
+        OrderState.CANCELLED,
+    )
 
 
 def test_a_refused_cancel_leaves_the_order_as_it_was():
@@ -145,7 +159,9 @@ def test_a_refused_cancel_leaves_the_order_as_it_was():
     desk.sent()
     desk.say(notice("accepted"))
     desk.say(CancelOrder("k"))
-    desk.say(CancelReply(SendReply("k", "rejected", msg_cd="APBK0000", text="취소할 수량이 없습니다")))
+    desk.say(
+        CancelReply(SendReply("k", "rejected", msg_cd="APBK0000", text="취소할 수량이 없습니다"))
+    )
     assert desk.order().state is OrderState.ACCEPTED
     assert not desk.order().cancel_asked
     assert any(isinstance(e, CancelRefused) for e in desk.published)
@@ -161,7 +177,9 @@ def test_after_the_close_open_orders_expire_when_kis_confirms_it():
     assert [a.query.day for a in asked] == [DAY]
     desk.say(OrdersRead(asked[0].query, None), evening)
     assert desk.order().is_open
-    row = OrderRow(ref(), 0, CODE, Side.BUY, OrderKind.LIMIT, 10, price_of(), 0, 0, 0, 0, 0, NOON, 0)
+    row = OrderRow(
+        ref(), 0, CODE, Side.BUY, OrderKind.LIMIT, 10, price_of(), 0, 0, 0, 0, 0, NOON, 0
+    )
     desk.say(OrdersRead(asked[0].query, OrderPage((row,), complete=True)), evening)
     assert desk.order().state is OrderState.EXPIRED
     assert desk.order().leaves == 0
@@ -182,7 +200,10 @@ def test_the_gate_refuses_with_reason_and_cure():
         "above the limit": {"qty": 1_000_000},
         "needs a price": {"price": None},
         "takes no orders from this desk": {"venue": Venue.NXT},
-        "takes no best-opposite orders. use limit or market": {"kind": OrderKind.BEST_OPPOSITE, "price": None},
+        "takes no best-opposite orders. use limit or market": {
+            "kind": OrderKind.BEST_OPPOSITE,
+            "price": None,
+        },
     }
     for words, changes in cases.items():
         desk = Desk()
@@ -198,7 +219,9 @@ def test_a_closed_session_is_refused_with_its_hours():
 
 
 def test_reading_only_refuses_every_order_in_one_line():
-    can = Capabilities((Venue.KRX,), tuple(OrderKind), can_order=False, why_not="orders go to the simulator")
+    can = Capabilities(
+        (Venue.KRX,), tuple(OrderKind), can_order=False, why_not="orders go to the simulator"
+    )
     desk = Desk(can=can)
     desk.submit()
     assert denial(desk) == "this session is open for reading only. orders go to the simulator"
@@ -232,7 +255,17 @@ def days(draw: st.DrawFn) -> list[tuple[str, int, int]]:
         st.lists(
             st.tuples(
                 st.sampled_from(
-                    ["submit", "sent", "rejected", "unknown", "accepted", "filled", "cancel", "cancelled", "refused"]
+                    [
+                        "submit",
+                        "sent",
+                        "rejected",
+                        "unknown",
+                        "accepted",
+                        "filled",
+                        "cancel",
+                        "cancelled",
+                        "refused",
+                    ]
                 ),
                 st.integers(0, 3),
                 st.integers(1, 12),
@@ -252,13 +285,17 @@ def test_the_state_is_the_fold_of_the_rows_and_quantities_add_up(steps):
         match what:
             case "submit":
                 desk.submit(key, qty=qty)
-            case "sent" | "rejected" | "unknown" if known is not None and known.state is OrderState.SENDING:
+            case "sent" | "rejected" | "unknown" if (
+                known is not None and known.state is OrderState.SENDING
+            ):
                 desk.say(SendReply(key, what, ref(number) if what == "sent" else None))
             case "accepted" | "filled":
                 desk.say(notice(what, number, qty))
             case "refused":
                 desk.say(notice(what, number))
-            case "cancelled" if known is not None and known.leaves >= qty and known.state is OrderState.ACCEPTED:
+            case "cancelled" if (
+                known is not None and known.leaves >= qty and known.state is OrderState.ACCEPTED
+            ):
                 desk.say(notice(what, 900 + i, qty, original=number))
             case "cancel":
                 desk.say(CancelOrder(key))
@@ -276,7 +313,9 @@ def test_the_state_is_the_fold_of_the_rows_and_quantities_add_up(steps):
 
 
 def picture(state: State) -> list[tuple[object, ...]]:
-    orders = [(o.key, o.state, o.filled, o.cancelled, o.ref, o.text) for o in state.books.orders.values()]
+    orders = [
+        (o.key, o.state, o.filled, o.cancelled, o.ref, o.text) for o in state.books.orders.values()
+    ]
     waiting = [(k, [msgspec.structs.astuple(n) for n in v]) for k, v in sorted(state.early.items())]
     return [*orders, ("early", waiting), ("halt", state.halt)]
 
@@ -310,7 +349,11 @@ def test_o01_kill_between_any_two_effects_loses_no_order_and_sends_none_twice():
             assert again.order(key).state not in (OrderState.NEW, OrderState.DENIED)
             again.submit(key)
         assert again.sends == []
-        told = [e.event for e in done if isinstance(e, Publish) and not isinstance(e.event, IntentRepeated)]
+        told = [
+            e.event
+            for e in done
+            if isinstance(e, Publish) and not isinstance(e.event, IntentRepeated)
+        ]
         assert all(event in rows for event in told)
 
 
@@ -349,7 +392,11 @@ def test_a_cancel_that_was_in_the_air_at_a_restart_can_be_sent_again():
 
 
 def test_a_notice_that_cannot_be_changes_nothing_and_is_named():
-    for before, impossible in (("accepted", "refused"), ("filled", "cancelled"), ("refused", "filled")):
+    for before, impossible in (
+        ("accepted", "refused"),
+        ("filled", "cancelled"),
+        ("refused", "filled"),
+    ):
         desk = Desk()
         desk.submit()
         desk.sent()

@@ -36,12 +36,16 @@ def asked_at(desk: Desk, at: time) -> list[AskOrders]:
     """What the desk asks within a few seconds of a moment."""
     asks = []
     for after in (0, 2, 4):
-        asks += [e for e in desk.say(Woke(), kst(DAY, at) + after * SECOND) if isinstance(e, AskOrders)]
+        asks += [
+            e for e in desk.say(Woke(), kst(DAY, at) + after * SECOND) if isinstance(e, AskOrders)
+        ]
     return asks
 
 
 @pytest.mark.parametrize(("venue", "ends"), [(Venue.KRX, time(15, 30)), (Venue.NXT, time(20))])
-def test_o07_an_order_expires_at_its_venue_s_end_and_its_cash_is_free_again(venue: Venue, ends: time):
+def test_o07_an_order_expires_at_its_venue_s_end_and_its_cash_is_free_again(
+    venue: Venue, ends: time
+):
     desk = resting(venue)
     for before in (at for at in (time(15, 20), time(15, 30), time(15, 40)) if at < ends):
         for ask in asked_at(desk, before):

@@ -96,7 +96,11 @@ def test_a07_the_books_alone_do_not_say_that_nothing_is_held():
 
 def test_a07_a_flatten_says_what_remains_and_why_and_the_run_of_the_switch_ends():
     one = flattening(30)
-    one.say(SendReply(one.sends[-1].intent.key, "rejected", msg_cd="APBK0919", text="장운영시간이 아닙니다"))
+    one.say(
+        SendReply(
+            one.sends[-1].intent.key, "rejected", msg_cd="APBK0919", text="장운영시간이 아닙니다"
+        )
+    )
     wait(one, 11)
     left = flatten_steps(one)[-1]
     assert not left.done
@@ -104,7 +108,10 @@ def test_a07_a_flatten_says_what_remains_and_why_and_the_run_of_the_switch_ends(
     assert f"(before it: sell 30 {CODE} market was refused: 장운영시간이 아닙니다)" in left.text
     assert "halt off REASON ends it" in left.text
     assert one.core.state.flatten_left == left.text
-    assert [row.step for row in one.rows if isinstance(row, HaltStep)][-2:] == ["snapshot", "notify"]
+    assert [row.step for row in one.rows if isinstance(row, HaltStep)][-2:] == [
+        "snapshot",
+        "notify",
+    ]
     assert one.core.state.flatten_reason == "enough", "it goes on"
 
 
@@ -130,7 +137,9 @@ def test_a07_nothing_is_sold_twice_while_the_fate_of_a_sell_is_unknown():
     assert "is not known yet" in flatten_steps(one)[-1].text
 
 
-@pytest.mark.parametrize("pull", [Halt("again"), Halt("again", "reducing"), Halt("again", flatten=True)])
+@pytest.mark.parametrize(
+    "pull", [Halt("again"), Halt("again", "reducing"), Halt("again", flatten=True)]
+)
 def test_a07_a_halt_over_a_flatten_does_not_drop_it(pull: Halt):
     one = desk(30)
     one.say(Halt("enough", flatten=True))
@@ -151,7 +160,10 @@ def test_a07_a_flatten_goes_on_after_a_restart_whether_or_not_the_switch_had_com
     fill(one, 1, 10)
     one.say(notice("cancelled", 2, 20, original=1, side=SELL))
     wait(one, 11)
-    for rows in (one.rows, [r for r in one.rows if not isinstance(r, HaltStep) or r.step == "block"]):
+    for rows in (
+        one.rows,
+        [r for r in one.rows if not isinstance(r, HaltStep) or r.step == "block"],
+    ):
         again = Desk(list(rows))
         again.now = one.now
         again.keep(again.core.start(one.now + SECOND))
@@ -215,7 +227,9 @@ def test_a07_a_forged_key_of_a_flatten_does_not_pass_in_halted():
         (time(16, 30), Venue.NXT, OrderKind.MARKET_IOC),
     ],
 )
-def test_a07_the_most_aggressive_kind_that_the_session_takes_is_sent(at: time, venue: Venue, kind: OrderKind):
+def test_a07_the_most_aggressive_kind_that_the_session_takes_is_sent(
+    at: time, venue: Venue, kind: OrderKind
+):
     one = desk(30, ALL_KINDS)
     one.now = kst(DAY, at)
     one.say(Halt("enough", flatten=True))
@@ -259,7 +273,9 @@ def test_a07_a_pull_never_lowers_the_state(state: str, wish: str, flatten: bool)
     answer(one)
     wait(one, 11)
     assert one.core.state.halt == ("halted" if "halted" in (state, wish) else "reducing")
-    assert one.core.state.halt_reason.startswith("before" if (state, wish) == ("halted", "reducing") else "")
+    assert one.core.state.halt_reason.startswith(
+        "before" if (state, wish) == ("halted", "reducing") else ""
+    )
 
 
 def test_a07_between_two_rows_of_a_run_the_desk_is_never_weaker_than_before():
@@ -300,7 +316,8 @@ def test_what_the_market_did_not_take_of_an_order_has_a_reason():
     fill(one, 1, 12)
     one.say(notice("cancelled", 2, 18, original=1, side=SELL))
     assert (
-        one.order(one.sends[0].intent.key).text == "18 shares cancelled, not asked for at this desk: the phone, or KIS"
+        one.order(one.sends[0].intent.key).text
+        == "18 shares cancelled, not asked for at this desk: the phone, or KIS"
     )
 
 

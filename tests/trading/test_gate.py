@@ -33,7 +33,9 @@ def denied(desk: Desk, key: str = "k") -> str:
 
 def cost(qty: int, price: int = PRICE) -> int:
     """What a buy takes of the cash, its fee included."""
-    return qty * price + CostModel().fee(qty * price, Venue.KRX, desk_with(0).core.rules.universe.get(CODE).kind)
+    return qty * price + CostModel().fee(
+        qty * price, Venue.KRX, desk_with(0).core.rules.universe.get(CODE).kind
+    )
 
 
 def test_a05_two_buys_at_once_cannot_spend_the_same_won():
@@ -91,12 +93,22 @@ def test_a05_a_market_buy_reserves_at_the_upper_limit():
     assert len(desk.sends) == 1
 
 
-@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(["sent", "rejected", "unknown", "filled"])), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40), st.sampled_from(["sent", "rejected", "unknown", "filled"])),
+        max_size=12,
+    )
+)
 def test_a05_cash_less_what_is_reserved_is_never_negative(plan: list[tuple[int, str]]):
     desk = desk_with(3_000_000)
     for number, (qty, outcome) in enumerate(plan, start=1):
         key = f"k{number}"
-        desk.submit(key, qty=qty, code=CODE if number % 2 else OTHER, price=PRICE if number % 2 else price_of(OTHER))
+        desk.submit(
+            key,
+            qty=qty,
+            code=CODE if number % 2 else OTHER,
+            price=PRICE if number % 2 else price_of(OTHER),
+        )
         if desk.order(key).state is OrderState.SENDING:
             desk.say(SendReply(key, "sent" if outcome == "filled" else outcome, ref(number)))  # type: ignore[arg-type]
             if outcome == "filled" and number % 2:
@@ -118,7 +130,11 @@ def test_a05_a_buy_above_thirty_percent_of_the_cash_is_a_slip_of_the_finger():
 
 
 def test_a05_limits_of_stock_agent_and_account_count_what_is_held_and_on_order():
-    for limit, whose in (("max_stock_value", CODE), ("max_agent_value", "one"), ("max_account_value", "the account")):
+    for limit, whose in (
+        ("max_stock_value", CODE),
+        ("max_agent_value", "one"),
+        ("max_account_value", "the account"),
+    ):
         desk = desk_with(10**12, **{limit: 25 * PRICE})
         desk.submit("a", agent="one")
         desk.sent("a", 1)
@@ -139,7 +155,9 @@ def test_a05_another_agent_has_its_own_limit():
 
 
 def test_a05_a_sell_that_reduces_passes_every_size_limit():
-    desk = desk_with(0, 1000, max_order_value=1, max_stock_value=1, max_account_value=1, max_cash_percent=1)
+    desk = desk_with(
+        0, 1000, max_order_value=1, max_stock_value=1, max_account_value=1, max_cash_percent=1
+    )
     desk.submit("a", side=Side.SELL, qty=1000)
     assert len(desk.sends) == 1
 

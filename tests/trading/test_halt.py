@@ -41,7 +41,9 @@ def steps(one: Desk) -> list[tuple[str, bool]]:
 
 
 def answer(one: Desk, page: OrderPage | None = EMPTY) -> None:
-    asked = [e for e in one.effects if isinstance(e, AskOrders) and e.query.why.startswith("kill switch")]
+    asked = [
+        e for e in one.effects if isinstance(e, AskOrders) and e.query.why.startswith("kill switch")
+    ]
     one.say(OrdersRead(asked[-1].query, page))
 
 
@@ -52,7 +54,9 @@ def open_order(one: Desk, key: str, number: int, **changes: object) -> None:
 
 
 def queries(one: Desk) -> int:
-    return sum(isinstance(e, AskOrders) and e.query.why.startswith("kill switch") for e in one.effects)
+    return sum(
+        isinstance(e, AskOrders) and e.query.why.startswith("kill switch") for e in one.effects
+    )
 
 
 def test_a07_the_steps_in_their_order():
@@ -60,11 +64,15 @@ def test_a07_the_steps_in_their_order():
     open_order(one, "a", 1)
     effects = one.say(Halt("enough"))
     assert isinstance(effects[0], Persist)
-    assert isinstance(effects[0].rows[0], HaltSet), "the block is synced before anything else is done"
+    assert isinstance(effects[0].rows[0], HaltSet), (
+        "the block is synced before anything else is done"
+    )
     assert [e.key for e in effects if isinstance(e, Cancel)] == ["a"]
     one.say(notice("cancelled", 2, 10, original=1))
     answer(one)
-    assert steps(one) == [(s, True) for s in ("block", "cancel", "query", "state", "snapshot", "notify")]
+    assert steps(one) == [
+        (s, True) for s in ("block", "cancel", "query", "state", "snapshot", "notify")
+    ]
     assert one.core.state.halt == "halted"
 
 
@@ -130,7 +138,10 @@ def test_a07_a08_a_flatten_in_a_blackout_says_that_its_sells_wait():
     one.say(Halt("enough", flatten=True))
     answer(one)
     assert not one.sends
-    assert flattened(one).text == f"sell 30 {CODE} market waits: blackout until 12:01:00: journaled, not sent"
+    assert (
+        flattened(one).text
+        == f"sell 30 {CODE} market waits: blackout until 12:01:00: journaled, not sent"
+    )
     assert "on its way" not in "".join(row.text for row in one.rows if isinstance(row, HaltStep))
 
 
@@ -140,7 +151,9 @@ def test_a07_a_flatten_whose_sells_the_market_does_not_take_says_failed():
     one.say(Halt("enough", flatten=True))
     answer(one)
     assert not flattened(one).done
-    assert flattened(one).text.startswith(f"FAILED: left are 30 {CODE}: KRX's after-market takes no market orders")
+    assert flattened(one).text.startswith(
+        f"FAILED: left are 30 {CODE}: KRX's after-market takes no market orders"
+    )
 
 
 def test_a07_an_order_of_unknown_fate_is_not_said_to_be_cancelled_nor_its_shares_to_be_sold():
@@ -148,7 +161,11 @@ def test_a07_an_order_of_unknown_fate_is_not_said_to_be_cancelled_nor_its_shares
     one.submit("lost", side=Side.SELL, qty=20)
     one.say(SendReply("lost", "unknown", text="no answer came"))
     one.say(Halt("enough", flatten=True))
-    cancels = [(row.done, row.text) for row in one.rows if isinstance(row, HaltStep) and row.step == "cancel"]
+    cancels = [
+        (row.done, row.text)
+        for row in one.rows
+        if isinstance(row, HaltStep) and row.step == "cancel"
+    ]
     assert [done for done, _ in cancels] == [False]
     assert f"FAILED: without a number, not cancelled yet: sell 20 {CODE}" in cancels[0][1]
     for _ in range(3):
@@ -169,9 +186,15 @@ def test_a07_without_flatten_nothing_is_sold():
 
 @pytest.mark.parametrize(
     ("state", "buy", "reduce", "more"),
-    [("active", True, True, False), ("reducing", False, True, False), ("halted", False, False, False)],
+    [
+        ("active", True, True, False),
+        ("reducing", False, True, False),
+        ("halted", False, False, False),
+    ],
 )
-def test_a07_what_each_state_lets_pass_also_after_a_restart(state: str, buy: bool, reduce: bool, more: bool):
+def test_a07_what_each_state_lets_pass_also_after_a_restart(
+    state: str, buy: bool, reduce: bool, more: bool
+):
     one = desk(held=10)
     one.say(SetHalt(state, "so"))  # type: ignore[arg-type]
     again = Desk(one.rows)
@@ -183,7 +206,9 @@ def test_a07_what_each_state_lets_pass_also_after_a_restart(state: str, buy: boo
     ):
         again.submit(key, **wish)
     passed = {s.intent.key for s in again.sends}
-    assert passed == {key for key, passes in (("buy", buy), ("reduce", reduce), ("more", more)) if passes}
+    assert passed == {
+        key for key, passes in (("buy", buy), ("reduce", reduce), ("more", more)) if passes
+    }
 
 
 def test_a07_a_cancel_passes_in_every_state():
@@ -220,7 +245,9 @@ def test_a07_a_desk_that_dies_in_the_middle_goes_on_when_it_is_back():
     assert steps(again)[-1] == ("notify", True)
 
 
-@pytest.mark.parametrize("wish", [Halt("enough", flatten=True), Halt("enough", "reducing"), Halt("enough")])
+@pytest.mark.parametrize(
+    "wish", [Halt("enough", flatten=True), Halt("enough", "reducing"), Halt("enough")]
+)
 def test_a07_a_desk_that_is_back_ends_as_the_person_wanted(wish: Halt):
     one = desk(held=10)
     one.say(wish)
@@ -242,7 +269,10 @@ def test_a07_a_run_in_a_journal_that_does_not_say_its_end_yet_ends_halted():
 
 
 def test_a07_a_flatten_in_the_journal_of_an_earlier_version_goes_on():
-    rows = [b'["HaltSet",1,"halted","enough"]', b'["HaltStep",1,"block",true,"no new order passes: enough","flatten"]']
+    rows = [
+        b'["HaltSet",1,"halted","enough"]',
+        b'["HaltStep",1,"block",true,"no new order passes: enough","flatten"]',
+    ]
     state = State.fold([decode_row(row) for row in rows])
     assert (state.halting, state.flatten_reason) == ("halted", "enough")
 

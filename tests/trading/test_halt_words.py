@@ -23,7 +23,10 @@ def test_a07_each_state_says_why_what_passes_and_how_it_ends():
     assert said(*pulled) == "the kill switch is at work because of 'fog': no new order passes"
     assert said(*pulled, NOTIFY) == f"halted because of 'fog': cancels alone pass; {cure}"
     reducing = [*pulled, HaltSet(2, "reducing", "fog"), NOTIFY]
-    assert said(*reducing) == f"reducing because of 'fog': cancels, and sells up to the position, pass; {cure}"
+    assert (
+        said(*reducing)
+        == f"reducing because of 'fog': cancels, and sells up to the position, pass; {cure}"
+    )
     assert said(*reducing, HaltSet(4, "active", "it is clear")) == "active: orders pass"
 
 
@@ -35,7 +38,9 @@ def test_a07_a_flatten_says_what_is_left_why_and_how_to_end_it():
     assert said(*begun, NOTIFY) == goes + ends
     left = HaltStep(2, "flatten", False, f"FAILED: left are 5 005930: the market took none; {CURE}")
     assert said(*begun, left, NOTIFY) == f"{goes}{ends}; left are 5 005930: the market took none"
-    assert said(*begun, left, NOTIFY, FlattenSet(5, False, "sold")).startswith("halted because of 'home'")
+    assert said(*begun, left, NOTIFY, FlattenSet(5, False, "sold")).startswith(
+        "halted because of 'home'"
+    )
 
 
 def test_a_desk_that_cannot_be_heard_is_said_to_be_unknown():

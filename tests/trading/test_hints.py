@@ -42,10 +42,14 @@ GATES = {
     for mode, rules in HOST_RULES.items()
 }
 moments = st.builds(
-    lambda day, minute: kst(day, 0) + minute * MINUTE, st.sampled_from(DAYS), st.integers(7 * 60, 20 * 60 + 30)
+    lambda day, minute: kst(day, 0) + minute * MINUTE,
+    st.sampled_from(DAYS),
+    st.integers(7 * 60, 20 * 60 + 30),
 )
 prices = (
-    st.none() | st.sampled_from([1, 2_000, 69_999, 70_000, 70_050, 71_000, 92_301, 999_999]) | st.integers(1, 10**6)
+    st.none()
+    | st.sampled_from([1, 2_000, 69_999, 70_000, 70_050, 71_000, 92_301, 999_999])
+    | st.integers(1, 10**6)
 )
 orders = st.builds(
     Order,
@@ -63,9 +67,15 @@ NOON = kst(DAYS[1], 12 * 3600)
 @settings(max_examples=300, deadline=None)
 @example(Mode.SIM, NOON, Order("005930", price=999_999))
 @example(Mode.PAPER, kst(DAYS[1], 16 * 3600 + 1800), Order("005930", price=70_000))
-@example(Mode.SIM, kst(DAYS[1], 8 * 3600 + 2400), Order(CODES[2], price=70_000, venue="NXT", kind="best-own"))
+@example(
+    Mode.SIM,
+    kst(DAYS[1], 8 * 3600 + 2400),
+    Order(CODES[2], price=70_000, venue="NXT", kind="best-own"),
+)
 @example(Mode.SIM, NOON, Order("005930", kind="market", price=70_000, stop=70_000))
-def test_n03_each_cure_leads_to_an_order_that_is_sent_within_three_steps(mode: Mode, now: int, order: Order):
+def test_n03_each_cure_leads_to_an_order_that_is_sent_within_three_steps(
+    mode: Mode, now: int, order: Order
+):
     gate = GATES[mode]
     paths: list[list[Order]] = [[order]]
     while paths:
@@ -86,7 +96,9 @@ def _ends(gate: Gate, now: int, order: Order, refusal: Refusal) -> bool:
     if (there := chance(now, order, refusal.cure)) is not None:
         later, waited = there
         assert later > now
-        assert isinstance(gate.rules.preview(later, waited.intent, ()), Routed), f"{waited.line}: {refusal}"
+        assert isinstance(gate.rules.preview(later, waited.intent, ()), Routed), (
+            f"{waited.line}: {refusal}"
+        )
     if not waits(refusal.cure):
         assert list(followed(order, refusal)), f"nobody can do this: {refusal}"
     return waits(refusal.cure)
@@ -94,9 +106,15 @@ def _ends(gate: Gate, now: int, order: Order, refusal: Refusal) -> bool:
 
 @given(st.sampled_from(Mode), moments, orders)
 @settings(max_examples=300, deadline=None)
-def test_n03_a_cure_names_no_kind_and_no_venue_that_takes_nothing_now(mode: Mode, now: int, order: Order):
+def test_n03_a_cure_names_no_kind_and_no_venue_that_takes_nothing_now(
+    mode: Mode, now: int, order: Order
+):
     refusal = refused(GATES[mode], now, order)
-    if refusal is None or waits(refusal.cure) or refusal.cure.startswith(("name the kind", "give it with")):
+    if (
+        refusal is None
+        or waits(refusal.cure)
+        or refusal.cure.startswith(("name the kind", "give it with"))
+    ):
         return
     rules, item = GATES[mode].rules, UNIVERSE.get(order.code)
     for better in followed(order, refusal):
@@ -122,7 +140,11 @@ def test_n03_no_cure_names_a_price_beyond_the_limits_of_the_day(price: int, side
 def live_order(state: OrderState, kind: OrderKind, venue: Venue, agent: str) -> Live:
     """An order in a state, as its facts would have left it."""
     price = 70_000 if kind.priced else None
-    order = Live(Intent("k", agent, "005930", Side.BUY, 10, kind, price, stop=70_000 if "stop" in kind else None))
+    order = Live(
+        Intent(
+            "k", agent, "005930", Side.BUY, 10, kind, price, stop=70_000 if "stop" in kind else None
+        )
+    )
     order.state = state
     if state not in (OrderState.NEW, OrderState.DENIED, OrderState.SENDING, OrderState.UNKNOWN):
         order.ref = OrderRef(20261120, "06010", 7, venue)
@@ -165,7 +187,11 @@ def test_n03_every_command_that_an_order_names_would_be_taken(
     books, item, gate = books_of(order), UNIVERSE.get("005930"), GATES[Mode.SIM]
     hint = next_step(order, movable=may_be_revised(now, books, order, item))
     for command in re.findall(r"%kis [^;,]*?(?= or %kis|[;,.]|$)", hint):
-        line = command.removeprefix("%kis ").replace("PRICE", "70,100").replace("NUMBER|never", "never")
+        line = (
+            command.removeprefix("%kis ")
+            .replace("PRICE", "70,100")
+            .replace("NUMBER|never", "never")
+        )
         name, *words = split(line)
         verb = find(name)
         typed = parse(verb.name, verb.usage, words, line)
@@ -178,7 +204,9 @@ def test_n03_every_command_that_an_order_names_would_be_taken(
             assert (order.state, order.cancel_asked, agent) == (OrderState.ACCEPTED, False, "")
         if name == "revise":
             check_movable(order)
-            moved = msgspec.structs.replace(order.intent, key="r", price=typed.number(1), supersedes="k")
+            moved = msgspec.structs.replace(
+                order.intent, key="r", price=typed.number(1), supersedes="k"
+            )
             assert why_not_revised(now, books, moved, item) is None
             assert gate.check(now, moved, State()) is None
 
@@ -191,10 +219,16 @@ def test_n03_an_order_that_can_be_revised_says_so():
     assert next_step(order).endswith("wait on KRX; %kis cancel 7")
 
 
-@pytest.mark.parametrize("kind", [k for k in OrderKind if not k.priced or k is OrderKind.STOP_LIMIT])
-def test_n03_a_kind_without_a_price_of_its_own_is_not_revised_and_the_cure_is_to_order_anew(kind: OrderKind):
+@pytest.mark.parametrize(
+    "kind", [k for k in OrderKind if not k.priced or k is OrderKind.STOP_LIMIT]
+)
+def test_n03_a_kind_without_a_price_of_its_own_is_not_revised_and_the_cure_is_to_order_anew(
+    kind: OrderKind,
+):
     order = live_order(OrderState.ACCEPTED, kind, Venue.KRX, "")
-    with pytest.raises(Exception, match=r"cannot be revised\. Cancel it with %kis cancel 7, and order anew\."):
+    with pytest.raises(
+        Exception, match=r"cannot be revised\. Cancel it with %kis cancel 7, and order anew\."
+    ):
         check_movable(order)
     moved = msgspec.structs.replace(order.intent, key="r", price=70_100, supersedes="k")
     refusal = GATES[Mode.SIM].check(NOON, moved, State())

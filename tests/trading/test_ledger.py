@@ -37,7 +37,10 @@ def test_no_position_has_no_average():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(Side), st.integers(1, 50), st.integers(1, 9_999), st.integers(0, 40)), max_size=30
+        st.tuples(
+            st.sampled_from(Side), st.integers(1, 50), st.integers(1, 9_999), st.integers(0, 40)
+        ),
+        max_size=30,
     )
 )
 def test_cash_and_value_are_conserved(trades):
@@ -65,7 +68,11 @@ def trade(desk: Desk, key: str, side: Side, price: int, *parts: int, code: str =
     desk.submit(key, side=side, qty=sum(parts), price=price, code=code)
     desk.sent(key, number)
     for second, part in enumerate(parts):
-        desk.say(Notice(desk.now + second, "filled", number, 0, code, side, part, price, "06010", Venue.KRX))
+        desk.say(
+            Notice(
+                desk.now + second, "filled", number, 0, code, side, part, price, "06010", Venue.KRX
+            )
+        )
 
 
 def test_o09_a_day_of_a_kospi_stock_by_hand():
@@ -91,7 +98,11 @@ def test_o09_a_day_of_a_kospi_stock_by_hand():
     assert desk.core.rules.break_even(desk.now, CODE, position) == 70_700
     trade(desk, "s2", Side.SELL, 70_700, 3, 2)
     position, cash = held_and_cash(desk)
-    assert (position.qty, position.average, position.costs) == (0, None, 98 + 69 + 120 + 1_711 + 49 + 707)
+    assert (position.qty, position.average, position.costs) == (
+        0,
+        None,
+        98 + 69 + 120 + 1_711 + 49 + 707,
+    )
     assert position.realised_net == 12_652 + 194 == cash - 10_000_000
 
 
@@ -109,7 +120,11 @@ def test_o09_an_etf_pays_its_own_fee_and_no_tax():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(Side), st.integers(-40, 40), st.lists(st.integers(1, 60), min_size=1, max_size=4)),
+        st.tuples(
+            st.sampled_from(Side),
+            st.integers(-40, 40),
+            st.lists(st.integers(1, 60), min_size=1, max_size=4),
+        ),
         max_size=14,
     )
 )
@@ -155,7 +170,12 @@ def test_o09_fill_matched_lots_equal_a_second_naive_computation(plan):
 def test_o13_a_sale_of_shares_whose_cost_is_not_known_is_neither_won_nor_lost():
     position = Position("005930")
     position.apply(Side.SELL, fill(10, 3_000, fee=5, tax=60))
-    assert (position.wins, position.losses, position.realised, position.realised_net) == (0, 0, 0, -65)
+    assert (position.wins, position.losses, position.realised, position.realised_net) == (
+        0,
+        0,
+        0,
+        -65,
+    )
     position.open(15, 5 * 2_000)
     position.apply(Side.SELL, fill(5, 3_000))
     assert (position.wins, position.losses, position.qty) == (1, 0, 0)

@@ -33,7 +33,11 @@ def test_a05_an_order_that_fills_a_limit_exactly_passes_and_a_share_more_does_no
 
 
 def test_a05_what_is_on_order_counts_for_its_stock_alone_and_for_agent_and_account_in_every_stock():
-    for limit, passes in (("max_stock_value", True), ("max_agent_value", False), ("max_account_value", False)):
+    for limit, passes in (
+        ("max_stock_value", True),
+        ("max_agent_value", False),
+        ("max_account_value", False),
+    ):
         desk = desk_with(10**12, **{limit: 10 * PRICE})
         desk.submit("a", agent="one")
         desk.submit("b", code=OTHER, qty=1, price=price_of(OTHER), agent="one")
@@ -61,7 +65,9 @@ def test_a05_a_revise_to_a_kind_that_the_connection_does_not_carry_is_denied():
     desk.submit("k")
     desk.sent("k")
     desk.say(notice("accepted"))
-    desk.say(ReviseOrder(intent("k/2", kind=OrderKind.LIMIT_IOC, price=PRICE - 1000, supersedes="k")))
+    desk.say(
+        ReviseOrder(intent("k/2", kind=OrderKind.LIMIT_IOC, price=PRICE - 1000, supersedes="k"))
+    )
     assert "takes no limit-ioc orders" in denied(desk, "k/2")
     assert not any(isinstance(e, Revise) for e in desk.effects)
 
@@ -69,7 +75,9 @@ def test_a05_a_revise_to_a_kind_that_the_connection_does_not_carry_is_denied():
 def test_a05_a_venue_that_the_connection_does_not_serve_is_named_with_those_it_does():
     desk = desk_with(10**9)
     desk.submit("a", venue=Venue.NXT)
-    assert "NXT takes no orders from this desk; leave the venue out, or name KRX" in denied(desk, "a")
+    assert "NXT takes no orders from this desk; leave the venue out, or name KRX" in denied(
+        desk, "a"
+    )
 
 
 def test_a05_protection_may_sell_more_than_the_book_holds_only_while_that_holding_is_in_doubt():

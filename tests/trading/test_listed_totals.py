@@ -9,11 +9,35 @@ import pytest
 
 from kisnb.clock import DAY as ONE_DAY
 from kisnb.clock import SECOND, Ns, kst, kst_day
-from kisnb.events import AccountOpened, CancelRefused, DriftCleared, DriftFound, ExternalFound, LinkUp, Revised
-from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
+from kisnb.events import (
+    AccountOpened,
+    CancelRefused,
+    DriftCleared,
+    DriftFound,
+    ExternalFound,
+    LinkUp,
+    Revised,
+)
+from kisnb.orders import (
+    Account,
+    Capabilities,
+    Holding,
+    OrderPage,
+    OrderRef,
+    OrderRow,
+    OrderState,
+    SendReply,
+)
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.reconciliation import EVERY, IDLE, SETTLES, STANDS, UNANSWERED
-from kisnb.trading.ports.commands import AskOrders, CancelOrder, CancelReply, OrdersQuery, OrdersRead, Woke
+from kisnb.trading.ports.commands import (
+    AskOrders,
+    CancelOrder,
+    CancelReply,
+    OrdersQuery,
+    OrdersRead,
+    Woke,
+)
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
 from tests.trading.test_reconciliation import accepted, account, asked, open_desk, revise
@@ -47,13 +71,22 @@ def test_o04_a_list_that_says_nothing_new_writes_nothing():
 def test_o04_an_order_of_yesterday_is_not_taken_for_today_s_with_the_same_number():
     desk = accepted()
     desk.now += ONE_DAY
-    today = msgspec.structs.replace(row(filled=10, leaves=0, value=10 * P), ref=OrderRef(20261121, "06010", 7))
-    desk.say(OrdersRead(OrdersQuery(kst_day(desk.now), "test", False, desk.now, 0), OrderPage((today,), complete=True)))
+    today = msgspec.structs.replace(
+        row(filled=10, leaves=0, value=10 * P), ref=OrderRef(20261121, "06010", 7)
+    )
+    desk.say(
+        OrdersRead(
+            OrdersQuery(kst_day(desk.now), "test", False, desk.now, 0),
+            OrderPage((today,), complete=True),
+        )
+    )
     assert (desk.order().filled, desk.order().leaves) == (0, 10)
 
 
 @pytest.mark.parametrize("what", ["filled", "cancelled"])
-def test_o04_a_difference_of_an_order_that_a_desk_found_and_died_on_is_cleared_by_the_next_list(what):
+def test_o04_a_difference_of_an_order_that_a_desk_found_and_died_on_is_cleared_by_the_next_list(
+    what,
+):
     desk = Desk([DriftFound(NOON, "k", what, 0, 4)])
     read(desk)
     assert [e.what for e in desk.published if isinstance(e, DriftCleared)] == [what]
@@ -64,7 +97,11 @@ def test_o05_a_partial_cancel_is_found_in_the_list_once_however_late_its_notice_
     desk = accepted()
     desk.say(CancelOrder("k", 4))
     read(desk, row(leaves=6, cancelled=4))
-    assert (desk.order().cancelled, desk.order().leaves, desk.order().state) == (4, 6, OrderState.ACCEPTED)
+    assert (desk.order().cancelled, desk.order().leaves, desk.order().state) == (
+        4,
+        6,
+        OrderState.ACCEPTED,
+    )
     assert [(e.ours, e.theirs) for e in drifts(desk)] == [(0, 4)]
     desk.say(notice("cancelled", 8, qty=4, original=7))
     read(desk, row(leaves=6, cancelled=4))
@@ -128,7 +165,9 @@ def test_o06_a_revise_that_was_found_in_the_list_moved_its_shares_and_cancelled_
     revise(desk, qty=6)
     desk.sent("k/2", 9)
     read(desk, row(9, original=7, qty=6, leaves=6, price=P + 100), row(leaves=4))
-    assert [(e.qty, e.by, e.number) for e in desk.published if isinstance(e, Revised)] == [(6, "k/2", 9)]
+    assert [(e.qty, e.by, e.number) for e in desk.published if isinstance(e, Revised)] == [
+        (6, "k/2", 9)
+    ]
     assert drifts(desk) == []
 
 
@@ -139,7 +178,12 @@ def test_o06_a_lost_revise_that_moved_less_than_it_asked_for_is_so_much_smaller(
     moved = row(9, original=7, qty=6, leaves=6, price=P + 100, t=desk.now)
     read(desk, moved, row(filled=4, leaves=0, value=4 * P))
     child, parent = desk.order("k/2"), desk.order()
-    assert (child.quantity, child.cancelled, child.leaves, child.state) == (10, 4, 6, OrderState.ACCEPTED)
+    assert (child.quantity, child.cancelled, child.leaves, child.state) == (
+        10,
+        4,
+        6,
+        OrderState.ACCEPTED,
+    )
     assert (parent.filled, parent.cancelled, parent.leaves) == (4, 6, 0)
     assert [e.subject for e in drifts(desk)] == ["k"], "its fill, whose notice was lost"
 
@@ -167,7 +211,9 @@ def test_o07_a_cancel_whose_notice_was_lost_and_an_end_with_the_session_are_told
     assert [(e.what, e.ours, e.theirs) for e in drifts(desk)] == [("cancelled", 0, 4)]
 
 
-@pytest.mark.parametrize(("at", "end"), [(CLOSE - 1, OrderState.CANCELLED), (CLOSE, OrderState.EXPIRED)])
+@pytest.mark.parametrize(
+    ("at", "end"), [(CLOSE - 1, OrderState.CANCELLED), (CLOSE, OrderState.EXPIRED)]
+)
 def test_o07_an_order_ends_with_its_session_from_the_moment_of_its_end_on(at: Ns, end: OrderState):
     desk = accepted()
     desk.now = at
@@ -175,8 +221,12 @@ def test_o07_an_order_ends_with_its_session_from_the_moment_of_its_end_on(at: Ns
     assert desk.order().state is end
 
 
-@pytest.mark.parametrize(("venue", "end"), [(Venue.KRX, OrderState.EXPIRED), (Venue.NXT, OrderState.CANCELLED)])
-def test_o07_an_order_from_the_phone_ends_with_the_session_of_its_venue(venue: Venue, end: OrderState):
+@pytest.mark.parametrize(
+    ("venue", "end"), [(Venue.KRX, OrderState.EXPIRED), (Venue.NXT, OrderState.CANCELLED)]
+)
+def test_o07_an_order_from_the_phone_ends_with_the_session_of_its_venue(
+    venue: Venue, end: OrderState
+):
     desk = open_desk()
     ref = OrderRef(20261120, "06010", 31, venue)
     read(desk, msgspec.structs.replace(row(31), ref=ref))
@@ -223,8 +273,15 @@ def test_o08_a_difference_is_taken_as_it_is_when_it_has_stood_and_no_sooner():
         desk = open_desk()
         found = desk.now
         read(desk, held=account((CODE, 5, 5 * P)))
-        read(desk, held=account((CODE, 5, 5 * P)), begun=desk.core.state.drifts[CODE, "holding"].t + stood)
-        assert desk.core.state.books.account.position(CODE).qty == (5 if taken else 0), (stood, found)
+        read(
+            desk,
+            held=account((CODE, 5, 5 * P)),
+            begun=desk.core.state.drifts[CODE, "holding"].t + stood,
+        )
+        assert desk.core.state.books.account.position(CODE).qty == (5 if taken else 0), (
+            stood,
+            found,
+        )
 
 
 def test_o08_no_difference_is_taken_as_it_is_while_an_order_is_of_unknown_fate():
@@ -290,7 +347,10 @@ def test_the_link_asks_for_the_account_too_and_of_two_days_with_the_newer_alone(
     desk = accepted()
     desk.now += ONE_DAY
     desk.say(LinkUp(desk.now))
-    assert [(ask.query.day.day, ask.query.account) for ask in asked(desk)] == [(20, False), (21, True)]
+    assert [(ask.query.day.day, ask.query.account) for ask in asked(desk)] == [
+        (20, False),
+        (21, True),
+    ]
 
 
 def test_o02_a_list_that_did_not_come_is_asked_for_again_after_a_pause_that_grows_to_half_a_minute():

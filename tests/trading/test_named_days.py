@@ -43,7 +43,9 @@ def filled(desk: Desk, key: str, number: int, side: Side = Side.BUY) -> None:
 
 @pytest.mark.parametrize("sold", [True, False])
 @pytest.mark.parametrize("restarted", [True, False])
-def test_o11_a_name_is_a_new_order_on_the_next_day_whether_the_stock_is_held_or_sold(sold: bool, restarted: bool):
+def test_o11_a_name_is_a_new_order_on_the_next_day_whether_the_stock_is_held_or_sold(
+    sold: bool, restarted: bool
+):
     desk = Desk([AccountOpened(NOON, 10**9, ())])
     outcome, first = monthly(desk, 1)
     assert outcome == "sent"

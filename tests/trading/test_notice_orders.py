@@ -66,7 +66,9 @@ def read(desk: Desk, story: Story) -> None:
 
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("name", STORIES)
-def test_o04_whatever_way_each_notice_comes_the_order_ends_as_it_did_at_kis(name: str, backwards: bool):
+def test_o04_whatever_way_each_notice_comes_the_order_ends_as_it_did_at_kis(
+    name: str, backwards: bool
+):
     story = STORIES[name]
     if backwards:
         story = story._replace(told=story.told[::-1])
@@ -83,7 +85,11 @@ def test_o04_whatever_way_each_notice_comes_the_order_ends_as_it_did_at_kis(name
         tell(desk, story, ways, "minutes late")
         read(desk, story)
         order, state = desk.order(), desk.core.state
-        assert (order.state, order.filled, order.cancelled) == (story.end, story.filled, story.cancelled), ways
+        assert (order.state, order.filled, order.cancelled) == (
+            story.end,
+            story.filled,
+            story.cancelled,
+        ), ways
         assert sum(f.qty * f.price for f in order.fills) == story.listed.value, ways
         assert order.quantity == order.filled + order.cancelled + order.leaves == 10
         assert state.books.account.position(order.code).qty == story.filled
@@ -92,7 +98,11 @@ def test_o04_whatever_way_each_notice_comes_the_order_ends_as_it_did_at_kis(name
         assert (state.early, state.drifts) == ({}, {}), ways
         assert len(desk.sends) == 1
         again = State.fold(desk.rows).books.orders["k"]
-        assert (again.state, again.filled, again.cancelled) == (order.state, order.filled, order.cancelled)
+        assert (again.state, again.filled, again.cancelled) == (
+            order.state,
+            order.filled,
+            order.cancelled,
+        )
 
 
 def test_o04_a_lost_fill_is_shown_as_a_difference_and_one_that_came_is_none():

@@ -17,7 +17,14 @@ def test_o11_the_intent_that_the_desk_took_counts_not_the_one_that_was_expected(
 
 
 def trade(
-    books: OrderBooks, key: str, side: Side, qty: int, price: int, fee: int, tax: int = 0, code: str = "005930"
+    books: OrderBooks,
+    key: str,
+    side: Side,
+    qty: int,
+    price: int,
+    fee: int,
+    tax: int = 0,
+    code: str = "005930",
 ) -> None:
     books.apply(IntentTaken(NOON, intent(key, side=side, qty=qty, code=code)))
     books.apply(SendStarted(NOON, key, Route(Venue.KRX, OrderKind.LIMIT, "session_default")))
@@ -49,7 +56,12 @@ def test_o13_the_summary_adds_up_to_the_won():
 
 def test_o13_an_empty_book_sums_to_nothing():
     (everything,) = OrderBooks().account.summary().to_dicts()
-    assert (everything["code"], everything["orders"], everything["realised"], everything["win_rate"]) == (
+    assert (
+        everything["code"],
+        everything["orders"],
+        everything["realised"],
+        everything["win_rate"],
+    ) == (
         "all",
         0,
         0,

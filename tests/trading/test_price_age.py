@@ -9,7 +9,15 @@ from kisnb.events import AccountOpened, Denied, Depth, Tick
 from kisnb.orders import Intent, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.buy_prices import PATIENCE
-from kisnb.trading.ports.commands import AskDepth, AskOrders, CancelOrder, DepthRead, SetHalt, Submit, Woke
+from kisnb.trading.ports.commands import (
+    AskDepth,
+    AskOrders,
+    CancelOrder,
+    DepthRead,
+    SetHalt,
+    Submit,
+    Woke,
+)
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of, ref
 
@@ -70,7 +78,9 @@ def test_a05_the_book_is_read_first_when_neither_the_agent_nor_the_desk_has_a_ne
 
 
 @pytest.mark.parametrize(("moved", "passes"), [(5, True), (6, False), (-6, False)])
-def test_a05_an_agents_market_buy_is_denied_when_the_book_shows_another_market(moved: int, passes: bool):
+def test_a05_an_agents_market_buy_is_denied_when_the_book_shows_another_market(
+    moved: int, passes: bool
+):
     desk = desk_with()
     desk.say(depth(desk.now, 60_000))
     seen = desk.now
@@ -144,7 +154,9 @@ def test_a05_a_buy_whose_price_grew_old_behind_the_limiter_goes_back_once_and_th
     assert desk.core.may_send(NOON + age, "a") is None
     no = desk.core.may_send(NOON + age + 1, "a")
     assert no is not None
-    assert f"no price of the last seconds to buy on: the newest is {age / SECOND} s old" in no.reason
+    assert (
+        f"no price of the last seconds to buy on: the newest is {age / SECOND} s old" in no.reason
+    )
     desk.say(SendReply("a", "kept", text=no.reason), NOON + age + 1)
     assert desk.order("a").state is OrderState.NEW
     assert asked(desk) == [AskDepth(CODE, (Venue.KRX,))]

@@ -128,7 +128,11 @@ def test_o05_a_cancel_told_twice_counts_once_and_takes_out_only_what_was_process
     desk.say(CancelOrder("k", 4))
     for _ in range(2):
         desk.say(notice("cancelled", 8, qty=4, original=7))
-    assert (desk.order().cancelled, desk.order().leaves, desk.order().state) == (4, 6, OrderState.ACCEPTED)
+    assert (desk.order().cancelled, desk.order().leaves, desk.order().state) == (
+        4,
+        6,
+        OrderState.ACCEPTED,
+    )
 
 
 def test_o05_a_cancel_whose_notice_was_lost_is_found_in_the_list():
@@ -165,13 +169,19 @@ def test_o05_the_end_of_an_order_does_not_depend_on_what_was_told_first(fill_fir
     told = [notice("filled", qty=3), notice("cancelled", 8, qty=7, original=7)]
     for one in told if fill_first else reversed(told):
         desk.say(one)
-    assert (desk.order().filled, desk.order().cancelled, desk.order().state) == (3, 7, OrderState.CANCELLED)
+    assert (desk.order().filled, desk.order().cancelled, desk.order().state) == (
+        3,
+        7,
+        OrderState.CANCELLED,
+    )
 
 
 # revise
 
 
-def revise(desk: Desk, qty: int = 10, price: int = P + 100, key: str = "k/2", **changes: object) -> None:
+def revise(
+    desk: Desk, qty: int = 10, price: int = P + 100, key: str = "k/2", **changes: object
+) -> None:
     desk.say(ReviseOrder(intent(key, qty=qty, price=price, supersedes="k", **changes)))
 
 
@@ -203,7 +213,12 @@ def test_o06_a_fill_that_races_a_revise_stays_with_the_parent_and_only_the_rest_
             desk.say(one)
         assert (desk.order().filled, desk.order().cancelled, desk.order().leaves) == (4, 6, 0)
         child = desk.order("k/2")
-        assert (child.quantity, child.leaves, child.cancelled, child.state) == (10, 6, 4, OrderState.ACCEPTED)
+        assert (child.quantity, child.leaves, child.cancelled, child.state) == (
+            10,
+            6,
+            4,
+            OrderState.ACCEPTED,
+        )
 
 
 def test_o06_a_revise_whose_notice_was_lost_is_found_in_the_list():
@@ -241,7 +256,9 @@ def test_o05_o06_what_left_the_parent_was_cancelled_when_its_lost_revise_can_no_
     desk.say(CancelReply(SendReply("k", "sent", None)))
     listed = [row(8, original=7, qty=3, price=0, leaves=0, cancelled=3), row(leaves=7, cancelled=3)]
     answer(desk, listed, posted + WINDOW - 5 * SECOND)
-    assert (desk.order().leaves, desk.order().cancel_asked) == (10, True), "they may live on in the revise"
+    assert (desk.order().leaves, desk.order().cancel_asked) == (10, True), (
+        "they may live on in the revise"
+    )
     answer(desk, listed, posted + WINDOW + 5 * SECOND)
     assert (desk.order().leaves, desk.order().cancelled, desk.order().cancel_asked) == (7, 3, False)
     assert desk.order("k/2").state is OrderState.UNKNOWN
@@ -251,7 +268,9 @@ def test_o06_what_left_the_parent_waits_while_several_rows_could_be_its_lost_rev
     desk = accepted()
     revise(desk, qty=6)
     desk.say(SendReply("k/2", "unknown"))
-    twins = [row(n, original=7, qty=6, leaves=6, price=P + 100, t=NOON + 5 * SECOND) for n in (9, 8)]
+    twins = [
+        row(n, original=7, qty=6, leaves=6, price=P + 100, t=NOON + 5 * SECOND) for n in (9, 8)
+    ]
     answer(desk, [*twins, row(leaves=4)], desk.now + WINDOW + 5 * SECOND)
     assert (desk.order().leaves, desk.order("k/2").state) == (10, OrderState.UNKNOWN)
 
@@ -302,7 +321,11 @@ def test_o07_the_rest_expires_when_the_rule_table_and_the_list_agree():
     answer(desk, [row(filled=4, leaves=6, value=4 * P)], close)
     assert desk.order().is_open
     answer(desk, [row(filled=4, leaves=0, value=4 * P)], close + 2 * EVERY)
-    assert (desk.order().state, desk.order().expired, desk.order().leaves) == (OrderState.EXPIRED, 6, 0)
+    assert (desk.order().state, desk.order().expired, desk.order().leaves) == (
+        OrderState.EXPIRED,
+        6,
+        0,
+    )
 
 
 def test_o07_what_vanishes_before_its_time_was_taken_out_and_did_not_expire():
@@ -376,7 +399,9 @@ def test_o08_an_order_from_the_phone_is_external_counts_and_is_cancelled_by_the_
 
 
 @pytest.mark.parametrize("kind", [OrderKind.LIMIT, OrderKind.MARKET])
-def test_o08_an_order_from_the_phone_in_a_stock_that_the_desk_does_not_know_is_booked_too(kind: OrderKind):
+def test_o08_an_order_from_the_phone_in_a_stock_that_the_desk_does_not_know_is_booked_too(
+    kind: OrderKind,
+):
     """A share that was listed after the issues were fetched, a subscription right."""
     desk, new = open_desk(), "0099Z0"
     desk.say(LinkUp(desk.now))
@@ -422,7 +447,11 @@ def test_o08_the_kill_switch_s_older_reading_of_the_account_shows_no_drift():
     desk.say(notice("filled"))
     desk.say(LinkUp(desk.now))
     assert asked(desk)[-1].query != old
-    desk.say(OrdersRead(old, OrderPage((row(filled=10, leaves=0, value=10 * P),), complete=True), account()))
+    desk.say(
+        OrdersRead(
+            old, OrderPage((row(filled=10, leaves=0, value=10 * P),), complete=True), account()
+        )
+    )
     assert not [e for e in desk.published if isinstance(e, DriftFound)]
 
 
@@ -435,7 +464,9 @@ def test_o09_position_and_cash_are_the_sum_of_what_was_told_to_the_won():
     paid = sum(f.fee + f.tax for f in desk.order("s").fills)
     assert state.books.account.position(CODE).qty == 5
     assert state.opened + state.flow == 10**8 + 15 * P - paid
-    answer(desk, [row(3, side=Side.SELL, qty=15, filled=15, leaves=0, value=15 * P)], NOON + 2 * EVERY)
+    answer(
+        desk, [row(3, side=Side.SELL, qty=15, filled=15, leaves=0, value=15 * P)], NOON + 2 * EVERY
+    )
     assert state.drifts == {}
 
 

@@ -8,7 +8,16 @@ import pytest
 
 from kisnb.clock import SECOND, Ns
 from kisnb.events import AccountOpened, DecisionRefused, Denied, Rejected, Resolved, Unresolved
-from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderRef, OrderRow, OrderState, SendReply
+from kisnb.orders import (
+    Account,
+    Capabilities,
+    Holding,
+    OrderPage,
+    OrderRef,
+    OrderRow,
+    OrderState,
+    SendReply,
+)
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import AskOrders, DepthRead, OrdersRead, ResolveOrder, Woke
@@ -44,7 +53,9 @@ def lost(key: str = "k", **changes: object) -> Desk:
     return desk
 
 
-def answer(desk: Desk, rows: Sequence[OrderRow], at: Ns | None = None, account: Account | None = None) -> None:
+def answer(
+    desk: Desk, rows: Sequence[OrderRow], at: Ns | None = None, account: Account | None = None
+) -> None:
     """Answer the newest question; ask again first when none is open."""
     if at is not None:
         desk.say(Woke(at), at)
@@ -66,7 +77,11 @@ def test_o02_what_was_adopted_comes_with_its_fills_to_the_won():
     desk = lost()
     answer(desk, [row(filled=7, leaves=3, value=7 * price_of() + 3)])
     order = desk.order()
-    assert (order.filled, order.leaves, sum(f.qty * f.price for f in order.fills)) == (7, 3, 7 * price_of() + 3)
+    assert (order.filled, order.leaves, sum(f.qty * f.price for f in order.fills)) == (
+        7,
+        3,
+        7 * price_of() + 3,
+    )
 
 
 @pytest.mark.parametrize(

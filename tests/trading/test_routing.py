@@ -31,7 +31,9 @@ def book(venue: Venue, spread: int = 1, size: int = 500, t: int = NOON) -> Depth
 
 
 def trade(venue: Venue, spread: int = 1, size: int = 500, t: int = NOON) -> Tick:
-    return Tick(t, CODE, venue, BASE, 1, Side.BUY, 1, BASE, BASE + spread * TICK, BASE, t, size, size)
+    return Tick(
+        t, CODE, venue, BASE, 1, Side.BUY, 1, BASE, BASE + spread * TICK, BASE, t, size, size
+    )
 
 
 def decisions(there: Desk) -> list[RouteDecided]:
@@ -71,8 +73,15 @@ def test_r07_the_evidence_is_synced_with_the_send_and_survives_the_fold():
     assert [type(row) for row in synced.rows][-2:] == [RouteDecided, SendStarted]
     (decided,) = decisions(there)
     evidence = decided.evidence
-    assert (evidence.session_id, evidence.venue, evidence.reason) == ("KRX_REG", Venue.KRX, "dual_listing_spread")
-    assert {seen.venue: seen.age for seen in evidence.seen} == {Venue.KRX: 3 * SECOND, Venue.NXT: 3 * SECOND}
+    assert (evidence.session_id, evidence.venue, evidence.reason) == (
+        "KRX_REG",
+        Venue.KRX,
+        "dual_listing_spread",
+    )
+    assert {seen.venue: seen.age for seen in evidence.seen} == {
+        Venue.KRX: 3 * SECOND,
+        Venue.NXT: 3 * SECOND,
+    }
     assert {row.venue for row in evidence.alternatives} == set(Venue)
     assert decode_row(encode_row(decided)) == decided
     assert list(State.fold(there.rows).routes) == [evidence]
@@ -81,11 +90,16 @@ def test_r07_the_evidence_is_synced_with_the_send_and_survives_the_fold():
 
 def test_r04_books_that_no_channel_has_shown_are_read_once_before_the_order_leaves():
     there = desk()
-    asked = [e for e in there.submit("a") + there.submit("b", side=Side.SELL) if isinstance(e, AskDepth)]
+    asked = [
+        e for e in there.submit("a") + there.submit("b", side=Side.SELL) if isinstance(e, AskDepth)
+    ]
     assert asked == [AskDepth(CODE, (Venue.KRX, Venue.NXT))]
     assert there.sends == []
     there.say(DepthRead(CODE, (book(Venue.KRX, size=10, spread=2), book(Venue.NXT))))
-    assert [(s.intent.key, s.route.venue) for s in there.sends] == [("a", Venue.NXT), ("b", Venue.NXT)]
+    assert [(s.intent.key, s.route.venue) for s in there.sends] == [
+        ("a", Venue.NXT),
+        ("b", Venue.NXT),
+    ]
 
 
 def test_r05_books_that_cannot_be_read_leave_the_session_default():
@@ -97,7 +111,8 @@ def test_r05_books_that_cannot_be_read_leave_the_session_default():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"protective": True}, {"venue": Venue.KRX}, {"code": KRX_ONLY, "price": price_of(KRX_ONLY)}]
+    "changes",
+    [{"protective": True}, {"venue": Venue.KRX}, {"code": KRX_ONLY, "price": price_of(KRX_ONLY)}],
 )
 def test_an_order_that_no_book_could_move_waits_for_none(changes):
     there = desk()
@@ -109,13 +124,23 @@ def test_an_order_that_no_book_could_move_waits_for_none(changes):
     ("clock", "changes", "said"),
     [
         ((8, 10), {"code": KRX_ONLY, "price": price_of(KRX_ONLY)}, "NXT does not list KODEX 200"),
-        ((8, 10), {"kind": OrderKind.MARKET, "price": None, "venue": Venue.NXT}, "takes no market orders"),
-        ((12, 0), {"kind": OrderKind.MARKET, "price": None, "venue": Venue.NXT}, "takes no market orders"),
+        (
+            (8, 10),
+            {"kind": OrderKind.MARKET, "price": None, "venue": Venue.NXT},
+            "takes no market orders",
+        ),
+        (
+            (12, 0),
+            {"kind": OrderKind.MARKET, "price": None, "venue": Venue.NXT},
+            "takes no market orders",
+        ),
         ((16, 30), {"kind": OrderKind.MARKET, "price": None}, "takes no market orders"),
         ((20, 0), {}, "closed at 20:00"),
     ],
 )
-def test_r06_r09_what_no_venue_takes_is_refused_with_evidence_and_nothing_sent(clock, changes, said):
+def test_r06_r09_what_no_venue_takes_is_refused_with_evidence_and_nothing_sent(
+    clock, changes, said
+):
     there = desk()
     there.now = kst(DAY, time(*clock)) - SECOND
     there.submit(**changes)
@@ -162,8 +187,13 @@ def test_r08_a_queued_intent_is_routed_by_the_session_in_which_it_is_sent():
     nine = kst(DAY, time(9, 5))
     there.say(trade(Venue.KRX, t=nine), at=nine)
     there.say(trade(Venue.NXT, spread=4, t=nine), at=nine)
-    there.say(SendReply("first", "sent", OrderRef(20261120, "06010", 7, Venue.NXT)), at=nine + SECOND)
-    assert [(s.intent.key, s.route.venue) for s in there.sends] == [("first", Venue.NXT), ("second", Venue.KRX)]
+    there.say(
+        SendReply("first", "sent", OrderRef(20261120, "06010", 7, Venue.NXT)), at=nine + SECOND
+    )
+    assert [(s.intent.key, s.route.venue) for s in there.sends] == [
+        ("first", Venue.NXT),
+        ("second", Venue.KRX),
+    ]
     assert [d.evidence.session_id for d in decisions(there)] == ["NXT_PRE", "KRX_REG"]
 
 
@@ -182,7 +212,10 @@ def test_a_connection_without_the_kinds_of_the_after_market_waits_for_the_next_d
     there.now = kst(DAY, time(16, 30))
     there.submit()
     assert there.sends == []
-    assert there.order().text == "KRX's after-market takes no limit orders; order on the next trading day"
+    assert (
+        there.order().text
+        == "KRX's after-market takes no limit orders; order on the next trading day"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,14 @@ from kisnb.events import AccountOpened, DecisionRefused, Unresolved
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.orders.resolver import SKEW, WINDOW
-from kisnb.trading.ports.commands import AskOrders, OrdersQuery, OrdersRead, ResolveOrder, ReviseOrder, Woke
+from kisnb.trading.ports.commands import (
+    AskOrders,
+    OrdersQuery,
+    OrdersRead,
+    ResolveOrder,
+    ReviseOrder,
+    Woke,
+)
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
 from tests.trading.desk import DAY as TODAY
 from tests.trading.test_resolver import answer, lost, refusal, row
@@ -30,9 +37,16 @@ def silence(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("t", "is_it"),
-    [(SENT - SKEW, True), (SENT - SKEW - 1, False), (SENT + WINDOW, True), (SENT + WINDOW + 1, False)],
+    [
+        (SENT - SKEW, True),
+        (SENT - SKEW - 1, False),
+        (SENT + WINDOW, True),
+        (SENT + WINDOW + 1, False),
+    ],
 )
-def test_o02_a_row_within_the_clocks_difference_and_the_window_is_it_and_one_outside_is_not(t: Ns, is_it: bool):
+def test_o02_a_row_within_the_clocks_difference_and_the_window_is_it_and_one_outside_is_not(
+    t: Ns, is_it: bool
+):
     desk = lost()
     answer(desk, [row(t=t)])
     assert (desk.order().state is OrderState.ACCEPTED) is is_it
@@ -65,8 +79,12 @@ def test_o02_a_cancel_s_row_is_not_taken_for_a_new_order():
     assert desk.order().state is OrderState.UNKNOWN
 
 
-@pytest.mark.parametrize(("qty", "is_it"), [(10, True), (6, True), (1, True), (0, False), (11, False)])
-def test_o02_a_lost_revise_may_have_moved_less_than_it_asked_for_and_never_more(qty: int, is_it: bool):
+@pytest.mark.parametrize(
+    ("qty", "is_it"), [(10, True), (6, True), (1, True), (0, False), (11, False)]
+)
+def test_o02_a_lost_revise_may_have_moved_less_than_it_asked_for_and_never_more(
+    qty: int, is_it: bool
+):
     """What traded before it arrived stays with the order that it revises."""
     desk = Desk()
     desk.submit()
@@ -82,9 +100,15 @@ def test_o02_a_lost_revise_may_have_moved_less_than_it_asked_for_and_never_more(
 def test_o02_whether_an_order_was_sent_is_asked_of_a_person_once_and_not_before_its_window_is_over():
     desk = lost()
     for after, told in ((0, 0), (WINDOW - 1, 0), (WINDOW, 1), (WINDOW + 60 * SECOND, 1)):
-        desk.say(OrdersRead(OrdersQuery(TODAY, "unknown", False, SENT + after, 0), OrderPage((), complete=True)))
+        desk.say(
+            OrdersRead(
+                OrdersQuery(TODAY, "unknown", False, SENT + after, 0), OrderPage((), complete=True)
+            )
+        )
         assert len([e for e in desk.published if isinstance(e, Unresolved)]) == told, after
-    assert "decide that it was never sent" in next(e.text for e in desk.published if isinstance(e, Unresolved))
+    assert "decide that it was never sent" in next(
+        e.text for e in desk.published if isinstance(e, Unresolved)
+    )
 
 
 def test_o02_only_an_order_of_unknown_fate_can_be_decided():
@@ -134,7 +158,11 @@ def test_o02_a_list_that_was_asked_for_when_the_window_was_just_over_is_evidence
         desk = lost()
         answer(desk, [])
         desk.say(ResolveOrder("k"))
-        desk.say(OrdersRead(OrdersQuery(TODAY, "decision", False, asked, 0), OrderPage((), complete=True)))
+        desk.say(
+            OrdersRead(
+                OrdersQuery(TODAY, "decision", False, asked, 0), OrderPage((), complete=True)
+            )
+        )
         assert (desk.order().state is OrderState.REJECTED) is over
 
 
@@ -179,7 +207,8 @@ def test_o02_two_that_it_could_be_are_left_to_a_person_on_a_day_that_is_over_too
 
 
 @pytest.mark.parametrize(
-    ("agent", "qty", "passes"), [("a", 5, True), ("a", 6, False), ("b", 1, False), ("c", 1, False), ("", 40, True)]
+    ("agent", "qty", "passes"),
+    [("a", 5, True), ("a", 6, False), ("b", 1, False), ("c", 1, False), ("", 40, True)],
 )
 def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_what_its_agent_can_have(
     agent: str, qty: int, passes: bool
@@ -191,7 +220,9 @@ def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_wha
     desk.say(notice("accepted", 3, 5))
     desk.submit("lost", agent="a", qty=5)
     desk.say(SendReply("lost", "unknown"))
-    account = Account(10**9, 10**9, 10**9, 10**9, (Holding(CODE, "", 45, 45, 45 * P, P),), complete=True)
+    account = Account(
+        10**9, 10**9, 10**9, 10**9, (Holding(CODE, "", 45, 45, 45 * P, P),), complete=True
+    )
     open_buy = row(3, qty=5)
     answer(desk, [open_buy], account=account)
     assert (CODE, "holding") in desk.core.state.drifts

@@ -135,7 +135,9 @@ def started(deed: object) -> tuple[AgentRunner, list[object]]:
         (lambda a: a.buy("1,000", "@70,000"), 1_000, 70_000),
     ],
 )
-def test_a03_an_agents_numbers_are_taken_as_they_are_meant(deed: object, qty: int, price: int | None):
+def test_a03_an_agents_numbers_are_taken_as_they_are_meant(
+    deed: object, qty: int, price: int | None
+):
     _, (submit,) = started(deed)
     assert isinstance(submit, Submit)
     intent = submit.intent

@@ -33,7 +33,9 @@ def lost(venue: Venue, kind: OrderKind = K.LIMIT, at: int = 0) -> Desk:
     return desk
 
 
-def listed(desk: Desk, venue: Venue, kind: OrderKind = K.LIMIT, number: int = 7, **changes) -> OrderRow:
+def listed(
+    desk: Desk, venue: Venue, kind: OrderKind = K.LIMIT, number: int = 7, **changes
+) -> OrderRow:
     price = P if kind.priced else 0
     ref = OrderRef(20261120, "06010", number, venue)
     values = {"ref": ref, "kind": kind, "price": price, "t": desk.order().sent_at}
@@ -97,13 +99,17 @@ def test_o02_a_row_of_another_kind_is_somebody_else_s(sent: OrderKind, there: Or
     assert others(desk) == [7]
 
 
-@pytest.mark.parametrize("kind", [K.LIMIT, K.LIMIT_IOC, K.MARKET, K.BEST_OPPOSITE, K.CONDITIONAL, K.STOP_LIMIT])
+@pytest.mark.parametrize(
+    "kind", [K.LIMIT, K.LIMIT_IOC, K.MARKET, K.BEST_OPPOSITE, K.CONDITIONAL, K.STOP_LIMIT]
+)
 def test_o02_a_row_of_its_kind_is_it(kind: OrderKind):
     desk = lost(KRX, kind)
     assert fate(desk, listed(desk, KRX, kind)) is OrderState.ACCEPTED
 
 
-@pytest.mark.parametrize(("there", "is_it"), [(K.AFTER_LIMIT, True), (K.LIMIT, False), (K.AFTER_LIMIT_IOC, False)])
+@pytest.mark.parametrize(
+    ("there", "is_it"), [(K.AFTER_LIMIT, True), (K.LIMIT, False), (K.AFTER_LIMIT_IOC, False)]
+)
 def test_o02_an_order_of_krx_s_after_market_is_looked_for_under_the_kind_that_it_was_sent_as(
     there: OrderKind, is_it: bool
 ):
@@ -145,7 +151,9 @@ def test_o02_a_row_without_a_venue_is_krx_s_as_kis_reads_it():
 
 def test_o02_the_row_that_names_the_router_and_one_that_it_may_have_traded_as_are_left_to_a_person():
     desk = lost(SOR)
-    assert fate(desk, listed(desk, SOR, number=8), listed(desk, KRX, number=7)) is OrderState.UNKNOWN
+    assert (
+        fate(desk, listed(desk, SOR, number=8), listed(desk, KRX, number=7)) is OrderState.UNKNOWN
+    )
     assert others(desk) == []
 
 
@@ -158,7 +166,9 @@ def test_o02_a_person_cannot_adopt_a_row_of_another_venue():
 
 
 @pytest.mark.parametrize("where", [SOR, KRX, NXT])
-def test_o02_an_order_of_the_smart_router_is_cancelled_where_it_was_sent_wherever_it_is_listed(where: Venue):
+def test_o02_an_order_of_the_smart_router_is_cancelled_where_it_was_sent_wherever_it_is_listed(
+    where: Venue,
+):
     desk = lost(SOR)
     there = listed(desk, where)
     answer(desk, [there])

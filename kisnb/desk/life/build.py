@@ -61,7 +61,10 @@ FOLDER_GONE = (
     "the state folder was removed under the desk, which stopped",
     "look at the open orders at KIS; then open the desk again with %kis open",
 )
-SIMULATOR_GONE = ("the simulator is gone, and its desk with it", "begin a new day with %kis open sim")
+SIMULATOR_GONE = (
+    "the simulator is gone, and its desk with it",
+    "begin a new day with %kis open sim",
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +88,9 @@ class Connected(NamedTuple):
 class BuiltDesk:
     """A desk that can run: ``run`` returns when it is told to close."""
 
-    def __init__(self, server: DeskServer, host: DeskHost, connected: Connected, secret: str, file: HaltFile) -> None:
+    def __init__(
+        self, server: DeskServer, host: DeskHost, connected: Connected, secret: str, file: HaltFile
+    ) -> None:
         self.server = server
         self._file = file
         self.secret = secret
@@ -207,11 +212,17 @@ async def build_desk(
     config = load_config()
     uncertain.use(uncertain.read(config.assume))
     simulated = mode is Mode.SIM
-    connected = await (_simulated(config, day, simulator, again=again) if simulated else _real(config, mode, quotes))
+    connected = await (
+        _simulated(config, day, simulator, again=again)
+        if simulated
+        else _real(config, mode, quotes)
+    )
     journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
     speed = config.speed if mode is Mode.SIM else 1.0
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
-    core = DeskCore(Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows))
+    core = DeskCore(
+        Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows)
+    )
 
     def publish(event: Event) -> None:
         note(event)
@@ -233,7 +244,12 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
         conductor = Conductor(
-            host, clock, connected.control, lambda: list[Rider](server.connections), lambda: server.seq, server.publish
+            host,
+            clock,
+            connected.control,
+            lambda: list[Rider](server.connections),
+            lambda: server.seq,
+            server.publish,
         )
         server.conductor = conductor
         host.before_call = conductor.catch_up
@@ -327,7 +343,17 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
     is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
-    return Connected(broker, clock, activity, DeskName(mode, label, account), folder, None, is_tail, locks, universe)
+    return Connected(
+        broker,
+        clock,
+        activity,
+        DeskName(mode, label, account),
+        folder,
+        None,
+        is_tail,
+        locks,
+        universe,
+    )
 
 
 def _desk_of(mode: Mode) -> Desk:

@@ -34,7 +34,9 @@ def environment() -> dict[str, str]:
     config = load_config()
     paths = {name: os.environ.get(name, "") for name in _PATHS}
     paths |= {f"KISNB_{name.upper()}": getattr(config, name) for name in PATHS}
-    changed = {name: full_path(path) for name, path in paths.items() if path and full_path(path) != path}
+    changed = {
+        name: full_path(path) for name, path in paths.items() if path and full_path(path) != path
+    }
     return {**os.environ, **changed, "PYTHONPATH": os.pathsep.join(_search_path())}
 
 
@@ -44,7 +46,11 @@ def _search_path() -> list[str]:
     An empty or a relative one means the working folder. The folder of kisnb follows when a child
     would not find it otherwise: it was not installed, and found in the working folder.
     """
-    kept = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
+    kept = [
+        path
+        for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if Path(path).is_absolute()
+    ]
     root, standard = str(Path(__file__).parents[3]), str(Path(os.__file__).parent)
     installed = sys.path[sys.path.index(standard) :] if standard in sys.path else sys.path
     return kept if root in kept or root in installed else [*kept, root]

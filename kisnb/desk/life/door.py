@@ -38,7 +38,11 @@ class Door:
     """Where sessions find a desk. ``open`` it, let ``watch`` run beside the desk, ``close`` it."""
 
     def __init__(
-        self, server: DeskServer, mode: Mode, locks: Sequence[Lock], address: Callable[[str], DeskAddress]
+        self,
+        server: DeskServer,
+        mode: Mode,
+        locks: Sequence[Lock],
+        address: Callable[[str], DeskAddress],
     ) -> None:
         """``address`` makes the desk's address of the path of its socket."""
         self._server = server
@@ -91,7 +95,11 @@ class Door:
     def _are_kept(self) -> bool:
         if time.monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = time.monotonic()
-            for path in (self._file, supervisor_lock(self._mode), *(lock.path for lock in self._locks)):
+            for path in (
+                self._file,
+                supervisor_lock(self._mode),
+                *(lock.path for lock in self._locks),
+            ):
                 with suppress(OSError):
                     os.utime(path)
         return all(lock.keep() for lock in self._locks)

@@ -43,7 +43,9 @@ def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
                     if event.step == "notify":
                         return
         pid = client.address.pid
-        raise DeskLost(f"the desk (process {pid}) did not end the kill switch", "look at it with %kis orders")
+        raise DeskLost(
+            f"the desk (process {pid}) did not end the kill switch", "look at it with %kis orders"
+        )
     finally:
         client.close()
 

@@ -20,7 +20,13 @@ from kisnb.desk.address import (
     supervisor_lock,
 )
 from kisnb.desk.life.child_process import FOLDER, environment, python
-from kisnb.desk.life.simulator_process import SimulatedDay, check_same_day, check_startable, find_simulator, plain
+from kisnb.desk.life.simulator_process import (
+    SimulatedDay,
+    check_same_day,
+    check_startable,
+    find_simulator,
+    plain,
+)
 from kisnb.desk.life.status import stands_of
 from kisnb.desk.life.supervisor import READY_SECONDS, ready_line
 from kisnb.desk.locks import holder
@@ -36,7 +42,9 @@ if TYPE_CHECKING:
 STOP_SECONDS = 15.0
 
 
-def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None) -> DeskAddress:
+def start_desk(
+    mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None
+) -> DeskAddress:
     """Start the desk as a process of its own, or find the one that runs; ``quotes`` names who gives it prices.
 
     Raises the desk's own error.
@@ -49,7 +57,14 @@ def start_desk(mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mo
         check_startable(day)
         stop_desk(mode)
     read_end, write_end = os.pipe()
-    arguments = ["--mode", mode, "--ready", str(write_end), "--day", msgspec.json.encode(day).decode()]
+    arguments = [
+        "--mode",
+        mode,
+        "--ready",
+        str(write_end),
+        "--day",
+        msgspec.json.encode(day).decode(),
+    ]
     arguments += ["--fresh"] if fresh else []
     arguments += ["--quotes", quotes] if quotes else []
     path = desk_folder(mode) / "desk.log"
@@ -93,7 +108,9 @@ def restart_desk(mode: Mode) -> DeskAddress:
     if running is None:
         raise DeskError(f"no {mode} desk runs", f"begin with %kis open {mode}")
     stop_desk(mode)
-    return start_desk(mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes)
+    return start_desk(
+        mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes
+    )
 
 
 def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
@@ -102,13 +119,18 @@ def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
         return None
     if (mode, quotes) == (Mode.PAPER, Mode.LIVE):
         return quotes
-    raise ConfigError(f"a {mode} desk takes no quotes of {quotes}", "paper alone takes those of live; leave quotes out")
+    raise ConfigError(
+        f"a {mode} desk takes no quotes of {quotes}",
+        "paper alone takes those of live; leave quotes out",
+    )
 
 
 def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
     if quotes is not None and running.quotes is not quotes:
         cure = f"stop it with: kisnb desk stop --mode {running.mode}, and open it again"
-        raise ConfigError(f"the {running.mode} desk runs already, and not with quotes of {quotes}", cure)
+        raise ConfigError(
+            f"the {running.mode} desk runs already, and not with quotes of {quotes}", cure
+        )
     return running
 
 
@@ -119,7 +141,9 @@ def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
     try:
         check_same_day(day, simulator)
     except ConfigError as e:
-        raise ConfigError(e.text, f"{e.cure}. A new day ends this one for {_attached_to(running)}") from None
+        raise ConfigError(
+            e.text, f"{e.cure}. A new day ends this one for {_attached_to(running)}"
+        ) from None
     return running
 
 
@@ -130,7 +154,10 @@ def _attached_to(running: DeskAddress) -> str:
     except DeskError:
         return "all who are attached"
     mine = notebook_name()
-    named = ["this notebook" + who.removeprefix(mine) if who.startswith(mine) else who for who in sessions]
+    named = [
+        "this notebook" + who.removeprefix(mine) if who.startswith(mine) else who
+        for who in sessions
+    ]
     return "; ".join(named) or "nobody: no session is attached"
 
 

@@ -32,7 +32,9 @@ def main() -> int:
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--day", required=True)
     parser.add_argument("--fresh", action="store_true")
-    parser.add_argument("--again", action="store_true", help="go on with the day of a desk that died")
+    parser.add_argument(
+        "--again", action="store_true", help="go on with the day of a desk that died"
+    )
     parser.add_argument("--quotes", type=Mode)
     options = parser.parse_args()
     ready = os.fdopen(options.ready, "w")
@@ -64,7 +66,9 @@ def main() -> int:
     return status
 
 
-async def _serve(options: argparse.Namespace, day: SimulatedDay, lock: Lock, say: Callable[[object], None]) -> int:
+async def _serve(
+    options: argparse.Namespace, day: SimulatedDay, lock: Lock, say: Callable[[object], None]
+) -> int:
     mode, quotes, again, secret = options.mode, options.quotes, options.again, secrets.token_hex(16)
     # The simulator starts while the desk loads the rest of itself.
     simulator = begin_day(day, fresh=options.fresh) if mode is Mode.SIM and not again else None
@@ -94,7 +98,13 @@ async def _serve(options: argparse.Namespace, day: SimulatedDay, lock: Lock, say
 
 
 async def _built(
-    mode: Mode, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool, secret: str, quotes: Mode | None
+    mode: Mode,
+    day: SimulatedDay,
+    simulator: StartingSimulator | None,
+    *,
+    again: bool,
+    secret: str,
+    quotes: Mode | None,
 ) -> BuiltDesk:
     from kisnb.desk.life.build import build_desk
 

@@ -59,7 +59,9 @@ def run_folder(state: Path, run: str) -> Path:
 def find_simulator(state: Path) -> SimAddress | None:
     """The address on file, when its process lives; whether it answers is found out by asking it."""
     try:
-        address = msgspec.json.decode((sim_folder(state) / "address.json").read_bytes(), type=SimAddress)
+        address = msgspec.json.decode(
+            (sim_folder(state) / "address.json").read_bytes(), type=SimAddress
+        )
     except (OSError, msgspec.MsgspecError):
         return None
     return address if _is_simulator(address.pid) else None
@@ -154,7 +156,9 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
         child.kill()
         child.wait()
         words = log.read_text("utf-8", "replace").strip().splitlines()
-        raise ConfigError(words[-1] if words else "the simulator did not start", f"its log is {log}") from None
+        raise ConfigError(
+            words[-1] if words else "the simulator did not start", f"its log is {log}"
+        ) from None
     return said
 
 
@@ -165,12 +169,16 @@ def check_startable(day: SimulatedDay) -> None:
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER, env=plain(),
     )  # fmt: skip
     if checked.returncode:
-        raise ConfigError((checked.stderr.strip().splitlines() or ["the simulator cannot begin this day"])[-1])
+        raise ConfigError(
+            (checked.stderr.strip().splitlines() or ["the simulator cannot begin this day"])[-1]
+        )
 
 
 def _options(day: SimulatedDay) -> list[str]:
     given = ((name, getattr(day, name)) for name in ("seed", "date", "start"))
-    return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+    return [
+        word for name, value in given if value is not None for word in (f"--{name}", str(value))
+    ]
 
 
 def stop_simulator() -> bool:

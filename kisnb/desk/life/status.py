@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from kisnb.desk.address import DeskAddress, by_hand, find_desk, is_up, supervisor_lock, wait_for_socket
+from kisnb.desk.address import (
+    DeskAddress,
+    by_hand,
+    find_desk,
+    is_up,
+    supervisor_lock,
+    wait_for_socket,
+)
 from kisnb.desk.life.supervisor import farewell_path
 from kisnb.desk.locks import holder
 from kisnb.desk.serve.client import ATTACH_SECONDS, DeskClient
@@ -17,13 +24,22 @@ def status(mode: Mode) -> tuple[list[str], bool]:
     if running is None:
         return _absent(mode), False
     supervisor = holder(supervisor_lock(mode))
-    care = f"process {supervisor} starts it again if it dies" if supervisor else "nothing starts it again if it dies"
+    care = (
+        f"process {supervisor} starts it again if it dies"
+        if supervisor
+        else "nothing starts it again if it dies"
+    )
     head = f"{running.label}: runs as process {running.pid}; {care}"
     try:
         stands = stands_of(running)
     except DeskError as e:
         unknown = "whether it is halted or armed, and which orders are open, is not known"
-        return [head, f"it does not answer: {unknown}", f"{e}", f"if it stays silent, {by_hand(mode)}"], False
+        return [
+            head,
+            f"it does not answer: {unknown}",
+            f"{e}",
+            f"if it stays silent, {by_hand(mode)}",
+        ], False
     attached = "; ".join(stands.sessions) or "nobody"
     return [head, *stands.lines, f"attached: {attached}"], True
 

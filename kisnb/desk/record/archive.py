@@ -166,7 +166,9 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
 def _is_flat(state: State, code: str) -> bool:
     """Nobody holds the stock, and no order of it is open."""
     books = (state.books.account, *state.books.agents.values())
-    return not any(b.position(code).qty for b in books) and not any(o.code == code for o in state.books.live.values())
+    return not any(b.position(code).qty for b in books) and not any(
+        o.code == code for o in state.books.live.values()
+    )
 
 
 def put_away(folder: Path, run: str) -> None:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from kisnb.clock import kst_day
 from kisnb.errors import ConfigError, DeskError
-from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, array_of, decode_rows, encode_row, row_key
+from kisnb.trading.ports.journal_rows import (
+    DESK_ONLY,
+    Row,
+    array_of,
+    decode_rows,
+    encode_row,
+    row_key,
+)
 
 JOURNAL = "journal.sqlite"
 SCHEMA_VERSION = 2
@@ -49,7 +56,8 @@ class Journal:
             self._whole_from = self._fact("whole_from")
             """From this row on none is missing in this file."""
             self.published: int = (
-                self._before + self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}").fetchone()[0]  # noqa: S608
+                self._before
+                + self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}").fetchone()[0]  # noqa: S608
             )
             """Number of the newest row that sessions are told, those of archived files included."""
         except (sqlite3.Error, OSError) as e:
@@ -67,7 +75,9 @@ class Journal:
             self._check_place()
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany("INSERT INTO rows (t, name, key, body) VALUES (?, ?, ?, ?)", encoded)
+                self._db.executemany(
+                    "INSERT INTO rows (t, name, key, body) VALUES (?, ?, ?, ?)", encoded
+                )
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -87,7 +97,9 @@ class Journal:
 
     def rows(self) -> list[Row]:
         """All rows, oldest first."""
-        return decode_rows(array_of(body for (body,) in self._db.execute("SELECT body FROM rows ORDER BY seq")))
+        return decode_rows(
+            array_of(body for (body,) in self._db.execute("SELECT body FROM rows ORDER BY seq"))
+        )
 
     def told_after(self, number: int) -> tuple[int, bytes]:
         """The rows that sessions are told after the given one, as one JSON array, and the number before its first.
@@ -122,7 +134,10 @@ class Journal:
     def count_on(self, published: int) -> None:
         """The newest row is number ``published``: this file goes on with the numbers of one that was moved away."""
         before = published - (self.published - self._before)
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)", (before, published))
+        self._db.execute(
+            "INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)",
+            (before, published),
+        )
         self._before, self._whole_from, self.published = before, published, published
 
     def move_to(self, folder: Path, stem: str) -> Path | None:
@@ -162,7 +177,9 @@ def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
             found = db.execute("SELECT seq, body FROM rows ORDER BY seq").fetchall()
     except sqlite3.Error as e:
         raise ConfigError(f"the journal {path} cannot be read: {e}", "name another file") from e
-    return zip((seq for seq, _ in found), decode_rows(array_of(body for _, body in found)), strict=True)
+    return zip(
+        (seq for seq, _ in found), decode_rows(array_of(body for _, body in found)), strict=True
+    )
 
 
 def _check_kind(path: Path) -> None:
@@ -173,9 +190,13 @@ def _check_kind(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as e:
-        raise ConfigError(f"the journal {path} cannot be read: {e.strerror}", "give it back to its owner") from e
+        raise ConfigError(
+            f"the journal {path} cannot be read: {e.strerror}", "give it back to its owner"
+        ) from e
     if head not in (b"", MAGIC):
-        raise ConfigError(f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew")
+        raise ConfigError(
+            f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew"
+        )
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -186,14 +207,25 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        tables = {
+            name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        }
         if not tables:
             _begin(db)
         elif "rows" not in tables:
-            raise ConfigError(f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew")
+            raise ConfigError(
+                f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew"
+            )
         elif version not in _MIGRATIONS and version != SCHEMA_VERSION:
-            cure = "open it with the kisnb that wrote it" if version > SCHEMA_VERSION else "move it away"
-            raise ConfigError(f"the journal {path} is of version {version}, this kisnb knows {SCHEMA_VERSION}", cure)
+            cure = (
+                "open it with the kisnb that wrote it"
+                if version > SCHEMA_VERSION
+                else "move it away"
+            )
+            raise ConfigError(
+                f"the journal {path} is of version {version}, this kisnb knows {SCHEMA_VERSION}",
+                cure,
+            )
         elif version != SCHEMA_VERSION:
             _migrate(db, path, version)
         (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
@@ -245,8 +277,16 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 def _is_damage(error: Exception) -> bool:
     """Else the file is whole, and what the disk or another process denies now it may give later."""
-    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else sqlite3.SQLITE_FULL
-    return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    code = (
+        getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, sqlite3.Error)
+        else sqlite3.SQLITE_FULL
+    )
+    return code is None or code & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+    )
 
 
 def _cure(error: Exception) -> str:

@@ -46,7 +46,9 @@ def journal_frame(path: Path) -> pl.DataFrame:
     for seq, row in read_journal(path):
         if isinstance(row, IntentTaken):
             intents[row.intent.key] = row.intent
-        rows.append((seq, kst_datetime(row.t), type(row).__name__, *_cells(row, intents.get(row_key(row)))))
+        rows.append(
+            (seq, kst_datetime(row.t), type(row).__name__, *_cells(row, intents.get(row_key(row))))
+        )
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -73,7 +75,9 @@ def find_journal(mode: Mode) -> Path:
     folder = state_dir() / ("sim" if mode is Mode.SIM else f"desk-{mode}")
     found = [p for p in folder.glob(f"*/{JOURNAL}") if p.parent.name != ARCHIVE]
     if not found:
-        raise ConfigError(f"there is no journal of {mode}", "it begins with the first desk of that mode")
+        raise ConfigError(
+            f"there is no journal of {mode}", "it begins with the first desk of that mode"
+        )
     return max(found, key=lambda p: p.stat().st_mtime_ns)
 
 
@@ -100,6 +104,10 @@ def write_frame(frame: pl.DataFrame, target: Path) -> None:
             case ".ndjson":
                 frame.write_ndjson(target)
             case _:
-                raise BadInput(f"{target.name} names no format", "end it in .parquet, .csv or .ndjson")
+                raise BadInput(
+                    f"{target.name} names no format", "end it in .parquet, .csv or .ndjson"
+                )
     except OSError as e:
-        raise ConfigError(f"{target} cannot be written: {e.strerror or e}", "name another file with -o") from e
+        raise ConfigError(
+            f"{target} cannot be written: {e.strerror or e}", "name another file with -o"
+        ) from e

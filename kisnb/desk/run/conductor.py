@@ -181,7 +181,10 @@ class Conductor:
         patience = time.monotonic() + PATIENCE
         while broker.frames < frames and broker.local_port == port:
             if time.monotonic() > patience:
-                raise LinkLost("frames of the simulator did not arrive", "begin a new day with %kis open sim --fresh")
+                raise LinkLost(
+                    "frames of the simulator did not arrive",
+                    "begin a new day with %kis open sim --fresh",
+                )
             self._due.clear()
             await self._seen(POLL)
 
@@ -201,7 +204,9 @@ class Conductor:
 
     def _all_idle(self) -> bool:
         published = self._published()
-        return all(r.handled >= published or r.blocked or r.name in self._named for r in self._riders())
+        return all(
+            r.handled >= published or r.blocked or r.name in self._named for r in self._riders()
+        )
 
     async def _patience(self) -> bool:
         """Wait for busy sessions; after PATIENCE seconds name them once and go on without them."""
@@ -212,7 +217,12 @@ class Conductor:
                 for rider in self._riders():
                     if rider.handled < self._published():
                         self._named.add(rider.name)
-                        self._publish(Trouble(self._clock.now(), f"session {rider.name} is busy and was left behind"))
+                        self._publish(
+                            Trouble(
+                                self._clock.now(),
+                                f"session {rider.name} is busy and was left behind",
+                            )
+                        )
                 break
             self._due.clear()
             await self._seen(left)
@@ -233,4 +243,6 @@ async def _settle() -> None:
 
 def _received_at(now: Ns, event: Event) -> Event:
     """A frame came in while the clock stood at the moment before it: it is as new as the moment that it brings."""
-    return msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event
+    return (
+        msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event
+    )

@@ -62,13 +62,17 @@ class ControlClient:
             raise BadInput(str(said.get("error", f"the simulator refused {verb!r}")))
         return said
 
-    async def _call(self, method: str, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def _call(
+        self, method: str, verb: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         status, said = await self._answer(method, verb, body)
         if status != HTTPStatus.OK:
             raise LinkLost(f"the simulator refused {verb!r}: {said}", "try %kis open sim --fresh")
         return said
 
-    async def _answer(self, method: str, verb: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    async def _answer(
+        self, method: str, verb: str, body: dict[str, Any] | None
+    ) -> tuple[int, dict[str, Any]]:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         try:
@@ -76,4 +80,6 @@ class ControlClient:
                 said: dict[str, Any] = msgspec.json.decode(await response.read())
                 return response.status, said
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as e:
-            raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh") from e
+            raise LinkLost(
+                "the simulator is gone", "begin a new day with %kis open sim --fresh"
+            ) from e

@@ -65,7 +65,9 @@ class HaltFile:
         try:
             stands = self._stands()
         except OSError as e:
-            raise ConfigError(f"{self._file} cannot be looked at ({e})", "make the state folder readable") from e
+            raise ConfigError(
+                f"{self._file} cannot be looked at ({e})", "make the state folder readable"
+            ) from e
         if stands:
             raise ConfigError(f"the file {self._file} stands", "remove it first")
 
@@ -116,7 +118,9 @@ class HaltFile:
         """Once for each reason."""
         if why != self._unseen:
             self._unseen = why
-            self._tell(f"the HALT file cannot be looked at ({why}): it would not halt; use kisnb halt or the panel")
+            self._tell(
+                f"the HALT file cannot be looked at ({why}): it would not halt; use kisnb halt or the panel"
+            )
 
     def _tell(self, text: str) -> None:
         self._publish(Trouble(self._host.clock.now(), text))

@@ -111,12 +111,16 @@ class DeskHost:
                 self.submit(event)
             except Exception as e:
                 log.exception("an event of KIS could not be handled")
-                self._publish(Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}"))
+                self._publish(
+                    Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}")
+                )
 
     def call(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin a call to the broker; it belongs to this host and is cancelled with it."""
         self.pending += 1
-        task = asyncio.get_running_loop().create_task(self._in_lane(work), name="host: a call to KIS")
+        task = asyncio.get_running_loop().create_task(
+            self._in_lane(work), name="host: a call to KIS"
+        )
         self._tasks.add(task)
         task.add_done_callback(self._on_call_ended)
 
@@ -206,14 +210,17 @@ class DeskHost:
         if why is None:
             return
         is_kept = self.kept_halt.keep(halt)
-        state = (
-            f"the desk will be {halt.state}{', and sell all that is held,' if halt.flatten else ''} when it can write"
-        )
+        state = f"the desk will be {halt.state}{', and sell all that is held,' if halt.flatten else ''} when it can write"
         if not is_kept:
             state = f"FAILED: {state}, if its process lives until then: the halt could not be kept on the disk"
         for step in (
             HaltStep(now, "block", True, f"no order passes: {why.text}"),
-            HaltStep(now, "cancel", False, f"FAILED: nothing can be cancelled: {why}. Cancel at KIS what is open"),
+            HaltStep(
+                now,
+                "cancel",
+                False,
+                f"FAILED: nothing can be cancelled: {why}. Cancel at KIS what is open",
+            ),
             HaltStep(now, "state", is_kept, state),
             HaltStep(now, "notify", False, "FAILED: the kill switch could only block new orders"),
         ):
@@ -223,7 +230,9 @@ class DeskHost:
         if t in self._wakes:
             return
         self._wakes.add(t)
-        task = asyncio.get_running_loop().create_task(self._wake_after(t), name=f"host: wake at {clock_text(t)}")
+        task = asyncio.get_running_loop().create_task(
+            self._wake_after(t), name=f"host: wake at {clock_text(t)}"
+        )
         self._tasks.add(task)
         task.add_done_callback(self._woken)
 
@@ -248,7 +257,9 @@ class DeskHost:
             if isinstance(send, Send):
                 reply = await self.broker.submit(intent, send.route)
             else:
-                reply = await self.broker.revise(intent.key, send.ref, intent.qty, intent.price or 0)
+                reply = await self.broker.revise(
+                    intent.key, send.ref, intent.qty, intent.price or 0
+                )
         # Raised before the first byte of the order: nothing was sent.
         except OrderDenied as e:
             reply = SendReply(intent.key, "kept", text=str(e))
@@ -299,9 +310,15 @@ class DeskHost:
         except Exception as e:
             # An AskOrders always ends, or the core would wait for it.
             if not isinstance(e, KisError):
-                self._publish(Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}"))
+                self._publish(
+                    Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}")
+                )
         whole = page if page is not None and page.complete else None
-        self.submit(OrdersRead(ask.query, whole, account if account is not None and account.complete else None))
+        self.submit(
+            OrdersRead(
+                ask.query, whole, account if account is not None and account.complete else None
+            )
+        )
 
 
 async def _at_once() -> None:

@@ -94,13 +94,18 @@ class QuotesDesk:
     async def depth(self, code: str, venue: Venue) -> Depth:
         return await self._asked(DepthOf(code, venue))
 
-    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+    async def call(
+        self, name: str, params: Mapping[str, str]
+    ) -> tuple[dict[str, list[dict[str, str]]], bool]:
         reply = await self._asked(CallApi(name, dict(params)))
         return reply.blocks, reply.complete
 
     async def _asked(self, query: Query[R]) -> R:
         if self._client is None:
-            raise ConfigError(f"the {self.mode} desk that gives the quotes is gone", "it is being started again; wait")
+            raise ConfigError(
+                f"the {self.mode} desk that gives the quotes is gone",
+                "it is being started again; wait",
+            )
         return await self._client.ask(query)
 
     def _pump(self) -> None:
@@ -108,7 +113,9 @@ class QuotesDesk:
         if client is None:
             return
         while (batch := client.drain()) is not None:
-            if events := [told for event in batch.events if (told := self._handed_on(event)) is not None]:
+            if events := [
+                told for event in batch.events if (told := self._handed_on(event)) is not None
+            ]:
                 self.on_events(events)
         if client.lost:
             self._client = None
@@ -121,7 +128,9 @@ class QuotesDesk:
             case SubscriptionChanged(channel=channel):
                 return event if channel != "notices" else None
             case LinkDown(t=t, text=text):
-                return Trouble(t, f"the {self.mode} desk that gives the quotes has lost KIS: {text}")
+                return Trouble(
+                    t, f"the {self.mode} desk that gives the quotes has lost KIS: {text}"
+                )
             case LinkUp(t=t):
                 return Trouble(t, f"the {self.mode} desk that gives the quotes is connected to KIS")
         return event if isinstance(event, _MARKET) else None
@@ -141,7 +150,9 @@ class QuotesDesk:
                 return
 
     def _publish_trouble(self, what: str) -> None:
-        self.on_events([Trouble(self._clock.now(), f"the {self.mode} desk that gives the quotes {what}")])
+        self.on_events(
+            [Trouble(self._clock.now(), f"the {self.mode} desk that gives the quotes {what}")]
+        )
 
 
 class HybridBroker(KisBroker):
@@ -201,7 +212,9 @@ class HybridBroker(KisBroker):
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
         return await self._quotes.depth(code, venue)
 
-    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+    async def call(
+        self, name: str, params: Mapping[str, str]
+    ) -> tuple[dict[str, list[dict[str, str]]], bool]:
         api = APIS.get(name)
         if api is None or of_account(api):
             return await super().call(name, params)

@@ -21,7 +21,16 @@ from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
 from kisnb.terms import Mode
 from kisnb.trading.gate.halt_words import unsold
-from kisnb.trading.ports.commands import Arm, ArmDesk, EndFlatten, Failed, LiftHalt, SetHalt, TasksNow, TextReply
+from kisnb.trading.ports.commands import (
+    Arm,
+    ArmDesk,
+    EndFlatten,
+    Failed,
+    LiftHalt,
+    SetHalt,
+    TasksNow,
+    TextReply,
+)
 
 MOST_HOURS = 12
 """An arming is for a trading day at most."""
@@ -64,7 +73,9 @@ class Tries:
 class Safety:
     """``is_tail`` says whether these are the last digits of the account; None where no arming is needed."""
 
-    def __init__(self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None, file: HaltFile) -> None:
+    def __init__(
+        self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None, file: HaltFile
+    ) -> None:
         self._host = host
         self._mode = mode
         self._is_tail = is_tail
@@ -97,7 +108,9 @@ class Safety:
     def _lift(self, reason: str, to: Literal["active", "reducing"]) -> str:
         state = self._host.core.state
         if not reason:
-            raise BadInput("a halt is lifted with a reason", "write for example %kis halt off the feed is back")
+            raise BadInput(
+                "a halt is lifted with a reason", "write for example %kis halt off the feed is back"
+            )
         self._check_writable()
         if state.flatten_reason is not None:
             return self._end_flatten(reason)
@@ -108,7 +121,11 @@ class Safety:
             return f"nothing to lift: the desk is {state.halt}"
         was, why = state.halt, state.halt_reason
         self._say(SetHalt(to, reason))
-        passes = "new orders pass again" if to == "active" else "cancels, and sells up to the position, pass"
+        passes = (
+            "new orders pass again"
+            if to == "active"
+            else "cancels, and sells up to the position, pass"
+        )
         return f"lifted: {was} because of {why!r}; {passes}"
 
     def _end_flatten(self, reason: str) -> str:
@@ -161,7 +178,9 @@ class Safety:
 def note(event: Event) -> None:
     """Steps of the kill switch stand in the desk's log too."""
     if isinstance(event, HaltStep):
-        log.warning("kill switch: %s %s: %s", event.step, "done" if event.done else "FAILED", event.text)
+        log.warning(
+            "kill switch: %s %s: %s", event.step, "done" if event.done else "FAILED", event.text
+        )
 
 
 def task_tree(root: str) -> str:

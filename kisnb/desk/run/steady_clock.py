@@ -24,7 +24,9 @@ NAP = 1.0
 class SteadyClock:
     """A Clock; ``take_jumps`` gives what a person should know of the machine's clock since it was last called."""
 
-    def __init__(self, wall: Callable[[], Ns] = time.time_ns, ticking: Callable[[], Ns] = time.monotonic_ns) -> None:
+    def __init__(
+        self, wall: Callable[[], Ns] = time.time_ns, ticking: Callable[[], Ns] = time.monotonic_ns
+    ) -> None:
         self._wall = wall
         self._ticking = ticking
         self._ahead: Ns = 0
@@ -39,7 +41,9 @@ class SteadyClock:
         before, self._seen = self._seen[0], (wall, ticking)
         if jumped < -BACK:
             self._ahead += -jumped
-            self._jumps.append(f"the machine's clock was set back by {-jumped / SECOND:,.1f} s; the desk's goes on")
+            self._jumps.append(
+                f"the machine's clock was set back by {-jumped / SECOND:,.1f} s; the desk's goes on"
+            )
         elif jumped > AHEAD:
             taken = min(self._ahead, jumped)
             self._ahead -= taken

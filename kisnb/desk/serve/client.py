@@ -127,7 +127,9 @@ class DeskClient:
 
     def _hung(self) -> DeskLost:
         pid = self.address.pid
-        return DeskLost(f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}")
+        return DeskLost(
+            f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}"
+        )
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         self._ready = wake
@@ -167,7 +169,9 @@ class DeskClient:
         try:
             reply = answer.get(timeout=timeout)
         except queue.Empty:
-            raise TimeoutError(f"the desk did not answer {type(query).__name__} within {timeout:g} s") from None
+            raise TimeoutError(
+                f"the desk did not answer {type(query).__name__} within {timeout:g} s"
+            ) from None
         return _checked(query, reply)
 
     def close(self) -> None:
@@ -220,7 +224,9 @@ class DeskClient:
                 self._hang_up()
                 raise DeskLost("this session is closed", CURE)
             self._out.put(pack(hello))
-            self._writer = threading.Thread(target=self._write_loop, name="kisnb-write", daemon=True)
+            self._writer = threading.Thread(
+                target=self._write_loop, name="kisnb-write", daemon=True
+            )
             self._writer.start()
         threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
 

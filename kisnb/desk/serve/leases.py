@@ -37,7 +37,9 @@ class Leases:
         if holder is owner:
             return False
         if holder is not None and holder.alive:
-            raise DeskBusy(f"agent {agent} runs in {holder.where}", f"stop it there: %kis agents stop {agent}")
+            raise DeskBusy(
+                f"agent {agent} runs in {holder.where}", f"stop it there: %kis agents stop {agent}"
+            )
         self._owners[agent] = owner
         return True
 

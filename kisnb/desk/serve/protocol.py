@@ -104,5 +104,7 @@ def length_of(prefix: bytes, most: int) -> int:
     """Raises DeskError for a message of more than ``most`` bytes."""
     length = int.from_bytes(prefix, "big")
     if length > most:
-        raise DeskError(f"a message of {length:,} bytes came over the desk's socket", "open the desk again")
+        raise DeskError(
+            f"a message of {length:,} bytes came over the desk's socket", "open the desk again"
+        )
     return length

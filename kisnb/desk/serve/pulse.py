@@ -57,7 +57,11 @@ class Pulse:
                 answered = self._asked is None
                 if answered or (stood and not self._silent):
                     self._asked = now
-                begins = not self._silent and self._asked is not None and now - self._asked > SILENT_SECONDS
+                begins = (
+                    not self._silent
+                    and self._asked is not None
+                    and now - self._asked > SILENT_SECONDS
+                )
                 self._silent = self._silent or begins
             if answered:
                 self._ask()

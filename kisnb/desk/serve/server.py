@@ -36,7 +36,14 @@ from kisnb.desk.serve.protocol import (
 )
 from kisnb.desk.serve.silent_sessions import SilentSessions
 from kisnb.desk.serve.snapshot import DeskName, snapshot
-from kisnb.desk.serve.unreadable import RawCommands, RawQuery, Unreadable, parts_of, pieces, unreadable
+from kisnb.desk.serve.unreadable import (
+    RawCommands,
+    RawQuery,
+    Unreadable,
+    parts_of,
+    pieces,
+    unreadable,
+)
 from kisnb.errors import DeskBusy, DeskError, KisnbError
 from kisnb.events import (
     AccountOpened,
@@ -189,7 +196,9 @@ class DeskServer:
             order = self._order(key)
             if key in self.host.dropped:
                 del connection.outcomes[number]
-                connection.answer(number, OutcomeReply(OrderState.DENIED, None, "", str(self.host.broken)))
+                connection.answer(
+                    number, OutcomeReply(OrderState.DENIED, None, "", str(self.host.broken))
+                )
             elif order is not None and order.state not in UNDECIDED:
                 del connection.outcomes[number]
                 decided = OutcomeReply(order.state, order.number, order.msg_cd, order.text)
@@ -222,7 +231,9 @@ class DeskServer:
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-            writer.write(pack(Dismissed(f"a message could not be read: {e}", "open the desk again")))
+            writer.write(
+                pack(Dismissed(f"a message could not be read: {e}", "open the desk again"))
+            )
         except KisnbError as e:
             writer.write(pack(Dismissed(e.text, e.cure or "open the desk again")))
         finally:
@@ -231,7 +242,9 @@ class DeskServer:
                 self._on_gone(connection)
             self._wake_conductor()
 
-    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Hello | None:
+    async def _greet(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Hello | None:
         """Who comes; None for one who is refused."""
         async with asyncio.timeout(HELLO_SECONDS):
             hello = decode_from_session(await _read(reader, MAX_HELLO))
@@ -261,7 +274,9 @@ class DeskServer:
             await connection.ended.wait()
 
     def _refusal(self, hello: object) -> Dismissed | None:
-        if not isinstance(hello, Hello) or not hmac.compare_digest(hello.secret.encode(), self._secret.encode()):
+        if not isinstance(hello, Hello) or not hmac.compare_digest(
+            hello.secret.encode(), self._secret.encode()
+        ):
             return STRANGER
         if self.closing.is_set():
             return Dismissed("the desk is stopping", "open the desk again with %kis open")
@@ -286,7 +301,12 @@ class DeskServer:
         now = self.host.clock.now()
         for agent in self.leases.drop(connection):
             self.publish(AgentReleased(now, agent, connection.name, lost=True))
-            self.publish(Trouble(now, f"{connection.where} is gone and its agent {agent} with it; its orders stay"))
+            self.publish(
+                Trouble(
+                    now,
+                    f"{connection.where} is gone and its agent {agent} with it; its orders stay",
+                )
+            )
         self._rewant(connection)
 
     def _lease(self, connection: Connection, agent: str) -> None:
@@ -361,7 +381,9 @@ class DeskServer:
         """
         self._flush()
         first = self.seq - len(events) + 1
-        connection.send(pack(Events(first, self.host.clock.now(), events, self.host.journal.published)))
+        connection.send(
+            pack(Events(first, self.host.clock.now(), events, self.host.journal.published))
+        )
 
     def _execute(self, connection: Connection, command: Command) -> None:
         match command:
@@ -492,7 +514,9 @@ class DeskServer:
         self.host.submit(wish)
         if self.host.broken is not None:
             return Failed("DeskError", str(self.host.broken))
-        return TextReply(f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won")
+        return TextReply(
+            f"{wish.agent} took over {taken.qty:,} {wish.code} that cost {taken.cost:,} won"
+        )
 
     def _show_adoption(self, rule: NamingRule, naming: Naming, key: str) -> Reply:
         state = self.host.core.state
@@ -504,7 +528,9 @@ class DeskServer:
         return TextReply(f"{adoption_text(taken)} was {shown_text(state, rule, naming, key)}")
 
     def _named(self, connection: Connection) -> str:
-        agents = ", ".join(lease.agent for lease in self.leases.all() if lease.session == connection.name)
+        agents = ", ".join(
+            lease.agent for lease in self.leases.all() if lease.session == connection.name
+        )
         return f"{connection.where}{f' with {agents}' if agents else ''}"
 
     def _lease_reply(self, connection: Connection, agent: str) -> Reply:
@@ -536,7 +562,9 @@ class DeskServer:
                 return await self._preview(intent)
             case RoutesOf(key=key, code=code):
                 routes = self.host.core.state.routes
-                return RoutesReply(tuple(routes.of(key) if key else routes.select(code=code or None)))
+                return RoutesReply(
+                    tuple(routes.of(key) if key else routes.select(code=code or None))
+                )
             case AccountNow():
                 return AccountReply(await broker.account())
             case CallApi(name=name, params=params):

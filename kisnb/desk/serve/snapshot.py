@@ -20,7 +20,9 @@ class DeskName(NamedTuple):
     """Of the simulated day, or a digest of the account: what journal and keys of cells belong to."""
 
 
-def snapshot(host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello) -> Snapshot:
+def snapshot(
+    host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello
+) -> Snapshot:
     """All rows, or those that a session of the same run has not been told."""
     now, clock = host.clock.now(), host.clock
     first, rows = host.journal.told_after(hello.published if hello.run == name.run else 0)

@@ -107,7 +107,9 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
     Raises FrameError.
     """
     deposit = pages[-1].one("output2")
-    held = tuple(h for page in pages for row in page.rows("output1") if (h := read_holding(row)).qty)
+    held = tuple(
+        h for page in pages for row in page.rows("output1") if (h := read_holding(row)).qty
+    )
     return Account(
         whole(deposit, "dnca_tot_amt"),
         whole(deposit, "nxdy_excc_amt"),

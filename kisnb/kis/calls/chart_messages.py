@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 WINDOW_DAYS = 140
 """Calendar days of a window: 100 trading days, the most of one reply, without a holiday."""
-DAILY, TODAY, PAST = "inquire_daily_itemchartprice", "inquire_time_itemchartprice", "inquire_time_dailychartprice"
+DAILY, TODAY, PAST = (
+    "inquire_daily_itemchartprice",
+    "inquire_time_itemchartprice",
+    "inquire_time_dailychartprice",
+)
 
 
 def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -35,7 +39,9 @@ def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
         last = begin - timedelta(days=1)
 
 
-def daily_params(code: str, first: date, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+def daily_params(
+    code: str, first: date, last: date, venue: Venue = Venue.KRX
+) -> tuple[Api, dict[str, str]]:
     """Adjusted daily bars: here, unlike in inquire-daily-price, 0 means adjusted."""
     api = APIS[DAILY]
     return api, encode_params(
@@ -59,7 +65,14 @@ def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
     days: dict[date, tuple[int, ...]] = {}
     for row in (row for reply in replies for row in reply.rows("output2")):
         if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
-            numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_clpr", "acml_vol", "acml_tr_pbmn")
+            numbers = (
+                "stck_oprc",
+                "stck_hgpr",
+                "stck_lwpr",
+                "stck_clpr",
+                "acml_vol",
+                "acml_tr_pbmn",
+            )
             days[read_day(row["stck_bsop_date"])] = tuple(whole(row, name) for name in numbers)
     rows = [(day, *days[day]) for day in sorted(days)]
     names = ("open", "high", "low", "close", "volume", "value")
@@ -79,7 +92,9 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
     )
 
 
-def past_minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+def past_minute_params(
+    code: str, until: int, venue: Venue = Venue.KRX
+) -> tuple[Api, dict[str, str]]:
     """Up to 120 minutes back from the moment ``until``, also over into the days before."""
     api = APIS[PAST]
     return api, encode_params(
@@ -98,7 +113,9 @@ def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
     minutes: dict[Ns, tuple[int, ...]] = {}
     for row in rows:
         if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
-            t = kst(read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip()))
+            t = kst(
+                read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip())
+            )
             numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
             minutes[t] = tuple(whole(row, name) for name in numbers)
     return minutes
@@ -113,4 +130,6 @@ def read_minutes(replies: Sequence[ApiReply]) -> pl.DataFrame:
 
     minutes = minute_rows(row for reply in replies for row in reply.rows("output2"))
     rows = [(t, *minutes[t]) for t in sorted(minutes)]
-    return pl.DataFrame(rows, dict.fromkeys(("t", "open", "high", "low", "close", "volume"), pl.Int64), orient="row")
+    return pl.DataFrame(
+        rows, dict.fromkeys(("t", "open", "high", "low", "close", "volume"), pl.Int64), orient="row"
+    )

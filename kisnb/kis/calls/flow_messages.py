@@ -43,7 +43,10 @@ def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
         if row.get("stck_bsop_date", "").strip():
             numbers = [whole(row, "stck_clpr"), whole(row, "acml_vol")]
             for stem in GROUPS.values():
-                numbers += [whole(row, f"{stem}_ntby_qty"), whole(row, f"{stem}_ntby_tr_pbmn") * MILLION]
+                numbers += [
+                    whole(row, f"{stem}_ntby_qty"),
+                    whole(row, f"{stem}_ntby_tr_pbmn") * MILLION,
+                ]
             days[read_day(row["stck_bsop_date"])] = tuple(numbers)
     rows = [(day, *days[day]) for day in sorted(days)]
     names = ["close", "volume", *(name for group in GROUPS for name in (group, f"{group}_value"))]

@@ -60,10 +60,19 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
     """
     said = {name.upper(): str(value) for name, value in values.items()}
     unknown = sorted(said.keys() - {p.upper() for p in api.params})
-    missing = [p for p in api.params if p.upper() not in said and (p not in api.optional or p == ALWAYS_SENT)]
+    missing = [
+        p
+        for p in api.params
+        if p.upper() not in said and (p not in api.optional or p == ALWAYS_SENT)
+    ]
     if unknown or missing:
-        what = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [f"needs {', '.join(missing)}"] * bool(missing)
-        raise BadInput(f"the call {api.name} {' and '.join(what)}", f"its parameters are {', '.join(api.params)}")
+        what = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [
+            f"needs {', '.join(missing)}"
+        ] * bool(missing)
+        raise BadInput(
+            f"the call {api.name} {' and '.join(what)}",
+            f"its parameters are {', '.join(api.params)}",
+        )
     return {p: said[p.upper()] for p in api.params if p.upper() in said}
 
 
@@ -105,7 +114,10 @@ def encode_reply(
     for block in api.blocks:
         given = values.get(block.name, ())
         empty = block.empty
-        rows = [_encode_row(block, empty, row) for row in ([given] if isinstance(given, Mapping) else given)]
+        rows = [
+            _encode_row(block, empty, row)
+            for row in ([given] if isinstance(given, Mapping) else given)
+        ]
         body[block.name] = rows if block.shape == "array" else (rows[0] if rows else {})
     return body
 
@@ -125,13 +137,22 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
     """Read a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError when the body cannot be read."""
     said = decode_object(body, api.name, status)
     if "rt_cd" not in said:
-        raise FrameError(f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address")
+        raise FrameError(
+            f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address"
+        )
     if _text(said["rt_cd"]) != "0":
         msg_cd = _text(said.get("msg_cd"))
         words = _text(said.get("msg1")).strip() or "KIS refused without a word"
-        raise ApiError(f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status)
-    blocks = {b.name: _decode_rows(api, b, said.get(b.name.lower()) or said.get(b.also.lower())) for b in api.blocks}
-    return ApiReply(api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx))
+        raise ApiError(
+            f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status
+        )
+    blocks = {
+        b.name: _decode_rows(api, b, said.get(b.name.lower()) or said.get(b.also.lower()))
+        for b in api.blocks
+    }
+    return ApiReply(
+        api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx)
+    )
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:
@@ -139,7 +160,9 @@ def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, 
     try:
         said = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise FrameError(f"the reply to {what} cannot be read (HTTP {status}, {len(body)} long)", "ask again") from None
+        raise FrameError(
+            f"the reply to {what} cannot be read (HTTP {status}, {len(body)} long)", "ask again"
+        ) from None
     return {name.lower(): value for name, value in said.items()}
 
 
@@ -153,7 +176,9 @@ def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, s
         raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
     told = dict(empty)
     for name, value in row.items():
-        told[name] = value if type(value) is str else str(value) if type(value) is int else _encode(value)
+        told[name] = (
+            value if type(value) is str else str(value) if type(value) is int else _encode(value)
+        )
     return told
 
 
@@ -168,7 +193,9 @@ def _decode_rows(api: Api, block: Block, said: object) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     for row in said if isinstance(said, list) else [said] if said else []:
         if not isinstance(row, dict):
-            raise FrameError(f"the {block.name} of the reply to {api.name} is no table", "ask again")
+            raise FrameError(
+                f"the {block.name} of the reply to {api.name} is no table", "ask again"
+            )
         if row:
             found.append({str(name).lower(): _text(value) for name, value in row.items()})
     return found

@@ -54,13 +54,20 @@ def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict
 def cancel_body(ref: OrderRef, qty: int | None, account: Mapping[str, str]) -> dict[str, str]:
     """The body of order-rvsecncl that cancels ``qty`` shares, or all leaves when None."""
     return _change(
-        ref, account, RVSE_CNCL_DVSN_CD=CANCEL, ORD_QTY=qty or 0, ORD_UNPR=0, QTY_ALL_ORD_YN="N" if qty else "Y"
+        ref,
+        account,
+        RVSE_CNCL_DVSN_CD=CANCEL,
+        ORD_QTY=qty or 0,
+        ORD_UNPR=0,
+        QTY_ALL_ORD_YN="N" if qty else "Y",
     )
 
 
 def revise_body(ref: OrderRef, qty: int, price: int, account: Mapping[str, str]) -> dict[str, str]:
     """The body of order-rvsecncl that moves ``qty`` shares to ``price``."""
-    return _change(ref, account, RVSE_CNCL_DVSN_CD=REVISE, ORD_QTY=qty, ORD_UNPR=price, QTY_ALL_ORD_YN="N")
+    return _change(
+        ref, account, RVSE_CNCL_DVSN_CD=REVISE, ORD_QTY=qty, ORD_UNPR=price, QTY_ALL_ORD_YN="N"
+    )
 
 
 def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> dict[str, str]:
@@ -77,7 +84,11 @@ def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> d
 
 def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
     """``output`` of order-cash and order-rvsecncl."""
-    return {"KRX_FWDG_ORD_ORGNO": ref.branch, "ODNO": order_number(ref.number), "ORD_TMD": hhmmss(now)}
+    return {
+        "KRX_FWDG_ORD_ORGNO": ref.branch,
+        "ODNO": order_number(ref.number),
+        "ORD_TMD": hhmmss(now),
+    }
 
 
 def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
@@ -85,8 +96,12 @@ def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
     row = reply.one()
     number = whole(row, "odno")
     if not number:
-        raise FrameError(f"the reply to {reply.api} has no order number", "look at the orders of the day")
-    return OrderRef(day_number(kst_day(now)), row.get("krx_fwdg_ord_orgno", "").strip(), number, venue)
+        raise FrameError(
+            f"the reply to {reply.api} has no order number", "look at the orders of the day"
+        )
+    return OrderRef(
+        day_number(kst_day(now)), row.get("krx_fwdg_ord_orgno", "").strip(), number, venue
+    )
 
 
 # the orders of a day

@@ -75,7 +75,9 @@ def read_ranking(rows: Sequence[dict[str, str]], n: int = MOST_ROWS) -> pl.DataF
 
     return pl.DataFrame(
         [
-            typed_column(name, kind, [next((row[f] for f in fields if f in row), "") for row in rows[:n]])
+            typed_column(
+                name, kind, [next((row[f] for f in fields if f in row), "") for row in rows[:n]]
+            )
             for name, kind, fields in _COLUMNS
         ]
     )

@@ -21,8 +21,16 @@ def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
 
     kinds: dict[str, FieldKind] = {field.name.lower(): field.kind for field in block.fields}
     more = dict.fromkeys(name for row in rows for name in row if name not in kinds)
-    columns = [typed_column(name, kind, [row.get(name, "") for row in rows]) for name, kind in kinds.items()]
-    return pl.DataFrame([*columns, *(pl.Series(name, [row.get(name, "") for row in rows], pl.String) for name in more)])
+    columns = [
+        typed_column(name, kind, [row.get(name, "") for row in rows])
+        for name, kind in kinds.items()
+    ]
+    return pl.DataFrame(
+        [
+            *columns,
+            *(pl.Series(name, [row.get(name, "") for row in rows], pl.String) for name in more),
+        ]
+    )
 
 
 def typed_column(name: str, kind: FieldKind, texts: Sequence[str]) -> pl.Series:

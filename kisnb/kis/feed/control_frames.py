@@ -109,7 +109,10 @@ def decode_request(text: str) -> SubscriptionRequest | PingPong:
     if header["custtype"] not in CUSTOMER_TYPES:
         raise _refusal("OPSP8998")
     return SubscriptionRequest(
-        str(header.get("approval_key", "")), tr_type, str(given.get("tr_id", "")), str(given["tr_key"])
+        str(header.get("approval_key", "")),
+        tr_type,
+        str(given.get("tr_id", "")),
+        str(given["tr_key"]),
     )
 
 

@@ -74,7 +74,9 @@ class FrameReader:
         if frame.encrypted:
             cipher = self._ciphers.get(frame.tr_id)
             if cipher is None:
-                raise FrameError("an exec notice came before its key", "the orders of the day tell what it said")
+                raise FrameError(
+                    "an exec notice came before its key", "the orders of the day tell what it said"
+                )
             frame = Frame(frame.tr_id, False, frame.count, cipher.decrypt(frame.payload))
         notices = (decode_notice(fields, self._account, now) for fields in records(frame))
         return [notice for notice in notices if notice is not None]

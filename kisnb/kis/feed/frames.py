@@ -88,7 +88,8 @@ def named_records(frame: Frame) -> list[dict[str, str]]:
     """
     names = COLUMNS.get(frame.tr_id, ())
     return [
-        {names[i] if i < len(names) else f"COLUMN_{i}": text for i, text in enumerate(row)} for row in records(frame)
+        {names[i] if i < len(names) else f"COLUMN_{i}": text for i, text in enumerate(row)}
+        for row in records(frame)
     ]
 
 
@@ -172,7 +173,9 @@ def encode_operation(said: MarketOperation, more: Mapping[str, object] | None = 
         "ISCD_STAT_CLS_CODE": HALTED if said.halted else "55",
         "VI_CLS_CODE": "Y" if said.vi else "N",
     }
-    return encode_record(OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {}))
+    return encode_record(
+        OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {})
+    )
 
 
 @lru_cache(maxsize=64)

@@ -77,7 +77,9 @@ class Channel(Generic[F]):
         return layout
 
     def _arranged(self, starts: Sequence[int]) -> Layout:
-        return tuple((_picking(self._text_at, start), _picking(self._number_at, start)) for start in starts)
+        return tuple(
+            (_picking(self._text_at, start), _picking(self._number_at, start)) for start in starts
+        )
 
 
 def _picking(indices: Sequence[int], start: int) -> Pick:
@@ -153,7 +155,10 @@ class Trades(Channel[Tick]):
                 read = _read_list(f"[{','.join(picked)}]")
             except msgspec.MsgspecError:
                 read = []
-            t, n = iter(texts(fields)), iter(read if len(read) == len(picked) else _read_each(picked, self.needed))
+            t, n = (
+                iter(texts(fields)),
+                iter(read if len(read) == len(picked) else _read_each(picked, self.needed)),
+            )
             for code, day, at, taker, price, qty, volume, value, ask, bid, asks, bids in zip(  # noqa: B905
                 t, t, t, t, n, n, n, n, n, n, n, n
             ):
@@ -161,7 +166,23 @@ class Trades(Channel[Tick]):
                 if at != last_at or day != last_day:
                     last_day, last_at, when = day, at, _moments.get((day, at)) or _moment(day, at)
                 side = side_of(taker)
-                ticks.append(Tick(when, code, venue, price, qty, side, volume, value, ask, bid, received, asks, bids))
+                ticks.append(
+                    Tick(
+                        when,
+                        code,
+                        venue,
+                        price,
+                        qty,
+                        side,
+                        volume,
+                        value,
+                        ask,
+                        bid,
+                        received,
+                        asks,
+                        bids,
+                    )
+                )
         except (ValueError, FrameError):
             raise self._wrong() from None
         return ticks
@@ -179,7 +200,11 @@ class Depths(Channel[Depth]):
     """Books of ten levels: H0STASP0, H0NXASP0, H0UNASP0. They carry no date: the day is that of receipt."""
 
     texts = ("MKSC_SHRN_ISCD", "BSOP_HOUR", "HOUR_CLS_CODE")
-    numbers = tuple(f"{name}{i}" for name in ("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN") for i in range(1, LEVELS + 1))
+    numbers = tuple(
+        f"{name}{i}"
+        for name in ("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN")
+        for i in range(1, LEVELS + 1)
+    )
 
     def read(self, texts: Sequence[str], numbers: Sequence[str], received: Ns) -> Depth:
         code, at, _ = texts
@@ -223,10 +248,19 @@ class Operations(Channel[MarketOperation]):
     numbers = ()
 
     def read(self, texts: Sequence[str], _numbers: Sequence[str], received: Ns) -> MarketOperation:
-        code, halted, reason, operation, status, vi, after_vi = ("" if text == NOTHING else text for text in texts)
+        code, halted, reason, operation, status, vi, after_vi = (
+            "" if text == NOTHING else text for text in texts
+        )
         in_vi = "Y" in (vi, after_vi)
         return MarketOperation(
-            received, code, self.venue, operation, halted == "Y" or status == HALTED, reason, in_vi, received
+            received,
+            code,
+            self.venue,
+            operation,
+            halted == "Y" or status == HALTED,
+            reason,
+            in_vi,
+            received,
         )
 
 
@@ -234,13 +268,29 @@ class Programs(Channel[ProgramTrades]):
     """Program trades of a stock since the day's open: H0STPGM0, H0NXPGM0, H0UNPGM0."""
 
     texts = ("MKSC_SHRN_ISCD", "STCK_CNTG_HOUR")
-    numbers = ("SELN_CNQN", "SELN_TR_PBMN", "SHNU_CNQN", "SHNU_TR_PBMN", "NTBY_CNQN", "NTBY_TR_PBMN")
+    numbers = (
+        "SELN_CNQN",
+        "SELN_TR_PBMN",
+        "SHNU_CNQN",
+        "SHNU_TR_PBMN",
+        "NTBY_CNQN",
+        "NTBY_TR_PBMN",
+    )
 
     def read(self, texts: Sequence[str], numbers: Sequence[str], received: Ns) -> ProgramTrades:
         code, at = texts
         sold, sold_value, bought, bought_value, net, net_value = _numbers(numbers)
         return ProgramTrades(
-            _today(received, at), code, self.venue, sold, sold_value, bought, bought_value, net, net_value, received
+            _today(received, at),
+            code,
+            self.venue,
+            sold,
+            sold_value,
+            bought,
+            bought_value,
+            net,
+            net_value,
+            received,
         )
 
 

@@ -112,10 +112,23 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     try:
         number, original, qty, price = (int(fields[i].strip() or 0) for i in (2, 3, 9, 10))
     except ValueError:
-        raise FrameError("an exec notice has a number that is none", "the feed goes on without it") from None
+        raise FrameError(
+            "an exec notice has a number that is none", "the feed goes on without it"
+        ) from None
     t = moment_today(now, fields[11])
     side = read_side(fields[4])
-    return Notice(t, kind, number, original, fields[8].strip(), side, qty, price, fields[15].strip(), _venue(fields))
+    return Notice(
+        t,
+        kind,
+        number,
+        original,
+        fields[8].strip(),
+        side,
+        qty,
+        price,
+        fields[15].strip(),
+        _venue(fields),
+    )
 
 
 def masked_notice(fields: Sequence[str]) -> list[str]:
@@ -152,7 +165,9 @@ class Cipher:
         from cryptography.hazmat.primitives.padding import PKCS7
 
         if len(key.encode()) != 32 or len(iv.encode()) != 16:
-            raise FrameError("the key of the exec notices has a wrong length", "they are read from REST instead")
+            raise FrameError(
+                "the key of the exec notices has a wrong length", "they are read from REST instead"
+            )
         self._aes = Aes(algorithms.AES256(key.encode()), modes.CBC(iv.encode()))
         self._padding = PKCS7(128)
 
@@ -166,7 +181,11 @@ class Cipher:
         """The text of a base64 payload. Raises FrameError."""
         decryptor, unpadder = self._aes.decryptor(), self._padding.unpadder()
         try:
-            padded = decryptor.update(base64.b64decode(payload, validate=True)) + decryptor.finalize()
+            padded = (
+                decryptor.update(base64.b64decode(payload, validate=True)) + decryptor.finalize()
+            )
             return (unpadder.update(padded) + unpadder.finalize()).decode()
         except (ValueError, binascii.Error):
-            raise FrameError("an exec notice cannot be decrypted", "the feed goes on without it") from None
+            raise FrameError(
+                "an exec notice cannot be decrypted", "the feed goes on without it"
+            ) from None

@@ -72,7 +72,9 @@ class Stream:
         self._jitter = jitter
         self._ack_seconds = ack_seconds
         feed = Feed(nxt_listed, endpoint.rules.stream_venues)
-        self._subscriptions = Subscriptions(endpoint.persona, credentials.hts_id.reveal(), endpoint.rules, feed)
+        self._subscriptions = Subscriptions(
+            endpoint.persona, credentials.hts_id.reveal(), endpoint.rules, feed
+        )
         self._reader = FrameReader(credentials.full_account)
         self._volumes = VolumeWatch()
         self._changed = asyncio.Event()
@@ -119,7 +121,9 @@ class Stream:
         self._changed.set()
 
     def _publish_placed(self, told: Sequence[Event]) -> None:
-        self._volumes.keep({(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"})
+        self._volumes.keep(
+            {(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"}
+        )
         self.publish(told)
 
     async def start(self) -> None:
@@ -184,7 +188,9 @@ class Stream:
                 task.cancel("the connection ended")
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _beside(self, socket: WebSocket, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _beside(
+        self, socket: WebSocket, work: Coroutine[Any, Any, None], name: str
+    ) -> asyncio.Task[None]:
         """A task that lives as long as the connection; one that fails ends the connection, which is made anew."""
 
         async def guarded() -> None:
@@ -228,7 +234,9 @@ class Stream:
         self._failures += 1
         self._pausing = True
         try:
-            await self._clock.sleep_until(self._clock.now() + int(longest * (0.5 + self._jitter() / 2)))
+            await self._clock.sleep_until(
+                self._clock.now() + int(longest * (0.5 + self._jitter() / 2))
+            )
         finally:
             self._pausing = False
 
@@ -240,7 +248,10 @@ class Stream:
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            self._bury(data.decode(errors="replace"), FrameError("a frame is not UTF-8", "the feed goes on without it"))
+            self._bury(
+                data.decode(errors="replace"),
+                FrameError("a frame is not UTF-8", "the feed goes on without it"),
+            )
             return
         if text.startswith("{"):
             await self._control(socket, text, now)
@@ -279,7 +290,9 @@ class Stream:
             self._changed.clear()
             self._publish_placed(self._subscriptions.refresh(self._clock.now()))
             for step in self._subscriptions.due(self._clock.now()):
-                await socket.send(cf.encode_request(cf.SubscriptionRequest(self._approval or "", *step)))
+                await socket.send(
+                    cf.encode_request(cf.SubscriptionRequest(self._approval or "", *step))
+                )
                 await asyncio.sleep(self._endpoint.spacing)
             if self._subscriptions.settled:
                 await self._until_retry()

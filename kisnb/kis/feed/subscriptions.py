@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from kisnb.clock import MINUTE, SECOND, Ns, clock_text
-from kisnb.events import Depth, Event, ExpectedMatch, MarketOperation, ProgramTrades, SubscriptionChanged, Tick, Trouble
+from kisnb.events import (
+    Depth,
+    Event,
+    ExpectedMatch,
+    MarketOperation,
+    ProgramTrades,
+    SubscriptionChanged,
+    Tick,
+    Trouble,
+)
 from kisnb.kis.channels import TRS_OF_CHANNEL, VENUE_OF_TR, Feed
 from kisnb.kis.error_codes import explain
 from kisnb.kis.feed import control_frames as cf
@@ -77,7 +86,9 @@ class Subscriptions:
     released where there is room for both, and from its confirmation on the old one is not listened to.
     """
 
-    def __init__(self, persona: Mode, hts_id: str, rules: HostRules | None = None, feed: Feed | None = None) -> None:
+    def __init__(
+        self, persona: Mode, hts_id: str, rules: HostRules | None = None, feed: Feed | None = None
+    ) -> None:
         self._feed = feed or Feed(lambda _: False, ())
         self._asked: tuple[Want, ...] = ()
         self._changes: Ns | None = None
@@ -106,15 +117,23 @@ class Subscriptions:
             why_not = self._why_not(key, want)
             if not why_not:
                 entry = (
-                    self._wanted.get(key) or before.pop(key, None) or self._take_back(key) or _Subscription(want, *key)
+                    self._wanted.get(key)
+                    or before.pop(key, None)
+                    or self._take_back(key)
+                    or _Subscription(want, *key)
                 )
                 entry.want = want
                 self._wanted[key] = entry
                 continue
             self._left_out[key] = why_not
             if left_out.get(key) != why_not:
-                state = "dropped" if key in before and before[key].state is _State.CONFIRMED else "refused"
-                told.append(SubscriptionChanged(now, want.channel, want.code, state, why_not, want.venue or Venue.KRX))  # type: ignore[arg-type]
+                had_place = key in before and before[key].state is _State.CONFIRMED
+                state: Literal["dropped", "refused"] = "dropped" if had_place else "refused"
+                told.append(
+                    SubscriptionChanged(
+                        now, want.channel, want.code, state, why_not, want.venue or Venue.KRX
+                    )
+                )
         alone = [self._before.pop(key) for key in self._before.keys() - self._wanted.keys()]
         for entry in (*before.values(), *alone):
             if entry.state in (_State.SENT, _State.CONFIRMED):
@@ -123,12 +142,18 @@ class Subscriptions:
 
     def refresh(self, now: Ns) -> list[SubscriptionChanged]:
         """As ``want``, when the session has changed the channel of a followed stock."""
-        return self.want(now, self._asked) if self._changes is not None and self._changes <= now else []
+        return (
+            self.want(now, self._asked)
+            if self._changes is not None and self._changes <= now
+            else []
+        )
 
     def due(self, now: Ns) -> list[Registration]:
         """What to send now: releases first, for they make room; then by priority. It counts as sent."""
         self._make_room()
-        steps = [Registration(cf.RELEASE, *key) for key in self._to_release if key not in self._releasing]
+        steps = [
+            Registration(cf.RELEASE, *key) for key in self._to_release if key not in self._releasing
+        ]
         self._releasing.update(self._to_release)
         for entry in self._wanted.values():
             if entry.retry is not None and entry.retry <= now:
@@ -150,7 +175,9 @@ class Subscriptions:
         if not self._to_release:
             return events
         on_air = [key for key, entry in self._wanted.items() if entry.state is _State.CONFIRMED]
-        ended = {key for key in self._to_release if any(_same_stock(key, other) for other in on_air)}
+        ended = {
+            key for key in self._to_release if any(_same_stock(key, other) for other in on_air)
+        }
         return [e for e in events if _key_of(e) not in ended]
 
     def acknowledged(self, now: Ns, ack: cf.Ack) -> list[SubscriptionChanged]:
@@ -182,7 +209,11 @@ class Subscriptions:
                 told.append(self._refuse(now, entry, "KIS does not answer.", passing=True))
                 continue
             entry.state = _State.DUE
-            told.append(Trouble(now, f"{clock_text(now)} KIS did not confirm {entry.name}; it is asked again"))
+            told.append(
+                Trouble(
+                    now, f"{clock_text(now)} KIS did not confirm {entry.name}; it is asked again"
+                )
+            )
         return told
 
     def lost(self) -> None:
@@ -198,7 +229,9 @@ class Subscriptions:
     def settled(self) -> bool:
         """Every desired registration is confirmed or refused, every release answered."""
         open_states = (_State.DUE, _State.SENT)
-        return not self._to_release and not any(e.state in open_states for e in self._wanted.values())
+        return not self._to_release and not any(
+            e.state in open_states for e in self._wanted.values()
+        )
 
     @property
     def desired(self) -> frozenset[Want]:
@@ -219,7 +252,11 @@ class Subscriptions:
     def _give_up(self, key: Key, entry: _Subscription) -> None:
         """Release a registration; one that has a successor, when that is confirmed."""
         successor = next((wanted for wanted in self._wanted if _same_stock(key, wanted)), None)
-        if successor is None or self._wanted[successor].state is _State.CONFIRMED or successor in self._before:
+        if (
+            successor is None
+            or self._wanted[successor].state is _State.CONFIRMED
+            or successor in self._before
+        ):
             self._to_release[key] = entry
         else:
             self._before[successor] = entry
@@ -234,7 +271,9 @@ class Subscriptions:
             _, old = self._before.popitem()
             self._to_release[_name(old)] = old
 
-    def _refuse(self, now: Ns, entry: _Subscription, text: str, *, passing: bool) -> SubscriptionChanged:
+    def _refuse(
+        self, now: Ns, entry: _Subscription, text: str, *, passing: bool
+    ) -> SubscriptionChanged:
         entry.state = _State.REFUSED
         if passing:
             entry.retry = now + min(FIRST_RETRY << min(entry.refusals, 10), LAST_RETRY)
@@ -293,7 +332,12 @@ def _name(entry: _Subscription) -> Key:
 
 def _same_stock(one: Key, other: Key) -> bool:
     """Whether two registrations are of one stock and one kind of channel at different venues."""
-    return one[1] == other[1] and one[0] != other[0] and one[0][4:] == other[0][4:] and one[0] in VENUE_OF_TR
+    return (
+        one[1] == other[1]
+        and one[0] != other[0]
+        and one[0][4:] == other[0][4:]
+        and one[0] in VENUE_OF_TR
+    )
 
 
 def _key_of(event: Event) -> Key | None:

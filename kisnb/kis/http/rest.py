@@ -95,7 +95,11 @@ class Rest:
                     pause *= 2
 
     async def send_order(
-        self, api: Api, body: Mapping[str, str], lane: Lane, may_send: Callable[[], None] = always_may_send
+        self,
+        api: Api,
+        body: Mapping[str, str],
+        lane: Lane,
+        may_send: Callable[[], None] = always_may_send,
     ) -> ApiReply:
         """Post an order, once; ``leave`` is called behind the limiter, and what it raises keeps the order here.
 
@@ -145,7 +149,10 @@ class Rest:
         with self._activity.working():
             await self._limiter.enter(Lane.ORDER)
             body = encode_params(
-                api, grant_type="client_credentials", appkey=keys.appkey.reveal(), secretkey=keys.appsecret.reveal()
+                api,
+                grant_type="client_credentials",
+                appkey=keys.appkey.reveal(),
+                secretkey=keys.appsecret.reveal(),
             )
             answer = await self._exchange(api, {}, body)
         return decode_object(answer.body, api.name, answer.status)
@@ -155,7 +162,12 @@ class Rest:
         self._approval.drop()
 
     async def _call(
-        self, api: Api, params: Mapping[str, str], lane: Lane, tr_cont: str, may_send: Callable[[], None] | None = None
+        self,
+        api: Api,
+        params: Mapping[str, str],
+        lane: Lane,
+        tr_cont: str,
+        may_send: Callable[[], None] | None = None,
     ) -> ApiReply:
         self._endpoint.rules.check_api(api)
         token = await self._token()
@@ -170,7 +182,9 @@ class Rest:
             if e.msg_cd in TOKEN_EXPIRED:
                 self._refused = token.text
                 self._life.drop(token.text)
-            raise ApiError(self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status) from None
+            raise ApiError(
+                self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status
+            ) from None
 
     async def _after(self, error: ApiError | LinkLost, pause: Ns) -> None:
         """Wait before the next attempt; raises ``error`` when there is no point in one."""
@@ -198,9 +212,13 @@ class Rest:
             "custtype": "P",
         }
 
-    async def _exchange(self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]) -> HttpResponse:
+    async def _exchange(
+        self, api: Api, headers: Mapping[str, str], params: Mapping[str, str]
+    ) -> HttpResponse:
         """One request, sent once. Raises Unreachable, LinkLost."""
-        request = HttpRequest(api.name, api.method, self._endpoint.rest + api.path, api.path, headers, params)
+        request = HttpRequest(
+            api.name, api.method, self._endpoint.rest + api.path, api.path, headers, params
+        )
         return await self.transport.exchange(request)
 
     # the token
@@ -236,13 +254,18 @@ class Rest:
             if token is not None:
                 self._refused = ""
                 return token
-        raise TokenError("KIS gives one token a minute, and another program asked for it", "try again in a minute")
+        raise TokenError(
+            "KIS gives one token a minute, and another program asked for it",
+            "try again in a minute",
+        )
 
     async def _count_down(self, t: Ns) -> None:
         """Until a token may be asked for; says meanwhile how long that is."""
         while (now := self._clock.now()) < t:
             seconds = -(-(t - now) // SECOND)
-            self.on_events([Trouble(now, f"KIS gives one token a minute: kisnb asks for one in {seconds} s")])
+            self.on_events(
+                [Trouble(now, f"KIS gives one token a minute: kisnb asks for one in {seconds} s")]
+            )
             await self._rest_until(min(t, now + COUNT_EVERY))
 
     async def _ask_for_token(self, life: TokenLife) -> Token | None:
@@ -251,7 +274,10 @@ class Rest:
         life.ask(self._clock.now())
         self._file.write(life)
         body = encode_params(
-            api, grant_type="client_credentials", appkey=keys.appkey.reveal(), appsecret=keys.appsecret.reveal()
+            api,
+            grant_type="client_credentials",
+            appkey=keys.appkey.reveal(),
+            appsecret=keys.appsecret.reveal(),
         )
         try:
             answer = await self._exchange(api, {}, body)

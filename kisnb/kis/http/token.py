@@ -73,8 +73,12 @@ class TokenLife(msgspec.Struct):
             code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {status}")
             if code == "EGW00133":
                 return None
-            words = str(said.get("error_description") or said.get("msg1") or "KIS gave no token").strip()
-            raise TokenError(f"{words} [{code}]", "check the appkey and appsecret in your configuration")
+            words = str(
+                said.get("error_description") or said.get("msg1") or "KIS gave no token"
+            ).strip()
+            raise TokenError(
+                f"{words} [{code}]", "check the appkey and appsecret in your configuration"
+            )
         self.token = Token(str(said["access_token"]), now, _end(said, now))
         return self.token
 
@@ -152,7 +156,9 @@ class TokenFile:
             deadline = loop.time() + LOCK_PATIENCE
             while not _try_lock(file):
                 if loop.time() > deadline:
-                    raise ConfigError("another process holds the token's lock", f"end it, or remove {path}")
+                    raise ConfigError(
+                        "another process holds the token's lock", f"end it, or remove {path}"
+                    )
                 await asyncio.sleep(LOCK_POLL)
             yield
 

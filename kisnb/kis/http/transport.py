@@ -104,10 +104,16 @@ class Network:
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
-                return HttpResponse(response.status, response.headers.get("tr_cont", "").strip(), await response.read())
+                return HttpResponse(
+                    response.status,
+                    response.headers.get("tr_cont", "").strip(),
+                    await response.read(),
+                )
         # The originals show the request's address, and with it the account number.
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
-            raise Unreachable(f"KIS is not reachable ({type(e).__name__}), nothing was sent", "try later") from None
+            raise Unreachable(
+                f"KIS is not reachable ({type(e).__name__}), nothing was sent", "try later"
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise LinkLost(
                 f"no answer to {request.name} ({type(e).__name__})", "look at the orders of the day"
@@ -118,7 +124,10 @@ class Network:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 ws = await self._http.ws_connect(
-                    url, heartbeat=None, decode_text=False, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+                    url,
+                    heartbeat=None,
+                    decode_text=False,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise LinkLost(f"no stream to KIS ({type(e).__name__})", "try again later") from None

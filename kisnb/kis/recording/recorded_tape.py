@@ -25,7 +25,9 @@ class RecordedLine(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-def recorded_ticks(path: Path, channels: Collection[str] = (frames.TRADES,)) -> Iterator[tuple[Ns, Sequence[Tick]]]:
+def recorded_ticks(
+    path: Path, channels: Collection[str] = (frames.TRADES,)
+) -> Iterator[tuple[Ns, Sequence[Tick]]]:
     """(moment, trades of one frame) for each frame of some trade channels in a ``kisnb sim --record`` file.
 
     Raises BadInput with the number of a line that cannot be read.
@@ -37,14 +39,20 @@ def recorded_ticks(path: Path, channels: Collection[str] = (frames.TRADES,)) -> 
                 try:
                     said = decode(line)
                     wanted = said.kind == "frame" and said.tr_id in channels
-                    ticks = market_frames.decode_ticks(frames.parse(said.text), said.t) if wanted else ()
+                    ticks = (
+                        market_frames.decode_ticks(frames.parse(said.text), said.t)
+                        if wanted
+                        else ()
+                    )
                 except (msgspec.MsgspecError, FrameError) as e:
                     raise BadInput(
-                        f"line {number} of {path.name} is no line of a recording ({e})", "record the day again"
+                        f"line {number} of {path.name} is no line of a recording ({e})",
+                        "record the day again",
                     ) from e
                 if ticks:
                     yield said.t, ticks
     except OSError as e:
         raise BadInput(
-            f"the recording {path} cannot be read: {e.strerror}", "name the file of kisnb sim --record"
+            f"the recording {path} cannot be read: {e.strerror}",
+            "name the file of kisnb sim --record",
         ) from e

@@ -30,7 +30,12 @@ WS = "WS"
 class Recorder:
     """Writes lines through ``write``; None records nothing. Lines of one kind are numbered on from ``last``."""
 
-    def __init__(self, write: Callable[[bytes], object] | None = None, mask: Mask | None = None, last: int = 0) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], object] | None = None,
+        mask: Mask | None = None,
+        last: int = 0,
+    ) -> None:
         self._write = write
         self._encode = msgspec.json.Encoder().encode
         self._frames = last
@@ -43,7 +48,9 @@ class Recorder:
         """Whether anything is written."""
         return self._write is not None
 
-    def request(self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]) -> int:
+    def request(
+        self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]
+    ) -> int:
         """Returns the number of the request."""
         self._requests += 1
         if not self.on:
@@ -65,7 +72,14 @@ class Recorder:
         """``n`` is the number of the request; a ``body`` that is no JSON is told as text."""
         if not self.on:
             return
-        line = {"t": t, "kind": "reply", "n": n, "status": status, "tr_cont": tr_cont, "body": self.mask.tree(body)}
+        line = {
+            "t": t,
+            "kind": "reply",
+            "n": n,
+            "status": status,
+            "tr_cont": tr_cont,
+            "body": self.mask.tree(body),
+        }
         self._line(line)
 
     def lost(self, t: Ns, n: int, text: str) -> None:
@@ -97,7 +111,9 @@ def masked_ack(ack: cf.Ack) -> str:
     return cf.encode_ack(cf.Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd))
 
 
-def open_recording(path: Path, named: str = "--record", *, append: bool = False) -> Callable[[bytes], object]:
+def open_recording(
+    path: Path, named: str = "--record", *, append: bool = False
+) -> Callable[[bytes], object]:
     """A file of mode 0600, new unless ``append``; every line is on its way when it is written.
 
     Raises ConfigError when it cannot be written, and for a file that holds something else.
@@ -107,9 +123,13 @@ def open_recording(path: Path, named: str = "--record", *, append: bool = False)
         ours = not path.is_file() or _is_recording(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | begin, 0o600) if ours else None
     except OSError as e:
-        raise ConfigError(f"{path} cannot be written: {e.strerror}", f"name another file for {named}") from e
+        raise ConfigError(
+            f"{path} cannot be written: {e.strerror}", f"name another file for {named}"
+        ) from e
     if descriptor is None:
-        raise ConfigError(f"{path} is no recording, and would be lost", f"name another file for {named}")
+        raise ConfigError(
+            f"{path} is no recording, and would be lost", f"name another file for {named}"
+        )
     return os.fdopen(descriptor, "wb", buffering=0).write
 
 
@@ -127,7 +147,9 @@ class Recording:
     written.
     """
 
-    def __init__(self, transport: Transport, write: Callable[[bytes], object], clock: Clock, mask: Mask) -> None:
+    def __init__(
+        self, transport: Transport, write: Callable[[bytes], object], clock: Clock, mask: Mask
+    ) -> None:
         self._transport = transport
         self._clock = clock
         # Two desks may write to one file, and a third one go on with it: their numbers must not meet.
@@ -137,7 +159,13 @@ class Recording:
         recorder = self._recorder
         headers = request.headers
         recorder.mask.keep(headers.get("authorization", "").removeprefix("Bearer "))
-        n = recorder.request(self._clock.now(), request.method, request.path, headers.get("tr_id", ""), request.params)
+        n = recorder.request(
+            self._clock.now(),
+            request.method,
+            request.path,
+            headers.get("tr_id", ""),
+            request.params,
+        )
         try:
             answer = await self._transport.exchange(request)
         except LinkLost as e:
@@ -196,7 +224,9 @@ class _RecordingSocket:
         return frame.tr_id, self._recorder.mask.text(text)
 
     def _opened(self, frame: Frame) -> str:
-        plain = Frame(frame.tr_id, False, frame.count, self._ciphers[frame.tr_id].decrypt(frame.payload))
+        plain = Frame(
+            frame.tr_id, False, frame.count, self._ciphers[frame.tr_id].decrypt(frame.payload)
+        )
         rows = [masked_notice(row) for row in records(plain)]
         return self._recorder.mask.text(encode(frame.tr_id, rows, encrypted=True))
 

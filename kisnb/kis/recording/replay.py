@@ -52,19 +52,25 @@ def read_recording(path: Path) -> list[Line]:
     try:
         texts = path.read_bytes().splitlines()
     except OSError as e:
-        raise BadInput(f"the recording {path} cannot be read: {e.strerror}", "name the file of a recording") from e
+        raise BadInput(
+            f"the recording {path} cannot be read: {e.strerror}", "name the file of a recording"
+        ) from e
     for number, text in enumerate(texts, 1):
         try:
             lines.append(decode(text))
         except msgspec.MsgspecError as e:
-            raise BadInput(f"line {number} of {path.name} is no line of a recording ({e})", "record it again") from e
+            raise BadInput(
+                f"line {number} of {path.name} is no line of a recording ({e})", "record it again"
+            ) from e
     return lines
 
 
 class Replay:
     """A transport without a network. ``clock`` is set to the moment of each frame before it comes."""
 
-    def __init__(self, lines: Sequence[Line], credentials: Credentials, clock: SimulatedClock) -> None:
+    def __init__(
+        self, lines: Sequence[Line], credentials: Credentials, clock: SimulatedClock
+    ) -> None:
         self._credentials = credentials
         self._clock = clock
         self._answers: dict[_Call, deque[Line]] = defaultdict(deque)
@@ -75,13 +81,17 @@ class Replay:
             if line.kind in ("reply", "lost"):
                 asked = calls[line.n]
                 self._answers[asked.method, asked.path, asked.tr_id].append(line)
-        self._stream = deque(line for line in lines if line.kind in ("frame", "closed") or line.method == WS)
+        self._stream = deque(
+            line for line in lines if line.kind in ("frame", "closed") or line.method == WS
+        )
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """The next recorded reply to this call. Raises LinkLost where there was none, or there are no more."""
         answers = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
         if not answers:
-            raise LinkLost(f"the recording has no more replies to {request.name}", "record a longer day")
+            raise LinkLost(
+                f"the recording has no more replies to {request.name}", "record a longer day"
+            )
         line = answers.popleft()
         if line.kind == "lost":
             raise LinkLost(line.text)
@@ -148,7 +158,9 @@ class _ReplayedSocket:
             return text
         frame = parse(text)
         rows = records(Frame(frame.tr_id, False, frame.count, frame.payload))
-        payload = "^".join(field for row in rows for field in [HIDDEN, self._credentials.full_account, *row[2:]])
+        payload = "^".join(
+            field for row in rows for field in [HIDDEN, self._credentials.full_account, *row[2:]]
+        )
         return f"1|{frame.tr_id}|{frame.count:03d}|{self._cipher.encrypt(payload)}"
 
     def _with_keys(self, text: str) -> str:
@@ -156,4 +168,6 @@ class _ReplayedSocket:
         if isinstance(said, cf.PingPong) or said.tr_id not in NOTICE_TRS or not said.ok:
             return text
         hts_id = self._credentials.hts_id.reveal()
-        return cf.encode_ack(cf.Ack(said.tr_id, hts_id, said.msg_cd, said.msg1, said.rt_cd, _KEY, _IV))
+        return cf.encode_ack(
+            cf.Ack(said.tr_id, hts_id, said.msg_cd, said.msg1, said.rt_cd, _KEY, _IV)
+        )

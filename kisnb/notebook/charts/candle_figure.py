@@ -27,7 +27,10 @@ def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> 
         x=times, y=[c.volume for c in rows], name="volume", yaxis="y2", opacity=0.5,
         marker_color=[RISE if c.rises else FALL for c in rows],
     )  # fmt: skip
-    for side, symbol, colour in ((Side.BUY, "triangle-up", RISE), (Side.SELL, "triangle-down", FALL)):
+    for side, symbol, colour in (
+        (Side.BUY, "triangle-up", RISE),
+        (Side.SELL, "triangle-down", FALL),
+    ):
         own = [m for m in fills if m.side is side]
         if own:
             figure.add_scatter(

@@ -36,7 +36,9 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
     def y(price: int) -> float:
         return PRICE_TOP + (top - price) / span * (PRICE_BOTTOM - PRICE_TOP)
 
-    style = f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:var(--jp-ui-font-color1, #222)"
+    style = (
+        f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:var(--jp-ui-font-color1, #222)"
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" style="{style}">',
         f'<text x="{LEFT}" y="15" fill="currentColor" font-weight="700">{escape(title)}</text>',
@@ -44,7 +46,11 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
         *_time_labels(drawn, x),
         *_bodies(drawn, x, y, step),
         *_volumes(drawn, x, step),
-        *(_mark(mark, x(index), y(mark.price)) for mark in fills if (index := candle_at(drawn, mark.t)) is not None),
+        *(
+            _mark(mark, x(index), y(mark.price))
+            for mark in fills
+            if (index := candle_at(drawn, mark.t)) is not None
+        ),
         "</svg>",
     ]
     return "".join(parts)
@@ -81,14 +87,20 @@ def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]
 def _labelled(rows: Sequence[Candle]) -> Sequence[int]:
     """The candles that carry a time: those on round minutes, or evenly spread ones when there are none."""
     for minutes in _ROUND_MINUTES:
-        chosen = [i for i, c in enumerate(rows) if (c.t.hour * 60 + c.t.minute) % minutes == 0 and not c.t.second]
+        chosen = [
+            i
+            for i, c in enumerate(rows)
+            if (c.t.hour * 60 + c.t.minute) % minutes == 0 and not c.t.second
+        ]
         if 1 < len(chosen) <= TIME_LABELS:
             return chosen
     every = -(-len(rows) // TIME_LABELS)
     return range(every // 2, len(rows), every)
 
 
-def _bodies(rows: Sequence[Candle], x: Callable[[int], float], y: Callable[[int], float], step: float) -> list[str]:
+def _bodies(
+    rows: Sequence[Candle], x: Callable[[int], float], y: Callable[[int], float], step: float
+) -> list[str]:
     width = _bar_width(step)
     parts = []
     for rises, colour in _COLOURS:
@@ -97,8 +109,12 @@ def _bodies(rows: Sequence[Candle], x: Callable[[int], float], y: Callable[[int]
             if candle.rises is rises:
                 high, low = y(max(candle.open, candle.close)), y(min(candle.open, candle.close))
                 wicks.append(f"M{x(i):.1f} {y(candle.high):.1f}V{y(candle.low):.1f}")
-                boxes.append(f"M{x(i) - width / 2:.1f} {high:.1f}h{width:.1f}v{max(low - high, 1):.1f}h-{width:.1f}z")
-        parts.append(f'<path d="{"".join(wicks)}" stroke="{colour}"/><path d="{"".join(boxes)}" fill="{colour}"/>')
+                boxes.append(
+                    f"M{x(i) - width / 2:.1f} {high:.1f}h{width:.1f}v{max(low - high, 1):.1f}h-{width:.1f}z"
+                )
+        parts.append(
+            f'<path d="{"".join(wicks)}" stroke="{colour}"/><path d="{"".join(boxes)}" fill="{colour}"/>'
+        )
     return parts
 
 

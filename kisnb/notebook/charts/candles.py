@@ -51,7 +51,10 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 def candles(bars: pl.DataFrame) -> list[Candle]:
     """The rows of a frame with the columns t, open, high, low, close, volume, in the order of time."""
-    return [Candle(*row) for row in bars.select("t", "open", "high", "low", "close", "volume").iter_rows()]
+    return [
+        Candle(*row)
+        for row in bars.select("t", "open", "high", "low", "close", "volume").iter_rows()
+    ]
 
 
 def marks(orders: Iterable[Order]) -> list[Mark]:

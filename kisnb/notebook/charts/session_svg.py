@@ -16,7 +16,12 @@ from kisnb.terms import Phase, SessionId, Venue
 WIDTH, LEFT, ROW, TOP = 900, 84, 30, 44
 _HOUR = 3600
 _FROM, _TO = 7 * _HOUR, 22 * _HOUR
-_FILL = {Phase.CONTINUOUS: "#2e7d32", Phase.AUCTION: "#ef6c00", Phase.ENTRY_ONLY: "#607d8b", Phase.CLOSED: "none"}
+_FILL = {
+    Phase.CONTINUOUS: "#2e7d32",
+    Phase.AUCTION: "#ef6c00",
+    Phase.ENTRY_ONLY: "#607d8b",
+    Phase.CLOSED: "none",
+}
 _LABEL_FILL = "#5b3fa8"
 _LEGEND = (Phase.CONTINUOUS, Phase.AUCTION, Phase.ENTRY_ONLY)
 
@@ -50,7 +55,9 @@ class DayHours:
         return "".join([*parts, _legend(height - 10), "</svg>"])
 
     def _hours(self) -> list[Hours]:
-        return [row for v in (Venue.KRX, Venue.NXT) for row in sessions.hours(v, self.day, self.assumed)]
+        return [
+            row for v in (Venue.KRX, Venue.NXT) for row in sessions.hours(v, self.day, self.assumed)
+        ]
 
 
 _Lane = list[tuple[str, str, Ns, Ns]]

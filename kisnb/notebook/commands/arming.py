@@ -17,7 +17,9 @@ QUESTION = "Last four digits of the account: "
 USAGE = "%kis arm --minutes 60 --budget 5_000_000"
 
 
-async def arm(session: Session, shell: InteractiveShell, minutes: object, budget: object, *, off: bool) -> str:
+async def arm(
+    session: Session, shell: InteractiveShell, minutes: object, budget: object, *, off: bool
+) -> str:
     """Arm, disarm, or say how it stands; what is to be printed. Raises BadInput with the cure."""
     if session.mode is not Mode.LIVE:
         return f"a {session.mode} desk trades without being armed"
@@ -48,4 +50,6 @@ def typed_tail(shell: InteractiveShell) -> str:
     try:
         return str(ask(QUESTION)).strip()
     except Exception as error:
-        raise BadInput(f"nobody can be asked here ({error})", "arm from a notebook, by hand") from error
+        raise BadInput(
+            f"nobody can be asked here ({error})", "arm from a notebook, by hand"
+        ) from error

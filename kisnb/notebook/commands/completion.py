@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
 
 from kisnb.notebook.commands.grammar import Word
 from kisnb.notebook.commands.verbs import VERBS, Verb, agent_classes
@@ -36,7 +41,12 @@ class KisMatcher:
         found = list(self._complete(before, fragment))[:_SHOWN]
         if not found:
             return {"completions": []}
-        return {"completions": found, "matched_fragment": fragment, "suppress": True, "ordered": True}
+        return {
+            "completions": found,
+            "matched_fragment": fragment,
+            "suppress": True,
+            "ordered": True,
+        }
 
     def _complete(self, before: list[str], fragment: str) -> Iterator[SimpleCompletion]:
         if not before:

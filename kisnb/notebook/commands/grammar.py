@@ -93,7 +93,10 @@ def usage(text: str) -> Usage:
         else:
             rest = inside[-1] == "..."
             names = inside[:-1] if rest else inside
-            words += [Word(name, required=not optional or i > 0, rest=rest) for i, name in enumerate(names)]
+            words += [
+                Word(name, required=not optional or i > 0, rest=rest)
+                for i, name in enumerate(names)
+            ]
     return Usage(text, tuple(words), options, any_option)
 
 
@@ -132,7 +135,10 @@ def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]
         return tokens, False
     *kept, last = tokens
     if last.endswith("\\") and not ends:
-        raise BadInput("The command ends with a backslash, and nothing follows it", "Write the rest, or take it away")
+        raise BadInput(
+            "The command ends with a backslash, and nothing follows it",
+            "Write the rest, or take it away",
+        )
     if not last.endswith(";"):
         return tokens, False
     last = last.rstrip(";")
@@ -184,7 +190,9 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
     elif grammar.any_option and name.startswith("--"):
         word = Word("VALUE", required=True)
     else:
-        raise BadInput(f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options, 0.6)}", cure)
+        raise BadInput(
+            f"%kis {verb} has no option {name}{did_you_mean(name, grammar.options, 0.6)}", cure
+        )
     key = name.lstrip("-").replace("-", "_")
     if word is None:
         return key, True
@@ -204,7 +212,9 @@ def _words(verb: str, grammar: Usage, said: list[str], cure: str) -> Iterator[ob
             return
         if at < len(said):
             yield _convert(word, said[at], cure)
-        elif word.required and not (at and grammar.words[at - 1].required is False and at - 1 >= len(said)):
+        elif word.required and not (
+            at and grammar.words[at - 1].required is False and at - 1 >= len(said)
+        ):
             raise BadInput(f"%kis {verb}: {word.name} is missing", cure)
         else:
             yield None
@@ -217,7 +227,9 @@ def _convert(word: Word, said: str, cure: str) -> object:
     if narrow(text) in word.choices:
         return narrow(text)
     if word.kind is None:
-        raise BadInput(f"{text!r} is none of {', '.join(word.choices)}{did_you_mean(text, word.choices)}", cure)
+        raise BadInput(
+            f"{text!r} is none of {', '.join(word.choices)}{did_you_mean(text, word.choices)}", cure
+        )
     try:
         return _CONVERTERS.get(word.kind, str)(text)
     except ValueError as error:

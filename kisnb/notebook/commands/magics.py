@@ -52,7 +52,9 @@ class KisMagics(Magics):
     """The desk's commands in one shell. ``line`` and ``cell`` are what awaited magics call."""
 
     shell: InteractiveShell
-    every = Unicode("1m", help="Length of bars in %kis bars and %kis chart without --every.").tag(config=True)
+    every = Unicode("1m", help="Length of bars in %kis bars and %kis chart without --every.").tag(
+        config=True
+    )
 
     @validate("every")
     def _every(self, proposal: dict[str, str]) -> str:
@@ -232,7 +234,11 @@ class KisMagics(Magics):
         if shell.active_eventloop == "asyncio" or not getattr(shell.parent, "interact", True):
             return
         # A simple prompt, as in Emacs, takes no event loop.
-        cure = "%kis until TIME lets them go on" if shell.simple_prompt else "type %gui asyncio, and they go on"
+        cure = (
+            "%kis until TIME lets them go on"
+            if shell.simple_prompt
+            else "type %gui asyncio, and they go on"
+        )
         self.say(f"Agents stand still while this prompt waits; {cure}.")
 
     def alert(self, text: str) -> None:
@@ -257,7 +263,9 @@ class KisMagics(Magics):
         exact = [i for i in found if i.name == text] or found
         if len(exact) > 1:
             shown = ", ".join(f"{i.code} {i.name}" for i in exact[:6])
-            raise BadInput(f"{text!r} may be any of {len(exact)} issues", f"Write the code: {shown}")
+            raise BadInput(
+                f"{text!r} may be any of {len(exact)} issues", f"Write the code: {shown}"
+            )
         return exact[0].code if exact else universe.get(text).code
 
     def _read(self, text: str) -> Command:
@@ -277,7 +285,9 @@ class KisMagics(Magics):
             expanded: str = DollarFormatter().vformat(call, [], names)
             return expanded
         except Exception as error:
-            raise BadInput(f"%kis {call}: {error}", "Between braces stand variables of the notebook") from None
+            raise BadInput(
+                f"%kis {call}: {error}", "Between braces stand variables of the notebook"
+            ) from None
 
     async def _run(self, commands: list[Command]) -> object:
         value: object = None
@@ -319,7 +329,9 @@ class KisMagics(Magics):
         loop = self._resting_loop()
         if loop is None:
             work.close()
-            raise BadInput(f"%kis {verb.name} has to be awaited, and here it cannot be", self._how_to_await())
+            raise BadInput(
+                f"%kis {verb.name} has to be awaited, and here it cannot be", self._how_to_await()
+            )
         task = loop.create_task(work)
         try:
             with self.guard.driving(loop, task):
@@ -346,10 +358,15 @@ class KisMagics(Magics):
     def _how_to_await(self) -> str:
         """What a person does so that a command can be awaited."""
         if self._is_loading:
-            return "This cell loads kisnb: run it once more, or give %load_ext kisnb a cell of its own"
+            return (
+                "This cell loads kisnb: run it once more, or give %load_ext kisnb a cell of its own"
+            )
         if not awaits(self.shell):
             runners = self.shell.loop_runner_map.items()
-            name = next((name for name, (run, _) in runners if run is self.shell.loop_runner), "another loop")
+            name = next(
+                (name for name, (run, _) in runners if run is self.shell.loop_runner),
+                "another loop",
+            )
             how = f"set to {name}" if self.shell.autoawait else "off"
             return f"%autoawait is {how} here: type %autoawait asyncio first"
         return "Write it at the top level of a cell: not in a def or class body, not after %time"

@@ -61,7 +61,9 @@ class Settings:
 def settings() -> Settings:
     """The settings as they stand. Raises ConfigError."""
     config, usual, source = load_config(), Config(), sources()
-    return Settings(tuple((n, shown(n, config), shown(n, usual), source[n], _meaning(n)) for n in NAMES))
+    return Settings(
+        tuple((n, shown(n, config), shown(n, usual), source[n], _meaning(n)) for n in NAMES)
+    )
 
 
 def _meaning(name: str) -> str:
@@ -75,7 +77,10 @@ def change(name: str, value: str, *, default: bool) -> None:
     A value may be typed with its unit: ``3%``, ``50,000,000 won``, ``2 s``.
     """
     if name not in NAMES:
-        raise BadInput(f"There is no setting {name!r}{did_you_mean(name, NAMES)}", f"There are {', '.join(NAMES)}")
+        raise BadInput(
+            f"There is no setting {name!r}{did_you_mean(name, NAMES)}",
+            f"There are {', '.join(NAMES)}",
+        )
     changed = bool(value) or default
     if not default:
         value = _checked(name, value)
@@ -90,7 +95,9 @@ def _checked(name: str, value: str) -> str:
     """The value as it is kept. Raises ConfigError for what the desk would refuse when it starts."""
     if name == HUNDREDTHS and value.strip().isdecimal():
         # 3 is three percent for a person, and 0.03 % in the file.
-        raise ConfigError(f"{name} {value} has no unit", f"write it in percent: %kis config {name} 3%")
+        raise ConfigError(
+            f"{name} {value} has no unit", f"write it in percent: %kis config {name} 3%"
+        )
     if name == "assume":
         uncertain.read(value)
     elif name == "credentials" and value:
@@ -112,5 +119,7 @@ def _file(value: str) -> str:
     if value.strip().lower() in _SWITCHES or path.is_dir():
         raise ConfigError(f"record is the file that is written to, and {value!r} names none", cure)
     if not path.parent.is_dir():
-        raise ConfigError(f"there is no folder {path.parent}", "name a file in a folder that there is")
+        raise ConfigError(
+            f"there is no folder {path.parent}", "name a file in a folder that there is"
+        )
     return str(path)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from kisnb.clock import clock_text
 from kisnb.errors import BadInput
@@ -83,7 +83,9 @@ def _depth(kis: Kis, door: Any, typed: Typed) -> object:
 
 
 def _bars(kis: Kis, _door: Any, typed: Typed) -> pl.DataFrame:
-    return kis.require().bars(kis.code(typed.text(0)), every=str(typed.options.get("every", kis.every)))
+    return kis.require().bars(
+        kis.code(typed.text(0)), every=str(typed.options.get("every", kis.every))
+    )
 
 
 def _chart(kis: Kis, _door: Any, typed: Typed) -> object:
@@ -92,7 +94,9 @@ def _chart(kis: Kis, _door: Any, typed: Typed) -> object:
     session, code = kis.require(), kis.code(typed.text(0))
     bars = session.bars(code, every=str(typed.options.get("every", kis.every)))
     orders = [o for o in session.book.orders.values() if o.code == code]
-    return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}")
+    return chart(
+        bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}"
+    )
 
 
 def _buy(kis: Kis, door: Any, typed: Typed) -> object:
@@ -108,7 +112,10 @@ def _order(kis: Kis, send: Callable[..., object], typed: Typed) -> object:
     name = kis.require().universe.name(code)
     if f"{typed.text(0)} {qty}".casefold() in name.casefold():
         # KODEX 200: the quantity may be a part of the name, and the price the quantity.
-        raise BadInput(f"{typed.text(0)} {qty} may be the stock {name}, or {qty:,} shares of it", f"Write {code}")
+        raise BadInput(
+            f"{typed.text(0)} {qty} may be the stock {name}, or {qty:,} shares of it",
+            f"Write {code}",
+        )
     return send(code, qty, price, **_naming(typed), **_terms(typed))
 
 
@@ -119,7 +126,9 @@ def _naming(typed: Typed) -> dict[str, object]:
 
 def _terms(typed: Typed) -> dict[str, object]:
     """Venue, kind and stop price, as typed."""
-    return {name: typed.options[name] for name in ("venue", "kind", "stop") if name in typed.options}
+    return {
+        name: typed.options[name] for name in ("venue", "kind", "stop") if name in typed.options
+    }
 
 
 def _route(kis: Kis, door: Any, typed: Typed) -> object:
@@ -139,7 +148,9 @@ def _revise(_kis: Kis, door: Any, typed: Typed) -> object:
 def _resolve(kis: Kis, _door: Any, typed: Typed) -> object:
     said, what = typed.text(0), typed.words[1]
     if said != "never" and not said.removeprefix("#").isdecimal():
-        raise BadInput(f"{said!r} is no order number", "Write the number that KIS's app shows, or never")
+        raise BadInput(
+            f"{said!r} is no order number", "Write the number that KIS's app shows, or never"
+        )
     number = None if said == "never" else int(said.removeprefix("#"))
     return kis.require().resolve(number, None if what is None else str(what))
 
@@ -194,7 +205,9 @@ def _agents(kis: Kis, _door: Any, typed: Typed) -> object:
     if action == "adopt":
         return _adopt(kis, typed)
     if code is not None:
-        raise BadInput(f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE")
+        raise BadInput(
+            f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE"
+        )
     if action in (None, "start"):
         kis.say_when_agents_stand_still()
     if action is None:
@@ -207,7 +220,9 @@ def _agents(kis: Kis, _door: Any, typed: Typed) -> object:
 def _adopt(kis: Kis, typed: Typed) -> object:
     _, name, code, qty = typed.words
     stock = "" if code is None else kis.code(str(code))
-    agent = _agent(kis, str(name), {"code": stock} if stock and name in agent_classes(kis.user_ns) else {})
+    agent = _agent(
+        kis, str(name), {"code": stock} if stock and name in agent_classes(kis.user_ns) else {}
+    )
     return kis.require().agents.adopt(agent, stock, qty, **_naming(typed))  # type: ignore[arg-type]
 
 
@@ -224,9 +239,15 @@ def _agent(kis: Kis, name: str, parameters: dict[str, object]) -> Agent | str:
     known = {a.id: a.id for a in kis.require().agents} | agents
     if name not in known:
         names = [*classes, *known]
-        raise BadInput(f"There is no agent {name!r} here{did_you_mean(name, names)}", f"There are {', '.join(names)}")
+        raise BadInput(
+            f"There is no agent {name!r} here{did_you_mean(name, names)}",
+            f"There are {', '.join(names)}",
+        )
     if parameters:
-        raise BadInput(f"{name!r} is an agent, no class, so it takes no parameters", "Set them on the agent itself")
+        raise BadInput(
+            f"{name!r} is an agent, no class, so it takes no parameters",
+            "Set them on the agent itself",
+        )
     return known[name]
 
 
@@ -235,7 +256,11 @@ def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
     from kisnb.strategies import NAMES, strategy
     from kisnb.trading.agents.agent import Agent
 
-    own = {n: v for n, v in namespace.items() if isinstance(v, type) and issubclass(v, Agent) and v is not Agent}
+    own = {
+        n: v
+        for n, v in namespace.items()
+        if isinstance(v, type) and issubclass(v, Agent) and v is not Agent
+    }
     return {**{name: strategy(name) for name in NAMES}, **own}
 
 
@@ -245,7 +270,9 @@ async def _until(kis: Kis, _door: Any, typed: Typed) -> None:
     if moment < session.now:
         kis.say(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
     elif ends and moment > ends[-1]:
-        kis.say(f"Nothing is traded after {clock_text(ends[-1])}; the day goes on to {clock_text(moment)} without.")
+        kis.say(
+            f"Nothing is traded after {clock_text(ends[-1])}; the day goes on to {clock_text(moment)} without."
+        )
     await session.until(when)
 
 
@@ -274,8 +301,10 @@ async def _halt(kis: Kis, _door: Any, typed: Typed) -> None:
             raise BadInput("halt off sells nothing", "leave --flatten out")
         kis.say(await session.resume(reason, state="reducing" if reduce else "active"))
         return
-    state = "reducing" if reduce else "halted"
-    for step in await session.halt(typed.text(0) or "typed in the notebook", state=state, flatten=flatten):  # type: ignore[arg-type]
+    state: Literal["reducing", "halted"] = "reducing" if reduce else "halted"
+    for step in await session.halt(
+        typed.text(0) or "typed in the notebook", state=state, flatten=flatten
+    ):
         kis.say(step_text(step))
 
 
@@ -303,7 +332,13 @@ async def _tasks(kis: Kis, _door: Any, _typed: Typed) -> None:
 def _search(kis: Kis, _door: Any, typed: Typed) -> pl.DataFrame:
     import polars as pl
 
-    schema = {"code": pl.String, "name": pl.String, "board": pl.String, "kind": pl.String, "base": pl.Int64}
+    schema = {
+        "code": pl.String,
+        "name": pl.String,
+        "board": pl.String,
+        "kind": pl.String,
+        "base": pl.Int64,
+    }
     universe, text = kis.require().universe, typed.text(0)
     found = universe.search(text)
     if not found:
@@ -312,7 +347,9 @@ def _search(kis: Kis, _door: Any, typed: Typed) -> pl.DataFrame:
             f"None of the {len(universe):,} issues known here has {text!r} in its code or name{near} "
             "Write a part of the Korean name, its initial consonants, or the code."
         )
-    return pl.DataFrame([(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row")
+    return pl.DataFrame(
+        [(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row"
+    )
 
 
 def _why(_kis: Kis, _door: Any, typed: Typed) -> None:
@@ -350,7 +387,10 @@ def help_text(name: object = None) -> str:
 def find(name: str) -> Verb:
     """The verb called ``name``; raises BadInput with the nearest one and the list."""
     if name not in VERBS:
-        raise BadInput(f"%kis knows no verb {name!r}{did_you_mean(name, VERBS)}", f"Its verbs: {', '.join(VERBS)}")
+        raise BadInput(
+            f"%kis knows no verb {name!r}{did_you_mean(name, VERBS)}",
+            f"Its verbs: {', '.join(VERBS)}",
+        )
     return VERBS[name]
 
 

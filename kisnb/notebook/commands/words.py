@@ -45,14 +45,18 @@ def split(text: str) -> list[str]:
     words: list[str] = []
     for found in _WORD.finditer(_CONTINUED.sub(" ", tidy(text))):
         if found["open"]:
-            raise BadInput(f"A quotation mark is not closed in: {text}", "Close it, or leave it out")
+            raise BadInput(
+                f"A quotation mark is not closed in: {text}", "Close it, or leave it out"
+            )
         if found["comment"]:
             words.append(Comment(found["comment"]))
         elif found["curly"]:
             inside = found["double"] or found["single"] or ""
             words.append(f"{found['option']}{inside}" if found["option"] else Quoted(inside))
         else:
-            word = re.sub("\"([^\"]*)\"|'([^']*)'", lambda mark: mark[1] or mark[2] or "", found["plain"])
+            word = re.sub(
+                "\"([^\"]*)\"|'([^']*)'", lambda mark: mark[1] or mark[2] or "", found["plain"]
+            )
             words.append(Quoted(word) if found["plain"][0] in "\"'" else word)
     if words and re.fullmatch("%{1,2}kis", narrow(words[0])):
         # A whole line of another cell was pasted behind the magic.

@@ -25,7 +25,9 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handl
 
 def interrupted() -> Interrupted:
     """What a cell raises that a person has interrupted."""
-    return Interrupted("The cell was interrupted", "Orders that the desk has taken live on: see %kis orders")
+    return Interrupted(
+        "The cell was interrupted", "Orders that the desk has taken live on: see %kis orders"
+    )
 
 
 class InterruptGuard:
@@ -98,7 +100,11 @@ class InterruptGuard:
             return
         if self._cell_is_running(frame):
             raise KeyboardInterrupt
-        if self._previous is signal.default_int_handler and self._task is not None and self._loop is not None:
+        if (
+            self._previous is signal.default_int_handler
+            and self._task is not None
+            and self._loop is not None
+        ):
             # Terminal IPython: an exception out of the loop would leave the cell's task behind, half done.
             self._loop.call_soon_threadsafe(self._task.cancel)
         elif callable(self._previous):

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 _TWINS = {"run_line_magic": "line", "run_cell_magic": "cell"}
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_BEGINS = re.compile(rf"[\w.,\s{UNSEEN}]*(?:=[\s{UNSEEN}]*)?[%％]{{1,2}}kis(?=[\s{UNSEEN}]|$)[\s{UNSEEN}]*")
+_BEGINS = re.compile(
+    rf"[\w.,\s{UNSEEN}]*(?:=[\s{UNSEEN}]*)?[%％]{{1,2}}kis(?=[\s{UNSEEN}]|$)[\s{UNSEEN}]*"
+)
 """A line up to the first word of its ``%kis``."""
 
-_AWAITED = re.compile(r"""\(await get_ipython\(\)\.(\w+)\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)""")
+_AWAITED = re.compile(
+    r"""\(await get_ipython\(\)\.(\w+)\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)"""
+)
 
 
 def as_typed(line: str) -> str:
@@ -84,7 +88,11 @@ class AwaitMagics:
 
     def __call__(self, lines: list[str]) -> list[str]:
         source, names = "".join(lines), names_of(self._shell, self._name)
-        if not any(name in source for name in names) or not awaits(self._shell) or inside_magic(self._shell):
+        if (
+            not any(name in source for name in names)
+            or not awaits(self._shell)
+            or inside_magic(self._shell)
+        ):
             return lines
         return await_magics(source, self._name, names).splitlines(keepends=True)
 
@@ -167,14 +175,18 @@ class _Finder(ast.NodeVisitor):
     def _span(self, node: ast.expr) -> tuple[int, int]:
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
-        return self._starts[node.lineno - 1] + node.col_offset, self._starts[node.end_lineno - 1] + node.end_col_offset
+        return self._starts[node.lineno - 1] + node.col_offset, self._starts[
+            node.end_lineno - 1
+        ] + node.end_col_offset
 
 
 def _magic_method(node: ast.Call) -> tuple[str, str]:
     """The name of the magic that a call runs and the method that runs it; empty when it runs none."""
     match node:
         case ast.Call(
-            func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython"), args=[]), attr=method),
+            func=ast.Attribute(
+                value=ast.Call(func=ast.Name(id="get_ipython"), args=[]), attr=method
+            ),
             args=[ast.Constant(value=str(called)), _, *_],
         ) if method in _TWINS:
             return called, method

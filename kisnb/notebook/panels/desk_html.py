@@ -30,7 +30,9 @@ def desk_html(session: Session) -> str:
         table_html("Orders", ORDER_COLUMNS, order_rows(session.book.orders.values())),
     )
     title = " · ".join(
-        escape(part) for part in (session.label, f"as of {session.clock_text()}", session.trading.text) if part
+        escape(part)
+        for part in (session.label, f"as of {session.clock_text()}", session.trading.text)
+        if part
     )
     return card(session.mode, title, "".join(tables))
 
@@ -39,7 +41,9 @@ def table_html(title: str, columns: Sequence[Column], rows: Mapping[str, Cells])
     """A titled table of rows, or a line that says there are none."""
     if not rows:
         return f"<div><b>{escape(title)}</b>: none</div>"
-    cells = [[shown(c, text) for c, text in zip(columns, row, strict=True)] for row in rows.values()]
+    cells = [
+        [shown(c, text) for c, text in zip(columns, row, strict=True)] for row in rows.values()
+    ]
     return f"<div><b>{escape(title)}</b></div>{html_table([c.name for c in columns], cells)}"
 
 

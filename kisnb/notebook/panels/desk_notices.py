@@ -52,6 +52,8 @@ def notices(session: Session, note: str = "") -> list[PanelNotice]:
 
 def run_notices(steps: list[HaltStep]) -> list[PanelNotice]:
     """Return the steps of a kill switch that failed, a line each, and the others in one line."""
-    failed = [PanelNotice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done]
+    failed = [
+        PanelNotice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done
+    ]
     done = " · ".join(step_text(step) for step in steps if step.done)
     return [*failed, *([PanelNotice("past", f"kill switch: {done}")] if done else [])]

@@ -16,7 +16,13 @@ from anywidget import AnyWidget
 
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
-from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_rows, header, order_rows
+from kisnb.notebook.panels.desk_rows import (
+    AGENT_COLUMNS,
+    ORDER_COLUMNS,
+    agent_rows,
+    header,
+    order_rows,
+)
 from kisnb.notebook.panels.kill_button import WORDS, face
 from kisnb.notebook.panels.row_deltas import TableFeed
 
@@ -35,7 +41,9 @@ class DeskPanel(AnyWidget):
     """A live view of a session; showing it twice shows the same panel twice. Make it in the notebook's loop."""
 
     # An ESM of a widget is one text and can import no other file of ours.
-    _esm = "".join((_HERE / name).read_text("utf-8") for name in ("kill_button.js", "desk_panel.js"))
+    _esm = "".join(
+        (_HERE / name).read_text("utf-8") for name in ("kill_button.js", "desk_panel.js")
+    )
     _css = _HERE / "desk_panel.css"
     kill = traitlets.Dict().tag(sync=True)
     """What HALT needs while no message of the kernel comes through."""
@@ -60,7 +68,10 @@ class DeskPanel(AnyWidget):
 
     def _refresh(self) -> None:
         self._pending = None
-        tables = {"agents": agent_rows(self._session.agents), "orders": order_rows(self._session.book.orders.values())}
+        tables = {
+            "agents": agent_rows(self._session.agents),
+            "orders": order_rows(self._session.book.orders.values()),
+        }
         message = self._feed.changes(header(self._session, self._note), tables)
         if message is not None:
             self.send(message)
@@ -117,7 +128,10 @@ class DeskPanel(AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle or ({}, {})
-        return data | {"text/plain": desk_text(self._session), "text/html": desk_html(self._session)}, metadata
+        return data | {
+            "text/plain": desk_text(self._session),
+            "text/html": desk_html(self._session),
+        }, metadata
 
 
 _following: dict[Session, DeskPanel] = {}

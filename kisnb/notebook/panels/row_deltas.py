@@ -42,12 +42,16 @@ def difference(before: Rows, after: Rows) -> Delta | None:
         return Delta(rows=list(after.items()))
     drop = [key for key in before if key not in after]
     add = [(i, key, cells) for i, (key, cells) in enumerate(after.items()) if key not in before]
-    changed = {key: _changed_cells(before[key], after[key]) for key in kept if before[key] != after[key]}
+    changed = {
+        key: _changed_cells(before[key], after[key]) for key in kept if before[key] != after[key]
+    }
     return Delta(drop=drop, add=add, set=changed) if drop or add or changed else None
 
 
 def _changed_cells(before: Cells, after: Cells) -> dict[str, str]:
-    return {str(i): new for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new}
+    return {
+        str(i): new for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new
+    }
 
 
 class TableFeed:
@@ -69,19 +73,35 @@ class TableFeed:
             "seq": self._seq,
             "header": dict(self._header),
             "tables": {
-                name: {"columns": msgspec.to_builtins(list(columns)), "rows": list(self._shown[name].items())}
+                name: {
+                    "columns": msgspec.to_builtins(list(columns)),
+                    "rows": list(self._shown[name].items()),
+                }
                 for name, columns in self.columns.items()
             },
         }
 
-    def changes(self, header: Mapping[str, object], tables: Mapping[str, Rows]) -> dict[str, Any] | None:
+    def changes(
+        self, header: Mapping[str, object], tables: Mapping[str, Rows]
+    ) -> dict[str, Any] | None:
         """The message that brings every view to this state; None when nothing changed."""
-        changed_header = {key: value for key, value in header.items() if self._header.get(key) != value}
-        deltas = {name: delta for name, rows in tables.items() if (delta := difference(self._shown[name], rows))}
+        changed_header = {
+            key: value for key, value in header.items() if self._header.get(key) != value
+        }
+        deltas = {
+            name: delta
+            for name, rows in tables.items()
+            if (delta := difference(self._shown[name], rows))
+        }
         if not changed_header and not deltas:
             return None
         self._seq += 1
         self._header.update(changed_header)
         for name in deltas:
             self._shown[name] = dict(tables[name])
-        return {"kind": "delta", "seq": self._seq, "header": changed_header, "tables": msgspec.to_builtins(deltas)}
+        return {
+            "kind": "delta",
+            "seq": self._seq,
+            "header": changed_header,
+            "tables": msgspec.to_builtins(deltas),
+        }

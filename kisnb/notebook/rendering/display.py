@@ -62,7 +62,9 @@ def quote_html(q: Quote) -> str:
 
 def _price_line(q: Quote) -> str:
     change = f"{_arrow(q.change)} {number(abs(q.change))} ({signed(q.change_pct, 2)} %)"
-    return f"{number(q.price)}  {change}  {q.venue} {clock_text(q.t)}{'  halted' if q.halted else ''}"
+    return (
+        f"{number(q.price)}  {change}  {q.venue} {clock_text(q.t)}{'  halted' if q.halted else ''}"
+    )
 
 
 def _day_line(q: Quote) -> str:
@@ -74,7 +76,9 @@ def _day_line(q: Quote) -> str:
 
 def depth_rows(d: Depth) -> list[list[Cell]]:
     """The ladder: asks from far to near, then bids from near to far."""
-    asks = [[Cell(number(qty)), Cell(number(price), -1), Cell("")] for price, qty in reversed(d.asks)]
+    asks = [
+        [Cell(number(qty)), Cell(number(price), -1), Cell("")] for price, qty in reversed(d.asks)
+    ]
     bids = [[Cell(""), Cell(number(price), 1), Cell(number(qty))] for price, qty in d.bids]
     return asks + bids
 
@@ -126,7 +130,12 @@ def _look_quote(q: Quote, mode: Mode | None) -> Bundle:
 
 
 def _look_depth(d: Depth, mode: Mode | None) -> Bundle:
-    return _titled(mode, f"{d.code} depth  {d.venue} {clock_text(d.t)}", ("asks", "price", "bids"), depth_rows(d))
+    return _titled(
+        mode,
+        f"{d.code} depth  {d.venue} {clock_text(d.t)}",
+        ("asks", "price", "bids"),
+        depth_rows(d),
+    )
 
 
 def _look_order(o: Order, mode: Mode | None, *, movable: bool = False) -> Bundle:
@@ -154,7 +163,12 @@ def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
 
 
 def _look_orders(orders: Orders, mode: Mode | None) -> Bundle:
-    return _titled(mode, f"{len(orders)} order{'' if len(orders) == 1 else 's'}", _ORDER_HEAD, order_rows(orders))
+    return _titled(
+        mode,
+        f"{len(orders)} order{'' if len(orders) == 1 else 's'}",
+        _ORDER_HEAD,
+        order_rows(orders),
+    )
 
 
 def _look_account(account: Account, mode: Mode | None) -> Bundle:
@@ -183,7 +197,9 @@ def agent_rows(agents: Iterable[AgentView]) -> list[list[Cell]]:
 
 
 def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
-    title = "; ".join(part for part in (f"{len(agents)} agents", agents.unassigned, agents.trading.halted) if part)
+    title = "; ".join(
+        part for part in (f"{len(agents)} agents", agents.unassigned, agents.trading.halted) if part
+    )
     return _titled(mode, title, _AGENT_HEAD, agent_rows(agents))
 
 
@@ -192,12 +208,22 @@ def _look_agent(agent: AgentView, mode: Mode | None) -> Bundle:
 
 
 def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
-    return {"text/plain": badge_text(mode) + str(frame), "text/html": badge_html(mode) + frame._repr_html_()}
+    return {
+        "text/plain": badge_text(mode) + str(frame),
+        "text/html": badge_html(mode) + frame._repr_html_(),
+    }
 
 
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
-    title = "  ".join(part for part in (session.label, f"{session.clock_text()} KST", session.trading.halted) if part)
-    return {"text/plain": f"{badge_text(session.mode)}{title}", "text/html": card(session.mode, escape(title))}
+    title = "  ".join(
+        part
+        for part in (session.label, f"{session.clock_text()} KST", session.trading.halted)
+        if part
+    )
+    return {
+        "text/plain": f"{badge_text(session.mode)}{title}",
+        "text/html": card(session.mode, escape(title)),
+    }
 
 
 def _titled(mode: Mode | None, title: str, head: tuple[str, ...], rows: list[list[Cell]]) -> Bundle:

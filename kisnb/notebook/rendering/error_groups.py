@@ -48,7 +48,10 @@ class ErrorGroups:
             return []
         orders = self._live_orders()
         if orders:
-            lines += ["Orders of this cell that live on:", *(f"  {order_line(order)}" for order in orders)]
+            lines += [
+                "Orders of this cell that live on:",
+                *(f"  {order_line(order)}" for order in orders),
+            ]
         shell._showtraceback(kind, group, lines)  # noqa: SLF001 - how IPython sends an error that it was given
         return lines
 

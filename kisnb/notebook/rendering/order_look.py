@@ -26,10 +26,14 @@ def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[st
     what = f"#{o.number} {o.intent.text}" if o.number else o.intent.text
     what += f" ({o.intent.agent})" if o.intent.agent else ""
     stands = standing(o)
-    lines = [f"why   {reason}" for reason in [why(o)] if reason] + [f"next  {next_step(o, movable=movable)}"]
+    lines = [f"why   {reason}" for reason in [why(o)] if reason] + [
+        f"next  {next_step(o, movable=movable)}"
+    ]
     text = "\n".join([f"{badge_text(mode)}{what}: {stands}", *(f"  {line}" for line in lines)])
     title = f"{coloured(what, 1 if o.side is Side.BUY else -1)}: {_stands_html(o.state, stands)}"
-    body = "".join(f'<div style="opacity:.8;white-space:pre-wrap">{escape(line)}</div>' for line in lines)
+    body = "".join(
+        f'<div style="opacity:.8;white-space:pre-wrap">{escape(line)}</div>' for line in lines
+    )
     return {"text/plain": text, "text/html": card(mode, title, body + _story(o))}
 
 

@@ -13,7 +13,11 @@ RISE = "var(--kisnb-rise, #d60000)"
 FALL = "var(--kisnb-fall, #0051c7)"
 """Korean colours: rising and buying red, falling and selling blue."""
 
-_BADGES = {Mode.SIM: ("#ffffff", "#5b3fa8"), Mode.PAPER: ("#3a2a00", "#ffc233"), Mode.LIVE: ("#ffffff", "#c40000")}
+_BADGES = {
+    Mode.SIM: ("#ffffff", "#5b3fa8"),
+    Mode.PAPER: ("#3a2a00", "#ffc233"),
+    Mode.LIVE: ("#ffffff", "#c40000"),
+}
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
 """What a person must not take for known."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"

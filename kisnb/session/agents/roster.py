@@ -95,7 +95,9 @@ class Roster:
 
     def __iter__(self) -> Iterator[AgentView]:
         own = (self._view(r) for r in self._runners.values() if not self._elsewhere(r.id))
-        return chain(own, (self._view_elsewhere(a) for a in self._state.leases if self._elsewhere(a)))
+        return chain(
+            own, (self._view_elsewhere(a) for a in self._state.leases if self._elsewhere(a))
+        )
 
     def __len__(self) -> int:
         return len(self._runners)
@@ -106,7 +108,11 @@ class Roster:
     @property
     def running(self) -> tuple[str, ...]:
         """The agents that run or are paused here."""
-        return tuple(r.id for r in self._runners.values() if r.state in (AgentState.RUNNING, AgentState.PAUSED))
+        return tuple(
+            r.id
+            for r in self._runners.values()
+            if r.state in (AgentState.RUNNING, AgentState.PAUSED)
+        )
 
     @property
     def claimed(self) -> tuple[str, ...]:
@@ -227,7 +233,10 @@ class Roster:
         """Give an agent's commands to the desk. What the desk could not read stops this agent alone."""
         if commands:
             self._send(runner, commands)
-        if runner.state in (AgentState.FAILED, AgentState.PAUSED) and runner.id not in self._announced:
+        if (
+            runner.state in (AgentState.FAILED, AgentState.PAUSED)
+            and runner.id not in self._announced
+        ):
             self._announce(runner)
 
     def _send(self, runner: AgentRunner, commands: list[Command]) -> None:
@@ -269,7 +278,9 @@ class Roster:
 
     def next_wake(self) -> Ns | None:
         """The earliest moment that an agent sleeps for."""
-        return min((w for r in self._runners.values() if (w := r.next_wake()) is not None), default=None)
+        return min(
+            (w for r in self._runners.values() if (w := r.next_wake()) is not None), default=None
+        )
 
     def close(self) -> None:
         """Stop all agents; their orders stay in the market."""
@@ -308,7 +319,9 @@ class Roster:
             f"{v.orders} orders, {v.fills} fills"
             for v in self
         ]
-        return "\n".join([*(lines or ["no agents"]), *([self.unassigned] if self.unassigned else [])])
+        return "\n".join(
+            [*(lines or ["no agents"]), *([self.unassigned] if self.unassigned else [])]
+        )
 
     @property
     def trading(self) -> Trading:
@@ -327,9 +340,13 @@ class Roster:
         for agent_id in self.running:
             if self._elsewhere(agent_id):
                 self._runners[agent_id].stop()
-        mine = [lease.agent for lease in self._state.leases.values() if lease.session == self._link.name]
+        mine = [
+            lease.agent for lease in self._state.leases.values() if lease.session == self._link.name
+        ]
         with suppress(DeskLost):
-            self._link.submit([ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.claimed])
+            self._link.submit(
+                [ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.claimed]
+            )
 
     def _elsewhere(self, agent_id: str) -> bool:
         lease = self._state.leases.get(agent_id)
@@ -337,11 +354,19 @@ class Roster:
 
     def _new(self, agent: Agent) -> AgentRunner:
         if isinstance(agent, type):
-            raise BadInput(f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')")
+            raise BadInput(
+                f"{agent.__name__} is a class of agents",
+                f"make one: {agent.__name__}(code='005930')",
+            )
         if not isinstance(agent, Agent):
-            raise BadInput(f"{agent!r} is no agent", "give an instance of a class that derives from kisnb.Agent")
+            raise BadInput(
+                f"{agent!r} is no agent",
+                "give an instance of a class that derives from kisnb.Agent",
+            )
         if agent.code not in self._rules.universe:
-            raise BadInput(f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'")
+            raise BadInput(
+                f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'"
+            )
         agent_id = _id_of(agent)
         if agent_id in self._starting:
             raise _started_already(agent_id)
@@ -349,7 +374,10 @@ class Roster:
         if known is not None:
             if known.state is AgentState.RUNNING:
                 if other := difference(known.agent, agent):
-                    raise DeskBusy(f"agent {agent_id} runs already, {other}", f"stop it: %kis agents stop {agent_id}")
+                    raise DeskBusy(
+                        f"agent {agent_id} runs already, {other}",
+                        f"stop it: %kis agents stop {agent_id}",
+                    )
                 return known
             known.stop()
             self._cancel_tasks(known)
@@ -395,7 +423,9 @@ class Roster:
     def _view_elsewhere(self, agent_id: str) -> AgentView:
         codes = self._state.books.of(agent_id).positions or [agent_id.rpartition("-")[2]]
         note = f"runs in {self._state.leases[agent_id].where}"
-        return self._seen(agent_id, agent_id.rpartition("-")[0], next(iter(codes)), AgentState.ELSEWHERE, note)
+        return self._seen(
+            agent_id, agent_id.rpartition("-")[0], next(iter(codes)), AgentState.ELSEWHERE, note
+        )
 
     def _seen(self, agent_id: str, name: str, code: str, state: AgentState, note: str) -> AgentView:
         book = self._state.books.of(agent_id)

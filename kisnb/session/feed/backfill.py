@@ -99,7 +99,9 @@ class Backfill:
             await self.fill(gap)
         except KisnbError as e:
             span = f"{clock_text(gap.since)} to {clock_text(gap.until)}"
-            self._state.troubles.append(f"trades of {gap.code} from {span} are missing and cannot be had: {e}")
+            self._state.troubles.append(
+                f"trades of {gap.code} from {span} are missing and cannot be had: {e}"
+            )
 
     def _add(self, gap: Gap) -> None:
         self._state.data.gaps.append(gap)

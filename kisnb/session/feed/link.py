@@ -85,7 +85,9 @@ class Link:
     def confirmed(self, known: Trading) -> Trading:
         """Return ``known``; while the desk cannot be heard, the same as what was known last."""
         gone = self.closed or self._returning is not None or self.given_up is not None
-        return known.last_known(clock_text(self._desk.last_received)) if gone or self.silent else known
+        return (
+            known.last_known(clock_text(self._desk.last_received)) if gone or self.silent else known
+        )
 
     @property
     def silence(self) -> str:
@@ -258,7 +260,12 @@ class Link:
 
     def _notice_death(self) -> None:
         """The desk's thread sees its end before this loop does: what a cell does then waits for the next desk."""
-        if not self._desk.lost or self.closed or self.given_up is not None or self._returning is not None:
+        if (
+            not self._desk.lost
+            or self.closed
+            or self.given_up is not None
+            or self._returning is not None
+        ):
             return
         # What came before the end is handled first: of prices no journal would tell it again.
         self.on_ready()
@@ -288,7 +295,9 @@ class Link:
             self._desk, snapshot = await find(back)
             if (snapshot.run, snapshot.first) != (back.run, back.published):
                 self._desk.close()
-                raise DeskLost("the desk that came back has another day", "open it again with %kis open")
+                raise DeskLost(
+                    "the desk that came back has another day", "open it again with %kis open"
+                )
         except DeskLost as e:
             self._returning = self._find = None
             self._give_up(e)
@@ -307,7 +316,9 @@ class Link:
         """From the thread that watches: a person is told although the loop may stand."""
         text = self.silence or "The desk answers again."
         self.alert(text)
-        self._loop.call_soon_threadsafe(self.on_change, f"{clock_text(self._desk.last_received)} {text}")
+        self._loop.call_soon_threadsafe(
+            self.on_change, f"{clock_text(self._desk.last_received)} {text}"
+        )
 
 
 def _check_readable(command: Command) -> None:
@@ -317,4 +328,6 @@ def _check_readable(command: Command) -> None:
     try:
         msgspec.convert(msgspec.to_builtins(command), type(command))
     except (msgspec.ValidationError, TypeError) as e:
-        raise BadInput(f"the desk cannot read {type(command).__name__}: {e}", "give whole shares and won") from e
+        raise BadInput(
+            f"the desk cannot read {type(command).__name__}: {e}", "give whole shares and won"
+        ) from e

@@ -166,7 +166,9 @@ class MarketData:
         import polars as pl
 
         rows = [
-            (g.code, str(g.venue), g.since, g.until, g.missing, g.filled) for g in self.gaps if code in ("", g.code)
+            (g.code, str(g.venue), g.since, g.until, g.missing, g.filled)
+            for g in self.gaps
+            if code in ("", g.code)
         ]
         kinds = [pl.String, pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Boolean]
         names = ("code", "venue", "since", "until", "missing", "filled")
@@ -189,7 +191,9 @@ def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
     import polars as pl
 
     known = pl.when(pl.col("count").is_null().any()).then(None).otherwise(pl.col("count").sum())
-    return minutes.group_by((pl.col("start") // span * span).alias("start"), maintain_order=True).agg(
+    return minutes.group_by(
+        (pl.col("start") // span * span).alias("start"), maintain_order=True
+    ).agg(
         pl.col("open").first(),
         pl.col("high").max(),
         pl.col("low").min(),
@@ -202,4 +206,8 @@ def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
 def _kst(column: str) -> pl.Expr:
     import polars as pl
 
-    return (pl.col(column) // (SECOND // 1_000_000)).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone("Asia/Seoul")
+    return (
+        (pl.col(column) // (SECOND // 1_000_000))
+        .cast(pl.Datetime("us", "UTC"))
+        .dt.convert_time_zone("Asia/Seoul")
+    )

@@ -60,7 +60,9 @@ class Pace:
             if self._state.now >= t:
                 return
 
-    async def carry_out(self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]) -> None:
+    async def carry_out(
+        self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]
+    ) -> None:
         """Hand commands over until it is ``over``: what a desk took to its grave the next one gets again.
 
         For commands that may be given twice without harm.

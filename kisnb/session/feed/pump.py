@@ -44,7 +44,9 @@ class Audience(Protocol):
 class Pump:
     """Drains the link in the notebook's loop. One batch is applied whole before any of it is delivered."""
 
-    def __init__(self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill) -> None:
+    def __init__(
+        self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill
+    ) -> None:
         self.wants: dict[Want, None] = {}
         """The subscriptions that the session wants."""
         self.hurrying = 0
@@ -106,7 +108,9 @@ class Pump:
         self._agents.settle_leases()
         cure = "order it again if it is still wanted"
         for order in [order for order in untaken if not order.facts]:
-            self.inject(CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure))
+            self.inject(
+                CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure)
+            )
         self._mark_gap(snapshot.now)
         with suppress(DeskLost):
             self._link.submit([WatchCodes(tuple(self.wants))] if self.wants else [])
@@ -179,14 +183,18 @@ class Pump:
                 self._backfill.link_lost(event.t)
             case LinkUp():
                 self._link.stream_lost = None
-                self._backfill.link_up(event.t, {(w.code, w.venue or Venue.KRX) for w in self._trades()})
+                self._backfill.link_up(
+                    event.t, {(w.code, w.venue or Venue.KRX) for w in self._trades()}
+                )
 
     def _trades(self) -> list[Want]:
         return [want for want in self.wants if want.channel == "ticks"]
 
     def _mark_gap(self, now: Ns) -> None:
         since, died = self._backfill.down_since(self._died), clock_text(self._died)
-        self.inject(Trouble(now, f"the desk is back; it died at {died}: trades in between are missing"))
+        self.inject(
+            Trouble(now, f"the desk is back; it died at {died}: trades in between are missing")
+        )
         for want in self._trades():
             self.inject(GapFound(now, want.code, since, 0, want.venue or Venue.KRX))
 

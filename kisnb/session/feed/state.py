@@ -54,7 +54,11 @@ class SessionState:
         self.mode = snapshot.mode
         self.run = snapshot.run
         """The simulated day, or a digest of the account."""
-        self.clock = SimulatedClock(snapshot.now, snapshot.speed) if snapshot.mode is Mode.SIM else WallClock()
+        self.clock = (
+            SimulatedClock(snapshot.now, snapshot.speed)
+            if snapshot.mode is Mode.SIM
+            else WallClock()
+        )
         self.data = MarketData()
         self.published = snapshot.published
         """Number of the newest journal row that was applied."""
@@ -132,7 +136,9 @@ class SessionState:
             return self._apply(event)
         except Exception as e:
             log.exception("an event could not be applied: %r", event)
-            self.troubles.append(f"{clock_text(event.t)} {type(event).__name__} could not be booked here: {e!r}")
+            self.troubles.append(
+                f"{clock_text(event.t)} {type(event).__name__} could not be booked here: {e!r}"
+            )
             return ()
 
     def _apply(self, event: Event) -> tuple[Event, ...]:

@@ -31,7 +31,10 @@ class Uninterrupted:
         self._depth += 1
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         if threading.get_ident() != threading.main_thread().ident:
             return

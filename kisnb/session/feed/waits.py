@@ -20,7 +20,9 @@ class Waits:
     def next_wake(self) -> Ns | None:
         return min((t for _, t in self._open.values() if t is not None), default=None)
 
-    async def until(self, over: Callable[[], bool], wake: Ns | None, changed: Callable[[], None]) -> None:
+    async def until(
+        self, over: Callable[[], bool], wake: Ns | None, changed: Callable[[], None]
+    ) -> None:
         """Return when ``over()``; ``wake`` is the moment when it can be so without any event."""
         if over():
             return

@@ -21,7 +21,9 @@ class Pending(Coroutine[Any, Any, T_co]):
     One that is never awaited says that nothing was sent: as its value in a cell, or in a warning when it is dropped.
     """
 
-    def __init__(self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]], done: str = "sent") -> None:
+    def __init__(
+        self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]], done: str = "sent"
+    ) -> None:
         """``what`` says what would be done, such as ``buy 10 005930 market``; ``done`` is the word for it."""
         self._what = what
         self._done = done
@@ -40,7 +42,9 @@ class Pending(Coroutine[Any, Any, T_co]):
         """Go on, as the event loop does it."""
         return self._started().send(value)
 
-    def throw(self, kind: Any, value: BaseException | object = None, trace: TracebackType | None = None) -> Any:
+    def throw(
+        self, kind: Any, value: BaseException | object = None, trace: TracebackType | None = None
+    ) -> Any:
         """Raise an exception where the call waits."""
         if value is None and trace is None:
             return self._started().throw(kind)

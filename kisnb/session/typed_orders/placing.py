@@ -80,7 +80,9 @@ class Call(NamedTuple):
 class Placing:
     """The typed orders of one session."""
 
-    def __init__(self, link: Link, state: SessionState, pace: Pace, universe: Universe, cells: Cells | None) -> None:
+    def __init__(
+        self, link: Link, state: SessionState, pace: Pace, universe: Universe, cells: Cells | None
+    ) -> None:
         """``cells`` tells where a call is typed; None outside IPython, where every call is an order of its own."""
         self.follow: Callable[..., None]
         """Subscribe to the stocks of these codes."""
@@ -108,7 +110,15 @@ class Placing:
             side, self._universe.get(code).code, qty, price, venue=options.get("venue"), kind=options.get("kind"),
             stop=options.get("stop"),
         )  # fmt: skip
-        wish = Wish(intent.code, intent.side, intent.qty, intent.kind, intent.price, intent.venue, intent.stop)
+        wish = Wish(
+            intent.code,
+            intent.side,
+            intent.qty,
+            intent.kind,
+            intent.price,
+            intent.venue,
+            intent.stop,
+        )
         return self._named(intent, wish, options.get("key"), options.get("again", False), index)
 
     def batch(self, lines: Sequence[Line], key: str | None, again: int | bool) -> list[Call]:
@@ -119,7 +129,14 @@ class Placing:
             for n, (line, name) in enumerate(zip(lines, names, strict=True))
         ]
 
-    def revise(self, what: Order | int | str, price: object, qty: object, key: str | None, again: int | bool) -> Call:
+    def revise(
+        self,
+        what: Order | int | str,
+        price: object,
+        qty: object,
+        key: str | None,
+        again: int | bool,
+    ) -> Call:
         """A revise as it was written. Raises BadInput, also when nothing of the order is left to revise."""
         old = orders_named(self._state.books, what)[-1]
         check_movable(old)
@@ -135,14 +152,18 @@ class Placing:
                 check_leaves(old)
         return call
 
-    def _named(self, intent: Intent, wish: Wish, key: object, again: object, index: int = 0) -> Call:
+    def _named(
+        self, intent: Intent, wish: Wish, key: object, again: object, index: int = 0
+    ) -> Call:
         number, name = number_of(again), "" if key is None else name_of(key)
         if self._cells is None:
             # Outside IPython a call has no cell: without a name each call is an order of its own.
             return Call(intent, Naming(wish, Place(PROCESS), number, name) if name else None)
         if (agent := acting_agent()) and not name:
             # It would be the order of the cell that happens to run, or of none.
-            raise BadInput(f"a handler of agent {agent} ordered through the session; nothing was sent", OWN)
+            raise BadInput(
+                f"a handler of agent {agent} ordered through the session; nothing was sent", OWN
+            )
         line = current_line() or MagicLine("")
         try:
             origin = self._cells.origin(line.words, line.place * MOST_LINES + index)
@@ -150,11 +171,21 @@ class Placing:
             if not name:
                 raise
             # A name needs no cell.
-            return Call(intent, Naming(wish, self._cells.kernel_place(), number, name), asked=intent.text)
+            return Call(
+                intent, Naming(wish, self._cells.kernel_place(), number, name), asked=intent.text
+            )
         if isinstance(origin, Ticket):
-            return Call(intent, Naming(wish, self._cells.kernel_place(), number, name) if name else None)
+            return Call(
+                intent, Naming(wish, self._cells.kernel_place(), number, name) if name else None
+            )
         displayed = line.shown or line.silent or origin.shown or origin.silent
-        return Call(intent, Naming(wish, origin.place, number, name), origin.position, displayed, intent.text)
+        return Call(
+            intent,
+            Naming(wish, origin.place, number, name),
+            origin.position,
+            displayed,
+            intent.text,
+        )
 
     # handing over
 
@@ -176,7 +207,10 @@ class Placing:
         for order in orders:
             book.orders[order.key] = order
         await self._wait_decided(orders, claims)
-        self._announce([c for c, o in zip(calls, orders, strict=True) if o.repeated], [o for o in orders if o.repeated])
+        self._announce(
+            [c for c, o in zip(calls, orders, strict=True) if o.repeated],
+            [o for o in orders if o.repeated],
+        )
         return book
 
     def submit_blocking(self, call: Call) -> Order:
@@ -236,7 +270,9 @@ class Placing:
         if run is None:
             return []
         names, books = self._state.desk.names, self._state.books
-        keys = [claim.key or names.answered_with(claim.token) or "" for claim in self._runs.of_run(run)]
+        keys = [
+            claim.key or names.answered_with(claim.token) or "" for claim in self._runs.of_run(run)
+        ]
         orders = [books.orders[key] for key in dict.fromkeys(keys) if key in books.orders]
         return [order for order in orders if order.is_open or order.fills]
 
@@ -289,7 +325,11 @@ class Placing:
         decides whether it is still wanted.
         """
         naming, books = request.naming, self._state.books
-        key = request.intent.key if naming is None else self._state.desk.names.answered_with(naming.token)
+        key = (
+            request.intent.key
+            if naming is None
+            else self._state.desk.names.answered_with(naming.token)
+        )
         if key and (order := books.orders.get(key)) is not None:
             return PlaceAnswer("sent", order.intent)
         if known.outcome != "sent":
@@ -307,7 +347,9 @@ class Placing:
     def _place_locally(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
         return place(self._state.now, self._state.desk, self._state.run, requests)
 
-    def _requests(self, calls: Sequence[Call], claims: Sequence[Claim | None]) -> tuple[OrderRequest, ...]:
+    def _requests(
+        self, calls: Sequence[Call], claims: Sequence[Claim | None]
+    ) -> tuple[OrderRequest, ...]:
         """The calls as the desk gets them, each with the token of its claim."""
         requests = []
         for call, claim in zip(calls, claims, strict=True):
@@ -351,7 +393,9 @@ class Placing:
             raise OrderDenied(text, cure, key=found.key)
         return found
 
-    def _orders_of(self, claims: Sequence[Claim | None], answers: Sequence[PlaceAnswer]) -> list[Order]:
+    def _orders_of(
+        self, claims: Sequence[Claim | None], answers: Sequence[PlaceAnswer]
+    ) -> list[Order]:
         """The orders of the answers. Raises OrderDenied when one call was refused."""
         for answer in answers:
             if answer.outcome == "refused":

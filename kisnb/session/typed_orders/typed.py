@@ -38,7 +38,13 @@ def typed_intent(
     shares = values.shares(qty)
     won = None if price is None else values.price(price)
     trigger = None if stop is None else values.price(stop, "the stop price")
-    plain = OrderKind.STOP_LIMIT if trigger is not None else OrderKind.MARKET if won is None else OrderKind.LIMIT
+    plain = (
+        OrderKind.STOP_LIMIT
+        if trigger is not None
+        else OrderKind.MARKET
+        if won is None
+        else OrderKind.LIMIT
+    )
     wanted = values.member(OrderKind, kind, "kind") if kind else plain
     where = values.member(Venue, venue, "venue") if venue else None
     name = values.text(key, "the key") if key else f"ticket:{uuid.uuid4()}"
@@ -61,11 +67,18 @@ class OrderOptions(TypedDict, total=False):
 
 def spelt_out(call: _Call) -> _Call:
     """Let help and completion show the options of an order one by one, and not as ``**options``."""
-    plain = [p for p in inspect.signature(call).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    plain = [
+        p
+        for p in inspect.signature(call).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
     hints = {name: hint.__forward_arg__ for name, hint in OrderOptions.__annotations__.items()}
     options = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "again" else None, annotation=h
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name == "again" else None,
+            annotation=h,
         )
         for name, h in hints.items()
     ]
@@ -82,7 +95,8 @@ def line_of(line: Line) -> tuple[Side, str, int, int | None]:
     """A line of a batch in full. Raises BadInput."""
     if isinstance(line, str) or not 3 <= len(line) <= 4:
         raise BadInput(
-            f"{line!r} is no order of a batch", "write (side, code, quantity) or (side, code, quantity, price)"
+            f"{line!r} is no order of a batch",
+            "write (side, code, quantity) or (side, code, quantity, price)",
         )
     side = values.member(Side, line[0], "side")
     return side, line[1], line[2], line[3] if len(line) > 3 else None
@@ -104,7 +118,11 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
         return Orders(books.live.values())
     text = values.narrow(str(what)).strip().removeprefix("#")
     number = int(text) if text.isdecimal() else None
-    found = Orders(o for o in books.orders.values() if o.key == what or (number is not None and o.number == number))
+    found = Orders(
+        o
+        for o in books.orders.values()
+        if o.key == what or (number is not None and o.number == number)
+    )
     if not found and isinstance(what, str):
         found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
     if not found:
@@ -115,7 +133,10 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
 def check_leaves(order: Order) -> None:
     """Raises BadInput when nothing of an order is left that could be moved."""
     if not order.leaves:
-        raise BadInput(f"{named_order(order)} is {order.state}: nothing of it is left to revise", "see %kis orders")
+        raise BadInput(
+            f"{named_order(order)} is {order.state}: nothing of it is left to revise",
+            "see %kis orders",
+        )
 
 
 def check_movable(order: Order) -> None:
@@ -123,8 +144,14 @@ def check_movable(order: Order) -> None:
     kind = order.intent.kind
     if kind.priced and kind is not OrderKind.STOP_LIMIT:
         return
-    cure = f"cancel it with %kis cancel {order.number}, and order anew" if order.is_open else "see %kis orders"
-    raise BadInput(f"{named_order(order)} is {order.state}, and a {kind} order cannot be revised", cure)
+    cure = (
+        f"cancel it with %kis cancel {order.number}, and order anew"
+        if order.is_open
+        else "see %kis orders"
+    )
+    raise BadInput(
+        f"{named_order(order)} is {order.state}, and a {kind} order cannot be revised", cure
+    )
 
 
 def seconds_of_day(when: str) -> int:
@@ -142,7 +169,9 @@ def number_of(again: object) -> int:
         return int(bool(again))
     number = whole(again, "again")
     if not 0 <= number < MOST_AGAIN:
-        raise BadInput(f"again={number} is no number of an order", f"count from 1 to {MOST_AGAIN - 1}")
+        raise BadInput(
+            f"again={number} is no number of an order", f"count from 1 to {MOST_AGAIN - 1}"
+        )
     return number
 
 
@@ -161,7 +190,9 @@ def verdict(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
         raise OrderDenied(text, key=order.key)
     if state is OrderState.REJECTED:
         cure = f"%kis why {msg_cd}" if msg_cd else ""
-        raise OrderRejected(f"KIS refused {order.intent.text}: {text}", cure, key=order.key, msg_cd=msg_cd)
+        raise OrderRejected(
+            f"KIS refused {order.intent.text}: {text}", cure, key=order.key, msg_cd=msg_cd
+        )
     if state is OrderState.UNKNOWN:
         what = f"whether {order.intent.text} lives is not known: {text}"
         raise OrderUnknown(what, "look at %kis orders before you order again", key=order.key)

@@ -31,7 +31,9 @@ NXT_SIZE = 6
 class Background:
     """Background liquidity of one stock on one venue, from the trade after ``now`` on."""
 
-    def __init__(self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns) -> None:
+    def __init__(
+        self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns
+    ) -> None:
         self._listing = listing
         self._item = listing.item
         self._day = day
@@ -102,7 +104,11 @@ class Background:
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
             tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
             wider = ask // tick % 3
-            self._lay(now, self._step(bid, -1) if wider == 1 else bid, self._step(ask, 1) if wider == 2 else ask)
+            self._lay(
+                now,
+                self._step(bid, -1) if wider == 1 else bid,
+                self._step(ask, 1) if wider == 2 else ask,
+            )
 
     def _trade(self, now: Ns, trade: PlannedTrade, side: Side) -> None:
         price, spread = trade.price, trade.spread
@@ -158,7 +164,9 @@ class Background:
         for side in Side:
             self._place(now, side, trade.price, trade.qty)
 
-    def _trade_at_one_price(self, now: Ns, segment: Segment, price: int, trade: PlannedTrade) -> None:
+    def _trade_at_one_price(
+        self, now: Ns, segment: Segment, price: int, trade: PlannedTrade
+    ) -> None:
         """Against whoever waits first: sells to who wants to buy, else buys."""
         taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
         for side in (taker_side.opposite, taker_side):
@@ -242,6 +250,10 @@ class Background:
     def _step(self, price: int, n: int) -> int:
         found = self._steps.get((price, n))
         if found is None:
-            found = ticks.step(price, n * self._gap, self._item.kind, self._day, self._item.board) if price else 0
+            found = (
+                ticks.step(price, n * self._gap, self._item.kind, self._day, self._item.board)
+                if price
+                else 0
+            )
             self._steps[price, n] = found
         return found

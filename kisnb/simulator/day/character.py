@@ -62,10 +62,17 @@ _TRADES_PER_ROOT_WON = 0.016
 def character_of(item: Instrument, past: Past | None = None, day_range: float = 0.0) -> Character:
     """From ``past`` when it is long enough; else from board, size and name, and ``day_range``, a day's ln(high/low)."""
     rng = stable_random("character", item.code)
-    beta_drawn, share, spread = rng.uniform(0.7, 1.4), rng.uniform(0.08, 0.22), rng.uniform(0.8, 1.4)
+    beta_drawn, share, spread = (
+        rng.uniform(0.7, 1.4),
+        rng.uniform(0.08, 0.22),
+        rng.uniform(0.8, 1.4),
+    )
     if past is not None and len(past.returns) >= _FEWEST:
         beta = _slope(past.market, past.returns) if past.market else _assumed_beta(item, beta_drawn)
-        rest = [r - beta * m for r, m in zip(past.returns, past.market or (0.0,) * len(past.returns), strict=True)]
+        rest = [
+            r - beta * m
+            for r, m in zip(past.returns, past.market or (0.0,) * len(past.returns), strict=True)
+        ]
         sigma = min(max(_deviation(rest), 0.0005), 0.08)
         volume_sigma = _volume_sigma(past.volumes)
     else:

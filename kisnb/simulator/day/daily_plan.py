@@ -33,7 +33,9 @@ class Dated(NamedTuple):
     @property
     def value(self) -> int:
         """Won traded, as far as a bar tells: at the mean of its four prices."""
-        return self.bar.volume * (self.bar.open + self.bar.high + self.bar.low + self.bar.close) // 4
+        return (
+            self.bar.volume * (self.bar.open + self.bar.high + self.bar.low + self.bar.close) // 4
+        )
 
 
 class _Returns(NamedTuple):
@@ -49,7 +51,11 @@ class _Returns(NamedTuple):
 
 
 def plan_day(
-    item: Instrument, day: date, seed: int, character: Character | None = None, common: Factor | None = None
+    item: Instrument,
+    day: date,
+    seed: int,
+    character: Character | None = None,
+    common: Factor | None = None,
 ) -> DailyBar:
     """A made-up daily bar of a stock around its base price, on the grid and within the day's limits.
 
@@ -60,7 +66,9 @@ def plan_day(
     return within_limits(_bar(item, day, item.base, returns), item, day)
 
 
-def past_days(item: Instrument, before: date, seed: int, character: Character | None = None) -> Iterator[Dated]:
+def past_days(
+    item: Instrument, before: date, seed: int, character: Character | None = None
+) -> Iterator[Dated]:
     """Made-up bars of the trading days before a day, the newest first; the newest closes at the base price.
 
     Each day's limits are measured from the close of the day before it. Ends where the calendar ends.
@@ -70,7 +78,9 @@ def past_days(item: Instrument, before: date, seed: int, character: Character | 
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
         returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))
-        base = ticks.nearest(close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board)
+        base = ticks.nearest(
+            close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board
+        )
         bar = _bar(item, day, base, returns)
         bar = DailyBar(bar.open, max(bar.high, close), min(bar.low, close), close, bar.volume)
         yield Dated(day, _limited(bar, base, item, day))
@@ -96,11 +106,15 @@ def _day_before(day: date) -> date:
 
 def _limited(bar: DailyBar, base: int, item: Instrument, day: date) -> DailyBar:
     lower, upper = ticks.limits(base, item.kind, day, item.board)
-    o, h, lo, c = (min(max(price, lower), upper) for price in (bar.open, bar.high, bar.low, bar.close))
+    o, h, lo, c = (
+        min(max(price, lower), upper) for price in (bar.open, bar.high, bar.low, bar.close)
+    )
     return DailyBar(o, h, lo, c, bar.volume)
 
 
-def _returns(item: Instrument, day: date, seed: int, traits: Character, board: tuple[float, float]) -> _Returns:
+def _returns(
+    item: Instrument, day: date, seed: int, traits: Character, board: tuple[float, float]
+) -> _Returns:
     rng = stable_random(seed, "plan", item.code, day)
     gap_m, day_m = board
     calm = day_volatility(seed, day)
@@ -126,7 +140,10 @@ def _bounded(change: float) -> float:
 
 def _bar(item: Instrument, day: date, base: int, returns: _Returns) -> DailyBar:
     opened = base * (1 + returns.gap)
-    prices = (opened, *(opened * (1 + change) for change in (returns.up, returns.down, returns.daytime)))
+    prices = (
+        opened,
+        *(opened * (1 + change) for change in (returns.up, returns.down, returns.daytime)),
+    )
     o, h, lo, c = (ticks.nearest(price, item.kind, day, item.board) for price in prices)
     volume = 0 if item.halted else max(1, int(max(item.volume, 1) * returns.volume))
     return DailyBar(o, max(o, h, c), min(o, lo, c), c, volume)

@@ -61,7 +61,9 @@ class DayFacts:
         self._flows = lru_cache(maxsize=512)(self._flows_until)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
         self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
-        self._history = lru_cache(maxsize=512)(lambda code, n: tuple(reversed(list(islice(plan.past(code), n)))))
+        self._history = lru_cache(maxsize=512)(
+            lambda code, n: tuple(reversed(list(islice(plan.past(code), n))))
+        )
         self._indices: dict[IndexName, MarketIndex] = {}
 
     def history(self, code: str, n: int) -> tuple[Dated, ...]:
@@ -90,7 +92,9 @@ class DayFacts:
             done += _minute_bars(self._trades(code, venue, whole[len(done)].t, now))
         return tuple(done)
 
-    def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> tuple[MinuteTrades, ...]:
+    def past_minutes(
+        self, code: str, day: date, venue: Venue = Venue.KRX
+    ) -> tuple[MinuteTrades, ...]:
         """The minute bars of a trading day before this one; they add up to its daily bar in the regular session."""
         return self._past_minutes(code, day, venue)
 
@@ -112,7 +116,10 @@ class DayFacts:
         """Daily bars and turnover by group of the ``n`` days before this one, oldest first."""
         item = self._plan.universe.get(code)
         days = self.history(code, n + 1)
-        return tuple((then, self._flows_of_past(item, then, before.bar.close)) for before, then in pairwise(days))
+        return tuple(
+            (then, self._flows_of_past(item, then, before.bar.close))
+            for before, then in pairwise(days)
+        )
 
     def program(self, code: str, now: Ns) -> ProgramFlows:
         """Program trading from the open to ``now``."""
@@ -125,7 +132,10 @@ class DayFacts:
     def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:
         """Short sales of the ``n`` days before this one, oldest first."""
         item, seed = self._plan.universe.get(code), self._plan.seed
-        return tuple(short_sale_of(item, then.day, seed, then.bar.volume, then.value) for then in self.history(code, n))
+        return tuple(
+            short_sale_of(item, then.day, seed, then.bar.volume, then.value)
+            for then in self.history(code, n)
+        )
 
     def credit(self, code: str, n: int) -> tuple[CreditBalance, ...]:
         """Credit balances at the end of the ``n`` days before this one, oldest first."""
@@ -186,7 +196,9 @@ class DayFacts:
     def _flows_of_past(self, item: Instrument, then: Dated, before: int) -> Flows:
         change = then.bar.close / before - 1
         end = sessions.regular_close(then.day)
-        return flows_of(item, then.day, self._plan.seed, end, then.bar.volume, then.value, 1.0, change)
+        return flows_of(
+            item, then.day, self._plan.seed, end, then.bar.volume, then.value, 1.0, change
+        )
 
 
 def _minute_bars(trades: Iterable[PlannedTrade]) -> tuple[MinuteTrades, ...]:
@@ -206,7 +218,15 @@ def _minute_bars(trades: Iterable[PlannedTrade]) -> tuple[MinuteTrades, ...]:
 def _minute_bar(trades: list[PlannedTrade]) -> MinuteTrades:
     bar = _bar(trades)
     begun = trades[0].t - trades[0].t % MINUTE
-    return MinuteTrades(begun, bar.open, bar.high, bar.low, bar.close, bar.volume, sum(t.price * t.qty for t in trades))
+    return MinuteTrades(
+        begun,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        sum(t.price * t.qty for t in trades),
+    )
 
 
 def _bar(trades: list[PlannedTrade]) -> DailyBar:

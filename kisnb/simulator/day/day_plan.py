@@ -98,7 +98,9 @@ class DayPlan:
             bar = None if code in self.given else self.bar(code)
             item = self.universe.get(code)
             self._paths[code] = (
-                minute_path(item, self.day, self.seed, bar, self.character(code), self._factor(item.board))
+                minute_path(
+                    item, self.day, self.seed, bar, self.character(code), self._factor(item.board)
+                )
                 if bar and bar.volume
                 else None
             )
@@ -110,7 +112,11 @@ class DayPlan:
         if known is None:
             item = self.universe.get(code)
             real = self._real
-            known = character_of(item, _past(real, item), real.day_range(code)) if real else character_of(item)
+            known = (
+                character_of(item, _past(real, item), real.day_range(code))
+                if real
+                else character_of(item)
+            )
             self._characters[code] = known
         return known
 
@@ -140,7 +146,9 @@ class DayPlan:
         schedule = self._regular(code)
         prices = [float(self.universe.get(code).base)]
         prices += (float(trade.price) for trade in schedule.trades)
-        return [prices[schedule.passed(begin + m * MINUTE)] for m in range(minutes_of(self.day) + 1)]
+        return [
+            prices[schedule.passed(begin + m * MINUTE)] for m in range(minutes_of(self.day) + 1)
+        ]
 
     def past(self, code: str) -> Iterator[Dated]:
         """Daily bars before this day, the newest first: real when the data reach the day before, else made up."""
@@ -206,10 +214,14 @@ class DayPlan:
         path = self.path(code)
         if path is None:
             return Schedule((), ())
-        return _schedule(self.universe.get(code), self.day, self.seed, self.bar(code), self.character(code), path)
+        return _schedule(
+            self.universe.get(code), self.day, self.seed, self.bar(code), self.character(code), path
+        )
 
 
-def schedule_day(item: Instrument, day: date, seed: int, bar: DailyBar, character: Character | None = None) -> Schedule:
+def schedule_day(
+    item: Instrument, day: date, seed: int, bar: DailyBar, character: Character | None = None
+) -> Schedule:
     """Every trade of a day whose regular session on KRX has the open, high, low, close and volume of ``bar``.
 
     The open is the opening auction's print and the close the closing auction's; trades are many early and late
@@ -221,14 +233,18 @@ def schedule_day(item: Instrument, day: date, seed: int, bar: DailyBar, characte
     return _schedule(item, day, seed, bar, traits, minute_path(item, day, seed, bar, traits))
 
 
-def _schedule(item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, path: MinutePath) -> Schedule:
+def _schedule(
+    item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, path: MinutePath
+) -> Schedule:
     regular = regular_session(item, day, seed, bar, traits, path)
     others = OtherSessions(item, day, seed, bar, traits, regular)
     levels = level_sizes(item, day, seed, bar.volume, len(regular.times))
     return Schedule.of((*regular.trades, *others.krx(), *others.nxt()), levels)
 
 
-def level_sizes(item: Instrument, day: date, seed: int, volume: int, trades: int) -> tuple[int, ...]:
+def level_sizes(
+    item: Instrument, day: date, seed: int, volume: int, trades: int
+) -> tuple[int, ...]:
     """Sizes of background levels, in shares, for a day of so many shares and trades."""
     rng = stable_random(seed, "levels", item.code, day)
     mean = max(1.0, volume / max(1, trades)) * _LEVEL_TRADES

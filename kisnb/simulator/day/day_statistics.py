@@ -67,12 +67,21 @@ def volume_by_half_hour(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
     import polars as pl
 
     whole = pl.concat(
-        [_frame(plan.universe.get(code), plan.day, plan.schedule(code)) for code in codes if plan.schedule(code).trades]
+        [
+            _frame(plan.universe.get(code), plan.day, plan.schedule(code))
+            for code in codes
+            if plan.schedule(code).trades
+        ]
     )
     moment = pl.from_epoch("t", time_unit="ns").dt.convert_time_zone("Asia/Seoul")
     return (
         whole.group_by((pl.col("t") // _HALF_HOUR * _HALF_HOUR).alias("t"))
-        .agg(*(pl.col("qty").filter(pl.col("venue") == v.value).sum().alias(v.value) for v in (Venue.KRX, Venue.NXT)))
+        .agg(
+            *(
+                pl.col("qty").filter(pl.col("venue") == v.value).sum().alias(v.value)
+                for v in (Venue.KRX, Venue.NXT)
+            )
+        )
         .sort("t")
         .select(moment.dt.time().alias("start"), "KRX", "NXT")
     )
@@ -86,9 +95,15 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
     import polars as pl
 
     frame = (
-        pl.DataFrame([(d.day, *_prices(d), d.bar.volume) for d in days], orient="row", schema=_DAILY)
+        pl.DataFrame(
+            [(d.day, *_prices(d), d.bar.volume) for d in days], orient="row", schema=_DAILY
+        )
         .filter(pl.col("volume") > 0)
-        .join(pl.DataFrame([(d.day, d.close) for d in index], orient="row", schema=["day", "index"]), "day", "left")
+        .join(
+            pl.DataFrame([(d.day, d.close) for d in index], orient="row", schema=["day", "index"]),
+            "day",
+            "left",
+        )
         .with_columns(
             r=pl.col("close") / pl.col("close").shift() - 1,
             m=pl.col("index") / pl.col("index").shift() - 1,
@@ -109,7 +124,8 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
         with_index=pl.corr(r, m),
     )
     return {
-        name: float(value) if value is not None else float("nan") for name, value in told.row(0, named=True).items()
+        name: float(value) if value is not None else float("nan")
+        for name, value in told.row(0, named=True).items()
     }
 
 
@@ -125,7 +141,10 @@ def _frame(item: Instrument, day: date, schedule: Schedule) -> pl.DataFrame:
 
     trades = schedule.trades
     signs = {Side.BUY: 1, Side.SELL: -1, None: 0}
-    tick = {price: ticks.tick_size(price, item.kind, day, item.board) for price in {t.price for t in trades}}
+    tick = {
+        price: ticks.tick_size(price, item.kind, day, item.board)
+        for price in {t.price for t in trades}
+    }
     return pl.DataFrame(
         {
             "t": schedule.times,
@@ -198,10 +217,16 @@ def _about_hours(day: date, regular: pl.DataFrame) -> dict[str, object]:
         inside = pl.col("t").is_between(since + 1, since + _HALF_HOUR)
         return float(regular.select(qty.filter(inside).sum() / qty.sum() * 100).item())
 
-    return {"first": part(begin), "noon": part(begin + 6 * _HALF_HOUR), "last": part(end - _HALF_HOUR)}
+    return {
+        "first": part(begin),
+        "noon": part(begin + 6 * _HALF_HOUR),
+        "last": part(end - _HALF_HOUR),
+    }
 
 
-def _about_nextrade(item: Instrument, day: date, schedule: Schedule, regular: pl.DataFrame) -> dict[str, object]:
+def _about_nextrade(
+    item: Instrument, day: date, schedule: Schedule, regular: pl.DataFrame
+) -> dict[str, object]:
     import polars as pl
 
     nxt = Schedule.of(t for t in schedule.trades if t.venue is Venue.NXT)
@@ -213,4 +238,7 @@ def _about_nextrade(item: Instrument, day: date, schedule: Schedule, regular: pl
         .join_asof(regular.select("t", krx=pl.col("price")), on="t")
     )
     gap = beside.select(((pl.col("price") - pl.col("krx")).abs() / pl.col("tick")).mean()).item()
-    return {"nxt": sum(t.qty for t in nxt.trades) / regular.select(pl.col("qty").sum()).item() * 100, "nxt_gap": gap}
+    return {
+        "nxt": sum(t.qty for t in nxt.trades) / regular.select(pl.col("qty").sum()).item() * 100,
+        "nxt_gap": gap,
+    }

@@ -93,7 +93,14 @@ class _Temper(NamedTuple):
 
 
 def flows_of(
-    item: Instrument, day: date, seed: int, t: Ns, volume: int, value: int, passed: float, change: float
+    item: Instrument,
+    day: date,
+    seed: int,
+    t: Ns,
+    volume: int,
+    value: int,
+    passed: float,
+    change: float,
 ) -> Flows:
     """By group when ``volume`` shares for ``value`` won have traded; ``passed`` is the part of the day, 0 to 1,
     and ``change`` the return since the previous close."""
@@ -127,12 +134,17 @@ def _tempers(board: Board, code: str, day: date, seed: int) -> tuple[_Temper, ..
 def program_of(flows: Flows) -> ProgramFlows:
     """The part of the flows that programs traded."""
     whole = [
-        int(_PROGRAM[0] * getattr(flows.foreign, name) + _PROGRAM[1] * getattr(flows.institution, name))
+        int(
+            _PROGRAM[0] * getattr(flows.foreign, name)
+            + _PROGRAM[1] * getattr(flows.institution, name)
+        )
         for name in Turnover.__struct_fields__
     ]
     arbitrage = [int(_ARBITRAGE * number) for number in whole]
     return ProgramFlows(
-        flows.t, Turnover(*arbitrage), Turnover(*(a - b for a, b in zip(whole, arbitrage, strict=True)))
+        flows.t,
+        Turnover(*arbitrage),
+        Turnover(*(a - b for a, b in zip(whole, arbitrage, strict=True))),
     )
 
 

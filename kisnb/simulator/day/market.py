@@ -130,10 +130,19 @@ class Market:
         """Send an own order to the exchange now."""
         if code in self.universe:
             self.activate(code)
-        return self._taped(self.exchange.enter(self.now, code, order_id, side, kind, qty, price, venue, stop))
+        return self._taped(
+            self.exchange.enter(self.now, code, order_id, side, kind, qty, price, venue, stop)
+        )
 
     def why_not(
-        self, code: str, side: Side, kind: OrderKind, qty: int, price: int | None, venue: Venue, stop: int | None
+        self,
+        code: str,
+        side: Side,
+        kind: OrderKind,
+        qty: int,
+        price: int | None,
+        venue: Venue,
+        stop: int | None,
     ) -> Refusal | None:
         """Why the exchange would refuse an order now; None when it would take it."""
         if code in self.universe:
@@ -226,7 +235,9 @@ class Market:
     def _passed(self, code: str, venue: Venue) -> list[PlannedTrade]:
         schedule = self.plan.schedule(code)
         said = schedule.trades[: schedule.passed(self.now)]
-        return list(said) if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+        return (
+            list(said) if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
+        )
 
     def _act(self, t: Ns) -> list[Happening]:
         due, code, venue = heapq.heappop(self._due)
@@ -250,7 +261,9 @@ class Market:
     def _passed_on(self, said: list[Happening]) -> list[Happening]:
         """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
         venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
-        stocks = {(h.code, h.venue) for h in said if isinstance(h, TradingInterrupted | TradingResumed)}
+        stocks = {
+            (h.code, h.venue) for h in said if isinstance(h, TradingInterrupted | TradingResumed)
+        }
         changed = [at for at in self._active if at in stocks or at[1] in venues]
         for code, venue in changed:
             if not self.universe.get(code).halted:
@@ -259,7 +272,9 @@ class Market:
         said += self.exchange.take_happenings()
         touched = {(h.code, h.venue) for h in said if isinstance(h, DepthChanged)}
         depth: list[Happening] = [
-            DepthChanged(self.now, *at) for at in self._active if at in touched or at in stocks or at[1] in venues
+            DepthChanged(self.now, *at)
+            for at in self._active
+            if at in touched or at in stocks or at[1] in venues
         ]
         return [*self._taped([h for h in said if not isinstance(h, DepthChanged)]), *depth]
 
@@ -274,7 +289,9 @@ class Market:
                 self.interruptions.append(happening)
             elif isinstance(happening, Traded):
                 self._tapes[happening.code].append(happening)
-                trade = PlannedTrade(happening.t, happening.price, happening.qty, happening.taker, happening.venue)
+                trade = PlannedTrade(
+                    happening.t, happening.price, happening.qty, happening.taker, happening.venue
+                )
                 self._trades[happening.code, happening.venue].append(trade)
                 self._trades[happening.code, Venue.SOR].append(trade)
         return said
@@ -322,7 +339,11 @@ class Market:
         for trade in day.trades[first:passed]:
             segment = day.segment(trade)
             tally.add(trade.t, trade.price, trade.qty, segment)
-            ask = trade.price if trade.side is Side.BUY else ticks.step(trade.price, 1, item.kind, self.day, item.board)
+            ask = (
+                trade.price
+                if trade.side is Side.BUY
+                else ticks.step(trade.price, 1, item.kind, self.day, item.board)
+            )
             bid = ticks.step(ask, -1, item.kind, self.day, item.board)
             tape.append(
                 Traded(

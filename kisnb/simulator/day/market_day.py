@@ -37,7 +37,9 @@ class Schedule(NamedTuple):
     """Ticks between two background levels."""
 
     @staticmethod
-    def of(trades: Iterable[PlannedTrade], level_sizes: tuple[int, ...] = (1,), level_gap: int = 1) -> Schedule:
+    def of(
+        trades: Iterable[PlannedTrade], level_sizes: tuple[int, ...] = (1,), level_gap: int = 1
+    ) -> Schedule:
         """The schedule of trades in any order; at the same moment KRX comes first."""
         ordered = tuple(sorted(trades, key=_when))
         return Schedule(ordered, tuple(trade.t for trade in ordered), level_sizes, level_gap)
@@ -46,7 +48,11 @@ class Schedule(NamedTuple):
         """KRX's regular session alone, both auctions included: what the day's open, high, low, close and volume say."""
         begin, end = sessions.regular_open(day), sessions.regular_close(day)
         return Schedule.of(
-            (trade for trade in self.trades if trade.venue is Venue.KRX and begin <= trade.t <= end),
+            (
+                trade
+                for trade in self.trades
+                if trade.venue is Venue.KRX and begin <= trade.t <= end
+            ),
             self.level_sizes,
             self.level_gap,
         )
@@ -84,9 +90,15 @@ class ScriptedDay(NamedTuple):
             t = kst(day, at) + at.microsecond * 1_000
             printed = venue is Venue.KRX and t in auctions
             if not printed and sessions.phase(venue, t) is not Phase.CONTINUOUS:
-                raise BadInput(f"nothing can trade on {venue} at {at} on {day}", "script it while the venue matches")
+                raise BadInput(
+                    f"nothing can trade on {venue} at {at} on {day}",
+                    "script it while the venue matches",
+                )
             if trades and t < trades[-1].t:
-                raise BadInput(f"the scripted trade at {at} comes too late", "write the trades in the order of time")
+                raise BadInput(
+                    f"the scripted trade at {at} comes too late",
+                    "write the trades in the order of time",
+                )
             side = None if printed else Side.SELL if price < last.get(venue, 0) else Side.BUY
             trades.append(PlannedTrade(t, price, qty, side, venue))
             last[venue] = price

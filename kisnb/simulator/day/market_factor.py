@@ -50,7 +50,10 @@ def minutes_of(day: date) -> int:
 @lru_cache(maxsize=8)
 def liveliness(minutes: int) -> tuple[float, ...]:
     """The part of a day's trades that falls into each minute: high after the open, low at noon, up to the close."""
-    weights = [0.75 + 2.5 * exp(-(m + 0.5) / 30) + 1.2 * exp(-(minutes - m - 0.5) / 20) for m in range(minutes)]
+    weights = [
+        0.75 + 2.5 * exp(-(m + 0.5) / 30) + 1.2 * exp(-(minutes - m - 0.5) / 20)
+        for m in range(minutes)
+    ]
     whole = sum(weights)
     return tuple(w / whole for w in weights)
 
@@ -94,7 +97,9 @@ def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
     """A path from 0; a step's variance is its weight, weights of mean 1 give ``sigma``."""
     scale = sigma / sqrt(len(weights))
     shocks = draws(rng, normal(), len(weights))
-    return list(accumulate((scale * sqrt(w) * z for w, z in zip(weights, shocks, strict=True)), initial=0.0))
+    return list(
+        accumulate((scale * sqrt(w) * z for w, z in zip(weights, shocks, strict=True)), initial=0.0)
+    )
 
 
 def jump(rng: Random, path: list[float], lively: list[float], chance: float, sigma: float) -> None:
@@ -132,4 +137,6 @@ def _shocks(seed: int, day: date, board: Board, volatility: float) -> Factor:
     weights = [minutes * share * a for share, a in zip(ordinary, lively, strict=True)]
     path = walk(rng, weights, DAY_SIGMA * volatility)
     jump(rng, path, lively, _JUMP_CHANCE, _JUMP_SIGMA * volatility)
-    return Factor(GAP_SIGMA * volatility * draw(rng, heavy()), tuple(path), tuple(lively), volatility)
+    return Factor(
+        GAP_SIGMA * volatility * draw(rng, heavy()), tuple(path), tuple(lively), volatility
+    )

@@ -106,7 +106,9 @@ class MarketIndex:
             weight = sum(item.shares * item.base for item in self.members)
             paths = [(item.shares, self._plan.fair_by_minute(item.code)) for item in self.members]
             self._levels = [
-                self.base * sum(shares * path[m] for shares, path in paths) / weight if weight else self.base
+                self.base * sum(shares * path[m] for shares, path in paths) / weight
+                if weight
+                else self.base
                 for m in range(len(paths[0][1]) if paths else 1)
             ]
         return self._levels
@@ -114,7 +116,10 @@ class MarketIndex:
     def past(self) -> Iterator[IndexDay]:
         """Made-up days before this one, the newest first; the newest closes at the base."""
         close, day = self.base, self._plan.day
-        typical = sum(item.volume for item in self.members), sum(item.volume * item.base for item in self.members)
+        typical = (
+            sum(item.volume for item in self.members),
+            sum(item.volume * item.base for item in self.members),
+        )
         while (day := previous_trading_day(day)).year > FIRST_YEAR:
             gap, daytime = market_return(self._plan.seed, day, self.board)
             before = close / ((1 + gap) * (1 + daytime))

@@ -16,7 +16,16 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.simulator.day.character import NIGHT, Character
 from kisnb.simulator.day.draws import stable_random
-from kisnb.simulator.day.market_factor import DAY_SIGMA, Factor, activity, factor, jump, liveliness, minutes_of, walk
+from kisnb.simulator.day.market_factor import (
+    DAY_SIGMA,
+    Factor,
+    activity,
+    factor,
+    jump,
+    liveliness,
+    minutes_of,
+    walk,
+)
 
 _JUMP_CHANCE, _JUMP = 0.25, 0.3
 """Of a day, and the smallest jump against the daily standard deviation."""
@@ -47,15 +56,25 @@ class MinutePath(NamedTuple):
 
 
 def minute_path(
-    item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, common: Factor | None = None
+    item: Instrument,
+    day: date,
+    seed: int,
+    bar: DailyBar,
+    traits: Character,
+    common: Factor | None = None,
 ) -> MinutePath:
     """The same for the same arguments; for a bar with a volume. ``common`` None: the board's made-up day."""
     rng = stable_random(seed, "minutes", item.code, day)
     common, minutes = common or factor(seed, day, item.board), minutes_of(day)
-    lively = [sqrt(a) * b for a, b in zip(common.activity, activity(rng, minutes, _ROUGHNESS), strict=True)]
+    lively = [
+        sqrt(a) * b
+        for a, b in zip(common.activity, activity(rng, minutes, _ROUGHNESS), strict=True)
+    ]
     ordinary = liveliness(minutes)
     nervous = activity(rng, minutes, _NERVOUSNESS)
-    weights = [minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)]
+    weights = [
+        minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)
+    ]
     sigma = sqrt(1 - NIGHT) * traits.sigma * common.volatility
     own = walk(rng, weights, sigma)
     jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
@@ -65,11 +84,17 @@ def minute_path(
     whole = common.volatility * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
     roughness = scale * bar.open * whole / sqrt(minutes)
     rough = array("d", [roughness * sqrt(w) for w in weights])
-    done = list(accumulate((share * a for share, a in zip(ordinary, lively, strict=True)), initial=0.0))
-    return MinutePath(array("d", fair), array("d", [d / done[-1] for d in done]), rough, high_at, low_at)
+    done = list(
+        accumulate((share * a for share, a in zip(ordinary, lively, strict=True)), initial=0.0)
+    )
+    return MinutePath(
+        array("d", fair), array("d", [d / done[-1] for d in done]), rough, high_at, low_at
+    )
 
 
-def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[list[float], float, int, int]:
+def _fitted(
+    free: list[float], clock: Sequence[float], bar: DailyBar
+) -> tuple[list[float], float, int, int]:
     """The free path of returns bent through the bar's four prices; ``clock`` is how much variance has passed."""
     last = len(free) - 1
     drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
@@ -92,7 +117,10 @@ def _fitted(free: list[float], clock: Sequence[float], bar: DailyBar) -> tuple[l
         # what the free path did between two anchors, less its straight line, plus the line between the anchors
         slope = ((right - left) - won * (lean[j] - lean[i])) / (clock[j] - clock[i])
         begin = left - won * lean[i] - slope * clock[i]
-        fair += [begin + won * r + slope * c for r, c in zip(lean[i + 1 : j], clock[i + 1 : j], strict=True)]
+        fair += [
+            begin + won * r + slope * c
+            for r, c in zip(lean[i + 1 : j], clock[i + 1 : j], strict=True)
+        ]
         fair.append(right)
     low, high = bar.low, bar.high
     return [f if low <= f <= high else folded(f, low, high) for f in fair], scale, high_at, low_at

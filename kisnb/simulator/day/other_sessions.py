@@ -65,7 +65,9 @@ class _Evening:
         self._begin = sessions.regular_close(day)
         count = 300
         step = close * sigma * _EVENING / sqrt(count)
-        self._path = [close + moved for moved in accumulate(step * draw(rng, normal()) for _ in range(count))]
+        self._path = [
+            close + moved for moved in accumulate(step * draw(rng, normal()) for _ in range(count))
+        ]
 
     def at(self, t: Ns) -> float:
         return self._path[min((t - self._begin) // MINUTE, len(self._path) - 1)]
@@ -79,7 +81,13 @@ class OtherSessions:
     """The trades of one stock and day outside KRX's regular session."""
 
     def __init__(
-        self, item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, regular: RegularTrades
+        self,
+        item: Instrument,
+        day: date,
+        seed: int,
+        bar: DailyBar,
+        traits: Character,
+        regular: RegularTrades,
     ) -> None:
         self._item, self._day, self._seed, self._bar, self._traits = item, day, seed, bar, traits
         self._regular = regular
@@ -101,7 +109,9 @@ class OtherSessions:
             elif hours.span.name == "after-market":
                 trades += self._continuous(rng, hours, plan, self._evening.at, 1.0)
             else:
-                price = self._item.base if hours.span.name.startswith("pre-open") else self._bar.close
+                price = (
+                    self._item.base if hours.span.name.startswith("pre-open") else self._bar.close
+                )
                 trades += self._at_one_price(rng, hours, plan, price)
         return trades
 
@@ -109,7 +119,11 @@ class OtherSessions:
         """Those of a stock that Nextrade lists."""
         if not self._item.nxt:
             return []
-        fairs = {"pre-market": self._morning, "regular": self._beside_krx, "after-market": self._evening.at}
+        fairs = {
+            "pre-market": self._morning,
+            "regular": self._beside_krx,
+            "after-market": self._evening.at,
+        }
         trades: list[PlannedTrade] = []
         for hours in sessions.hours(Venue.NXT, self._day):
             fair = fairs.get(hours.span.name)
@@ -140,20 +154,29 @@ class OtherSessions:
         low, high = ladder.prices[0], ladder.prices[-1]
         wide = plan.wide * self._traits.spread * self._bar.close / ladder.tick
         trades: list[PlannedTrade] = []
-        for t, qty in zip(self._moments(rng, hours, count), sizes_of(rng, count, wanted), strict=True):
+        for t, qty in zip(
+            self._moments(rng, hours, count), sizes_of(rng, count, wanted), strict=True
+        ):
             value = folded(fair(t) + 0.3 * ladder.tick * draw(rng, normal()), low, high)
             side, spread = takers.next(), spread_of(rng, wide)
             bid, ask = ladder.side_prices(ladder.below(value), spread)
-            trades.append(PlannedTrade(t, ask if side is Side.BUY else bid, qty, side, hours.span.venue, spread))
+            trades.append(
+                PlannedTrade(
+                    t, ask if side is Side.BUY else bid, qty, side, hours.span.venue, spread
+                )
+            )
         return trades
 
-    def _at_one_price(self, rng: Random, hours: Hours, plan: _Plan, price: int) -> list[PlannedTrade]:
+    def _at_one_price(
+        self, rng: Random, hours: Hours, plan: _Plan, price: int
+    ) -> list[PlannedTrade]:
         """Matched by time at a price that is given; who came first is not told apart."""
         wanted = int(self._bar.volume * plan.volume)
         count = min(wanted, max(1, int(len(self._regular.times) * plan.trades)))
         moments = self._moments(rng, hours, count)
         return [
-            PlannedTrade(t, price, qty, Side.BUY) for t, qty in zip(moments, sizes_of(rng, count, wanted), strict=True)
+            PlannedTrade(t, price, qty, Side.BUY)
+            for t, qty in zip(moments, sizes_of(rng, count, wanted), strict=True)
         ]
 
     def _calls(self, rng: Random, hours: Hours, plan: _Plan) -> list[PlannedTrade]:

@@ -178,7 +178,9 @@ def _fair(rng: Random, offsets: Sequence[int], path: MinutePath, bar: DailyBar) 
     return fair
 
 
-def _within_minute(rng: Random, offsets: list[int], path: MinutePath, m: int, bar: DailyBar) -> list[float]:
+def _within_minute(
+    rng: Random, offsets: list[int], path: MinutePath, m: int, bar: DailyBar
+) -> list[float]:
     left, right = path.fair[m], path.fair[m + 1]
     count = len(offsets)
     step = path.rough[m] / sqrt(count + 1)

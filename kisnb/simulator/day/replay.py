@@ -37,14 +37,18 @@ class ReplayedDay:
     def check_day(self, day: date) -> None:
         """Raises BadInput when somebody wants another day than that of the trades."""
         if day != self.day:
-            raise BadInput(f"{self.path} is of {self.day}", f"leave --date out, or say --date {self.day}")
+            raise BadInput(
+                f"{self.path} is of {self.day}", f"leave --date out, or say --date {self.day}"
+            )
 
     def universe(self, listed: Universe) -> Universe:
         """``listed``, with Nextrade listing the stocks that the file saw trading there."""
         import polars as pl
 
         seen = set(self._trades.filter(pl.col("venue") == Venue.NXT.value)["code"].unique())
-        return Universe(msgspec.structs.replace(i, nxt=True) if i.code in seen else i for i in listed)
+        return Universe(
+            msgspec.structs.replace(i, nxt=True) if i.code in seen else i for i in listed
+        )
 
     def schedules(self, universe: Universe) -> dict[str, Schedule]:
         """The day of each stock in the file. Raises ConfigError naming the first row that cannot have been a trade."""
@@ -53,22 +57,40 @@ class ReplayedDay:
         schedules: dict[str, Schedule] = {}
         for (code, *_), trades in self._trades.group_by("code", maintain_order=True):
             if str(code) not in universe:
-                self._refuse(trades["row"][0], f"the unknown code {code}", "give the issue with --universe, or drop it")
+                self._refuse(
+                    trades["row"][0],
+                    f"the unknown code {code}",
+                    "give the issue with --universe, or drop it",
+                )
             item = universe.get(str(code))
             self._check_numbers(trades, item)
-            parts = [self._read(part, item) for _, part in trades.sort("row").group_by("venue", maintain_order=True)]
+            parts = [
+                self._read(part, item)
+                for _, part in trades.sort("row").group_by("venue", maintain_order=True)
+            ]
             total = int(trades.select(pl.col("qty").sum()).item())
             schedules[item.code] = Schedule.of(
-                (trade for part in parts for trade in part), level_sizes(item, self.day, 0, total, len(trades))
+                (trade for part in parts for trade in part),
+                level_sizes(item, self.day, 0, total, len(trades)),
             )
         return schedules
 
     def _only_day(self) -> date:
-        days = sorted({kst_day(t) for t in (self._trades["t"].min(), self._trades["t"].max()) if isinstance(t, int)})
+        days = sorted(
+            {
+                kst_day(t)
+                for t in (self._trades["t"].min(), self._trades["t"].max())
+                if isinstance(t, int)
+            }
+        )
         if len(days) > 1:
-            raise ConfigError(f"{self.path} goes from {days[0]} to {days[-1]}", "cut it into files of one day")
+            raise ConfigError(
+                f"{self.path} goes from {days[0]} to {days[-1]}", "cut it into files of one day"
+            )
         if not is_trading_day(days[0]):
-            raise ConfigError(f"{self.path} is of {days[0]}, which is no trading day", "correct the times: KST")
+            raise ConfigError(
+                f"{self.path} is of {days[0]}, which is no trading day", "correct the times: KST"
+            )
         return days[0]
 
     def _check_numbers(self, trades: pl.DataFrame, item: Instrument) -> None:
@@ -77,12 +99,20 @@ class ReplayedDay:
         for name in ("price", "qty"):
             wrong = trades.filter(pl.col(name) <= 0)
             if not wrong.is_empty():
-                self._refuse(wrong["row"][0], f"the {name} {wrong[name][0]}", "write a number above 0, or drop the row")
+                self._refuse(
+                    wrong["row"][0],
+                    f"the {name} {wrong[name][0]}",
+                    "write a number above 0, or drop the row",
+                )
         lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
         for price, row in trades.group_by("price").agg(pl.col("row").min()).sort("row").iter_rows():
             if not ticks.on_grid(price, item.kind, self.day, item.board):
                 near = ticks.nearest(price, item.kind, self.day, item.board)
-                self._refuse(row, f"{price:,} won, which {item.code} cannot trade at", f"the nearest price is {near:,}")
+                self._refuse(
+                    row,
+                    f"{price:,} won, which {item.code} cannot trade at",
+                    f"the nearest price is {near:,}",
+                )
             if not lower <= price <= upper:
                 self._refuse(
                     row,
@@ -105,7 +135,11 @@ class ReplayedDay:
             if not auctions.prints(venue, t, told):
                 if sessions.phase(venue, t) is not Phase.CONTINUOUS:
                     at = kst_datetime(t).time()
-                    self._refuse(row, f"a trade at {at}, when {venue} matches nothing", "correct the time, or drop it")
+                    self._refuse(
+                        row,
+                        f"a trade at {at}, when {venue} matches nothing",
+                        "correct the time, or drop it",
+                    )
                 fell = bool(read) and price < read[-1].price
                 side = Side(told) if told else Side.SELL if fell else Side.BUY
             read.append(PlannedTrade(t, price, qty, side, venue))

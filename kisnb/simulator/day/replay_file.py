@@ -62,7 +62,10 @@ def _table(path: Path) -> pl.DataFrame:
         elif path.suffix.lower() in (".parquet", ".pq"):
             lazy = pl.scan_parquet(path)
         else:
-            raise ConfigError(f"{path.name} ends in {path.suffix or 'nothing'}", "store it as .parquet, .csv or .jsonl")
+            raise ConfigError(
+                f"{path.name} ends in {path.suffix or 'nothing'}",
+                "store it as .parquet, .csv or .jsonl",
+            )
         names = lazy.collect_schema().names()
         return lazy.select([name for name in names if name in wanted]).collect()
     except (pl.exceptions.PolarsError, OSError) as e:
@@ -85,13 +88,37 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
         _venue(frame).alias("venue"),
     )
     for name in ("code", *numbers):
-        _refuse(path, told.filter(pl.col(name).is_null()), f"no {name} that can be read", "write whole won and shares")
-    _refuse(path, told.filter(pl.col("t").is_null()), "no time that can be read", "write 2026-11-20 09:00:01.5")
-    given = frame["side"].is_not_null() & (frame["side"] != "") if "side" in frame.columns else pl.Series([False])
+        _refuse(
+            path,
+            told.filter(pl.col(name).is_null()),
+            f"no {name} that can be read",
+            "write whole won and shares",
+        )
+    _refuse(
+        path,
+        told.filter(pl.col("t").is_null()),
+        "no time that can be read",
+        "write 2026-11-20 09:00:01.5",
+    )
+    given = (
+        frame["side"].is_not_null() & (frame["side"] != "")
+        if "side" in frame.columns
+        else pl.Series([False])
+    )
     if given.any():
-        _refuse(path, told.filter(given & pl.col("side").is_null()), "an unknown side", "write buy, sell or nothing")
+        _refuse(
+            path,
+            told.filter(given & pl.col("side").is_null()),
+            "an unknown side",
+            "write buy, sell or nothing",
+        )
     venues = [Venue.KRX.value, Venue.NXT.value]
-    _refuse(path, told.filter(~pl.col("venue").is_in(venues)), "an unknown venue", "write KRX, NXT or nothing")
+    _refuse(
+        path,
+        told.filter(~pl.col("venue").is_in(venues)),
+        "an unknown venue",
+        "write KRX, NXT or nothing",
+    )
     return told.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
 
 
@@ -110,7 +137,8 @@ def _times(path: Path, times: pl.Series) -> pl.Expr:
         return column.cast(pl.Int64)
     elif not isinstance(times.dtype, pl.Datetime):
         raise ConfigError(
-            f"{path} has times of type {times.dtype}", "store them as date and time, or as UTC nanoseconds"
+            f"{path} has times of type {times.dtype}",
+            "store them as date and time, or as UTC nanoseconds",
         )
     elif times.dtype.time_zone is not None:
         return column.dt.epoch("ns")
@@ -152,19 +180,33 @@ def _from_bars(path: Path, bars: pl.DataFrame) -> pl.DataFrame:
         path, bars.filter((pl.col("high") < outer[0]) | (pl.col("low") > outer[1])), "a high below, or a low above",
         "correct the bar: the high is its highest price and the low its lowest",
     )  # fmt: skip
-    rows = [trade for bar in bars.filter(pl.col("volume") != 0).iter_rows(named=True) for trade in _of_bar(bar)]
+    rows = [
+        trade
+        for bar in bars.filter(pl.col("volume") != 0).iter_rows(named=True)
+        for trade in _of_bar(bar)
+    ]
     return pl.DataFrame(rows, schema=_schema(), orient="row")
 
 
 def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
     row, t, code, venue = bar["row"], bar["t"], bar["code"], bar["venue"]
-    o, h, lo, c, volume = (int(str(bar[name])) for name in ("open", "high", "low", "close", "volume"))
+    o, h, lo, c, volume = (
+        int(str(bar[name])) for name in ("open", "high", "low", "close", "volume")
+    )
     prices = [o, h, lo, c] if h - o <= o - lo else [o, lo, h, c]
     if volume < 4 or h == lo:
         prices = [c] if h == lo else prices[:: -(-4 // max(volume, 1))][: max(volume, 1)]
     part, rest = divmod(volume, len(prices))
     for i, price in enumerate(prices):
-        yield row, int(str(t)) + _MINUTE_PARTS[i], code, price, part + (rest if i == 0 else 0), None, venue
+        yield (
+            row,
+            int(str(t)) + _MINUTE_PARTS[i],
+            code,
+            price,
+            part + (rest if i == 0 else 0),
+            None,
+            venue,
+        )
 
 
 def _tape(path: Path) -> pl.DataFrame:
@@ -179,9 +221,14 @@ def _tape(path: Path) -> pl.DataFrame:
             if tick.volume > volumes.get(key, 0):
                 volumes[key] = tick.volume
                 side = tick.side.value if tick.side is not None else None
-                rows.append((len(rows) + 1, t, tick.code, tick.price, tick.qty, side, tick.venue.value))
+                rows.append(
+                    (len(rows) + 1, t, tick.code, tick.price, tick.qty, side, tick.venue.value)
+                )
     if not rows:
-        raise ConfigError(f"{path} has no trades of KRX or NXT", "record while H0STCNT0 or H0NXCNT0 are subscribed")
+        raise ConfigError(
+            f"{path} has no trades of KRX or NXT",
+            "record while H0STCNT0 or H0NXCNT0 are subscribed",
+        )
     return pl.DataFrame(rows, schema=_schema(), orient="row")
 
 
@@ -189,4 +236,10 @@ def _schema() -> dict[str, type[pl.DataType]]:
     import polars as pl
 
     numbers: dict[str, type[pl.DataType]] = {"row": pl.UInt32, "t": pl.Int64}
-    return numbers | {"code": pl.String, "price": pl.Int64, "qty": pl.Int64, "side": pl.String, "venue": pl.String}
+    return numbers | {
+        "code": pl.String,
+        "price": pl.Int64,
+        "qty": pl.Int64,
+        "side": pl.String,
+        "venue": pl.String,
+    }

@@ -20,7 +20,9 @@ class VenueDay:
     def __init__(self, schedule: Schedule, venue: Venue, day: date) -> None:
         self.venue = venue
         self.schedule = schedule
-        self.trades: tuple[PlannedTrade, ...] = tuple(trade for trade in schedule.trades if trade.venue is venue)
+        self.trades: tuple[PlannedTrade, ...] = tuple(
+            trade for trade in schedule.trades if trade.venue is venue
+        )
         self._counted = 0, Tally()
         """How many trades the running tally holds."""
         self._times = [trade.t for trade in self.trades]
@@ -45,8 +47,14 @@ class VenueDay:
         if self.venue is Venue.NXT or self._open <= trade.t < self._close:
             return MAIN
         for row in self._hours:
-            ends = trade.side is None and row.span.phase is Phase.AUCTION and row.start < trade.t <= row.end
-            if ends or (trade.side and row.span.phase is Phase.CONTINUOUS and row.start <= trade.t < row.end):
+            ends = (
+                trade.side is None
+                and row.span.phase is Phase.AUCTION
+                and row.start < trade.t <= row.end
+            )
+            if ends or (
+                trade.side and row.span.phase is Phase.CONTINUOUS and row.start <= trade.t < row.end
+            ):
                 return segment_name(self.venue, row.span.name)
         return MAIN
 

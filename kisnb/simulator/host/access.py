@@ -32,7 +32,9 @@ Sort: TypeAlias = Literal["quote", "account"]
 class GatewayRefusal(Exception):
     """The gateway's no: message code and HTTP status. ``oauth`` bodies have a shape of their own."""
 
-    def __init__(self, msg_cd: str, status: int = 500, msg1: str = "", *, oauth: bool = False) -> None:
+    def __init__(
+        self, msg_cd: str, status: int = 500, msg1: str = "", *, oauth: bool = False
+    ) -> None:
         super().__init__(msg_cd)
         self.msg_cd = msg_cd
         self.status = status
@@ -120,7 +122,9 @@ class Access:
 
     # approval keys
 
-    def issue_approval(self, now: Ns, params: Mapping[str, str], *, paced: bool = True) -> dict[str, object]:
+    def issue_approval(
+        self, now: Ns, params: Mapping[str, str], *, paced: bool = True
+    ) -> dict[str, object]:
         """The reply to Approval, once a second when ``paced``. Raises GatewayRefusal."""
         self._check_application(params, "secretkey", 403, oauth=True)
         if paced and self._approving.earliest(now) > now:
@@ -161,9 +165,13 @@ class Access:
             return self._persona.token_status
         return 500 if msg_cd.startswith(("EGW", "OPSQ", "IGW")) else 200
 
-    def _check_application(self, given: Mapping[str, str], secret_name: str, status: int, *, oauth: bool) -> None:
+    def _check_application(
+        self, given: Mapping[str, str], secret_name: str, status: int, *, oauth: bool
+    ) -> None:
         appkey, appsecret = given.get("appkey", ""), given.get(secret_name, "")
-        other = next(start for mode, start in APPKEY_START.items() if mode is not self._persona.mode)
+        other = next(
+            start for mode, start in APPKEY_START.items() if mode is not self._persona.mode
+        )
         for said, known, missing, wrong in (
             (appkey, self._keys.appkey, "EGW00102", "EGW00103"),
             (appsecret, self._keys.appsecret, "EGW00104", "EGW00105"),

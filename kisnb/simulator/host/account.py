@@ -18,7 +18,15 @@ from kisnb.terms import OrderKind, Side, Venue
 STARTING_CASH = 100_000_000
 
 State: TypeAlias = Literal[
-    "entered", "accepted", "partially filled", "filled", "cancelled", "expired", "revised", "confirmed", "rejected"
+    "entered",
+    "accepted",
+    "partially filled",
+    "filled",
+    "cancelled",
+    "expired",
+    "revised",
+    "confirmed",
+    "rejected",
 ]
 
 
@@ -114,7 +122,18 @@ class AccountOrder:
 class AccountPosition:
     """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
 
-    __slots__ = ("bought", "bought_value", "cost", "fees", "item", "qty", "realised", "sold", "sold_value", "taxes")
+    __slots__ = (
+        "bought",
+        "bought_value",
+        "cost",
+        "fees",
+        "item",
+        "qty",
+        "realised",
+        "sold",
+        "sold_value",
+        "taxes",
+    )
 
     def __init__(self, item: Instrument) -> None:
         self.item = item
@@ -151,7 +170,10 @@ class SimulatedAccount:
     @property
     def reserved(self) -> int:
         """Cash that open buys hold, fees included."""
-        return sum(self._needed(order.item, order.leaves, order.reserve_price) for order in self._live.values())
+        return sum(
+            self._needed(order.item, order.leaves, order.reserve_price)
+            for order in self._live.values()
+        )
 
     @property
     def orderable(self) -> int:
@@ -161,7 +183,9 @@ class SimulatedAccount:
     def sellable(self, code: str) -> int:
         """Shares that are held and that no open sell has claimed."""
         held = self.positions.get(code)
-        claimed = sum(o.leaves for o in self._live.values() if o.side is Side.SELL and o.item.code == code)
+        claimed = sum(
+            o.leaves for o in self._live.values() if o.side is Side.SELL and o.item.code == code
+        )
         return (held.qty if held else 0) - claimed
 
     def buyable(self, item: Instrument, price: int) -> int:
@@ -175,7 +199,10 @@ class SimulatedAccount:
         """Take an order in and reserve what it needs. Raises Rejected."""
         if order.qty < 1:
             raise AccountRejected("quantity")
-        if order.side is Side.BUY and self._needed(order.item, order.qty, order.reserve_price) > self.orderable:
+        if (
+            order.side is Side.BUY
+            and self._needed(order.item, order.qty, order.reserve_price) > self.orderable
+        ):
             raise AccountRejected("cash")
         if order.side is Side.SELL and order.qty > self.sellable(order.item.code):
             raise AccountRejected("holdings")
@@ -282,7 +309,15 @@ class SimulatedAccount:
     def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
         """List a confirmed request to cancel ``qty`` shares of ``order`` under its own number."""
         request = AccountOrder(
-            t, number, order.item, order.side, order.kind, qty, 0, original=order.number, venue=order.venue
+            t,
+            number,
+            order.item,
+            order.side,
+            order.kind,
+            qty,
+            0,
+            original=order.number,
+            venue=order.venue,
         )
         request.cancelled, request.state, request.at = qty, "confirmed", order.at
         self.orders[number] = request

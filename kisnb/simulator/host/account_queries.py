@@ -9,11 +9,26 @@ from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable
 from kisnb.kis.calls.order_messages import order_totals
 from kisnb.kis.order_codes import EXCG_DVSN, KIND_NAME, kind_code, side_code, venue_code
 from kisnb.kis.wire_text import order_number, yyyymmdd
-from kisnb.simulator.host.account import AccountOrder, AccountPosition, AccountRejected, SimulatedAccount
+from kisnb.simulator.host.account import (
+    AccountOrder,
+    AccountPosition,
+    AccountRejected,
+    SimulatedAccount,
+)
 from kisnb.simulator.host.brokerage import Brokerage
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, one_of, page_of, pick
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Page,
+    Pages,
+    Params,
+    Row,
+    one_of,
+    page_of,
+    pick,
+)
 from kisnb.simulator.replies.stock_fields import rate
 
 OPEN_ORDERS_PAGE = 50
@@ -63,7 +78,11 @@ class AccountQueries:
         if code not in self._view.universe:
             raise AccountRejected("unknown")
         held = next((h for h in self._brokerage.statement().holdings if h.code == code), None)
-        known = {"pdno": code, "prdt_name": self._view.item(code).name, "now_pric": self._view.quote(code).price}
+        known = {
+            "pdno": code,
+            "prdt_name": self._view.item(code).name,
+            "now_pric": self._view.quote(code).price,
+        }
         if held is None:
             return {"output": {**known}}
         position = self._account.positions[code]
@@ -127,7 +146,11 @@ class AccountQueries:
         """Open orders, newest first; INQR_DVSN_1 sorts by order (0) or issue (1), INQR_DVSN_2 takes a side."""
         by_issue = one_of(params, "INQR_DVSN_1", "0", "1") == "1"
         side = {"0": "", "1": "01", "2": "02"}[one_of(params, "INQR_DVSN_2", "0", "1", "2")]
-        open_ = [o for o in reversed(self._account.orders.values()) if o.leaves and side in ("", side_code(o.side))]
+        open_ = [
+            o
+            for o in reversed(self._account.orders.values())
+            if o.leaves and side in ("", side_code(o.side))
+        ]
         if by_issue:
             open_.sort(key=lambda order: order.item.code)
         orders, next_row = page_of(open_, first, OPEN_ORDERS_PAGE)
@@ -137,7 +160,12 @@ class AccountQueries:
         """Holdings as inquire-balance has them, and what this day's sales earned."""
         statement = self._brokerage.statement()
         rows = [
-            pick("inquire_balance_rlz_pl", "output1", holding_row(h), _today(self._account.positions[h.code]))
+            pick(
+                "inquire_balance_rlz_pl",
+                "output1",
+                holding_row(h),
+                _today(self._account.positions[h.code]),
+            )
             for h in statement.holdings
         ]
         earned = sum(p.realised for p in self._account.positions.values())
@@ -162,7 +190,9 @@ class AccountQueries:
         positions = self._traded(params)
         rows: list[Row] = []
         if positions:
-            rows.append({"trad_dt": yyyymmdd(self._view.day), **_profit(positions), **_shares(positions)})
+            rows.append(
+                {"trad_dt": yyyymmdd(self._view.day), **_profit(positions), **_shares(positions)}
+            )
         return Page({"output1": rows, "output2": _totals("inquire_period_profit", positions)})
 
     def inquire_period_trade_profit(self, params: Params, _first: int) -> Page:

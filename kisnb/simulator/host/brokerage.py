@@ -101,7 +101,9 @@ class Brokerage:
         self._numbers = number
         if self.exchange_refuses:
             return PlacedNumber(number, [OrderNotAccepted(self._market.now, number, "kind")])
-        return PlacedNumber(number, self._market.enter(code, number, side, kind, qty, at, venue, stop))
+        return PlacedNumber(
+            number, self._market.enter(code, number, side, kind, qty, at, venue, stop)
+        )
 
     def cancel(self, number: int, qty: int | None) -> PlacedNumber:
         """Cancel ``qty`` shares, or all leaves, of an order under a new number. Raises Rejected."""
@@ -138,7 +140,9 @@ class Brokerage:
         match happening:
             case OrderAccepted(id=number, venue=venue):
                 order = self.account.accept(number, venue)
-                return OrderChange(order, self._notice("accepted", happening.t, order, order.qty, order.price))
+                return OrderChange(
+                    order, self._notice("accepted", happening.t, order, order.qty, order.price)
+                )
             case OrderRevised(id=number, original=original, qty=qty, price=price):
                 order = self.account.revise(happening.t, number, original, qty, price)
                 return OrderChange(order, self._notice("revised", happening.t, order, qty, price))
@@ -151,17 +155,23 @@ class Brokerage:
                 return OrderChange(self.account.expire(number, qty), None)
             case OrderNotAccepted(id=number) if self.account.orders[number].state == "entered":
                 order = self.account.reject(number)
-                return OrderChange(order, self._notice("refused", happening.t, order, order.qty, order.price))
+                return OrderChange(
+                    order, self._notice("refused", happening.t, order, order.qty, order.price)
+                )
         return None
 
     def _cancelled(self, happening: OrderCancelled, order: AccountOrder) -> OrderChange:
         """A cancel that was asked for is told under its own number; the rest of a market order under the order's."""
         request, self._cancelling = self._cancelling, None
-        return OrderChange(order, self._notice("cancelled", happening.t, request or order, happening.qty, 0))
+        return OrderChange(
+            order, self._notice("cancelled", happening.t, request or order, happening.qty, 0)
+        )
 
     def _notice(self, kind: NoticeKind, t: Ns, order: AccountOrder, qty: int, price: int) -> Notice:
         code, branch = order.item.code, self._persona.branch
-        return Notice(t, kind, order.number, order.original, code, order.side, qty, price, branch, order.at)
+        return Notice(
+            t, kind, order.number, order.original, code, order.side, qty, price, branch, order.at
+        )
 
     # the trading APIs
 
@@ -225,26 +235,48 @@ class Brokerage:
             raise AccountRejected("unknown")
         item = self._market.universe.get(code)
         kind = _KINDS.get(params["ORD_DVSN"], OrderKind.LIMIT)
-        price = self._upper(item) if not kind.priced else _whole(params, "ORD_UNPR") or self._market.quote(code).price
+        price = (
+            self._upper(item)
+            if not kind.priced
+            else _whole(params, "ORD_UNPR") or self._market.quote(code).price
+        )
         qty = self.account.buyable(item, price)
         return {"output": orderable_row(cash, price) | {"nrcvb_buy_qty": qty, "max_buy_qty": qty}}
 
     def inquire_daily_ccld(self, params: Mapping[str, str], first: int) -> Page:
         """Newest first, requests to cancel included."""
-        wanted = [order for order in reversed(self.account.orders.values()) if self._asked_for(order, params)]
+        wanted = [
+            order
+            for order in reversed(self.account.orders.values())
+            if self._asked_for(order, params)
+        ]
         orders, next_row = page_of(wanted, first, self._persona.orders_page)
         rows = [order_row(self._row(o), o.item.name) for o in orders]
-        return Page({"output1": rows, "output2": order_totals([self._row(o) for o in wanted])}, next_row)
+        return Page(
+            {"output1": rows, "output2": order_totals([self._row(o) for o in wanted])}, next_row
+        )
 
     def statement(self) -> Statement:
         """The account as the broker states it; a stock that was sold out today stays in it with quantity 0."""
         account = self.account
         holdings = tuple(
-            Holding(code, p.item.name, p.qty, account.sellable(code), p.cost, self._market.quote(code).price)
+            Holding(
+                code,
+                p.item.name,
+                p.qty,
+                account.sellable(code),
+                p.cost,
+                self._market.quote(code).price,
+            )
             for code, p in account.positions.items()
         )
         return Statement(
-            account.deposit, account.deposit, account.settled_d2, max(account.orderable, 0), holdings, complete=True
+            account.deposit,
+            account.deposit,
+            account.settled_d2,
+            max(account.orderable, 0),
+            holdings,
+            complete=True,
         )
 
     def refusal(self, rejected: AccountRejected) -> Refusal:
@@ -257,7 +289,9 @@ class Brokerage:
 
     def _row(self, order: AccountOrder) -> OrderRow:
         """What has expired is neither left nor cancelled; what goes on under another number is as if cancelled."""
-        ref = OrderRef(day_number(self._market.day), self._persona.branch, order.number, order.venue)
+        ref = OrderRef(
+            day_number(self._market.day), self._persona.branch, order.number, order.venue
+        )
         return OrderRow(
             ref,
             order.original,
@@ -294,7 +328,9 @@ def _venue(params: Mapping[str, str]) -> Venue:
     try:
         return read_venue(params["EXCG_ID_DVSN_CD"])
     except FrameError:
-        raise ApiError("ERROR : INPUT INVALID_CHECK_FIELD [EXCG_ID_DVSN_CD]", msg_cd="OPSQ2001") from None
+        raise ApiError(
+            "ERROR : INPUT INVALID_CHECK_FIELD [EXCG_ID_DVSN_CD]", msg_cd="OPSQ2001"
+        ) from None
 
 
 def _whole(params: Mapping[str, str], name: str) -> int:

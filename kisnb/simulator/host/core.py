@@ -165,7 +165,9 @@ class Core:
                 changed.setdefault(happening.code, []).append(happening.venue)
             elif isinstance(happening, Traded):
                 traded.setdefault(happening.code, []).append(happening)
-            elif isinstance(happening, TradingInterrupted | TradingResumed | SessionBegan | SessionEnded):
+            elif isinstance(
+                happening, TradingInterrupted | TradingResumed | SessionBegan | SessionEnded
+            ):
                 steps.append(happening)
             elif (told := self._brokerage.apply(happening)) is not None:
                 self._recorder.order(now, told.order)
@@ -272,7 +274,13 @@ class Core:
     # REST
 
     def request(
-        self, now: Ns, method: str, path: str, headers: Mapping[str, str], query: Mapping[str, str], body: bytes
+        self,
+        now: Ns,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        body: bytes,
     ) -> ServedReply:
         """Answer one HTTP request; header names in lower case."""
         out = self.advance(now)
@@ -280,7 +288,9 @@ class Core:
         tr_id = headers.get("tr_id", "")
         given, readable = (query, True) if method == "GET" else _object(body)
         number = self._recorder.request(self.now, method, path, tr_id, given)
-        fault = self.faults.strike(self.now, self._points(method, path, tr_id), tr_id, _stock_of(given))
+        fault = self.faults.strike(
+            self.now, self._points(method, path, tr_id), tr_id, _stock_of(given)
+        )
         what = fault.what if fault is not None else ""
         placed: list[PlacedNumber] = []
         answer = JsonAnswer({})
@@ -305,7 +315,12 @@ class Core:
         text = BAD_GATEWAY if what == "error" else msgspec.json.encode(answer.body)
         delay = round(fault.seconds * SECOND) if fault is not None and what == "slow" else 0
         return ServedReply(
-            answer.status, said, text, out + self._streams.take_frames(), lost=what == "cut", delay=delay
+            answer.status,
+            said,
+            text,
+            out + self._streams.take_frames(),
+            lost=what == "cut",
+            delay=delay,
         )
 
     def unreadable(self, now: Ns) -> ServedReply:
@@ -320,7 +335,10 @@ class Core:
     def _gateway(self, refusal: GatewayRefusal, out: list[Outgoing]) -> ServedReply:
         body = self.persona.word(_gateway_body(refusal))
         return ServedReply(
-            refusal.status, {"Content-Type": JSON}, msgspec.json.encode(body), out + self._streams.take_frames()
+            refusal.status,
+            {"Content-Type": JSON},
+            msgspec.json.encode(body),
+            out + self._streams.take_frames(),
         )
 
     def _points(self, method: str, path: str, tr_id: str) -> tuple[Point, ...]:
@@ -353,7 +371,9 @@ class Core:
             answer = self._answer(method, path, headers, given, placed)
             api = self._known(method, path, headers.get("tr_id", ""))
             if api is not None:
-                answer = JsonAnswer(self.persona.shape(api, given, answer.body, answer.tr_cont), 200, answer.tr_cont)
+                answer = JsonAnswer(
+                    self.persona.shape(api, given, answer.body, answer.tr_cont), 200, answer.tr_cont
+                )
         except GatewayRefusal as e:
             answer = JsonAnswer(_gateway_body(e), e.status)
         except AccountRejected as e:
@@ -383,7 +403,9 @@ class Core:
         if headers.get("tr_id") in OLD_TRS:
             given = dict.fromkeys(api.params, "") | dict(given)
         params = {name.upper(): value for name, value in decode_params(api, given).items()}
-        if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(self._keys.account_params.values()):
+        if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(
+            self._keys.account_params.values()
+        ):
             raise ApiError("ERROR : INPUT INVALID_CHECK_ACNO", msg_cd="OPSQ2000")
         return self._reply_to(api, params, headers.get("tr_cont", ""), placed)
 
@@ -395,7 +417,9 @@ class Core:
         if api is not None:
             raise GatewayRefusal("EGW02006" if self.persona.mode is Mode.PAPER else "EGW02004")
         known = catalogue.known_path(method, path)
-        raise GatewayRefusal("OPSQ9999" if known and not tr_id else "OPSQ0002", 500 if known else 404)
+        raise GatewayRefusal(
+            "OPSQ9999" if known and not tr_id else "OPSQ0002", 500 if known else 404
+        )
 
     def _known(self, method: str, path: str, tr_id: str) -> Api | None:
         return catalogue.find(method, path, self._of_today(tr_id))
@@ -416,9 +440,13 @@ class Core:
             case _:
                 if self.persona.one_approval:
                     self._streams.kill_holder(self.now)
-                return JsonAnswer(self._access.issue_approval(self.now, params, paced=self.free_running))
+                return JsonAnswer(
+                    self._access.issue_approval(self.now, params, paced=self.free_running)
+                )
 
-    def _reply_to(self, api: Api, params: Params, tr_cont: str, placed: list[PlacedNumber]) -> JsonAnswer:
+    def _reply_to(
+        self, api: Api, params: Params, tr_cont: str, placed: list[PlacedNumber]
+    ) -> JsonAnswer:
         """Raises GatewayRefusal, as for an unknown service, for what no fact of the simulated market answers."""
         if api.name in self._orders:
             blocks, one = self._orders[api.name](params)

@@ -38,7 +38,9 @@ import msgspec
 from kisnb.clock import SECOND, Ns, kst, parse_time
 from kisnb.kis.error_codes import CODES
 
-Point: TypeAlias = Literal["call", "read", "order", "oauth", "request", "ack", "ping", "notice", "frame", "time"]
+Point: TypeAlias = Literal[
+    "call", "read", "order", "oauth", "request", "ack", "ping", "notice", "frame", "time"
+]
 """``call`` is a read or an order; ``request`` what a client says on its socket; ``frame`` trades, depth, …"""
 Deed: TypeAlias = Literal[
     "refuse",
@@ -180,7 +182,9 @@ class _Armed:
         """Counts one that it fits, and says whether that one is struck."""
         self.seen += 1
         probability = self.fault.probability
-        return self.seen >= self.fault.nth and (probability is None or self.chance.random() < probability)
+        return self.seen >= self.fault.nth and (
+            probability is None or self.chance.random() < probability
+        )
 
     def wait_again(self, now: Ns) -> bool:
         """Of a ``time`` fault: move on to its next moment; False when there is none."""
@@ -227,7 +231,9 @@ class Faults:
         self._armed.clear()
         return count
 
-    def strike(self, now: Ns, points: Sequence[Point], tr_id: str = "", code: str = "") -> Fault | None:
+    def strike(
+        self, now: Ns, points: Sequence[Point], tr_id: str = "", code: str = ""
+    ) -> Fault | None:
         """The fault that strikes here, the first armed of those that fit; None when all goes well."""
         if not self._armed:
             return None

@@ -43,7 +43,9 @@ def check_ours(folder: Path) -> None:
     except OSError as e:
         raise ConfigError(f"{path} cannot be read: {e.strerror}", CURE) from e
     if not ours:
-        raise ConfigError(f"{path} was not written by the simulator, and may hold your real keys", CURE)
+        raise ConfigError(
+            f"{path} was not written by the simulator, and may hold your real keys", CURE
+        )
 
 
 def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> Path:
@@ -51,7 +53,11 @@ def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> 
 
     Raises ConfigError when the folder cannot be written, and when the file there is not the simulator's.
     """
-    appkey, appsecret, account = keys.appkey.reveal(), keys.appsecret.reveal(), keys.account.reveal()
+    appkey, appsecret, account = (
+        keys.appkey.reveal(),
+        keys.appsecret.reveal(),
+        keys.account.reveal(),
+    )
     entries = {
         "my_app": appkey,
         "my_sec": appsecret,

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 
 from kisnb.clock import hhmmss, kst_day
 from kisnb.events import Depth, ExpectedMatch, Quote, Tick
-from kisnb.exchange.happenings import SessionBegan, SessionEnded, Traded, TradingInterrupted, TradingResumed
+from kisnb.exchange.happenings import (
+    SessionBegan,
+    SessionEnded,
+    Traded,
+    TradingInterrupted,
+    TradingResumed,
+)
 from kisnb.exchange.tape import Tally
 from kisnb.kis.calls.quote_messages import change_sign
 from kisnb.kis.channels import PROGRAM_TRS
@@ -20,11 +26,39 @@ from kisnb.terms import Venue
 
 INDEX_TR = "H0UPCNT0"
 INDEX_COLUMNS = (
-    *("BSTP_CLS_CODE", "BSOP_HOUR", "PRPR_NMIX", "PRDY_VRSS_SIGN", "BSTP_NMIX_PRDY_VRSS", "ACML_VOL", "ACML_TR_PBMN"),
-    *("PCAS_VOL", "PCAS_TR_PBMN", "PRDY_CTRT", "OPRC_NMIX", "NMIX_HGPR", "NMIX_LWPR", "OPRC_VRSS_NMIX_PRPR"),
+    *(
+        "BSTP_CLS_CODE",
+        "BSOP_HOUR",
+        "PRPR_NMIX",
+        "PRDY_VRSS_SIGN",
+        "BSTP_NMIX_PRDY_VRSS",
+        "ACML_VOL",
+        "ACML_TR_PBMN",
+    ),
+    *(
+        "PCAS_VOL",
+        "PCAS_TR_PBMN",
+        "PRDY_CTRT",
+        "OPRC_NMIX",
+        "NMIX_HGPR",
+        "NMIX_LWPR",
+        "OPRC_VRSS_NMIX_PRPR",
+    ),
     *("OPRC_VRSS_NMIX_SIGN", "HGPR_VRSS_NMIX_PRPR", "HGPR_VRSS_NMIX_SIGN", "LWPR_VRSS_NMIX_PRPR"),
-    *("LWPR_VRSS_NMIX_SIGN", "PRDY_CLPR_VRSS_OPRC_RATE", "PRDY_CLPR_VRSS_HGPR_RATE", "PRDY_CLPR_VRSS_LWPR_RATE"),
-    *("UPLM_ISSU_CNT", "ASCN_ISSU_CNT", "STNR_ISSU_CNT", "DOWN_ISSU_CNT", "LSLM_ISSU_CNT", "QTQT_ASCN_ISSU_CNT"),
+    *(
+        "LWPR_VRSS_NMIX_SIGN",
+        "PRDY_CLPR_VRSS_OPRC_RATE",
+        "PRDY_CLPR_VRSS_HGPR_RATE",
+        "PRDY_CLPR_VRSS_LWPR_RATE",
+    ),
+    *(
+        "UPLM_ISSU_CNT",
+        "ASCN_ISSU_CNT",
+        "STNR_ISSU_CNT",
+        "DOWN_ISSU_CNT",
+        "LSLM_ISSU_CNT",
+        "QTQT_ASCN_ISSU_CNT",
+    ),
     *("QTQT_DOWN_ISSU_CNT", "TICK_VRSS"),
 )
 """The channel of indices, followed by sector code (업종코드); the desk reads its indices by calls."""
@@ -86,7 +120,9 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
     """
     both = quote.venue is Venue.SOR
     volume, value = (trade.both_volume, trade.both_value) if both else (trade.volume, trade.value)
-    opened, high, low = (quote.open, quote.high, quote.low) if both else (trade.open, trade.high, trade.low)
+    opened, high, low = (
+        (quote.open, quote.high, quote.low) if both else (trade.open, trade.high, trade.low)
+    )
     tick = Tick(
         trade.t,
         trade.code,
@@ -118,7 +154,11 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
 
 
 def book_record(
-    depth: Depth, quote: Quote, expected: ExpectedMatch | None, stretch: str, middles: Mapping[str, int]
+    depth: Depth,
+    quote: Quote,
+    expected: ExpectedMatch | None,
+    stretch: str,
+    middles: Mapping[str, int],
 ) -> list[str]:
     """One record of the book channel of ``depth``'s venue, in a call with what it would match."""
     market, _, hour = _CODES.get(stretch, _NOTHING_OPEN)
@@ -145,7 +185,11 @@ def book_record(
 def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list[str]:
     """One record of the channel of expected matches."""
     _, operation, hour = _CODES.get(stretch, _NOTHING_OPEN)
-    more: dict[str, object] = {"NEW_MKOP_CLS_CODE": operation, "HOUR_CLS_CODE": hour, "ACML_VOL": quote.volume}
+    more: dict[str, object] = {
+        "NEW_MKOP_CLS_CODE": operation,
+        "HOUR_CLS_CODE": hour,
+        "ACML_VOL": quote.volume,
+    }
     if expected.price:
         more |= _change(expected.price, quote)
     return frames.encode_expected(expected, more)

@@ -27,7 +27,9 @@ OPERATION, HOUR = "40", "D"
 """NEW_MKOP_CLS_CODE and HOUR_CLS_CODE of the session."""
 OVERTIME_TRADE_COLUMNS = COLUMNS[EXPECTED_TRS[Venue.KRX]][:43]
 """Of the matches and of the expected ones."""
-OVERTIME_BOOK_COLUMNS = tuple(name for name in COLUMNS[BOOK_TRS[Venue.KRX]][:58] if not name.endswith("10"))
+OVERTIME_BOOK_COLUMNS = tuple(
+    name for name in COLUMNS[BOOK_TRS[Venue.KRX]][:58] if not name.endswith("10")
+)
 
 
 def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
@@ -53,7 +55,9 @@ def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtim
     return _row(OVERTIME_BOOK_COLUMNS, values)
 
 
-def overtime_trade_record(told: Traded | ExpectedMatch, item: Instrument, session: Overtime) -> list[str]:
+def overtime_trade_record(
+    told: Traded | ExpectedMatch, item: Instrument, session: Overtime
+) -> list[str]:
     """A match that ``session`` holds, or what the call under way would match."""
     price = told.price
     change = price - session.close if price else 0

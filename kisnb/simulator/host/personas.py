@@ -143,7 +143,11 @@ class Persona(msgspec.Struct, frozen=True):
 
     def refusal(self, reason: Reason, now: Ns) -> Refusal:
         """How it words that."""
-        early = reason == "closed" and self.hours is not None and kst_datetime(now).time() < self.hours[0]
+        early = (
+            reason == "closed"
+            and self.hours is not None
+            and kst_datetime(now).time() < self.hours[0]
+        )
         return self.refusals["early" if early else reason]
 
     def shape(
@@ -159,12 +163,18 @@ class Persona(msgspec.Struct, frozen=True):
         if api.is_order and isinstance(output, dict):
             if not self.pads_numbers:
                 output = output | {"ODNO": str(output["ODNO"]).lstrip("0")}
-            shaped["output"] = {k.lower(): v for k, v in output.items()} if self.order_keys_lower else output
+            shaped["output"] = (
+                {k.lower(): v for k, v in output.items()} if self.order_keys_lower else output
+            )
         return shaped
 
     def word(self, body: Mapping[str, object]) -> Mapping[str, object]:
         """Any body with ``msg1`` as this host pads it."""
-        return body if self.pads_msg1 or "msg1" not in body else {**body, "msg1": str(body["msg1"]).rstrip()}
+        return (
+            body
+            if self.pads_msg1 or "msg1" not in body
+            else {**body, "msg1": str(body["msg1"]).rstrip()}
+        )
 
 
 _CLOSED = Refusal("APBK0918", "장운영시간이 아닙니다.")
@@ -196,7 +206,9 @@ LIVE = Persona(
 
 
 def _paper(msg_cd: str, words: str = "") -> Refusal:
-    return Refusal(msg_cd, f"모의투자 주문처리가 안되었습니다({words})" if words else CODES[msg_cd].korean)
+    return Refusal(
+        msg_cd, f"모의투자 주문처리가 안되었습니다({words})" if words else CODES[msg_cd].korean
+    )
 
 
 PAPER = Persona(

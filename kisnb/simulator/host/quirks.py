@@ -33,28 +33,50 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "one-token": Quirk("a new access token ends the one before it", _DOUBTFUL, {"one_token": True}),
     "token401": Quirk("a refused token is HTTP 401, not 500", _DOUBTFUL, {"token_status": 401}),
-    "token200": Quirk("a refused token is HTTP 200, not 500", "KIS's samples handle it", {"token_status": 200}),
+    "token200": Quirk(
+        "a refused token is HTTP 200, not 500", "KIS's samples handle it", {"token_status": 200}
+    ),
     "new-customer": Quirk(
-        "3 calls a second, as in a customer's first three days", "notice of 2026-03-20", {"rates": ((date.min, 3),)}
+        "3 calls a second, as in a customer's first three days",
+        "notice of 2026-03-20",
+        {"rates": ((date.min, 3),)},
     ),
-    "ledger": Quirk("more than 10 account calls a second get EGW00215", _SEVERAL, {"ledger_rate": 10}),
-    "no-old-trs": Quirk("TR ids of before 2025 are refused", "KIS's workbook: may be blocked", {"old_trs": False}),
+    "ledger": Quirk(
+        "more than 10 account calls a second get EGW00215", _SEVERAL, {"ledger_rate": 10}
+    ),
+    "no-old-trs": Quirk(
+        "TR ids of before 2025 are refused", "KIS's workbook: may be blocked", {"old_trs": False}
+    ),
     "approval-ends-socket": Quirk(
-        "a new approval key ends the connection made with the last one", _DOUBTFUL, {"one_approval": True}
+        "a new approval key ends the connection made with the last one",
+        _DOUBTFUL,
+        {"one_approval": True},
     ),
-    "three-registrations": Quirk("3 registrations on a connection, not 41", _ONE, {"registrations": 3}),
+    "three-registrations": Quirk(
+        "3 registrations on a connection, not 41", _ONE, {"registrations": 3}
+    ),
     "lingering": Quirk("a lost connection holds the appkey for 90 s more", _ONE, {"lingers": 90}),
     "in-use-rt1": Quirk("OPSP8996 comes with rt_cd 1, not 9", _DOUBTFUL, {"in_use_rt_cd": "1"}),
     "ping-cut": Quirk(
-        "a connection that leaves PINGPONG unanswered for 30 s is cut", "general knowledge", {"answer_ping_within": 30}
+        "a connection that leaves PINGPONG unanswered for 30 s is cut",
+        "general knowledge",
+        {"answer_ping_within": 30},
     ),
     "encrypt-n": Quirk(
-        "exec notices are announced with encrypt N, as documented, not Y", "KIS's workbook", {"notice_encrypt": "N"}
+        "exec notices are announced with encrypt N, as documented, not Y",
+        "KIS's workbook",
+        {"notice_encrypt": "N"},
     ),
-    "notice23": Quirk("exec notices of 23 columns, not 26", "KIS's own example", {"notice_layout": NARROW}),
-    "notice-kind00": Quirk("fills say kind 00 whatever the order was", _ONE, {"notice_limit_always": True}),
+    "notice23": Quirk(
+        "exec notices of 23 columns, not 26", "KIS's own example", {"notice_layout": NARROW}
+    ),
+    "notice-kind00": Quirk(
+        "fills say kind 00 whatever the order was", _ONE, {"notice_limit_always": True}
+    ),
     "old-columns": Quirk(
-        "column counts of before 2026-09-14 on every day", "KIS's samples", {"columns_of": date(2026, 9, 11)}
+        "column counts of before 2026-09-14 on every day",
+        "KIS's samples",
+        {"columns_of": date(2026, 9, 11)},
     ),
     "paper-kinds": Quirk(
         "the paper host takes every kind of order",
@@ -63,9 +85,15 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "unpadded-msg1": Quirk("msg1 without trailing blanks", _SEVERAL, {"pads_msg1": False}),
     "short-odno": Quirk(
-        "order replies give ODNO without zeros", "one public client, on paper", {"pads_numbers": False}
+        "order replies give ODNO without zeros",
+        "one public client, on paper",
+        {"pads_numbers": False},
     ),
-    "lower-keys": Quirk("order replies in lower-case keys", "KIS's table, not its example", {"order_keys_lower": True}),
+    "lower-keys": Quirk(
+        "order replies in lower-case keys",
+        "KIS's table, not its example",
+        {"order_keys_lower": True},
+    ),
 }
 """Those with ``paper`` in their name change the paper host alone."""
 

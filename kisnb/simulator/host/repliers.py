@@ -26,7 +26,9 @@ _T = TypeVar("_T")
 OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
 
 
-def repliers(view: MarketView, brokerage: Brokerage, persona: Persona) -> tuple[dict[str, Answer], dict[str, Pages]]:
+def repliers(
+    view: MarketView, brokerage: Brokerage, persona: Persona
+) -> tuple[dict[str, Answer], dict[str, Pages]]:
     """By the name of the call: what answers it at once, and what answers it page by page."""
     info, reservations = StockInfo(view), Reservations(view)
     queries = AccountQueries(view, brokerage, persona)

@@ -12,14 +12,24 @@ from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.simulator.host.account import AccountRejected
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, number_of, page_of
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Page,
+    Pages,
+    Params,
+    Row,
+    number_of,
+    page_of,
+)
 from kisnb.terms import OrderKind, Side
 
 PAGE = 20
 OPENS, REST_BEGINS, REST_ENDS, CLOSES = time(15, 40), time(23, 40), time(0, 10), time(7, 30)
 """Taken from 15:40 until 7:30, but not between 23:40 and 0:10; source: KIS's workbook."""
 KINDS = {
-    ORD_DVSN[kind]: kind for kind in (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.CONDITIONAL, OrderKind.PRE_CLOSE)
+    ORD_DVSN[kind]: kind
+    for kind in (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.CONDITIONAL, OrderKind.PRE_CLOSE)
 }
 _SIDES = frozenset(SLL_BUY.values())
 
@@ -89,7 +99,11 @@ class Reservations:
     def _read(self, params: Params) -> Reserved:
         if not self._taking():
             raise AccountRejected("closed")
-        code, kind, side = params["PDNO"], KINDS.get(params["ORD_DVSN_CD"]), params["SLL_BUY_DVSN_CD"]
+        code, kind, side = (
+            params["PDNO"],
+            KINDS.get(params["ORD_DVSN_CD"]),
+            params["SLL_BUY_DVSN_CD"],
+        )
         if code not in self._view.universe:
             raise AccountRejected("unknown")
         qty, price = number_of(params, "ORD_QTY", 0), number_of(params, "ORD_UNPR", 0)
@@ -125,7 +139,8 @@ class Reservations:
             "pdno": order.code,
             "kor_item_shtn_name": self._view.item(order.code).name,
             "ord_dvsn_cd": ORD_DVSN[order.kind],
-            "ord_dvsn_name": ("현금매도" if order.side == SLL_BUY[Side.SELL] else "현금매수") + KIND_NAME[order.kind],
+            "ord_dvsn_name": ("현금매도" if order.side == SLL_BUY[Side.SELL] else "현금매수")
+            + KIND_NAME[order.kind],
             "ord_rsvn_qty": order.qty,
             "ord_rsvn_unpr": order.price,
             "sll_buy_dvsn_cd": order.side,

@@ -17,8 +17,21 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import ExpectedMatch, MarketOperation, Notice
 from kisnb.exchange.day_segments import SINGLE_PRICE
-from kisnb.exchange.happenings import SessionBegan, SessionEnded, Traded, TradingInterrupted, TradingResumed
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS, VENUE_OF_TR
+from kisnb.exchange.happenings import (
+    SessionBegan,
+    SessionEnded,
+    Traded,
+    TradingInterrupted,
+    TradingResumed,
+)
+from kisnb.kis.channels import (
+    BOOK_TRS,
+    EXPECTED_TRS,
+    OPERATION_TRS,
+    PROGRAM_TRS,
+    TRADE_TRS,
+    VENUE_OF_TR,
+)
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.feed import control_frames, frames, notices
 from kisnb.kis.feed.columns import columns
@@ -52,7 +65,9 @@ from kisnb.simulator.replies.indices import NAMES as INDICES
 from kisnb.simulator.replies.overtime import overtime_of
 from kisnb.terms import OrderKind, Phase, Venue
 
-QUOTED = OVERTIME_TRS.union(*(trs.values() for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS)))
+QUOTED = OVERTIME_TRS.union(
+    *(trs.values() for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS))
+)
 """Channels by stock; a persona's exec notices come besides."""
 INDEX_EVERY: Ns = SECOND
 """How often an index is told while KRX trades."""
@@ -73,7 +88,17 @@ class Outgoing(NamedTuple):
 class ClientSocket:
     """One connection; ``port`` is the TCP port of the client's end."""
 
-    __slots__ = ("cipher", "echoed", "frames", "indices", "pinged", "port", "sid", "subscriptions", "unanswered")
+    __slots__ = (
+        "cipher",
+        "echoed",
+        "frames",
+        "indices",
+        "pinged",
+        "port",
+        "sid",
+        "subscriptions",
+        "unanswered",
+    )
 
     def __init__(self, sid: int, port: int | None) -> None:
         self.sid = sid
@@ -116,7 +141,13 @@ class Streams:
     """All sockets of a host; answers what they say and turns happenings into their frames."""
 
     def __init__(
-        self, market: Market, access: Access, keys: Credentials, persona: Persona, recorder: DayRecorder, faults: Faults
+        self,
+        market: Market,
+        access: Access,
+        keys: Credentials,
+        persona: Persona,
+        recorder: DayRecorder,
+        faults: Faults,
     ) -> None:
         self.sockets: dict[int, ClientSocket] = {}
         self._market = market
@@ -181,10 +212,15 @@ class Streams:
         secret = request.tr_id in notices.NOTICE_TRS
         params = {"tr_type": request.tr_type, "tr_key": HIDDEN if secret else request.tr_key}
         self._recorder.request(now, "WS", "", request.tr_id, params)
-        if request.tr_id == self._persona.notice_tr and request.tr_key != self._keys.hts_id.reveal():
+        if (
+            request.tr_id == self._persona.notice_tr
+            and request.tr_key != self._keys.hts_id.reveal()
+        ):
             self.kill(now, socket)
             return
-        fault = self._faults.strike(now, ("request",), request.tr_id, "" if secret else request.tr_key)
+        fault = self._faults.strike(
+            now, ("request",), request.tr_id, "" if secret else request.tr_key
+        )
         if fault is None:
             self._acknowledge(now, socket, self._answer(now, socket, request))
             return
@@ -192,14 +228,20 @@ class Streams:
         if fault.what == "kill":
             self.kill(now, socket)
         elif fault.what == "refuse":
-            self._acknowledge(now, socket, control_frames.ack(fault.msg_cd, request.tr_id, request.tr_key))
+            self._acknowledge(
+                now, socket, control_frames.ack(fault.msg_cd, request.tr_id, request.tr_key)
+            )
 
     def ping(self, now: Ns) -> None:
         """PINGPONG to everybody; who has left the last ones unanswered for too long is cut."""
         text = control_frames.encode_ping(now)
         within = self._persona.answer_ping_within
         for socket in list(self.sockets.values()):
-            if within is not None and socket.unanswered is not None and now - socket.unanswered >= within * SECOND:
+            if (
+                within is not None
+                and socket.unanswered is not None
+                and now - socket.unanswered >= within * SECOND
+            ):
                 self.kill(now, socket)
                 continue
             socket.pinged = now
@@ -222,7 +264,9 @@ class Streams:
     def _subscribe(self, socket: ClientSocket, tr_id: str, tr_key: str) -> Ack:
         quoted = tr_id in QUOTED
         index = tr_id == INDEX_TR
-        if tr_id != self._persona.notice_tr and not ((quoted or index) and self._persona.has_channel(tr_id)):
+        if tr_id != self._persona.notice_tr and not (
+            (quoted or index) and self._persona.has_channel(tr_id)
+        ):
             return control_frames.ack("OPSP8991", tr_id, tr_key)
         if (quoted and tr_key not in self._market.universe) or (index and tr_key not in INDICES):
             return control_frames.ack("OPSP8992", tr_id, tr_key)
@@ -280,16 +324,30 @@ class Streams:
         columns = notices.encode_notice(notice, more, self._persona.notice_layout)
         tr_id = self._persona.notice_tr
         text = frames.encode(tr_id, [[socket.cipher.encrypt("^".join(columns))]], encrypted=True)
-        self._send(now, socket, tr_id, text, frames.encode(tr_id, [[HIDDEN, HIDDEN, *columns[2:]]], encrypted=True))
+        self._send(
+            now,
+            socket,
+            tr_id,
+            text,
+            frames.encode(tr_id, [[HIDDEN, HIDDEN, *columns[2:]]], encrypted=True),
+        )
 
     def trades(self, now: Ns, code: str, trades: list[Traded]) -> None:
         """Push the trades of one stock at one moment, in one frame of each channel, and then programs' part in them."""
         for socket, venue in self._followers(TRADE_TRS, code):
             quote, tr_id = self._market.quote(code, venue), TRADE_TRS[venue]
             tally = self._market.tally(code, venue)
-            shown = [trade for trade in trades if venue in (trade.venue, Venue.SOR) and trade.segment != SINGLE_PRICE]
+            shown = [
+                trade
+                for trade in trades
+                if venue in (trade.venue, Venue.SOR) and trade.segment != SINGLE_PRICE
+            ]
             records = self._fitting(
-                tr_id, [trade_record(trade, quote, tally, self._market.stretch(trade.venue)) for trade in shown]
+                tr_id,
+                [
+                    trade_record(trade, quote, tally, self._market.stretch(trade.venue))
+                    for trade in shown
+                ],
             )
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, frames.encode(tr_id, records[i : i + MOST_RECORDS]))
@@ -299,7 +357,9 @@ class Streams:
         for socket, venue in self._followers(PROGRAM_TRS, code):
             if venue is Venue.SOR or any(trade.venue is venue for trade in trades):
                 record = program_record(self._market.facts.program(code, now), code, venue)
-                self._send(now, socket, PROGRAM_TRS[venue], frames.encode(PROGRAM_TRS[venue], [record]))
+                self._send(
+                    now, socket, PROGRAM_TRS[venue], frames.encode(PROGRAM_TRS[venue], [record])
+                )
 
     def depth(self, now: Ns, code: str, changed: Collection[Venue]) -> None:
         """Push the books of one stock as they stand, and what a running call would match, of the ``changed`` venues."""
@@ -307,7 +367,9 @@ class Streams:
             expected = self._expected(code, venue)
             if (venue in changed or venue is Venue.SOR) and expected is not None:
                 tr_id = EXPECTED_TRS[venue]
-                record = expected_record(expected, self._market.quote(code, venue), self._stretch(venue))
+                record = expected_record(
+                    expected, self._market.quote(code, venue), self._stretch(venue)
+                )
                 self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
         if Venue.KRX in changed and self._stretch(Venue.KRX) == SINGLE_PRICE:
             self._overtime(now, code, OVERTIME_EXPECTED_TR)
@@ -332,7 +394,9 @@ class Streams:
             record = overtime_trade_record(told, market.universe.get(code), session)
         self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
 
-    def operation(self, now: Ns, said: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> None:
+    def operation(
+        self, now: Ns, said: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded
+    ) -> None:
         """Push a step of the sessions, or a halt or VI of one stock, to who follows the market's operation."""
         code = operation_code(said)
         socket = self._holder
@@ -340,7 +404,10 @@ class Streams:
             return
         for tr_id, stock in sorted(socket.subscriptions):
             venue = VENUE_OF_TR.get(tr_id)
-            if tr_id != OPERATION_TRS.get(venue or Venue.KRX) or venue not in (said.venue, Venue.SOR):
+            if tr_id != OPERATION_TRS.get(venue or Venue.KRX) or venue not in (
+                said.venue,
+                Venue.SOR,
+            ):
                 continue
             if isinstance(said, TradingInterrupted | TradingResumed) and said.code != stock:
                 continue
@@ -350,7 +417,9 @@ class Streams:
             halted = listing.state == "halted" or listing.item.halted
             vi = listing.state == "call" and listing.why.endswith("VI")
             reason = listing.why if halted else ""
-            record = frames.encode_operation(MarketOperation(now, stock, venue, code, halted, reason, vi))
+            record = frames.encode_operation(
+                MarketOperation(now, stock, venue, code, halted, reason, vi)
+            )
             self._send(now, socket, tr_id, frames.encode(tr_id, [record]))
 
     def _expected(self, code: str, venue: Venue) -> ExpectedMatch | None:
@@ -389,7 +458,9 @@ class Streams:
         width = len(columns(tr_id, day))
         return [row[:width] for row in rows]
 
-    def _followers(self, channels: Mapping[Venue, str], code: str) -> list[tuple[ClientSocket, Venue]]:
+    def _followers(
+        self, channels: Mapping[Venue, str], code: str
+    ) -> list[tuple[ClientSocket, Venue]]:
         """Who follows a stock, and on which venue's channel.
 
         Of a stock that NXT does not list its channel and the unified one carry nothing, as at KIS.
@@ -398,12 +469,18 @@ class Streams:
         if socket is None:
             return []
         venues = _VENUES if self._market.universe.get(code).nxt else _KRX_ALONE
-        return [(socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions]
+        return [
+            (socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions
+        ]
 
-    def _send(self, now: Ns, socket: ClientSocket, tr_id: str, text: str, recorded: str | None = None) -> None:
+    def _send(
+        self, now: Ns, socket: ClientSocket, tr_id: str, text: str, recorded: str | None = None
+    ) -> None:
         frame = _Frame(socket, tr_id, text, text if recorded is None else recorded)
         point = _point(tr_id)
-        fault = self._faults.strike(now, (point,), tr_id, frame.code) if self._faults.armed else None
+        fault = (
+            self._faults.strike(now, (point,), tr_id, frame.code) if self._faults.armed else None
+        )
         match fault.what if fault is not None else "":
             case "drop":
                 pass
@@ -466,8 +543,12 @@ class Streams:
         if socket is None:
             return
         for code in sorted(socket.indices):
-            point, before = (self._market.facts.index(INDICES[code], t) for t in (now, now - INDEX_EVERY))
-            self._send(now, socket, INDEX_TR, frames.encode(INDEX_TR, [index_record(point, before, code)]))
+            point, before = (
+                self._market.facts.index(INDICES[code], t) for t in (now, now - INDEX_EVERY)
+            )
+            self._send(
+                now, socket, INDEX_TR, frames.encode(INDEX_TR, [index_record(point, before, code)])
+            )
 
 
 def _point(tr_id: str) -> Point:

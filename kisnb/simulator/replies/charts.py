@@ -10,12 +10,27 @@ from kisnb.clock import hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import previous_trading_day
 from kisnb.simulator.replies.market_view import DayBar, MarketView, MinuteBar
-from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, day_of, one_of, pick, time_of, venue_of
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    code_of,
+    day_of,
+    one_of,
+    pick,
+    time_of,
+    venue_of,
+)
 from kisnb.simulator.replies.stock_fields import bar_fields, depth_fields, stock_fields
 from kisnb.terms import Side, Venue
 
 DAYS_ROWS = 30
-DAILY_PRICE_REACH = {"D": timedelta(days=60), "W": timedelta(weeks=32), "M": timedelta(days=31 * 32)}
+DAILY_PRICE_REACH = {
+    "D": timedelta(days=60),
+    "W": timedelta(weeks=32),
+    "M": timedelta(days=31 * 32),
+}
 """Far enough for thirty days, weeks or months."""
 WINDOW_ROWS = 100
 TODAY_ROWS = 30
@@ -64,7 +79,9 @@ class Charts:
         bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
         api = "inquire_daily_itemchartprice"
         kept = sum(1 for bar in bars if bar.day >= first)
-        rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[: min(kept, WINDOW_ROWS)]
+        rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[
+            : min(kept, WINDOW_ROWS)
+        ]
         head = stock_fields(self._view, code, venue) | depth_fields(self._view.depth(code, venue))
         return {"output1": pick(api, "output1", head), "output2": rows}
 
@@ -78,7 +95,10 @@ class Charts:
     def inquire_time_dailychartprice(self, params: Params) -> Blocks:
         """Minutes back from a day and time, 120 at most; with FID_PW_DATA_INCU_YN over into the days before."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
-        until, day = time_of(params, "FID_INPUT_HOUR_1"), min(day_of(params, "FID_INPUT_DATE_1"), self._view.day)
+        until, day = (
+            time_of(params, "FID_INPUT_HOUR_1"),
+            min(day_of(params, "FID_INPUT_DATE_1"), self._view.day),
+        )
         further = params["FID_PW_DATA_INCU_YN"] == "Y"
         bars = [bar for bar in self._minutes_of(code, day, venue) if hhmmss(bar.t) <= until][::-1]
         while further and len(bars) < PAST_ROWS:
@@ -101,7 +121,9 @@ class Charts:
             trades = self._view.trades_of(code, day, venue)
             bought = sum(trade.qty for trade in trades if trade.side is Side.BUY)
             sold = sum(trade.qty for trade in trades if trade.side is Side.SELL)
-            rows.append({"stck_bsop_date": yyyymmdd(day), "total_seln_qty": sold, "total_shnu_qty": bought})
+            rows.append(
+                {"stck_bsop_date": yyyymmdd(day), "total_seln_qty": sold, "total_shnu_qty": bought}
+            )
         whole = {
             "shnu_cnqn_smtn": sum(int(str(row["total_shnu_qty"])) for row in rows),
             "seln_cnqn_smtn": sum(int(str(row["total_seln_qty"])) for row in rows),
@@ -113,12 +135,18 @@ class Charts:
         days = self._view.days(code, self._view.trading_days_since(first) + 2, venue)
         if period == "D":
             return days
-        return [_joined(list(group)) for _, group in groupby(days, key=lambda bar: _PERIODS[period](bar.day))]
+        return [
+            _joined(list(group))
+            for _, group in groupby(days, key=lambda bar: _PERIODS[period](bar.day))
+        ]
 
     def _rows(self, api: str, block: str, bars: Sequence[DayBar]) -> list[Row]:
         """Each against the one before it in time, which follows in the list."""
         befores = [*(bar.close for bar in bars[1:]), bars[-1].open] if bars else []
-        return [pick(api, block, bar_fields(bar, before)) for bar, before in zip(bars, befores, strict=True)]
+        return [
+            pick(api, block, bar_fields(bar, before))
+            for bar, before in zip(bars, befores, strict=True)
+        ]
 
     def _minutes_of(self, code: str, day: date, venue: Venue) -> list[MinuteBar]:
         if day == self._view.day:
@@ -139,7 +167,10 @@ class Charts:
             }
             for bar in bars
         ]
-        return {"output1": pick(api, "output1", stock_fields(self._view, code, venue)), "output2": rows}
+        return {
+            "output1": pick(api, "output1", stock_fields(self._view, code, venue)),
+            "output2": rows,
+        }
 
 
 def _joined(days: Sequence[DayBar]) -> DayBar:

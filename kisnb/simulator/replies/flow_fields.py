@@ -38,7 +38,9 @@ def group_fields(flows: Flows) -> Row:
 
 def _group(name: str, turnover: Turnover) -> Row:
     """KIS names the same thing in several ways."""
-    value, sold, bought = (v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value))
+    value, sold, bought = (
+        v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value)
+    )
     return {
         f"{name}_ntby_qty": turnover.net,
         f"{name}_ntby_vol": turnover.net,
@@ -71,7 +73,11 @@ def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) ->
     """A market's program trades in million won, and per cent of its turnover; all of it for customers (위탁)."""
     fields: Row = {}
     nothing = Turnover(0, 0, 0, 0)
-    for name, turnover in (("arbt", program.arbitrage), ("nabt", program.other), ("whol", whole_of(program))):
+    for name, turnover in (
+        ("arbt", program.arbitrage),
+        ("nabt", program.other),
+        ("whol", whole_of(program)),
+    ):
         for kind, part in (("smtn", turnover), ("entm", turnover), ("onsl", nothing)):
             for side, shares, won in (
                 ("seln", part.sold, part.sold_value),
@@ -141,7 +147,10 @@ def added(t: Ns, flows: Iterable[Flows]) -> Flows:
     """Several stocks' flows in one."""
     whole: Sequence[Turnover] = [Turnover(0, 0, 0, 0)] * 3
     for one in flows:
-        whole = [plus(a, b) for a, b in zip(whole, (one.individual, one.foreign, one.institution), strict=True)]
+        whole = [
+            plus(a, b)
+            for a, b in zip(whole, (one.individual, one.foreign, one.institution), strict=True)
+        ]
     return Flows(t, *whole)
 
 

@@ -21,14 +21,37 @@ from kisnb.simulator.replies.flow_fields import (
 )
 from kisnb.simulator.replies.market_view import KEPT_DAYS, DayBar, MarketView
 from kisnb.simulator.replies.rankings import most_traded, ranked
-from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, day_of, issues, one_of, pick, venue_of
-from kisnb.simulator.replies.stock_fields import bar_fields, change_fields, index_fields, sign_of, stock_fields
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    code_of,
+    day_of,
+    issues,
+    one_of,
+    pick,
+    venue_of,
+)
+from kisnb.simulator.replies.stock_fields import (
+    bar_fields,
+    change_fields,
+    index_fields,
+    sign_of,
+    stock_fields,
+)
 from kisnb.terms import Board
 
 DAYS = 30
 PROGRAM_ROWS = 30
 MARKET_ROWS = 10
-ESTIMATES = (("1", time(9, 30)), ("2", time(10)), ("3", time(11, 20)), ("4", time(13, 20)), ("5", time(14, 30)))
+ESTIMATES = (
+    ("1", time(9, 30)),
+    ("2", time(10)),
+    ("3", time(11, 20)),
+    ("4", time(13, 20)),
+    ("5", time(14, 30)),
+)
 """When the day's estimates are typed in; foreigners' not at 10:00, institutions' not at 9:30."""
 _MARKETS = {"KSP": Board.KOSPI, "KSQ": Board.KOSDAQ}
 _PROGRAM_MARKETS = {"K": Board.KOSPI, "Q": Board.KOSDAQ, "1": Board.KOSPI, "4": Board.KOSDAQ}
@@ -73,7 +96,12 @@ class InvestorReplies:
         return {
             "output1": pick(api, "output1", stock_fields(self._view, code)),
             "output2": [
-                pick(api, "output2", self._day(code, bar, flows), {"acml_tr_pbmn": bar.value // MILLION})
+                pick(
+                    api,
+                    "output2",
+                    self._day(code, bar, flows),
+                    {"acml_tr_pbmn": bar.value // MILLION},
+                )
                 for bar, flows in rows
             ],
         }
@@ -109,7 +137,9 @@ class InvestorReplies:
     def inquire_investor_time_by_market(self, params: Params) -> Blocks:
         board = _MARKETS[one_of(params, "FID_INPUT_ISCD", *_MARKETS)]
         now = self._view.now
-        flows = added(now, (self._view.facts.flows(item.code, now) for item in self._members(board)))
+        flows = added(
+            now, (self._view.facts.flows(item.code, now) for item in self._members(board))
+        )
         return {"output": [pick("inquire_investor_time_by_market", "output", group_fields(flows))]}
 
     def inquire_investor_daily_by_market(self, params: Params) -> Blocks:
@@ -157,19 +187,29 @@ class InvestorReplies:
         api, rows = "program_trade_by_stock_daily", []
         for bar, flows in self._days_until(params, code):
             whole = whole_of(program_of(flows))
-            more: Row = {"whol_ntby_vol_icdc": whole.net, "whol_ntby_tr_pbmn_icdc2": whole.net_value}
-            rows.append(pick(api, "output", self._bar(code, bar), program_fields("whol_smtn", whole), more))
+            more: Row = {
+                "whol_ntby_vol_icdc": whole.net,
+                "whol_ntby_tr_pbmn_icdc2": whole.net_value,
+            }
+            rows.append(
+                pick(api, "output", self._bar(code, bar), program_fields("whol_smtn", whole), more)
+            )
         return {"output": rows}
 
     def comp_program_trade_today(self, params: Params) -> Blocks:
         venue_of(params)
         board = _PROGRAM_MARKETS[one_of(params, "FID_MRKT_CLS_CODE", "K", "Q")]
-        opened, closed = sessions.regular_open(self._view.day), sessions.regular_close(self._view.day)
+        opened, closed = (
+            sessions.regular_open(self._view.day),
+            sessions.regular_close(self._view.day),
+        )
         last = min(self._view.now, closed) // MINUTE * MINUTE
         rows = []
         for t in range(last, max(opened, last - MARKET_ROWS * MINUTE), -MINUTE):
             members = self._members(board)
-            program = program_of(added(t, (self._view.facts.flows(item.code, t) for item in members)))
+            program = program_of(
+                added(t, (self._view.facts.flows(item.code, t) for item in members))
+            )
             point = self._view.facts.index(board.value, t)
             whole = {
                 "bsop_hour": hhmmss(t),
@@ -177,7 +217,14 @@ class InvestorReplies:
                 "bstp_nmix_prdy_vrss": point.change,
                 "prdy_vrss_sign": sign_of(point.change),
             }
-            rows.append(pick("comp_program_trade_today", "output", whole, market_program_fields(program, point.value)))
+            rows.append(
+                pick(
+                    "comp_program_trade_today",
+                    "output",
+                    whole,
+                    market_program_fields(program, point.value),
+                )
+            )
         return {"output": rows}
 
     def comp_program_trade_daily(self, params: Params) -> Blocks:
@@ -188,7 +235,9 @@ class InvestorReplies:
         for bar, flows in self._days_of_market(board):
             if (level := levels.get(bar.day)) is not None:
                 fields = market_program_fields(program_of(flows), bar.value, bar.volume)
-                rows.append(pick("comp_program_trade_daily", "output", index_fields(level, levels), fields))
+                rows.append(
+                    pick("comp_program_trade_daily", "output", index_fields(level, levels), fields)
+                )
         return {"output": rows}
 
     def investor_program_trade_today(self, params: Params) -> Blocks:
@@ -197,7 +246,9 @@ class InvestorReplies:
         if params["EXCH_DIV_CLS_CODE"]:
             venue_of(params, name="EXCH_DIV_CLS_CODE")
         now = self._view.now
-        flows = added(now, (self._view.facts.flows(item.code, now) for item in self._members(board)))
+        flows = added(
+            now, (self._view.facts.flows(item.code, now) for item in self._members(board))
+        )
         program, nothing = program_of(flows), Turnover(0, 0, 0, 0)
         rows = []
         for code, name, part in (
@@ -223,7 +274,10 @@ class InvestorReplies:
 
     def _days(self, code: str, n: int) -> list[tuple[DayBar, Flows]]:
         """Newest first; this day once it has closed."""
-        told = [(self._view.as_bar(dated), flows) for dated, flows in reversed(self._view.facts.past_flows(code, n))]
+        told = [
+            (self._view.as_bar(dated), flows)
+            for dated, flows in reversed(self._view.facts.past_flows(code, n))
+        ]
         today = self._view.today(code)
         if today and self._view.now >= sessions.regular_close(self._view.day):
             told.insert(0, (today, self._view.facts.flows(code, self._view.now)))
@@ -255,9 +309,13 @@ class InvestorReplies:
             told.append((slot, foreign, institution))
         return told
 
-    def _estimated(self, item: Instrument, foreign: Turnover, institution: Turnover, whose: str) -> Row:
+    def _estimated(
+        self, item: Instrument, foreign: Turnover, institution: Turnover, whose: str
+    ) -> Row:
         nothing = Turnover(0, 0, 0, 0)
-        ranks = {"0": plus(foreign, institution), "1": foreign, "2": institution, "3": nothing}[whose]
+        ranks = {"0": plus(foreign, institution), "1": foreign, "2": institution, "3": nothing}[
+            whose
+        ]
         flows = Flows(self._view.now, nothing, foreign, institution)
         return {
             **stock_fields(self._view, item.code),
@@ -272,14 +330,24 @@ class InvestorReplies:
     def _days_of_market(self, board: Board) -> list[tuple[DayBar, Flows]]:
         """The market's days, newest first: volumes of its members added up."""
         if board not in self._market_days:
-            told = [self._view.facts.past_flows(item.code, MARKET_ROWS) for item in self._members(board)]
+            told = [
+                self._view.facts.past_flows(item.code, MARKET_ROWS) for item in self._members(board)
+            ]
             by_day: dict[object, list[tuple[DayBar, Flows]]] = {}
             for days in told:
                 for dated, flows in days:
                     by_day.setdefault(dated.day, []).append((self._view.as_bar(dated), flows))
             self._market_days[board] = [
                 (
-                    DayBar(bars[0][0].day, 0, 0, 0, 0, sum(b.volume for b, _ in bars), sum(b.value for b, _ in bars)),
+                    DayBar(
+                        bars[0][0].day,
+                        0,
+                        0,
+                        0,
+                        0,
+                        sum(b.volume for b, _ in bars),
+                        sum(b.value for b, _ in bars),
+                    ),
                     added(bars[0][1].t, (flows for _, flows in bars)),
                 )
                 for _, bars in sorted(by_day.items(), key=lambda entry: str(entry[0]), reverse=True)

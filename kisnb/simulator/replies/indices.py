@@ -11,7 +11,17 @@ from kisnb.market import sessions
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.day.market_index import IndexPoint
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, day_of, number_of, one_of, pick, wrong
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    day_of,
+    number_of,
+    one_of,
+    pick,
+    wrong,
+)
 from kisnb.simulator.replies.stock_fields import index_fields, rate, sign_of
 
 NAMES: dict[str, IndexName] = {"0001": "KOSPI", "1001": "KOSDAQ", "2001": "KOSPI200"}
@@ -95,15 +105,21 @@ class IndexReplies:
 
     def inquire_index_timeprice(self, params: Params) -> Blocks:
         span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
-        return {"output": self._point_rows("inquire_index_timeprice", _name(params), span, MINUTE_ROWS)}
+        return {
+            "output": self._point_rows("inquire_index_timeprice", _name(params), span, MINUTE_ROWS)
+        }
 
     def inquire_index_tickprice(self, params: Params) -> Blocks:
-        return {"output": self._point_rows("inquire_index_tickprice", _name(params), TICK, TICK_ROWS)}
+        return {
+            "output": self._point_rows("inquire_index_tickprice", _name(params), TICK, TICK_ROWS)
+        }
 
     def inquire_index_category_price(self, params: Params) -> Blocks:
         """The simulated market has no industries: the indices of the board are all there are."""
         name, api = _name(params), "inquire_index_category_price"
-        board = {"K": ("0001", "2001"), "K2": ("2001",), "Q": ("1001",)}.get(params["FID_MRKT_CLS_CODE"])
+        board = {"K": ("0001", "2001"), "K2": ("2001",), "Q": ("1001",)}.get(
+            params["FID_MRKT_CLS_CODE"]
+        )
         if board is None:
             raise wrong("FIELD [FID_MRKT_CLS_CODE]")
         whole = self._view.facts.index(name, self._view.now)
@@ -125,7 +141,15 @@ class IndexReplies:
         rows = []
         for code, each in NAMES.items():
             point = self._view.facts.index(each, self._view.now)
-            rows.append(pick(api, "output2", point_fields(point), _index_name(code), {"nmix_sdpr": point.base}))
+            rows.append(
+                pick(
+                    api,
+                    "output2",
+                    point_fields(point),
+                    _index_name(code),
+                    {"nmix_sdpr": point.base},
+                )
+            )
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def exp_index_trend(self, params: Params) -> Blocks:
@@ -137,7 +161,16 @@ class IndexReplies:
         if t > self._view.now:
             return {"output": []}
         point = self._view.facts.index(name, t)
-        return {"output": [pick("exp_index_trend", "output", point_fields(point), {"prdy_ctrt": point.change_pct})]}
+        return {
+            "output": [
+                pick(
+                    "exp_index_trend",
+                    "output",
+                    point_fields(point),
+                    {"prdy_ctrt": point.change_pct},
+                )
+            ]
+        }
 
     def _head(self, name: IndexName) -> Row:
         """An index now, against the day before and against this year."""
@@ -177,7 +210,10 @@ class IndexReplies:
 
     def _points(self, name: IndexName, span: Ns, rows: int) -> list[IndexPoint]:
         """The index at the ends of the last spans, oldest first."""
-        opened, closed = sessions.regular_open(self._view.day), sessions.regular_close(self._view.day)
+        opened, closed = (
+            sessions.regular_open(self._view.day),
+            sessions.regular_close(self._view.day),
+        )
         last = min(self._view.now, closed)
         ends = range(opened, last + 1, span)
         return [self._view.facts.index(name, t) for t in ends[-rows - 1 :]]

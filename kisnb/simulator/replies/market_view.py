@@ -157,7 +157,9 @@ class MarketView:
 
     def sums(self, code: str, venue: Venue = Venue.KRX) -> Sums:
         trades = self.trades(code, venue)
-        counted, (bought, sold, buys, sells) = self._summed.get((code, venue), (0, Sums(0, 0, 0, 0)))
+        counted, (bought, sold, buys, sells) = self._summed.get(
+            (code, venue), (0, Sums(0, 0, 0, 0))
+        )
         for trade in trades[counted:]:
             if trade.side is Side.BUY:
                 bought, buys = bought + trade.qty, buys + 1
@@ -172,7 +174,9 @@ class MarketView:
         known, wanted = self._past.get(code, []), min(n, KEPT_DAYS)
         if len(known) < wanted and self._reached.get(code, 0) < wanted:
             reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
-            known = self._past[code] = [self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))]
+            known = self._past[code] = [
+                self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))
+            ]
         return known[:wanted]
 
     def marks(self, code: str) -> Marks | None:
@@ -189,7 +193,10 @@ class MarketView:
     def close_before(self, code: str, day: date) -> int:
         """The close of the trading day before ``day``; of the oldest kept day its own."""
         past = self.past(code, self.trading_days_since(day) + 5)
-        return next((bar.close for bar in past if bar.day < day), past[-1].close if past else self.item(code).base)
+        return next(
+            (bar.close for bar in past if bar.day < day),
+            past[-1].close if past else self.item(code).base,
+        )
 
     def trading_days_since(self, day: date) -> int:
         """How many days one has to look back to see ``day``, at least."""
@@ -200,7 +207,9 @@ class MarketView:
         quote = self.quote(code, venue)
         if not quote.volume:
             return None
-        return DayBar(self.day, quote.open, quote.high, quote.low, quote.price, quote.volume, quote.value)
+        return DayBar(
+            self.day, quote.open, quote.high, quote.low, quote.price, quote.volume, quote.value
+        )
 
     def days(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[DayBar]:
         """The last ``n`` days, this one included when it has traded, newest first."""
@@ -229,18 +238,26 @@ class MarketView:
             return self.market.exchange.listing(code, at).expected()
         trades = self.trades(code, venue)
         counted, match = self._matched.get((code, venue), (0, (0, 0)))
-        match = next(((t.price, t.qty) for t in reversed(trades[counted:]) if t.side is None), match)
+        match = next(
+            ((t.price, t.qty) for t in reversed(trades[counted:]) if t.side is None), match
+        )
         self._matched[code, venue] = len(trades), match
         return match
 
     def interruptions(self) -> list[TradingInterrupted]:
         """KRX's volatility interruptions of the day, oldest first."""
-        return [one for one in self.market.interruptions if one.why in VI_KINDS and one.venue is Venue.KRX]
+        return [
+            one
+            for one in self.market.interruptions
+            if one.why in VI_KINDS and one.venue is Venue.KRX
+        ]
 
     def touch(self, item: Instrument, trade: PlannedTrade) -> tuple[int, int]:
         """Best ask and bid around a trade: the taker met one side, the other stands a spread away."""
         if trade.side is Side.SELL:
-            return ticks.step(trade.price, trade.spread, item.kind, self.day, item.board), trade.price
+            return ticks.step(
+                trade.price, trade.spread, item.kind, self.day, item.board
+            ), trade.price
         return trade.price, ticks.step(trade.price, -trade.spread, item.kind, self.day, item.board)
 
     def trades_of(self, code: str, day: date, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
@@ -272,8 +289,14 @@ class MarketView:
             if bars and bars[-1].t == t:
                 last = bars[-1]
                 high, low = max(last.high, trade.price), min(last.low, trade.price)
-                bars[-1] = MinuteBar(t, last.open, high, low, trade.price, last.volume + trade.qty, value)
+                bars[-1] = MinuteBar(
+                    t, last.open, high, low, trade.price, last.volume + trade.qty, value
+                )
             else:
-                bars.append(MinuteBar(t, trade.price, trade.price, trade.price, trade.price, trade.qty, value))
+                bars.append(
+                    MinuteBar(
+                        t, trade.price, trade.price, trade.price, trade.price, trade.qty, value
+                    )
+                )
         self._minutes[code, venue] = len(trades), value, bars
         return list(bars)

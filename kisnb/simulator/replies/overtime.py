@@ -17,8 +17,25 @@ from kisnb.market.instruments import Instrument
 from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.rankings import BOOKS, Order, most_traded, numbered, ranked, top
-from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, issues, one_of, pick, venue_of
-from kisnb.simulator.replies.stock_fields import bar_fields, depth_fields, issue_fields, quote_fields, rate, sign_of
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    code_of,
+    issues,
+    one_of,
+    pick,
+    venue_of,
+)
+from kisnb.simulator.replies.stock_fields import (
+    bar_fields,
+    depth_fields,
+    issue_fields,
+    quote_fields,
+    rate,
+    sign_of,
+)
 from kisnb.terms import Board, Side, Venue
 
 SPAN = "single price"
@@ -79,7 +96,9 @@ class Overtime(NamedTuple):
 
 def overtime_of(trades: Sequence[PlannedTrade], item: Instrument, day: date) -> Overtime:
     """The session among all trades of a stock's day at KRX, oldest first."""
-    closed, begin, end = (bisect_right(trades, t, key=_when) for t in (sessions.regular_close(day), *_span(day)))
+    closed, begin, end = (
+        bisect_right(trades, t, key=_when) for t in (sessions.regular_close(day), *_span(day))
+    )
     return Overtime(trades[closed - 1].price if closed else item.base, trades[begin:end])
 
 
@@ -89,7 +108,9 @@ def _when(trade: PlannedTrade) -> Ns:
 
 def _span(day: date) -> tuple[Ns, Ns]:
     """Begin and end of the session; zeros on a day without one."""
-    return next(((h.start, h.end) for h in sessions.hours(Venue.KRX, day) if h.span.name == SPAN), (0, 0))
+    return next(
+        ((h.start, h.end) for h in sessions.hours(Venue.KRX, day) if h.span.name == SPAN), (0, 0)
+    )
 
 
 class OvertimeReplies:
@@ -158,7 +179,11 @@ class OvertimeReplies:
         rows = []
         for bar in self._view.days(code, DAYS):
             fields = price_fields(self._of_day(code, bar.day), self._view.item(code), bar.day)
-            rows.append(pick(api, "output2", bar_fields(bar, self._view.close_before(code, bar.day)), fields))
+            rows.append(
+                pick(
+                    api, "output2", bar_fields(bar, self._view.close_before(code, bar.day)), fields
+                )
+            )
         return {"output1": pick(api, "output1", self._fields(code)), "output2": rows}
 
     # rankings
@@ -189,14 +214,19 @@ class OvertimeReplies:
     def after_hour_balance(self, params: Params) -> Blocks:
         """Orders left at the closing price before (1) and after (2) the regular session."""
         order = _BY_REST[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_REST)]
-        opened, closed = sessions.regular_open(self._view.day), sessions.regular_close(self._view.day)
+        opened, closed = (
+            sessions.regular_open(self._view.day),
+            sessions.regular_close(self._view.day),
+        )
         begins = self._begins()
         rows = []
         for item in most_traded(issues(params, self._view.universe))[:BOOKS]:
             trades = self._view.trades(item.code)
             rest: Row = {
                 "mkob_otcp_vol": sum(t.qty for t in trades if t.t < opened),
-                "mkfa_otcp_vol": sum(t.qty for t in trades if closed < t.t and (not begins or t.t < begins)),
+                "mkfa_otcp_vol": sum(
+                    t.qty for t in trades if closed < t.t and (not begins or t.t < begins)
+                ),
                 "ovtm_total_askp_rsqn": 0,
                 "ovtm_total_bidp_rsqn": 0,
             }
@@ -247,7 +277,13 @@ class OvertimeReplies:
             "itmt_vol": self._view.quote(code).volume - overtime.volume,
         }
         quote = quote_fields(self._view.quote(code))
-        return {**quote, **issue_fields(item), **book, **price_fields(overtime, item, self._view.day), **own}
+        return {
+            **quote,
+            **issue_fields(item),
+            **book,
+            **price_fields(overtime, item, self._view.day),
+            **own,
+        }
 
 
 def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
@@ -256,8 +292,14 @@ def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
     price, close = overtime.price, overtime.close
     change = price - close if price else 0
     lower, upper = ticks.limits(item.base, item.kind, day, item.board)
-    upper = min(upper, ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board))
-    lower = max(lower, ticks.snap(-(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board))
+    upper = min(
+        upper,
+        ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board),
+    )
+    lower = max(
+        lower,
+        ticks.snap(-(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board),
+    )
     at_limit = {upper: "1", lower: "4"}.get(price, sign_of(change))
     expected = overtime.trades[-1].qty if overtime.trades else 0
     return {

@@ -10,7 +10,16 @@ from kisnb.kis.calls.quote_messages import depth_blocks
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.replies.market_view import MarketView, Sums
-from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, code_of, pick, time_of, venue_of
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    code_of,
+    pick,
+    time_of,
+    venue_of,
+)
 from kisnb.simulator.replies.stock_fields import (
     change_fields,
     depth_fields,
@@ -62,7 +71,11 @@ class Quotations:
         venue, code = self._asked(params)
         quote = self._view.quote(code, venue)
         fields = [quote_fields(quote), issue_fields(self._view.item(code)), self._flow_fields(code)]
-        return {"output": pick("inquire_price", "output", *fields, history_fields(quote, self._view.marks(code)))}
+        return {
+            "output": pick(
+                "inquire_price", "output", *fields, history_fields(quote, self._view.marks(code))
+            )
+        }
 
     def inquire_price_2(self, params: Params) -> Blocks:
         venue, code = self._asked(params)
@@ -71,7 +84,9 @@ class Quotations:
     def inquire_asking_price_exp_ccn(self, params: Params) -> Blocks:
         venue, code = self._asked(params)
         blocks = depth_blocks(self._view.depth(code, venue), self._view.quote(code, venue))
-        expected = pick("inquire_asking_price_exp_ccn", "output2", self._view.expected_fields(code, venue))
+        expected = pick(
+            "inquire_asking_price_exp_ccn", "output2", self._view.expected_fields(code, venue)
+        )
         return {"output1": blocks["output1"], "output2": blocks["output2"] | expected}
 
     def inquire_ccnl(self, params: Params) -> Blocks:
@@ -81,7 +96,9 @@ class Quotations:
 
     def inquire_time_itemconclusion(self, params: Params) -> Blocks:
         venue, code = self._asked(params)
-        until = time_of(params, "FID_INPUT_HOUR_1") if params["FID_INPUT_HOUR_1"].strip() else "240000"
+        until = (
+            time_of(params, "FID_INPUT_HOUR_1") if params["FID_INPUT_HOUR_1"].strip() else "240000"
+        )
         trades = [trade for trade in self._view.trades(code, venue) if hhmmss(trade.t) <= until]
         api = "inquire_time_itemconclusion"
         return {
@@ -94,7 +111,11 @@ class Quotations:
         for n in range(1, MANY + 1):
             if params[f"FID_INPUT_ISCD_{n}"].strip():
                 venue = venue_of(params, name=f"FID_COND_MRKT_DIV_CODE_{n}")
-                rows.append(self._many_row(code_of(params, self._view.universe, f"FID_INPUT_ISCD_{n}"), venue))
+                rows.append(
+                    self._many_row(
+                        code_of(params, self._view.universe, f"FID_INPUT_ISCD_{n}"), venue
+                    )
+                )
         return {"output": rows}
 
     def pbar_tratio(self, params: Params) -> Blocks:
@@ -105,17 +126,27 @@ class Quotations:
             by_price[trade.price] += trade.qty
         whole = by_price.total()
         rows: list[Row] = [
-            {"data_rank": n, "stck_prpr": price, "cntg_vol": volume, "acml_vol_rlim": rate(volume, whole)}
+            {
+                "data_rank": n,
+                "stck_prpr": price,
+                "cntg_vol": volume,
+                "acml_vol_rlim": rate(volume, whole),
+            }
             for n, (price, volume) in enumerate(by_price.most_common(PRICES), start=1)
         ]
-        return {"output1": pick("pbar_tratio", "output1", stock_fields(self._view, code, venue)), "output2": rows}
+        return {
+            "output1": pick("pbar_tratio", "output1", stock_fields(self._view, code, venue)),
+            "output2": rows,
+        }
 
     def tradprt_byamt(self, params: Params) -> Blocks:
         venue, code = self._asked(params)
         classes: defaultdict[str, list[PlannedTrade]] = defaultdict(list)
         for trade in self._view.trades(code, venue):
             if trade.side is not None:
-                classes[next(name for below, name in SIZES if trade.price * trade.qty < below)].append(trade)
+                classes[
+                    next(name for below, name in SIZES if trade.price * trade.qty < below)
+                ].append(trade)
         whole = self._view.sums(code, venue)
         return {"output": [_class_row(name, classes[name], whole) for _, name in SIZES]}
 

@@ -13,7 +13,17 @@ from typing import TypeAlias
 from kisnb.clock import hhmmss
 from kisnb.market.instruments import Instrument
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.reply import Answer, Blocks, Params, Row, issues, number_of, one_of, pick, venue_of
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Params,
+    Row,
+    issues,
+    number_of,
+    one_of,
+    pick,
+    venue_of,
+)
 from kisnb.simulator.replies.stock_fields import (
     DISPARITIES,
     depth_fields,
@@ -97,10 +107,15 @@ class Rankings:
     def fluctuation(self, params: Params) -> Blocks:
         order = _FLUCTUATION[one_of(params, "FID_RANK_SORT_CLS_CODE", *_FLUCTUATION)]
         rows = self._rows(params, self._all(params), Venue.KRX, Venue.NXT)
-        low, high = _bound(params, "FID_RSFL_RATE1", -100.0), _bound(params, "FID_RSFL_RATE2", 100.0)
+        low, high = (
+            _bound(params, "FID_RSFL_RATE1", -100.0),
+            _bound(params, "FID_RSFL_RATE2", 100.0),
+        )
         rows = [row for row in rows if low <= float(str(row["prdy_ctrt"])) <= high]
         for row in rows:
-            row["range"] = rate(_number(row, "stck_hgpr") - _number(row, "stck_lwpr"), _number(row, "stck_sdpr"))
+            row["range"] = rate(
+                _number(row, "stck_hgpr") - _number(row, "stck_lwpr"), _number(row, "stck_sdpr")
+            )
         best = top((row for row in rows if row["acml_vol"]), order)
         for row in best:
             row |= self._hours(str(row["stck_shrn_iscd"]), venue_of(params))
@@ -132,34 +147,64 @@ class Rankings:
         return {"output": ranked("disparity", rows, (f"d{days}_dsrt", direction))}
 
     def near_new_highlow(self, params: Params) -> Blocks:
-        field = ("hprc_near_rate", "lwpr_near_rate")[int(one_of(params, "FID_PRC_CLS_CODE", "0", "1"))]
-        least, most = _bound(params, "FID_INPUT_CNT_1", 0.0), _bound(params, "FID_INPUT_CNT_2", 100.0)
+        field = ("hprc_near_rate", "lwpr_near_rate")[
+            int(one_of(params, "FID_PRC_CLS_CODE", "0", "1"))
+        ]
+        least, most = (
+            _bound(params, "FID_INPUT_CNT_1", 0.0),
+            _bound(params, "FID_INPUT_CNT_2", 100.0),
+        )
         rows = self._rows(params, self._all(params), Venue.KRX)
-        near = [row for row in rows if field in row and least <= abs(float(str(row[field]))) <= most]
+        near = [
+            row for row in rows if field in row and least <= abs(float(str(row[field]))) <= most
+        ]
         near.sort(key=lambda row: abs(float(str(row[field]))))
-        return {"output": numbered("near_new_highlow", "output", self._with_depth(near[:BOOKS], Venue.KRX))}
+        return {
+            "output": numbered(
+                "near_new_highlow", "output", self._with_depth(near[:BOOKS], Venue.KRX)
+            )
+        }
 
     def exp_trans_updown(self, params: Params) -> Blocks:
         order = _EXPECTED[one_of(params, "FID_RANK_SORT_CLS_CODE", *_EXPECTED)]
         rows = self._rows(params, self._of_class(params), Venue.KRX)[:BOOKS]
-        return {"output": ranked("exp_trans_updown", self._with_depth(rows, Venue.KRX, expected=True), order)}
+        return {
+            "output": ranked(
+                "exp_trans_updown", self._with_depth(rows, Venue.KRX, expected=True), order
+            )
+        }
 
     def exp_closing_price(self, params: Params) -> Blocks:
         sort = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3", "4")
-        rows = self._with_depth(self._rows(params, self._all(params), Venue.KRX)[:BOOKS], Venue.KRX, expected=True)
+        rows = self._with_depth(
+            self._rows(params, self._all(params), Venue.KRX)[:BOOKS], Venue.KRX, expected=True
+        )
         if sort in ("1", "2"):
             sign = "1" if sort == "1" else "4"
             rows = [row for row in rows if row["prdy_vrss_sign"] == sign]
-        return {"output": ranked("exp_closing_price", rows, ("prdy_ctrt", -1 if sort in ("2", "4") else 1))}
+        return {
+            "output": ranked(
+                "exp_closing_price", rows, ("prdy_ctrt", -1 if sort in ("2", "4") else 1)
+            )
+        }
 
     def bulk_trans_num(self, params: Params) -> Blocks:
-        field = ("shnu_cntg_csnu", "seln_cntg_csnu")[int(one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1"))]
-        least, venue = number_of(params, "FID_INPUT_PRICE_1", 0), venue_of(params, Venue.KRX, Venue.NXT)
+        field = ("shnu_cntg_csnu", "seln_cntg_csnu")[
+            int(one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1"))
+        ]
+        least, venue = (
+            number_of(params, "FID_INPUT_PRICE_1", 0),
+            venue_of(params, Venue.KRX, Venue.NXT),
+        )
         only = params["FID_INPUT_ISCD_2"].strip()
         kept = [i for i in self._all(params) if only in ("", i.code)]
         rows = self._rows({**params, "FID_INPUT_PRICE_1": ""}, kept, Venue.KRX, Venue.NXT)
         for row in rows:
-            large = [t for t in self._view.trades(str(row["stck_shrn_iscd"]), venue) if t.price * t.qty >= least]
+            large = [
+                t
+                for t in self._view.trades(str(row["stck_shrn_iscd"]), venue)
+                if t.price * t.qty >= least
+            ]
             buys = [t.qty for t in large if t.side is Side.BUY]
             sells = [t.qty for t in large if t.side is Side.SELL]
             row["shnu_cntg_csnu"], row["seln_cntg_csnu"] = len(buys), len(sells)
@@ -170,11 +215,16 @@ class Rankings:
         """By how far a preferred share stands below its common one (괴리율)."""
         venue = venue_of(params, Venue.KRX, Venue.NXT)
         rows: list[Row] = []
-        for preferred in (i for i in issues(params, self._view.universe) if i.preferred and not i.halted):
+        for preferred in (
+            i for i in issues(params, self._view.universe) if i.preferred and not i.halted
+        ):
             common = self._view.universe.common_of(preferred.code)
             if common is None or common.halted:
                 continue
-            one, other = self._view.quote(common.code, venue), self._view.quote(preferred.code, venue)
+            one, other = (
+                self._view.quote(common.code, venue),
+                self._view.quote(preferred.code, venue),
+            )
             said = quote_fields(other)
             rows.append(
                 {
@@ -201,7 +251,8 @@ class Rankings:
         near = [
             row
             for row in self._rows(params, self._all(params), Venue.KRX)
-            if abs(rate(_number(row, field) - _number(row, "stck_prpr"), _number(row, "stck_prpr"))) <= within
+            if abs(rate(_number(row, field) - _number(row, "stck_prpr"), _number(row, "stck_prpr")))
+            <= within
         ]
         for row in near:
             row |= flow_of_trades(self._view.sums(str(row["stck_shrn_iscd"])))
@@ -214,7 +265,9 @@ class Rankings:
     def _of_class(self, params: Params) -> list[Instrument]:
         """By FID_DIV_CLS_CODE: 0 all, 1 common, 2 preferred."""
         wanted = one_of(params, "FID_DIV_CLS_CODE", "", "0", "1", "2")
-        return [i for i in self._all(params) if wanted in ("", "0") or i.preferred == (wanted == "2")]
+        return [
+            i for i in self._all(params) if wanted in ("", "0") or i.preferred == (wanted == "2")
+        ]
 
     def _rows(self, params: Params, items: Iterable[Instrument], *venues: Venue) -> list[Row]:
         """The candidates that pass the filters of price and volume, largest typical turnover first."""
@@ -224,9 +277,15 @@ class Rankings:
         below = _either(params, "FID_INPUT_PRICE_2", "FID_APLY_RANG_PRC_2", 0) or 10**9
         volume = _either(params, "FID_VOL_CNT", "FID_APLY_RANG_VOL", 0)
         rows = (stock_fields(self._view, item.code, venue) for item in most_traded(listed))
-        return [r for r in rows if prices <= _number(r, "stck_prpr") <= below and _number(r, "acml_vol") >= volume]
+        return [
+            r
+            for r in rows
+            if prices <= _number(r, "stck_prpr") <= below and _number(r, "acml_vol") >= volume
+        ]
 
-    def _with_depth(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
+    def _with_depth(
+        self, rows: Sequence[Row], venue: Venue, *, expected: bool = False
+    ) -> list[Row]:
         """Rows with the best prices; ``expected`` also with what an auction would trade now."""
         found = []
         for row in rows:
@@ -252,14 +311,18 @@ _NEAR_LIMIT = {"0": 0.0, "6": 8.0, "5": 10.0, "1": 15.0, "2": 20.0, "3": 25.0}
 
 def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
     """The candidates of a ranking: issues of the largest typical turnover, halted ones left out."""
-    return nlargest(CANDIDATES, (i for i in items if not i.halted), key=lambda i: (i.volume * i.base, i.code))
+    return nlargest(
+        CANDIDATES, (i for i in items if not i.halted), key=lambda i: (i.volume * i.base, i.code)
+    )
 
 
 def top(rows: Iterable[Row], order: Order) -> list[Row]:
     """The first thirty; the code decides between equals."""
     field, direction = order
     kept = [row for row in rows if field in row]
-    return sorted(kept, key=lambda row: (-direction * float(str(row[field])), str(row["mksc_shrn_iscd"])))[:RANKED]
+    return sorted(
+        kept, key=lambda row: (-direction * float(str(row[field])), str(row["mksc_shrn_iscd"]))
+    )[:RANKED]
 
 
 def numbered(api: str, block: str, rows: Iterable[Row]) -> list[Row]:
@@ -274,7 +337,11 @@ def ranked(api: str, rows: Iterable[Row], order: Order, block: str = "output") -
 def _excluded(item: Instrument, flags: str) -> bool:
     out = {place for place, flag in enumerate(flags) if flag == "1"}
     kinds = {Kind.ETF: _ETF, Kind.ETN: _ETN}
-    return (item.preferred and _PREFERRED in out) or (item.halted and _HALTED in out) or kinds.get(item.kind, -1) in out
+    return (
+        (item.preferred and _PREFERRED in out)
+        or (item.halted and _HALTED in out)
+        or kinds.get(item.kind, -1) in out
+    )
 
 
 def _number(row: Row, field: str) -> int:
@@ -292,4 +359,8 @@ def _bound(params: Params, name: str, default: float) -> float:
 
 
 def _either(params: Params, one: str, other: str, default: int) -> int:
-    return number_of(params, one if one in params else other, default) if one in params or other in params else default
+    return (
+        number_of(params, one if one in params else other, default)
+        if one in params or other in params
+        else default
+    )

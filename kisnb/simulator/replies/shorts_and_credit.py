@@ -67,16 +67,24 @@ class ShortsAndCredit:
         last = day_of(params, "FID_INPUT_DATE_2", self._view.day)
         sold_all = value_all = volume_all = turnover_all = 0
         rows: list[Row] = []
-        reach = self._view.trading_days_since(first if first > date.min else last - timedelta(days=2 * DAYS))
+        reach = self._view.trading_days_since(
+            first if first > date.min else last - timedelta(days=2 * DAYS)
+        )
         past = self._view.past(code, reach)
-        for bar, sale in zip(reversed(past), self._view.facts.short_sales(code, len(past)), strict=True):
+        for bar, sale in zip(
+            reversed(past), self._view.facts.short_sales(code, len(past)), strict=True
+        ):
             if not first <= bar.day <= last:
                 continue
             sold_all, value_all = sold_all + sale.qty, value_all + sale.value
             volume_all, turnover_all = volume_all + bar.volume, turnover_all + bar.value
             rows.append(
                 {
-                    **pick("daily_short_sale", "output2", bar_fields(bar, self._view.close_before(code, bar.day))),
+                    **pick(
+                        "daily_short_sale",
+                        "output2",
+                        bar_fields(bar, self._view.close_before(code, bar.day)),
+                    ),
                     "stnd_vol_smtn": volume_all,
                     "ssts_cntg_qty": sale.qty,
                     "ssts_vol_rlim": rate(sale.qty, bar.volume),
@@ -97,7 +105,9 @@ class ShortsAndCredit:
         """By the part of the volume that was sold short, over so many days or months up to yesterday."""
         venue_of(params, Venue.KRX)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIOD_DAYS)
-        days = _PERIOD_DAYS[period] * (number_of(params, "FID_INPUT_CNT_1", 0) + (1 if period == "D" else 0) or 1)
+        days = _PERIOD_DAYS[period] * (
+            number_of(params, "FID_INPUT_CNT_1", 0) + (1 if period == "D" else 0) or 1
+        )
         rows = []
         for item in most_traded(issues(params, self._view.universe)):
             past = self._view.past(item.code, min(days, DAYS))
@@ -126,7 +136,9 @@ class ShortsAndCredit:
         last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
         rows: list[Row] = []
         past = self._view.past(code, self._view.trading_days_since(last) + DAYS)
-        for bar, credit in zip(reversed(past), self._view.facts.credit(code, len(past)), strict=True):
+        for bar, credit in zip(
+            reversed(past), self._view.facts.credit(code, len(past)), strict=True
+        ):
             settled = next_trading_day(next_trading_day(bar.day))
             if settled <= last:
                 fields = bar_fields(bar, self._view.close_before(code, bar.day))

@@ -246,4 +246,8 @@ def _extreme_fields(price: int, marks: Marks) -> Row:
 def stock_fields(view: MarketView, code: str, venue: Venue = Venue.KRX) -> Row:
     """Price, issue and history of a stock in one vocabulary."""
     quote = view.quote(code, venue)
-    return {**quote_fields(quote), **issue_fields(view.item(code)), **history_fields(quote, view.marks(code))}
+    return {
+        **quote_fields(quote),
+        **issue_fields(view.item(code)),
+        **history_fields(quote, view.marks(code)),
+    }

@@ -12,7 +12,18 @@ from kisnb.market import sessions
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.simulator.replies.market_view import VI_KINDS, MarketView
-from kisnb.simulator.replies.reply import Answer, Blocks, Page, Pages, Params, Row, code_of, day_of, one_of, pick
+from kisnb.simulator.replies.reply import (
+    Answer,
+    Blocks,
+    Page,
+    Pages,
+    Params,
+    Row,
+    code_of,
+    day_of,
+    one_of,
+    pick,
+)
 from kisnb.simulator.replies.stock_fields import rate
 from kisnb.terms import Board, Kind
 
@@ -59,7 +70,11 @@ class StockInfo:
             "scty_grp_id_cd": _GROUP[item.kind],
             "excg_dvsn_cd": _EXCHANGE[item.board],
             "lstg_stqt": item.shares,
-            "stck_kind_cd": "201" if item.preferred else "101" if item.kind is Kind.STOCK else "000",
+            "stck_kind_cd": "201"
+            if item.preferred
+            else "101"
+            if item.kind is Kind.STOCK
+            else "000",
             "tr_stop_yn": item.halted,
             "admn_item_yn": "N",
             "bfdy_clpr": item.base,
@@ -83,10 +98,16 @@ class StockInfo:
         rows: list[Row] = []
         for place, one in enumerate(said):
             item = self._view.item(one.code)
-            row = self._vi_row(item, one, sum(other.code == one.code for other in said[: place + 1]))
+            row = self._vi_row(
+                item, one, sum(other.code == one.code for other in said[: place + 1])
+            )
             if (
                 (wanted == "0" or (wanted == "K") == (item.board is Board.KOSPI))
-                and (way == "0" or (way == "1") == (one.price >= (one.static_reference or one.dynamic_reference)))
+                and (
+                    way == "0"
+                    or (way == "1")
+                    == (one.price >= (one.static_reference or one.dynamic_reference))
+                )
                 and kind in ("0", "3", row["vi_kind_code"])
                 and only in ("", one.code)
                 and day in ("", row["bsop_date"])

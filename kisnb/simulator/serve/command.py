@@ -58,7 +58,9 @@ def _begin_log(path: Path) -> None:
     try:
         begin_log(path, logging.WARNING, descriptors=(2,))
     except OSError as e:
-        raise ConfigError(f"{path} cannot be written: {e.strerror}", "name another file for --log") from e
+        raise ConfigError(
+            f"{path} cannot be written: {e.strerror}", "name another file for --log"
+        ) from e
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -68,22 +70,44 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_epilog(argv),
     )
-    parser.add_argument("--host", choices=["live", "paper"], default="live", help="the KIS host to be")
+    parser.add_argument(
+        "--host", choices=["live", "paper"], default="live", help="the KIS host to be"
+    )
     parser.add_argument("--port", type=int, default=0, help="REST; 0 takes a free one")
     parser.add_argument("--ws-port", type=int, default=0, help="WebSocket; 0 takes a free one")
     parser.add_argument("--date", help="YYYY-MM-DD; the last trading day by default")
     parser.add_argument("--start", default=DEFAULT_START, help="HH:MM:SS, Korean time")
-    parser.add_argument("--speed", default="1", help="simulated seconds per second, or step for lockstep")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed and date give the same day")
-    parser.add_argument("--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, nxt and halted (0 or 1)")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often")
-    parser.add_argument("--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas")
-    parser.add_argument("--assume", default="", metavar="LIST", help="uncertain market facts taken the other way")
-    parser.add_argument("--record", type=Path, help="write every request, reply, frame and order here, masked")
+    parser.add_argument(
+        "--speed", default="1", help="simulated seconds per second, or step for lockstep"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same seed and date give the same day"
+    )
+    parser.add_argument(
+        "--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, nxt and halted (0 or 1)"
+    )
+    parser.add_argument(
+        "--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording"
+    )
+    parser.add_argument(
+        "--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often"
+    )
+    parser.add_argument(
+        "--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas"
+    )
+    parser.add_argument(
+        "--assume", default="", metavar="LIST", help="uncertain market facts taken the other way"
+    )
+    parser.add_argument(
+        "--record", type=Path, help="write every request, reply, frame and order here, masked"
+    )
     parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)  # for a desk's simulator
-    parser.add_argument("--check", action="store_true", help="say whether such a day can begin, and end")
-    parser.add_argument("--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients")
+    parser.add_argument(
+        "--check", action="store_true", help="say whether such a day can begin, and end"
+    )
+    parser.add_argument(
+        "--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients"
+    )
     return parser
 
 
@@ -97,7 +121,9 @@ def _epilog(argv: Sequence[str]) -> str:
 
     lines = [f"  {name:<21} {quirk.text} ({quirk.source})" for name, quirk in QUIRKS.items()]
     facts = [f"  {name}" for name in Uncertain.__struct_fields__]
-    file = "\n".join(f"  {line}".rstrip() for line in (faults.__doc__ or "").replace("``", "").splitlines()[2:])
+    file = "\n".join(
+        f"  {line}".rstrip() for line in (faults.__doc__ or "").replace("``", "").splitlines()[2:]
+    )
     return "\n".join(["quirks:", *lines, "", "uncertain facts:", *facts, "", "fault file:", file])
 
 
@@ -131,7 +157,11 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def build_core(
-    options: argparse.Namespace, keys: Credentials, day: date, start: Ns, replay: ReplayedDay | None = None
+    options: argparse.Namespace,
+    keys: Credentials,
+    day: date,
+    start: Ns,
+    replay: ReplayedDay | None = None,
 ) -> Core:
     """Market, account and recording of a simulator. Raises KisnbError."""
     from kisnb.kis.recording.recorder import open_recording
@@ -153,12 +183,16 @@ def build_core(
         replay.check_day(day)
         universe = replay.universe(universe)
     stored = replay.schedules(universe) if replay is not None else None
-    market = Market(universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None)
+    market = Market(
+        universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None
+    )
     recorder = DayRecorder(open_recording(options.record) if options.record else None)
     return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
 
 
-async def _run(core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace) -> int:
+async def _run(
+    core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace
+) -> int:
     import asyncio
     import gc
     import signal
@@ -210,7 +244,9 @@ def read_date(text: str | None) -> date:
     except ValueError:
         raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
     if day < TAXES[0].since:
-        raise BadInput(f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on")
+        raise BadInput(
+            f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on"
+        )
     if not is_trading_day(day):
         raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
     return day
@@ -235,7 +271,9 @@ def read_speed(text: str) -> float:
     except ValueError:
         speed = -1.0
     if not 0 < speed <= FASTEST:
-        raise BadInput(f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step")
+        raise BadInput(
+            f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step"
+        )
     return speed
 
 
@@ -252,7 +290,9 @@ def read_universe(path: Path) -> Universe:
         rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
         items = msgspec.convert(rows, list[Instrument], strict=False)
     except OSError as e:
-        raise ConfigError(f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe") from e
+        raise ConfigError(
+            f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe"
+        ) from e
     except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
         raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
     if not items:
@@ -263,7 +303,10 @@ def read_universe(path: Path) -> Universe:
         if wrong:
             raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
         seen.add(item.code)
-    return Universe(msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind)) for item in items)
+    return Universe(
+        msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind))
+        for item in items
+    )
 
 
 def _wrong(item: Instrument, seen: set[str]) -> str:

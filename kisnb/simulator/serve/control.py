@@ -125,12 +125,20 @@ class SimulatorControl:
             ("GET", "sessions"): lambda _: self._sessions(),
             ("GET", "faults"): lambda _: self._faults(),
             ("POST", "step"): lambda body: self._step(msgspec.json.decode(body, type=StepWanted)),
-            ("POST", "speed"): lambda body: self._speed(msgspec.json.decode(body, type=SpeedWanted).speed),
-            ("POST", "trade"): lambda body: self._trade(msgspec.json.decode(body, type=TradeWanted)),
-            ("POST", "cancel"): lambda body: self._cancel(msgspec.json.decode(body, type=CancelWanted)),
+            ("POST", "speed"): lambda body: self._speed(
+                msgspec.json.decode(body, type=SpeedWanted).speed
+            ),
+            ("POST", "trade"): lambda body: self._trade(
+                msgspec.json.decode(body, type=TradeWanted)
+            ),
+            ("POST", "cancel"): lambda body: self._cancel(
+                msgspec.json.decode(body, type=CancelWanted)
+            ),
             ("POST", "stop"): lambda _: self._stopping(),
         }
-        self._verbs |= {("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")}
+        self._verbs |= {
+            ("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")
+        }
         self._verbs |= {("POST", verb): partial(self._fail, verb) for verb in FAULT_VERBS}
 
     def answer(self, method: str, verb: str, body: bytes) -> dict[str, Any]:
@@ -171,7 +179,10 @@ class SimulatorControl:
 
     def _speed(self, speed: Literal["step"] | float) -> dict[str, Any]:
         if speed != "step" and not 0 < speed <= FASTEST:
-            raise ControlRefused(f"{speed} is no speed; give a number above 0 and up to {FASTEST:,.0f}, or step.", 400)
+            raise ControlRefused(
+                f"{speed} is no speed; give a number above 0 and up to {FASTEST:,.0f}, or step.",
+                400,
+            )
         self._send(self._core.advance(self._clock.now()))
         self._clock.set(self._core.now, 0.0 if speed == "step" else float(speed))
         self._core.free_running = bool(self._clock.speed)
@@ -181,9 +192,13 @@ class SimulatorControl:
     def _trade(self, wanted: TradeWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            number, frames = self._core.trade(wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue)
+            number, frames = self._core.trade(
+                wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue
+            )
         except AccountRejected as e:
-            raise ControlRefused(f"the order is refused: {self._core.refusal_text(e)}", 409) from None
+            raise ControlRefused(
+                f"the order is refused: {self._core.refusal_text(e)}", 409
+            ) from None
         self._send(frames)
         return {"number": number}
 
@@ -192,7 +207,9 @@ class SimulatorControl:
         try:
             number, frames = self._core.cancel(wanted.number, wanted.qty)
         except AccountRejected as e:
-            raise ControlRefused(f"the cancel is refused: {self._core.refusal_text(e)}", 409) from None
+            raise ControlRefused(
+                f"the cancel is refused: {self._core.refusal_text(e)}", 409
+            ) from None
         self._send(frames)
         return {"number": number}
 
@@ -233,11 +250,15 @@ class SimulatorControl:
             {
                 "port": s.port,
                 "frames": s.frames,
-                "subscriptions": [[tr, HIDDEN if tr in NOTICE_TRS else key] for tr, key in sorted(s.subscriptions)],
+                "subscriptions": [
+                    [tr, HIDDEN if tr in NOTICE_TRS else key] for tr, key in sorted(s.subscriptions)
+                ],
             }
             for s in self._core.sockets
         ]
-        tokens = [{"token": f"…{token[-4:]}", "ends": ends} for token, ends in self._core.tokens.items()]
+        tokens = [
+            {"token": f"…{token[-4:]}", "ends": ends} for token, ends in self._core.tokens.items()
+        ]
         return {"sockets": sockets, "tokens": tokens}
 
     def _faults(self) -> dict[str, Any]:

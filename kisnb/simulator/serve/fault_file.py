@@ -12,9 +12,7 @@ import msgspec
 from kisnb.errors import ConfigError
 from kisnb.simulator.host.faults import Fault, Faults
 
-CURE = (
-    "a fault has on and what, and of msg_cd, status, done, seconds, tr_id, code, nth, times, probability, since, until"
-)
+CURE = "a fault has on and what, and of msg_cd, status, done, seconds, tr_id, code, nth, times, probability, since, until"
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,7 +26,9 @@ def read_faults(path: Path, day: date) -> Faults:
         text = path.read_text("utf-8")
         file = msgspec.convert(tomllib.loads(text), _File)
     except OSError as e:
-        raise ConfigError(f"{path} cannot be read: {e.strerror}", "name a TOML file for --faults") from e
+        raise ConfigError(
+            f"{path} cannot be read: {e.strerror}", "name a TOML file for --faults"
+        ) from e
     except UnicodeError as e:
         raise ConfigError(f"{path} is no text", "name a TOML file for --faults") from e
     except tomllib.TOMLDecodeError as e:
@@ -45,7 +45,9 @@ def _line(text: str, where: str) -> str:
     if found is None:
         return ""
     lines = text.splitlines()
-    tables = [n for n, line in enumerate(lines, start=1) if re.match(r"\s*\[\[\s*fault\s*\]\]", line)]
+    tables = [
+        n for n, line in enumerate(lines, start=1) if re.match(r"\s*\[\[\s*fault\s*\]\]", line)
+    ]
     if int(found[1]) >= len(tables):
         return ""
     first = tables[int(found[1])]

@@ -44,7 +44,9 @@ class Addresses(NamedTuple):
 class Server:
     """Serves one core; speed 0 is lockstep."""
 
-    def __init__(self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS) -> None:
+    def __init__(
+        self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS
+    ) -> None:
         self.core = core
         self.clock = SimulatedClock(core.now, speed)
         self.core.free_running = bool(speed)
@@ -69,7 +71,9 @@ class Server:
         control = await self._listen(self._controlled, 0)
         self.clock.set(self.core.now)
         self._send([])
-        return Addresses(f"http://{HOST}:{rest}", f"ws://{HOST}:{ws}", f"http://{HOST}:{control}/{self._token}")
+        return Addresses(
+            f"http://{HOST}:{rest}", f"ws://{HOST}:{ws}", f"http://{HOST}:{control}/{self._token}"
+        )
 
     def stop(self) -> None:
         self._stopping.set()
@@ -132,10 +136,16 @@ class Server:
         try:
             await site.start()
         except OSError as e:
-            reason = "is taken" if e.errno == errno.EADDRINUSE else f"cannot be opened: {e.strerror}"
-            raise ConfigError(f"port {port} {reason}", "choose another one, or none for a free one") from e
+            reason = (
+                "is taken" if e.errno == errno.EADDRINUSE else f"cannot be opened: {e.strerror}"
+            )
+            raise ConfigError(
+                f"port {port} {reason}", "choose another one, or none for a free one"
+            ) from e
         except OverflowError as e:
-            raise ConfigError(f"{port} is no port", "choose one from 1 to 65535, or none for a free one") from e
+            raise ConfigError(
+                f"{port} is no port", "choose one from 1 to 65535, or none for a free one"
+            ) from e
         return int(runner.addresses[0][1])
 
     async def _rest(self, request: web.BaseRequest) -> web.Response:
@@ -157,9 +167,13 @@ class Server:
             return self.core.unreadable(self._now())
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            return self.core.request(self._now(), request.method, request.path, headers, dict(request.query), body)
+            return self.core.request(
+                self._now(), request.method, request.path, headers, dict(request.query), body
+            )
         except Exception:
-            logging.getLogger(__name__).exception("%s %s failed; this is a defect", request.method, request.path)
+            logging.getLogger(__name__).exception(
+                "%s %s failed; this is a defect", request.method, request.path
+            )
             return self.core.failed()
 
     async def _controlled(self, request: web.BaseRequest) -> web.Response:
@@ -174,7 +188,9 @@ class Server:
             said, status = self.control.answer(request.method, verb, body), 200
         except ControlRefused as e:
             said, status = {"error": e.text}, e.status
-        return web.Response(status=status, body=msgspec.json.encode(said), content_type="application/json")
+        return web.Response(
+            status=status, body=msgspec.json.encode(said), content_type="application/json"
+        )
 
     def _stop_soon(self) -> None:
         """After the reply to who asked for it."""
@@ -196,7 +212,11 @@ class Server:
                 if message.type is WSMsgType.TEXT:
                     self._send(self.core.socket_text(self._now(), sid, message.data))
                 elif message.type is WSMsgType.PONG and message.data[:1] == b"{":
-                    self._send(self.core.socket_text(self._now(), sid, message.data.decode("utf-8", "replace")))
+                    self._send(
+                        self.core.socket_text(
+                            self._now(), sid, message.data.decode("utf-8", "replace")
+                        )
+                    )
                 elif message.type is WSMsgType.PING:
                     await ws.pong(message.data)
         finally:

@@ -33,7 +33,9 @@ class Wait(msgspec.Struct):
         return (yield self)
 
     def over(self, now: Ns) -> bool:
-        return (self.order is not None and self.order.is_ended) or (self.until is not None and now >= self.until)
+        return (self.order is not None and self.order.is_ended) or (
+            self.until is not None and now >= self.until
+        )
 
 
 Handled: TypeAlias = Coroutine[Any, Any, None] | None
@@ -92,7 +94,9 @@ class Agent:
                 close = difflib.get_close_matches(name, known, 1)
                 raise BadInput(
                     f"{type(self).__name__} has no parameter {name!r}",
-                    f"did you mean {close[0]!r}" if close else f"its parameters are {', '.join(known)}",
+                    f"did you mean {close[0]!r}"
+                    if close
+                    else f"its parameters are {', '.join(known)}",
                 )
             setattr(self, name, _as(known[name], name, value))
 
@@ -101,7 +105,11 @@ class Agent:
         """Names and types of the parameters: annotated public class attributes with a value."""
         hints = get_type_hints(cls)
         own = {"host", "id", "note", "every", "keep"}
-        return {n: t for n, t in hints.items() if n not in own and not n.startswith("_") and hasattr(cls, n)}
+        return {
+            n: t
+            for n, t in hints.items()
+            if n not in own and not n.startswith("_") and hasattr(cls, n)
+        }
 
     def __getstate__(self) -> object:
         """What a copy takes over, by ``copy`` and ``pickle``: all but the host, so it is not started."""
@@ -149,7 +157,9 @@ class Agent:
         """
         return self._started.book.position(code or self.code).qty
 
-    def buy(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
+    def buy(
+        self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None
+    ) -> Order:
         """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
 
         It leaves after the handler returns. The desk denies a buy of an agent that has not seen the
@@ -158,7 +168,9 @@ class Agent:
         """
         return self._order(Side.BUY, qty, price, code, venue)
 
-    def sell(self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None) -> Order:
+    def sell(
+        self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None
+    ) -> Order:
         """As ``buy``."""
         return self._order(Side.SELL, qty, price, code, venue)
 
@@ -203,7 +215,9 @@ class Agent:
         won = None if price is None else values.whole(price, "the price")
         where = None if venue is None else values.member(Venue, venue, "venue")
         kind = OrderKind.MARKET if won is None else OrderKind.LIMIT
-        intent = Intent(host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen(stock))
+        intent = Intent(
+            host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen(stock)
+        )
         order = host.emit(Submit(intent))
         assert order is not None
         return order
@@ -225,7 +239,9 @@ def checked_id(agent_id: object) -> str:
     """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
     name = values.text(agent_id, "the agent's id")
     if name.strip().lower() in NOBODY:
-        raise BadInput(f"{agent_id!r} names no agent", "give the agent an id of its own, such as 'Dip-005930'")
+        raise BadInput(
+            f"{agent_id!r} names no agent", "give the agent an id of its own, such as 'Dip-005930'"
+        )
     return name
 
 
@@ -241,9 +257,15 @@ def _as(kind: type, name: str, value: object) -> object:
     """A parameter's value; texts, as magics give them, are read as the declared type."""
     if isinstance(value, str) and kind in (int, float, bool):
         try:
-            return value.lower() in ("1", "true", "yes", "on") if kind is bool else kind(value.replace(",", ""))
+            return (
+                value.lower() in ("1", "true", "yes", "on")
+                if kind is bool
+                else kind(value.replace(",", ""))
+            )
         except ValueError as e:
-            raise BadInput(f"{name}={value!r} is no {kind.__name__}", f"give {name} as a number") from e
+            raise BadInput(
+                f"{name}={value!r} is no {kind.__name__}", f"give {name} as a number"
+            ) from e
     if kind is float and isinstance(value, int):
         return float(value)
     if isinstance(kind, type) and not isinstance(value, kind):

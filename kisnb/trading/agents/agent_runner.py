@@ -56,7 +56,9 @@ Foreign = Callable[[Part, "AgentRunner"], None]
 def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     """The back-tester's answer to ``await`` of something that is no Wait."""
     coroutine.close()
-    raise TypeError(f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)")
+    raise TypeError(
+        f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)"
+    )
 
 
 def acting_agent() -> str:
@@ -75,11 +77,19 @@ class AgentRunner:
     """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
 
     def __init__(
-        self, agent: Agent, agent_id: str, run: str, books: OrderBooks, rules: Rules, foreign: Foreign = refuse_foreign
+        self,
+        agent: Agent,
+        agent_id: str,
+        run: str,
+        books: OrderBooks,
+        rules: Rules,
+        foreign: Foreign = refuse_foreign,
     ) -> None:
         """Raises BadInput for an id that names no agent, and for a handler that nothing calls any more."""
         if hasattr(agent, "on_session"):
-            raise BadInput(f"{type(agent).__name__}.on_session is never called", "rename it to on_phase")
+            raise BadInput(
+                f"{type(agent).__name__}.on_session is never called", "rename it to on_phase"
+            )
         self.agent = agent
         self.id = checked_id(agent_id)
         self.state = AgentState.READY

@@ -23,7 +23,9 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
     # A StopIteration of a coroutine comes as the cause of a RuntimeError that has no line of its own.
     chain = [error] if error.__cause__ is None else [error.__cause__, error]
     steps = [step for link in chain for step in traceback.walk_tb(link.__traceback__)]
-    modules = {kind.__module__ for kind in type(agent).__mro__[:-1]} - {"kisnb.trading.agents.agent"}
+    modules = {kind.__module__ for kind in type(agent).__mro__[:-1]} - {
+        "kisnb.trading.agents.agent"
+    }
     for owns in (lambda frame: frame.f_globals.get("__name__") in modules, _is_a_persons):
         for frame, line in reversed(steps):
             if owns(frame):

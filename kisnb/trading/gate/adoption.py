@@ -20,9 +20,14 @@ def adopt(now: Ns, books: OrderBooks, wish: Adopt) -> HoldingAdopted | No:
     if (known := books.adoptions.get(wish.key)) is not None:
         if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):
             return known
-        return No(f"this call already let {known.agent} adopt {known.qty:,} {known.code}", "adopt under another key")
+        return No(
+            f"this call already let {known.agent} adopt {known.qty:,} {known.code}",
+            "adopt under another key",
+        )
     if not wish.agent or wish.agent in NOBODY:
-        return No(f"{wish.agent or 'nobody'!r} is no agent", "name an agent: %kis agents lists them")
+        return No(
+            f"{wish.agent or 'nobody'!r} is no agent", "name an agent: %kis agents lists them"
+        )
     free = adoptable(books, wish.code)
     qty = free if wish.qty is None else wish.qty
     if wish.qty is not None and wish.qty < 1:
@@ -37,7 +42,9 @@ def adopt(now: Ns, books: OrderBooks, wish: Adopt) -> HoldingAdopted | No:
 
 def adoptable(books: OrderBooks, code: str) -> int:
     """Shares of ``code`` that no agent holds, and that no order of nobody's is about to sell."""
-    agents = (max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY)
+    agents = (
+        max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY
+    )
     held = books.account.position(code).qty - sum(agents)
     orders = (o for o in books.live.values() if o.code == code and o.side is Side.SELL)
     on_sale = sum(o.leaves for o in orders if o.intent.agent in NOBODY)

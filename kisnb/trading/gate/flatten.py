@@ -121,7 +121,9 @@ class Flatten:
             part.again_at, part.failures = now, 0
         self.proceed(now)
         if self._orders:
-            self._record(HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders)))
+            self._record(
+                HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders))
+            )
 
     def end(self, now: Ns, reason: str) -> None:
         """A person ends it: what it has in the market is cancelled."""
@@ -206,7 +208,12 @@ class Flatten:
     def _cancel_stale(self, now: Ns, order: Order) -> None:
         kind = order.route.kind if order.route is not None else order.intent.kind
         rests = kind in (OrderKind.BEST_OPPOSITE, OrderKind.AFTER_BEST_OPPOSITE)
-        if rests and order.ref is not None and not order.cancel_asked and now >= order.sent_at + STALE_LIMIT:
+        if (
+            rests
+            and order.ref is not None
+            and not order.cancel_asked
+            and now >= order.sent_at + STALE_LIMIT
+        ):
             self._cancel(now, order)
 
     def _sale(self, now: Ns, agent: str, code: str, qty: int, failures: int) -> Intent | str:
@@ -242,7 +249,9 @@ class Flatten:
         return self._gate.connection(now, intent.code, routed.kind, routed.venue)
 
     def _sellable(self, code: str, agent: str) -> int:
-        return reservations.sellable(self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET))
+        return reservations.sellable(
+            self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET)
+        )
 
     # what remains
 
@@ -279,7 +288,9 @@ class Flatten:
 
     def _on_order(self, code: str) -> int:
         """Shares that the flatten's own sells have reserved."""
-        return sum(o.leaves for o in self._orders if o.code == code and o.state is not OrderState.NEW)
+        return sum(
+            o.leaves for o in self._orders if o.code == code and o.state is not OrderState.NEW
+        )
 
     def _report(self, now: Ns) -> None:
         """Write what remains: at first when nothing more can be done at once, later when it has changed."""

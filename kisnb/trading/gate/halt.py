@@ -140,9 +140,15 @@ class KillSwitch:
         missed = [order for order in orders if order.is_open and not order.cancel_asked]
         asked = [order for order in orders if order not in missed]
         if asked or not (self._queries or missed):
-            self._step(now, "cancel", f"{len(asked)} orders: {_named(asked)}" if asked else "nothing is open")
+            self._step(
+                now,
+                "cancel",
+                f"{len(asked)} orders: {_named(asked)}" if asked else "nothing is open",
+            )
         if missed and not self._queries:
-            self._step(now, "cancel", f"without a number, not cancelled yet: {_named(missed)}", done=False)
+            self._step(
+                now, "cancel", f"without a number, not cancelled yet: {_named(missed)}", done=False
+            )
 
     def _query(self, now: Ns) -> None:
         self._queries += 1
@@ -185,9 +191,15 @@ class KillSwitch:
 
     def _snapshot(self, now: Ns) -> None:
         state = self._state
-        held = ", ".join(f"{p.qty:,} {code}" for code, p in sorted(state.books.account.positions.items()) if p.qty)
+        held = ", ".join(
+            f"{p.qty:,} {code}"
+            for code, p in sorted(state.books.account.positions.items())
+            if p.qty
+        )
         cash = "not stated by KIS" if state.cash is None else f"{state.cash:,} won"
-        self._step(now, "snapshot", f"cash {cash}; holds {held or 'nothing'}; open {_named(self._open)}")
+        self._step(
+            now, "snapshot", f"cash {cash}; holds {held or 'nothing'}; open {_named(self._open)}"
+        )
 
     def _step(
         self,

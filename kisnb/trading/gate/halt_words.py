@@ -12,7 +12,10 @@ from kisnb.trading.state import State
 Name: TypeAlias = Literal["active", "halting", "flattening", "reducing", "halted"]
 
 LIFT = "%kis halt off REASON (in a terminal: kisnb halt --off REASON)"
-_PASSES = {"reducing": "cancels, and sells up to the position, pass", "halted": "cancels alone pass"}
+_PASSES = {
+    "reducing": "cancels, and sells up to the position, pass",
+    "halted": "cancels alone pass",
+}
 
 
 class Trading(NamedTuple):

@@ -31,7 +31,11 @@ class LatestDepths:
 
     def price(self, code: str) -> int:
         """What a share costs by the newest book, won: its best ask; 0 when there is none."""
-        newest = max((depth for depth in self.of(code) if depth.asks), key=lambda depth: depth.t, default=None)
+        newest = max(
+            (depth for depth in self.of(code) if depth.asks),
+            key=lambda depth: depth.t,
+            default=None,
+        )
         return newest.asks[0][0] if newest is not None else 0
 
     def add_read(self, now: Ns, depths: Sequence[Depth]) -> None:

@@ -32,7 +32,9 @@ class No(NamedTuple):
 class Rules:
     """The market's rules as the desk knows them, and what its broker connection can do."""
 
-    def __init__(self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None) -> None:
+    def __init__(
+        self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None
+    ) -> None:
         self.universe = universe
         self.capabilities = capabilities
         self.costs = costs or CostModel()
@@ -47,10 +49,18 @@ class Rules:
     def trade_channels(self, code: str, priority: int = 2) -> list[Want]:
         """Subscriptions that show every trade of a listed stock: at each venue that takes its orders from here."""
         item = self.instrument(code)
-        venues = [v for v in (Venue.KRX, Venue.NXT) if v is Venue.KRX or v in self.capabilities.venues]
-        return [Want("ticks", code, v, priority) for v in venues if item is not None and (v is Venue.KRX or item.nxt)]
+        venues = [
+            v for v in (Venue.KRX, Venue.NXT) if v is Venue.KRX or v in self.capabilities.venues
+        ]
+        return [
+            Want("ticks", code, v, priority)
+            for v in venues
+            if item is not None and (v is Venue.KRX or item.nxt)
+        ]
 
-    def fee_and_tax(self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue) -> tuple[int, int]:
+    def fee_and_tax(
+        self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue
+    ) -> tuple[int, int]:
         """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""
         (kind, board), day = self._sort(code), kst_day(t)
         fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
@@ -78,11 +88,15 @@ class Rules:
 
     def route(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
         """The venue that takes this order now, or why there is none; ``depths`` are what the venues show of it."""
-        return self.router.route(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
+        return self.router.route(
+            intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
+        )
 
     def preview(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
         """What ``route`` would answer; nothing is decided."""
-        return self.router.preview(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
+        return self.router.preview(
+            intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
+        )
 
     def blank(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Venues that trade a stock now and show no book of it."""
@@ -90,7 +104,9 @@ class Rules:
 
     def unseen(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Venues whose book would decide where the order goes, and is missing."""
-        return self.router.unseen(intent, MarketSnapshot(now, self.universe.get(intent.code), depths))
+        return self.router.unseen(
+            intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
+        )
 
 
 class Gate:
@@ -120,9 +136,13 @@ class Gate:
             return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
         item = self.rules.instrument(intent.code)
         if item is None:
-            return No(f"{intent.code} is not a listed issue", "look the code up with %kis search NAME")
+            return No(
+                f"{intent.code} is not a listed issue", "look the code up with %kis search NAME"
+            )
         if item.halted:
-            return No(f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt")
+            return No(
+                f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
+            )
         if (no := self._prices(now, intent, item)) is not None:
             # A price that fits a kind which no venue takes now would be refused in its turn.
             return self._not_taken(now, intent) or no
@@ -139,10 +159,16 @@ class Gate:
         if state.flatten_reason is not None:
             if is_of_flatten(intent) and reduces:
                 return None
-            return No("all that is held is being sold: no other order passes", "end it with %kis halt off REASON")
+            return No(
+                "all that is held is being sold: no other order passes",
+                "end it with %kis halt off REASON",
+            )
         if state.halt == "active" or (state.halt == "reducing" and reduces):
             return None
-        why, cure = f"the desk is {state.halt}: {state.halt_reason}", "lift the halt with %kis halt off REASON"
+        why, cure = (
+            f"the desk is {state.halt}: {state.halt_reason}",
+            "lift the halt with %kis halt off REASON",
+        )
         if state.halt == "reducing" and intent.side is Side.SELL:
             free = max(reservations.sellable(state.books, intent), 0)
             why = f"the desk is reducing, and {free:,} shares of {intent.code} can be sold: {state.halt_reason}"
@@ -161,7 +187,11 @@ class Gate:
         """What an order comes to, won: at its price, else at the upper limit price; 0 when nobody knows that."""
         if price is None:
             item = self.rules.instrument(code)
-            _, price = (0, 0) if item is None else ticks.limits(item.base, item.kind, kst_day(now), item.board)
+            _, price = (
+                (0, 0)
+                if item is None
+                else ticks.limits(item.base, item.kind, kst_day(now), item.board)
+            )
         return qty * price
 
     def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
@@ -171,7 +201,10 @@ class Gate:
 
     def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
         """What open buys will take, fees included, won."""
-        return sum(self._with_fee(now, order.intent, qty) for order, qty in reservations.buys(state.books, intent))
+        return sum(
+            self._with_fee(now, order.intent, qty)
+            for order, qty in reservations.buys(state.books, intent)
+        )
 
     def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
         """What open buys are worth, won; of one stock or one agent when that is given."""
@@ -195,12 +228,17 @@ class Gate:
         if not self.limits.needs_arming:
             return None
         if state.armed is None or now >= state.armed.until:
-            return No("live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm")
+            return No(
+                "live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm"
+            )
         left = state.armed.budget - state.armed_spent - self._reserved(now, intent, state)
         value = self._with_fee(now, intent, intent.qty)
         if value <= left:
             return None
-        return No(f"{value:,} won are above the {max(left, 0):,} left of the armed budget", "arm it anew with %kis arm")
+        return No(
+            f"{value:,} won are above the {max(left, 0):,} left of the armed budget",
+            "arm it anew with %kis arm",
+        )
 
     def _cash(self, now: Ns, intent: Intent, state: State) -> No | None:
         if state.cash is None:
@@ -232,7 +270,11 @@ class Gate:
         for name, most, whose, held, of_code, of_agent in scopes:
             if most is None:
                 continue
-            total = held + self._on_order(now, intent, state, of_code, of_agent) + self._worth(now, intent)
+            total = (
+                held
+                + self._on_order(now, intent, state, of_code, of_agent)
+                + self._worth(now, intent)
+            )
             if total > most:
                 return No(
                     f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
@@ -246,7 +288,11 @@ class Gate:
         it, but an agent still sells no more than it can have."""
         drifts = (intent.code, "holding") in state.drifts
         known = state.opened is not None
-        free = reservations.sellable(state.books, intent) if known else reservations.own(state.books, intent)
+        free = (
+            reservations.sellable(state.books, intent)
+            if known
+            else reservations.own(state.books, intent)
+        )
         if free is None or intent.qty <= free:
             return None
         if intent.protective and drifts and intent.qty <= reservations.may_own(state.books, intent):
@@ -254,7 +300,10 @@ class Gate:
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
         if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
             cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
-        return No(f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold", cure)
+        return No(
+            f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold",
+            cure,
+        )
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
         """What this broker connection cannot carry."""
@@ -265,8 +314,14 @@ class Gate:
             cures.append(f"use {' or '.join(self.rules.kinds_now(now, code) or can.kinds)}")
         if venue is not None and venue not in can.venues:
             why.append(f"{venue} takes no orders from this desk")
-            able = [str(v) for v in can.venues if item is not None and order_rules.kinds(now, v, item)]
-            cures.append(f"leave the venue out, or name {' or '.join(able)}" if able else "leave the venue out")
+            able = [
+                str(v) for v in can.venues if item is not None and order_rules.kinds(now, v, item)
+            ]
+            cures.append(
+                f"leave the venue out, or name {' or '.join(able)}"
+                if able
+                else "leave the venue out"
+            )
         return No("; ".join(why), ", and ".join(cures)) if why else None
 
     def _not_taken(self, now: Ns, intent: Intent) -> No | None:
@@ -283,30 +338,53 @@ class Gate:
             return No(f"a {kind} order cannot be revised", "cancel it and order anew")
         if (intent.stop is not None) != (kind is OrderKind.STOP_LIMIT):
             if intent.stop is None:
-                return No("a stop-limit order needs a stop price", "give it with --stop PRICE (stop=PRICE), in won")
+                return No(
+                    "a stop-limit order needs a stop price",
+                    "give it with --stop PRICE (stop=PRICE), in won",
+                )
             taken = self.rules.kinds_now(now, intent.code, intent.venue)
             stops = intent.price is not None and OrderKind.STOP_LIMIT in taken
-            cure = f"name the kind {OrderKind.STOP_LIMIT}, or leave the stop out" if stops else "leave the stop out"
+            cure = (
+                f"name the kind {OrderKind.STOP_LIMIT}, or leave the stop out"
+                if stops
+                else "leave the stop out"
+            )
             return No(f"a {kind} order has no stop price", cure)
         if not kind.priced:
-            return None if intent.price is None else No(f"a {kind} order has no price", "leave the price out")
+            return (
+                None
+                if intent.price is None
+                else No(f"a {kind} order has no price", "leave the price out")
+            )
         if intent.price is None:
             lower, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
-            return No(f"a {kind} order needs a price above 0", f"give a price within {lower:,} to {upper:,}")
+            return No(
+                f"a {kind} order needs a price above 0",
+                f"give a price within {lower:,} to {upper:,}",
+            )
         of_price = self._price(now, intent, item, intent.price, "")
-        of_stop = None if intent.stop is None else self._price(now, intent, item, intent.stop, " as the stop")
+        of_stop = (
+            None
+            if intent.stop is None
+            else self._price(now, intent, item, intent.stop, " as the stop")
+        )
         wrong = [no for no in (of_price, of_stop) if no is not None]
         if not wrong:
             return None
         cures = dict.fromkeys(no.cure for no in wrong)
         return No("; ".join(no.reason for no in wrong), ", and ".join(cures))
 
-    def _price(self, now: Ns, intent: Intent, item: Instrument, price: int, place: str) -> No | None:
+    def _price(
+        self, now: Ns, intent: Intent, item: Instrument, price: int, place: str
+    ) -> No | None:
         day = kst_day(now)
         lower, upper = ticks.limits(item.base, item.kind, day, item.board)
         # Before the grid: the nearest price on the grid may be one that the day does not allow.
         if not lower <= price <= upper:
-            return No(f"{price:,} is outside today's limits of {item.name}", f"stay within {lower:,} to {upper:,}")
+            return No(
+                f"{price:,} is outside today's limits of {item.name}",
+                f"stay within {lower:,} to {upper:,}",
+            )
         if not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)
             size = ticks.tick_size(price, item.kind, day, item.board)

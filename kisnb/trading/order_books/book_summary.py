@@ -28,7 +28,9 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
     }  # fmt: skip
     codes = dict.fromkeys([*(o.code for o in orders), *positions])
     stocks = pl.DataFrame(
-        [_row(code, orders, positions.get(code) or Position(code)) for code in codes], schema=schema, orient="row"
+        [_row(code, orders, positions.get(code) or Position(code)) for code in codes],
+        schema=schema,
+        orient="row",
     )
     counted = [c for c in schema if c not in ("code", "bought", "sold", "position")]
     total = stocks.select(pl.lit(ALL).alias("code"), *(pl.col(c).sum() for c in counted))

@@ -70,9 +70,13 @@ class TradingDay:
         for code, qty, _ in row.holdings:
             self.opening[code] = self.opening.get(code, 0) + qty
 
-    def standing(self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]) -> DayResult:
+    def standing(
+        self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
+    ) -> DayResult:
         """Where the day stands at ``prices``, won by code; a stock without one counts at its base price."""
-        held = {code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases}
+        held = {
+            code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases
+        }
         now = sum(qty * prices.get(code, bases[code]) for code, qty in held.items())
         opening = sum(qty * bases[code] for code, qty in self.opening.items() if code in bases)
         return DayResult(now - opening + self.flow, opening + self.bought)

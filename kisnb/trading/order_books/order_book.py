@@ -166,7 +166,9 @@ class OrderBook:
         return book_summary.summary(self.orders.values(), self.positions)
 
     def __repr__(self) -> str:
-        held = ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"
+        held = (
+            ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"
+        )
         return f"<OrderBook {self.name}: {len(self.orders)} orders, {len(self.open_orders)} open, holds {held}>"
 
 
@@ -290,13 +292,18 @@ class OrderBooks:
         self.adoptions[fact.key] = fact
         for source, qty, _, _ in fact.lots:
             self.of(source).positions[fact.code].give(qty)
-        self.of(fact.agent).ensure_position(fact.code).receive((qty, price, fee) for _, qty, price, fee in fact.lots)
+        self.of(fact.agent).ensure_position(fact.code).receive(
+            (qty, price, fee) for _, qty, price, fee in fact.lots
+        )
 
     @property
     def unassigned(self) -> dict[str, int]:
         """Shares by code that no agent holds: the account's less those of all agents."""
         agents = [book for name, book in self.agents.items() if name not in NOBODY]
-        rest = {code: p.qty - sum(b.position(code).qty for b in agents) for code, p in self.account.positions.items()}
+        rest = {
+            code: p.qty - sum(b.position(code).qty for b in agents)
+            for code, p in self.account.positions.items()
+        }
         return {code: qty for code, qty in rest.items() if qty}
 
     def selling(self, agent: str, code: str) -> int:
@@ -340,7 +347,9 @@ def _end_if_complete(order: Order) -> None:
         order.to(OrderState.EXPIRED if order.expired else OrderState.CANCELLED)
 
 
-def _apply_refusal(order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused | OrderHeld) -> None:
+def _apply_refusal(
+    order: Order, fact: Denied | Rejected | SendUnknown | CancelRefused | OrderHeld
+) -> None:
     match fact:
         case Denied(reason=reason, cure=cure):
             order.to(OrderState.DENIED)

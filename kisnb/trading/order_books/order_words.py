@@ -36,7 +36,11 @@ def order_line(order: Order) -> str:
 def standing(order: Order) -> str:
     """The state of an order, since when, what was filled, and whether it was sent before."""
     since = f" since {clock_text(order.since)}" if order.since else ""
-    filled = f", {order.filled:,} of {order.quantity:,} filled at {order.average:,.0f}" if order.fills else ""
+    filled = (
+        f", {order.filled:,} of {order.quantity:,} filled at {order.average:,.0f}"
+        if order.fills
+        else ""
+    )
     again = f" ({order.repeated})" if order.repeated else ""
     return f"{order.state}{since}{filled}{again}"
 
@@ -67,7 +71,9 @@ def next_step(order: Order, *, movable: bool = False) -> str:
         case OrderState.EXPIRED:
             return "it ended with its session; order again in the next one"
         case _:
-            return "it is over" if not order.revised_by else "it is over; the revising order goes on"
+            return (
+                "it is over" if not order.revised_by else "it is over; the revising order goes on"
+            )
 
 
 def _waits(order: Order, *, movable: bool) -> str:

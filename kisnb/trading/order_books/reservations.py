@@ -16,7 +16,9 @@ def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
 
 def sellable(books: OrderBooks, intent: Intent) -> int:
     """Shares of the stock that are held, and that no other open sell has reserved; an agent sells its own alone."""
-    selling = sum(qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code)
+    selling = sum(
+        qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
+    )
     free = books.account.position(intent.code).qty - selling
     mine = own(books, intent)
     return free if mine is None else min(free, mine)
@@ -26,8 +28,12 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
     """Shares that the agent holds by its own book and does not sell already; None for an order of no agent's."""
     if intent.agent in NOBODY:
         return None
-    orders = [(o, qty) for o, qty in _open(books, intent, Side.SELL) if o.intent.agent == intent.agent]
-    held = books.agents[intent.agent].position(intent.code).qty if intent.agent in books.agents else 0
+    orders = [
+        (o, qty) for o, qty in _open(books, intent, Side.SELL) if o.intent.agent == intent.agent
+    ]
+    held = (
+        books.agents[intent.agent].position(intent.code).qty if intent.agent in books.agents else 0
+    )
     return held - sum(qty for order, qty in orders if order.code == intent.code)
 
 

@@ -38,9 +38,18 @@ class Cancels:
             why = "it was not placed from here: only the kill switch cancels it"
             self._record(CancelRefused(now, key, "", why))
         elif order.state is OrderState.NEW:
-            self._record(Denied(now, key, "it was cancelled before it was sent", "order again if it is still wanted"))
+            self._record(
+                Denied(
+                    now,
+                    key,
+                    "it was cancelled before it was sent",
+                    "order again if it is still wanted",
+                )
+            )
         elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
-            self._record(CancelRefused(now, key, "", "the order has no number yet; cancel again when it has"))
+            self._record(
+                CancelRefused(now, key, "", "the order has no number yet; cancel again when it has")
+            )
         elif not order.cancel_asked:
             self._record(CancelStarted(now, key, qty))
             if order.ref is not None:

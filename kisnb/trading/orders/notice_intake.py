@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kisnb.clock import SECOND, Ns, clock_text
-from kisnb.events import Accepted, Cancelled, CancelRefused, Event, Notice, Rejected, Revised, Trouble
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    Event,
+    Notice,
+    Rejected,
+    Revised,
+    Trouble,
+)
 from kisnb.orders import Order, OrderRef, OrderState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import day_number
@@ -86,7 +95,13 @@ class NoticeIntake:
         if order.state is OrderState.SENT:
             # A cancel goes where the order went: a notice names the venue that executes, which SOR chose.
             venue = order.route.venue if order.route else notice.venue
-            self._record(Accepted(now, order.key, OrderRef(day_number(notice.t), notice.branch, notice.number, venue)))
+            self._record(
+                Accepted(
+                    now,
+                    order.key,
+                    OrderRef(day_number(notice.t), notice.branch, notice.number, venue),
+                )
+            )
         elif order.state is OrderState.REJECTED:
             self._report_strange(now, order, notice)
 
@@ -99,7 +114,9 @@ class NoticeIntake:
         elif again or order.listed or notice.qty > order.leaves:
             self._reconciliation.schedule(now, now, "fill")
         else:
-            self._record(execution(self._rules, now, order, notice.qty, notice.price, notice.venue, notice.t))
+            self._record(
+                execution(self._rules, now, order, notice.qty, notice.price, notice.venue, notice.t)
+            )
 
     def _on_cancelled(self, now: Ns, order: Order, notice: Notice) -> None:
         if notice.number in order.cancels:
@@ -116,7 +133,12 @@ class NoticeIntake:
         old = self._state.books.by_number(day_number(notice.t), notice.original)
         if old is None or notice.number in old.cancels:
             return
-        if old.listed or order.listed or notice.qty > old.leaves or order.state is not OrderState.SENT:
+        if (
+            old.listed
+            or order.listed
+            or notice.qty > old.leaves
+            or order.state is not OrderState.SENT
+        ):
             self._reconciliation.schedule(now, now, "revise")
             return
         self._record(Revised(now, old.key, notice.qty, order.key, notice.number))

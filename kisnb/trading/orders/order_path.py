@@ -73,7 +73,13 @@ class OrderPath:
         self._record(Denied(now, intent.key, no.reason, no.cure))
 
     def send(
-        self, now: Ns, order: Order, *, may_read: bool = True, account: Account | None = None, before: int = 0
+        self,
+        now: Ns,
+        order: Order,
+        *,
+        may_read: bool = True,
+        account: Account | None = None,
+        before: int = 0,
     ) -> None:
         """Check, route and send an order.
 
@@ -126,7 +132,9 @@ class OrderPath:
         return no or self._why_buys_locked(intent)
 
     def _why_buys_locked(self, intent: Intent) -> No | None:
-        unknown = self._reconciliation.unresolved_in(intent.code) if intent.side is Side.BUY else None
+        unknown = (
+            self._reconciliation.unresolved_in(intent.code) if intent.side is Side.BUY else None
+        )
         if unknown is None:
             return None
         why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
@@ -172,13 +180,19 @@ class OrderPath:
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
         """Whether a fresh price is all that a buy that came back from ``may_send`` lacks."""
-        if order.key in self._sent_back or order.cancel_asked or self._prices.missing(now, order.intent) is None:
+        if (
+            order.key in self._sent_back
+            or order.cancel_asked
+            or self._prices.missing(now, order.intent) is None
+        ):
             return False
         return self._refusal(now, order.intent) is None and self._prices.waited(now, order) is None
 
     # prices that it is decided on
 
-    def _venues_to_read(self, now: Ns, intent: Intent, account: Account | None) -> tuple[Venue, ...]:
+    def _venues_to_read(
+        self, now: Ns, intent: Intent, account: Account | None
+    ) -> tuple[Venue, ...]:
         """Venues whose book must be read before the order can be sent."""
         if intent.protective or (account is not None and intent.side is Side.SELL):
             return ()
@@ -235,7 +249,9 @@ class OrderPath:
         self._emit(Revise(intent, old.ref))
 
     def _start(self, now: Ns, intent: Intent, route: Route) -> None:
-        self._record(SendStarted(now, intent.key, route, self._state.highest.get(day_number(now), 0)))
+        self._record(
+            SendStarted(now, intent.key, route, self._state.highest.get(day_number(now), 0))
+        )
         self._reconciliation.schedule_regular(now)
 
     def _is_in_flight(self, intent: Intent) -> bool:
@@ -246,7 +262,11 @@ class OrderPath:
 
     def send_next(self, now: Ns, ended: Intent) -> None:
         for order in list(self._state.books.live.values()):
-            if order.state is OrderState.NEW and order.code == ended.code and order.side is ended.side:
+            if (
+                order.state is OrderState.NEW
+                and order.code == ended.code
+                and order.side is ended.side
+            ):
                 self.send(now, order)
                 if self._is_in_flight(ended):
                     return
@@ -265,7 +285,12 @@ class OrderPath:
         if intent.qty > sellable:
             why = f"KIS confirms {sellable:,} shares to sell while the fate of {unknown.intent.text} is unknown"
             self._record(
-                Denied(now, intent.key, why, f"sell {sellable:,}" if sellable else "wait until it is resolved")
+                Denied(
+                    now,
+                    intent.key,
+                    why,
+                    f"sell {sellable:,}" if sellable else "wait until it is resolved",
+                )
             )
         return intent.qty > sellable
 
@@ -285,15 +310,24 @@ class OrderPath:
             self._synced.add(order.key)
         if held is not None and order.key not in self._synced:
             return True
-        if intent.side is Side.BUY and self.gate.limits.needs_account and self._state.opened is None:
+        if (
+            intent.side is Side.BUY
+            and self.gate.limits.needs_account
+            and self._state.opened is None
+        ):
             self._reconciliation.schedule(now, now, "account", account=True)
             return True
         return False
 
     def _hold_until(self, now: Ns, intent: Intent, end: Ns) -> None:
-        protects, held = intent.protective and intent.side is Side.SELL, self._state.held.get(intent.key)
+        protects, held = (
+            intent.protective and intent.side is Side.SELL,
+            self._state.held.get(intent.key),
+        )
         if held is None and len(self._state.held) >= MOST_HELD and not protects:
-            why = f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
+            why = (
+                f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
+            )
             self._record(Denied(now, intent.key, why, "order again after it"))
             return
         why = f"blackout until {clock_text(end)}: journaled, not sent"
@@ -328,14 +362,23 @@ class OrderPath:
             if order.key in self._state.held and order.intent.protective:
                 self._synced.add(order.key)
                 self.send(now, order)
-            elif order.side is Side.BUY and self._state.opened is None and self.gate.limits.needs_account:
+            elif (
+                order.side is Side.BUY
+                and self._state.opened is None
+                and self.gate.limits.needs_account
+            ):
                 why = "KIS does not state the account, so that nobody knows what cash there is"
                 self._record(Denied(now, order.key, why, "try again when KIS answers"))
 
     def _shrink_to_sellable(self, now: Ns, order: Order, account: Account | None) -> bool:
         """A protective sell that waited is not lost when fewer shares are left: those that are left are sold."""
         intent = order.intent
-        if account is None or order.key not in self._state.held or not intent.protective or intent.side is Side.BUY:
+        if (
+            account is None
+            or order.key not in self._state.held
+            or not intent.protective
+            or intent.side is Side.BUY
+        ):
             return False
         sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
         if intent.qty <= sellable:
@@ -343,5 +386,7 @@ class OrderPath:
         cure = f"{sellable:,} are sold instead" if sellable else "nothing is left to protect"
         self._record(Denied(now, order.key, f"KIS confirms {sellable:,} shares to sell", cure))
         if sellable:
-            self.submit(now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=sellable))
+            self.submit(
+                now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=sellable)
+            )
         return True

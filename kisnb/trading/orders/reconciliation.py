@@ -33,7 +33,15 @@ from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks, day_number
 from kisnb.trading.orders.resolver import WINDOW, Resolver, claims, ref_of
-from kisnb.trading.ports.commands import AskOrders, Effect, OrdersQuery, OrdersRead, Publish, ResolveOrder, WakeAt
+from kisnb.trading.ports.commands import (
+    AskOrders,
+    Effect,
+    OrdersQuery,
+    OrdersRead,
+    Publish,
+    ResolveOrder,
+    WakeAt,
+)
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
@@ -57,7 +65,11 @@ class Reconciliation:
     """Asks for the day's orders and the account, and brings the books to what they say."""
 
     def __init__(
-        self, rules: Rules, state: State, record: Callable[[Row], None], emit: Callable[[Effect], None]
+        self,
+        rules: Rules,
+        state: State,
+        record: Callable[[Row], None],
+        emit: Callable[[Effect], None],
     ) -> None:
         self.linked = False
         """The stream stood once: from then on open orders are compared every minute."""
@@ -109,7 +121,13 @@ class Reconciliation:
         self._due = None
         for day in sorted(days):
             self._asked[day] = now
-            self._emit(AskOrders(OrdersQuery(day, self._why, self._account and day == today, now, self._state.fills)))
+            self._emit(
+                AskOrders(
+                    OrdersQuery(
+                        day, self._why, self._account and day == today, now, self._state.fills
+                    )
+                )
+            )
         self._account = False
 
     def on_cancel_accepted(self, now: Ns, key: str) -> None:
@@ -123,7 +141,9 @@ class Reconciliation:
 
     def unresolved_in(self, code: str) -> Order | None:
         """An order of unknown fate in this stock: its buys are locked."""
-        unknown = (o for o in self._books.live.values() if o.code == code and o.state is OrderState.UNKNOWN)
+        unknown = (
+            o for o in self._books.live.values() if o.code == code and o.state is OrderState.UNKNOWN
+        )
         return next(unknown, None)
 
     # what
@@ -143,7 +163,9 @@ class Reconciliation:
             return None
         self._reconcile_day(now, asked, day, page)
         if answer.account is not None and day == kst_day(now):
-            self._reconcile_account(now, asked, answer.account, consistent=answer.query.fills == self._state.fills)
+            self._reconcile_account(
+                now, asked, answer.account, consistent=answer.query.fills == self._state.fills
+            )
         self._schedule_again(now)
         return answer.account
 
@@ -156,20 +178,32 @@ class Reconciliation:
         rows = {row.ref.number: row for row in page.rows if row.ref.day == number}
         revised = self._being_revised(asked, page)
         for order in list(self._books.live.values()):
-            listed = rows.get(order.ref.number) if order.ref is not None and order.ref.day == number else None
+            listed = (
+                rows.get(order.ref.number)
+                if order.ref is not None and order.ref.day == number
+                else None
+            )
             if listed is not None:
-                self._reconcile_order(now, asked, order, listed, rows, may_move=order.key in revised)
+                self._reconcile_order(
+                    now, asked, order, listed, rows, may_move=order.key in revised
+                )
         for subject, what in list(self._state.drifts):
             if what in ("filled", "cancelled"):
                 # Found by a life of the desk that ended before it had booked it; it is booked now.
                 self._record(DriftCleared(now, subject, what))  # type: ignore[arg-type]
 
     def _find_external(self, page: OrderPage) -> None:
-        claimed = {row.ref.number for mine in claims(self._books, page.rows).values() for row in mine}
+        claimed = {
+            row.ref.number for mine in claims(self._books, page.rows).values() for row in mine
+        }
         for row in reversed(page.rows):
             known = self._books.by_number(row.ref.day, row.ref.number)
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
-            if known is None and row.ref.number not in claimed and (not row.original or row.filled or row.leaves):
+            if (
+                known is None
+                and row.ref.number not in claimed
+                and (not row.original or row.filled or row.leaves)
+            ):
                 parent = self._books.by_number(row.ref.day, row.original)
                 self._record(ExternalFound(row.t, _external(row, parent), row.ref))
 
@@ -185,11 +219,20 @@ class Reconciliation:
         }
 
     def _reconcile_order(
-        self, now: Ns, asked: Ns, order: Order, row: OrderRow, rows: Mapping[int, OrderRow], *, may_move: bool
+        self,
+        now: Ns,
+        asked: Ns,
+        order: Order,
+        row: OrderRow,
+        rows: Mapping[int, OrderRow],
+        *,
+        may_move: bool,
     ) -> None:
         """Book what KIS's totals of one order have more than ours; of one that ``may_move`` not yet what is gone."""
         if order.state is OrderState.SENT and row.rejected >= order.quantity:
-            self._record(Rejected(now, order.key, "", "the exchange refused the order, as KIS's list says"))
+            self._record(
+                Rejected(now, order.key, "", "the exchange refused the order, as KIS's list says")
+            )
             return
         if row.filled > order.filled:
             self._repair_fills(now, order, row)
@@ -204,14 +247,23 @@ class Reconciliation:
             self._repair_gone(now, order, row, min(gone, order.leaves))
         if order.is_open and row.leaves and order.state is OrderState.SENT:
             self._record(Accepted(now, order.key, ref_of(order, row)))
-        if order.is_open and order.ref is not None and order.ref.day < day_number(now) and order.leaves:
+        if (
+            order.is_open
+            and order.ref is not None
+            and order.ref.day < day_number(now)
+            and order.leaves
+        ):
             self._record(Expired(now, order.key, order.leaves))
         taken = self._cancels_accepted.get(order.key)
         if not order.cancel_asked:
             self._cancels_accepted.pop(order.key, None)
         elif taken is not None and asked >= taken + SETTLES and row.leaves == order.leaves:
             del self._cancels_accepted[order.key]
-            self._record(CancelRefused(now, order.key, "", f"KIS still lists {row.leaves:,} shares; cancel again"))
+            self._record(
+                CancelRefused(
+                    now, order.key, "", f"KIS still lists {row.leaves:,} shares; cancel again"
+                )
+            )
 
     def _repair_fills(self, now: Ns, order: Order, row: OrderRow) -> None:
         missing = row.filled - order.filled
@@ -225,7 +277,11 @@ class Reconciliation:
         """Book what went over to a revising order, as far as it is not booked as gone already."""
         child = self._books.by_number(child_row.ref.day, child_row.ref.number)
         number = child_row.ref.number
-        if child is not None and child.intent.supersedes == order.key and number not in order.cancels:
+        if (
+            child is not None
+            and child.intent.supersedes == order.key
+            and number not in order.cancels
+        ):
             moved = min(child_row.qty, order.leaves, max(_gone(order, row), 0))
             self._record(Revised(now, order.key, moved, child.key, number))
 
@@ -234,7 +290,11 @@ class Reconciliation:
         if cancelled <= 0 and not self._is_over(now, order):
             cancelled = gone
         if cancelled > 0:
-            self._record(DriftFound(now, order.key, "cancelled", order.cancelled, order.cancelled + cancelled))
+            self._record(
+                DriftFound(
+                    now, order.key, "cancelled", order.cancelled, order.cancelled + cancelled
+                )
+            )
             self._record(Cancelled(now, order.key, cancelled))
             self._record(DriftCleared(now, order.key, "cancelled"))
         if gone > max(cancelled, 0):
@@ -245,7 +305,9 @@ class Reconciliation:
 
     def expiry(self, order: Order) -> Ns:
         """When the rest of an order ends by the rule table; the regular close where it has no rule for it."""
-        kind, venue = (order.route.kind, order.route.venue) if order.route else (order.intent.kind, Venue.KRX)
+        kind, venue = (
+            (order.route.kind, order.route.venue) if order.route else (order.intent.kind, Venue.KRX)
+        )
         if order.route is None and order.ref is not None:
             venue = order.ref.venue
         try:
@@ -272,15 +334,21 @@ class Reconciliation:
             sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
             self._record_unexplained(now, account.cash_d2 - self._state.flow, stated | sold_out)
             return
-        stands = self._track_drift(now, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2)
+        stands = self._track_drift(
+            now, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2
+        )
         if stands:
-            self._record_unexplained(now, account.cash_d2 - self._state.opened - self._state.flow, {})
+            self._record_unexplained(
+                now, account.cash_d2 - self._state.opened - self._state.flow, {}
+            )
         for code in sorted({*stated, *self._books.account.positions}):
             ours, (theirs, cost) = self._books.account.position(code).qty, stated.get(code, (0, 0))
             if self._track_drift(now, asked, code, "holding", ours, theirs):
                 self._record_unexplained(now, 0, {code: (theirs, cost)})
 
-    def _track_drift(self, now: Ns, asked: Ns, subject: str, what: str, ours: int, theirs: int) -> bool:
+    def _track_drift(
+        self, now: Ns, asked: Ns, subject: str, what: str, ours: int, theirs: int
+    ) -> bool:
         """Show or clear a difference; True when it has stood long enough to be taken as it is."""
         found = self._state.drifts.get((subject, what))
         if ours == theirs:
@@ -297,7 +365,9 @@ class Reconciliation:
         self._record(DriftCleared(now, subject, what))  # type: ignore[arg-type]
         return True
 
-    def _record_unexplained(self, now: Ns, cash: int, stated: Mapping[str, tuple[int, int]]) -> None:
+    def _record_unexplained(
+        self, now: Ns, cash: int, stated: Mapping[str, tuple[int, int]]
+    ) -> None:
         """Book what no order explains."""
         rows = []
         for code, (qty, cost) in sorted(stated.items()):
@@ -325,7 +395,9 @@ class Reconciliation:
             return
         if self._books.live or self._state.drifts:
             self.schedule(now, now + EVERY, "open orders", account=True)
-        elif any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)):
+        elif any(
+            sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)
+        ):
             self.schedule(now, now + IDLE, "orders from elsewhere", account=True)
 
     def _day_of(self, order: Order) -> date:
@@ -334,7 +406,9 @@ class Reconciliation:
         return date(order.ref.day // 10_000, order.ref.day // 100 % 100, order.ref.day % 100)
 
 
-def execution(rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns) -> Filled:
+def execution(
+    rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns
+) -> Filled:
     """A fill with what it adds to the fee and the tax of its order at its venue: the sum does not depend on how many
     fills it came in. ``venue`` is SOR where KIS's list, which names the route alone, is all that told of it."""
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)

@@ -82,7 +82,9 @@ class Resolver:
         order = books.orders.get(command.key)
         if order is None or order.state is not OrderState.UNKNOWN:
             what = (
-                "no order has this key" if order is None else f"the order is {order.state}, there is nothing to decide"
+                "no order has this key"
+                if order is None
+                else f"the order is {order.state}, there is nothing to decide"
             )
             self._publish(DecisionRefused(now, command.key, what))
             return False
@@ -94,7 +96,9 @@ class Resolver:
         for key in list(self._decisions):
             self._refuse(now, key, "KIS did not list its orders; decide again when it does")
 
-    def resolve(self, now: Ns, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]) -> None:
+    def resolve(
+        self, now: Ns, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
+    ) -> None:
         """Look at every order of unknown fate of ``day`` in the light of its complete list, read after ``asked``."""
         found = claims(books, rows)
         claimants = Counter(row.ref.number for mine in found.values() for row in mine)
@@ -109,7 +113,12 @@ class Resolver:
                 self._apply_decision(now, asked, order, mine, books)
             elif not mine and day_number(asked) > day:
                 self._record(
-                    Resolved(now, key, None, "never sent: KIS's list of its day, which is over, does not hold it")
+                    Resolved(
+                        now,
+                        key,
+                        None,
+                        "never sent: KIS's list of its day, which is over, does not hold it",
+                    )
                 )
             elif asked >= order.sent_at + WINDOW and key not in self._reported:
                 self._reported.add(key)
@@ -123,11 +132,15 @@ class Resolver:
             self._refuse(now, order.key, text)
         self._decisions.pop(order.key, None)
 
-    def _apply_decision(self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks) -> None:
+    def _apply_decision(
+        self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks
+    ) -> None:
         number = self._decisions[order.key].adopt
         row = next((row for row in mine if row.ref.number == number), None)
         if row is not None and (rival := _being_sent(order, row, books)) is not None:
-            whose = f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
+            whose = (
+                f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
+            )
             self._refuse(now, order.key, f"{whose}; decide again when it has")
         elif row is not None:
             del self._decisions[order.key]
@@ -135,11 +148,21 @@ class Resolver:
             self._record(Resolved(now, order.key, ref_of(order, row), text))
         elif number is not None:
             other = books.by_number(day_number(order.sent_at), number)
-            whose = f"#{number} is the order {other.key}" if other else f"KIS lists no order like it as #{number}"
+            whose = (
+                f"#{number} is the order {other.key}"
+                if other
+                else f"KIS lists no order like it as #{number}"
+            )
             self._refuse(now, order.key, f"{whose}; {_could_be(order, mine, books)}")
         elif asked < order.sent_at + WINDOW:
-            self._refuse(now, order.key, f"it can still come to light until {clock_text(order.sent_at + WINDOW)}")
-        elif (numbers := [row.ref.number for row in mine]) and self._warned.get(order.key) != numbers:
+            self._refuse(
+                now,
+                order.key,
+                f"it can still come to light until {clock_text(order.sent_at + WINDOW)}",
+            )
+        elif (numbers := [row.ref.number for row in mine]) and self._warned.get(
+            order.key
+        ) != numbers:
             self._warned[order.key] = numbers
             could_be = _could_be(order, mine, books)
             text = f"it may have been sent: {could_be}; say it once more if all of these are somebody else's"
@@ -148,7 +171,11 @@ class Resolver:
             del self._decisions[order.key]
             listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
             whose = ", somebody else's" if mine else ""
-            self._record(Resolved(now, order.key, None, f"a person says that it was never sent; {listed}{whose}"))
+            self._record(
+                Resolved(
+                    now, order.key, None, f"a person says that it was never sent; {listed}{whose}"
+                )
+            )
 
     def _refuse(self, now: Ns, key: str, text: str) -> None:
         del self._decisions[key]
@@ -249,7 +276,11 @@ def _named(numbers: list[int], word: str, more: Mapping[int, str] | None = None)
 
 
 def _unresolved(now: Ns, order: Order, mine: list[OrderRow], books: OrderBooks) -> Unresolved:
-    cure = "decide which, or that it was never sent" if mine else "decide that it was never sent, or look at KIS's app"
+    cure = (
+        "decide which, or that it was never sent"
+        if mine
+        else "decide that it was never sent, or look at KIS's app"
+    )
     since, could_be = clock_text(order.sent_at), _could_be(order, mine, books)
     text = f"{order.intent.text} is of unknown fate since {since}: {could_be}; {cure}"
     return Unresolved(now, order.key, tuple(row.ref.number for row in mine), text)

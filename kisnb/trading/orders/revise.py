@@ -20,14 +20,24 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
     old = books.orders.get(intent.supersedes or "")
     if old is None or old.ref is None or not old.is_open:
         what = "no order has this key" if old is None else f"the order is {old.state}"
-        return No(f"nothing to revise: {what} ({intent.supersedes})", "order anew if it is still wanted")
+        return No(
+            f"nothing to revise: {what} ({intent.supersedes})", "order anew if it is still wanted"
+        )
     if old.intent.agent == EXTERNAL:
         return No("the order was not placed from here", "revise it where it was placed")
     if (intent.code, intent.side) != (old.code, old.side) or not intent.kind.priced:
-        return No(f"a revise moves {old.intent.text} to another price", "keep stock and side, and give a price")
+        return No(
+            f"a revise moves {old.intent.text} to another price",
+            "keep stock and side, and give a price",
+        )
     if intent.qty > old.leaves:
-        return No(f"{intent.qty:,} shares are more than the {old.leaves:,} left", f"revise {old.leaves:,} or less")
-    others = (o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key)
+        return No(
+            f"{intent.qty:,} shares are more than the {old.leaves:,} left",
+            f"revise {old.leaves:,} or less",
+        )
+    others = (
+        o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key
+    )
     if old.cancel_asked or any(o.state in _IN_THE_AIR for o in others):
         return No("another change of the order is under way", "wait until it is confirmed")
     verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
@@ -47,5 +57,9 @@ def may_be_revised(now: Ns, books: OrderBooks, order: Order, item: Instrument) -
 
 def place_lost(old: Order, intent: Intent) -> str:
     """A revise as a route's reason. Its place in the queue is lost with a new price. (KRX: price–time priority)"""
-    place = "keeps its place" if intent.price == old.intent.price else "loses its place: the price changes"
+    place = (
+        "keeps its place"
+        if intent.price == old.intent.price
+        else "loses its place: the price changes"
+    )
     return f"revises #{old.number}, {place}"

@@ -59,7 +59,9 @@ class Broker(Protocol):
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth: ...
 
-    async def call(self, name: str, params: Mapping[str, str]) -> tuple[dict[str, list[dict[str, str]]], bool]:
+    async def call(
+        self, name: str, params: Mapping[str, str]
+    ) -> tuple[dict[str, list[dict[str, str]]], bool]:
         """The rows of any call that only reads, by block, and whether they are complete."""
         ...
 

@@ -163,7 +163,15 @@ class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
 # Trading states are lifted, desks armed and holdings taken over by queries alone: the desk checks
 # them, and answers. A session that sent SetHalt, EndFlatten, Arm or Adopt itself would be refused.
 Command: TypeAlias = (
-    Submit | CancelOrder | ReviseOrder | ResolveOrder | Halt | WatchCodes | Idle | FastForward | ReleaseAgent
+    Submit
+    | CancelOrder
+    | ReviseOrder
+    | ResolveOrder
+    | Halt
+    | WatchCodes
+    | Idle
+    | FastForward
+    | ReleaseAgent
 )
 
 

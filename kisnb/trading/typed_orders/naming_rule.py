@@ -23,7 +23,13 @@ import msgspec
 
 from kisnb.clock import Ns, kst_day
 from kisnb.orders import Naming, Wish
-from kisnb.trading.typed_orders.order_names import NamedOrder, OrderNames, first_free_of, has_side, key_of_name
+from kisnb.trading.typed_orders.order_names import (
+    NamedOrder,
+    OrderNames,
+    first_free_of,
+    has_side,
+    key_of_name,
+)
 
 Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
 """Which rule refuses a call."""
