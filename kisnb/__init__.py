@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    raise ImportError("kisnb needs Linux or macOS; on Windows, run JupyterLab in WSL")
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from kisnb import __version__
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.terms import Mode
 
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return sim(words[1:])
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
     desk = verbs.add_parser("desk", help="the desk processes of this user")

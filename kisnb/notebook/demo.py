@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.clock import kst_seconds
 from kisnb.desk.life.simulator_process import find_simulator
+from kisnb.notebook.examples import example_notebooks
 from kisnb.paths import data_dir, state_dir
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+NOTEBOOK = "01_quickstart.ipynb"
 OPENS, CLOSES = 9 * 3600, 15 * 3600 + 1800
 
 
@@ -33,10 +34,10 @@ def main(report: Path) -> int:
 
     report = report.resolve()
     report.parent.mkdir(parents=True, exist_ok=True)
-    notebook = nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
-    print(
-        f"a simulated day over {'real prices' if data_dir() else 'the packaged universe'}, notebook {NOTEBOOK.name}"
-    )
+    source = (example_notebooks() / NOTEBOOK).read_text("utf-8")
+    notebook = nbformat.reads(source, as_version=4)  # type: ignore[no-untyped-call]
+    prices = "real prices" if data_dir() else "the packaged universe"
+    print(f"a simulated day over {prices}, notebook {NOTEBOOK}")
     began = time.monotonic()
     where = {"metadata": {"path": report.parent}}
     client = NotebookClient(

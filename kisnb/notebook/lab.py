@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kisnb.errors import ConfigError, KisnbError
+from kisnb.notebook.examples import copy_examples
 from kisnb.paths import private_dir, state_dir
 
 OVERRIDES = {
@@ -22,11 +23,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until JupyterLab is stopped; options that are not ours go to JupyterLab. Exit status 2: could not start."""
     parser = argparse.ArgumentParser(prog="kisnb lab", description=__doc__)
     parser.add_argument(
-        "folder", nargs="?", type=Path, help="notebooks to open (default: ./notebooks, else here)"
+        "folder",
+        nargs="?",
+        type=Path,
+        help="notebooks to open (default: ./notebooks, else here); an empty one gets the examples",
     )
     options, extra = parser.parse_known_args(argv)
     try:
-        arguments = lab_arguments(_folder(options.folder), state_dir() / "lab", extra)
+        folder = _folder(options.folder)
+        arguments = lab_arguments(folder, state_dir() / "lab", extra)
     except KisnbError as error:
         print(f"kisnb lab: {error}", file=sys.stderr)
         return 2
@@ -35,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError:
         print("kisnb lab: JupyterLab is not installed. pip install 'kisnb[lab]'.", file=sys.stderr)
         return 2
+    if copies := copy_examples(folder):
+        print(f"kisnb lab: {folder} was empty; {len(copies)} example notebooks are in it now.")
     os.environ.setdefault("KISNB_SIM_SPEED", "1")
     os.environ["PATH"] = path_with_ours(os.environ.get("PATH", ""))
     LabApp.launch_instance(argv=arguments)

@@ -17,7 +17,7 @@ import msgspec
 from kisnb.desk.address import DeskAddress, address_file, desk_folder, desk_lock
 from kisnb.desk.life.simulator_process import SimulatedDay, StartingSimulator, begin_day
 from kisnb.desk.locks import Lock
-from kisnb.errors import ConfigError, KisnbError
+from kisnb.errors import KisnbError
 from kisnb.log_file import begin_log
 from kisnb.paths import refusal_of
 from kisnb.terms import Mode
@@ -117,6 +117,4 @@ async def _built(
 
 
 if __name__ == "__main__":
-    if sys.platform == "win32":
-        raise ConfigError("the desk needs a Unix system", "run JupyterLab in WSL")
     sys.exit(main())
