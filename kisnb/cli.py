@@ -1,4 +1,4 @@
-"""The command ``kisnb``: sim, desk, lab, halt."""
+"""The command ``kisnb``: sim, desk, keys, lab, halt."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     desk.add_argument(
         "--tasks", action="store_true", help="with status: what the desk is doing, by owner"
     )
+    keys = verbs.add_parser("keys", help="keys of paper and live in the system's keyring")
+    keys.add_argument("action", choices=["store", "delete"])
+    keys.add_argument("--mode", type=Mode, choices=[Mode.PAPER, Mode.LIVE], required=True)
     lab = verbs.add_parser(
         "lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim"
     )
@@ -72,10 +75,35 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             return lab([*options.arguments, *rest])
         case "halt":
             return _halt(options)
+        case "keys":
+            return _keys(options.action, options.mode)
         case _:
             if options.action == "journal":
                 return _journal(options.mode, options.file, options.output)
             return _desk(options.action, options.mode, tasks=options.tasks)
+
+
+def _keys(action: str, mode: Mode) -> int:
+    from getpass import getpass
+
+    from kisnb.kis.credentials import delete_keys, store_keys
+
+    if action == "delete":
+        found = delete_keys(mode)
+        print(f"the keyring holds no keys for {mode} any more" if found else "there were none")
+        return 0
+    if not sys.stdin.isatty():
+        raise BadInput("keys are typed at a terminal", "open a terminal and type the command there")
+    print(f"Keys for {mode}, as KIS Developers shows them. What you type stays hidden.")
+    asked = {
+        "appkey": "appkey: ",
+        "appsecret": "appsecret: ",
+        "account": "account (8 digits, or 12345678-01): ",
+        "hts_id": "HTS id: ",
+    }
+    store_keys(mode, {name: getpass(prompt) for name, prompt in asked.items()})
+    print(f"stored; %kis open {mode} uses them")
+    return 0
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:

@@ -36,6 +36,7 @@ _YAML = {
     },
 }
 """Entries of the official ``kis_devlp.yaml``."""
+NO_KEYRING = "use a kis_devlp.yaml (mode 0600) with KISNB_CREDENTIALS, or environment variables"
 _PREFIX = {Mode.LIVE: "KISNB_", Mode.PAPER: "KISNB_PAPER_"}
 
 
@@ -113,22 +114,27 @@ class Credentials(msgspec.Struct, frozen=True):
         if not any(given.values()):
             raise ConfigError(
                 f"no keys for {mode} are found",
-                f"set KISNB_CREDENTIALS to your kis_devlp.yaml, or {', '.join(prefix + n.upper() for n in _NEEDED)}",
+                f"store them with: kisnb keys store --mode {mode}. Or set KISNB_CREDENTIALS to your "
+                f"kis_devlp.yaml, or {', '.join(prefix + n.upper() for n in _NEEDED)}",
             )
         called = {name: f"{prefix}{name.upper()}" for name in _NAMES}
-        return cls._checked(given, called, "the environment or the keyring")
+        return cls.checked(given, called, "the environment or the keyring")
 
     @classmethod
     def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
         """From an official-style ``kis_devlp.yaml``. Raises ConfigError."""
         entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
-        return cls._checked(
+        return cls.checked(
             {name: str(entries.get(entry) or "") for name, entry in names.items()}, names, str(path)
         )
 
     @classmethod
-    def _checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
+    def checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
+        """Return the credentials that ``given`` holds. Raises ConfigError.
+
+        ``called`` says how each part is called in ``where``, for the message.
+        """
         given = {name: value.strip() for name, value in given.items()}
         missing = [called[name] for name in _NEEDED if not given[name]]
         if missing:
@@ -178,3 +184,40 @@ def _from_keyring(mode: Mode) -> dict[str, str]:
         return {name: keyring.get_password(f"kisnb-{mode}", name) or "" for name in _NAMES}
     except keyring.errors.KeyringError:
         return {}
+
+
+def store_keys(mode: Mode, given: dict[str, str]) -> None:
+    """Store the keys of paper or live in the keyring of the operating system.
+
+    ``given`` holds ``appkey``, ``appsecret``, ``account`` (8 digits, or 12345678-01) and
+    ``hts_id``. Raises ConfigError when one is missing or wrong, or when there is no keyring;
+    nothing is stored then.
+    """
+    import keyring
+    import keyring.errors
+
+    Credentials.checked(
+        {name: given.get(name, "") for name in _NAMES},
+        {name: name for name in _NAMES},
+        "what you typed",
+    )
+    try:
+        for name in _NAMES:
+            if text := given.get(name, "").strip():
+                keyring.set_password(f"kisnb-{mode}", name, text)
+    except keyring.errors.KeyringError:
+        raise ConfigError("this machine has no keyring that opens", NO_KEYRING) from None
+
+
+def delete_keys(mode: Mode) -> bool:
+    """Delete the keys of a mode from the keyring; return False when it held none."""
+    import keyring
+    import keyring.errors
+
+    found = [name for name, text in _from_keyring(mode).items() if text]
+    try:
+        for name in found:
+            keyring.delete_password(f"kisnb-{mode}", name)
+    except keyring.errors.KeyringError:
+        raise ConfigError("the keyring does not let the keys be deleted", NO_KEYRING) from None
+    return bool(found)
