@@ -28,7 +28,8 @@ def is_nested() -> bool:
 def nest(switch: str | None, running_agents: Collection[str] = ()) -> str:
     """Make the running loop re-entrant (``"on"``), or say how it is (None); return lines for people.
 
-    Raises BadInput for ``"off"`` while asyncio is patched: neither library takes its patch back.
+    Raises BadInput for ``"off"`` while asyncio is patched, because neither library takes its patch
+    back, and for a loop that is not asyncio's own, such as uvloop's.
     """
     if switch is None:
         return f"The event loop is {'re-entrant' if is_nested() else 'as Jupyter made it'}."
@@ -37,7 +38,12 @@ def nest(switch: str | None, running_agents: Collection[str] = ()) -> str:
             raise BadInput("A re-entrant loop stays until the kernel ends", "Restart the kernel")
         return "The event loop is as Jupyter made it."
     name = next(name for name in LIBRARIES if find_spec(name))
-    import_module(name).apply()
+    try:
+        import_module(name).apply()
+    except ValueError as error:
+        raise BadInput(
+            f"This event loop cannot be made re-entrant: {error}", "Do without"
+        ) from None
     lines = [f"The event loop is re-entrant now, by {name}.", WARNING]
     if running_agents:
         lines.append(f"These agents run now: {', '.join(running_agents)}.")
