@@ -10,32 +10,21 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 import msgspec
 
 from kisnb.clock import kst_day
-from kisnb.errors import BadInput, DeskLost, OrderDenied
-from kisnb.market.universe import Universe
+from kisnb.errors import BadInput, DeskLost, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.orders import Intent, Naming, Order, OrderState, Place, Wish
 from kisnb.session.feed.link import WAIT, Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.cells import Cells, Ticket
 from kisnb.session.typed_orders.magic_line import MagicLine, current_line
+from kisnb.session.typed_orders.named_orders import check_leaves, check_movable, orders_named
 from kisnb.session.typed_orders.run_calls import Claim, RunCalls, stays
-from kisnb.session.typed_orders.typed import (
-    Line,
-    OrderOptions,
-    check_leaves,
-    check_movable,
-    line_of,
-    name_of,
-    number_of,
-    orders_named,
-    typed_intent,
-    verdict,
-)
+from kisnb.session.typed_orders.typed_order import TypedOrder, TypedRevise, read_name
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent_runner import acting_agent
 from kisnb.trading.order_books.order_book import UNDECIDED, OrderBook
@@ -50,7 +39,7 @@ from kisnb.trading.ports.commands import (
 )
 from kisnb.trading.typed_orders.naming_rule import Refuse
 from kisnb.trading.typed_orders.placing import adoption_asked, is_dead, naming_rule, place, refusal
-from kisnb.values import whole
+from kisnb.values import ordinal, whole
 
 BLOCKING_SECONDS = 15.0
 """Wall time that a blocking call waits for the desk."""
@@ -76,13 +65,16 @@ class Call(NamedTuple):
     asked: str = ""
     """What is asked for, in words."""
 
+    @property
+    def what(self) -> str:
+        """What awaiting the call does: ``buy 10 005930 @ 71,000``, ``revise to …``."""
+        return f"revise to {self.intent.text}" if self.intent.supersedes else self.intent.text
+
 
 class Placing:
     """The typed orders of one session."""
 
-    def __init__(
-        self, link: Link, state: SessionState, pace: Pace, universe: Universe, cells: Cells | None
-    ) -> None:
+    def __init__(self, link: Link, state: SessionState, pace: Pace, cells: Cells | None) -> None:
         """``cells`` tells where a call is typed; None outside IPython, where every call is an order of its own."""
         self.follow: Callable[..., None]
         """Subscribe to the stocks of these codes."""
@@ -93,72 +85,49 @@ class Placing:
         self._link = link
         self._state = state
         self._pace = pace
-        self._universe = universe
         self._cells = cells
         self._runs = RunCalls() if cells is None else cells.calls(state.run)
         self.on_the_way = 0
         """Calls that were handed over and not answered yet: their orders stand in no order book here."""
 
-    # reading what was typed
+    # naming a call
 
-    def order(
-        self, side: Side, code: str, qty: object, price: object = None, index: int = 0,
-        **options: Unpack[OrderOptions],
-    ) -> Call:  # fmt: skip
-        """An order as it was written. Raises BadInput with the cure."""
-        intent = typed_intent(
-            side, self._universe.get(code).code, qty, price, venue=options.get("venue"), kind=options.get("kind"),
-            stop=options.get("stop"),
-        )  # fmt: skip
-        wish = Wish(
-            intent.code,
-            intent.side,
-            intent.qty,
-            intent.kind,
-            intent.price,
-            intent.venue,
-            intent.stop,
-        )
-        return self._named(intent, wish, options.get("key"), options.get("again", False), index)
+    def call(self, typed: TypedOrder | TypedRevise, index: int = 0) -> Call:
+        """Name an order or a revise by where it is typed. Ask in the calling cell's own turn.
 
-    def batch(self, lines: Sequence[Line], key: str | None, again: int | bool) -> list[Call]:
-        """The orders of a batch, each with its line as index. Raises BadInput for a line that cannot be read."""
-        names = [None if key is None else f"{key}:{n}" for n in range(1, len(lines) + 1)]
-        return [
-            self.order(*line_of(line), index=n, key=name, again=again)
-            for n, (line, name) in enumerate(zip(lines, names, strict=True))
-        ]
+        ``index`` is the line of a batch. Raises BadInput, also when an order cannot be revised.
+        """
+        if isinstance(typed, TypedRevise):
+            return self._revise(typed)
+        intent = typed.intent(_ticket())
+        return self._named(intent, typed.wish, typed.name, typed.ordinal, index)
 
-    def revise(
-        self,
-        what: Order | int | str,
-        price: object,
-        qty: object,
-        key: str | None,
-        again: int | bool,
-    ) -> Call:
-        """A revise as it was written. Raises BadInput, also when nothing of the order is left to revise."""
-        old = orders_named(self._state.books, what)[-1]
+    def batch(self, orders: Sequence[TypedOrder]) -> list[Call]:
+        """Name the orders of a batch, each by its line. Raises BadInput."""
+        return [self.call(order, index) for index, order in enumerate(orders)]
+
+    def _revise(self, typed: TypedRevise) -> Call:
+        old = orders_named(self._state.books, typed.what)[-1]
         check_movable(old)
-        shares = (old.leaves or old.quantity) if qty is None else qty
-        plain = typed_intent(old.side, old.code, shares, price, kind=old.intent.kind)
-        intent = msgspec.structs.replace(plain, agent=old.intent.agent, supersedes=old.key)
-        asked = None if qty is None else intent.qty
-        wish = Wish(old.code, old.side, asked, intent.kind, intent.price, revises=old.key)
-        call = self._named(intent, wish, key, again)
+        kind, agent = old.intent.kind, old.intent.agent
+        qty = (old.leaves or old.quantity) if typed.qty is None else typed.qty
+        intent = Intent(
+            _ticket(), agent, old.code, old.side, qty, kind, typed.price, supersedes=old.key
+        )
+        wish = Wish(old.code, old.side, typed.qty, kind, typed.price, revises=old.key)
+        call = self._named(intent, wish, typed.name, typed.ordinal)
         if not old.leaves:
+            # A repetition is shown all the same, so that the cell can be run again.
             request = OrderRequest(intent, call.naming, self._answered_keys(call))
             if self._place_locally([request])[0].outcome == "sent":
                 check_leaves(old)
         return call
 
-    def _named(
-        self, intent: Intent, wish: Wish, key: object, again: object, index: int = 0
-    ) -> Call:
-        number, name = number_of(again), "" if key is None else name_of(key)
+    def _named(self, intent: Intent, wish: Wish, name: str, ordinal: int, index: int = 0) -> Call:
         if self._cells is None:
             # Outside IPython a call has no cell: without a name each call is an order of its own.
-            return Call(intent, Naming(wish, Place(PROCESS), number, name) if name else None)
+            place = Place(PROCESS)
+            return Call(intent, Naming(wish, place, ordinal, name) if name else None)
         if (agent := acting_agent()) and not name:
             # It would be the order of the cell that happens to run, or of none.
             raise BadInput(
@@ -166,26 +135,19 @@ class Placing:
             )
         line = current_line() or MagicLine("")
         try:
-            origin = self._cells.origin(line.words, line.place * MOST_LINES + index)
+            origin = self._cells.origin(line.words, line.before * MOST_LINES + index)
         except BadInput:
             if not name:
                 raise
             # A name needs no cell.
-            return Call(
-                intent, Naming(wish, self._cells.kernel_place(), number, name), asked=intent.text
-            )
+            place = self._cells.kernel_place()
+            return Call(intent, Naming(wish, place, ordinal, name), asked=intent.text)
         if isinstance(origin, Ticket):
-            return Call(
-                intent, Naming(wish, self._cells.kernel_place(), number, name) if name else None
-            )
+            place = self._cells.kernel_place()
+            return Call(intent, Naming(wish, place, ordinal, name) if name else None)
         displayed = line.shown or line.silent or origin.shown or origin.silent
-        return Call(
-            intent,
-            Naming(wish, origin.place, number, name),
-            origin.position,
-            displayed,
-            intent.text,
-        )
+        naming = Naming(wish, origin.place, ordinal, name)
+        return Call(intent, naming, origin.position, displayed, intent.text)
 
     # handing over
 
@@ -193,7 +155,7 @@ class Placing:
         """Hand an order over, once, and wait until it is decided. Raises OrderDenied, OrderRejected, OrderUnknown."""
         (order,), claims = await self._place([call])
         await self._wait_decided([order], claims)
-        verdict(order, order.state, order.text, order.msg_cd)
+        check_outcome(order, order.state, order.text, order.msg_cd)
         # What raises says itself what became of the order.
         self._announce([call], [order])
         return order
@@ -228,13 +190,13 @@ class Placing:
             self._mark_lost(claims)
             key = "" if claims[0] is None else claims[0].key
             unknown = self._state.books.orders.get(key) or Order(call.intent, self._state.now)
-            return verdict(unknown, OrderState.UNKNOWN, str(e), "")
+            return check_outcome(unknown, OrderState.UNKNOWN, str(e), "")
         except BaseException:
             self._mark_lost(claims)
             raise
         self._mark_reached(claims)
         self.catch_up()
-        verdict(order, decided.state, decided.text, decided.msg_cd)
+        check_outcome(order, decided.state, decided.text, decided.msg_cd)
         if self.say is not None and not call.displayed:
             # The order books belong to the home thread: another one has the desk's word alone.
             stale = order.state in UNDECIDED
@@ -246,7 +208,8 @@ class Placing:
         if wish.qty is not None:
             wish = msgspec.structs.replace(wish, qty=whole(wish.qty, "the quantity"))
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
-        call = self._named(nothing, wish, key, again)
+        number = ordinal(again)
+        call = self._named(nothing, wish, read_name(key), number)
         asked = adoption_asked(Adopt("", wish.agent, wish.code, wish.qty))
         call = call._replace(asked=asked)
         claims = self._claim_calls([call], _has_left())
@@ -441,6 +404,26 @@ class Placing:
         for claim in claims:
             if claim is not None:
                 self._runs.drop(claim)
+
+
+def check_outcome(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
+    """Return the order. Raises OrderDenied, OrderRejected or OrderUnknown when ``state`` is that."""
+    if state is OrderState.DENIED:
+        raise OrderDenied(text, key=order.key)
+    if state is OrderState.REJECTED:
+        cure = f"%kis why {msg_cd}" if msg_cd else ""
+        raise OrderRejected(
+            f"KIS refused {order.intent.text}: {text}", cure, key=order.key, msg_cd=msg_cd
+        )
+    if state is OrderState.UNKNOWN:
+        what = f"whether {order.intent.text} lives is not known: {text}"
+        raise OrderUnknown(what, "look at %kis orders before you order again", key=order.key)
+    return order
+
+
+def _ticket() -> str:
+    """Return a key that no other intent has."""
+    return f"ticket:{uuid.uuid4()}"
 
 
 def _has_left() -> Callable[[], bool]:
