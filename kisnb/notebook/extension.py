@@ -22,18 +22,23 @@ class Extension:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.kis = KisMagics(shell)
+        console = self.kis.console
         self._shell: Any = shell  # an attribute of our own is put on it
         self._cells = Cells.of(shell)
         self._transform = AwaitMagics(shell)
-        self._matcher = KisMatcher(self.kis)
+        self._matcher = KisMatcher(self.kis.current, shell)
         self._looks = Looks(
-            shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave, self.kis.movable
+            shell,
+            lambda: console.mode,
+            lambda: console.doubt,
+            console.is_frame_of_command,
+            console.is_movable,
         )
-        self._at_exit = CloseAtExit(shell, self.kis)
-        self._groups = ErrorGroups(shell, self.kis.live_orders)
+        self._at_exit = CloseAtExit(shell, self.kis.current)
+        self._groups = ErrorGroups(shell, console.live_orders)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [
-            ("pre_run_cell", self.kis.loaded),
-            ("pre_run_cell", self.kis.adopt),
+            ("pre_run_cell", self.kis.runner.end_loading),
+            ("pre_run_cell", self.kis.current.adopt),
             ("pre_run_cell", self.kis.guard.pre_run_cell),
             ("post_run_cell", self.kis.guard.post_run_cell),
         ]
@@ -56,7 +61,7 @@ class Extension:
 
     def unload(self) -> None:
         shell = self._shell
-        self.kis.detach()
+        self.kis.current.detach()
         self._groups.remove()
         self._at_exit.remove()
         self._looks.remove()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kisnb.notebook.commands.magics import KisMagics
+    from kisnb.notebook.commands.current_session import CurrentSession
     from kisnb.session.session import Session
 
 PATIENCE = 0.6
@@ -27,8 +27,8 @@ AT_LEAST = 0.1
 class CloseAtExit:
     """Closes the open session when the kernel of a shell ends."""
 
-    def __init__(self, shell: InteractiveShell, kis: KisMagics) -> None:
-        self._kis = kis
+    def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
+        self._current = current
         self._kernel: Any = getattr(shell, "kernel", None)
         self._end: float | None = None
         """When waiting ends, once the kernel is told to go."""
@@ -45,7 +45,7 @@ class CloseAtExit:
                 del self._kernel.do_shutdown
 
     async def _do_shutdown(self, restart: bool) -> Any:
-        session, loop = self._kis.session, self._kis.loop
+        session, loop = self._current.session, self._current.loop
         if session is not None and loop is not None and not loop.is_closed():
             closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
             with suppress(TimeoutError):
@@ -54,8 +54,8 @@ class CloseAtExit:
         return await reply if inspect.isawaitable(reply) else reply
 
     def _at_exit(self) -> None:
-        if self._kis.session is not None and self._kis.loop is not None:
-            close_now(self._kis.session, self._kis.loop, self._left())
+        if self._current.session is not None and self._current.loop is not None:
+            close_now(self._current.session, self._current.loop, self._left())
 
     def _left(self) -> float:
         now = time.monotonic()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.verbs import VERBS, find, help_text
+from kisnb.notebook.commands.verbs.table import VERBS, find, help_text
 from kisnb.notebook.commands.words import split
 from kisnb.terms import OrderKind, Venue
 

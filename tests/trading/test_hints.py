@@ -18,7 +18,7 @@ from kisnb.market import order_rules, ticks
 from kisnb.market.router import Routed
 from kisnb.market.universe import Universe
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.verbs.table import find
 from kisnb.notebook.commands.words import split
 from kisnb.orders import Intent, OrderRef, OrderState, Route
 from kisnb.orders import Order as Live

@@ -16,15 +16,25 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import TypeVar
 
-from kisnb.clock import parse_time
 from kisnb.errors import BadInput
 from kisnb.notebook.commands.words import Comment, Quoted
 from kisnb.terms import OrderKind, Venue
-from kisnb.values import DASHES, SHARES, WON, narrow, whole_text
+from kisnb.values import (
+    DASHES,
+    SHARES,
+    WON,
+    choice,
+    narrow,
+    order_name,
+    time_of_day,
+    whole_text,
+)
 
 _FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
 """Words of a person's own: they keep their width, and a quotation mark or a hash in them is theirs."""
+_Value = TypeVar("_Value")
 _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.DOTALL)
 
 
@@ -70,12 +80,26 @@ class Typed:
     """Whether a semicolon ends it, before a comment."""
 
     def number(self, at: int) -> int:
+        """Return a word that the grammar requires and converts to a number."""
         value = self.words[at]
         assert isinstance(value, int)
         return value
 
     def text(self, at: int) -> str:
+        """Return a word as text."""
         return str(self.words[at])
+
+    def word(self, at: int, kind: type[_Value]) -> _Value | None:
+        """Return a word that was converted to ``kind``; None when it was left out."""
+        value = self.words[at]
+        assert value is None or isinstance(value, kind)
+        return value
+
+    def option(self, name: str, kind: type[_Value]) -> _Value | None:
+        """Return the value of an option that was converted to ``kind``; None without the option."""
+        value = self.options.get(name)
+        assert value is None or isinstance(value, kind)
+        return value
 
 
 def usage(text: str) -> Usage:
@@ -278,8 +302,8 @@ def _day(text: str) -> str:
 
 def _time(text: str) -> str:
     try:
-        parse_time(text)
-    except ValueError:
+        time_of_day(text, "")
+    except BadInput:
         raise ValueError(f"{text!r} is no time of day; write it as HH:MM") from None
     return text
 
@@ -294,10 +318,10 @@ def span(text: str) -> str:
 
 def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
     def convert(text: str) -> StrEnum:
-        for member in kinds:
-            if text.lower() == member.value.lower():
-                return member
-        raise ValueError(f"There is no {what} {text!r}; it is one of {', '.join(kinds)}")
+        member = choice(text, tuple(kinds))
+        if member is None:
+            raise ValueError(f"There is no {what} {text!r}; it is one of {', '.join(kinds)}")
+        return member
 
     return convert
 
@@ -312,4 +336,5 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "SPAN": span,
     "V": _one_of(Venue, "venue"),
     "K": _one_of(OrderKind, "kind of order"),
+    "KEY": order_name,
 }
