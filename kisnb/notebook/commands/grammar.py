@@ -11,29 +11,16 @@ were typed. Reasons, keys and files keep their words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from difflib import get_close_matches
-from enum import StrEnum
 from typing import TypeVar
 
 from kisnb.errors import BadInput
+from kisnb.notebook.commands.word_readers import FREE, READERS
 from kisnb.notebook.commands.words import Comment, Quoted
-from kisnb.terms import OrderKind, Venue
-from kisnb.values import (
-    DASHES,
-    SHARES,
-    WON,
-    choice,
-    narrow,
-    order_name,
-    time_of_day,
-    whole_text,
-)
+from kisnb.values import DASHES, narrow
 
-_FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
-"""Words of a person's own: they keep their width, and a quotation mark or a hash in them is theirs."""
 _Value = TypeVar("_Value")
 _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.DOTALL)
 
@@ -133,7 +120,7 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
     """Fit ``tokens`` into the verb's grammar; raises BadInput with the usage line."""
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
     tokens, silent = _before_comment(grammar, tokens)
-    said: list[str] = []
+    plain: list[str] = []
     options: dict[str, object] = {}
     priced = any(w.kind == "PRICE" for w in grammar.words)
     queue = _Queue([t for t in tokens if not (priced and t in ("@", "＠"))])
@@ -143,8 +130,8 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
             name, value = _option(verb, grammar, option, queue, cure)
             options[name] = value
         else:
-            said.append(token)
-    return Typed(tuple(_words(verb, grammar, said, cure)), options, call, silent)
+            plain.append(token)
+    return Typed(tuple(_words(verb, grammar, plain, cure)), options, call, silent)
 
 
 def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]:
@@ -222,32 +209,35 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
         return key, True
     if not word.required and not attached:
         number = queue.take_short_number()
-        return key, True if number is None else _convert(word, number, cure)
+        return key, True if number is None else _read(word, number, cure)
     value = attached or queue.take()
     if value is None:
         raise BadInput(f"%kis {verb}: {name} needs a value", cure)
-    return key, _convert(word, value, cure)
+    return key, _read(word, value, cure)
 
 
-def _words(verb: str, grammar: Usage, said: list[str], cure: str) -> Iterator[object]:
+def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[object]:
+    """Yield each word of the grammar as it was typed, read. Raises BadInput with ``cure``."""
     for at, word in enumerate(grammar.words):
         if word.rest:
-            yield " ".join(said[at:])
+            yield " ".join(plain[at:])
             return
-        if at < len(said):
-            yield _convert(word, said[at], cure)
+        if at < len(plain):
+            yield _read(word, plain[at], cure)
         elif word.required and not (
-            at and grammar.words[at - 1].required is False and at - 1 >= len(said)
+            at and grammar.words[at - 1].required is False and at - 1 >= len(plain)
         ):
             raise BadInput(f"%kis {verb}: {word.name} is missing", cure)
         else:
             yield None
-    if len(said) > len(grammar.words):
-        raise BadInput(f"%kis {verb}: too many words, from {said[len(grammar.words)]!r} on", cure)
+    if len(plain) > len(grammar.words):
+        raise BadInput(f"%kis {verb}: too many words, from {plain[len(grammar.words)]!r} on", cure)
 
 
-def _convert(word: Word, said: str, cure: str) -> object:
-    text = str(said) if word.kind in _FREE else narrow(str(said))
+def _read(word: Word, typed: str, cure: str) -> object:
+    """Return what ``typed`` means at the place of ``word``. Raises BadInput with ``cure``."""
+    # str() makes a plain text of a Quoted one: behind the grammar nobody asks for the marks.
+    text = str(typed) if word.kind in FREE else narrow(str(typed))
     if narrow(text) in word.choices:
         return narrow(text)
     if word.kind is None:
@@ -255,7 +245,7 @@ def _convert(word: Word, said: str, cure: str) -> object:
             f"{text!r} is none of {', '.join(word.choices)}{did_you_mean(text, word.choices)}", cure
         )
     try:
-        return _CONVERTERS.get(word.kind, str)(text)
+        return READERS.get(word.kind, str)(text)
     except ValueError as error:
         raise BadInput(str(error), cure) from None
 
@@ -266,75 +256,3 @@ def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> s
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""
-
-
-def _whole(text: str, what: str, unit: str = "") -> int:
-    if text.startswith("@"):
-        raise ValueError(f"{what} is missing before the price {text}")
-    number = whole_text(text, unit)
-    if number is None:
-        raise ValueError(f"{text!r} is no whole number, and {what} must be one")
-    if number < 0:
-        raise ValueError(f"{text} is below zero, and {what} must be at least 1")
-    return number
-
-
-def _quantity(text: str) -> int:
-    qty = _whole(text, "the quantity in shares", SHARES)
-    if qty < 1:
-        raise ValueError("The quantity must be at least 1 share")
-    return qty
-
-
-def _price(text: str) -> int:
-    price = _whole(text.removeprefix("@"), "the price in won", WON)
-    if price < 1:
-        raise ValueError("The price must be at least 1 won; leave it out for a market order")
-    return price
-
-
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise ValueError(f"{text!r} is no date; write it as YYYY-MM-DD") from None
-
-
-def _time(text: str) -> str:
-    try:
-        time_of_day(text, "")
-    except BadInput:
-        raise ValueError(f"{text!r} is no time of day; write it as HH:MM") from None
-    return text
-
-
-def span(text: str) -> str:
-    """The length of a bar, as it was typed; raises BadInput when it is none."""
-    from kisnb.market.bars import span_of
-
-    span_of(text)
-    return text
-
-
-def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
-    def convert(text: str) -> StrEnum:
-        member = choice(text, tuple(kinds))
-        if member is None:
-            raise ValueError(f"There is no {what} {text!r}; it is one of {', '.join(kinds)}")
-        return member
-
-    return convert
-
-
-_CONVERTERS: dict[str, Callable[[str], object]] = {
-    "QTY": _quantity,
-    "PRICE": _price,
-    "N": lambda text: _whole(text, "the number"),
-    "D": _day,
-    "T": _time,
-    "TIME": _time,
-    "SPAN": span,
-    "V": _one_of(Venue, "venue"),
-    "K": _one_of(OrderKind, "kind of order"),
-    "KEY": order_name,
-}

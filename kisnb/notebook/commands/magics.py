@@ -20,9 +20,9 @@ from traitlets import TraitError, Unicode, validate
 from kisnb.errors import BadInput
 from kisnb.notebook.commands.console import Console
 from kisnb.notebook.commands.current_session import CurrentSession
-from kisnb.notebook.commands.grammar import span
 from kisnb.notebook.commands.reading import Command, commands_of_cell, read_command
 from kisnb.notebook.commands.running import CommandRunner
+from kisnb.notebook.commands.word_readers import span
 from kisnb.notebook.kernel.interrupt import InterruptGuard
 
 if TYPE_CHECKING:
