@@ -1,8 +1,8 @@
 """Reads one word of a command by its kind in the usage line: the door for text.
 
 Each value is read by one function of ``kisnb.values``, as it is for a call in Python. The messages
-differ: here the usage line is the cure. The readers raise ValueError, and the grammar adds the cure.
-Those of a whole rule (``KEY``, ``SPAN``) raise BadInput with a cure of their own.
+differ: here the usage line is the cure. The readers raise ValueError, and the grammar adds the
+cure. Those of a whole rule (``KEY``, ``SPAN``) raise BadInput with a cure of their own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def span(text: str) -> str:
 
 
 def _whole(text: str, what: str, unit: str = "") -> int:
+    """Return the number that ``text`` is, at least 0. Raises ValueError."""
     if text.startswith("@"):
         raise ValueError(f"{what} is missing before the price {text}")
     number = whole_text(text, unit)
@@ -47,6 +48,7 @@ def _quantity(text: str) -> int:
 
 
 def _price(text: str) -> int:
+    # The at sign marks a price. Where a quantity stands, it shows that the quantity is missing.
     price = _whole(text.removeprefix("@"), "the price in won", WON)
     if price < 1:
         raise ValueError("The price must be at least 1 won; leave it out for a market order")
@@ -54,6 +56,7 @@ def _price(text: str) -> int:
 
 
 def _day(text: str) -> str:
+    """Return a date as ISO writes it. Raises ValueError."""
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
@@ -61,6 +64,7 @@ def _day(text: str) -> str:
 
 
 def _time(text: str) -> str:
+    """Return a time of day as it was typed: ``session.until`` takes a text. Raises ValueError."""
     try:
         time_of_day(text, "")
     except BadInput:
@@ -69,13 +73,15 @@ def _time(text: str) -> str:
 
 
 def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
-    def convert(text: str) -> StrEnum:
+    """Return a reader that gives the member of ``kinds`` that a text names."""
+
+    def read(text: str) -> StrEnum:
         member = choice(text, tuple(kinds))
         if member is None:
             raise ValueError(f"There is no {what} {text!r}; it is one of {', '.join(kinds)}")
         return member
 
-    return convert
+    return read
 
 
 READERS: dict[str, Callable[[str], object]] = {
