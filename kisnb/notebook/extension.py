@@ -1,4 +1,4 @@
-"""``%load_ext kisnb``: what the extension adds to a shell, and how all of it is taken away again."""
+"""``%load_ext kisnb``: adds kisnb to a shell, and takes all of it away again."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Extension:
         ]
 
     def load(self) -> None:
+        """Put everything into the shell."""
         shell = self._shell
         shell.kis = self.kis
         shell.register_magics(self.kis)
@@ -60,6 +61,7 @@ class Extension:
         self._cells.acquire()
 
     def unload(self) -> None:
+        """Leave the desk, and take everything out of the shell, the newest part first."""
         shell = self._shell
         self.kis.current.detach()
         self._groups.remove()
@@ -75,23 +77,31 @@ class Extension:
         shell.input_transformers_cleanup.remove(plain_magics)
         shell.configurables.remove(self.kis)
         shell.magics_manager.registry.pop(type(self.kis).__name__, None)
+        # IPython has no call that takes a magic away.
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("kis", None)
         del shell.kis
 
 
 _loaded: dict[int, Extension] = {}
+"""The loaded extensions, by the id of their shell."""
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Called by ``%load_ext kisnb``: silent, no network, nothing heavy."""
+    """Load the extension, for ``%load_ext kisnb``.
+
+    It prints nothing, uses no network, and imports nothing heavy.
+    """
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = Extension(shell)
         extension.load()
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Called by ``%unload_ext kisnb``: IPython is as it was; the desk stays up."""
+    """Unload the extension, for ``%unload_ext kisnb``.
+
+    IPython is as it was before. The desk stays up.
+    """
     extension = _loaded.pop(id(shell), None)
     if extension is not None:
         extension.unload()

@@ -61,6 +61,7 @@ def typed_tail(shell: InteractiveShell) -> str:
     try:
         return str(ask(QUESTION)).strip()
     except Exception as error:
+        # A front end that cannot ask raises an error of its own.
         raise BadInput(
             f"nobody can be asked here ({error})", "arm from a notebook, by hand"
         ) from error

@@ -86,6 +86,7 @@ class KisMatcher:
             yield from _starting(self._ids(verb, words), fragment, verb.name)
 
     def _codes(self, fragment: str) -> Iterator[SimpleCompletion]:
+        # Without a letter every stock would fit.
         for instrument in self._universe().search(fragment) if fragment else ():
             yield SimpleCompletion(instrument.code, type=instrument.name)
 
@@ -93,6 +94,7 @@ class KisMatcher:
         session = self._current.session
         if verb.name == "cancel":
             return [str(o.number) for o in session.book.open_orders if o.number] if session else []
+        # A class is offered only where an agent is started: the other actions need one that runs.
         ids = [agent.id for agent in session.agents] if session else []
         return [*ids, *agent_classes(self._shell.user_ns)] if words[:1] == ["start"] else ids
 
@@ -119,6 +121,7 @@ def _words_before(context: CompletionContext) -> str | None:
     command = _COMMAND.match(line)
     if command is not None:
         return command["line"]
+    # Below %%kis a line is a command without the magic.
     if context.cursor_line and re.match(r"\s*%%kis\b", context.full_text):
         return line.lstrip()
     return None

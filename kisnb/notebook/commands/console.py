@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """Where the commands of one shell show something, and what the display asks of the session."""
+    """Shows the results of one shell's commands, and asks the session for its mode and doubt."""
 
     def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
         self._shell = shell
@@ -33,12 +33,12 @@ class Console:
 
     @property
     def doubt(self) -> str:
-        """Why orders and positions may differ from what is shown; empty while they are known."""
+        """A sentence why orders may differ from what is shown; empty while they are known."""
         session = self._current.session
         return session.doubt if session else ""
 
     def is_movable(self, order: Order) -> bool:
-        """Whether an order of the open session could be revised now."""
+        """Return whether an order of the open session could be revised now."""
         session = self._current.session
         return session is not None and session.may_be_revised(order)
 
@@ -48,7 +48,7 @@ class Console:
         return session.orders_of_cell() if session else []
 
     def is_frame_of_command(self, value: object) -> bool:
-        """Whether a command returned this polars frame."""
+        """Return whether a command returned this polars frame."""
         return self._frames.get(id(value)) is value
 
     def keep_frame(self, value: object) -> None:

@@ -96,6 +96,7 @@ class CurrentSession:
         if session is None:
             return
         session.leave()
+        # A variable of the person's own stays.
         if self._shell.user_ns.get("session") is session:
             del self._shell.user_ns["session"]
 
@@ -112,6 +113,7 @@ class CurrentSession:
         from kisnb.session.session import Session
 
         known = self._shell.user_ns.get("session")
+        # Only a session is replaced. Any other value of this name may be somebody's work.
         if known is None or isinstance(known, Session):
             self._shell.user_ns["session"] = session
         else:

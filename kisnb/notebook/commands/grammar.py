@@ -1,11 +1,16 @@
-"""The grammar of ``%kis``: the usage line that help shows is also what a command is parsed by.
+"""The grammar of ``%kis``. A command is parsed by the very usage line that help shows.
 
-In a usage line ``CODE`` is a word, ``a|b`` a choice, ``[...]`` optional, ``--flag`` a switch, ``--name X`` an option
-with a value, ``--name [X]`` one whose value may be left out, ``[X ...]`` the rest of the line and
-``[--NAME VALUE ...]`` options of any name.
+    CODE                 a word
+    a|b                  a choice
+    [...]                may be left out
+    [X ...]              all words that follow
+    --flag               a switch
+    --name X             an option with a value
+    --name [X]           an option whose value may be left out
+    [--NAME VALUE ...]   options of any name
 
-What is pasted is read once, here and in ``words``: full-width digits, and a dash where two hyphens
-were typed. Reasons, keys and files keep their words.
+A paste brings full-width digits, and a dash where two hyphens were typed. They are read here and in
+``words``. Reasons, keys and files keep their words.
 """
 
 from __future__ import annotations
@@ -27,20 +32,22 @@ _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.D
 
 @dataclass(frozen=True)
 class Word:
-    """A word that stands at its place."""
+    """A word of a usage line."""
 
     name: str
-    """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one has a converter."""
+    """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one is read."""
     required: bool
     rest: bool = False
+    """True when it stands for all words that follow."""
 
     @property
     def choices(self) -> tuple[str, ...]:
+        """The lower-case alternatives."""
         return tuple(a for a in self.name.split("|") if a.islower())
 
     @property
     def kind(self) -> str | None:
-        """The upper-case alternative."""
+        """The upper-case alternative; None without one."""
         return next((a for a in self.name.split("|") if a.isupper()), None)
 
 
@@ -57,17 +64,19 @@ class Usage:
 
 @dataclass(frozen=True)
 class Typed:
-    """What was typed: the converted words (None where an optional one is missing) and options."""
+    """The words and options that were typed behind a verb, each of them read."""
 
     words: tuple[object, ...]
+    """One for each word of the usage line; None where it was left out."""
     options: Mapping[str, object]
+    """By name, without hyphens. A switch, and an option without its value, is True."""
     call: str
     """The command as it stands in the cell, before ``{}`` expansion."""
     silent: bool = False
-    """Whether a semicolon ends it, before a comment."""
+    """True when a semicolon ends it, before a comment."""
 
     def number(self, at: int) -> int:
-        """Return a word that the grammar requires and converts to a number."""
+        """Return a word that is required and was read as a number."""
         value = self.words[at]
         assert isinstance(value, int)
         return value
@@ -77,13 +86,13 @@ class Typed:
         return str(self.words[at])
 
     def word(self, at: int, kind: type[_Value]) -> _Value | None:
-        """Return a word that was converted to ``kind``; None when it was left out."""
+        """Return a word that was read as ``kind``; None when it was left out."""
         value = self.words[at]
         assert value is None or isinstance(value, kind)
         return value
 
     def option(self, name: str, kind: type[_Value]) -> _Value | None:
-        """Return the value of an option that was converted to ``kind``; None without the option."""
+        """Return the value of an option that was read as ``kind``; None without the option."""
         value = self.options.get(name)
         assert value is None or isinstance(value, kind)
         return value
@@ -112,17 +121,21 @@ def usage(text: str) -> Usage:
 
 
 def _value_of(name: str) -> Word:
-    """The value of an option; in brackets it may be left out."""
+    """Return the word that is an option's value. In brackets it may be left out."""
     return Word(name.strip("[]"), required=not name.startswith("["))
 
 
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
-    """Fit ``tokens`` into the verb's grammar; raises BadInput with the usage line."""
+    """Fit ``tokens`` into the grammar of ``verb``. Raises BadInput with the usage line.
+
+    ``call`` is the command as it stands in the cell.
+    """
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
     tokens, silent = _before_comment(grammar, tokens)
     plain: list[str] = []
     options: dict[str, object] = {}
     priced = any(w.kind == "PRICE" for w in grammar.words)
+    # People write the price with an at sign, also apart from its digits.
     queue = _Queue([t for t in tokens if not (priced and t in ("@", "＠"))])
     while (token := queue.take()) is not None:
         option = _as_option(grammar, token)
@@ -135,7 +148,10 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
 
 
 def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]:
-    """The words before a comment, and whether a semicolon ends them. Raises BadInput for a dangling backslash."""
+    """Return the words before a comment, and whether a semicolon ends them.
+
+    Raises BadInput when the last word is a backslash that nothing follows.
+    """
     ends = any(word.rest for word in grammar.words)
     if tokens and isinstance(tokens[-1], Comment):
         *tokens, comment = tokens
@@ -157,7 +173,7 @@ def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]
 
 
 def _as_option(grammar: Usage, token: str) -> str:
-    """The option that a word writes, with the hyphens that it should have; empty for a word that is none."""
+    """Return the option that a word writes, with its proper hyphens; empty for any other word."""
     found = None if isinstance(token, Quoted) else _OPTION.fullmatch(token)
     if found is None:
         spelt, equals, value = token.partition("=")
@@ -174,26 +190,30 @@ def _as_option(grammar: Usage, token: str) -> str:
 
 
 class _Queue:
-    """The tokens that are still to be read."""
+    """The words of a command that are still to be read."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
 
     def take(self) -> str | None:
-        """The next token, which is then read; None at the end."""
+        """Take the next word out, and return it; None at the end."""
         if self._at == len(self._tokens):
             return None
         self._at += 1
         return self._tokens[self._at - 1]
 
     def take_short_number(self) -> str | None:
-        """The next token when it is a number of at most three digits; a code of six digits stands for itself."""
+        """Take the next word out when it is a number of at most three digits, and return it.
+
+        A code of six digits stays: behind ``--again`` it is the stock and no number.
+        """
         following = self._tokens[self._at] if self._at < len(self._tokens) else ""
         return self.take() if re.fullmatch(r"[0-9]{1,3}", narrow(following)) else None
 
 
 def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> tuple[str, object]:
+    """Return the name of an option and what its value means. Raises BadInput with ``cure``."""
     name, _, attached = token.partition("=")
     name = narrow(name)
     if name in grammar.options:
@@ -220,6 +240,7 @@ def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[o
     """Yield each word of the grammar as it was typed, read. Raises BadInput with ``cure``."""
     for at, word in enumerate(grammar.words):
         if word.rest:
+            # A reason may have any number of words, so there are never too many of them.
             yield " ".join(plain[at:])
             return
         if at < len(plain):
@@ -251,7 +272,7 @@ def _read(word: Word, typed: str, cure: str) -> object:
 
 
 def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
-    """``". Did you mean quote?"``, or nothing when nothing is near."""
+    """Return ``". Did you mean quote?"``; empty when no known word is near."""
     near = get_close_matches(text.lower(), list(known), n=3, cutoff=near_enough)
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]

@@ -1,4 +1,4 @@
-"""Reads the text behind ``%kis``: expands it, finds its verb, and fits the words into its grammar."""
+"""Reads the text behind ``%kis``: expands it, finds its verb, fits its words into the grammar."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Command:
     verb: Verb
     typed: Typed
     silent: bool
-    """Whether a semicolon ends it: then its result is not shown."""
+    """True when a semicolon ends it: then its result is not shown."""
 
 
 def read_command(text: str, shell: InteractiveShell) -> Command:

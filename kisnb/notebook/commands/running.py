@@ -1,4 +1,4 @@
-"""Runs commands that have been read: awaited in the cell's loop, or to their end where nobody awaits.
+"""Runs commands that have been read: awaited in the cell's loop, or to their end.
 
 the cell awaits     run()        each command is awaited
 nobody can await    run_now()    a verb with a blocking side uses it; any other is run in the
@@ -81,6 +81,7 @@ class CommandRunner:
         return self._result(command, value)
 
     def _run_now(self, line: MagicLine, command: Command) -> object:
+        # Most verbs have a blocking side, which needs no loop at all.
         if not command.verb.blocking:
             return self._run_to_end(command.verb, self._run(line, command))
         context = self._context(command.verb, is_blocking=True)
@@ -98,11 +99,12 @@ class CommandRunner:
         return Context(self._current, self._console, self._shell, self._every(), is_blocking)
 
     def _result(self, command: Command, value: object) -> object:
+        # A silent result may be shown later, as a variable.
         self._console.keep_frame(value)
         return None if command.silent else value
 
     def _run_to_end(self, verb: Verb, work: Coroutine[object, None, object]) -> object:
-        """Run ``work`` in the session's loop, which does not turn now. Raises BadInput where it does."""
+        """Run ``work`` in the session's loop. Raises BadInput when that loop turns already."""
         loop = self._resting_loop()
         if loop is None:
             work.close()

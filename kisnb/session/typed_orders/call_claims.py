@@ -38,6 +38,7 @@ class CallClaims:
             try:
                 claim = self._claim(call, has_left)
             except OrderDenied:
+                # A batch is sent as a whole or not at all.
                 self.forget(claims)
                 raise
             claims.append(claim)
@@ -87,7 +88,7 @@ class CallClaims:
                 self._runs.reach(claim)
 
     def forget(self, claims: Sequence[Claim | None]) -> None:
-        """Drop the claims of calls that were refused: nothing was sent, so they count for nothing."""
+        """Drop the claims of calls that were refused. Nothing was sent, so they do not count."""
         for claim in claims:
             if claim is not None:
                 self._runs.drop(claim)
@@ -117,5 +118,6 @@ def has_left() -> Callable[[], bool]:
     task = asyncio.current_task()
     if task is None:
         return stays
+    # A task that was cancelled before may have gone on. Only a new cancellation counts.
     before = task.cancelling()
     return lambda: task.done() or task.cancelling() > before

@@ -32,13 +32,13 @@ class Call(NamedTuple):
     position: Hashable = None
     """The chain of code positions that leads to the call."""
     displayed: bool = False
-    """Whether the cell shows the order as its value, or is to be silent."""
+    """True when the cell shows the order as its value, or is to be silent."""
     asked: str = ""
-    """What is asked for, in words."""
+    """The order in words; empty when the naming needs none."""
 
     @property
     def what(self) -> str:
-        """What awaiting the call does: ``buy 10 005930 @ 71,000``, ``revise to …``."""
+        """The order in words: ``buy 10 005930 @ 71,000``, ``revise to …``."""
         return f"revise to {self.intent.text}" if self.intent.supersedes else self.intent.text
 
 

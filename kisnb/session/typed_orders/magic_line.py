@@ -17,11 +17,11 @@ class MagicLine(NamedTuple):
     words: str
     """As typed, before ``{}`` expansion."""
     before: int = 0
-    """How many commands of its cell stand before it."""
+    """The number of commands that stand before it in its cell."""
     shown: bool = False
-    """Whether the magic itself shows the result."""
+    """True when the magic itself shows the result."""
     silent: bool = False
-    """Whether the command ends with a semicolon."""
+    """True when the command ends with a semicolon."""
 
 
 _current: ContextVar[MagicLine | None] = ContextVar("kisnb_magic_line", default=None)

@@ -12,7 +12,7 @@ from kisnb.trading.typed_orders.order_names import has_name
 
 
 def names_all(what: object) -> bool:
-    """Whether ``what`` is the word that means all open orders."""
+    """Return whether ``what`` is the word that means all open orders."""
     return isinstance(what, str) and values.narrow(what).strip().lower() == "all"
 
 
@@ -32,6 +32,7 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
         for o in books.orders.values()
         if o.key == what or (number is not None and o.number == number)
     )
+    # The same name may be given again on another day: the newest order is meant.
     if not found and isinstance(what, str):
         found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
     if not found:
@@ -53,6 +54,7 @@ def check_movable(order: Order) -> None:
     kind = order.intent.kind
     if kind.priced and kind is not OrderKind.STOP_LIMIT:
         return
+    # Only an open order can be cancelled, so that only then the cure says so.
     cure = (
         f"cancel it with %kis cancel {order.number}, and order anew"
         if order.is_open

@@ -88,6 +88,7 @@ class Placing:
         old = orders_named(self._state.books, typed.what)[-1]
         check_movable(old)
         kind, agent = old.intent.kind, old.intent.agent
+        # An order without leaves is refused below. Until then any quantity will do.
         qty = (old.leaves or old.quantity) if typed.qty is None else typed.qty
         intent = Intent(
             ticket(), agent, old.code, old.side, qty, kind, typed.price, supersedes=old.key
@@ -95,7 +96,7 @@ class Placing:
         wish = Wish(old.code, old.side, typed.qty, kind, typed.price, revises=old.key)
         call = named_call(self._cells, intent, wish, typed.name, typed.ordinal)
         if not old.leaves:
-            # A cell that is run again is shown the revise that it made before. A new one is refused.
+            # A cell that is run again is shown the revise that it made. A new one is refused.
             request = OrderRequest(intent, call.naming, self._claims.answered_keys(call))
             if self._place_locally([request])[0].outcome == "sent":
                 check_leaves(old)
@@ -168,6 +169,7 @@ class Placing:
         if wish.qty is not None:
             wish = msgspec.structs.replace(wish, qty=whole(wish.qty, "the quantity"))
         number = ordinal(again)
+        # An adoption sends no order. Its call is named and claimed like one.
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
         call = named_call(self._cells, nothing, wish, read_name(key), number)
         asked = adoption_asked(Adopt("", wish.agent, wish.code, wish.qty))

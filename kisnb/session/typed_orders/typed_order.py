@@ -22,7 +22,10 @@ from kisnb.terms import OrderKind, Side, Venue
 _Call = TypeVar("_Call", bound=Callable[..., object])
 
 Line: TypeAlias = tuple[Side | str, str, int] | tuple[Side | str, str, int, int | None]
-"""One order of a batch: side, code, shares, and a price in won. Without a price it is a market order."""
+"""One order of a batch: side, code, shares, and a price in won.
+
+Without a price it is a market order.
+"""
 
 
 class TypedOrder(msgspec.Struct, frozen=True, gc=False):
@@ -40,13 +43,13 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
     stop: int | None = None
     """The stop price of a stop-limit order."""
     name: str = ""
-    """What the person gave with ``key=``. Empty: the cell and the call name the order."""
+    """Given with ``key=``. Empty: the cell and the call name the order."""
     ordinal: int = 0
-    """What the person gave with ``again=``."""
+    """Given with ``again=``; 0 without it."""
 
     @property
     def wish(self) -> Wish:
-        """What row O11 compares."""
+        """The part of it that row O11 compares."""
         return Wish(self.code, self.side, self.qty, self.kind, self.price, self.venue, self.stop)
 
     def intent(self, key: str) -> Intent:
@@ -73,11 +76,13 @@ class TypedRevise(msgspec.Struct, frozen=True):
     qty: int | None
     """None: all leaves of the order."""
     name: str = ""
+    """Given with ``key=``; empty without it."""
     ordinal: int = 0
+    """Given with ``again=``; 0 without it."""
 
 
 class OrderOptions(TypedDict, total=False):
-    """What a call may say of an order besides stock, quantity and price."""
+    """The arguments of an order call besides stock, quantity and price."""
 
     venue: Venue | str | None
     """KRX, NXT or SOR; left out, the router chooses."""
@@ -108,6 +113,7 @@ def read_order(
 ) -> TypedOrder:
     """Read the arguments of a call that orders. Raises BadInput with the cure."""
     venue, kind, stop = options.get("venue"), options.get("kind"), options.get("stop")
+    # The values are read in the order of the call, so that the first wrong one is named.
     listed = universe.get(code).code
     shares = values.shares(qty)
     won = None if price is None else values.price(price)
@@ -171,11 +177,13 @@ def spelt_out(call: _Call) -> _Call:
         for name, h in hints.items()
     ]
     returned = inspect.signature(call).return_annotation
+    # Tools read this attribute before the real signature. Type checkers know only the real one.
     call.__signature__ = inspect.Signature([*plain, *options], return_annotation=returned)  # type: ignore[attr-defined]
     return call
 
 
 def _read_line(universe: Universe, line: Line, key: str | None, again: int | bool) -> TypedOrder:
+    # A text has a length, too: "buy" would be read as three values.
     if isinstance(line, str) or not 3 <= len(line) <= 4:
         raise BadInput(
             f"{line!r} is no order of a batch",

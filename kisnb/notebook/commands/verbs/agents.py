@@ -57,6 +57,7 @@ def _agents(context: Context, typed: Typed) -> object:
 def _adopt(context: Context, typed: Typed) -> object:
     name, code = str(typed.words[1]), typed.word(2, str)
     stock = "" if code is None else context.code(code)
+    # An agent that exists has its stock already. Only a fresh one takes it as a parameter.
     has_parameters = bool(stock) and name in agent_classes(context.namespace)
     agent = _agent(context, name, {"code": stock} if has_parameters else {})
     return context.session.agents.adopt(
@@ -78,6 +79,7 @@ def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent 
 
     classes = agent_classes(context.namespace)
     if name in classes:
+        # A person writes the stock's name. An agent takes its code.
         if "code" in parameters:
             parameters["code"] = context.code(str(parameters["code"]))
         return classes[name](**parameters)

@@ -1,4 +1,4 @@
-"""What a verb of ``%kis`` may use."""
+"""The things that a verb of ``%kis`` may use."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Context:
     every: str
     """Length of bars, when a command names none."""
     is_blocking: bool
-    """Whether nobody awaits the result."""
+    """True when nobody awaits the result."""
 
     @property
     def session(self) -> Session:

@@ -40,6 +40,7 @@ async def _open(context: Context, typed: Typed) -> Session:
 async def _until(context: Context, typed: Typed) -> None:
     session, when = context.session, typed.text(0)
     moment, ends = session.moment(when), boundaries(session.today)
+    # Both remarks are printed before the wait, which may take hours.
     if moment < session.now:
         context.say(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
     elif ends and moment > ends[-1]:
@@ -68,6 +69,7 @@ async def _halt(context: Context, typed: Typed) -> None:
     from kisnb.trading.gate.halt_words import step_text
 
     session, text = context.session, typed.text(0)
+    # "halt off" is no choice of the grammar, because a reason may begin with any word.
     first, _, reason = text.partition(" ")
     flatten, reduce = bool(typed.option("flatten", bool)), bool(typed.option("reduce", bool))
     if first == "off":

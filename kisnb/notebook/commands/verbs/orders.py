@@ -67,6 +67,7 @@ def _order(context: Context, side: Side, typed: Typed) -> Order | Awaitable[Orde
 def _route(context: Context, typed: Typed) -> Evidence | Awaitable[Evidence]:
     what = typed.text(0)
     if typed.word(1, int) is None:
+        # A code alone asks where an order would go, and that depends on its quantity.
         if what in context.session.universe:
             raise BadInput(f"How many shares of {what}?", f"Write for example %kis route {what} 10")
         return context.calls.route(what)
@@ -98,7 +99,7 @@ def _resolve(context: Context, typed: Typed) -> Awaitable[Order]:
 def _cancel(context: Context, typed: Typed) -> Orders | Awaitable[Orders]:
     text = typed.text(0)
     number = order_number(text)
-    # A number means the order of that number alone. A name would also be looked up by day.
+    # As a number it means no order that has those digits as its name.
     return context.calls.cancel(text.removeprefix("#") if number is None else number)
 
 

@@ -17,6 +17,7 @@ def help_text(name: str | None = None) -> str:
     if name is not None:
         verb = find(name)
         return f"{verb.line}\n    {verb.help}"
+    # A few long lines would push the help of all others out of sight.
     width = max(len(v.line) for v in VERBS.values() if len(v.line) < 60)
     return "\n".join(f"{v.line:<{width}}  {v.help}" for v in VERBS.values())
 

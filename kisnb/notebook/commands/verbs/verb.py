@@ -22,10 +22,11 @@ class Verb:
     help: str
     run: Run
     blocking: bool = False
-    """Whether it works where nobody can await."""
+    """True when it works where nobody can await."""
     needs_session: bool = True
+    """True when it is refused while no session is open."""
 
     @property
     def line(self) -> str:
-        """How the verb is written: ``%kis cancel ID|all``."""
+        """The verb with its usage: ``%kis cancel ID|all``."""
         return f"%kis {self.name} {self.usage.text}".rstrip()
