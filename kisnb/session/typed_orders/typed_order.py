@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack
 
 import msgspec
 
 from kisnb import values
 from kisnb.errors import BadInput
-from kisnb.market.universe import Universe
 from kisnb.orders import Intent, Order, Wish
 from kisnb.terms import OrderKind, Side, Venue
+
+if TYPE_CHECKING:
+    from kisnb.market.universe import Universe
 
 _Call = TypeVar("_Call", bound=Callable[..., object])
 
