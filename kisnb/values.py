@@ -13,10 +13,12 @@ import operator
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import time
 from enum import StrEnum
 from numbers import Integral, Real
 from typing import SupportsIndex, TypeVar
 
+from kisnb.clock import parse_time
 from kisnb.errors import BadInput
 
 MOST = 10**15
@@ -29,6 +31,10 @@ LONGEST = 10 * 366 * 86_400
 """Seconds of the longest wait, about ten years."""
 SHOWN = 60
 """Letters of a value that a message shows."""
+MOST_AGAIN = 10_000
+"""An ordinal stays below this."""
+LONGEST_NAME = 80
+"""Letters of the longest name that a person may give an order."""
 
 _Member = TypeVar("_Member", bound=StrEnum)
 _Choice = TypeVar("_Choice", bound=str)
@@ -119,12 +125,50 @@ def member(kind: type[_Member], value: object, what: str) -> _Member:
 
 def one_of(value: object, choices: Sequence[_Choice], what: str) -> _Choice:
     """Return the choice that ``value`` names, in capitals or not. Raises BadInput."""
-    if isinstance(value, str):
-        spelt = narrow(value).strip().lower()
-        for choice in choices:
-            if spelt == choice.lower():
-                return choice
+    found = choice(value, choices) if isinstance(value, str) else None
+    if found is not None:
+        return found
     raise BadInput(f"{shown(value)} is no {what}", f"choose {' or '.join(choices)}")
+
+
+def choice(text: str, choices: Sequence[_Choice]) -> _Choice | None:
+    """Return the choice that ``text`` names, in capitals or not; None when it names none."""
+    spelt = narrow(text).strip().lower()
+    return next((choice for choice in choices if spelt == choice.lower()), None)
+
+
+def ordinal(again: object) -> int:
+    """Return the ordinal that ``again=`` gives: left out is 0, True is 1. Raises BadInput."""
+    if isinstance(again, bool) or again is None:
+        return int(bool(again))
+    number = whole(again, "again")
+    if not 0 <= number < MOST_AGAIN:
+        cure = f"count from 1 to {MOST_AGAIN - 1}"
+        raise BadInput(f"again={number} is no number of an order", cure)
+    return number
+
+
+def order_name(key: object) -> str:
+    """Return the name that ``key=`` gives an order. Raises BadInput."""
+    name = text(key, "the key").strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        cure = f"write 1 to {LONGEST_NAME} letters, such as key='monthly'"
+        raise BadInput(f"key={name!r} is no name of an order", cure)
+    return name
+
+
+def order_number(what: object) -> int | None:
+    """Return the order number that ``12``, ``"12"`` or ``"#12"`` is; None when it is none."""
+    digits = narrow(str(what)).strip().removeprefix("#")
+    return int(digits) if digits.isdecimal() else None
+
+
+def time_of_day(value: object, cure: str) -> time:
+    """Return the time of day that a text such as ``"9:10"`` is. Raises BadInput with ``cure``."""
+    try:
+        return parse_time(narrow(text(value, "the time of day")).strip())
+    except ValueError as error:
+        raise BadInput(str(error), cure) from None
 
 
 def text(value: object, what: str) -> str:

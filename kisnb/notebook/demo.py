@@ -1,6 +1,6 @@
-"""``make demo``: the quickstart notebook through a whole simulated day, without a browser.
+"""``make demo``: runs the quickstart notebook through a whole simulated day, without a browser.
 
-Progress of the simulated clock on the terminal, the report as a file, a summary at the end.
+The terminal shows the simulated clock and a summary at the end. The report is a file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OPENS, CLOSES = 9 * 3600, 15 * 3600 + 1800
 
 
 def main(report: Path) -> int:
-    """Exit status 0 when every cell ran and the report stands."""
+    """Run the day; return the exit status, 0 when every cell ran and the report was written."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -48,6 +48,7 @@ def main(report: Path) -> int:
         extra_arguments=["--log-level=ERROR"],
     )
     done = threading.Event()
+    # The notebook runs in this thread, so that the clock needs one of its own.
     shown = threading.Thread(target=_show_clock, args=(done,), daemon=True)
     shown.start()
     try:
@@ -62,14 +63,13 @@ def main(report: Path) -> int:
         print(f"the notebook wrote no {report.name}", file=sys.stderr)
         return 1
     _summary(notebook)
-    print(
-        f"report: {os.path.relpath(report)} ({report.stat().st_size:,} bytes), {time.monotonic() - began:.0f} s"
-    )
+    size, took = report.stat().st_size, time.monotonic() - began
+    print(f"report: {os.path.relpath(report)} ({size:,} bytes), {took:.0f} s")
     return 0
 
 
 def _show_clock(done: threading.Event) -> None:
-    """A bar over the trading day, from the simulator's own clock."""
+    """Draw a bar over the trading day, from the simulator's own clock, until ``done`` is set."""
     from tqdm import tqdm
 
     with tqdm(
@@ -83,16 +83,18 @@ def _show_clock(done: threading.Event) -> None:
 
 
 def _now(control: str) -> int | None:
+    """Return the simulator's clock, UTC nanoseconds; None when it does not answer."""
     try:
-        with urllib.request.urlopen(f"{control}/state", timeout=2) as answer:  # noqa: S310 - our own loopback address
-            said: dict[str, Any] = json.load(answer)
+        # The address is our own, on the loopback interface.
+        with urllib.request.urlopen(f"{control}/state", timeout=2) as reply:  # noqa: S310
+            state: dict[str, Any] = json.load(reply)
     except (OSError, ValueError):
         return None
-    return int(said["now"])
+    return int(state["now"])
 
 
 def _summary(notebook: NotebookNode) -> None:
-    """The text outputs of the last cells: what the day came to."""
+    """Print the text outputs of the last cells, which sum the day up."""
     for cell in notebook.cells[-4:]:
         for output in cell.get("outputs", []):
             text = output.get("text") or output.get("data", {}).get("text/plain", "")

@@ -1,4 +1,4 @@
-"""``%load_ext kisnb``: what the extension adds to a shell, and how all of it is taken away again."""
+"""``%load_ext kisnb``: adds kisnb to a shell, and takes all of it away again."""
 
 from __future__ import annotations
 
@@ -22,23 +22,29 @@ class Extension:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.kis = KisMagics(shell)
+        console = self.kis.console
         self._shell: Any = shell  # an attribute of our own is put on it
         self._cells = Cells.of(shell)
         self._transform = AwaitMagics(shell)
-        self._matcher = KisMatcher(self.kis)
+        self._matcher = KisMatcher(self.kis.current, shell)
         self._looks = Looks(
-            shell, lambda: self.kis.mode, lambda: self.kis.doubt, self.kis.gave, self.kis.movable
+            shell,
+            lambda: console.mode,
+            lambda: console.doubt,
+            console.is_frame_of_command,
+            console.is_movable,
         )
-        self._at_exit = CloseAtExit(shell, self.kis)
-        self._groups = ErrorGroups(shell, self.kis.live_orders)
+        self._at_exit = CloseAtExit(shell, self.kis.current)
+        self._groups = ErrorGroups(shell, console.live_orders)
         self._callbacks: list[tuple[str, Callable[..., None]]] = [
-            ("pre_run_cell", self.kis.loaded),
-            ("pre_run_cell", self.kis.adopt),
+            ("pre_run_cell", self.kis.runner.end_loading),
+            ("pre_run_cell", self.kis.current.adopt),
             ("pre_run_cell", self.kis.guard.pre_run_cell),
             ("post_run_cell", self.kis.guard.post_run_cell),
         ]
 
     def load(self) -> None:
+        """Put everything into the shell."""
         shell = self._shell
         shell.kis = self.kis
         shell.register_magics(self.kis)
@@ -55,8 +61,9 @@ class Extension:
         self._cells.acquire()
 
     def unload(self) -> None:
+        """Leave the desk, and take everything out of the shell, the newest part first."""
         shell = self._shell
-        self.kis.detach()
+        self.kis.current.detach()
         self._groups.remove()
         self._at_exit.remove()
         self._looks.remove()
@@ -70,23 +77,31 @@ class Extension:
         shell.input_transformers_cleanup.remove(plain_magics)
         shell.configurables.remove(self.kis)
         shell.magics_manager.registry.pop(type(self.kis).__name__, None)
+        # IPython has no call that takes a magic away.
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("kis", None)
         del shell.kis
 
 
 _loaded: dict[int, Extension] = {}
+"""The loaded extensions, by the id of their shell."""
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Called by ``%load_ext kisnb``: silent, no network, nothing heavy."""
+    """Load the extension, for ``%load_ext kisnb``.
+
+    It prints nothing, uses no network, and imports nothing heavy.
+    """
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = Extension(shell)
         extension.load()
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Called by ``%unload_ext kisnb``: IPython is as it was; the desk stays up."""
+    """Unload the extension, for ``%unload_ext kisnb``.
+
+    IPython is as it was before. The desk stays up.
+    """
     extension = _loaded.pop(id(shell), None)
     if extension is not None:
         extension.unload()

@@ -1,4 +1,7 @@
-"""``kisnb lab``: JupyterLab on a folder of notebooks, quiet about news and updates, with simulated time at 1×."""
+"""``kisnb lab``: serves a folder of notebooks in JupyterLab.
+
+JupyterLab shows no news and no updates. Simulated time runs at 1×.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,14 @@ from kisnb.paths import private_dir, state_dir
 OVERRIDES = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-"""JupyterLab's settings where they differ from its defaults; what a user sets in JupyterLab itself wins."""
+"""Settings of JupyterLab that differ from its defaults. What a user sets there wins."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until JupyterLab is stopped; options that are not ours go to JupyterLab. Exit status 2: could not start."""
+    """Serve until JupyterLab is stopped; return the exit status, 2 when it could not start.
+
+    Options that are not ours go to JupyterLab.
+    """
     parser = argparse.ArgumentParser(prog="kisnb lab", description=__doc__)
     parser.add_argument(
         "folder",
@@ -42,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if copies := copy_examples(folder):
         print(f"kisnb lab: {folder} was empty; {len(copies)} example notebooks are in it now.")
+    # People watch the day in JupyterLab, so that it runs at its own speed there.
     os.environ.setdefault("KISNB_SIM_SPEED", "1")
     os.environ["PATH"] = path_with_ours(os.environ.get("PATH", ""))
     LabApp.launch_instance(argv=arguments)
@@ -49,12 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def lab_arguments(folder: Path, settings: Path, extra: Sequence[str] = ()) -> list[str]:
-    """JupyterLab's arguments to serve ``folder``; its settings are written to the folder ``settings``."""
+    """Write JupyterLab's settings into ``settings``; return its arguments to serve ``folder``."""
     overrides = private_dir(settings) / "overrides.json"
     overrides.write_text(json.dumps(OVERRIDES, indent=2) + "\n", encoding="utf-8")
-    # Who is root has no other user to be, in a container above all; JupyterLab would end with an error.
-    said = any("allow-root" in word or "allow_root" in word for word in extra)
-    root = ["--ServerApp.allow_root=True"] if os.geteuid() == 0 and not said else []
+    # In a container there is often no user but root. JupyterLab would end with an error.
+    is_given = any("allow-root" in word or "allow_root" in word for word in extra)
+    root = ["--ServerApp.allow_root=True"] if os.geteuid() == 0 and not is_given else []
     return [
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.app_settings_dir={settings}",
@@ -64,7 +71,10 @@ def lab_arguments(folder: Path, settings: Path, extra: Sequence[str] = ()) -> li
 
 
 def path_with_ours(path: str) -> str:
-    """``PATH`` on which ``!kisnb`` and JupyterLab's terminals find this installation's ``kisnb`` first."""
+    """Return ``path`` with this installation's programs first.
+
+    So ``!kisnb`` and JupyterLab's terminals run this ``kisnb``.
+    """
     ours = str(Path(sys.executable).parent)
     return path if ours in path.split(os.pathsep) else os.pathsep.join(filter(None, (ours, path)))
 

@@ -1,7 +1,8 @@
-"""The end of a kernel: the session leaves its desk in order, whoever ends the kernel and whatever a cell does then.
+"""Closes the session when its kernel ends, also while a cell runs.
 
-On a shutdown or restart from the front end ``do_shutdown`` runs first, in the control thread; ``atexit`` runs on every
-orderly end. A killed kernel runs nothing: then the desk notices the closed socket.
+a shutdown or restart by the front end    ``do_shutdown`` in the control thread, then ``atexit``
+any other orderly end                     ``atexit``
+the kernel is killed                      nothing: the desk notices the closed socket
 """
 
 from __future__ import annotations
@@ -16,36 +17,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kisnb.notebook.commands.magics import KisMagics
+    from kisnb.notebook.commands.current_session import CurrentSession
     from kisnb.session.session import Session
 
 PATIENCE = 0.6
-"""Seconds of wall time that both ways out together may wait for a loop that stands; a kernel is gone within 2 s."""
+"""Seconds of wall time that both ways together may wait for a loop that stands.
+
+A kernel has to be gone within 2 seconds.
+"""
 AT_LEAST = 0.1
+"""Seconds that the second way waits, when the first one has used them all."""
 
 
 class CloseAtExit:
     """Closes the open session when the kernel of a shell ends."""
 
-    def __init__(self, shell: InteractiveShell, kis: KisMagics) -> None:
-        self._kis = kis
+    def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
+        self._current = current
         self._kernel: Any = getattr(shell, "kernel", None)
         self._end: float | None = None
-        """When waiting ends, once the kernel is told to go."""
+        """The end of all waiting, on the monotonic clock; None before the kernel ends."""
 
     def add(self) -> None:
+        """Close the session from now on when the kernel ends."""
         atexit.register(self._at_exit)
         if self._kernel is not None:
             self._kernel.do_shutdown = self._do_shutdown
 
     def remove(self) -> None:
+        """Leave the end of the kernel to IPython again."""
         atexit.unregister(self._at_exit)
         if self._kernel is not None:
+            # Without the attribute of our own, the method of the class is there again.
             with suppress(AttributeError):
                 del self._kernel.do_shutdown
 
     async def _do_shutdown(self, restart: bool) -> Any:
-        session, loop = self._kis.session, self._kis.loop
+        session, loop = self._current.session, self._current.loop
         if session is not None and loop is not None and not loop.is_closed():
             closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
             with suppress(TimeoutError):
@@ -54,8 +62,8 @@ class CloseAtExit:
         return await reply if inspect.isawaitable(reply) else reply
 
     def _at_exit(self) -> None:
-        if self._kis.session is not None and self._kis.loop is not None:
-            close_now(self._kis.session, self._kis.loop, self._left())
+        if self._current.session is not None and self._current.loop is not None:
+            close_now(self._current.session, self._current.loop, self._left())
 
     def _left(self) -> float:
         now = time.monotonic()
@@ -66,7 +74,10 @@ class CloseAtExit:
 def close_now(
     session: Session, loop: asyncio.AbstractEventLoop, patience: float = PATIENCE
 ) -> None:
-    """Close ``session`` from outside its loop, or as soon as the loop goes on."""
+    """Close ``session`` from outside its loop, within ``patience`` seconds.
+
+    A loop that runs now closes it as soon as it goes on.
+    """
     if loop.is_closed():
         return
     if loop.is_running():

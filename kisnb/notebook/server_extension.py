@@ -1,8 +1,8 @@
-"""A route of JupyterLab's server that pulls the kill switch: it works while the kernel is blocked.
+"""A route of JupyterLab's server that pulls the kill switch. It works while the kernel is blocked.
 
-``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` tells the desk of that mode. It answers with the steps, and
-with the lines that the panel shows of them. Who may call it is Jupyter's own matter: a signed-in user, with Jupyter's
-protection against foreign pages.
+``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` halts the desk of that mode. The answer
+has the steps, and the lines that the panel shows of them. Jupyter decides who may call it: a
+signed-in user, with Jupyter's protection against foreign pages.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from kisnb.trading.ports.commands import Halt
 
 
 class HaltHandler(APIHandler):
-    """Halts one desk; what is wrong is answered in one sentence."""
+    """Halts one desk. An error is answered in one sentence."""
 
     @web.authenticated
     async def post(self) -> None:
+        """Pull the kill switch, and answer when its steps have ended."""
         try:
             mode, reason = asked(self.request.body)
+            # Off the server's loop, because the desk takes seconds.
             answer = await asyncio.to_thread(halt, mode, reason)
         except BadInput as e:
             self.set_status(HTTPStatus.BAD_REQUEST)
@@ -43,16 +45,19 @@ class HaltHandler(APIHandler):
 
 
 def asked(body: bytes) -> tuple[Mode, str]:
-    """Mode and reason of a request; raises BadInput."""
+    """Return the mode and the reason that a request names. Raises BadInput."""
     try:
-        said = json.loads(body)
-        return Mode(said["mode"]), str(said.get("reason") or "from the browser")[:200]
+        request = json.loads(body)
+        return Mode(request["mode"]), str(request.get("reason") or "from the browser")[:200]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadInput("the request names no desk", 'send {"mode": "sim", "reason": "why"}') from e
 
 
 def halt(mode: Mode, reason: str) -> dict[str, object]:
-    """The steps of the kill switch, and the lines that the panel shows of them. Raises as ``pull``."""
+    """Pull the kill switch of a desk. Raises what ``pull`` raises.
+
+    Return its steps, and the lines that the panel shows of them.
+    """
     steps = list(pull(mode, Halt(reason)))
     return {
         "steps": [{"step": s.step, "done": s.done, "text": s.text} for s in steps],

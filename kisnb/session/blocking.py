@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Unpack
 
 from kisnb.errors import DeskError
+from kisnb.market.universe import Universe
 from kisnb.orders import Order, Orders
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
 from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
+from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
-from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out
+from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
 from kisnb.terms import Side
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import CancelOrder
@@ -31,18 +33,21 @@ class Blocking:
         placing: Placing,
         questions: Questions,
         books: Callable[[], OrderBooks],
+        universe: Universe,
     ) -> None:
         self.questions = questions
         self._link = link
         self._pump = pump
         self._placing = placing
         self._books = books
+        self._universe = universe
 
     quote = blocking(Questions.quote)
     depth = blocking(Questions.depth)
     balance = blocking(Questions.balance)
     route = blocking(Questions.route)
     route_of = blocking(Questions.route_of)
+    preview = blocking(Questions.preview)
 
     def orders(self) -> OrderBook:
         """All orders of the day, those included of which the notebook's loop has not heard yet."""
@@ -78,7 +83,11 @@ class Blocking:
         self._pump.catch_up()
         return question.read(reply)
 
+    def place(self, typed: TypedOrder) -> Order:
+        """Hand over an order whose values are read: what ``buy`` and ``%kis`` call."""
+        return self._placing.submit_blocking(self._placing.call(typed))
+
     def _order(
         self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
     ) -> Order:
-        return self._placing.submit_blocking(self._placing.order(side, code, qty, price, **options))
+        return self.place(read_order(self._universe, side, code, qty, price, **options))

@@ -13,8 +13,9 @@ from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Order
+from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.session.typed_orders.pending import Pending, pending
-from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out, typed_intent
+from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
 from kisnb.terms import Side
 from kisnb.trading.agents.agent_runner import agent_saw
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -28,6 +29,7 @@ from kisnb.trading.ports.commands import (
     RoutesOf,
     RoutesReply,
 )
+from kisnb.values import member
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,11 +81,14 @@ class Questions:
         **options: Unpack[OrderOptions],
     ) -> TypedQuery[RoutesReply, Evidence]:
         """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
-        intent = typed_intent(
-            Side(side), self._universe.get(code).code, qty, price, venue=options.get("venue"),
-            kind=options.get("kind"), stop=options.get("stop"), key="preview",
-        )  # fmt: skip
-        return TypedQuery(RouteOf(intent), lambda reply: _newest(reply, code))
+        return self.preview(
+            read_order(self._universe, member(Side, side, "side"), code, qty, price, **options)
+        )
+
+    def preview(self, order: TypedOrder) -> TypedQuery[RoutesReply, Evidence]:
+        """Where an order would go now, as ``route_of`` asks; nothing is sent."""
+        query = RouteOf(order.intent("preview"))
+        return TypedQuery(query, lambda reply: _newest(reply, order.code))
 
     def _named(self, quote: Quote) -> Quote:
         """A quote with the name of the stock, which KIS's reply lacks."""

@@ -40,14 +40,17 @@ from kisnb.session.feed.state import SessionState
 from kisnb.session.questions import Questions, R, T, TypedQuery, awaited
 from kisnb.session.simulator import Simulator
 from kisnb.session.typed_orders.cells import Cells
+from kisnb.session.typed_orders.named_orders import names_all, orders_named
 from kisnb.session.typed_orders.pending import Pending, pending
 from kisnb.session.typed_orders.placing import Placing
-from kisnb.session.typed_orders.typed import (
+from kisnb.session.typed_orders.typed_order import (
     Line,
     OrderOptions,
-    names_all,
-    orders_named,
-    seconds_of_day,
+    TypedOrder,
+    TypedRevise,
+    read_batch,
+    read_order,
+    read_revise,
     spelt_out,
 )
 from kisnb.terms import Mode, Side, Venue
@@ -71,7 +74,7 @@ from kisnb.trading.ports.commands import (
     WatchCodes,
 )
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
-from kisnb.values import one_of, text, whole
+from kisnb.values import one_of, text, time_of_day, whole
 from kisnb.values import seconds as read_seconds
 
 if TYPE_CHECKING:
@@ -111,9 +114,9 @@ class Session:
         self.agents = Roster(self._link, self._state, self._pace, self.rules)
         self.backfill = Backfill(self._link, self._state, self._pace)
         self._pump = Pump(self._link, self._state, self._pace, self.agents, self.backfill)
-        self._placing = Placing(self._link, self._state, self._pace, universe, cells)
+        self._placing = Placing(self._link, self._state, self._pace, cells)
         self.blocking = Blocking(
-            self._link, self._pump, self._placing, self.questions, lambda: self.books
+            self._link, self._pump, self._placing, self.questions, lambda: self.books, universe
         )
         self._connect_parts()
         self._link.listen()
@@ -384,9 +387,13 @@ class Session:
     def _order(
         self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
     ) -> Pending[Order]:
-        # What was typed is read, and its place taken, in the calling cell's own turn.
-        call = self._placing.order(side, code, qty, price, **options)
-        return Pending(call.intent.text, lambda: self._placing.submit(call))
+        return self.place(read_order(self.universe, side, code, qty, price, **options))
+
+    def place(self, typed: TypedOrder | TypedRevise) -> Pending[Order]:
+        """Hand over an order or a revise whose values are read: what ``buy`` and ``%kis`` call."""
+        # The call is named by where it is typed, so this is done in the calling cell's own turn.
+        call = self._placing.call(typed)
+        return Pending(call.what, lambda: self._placing.submit(call))
 
     def batch(
         self, lines: Sequence[Line], *, key: str | None = None, again: int | bool = False
@@ -398,7 +405,7 @@ class Session:
         Each line is an order as in ``buy``; ``key`` names the batch instead. Raises BadInput for a line that
         cannot be read, and OrderDenied when a line is a repetition that has to be confirmed; then nothing is sent.
         """
-        calls = self._placing.batch(lines, key, again)
+        calls = self._placing.batch(read_batch(self.universe, lines, key, again))
         return Pending(f"batch of {len(calls)} orders", lambda: self._placing.submit_batch(calls))
 
     def revise(
@@ -410,8 +417,7 @@ class Session:
         Returns the order that they become; it goes to the end of the queue, and its log says so. Raises OrderDenied,
         OrderRejected, OrderUnknown, as ``buy`` does.
         """
-        call = self._placing.revise(what, price, qty, key, again)
-        return Pending(f"revise to {call.intent.text}", lambda: self._placing.submit(call))
+        return self.place(read_revise(what, price, qty, key, again))
 
     @pending
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
@@ -445,6 +451,7 @@ class Session:
 
     route = awaited(Questions.route)
     route_of = awaited(Questions.route_of)
+    preview = awaited(Questions.preview)
 
     @pending
     async def routes(self, code: str = "") -> list[Evidence]:
@@ -550,7 +557,7 @@ class Session:
         return (
             sessions.regular_close(self.today)
             if when == "close"
-            else kst(self.today, seconds_of_day(when))
+            else kst(self.today, time_of_day(when, "or write close"))
         )
 
     @pending

@@ -186,7 +186,7 @@ class Kernel:
     def _number_runs(self, session: Session) -> None:
         """Give each run of an agent and each call of a cell a number, in place of a random name: a seed is played the
         same way every time."""
-        make, begin = session.agents._new, session._placing._runs.begin
+        make, begin = session.agents._new, session._placing._claims._runs.begin
 
         def new(agent: Any) -> Any:
             runner = make(agent)
@@ -199,7 +199,7 @@ class Kernel:
             return begin(naming, position, f"{self.name}.{self._runs}", *rest, **options)
 
         session.agents._new = new  # type: ignore[method-assign]
-        session._placing._runs.begin = call  # type: ignore[method-assign]
+        session._placing._claims._runs.begin = call  # type: ignore[method-assign]
 
     async def _find(self, back: Back) -> tuple[Desk, Snapshot]:
         while True:

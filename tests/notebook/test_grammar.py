@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
+from kisnb.market.universe import Universe
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.verbs import VERBS, find, help_text
+from kisnb.notebook.commands.verbs.orders import typed_order
+from kisnb.notebook.commands.verbs.table import VERBS, find, help_text
 from kisnb.notebook.commands.words import split
-from kisnb.terms import OrderKind, Venue
+from kisnb.session.typed_orders.typed_order import read_order
+from kisnb.terms import OrderKind, Side, Venue
 
 
 def typed(line: str):
@@ -120,3 +123,21 @@ def test_n03_a_number_below_zero_is_called_so():
         BadInput, match="-3 is below zero, and the quantity in shares must be at least 1"
     ):
         typed("buy 005930 -3")
+
+
+@pytest.mark.parametrize(
+    ("line", "price", "options"),
+    [
+        ("buy 005930 1,000", None, {}),
+        ("buy 005930 1000 70,000원", 70_000.0, {}),
+        ("buy 005930 1000주 @70,000 --venue nxt", "70,000", {"venue": "NXT"}),
+        ("buy 005930 1000 70000 --stop 71000", 70_000, {"stop": "71,000"}),
+        ("buy 005930 1000 70000 --kind LIMIT-IOC", 70_000, {"kind": OrderKind("limit-ioc")}),
+        ("buy 005930 1000 --key 월간 --again", None, {"key": " 월간 ", "again": True}),
+        ("buy 005930 1000 --again 3", None, {"again": 3.0}),
+    ],
+)
+def test_n02_a_line_and_a_call_are_read_into_the_same_order(line, price, options):
+    code = "005930"
+    called = read_order(Universe.packaged(), Side.BUY, code, 1000, price, **options)
+    assert typed_order(Side.BUY, code, typed(line)) == called

@@ -11,7 +11,7 @@ import pytest
 
 import kisnb
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.verbs.table import find
 from kisnb.notebook.commands.words import split
 
 PACKAGE = Path(kisnb.__file__).parent

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.magics import _commands
-from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.reading import commands_of_cell
+from kisnb.notebook.commands.verbs.table import find
 from kisnb.notebook.commands.words import goes_on, split
 from kisnb.notebook.kernel.transform import plain_magics
 from kisnb.session.typed_orders.call_text import command_text, is_typed_in
@@ -176,7 +176,7 @@ def test_o11_a_call_is_named_by_its_plain_words(words: str, name: str):
 
 def test_n02_lines_of_a_cell_go_on_after_a_backslash_and_never_out_of_a_comment():
     body = "buy 005930 \\\n  1\n# first \\\nquote 005930 # don't \\\nsell 005930 1 #won't \\\ncancel all\n"
-    commands = _commands("", body)
+    commands = commands_of_cell("", body)
     assert [typed(command).words for command in commands] == [BUY, ("005930",), BUY, ("all",)]
     assert [goes_on(line) for line in body.splitlines()] == [
         True,

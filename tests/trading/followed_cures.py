@@ -11,10 +11,10 @@ import msgspec
 from kisnb.clock import Ns, kst, kst_day, parse_time
 from kisnb.market.router import NotRouted
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.verbs.orders import typed_order
+from kisnb.notebook.commands.verbs.table import find
 from kisnb.notebook.commands.words import split
 from kisnb.orders import Intent
-from kisnb.session.typed_orders.typed import typed_intent
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.gate.risk import Gate
 from kisnb.trading.state import State
@@ -44,8 +44,7 @@ class Order(msgspec.Struct, frozen=True):
         name, *words = split(self.line)
         verb = find(name)
         typed = parse(verb.name, verb.usage, words, self.line)
-        options = {name: typed.options.get(name) for name in ("venue", "kind", "stop")}
-        return typed_intent(Side(name), typed.text(0), typed.words[1], typed.words[2], **options)
+        return typed_order(Side(name), self.code, typed).intent("typed")
 
 
 class Refusal(NamedTuple):

@@ -18,11 +18,11 @@ from kisnb.market import order_rules, ticks
 from kisnb.market.router import Routed
 from kisnb.market.universe import Universe
 from kisnb.notebook.commands.grammar import parse
-from kisnb.notebook.commands.verbs import find
+from kisnb.notebook.commands.verbs.table import find
 from kisnb.notebook.commands.words import split
 from kisnb.orders import Intent, OrderRef, OrderState, Route
 from kisnb.orders import Order as Live
-from kisnb.session.typed_orders.typed import check_movable
+from kisnb.session.typed_orders.named_orders import check_movable
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.gate.risk import Gate, Rules
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks

@@ -9,7 +9,7 @@ from kisnb.desk.record.archive import still_counting
 from kisnb.errors import BadInput
 from kisnb.events import AccountOpened
 from kisnb.orders import OrderState
-from kisnb.session.typed_orders.typed import orders_named
+from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.terms import Side
 from kisnb.trading.ports.commands import OrderRequest, Submit
 from kisnb.trading.ports.journal_rows import Row

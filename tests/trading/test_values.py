@@ -12,7 +12,7 @@ import pytest
 from kisnb import values
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
-from kisnb.session.typed_orders.typed import typed_intent
+from kisnb.session.typed_orders.typed_order import read_order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
@@ -99,7 +99,7 @@ def test_n03_what_cannot_be_written_is_no_text(given: object):
 
 def test_n03_a_key_of_another_type_is_refused_before_it_reaches_the_desk():
     with pytest.raises(BadInput, match="The key 5 is no text"):
-        typed_intent(Side.BUY, CODE, 1, key=5)  # type: ignore[arg-type]
+        read_order(Universe.packaged(), Side.BUY, CODE, 1, key=5)  # type: ignore[arg-type]
 
 
 def test_reading_values_imports_no_library_of_data():

@@ -1,4 +1,8 @@
-"""``%kis arm``: a person at the keyboard lets buys pass at live; a notebook that runs by itself cannot."""
+"""``%kis arm``: lets buys pass at live.
+
+Only a person at the keyboard can do that, and no notebook that runs by itself: the last digits of
+the account have to be typed.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,12 @@ USAGE = "%kis arm --minutes 60 --budget 5_000_000"
 
 
 async def arm(
-    session: Session, shell: InteractiveShell, minutes: object, budget: object, *, off: bool
+    session: Session, shell: InteractiveShell, minutes: int | None, budget: int | None, *, off: bool
 ) -> str:
-    """Arm, disarm, or say how it stands; what is to be printed. Raises BadInput with the cure."""
+    """Arm or disarm the desk, and return the line to print.
+
+    Without a time and a budget the line says whether the desk is armed. Raises BadInput.
+    """
     if session.mode is not Mode.LIVE:
         return f"a {session.mode} desk trades without being armed"
     if off:
@@ -29,11 +36,11 @@ async def arm(
         return standing(session)
     if minutes is None or budget is None:
         raise BadInput("arming needs a time and a budget", f"write for example {USAGE}")
-    return await session.arm(typed_tail(shell), int(str(minutes)), int(str(budget)))
+    return await session.arm(typed_tail(shell), minutes, budget)
 
 
 def standing(session: Session) -> str:
-    """Whether the desk is armed, and how to change that."""
+    """Return a line that says whether the desk is armed, and how to arm it."""
     armed = session.armed
     if armed is None or session.now >= armed.until:
         return f"live is not armed: no buy passes, exits and cancels do; arm it with {USAGE}"
@@ -41,7 +48,11 @@ def standing(session: Session) -> str:
 
 
 def typed_tail(shell: InteractiveShell) -> str:
-    """What a person types now, not shown. Raises BadInput where nobody can be asked."""
+    """Ask a person for the last digits, and do not show what is typed.
+
+    Raises BadInput where nobody can be asked.
+    """
+    # A terminal's shell has no kernel.
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         from getpass import getpass as ask
@@ -50,6 +61,7 @@ def typed_tail(shell: InteractiveShell) -> str:
     try:
         return str(ask(QUESTION)).strip()
     except Exception as error:
+        # A front end that cannot ask raises an error of its own.
         raise BadInput(
             f"nobody can be asked here ({error})", "arm from a notebook, by hand"
         ) from error

@@ -1,4 +1,4 @@
-"""Completion of ``%kis``: verbs, options, stock codes by code or Korean name, order numbers and agents."""
+"""Completes ``%kis``: verbs, options, stock codes by code or Korean name, order numbers, agents."""
 
 from __future__ import annotations
 
@@ -13,37 +13,45 @@ from IPython.core.completer import (
     context_matcher,
 )
 
+from kisnb.notebook.commands.current_session import CurrentSession
 from kisnb.notebook.commands.grammar import Word
-from kisnb.notebook.commands.verbs import VERBS, Verb, agent_classes
+from kisnb.notebook.commands.verbs.agents import agent_classes
+from kisnb.notebook.commands.verbs.table import VERBS
+from kisnb.notebook.commands.verbs.verb import Verb
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from kisnb.market.universe import Universe
-    from kisnb.notebook.commands.magics import KisMagics
 
 _COMMAND = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%kis(?:\s+(?P<line>.*))?$")
 _SHOWN = 40
+"""Completions of one list."""
 
 
 class KisMatcher:
-    """Answers IPython's completer; give ``match`` to ``custom_matchers``."""
+    """Answers IPython's completer. The extension adds ``match`` to its ``custom_matchers``."""
 
-    def __init__(self, kis: KisMagics) -> None:
-        self._kis = kis
+    def __init__(self, current: CurrentSession, shell: InteractiveShell) -> None:
+        self._current = current
+        self._shell = shell
         self._packaged: Universe | None = None
+        """The packaged stocks, for a notebook that has no session open."""
 
     @context_matcher(identifier="kisnb")  # type: ignore[untyped-decorator]
     def match(self, context: CompletionContext) -> SimpleMatcherResult:
-        """IPython's matcher, API version 2."""
-        typed = _typed(context)
-        if typed is None:
+        """Return the completions at the cursor, as IPython's matcher API version 2 wants them."""
+        words = _words_before(context)
+        if words is None:
             return {"completions": []}
-        *before, fragment = re.split(r"\s+", typed)
+        *before, fragment = re.split(r"\s+", words)
         found = list(self._complete(before, fragment))[:_SHOWN]
         if not found:
             return {"completions": []}
         return {
             "completions": found,
             "matched_fragment": fragment,
+            # Names of files and variables mean nothing behind %kis.
             "suppress": True,
             "ordered": True,
         }
@@ -66,8 +74,8 @@ class KisMatcher:
         else:
             yield from self._word(verb, before[1:], fragment)
 
-    def _word(self, verb: Verb, said: list[str], fragment: str) -> Iterator[SimpleCompletion]:
-        at = len(list(_plain(verb, said)))
+    def _word(self, verb: Verb, words: list[str], fragment: str) -> Iterator[SimpleCompletion]:
+        at = len(list(_plain(verb, words)))
         word = verb.usage.words[at] if at < len(verb.usage.words) else Word("", required=False)
         yield from _starting(word.choices, fragment, "word")
         if word.kind == "CODE":
@@ -75,29 +83,31 @@ class KisMatcher:
         elif word.kind == "VERB":
             yield from _starting(VERBS, fragment, "verb")
         elif word.kind == "ID":
-            yield from _starting(self._ids(verb, said), fragment, verb.name)
+            yield from _starting(self._ids(verb, words), fragment, verb.name)
 
     def _codes(self, fragment: str) -> Iterator[SimpleCompletion]:
+        # Without a letter every stock would fit.
         for instrument in self._universe().search(fragment) if fragment else ():
             yield SimpleCompletion(instrument.code, type=instrument.name)
 
-    def _ids(self, verb: Verb, said: list[str]) -> list[str]:
-        session = self._kis.session
+    def _ids(self, verb: Verb, words: list[str]) -> list[str]:
+        session = self._current.session
         if verb.name == "cancel":
             return [str(o.number) for o in session.book.open_orders if o.number] if session else []
+        # A class is offered only where an agent is started: the other actions need one that runs.
         ids = [agent.id for agent in session.agents] if session else []
-        return [*ids, *agent_classes(self._kis.user_ns)] if said[:1] == ["start"] else ids
+        return [*ids, *agent_classes(self._shell.user_ns)] if words[:1] == ["start"] else ids
 
     def _parameters(self, before: list[str]) -> list[str]:
-        """The options of the Agent that ``agents start NAME`` names."""
+        """Return the options of the Agent that ``agents start NAME`` names."""
         if before[:2] != ["agents", "start"] or len(before) < 3:
             return []
-        kind = agent_classes(self._kis.user_ns).get(before[2])
+        kind = agent_classes(self._shell.user_ns).get(before[2])
         return [f"--{name}" for name in kind.parameters()] if kind else []
 
     def _universe(self) -> Universe:
-        if self._kis.session is not None:
-            return self._kis.session.universe
+        if self._current.session is not None:
+            return self._current.session.universe
         if self._packaged is None:
             from kisnb.market.universe import Universe
 
@@ -105,25 +115,26 @@ class KisMatcher:
         return self._packaged
 
 
-def _typed(context: CompletionContext) -> str | None:
-    """What stands between ``%kis`` and the cursor; None when the cursor is in no command."""
+def _words_before(context: CompletionContext) -> str | None:
+    """Return the text between ``%kis`` and the cursor; None when the cursor is in no command."""
     line = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
     command = _COMMAND.match(line)
     if command is not None:
         return command["line"]
+    # Below %%kis a line is a command without the magic.
     if context.cursor_line and re.match(r"\s*%%kis\b", context.full_text):
         return line.lstrip()
     return None
 
 
-def _plain(verb: Verb, said: list[str]) -> Iterator[str]:
-    """The words among ``said`` that are neither options nor their values."""
-    words = iter(said)
-    for word in words:
+def _plain(verb: Verb, words: list[str]) -> Iterator[str]:
+    """Yield those of ``words`` that are neither options nor their values."""
+    following = iter(words)
+    for word in following:
         if not word.startswith("-"):
             yield word
         elif verb.usage.options.get(word) is not None or verb.usage.any_option:
-            next(words, None)
+            next(following, None)
 
 
 def _starting(known: Iterable[str], fragment: str, kind: str) -> Iterator[SimpleCompletion]:

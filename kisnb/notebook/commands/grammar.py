@@ -1,49 +1,53 @@
-"""The grammar of ``%kis``: the usage line that help shows is also what a command is parsed by.
+"""The grammar of ``%kis``. A command is parsed by the very usage line that help shows.
 
-In a usage line ``CODE`` is a word, ``a|b`` a choice, ``[...]`` optional, ``--flag`` a switch, ``--name X`` an option
-with a value, ``--name [X]`` one whose value may be left out, ``[X ...]`` the rest of the line and
-``[--NAME VALUE ...]`` options of any name.
+    CODE                 a word
+    a|b                  a choice
+    [...]                may be left out
+    [X ...]              all words that follow
+    --flag               a switch
+    --name X             an option with a value
+    --name [X]           an option whose value may be left out
+    [--NAME VALUE ...]   options of any name
 
-What is pasted is read once, here and in ``words``: full-width digits, and a dash where two hyphens
-were typed. Reasons, keys and files keep their words.
+A paste brings full-width digits, and a dash where two hyphens were typed. They are read here and in
+``words``. Reasons, keys and files keep their words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from difflib import get_close_matches
-from enum import StrEnum
+from typing import TypeVar
 
-from kisnb.clock import parse_time
 from kisnb.errors import BadInput
+from kisnb.notebook.commands.word_readers import FREE, READERS
 from kisnb.notebook.commands.words import Comment, Quoted
-from kisnb.terms import OrderKind, Venue
-from kisnb.values import DASHES, SHARES, WON, narrow, whole_text
+from kisnb.values import DASHES, narrow
 
-_FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
-"""Words of a person's own: they keep their width, and a quotation mark or a hash in them is theirs."""
+_Value = TypeVar("_Value")
 _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word that stands at its place."""
+    """A word of a usage line."""
 
     name: str
-    """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one has a converter."""
+    """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one is read."""
     required: bool
     rest: bool = False
+    """True when it stands for all words that follow."""
 
     @property
     def choices(self) -> tuple[str, ...]:
+        """The lower-case alternatives."""
         return tuple(a for a in self.name.split("|") if a.islower())
 
     @property
     def kind(self) -> str | None:
-        """The upper-case alternative."""
+        """The upper-case alternative; None without one."""
         return next((a for a in self.name.split("|") if a.isupper()), None)
 
 
@@ -60,22 +64,38 @@ class Usage:
 
 @dataclass(frozen=True)
 class Typed:
-    """What was typed: the converted words (None where an optional one is missing) and options."""
+    """The words and options that were typed behind a verb, each of them read."""
 
     words: tuple[object, ...]
+    """One for each word of the usage line; None where it was left out."""
     options: Mapping[str, object]
+    """By name, without hyphens. A switch, and an option without its value, is True."""
     call: str
     """The command as it stands in the cell, before ``{}`` expansion."""
     silent: bool = False
-    """Whether a semicolon ends it, before a comment."""
+    """True when a semicolon ends it, before a comment."""
 
     def number(self, at: int) -> int:
+        """Return a word that is required and was read as a number."""
         value = self.words[at]
         assert isinstance(value, int)
         return value
 
     def text(self, at: int) -> str:
+        """Return a word as text."""
         return str(self.words[at])
+
+    def word(self, at: int, kind: type[_Value]) -> _Value | None:
+        """Return a word that was read as ``kind``; None when it was left out."""
+        value = self.words[at]
+        assert value is None or isinstance(value, kind)
+        return value
+
+    def option(self, name: str, kind: type[_Value]) -> _Value | None:
+        """Return the value of an option that was read as ``kind``; None without the option."""
+        value = self.options.get(name)
+        assert value is None or isinstance(value, kind)
+        return value
 
 
 def usage(text: str) -> Usage:
@@ -101,17 +121,21 @@ def usage(text: str) -> Usage:
 
 
 def _value_of(name: str) -> Word:
-    """The value of an option; in brackets it may be left out."""
+    """Return the word that is an option's value. In brackets it may be left out."""
     return Word(name.strip("[]"), required=not name.startswith("["))
 
 
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
-    """Fit ``tokens`` into the verb's grammar; raises BadInput with the usage line."""
+    """Fit ``tokens`` into the grammar of ``verb``. Raises BadInput with the usage line.
+
+    ``call`` is the command as it stands in the cell.
+    """
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
     tokens, silent = _before_comment(grammar, tokens)
-    said: list[str] = []
+    plain: list[str] = []
     options: dict[str, object] = {}
     priced = any(w.kind == "PRICE" for w in grammar.words)
+    # People write the price with an at sign, also apart from its digits.
     queue = _Queue([t for t in tokens if not (priced and t in ("@", "＠"))])
     while (token := queue.take()) is not None:
         option = _as_option(grammar, token)
@@ -119,12 +143,15 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
             name, value = _option(verb, grammar, option, queue, cure)
             options[name] = value
         else:
-            said.append(token)
-    return Typed(tuple(_words(verb, grammar, said, cure)), options, call, silent)
+            plain.append(token)
+    return Typed(tuple(_words(verb, grammar, plain, cure)), options, call, silent)
 
 
 def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]:
-    """The words before a comment, and whether a semicolon ends them. Raises BadInput for a dangling backslash."""
+    """Return the words before a comment, and whether a semicolon ends them.
+
+    Raises BadInput when the last word is a backslash that nothing follows.
+    """
     ends = any(word.rest for word in grammar.words)
     if tokens and isinstance(tokens[-1], Comment):
         *tokens, comment = tokens
@@ -146,7 +173,7 @@ def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]
 
 
 def _as_option(grammar: Usage, token: str) -> str:
-    """The option that a word writes, with the hyphens that it should have; empty for a word that is none."""
+    """Return the option that a word writes, with its proper hyphens; empty for any other word."""
     found = None if isinstance(token, Quoted) else _OPTION.fullmatch(token)
     if found is None:
         spelt, equals, value = token.partition("=")
@@ -163,26 +190,30 @@ def _as_option(grammar: Usage, token: str) -> str:
 
 
 class _Queue:
-    """The tokens that are still to be read."""
+    """The words of a command that are still to be read."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
 
     def take(self) -> str | None:
-        """The next token, which is then read; None at the end."""
+        """Take the next word out, and return it; None at the end."""
         if self._at == len(self._tokens):
             return None
         self._at += 1
         return self._tokens[self._at - 1]
 
     def take_short_number(self) -> str | None:
-        """The next token when it is a number of at most three digits; a code of six digits stands for itself."""
+        """Take the next word out when it is a number of at most three digits, and return it.
+
+        A code of six digits stays: behind ``--again`` it is the stock and no number.
+        """
         following = self._tokens[self._at] if self._at < len(self._tokens) else ""
         return self.take() if re.fullmatch(r"[0-9]{1,3}", narrow(following)) else None
 
 
 def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> tuple[str, object]:
+    """Return the name of an option and what its value means. Raises BadInput with ``cure``."""
     name, _, attached = token.partition("=")
     name = narrow(name)
     if name in grammar.options:
@@ -198,32 +229,36 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
         return key, True
     if not word.required and not attached:
         number = queue.take_short_number()
-        return key, True if number is None else _convert(word, number, cure)
+        return key, True if number is None else _read(word, number, cure)
     value = attached or queue.take()
     if value is None:
         raise BadInput(f"%kis {verb}: {name} needs a value", cure)
-    return key, _convert(word, value, cure)
+    return key, _read(word, value, cure)
 
 
-def _words(verb: str, grammar: Usage, said: list[str], cure: str) -> Iterator[object]:
+def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[object]:
+    """Yield each word of the grammar as it was typed, read. Raises BadInput with ``cure``."""
     for at, word in enumerate(grammar.words):
         if word.rest:
-            yield " ".join(said[at:])
+            # A reason may have any number of words, so there are never too many of them.
+            yield " ".join(plain[at:])
             return
-        if at < len(said):
-            yield _convert(word, said[at], cure)
+        if at < len(plain):
+            yield _read(word, plain[at], cure)
         elif word.required and not (
-            at and grammar.words[at - 1].required is False and at - 1 >= len(said)
+            at and grammar.words[at - 1].required is False and at - 1 >= len(plain)
         ):
             raise BadInput(f"%kis {verb}: {word.name} is missing", cure)
         else:
             yield None
-    if len(said) > len(grammar.words):
-        raise BadInput(f"%kis {verb}: too many words, from {said[len(grammar.words)]!r} on", cure)
+    if len(plain) > len(grammar.words):
+        raise BadInput(f"%kis {verb}: too many words, from {plain[len(grammar.words)]!r} on", cure)
 
 
-def _convert(word: Word, said: str, cure: str) -> object:
-    text = str(said) if word.kind in _FREE else narrow(str(said))
+def _read(word: Word, typed: str, cure: str) -> object:
+    """Return what ``typed`` means at the place of ``word``. Raises BadInput with ``cure``."""
+    # str() makes a plain text of a Quoted one: behind the grammar nobody asks for the marks.
+    text = str(typed) if word.kind in FREE else narrow(str(typed))
     if narrow(text) in word.choices:
         return narrow(text)
     if word.kind is None:
@@ -231,85 +266,14 @@ def _convert(word: Word, said: str, cure: str) -> object:
             f"{text!r} is none of {', '.join(word.choices)}{did_you_mean(text, word.choices)}", cure
         )
     try:
-        return _CONVERTERS.get(word.kind, str)(text)
+        return READERS.get(word.kind, str)(text)
     except ValueError as error:
         raise BadInput(str(error), cure) from None
 
 
 def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
-    """``". Did you mean quote?"``, or nothing when nothing is near."""
+    """Return ``". Did you mean quote?"``; empty when no known word is near."""
     near = get_close_matches(text.lower(), list(known), n=3, cutoff=near_enough)
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""
-
-
-def _whole(text: str, what: str, unit: str = "") -> int:
-    if text.startswith("@"):
-        raise ValueError(f"{what} is missing before the price {text}")
-    number = whole_text(text, unit)
-    if number is None:
-        raise ValueError(f"{text!r} is no whole number, and {what} must be one")
-    if number < 0:
-        raise ValueError(f"{text} is below zero, and {what} must be at least 1")
-    return number
-
-
-def _quantity(text: str) -> int:
-    qty = _whole(text, "the quantity in shares", SHARES)
-    if qty < 1:
-        raise ValueError("The quantity must be at least 1 share")
-    return qty
-
-
-def _price(text: str) -> int:
-    price = _whole(text.removeprefix("@"), "the price in won", WON)
-    if price < 1:
-        raise ValueError("The price must be at least 1 won; leave it out for a market order")
-    return price
-
-
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise ValueError(f"{text!r} is no date; write it as YYYY-MM-DD") from None
-
-
-def _time(text: str) -> str:
-    try:
-        parse_time(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time of day; write it as HH:MM") from None
-    return text
-
-
-def span(text: str) -> str:
-    """The length of a bar, as it was typed; raises BadInput when it is none."""
-    from kisnb.market.bars import span_of
-
-    span_of(text)
-    return text
-
-
-def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
-    def convert(text: str) -> StrEnum:
-        for member in kinds:
-            if text.lower() == member.value.lower():
-                return member
-        raise ValueError(f"There is no {what} {text!r}; it is one of {', '.join(kinds)}")
-
-    return convert
-
-
-_CONVERTERS: dict[str, Callable[[str], object]] = {
-    "QTY": _quantity,
-    "PRICE": _price,
-    "N": lambda text: _whole(text, "the number"),
-    "D": _day,
-    "T": _time,
-    "TIME": _time,
-    "SPAN": span,
-    "V": _one_of(Venue, "venue"),
-    "K": _one_of(OrderKind, "kind of order"),
-}

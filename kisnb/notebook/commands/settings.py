@@ -1,4 +1,4 @@
-"""``%kis config``: the settings as a table, and how one is changed."""
+"""``%kis config``: shows the settings as a table, and changes one of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HEAD = ("setting", "value", "default", "source", "what it is")
 _SWITCHES = frozenset({"on", "off", "yes", "no", "true", "false", "1", "0"})
-"""What a person types who takes a file for a switch."""
+"""Words that show that a person takes the name of a file for a switch."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Settings:
     rows: tuple[tuple[str, str, str, str, str], ...]
 
     def frame(self) -> pl.DataFrame:
-        """setting, value, default, source, what it is (str)."""
+        """Return the settings as a DataFrame: setting, value, default, source, what it is (str)."""
         import polars as pl
 
         return pl.DataFrame(self.rows, schema=HEAD, orient="row")
@@ -59,7 +59,7 @@ class Settings:
 
 
 def settings() -> Settings:
-    """The settings as they stand. Raises ConfigError."""
+    """Return the settings as they are now. Raises ConfigError."""
     config, usual, source = load_config(), Config(), sources()
     return Settings(
         tuple((n, shown(n, config), shown(n, usual), source[n], _meaning(n)) for n in NAMES)
@@ -72,7 +72,7 @@ def _meaning(name: str) -> str:
 
 
 def change(name: str, value: str, *, default: bool) -> None:
-    """Say what a setting is, set it, or give it its default back. Raises BadInput, ConfigError.
+    """Print what a setting is, set it, or give it its default back. Raises BadInput, ConfigError.
 
     A value may be typed with its unit: ``3%``, ``50,000,000 won``, ``2 s``.
     """
@@ -82,6 +82,7 @@ def change(name: str, value: str, *, default: bool) -> None:
             f"There are {', '.join(NAMES)}",
         )
     changed = bool(value) or default
+    # The value is checked now: the desk reads it when it starts, and nobody watches then.
     if not default:
         value = _checked(name, value)
     config = set_config(name, None if default else value) if changed else load_config()
@@ -92,7 +93,7 @@ def change(name: str, value: str, *, default: bool) -> None:
 
 
 def _checked(name: str, value: str) -> str:
-    """The value as it is kept. Raises ConfigError for what the desk would refuse when it starts."""
+    """Return the value as it is kept. Raises ConfigError for what a starting desk would refuse."""
     if name == HUNDREDTHS and value.strip().isdecimal():
         # 3 is three percent for a person, and 0.03 % in the file.
         raise ConfigError(
@@ -113,7 +114,10 @@ def _checked(name: str, value: str) -> str:
 
 
 def _file(value: str) -> str:
-    """A file to write to, wherever the desk runs. Raises ConfigError."""
+    """Return the absolute path of a file to write to. Raises ConfigError.
+
+    The desk may run in another folder than the notebook.
+    """
     cure = "name a file: %kis config record wire.jsonl; %kis config record --default ends it"
     path = Path(value).expanduser().absolute()
     if value.strip().lower() in _SWITCHES or path.is_dir():

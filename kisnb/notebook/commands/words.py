@@ -1,7 +1,7 @@
-"""The words of a command as they stand in a cell: quoted, plain, or a comment.
+"""Splits a command into its words: quoted, plain, or a comment.
 
 A paste brings blanks that are none, letters that nobody sees, and curly quotation marks. They are
-read like those of a keyboard.
+read as if they had been typed on a keyboard.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from kisnb.values import narrow, tidy
 _WORD = re.compile(
     r"""
       (?P<comment> \#(?!\d+(?:\s|$)) .* )
-    | (?P<curly> (?P<option>[^\s"'=]*=)? (?: [“”„‟](?P<double>[^“”„‟]*)[“”„‟] | [‘’‚‛](?P<single>[^‘’‚‛]*)[‘’‚‛] )
-        (?!\S) )
+    | (?P<curly> (?P<option>[^\s"'=]*=)?
+        (?: [“”„‟](?P<double>[^“”„‟]*)[“”„‟] | [‘’‚‛](?P<single>[^‘’‚‛]*)[‘’‚‛] ) (?!\S) )
     | (?P<plain> (?: (?<=\w)'(?=\w) | "[^"]*" | '[^']*' | [^\s"'] )+ )
     | (?P<open> ["'] )
     """,
@@ -25,22 +25,23 @@ _CONTINUED = re.compile(r"\\[^\S\n]*\n")
 
 
 class Quoted(str):
-    """A word that stood in quotation marks: it is no option, and begins no comment."""
+    """A word that stood in quotation marks. It is no option, and it begins no comment."""
 
     __slots__ = ()
 
 
 class Comment(str):
-    """What stands behind a hash, the hash included. ``#12`` is a word: the number of an order."""
+    """A comment with its hash. ``#12`` is none, because it is the number of an order."""
 
     __slots__ = ()
 
 
 def split(text: str) -> list[str]:
-    """The words of a command, each ``Quoted`` or plain; a ``Comment`` may be the last.
+    """Return the words of a command, each ``Quoted`` or plain; a ``Comment`` may be the last.
 
-    Quotation marks keep blanks together; an apostrophe inside a word is a letter of it.
-    A line that ends with a backslash goes on in the next one.
+    Quotation marks keep blanks together. An apostrophe inside a word is a letter of it. A line
+    that ends with a backslash goes on in the next one. Raises BadInput for a quotation mark that
+    is not closed.
     """
     words: list[str] = []
     for found in _WORD.finditer(_CONTINUED.sub(" ", tidy(text))):
@@ -52,6 +53,7 @@ def split(text: str) -> list[str]:
             words.append(Comment(found["comment"]))
         elif found["curly"]:
             inside = found["double"] or found["single"] or ""
+            # --key=“monthly” is an option whose value is quoted.
             words.append(f"{found['option']}{inside}" if found["option"] else Quoted(inside))
         else:
             word = re.sub(
@@ -65,11 +67,15 @@ def split(text: str) -> list[str]:
 
 
 def goes_on(text: str) -> bool:
-    """Whether a line goes on in the next one: it ends with a backslash, and in no comment."""
+    """Return whether a line goes on in the next one.
+
+    It does when it ends with a backslash that stands in no comment.
+    """
     if not text.rstrip().endswith("\\"):
         return False
     try:
         words = split(text)
     except BadInput:
+        # The command will be refused by itself, with the cure.
         return False
     return not isinstance(words[-1], Comment)

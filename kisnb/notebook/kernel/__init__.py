@@ -1,1 +1,1 @@
-"""What kisnb does inside IPython and its event loop: awaited magics, interrupts, the loop-lag watch."""
+"""kisnb inside IPython and its event loop: awaited magics, interrupts, the loop-lag watch."""

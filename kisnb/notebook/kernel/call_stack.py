@@ -1,4 +1,4 @@
-"""The call stack, seen from the notebook: which code of the user is running."""
+"""The call stack of the notebook: finds the user's code that is running."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 
 def callers() -> Iterator[FrameType]:
-    """The frames below the caller's, innermost first."""
+    """Yield the frames that called the one that asks, innermost first."""
     frame = inspect.currentframe()
+    # This generator's own frame and that of the one that asks are left out.
     for _ in range(2):
         frame = frame.f_back if frame else None
     while frame is not None:
@@ -19,5 +20,8 @@ def callers() -> Iterator[FrameType]:
 
 
 def locals_of_user(namespace: dict[str, Any]) -> Mapping[str, Any]:
-    """The local variables of the innermost function that was written in the notebook of ``namespace``."""
+    """Return the local variables of the innermost function of the notebook on the stack.
+
+    ``namespace`` is the one that its cells run in. Empty when no code of a cell is on the stack.
+    """
     return next((frame.f_locals for frame in callers() if frame.f_globals is namespace), {})

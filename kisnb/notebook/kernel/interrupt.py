@@ -1,8 +1,16 @@
-"""The interrupt button: stops the cell at once and says so, and touches nothing that runs beside it.
+"""The interrupt button: it stops the cell at once, and nothing that runs beside it.
 
-In a cell that awaits, ipykernel turns SIGINT into "cancel the cell when it next waits". A cell that is on the CPU would
-run to its end and show no error. The guard raises KeyboardInterrupt in such a cell and leaves waiting cells to be
-cancelled; agents and the desk's link never see it. It is no kill switch.
+For a cell that awaits, ipykernel turns SIGINT into "cancel the cell when it next waits". A cell
+that computes would run to its end and show no error. What the guard does:
+
+    the cell is                      an interrupt
+    ───────────────────────────────  ──────────────────────────────────────────────
+    waiting, in Jupyter              is left to ipykernel, which cancels the cell
+    waiting, in a terminal           cancels the cell's task
+    computing                        raises KeyboardInterrupt
+    a command that runs the loop     cancels the command's task; a second one raises
+
+Agents and the desk's link are not touched. It is no kill switch: orders live on.
 """
 
 from __future__ import annotations
@@ -24,14 +32,14 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handl
 
 
 def interrupted() -> Interrupted:
-    """What a cell raises that a person has interrupted."""
+    """Return the error of a cell that a person has interrupted."""
     return Interrupted(
         "The cell was interrupted", "Orders that the desk has taken live on: see %kis orders"
     )
 
 
 class InterruptGuard:
-    """Holds SIGINT's handler from the start of a cell to its end."""
+    """Keeps SIGINT's handler from the start of a cell to its end."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
@@ -40,11 +48,13 @@ class InterruptGuard:
         self._task: asyncio.Task[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.asked = False
-        """Whether the cell that runs now was interrupted."""
+        """True when a person has interrupted the cell that runs now."""
         self._driven: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
         """The loop that a command runs itself, and the command's task."""
 
     def pre_run_cell(self, _info: ExecutionInfo) -> None:
+        """Take SIGINT over for the cell that begins."""
+        # A cell may run another one. And only the main thread may set a signal's handler.
         if self._held or threading.current_thread() is not threading.main_thread():
             return
         self.asked = False
@@ -52,17 +62,19 @@ class InterruptGuard:
             self._task = asyncio.current_task()
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
+            # A cell without an await is run outside the loop.
             self._task = self._loop = None
         self._previous = signal.getsignal(signal.SIGINT)
         signal.signal(signal.SIGINT, self._interrupt)
         self._held = True
 
     def post_run_cell(self, _result: ExecutionResult) -> None:
+        """Give SIGINT back when the cell has ended."""
         if threading.current_thread() is threading.main_thread():
             self.release()
 
     def release(self) -> None:
-        """Give SIGINT back to whoever had it, unless somebody took it over since."""
+        """Give SIGINT back to its former handler, unless somebody took it over since."""
         if not self._held:
             return
         self._held = False
@@ -72,7 +84,7 @@ class InterruptGuard:
 
     @contextmanager
     def driving(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> Iterator[None]:
-        """Within the block a command runs the loop itself: the first interrupt cancels its task.
+        """Let the first interrupt cancel ``task``, while a command runs ``loop`` itself.
 
         An exception out of the loop could lose the step that the loop was about to run, and the
         task would wait for it for ever. A second interrupt raises KeyboardInterrupt all the same.
@@ -84,16 +96,18 @@ class InterruptGuard:
             self._driven = None
 
     def readable(self, error: asyncio.CancelledError) -> BaseException:
-        """What to raise instead of ``error``: a sentence when the person interrupted, else ``error`` itself."""
+        """Return what to raise instead of ``error``: Interrupted when a person asked for it."""
         task = asyncio.current_task()
         if not self.asked or task is None:
             return error
         if task.cancelling():
+            # The cancellation has become an error. Without this a later await would fail, too.
             task.uncancel()
         return interrupted()
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         is_first, self.asked = not self.asked, True
+        # A signal handler may only schedule: the loop itself has to cancel the task.
         if self._driven is not None and is_first:
             loop, task = self._driven
             loop.call_soon_threadsafe(task.cancel)
@@ -105,17 +119,19 @@ class InterruptGuard:
             and self._task is not None
             and self._loop is not None
         ):
-            # Terminal IPython: an exception out of the loop would leave the cell's task behind, half done.
+            # Terminal IPython. An exception out of the loop would leave the cell's task half done.
             self._loop.call_soon_threadsafe(self._task.cancel)
         elif callable(self._previous):
             self._previous(signum, frame)
 
     def _cell_is_running(self, frame: FrameType | None) -> bool:
+        """Return whether ``frame`` runs below code of the cell, and in the cell's own task."""
         try:
             current = asyncio.current_task()
         except RuntimeError:
             current = None
         if current is not self._task:
+            # An agent's handler or a panel runs now. The interrupt is not meant for it.
             return False
         namespace = self._shell.user_ns
         while frame is not None:

@@ -1,7 +1,8 @@
-"""Sees a cell that blocks the notebook's loop, and names its line: while it blocks, agents stand still.
+"""Notices a cell that blocks the notebook's loop, and names its line.
 
-A thread of its own looks at a beat of the loop. The desk goes on meanwhile: protective exits, the kill switch and all
-orders that are out live there. Nothing is interrupted.
+Agents stand still while the loop is blocked. The desk goes on: protective exits, the kill switch
+and all orders live there. Nothing is interrupted. A thread compares the clock with a beat that the
+loop gives.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ from types import FrameType
 from kisnb.notebook.kernel.transform import as_typed
 
 LAG_SECONDS = 0.4
-"""A loop that has not turned for so long is blocked."""
+"""Seconds without a turn after which a loop is blocked."""
 BEAT_SECONDS = 0.05
+"""Seconds between two beats of the loop, and between two checks of the thread."""
 Blocked = Callable[[str], None]
 
 
 class LoopLagWatch:
-    """Calls ``on_blocked`` from its thread once per block, and ``on_over`` in the loop with the seconds it took."""
+    """Watches one loop.
+
+    It calls ``on_blocked`` from its own thread, once for each block. It calls ``on_over`` in the
+    loop, with the seconds that the block took.
+    """
 
     def __init__(
         self,
@@ -44,12 +50,12 @@ class LoopLagWatch:
         self._thread = threading.Thread(target=self._watch, name="kisnb-loop-lag", daemon=True)
 
     def start(self) -> None:
-        """Begin; to be called in the loop's own thread."""
+        """Begin to watch. Call it in the loop's own thread."""
         self._beat()
         self._thread.start()
 
     def stop(self) -> None:
-        """End; the thread goes within a beat."""
+        """End the watch. Its thread ends within a beat."""
         self._ended.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -63,10 +69,12 @@ class LoopLagWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
-            # The pump of the kernel rests between cells without turning this loop; only a cell's frame is a block.
+            # The kernel may rest between cells without turning this loop. Only a cell's frame is a
+            # block.
             if self._where or time.monotonic() - self._beaten < LAG_SECONDS:
                 continue
-            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - the one door to another thread's frames
+            # Python has no other way to the frames of another thread.
+            frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001
             where = cell_line(frame, self._is_cell)
             if where:
                 self._where = where
@@ -74,7 +82,10 @@ class LoopLagWatch:
 
 
 def cell_line(frame: FrameType | None, is_cell: Callable[[str], bool]) -> str:
-    """``"line 2: time.sleep(9)"``: the innermost line of a cell under ``frame``; empty when there is none."""
+    """Return the innermost line of a cell under ``frame``: ``"line 2: time.sleep(9)"``.
+
+    It is empty when no code of a cell is there.
+    """
     while frame is not None:
         name = frame.f_code.co_filename
         if is_cell(name):

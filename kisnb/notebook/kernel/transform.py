@@ -1,12 +1,16 @@
-"""``%kis`` in a cell becomes an awaited call, so that it runs in the cell's own event loop.
+"""Turns ``%kis`` in a cell into an awaited call, so that it runs in the cell's own event loop.
 
-IPython turns ``%kis buy 005930 1`` into ``get_ipython().run_line_magic('kis', 'buy 005930 1')``, a plain call that
-cannot wait for anything. ``AwaitMagics`` runs after that step and makes it ``(await get_ipython().kis.line(...))``
-wherever Python lets us await. Everywhere else (``def`` and class bodies, lambdas, comprehensions, ``%time``) the call
-stays as it is and the magic answers through the desk's I/O thread.
+    as typed         %kis buy 005930 1
+    plain_magics     the same, in letters that IPython knows
+    IPython          get_ipython().run_line_magic('kis', 'buy 005930 1')
+    AwaitMagics      (await get_ipython().kis.line('buy 005930 1'))
 
-``plain_magics`` runs before that step: IPython knows no ``%kis`` that begins with a blank or a percent sign of another
-kind, as a paste from a chat or a web page has them.
+IPython's call cannot wait for anything. It stays where Python allows no await: in ``def`` and class
+bodies, lambdas, comprehensions, and behind ``%time``. There the magic answers through the desk's
+I/O thread.
+
+A paste from a chat or a web page brings blanks and percent signs of another kind. IPython would not
+see that such a line begins with ``%kis``.
 """
 
 from __future__ import annotations
@@ -39,12 +43,12 @@ _AWAITED = re.compile(
 
 
 def as_typed(line: str) -> str:
-    """A transformed line as it stands in the cell: ``%kis panel``."""
+    """Return a transformed line as it stands in the cell: ``%kis panel``."""
     return _AWAITED.sub(lambda found: f"%{found[1]} {ast.literal_eval(found[2])}", line)
 
 
 def plain_magics(lines: list[str]) -> list[str]:
-    """Let lines that begin with ``%kis`` begin with plain letters. The words behind it stay as they are."""
+    """Let lines that begin with ``%kis`` begin with plain letters. Their words stay as they are."""
     return [_plain(line) for line in lines]
 
 
@@ -54,12 +58,15 @@ def _plain(line: str) -> str:
 
 
 def awaits(shell: InteractiveShell) -> bool:
-    """Whether the shell runs a cell that awaits in an event loop of asyncio."""
+    """Return whether the shell runs a cell that awaits in an event loop of asyncio."""
     return bool(shell.autoawait) and str(shell.loop_runner) == "asyncio"
 
 
 def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
-    """The names under which ``%name`` can be typed, ``%alias_magic`` included, each with the words it begins with."""
+    """Return the names under which ``%name`` can be typed, those of ``%alias_magic`` included.
+
+    Each has the words that it stands for before those that are typed.
+    """
     names = {name: ""}
     known = shell.magics_manager.magics
     for alias, magic in [*known["cell"].items(), *known["line"].items()]:
@@ -70,7 +77,7 @@ def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Splice:
-    """Replace the bytes ``start`` to ``end`` of the source by ``text``."""
+    """A replacement of the bytes ``start`` to ``end`` of the source by ``text``."""
 
     start: int
     end: int
@@ -78,9 +85,10 @@ class _Splice:
 
 
 class AwaitMagics:
-    """The input transformer; it changes text only, so IPython may call it as often as it likes."""
+    """The input transformer of one shell."""
 
     has_side_effects = False
+    """IPython may call it as often as it likes, because it changes text alone."""
 
     def __init__(self, shell: InteractiveShell, name: str = "kis") -> None:
         self._shell = shell
@@ -98,18 +106,24 @@ class AwaitMagics:
 
 
 def inside_magic(shell: InteractiveShell) -> bool:
-    """Whether a magic is running now, as ``%time`` and ``%%capture`` are while they run what stands behind them."""
+    """Return whether a magic is running now.
+
+    ``%time`` and ``%%capture`` are, while they run what stands behind them.
+    """
+    # The magic is found on the stack, because IPython keeps no record of those that run.
     codes = {getattr(type(shell), method).__code__ for method in _TWINS}
     return any(frame.f_code in codes for frame in callers())
 
 
 def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None = None) -> str:
-    """Rewrite the calls of magic ``name`` that may be awaited; source that does not parse comes back unchanged.
+    """Rewrite the calls of magic ``name`` that may be awaited.
 
-    ``names`` are all its names, as ``names_of`` gives them.
+    Source that does not parse comes back unchanged. ``names`` are all names of the magic, as
+    ``names_of`` gives them.
     """
     try:
         with warnings.catch_warnings():
+            # Python shows the warnings of this text when the cell is run.
             warnings.simplefilter("ignore")
             tree = compile(source, "<cell>", "exec", _FLAGS)
     except (SyntaxError, ValueError):
@@ -117,13 +131,17 @@ def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None
     data = source.encode()
     finder = _Finder(name, names or {name: ""}, data)
     finder.visit(tree)
+    # From the end, so that the places before a splice keep their numbers.
     for splice in sorted(finder.splices, key=lambda s: s.start, reverse=True):
         data = data[: splice.start] + splice.text + data[splice.end :]
     return data.decode()
 
 
 class _Finder(ast.NodeVisitor):
-    """Collects the calls to rewrite. Columns of a syntax tree are UTF-8 byte offsets, hence the bytes."""
+    """Collects the calls to rewrite.
+
+    Columns of a syntax tree count the bytes of UTF-8, so that the source is kept as bytes.
+    """
 
     def __init__(self, name: str, names: Mapping[str, str], data: bytes) -> None:
         self.splices: list[_Splice] = []
@@ -163,12 +181,15 @@ class _Finder(ast.NodeVisitor):
             return False
         arguments = [ast.literal_eval(a) for a in node.args[1:] if isinstance(a, ast.Constant)]
         if len(arguments) != len(node.args) - 1:
+            # An argument is computed, so that IPython did not write this call.
             return False
         if not shown:
-            # A closing semicolon asks for silence; a value that is assigned is silent anyway, and wanted.
+            # A closing semicolon asks for silence. A value that is assigned is not shown anyway,
+            # and the assignment wants it.
             arguments[-1] = arguments[-1].rstrip().rstrip(";")
         arguments[0] = self._names[called] + arguments[0]
-        call = f"(await get_ipython().{self._name}.{_TWINS[method]}({', '.join(map(repr, arguments))}))"
+        words = ", ".join(map(repr, arguments))
+        call = f"(await get_ipython().{self._name}.{_TWINS[method]}({words}))"
         self.splices.append(_Splice(*self._span(node), call.encode()))
         return True
 
@@ -181,7 +202,7 @@ class _Finder(ast.NodeVisitor):
 
 
 def _magic_method(node: ast.Call) -> tuple[str, str]:
-    """The name of the magic that a call runs and the method that runs it; empty when it runs none."""
+    """Return the name of the magic that a call runs, and the method that runs it; else empty."""
     match node:
         case ast.Call(
             func=ast.Attribute(

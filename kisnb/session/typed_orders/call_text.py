@@ -1,4 +1,4 @@
-"""The text of an order call as it is written, without what numbers or names the order. (Row O11)
+"""Finds the text of an order call as it is written, without its ordinal and its name. (Row O11)
 
 Python calls are read from the syntax tree of their cell, ``%kis`` commands from their words.
 """
@@ -27,7 +27,7 @@ _TRANSPARENT = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.L
 _NAMING = frozenset({"again", "key"})
 _PARSED_CELLS = 64
 
-# A word of a command: quotes and braces keep blanks together.
+# Parts of a command: quotes and braces keep blanks together.
 _WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\{[^{}]*\}|[^\s"'{])+|\S""")
 _NUMBER = re.compile(r"\d+|\{[^{}]*\}|\$\w+")
 _CONTINUED = re.compile(r"\\[^\S\n]*\n")
@@ -58,18 +58,18 @@ def cell_digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Written:
-    """How the expression that a frame executes is written."""
+    """The expression that a frame executes, as it is written."""
 
     text: str
     """Normalised; a comprehension or lambda counts as the code around it."""
     magic: str | None = None
-    """The name of the magic that it runs; None for other Python code."""
+    """Name of the magic that it runs; None for other Python code."""
     argument: str = ""
-    """What was typed behind that magic."""
+    """The text that was typed behind that magic."""
     shown: bool = False
-    """Whether the cell displays its value as the result."""
+    """True when the cell displays its value as the result."""
     silent: bool = False
-    """Whether its line ends with a semicolon."""
+    """True when its line ends with a semicolon."""
 
 
 def written_at(frame: FrameType, interactivity: str) -> Written:
@@ -98,12 +98,13 @@ def written_in_module(frame: FrameType) -> Written:
 
 
 def command_text(words: str) -> str:
-    """Return a ``%kis`` command, its words joined by one blank, without number and key."""
+    """Return a ``%kis`` command without ordinal and name, its words joined by one blank."""
     kept: list[str] = []
     all_words = _WORD.findall(_plain(words).rstrip().rstrip(";"))
     position = 0
     while position < len(all_words):
         word = all_words[position]
+        # --again may stand without a number. A word that is none belongs to the order.
         following = all_words[position + 1] if position + 1 < len(all_words) else ""
         position += 1
         if word == "--key" or (word == "--again" and _NUMBER.fullmatch(following)):
@@ -114,17 +115,20 @@ def command_text(words: str) -> str:
 
 
 def is_typed_in(words: str, argument: str) -> bool:
-    """Whether ``words`` stand in what was typed behind a magic: then they are not expanded."""
+    """Return whether ``words`` stand in what was typed behind a magic, not expanded yet."""
     return " ".join(_plain(words).split()) in " ".join(_plain(argument).split())
 
 
 def _plain(words: str) -> str:
-    """Words as they are typed plainly: tidy, without continued lines, with the hyphens of number and key."""
+    """Return words as if they were typed plainly.
+
+    They are tidy, stand on one line, and have two hyphens before ``again`` and ``key``.
+    """
     return _DASHED.sub("--", tidy(_CONTINUED.sub(" ", words)))
 
 
 class _Cell:
-    """A cell's syntax tree. It answers for a position of its code what is written there."""
+    """A cell's syntax tree, which says what is written at a position of its code."""
 
     def __init__(self, text: str, tree: ast.Module) -> None:
         self._lines = list(map(_bytes, text.split("\n")))
@@ -158,7 +162,7 @@ class _Cell:
         )
 
     def _is_result(self, node: ast.AST, interactivity: str) -> bool:
-        """Whether the value of ``node`` is what IPython displays as a result of this cell."""
+        """Return whether IPython displays the value of ``node`` as a result of this cell."""
         if interactivity == "none":
             return False
         candidates = self._tree.body if interactivity == "all" else self._tree.body[-1:]
@@ -272,13 +276,14 @@ def _around(path: list[ast.AST], node: ast.expr | ast.stmt) -> ast.AST:
 
 
 def _without_await(node: ast.expr | ast.stmt) -> ast.expr | ast.stmt:
+    """Return what an ``await`` awaits: with and without it a call is the same."""
     while isinstance(node, ast.Await):
         node = node.value
     return node
 
 
 class _Unnamed(ast.NodeTransformer):
-    """Takes the keywords away that number or name an order."""
+    """Takes the keywords ``again`` and ``key`` away."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         node.keywords = [k for k in node.keywords if k.arg not in _NAMING]
@@ -286,6 +291,7 @@ class _Unnamed(ast.NodeTransformer):
 
 
 def _normalised(node: ast.AST) -> str:
+    """Return code without ordinals and names, in Python's own layout."""
     text = ast.unparse(_Unnamed().visit(copy.deepcopy(node)))
     # Code that is run from a string, as by ``%time`` and ``exec``, is in no syntax tree.
     return _NAMED_IN_STRING.sub("", text)

@@ -42,7 +42,7 @@ class Run:
     number: int
     """Counted from 1 in each kernel."""
     notebook: str
-    """Empty: not known."""
+    """The notebook's file. Empty: not known."""
     cell: str
     """The front end's id of the cell. Empty: it sent none."""
     where: str
@@ -75,7 +75,7 @@ _current: ContextVar[Context] = ContextVar("kisnb_cell", default=None)
 
 @dataclass(frozen=True, eq=False)
 class _Started:
-    """A cell that has begun and not ended, typed or run from inside another."""
+    """A cell that has begun and not ended. It was typed, or it is run from inside another."""
 
     info: ExecutionInfo
     here: Here | None
@@ -88,7 +88,7 @@ class CellRuns:
     """The runs of one shell's cells, while somebody holds it with ``acquire``."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        # A weak reference, so that a table of all shells does not keep them alive.
+        # This is a weak reference, so that a table of all shells does not keep them alive.
         self._shell = ref(shell)
         self._kernel = uuid.uuid4().hex
         self._count = 0
@@ -117,13 +117,13 @@ class CellRuns:
                 self._join()
 
     def release(self) -> None:
-        """Take the hooks out of IPython when the last holder lets go."""
+        """Undo one ``acquire``. The last one takes the hooks out of IPython."""
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
                 for event, callback in self._callbacks():
                     self.shell.events.unregister(event, callback)
-                # Nobody hears the end of these any more.
+                # The hooks are gone, so that no event will end these.
                 self._started.clear()
                 _current.set(None)
 
@@ -140,17 +140,17 @@ class CellRuns:
             return next((s.here for s in reversed(self._started) if s.here), None)
 
     def is_running(self, run: Run, thread: int | None = None) -> bool:
-        """Whether ``run`` has not ended; with ``thread``, whether it runs in that thread."""
+        """Return whether ``run`` has not ended; with ``thread``, whether it runs in that thread."""
         with self._lock:
             here = [s for s in self._started if s.here is not None and s.here.run is run]
             return any(thread in (None, started.thread) for started in here)
 
     def is_cell_thread(self) -> bool:
-        """Whether this thread runs cells. The main thread does, and the threads of subshells do."""
+        """Return whether this thread runs cells: the main thread, or the thread of a subshell."""
         main = threading.current_thread() is threading.main_thread()
         return main or hasattr(self._threads, "ran")
 
-    # ── what IPython tells ──────────────────────────────────────────────────────────────────
+    # ── the events of IPython ──────────────────────────────────────────────────────────────────
 
     def _callbacks(self) -> Iterator[tuple[str, Any]]:
         yield "pre_execute", self.pre_execute
@@ -165,7 +165,7 @@ class CellRuns:
             stale = isinstance(current, Click) and current.message != message
             _current.set(Click(message, None if stale else current))
         elif isinstance(current, Click):
-            # The callback of an earlier message raised, and comm did not tell us its end.
+            # The callback of an earlier message raised, so that comm fired no event at its end.
             _current.set(None)
 
     def post_execute(self) -> None:
@@ -188,6 +188,7 @@ class CellRuns:
             _current.set(ended[0].outer)
 
     def _start(self, info: ExecutionInfo, count: int | None) -> None:
+        # A cell that a running cell runs, as by %rerun, adds its text. It begins no run of its own.
         outer, text = self.context(), str(info.raw_cell)
         here: Here | None = None
         if isinstance(outer, Here) and self.is_running(outer.run):

@@ -1,4 +1,4 @@
-"""Where an order call is typed: the run of its cell, the call as written, its code position.
+"""Finds where an order call is typed: the run of its cell, the call as written, its position.
 
 Row O11 decides by these how a repetition of an order is answered. What counts:
 
@@ -54,28 +54,31 @@ _CURE = "Name the order: key='NAME' in Python, --key NAME with %kis"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one order call is typed."""
+    """The place where one order call is typed."""
 
     place: Place
     """Run, cell, texts and call."""
     position: Hashable
     """The place in the code, equal for two rounds of a loop. Compare it within one run only."""
     shown: bool = False
-    """Whether the value of this call is exactly what the cell displays as its result."""
+    """True when the cell displays exactly the value of this call as its result."""
     silent: bool = False
-    """Whether the line of this call ends with a semicolon."""
+    """True when the line of this call ends with a semicolon."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """The call comes from a click on a widget of the person's own: each click is one order."""
+    """A click on a widget of the person's own, from which a call comes. Each click is one order."""
 
     where: str
     """For people: ``a click (process 4711)``."""
 
 
 def running_shell() -> InteractiveShell | None:
-    """Return the IPython shell of this process; None in plain Python, which does not import IPython."""
+    """Return the IPython shell of this process; None in plain Python.
+
+    Plain Python does not import IPython.
+    """
     ipython = sys.modules.get("IPython")
     shell: InteractiveShell | None = ipython.get_ipython() if ipython is not None else None
     return shell
@@ -85,7 +88,7 @@ _shells: WeakKeyDictionary[InteractiveShell, Cells] = WeakKeyDictionary()
 
 
 class Cells:
-    """Says of an order call in one shell where it is typed."""
+    """Finds where order calls of one shell are typed."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._runs = CellRuns(shell)
@@ -93,7 +96,7 @@ class Cells:
 
     @classmethod
     def of(cls, shell: InteractiveShell) -> Cells:
-        """Return the one of ``shell``."""
+        """Return the cells of ``shell``."""
         known = _shells.get(shell)
         if known is None:
             known = _shells[shell] = cls(shell)
@@ -101,7 +104,7 @@ class Cells:
 
     @classmethod
     def here(cls) -> Cells | None:
-        """Return the one of this process's shell; None outside IPython, which is not imported."""
+        """Return the cells of this process's shell; None outside IPython, which is not imported."""
         shell = running_shell()
         return None if shell is None else cls.of(shell)
 
@@ -144,6 +147,7 @@ class Cells:
         stack = CallStack.of_caller()
         if stack.is_timed:
             raise BadInput("%timeit would buy many times", _CURE)
+        # A task keeps the context of the cell that began it. A thread has none of its own.
         context = self._runs.context()
         if isinstance(context, Click):
             return Ticket(f"a click (process {os.getpid()})")
@@ -167,6 +171,7 @@ class Cells:
             stack = in_cell
             written = written_at(stack.outermost, shell.ast_node_interactivity)
         elif is_cell_thread:
+            # No code of a cell is on the stack: a task runs the coroutine of a module.
             stack = stack.in_task()
             written = written_in_module(stack.outermost)
         else:
@@ -207,7 +212,7 @@ def _call(written: Written, words: str) -> str:
 
 
 def _is_direct(stack: CallStack) -> bool:
-    """Whether a cell's module code calls kisnb, with nothing in between but the magic."""
+    """Return whether a cell's module code calls kisnb, with nothing in between but the magic."""
     # Functions have optimised code, modules have not.
     if stack.outermost.f_code.co_flags & inspect.CO_OPTIMIZED:
         return False

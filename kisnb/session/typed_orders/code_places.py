@@ -1,4 +1,4 @@
-"""The frames of the call stack, and a name for the place in the code of each. (Row O11)"""
+"""Reads the frames of the call stack, and names the place in the code of each. (Row O11)"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CallStack:
 
     @property
     def is_timed(self) -> bool:
-        """Whether ``%timeit`` or the module ``timeit`` runs this code, many times over."""
+        """Return whether ``%timeit`` or the module ``timeit`` runs this code, many times over."""
         return any(map(_times, self.frames))
 
     def in_task(self) -> CallStack:
@@ -97,6 +97,7 @@ def _place(frame: FrameType) -> _Place:
     code, offset = frame.f_code, frame.f_lasti
     known = _places.get(id(code))
     if known is None:
+        # A kernel that runs for weeks compiles ever new cells.
         if len(_places) >= _CODES_KEPT:
             _places.clear()
         known = _places[id(code)] = (code, {})
@@ -110,6 +111,7 @@ def _place(frame: FrameType) -> _Place:
 
 def span_of(frame: FrameType) -> Span | None:
     """Return the source span of what ``frame`` executes; None when Python keeps none."""
+    # f_lasti counts bytes, two for an instruction. co_positions yields one row for an instruction.
     offset = max(frame.f_lasti, 0) // 2
     first, last, start, end = next(islice(frame.f_code.co_positions(), offset, None), (None,) * 4)
     if first is None or last is None or start is None or end is None:

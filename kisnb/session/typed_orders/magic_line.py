@@ -1,4 +1,7 @@
-"""The ``%kis`` command that runs now, for the calls that it makes: its words name an order's call, not its code."""
+"""The ``%kis`` command that runs now.
+
+The calls that a command makes ask for it: the words of the command, not its code, name an order.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,25 @@ class MagicLine(NamedTuple):
 
     words: str
     """As typed, before ``{}`` expansion."""
-    place: int = 0
-    """The how-manieth command of its cell."""
+    before: int = 0
+    """The number of commands that stand before it in its cell."""
     shown: bool = False
-    """The magic shows the result itself."""
+    """True when the magic itself shows the result."""
     silent: bool = False
-    """It ends with a semicolon."""
+    """True when the command ends with a semicolon."""
 
 
 _current: ContextVar[MagicLine | None] = ContextVar("kisnb_magic_line", default=None)
 
 
 def current_line() -> MagicLine | None:
-    """The command that runs now; None for a call in Python."""
+    """Return the command that runs now; None for a call in Python."""
     return _current.get()
 
 
 @contextmanager
 def running(line: MagicLine) -> Iterator[None]:
-    """Within the block this command runs."""
+    """Make ``line`` the command that runs, within the block."""
     token = _current.set(line)
     try:
         yield

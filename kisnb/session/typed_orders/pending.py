@@ -1,4 +1,4 @@
-"""The awaitable that a session's call returns: nothing is sent, asked or done before it is awaited."""
+"""The awaitable that a session's call returns. Nothing is sent or asked before it is awaited."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Pending(Coroutine[Any, Any, T_co]):
-    """A typed call that waits to be awaited. It is a coroutine, so that ``create_task`` and ``gather`` take it.
+    """A typed call that waits to be awaited.
 
-    One that is never awaited says that nothing was sent: as its value in a cell, or in a warning when it is dropped.
+    It is a coroutine, so that ``create_task`` and ``gather`` take it. One that is never awaited
+    says that nothing was sent. It says so as its value in a cell, or in a warning when it is
+    dropped.
     """
 
     def __init__(
         self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]], done: str = "sent"
     ) -> None:
-        """``what`` says what would be done, such as ``buy 10 005930 market``; ``done`` is the word for it."""
+        """``what`` names the call, such as ``buy 10 005930 market``; ``done`` is the verb of it."""
         self._what = what
         self._done = done
         self._begin = begin
         self._running: Coroutine[Any, Any, T_co] | None = None
         self._known = False
-        """Awaited, closed, or shown as what it is."""
+        """True once it was awaited, closed, or shown. Then nobody is warned."""
 
     def _started(self) -> Coroutine[Any, Any, T_co]:
         if self._running is None:
@@ -63,25 +65,27 @@ class Pending(Coroutine[Any, Any, T_co]):
         self._known = True
         if self._running is not None:
             return f"<{self._what}: handed over>"
-        return f"<not {self._done}: {self._what}. Write await before the call, and it is {self._done}.>"
+        cure = f"Write await before the call, and it is {self._done}."
+        return f"<not {self._done}: {self._what}. {cure}>"
 
+    # Python warns of a coroutine that was never awaited, but not that nothing was sent.
     def __del__(self) -> None:
         if not self._known:
-            text = f"{self._what} was not awaited: nothing was {self._done}. Write await before the call."
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            text = f"{self._what} was not awaited: nothing was {self._done}."
+            warnings.warn(f"{text} Write await before the call.", RuntimeWarning, stacklevel=2)
 
 
 def pending(call: Callable[P, Coroutine[Any, Any, T_co]]) -> Callable[P, Pending[T_co]]:
-    """Let an ``async def`` say, where it is not awaited, that nothing was done."""
+    """Let an ``async def`` that is not awaited say that nothing was done."""
     arguments = signature(call)
 
     @wraps(call)
     def begin(*args: P.args, **kwargs: P.kwargs) -> Pending[T_co]:
-        # Wrong arguments are told where the call stands, as those of any function.
+        # Wrong arguments raise where the call stands, as those of any function do.
         arguments.bind(*args, **kwargs)
-        said = [shown(value) for value in args[1 if "self" in arguments.parameters else 0 :]]
-        said += [f"{name}={shown(value)}" for name, value in kwargs.items()]
-        what = f"{call.__name__}({', '.join(said)})"
+        given = [shown(value) for value in args[1 if "self" in arguments.parameters else 0 :]]
+        given += [f"{name}={shown(value)}" for name, value in kwargs.items()]
+        what = f"{call.__name__}({', '.join(given)})"
         return Pending(what, lambda: call(*args, **kwargs), "done")
 
     return begin

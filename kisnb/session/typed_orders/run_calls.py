@@ -1,12 +1,12 @@
-"""What each run of a cell in this kernel has asked for: the letters (f) and (g) of row O11.
+"""Remembers what each run of a cell in this kernel has asked for. (Row O11, letters f and g)
 
     waits ──► reached    its caller has the order
       └─────► lost       its caller went without it: cancelled, timed out, interrupted
                 └──► reached    the next equal call has taken it over (f)
 
-A caller whose task is being cancelled is as good as gone, although it has not heard of it yet.
+A caller whose task is being cancelled counts as gone, although the task has not run again yet.
 
-Calls of threads and of tasks come at once, so that every method is safe to call from any thread.
+Threads and tasks may call at the same time, so that every method is safe to call from any thread.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from kisnb.trading.typed_orders.naming_rule import Refuse
 from kisnb.trading.typed_orders.order_names import same_cell
 
 NEWEST_RUNS = 64
-"""Runs of which nothing is forgotten."""
+"""The newest runs, of which nothing is forgotten."""
 MOST_CLAIMS = 10_000
-"""Claims of older runs that are remembered."""
+"""Claims that are remembered before those of older runs are dropped."""
 
 _Equal: TypeAlias = tuple[Wish, int, str]
 """Calls are equal when wish, number and name are."""
 
 
 def stays() -> bool:
-    """Say that the caller of a claim does not go before its outcome has come."""
+    """Return False: the caller of a claim stays until its outcome has come."""
     return False
 
 
@@ -52,7 +52,7 @@ class Claim:
     ) -> None:
         self.naming = naming
         self.position = position
-        """Where in the cell the call stands; equal for the calls of a loop."""
+        """The code position of the call; equal for the calls of a loop."""
         self.token = token
         """Of the command. A command that is handed over again under it stays one order."""
         self.key = key
@@ -60,7 +60,7 @@ class Claim:
         self.day = day
         self.state: Literal["waits", "lost", "reached"] = "waits"
         self.has_left: Callable[[], bool] = stays
-        """Whether the caller is about to go without the outcome. Asked while the claim waits."""
+        """Says that the caller is about to go without the outcome. Asked while the claim waits."""
 
     def __repr__(self) -> str:
         return f"<Claim {self.key or self.token}: {self.state}>"
@@ -77,8 +77,8 @@ class _Run:
 class RunCalls:
     """The claims of a kernel.
 
-    A call looks, and it claims before its order goes to the desk. ``begin`` does both at once, so
-    that no other thread comes between.
+    A call looks for an equal one, and claims before its order goes to the desk. ``begin`` does
+    both at once, so that no other thread comes between.
     """
 
     def __init__(self) -> None:
@@ -110,6 +110,7 @@ class RunCalls:
             run = self._runs.get(naming.place.run)
             claims = run.equal.get(_equal(naming), ()) if run is not None else ()
             for claim in claims:
+                # One number twice in a run, or one line twice, is a loop.
                 looped = bool(naming.number) or claim.position == position
                 if looped and not (claim.key and is_dead(claim.key)):
                     return Refuse("g", claim.key, self._free(naming, first_free(naming)))
@@ -124,11 +125,12 @@ class RunCalls:
         *,
         day: date | None = None,
     ) -> Claim:
-        """Note a call of its run; its caller waits for the outcome."""
+        """Record a call of its run, and return its claim. Its caller waits for the outcome."""
         with self._lock:
             named = msgspec.structs.replace(naming, token=token)
             claim = Claim(named, position, token, key, day)
             number = naming.place.run
+            # It is put in again as the newest run.
             run = self._runs.pop(number, None) or _Run()
             self._runs[number] = run
             run.equal[_equal(naming)].append(claim)
@@ -148,7 +150,7 @@ class RunCalls:
         first_free: Callable[[Naming], int] = lambda _: 1,
         has_left: Callable[[], bool] = stays,
     ) -> Claim | Refuse:
-        """Look and claim. A lost claim is taken over: the new one has its token and its key.
+        """Look for an equal call, and claim. A lost claim is taken over with its token and its key.
 
         ``has_left`` says later whether the caller of the new claim goes without its outcome.
         """
@@ -170,25 +172,26 @@ class RunCalls:
             return self.claim(naming, position, lost.token, lost.key, day=lost.day)
 
     def answer(self, claim: Claim, key: str) -> None:
-        """The desk answered with this order."""
+        """Record the key of the order with which the desk answered."""
         with self._lock:
             claim.key = key
 
     def reach(self, claim: Claim) -> None:
-        """Its caller has the outcome."""
+        """Record that the caller has the outcome."""
         with self._lock:
             claim.state, claim.has_left = "reached", stays
             self._lost.pop(id(claim), None)
 
     def lose(self, claim: Claim) -> None:
-        """Its caller went without the outcome: the next equal call returns it."""
+        """Record that the caller went without the outcome. The next equal call returns it."""
         with self._lock:
+            # An outcome that has reached its caller stays reached, whatever fails afterwards.
             if claim.state == "waits":
                 claim.state, claim.has_left = "lost", stays
                 self._lost[id(claim)] = claim
 
     def drop(self, claim: Claim) -> None:
-        """The call was refused: it counts for nothing."""
+        """Forget a call that was refused. It counts for nothing."""
         with self._lock:
             self._lost.pop(id(claim), None)
             run = self._runs.get(claim.naming.place.run)
@@ -200,39 +203,40 @@ class RunCalls:
             self._count -= 1
 
     def of_run(self, run: int) -> list[Claim]:
-        """The claims of a run, in the order of their wishes."""
+        """Return the claims of a run, in the order of their wishes."""
         with self._lock:
             known = self._runs.get(run)
             return [c for some in known.equal.values() for c in some] if known else []
 
     def answered(self, run: int) -> tuple[str, ...]:
-        """Keys of the orders with which this run has been answered."""
+        """Return the keys of the orders with which this run has been answered."""
         with self._lock:
             return tuple({claim.key: None for claim in self.of_run(run) if claim.key})
 
     def _lost_claim(self, naming: Naming, day: date | None) -> Claim | None:
         place, equal = naming.place, _equal(naming)
         lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
+        # A claim of the own run goes before those of other runs of the cell: a retry stands there.
         own = [c for c in lost if c.naming.place.run == place.run]
         near = own or self._claims_of_leavers(naming, day)
         near = near or [c for c in lost if same_cell(c.naming.place, place)]
         return next(iter(near), None)
 
     def _claims_of_leavers(self, naming: Naming, day: date | None) -> list[Claim]:
-        """Claims of equal calls of the same run whose callers are about to go."""
+        """Return the claims of equal calls of the same run whose callers are about to go."""
         run = self._runs.get(naming.place.run)
         claims = run.equal.get(_equal(naming), ()) if run is not None else ()
         return [c for c in claims if c.state == "waits" and c.day == day and c.has_left()]
 
     def _free(self, naming: Naming, first: int) -> int:
-        """The first number that neither the journal nor this run knows of this wish."""
+        """Return the first ordinal that neither the journal nor this run knows of this wish."""
         run = self._runs.get(naming.place.run)
         claims = run.equal.items() if run is not None else ()
         used = {n for (wish, n, _), some in claims if wish == naming.wish and some}
         return next(n for n in range(first, first + len(used) + 1) if n not in used)
 
     def _forget(self) -> None:
-        """Drop what old runs were answered with, when it has become much."""
+        """Drop the claims of old runs that have reached their callers, when there are many."""
         if self._count <= MOST_CLAIMS:
             return
         for number in list(self._runs)[:-NEWEST_RUNS]:

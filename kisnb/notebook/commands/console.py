@@ -1,0 +1,95 @@
+"""Shows what commands say and return: lines under the mode, alerts, tables."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from kisnb.notebook.commands.current_session import CurrentSession
+from kisnb.notebook.rendering.tables import badge_text
+from kisnb.terms import Mode
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb.orders import Order
+
+
+class Console:
+    """Shows the results of one shell's commands, and asks the session for its mode and doubt."""
+
+    def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
+        self._shell = shell
+        self._current = current
+        self._frames: WeakValueDictionary[int, object] = WeakValueDictionary()
+        """The polars frames that commands returned, by id: they are shown under the mode."""
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode of the open session; None without one."""
+        session = self._current.session
+        return session.mode if session else None
+
+    @property
+    def doubt(self) -> str:
+        """A sentence why orders may differ from what is shown; empty while they are known."""
+        session = self._current.session
+        return session.doubt if session else ""
+
+    def is_movable(self, order: Order) -> bool:
+        """Return whether an order of the open session could be revised now."""
+        session = self._current.session
+        return session is not None and session.may_be_revised(order)
+
+    def live_orders(self) -> list[Order]:
+        """Return the orders of the cell that runs now which live, or were filled."""
+        session = self._current.session
+        return session.orders_of_cell() if session else []
+
+    def is_frame_of_command(self, value: object) -> bool:
+        """Return whether a command returned this polars frame."""
+        return self._frames.get(id(value)) is value
+
+    def keep_frame(self, value: object) -> None:
+        """Remember a value that a command returned, when it is a polars frame."""
+        # The type is compared by its module, because polars is imported only where it is used.
+        if type(value).__module__ == "polars.dataframe.frame":
+            self._frames[id(value)] = value
+
+    def show(self, value: object) -> None:
+        """Display a result that is not the last one of its cell."""
+        if value is not None:
+            from IPython.display import display
+
+            display(value)  # type: ignore[no-untyped-call]
+
+    def say(self, text: str) -> None:
+        """Print lines under the mode of the open session."""
+        for line in text.splitlines():
+            print(f"{badge_text(self.mode)}{line}")
+
+    def alert(self, text: str) -> None:
+        """Print a line that must not be overlooked, from any thread.
+
+        It goes to stderr, which Jupyter shows in red below the newest cell.
+        """
+        print(f"{badge_text(self.mode)}{text}", file=sys.stderr, flush=True)
+
+    def say_when_agents_stand_still(self) -> None:
+        """Say in a terminal whose prompt turns no event loop that agents stand still there.
+
+        They act only while a command runs.
+        """
+        shell, terminal = self._shell, sys.modules.get("IPython.terminal.interactiveshell")
+        if terminal is None or not isinstance(shell, terminal.TerminalInteractiveShell):
+            return
+        if shell.active_eventloop == "asyncio" or not getattr(shell.parent, "interact", True):
+            return
+        # A simple prompt, as in Emacs, takes no event loop.
+        cure = (
+            "%kis until TIME lets them go on"
+            if shell.simple_prompt
+            else "type %gui asyncio, and they go on"
+        )
+        self.say(f"Agents stand still while this prompt waits; {cure}.")

@@ -1,0 +1,113 @@
+"""The verb ``agents``: list, start, stop, pause, flatten, adopt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kisnb.errors import BadInput
+from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
+from kisnb.notebook.commands.verbs.context import Context
+from kisnb.notebook.commands.verbs.verb import Verb
+from kisnb.values import ordinal
+
+if TYPE_CHECKING:
+    from kisnb.trading.agents.agent import Agent
+
+
+def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
+    """Return the Agent classes that can be started by name: kisnb's strategies, and the notebook's.
+
+    A class of the notebook goes before a strategy of the same name.
+    """
+    from kisnb.strategies import NAMES, strategy
+    from kisnb.trading.agents.agent import Agent
+
+    own = {
+        n: v
+        for n, v in namespace.items()
+        if isinstance(v, type) and issubclass(v, Agent) and v is not Agent
+    }
+    return {**{name: strategy(name) for name in NAMES}, **own}
+
+
+def _agents(context: Context, typed: Typed) -> object:
+    agents = context.session.agents
+    action, name, code, _ = typed.words
+    if action == "adopt":
+        return _adopt(context, typed)
+    if code is not None:
+        raise BadInput(
+            f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE"
+        )
+    match action:
+        case "start":
+            context.console.say_when_agents_stand_still()
+            return agents.start(_agent(context, str(name), dict(typed.options)))
+        case "stop":
+            return agents.stop(str(name))
+        case "pause":
+            return agents.pause(str(name))
+        case "flatten":
+            return agents.flatten(str(name))
+    context.console.say_when_agents_stand_still()
+    return agents
+
+
+def _adopt(context: Context, typed: Typed) -> object:
+    name, code = str(typed.words[1]), typed.word(2, str)
+    stock = "" if code is None else context.code(code)
+    # An agent that exists has its stock already. Only a fresh one takes it as a parameter.
+    has_parameters = bool(stock) and name in agent_classes(context.namespace)
+    agent = _agent(context, name, {"code": stock} if has_parameters else {})
+    return context.session.agents.adopt(
+        agent,
+        stock,
+        typed.word(3, int),
+        key=typed.option("key", str),
+        again=ordinal(typed.option("again", str)),
+    )
+
+
+def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent | str:
+    """Return what ``name`` names. Raises BadInput.
+
+    A class or a strategy gives a fresh agent with ``parameters``. A variable of the notebook gives
+    its agent. The id of an agent that is known already is returned as it is.
+    """
+    from kisnb.trading.agents.agent import Agent
+
+    classes = agent_classes(context.namespace)
+    if name in classes:
+        # A person writes the stock's name. An agent takes its code.
+        if "code" in parameters:
+            parameters["code"] = context.code(str(parameters["code"]))
+        return classes[name](**parameters)
+    agents: dict[str, Agent | str] = {
+        n: v for n, v in context.namespace.items() if isinstance(v, Agent)
+    }
+    known = {a.id: a.id for a in context.session.agents} | agents
+    if name not in known:
+        names = [*classes, *known]
+        raise BadInput(
+            f"There is no agent {name!r} here{did_you_mean(name, names)}",
+            f"There are {', '.join(names)}",
+        )
+    if parameters:
+        raise BadInput(
+            f"{name!r} is an agent, no class, so it takes no parameters",
+            "Set them on the agent itself",
+        )
+    return known[name]
+
+
+AGENTS = (
+    Verb(
+        "agents",
+        usage("[start|stop|pause|flatten|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
+        "the agents; start one by the name of an Agent or of a strategy, with its parameters; "
+        "adopt lets it take over shares that no agent holds, with their cost",
+        _agents,
+    ),
+)
+"""The rows of the table."""

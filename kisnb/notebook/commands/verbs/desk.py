@@ -1,0 +1,157 @@
+"""Verbs of the desk: open, until, panel, report, halt, arm, config, tasks, close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kisnb.clock import clock_text
+from kisnb.errors import BadInput
+from kisnb.market.sessions import boundaries
+from kisnb.notebook.commands.grammar import Typed, usage
+from kisnb.notebook.commands.verbs.context import Context
+from kisnb.notebook.commands.verbs.verb import Verb
+
+if TYPE_CHECKING:
+    from kisnb.notebook.commands.settings import Settings
+    from kisnb.notebook.report import Report
+    from kisnb.session.session import Session
+
+
+async def _open(context: Context, typed: Typed) -> Session:
+    mode = typed.words[0] or context.current.last_mode
+    if mode is None:
+        raise BadInput("Which desk?", "Write %kis open sim, %kis open paper or %kis open live")
+    session = await context.current.open(
+        str(mode),
+        quotes=typed.option("quotes", str),
+        seed=typed.option("seed", int),
+        date=typed.option("date", str),
+        start=typed.option("start", str),
+        fresh=bool(typed.option("fresh", bool)),
+    )
+    context.console.say_when_agents_stand_still()
+    return session
+
+
+async def _until(context: Context, typed: Typed) -> None:
+    session, when = context.session, typed.text(0)
+    moment, ends = session.moment(when), boundaries(session.today)
+    # Both remarks are printed before the wait, which may take hours.
+    if moment < session.now:
+        context.say(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
+    elif ends and moment > ends[-1]:
+        context.say(
+            f"Nothing is traded after {clock_text(ends[-1])}; "
+            f"the day goes on to {clock_text(moment)} without."
+        )
+    await session.until(when)
+
+
+async def _panel(context: Context, typed: Typed) -> object:
+    from kisnb.notebook.panels import DESK_PANEL, open_panel
+
+    # Its first import takes half a second, in which agents would stand still.
+    await asyncio.to_thread(import_module, DESK_PANEL)
+    return open_panel(context.session, str(typed.words[0] or "desk"))
+
+
+def _report(context: Context, typed: Typed) -> Report:
+    from kisnb.notebook.report import write_report
+
+    return write_report(context.session, Path(typed.option("o", str) or "report.html"))
+
+
+async def _halt(context: Context, typed: Typed) -> None:
+    from kisnb.trading.gate.halt_words import step_text
+
+    session, text = context.session, typed.text(0)
+    # "halt off" is no choice of the grammar, because a reason may begin with any word.
+    first, _, reason = text.partition(" ")
+    flatten, reduce = bool(typed.option("flatten", bool)), bool(typed.option("reduce", bool))
+    if first == "off":
+        if flatten:
+            raise BadInput("halt off sells nothing", "leave --flatten out")
+        context.say(await session.resume(reason, state="reducing" if reduce else "active"))
+        return
+    state: Literal["reducing", "halted"] = "reducing" if reduce else "halted"
+    for step in await session.halt(text or "typed in the notebook", state=state, flatten=flatten):
+        context.say(step_text(step))
+
+
+async def _arm(context: Context, typed: Typed) -> None:
+    from kisnb.notebook.commands.arming import arm
+
+    minutes, budget = typed.option("minutes", int), typed.option("budget", int)
+    is_off = typed.words[0] == "off"
+    context.say(await arm(context.session, context.shell, minutes, budget, off=is_off))
+
+
+def _config(_context: Context, typed: Typed) -> Settings | None:
+    from kisnb.notebook.commands.settings import change, settings
+
+    name = typed.word(0, str)
+    if name is None:
+        return settings()
+    change(name, typed.text(1), default=bool(typed.option("default", bool)))
+    return None
+
+
+async def _tasks(context: Context, _typed: Typed) -> None:
+    context.say(await context.session.tasks())
+
+
+def _close(context: Context, _typed: Typed) -> Awaitable[None]:
+    return context.current.close()
+
+
+OPENING = (
+    Verb(
+        "open",
+        usage("[sim|paper|live] [--quotes live] [--seed N] [--date D] [--start T] [--fresh]"),
+        "open a desk: the simulator (seed, date and start are its own), paper or live; alone, "
+        "the last one again",
+        _open,
+        needs_session=False,
+    ),
+)
+"""The row that stands first in the table."""
+
+DESK = (
+    Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
+    Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),
+    Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
+    Verb(
+        "halt",
+        usage("[REASON ...] [--reduce] [--flatten]"),
+        "kill switch: block, cancel all, ask KIS, set the state; --flatten also sells all that is "
+        "held; halt off REASON ends a flatten, then lifts the halt (--reduce: sells alone pass)",
+        _halt,
+    ),
+    Verb(
+        "arm",
+        usage("[off] [--minutes N] [--budget N]"),
+        "let buys pass at live, for so long and so many won; asks for the account's last four "
+        "digits",
+        _arm,
+    ),
+    Verb(
+        "config",
+        usage("[NAME] [VALUE ...] [--default]"),
+        "the settings and where each comes from; with a value, set one",
+        _config,
+        needs_session=False,
+        blocking=True,
+    ),
+    Verb("tasks", usage(""), "what runs here and in the desk, and whose it is", _tasks),
+    Verb(
+        "close",
+        usage(""),
+        "leave the desk; it stays up, and orders in the market stay there",
+        _close,
+    ),
+)
+"""The rows of the table."""

@@ -1,0 +1,106 @@
+"""Verbs that look at the market: quote, search, why, depth, bars, chart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
+from kisnb.notebook.commands.verbs.context import Context
+from kisnb.notebook.commands.verbs.verb import Verb
+from kisnb.notebook.rendering.tables import badge_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kisnb.events import Depth, Quote
+
+
+def _quote(context: Context, typed: Typed) -> Quote | Awaitable[Quote]:
+    return context.calls.quote(context.code(typed.text(0)))
+
+
+def _depth(context: Context, typed: Typed) -> Depth | Awaitable[Depth]:
+    return context.calls.depth(context.code(typed.text(0)))
+
+
+def _bars(context: Context, typed: Typed) -> pl.DataFrame:
+    code = context.code(typed.text(0))
+    return context.session.bars(code, every=typed.option("every", str) or context.every)
+
+
+def _chart(context: Context, typed: Typed) -> object:
+    # plotly is imported by the first chart, not with the verbs.
+    from kisnb.notebook.charts.chart import chart
+
+    session, code = context.session, context.code(typed.text(0))
+    bars = session.bars(code, every=typed.option("every", str) or context.every)
+    orders = [o for o in session.book.orders.values() if o.code == code]
+    return chart(
+        bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}"
+    )
+
+
+def _search(context: Context, typed: Typed) -> pl.DataFrame:
+    import polars as pl
+
+    schema = {
+        "code": pl.String,
+        "name": pl.String,
+        "board": pl.String,
+        "kind": pl.String,
+        "base": pl.Int64,
+    }
+    universe, text = context.session.universe, typed.text(0)
+    found = universe.search(text)
+    if not found:
+        near = did_you_mean(text, [item.name for item in universe]) or "."
+        context.say(
+            f"None of the {len(universe):,} issues known here has {text!r} in its code or name"
+            f"{near} Write a part of the Korean name, its initial consonants, or the code."
+        )
+    return pl.DataFrame(
+        [(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row"
+    )
+
+
+def _why(_context: Context, typed: Typed) -> None:
+    from kisnb.kis.error_codes import explain
+
+    print(explain(typed.text(0)))
+
+
+LOOKING = (
+    Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
+    Verb(
+        "search",
+        usage("TEXT"),
+        "stocks by code, Korean name or its initial consonants",
+        _search,
+        blocking=True,
+    ),
+    Verb(
+        "why",
+        usage("CODE"),
+        "what a message code of KIS means",
+        _why,
+        needs_session=False,
+        blocking=True,
+    ),
+    Verb("depth", usage("CODE"), "bids and asks", _depth, blocking=True),
+    Verb(
+        "bars",
+        usage("CODE [--every SPAN]"),
+        "closed bars as a polars frame; their length else is %config KisMagics.every",
+        _bars,
+        blocking=True,
+    ),
+    Verb(
+        "chart",
+        usage("CODE [--every SPAN]"),
+        "candles with volume and own fills",
+        _chart,
+        blocking=True,
+    ),
+)
+"""The rows of the table."""

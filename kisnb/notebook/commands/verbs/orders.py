@@ -1,0 +1,201 @@
+"""Verbs of orders and of the account: buy, sell, route, revise, resolve, cancel, orders …
+
+Here the words of a line become a ``TypedOrder``. The grammar has read its numbers and names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from kisnb.errors import BadInput
+from kisnb.notebook.commands.grammar import Typed, usage
+from kisnb.notebook.commands.verbs.context import Context
+from kisnb.notebook.commands.verbs.verb import Verb
+from kisnb.session.typed_orders.typed_order import TypedOrder, TypedRevise, plain_kind
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.values import order_number, ordinal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kisnb.market.routing_evidence import Evidence
+    from kisnb.orders import Account, Order, Orders
+    from kisnb.trading.order_books.order_book import OrderBook
+
+
+def typed_order(side: Side, code: str, typed: Typed) -> TypedOrder:
+    """Return the order that the words ``CODE QTY [PRICE]`` and their options make.
+
+    ``code`` is the one that the first word means.
+    """
+    price, stop = typed.word(2, int), typed.option("stop", int)
+    return TypedOrder(
+        side=side,
+        code=code,
+        qty=typed.number(1),
+        price=price,
+        kind=typed.option("kind", OrderKind) or plain_kind(price, stop),
+        venue=typed.option("venue", Venue),
+        stop=stop,
+        name=typed.option("key", str) or "",
+        ordinal=ordinal(typed.option("again", int)),
+    )
+
+
+def _buy(context: Context, typed: Typed) -> Order | Awaitable[Order]:
+    return _order(context, Side.BUY, typed)
+
+
+def _sell(context: Context, typed: Typed) -> Order | Awaitable[Order]:
+    return _order(context, Side.SELL, typed)
+
+
+def _order(context: Context, side: Side, typed: Typed) -> Order | Awaitable[Order]:
+    text, qty = typed.text(0), typed.number(1)
+    code = context.code(text)
+    name = context.session.universe.name(code)
+    if f"{text} {qty}".casefold() in name.casefold():
+        # KODEX 200: the quantity may be a part of the name, and the price the quantity.
+        raise BadInput(
+            f"{text} {qty} may be the stock {name}, or {qty:,} shares of it",
+            f"Write {code}",
+        )
+    return context.calls.place(typed_order(side, code, typed))
+
+
+def _route(context: Context, typed: Typed) -> Evidence | Awaitable[Evidence]:
+    what = typed.text(0)
+    if typed.word(1, int) is None:
+        # A code alone asks where an order would go, and that depends on its quantity.
+        if what in context.session.universe:
+            raise BadInput(f"How many shares of {what}?", f"Write for example %kis route {what} 10")
+        return context.calls.route(what)
+    side = Side.SELL if typed.option("sell", bool) else Side.BUY
+    return context.calls.preview(typed_order(side, context.code(what), typed))
+
+
+def _revise(context: Context, typed: Typed) -> Awaitable[Order]:
+    revise = TypedRevise(
+        what=typed.text(0),
+        price=typed.number(1),
+        qty=typed.word(2, int),
+        name=typed.option("key", str) or "",
+        ordinal=ordinal(typed.option("again", int)),
+    )
+    return context.session.place(revise)
+
+
+def _resolve(context: Context, typed: Typed) -> Awaitable[Order]:
+    text = typed.text(0)
+    number = None if text == "never" else order_number(text)
+    if number is None and text != "never":
+        raise BadInput(
+            f"{text!r} is no order number", "Write the number that KIS's app shows, or never"
+        )
+    return context.session.resolve(number, typed.word(1, str))
+
+
+def _cancel(context: Context, typed: Typed) -> Orders | Awaitable[Orders]:
+    text = typed.text(0)
+    number = order_number(text)
+    # As a number it means no order that has those digits as its name.
+    return context.calls.cancel(text.removeprefix("#") if number is None else number)
+
+
+def _orders(context: Context, _typed: Typed) -> OrderBook:
+    return context.calls.orders()
+
+
+def _positions(context: Context, _typed: Typed) -> pl.DataFrame:
+    import polars as pl
+
+    session = context.session
+    schema = {
+        "code": pl.String,
+        "name": pl.String,
+        "quantity": pl.Int64,
+        "unassigned": pl.Int64,
+        "average": pl.Float64,
+        "cost": pl.Int64,
+        "realised": pl.Int64,
+        "realised_net": pl.Int64,
+    }
+    unassigned = session.books.unassigned
+    rows = [
+        (
+            p.code,
+            session.universe.name(p.code),
+            p.qty,
+            unassigned.get(p.code, 0),
+            p.average,
+            p.cost,
+            p.realised,
+            p.realised_net,
+        )
+        for p in session.book.positions.values()
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _balance(context: Context, _typed: Typed) -> Account | Awaitable[Account]:
+    return context.calls.balance()
+
+
+_TERMS = "CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again [N]]"
+
+ORDERS = (
+    Verb(
+        "buy",
+        usage(_TERMS),
+        "buy shares; no price is a market order, --again N means one order more and names it",
+        _buy,
+        blocking=True,
+    ),
+    Verb("sell", usage(_TERMS), "sell shares, as buy", _sell, blocking=True),
+    Verb(
+        "route",
+        usage("ID|CODE [QTY] [PRICE] [--sell] [--venue V] [--kind K] [--stop PRICE]"),
+        "why an order went where it went (by its number), or where one would go and what it may "
+        "cost",
+        _route,
+        blocking=True,
+    ),
+    Verb(
+        "revise",
+        usage("ID PRICE [QTY] [--key KEY] [--again [N]]"),
+        "move an open order, or some shares of it, to another price; it goes to the end of the "
+        "queue",
+        _revise,
+    ),
+    Verb(
+        "resolve",
+        usage("NUMBER|never [ID]"),
+        "say what became of an order of unknown fate: KIS's number for it, or that it was never "
+        "sent",
+        _resolve,
+    ),
+    Verb(
+        "cancel",
+        usage("ID|all"),
+        "cancel an order by its number, or all of them",
+        _cancel,
+        blocking=True,
+    ),
+    Verb("orders", usage(""), "the orders of the day", _orders, blocking=True),
+    Verb(
+        "positions",
+        usage(""),
+        "what was traded here, and its PnL, as a polars frame",
+        _positions,
+        blocking=True,
+    ),
+    Verb(
+        "balance",
+        usage(""),
+        "cash and holdings as the broker states them",
+        _balance,
+        blocking=True,
+    ),
+)
+"""The rows of the table."""

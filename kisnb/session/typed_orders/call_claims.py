@@ -1,0 +1,123 @@
+"""Claims calls for their runs before they go to the desk, and notes what came of them. (Row O11)"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from kisnb.clock import kst_day
+from kisnb.errors import OrderDenied
+from kisnb.session.feed.state import SessionState
+from kisnb.session.typed_orders.call_naming import Call
+from kisnb.session.typed_orders.run_calls import Claim, RunCalls, stays
+from kisnb.trading.ports.commands import OrderRequest
+from kisnb.trading.typed_orders.naming_rule import Refuse
+from kisnb.trading.typed_orders.placing import is_dead, naming_rule, refusal
+
+
+class CallClaims:
+    """The claims of one session's calls. A call without a naming has none."""
+
+    def __init__(self, runs: RunCalls, state: SessionState) -> None:
+        """``runs`` are shared by all sessions of a kernel on one account."""
+        self._runs = runs
+        self._state = state
+
+    def claim(
+        self, calls: Sequence[Call], has_left: Callable[[], bool] = stays
+    ) -> list[Claim | None]:
+        """Claim calls that this kernel's own runs do not refuse.
+
+        Raises OrderDenied for a loop. Then nothing is claimed.
+        """
+        claims: list[Claim | None] = []
+        for call in calls:
+            try:
+                claim = self._claim(call, has_left)
+            except OrderDenied:
+                # A batch is sent as a whole or not at all.
+                self.forget(claims)
+                raise
+            claims.append(claim)
+        return claims
+
+    def requests(
+        self, calls: Sequence[Call], claims: Sequence[Claim | None]
+    ) -> tuple[OrderRequest, ...]:
+        """Return the calls as the desk gets them, each with the token of its claim."""
+        requests = []
+        for call, claim in zip(calls, claims, strict=True):
+            naming = call.naming
+            if naming is None or claim is None:
+                requests.append(OrderRequest(call.intent))
+                continue
+            named = msgspec.structs.replace(naming, token=claim.token)
+            requests.append(OrderRequest(call.intent, named, self.answered_keys(call)))
+        return tuple(requests)
+
+    def answered_keys(self, call: Call) -> tuple[str, ...]:
+        """Return the keys of the orders with which the call's run has been answered."""
+        return () if call.naming is None else self._runs.answered(call.naming.place.run)
+
+    def keys_of_run(self, run: int) -> list[str]:
+        """Return the keys of the orders that a run asked for, in the order of their wishes."""
+        names = self._state.desk.names
+        keys = [
+            claim.key or names.answered_with(claim.token) or "" for claim in self._runs.of_run(run)
+        ]
+        return list(dict.fromkeys(keys))
+
+    def answer(self, claim: Claim | None, key: str) -> None:
+        """Note the key of the order with which the desk answered a call."""
+        if claim is not None:
+            self._runs.answer(claim, key)
+
+    def lose(self, claims: Sequence[Claim | None]) -> None:
+        """Note that outcomes never reached their callers: the next equal call returns the order."""
+        for claim in claims:
+            if claim is not None:
+                self._runs.lose(claim)
+
+    def reach(self, claims: Sequence[Claim | None]) -> None:
+        """Note that outcomes have reached their callers."""
+        for claim in claims:
+            if claim is not None:
+                self._runs.reach(claim)
+
+    def forget(self, claims: Sequence[Claim | None]) -> None:
+        """Drop the claims of calls that were refused. Nothing was sent, so they do not count."""
+        for claim in claims:
+            if claim is not None:
+                self._runs.drop(claim)
+
+    def _claim(self, call: Call, has_left: Callable[[], bool]) -> Claim | None:
+        if call.naming is None:
+            return None
+        now, known, naming = self._state.now, self._state.desk, call.naming
+        found = self._runs.begin(
+            naming,
+            call.position,
+            uuid.uuid4().hex,
+            lambda key: is_dead(known.books, key),
+            day=kst_day(now),
+            first_free=lambda asked: known.names.first_free(kst_day(now), asked),
+            has_left=has_left,
+        )
+        if isinstance(found, Refuse):
+            rule = naming_rule(now, known, self._state.run)
+            text, cure = refusal(known, rule, call.asked, naming, found)
+            raise OrderDenied(text, cure, key=found.key)
+        return found
+
+
+def has_left() -> Callable[[], bool]:
+    """Return what says later whether the task that asks now was cancelled since, or has ended."""
+    task = asyncio.current_task()
+    if task is None:
+        return stays
+    # A task that was cancelled before may have gone on. Only a new cancellation counts.
+    before = task.cancelling()
+    return lambda: task.done() or task.cancelling() > before

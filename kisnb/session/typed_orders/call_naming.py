@@ -1,0 +1,80 @@
+"""Names a typed order by the place where its call is written. (Row O11)
+
+What names a call is taken while the call is being made, in the calling cell's own turn. Later,
+when the order is handed over, another cell may run.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from kisnb.errors import BadInput
+from kisnb.orders import Intent, Naming, Place, Wish
+from kisnb.session.typed_orders.cells import Cells, Ticket
+from kisnb.session.typed_orders.magic_line import MagicLine, current_line
+from kisnb.trading.agents.agent_runner import acting_agent
+
+MOST_LINES = 10_000
+"""More than the lines of one batch."""
+PROCESS = uuid.uuid4().hex
+"""Stands for the kernel in a process that is none."""
+OWN = "write self.buy(...) or self.sell(...) in a handler; or name the order: key='NAME'"
+
+
+class Call(NamedTuple):
+    """One typed order as it was written."""
+
+    intent: Intent
+    naming: Naming | None
+    """None: the key of the intent names it, and each call is an order."""
+    position: Hashable = None
+    """The chain of code positions that leads to the call."""
+    displayed: bool = False
+    """True when the cell shows the order as its value, or is to be silent."""
+    asked: str = ""
+    """The order in words; empty when the naming needs none."""
+
+    @property
+    def what(self) -> str:
+        """The order in words: ``buy 10 005930 @ 71,000``, ``revise to …``."""
+        return f"revise to {self.intent.text}" if self.intent.supersedes else self.intent.text
+
+
+def ticket() -> str:
+    """Return a key that no other intent has."""
+    return f"ticket:{uuid.uuid4()}"
+
+
+def named_call(
+    cells: Cells | None, intent: Intent, wish: Wish, name: str, ordinal: int, index: int = 0
+) -> Call:
+    """Return the call that is being made now, with what names it.
+
+    ``cells`` is None outside IPython. ``index`` is the line of a batch. Raises BadInput when
+    nobody can say where the call is typed.
+    """
+    if cells is None:
+        # Outside IPython a call has no cell. Without a name each call is an order of its own.
+        return Call(intent, Naming(wish, Place(PROCESS), ordinal, name) if name else None)
+    if (agent := acting_agent()) and not name:
+        # It would be the order of the cell that happens to run, or of none.
+        raise BadInput(
+            f"a handler of agent {agent} ordered through the session; nothing was sent", OWN
+        )
+    line = current_line() or MagicLine("")
+    try:
+        origin = cells.origin(line.words, line.before * MOST_LINES + index)
+    except BadInput:
+        if not name:
+            raise
+        # A name needs no cell.
+        naming = Naming(wish, cells.kernel_place(), ordinal, name)
+        return Call(intent, naming, asked=intent.text)
+    if isinstance(origin, Ticket):
+        # Each click is an order of its own, unless a name says otherwise.
+        return Call(intent, Naming(wish, cells.kernel_place(), ordinal, name) if name else None)
+    displayed = line.shown or line.silent or origin.shown or origin.silent
+    naming = Naming(wish, origin.place, ordinal, name)
+    return Call(intent, naming, origin.position, displayed, intent.text)

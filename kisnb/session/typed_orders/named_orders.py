@@ -1,0 +1,65 @@
+"""Finds the orders that a person names, and says whether one of them can be revised."""
+
+from __future__ import annotations
+
+from kisnb import values
+from kisnb.errors import BadInput
+from kisnb.orders import Order, Orders
+from kisnb.terms import OrderKind
+from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.order_books.order_words import named_order
+from kisnb.trading.typed_orders.order_names import has_name
+
+
+def names_all(what: object) -> bool:
+    """Return whether ``what`` is the word that means all open orders."""
+    return isinstance(what, str) and values.narrow(what).strip().lower() == "all"
+
+
+def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
+    """Return the orders that a number, a key, a name or ``"all"`` (the open ones) names.
+
+    A name that was given with ``key=`` stands for its newest order. Raises BadInput when there is
+    no such order.
+    """
+    if isinstance(what, Order):
+        return Orders([what])
+    if names_all(what):
+        return Orders(books.live.values())
+    number = values.order_number(what)
+    found = Orders(
+        o
+        for o in books.orders.values()
+        if o.key == what or (number is not None and o.number == number)
+    )
+    # The same name may be given again on another day: the newest order is meant.
+    if not found and isinstance(what, str):
+        found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
+    if not found:
+        raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
+    return found
+
+
+def check_leaves(order: Order) -> None:
+    """Raise BadInput when an order has no leaves that could be moved."""
+    if not order.leaves:
+        raise BadInput(
+            f"{named_order(order)} is {order.state}: nothing of it is left to revise",
+            "see %kis orders",
+        )
+
+
+def check_movable(order: Order) -> None:
+    """Raise BadInput when an order is of a kind that has no price to move."""
+    kind = order.intent.kind
+    if kind.priced and kind is not OrderKind.STOP_LIMIT:
+        return
+    # Only an open order can be cancelled, so that only then the cure says so.
+    cure = (
+        f"cancel it with %kis cancel {order.number}, and order anew"
+        if order.is_open
+        else "see %kis orders"
+    )
+    raise BadInput(
+        f"{named_order(order)} is {order.state}, and a {kind} order cannot be revised", cure
+    )

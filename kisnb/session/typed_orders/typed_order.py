@@ -1,0 +1,196 @@
+"""An order as a person asks for it, with every value read. (Rows O10, N03)
+
+There are two doors. ``%kis`` reads its words by its grammar and makes a ``TypedOrder`` of them.
+Python calls come in by ``read_order``, ``read_batch`` and ``read_revise``. Both doors read each
+value with ``kisnb.values``. Behind them nobody parses a text or checks a type again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack
+
+import msgspec
+
+from kisnb import values
+from kisnb.errors import BadInput
+from kisnb.orders import Intent, Order, Wish
+from kisnb.terms import OrderKind, Side, Venue
+
+if TYPE_CHECKING:
+    from kisnb.market.universe import Universe
+
+_Call = TypeVar("_Call", bound=Callable[..., object])
+
+Line: TypeAlias = tuple[Side | str, str, int] | tuple[Side | str, str, int, int | None]
+"""One order of a batch: side, code, shares, and a price in won.
+
+Without a price it is a market order.
+"""
+
+
+class TypedOrder(msgspec.Struct, frozen=True, gc=False):
+    """A buy or a sell that a person asks for. Shares and won."""
+
+    side: Side
+    code: str
+    """The code of a listed stock."""
+    qty: int
+    price: int | None
+    """None: a market order."""
+    kind: OrderKind
+    venue: Venue | None = None
+    """None: the router chooses when the order is sent."""
+    stop: int | None = None
+    """The stop price of a stop-limit order."""
+    name: str = ""
+    """Given with ``key=``. Empty: the cell and the call name the order."""
+    ordinal: int = 0
+    """Given with ``again=``; 0 without it."""
+
+    @property
+    def wish(self) -> Wish:
+        """The part of it that row O11 compares."""
+        return Wish(self.code, self.side, self.qty, self.kind, self.price, self.venue, self.stop)
+
+    def intent(self, key: str) -> Intent:
+        """Return the order as it is to be sent under ``key``."""
+        return Intent(
+            key=key,
+            agent="",
+            code=self.code,
+            side=self.side,
+            qty=self.qty,
+            kind=self.kind,
+            price=self.price,
+            venue=self.venue,
+            stop=self.stop,
+        )
+
+
+class TypedRevise(msgspec.Struct, frozen=True):
+    """A revise that a person asks for. Shares and won."""
+
+    what: Order | int | str
+    """The order itself, its number, its name or its key."""
+    price: int
+    qty: int | None
+    """None: all leaves of the order."""
+    name: str = ""
+    """Given with ``key=``; empty without it."""
+    ordinal: int = 0
+    """Given with ``again=``; 0 without it."""
+
+
+class OrderOptions(TypedDict, total=False):
+    """The arguments of an order call besides stock, quantity and price."""
+
+    venue: Venue | str | None
+    """KRX, NXT or SOR; left out, the router chooses."""
+    kind: OrderKind | str | None
+    """Left out, the prices decide it."""
+    stop: int | None
+    """Stop price in won, of a stop-limit order."""
+    key: str | None
+    """A name of your own for the order; left out, the cell and the call name it."""
+    again: int | bool
+    """``again=N``: the N-th order more of this wish, by a number that names it; True is 1."""
+
+
+def plain_kind(price: int | None, stop: int | None) -> OrderKind:
+    """Return the kind of an order whose kind was left out."""
+    if stop is not None:
+        return OrderKind.STOP_LIMIT
+    return OrderKind.MARKET if price is None else OrderKind.LIMIT
+
+
+def read_order(
+    universe: Universe,
+    side: Side,
+    code: str,
+    qty: object,
+    price: object = None,
+    **options: Unpack[OrderOptions],
+) -> TypedOrder:
+    """Read the arguments of a call that orders. Raises BadInput with the cure."""
+    venue, kind, stop = options.get("venue"), options.get("kind"), options.get("stop")
+    # The values are read in the order of the call, so that the first wrong one is named.
+    listed = universe.get(code).code
+    shares = values.shares(qty)
+    won = None if price is None else values.price(price)
+    trigger = None if stop is None else values.price(stop, "the stop price")
+    return TypedOrder(
+        side=side,
+        code=listed,
+        qty=shares,
+        price=won,
+        kind=values.member(OrderKind, kind, "kind") if kind else plain_kind(won, trigger),
+        venue=values.member(Venue, venue, "venue") if venue else None,
+        stop=trigger,
+        ordinal=values.ordinal(options.get("again")),
+        name=read_name(options.get("key")),
+    )
+
+
+def read_batch(
+    universe: Universe, lines: Sequence[Line], key: str | None, again: int | bool
+) -> list[TypedOrder]:
+    """Read the lines of a batch; ``key`` names each by its position. Raises BadInput."""
+    names = [None if key is None else f"{key}:{n}" for n in range(1, len(lines) + 1)]
+    return [
+        _read_line(universe, line, name, again) for line, name in zip(lines, names, strict=True)
+    ]
+
+
+def read_revise(
+    what: Order | int | str, price: object, qty: object, key: str | None, again: int | bool
+) -> TypedRevise:
+    """Read the arguments of a call that revises. Raises BadInput."""
+    return TypedRevise(
+        what=what,
+        price=values.price(price),
+        qty=None if qty is None else values.shares(qty),
+        ordinal=values.ordinal(again),
+        name=read_name(key),
+    )
+
+
+def read_name(key: str | None) -> str:
+    """Return the name that ``key=`` gives; empty when it was left out. Raises BadInput."""
+    return "" if key is None else values.order_name(key)
+
+
+def spelt_out(call: _Call) -> _Call:
+    """Let help and completion show the options of an order one by one, instead of ``**options``."""
+    plain = [
+        p
+        for p in inspect.signature(call).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    hints = {name: hint.__forward_arg__ for name, hint in OrderOptions.__annotations__.items()}
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name == "again" else None,
+            annotation=h,
+        )
+        for name, h in hints.items()
+    ]
+    returned = inspect.signature(call).return_annotation
+    # Tools read this attribute before the real signature. Type checkers know only the real one.
+    call.__signature__ = inspect.Signature([*plain, *options], return_annotation=returned)  # type: ignore[attr-defined]
+    return call
+
+
+def _read_line(universe: Universe, line: Line, key: str | None, again: int | bool) -> TypedOrder:
+    # A text has a length, too: "buy" would be read as three values.
+    if isinstance(line, str) or not 3 <= len(line) <= 4:
+        raise BadInput(
+            f"{line!r} is no order of a batch",
+            "write (side, code, quantity) or (side, code, quantity, price)",
+        )
+    side = values.member(Side, line[0], "side")
+    price = line[3] if len(line) > 3 else None
+    return read_order(universe, side, line[1], line[2], price, key=key, again=again)
