@@ -1,4 +1,4 @@
-"""Verbs of the desk: open, until, panel, report, halt, arm, config, tasks, close."""
+"""Verbs of the desk: open, until, panel, report, halt, arm, config, nest, tasks, close."""
 
 from __future__ import annotations
 
@@ -100,6 +100,14 @@ def _config(_context: Context, typed: Typed) -> Settings | None:
     return None
 
 
+def _nest(context: Context, typed: Typed) -> None:
+    from kisnb.notebook.kernel.nest import nest
+
+    session = context.current.session
+    running = session.agents.running if session is not None and not session.closed else ()
+    context.say(nest(typed.word(0, str), running))
+
+
 async def _tasks(context: Context, _typed: Typed) -> None:
     context.say(await context.session.tasks())
 
@@ -143,6 +151,14 @@ DESK = (
         usage("[NAME] [VALUE ...] [--default]"),
         "the settings and where each comes from; with a value, set one",
         _config,
+        needs_session=False,
+        blocking=True,
+    ),
+    Verb(
+        "nest",
+        usage("[on|off]"),
+        "a re-entrant event loop for other libraries (nest_asyncio); off unless you switch it on",
+        _nest,
         needs_session=False,
         blocking=True,
     ),
