@@ -18,7 +18,7 @@ from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from kisnb.clock import Activity, WallClock, kst
+from kisnb.clock import Activity, WallClock, day_number, kst
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.record.journal import Journal
 from kisnb.desk.run.host import DeskHost
@@ -37,7 +37,6 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.ports.commands import Effect, Submit
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypedDict, TypeVar
 
 from kisnb import values
-from kisnb.clock import parse_time
+from kisnb.clock import parse_time, seconds_since_midnight
 from kisnb.errors import BadInput, OrderDenied, OrderRejected, OrderUnknown
 from kisnb.orders import Intent, Order, Orders, OrderState
 from kisnb.terms import OrderKind, Side, Venue
@@ -160,7 +160,7 @@ def seconds_of_day(when: str) -> int:
         at = parse_time(values.narrow(when).strip())
     except ValueError as e:
         raise BadInput(str(e), "or write close") from None
-    return at.hour * 3600 + at.minute * 60 + at.second
+    return seconds_since_midnight(at)
 
 
 def number_of(again: object) -> int:
