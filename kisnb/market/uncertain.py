@@ -6,12 +6,12 @@ The setting ``assume`` names those to be taken the other way; desk, simulator an
 
 from __future__ import annotations
 
-import difflib
 from typing import TypeAlias
 
 import msgspec
 
 from kisnb.errors import ConfigError
+from kisnb.values import near_names
 
 
 class Uncertain(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def read(text: str) -> Uncertain:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     for name in names:
         if name not in Uncertain.__struct_fields__:
-            near = difflib.get_close_matches(name, Uncertain.__struct_fields__, 1)
+            near = near_names(name, Uncertain.__struct_fields__)
             meant = f"did you mean {near[0]}? " if near else ""
             hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"
             raise ConfigError(f"{name!r} is no uncertain fact", hint)

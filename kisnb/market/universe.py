@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import date
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +17,7 @@ from kisnb.market.master_files import FOLDER, folder_of, read_issues
 from kisnb.market.price_files import has_prices, read_instruments
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
-from kisnb.values import narrow, shown, tidy
+from kisnb.values import narrow, near_names, shown, tidy
 
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
@@ -142,10 +141,9 @@ class Universe:
         near = self.search(wrong)[:3]
         if not near:
             names = {item.name: item for item in self}
-            close = get_close_matches(wrong, list(names), n=2, cutoff=0.5)
+            close = near_names(wrong, names, 2, 0.5)
             near = [names[name] for name in close] or [
-                self._by_code[code]
-                for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
+                self._by_code[code] for code in near_names(wrong.upper(), self._by_code, 2, 0.7)
             ]
         if not near:
             return "look it up with %kis search NAME"

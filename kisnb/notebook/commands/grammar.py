@@ -14,14 +14,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from enum import StrEnum
 
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput
 from kisnb.notebook.commands.words import Comment, Quoted
 from kisnb.terms import OrderKind, Venue
-from kisnb.values import DASHES, SHARES, WON, narrow, whole_text
+from kisnb.values import DASHES, SHARES, WON, narrow, near_names, whole_text
 
 _FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
 """Words of a person's own: they keep their width, and a quotation mark or a hash in them is theirs."""
@@ -238,7 +237,7 @@ def _convert(word: Word, said: str, cure: str) -> object:
 
 def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
     """``". Did you mean quote?"``, or nothing when nothing is near."""
-    near = get_close_matches(text.lower(), list(known), n=3, cutoff=near_enough)
+    near = near_names(text.lower(), known, 3, near_enough)
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""
