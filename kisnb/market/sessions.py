@@ -77,6 +77,16 @@ def session_id(now: Ns) -> SessionId:
     return _at(now, None).labels.at(now, SessionId.KR_OFF)
 
 
+def gives_price(venue: Venue, now: Ns) -> bool:
+    """Return True when market data of ``venue`` counts as the price of a stock at ``now``.
+
+    KRX's and SOR's always count. Nextrade's do not count in KRX's regular session: strategies then
+    follow KRX's price, which makes the official close and the next day's base price (brokers'
+    notices of 2026-09). Only the router uses Nextrade's depth then.
+    """
+    return venue is not Venue.NXT or session_id(now) is not SessionId.KRX_REG
+
+
 def hours(venue: Venue, day: date, assumed: Assumed = None) -> tuple[Hours, ...]:
     """The stretches of a venue's day in order of time; none when nothing trades."""
     return _of(day, assumed).hours[venue]
