@@ -25,7 +25,7 @@ FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
 _NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
 _CURE = "download the master file again"
-_CODE, _HEAD, _NAME_BYTES = 9, 21, 40
+_CODE, _HEAD = 9, 21
 
 _FIRST = "scrt_grp_cls_code:2 avls_scal_cls_code:1 bstp_larg_div_code:4 bstp_medm_div_code:4 bstp_smal_div_code:4"
 _KOSPI_FLAGS = (
@@ -135,11 +135,6 @@ def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]
     return list(records.values())
 
 
-def write_master(records: Iterable[MasterRecord], board: Board) -> bytes:
-    """The records as a master file; numbers are padded with zeros, texts with blanks. Raises ConfigError."""
-    return b"".join(_line(record, board) for record in records)
-
-
 def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
     """Where the master files that hold on ``day`` are: the newest dated copy of that day or before, else a root itself.
 
@@ -217,26 +212,3 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
             f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is no number", _CURE
         )
     return MasterRecord(code, isin, name, board, fields)
-
-
-def _line(record: MasterRecord, board: Board) -> bytes:
-    block = []
-    for column in COLUMNS[board]:
-        text, width = record.fields.get(column.name, ""), column.end - column.start
-        if len(text) > width or not text.isascii():
-            raise ConfigError(
-                f"{column.name} of {record.code} is {text!r}, not {width} ASCII characters",
-                "shorten it",
-            )
-        block.append(text.zfill(width) if text.isdigit() else text.ljust(width))
-    head = f"{record.code:<{_CODE}}{record.isin:<{_HEAD - _CODE}}"
-    try:
-        return (
-            head.encode("cp949")
-            + record.name.encode("cp949").ljust(_NAME_BYTES)
-            + f"{''.join(block)}\n".encode()
-        )
-    except UnicodeEncodeError as e:
-        raise ConfigError(
-            f"{record.name!r} ({record.code}) cannot be written in cp949", "correct the name"
-        ) from e

@@ -1,7 +1,6 @@
 """What each venue does at a moment, and the label of the moment; the hours stand in ``session_table``.
 
 A session id is a label (ranking code, default venue); what a venue takes stands in ``order_rules``.
-``regular_phase`` says what KRX's regular session does.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from kisnb.terms import Phase, SessionId, Venue
 
 _T = TypeVar("_T")
 _HOUR = 60 * MINUTE
-_REGULAR = ("opening auction", "regular", "closing auction")
 
 
 class Hours(NamedTuple):
@@ -46,7 +44,6 @@ class _Day(NamedTuple):
     hours: dict[Venue, tuple[Hours, ...]]
     active: dict[Venue, _Track[tuple[Hours, ...]]]
     phases: dict[Venue, _Track[Phase]]
-    regular: _Track[Phase]
     labels: _Track[SessionId]
     boundaries: tuple[Ns, ...]
 
@@ -65,11 +62,6 @@ def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
 def active(venue: Venue, now: Ns, assumed: Assumed = None) -> tuple[Hours, ...]:
     """The stretches that ``venue`` is in, the one that gives its phase first; SOR is in those of KRX and NXT."""
     return _at(now, assumed).active[venue].at(now, ())
-
-
-def regular_phase(now: Ns, assumed: Assumed = None) -> Phase:
-    """What KRX's regular session does: AUCTION or CONTINUOUS while it takes orders, else CLOSED."""
-    return _at(now, assumed).regular.at(now, Phase.CLOSED)
 
 
 def session_id(now: Ns) -> SessionId:
@@ -112,11 +104,6 @@ def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
     return _of(day, assumed).boundaries
 
 
-def regular_boundaries(day: date) -> tuple[Ns, ...]:
-    """The phase changes of KRX's regular session: auction begins, open, closing auction begins, close."""
-    return tuple(_of(day, None).regular.moments)
-
-
 def _at(now: Ns, assumed: Assumed) -> _Day:
     return _of(kst_day(now), assumed)
 
@@ -133,7 +120,6 @@ def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
     tracks = {Venue.KRX: _active(krx), Venue.NXT: _active(nxt), Venue.SOR: _active(rows)}
     phases = {venue: _changes(track, _phase_of) for venue, track in tracks.items()}
     phases[Venue.SOR] = _changes(tracks[Venue.SOR], _most_open)
-    regular = _changes(_active([row for row in krx if row.span.name in _REGULAR]), _phase_of)
     labels = _labels(day, assumed) if rows else _Track[SessionId]([], [])
     moments = {*phases[Venue.KRX].moments, *phases[Venue.NXT].moments, *labels.moments}
     by_time = {
@@ -141,7 +127,7 @@ def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
         for venue, own in ((Venue.KRX, krx), (Venue.NXT, nxt))
     }
     by_time[Venue.SOR] = tuple(sorted(rows, key=lambda h: h.start))
-    return _Day(by_time, tracks, phases, regular, labels, tuple(sorted(moments)))
+    return _Day(by_time, tracks, phases, labels, tuple(sorted(moments)))
 
 
 @lru_cache(maxsize=1024)

@@ -19,11 +19,11 @@ from kisnb.market.master_files import (
     WIDTH,
     MasterRecord,
     read_master,
-    write_master,
 )
 from kisnb.market.universe import Universe, read_universe
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
+from tests.market.master_writer import write_master
 
 KOSPI, KOSDAQ = Board.KOSPI, Board.KOSDAQ
 WIDTHS = {
@@ -205,13 +205,6 @@ def test_m05_a_number_that_is_none_names_field_and_code(folder: Path) -> None:
     )
     with pytest.raises(ConfigError, match="line 1: stck_sdpr of 005930"):
         read_universe(folder)
-
-
-def test_m05_what_does_not_fit_is_not_written() -> None:
-    with pytest.raises(ConfigError, match="prdy_vol of 005930"):
-        write_master([record("005930", "삼성전자", prdy_vol="1" * 13)], KOSPI)
-    with pytest.raises(ConfigError, match="cannot be written in cp949"):
-        write_master([record("005930", "🚀")], KOSPI)
 
 
 codes = st.from_regex(r"[0-9A-Z]{6}", fullmatch=True)
