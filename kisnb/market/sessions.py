@@ -1,6 +1,7 @@
-"""What each venue does at a moment, and the label of the moment; the hours stand in ``session_table``.
+"""The phase of each venue at a moment, and the session id of the moment.
 
-A session id is a label (ranking code, default venue); what a venue takes stands in ``order_rules``.
+The hours are in ``session_table``. A session id is only a label: it gives the ranking code and the
+default venue. The kinds that a venue takes are in ``order_rules``.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ _HOUR = 60 * MINUTE
 
 
 class Hours(NamedTuple):
-    """A stretch of one day with its moments, end exclusive."""
+    """A span on one day, with its moments."""
 
     span: Span
     start: Ns
     end: Ns
+    """Exclusive."""
 
 
 class _Track(NamedTuple, Generic[_T]):
-    """What holds from each moment on."""
+    """Values over a day: ``holds[i]`` holds from ``moments[i]`` on."""
 
     moments: list[Ns]
     holds: list[_T]
@@ -55,17 +57,20 @@ class _RegularDay(NamedTuple):
 
 
 def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
-    """What ``venue`` does at ``now``; SOR does what the more open of KRX and NXT does."""
+    """Return the phase of ``venue`` at ``now``. SOR has that of the more open of KRX and NXT."""
     return _at(now, assumed).phases[venue].at(now, Phase.CLOSED)
 
 
 def active(venue: Venue, now: Ns, assumed: Assumed = None) -> tuple[Hours, ...]:
-    """The stretches that ``venue`` is in, the one that gives its phase first; SOR is in those of KRX and NXT."""
+    """Return the spans that ``venue`` is in at ``now``; the first gives its phase.
+
+    SOR is in those of KRX and of NXT. Empty when the venue is closed.
+    """
     return _at(now, assumed).active[venue].at(now, ())
 
 
 def session_id(now: Ns) -> SessionId:
-    """The label of a moment."""
+    """Return the label of a moment."""
     return _at(now, None).labels.at(now, SessionId.KR_OFF)
 
 
@@ -80,27 +85,36 @@ def gives_price(venue: Venue, now: Ns) -> bool:
 
 
 def hours(venue: Venue, day: date, assumed: Assumed = None) -> tuple[Hours, ...]:
-    """The stretches of a venue's day in order of time; none when nothing trades."""
+    """Return the spans of a venue's day by time; none on a day without trading."""
     return _of(day, assumed).hours[venue]
 
 
 def regular_open(day: date) -> Ns:
-    """09:00 KST; 10:00 on the first trading day of a year and on the exam day."""
+    """Return the moment at which KRX's regular session opens: 09:00 KST.
+
+    10:00 on the first trading day of a year and on the exam day (KRX rule).
+    """
     return _regular_day(day, edition(), current()).open
 
 
 def regular_close(day: date) -> Ns:
-    """15:30 KST (15:00 before 2016-08-01); an hour later on the exam day."""
+    """Return the moment of the official close: 15:30 KST, an hour later on the exam day.
+
+    15:00 before 2016-08-01.
+    """
     return _regular_day(day, edition(), current()).close
 
 
 def continuous_end(day: date) -> Ns:
-    """Begin of the closing auction, ten minutes before the close."""
+    """Return the moment at which the closing auction begins, ten minutes before the close."""
     return _regular_day(day, edition(), current()).continuous_end
 
 
 def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
-    """Every moment of a day at which a venue's phase or the session id changes; empty when nothing trades."""
+    """Return each moment of a day at which a venue's phase or the session id changes.
+
+    Empty on a day without trading.
+    """
     return _of(day, assumed).boundaries
 
 
@@ -140,11 +154,12 @@ def _regular_day(day: date, _edition: int, assumed: Uncertain) -> _RegularDay:
 
 
 def _rows(day: date, assumed: Uncertain) -> list[Span]:
-    """The rows that hold on ``day``, in the table's order: of each name and venue the newest."""
+    """Return the rows that hold on ``day``, in the order of the table: the newest of each span."""
     newest: dict[tuple[str, Venue], Span] = {}
     for row in SPANS:
         if row.since <= day and (not row.only_if or getattr(assumed, row.only_if)):
             newest[row.name, row.venue] = row
+    # Nextrade had no pre-market on 2025-11-13 and 2026-01-02 (press): one variant of Uncertain.
     shut = {"pre-market"} if assumed.special_days_of_2025 and _opens_later(day) else set()
     return [row for row in newest.values() if row.start < row.end and row.name not in shut]
 
@@ -158,7 +173,11 @@ def _opens_later(day: date) -> Ns:
 
 
 def _hours(row: Span, day: date, assumed: Uncertain) -> Hours:
-    """On the first trading day of a year only what leads to the opening moves, by an hour."""
+    """Return a row with its moments on ``day``.
+
+    On the first trading day of a year only the spans up to the opening move, by an hour. On the
+    exam day all spans move (KRX rule).
+    """
     begins = _opens_later(day) if row.name == "regular" or row.name in OPENING else _later(day)
     ends = _opens_later(day) if row.name in OPENING else _later(day)
     if assumed.special_days_of_2025 and row.name in EVENING:
@@ -203,7 +222,7 @@ def _most_open(rows: tuple[Hours, ...]) -> Phase:
 def _changes(
     track: _Track[tuple[Hours, ...]], phase_of: Callable[[tuple[Hours, ...]], Phase]
 ) -> _Track[Phase]:
-    """The track's phases, moments without a change left out."""
+    """Return the phases of a track, without the moments at which the phase stays the same."""
     moments: list[Ns] = []
     phases: list[Phase] = []
     for t, rows in zip(track.moments, track.holds, strict=True):
