@@ -25,6 +25,6 @@ SINGLE_PRICE_PERCENT = 10
 """Percent of today's close: the single-price market's own limits, within the day's (KRX rule)."""
 
 
-def segment_name(venue: Venue, stretch: str) -> str:
+def segment_name(venue: Venue, span: str) -> str:
     """Return the segment that a span of a venue's day trades in."""
-    return _SEGMENTS.get(stretch, MAIN) if venue is Venue.KRX else MAIN
+    return _SEGMENTS.get(span, MAIN) if venue is Venue.KRX else MAIN

@@ -118,7 +118,7 @@ class Exchange:
 
         A kind without a price ignores ``price``. Raises ValueError for an id that was used before.
         """
-        said = self.advance(now)
+        happened = self.advance(now)
         if order_id in self._home:
             raise ValueError(f"order {order_id} was entered already")
         taken = self._find_place(
@@ -129,12 +129,12 @@ class Exchange:
             venue,
         )
         if isinstance(taken, str):
-            return [*said, OrderNotAccepted(now, order_id, taken)]
+            return [*happened, OrderNotAccepted(now, order_id, taken)]
         listing, order, span = taken
         self._home[order_id] = listing
         listing.enter(now, order, span, qty)
         self._happenings.append(DepthChanged(now, code, listing.venue))
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def why_not(
         self,
@@ -154,13 +154,13 @@ class Exchange:
 
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
         """Cancel ``qty`` shares of an own order; None: all. At most its leaves are cancelled."""
-        said = self.advance(now)
+        happened = self.advance(now)
         listing = self._home.get(order_id)
         if listing is None or order_id not in listing.own or (qty is not None and qty < 1):
             gone = listing is None or order_id not in listing.own
-            return [*said, OrderNotAccepted(now, order_id, "unknown" if gone else "quantity")]
+            return [*happened, OrderNotAccepted(now, order_id, "unknown" if gone else "quantity")]
         listing.cancel(now, order_id, qty)
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def revise(
         self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int
@@ -171,69 +171,69 @@ class Exchange:
         another price they go to the end of the queue, and may trade at once. The other shares stay
         where they are. Venue, kind and end of the order stay the same.
         """
-        said = self.advance(now)
+        happened = self.advance(now)
         listing = self._home.get(order_id)
         order = listing.own.get(order_id) if listing else None
         if listing is None or order is None:
-            return [*said, OrderNotAccepted(now, new_id, "unknown")]
+            return [*happened, OrderNotAccepted(now, new_id, "unknown")]
         moved = listing.leaves_of(order_id) if qty is None else qty
-        why = listing.refuses_revision(order, moved, price)
+        why = listing.revision_refusal(order, moved, price)
         if why is not None:
-            return [*said, OrderNotAccepted(now, new_id, why)]
+            return [*happened, OrderNotAccepted(now, new_id, why)]
         self._home[new_id] = listing
         self._happenings.append(OrderRevised(now, new_id, order_id, moved, price))
         listing.revise(now, order, new_id, moved, price)
         self._happenings.append(DepthChanged(now, listing.item.code, listing.venue))
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
-    def left(self, order_id: int) -> int:
+    def leaves_of(self, order_id: int) -> int:
         """Return the leaves of an own order; 0 when it is gone."""
         listing = self._home.get(order_id)
         return listing.leaves_of(order_id) if listing else 0
 
     # interruptions from outside
 
-    def index(
+    def receive_index(
         self, now: Ns, board: Board, value: float, previous: float
     ) -> tuple[Level | None, list[Happening]]:
         """Receive the value of a board's index. Return the circuit breaker's level that begins.
 
         ``previous`` is the index's previous close. The level is None when none begins.
         """
-        said = self.advance(now)
+        happened = self.advance(now)
         breaker = self._breakers.setdefault(board, Breaker(self._day, previous))
-        level = breaker.index(now, value)
-        return level, said + self.break_circuit(now, board, level) if level else said
+        level = breaker.receive(now, value)
+        return level, happened + self.break_circuit(now, board, level) if level else happened
 
     def break_circuit(self, now: Ns, board: Board, level: Level) -> list[Happening]:
         """Halt a board on both venues: for 20 minutes and a call, or at level 3 for the day.
 
         Nextrade halts at once with KRX (Nextrade's rules).
         """
-        said = self.advance(now)
+        happened = self.advance(now)
         self._halted[board] = now + HALT if level < 3 else 0
         for listing in [x for x in self._listings.values() if x.item.board is board]:
             self._break(now, listing)
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def halt(self, now: Ns, code: str) -> list[Happening]:
         """Halt a stock on both venues until ``resume_trading``, as for a disclosure."""
-        said = self.advance(now)
+        happened = self.advance(now)
         for venue in self._venues(code):
             self.listing(code, venue).halt(now, "halt", 0, 0)
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
         """End a halt. A call auction follows, then trading. Nextrade goes on when KRX does."""
-        said = self.advance(now)
+        happened = self.advance(now)
         krx = self.listing(code)
         krx.lift(now, now, halts.after_halt(Venue.KRX, self._day))
         if self._universe.get(code).nxt:
             goes_on = krx.until if krx.state == "call" else now
             self.listing(code, Venue.NXT).lift(now, goes_on, halts.after_halt(Venue.NXT, self._day))
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
-    # to look at
+    # queries
 
     def listing(self, code: str, venue: Venue = Venue.KRX) -> Listing:
         """Return a stock on KRX or Nextrade."""
@@ -283,9 +283,9 @@ class Exchange:
 
     def take_happenings(self) -> list[Happening]:
         """Remove and return everything that happened since this was last returned."""
-        said = self._happenings[:]
+        happened = self._happenings[:]
         self._happenings.clear()
-        return said
+        return happened
 
     # inside
 

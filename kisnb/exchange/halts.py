@@ -52,7 +52,7 @@ class Breaker:
         self._set_off_at = 0.0
         self._since: Ns | None = None
 
-    def index(self, now: Ns, value: float) -> Level | None:
+    def receive(self, now: Ns, value: float) -> Level | None:
         """Receive the value of the index. Return the level that begins now; None when none does.
 
         Each level comes at most once a day.

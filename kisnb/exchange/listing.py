@@ -110,15 +110,15 @@ class Listing:
 
     # the day
 
-    def begin(self, t: Ns, stretches: tuple[Hours, ...]) -> None:
+    def begin(self, t: Ns, spans: tuple[Hours, ...]) -> None:
         """Enter these spans. Auctions that end are matched, and orders that end expire."""
-        now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(stretches)}
+        now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(spans)}
         for name in now:
             self._segment(name)
         for segment in self._segments.values():
             self._change(t, segment, now.get(segment.name, Phase.CLOSED))
-        if stretches:
-            self._current = self._segments[segment_name(self.venue, stretches[0].span.name)]
+        if spans:
+            self._current = self._segments[segment_name(self.venue, spans[0].span.name)]
         self._expire(t)
 
     def resume(self, tally: Tally, t: Ns, opening: int, close: int) -> None:
@@ -260,7 +260,7 @@ class Listing:
         )
         return taken
 
-    def refuses_revision(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
+    def revision_refusal(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
         """Return the reason for which ``qty`` shares cannot move to ``price``; None when they can.
 
         Only an order with a limit of its own can be revised.
@@ -413,7 +413,7 @@ class Listing:
             self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
         )
         if overtaken and new is Phase.AUCTION:
-            self._say_resumed(t)
+            self._report_resumed(t)
         elif overtaken:
             self._resume(t)
         elif old is Phase.AUCTION and (new is not old or self._due(segment, t)):
@@ -457,14 +457,14 @@ class Listing:
         self._settle(t, segment)
         self.happenings.append(DepthChanged(t, self.item.code, self.venue))
 
-    def _say_resumed(self, t: Ns) -> None:
+    def _report_resumed(self, t: Ns) -> None:
         self.state, self.until = "open", 0
         self.happenings.append(TradingResumed(t, self.item.code, self.venue, self.why))
 
     def _resume(self, t: Ns) -> None:
         """End a call auction by matching it, or end a halt."""
         called = self.state == "call"
-        self._say_resumed(t)
+        self._report_resumed(t)
         if called:
             self._uncross(t, self._called)
         else:

@@ -128,9 +128,11 @@ class Segment:
         self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
-        said = self._tape.happenings
-        said += [fill for fill in fills if fill.id > 0]
-        said += [ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0]
+        happened = self._tape.happenings
+        happened += [fill for fill in fills if fill.id > 0]
+        happened += [
+            ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0
+        ]
         for order_id in (*(fill.id for fill in fills), *(order_id for order_id, _ in unmatched)):
             self._forget_when_done(order_id)
         return outcome.price if outcome.volume else None
@@ -180,7 +182,7 @@ class Segment:
             buy, sell = (order_id, maker) if side is Side.BUY else (maker, order_id)
             tape.trade(now, price, shares, side, buy, sell, book, name)
             if maker > 0 or order_id > 0:
-                self._tell_fills(now, match)
+                self._report_fills(now, match)
         return qty
 
     def has(self, side: Side, worst: int | None, qty: int) -> bool:
@@ -267,11 +269,11 @@ class Segment:
             qty -= shares
             buy, sell = (order_id, maker.id) if side is Side.BUY else (maker.id, order_id)
             self._tape.trade(now, middle, shares, side, buy, sell, self.book, self.name)
-            self._tell_fills(now, Match(maker.id, order_id, middle, shares, maker.beside))
+            self._report_fills(now, Match(maker.id, order_id, middle, shares, maker.beside))
         self._mids = [order for order in self._mids if order.beside]
         return qty
 
-    def _tell_fills(self, now: Ns, match: Match) -> None:
+    def _report_fills(self, now: Ns, match: Match) -> None:
         venue = self._tape.venue
         for own in (match.maker_id, match.taker_id):
             if own > 0:

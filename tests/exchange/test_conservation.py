@@ -80,7 +80,7 @@ def test_h03_shares_cash_and_volume_are_conserved_and_nothing_trades_where_it_mu
     check_quantities(play, taken)
     play.until("20:00")
     check_quantities(play, taken)
-    assert not any(play.exchange.left(number) for number in taken)
+    assert not any(play.exchange.leaves_of(number) for number in taken)
     check_trades(play)
 
 
@@ -92,7 +92,7 @@ def check_quantities(play: Play, taken: dict[int, int]) -> None:
             gone[h.id] += h.qty
         elif isinstance(h, OrderRevised):
             gone[h.original] += h.qty
-    assert {number: gone[number] + play.exchange.left(number) for number in taken} == taken
+    assert {number: gone[number] + play.exchange.leaves_of(number) for number in taken} == taken
 
 
 def check_trades(play: Play) -> None:

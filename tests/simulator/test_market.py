@@ -203,7 +203,7 @@ def test_h03_a_resting_order_waits_in_the_queue_and_fills_in_parts() -> None:
         (1_500, 70_900, SELL, True),
     ]
     assert fills(said) == [(1, 1_500, 70_900)]
-    assert m.exchange.left(1) == 500
+    assert m.exchange.leaves_of(1) == 500
 
 
 def test_h03_the_market_trades_through_a_resting_order() -> None:
