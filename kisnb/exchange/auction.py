@@ -47,6 +47,7 @@ def single_price(
     wins. Of several it is the one nearest to ``reference``, the previous price. Of two equally near
     it is the higher. Source: KRX business rules, 단일가매매.
     """
+    # Only a price at which somebody orders can have the largest volume, or the previous price.
     candidates = {
         price for price, _ in (*bids, *asks) if price not in (MARKET_BUY, MARKET_SELL)
     } | {reference}
@@ -74,6 +75,7 @@ def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = No
     lower, upper = limits or (None, None)
     fills: list[AuctionFill] = []
     for side in (Side.BUY, Side.SELL):
+        # At the upper limit buyers cannot outbid one another, so time would decide alone (동시호가).
         allots = price == (upper if side is Side.BUY else lower)
         filled = (_allotted if allots else _in_turn)(book.queue(side), volume)
         for order, qty in filled:

@@ -47,6 +47,7 @@ def bar_fill(
 def _price(side: Side, limit: int | None, bar: Bar) -> int | None:
     if limit is None:
         return bar.open
+    # Touching the limit is not enough: earlier orders at that price may take all of the shares.
     if side is Side.BUY:
         return bar.open if bar.open <= limit else limit if bar.low < limit else None
     return bar.open if bar.open >= limit else limit if bar.high > limit else None

@@ -73,6 +73,8 @@ class Exchange:
         stocks = [
             item for item in universe if item.kind is Kind.STOCK and item.board is Board.KOSPI
         ]
+        # No file lists the constituents for a past day. Market value comes close to the index's
+        # rule.
         stocks.sort(key=lambda item: (-item.shares * item.base, item.code))
         self._kospi200 = frozenset(item.code for item in stocks[:KOSPI200])
 
@@ -92,6 +94,7 @@ class Exchange:
         """Pass every boundary up to ``now``. Auctions are matched, and orders that end expire."""
         while (t := self.next_boundary) is not None and t <= now:
             self._now = t
+            # Ends of calls and halts come before changes of the session at the same moment.
             while self._wakes and self._wakes[0][0] == t:
                 heapq.heappop(self._wakes)[2].wake(t)
             while self._passed < len(self._boundaries) and self._boundaries[self._passed][0] == t:
@@ -229,6 +232,7 @@ class Exchange:
         krx = self.listing(code)
         krx.lift(now, now, halts.after_halt(Venue.KRX, self._day))
         if self._universe.get(code).nxt:
+            # Nextrade waits for the end of KRX's call auction (KRX notice of 2026-09-09).
             goes_on = krx.until if krx.state == "call" else now
             self.listing(code, Venue.NXT).lift(now, goes_on, halts.after_halt(Venue.NXT, self._day))
         return happened + self.take_happenings()
@@ -256,6 +260,7 @@ class Exchange:
             if item.nxt:
                 twin = self.listing(code, Venue.NXT if venue is Venue.KRX else Venue.KRX)
                 found.tape.twin, twin.tape.twin = twin.tape, found.tape
+            # The board was halted before this stock was first asked for.
             if item.board in self._halted:
                 self._break(self._now, found)
         return found
@@ -269,6 +274,7 @@ class Exchange:
         book = self.listing(code, venue).current.book
         asks_, bids_ = book.levels(Side.SELL, n + 1), book.levels(Side.BUY, n + 1)
         return (
+            # Market orders of a running auction have no price to show.
             tuple(x for x in asks_ if x[0] != MARKET_SELL)[:n],
             tuple(x for x in bids_ if x[0] != MARKET_BUY)[:n],
         )
@@ -335,6 +341,7 @@ class Exchange:
         if verdict.rule is None:
             return self._illegal(now, venue, item)
         why: Refusal = "halted"
+        # SOR tries the better venue first, and the other one when that refuses.
         for at in self._by_price(code, order.side) if venue is Venue.SOR else (venue,):
             rule = (
                 verdict

@@ -61,6 +61,7 @@ class Breaker:
             return None
         level, percent = BREAKER[self._level]
         fallen = (1 - value / self._previous) * 100
+        # Level 2 needs -15 % and a further -1 % below level 1, level 3 -20 % likewise (KRX rule).
         if fallen < percent or (self._level and fallen < self._set_off_at + FURTHER):
             self._since = None
             return None
@@ -68,5 +69,6 @@ class Breaker:
             self._since = now
         if now - self._since < LASTING or (level < BREAKER[-1][0] and now >= self._latest):
             return None
+        # Each level comes once a day, so the next call waits for the next level.
         self._level, self._set_off_at, self._since = level, fallen, None
         return level

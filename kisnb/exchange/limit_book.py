@@ -93,6 +93,7 @@ class LimitBook:
         buying = side is Side.BUY
         against = Side.SELL if buying else Side.BUY
         prices, levels = self._prices[against], self._levels[against]
+        # Prices rise in both lists: the best ask is the first, the best bid the last.
         best = 0 if buying else -1
         while qty and prices:
             at = prices[best]
@@ -150,6 +151,7 @@ class LimitBook:
         level.total -= qty
         if not order.leaves:
             del self._orders[order.order_id]
+            # Only the front is swept: cancelled orders behind it go when they become the first.
             while level.queue and not level.queue[0].leaves:
                 level.queue.popleft()
         if not level.total:

@@ -88,6 +88,7 @@ class Listing:
         self._interrupted = interrupted
         self._call_after = 0
         self._segments: dict[str, Segment] = {}
+        # Before the first span the main segment stands in: somebody may ask for the depth.
         self._current = self._called = self._segment(MAIN)
         self._over = {
             segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)
@@ -158,6 +159,7 @@ class Listing:
     def lift(self, now: Ns, t: Ns, call: Ns) -> None:
         """End a halt at ``t``. In continuous trading a call of ``call`` nanoseconds follows."""
         if self.state == "halted" and not self.ended_for_day:
+            # Nextrade's halt ends when KRX trades again, which is later than now.
             self._call_after, self.until = call, t
             if t > now:
                 self._interrupted(now, self)
@@ -185,6 +187,7 @@ class Listing:
         if self.item.halted or self.state == "halted":
             return "halted"
         segment = self._segment(segment_name(self.venue, span))
+        # During a VI's call KRX refuses IOC, FOK, best-price and mid-price orders.
         if self.state == "call" and segment is self._called and not joins_call(order.kind):
             return "kind"
         pricing = STYLES[order.kind].pricing
@@ -239,6 +242,7 @@ class Listing:
             if not segment.meets(side, price):
                 segment.book.rest(order_id, side, price, qty)
                 return
+            # The background causes VIs as any order does.
             leaves, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
                 segment.collect(order_id, side, price, leaves)
@@ -282,6 +286,7 @@ class Listing:
     def revise(self, now: Ns, order: ExchangeOrder, new_id: int, qty: int, price: int) -> None:
         """Move ``qty`` shares of an order to ``price``, as ``Exchange.revise`` describes."""
         segment = order.segment
+        # A best-price order got its limit on arrival. Revised, it is a plain limit order.
         kind = order.kind if STYLES[order.kind].pricing == "limit" else OrderKind.LIMIT
         heir = self.own[new_id] = ExchangeOrder(
             new_id, order.side, kind, order.expires, price, None
@@ -326,6 +331,7 @@ class Listing:
         if segment is None:
             segment = self._segments[name] = Segment(name, self.tape, self.own)
             if name == "pre-open closing price":
+                # 장전 시간외 종가 trades at the previous close.
                 segment.fixed = self.item.base
         return segment
 
@@ -341,6 +347,7 @@ class Listing:
             return
         if pricing == "mid":
             price = segment.middle
+        # FOK looks first: it trades whole within the VI's bounds, or not at all.
         if (pricing == "mid" and price is None) or (
             rest == "forbids"
             and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
@@ -352,6 +359,7 @@ class Listing:
             leaves, stopped = self._trade(now, segment, order.id, side, price, qty)
         if not leaves:
             del self.own[order.id]
+        # A market order that a VI stops waits for the call; an IOC is cancelled.
         elif rest != "waits" and not (stopped and joins_call(order.kind)):
             del self.own[order.id]
             self.happenings.append(OrderCancelled(now, order.id, leaves))
@@ -374,6 +382,7 @@ class Listing:
         last = self.tally.last
         worst = self.vi.worst(side, price, last)
         leaves = segment.take(now, order_id, side, worst, qty)
+        # Within the bounds nothing was held back, so no VI begins.
         if not leaves or worst == price:
             return leaves, False
         best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
@@ -387,6 +396,7 @@ class Listing:
     def _interrupt(self, now: Ns, price: int, when: When | None, last: int) -> None:
         """Begin a VI, because the stock would have traded at ``price`` after ``last``."""
         self.why = self.vi.why(price, when, last)
+        # If static and dynamic VI come together, there is one call (KRX rule).
         self.state, self.until, self._called = "call", now + VI_CALL, self._current
         item, reference = self.item, self.vi.reference
         self.happenings.append(
@@ -408,7 +418,9 @@ class Listing:
     def _change(self, t: Ns, segment: Segment, new: Phase) -> None:
         old, segment.phase = segment.phase, new
         if new is not Phase.CLOSED and segment.name == "closing price":
+            # 장후 시간외 종가 trades at today's close, which the closing auction has just made.
             segment.fixed = self.close or self._last
+        # The span of the segment changed while a VI's call was running.
         overtaken = (
             self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
         )
@@ -436,6 +448,7 @@ class Listing:
         """End the session's own call auction, or begin a VI when its price is beyond the bounds."""
         if self.state != "open":
             return
+        # The opening auction knows the static VI alone: there is no last trade to compare with.
         when: When | None = None
         if segment.name == SINGLE_PRICE or new is Phase.CLOSED:
             when = "after hours" if segment.name == SINGLE_PRICE else "closing auction"
@@ -450,8 +463,10 @@ class Listing:
         # Only the opening auction allots (동시호가): on KRX, before the first trade of the day.
         opens = segment.name == MAIN and self.venue is Venue.KRX and not self.tally.open
         price = segment.uncross(t, self._last, (self.lower, self.upper) if opens else None)
+        # Each auction's price is the new reference of the static VI (KRX rule of 2015-06-15).
         if price is not None and segment.name != SINGLE_PRICE:
             self.vi.reference = price
+        # KRX's closing auction makes the official close. After-market trades do not move it.
         if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:
             self.close = self._last
         self._settle(t, segment)
@@ -503,6 +518,7 @@ class Listing:
         lower, upper = self.lower, self.upper
         if segment.name == SINGLE_PRICE:
             close = self.close or self._last
+            # 시간외 단일가: ±10 % of today's close, within the daily limits.
             lower = max(lower, -(-close * (100 - SINGLE_PRICE_PERCENT) // 100))
             upper = min(upper, close * (100 + SINGLE_PRICE_PERCENT) // 100)
         return None if lower <= price <= upper else "limit"

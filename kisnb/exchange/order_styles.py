@@ -24,6 +24,7 @@ class Style(NamedTuple):
     """The fate of its leaves. ``forbids``: it trades whole or not at all (FOK)."""
 
 
+# 최유리지정가 and 최우선지정가 become limit orders on arrival, so their leaves wait.
 STYLES: dict[OrderKind, Style] = {
     _K.LIMIT: Style("limit"),
     _K.LIMIT_IOC: Style("limit", "is cancelled"),

@@ -117,6 +117,7 @@ class Segment:
         ``limits`` are the price limits at which the auction allots; None: it does not allot. Leaves
         of market orders are cancelled. After the session's last auction they expire instead.
         """
+        # KRX's last auction ends the day for its orders.
         ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
         outcome = auction.uncross(self.book, reference, limits)
         fills = [
@@ -151,6 +152,8 @@ class Segment:
         waiting = [
             (i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early
         ]
+        # All were taken out before the first is matched, so each meets only those that came before
+        # it.
         for order_id, side, price, qty in waiting:
             if qty:
                 leaves = self.take(now, order_id, side, price, qty)
@@ -189,6 +192,7 @@ class Segment:
         """Return True when ``qty`` shares would be filled at once."""
         middle = self.middle
         if middle is not None and self._mids and _reaches(side, worst, middle):
+            # Hidden shares at the middle count for FOK as well.
             qty -= sum(order.beside for order in self._mids if order.side is not side)
         return qty <= 0 or self.book.available(side, worst, qty)
 
@@ -208,6 +212,7 @@ class Segment:
     def take_middle(self, now: Ns, order_id: int, side: Side, qty: int) -> int:
         """Trade with mid-price orders of the other side. Return the leaves."""
         middle = self.middle
+        # A mid-price order trades at the middle only, not with the limit book.
         return qty if middle is None else self._take_mids(now, order_id, side, middle, qty)
 
     # stops

@@ -29,6 +29,7 @@ class Tally:
         """Count a trade."""
         self.volume += qty
         self.value += price * qty
+        # KIS's accumulated volume and value cover the whole day, and its prices the main market.
         if segment in PRICELESS:
             return
         if not self.open:

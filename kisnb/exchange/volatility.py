@@ -101,6 +101,7 @@ class ViWatch:
         if bounds is None:
             return price
         if side is Side.BUY:
+            # The bound itself interrupts, so the worst price is one won inside it.
             return bounds.upper - 1 if price is None or price >= bounds.upper else price
         return bounds.lower + 1 if price is None or price <= bounds.lower else price
 
@@ -127,6 +128,7 @@ class ViWatch:
         return "dynamic VI" if within else "static and dynamic VI"
 
     def _dynamic(self, when: When | None, last: int) -> Bounds | None:
+        # The dynamic VI compares with the last trade. Before the first there is none.
         if not last or when is None:
             return None
         return dynamic_bounds(self._venue, self._day, when, last, kospi200=self._kospi200)

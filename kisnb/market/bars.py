@@ -86,6 +86,7 @@ class BarBuilder:
         assert bar is not None
         yield bar
         close, start = bar.close, bar.t + self.span
+        # A night of one-second bars would be tens of thousands of bars without a trade.
         if (until - start) // self.span > MAX_SILENT:
             return
         while start < until:

@@ -86,6 +86,7 @@ class CostModel(msgspec.Struct, frozen=True):
             return 0
         if self.stock_tax is not None:
             return value * self.stock_tax // _PPB
+        # The tax is the same at KRX and NXT.
         row = next((row for row in reversed(TAXES) if row.since <= day), None)
         if row is None:
             raise ConfigError(
@@ -102,6 +103,7 @@ class CostModel(msgspec.Struct, frozen=True):
         The sale then brings in at least ``cost`` won after fee and tax.
         """
         price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
+        # Fee and tax grow with the price, so the price is found by steps.
         while (value := price * qty) - self.fee(value, venue, kind) - self.tax(
             value, day, kind, board
         ) < cost:

@@ -219,6 +219,7 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
     if len(text) <= _HEAD + WIDTH[board]:
         least = _HEAD + WIDTH[board] + 1
         raise ConfigError(f"{where} has {len(text)} characters, at least {least} are needed", _CURE)
+    # Cut from the right: names have different widths.
     block = text[-WIDTH[board] :]
     code, isin, name = (
         text[:_CODE].strip(),
@@ -226,6 +227,7 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
         text[_HEAD : -WIDTH[board]].strip(),
     )
     group = block[:2]
+    # A file of the other board has another width. The securities group then shows wrong letters.
     if not block.isascii() or not (group.isalpha() and group.isupper()):
         raise ConfigError(
             f"{where}: no {board} record ends like this; the right-hand block is cut wrongly", _CURE

@@ -51,12 +51,15 @@ _AT_ONCE = frozenset({
     _K.LIMIT_IOC, _K.LIMIT_FOK, _K.MARKET_IOC, _K.MARKET_FOK, _K.BEST_OPPOSITE_IOC,
     _K.BEST_OPPOSITE_FOK,
 })  # fmt: skip
+# Kinds that need bids and asks to match with.
 _BOOK = _AT_ONCE | {_K.LIMIT, _K.BEST_OPPOSITE, _K.BEST_OWN}
+# 중간가 and 스톱지정가 came with Nextrade (2025-03-04), at KRX as well.
 _MID_STOP = frozenset({_K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK, _K.STOP_LIMIT})
 # In a call auction there is no best price to take, so KIS refuses the other kinds (APBK3013).
 _CALL = frozenset({_K.LIMIT, _K.MARKET})
 _LIMIT, _CONDITIONAL = frozenset({_K.LIMIT}), frozenset({_K.CONDITIONAL})
 _PRE_CLOSE, _POST_CLOSE = frozenset({_K.PRE_CLOSE}), frozenset({_K.POST_CLOSE})
+# GTP orders are valid in Nextrade's pre-market only, ORD_DVSN 27 to 29 (KIS notice of 2026-09-09).
 _GTP = frozenset({_K.NXT_PRE_LIMIT, _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN})
 # KRX's after-market is a market of its own: it refuses the kinds of the regular session, and takes
 # 41 to 47 (KIS notice of 2026-09-09).
@@ -86,6 +89,7 @@ _BOOKLET, _NOTICE = "KIS workbook, ORD_DVSN", "KRX and KIS notices of 2026-09-09
 _CALLS = "KRX: auctions take limit and market orders; others end in APBK3013"
 
 RULES: tuple[Rule, ...] = (
+    # KRX. Its regular orders end with the closing auction.
     Rule(_X, "opening auction", _CALL | _CONDITIONAL, "closing auction", _ALL, ALWAYS, _CALLS, "B"),
     Rule(_X, "pre-open closing price", _PRE_CLOSE, "pre-open closing price", _ALL, ALWAYS,
          _BOOKLET),
@@ -104,6 +108,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_X, "after-market", _AFTER, "after-market", _FUNDS, REFORM,
          "no list of what is left out", "C",
          "krx_after_takes_funds"),
+    # Nextrade lists stocks only (no ETF, no ETN), and its orders live on into its after-market.
     Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
          f"{_BOOKLET}; that it outlives 08:50", "B"),
     Rule(_N, "pre-market", _GTP, "pre-market", _STOCK, REFORM, f"{_NOTICE}: GTP, cancelled 08:50"),
@@ -118,6 +123,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_N, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, _BOOKLET, "B"),
     Rule(_N, "after-market", _MID_STOP, "after-market", _STOCK, NXT_BEGAN, "no source says so", "C",
          "nxt_mid_and_stop_all_day"),
+    # SOR takes what one of its venues takes. It began with Nextrade. KIS documents no kinds under
+    # SOR but those of its workbook.
     Rule(_S, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
          f"{_BOOKLET}; sent to NXT", "B"),
     Rule(_S, "pre-market", _GTP, "pre-market", _STOCK, REFORM,
@@ -175,6 +182,7 @@ def legal(
         return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed, offered))
     if (rule := _rule(now, venue, kind, instrument, assumed)) is not None:
         return Verdict(rule)
+    # Two spans may overlap. People know the first one, which gives the phase.
     where = (
         f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
     )

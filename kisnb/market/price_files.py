@@ -76,6 +76,7 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
         traded = today[code].volume if code in today else volume
         yield _instrument(code, name, board, Kind.STOCK, shares, base, typical, not traded, day)
     for code, (name, base, typical) in known.items():
+        # The files have no mark for a trading halt. A day without volume counts as one.
         halted = code in today and not today[code].volume
         yield _instrument(
             code, name, Board.KOSPI, kind_of(code, name), 0, base, typical, halted, day

@@ -230,7 +230,11 @@ class Router:
             for venue in wanted
         }
         takers = {
-            venue: kind for venue, (kind, verdict) in answers.items() if verdict and not item.halted
+            # A halt of KRX halts Nextrade at once (Nextrade's rules), so no venue takes a halted
+            # issue.
+            venue: kind
+            for venue, (kind, verdict) in answers.items()
+            if verdict and not item.halted
         }
         if takers:
             venue, reason = self._chosen(intent, view, session, tuple(takers))
@@ -304,6 +308,7 @@ class Router:
         return {
             venue: depth
             for venue, depth in depths.items()
+            # KIS's times are whole seconds of another clock, so our own time of receipt counts.
             if now - (depth.received or depth.t) <= self.stale_after
         }
 
@@ -398,6 +403,7 @@ def _refusal(
     if item.halted:
         return f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
     why = "; ".join(verdict.why_not for verdict in verdicts.values())
+    # One cure is enough. That of the session id's default venue is the most likely to help.
     able = [v for v in verdicts if v is Venue.KRX or item.nxt] or list(verdicts)
     first = _DEFAULT[session] if _DEFAULT[session] in able else able[0]
     return why, verdicts[first].cure

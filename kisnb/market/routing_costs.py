@@ -138,6 +138,7 @@ def score(
     Expected costs are scaled to the shares that were filled.
     """
     filled = sum(fill.qty for fill in fills)
+    # A buy above the reference costs, a sell above it gains.
     sign = 1 if intent.side is Side.BUY else -1
     paid = sum(fill.fee + fill.tax for fill in fills)
     if reference is not None:
@@ -148,6 +149,7 @@ def score(
         for venue, row in rows.items()
         if row.cost is not None
     }
+    # A venue on which fewer shares match at once seems cheaper than it is: the others only wait.
     least = (rows[chosen].at_once or 0) if chosen in rows else filled
     others = {
         v: cost for v, cost in scaled.items() if v is not chosen and (rows[v].at_once or 0) >= least
@@ -190,6 +192,7 @@ def _line(
         if middle is None or found is None
         else _slippage(paid, intent.side, reference_price(now, depths, assumed))
     )
+    # Shares that wait pay their fee later: at the limit, else near the middle of the market.
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
         paid = [*taken, _Level(price, rest, parts[0])]
@@ -251,11 +254,13 @@ def _taken(kind: OrderKind, qty: int, levels: list[_Level]) -> list[_Level] | No
     for level in levels:
         if not qty:
             break
+        # A tick channel gives the best price without its size.
         if not level.qty:
             return None
         n = min(qty, level.qty)
         taken.append(level._replace(qty=n))
         qty -= n
+    # FOK trades whole or not at all.
     return [] if qty and kind in _FILL_OR_KILL else taken
 
 

@@ -76,6 +76,8 @@ _ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = (
 _OLD = "KRX rule until 2016-07-29"
 
 SPANS: tuple[Span, ...] = (
+    # KRX. Orders of the opening auction and of the pre-open closing price arrive at the same time,
+    # in two markets; the auction gives the phase.
     Span("opening auction", _KRX, time(8), time(9), _AUCTION, ALWAYS, "KRX rule until 2019-04-26"),
     Span(
         "opening auction",
@@ -136,6 +138,7 @@ SPANS: tuple[Span, ...] = (
         HALF_HOUR_LONGER,
         "KRX rule since 2016-08-01",
     ),
+    # 장후 시간외 종가 trades at today's close, so it first collects orders until the close is known.
     Span("closing price entry", _KRX, time(15), time(15, 10), _ENTRY, ALWAYS, _OLD),
     Span(
         "closing price entry",
@@ -175,7 +178,10 @@ SPANS: tuple[Span, ...] = (
         REFORM,
         "abolished; KRX notice 2026-09-09",
     ),
+    # A market of its own: regular orders are not carried into it, and ETF and ETN are not traded.
     Span("after-market", _KRX, time(16), time(20), _CONTINUOUS, REFORM, "KRX notice 2026-09-09"),
+    # Nextrade pauses while KRX holds its auctions, and opens 30 seconds after KRX's opening
+    # auction.
     Span("pre-market", _NXT, time(8), time(8, 50), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
     Span("regular", _NXT, time(9, 0, 30), time(15, 20), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
     Span(
@@ -204,6 +210,7 @@ SPANS: tuple[Span, ...] = (
 LABELS: tuple[Label, ...] = (
     Label(SessionId.KRX_REG, time(9), time(15), ALWAYS, _OLD),
     Label(SessionId.KRX_REG, time(9), time(15, 30), HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    # Labels never overlap. From 08:50 to 09:00, when no venue trades continuously, it is KR_OFF.
     Label(SessionId.NXT_PRE, time(8), time(8, 50), NXT_BEGAN, "Nextrade"),
     Label(
         SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN, "Nextrade: order entry from 15:30"

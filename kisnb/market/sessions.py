@@ -128,6 +128,7 @@ def _of(day: date, assumed: Assumed) -> _Day:
 
 @lru_cache(maxsize=64)
 def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
+    # The edition is in the cache's key: a changed calendar makes every cached day void.
     rows = [_hours(row, day, assumed) for row in _rows(day, assumed)] if is_trading_day(day) else []
     krx = [row for row in rows if row.span.venue is Venue.KRX]
     nxt = [row for row in rows if row.span.venue is Venue.NXT]
@@ -149,6 +150,7 @@ def _regular_day(day: date, _edition: int, assumed: Uncertain) -> _RegularDay:
     rows = _rows(day, assumed)
     closing = next(row for row in rows if row.name == "closing auction" and row.venue is Venue.KRX)
     later = _later(day)
+    # KRX opens at 09:00 in every row of the table. Only the end of the day moved (2016-08-01).
     opened = kst(day, time(9)) + _opens_later(day)
     return _RegularDay(opened, kst(day, closing.start) + later, kst(day, closing.end) + later)
 
@@ -192,6 +194,7 @@ def _labels(day: date, assumed: Uncertain) -> _Track[SessionId]:
         newest.pop(SessionId.NXT_PRE, None)
     holds: dict[Ns, SessionId] = {}
     for row in sorted(newest.values(), key=lambda row: row.start):
+        # Nextrade's hours move on the exam day, and not on the first trading day of a year.
         begins = _opens_later(day) if row.session_id is SessionId.KRX_REG else _later(day)
         holds[kst(day, row.start) + begins] = row.session_id
         ends = 0 if as_in_2025 and row.session_id is SessionId.NXT_AFTER else _later(day)
@@ -211,6 +214,7 @@ def _phase_of(rows: tuple[Hours, ...]) -> Phase:
 
 
 def _most_open(rows: tuple[Hours, ...]) -> Phase:
+    # Phase lists its members from closed to continuous.
     order = list(Phase)
     firsts = (
         next((row for row in rows if row.span.venue is venue), None)

@@ -69,6 +69,7 @@ class Band(NamedTuple):
     certainty: Certainty = "A"
 
 
+# Nextrade's limits are KRX's: both start from KRX's previous close.
 LIMITS: tuple[Band, ...] = (
     Band(date.min, 15, "KRX rule until 2015-06-12"),
     Band(date(2015, 6, 15), 30, "KRX rule since 2015-06-15"),
@@ -103,6 +104,7 @@ def snap(
 def nearest(price: float, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
     """Return the price on the grid that is nearest to ``price``. Halves are rounded up."""
     tick = tick_size(int(price), kind, day, board)
+    # Python's round would take the even one of two halves.
     return max(int(price / tick + 0.5) * tick, tick)
 
 
@@ -131,6 +133,7 @@ def limits(
 
     Both are rounded to the grid, toward the base.
     """
+    # Fractions of a won do not exist: the exact limit is cut toward the base, then put on the grid.
     percent = next(band.percent for band in reversed(LIMITS) if day is None or band.since <= day)
     lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day, board)
     upper = snap(base * (100 + percent) // 100, Side.BUY, kind, day, board)

@@ -81,4 +81,5 @@ def read(text: str) -> Uncertain:
             meant = f"did you mean {near[0]}? " if near else ""
             hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"
             raise ConfigError(f"{name!r} is no uncertain fact", hint)
+    # Every default is False, so the other variant is True.
     return Uncertain(**dict.fromkeys(names, True))

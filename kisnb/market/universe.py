@@ -78,6 +78,7 @@ class Universe:
 
         Raises UnknownInstrument, with the codes that may have been meant.
         """
+        # Nearly every code is written as KIS writes it; the slower reading comes second.
         item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
             raise UnknownInstrument(
@@ -165,6 +166,7 @@ class Universe:
         if not near:
             names = {item.name: item for item in self}
             close = near_names(wrong, names, 2, 0.5)
+            # People mistype names more freely than codes, so names need fewer letters to agree.
             near = [names[name] for name in close] or [
                 self._by_code[code] for code in near_names(wrong.upper(), self._by_code, 2, 0.7)
             ]
