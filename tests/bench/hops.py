@@ -1,8 +1,10 @@
-"""Frame in the desk → agent in the notebook process → synced order row → bytes about to leave, broken down; the wire.
+"""Frame in the desk → agent in the notebook process → synced order row → bytes about to leave,
+broken down; the wire.
 
-The desk runs as a process of its own with its real host, journal, socket and core; only the wire is cut: frames are
-handed to it as text, and the clock stops where the POST would begin. The wire is measured by itself, from the order to
-its answer, by the real broker at a simulated host in a process of its own: ``python -m tests.bench.hops``.
+The desk runs as a process of its own with its real host, journal, socket and core; only the wire is
+cut: frames are handed to it as text, and the clock stops where the POST would begin. The wire is
+measured by itself, from the order to its answer, by the real broker at a simulated host in a
+process of its own: ``python -m tests.bench.hops``.
 """
 
 from __future__ import annotations
@@ -215,7 +217,8 @@ def measure() -> dict[str, tuple[float, float]]:
 
 
 def wire() -> list[int]:
-    """ns of each of 400 orders that the broker sends to a simulated host, one after the other, until its answer."""
+    """ns of each of 400 orders that the broker sends to a simulated host, one after the other,
+    until its answer."""
     with served() as said:
         return asyncio.run(_orders(said))
 

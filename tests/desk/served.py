@@ -65,7 +65,10 @@ class Wire:
 
 
 class Served:
-    """One desk of the run ``"run"`` on a folder; another one on the same folder goes on with its journal."""
+    """One desk of the run ``"run"`` on a folder.
+
+    Another one on the same folder goes on with its journal.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

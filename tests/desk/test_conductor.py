@@ -40,7 +40,8 @@ def test_a_desk_that_closes_while_a_frame_comes_in_stops_its_conductor():
 
 
 def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
-    """An order is sent while the simulator is asked for its state: of its two frames one is here, and no reply."""
+    """An order is sent while the simulator is asked for its state: of its two frames one is here,
+    and no reply."""
     taken: list[str] = []
     counted = 1
 

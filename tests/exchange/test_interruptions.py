@@ -1,4 +1,5 @@
-"""H03: volatility interruptions, circuit breaker, halts: when they begin, what they take, how they end."""
+"""H03: volatility interruptions, circuit breaker, halts: when they begin, what they take, how they
+end."""
 
 from datetime import date
 
@@ -109,7 +110,8 @@ def test_h03_the_static_bound_is_measured_from_the_last_auction() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "price", "why"),
-    [(K.LIMIT, 71_000, ""), (K.MARKET, None, ""), (K.LIMIT_IOC, 71_000, "kind"), (K.MID_PRICE, None, "kind"),
+    [(K.LIMIT, 71_000, ""), (K.MARKET, None, ""), (K.LIMIT_IOC, 71_000, "kind"),
+     (K.MID_PRICE, None, "kind"),
      (K.BEST_OWN, None, "kind"), (K.MARKET_FOK, None, "kind")],
 )  # fmt: skip
 def test_h03_a_call_takes_limit_and_market_orders_alone(

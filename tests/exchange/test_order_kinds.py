@@ -80,9 +80,7 @@ def test_h03_a_conditional_order_is_a_limit_order_until_1520_and_a_market_order_
     assert fills(play.until("15:30")) == [(2, 10, 70_900), (1, 10, 70_900)]
 
 
-def test_h03_a_conditional_order_that_comes_in_the_closing_auction_is_one_at_once_when_that_is_assumed() -> (
-    None
-):
+def test_h03_a_conditional_order_of_the_closing_auction_is_a_market_order_if_assumed() -> None:
     assert refused(Play("15:25").order(SELL, 1, 71_500, K.CONDITIONAL)) == "kind"
     play = Play("15:25", assumed=Uncertain(krx_conditional_at_close=True))
     play.order(SELL, 10, 71_500, K.CONDITIONAL)
@@ -210,7 +208,8 @@ def test_o06_what_is_not_moved_stays_and_a_cancelled_part_keeps_its_place() -> N
 
 @pytest.mark.parametrize(
     ("number", "qty", "price", "why"),
-    [(1, 11, 70_700, "quantity"), (1, 0, 70_700, "quantity"), (1, 5, 70_750, "tick"), (9, 5, 70_700, "unknown"),
+    [(1, 11, 70_700, "quantity"), (1, 0, 70_700, "quantity"), (1, 5, 70_750, "tick"),
+     (9, 5, 70_700, "unknown"),
      (1, 5, 99_900, "limit")],
 )  # fmt: skip
 def test_o06_what_cannot_be_revised(number: int, qty: int, price: int, why: str) -> None:

@@ -1,4 +1,5 @@
-"""H03, R06, R08: KRX and Nextrade side by side: phases, lives of orders, the smart order router, after hours."""
+"""H03, R06, R08: KRX and Nextrade side by side: phases, lives of orders, the smart order router,
+after hours."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""A broker on a real simulator in lockstep: what it heard, and what the simulator recorded of it."""
+"""A broker on a real simulator in lockstep: what it heard, and what the simulator recorded
+of it."""
 
 from __future__ import annotations
 

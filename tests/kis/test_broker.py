@@ -1,4 +1,5 @@
-"""The broker: a trading path through the real simulator, and every outcome of an order that can be ambiguous."""
+"""The broker: a trading path through the real simulator, and every outcome of an order that can be
+ambiguous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The catalogue: every call is found by what stands on the wire, and has its parameters and its reply."""
+"""The catalogue: every call is found by what stands on the wire, and has its parameters and its
+reply."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def test_what_moves_money_is_known_as_an_order() -> None:
 
 
 def test_importing_the_catalogue_reads_no_file() -> None:
-    code = "from kisnb.kis import catalogue; raise SystemExit(catalogue._by_name.cache_info().currsize)"
+    code = (
+        "from kisnb.kis import catalogue; raise "
+        "SystemExit(catalogue._by_name.cache_info().currsize)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

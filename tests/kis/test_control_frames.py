@@ -53,8 +53,9 @@ def test_a_wrong_request_gets_the_code_that_kis_gives(text: str, msg_cd: str) ->
 
 def test_kis_example_of_an_accepted_subscription() -> None:
     text = (
-        '{"header":{"tr_id":"H0STCNT0","tr_key":"005930","encrypt":"N"},"body":{"rt_cd":"0","msg_cd":"OPSP0000",'
-        '"msg1":"SUBSCRIBE SUCCESS","output":{"iv":"0123456789abcdef","key":"abcdefghijklmnopqrstuvwxyz012345"}}}'
+        '{"header":{"tr_id":"H0STCNT0","tr_key":"005930","encrypt":"N"},'
+        '"body":{"rt_cd":"0","msg_cd":"OPSP0000","msg1":"SUBSCRIBE SUCCESS",'
+        '"output":{"iv":"0123456789abcdef","key":"abcdefghijklmnopqrstuvwxyz012345"}}}'
     )
     ack = cf.decode_control(text)
     assert ack == cf.ack(

@@ -95,7 +95,8 @@ def test_n11_what_is_missing_is_named_in_one_line_without_values(
     with pytest.raises(ConfigError) as caught:
         Credentials.find(Mode.LIVE)
     assert str(caught.value) == (
-        "The environment or the keyring lacks KISNB_APPSECRET, KISNB_ACCOUNT, KISNB_HTS_ID. Add what is missing."
+        "The environment or the keyring lacks KISNB_APPSECRET, KISNB_ACCOUNT, KISNB_HTS_ID. Add "
+        "what is missing."
     )
 
 

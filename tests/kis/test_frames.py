@@ -1,4 +1,5 @@
-"""K07: data frames both ways, several records in one, old and new columns, more columns than known, malformed ones."""
+"""K07: data frames both ways, several records in one, old and new columns, more columns than known,
+malformed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""K03: never more calls than the limit in any second, orders and cancels before reads; on a stepped clock."""
+"""K03: never more calls than the limit in any second, orders and cancels before reads.
+
+On a stepped clock.
+"""
 
 from __future__ import annotations
 

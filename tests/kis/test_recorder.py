@@ -1,4 +1,5 @@
-"""N11, K07: what a client records holds no secret of any kind, and a recording can be played back to the same facts."""
+"""N11, K07: what a client records holds no secret of any kind, and a recording can be played back
+to the same facts."""
 
 from __future__ import annotations
 
@@ -147,7 +148,10 @@ def through_a_recording(
 def test_n11_secrets_are_hidden_wherever_kis_puts_them(
     tmp_path: Path, token_from_file: bool
 ) -> None:
-    """In messages, nested blocks, names of fields, half replies; a token from the file that was never fetched here."""
+    """In messages, nested blocks, names of fields, half replies.
+
+    A token from the file that was never fetched here.
+    """
 
     async def body(rest: Rest, kis: ScriptedKis) -> None:
         output = [{"THE-APPKEY": ["12345678-01"]}]

@@ -1,4 +1,5 @@
-"""The WebSocket against a real server on loopback: K06 acks, K07 dead letters, K08 PINGPONG, K10 reconnects."""
+"""The WebSocket against a real server on loopback: K06 acks, K07 dead letters, K08 PINGPONG, K10
+reconnects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Typed readers of replies: frames and facts out of rows of text, and nothing but typed errors out of any content.
+"""Typed readers of replies: frames and facts out of rows of text, and nothing but typed errors out
+of any content.
 
-Rows M05 (stock info), R11 (rankings, flows) and K13 in part; the replies come from the simulated host.
+Rows M05 (stock info), R11 (rankings, flows) and K13 in part; the replies come from the simulated
+host.
 """
 
 from __future__ import annotations

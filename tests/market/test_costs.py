@@ -52,7 +52,8 @@ ROUND_TRIPS = [
     ROUND_TRIPS,
 )
 def test_m04_round_trips_by_hand(
-    day: date, board: Board, kind: Kind, venue: Venue, qty: int, bought: int, sold: int, buy_fee: int, sell_fee: int,
+    day: date, board: Board, kind: Kind, venue: Venue, qty: int, bought: int, sold: int,
+    buy_fee: int, sell_fee: int,
     tax: int,
 ) -> None:  # fmt: skip
     model = CostModel()

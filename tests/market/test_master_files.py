@@ -1,4 +1,7 @@
-"""M05: the symbol master files of both boards: layout, flags, pairs; and what a broken file says."""
+"""M05: the symbol master files of both boards: layout, flags, pairs.
+
+And what a broken file says.
+"""
 
 import shutil
 import zipfile
@@ -27,9 +30,11 @@ from tests.market.master_writer import write_master
 
 KOSPI, KOSDAQ = Board.KOSPI, Board.KOSDAQ
 WIDTHS = {
-    KOSPI: [2, 1, 4, 4, 4, *[1] * 26, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8, 15, 21, 2, 7,
+    KOSPI: [2, 1, 4, 4, 4, *[1] * 26, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8,
+        15, 21, 2, 7,
             1, 1, 1, 1, 1, 9, 9, 9, 5, 9, 8, 9, 3, 1, 1, 1],
-    KOSDAQ: [2, 1, 4, 4, 4, *[1] * 21, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8, 15, 21, 2, 7,
+    KOSDAQ: [2, 1, 4, 4, 4, *[1] * 21, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8,
+        15, 21, 2, 7,
              1, 1, 1, 1, 9, 9, 9, 5, 9, 8, 9, 3, 1, 1, 1],
 }  # fmt: skip
 
@@ -38,7 +43,8 @@ def record(
     code: str, name: str, board: Board = KOSPI, group: str = "ST", **fields: str
 ) -> MasterRecord:
     known = {
-        "scrt_grp_cls_code": group, "stck_sdpr": "71000", "trht_yn": "N", "lstn_stcn": "5919638", "prst_cls_code": "0",
+        "scrt_grp_cls_code": group, "stck_sdpr": "71000", "trht_yn": "N", "lstn_stcn": "5919638",
+        "prst_cls_code": "0",
     }  # fmt: skip
     return MasterRecord(code, f"KR7{code}", name, board, known | fields)
 

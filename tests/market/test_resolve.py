@@ -17,8 +17,10 @@ SPREAD, LIQUIDITY, FALLBACK, DEFAULT = (
 )  # fmt: skip
 
 
-def resolve(session: SessionId | str, *, dual: bool = True, spreads: tuple[float | None, float | None] = (None, None),
-            depths: tuple[float | None, float | None] = (None, None)) -> tuple[str, str]:  # fmt: skip
+def resolve(session: SessionId | str, *, dual: bool = True,
+    spreads: tuple[float | None, float | None] = (None, None),
+            depths: tuple[float | None, float | None] = (None, None)) -> tuple[str,
+            str]:  # fmt: skip
     found = Router.resolve_for_order(
         stock_code="005930",
         session_id=session,
@@ -120,7 +122,8 @@ def test_r05_every_pattern_of_missing_inputs(
     session: SessionId, dual: bool, spread_krx: float | None, spread_nxt: float | None,
     liquidity_krx: float | None, liquidity_nxt: float | None,
 ) -> None:  # fmt: skip
-    """The rules once more as decisions one below the other, over all values and over all 16 patterns of gaps."""
+    """The rules once more as decisions one below the other, over all values and over all 16
+    patterns of gaps."""
     numbers = (spread_krx, spread_nxt, liquidity_krx, liquidity_nxt)
     for gaps in product((False, True), repeat=4):
         sk, sn, dk, dn = (

@@ -70,7 +70,8 @@ def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> No
 def test_m01_the_last_day_before_the_reform(
     row: tuple[str, SessionId, Phase, Phase, Phase],
 ) -> None:
-    """Until 2026-09-11 KRX held single-price auctions from 16:00 to 18:00 and had no after-market."""
+    """Until 2026-09-11 KRX held single-price auctions from 16:00 to 18:00 and had no
+    after-market."""
     at, label, krx, nxt, regular = row
     krx = {"16:00:00": A, "18:00:00": C, "19:59:59": C}.get(at, krx)
     check(BEFORE, at, label, krx, nxt, regular)

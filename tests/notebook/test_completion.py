@@ -1,4 +1,5 @@
-"""N02: completion of verbs, options, stock codes and Korean names, through IPython's own completer."""
+"""N02: completion of verbs, options, stock codes and Korean names, through IPython's own
+completer."""
 
 import inspect
 

@@ -18,7 +18,8 @@ def run_cell(source: str, gate: threading.Event) -> None:
 
 
 def watched(work: Callable[[threading.Event], object]) -> tuple[list[str], list[str]]:
-    """What the watch said while ``work`` blocked the loop until it was seen, and what when it was over."""
+    """What the watch said while ``work`` blocked the loop until it was seen, and what when it was
+    over."""
     during: list[str] = []
     after: list[str] = []
     gate = threading.Event()

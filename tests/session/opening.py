@@ -24,7 +24,10 @@ DAY = "2026-11-20"
 
 
 def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) -> Any:
-    """Open a session on a simulated day, do ``work`` with it, close it; gives what ``work`` returned."""
+    """Open a session on a simulated day, do ``work`` with it, close it.
+
+    Gives what ``work`` returned.
+    """
 
     async def day() -> Any:
         async with await kisnb.connect(
@@ -36,7 +39,10 @@ def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) 
 
 
 def begun_for_live(state: Path) -> Path:
-    """Start a simulator under ``state``; the official-style configuration that points live at it."""
+    """Start a simulator under ``state``.
+
+    The official-style configuration that points live at it.
+    """
 
     async def begin(_: Session) -> None: ...
 
@@ -90,7 +96,8 @@ def ledger() -> dict[str, Any]:
 
 
 def control(verb: str, **said: object) -> dict[str, Any]:
-    """Tell the simulator of this test something by its control address, as a person would with curl."""
+    """Tell the simulator of this test something by its control address, as a person would with
+    curl."""
     address = find_simulator(state_dir())
     assert address is not None
     body = json.dumps(said).encode()

@@ -1,4 +1,5 @@
-"""K13: paper with live quotes: prices from the desk that owns the live appkey, orders and account from paper."""
+"""K13: paper with live quotes: prices from the desk that owns the live appkey, orders and account
+from paper."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ CODE = "005930"
 
 
 class Host:
-    """A simulator process with keys of its own, what it recorded, and its official-style configuration."""
+    """A simulator process with keys of its own, what it recorded, and its official-style
+    configuration."""
 
     def __init__(self, folder: Path, day: str, mode: Mode) -> None:
         self.recording = folder / "recording.jsonl"
@@ -114,7 +116,8 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
     }
     assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
     assert "inquire-balance" in {path for path, _ in asked[paper]}
-    assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance", "inquire-psbl-order",
+    assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance",
+        "inquire-psbl-order",
                                                   "inquire-daily-ccld"}  # fmt: skip
     assert {tr_id for path, tr_id in asked[paper] if not path} == {"", "H0STCNI9"} - {""}
 

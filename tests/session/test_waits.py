@@ -1,4 +1,5 @@
-"""Waits end, whatever happens meanwhile: pauses, interrupts, other sessions, clocks that run free (row H05)."""
+"""Waits end, whatever happens meanwhile: pauses, interrupts, other sessions, clocks that run free
+(row H05)."""
 
 from __future__ import annotations
 

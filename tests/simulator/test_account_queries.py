@@ -1,4 +1,5 @@
-"""What the account says of itself beyond balance and orders: hand cases to the won, pages to the end. Rows K05, H03."""
+"""What the account says of itself beyond balance and orders: hand cases to the won, pages to the
+end. Rows K05, H03."""
 
 from __future__ import annotations
 

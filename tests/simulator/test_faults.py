@@ -462,7 +462,8 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_cure(
 
 
 def test_every_deed_at_every_point_leaves_the_day_going() -> None:
-    """A long morning in which everything goes wrong at once: no exception, and the ledger adds up."""
+    """A long morning in which everything goes wrong at once: no exception, and the ledger
+    adds up."""
     script = [
         Fault(
             point,

@@ -1,4 +1,7 @@
-"""Bad input of every kind gets an answer of KIS's or ends its own connection, and the day goes on. Rows H03, H04."""
+"""Bad input of every kind gets an answer of KIS's or ends its own connection, and the day goes on.
+
+Rows H03, H04.
+"""
 
 from __future__ import annotations
 
@@ -198,7 +201,10 @@ GARBAGE = [
     b"NONSENSE\r\n\r\n",
     b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
-    b"POST /oauth2/tokenP HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+    (
+        b"POST /oauth2/tokenP HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: 4\r\n\r\nabcd"
+    ),
     b"POST /oauth2/tokenP HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 ]
 

@@ -1,4 +1,7 @@
-"""The books against KIS's list and account. Rows O04, O05, O06, O07, O08, O09; invariants 2, 3, 7 and 11."""
+"""The books against KIS's list and account.
+
+Rows O04, O05, O06, O07, O08, O09; invariants 2, 3, 7 and 11.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +188,7 @@ def revise(
     desk.say(ReviseOrder(intent(key, qty=qty, price=price, supersedes="k", **changes)))
 
 
-def test_o06_a_revise_is_an_order_of_its_own_linked_to_its_parent_with_the_loss_of_priority_stated():
+def test_o06_a_revise_is_an_order_linked_to_its_parent_and_states_the_loss_of_priority():
     desk = accepted()
     revise(desk)
     (post,) = [e for e in desk.effects if isinstance(e, Revise)]
@@ -246,7 +249,7 @@ def test_o06_what_left_the_parent_is_not_taken_for_cancelled_while_its_revise_ha
     assert (desk.order().cancelled, desk.order().leaves, desk.order("k/2").leaves) == (6, 4, 6)
 
 
-def test_o05_o06_what_left_the_parent_was_cancelled_when_its_lost_revise_can_no_longer_come_to_light():
+def test_o05_o06_shares_of_a_lost_revise_count_as_cancelled_when_its_window_is_over():
     """The revise never reached KIS, the cancel did, and the cancel's notice was lost."""
     desk = accepted()
     revise(desk)

@@ -1,4 +1,7 @@
-"""Orders whose answer was lost. Rows O01, O02: UNKNOWN until evidence or a person says otherwise, never sent again."""
+"""Orders whose answer was lost.
+
+Rows O01, O02: UNKNOWN until evidence or a person says otherwise, never sent again.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,7 @@ def test_o02_several_candidates_are_left_to_a_person():
     assert desk.core.state.books.orders["external:20261120:06010:7"].is_open
 
 
-def test_o02_who_says_twice_that_it_was_never_sent_is_believed_and_the_rows_that_it_could_be_are_somebody_else_s():
+def test_o02_a_person_who_says_never_twice_is_believed_and_similar_rows_are_external():
     desk = lost()
     answer(desk, [row(8), row(7)], NOON + WINDOW + 2 * SECOND)
     desk.say(ResolveOrder("k"))
