@@ -69,7 +69,7 @@ def exchange(universe: Universe) -> Exchange:
         ("09:00", SAMSUNG, LIMIT, 1, 49_600, "limit"),
     ],
 )
-def test_h03_refusals(
+def test_h03_an_order_that_breaks_a_rule_is_refused_with_the_reason(
     universe: Universe, now: str, code: str, kind: OrderKind, qty: int, price: int | None, why: str
 ) -> None:
     exchange = Exchange(universe, DAY, at(now))
@@ -117,7 +117,7 @@ def test_h03_the_background_is_silent_but_for_trades(exchange: Exchange) -> None
     assert [type(h) for h in exchange.take_happenings()] == [Traded]
 
 
-def test_o05_cancels(exchange: Exchange) -> None:
+def test_o05_a_cancel_takes_at_most_the_leaves_of_an_order(exchange: Exchange) -> None:
     exchange.enter(NINE, SAMSUNG, 1, BUY, LIMIT, 10, 70_000)
     assert exchange.cancel(NINE, 1, 4)[0] == OrderCancelled(NINE, 1, 4)
     assert exchange.cancel(NINE, 1, 0) == [OrderNotAccepted(NINE, 1, "quantity")]

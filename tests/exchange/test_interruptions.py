@@ -65,7 +65,9 @@ def test_h03_the_static_bounds_are_ten_percent_and_nextrade_has_them_since_the_r
         ("after hours", True, Bounds(9_700, 10_300)),
     ],
 )
-def test_h03_the_dynamic_bounds(when: volatility.When, narrow: bool, bounds: Bounds) -> None:
+def test_h03_the_dynamic_vi_has_its_bounds_on_krx_and_none_on_nextrade(
+    when: volatility.When, narrow: bool, bounds: Bounds
+) -> None:
     assert volatility.dynamic_bounds(KRX, DAY, when, 10_000, kospi200=narrow) == bounds
     assert volatility.dynamic_bounds(NXT, DAY, when, 10_000, kospi200=narrow) is None
 

@@ -28,7 +28,9 @@ def test_a_subscription_as_kis_documents_it() -> None:
 
 
 @given(st.text(), st.sampled_from([cf.SUBSCRIBE, cf.RELEASE]), st.text(), st.text(min_size=1))
-def test_requests_go_round(approval: str, tr_type: str, tr_id: str, tr_key: str) -> None:
+def test_an_encoded_subscription_request_is_decoded_to_the_same_request(
+    approval: str, tr_type: str, tr_id: str, tr_key: str
+) -> None:
     request = cf.SubscriptionRequest(approval, tr_type, tr_id, tr_key)
     assert cf.decode_request(cf.encode_request(request)) == request
 

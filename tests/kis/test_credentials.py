@@ -131,7 +131,7 @@ def test_a_missing_file_and_a_wrong_account_say_so(tmp_path: Path, yaml_file: Pa
         Credentials.from_yaml(yaml_file, paper=False)
 
 
-def test_n11_credentials_show_nowhere(yaml_file: Path) -> None:
+def test_n11_credentials_are_shown_in_no_text(yaml_file: Path) -> None:
     keys = Credentials.from_yaml(yaml_file, paper=False)
     shown = f"{keys} {keys!r} {keys.account} {keys.appkey!s:>60} {[keys.hts_id]} {keys.appkey!r}"
     assert not any(secret in shown for secret in SECRETS)

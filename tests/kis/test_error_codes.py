@@ -49,7 +49,7 @@ def test_k15_a_refusal_is_explained_in_korean_and_english_with_its_cure(msg_cd: 
 
 
 @pytest.mark.parametrize("msg_cd", DONE.split())
-def test_k15_what_went_well_needs_no_cure(msg_cd: str) -> None:
+def test_k15_a_code_of_success_has_no_cure(msg_cd: str) -> None:
     assert explain(msg_cd) == f"{msg_cd}: {CODES[msg_cd].korean} — {CODES[msg_cd].english}."
 
 
@@ -71,6 +71,6 @@ def test_k15_every_refusal_of_the_simulated_host_is_in_the_dictionary() -> None:
     assert {refusal.msg_cd for refusal in LIVE.refusals.values()} <= set(CODES)
 
 
-def test_k15_only_what_may_pass_is_asked_again() -> None:
+def test_k15_only_a_call_whose_error_may_pass_is_sent_again() -> None:
     assert TRY_AGAIN > {"EGW00201", "EGW00215"} >= RATE_LIMITED
     assert not TRY_AGAIN & TOKEN_EXPIRED

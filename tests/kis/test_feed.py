@@ -158,7 +158,7 @@ def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_
     ]
 
 
-def test_k09_who_looks_away_during_a_change_leaves_nothing_registered() -> None:
+def test_k09_a_stock_dropped_while_its_channel_changes_leaves_no_registration() -> None:
     s = Subscriptions(Mode.LIVE, "my-hts-id", feed=live_feed())
     kis = Kis(s)
     s.want(at("08:49"), followed(1))

@@ -91,7 +91,7 @@ def test_k03_cancels_and_orders_overtake_queued_reads() -> None:
     assert asyncio.run(main()) == ["read 0", "cancel", "order", "read 1", "read 2"]
 
 
-def test_who_waits_rests_and_who_gives_up_blocks_nobody() -> None:
+def test_a_call_that_waits_counts_as_rest_and_one_that_gives_up_blocks_no_other() -> None:
     async def main() -> None:
         clock, activity = SimulatedClock(), Activity()
         limiter = Limiter(SlidingWindow(1), clock, activity)

@@ -30,7 +30,7 @@ def test_m02_2026_has_244_trading_days() -> None:
         date(2026, 11, 21),
     ],
 )
-def test_m02_closed(closed: date) -> None:
+def test_m02_krx_is_closed_on_holidays_and_weekends(closed: date) -> None:
     assert not calendar.is_trading_day(closed)
 
 

@@ -62,7 +62,7 @@ def test_m04_round_trips_by_hand(
     assert model.tax(sold * qty, day, kind, board) == tax
 
 
-def test_m04_profiles() -> None:
+def test_m04_each_account_profile_has_its_commission() -> None:
     value = 10_000_000
     found = [
         m.fee(value, Venue.KRX, STOCK)

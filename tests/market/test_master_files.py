@@ -223,7 +223,9 @@ rows_of = st.lists(
 
 
 @given(rows_of, st.sampled_from(Board))
-def test_m05_records_go_round(rows: list[tuple[str, str, int, bool]], board: Board) -> None:
+def test_m05_written_records_are_read_back_the_same(
+    rows: list[tuple[str, str, int, bool]], board: Board
+) -> None:
     given_rows = {
         code: record(code, name, board, stck_sdpr=str(base), trht_yn="NY"[halted])
         for code, name, base, halted in rows
@@ -253,7 +255,7 @@ def test_m05_a_spoilt_file_is_read_or_refused_with_a_line_and_a_cure(
 
 
 @given(st.binary(max_size=600), st.sampled_from(Board))
-def test_m05_noise_is_refused(noise: bytes, board: Board) -> None:
+def test_m05_a_master_file_of_noise_is_refused(noise: bytes, board: Board) -> None:
     with pytest.raises(ConfigError):
         read_master(noise, board)
 

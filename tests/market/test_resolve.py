@@ -36,7 +36,9 @@ def resolve(session: SessionId | str, *, dual: bool = True,
 @pytest.mark.parametrize(
     ("session", "code"), [(REG, "J"), (OFF, "J"), (PRE, "NX"), (LATE, "NX"), ("NXT_PRE", "NX")]
 )
-def test_r01_ranking_market_code(session: SessionId | str, code: str) -> None:
+def test_r01_a_session_id_gives_the_market_code_of_rankings(
+    session: SessionId | str, code: str
+) -> None:
     assert Router.resolve_for_ranking(session) == code
     assert Router().resolve_for_ranking(session) == code
 

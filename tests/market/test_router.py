@@ -196,7 +196,7 @@ def test_r07_evidence_can_be_stored() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Route) == found.plain
 
 
-def test_r07_evidence_is_shown() -> None:
+def test_r07_the_evidence_shows_venues_prices_ages_and_the_choice() -> None:
     html = route(intent(), view("10:00", KRX=WIDE, NXT=TIGHT))._repr_html_()
     for text in (
         "KRX_REG",
@@ -212,7 +212,7 @@ def test_r07_evidence_is_shown() -> None:
     )
 
 
-def test_r07_names_are_escaped() -> None:
+def test_r07_names_in_the_evidence_are_escaped_for_html() -> None:
     odd = msgspec.structs.replace(KRX_ONLY, name="<b>대신</b>")
     html = route(intent(odd), view("08:10", odd))._repr_html_()
     assert "<b>대신" not in html

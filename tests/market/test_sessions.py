@@ -62,7 +62,9 @@ def check(
 
 
 @pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
-def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+def test_m01_each_boundary_of_an_ordinary_day_has_its_phases_and_label(
+    row: tuple[str, SessionId, Phase, Phase, Phase],
+) -> None:
     check(AFTER, *row)
 
 

@@ -48,7 +48,7 @@ def complete(ip):
         ("가나 = 1\n%kis quote 삼성전|", "가나 = 1\n%kis quote 005930"),
     ],
 )
-def test_n02_offers(complete, typed, offered):
+def test_n02_completion_offers_what_may_follow(complete, typed, offered):
     assert offered in complete(typed)
 
 

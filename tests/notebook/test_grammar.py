@@ -41,7 +41,7 @@ def typed(line: str):
         ("report -o day.html", (), {"o": "day.html"}),
     ],
 )  # fmt: skip
-def test_n02_grammar(line, words, options):
+def test_n02_a_line_is_read_as_words_and_options(line, words, options):
     result = typed(line)
     assert result.words == words
     assert result.options == options

@@ -63,7 +63,7 @@ def test_a18_quantity_and_cost_go_over_and_the_account_is_what_it_was():
     )
 
 
-def test_a18_what_is_left_stays_visible_as_unassigned():
+def test_a18_shares_that_are_not_adopted_stay_unassigned():
     one = desk()
     adopt(one, 5)
     assert books(one).unassigned == {CODE: 15}

@@ -157,7 +157,7 @@ def refusal(desk: Desk) -> str:
     return [e.text for e in desk.published if isinstance(e, DecisionRefused)][-1]
 
 
-def test_o02_none_in_the_list_is_no_refusal_and_a_person_may_declare_it_not_sent_after_the_window():
+def test_o02_an_order_missing_in_the_list_stays_unknown_until_a_person_decides():
     desk = lost()
     answer(desk, [])
     desk.say(ResolveOrder("k"))
