@@ -138,14 +138,15 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
         if wish != "halt":
             with suppress(OrderUnknown):
                 await session.buy("005930", 3, price_of(), key="k")
-        desk.server._execute = lambda *_: None  # type: ignore[method-assign]
+        received = asyncio.Event()
+        desk.server._execute = lambda *_: received.set()  # type: ignore[method-assign]
         cells = {
             "cancel": lambda: session.cancel("k"),
             "halt": lambda: session.halt("enough"),
             "resolve": lambda: session.resolve(None, "k"),
         }
         waiting = asyncio.ensure_future(cells[wish]())
-        await asyncio.sleep(0.05)
+        await received.wait()
         again = await restarted(desk, session)
         with (
             pytest.raises(BadInput, match="can still come to light")

@@ -33,6 +33,7 @@ from tests.kis.scripted_kis import (
     serving,
 )
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
+from tests.waiting import until
 
 PARAMS = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": CODE}
 FACTS = (Tick, Depth, Notice)
@@ -80,9 +81,7 @@ def test_a_recorded_exchange_is_played_back_to_the_same_facts_and_answers(tmp_pa
         broker.listen(again.extend)
         broker.want(WANTS)
         await broker.start()
-        async with asyncio.timeout(5):
-            while sum(isinstance(e, FACTS) for e in again) < len(heard):  # noqa: ASYNC110 - no event tells it
-                await asyncio.sleep(0.002)
+        await until(lambda: sum(isinstance(e, FACTS) for e in again) >= len(heard), 5)
         assert [e for e in again if isinstance(e, FACTS)] == heard
         assert not broker.dead_letters
         assert [await broker.account(), await broker.day_orders(DAY)] == said[:2]

@@ -299,6 +299,7 @@ async def step_once(d: Desk) -> None:
     while d.control("step", until=wake)["now"] < wake:
         pass
     d.clock.set(wake)
+    # The call goes over a real socket.
     await asyncio.sleep(0.01)
 
 

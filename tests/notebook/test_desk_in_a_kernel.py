@@ -307,7 +307,7 @@ def test_a04_unload_names_the_agents_leaves_the_desk_up_and_takes_the_session_aw
     assert said == (
         "[SIM] Stopped with the session: VolumeTrigger-005930. Their orders stay in the market.\n"
     )
-    k.ok("import asyncio; await asyncio.sleep(0.1)")
+    k.ok("import asyncio\nwhile not desk.closed: await asyncio.sleep(0.01)")
     assert k.ok("print(desk.closed, 'session' in globals())").text == "True False\n"
     k.ok("%load_ext kisnb")
     assert "005930" in k.ok(f"{OPEN}\n%kis quote 005930").text

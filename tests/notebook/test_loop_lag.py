@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from kisnb.notebook.kernel.loop_lag import LoopLagWatch
+from tests.waiting import until
 
 CELL = "<cell 7>"
 
@@ -38,9 +39,7 @@ def watched(work: Callable[[threading.Event], object]) -> tuple[list[str], list[
         watch.start()
         try:
             work(gate)
-            async with asyncio.timeout(20):
-                while during and not after:  # noqa: ASYNC110 - the watch tells by a callback
-                    await asyncio.sleep(0.01)
+            await until(lambda: bool(after) or not during)
         finally:
             watch.stop()
 

@@ -23,6 +23,7 @@ from kisnb.desk.address import find_desk
 from kisnb.errors import BadInput, ConfigError
 from kisnb.market.calendar import next_trading_day
 from kisnb.terms import Mode
+from tests.waiting import until
 
 SPEED = "60"
 CODE = "005930"
@@ -79,12 +80,6 @@ def hosts(
     paper.stop()
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the desk is another process
-            await asyncio.sleep(0.05)
-
-
 def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
     hosts: tuple[Host, Host],
 ) -> None:
@@ -100,6 +95,7 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
             assert not (await session.ranking()).is_empty()
             await session.watch(CODE)
             await until(lambda: len(session.ticks(CODE)) > 0)
+            await until(lambda: "H0STASP0" in live.recording.read_text("utf-8"))
             assert not [text for text in session.troubles if "refused" in text]
             table = {what: (host, offered) for what, host, offered in session.capabilities().rows()}
             assert table["inquire_price"] == table["volume_rank"] == ("live", True)
