@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import json
 import urllib.request
 from collections.abc import Callable, Coroutine
@@ -36,6 +38,28 @@ def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) 
             return await work(session)
 
     return asyncio.run(asyncio.wait_for(day(), 300))
+
+
+def on_simulated_day(
+    **options: Any,
+) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
+    """Run an async test with an open session on a simulated day, its first argument.
+
+    The other arguments are fixtures. ``options`` are those of ``traded``.
+    """
+
+    def decorated(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def run(**fixtures: Any) -> None:
+            traded(lambda session: test(session, **fixtures), **options)
+
+        # Pytest must not look for a fixture named like the session.
+        signature = inspect.signature(test)
+        fixtures = list(signature.parameters.values())[1:]
+        run.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined]
+        return run
+
+    return decorated
 
 
 def begun_for_live(state: Path) -> Path:
