@@ -23,7 +23,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Something that happened. The base of all facts."""
 
     t: Ns
-    """When it happened, as exactly as we know."""
+    """The moment at which it happened, as exactly as we know."""
 
     @property
     def happenings(self) -> str:
@@ -52,7 +52,7 @@ class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
     bid: int
     """Best bid after the trade, won; 0 without bids."""
     received: Ns = 0
-    """When this machine received it."""
+    """Time of receipt on this machine; 0: not received over a channel."""
     ask_qty: int = 0
     """Shares at ``ask``; 0 when the channel did not give them."""
     bid_qty: int = 0
@@ -69,7 +69,7 @@ class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):
     bids: tuple[tuple[int, int], ...]
     """(price, shares), falling."""
     received: Ns = 0
-    """When this machine received it."""
+    """Time of receipt on this machine; 0: not received over a channel."""
 
 
 class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -84,7 +84,7 @@ class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ask: int
     bid: int
     received: Ns = 0
-    """When this machine received it."""
+    """Time of receipt on this machine; 0: not received over a channel."""
 
 
 class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -104,7 +104,7 @@ class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
     vi: bool
     """True: a volatility interruption is on."""
     received: Ns = 0
-    """When this machine received it."""
+    """Time of receipt on this machine; 0: not received over a channel."""
 
 
 class ProgramTrades(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -125,7 +125,7 @@ class ProgramTrades(Fact, frozen=True, gc=False, tag=True, array_like=True):
     net_value: int
     """Won."""
     received: Ns = 0
-    """When this machine received it."""
+    """Time of receipt on this machine; 0: not received over a channel."""
 
 
 class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -154,7 +154,7 @@ class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """True: trading in the stock is halted (거래정지)."""
     listed_shares: int
     received: Ns = 0
-    """When this machine received it."""
+    """Time of receipt on this machine; 0: not received over a channel."""
 
     @property
     def change(self) -> int:
@@ -195,7 +195,7 @@ class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     intent: Intent
     naming: Naming | None = None
-    """What names the order. None: no person typed it."""
+    """Wish, place and name of a typed order. None: no person typed it."""
 
 
 class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -459,7 +459,7 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     The owner is the name of an order book.
     """
     naming: Naming | None = None
-    """What names the call. None: no person typed it."""
+    """Wish, place and name of a typed call. None: no person typed it."""
 
     @property
     def qty(self) -> int:

@@ -64,7 +64,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     The order becomes a limit order when the market trades at this price. None for other kinds.
     """
     seen: Ns = 0
-    """When the newest price of the stock that the agent had seen was received.
+    """Time of receipt of the newest price of the stock that the agent had seen.
 
     0: the agent had seen no price, or a person ordered.
     """
@@ -219,7 +219,7 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     cancelled: int
     rejected: int
     t: Ns
-    """When the order was placed."""
+    """The moment at which the order was placed."""
     value: int
     """Sum of price × shares of the fills, won."""
     venue_given: bool = True
@@ -339,7 +339,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     """One execution of an order."""
 
     t: Ns
-    """When it happened, as the desk recorded it."""
+    """The moment of the execution, as the desk recorded it."""
     qty: int
     """Shares."""
     price: int
@@ -361,7 +361,7 @@ class Described(Protocol):
 
     @property
     def t(self) -> Ns:
-        """When it happened."""
+        """The moment at which it happened."""
 
     @property
     def happenings(self) -> str:
@@ -401,16 +401,16 @@ class Order:
     def __init__(self, intent: Intent, t: Ns = 0) -> None:
         self.intent = intent
         self.t = t
-        """When the desk received the intent; 0: not yet."""
+        """The moment at which the desk received the intent; 0: not yet."""
         self.state = OrderState.NEW
         self.since = t
-        """When the order came into its state."""
+        """The moment at which the order came into its state."""
         self.route: Route | None = None
         """None until the order is sent."""
         self.ref: OrderRef | None = None
         """KIS's name of the order. None until it is known."""
         self.sent_at: Ns = 0
-        """When its POST began; 0 before."""
+        """The moment at which its POST began; 0 before."""
         self.after = 0
         """The highest order number that was known when the POST began. Its own is higher."""
         self.filled = 0

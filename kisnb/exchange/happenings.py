@@ -16,9 +16,9 @@ from kisnb.terms import Side, Venue
 Refusal: TypeAlias = Literal[
     "closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"
 ]
-"""Why an order is refused. ``no price``: the side that would give it a price is empty."""
+"""The reason of a refusal. ``no price``: the side that would give it a price is empty."""
 Why: TypeAlias = ViWhy | Literal["circuit breaker", "halt"]
-"""Why trading in a stock is interrupted."""
+"""The reason of an interruption of trading."""
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, gc=False):

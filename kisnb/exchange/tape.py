@@ -53,7 +53,7 @@ class Tape:
         self.happenings = happenings
         self.tally = Tally()
         self.t: Ns = 0
-        """When the stock last traded; 0 before."""
+        """The moment of the last trade; 0 before one."""
         self.twin: Tape | None = None
         """The tape of the other venue; None when one venue lists the stock."""
 

@@ -151,7 +151,7 @@ class Verdict(msgspec.Struct, frozen=True):
     why_not: str = ""
     """A sentence for people; empty when the order is legal."""
     cure: str = ""
-    """What to do instead."""
+    """Another way to order; empty when the order is legal."""
 
     def __bool__(self) -> bool:
         return not self.why_not

@@ -60,7 +60,7 @@ class Evidence(msgspec.Struct, frozen=True):
     """The chosen venue; None when the order was refused."""
     reason: str
     cure: str
-    """What to do instead. Empty unless the order was refused."""
+    """Another way to order. Empty unless the order was refused."""
     seen: tuple[DepthSeen, ...]
     alternatives: tuple[WhatIf, ...]
     """Expected cost on each venue."""
