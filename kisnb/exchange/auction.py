@@ -14,7 +14,8 @@ MARKET_SELL = 0
 ROUNDS = (100, 500, 1_000, 2_000)
 """Shares that each order gets in the first rounds of an allotment.
 
-In the next round it gets half of its leaves, then all of them. Source: KRX business rules, 동시호가.
+In the next round it gets half of its leaves, then all of them.
+Source: KRX business rules, 동시호가.
 """
 
 
@@ -75,7 +76,7 @@ def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = No
     lower, upper = limits or (None, None)
     fills: list[AuctionFill] = []
     for side in (Side.BUY, Side.SELL):
-        # At the upper limit buyers cannot outbid one another, so time would decide alone (동시호가).
+        # At the upper limit buyers cannot outbid one another, so time would decide alone.
         allots = price == (upper if side is Side.BUY else lower)
         filled = (_allotted if allots else _in_turn)(book.queue(side), volume)
         for order, qty in filled:

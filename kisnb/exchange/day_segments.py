@@ -20,7 +20,7 @@ KRX's after-hours markets have limit books of their own, because an order of one
 another (KRX business rules). Nextrade's orders live on from session to session.
 """
 EVERY: Ns = 10 * MINUTE
-"""Time between two auctions of the single-price market (시간외 단일가; KRX rule until 2026-09-11)."""
+"""Time between two auctions of the single-price market (시간외 단일가; until 2026-09-11)."""
 SINGLE_PRICE_PERCENT = 10
 """Percent of today's close: the single-price market's own limits, within the day's (KRX rule)."""
 

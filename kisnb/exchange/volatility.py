@@ -1,4 +1,4 @@
-"""Volatility interruptions (VI, 변동성완화장치): the prices at which a stock stops for a call auction.
+"""Volatility interruptions (VI, 변동성완화장치): the prices at which a stock stops for a call.
 
 Prices in won. The tables are dated and have their source.
 """

@@ -138,7 +138,7 @@ SPANS: tuple[Span, ...] = (
         HALF_HOUR_LONGER,
         "KRX rule since 2016-08-01",
     ),
-    # 장후 시간외 종가 trades at today's close, so it first collects orders until the close is known.
+    # 장후 시간외 종가 trades at today's close, so it collects orders until the close is known.
     Span("closing price entry", _KRX, time(15), time(15, 10), _ENTRY, ALWAYS, _OLD),
     Span(
         "closing price entry",
