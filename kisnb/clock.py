@@ -131,13 +131,25 @@ class Activity:
 
 def kst(day: date, at: time | int) -> Ns:
     """The moment ``at`` (a time, or seconds since midnight) of a Korean day."""
-    seconds = at if isinstance(at, int) else at.hour * 3600 + at.minute * 60 + at.second
+    seconds = at if isinstance(at, int) else seconds_since_midnight(at)
     return (day.toordinal() - _EPOCH_ORDINAL) * DAY - KST_SHIFT + seconds * SECOND
 
 
 def kst_day(now: Ns) -> date:
     """The Korean date of a moment."""
     return date.fromordinal((now + KST_SHIFT) // DAY + _EPOCH_ORDINAL)
+
+
+def day_number(day: date | Ns) -> int:
+    """Return a Korean date, or the Korean date of a moment, as a number: 20261120."""
+    if isinstance(day, int):
+        day = kst_day(day)
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def seconds_since_midnight(at: time) -> int:
+    """Return a time of day as whole seconds since midnight."""
+    return at.hour * 3600 + at.minute * 60 + at.second
 
 
 def kst_seconds(now: Ns) -> int:

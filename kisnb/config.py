@@ -17,7 +17,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from kisnb import values
-from kisnb.clock import parse_time
+from kisnb.clock import parse_time, seconds_since_midnight
 from kisnb.errors import ConfigError
 from kisnb.paths import state_dir, write_private
 
@@ -304,7 +304,7 @@ def _window(text: str) -> tuple[time, time]:
         raise ConfigError(
             f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10"
         ) from None
-    seconds = [at.hour * 3600 + at.minute * 60 + at.second for at in window]
+    seconds = [seconds_since_midnight(at) for at in window]
     if not dash or not 0 < (seconds[1] - seconds[0]) % 86_400 <= LONGEST_WINDOW:
         raise ConfigError(
             f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10"

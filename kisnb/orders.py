@@ -1,23 +1,26 @@
-"""Intent → Order → Fill: what we want, what we sent, what happened; and the states between.
+"""Intents, orders and fills, and the states of an order.
 
-An order is the fold of the facts about it (``kisnb.events``). Desk, notebook and back-tester fold the same
-facts with the same function, so they cannot disagree about an order.
+An intent is what somebody wants, an order is what became of it, and a fill is one execution.
+An order is the fold of the facts about it (``kisnb.events``). Desk, notebook and back-tester fold
+the same facts with the same function, so they cannot disagree about an order.
 
-    NEW ──► DENIED                                 refused by us, nothing left
-     ├────► ACCEPTED                               found in KIS's list: placed from elsewhere
-     └────► SENDING ──► NEW | DENIED               kept by may_send, nothing left
-               │  ├──► REJECTED                    refused by KIS
-               │  └──► UNKNOWN ──► REJECTED        it was never sent: the list of the day, or a person, says so
+    NEW ──► DENIED                                 we refused it; nothing was sent
+     ├────► ACCEPTED                               found in KIS's list: sent by somebody else
+     └────► SENDING ──► NEW | DENIED               may_send kept it; nothing was sent
+               │  ├──► REJECTED                    KIS refused it
+               │  └──► UNKNOWN ──► REJECTED        KIS's list, or a person, says: never sent
                │          │
-               ▼          ▼  one row of the list is it: adopted
+               ▼          ▼  a row of KIS's list is this order
               SENT ◄──────┘
-               ├──► REJECTED                       refused by the exchange
+               ├──► REJECTED                       the exchange refused it
                ├──► ACCEPTED ──► FILLED | CANCELLED | EXPIRED
-               └──► FILLED | CANCELLED | EXPIRED   its acceptance was never told
+               └──► FILLED | CANCELLED | EXPIRED   no notice reported that it was accepted
 
-A notice may overtake the reply: it waits under its order number until the reply, or KIS's list, says whose it is.
-The end of an order does not depend on the order in which it was told: FILLED when every share was, EXPIRED when some
-ended with the session, else CANCELLED.
+A notice may arrive before the reply. It then waits under its order number until the reply, or KIS's
+list, shows which order has that number.
+
+The state in which an order ends does not depend on the sequence of the facts. It is FILLED when
+every share was filled, EXPIRED when some shares ended with the market session, else CANCELLED.
 """
 
 from __future__ import annotations
@@ -32,28 +35,47 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
 class Intent(msgspec.Struct, frozen=True, gc=False):
-    """What somebody wants: quantity in shares, price in won (None for a market order)."""
+    """A complete order as it is to be sent once."""
 
     key: str
-    """Idempotency key, minted at birth: ``typed:<hash>:<n>``, ``<name>@<day>``, ``agent:<id>:<run>:<n>`` or a uuid."""
+    """Idempotency key, made with the intent. The desk sends nothing for a key that it knows.
+
+    ``typed:<hash>:<n>``, ``<name>@<day>``, ``agent:<id>:<run>:<n>`` or a uuid.
+    """
     agent: str
+    """Name of the agent that owns the order. Empty: a person ordered by hand."""
     code: str
+    """Short code of the stock: six characters, or ``Q`` and six for an ETN."""
     side: Side
     qty: int
+    """Shares."""
     kind: OrderKind
     price: int | None = None
+    """Won. None: the kind names no price, as a market order does."""
     venue: Venue | None = None
-    """None: routed, when it is sent."""
+    """None: the router chooses when the order is sent."""
     protective: bool = False
+    """True: an exit that a protection sends. It may use more of the limits."""
     supersedes: str | None = None
+    """Key of the order that this one moves shares away from. None: it is not a revise."""
     stop: int | None = None
-    """Stop price of a stop-limit order, won: it becomes a limit order when the market trades there."""
+    """Stop price of a stop-limit order, won.
+
+    The order becomes a limit order when the market trades at this price. None for other kinds.
+    """
     seen: Ns = 0
-    """When the newest price of the stock that its agent had seen was received; 0 for none, and for a person's order."""
+    """Time of receipt of the newest price of the stock that the agent had seen.
+
+    0: the agent had seen no price, or a person ordered.
+    """
 
     @property
     def text(self) -> str:
-        """``"buy 10 005930 @ 71,000"``, ``"sell 5 005930 market"``, ``"buy 1 005930 @ 71,000 limit-ioc"``."""
+        """The intent in words.
+
+        ``"buy 10 005930 @ 71,000"``, ``"sell 5 005930 market"``, ``"buy 1 005930 @ 71,000
+        limit-ioc"``.
+        """
         price = [] if self.price is None else [f"@ {self.price:,}"]
         kind = [] if self.kind is OrderKind.LIMIT else [str(self.kind)]
         stop = [] if self.stop is None else [f"at {self.stop:,}"]
@@ -61,96 +83,126 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
 
 def same_wish(a: Intent, b: Intent) -> bool:
-    """Whether two intents with one key mean the same order."""
+    """Return True when two intents with one key mean the same order."""
     return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
 
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
-    """What a person asked for, evaluated and not yet routed. What was left out stays left out. (Row O11)
+    """A person's request as it was typed, before anything was completed or routed. (Row O11)
 
-    Shares and won. Two orders with equal wishes are told apart by their ordinal alone.
+    Quantities in shares, prices in won. A part that the person left out is None or empty. Only
+    their ordinal tells two orders with equal wishes apart.
     """
 
     code: str
+    """Short code of the stock."""
     side: Side | None = None
     """None for an adoption."""
     qty: int | None = None
-    """None: all that is left of a revised order, or all shares that can be adopted."""
+    """None: all leaves of the revised order, or all shares that can be adopted."""
     kind: OrderKind | None = None
+    """None: the person named no kind."""
     price: int | None = None
     """None: at the market."""
     venue: Venue | None = None
     """None: the router chooses when the order is sent."""
     stop: int | None = None
+    """Stop price of a stop-limit order. None for other kinds."""
     revises: str = ""
-    """Key of the order that a revise moves."""
+    """Key of the order that a revise moves. Empty: not a revise."""
     agent: str = ""
-    """Who takes the shares over, for an adoption."""
+    """Name of the agent that takes the shares over. Empty: not an adoption."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where a call was typed: one run of one cell in one kernel. The place is no part of an order's key. (Row O11)"""
+    """The place where a call was typed: one run of one cell in one kernel. (Row O11)
+
+    The place is no part of an order's key.
+    """
 
     kernel: str = ""
-    """A new one for each kernel that starts."""
+    """Id of the kernel. Each kernel that starts has a new one."""
     run: int = 0
-    """The how-manieth run of a cell in this kernel."""
+    """Number of the cell run in this kernel, counted from 1."""
     notebook: str = ""
-    """Empty: not known."""
+    """Path of the notebook. Empty: not known."""
     cell: str = ""
     """The id that the front end gave the cell. Empty: none."""
     texts: tuple[str, ...] = ()
-    """Digests of the text of the typed cell, and of the cells that it runs from inside (%rerun, %run, %%capture)."""
+    """Digest of the typed cell's text, then of the cells that it runs (%rerun, %run, %%capture)."""
     call: str = ""
-    """Digest of the outermost call as written, without its number and key."""
+    """Digest of the outermost call as written, without its ``--again`` number and its ``key=``."""
     where: str = ""
-    """For people: ``cell [3] of 04_orders.ipynb (process 4711)``."""
+    """The place in words for people: ``cell [3] of 04_orders.ipynb (process 4711)``."""
 
 
 class Naming(msgspec.Struct, frozen=True, gc=False):
-    """What names a typed order, and where it was typed; the desk journals it with the order. (Row O11)"""
+    """The parts that name a typed order, and the place where it was typed. (Row O11)
+
+    The desk journals the naming with the order.
+    """
 
     wish: Wish
     place: Place
     number: int = 0
-    """``--again N``: which order of this wish it is, as the person counts them."""
+    """``--again N``: which order of this wish it is, as the person counts them. 0: not given."""
     name: str = ""
-    """``key=``: the name that the person gave the order. Then it is compared with nothing else."""
+    """``key=``: the name that the person gave the order. Then nothing else is compared.
+
+    Empty: not given.
+    """
     token: str = ""
-    """Of the command: a command that is handed over twice stays one order."""
+    """Mark of the command. A command that is handed over twice stays one order."""
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """The venue of an order, the kind that the venue takes in this phase, and why."""
+    """The venue and kind with which an order is sent, and the reason."""
 
     venue: Venue
     kind: OrderKind
+    """The kind that the venue takes in this phase. It may differ from the intent's kind."""
     reason: str
+    """A sentence for people."""
 
 
 class OrderRef(msgspec.Struct, frozen=True, gc=False):
-    """How KIS names an order: unique within a day and a branch. Numbers compare as integers: padding differs."""
+    """KIS's name of an order: day, branch, number and venue."""
 
     day: int
     """YYYYMMDD, Korean date."""
     branch: str
+    """KIS's branch of the order (KRX_FWDG_ORD_ORGNO). A cancel has to send it back."""
     number: int
+    """KIS's order number (ODNO), unique within a day and a branch.
+
+    An integer, because KIS pads the number differently from reply to reply.
+    """
     venue: Venue = Venue.KRX
 
 
 class SendReply(msgspec.Struct, frozen=True, gc=False):
-    """The end of one POST. A lost connection or a timeout is ``unknown``, never ``rejected``; ``kept``: ``may_send``
-    of the desk let nothing of it out."""
+    """The outcome of one POST of an order."""
 
     key: str
+    """Key of the intent."""
     outcome: Literal["sent", "rejected", "unknown", "kept"]
+    """``kept``: ``may_send`` refused, so no byte of the order went out.
+
+    A lost connection or a timeout is ``unknown``, never ``rejected``: KIS may have the order.
+    """
     ref: OrderRef | None = None
+    """KIS's name of the order. None unless it was sent."""
     msg_cd: str = ""
+    """KIS's message code."""
     text: str = ""
+    """KIS's message, or our reason."""
 
 
 class OrderRow(msgspec.Struct, frozen=True, gc=False):
-    """One order of a day as KIS lists it; the resolver's evidence."""
+    """One order of a day as KIS lists it (주식일별주문체결조회). The resolver's evidence.
+
+    Quantities in shares, prices in won.
+    """
 
     ref: OrderRef
     original: int
@@ -167,73 +219,88 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     cancelled: int
     rejected: int
     t: Ns
+    """The moment at which the order was placed."""
     value: int
     """Sum of price × shares of the fills, won."""
     venue_given: bool = True
-    """False: KIS's row names no venue, and ``ref.venue`` is what KIS takes for the default."""
+    """False: KIS's row names no venue, and ``ref.venue`` is KIS's default."""
     kind_known: bool = True
-    """False: KIS's row has a code of a kind that we do not know, and ``kind`` is a guess."""
+    """False: we do not know the kind's code in KIS's row, and ``kind`` is a guess."""
 
     @property
     def gone(self) -> int:
-        """Shares that neither traded nor stand in the market any more."""
+        """Shares that were not filled and are no longer in the market."""
         return self.qty - self.filled - self.leaves
 
 
 class OrderPage(msgspec.Struct, frozen=True):
-    """The orders of a day, newest first; ``complete`` is False when paging broke off."""
+    """The orders of a day, newest first."""
 
     rows: tuple[OrderRow, ...]
     complete: bool
+    """False: a page is missing, so that rows may be missing."""
 
 
 class Holding(msgspec.Struct, frozen=True, gc=False):
-    """A holding as the broker states it: shares, and the whole purchase amount in won."""
+    """A position as KIS states it."""
 
     code: str
     name: str
     qty: int
+    """Shares."""
     sellable: int
+    """Shares that a new sell may use now."""
     cost: int
+    """Purchase amount of all the shares, won."""
     price: int
+    """Current price, won."""
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The broker's statement of the account, in won."""
+    """KIS's statement of the account at one moment, in won."""
 
     cash: int
     """Deposit today (D+0)."""
     cash_d1: int
+    """Deposit tomorrow (D+1)."""
     cash_d2: int
+    """Deposit on the settlement day of today's trades (D+2)."""
     orderable: int
     """Cash that a new buy may use now."""
     holdings: tuple[Holding, ...]
     complete: bool
+    """False: a page is missing, so that holdings may be missing."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a broker connection can do; unsupported calls are refused locally with ``why_not``."""
+    """The abilities of a connection to KIS. A call beyond them is refused on this machine."""
 
     venues: tuple[Venue, ...]
+    """Venues that take orders over this connection."""
     kinds: tuple[OrderKind, ...]
+    """Kinds of orders that can be sent over this connection."""
     can_order: bool
+    """False: the connection only reads."""
     why_not: str = ""
+    """The reason that a refused call gets."""
     quotes: Mode | None = None
-    """Whose prices and market channels these are, when they are not the connection's own."""
+    """Mode of the KIS that gives the prices and market channels. None: this connection's own."""
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
-    """One desired subscription; the lower the priority number, the longer it keeps its slot."""
+    """One desired subscription."""
 
     channel: Literal["notices", "ticks", "depth", "expected", "operation", "programs"]
     code: str = ""
+    """Short code of the stock. Empty for the account's notices."""
     venue: Venue | None = Venue.KRX
-    """None follows the stock: the venue whose channel shows how it trades in the session of the moment."""
+    """None: follow the stock to the venue on which it trades in the current market session."""
     priority: int = 2
+    """The lower the number, the longer the want keeps its slot."""
 
 
 class OrderState(StrEnum):
-    """Where an order stands; the drawing is in this module's docstring."""
+    """The state of an order. The drawing is in this module's docstring."""
 
     NEW = "new"
     DENIED = "denied"
@@ -249,6 +316,7 @@ class OrderState(StrEnum):
 
 _S = OrderState
 _ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
+# The drawing at the top of the module as a table. ``Order.to`` enforces it.
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
     _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED}),
@@ -268,31 +336,43 @@ ENDED = frozenset(OrderState) - OPEN
 
 
 class Fill(msgspec.Struct, frozen=True, gc=False):
-    """One execution: shares, price in won, fee and tax in won."""
+    """One execution of an order."""
 
     t: Ns
+    """The moment of the execution, as the desk recorded it."""
     qty: int
+    """Shares."""
     price: int
+    """Won a share."""
     fee: int
+    """KIS's commission, won."""
     tax: int
+    """Transaction tax, won; 0 for a buy."""
     venue: Venue
     stamp: Ns = 0
-    """The exchange's time as its notice gave it, whole seconds; 0: taken from KIS's list of the day's orders."""
+    """The exchange's time, whole seconds, from the notice.
+
+    0: no notice came, and the fill is from KIS's list of the day's orders.
+    """
 
 
 class Described(Protocol):
-    """A fact that can say itself."""
+    """A fact with a time and a text for an order's log."""
 
     @property
-    def t(self) -> Ns: ...
+    def t(self) -> Ns:
+        """The moment at which it happened."""
+
     @property
-    def happenings(self) -> str: ...
+    def happenings(self) -> str:
+        """The fact in words."""
 
 
 class Order:
-    """A live view of one order: it stays current while its session runs.
+    """A live view of one order. It stays current while its session runs.
 
-    Quantities in shares, prices in won. ``quantity`` never changes; ``quantity = filled + cancelled + leaves``.
+    Quantities in shares, prices in won. ``quantity`` never changes, and always
+    ``quantity = filled + cancelled + leaves``.
     """
 
     __slots__ = (
@@ -321,52 +401,71 @@ class Order:
     def __init__(self, intent: Intent, t: Ns = 0) -> None:
         self.intent = intent
         self.t = t
+        """The moment at which the desk received the intent; 0: not yet."""
         self.state = OrderState.NEW
         self.since = t
-        """When it came into its state."""
+        """The moment at which the order came into its state."""
         self.route: Route | None = None
+        """None until the order is sent."""
         self.ref: OrderRef | None = None
+        """KIS's name of the order. None until it is known."""
         self.sent_at: Ns = 0
-        """When its POST began; 0 before."""
+        """The moment at which its POST began; 0 before."""
         self.after = 0
-        """The highest order number that was known then: its own is higher."""
+        """The highest order number that was known when the POST began. Its own is higher."""
         self.filled = 0
         self.cancelled = 0
-        """Shares taken out, expired and moved to a revising order ones included."""
+        """Shares that left the market without a fill.
+
+        Shares that expired or that a revise moved to another order are included.
+        """
         self.expired = 0
+        """Shares that ended with the market session. ``cancelled`` includes them."""
         self.cancels: set[int] = set()
-        """Numbers of the cancels and revises that were booked."""
+        """Numbers of the cancels and revises that were applied."""
         self.listed = False
-        """A figure came from KIS's list: from then on only the list's totals are booked."""
+        """True: a figure came from KIS's list. From then on only the list's totals are applied."""
         self.revised_by: list[str] = []
-        """Keys of the orders that took shares of this one over, oldest first."""
+        """Keys of the orders that shares of this one were moved to, oldest first."""
         self.cancel_asked = False
+        """True: a cancel of this order was sent and its outcome is not known yet."""
         self.fills: list[Fill] = []
+        """Fills, oldest first."""
         self.msg_cd = ""
+        """KIS's message code, when KIS refused the order."""
         self.text = ""
+        """The reason of the state in words: why it was denied, rejected or held back."""
         self.facts: list[Described] = []
-        """What happened to it, oldest first; empty until the desk has taken it."""
+        """The facts about the order, oldest first. Empty until the desk has received it."""
         self.repeated = ""
-        """From where and when it was sent, and how to send another, once a call was answered with it again."""
+        """A sentence for people when a repeated call was answered with this order.
+
+        It names the place and time of the first call, and the way to send another order.
+        """
 
     @property
     def key(self) -> str:
+        """Idempotency key of the intent."""
         return self.intent.key
 
     @property
     def code(self) -> str:
+        """Short code of the stock."""
         return self.intent.code
 
     @property
     def side(self) -> Side:
+        """Buy or sell."""
         return self.intent.side
 
     @property
     def quantity(self) -> int:
+        """Ordered shares. The number never changes."""
         return self.intent.qty
 
     @property
     def leaves(self) -> int:
+        """Shares that are neither filled nor cancelled."""
         return self.intent.qty - self.filled - self.cancelled
 
     @property
@@ -376,15 +475,20 @@ class Order:
 
     @property
     def is_open(self) -> bool:
+        """True while shares of the order may still be filled."""
         return self.state in OPEN
 
     @property
     def is_ended(self) -> bool:
+        """True when nothing can happen to the order any more."""
         return self.state in ENDED
 
     @property
     def is_dead(self) -> bool:
-        """It never lived: denied by us, rejected, or declared never sent."""
+        """True when the order never was in the market: we denied it, or KIS rejected it.
+
+        An order that KIS's list or a person declares as never sent is rejected, too.
+        """
         return self.state in (OrderState.DENIED, OrderState.REJECTED)
 
     @property
@@ -394,16 +498,19 @@ class Order:
 
     @property
     def log(self) -> list[tuple[Ns, str]]:
-        """What happened to it, in words, each with its time."""
+        """The facts about the order in words, each with its time, oldest first."""
         return [(fact.t, fact.happenings) for fact in self.facts]
 
     @property
     def story(self) -> str:
-        """What happened to it, a line per fact with its time (KST)."""
-        return "\n".join(f"{clock_text(t)}  {said}" for t, said in self.log)
+        """The log as text: one line a fact, with its time (KST)."""
+        return "\n".join(f"{clock_text(t)}  {words}" for t, words in self.log)
 
     def to(self, state: OrderState) -> None:
-        """Move to ``state``; raises ValueError when the table forbids it."""
+        """Move the order to ``state``.
+
+        Raises ValueError when ``TRANSITIONS`` forbids the move.
+        """
         if state is self.state:
             return
         if state not in TRANSITIONS[self.state]:
@@ -421,4 +528,4 @@ class Order:
 
 
 class Orders(list[Order]):
-    """Orders as a call returns them; a notebook shows them as a table under its mode."""
+    """The orders that a call returns. A notebook shows them as a table with its mode."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 import operator
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import time
+from difflib import get_close_matches
 from enum import StrEnum
 from numbers import Integral, Real
 from typing import SupportsIndex, TypeVar
@@ -72,6 +73,14 @@ def tidy(text: str) -> str:
 def narrow(text: str) -> str:
     """Return a code, a name, a number or an option as it is looked up: tidy, in plain width."""
     return text if text.isascii() else tidy(text).translate(_NARROW)
+
+
+def near_names(name: str, known: Iterable[str], most: int = 1, alike: float = 0.6) -> list[str]:
+    """Return the known names that ``name`` may have been meant to be, the nearest first.
+
+    At most ``most`` names. ``alike`` says how much of the letters must agree, from 0 to 1.
+    """
+    return get_close_matches(name, list(known), most, alike)
 
 
 def whole(value: object, what: str, unit: str = "") -> int:

@@ -1,4 +1,5 @@
-"""What all tests share: each has a state folder of its own, and leaves no desk and no simulator behind."""
+"""What all tests share: each has a state folder of its own, and leaves no desk and no simulator
+behind."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def trading_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's clock stands at 10:00 of the next trading day, in this process and in all that it starts."""
+    """The machine's clock stands at 10:00 of the next trading day, in this process and in all that
+    it starts."""
     from kisnb.clock import KST, kst
     from kisnb.market.calendar import next_trading_day
     from tests.machine_clock import sitecustomize

@@ -1,4 +1,7 @@
-"""The table of requirement rows: which tests show which row. ``python -m tests.rows`` writes ROWS.md anew."""
+"""The table of requirement rows: which tests show which row.
+
+``python -m tests.rows`` writes ROWS.md anew.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns, day_number, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
 from kisnb.kis.recording.recorded_tape import recorded_ticks
@@ -23,7 +23,7 @@ from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import OrderBook, OrderBooks, day_number
+from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import (
     AskDepth,
     AskOrders,

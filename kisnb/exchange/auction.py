@@ -1,4 +1,4 @@
-"""The single-price auction: one price at which the most shares change hands."""
+"""The call auction (단일가매매): all orders match at the one price at which most shares trade."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from kisnb.terms import Side
 
 MARKET_BUY = 1 << 60
 MARKET_SELL = 0
-"""Prices under which market orders queue in an auction: ahead of every limit."""
+"""Prices under which market orders queue in an auction, ahead of every limit order."""
 ROUNDS = (100, 500, 1_000, 2_000)
-"""Shares that each order gets in the first rounds of an allotment; then half of what it still wants, then the rest."""
+"""Shares that each order gets in the first rounds of an allotment.
+
+In the next round it gets half of its leaves, then all of them.
+Source: KRX business rules, 동시호가.
+"""
 
 
 class AuctionFill(NamedTuple):
-    """Shares of one order in an auction."""
+    """The shares that one order trades in an auction."""
 
     order_id: int
     qty: int
 
 
 class Uncrossed(NamedTuple):
-    """The outcome; fills stand in the order of price, then time, buyers first."""
+    """The outcome of an auction."""
 
     price: int
+    """Won."""
     volume: int
+    """Shares; 0 when nothing crossed."""
     fills: tuple[AuctionFill, ...]
+    """Buyers first, each side by price, then time."""
 
 
 def single_price(
@@ -35,11 +42,13 @@ def single_price(
     asks: Sequence[tuple[int, int]],
     reference: int,
 ) -> tuple[int, int]:
-    """Price and volume of an auction of (price, shares) levels, best first; (``reference``, 0) when nothing crosses.
+    """Return price and volume of an auction; (``reference``, 0) when nothing crosses.
 
-    Among prices of equal volume the nearest to ``reference`` (the previous price) wins, ``reference`` itself when it
-    is one of them; of two equally near the higher. Source: KRX business rules, single-price trading.
+    ``bids`` and ``asks`` are (price, shares) levels, best first. The price with the largest volume
+    wins. Of several it is the one nearest to ``reference``, the previous price. Of two equally near
+    it is the higher. Source: KRX business rules, 단일가매매.
     """
+    # Only a price at which somebody orders can have the largest volume, or the previous price.
     candidates = {
         price for price, _ in (*bids, *asks) if price not in (MARKET_BUY, MARKET_SELL)
     } | {reference}
@@ -53,11 +62,12 @@ def single_price(
 
 
 def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = None) -> Uncrossed:
-    """Match the orders that an auction has collected in ``book`` and take the filled shares out of it.
+    """Match the orders that ``book`` collected, and take the filled shares out of it.
 
-    ``limits`` are the day's lower and upper limit in an auction that allots: at the upper one all who would buy are
-    equal, at the lower one all who would sell, and shares go round by size of order. Source: KRX business rules,
-    simultaneous orders (동시호가) at the opening.
+    ``limits`` are the day's lower and upper price limit, in an auction that allots. At the upper
+    limit all buyers are equal, at the lower limit all sellers: time does not count, and shares are
+    allotted by the size of the order. None: time always counts.
+    Source: KRX business rules, simultaneous orders (동시호가) at the opening.
     """
     deepest = 1 << 30
     price, volume = single_price(
@@ -66,6 +76,7 @@ def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = No
     lower, upper = limits or (None, None)
     fills: list[AuctionFill] = []
     for side in (Side.BUY, Side.SELL):
+        # At the upper limit buyers cannot outbid one another, so time would decide alone.
         allots = price == (upper if side is Side.BUY else lower)
         filled = (_allotted if allots else _in_turn)(book.queue(side), volume)
         for order, qty in filled:
@@ -86,7 +97,7 @@ def _in_turn(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder,
 
 
 def _allotted(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder, int]]:
-    """In rounds, the largest order first, of equals the earlier."""
+    """Return the shares of each order: in rounds, largest first, of equals the earlier."""
     by_size = sorted(queue, key=lambda order: -order.leaves)
     given = [0] * len(by_size)
     for most in (*ROUNDS, "half", "rest"):

@@ -1,9 +1,14 @@
-"""What an order trades in one bar of prices, when all that is known is open, high, low, close and volume.
+"""The fill of an order in one bar, when only open, high, low, close and volume are known.
 
-The order stands before the bar begins. A market order trades at the open. A limit order that the open already allows
-trades at the open; one that the bar trades *through* trades at its limit, never better; one that the bar only touches
-does not trade, because nobody knows who stood before it. At most ``percent`` of the bar's volume is traded, parts of a
-share cut off; what is left waits for the next bar. A silent bar trades nothing.
+The order is there before the bar begins. It trades at most ``percent`` of the bar's volume, cut
+down to whole shares. Its leaves wait for the next bar. A bar without trades fills nothing.
+
+| order | the bar | price of the fill |
+|---|---|---|
+| market | any | the open |
+| limit | the open is at the limit or better | the open |
+| limit | it trades through the limit | the limit, never better |
+| limit | it only touches the limit | no fill: nobody knows which orders were ahead |
 """
 
 from __future__ import annotations
@@ -25,9 +30,10 @@ class BarFill(NamedTuple):
 def bar_fill(
     side: Side, qty: int, price: int | None, bar: Bar, *, percent: int = 100
 ) -> BarFill | None:
-    """The fill of an order for ``qty`` shares in ``bar``; None when it does not trade. ``price`` None: at the market.
+    """Return the fill of an order for ``qty`` shares in ``bar``; None when it does not trade.
 
-    Raises BadInput unless ``percent`` lies between 1 and 100 and ``qty`` is at least 1.
+    ``price`` is its limit in won; None for a market order. Raises BadInput unless ``percent`` is
+    from 1 to 100 and ``qty`` is at least 1.
     """
     if qty < 1 or not 1 <= percent <= 100:
         raise BadInput(
@@ -41,6 +47,7 @@ def bar_fill(
 def _price(side: Side, limit: int | None, bar: Bar) -> int | None:
     if limit is None:
         return bar.open
+    # Touching the limit is not enough: earlier orders at that price may take all of the shares.
     if side is Side.BUY:
         return bar.open if bar.open <= limit else limit if bar.low < limit else None
     return bar.open if bar.open >= limit else limit if bar.high > limit else None

@@ -1,4 +1,4 @@
-"""Which book each stretch of a venue's day trades in, and the rules of KRX's single-price market."""
+"""The segment that each span of a venue's day trades in; the rules of the single-price market."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ _SEGMENTS = {
     SINGLE_PRICE: SINGLE_PRICE,
     "after-market": "after-market",
 }
-"""Stretch of KRX's day → the book it trades in; all others, and all of Nextrade's, are the main book."""
+"""Span of KRX's day → its segment. All other spans, and all of Nextrade's, trade in the main one.
+
+KRX's after-hours markets have limit books of their own, because an order of one is not valid in
+another (KRX business rules). Nextrade's orders live on from session to session.
+"""
 EVERY: Ns = 10 * MINUTE
-"""Between two auctions of the single-price market."""
+"""Time between two auctions of the single-price market (시간외 단일가; until 2026-09-11)."""
 SINGLE_PRICE_PERCENT = 10
-"""Of today's close, within the daily limits: the single-price market's own limits."""
+"""Percent of today's close: the single-price market's own limits, within the day's (KRX rule)."""
 
 
-def segment_name(venue: Venue, stretch: str) -> str:
-    """The book that a stretch of a venue's day trades in."""
-    return _SEGMENTS.get(stretch, MAIN) if venue is Venue.KRX else MAIN
+def segment_name(venue: Venue, span: str) -> str:
+    """Return the segment that a span of a venue's day trades in."""
+    return _SEGMENTS.get(span, MAIN) if venue is Venue.KRX else MAIN

@@ -1,10 +1,15 @@
-"""KRX and Nextrade on one day, for all stocks: order entry, the sessions of both, interruptions and halts.
+"""KRX and Nextrade on one day, for all stocks: orders, market sessions, interruptions and halts.
 
-Pure: the time is passed in and must not go back. Own orders have positive ids, background orders negative ones; the
-background is silent: its orders are not checked, and of what they do only trades and own fills are told.
+It does no I/O: the time is passed in and must not go back. Own orders have positive ids, background
+orders have negative ones. Background orders are not checked, and only their trades are reported.
 
-An order for SOR goes whole to the venue whose best opposite price is better on arrival, then to the one with more
-shares there, then to KRX; it stays there, and ends with that venue's session.
+An order for SOR goes whole to one venue and stays there:
+
+1. the venue with the better best opposite price on arrival,
+2. else the one with more shares at that price,
+3. else KRX.
+
+KIS does not publish its rules, so this is kisnb's choice.
 """
 
 from __future__ import annotations
@@ -40,11 +45,15 @@ from kisnb.terms import Board, Kind, OrderKind, Phase, Side, Venue
 VENUES = (Venue.KRX, Venue.NXT)
 Levels = tuple[tuple[int, int], ...]
 KOSPI200 = 200
-"""The largest stocks of KOSPI stand for the index's constituents, whose VI is narrower."""
+"""Number of the largest KOSPI stocks that count as KOSPI200, whose dynamic VI is narrower."""
 
 
 class Exchange:
-    """One day of both venues, from ``now`` on. Stocks come in when they are first looked at or traded."""
+    """One day of both venues, from ``now`` on.
+
+    The listing of a stock is made when it is first asked for. Methods that change something return
+    everything that happened, oldest first.
+    """
 
     def __init__(self, universe: Universe, day: date, now: Ns, assumed: Assumed = None) -> None:
         self._universe = universe
@@ -64,6 +73,8 @@ class Exchange:
         stocks = [
             item for item in universe if item.kind is Kind.STOCK and item.board is Board.KOSPI
         ]
+        # No file lists the constituents for a past day. Market value comes close to the index's
+        # rule.
         stocks.sort(key=lambda item: (-item.shares * item.base, item.code))
         self._kospi200 = frozenset(item.code for item in stocks[:KOSPI200])
 
@@ -71,7 +82,7 @@ class Exchange:
 
     @property
     def next_boundary(self) -> Ns | None:
-        """When a session, call or halt begins or ends next; None after the day's last."""
+        """The next moment at which a span, call or halt begins or ends; None after the last."""
         boundary = (
             self._boundaries[self._passed][0] if self._passed < len(self._boundaries) else None
         )
@@ -80,9 +91,10 @@ class Exchange:
         return boundary
 
     def advance(self, now: Ns) -> list[Happening]:
-        """Pass every boundary up to ``now``: calls are matched, what ends with its session expires."""
+        """Pass every boundary up to ``now``. Auctions are matched, and orders that end expire."""
         while (t := self.next_boundary) is not None and t <= now:
             self._now = t
+            # Ends of calls and halts come before changes of the session at the same moment.
             while self._wakes and self._wakes[0][0] == t:
                 heapq.heappop(self._wakes)[2].wake(t)
             while self._passed < len(self._boundaries) and self._boundaries[self._passed][0] == t:
@@ -105,8 +117,11 @@ class Exchange:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> list[Happening]:
-        """A new own order; kinds without a price ignore it. Ids are never used twice. Prices won, quantities shares."""
-        said = self.advance(now)
+        """Enter an own order. Prices in won, quantities in shares.
+
+        A kind without a price ignores ``price``. Raises ValueError for an id that was used before.
+        """
+        happened = self.advance(now)
         if order_id in self._home:
             raise ValueError(f"order {order_id} was entered already")
         taken = self._find_place(
@@ -117,12 +132,12 @@ class Exchange:
             venue,
         )
         if isinstance(taken, str):
-            return [*said, OrderNotAccepted(now, order_id, taken)]
+            return [*happened, OrderNotAccepted(now, order_id, taken)]
         listing, order, span = taken
         self._home[order_id] = listing
         listing.enter(now, order, span, qty)
         self._happenings.append(DepthChanged(now, code, listing.venue))
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def why_not(
         self,
@@ -135,89 +150,97 @@ class Exchange:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> Refusal | None:
-        """Why an order would be refused now; None when it would be taken."""
+        """Return why an order would be refused now; None when it would be taken."""
         order = ExchangeOrder(0, side, kind, 0, price if kind.priced else None, stop)
         taken = self._find_place(now, code, order, qty, venue)
         return taken if isinstance(taken, str) else None
 
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
-        """Take ``qty`` shares (None: all) out of an own order; more than is left takes what is left."""
-        said = self.advance(now)
+        """Cancel ``qty`` shares of an own order; None: all. At most its leaves are cancelled."""
+        happened = self.advance(now)
         listing = self._home.get(order_id)
         if listing is None or order_id not in listing.own or (qty is not None and qty < 1):
             gone = listing is None or order_id not in listing.own
-            return [*said, OrderNotAccepted(now, order_id, "unknown" if gone else "quantity")]
+            return [*happened, OrderNotAccepted(now, order_id, "unknown" if gone else "quantity")]
         listing.cancel(now, order_id, qty)
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def revise(
         self, now: Ns, order_id: int, new_id: int, qty: int | None, price: int
     ) -> list[Happening]:
-        """Move ``qty`` shares (None: all that is left) of an own limit order to ``price`` under the number ``new_id``.
+        """Move ``qty`` shares of an own limit order to ``price``, as the order ``new_id``.
 
-        At an unchanged price they keep their place in the queue, at another they go to its end, and may trade at once.
-        What is not moved stays where it is. The venue, the kind and the end of the order stay the same.
+        ``qty`` None: all its leaves. At the same price the shares keep their place in the queue. At
+        another price they go to the end of the queue, and may trade at once. The other shares stay
+        where they are. Venue, kind and end of the order stay the same.
         """
-        said = self.advance(now)
+        happened = self.advance(now)
         listing = self._home.get(order_id)
         order = listing.own.get(order_id) if listing else None
         if listing is None or order is None:
-            return [*said, OrderNotAccepted(now, new_id, "unknown")]
+            return [*happened, OrderNotAccepted(now, new_id, "unknown")]
         moved = listing.leaves_of(order_id) if qty is None else qty
-        why = listing.refuses_revision(order, moved, price)
+        why = listing.revision_refusal(order, moved, price)
         if why is not None:
-            return [*said, OrderNotAccepted(now, new_id, why)]
+            return [*happened, OrderNotAccepted(now, new_id, why)]
         self._home[new_id] = listing
         self._happenings.append(OrderRevised(now, new_id, order_id, moved, price))
         listing.revise(now, order, new_id, moved, price)
         self._happenings.append(DepthChanged(now, listing.item.code, listing.venue))
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
-    def left(self, order_id: int) -> int:
-        """Shares of an own order that are still live."""
+    def leaves_of(self, order_id: int) -> int:
+        """Return the leaves of an own order; 0 when it is gone."""
         listing = self._home.get(order_id)
         return listing.leaves_of(order_id) if listing else 0
 
     # interruptions from outside
 
-    def index(
+    def receive_index(
         self, now: Ns, board: Board, value: float, previous: float
     ) -> tuple[Level | None, list[Happening]]:
-        """A board's index stands at ``value`` after a close of ``previous``; the breaker's level that it sets off."""
-        said = self.advance(now)
+        """Receive the value of a board's index. Return the circuit breaker's level that begins.
+
+        ``previous`` is the index's previous close. The level is None when none begins.
+        """
+        happened = self.advance(now)
         breaker = self._breakers.setdefault(board, Breaker(self._day, previous))
-        level = breaker.index(now, value)
-        return level, said + self.break_circuit(now, board, level) if level else said
+        level = breaker.receive(now, value)
+        return level, happened + self.break_circuit(now, board, level) if level else happened
 
     def break_circuit(self, now: Ns, board: Board, level: Level) -> list[Happening]:
-        """Stop a board on both venues: 20 minutes and a call, or at level 3 for the day."""
-        said = self.advance(now)
+        """Halt a board on both venues: for 20 minutes and a call, or at level 3 for the day.
+
+        Nextrade halts at once with KRX (Nextrade's rules).
+        """
+        happened = self.advance(now)
         self._halted[board] = now + HALT if level < 3 else 0
         for listing in [x for x in self._listings.values() if x.item.board is board]:
             self._break(now, listing)
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def halt(self, now: Ns, code: str) -> list[Happening]:
-        """Stop a stock on both venues until it is resumed, as for a disclosure."""
-        said = self.advance(now)
+        """Halt a stock on both venues until ``resume_trading``, as for a disclosure."""
+        happened = self.advance(now)
         for venue in self._venues(code):
             self.listing(code, venue).halt(now, "halt", 0, 0)
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
-        """End a halt: a call auction, then trading as the session says; Nextrade goes on when KRX does."""
-        said = self.advance(now)
+        """End a halt. A call auction follows, then trading. Nextrade goes on when KRX does."""
+        happened = self.advance(now)
         krx = self.listing(code)
         krx.lift(now, now, halts.after_halt(Venue.KRX, self._day))
         if self._universe.get(code).nxt:
+            # Nextrade waits for the end of KRX's call auction (KRX notice of 2026-09-09).
             goes_on = krx.until if krx.state == "call" else now
             self.listing(code, Venue.NXT).lift(now, goes_on, halts.after_halt(Venue.NXT, self._day))
-        return said + self.take_happenings()
+        return happened + self.take_happenings()
 
-    # to look at
+    # queries
 
     def listing(self, code: str, venue: Venue = Venue.KRX) -> Listing:
-        """A stock on KRX or Nextrade."""
+        """Return a stock on KRX or Nextrade."""
         found = self._listings.get((code, venue))
         if found is None:
             item = self._universe.get(code)
@@ -237,12 +260,13 @@ class Exchange:
             if item.nxt:
                 twin = self.listing(code, Venue.NXT if venue is Venue.KRX else Venue.KRX)
                 found.tape.twin, twin.tape.twin = twin.tape, found.tape
+            # The board was halted before this stock was first asked for.
             if item.board in self._halted:
                 self._break(self._now, found)
         return found
 
     def depth(self, code: str, n: int = 10, venue: Venue = Venue.KRX) -> tuple[Levels, Levels]:
-        """Asks and bids as (price, shares), best first; of both venues together for SOR."""
+        """Return asks and bids as (price, shares), best first. SOR: of both venues together."""
         if venue is Venue.SOR:
             sides = zip(*(self.depth(code, n, one) for one in VENUES), strict=True)
             asks, bids = ([level for levels in side for level in levels] for side in sides)
@@ -250,23 +274,24 @@ class Exchange:
         book = self.listing(code, venue).current.book
         asks_, bids_ = book.levels(Side.SELL, n + 1), book.levels(Side.BUY, n + 1)
         return (
+            # Market orders of a running auction have no price to show.
             tuple(x for x in asks_ if x[0] != MARKET_SELL)[:n],
             tuple(x for x in bids_ if x[0] != MARKET_BUY)[:n],
         )
 
     def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
-        """What the stock has traded so far on a venue."""
+        """Return volume, value and prices of a stock's day on a venue."""
         return self.listing(code, venue).tally
 
     def phase(self, code: str, venue: Venue = Venue.KRX) -> Phase:
-        """What happens in a stock now, interruptions included."""
+        """Return the phase of a stock on a venue. Interruptions count."""
         return self.listing(code, venue).phase
 
     def take_happenings(self) -> list[Happening]:
-        """What happened since the last call, or the last answer to an order."""
-        said = self._happenings[:]
+        """Remove and return everything that happened since this was last returned."""
+        happened = self._happenings[:]
         self._happenings.clear()
-        return said
+        return happened
 
     # inside
 
@@ -283,7 +308,10 @@ class Exchange:
         ]
 
     def _on_interruption(self, now: Ns, listing: Listing) -> None:
-        """Wake the stock when its call or halt ends; before the reform Nextrade stands still with KRX's VI."""
+        """Schedule the end of a call or halt that began.
+
+        Before 2026-09-14 Nextrade had no VI and halted during KRX's (notice of 2026-09-09).
+        """
         if listing.until:
             heapq.heappush(self._wakes, (listing.until, next(self._count), listing))
         twin = self._listings.get((listing.item.code, Venue.NXT))
@@ -296,14 +324,14 @@ class Exchange:
             listing.end_day(now)
         elif ends > now:
             call = halts.after_halt(listing.venue, self._day)
-            # Nextrade trades again when KRX does, after KRX's call
+            # Nextrade trades again when KRX does: after KRX's call.
             ends += halts.after_halt(Venue.KRX, self._day) if listing.venue is Venue.NXT else 0
             listing.halt(now, "circuit breaker", ends, call)
 
     def _find_place(
         self, now: Ns, code: str, order: ExchangeOrder, qty: int, venue: Venue
     ) -> tuple[Listing, ExchangeOrder, str] | Refusal:
-        """Where an order goes, and the stretch that takes it; or why not."""
+        """Return the listing, the order and the span that takes it; or the reason of a refusal."""
         if code not in self._universe:
             return "unknown"
         if qty < 1:
@@ -313,6 +341,7 @@ class Exchange:
         if verdict.rule is None:
             return self._illegal(now, venue, item)
         why: Refusal = "halted"
+        # SOR tries the better venue first, and the other one when that refuses.
         for at in self._by_price(code, order.side) if venue is Venue.SOR else (venue,):
             rule = (
                 verdict
@@ -342,7 +371,7 @@ class Exchange:
         return VENUES if self._universe.get(code).nxt else (Venue.KRX,)
 
     def _by_price(self, code: str, side: Side) -> list[Venue]:
-        """Both venues, the one first at which an order of ``side`` finds the better price."""
+        """Return the stock's venues, the one with the better price for ``side`` first."""
         found: list[tuple[bool, int, int, Venue]] = []
         for venue in self._venues(code):
             asks, bids = self.depth(code, 1, venue)
@@ -353,7 +382,7 @@ class Exchange:
 
 
 def _boundaries(day: date, assumed: Assumed) -> list[tuple[Ns, Venue]]:
-    """Every moment at which a venue's sessions change, and those of the single-price auctions between."""
+    """Return the moments at which a venue's spans change, and those of single-price auctions."""
     found: set[tuple[Ns, Venue]] = set()
     for venue in VENUES:
         for row in sessions.hours(venue, day, assumed):

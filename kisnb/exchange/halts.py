@@ -1,7 +1,4 @@
-"""Halts: how long they take, the call after them, and the circuit breaker that stops a board.
-
-Every number stands in a dated table with its source.
-"""
+"""Trading halts: their length, the call auction after them, and the circuit breaker of a board."""
 
 from __future__ import annotations
 
@@ -16,28 +13,35 @@ from kisnb.terms import Venue
 Level: TypeAlias = Literal[1, 2, 3]
 
 HALT: Ns = 20 * MINUTE
-"""How long a circuit breaker stops everything."""
+"""Length of the halt after a circuit breaker of level 1 or 2. KRX rule."""
 CALL_AFTER_HALT: dict[Venue, tuple[tuple[date, Ns], ...]] = {
     Venue.KRX: ((ALWAYS, 10 * MINUTE),),
     Venue.NXT: ((ALWAYS, 0), (REFORM, 30 * SECOND)),
 }
-"""The call auction after a halt by date; Nextrade's begins when KRX trades again. KRX rule; notice of 2026-09-09."""
+"""Length of the call auction after a halt, by first day.
+
+Nextrade's begins when KRX trades again. Sources: KRX rule; notice of 2026-09-09 for Nextrade.
+"""
 BREAKER: tuple[tuple[Level, int], ...] = ((1, 8), (2, 15), (3, 20))
-"""Percent that the index has fallen since the previous close. KRX rule since 2015-06-15."""
+"""Percent by which the index is below its previous close, by level. KRX rule since 2015-06-15."""
 FURTHER = 1
-"""Percent below where the level before was set off, for levels 2 and 3."""
+"""Percentage points below the fall at which the level before came, for levels 2 and 3. KRX rule."""
 LASTING: Ns = MINUTE
+"""Time for which the index must be that low. KRX rule."""
 NOT_WITHIN: Ns = 40 * MINUTE
-"""Levels 1 and 2 end 40 minutes before the closing auction's end (14:50), level 3 with continuous trading."""
+"""Levels 1 and 2 do not come in the last 40 minutes before the close, from 14:50 on. KRX rule.
+
+Level 3 can come until continuous trading ends.
+"""
 
 
 def after_halt(venue: Venue, day: date) -> Ns:
-    """How long the call auction after a halt takes."""
+    """Return the length of the call auction after a halt."""
     return next(length for since, length in reversed(CALL_AFTER_HALT[venue]) if since <= day)
 
 
 class Breaker:
-    """Watches one board's index for a day: which level of the circuit breaker it sets off, and when."""
+    """Watches the index of one board for a day, and decides on the circuit breaker's levels."""
 
     def __init__(self, day: date, previous: float) -> None:
         self._previous = previous
@@ -48,12 +52,16 @@ class Breaker:
         self._set_off_at = 0.0
         self._since: Ns | None = None
 
-    def index(self, now: Ns, value: float) -> Level | None:
-        """The index stands at ``value``; the level that is set off now, each at most once a day."""
+    def receive(self, now: Ns, value: float) -> Level | None:
+        """Receive the value of the index. Return the level that begins now; None when none does.
+
+        Each level comes at most once a day.
+        """
         if self._level == len(BREAKER) or not self._opens <= now < self._ends:
             return None
         level, percent = BREAKER[self._level]
         fallen = (1 - value / self._previous) * 100
+        # Level 2 needs -15 % and a further -1 % below level 1, level 3 -20 % likewise (KRX rule).
         if fallen < percent or (self._level and fallen < self._set_off_at + FURTHER):
             self._since = None
             return None
@@ -61,5 +69,6 @@ class Breaker:
             self._since = now
         if now - self._since < LASTING or (level < BREAKER[-1][0] and now >= self._latest):
             return None
+        # Each level comes once a day, so the next call waits for the next level.
         self._level, self._set_off_at, self._since = level, fallen, None
         return level

@@ -1,4 +1,7 @@
-"""What an exchange says: frozen facts about orders, trades, depth and interruptions. Won and shares."""
+"""The exchange's facts about orders, trades, depth and interruptions. Won and shares.
+
+``t`` is always the moment at which it happened. ``id`` is the id of an own order.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,25 @@ from kisnb.terms import Side, Venue
 Refusal: TypeAlias = Literal[
     "closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"
 ]
-"""``no price``: the side that would price the order is empty."""
+"""The reason of a refusal. ``no price``: the side that would give it a price is empty."""
 Why: TypeAlias = ViWhy | Literal["circuit breaker", "halt"]
+"""The reason of an interruption of trading."""
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
-    """The exchange has the order; ``venue`` is where it stands."""
+    """The exchange accepted the order."""
 
     t: Ns
     id: int
     venue: Venue = Venue.KRX
+    """The venue that has the order. SOR chose it for an order of its own."""
 
 
 class OrderNotAccepted(msgspec.Struct, frozen=True, gc=False):
-    """The exchange did not take an order, or has nothing to cancel (``unknown``)."""
+    """The exchange refused an order, a cancel or a revise.
+
+    A cancel or revise of an order that is not live is refused as ``unknown``.
+    """
 
     t: Ns
     id: int
@@ -34,7 +42,10 @@ class OrderNotAccepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Traded(msgspec.Struct, frozen=True, gc=False):
-    """One print of the tape, with the state of the day after it. An auction is one print without taker and ids."""
+    """One print of the tape, with the state of the venue's day after it.
+
+    An auction is one print without taker and ids.
+    """
 
     t: Ns
     code: str
@@ -42,8 +53,9 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     qty: int
     taker: Side | None
     buy_id: int
-    """0 when nobody in particular bought: an auction."""
+    """Id of the buyer's order; 0 for an auction."""
     sell_id: int
+    """Id of the seller's order; 0 for an auction."""
     volume: int
     """Accumulated shares of the venue's day."""
     value: int
@@ -54,16 +66,18 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     ask: int
     """Best ask after the trade; 0 when there is none."""
     bid: int
+    """Best bid after the trade; 0 when there is none."""
     venue: Venue = Venue.KRX
     segment: str = "main"
-    """The book that it traded in: KRX's after-hours markets have their own."""
+    """Name of the segment in which it traded."""
     both_volume: int = 0
+    """Accumulated shares of both venues; 0 for a stock that one venue lists."""
     both_value: int = 0
-    """Accumulated over both venues; 0 for a stock of one venue."""
+    """Accumulated won of both venues; 0 for a stock that one venue lists."""
 
 
 class OrderFilled(msgspec.Struct, frozen=True, gc=False):
-    """An own order traded ``qty`` shares."""
+    """``qty`` shares of an own order were filled."""
 
     t: Ns
     id: int
@@ -73,7 +87,10 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
-    """``qty`` shares of an own order were taken out: on demand, or as the rest of an order that does not wait."""
+    """``qty`` shares of an own order were cancelled.
+
+    Somebody cancelled them, or they are the leaves of a kind that does not wait.
+    """
 
     t: Ns
     id: int
@@ -81,7 +98,7 @@ class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderRevised(msgspec.Struct, frozen=True, gc=False):
-    """``qty`` shares of an own order go on under the number ``id`` at ``price``, taken from ``original``."""
+    """``qty`` shares of the own order ``original`` moved to the order ``id`` at ``price``."""
 
     t: Ns
     id: int
@@ -91,7 +108,7 @@ class OrderRevised(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderExpired(msgspec.Struct, frozen=True, gc=False):
-    """The rest of an own order ended with its session."""
+    """The leaves of an own order ended with its market session."""
 
     t: Ns
     id: int
@@ -99,7 +116,7 @@ class OrderExpired(msgspec.Struct, frozen=True, gc=False):
 
 
 class DepthChanged(msgspec.Struct, frozen=True, gc=False):
-    """The book of a stock looks different now."""
+    """The depth of a stock changed."""
 
     t: Ns
     code: str
@@ -107,22 +124,27 @@ class DepthChanged(msgspec.Struct, frozen=True, gc=False):
 
 
 class TradingInterrupted(msgspec.Struct, frozen=True, gc=False):
-    """Trading in a stock stops: orders are collected for a call (a VI), or nothing is taken (a halt)."""
+    """Trading in a stock stopped.
+
+    In a VI orders are collected for a call auction. In a halt no order is taken.
+    """
 
     t: Ns
     code: str
     venue: Venue
     why: Why
     until: Ns
-    """When the call or halt ends; 0 when nobody knows yet."""
+    """The end of the call or halt; 0 when it is not known yet."""
     price: int = 0
-    """At which the stock would have traded."""
+    """The price at which the stock would have traded."""
     static_reference: int = 0
+    """Reference price of the static VI; 0 for a halt."""
     dynamic_reference: int = 0
+    """Reference price of the dynamic VI; 0 for a halt."""
 
 
 class TradingResumed(msgspec.Struct, frozen=True, gc=False):
-    """A stock trades again as its session says."""
+    """An interruption of trading in a stock ended."""
 
     t: Ns
     code: str
@@ -131,7 +153,7 @@ class TradingResumed(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionBegan(msgspec.Struct, frozen=True, gc=False):
-    """A venue enters a stretch of its day, by the name that the table of sessions gives it."""
+    """A span of a venue's day began. ``name`` is that of the session table."""
 
     t: Ns
     venue: Venue
@@ -139,7 +161,7 @@ class SessionBegan(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionEnded(msgspec.Struct, frozen=True, gc=False):
-    """A venue leaves a stretch of its day."""
+    """A span of a venue's day ended."""
 
     t: Ns
     venue: Venue

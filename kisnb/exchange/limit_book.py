@@ -1,4 +1,4 @@
-"""The exchange's book of one stock: price, then time."""
+"""The limit book of one stock: orders match by price, then by time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kisnb.terms import Side
 
 
 class Match(NamedTuple):
-    """A maker's shares taken at the maker's price."""
+    """Shares that an arriving order (taker) takes from a resting one (maker), at its price."""
 
     maker_id: int
     taker_id: int
@@ -20,7 +20,7 @@ class Match(NamedTuple):
 
 
 class RestingOrder:
-    """An order in the book, or what is left of it; 0 left means it is gone."""
+    """An order in the limit book. With 0 leaves it is gone."""
 
     __slots__ = ("leaves", "order_id", "price", "side")
 
@@ -32,7 +32,11 @@ class RestingOrder:
 
 
 class Level:
-    """The queue at one price; cancelled orders stay in the queue with 0 left until they come up."""
+    """The orders at one price, oldest first.
+
+    A cancelled order stays in the queue with 0 leaves until it is the first. To find it in the
+    middle would cost a search.
+    """
 
     __slots__ = ("queue", "total")
 
@@ -42,7 +46,10 @@ class Level:
 
 
 class LimitBook:
-    """Bids and asks by price and time. Order ids are the caller's and unique; prices won, quantities shares."""
+    """Bids and asks by price and time. Prices in won, quantities in shares.
+
+    The caller chooses the ids of orders. They must be unique.
+    """
 
     def __init__(self) -> None:
         self._levels: dict[Side, dict[int, Level]] = {Side.BUY: {}, Side.SELL: {}}
@@ -50,21 +57,26 @@ class LimitBook:
         self._orders: dict[int, RestingOrder] = {}
 
     def __len__(self) -> int:
-        """How many orders rest here."""
+        """Return the number of resting orders."""
         return len(self._orders)
 
     @property
     def best_bid(self) -> int | None:
+        """The highest bid; None without bids."""
         prices = self._prices[Side.BUY]
         return prices[-1] if prices else None
 
     @property
     def best_ask(self) -> int | None:
+        """The lowest ask; None without asks."""
         prices = self._prices[Side.SELL]
         return prices[0] if prices else None
 
     def add(self, order_id: int, side: Side, price: int | None, qty: int) -> list[Match]:
-        """Match an order and rest what is left of it. Without a price it sweeps, and its rest is dropped."""
+        """Match an order, and let its leaves rest.
+
+        An order without a price takes every level, and its leaves are dropped.
+        """
         matches = self.match(order_id, side, price, qty)
         for found in matches:
             qty -= found.qty
@@ -73,11 +85,15 @@ class LimitBook:
         return matches
 
     def match(self, order_id: int, side: Side, worst: int | None, qty: int) -> list[Match]:
-        """Take up to ``qty`` shares at prices no worse than ``worst`` (None: at any price); nothing comes to rest."""
+        """Take up to ``qty`` shares at prices no worse than ``worst``; None: at any price.
+
+        The leaves of the order do not rest.
+        """
         matches: list[Match] = []
         buying = side is Side.BUY
         against = Side.SELL if buying else Side.BUY
         prices, levels = self._prices[against], self._levels[against]
+        # Prices rise in both lists: the best ask is the first, the best bid the last.
         best = 0 if buying else -1
         while qty and prices:
             at = prices[best]
@@ -90,7 +106,10 @@ class LimitBook:
         return matches
 
     def available(self, side: Side, worst: int | None, enough: int) -> bool:
-        """Whether an order of ``side`` would find ``enough`` shares at prices no worse than ``worst``."""
+        """Return True when ``enough`` shares wait for an order of ``side`` within ``worst``.
+
+        ``worst`` is the worst price that the order may take; None: any.
+        """
         against = side.opposite
         levels = self._levels[against]
         prices = self._prices[against]
@@ -103,7 +122,7 @@ class LimitBook:
         return False
 
     def rest(self, order_id: int, side: Side, price: int, qty: int) -> None:
-        """Put an order at the end of its queue without matching it, as auctions collect orders."""
+        """Put an order at the end of its queue without matching it, as call auctions do."""
         levels = self._levels[side]
         level = levels.get(price)
         if level is None:
@@ -114,7 +133,10 @@ class LimitBook:
         level.total += qty
 
     def cancel(self, order_id: int, qty: int | None = None) -> int:
-        """Take ``qty`` shares (None: all) out of an order, which keeps its place; returns how many were taken."""
+        """Cancel ``qty`` shares of an order; None: all. Return the number of cancelled shares.
+
+        The order keeps its place in the queue.
+        """
         order = self._orders.get(order_id)
         if order is None:
             return 0
@@ -123,12 +145,13 @@ class LimitBook:
         return taken
 
     def reduce(self, order: RestingOrder, qty: int) -> None:
-        """Take ``qty`` shares, at most what is left, out of a resting order."""
+        """Take ``qty`` shares out of a resting order. They must not be more than its leaves."""
         order.leaves -= qty
         level = self._levels[order.side][order.price]
         level.total -= qty
         if not order.leaves:
             del self._orders[order.order_id]
+            # Only the front is swept: cancelled orders behind it go when they become the first.
             while level.queue and not level.queue[0].leaves:
                 level.queue.popleft()
         if not level.total:
@@ -137,7 +160,10 @@ class LimitBook:
             del prices[bisect_left(prices, order.price)]
 
     def hand_over(self, order_id: int, new_id: int, qty: int) -> None:
-        """Give ``qty`` shares of an order, at most what is left, to a new id that queues at the same place."""
+        """Give ``qty`` shares of an order to a new id at the same place of the queue.
+
+        They must not be more than the order's leaves.
+        """
         order = self._orders[order_id]
         level = self._levels[order.side][order.price]
         heir = self._orders[new_id] = RestingOrder(new_id, order.side, order.price, qty)
@@ -150,29 +176,29 @@ class LimitBook:
             del self._orders[order_id]
 
     def leaves_of(self, order_id: int) -> int:
-        """Shares of the order that still rest here; 0 when it is gone."""
+        """Return the leaves of an order; 0 when it is gone."""
         order = self._orders.get(order_id)
         return order.leaves if order else 0
 
     def total_at(self, side: Side, price: int) -> int:
-        """Shares at one price."""
+        """Return the shares that rest at one price."""
         level = self._levels[side].get(price)
         return level.total if level else 0
 
     def levels(self, side: Side, n: int) -> tuple[tuple[int, int], ...]:
-        """The best ``n`` levels as (price, shares), best first."""
+        """Return the best ``n`` levels as (price, shares), best first."""
         prices, levels = self._prices[side], self._levels[side]
         best = prices[: -n - 1 : -1] if side is Side.BUY else prices[:n]
         return tuple((price, levels[price].total) for price in best)
 
     def queue(self, side: Side) -> list[RestingOrder]:
-        """All live orders of a side by price, then time."""
+        """Return all resting orders of a side by price, then time."""
         prices, levels = self._prices[side], self._levels[side]
         best_first = reversed(prices) if side is Side.BUY else prices
         return [order for price in best_first for order in levels[price].queue if order.leaves]
 
     def order_ids(self) -> list[int]:
-        """Ids of all orders that rest here, oldest first."""
+        """Return the ids of all resting orders, oldest first."""
         return list(self._orders)
 
     def _take(self, level: Level, taker_id: int, qty: int, matches: list[Match]) -> int:

@@ -1,8 +1,14 @@
-"""A stock on one venue: its segments through the day, its volatility interruptions and halts.
+"""A stock on one venue: its segments through the day, its volatility interruptions and its halts.
 
-An interruption collects orders for a call; a halt takes none, and is followed by a call. Both leave orders in the book,
-which can be cancelled all the time. A call that the session's end overtakes is matched then; one that the closing
-auction overtakes becomes part of it. A closing auction that is interrupted is matched when the call ends.
+    open ──VI──► call ──────────────► open        orders are collected, then matched at one price
+     │             ▲
+     │             │ call_after
+     └──halt──► halted ─────────────► open        no order is taken
+                   └─ circuit breaker, level 3 ─► halted for the day
+
+Orders stay in the limit book in all states, and can be cancelled. When the span ends during a call,
+the call is matched at that moment. When the closing auction begins during a call, the call becomes
+part of it. When the closing auction itself causes a VI, it is matched when the VI's call ends.
 """
 
 from __future__ import annotations
@@ -45,9 +51,9 @@ State: TypeAlias = Literal["open", "call", "halted"]
 
 
 class Listing:
-    """Orders, trades and interruptions of one stock on one venue; tells what happens into ``happenings``.
+    """Orders, trades and interruptions of one stock on one venue. It reports to ``happenings``.
 
-    ``interrupted`` is called with every call or halt that begins here, so that somebody wakes it when that ends.
+    It calls ``interrupted`` when a call or halt begins. The exchange calls ``wake`` at its end.
     """
 
     def __init__(
@@ -66,19 +72,23 @@ class Listing:
         self.happenings = happenings
         self.tape = Tape(item.code, venue, happenings)
         self.own: dict[int, ExchangeOrder] = {}
+        """Live own orders by id."""
         self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
         self.close = 0
         """The official close, won; 0 before it."""
         self.vi = ViWatch(venue, day, item.base, kospi200=kospi200)
         self.state: State = "open"
         self.until: Ns = 0
-        """When the call or halt ends; 0: nobody knows."""
+        """The end of the call or halt; 0: not known."""
         self.why: Why = "halt"
+        """The reason of the call or halt, or of the last one."""
         self.ended_for_day = False
+        """True: a circuit breaker of level 3 ended the day."""
         self._day = day
         self._interrupted = interrupted
         self._call_after = 0
         self._segments: dict[str, Segment] = {}
+        # Before the first span the main segment stands in: somebody may ask for the depth.
         self._current = self._called = self._segment(MAIN)
         self._over = {
             segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)
@@ -86,39 +96,43 @@ class Listing:
 
     @property
     def tally(self) -> Tally:
+        """Volume, value and prices of the day."""
         return self.tape.tally
 
     @property
     def current(self) -> Segment:
-        """The segment that the venue's session trades in now, or traded in last."""
+        """The segment that the venue trades in now, or traded in last."""
         return self._current
 
     @property
     def phase(self) -> Phase:
-        """What happens in the current segment, interruptions included."""
+        """The phase of the current segment. Interruptions count."""
         return self._phase(self._current)
 
     # the day
 
-    def begin(self, t: Ns, stretches: tuple[Hours, ...]) -> None:
-        """The venue is now in these stretches: calls that end are matched, what ends with them expires."""
-        now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(stretches)}
+    def begin(self, t: Ns, spans: tuple[Hours, ...]) -> None:
+        """Enter these spans. Auctions that end are matched, and orders that end expire."""
+        now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(spans)}
         for name in now:
             self._segment(name)
         for segment in self._segments.values():
             self._change(t, segment, now.get(segment.name, Phase.CLOSED))
-        if stretches:
-            self._current = self._segments[segment_name(self.venue, stretches[0].span.name)]
+        if spans:
+            self._current = self._segments[segment_name(self.venue, spans[0].span.name)]
         self._expire(t)
 
     def resume(self, tally: Tally, t: Ns, opening: int, close: int) -> None:
-        """Begin in the middle of the day, after ``tally``; the opening auction's price and the close are 0 before."""
+        """Begin in the middle of the day, after the trades of ``tally``.
+
+        ``opening`` is the opening auction's price, ``close`` the official close; 0 before them.
+        """
         self.tape.tally, self.tape.t = tally, t
         self.vi.reference = opening or self.vi.reference
         self.close = close
 
     def wake(self, t: Ns) -> None:
-        """The end of a halt or call has come."""
+        """End the halt or call that ends at ``t``."""
         if self.until != t or self.state == "open":
             return
         if self.state == "halted" and self._call_after and self._current.phase is Phase.CONTINUOUS:
@@ -129,11 +143,12 @@ class Listing:
         self._expire(t)
 
     def halt(self, t: Ns, why: Why, until: Ns, call_after: Ns) -> None:
-        """Take no orders until ``until`` (0: until told), then collect them for a call of ``call_after``.
+        """Halt the stock until ``until``, then hold a call auction of ``call_after`` nanoseconds.
 
-        What is halted until told stays so.
+        ``until`` 0: the halt lasts until ``lift``.
         """
         if self.state == "halted" and not self.until:
+            # A halt with a known end must not shorten one without.
             return
         self.state, self.why, self.until, self._call_after = "halted", why, until, call_after
         self.happenings.append(
@@ -142,8 +157,9 @@ class Listing:
         self._interrupted(t, self)
 
     def lift(self, now: Ns, t: Ns, call: Ns) -> None:
-        """End a halt at ``t``, with a call before trading goes on when the session trades continuously."""
+        """End a halt at ``t``. In continuous trading a call of ``call`` nanoseconds follows."""
         if self.state == "halted" and not self.ended_for_day:
+            # Nextrade's halt ends when KRX trades again, which is later than now.
             self._call_after, self.until = call, t
             if t > now:
                 self._interrupted(now, self)
@@ -151,7 +167,7 @@ class Listing:
                 self.wake(t)
 
     def end_day(self, t: Ns) -> None:
-        """Halted by a circuit breaker for the rest of the day; everything expires."""
+        """Halt the stock for the rest of the day after a circuit breaker. All orders expire."""
         self.ended_for_day, self.state = True, "halted"
         self.why, self.until = "circuit breaker", 0
         self.happenings.append(
@@ -162,12 +178,16 @@ class Listing:
     # orders
 
     def refusal(self, order: ExchangeOrder, span: str) -> Refusal | None:
-        """Why this order cannot be taken in a stretch of the day, beside what the rules of kinds say."""
+        """Return the reason for which the order is refused in a span; None when it is taken.
+
+        The rules of kinds are not checked here.
+        """
         if self.ended_for_day:
             return "closed"
         if self.item.halted or self.state == "halted":
             return "halted"
         segment = self._segment(segment_name(self.venue, span))
+        # During a VI's call KRX refuses IOC, FOK, best-price and mid-price orders.
         if self.state == "call" and segment is self._called and not joins_call(order.kind):
             return "kind"
         pricing = STYLES[order.kind].pricing
@@ -182,8 +202,9 @@ class Listing:
         )
 
     def enter(self, now: Ns, order: ExchangeOrder, span: str, qty: int) -> None:
-        """Take an own order that nothing refuses."""
+        """Take an own order that ``refusal`` does not refuse."""
         segment = order.segment = self._segment(segment_name(self.venue, span))
+        # A conditional order (조건부지정가) becomes a market order in the closing auction.
         if order.kind is OrderKind.CONDITIONAL and span == "closing auction":
             order.price = None
         self.happenings.append(OrderAccepted(now, order.id, self.venue))
@@ -198,7 +219,10 @@ class Listing:
 
     @property
     def trading(self) -> Segment:
-        """Where trades are made now: a closing-price market open beside an auction, else the current segment."""
+        """The segment that trades now.
+
+        A closing-price market that is open beside an auction, else the current segment.
+        """
         if self._current.phase is Phase.AUCTION and self.state == "open":
             return next(
                 (s for s in self._segments.values() if s.phase is Phase.CONTINUOUS), self._current
@@ -208,9 +232,9 @@ class Listing:
     def provide(
         self, now: Ns, order_id: int, side: Side, price: int, qty: int, at: Segment | None = None
     ) -> None:
-        """A limit order of the background, unchecked, in the current segment or ``at`` another.
+        """Enter a limit order of the background into the current segment, or into ``at``.
 
-        It is dropped while nothing is taken.
+        It is not checked. While the segment takes no orders it is dropped.
         """
         segment = at or self._current
         phase = self._phase(segment)
@@ -218,6 +242,7 @@ class Listing:
             if not segment.meets(side, price):
                 segment.book.rest(order_id, side, price, qty)
                 return
+            # The background causes VIs as any order does.
             leaves, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
                 segment.collect(order_id, side, price, leaves)
@@ -230,7 +255,7 @@ class Listing:
             segment.enter_early(order_id, side, price, qty)
 
     def cancel(self, now: Ns, order_id: int, qty: int | None) -> int:
-        """Take ``qty`` shares (None: all) out of a live own order; returns how many were taken."""
+        """Cancel ``qty`` shares of a live own order; None: all. Return the cancelled shares."""
         order = self.own[order_id]
         taken = order.segment.cancel(order, qty)
         self.happenings += (
@@ -239,8 +264,11 @@ class Listing:
         )
         return taken
 
-    def refuses_revision(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
-        """Why ``qty`` shares of an order cannot move to ``price``; only what has a limit of its own can."""
+    def revision_refusal(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
+        """Return the reason for which ``qty`` shares cannot move to ``price``; None when they can.
+
+        Only an order with a limit of its own can be revised.
+        """
         if self.state == "halted":
             return "closed" if self.ended_for_day else "halted"
         if self._phase(order.segment) is Phase.CLOSED:
@@ -256,13 +284,15 @@ class Listing:
         return self._price_refusal(order.segment, price)
 
     def revise(self, now: Ns, order: ExchangeOrder, new_id: int, qty: int, price: int) -> None:
-        """Move ``qty`` shares of an order; see ``Exchange.revise``."""
+        """Move ``qty`` shares of an order to ``price``, as ``Exchange.revise`` describes."""
         segment = order.segment
+        # A best-price order got its limit on arrival. Revised, it is a plain limit order.
         kind = order.kind if STYLES[order.kind].pricing == "limit" else OrderKind.LIMIT
         heir = self.own[new_id] = ExchangeOrder(
             new_id, order.side, kind, order.expires, price, None
         )
         heir.segment = segment
+        # A new price loses the time priority; a pure reduction keeps it (KRX business rules).
         if price == order.price:
             segment.hand_over(order, heir, qty)
             return
@@ -271,12 +301,15 @@ class Listing:
         self._settle(now, segment)
 
     def leaves_of(self, order_id: int) -> int:
-        """Shares of an own order that are still live."""
+        """Return the leaves of an own order; 0 when it is gone."""
         order = self.own.get(order_id)
         return order.segment.leaves_of(order) if order else 0
 
     def expected(self) -> tuple[int, int]:
-        """Price and shares at which the running call would match; zeros without a call or a match."""
+        """Return price and shares of the running call auction if it ended now.
+
+        Zeros without a call auction, and when nothing would match.
+        """
         if self.phase is not Phase.AUCTION:
             return 0, 0
         price, qty = self._current.expected(self._last)
@@ -298,6 +331,7 @@ class Listing:
         if segment is None:
             segment = self._segments[name] = Segment(name, self.tape, self.own)
             if name == "pre-open closing price":
+                # 장전 시간외 종가 trades at the previous close.
                 segment.fixed = self.item.base
         return segment
 
@@ -313,6 +347,7 @@ class Listing:
             return
         if pricing == "mid":
             price = segment.middle
+        # FOK looks first: it trades whole within the VI's bounds, or not at all.
         if (pricing == "mid" and price is None) or (
             rest == "forbids"
             and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
@@ -324,6 +359,7 @@ class Listing:
             leaves, stopped = self._trade(now, segment, order.id, side, price, qty)
         if not leaves:
             del self.own[order.id]
+        # A market order that a VI stops waits for the call; an IOC is cancelled.
         elif rest != "waits" and not (stopped and joins_call(order.kind)):
             del self.own[order.id]
             self.happenings.append(OrderCancelled(now, order.id, leaves))
@@ -339,10 +375,14 @@ class Listing:
     def _trade(
         self, now: Ns, segment: Segment, order_id: int, side: Side, price: int | None, qty: int
     ) -> tuple[int, bool]:
-        """What is left after trading within the bounds of a VI, and whether the rest would trade beyond them."""
+        """Trade within the bounds of a VI. Return the leaves, and True when a VI began.
+
+        It begins when the leaves would trade beyond the bounds.
+        """
         last = self.tally.last
         worst = self.vi.worst(side, price, last)
         leaves = segment.take(now, order_id, side, worst, qty)
+        # Within the bounds nothing was held back, so no VI begins.
         if not leaves or worst == price:
             return leaves, False
         best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
@@ -354,8 +394,9 @@ class Listing:
         return leaves, True
 
     def _interrupt(self, now: Ns, price: int, when: When | None, last: int) -> None:
-        """Begin a VI: at ``price`` the stock would have traded after ``last``."""
+        """Begin a VI, because the stock would have traded at ``price`` after ``last``."""
         self.why = self.vi.why(price, when, last)
+        # If static and dynamic VI come together, there is one call (KRX rule).
         self.state, self.until, self._called = "call", now + VI_CALL, self._current
         item, reference = self.item, self.vi.reference
         self.happenings.append(
@@ -366,7 +407,7 @@ class Listing:
         self._interrupted(now, self)
 
     def _settle(self, now: Ns, segment: Segment) -> None:
-        """Let stop orders arrive that the last trades have reached, and mid-price orders meet."""
+        """Let the stop orders arrive that the last trades reached, and match mid-price orders."""
         while self._phase(segment) is not Phase.CLOSED and (hit := segment.take_reached_stops()):
             for order in hit:
                 qty, order.beside = order.beside, 0
@@ -377,12 +418,14 @@ class Listing:
     def _change(self, t: Ns, segment: Segment, new: Phase) -> None:
         old, segment.phase = segment.phase, new
         if new is not Phase.CLOSED and segment.name == "closing price":
+            # 장후 시간외 종가 trades at today's close, which the closing auction has just made.
             segment.fixed = self.close or self._last
+        # The span of the segment changed while a VI's call was running.
         overtaken = (
             self.state == "call" and segment is self._called and old is Phase.CONTINUOUS is not new
         )
         if overtaken and new is Phase.AUCTION:
-            self._say_resumed(t)
+            self._report_resumed(t)
         elif overtaken:
             self._resume(t)
         elif old is Phase.AUCTION and (new is not old or self._due(segment, t)):
@@ -398,13 +441,14 @@ class Listing:
             self._settle(t, segment)
 
     def _due(self, segment: Segment, t: Ns) -> bool:
-        """Whether one of the single-price market's auctions ends now."""
+        """Return True when an auction of the single-price market ends now."""
         return segment.name == SINGLE_PRICE and not t % EVERY
 
     def _end_call(self, t: Ns, segment: Segment, new: Phase) -> None:
-        """The session's own auction ends, or is interrupted when its price strays too far."""
+        """End the session's own call auction, or begin a VI when its price is beyond the bounds."""
         if self.state != "open":
             return
+        # The opening auction knows the static VI alone: there is no last trade to compare with.
         when: When | None = None
         if segment.name == SINGLE_PRICE or new is Phase.CLOSED:
             when = "after hours" if segment.name == SINGLE_PRICE else "closing auction"
@@ -416,23 +460,26 @@ class Listing:
             self._uncross(t, segment)
 
     def _uncross(self, t: Ns, segment: Segment) -> None:
+        # Only the opening auction allots (동시호가): on KRX, before the first trade of the day.
         opens = segment.name == MAIN and self.venue is Venue.KRX and not self.tally.open
         price = segment.uncross(t, self._last, (self.lower, self.upper) if opens else None)
+        # Each auction's price is the new reference of the static VI (KRX rule of 2015-06-15).
         if price is not None and segment.name != SINGLE_PRICE:
             self.vi.reference = price
+        # KRX's closing auction makes the official close. After-market trades do not move it.
         if segment.name == MAIN and segment.phase is Phase.CLOSED and self.venue is Venue.KRX:
             self.close = self._last
         self._settle(t, segment)
         self.happenings.append(DepthChanged(t, self.item.code, self.venue))
 
-    def _say_resumed(self, t: Ns) -> None:
+    def _report_resumed(self, t: Ns) -> None:
         self.state, self.until = "open", 0
         self.happenings.append(TradingResumed(t, self.item.code, self.venue, self.why))
 
     def _resume(self, t: Ns) -> None:
-        """End a call: match it; end a halt: go on."""
+        """End a call auction by matching it, or end a halt."""
         called = self.state == "call"
-        self._say_resumed(t)
+        self._report_resumed(t)
         if called:
             self._uncross(t, self._called)
         else:
@@ -440,8 +487,9 @@ class Listing:
                 self._begin_matching(t, segment)
 
     def _expire(self, t: Ns) -> None:
-        """What ends by now, unless a call must be matched before."""
+        """Expire the orders that end by now."""
         if self.state == "call":
+            # The call is matched first.
             return
         for order in [o for o in self.own.values() if o.expires <= t or self.ended_for_day]:
             self.happenings.append(OrderExpired(t, order.id, order.segment.cancel(order, None)))
@@ -450,7 +498,10 @@ class Listing:
                 segment.clear()
 
     def _own_price(self, segment: Segment, order: ExchangeOrder) -> int | None:
-        """The limit of an order on arrival; None for a market order, and where no order could give it one."""
+        """Return the limit of an order on arrival.
+
+        None for a market order, and when the side that would price the order is empty.
+        """
         match STYLES[order.kind].pricing:
             case "best opposite":
                 return segment.touch[1 if order.side is Side.BUY else 0]
@@ -467,6 +518,7 @@ class Listing:
         lower, upper = self.lower, self.upper
         if segment.name == SINGLE_PRICE:
             close = self.close or self._last
+            # 시간외 단일가: ±10 % of today's close, within the daily limits.
             lower = max(lower, -(-close * (100 - SINGLE_PRICE_PERCENT) // 100))
             upper = min(upper, close * (100 + SINGLE_PRICE_PERCENT) // 100)
         return None if lower <= price <= upper else "limit"

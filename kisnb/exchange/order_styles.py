@@ -1,6 +1,7 @@
-"""What each kind of order does on arrival: how it is priced, and what becomes of a part that finds nobody.
+"""The behaviour of each kind of order on arrival: its price, and the fate of its leaves.
 
-The rest of a market order never waits in continuous trading: it is cancelled at once, as an IOC's is.
+The leaves of a market order never wait in continuous trading. They are cancelled at once, like an
+IOC's. No source says what KRX does with them: this is kisnb's choice.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ Rest: TypeAlias = Literal["waits", "is cancelled", "forbids"]
 
 
 class Style(NamedTuple):
-    """``rest`` "forbids": all or nothing (FOK)."""
+    """The behaviour of one kind of order."""
 
     pricing: Pricing
+    """The source of its price. ``fixed``: the one price of a closing-price market."""
     rest: Rest = "waits"
+    """The fate of its leaves. ``forbids``: it trades whole or not at all (FOK)."""
 
 
+# 최유리지정가 and 최우선지정가 become limit orders on arrival, so their leaves wait.
 STYLES: dict[OrderKind, Style] = {
     _K.LIMIT: Style("limit"),
     _K.LIMIT_IOC: Style("limit", "is cancelled"),

@@ -1,11 +1,14 @@
-"""One book of a stock at a venue, and how orders meet in it: continuously, in a call, at the middle, at a stop.
+"""One limit book of a stock on a venue, and the matching in it.
 
-The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders have positive ids,
-background orders negative ones; of the background only trades are told.
+The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders have
+positive ids, background orders have negative ones. Only trades of the background are reported.
 
-A mid-price order waits beside the book, hidden. Its price is midway between the best bid and the best ask, parts of a
-won cut off, which is better than either: who would trade with the book takes it first, by time. It sits out auctions.
-A stop order waits outside the book until a trade reaches its stop price, and then arrives as a limit order.
+Orders match continuously, or in a call auction. Two kinds wait beside the limit book:
+
+- A mid-price order is hidden. Its price is midway between best bid and best ask, cut down to the
+  won. That is better than either, so an arriving order takes it first, by time. It does not take
+  part in auctions.
+- A stop order waits until a trade reaches its stop price. Then it arrives as a limit order.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from kisnb.terms import OrderKind, Phase, Side
 
 
 class ExchangeOrder:
-    """An own order as long as it lives."""
+    """An own order while it lives."""
 
     __slots__ = ("beside", "expires", "id", "kind", "price", "segment", "side", "stop")
 
@@ -37,25 +40,31 @@ class ExchangeOrder:
         self.side = side
         self.kind = kind
         self.expires = expires
-        """The end of the stretch with which an unfilled rest ends."""
+        """The moment at which its leaves end."""
         self.price = price
+        """Won; None for a kind without a limit."""
         self.stop = stop
+        """Stop price, won; None for other kinds."""
         self.beside = 0
-        """Shares that wait beside the book: for the middle, or for the stop price."""
+        """Shares that wait beside the limit book: a mid-price order, or a stop order."""
         self.segment: Segment
+        """The segment that has the order. Set when it is entered."""
 
 
 class Segment:
-    """Matches the orders of one book and tells its tape; ``own`` are the live own orders of the stock and venue."""
+    """Matches the orders of one limit book and reports trades to its tape.
+
+    ``own`` has the live own orders of the stock and venue, by id.
+    """
 
     def __init__(self, name: str, tape: Tape, own: dict[int, ExchangeOrder]) -> None:
         self.name = name
         self.phase = Phase.CLOSED
         self.book = LimitBook()
         self.fixed: int | None = None
-        """The one price of a closing-price market, won."""
+        """The one price of a closing-price market, won; None for other segments."""
         self.entered: list[tuple[int, Side, int, int]] = []
-        """Orders (id, side, price, shares) that came in before matching begins."""
+        """Orders (id, side, price, shares) that arrived before matching begins."""
         self._tape = tape
         self._own = own
         self._market_orders: list[int] = []
@@ -64,46 +73,51 @@ class Segment:
 
     @property
     def touch(self) -> tuple[int | None, int | None]:
-        """Best bid and best ask; orders without a price have none."""
+        """Best bid and best ask; None for a side without a limit order."""
         bid, ask = self.book.best_bid, self.book.best_ask
         return (None if bid == MARKET_BUY else bid), (None if ask == MARKET_SELL else ask)
 
     @property
     def middle(self) -> int | None:
-        """Midway between the best bid and the best ask in won, cut; None without both."""
+        """Midpoint of best bid and best ask, cut down to the won; None without both."""
         bid, ask = self.touch
         return None if bid is None or ask is None else (bid + ask) // 2
 
     def leaves_of(self, order: ExchangeOrder) -> int:
-        """Shares of an own order that wait here."""
+        """Return the leaves of an own order."""
         return order.beside or self.book.leaves_of(order.id)
 
     # calls
 
     def collect(self, order_id: int, side: Side, price: int | None, qty: int) -> None:
-        """Queue an order for a call; without a price ahead of every limit."""
+        """Queue an order for a call auction. Without a price it is ahead of every limit order."""
         if price is None:
             price = MARKET_BUY if side is Side.BUY else MARKET_SELL
             self._market_orders.append(order_id)
         self.book.rest(order_id, side, price, qty)
 
     def enter_early(self, order_id: int, side: Side, price: int, qty: int) -> None:
-        """Queue an order before matching begins."""
+        """Queue an order that arrives before matching begins."""
         self.entered.append((order_id, side, price, qty))
         self.book.rest(order_id, side, price, qty)
 
     def expected(self, reference: int) -> tuple[int, int]:
-        """Price and shares at which a call would match now; (``reference``, 0) when nothing crosses."""
+        """Return price and shares at which a call auction would match now.
+
+        (``reference``, 0) when nothing crosses.
+        """
         deepest = 1 << 30
         return auction.single_price(
             self.book.levels(Side.BUY, deepest), self.book.levels(Side.SELL, deepest), reference
         )
 
     def uncross(self, now: Ns, reference: int, limits: tuple[int, int] | None = None) -> int | None:
-        """End a call: one print at one price, which is returned; None when nothing traded. ``limits``: it allots there.
+        """End a call auction with one print. Return its price; None when nothing traded.
 
-        Market orders that found nobody are cancelled; after the session's last call they have expired.
+        ``limits`` are the price limits at which the auction allots; None: it does not allot. Leaves
+        of market orders are cancelled. After the session's last auction they expire instead.
         """
+        # KRX's last auction ends the day for its orders.
         ended = OrderExpired if self.phase is Phase.CLOSED else OrderCancelled
         outcome = auction.uncross(self.book, reference, limits)
         fills = [
@@ -115,15 +129,17 @@ class Segment:
         self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
-        said = self._tape.happenings
-        said += [fill for fill in fills if fill.id > 0]
-        said += [ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0]
+        happened = self._tape.happenings
+        happened += [fill for fill in fills if fill.id > 0]
+        happened += [
+            ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0
+        ]
         for order_id in (*(fill.id for fill in fills), *(order_id for order_id, _ in unmatched)):
             self._forget_when_done(order_id)
         return outcome.price if outcome.volume else None
 
     def turn_conditional(self) -> None:
-        """Conditional orders become market orders, as the closing auction begins."""
+        """Turn conditional orders (조건부지정가) into market orders. The closing auction begins."""
         for order in [
             o for o in self._own.values() if o.kind is OrderKind.CONDITIONAL and o.segment is self
         ]:
@@ -131,11 +147,13 @@ class Segment:
             self.collect(order.id, order.side, None, self.book.cancel(order.id))
 
     def begin_matching(self, now: Ns) -> None:
-        """Match what came in early in the order of arrival."""
+        """Match the orders that arrived early, in the order of their arrival."""
         early, self.entered = self.entered, []
         waiting = [
             (i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early
         ]
+        # All were taken out before the first is matched, so each meets only those that came before
+        # it.
         for order_id, side, price, qty in waiting:
             if qty:
                 leaves = self.take(now, order_id, side, price, qty)
@@ -147,7 +165,7 @@ class Segment:
     # continuous trading
 
     def meets(self, side: Side, price: int) -> bool:
-        """Whether an order at ``price`` may find somebody: in the book, or at the middle."""
+        """Return True when an order at ``price`` may match: in the limit book or at the middle."""
         if self._mids:
             return True
         if side is Side.BUY:
@@ -157,7 +175,7 @@ class Segment:
         return best is not None and best >= price
 
     def take(self, now: Ns, order_id: int, side: Side, worst: int | None, qty: int) -> int:
-        """Trade up to ``qty`` shares at prices no worse than ``worst``; returns what is left of the order."""
+        """Trade up to ``qty`` shares at prices no worse than ``worst``. Return the leaves."""
         if self._mids:
             qty = self._take_mids(now, order_id, side, worst, qty)
         tape, book, name = self._tape, self.book, self.name
@@ -167,22 +185,24 @@ class Segment:
             buy, sell = (order_id, maker) if side is Side.BUY else (maker, order_id)
             tape.trade(now, price, shares, side, buy, sell, book, name)
             if maker > 0 or order_id > 0:
-                self._tell_fills(now, match)
+                self._report_fills(now, match)
         return qty
 
     def has(self, side: Side, worst: int | None, qty: int) -> bool:
-        """Whether ``qty`` shares would be filled at once."""
+        """Return True when ``qty`` shares would be filled at once."""
         middle = self.middle
         if middle is not None and self._mids and _reaches(side, worst, middle):
+            # Hidden shares at the middle count for FOK as well.
             qty -= sum(order.beside for order in self._mids if order.side is not side)
         return qty <= 0 or self.book.available(side, worst, qty)
 
     def wait_for_middle(self, order: ExchangeOrder, qty: int) -> None:
+        """Let ``qty`` shares of a mid-price order wait beside the limit book."""
         order.beside = qty
         self._mids.append(order)
 
     def meet_middle(self, now: Ns) -> None:
-        """Match mid-price orders of both sides that wait for a middle, when there is one again."""
+        """Match the waiting mid-price orders of both sides, when there is a middle."""
         if self._mids and self.middle is not None:
             for order in [o for o in self._mids if o.side is Side.BUY]:
                 order.beside = self.take_middle(now, order.id, order.side, order.beside)
@@ -190,18 +210,20 @@ class Segment:
             self._mids = [order for order in self._mids if order.beside]
 
     def take_middle(self, now: Ns, order_id: int, side: Side, qty: int) -> int:
-        """Trade with mid-price orders of the other side; returns what is left."""
+        """Trade with mid-price orders of the other side. Return the leaves."""
         middle = self.middle
+        # A mid-price order trades at the middle only, not with the limit book.
         return qty if middle is None else self._take_mids(now, order_id, side, middle, qty)
 
     # stops
 
     def wait_for_stop(self, order: ExchangeOrder, qty: int) -> None:
+        """Let a stop order wait beside the limit book until a trade reaches its stop price."""
         order.beside = qty
         self._stops.append(order)
 
     def take_reached_stops(self) -> list[ExchangeOrder]:
-        """Take out the stop orders that the last trade has reached, oldest first."""
+        """Remove and return the stop orders that the last trade reached, oldest first."""
         if not self._stops:
             return []
         last = self._tape.tally.last
@@ -212,7 +234,7 @@ class Segment:
     # changes
 
     def cancel(self, order: ExchangeOrder, qty: int | None) -> int:
-        """Take ``qty`` shares (None: all) out of an own order; returns how many were taken."""
+        """Cancel ``qty`` shares of an own order; None: all. Return the cancelled shares."""
         if not order.beside:
             taken = self.book.cancel(order.id, qty)
         else:
@@ -225,7 +247,7 @@ class Segment:
         return taken
 
     def hand_over(self, order: ExchangeOrder, heir: ExchangeOrder, qty: int) -> None:
-        """Give ``qty`` shares of a resting order to another one, in the same place of the queue."""
+        """Give ``qty`` shares of a resting order to another one at the same place of the queue."""
         self.book.hand_over(order.id, heir.id, qty)
         for i, (order_id, side, price, _) in enumerate(self.entered):
             if order_id == order.id:
@@ -234,7 +256,7 @@ class Segment:
         self._forget_when_done(order.id)
 
     def clear(self) -> None:
-        """Take out the background."""
+        """Remove the orders of the background."""
         for order_id in self.book.order_ids():
             if order_id < 0:
                 self.book.cancel(order_id)
@@ -252,11 +274,11 @@ class Segment:
             qty -= shares
             buy, sell = (order_id, maker.id) if side is Side.BUY else (maker.id, order_id)
             self._tape.trade(now, middle, shares, side, buy, sell, self.book, self.name)
-            self._tell_fills(now, Match(maker.id, order_id, middle, shares, maker.beside))
+            self._report_fills(now, Match(maker.id, order_id, middle, shares, maker.beside))
         self._mids = [order for order in self._mids if order.beside]
         return qty
 
-    def _tell_fills(self, now: Ns, match: Match) -> None:
+    def _report_fills(self, now: Ns, match: Match) -> None:
         venue = self._tape.venue
         for own in (match.maker_id, match.taker_id):
             if own > 0:
@@ -271,7 +293,7 @@ class Segment:
 
 
 def stop_reached(side: Side, stop: int | None, last: int) -> bool:
-    """Whether a trade at ``last`` won sets off a stop order."""
+    """Return True when a trade at ``last`` won reaches the stop price of an order."""
     return stop is not None and last > 0 and (last >= stop if side is Side.BUY else last <= stop)
 
 

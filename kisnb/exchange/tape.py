@@ -1,4 +1,4 @@
-"""What a stock has traded on a venue's day, and the prints that tell of it. Won and shares."""
+"""The prints of a stock on a venue, and the sums of its day. Won and shares."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from kisnb.exchange.limit_book import LimitBook
 from kisnb.terms import Side, Venue
 
 PRICELESS = frozenset({"pre-open closing price", "closing price", "single price"})
-"""Segments whose trades count as volume and value but move none of a day's prices."""
+"""Segments whose trades count as volume and value, but not as open, high, low or last price.
+
+The official close stays the price of 15:30 (brokers' notices of 2026-09).
+"""
 
 
 class Tally:
-    """What a stock has traded on this day, in won and shares; prices and their times are 0 before the first trade."""
+    """Volume, value and prices of a stock's day. Prices and their times are 0 before a trade."""
 
     __slots__ = ("high", "high_t", "last", "low", "low_t", "open", "open_t", "value", "volume")
 
@@ -23,8 +26,10 @@ class Tally:
         self.low_t: Ns = 0
 
     def add(self, t: Ns, price: int, qty: int, segment: str = "main") -> None:
+        """Count a trade."""
         self.volume += qty
         self.value += price * qty
+        # KIS's accumulated volume and value cover the whole day, and its prices the main market.
         if segment in PRICELESS:
             return
         if not self.open:
@@ -38,7 +43,7 @@ class Tally:
 
 
 class Tape:
-    """The prints of one stock on one venue, told into ``happenings``."""
+    """The prints of one stock on one venue. It reports each to ``happenings``."""
 
     __slots__ = ("code", "happenings", "t", "tally", "twin", "venue")
 
@@ -48,9 +53,9 @@ class Tape:
         self.happenings = happenings
         self.tally = Tally()
         self.t: Ns = 0
-        """When it last traded."""
+        """The moment of the last trade; 0 before one."""
         self.twin: Tape | None = None
-        """The tape of the other venue."""
+        """The tape of the other venue; None when one venue lists the stock."""
 
     def trade(
         self,
@@ -63,6 +68,10 @@ class Tape:
         book: LimitBook,
         segment: str,
     ) -> None:
+        """Record a trade and report it.
+
+        ``buy`` and ``sell`` are the ids of the orders. ``book`` gives best ask and bid after it.
+        """
         tally = self.tally
         tally.add(now, price, qty, segment)
         self.t = now

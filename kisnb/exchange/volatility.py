@@ -1,4 +1,7 @@
-"""Volatility interruptions (VI): at which prices a stock stops for a call. Dated tables with a source; prices won."""
+"""Volatility interruptions (VI, 변동성완화장치): the prices at which a stock stops for a call.
+
+Prices in won. The tables are dated and have their source.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ ViWhy: TypeAlias = Literal["static VI", "dynamic VI", "static and dynamic VI"]
 
 
 class DynamicVi(NamedTuple):
-    """Percent of the last trade's price at which a stock outside KOSPI200 is interrupted."""
+    """Distance from the last trade's price at which a stock is interrupted."""
 
     when: When
     percent: int
+    """For a stock outside KOSPI200."""
     percent_kospi200: int
+    """For a stock of KOSPI200."""
     source: str
     certainty: Certainty = "B"
 
@@ -29,30 +34,34 @@ DYNAMIC: tuple[DynamicVi, ...] = (
     DynamicVi("after hours", 6, 3, "KRX rule of 2014"),
 )
 STATIC_PERCENT = 10
-"""Of the last auction's price (the base price before there was one); KRX rule since 2015-06-15."""
+"""Distance from the last auction's price; before an auction, from the base price.
+
+KRX rule since 2015-06-15.
+"""
 VI_CALL: Ns = 2 * MINUTE
-"""Exactly: the random end within another 30 seconds is left out."""
+"""Length of the call auction. KRX ends it at random within another 30 seconds; kisnb does not."""
 STATIC_SINCE: dict[Venue, date] = {Venue.KRX: date(2015, 6, 15), Venue.NXT: REFORM}
-"""Nextrade only stood still with KRX before the notice of 2026-09-09."""
+"""First day of the static VI. Before, Nextrade only halted with KRX (notice of 2026-09-09)."""
 DYNAMIC_SINCE: dict[Venue, date] = {Venue.KRX: date(2014, 9, 1), Venue.NXT: date.max}
+"""First day of the dynamic VI. Nextrade has none."""
 
 
 class Bounds(NamedTuple):
-    """Prices at which, and beyond which, nothing trades before a call."""
+    """The prices from which on a stock is interrupted: it trades only between the two."""
 
     lower: int
     upper: int
 
 
 def static_bounds(venue: Venue, day: date, reference: int) -> Bounds | None:
-    """None when the venue has no static VI on ``day``."""
+    """Return the bounds of the static VI; None when the venue has none on ``day``."""
     return _around(reference, STATIC_PERCENT) if day >= STATIC_SINCE[venue] else None
 
 
 def dynamic_bounds(
     venue: Venue, day: date, when: When, reference: int, *, kospi200: bool
 ) -> Bounds | None:
-    """None when the venue has no dynamic VI on ``day``."""
+    """Return the bounds of the dynamic VI; None when the venue has none on ``day``."""
     if day < DYNAMIC_SINCE[venue]:
         return None
     row = next(row for row in DYNAMIC if row.when == when)
@@ -60,16 +69,16 @@ def dynamic_bounds(
 
 
 def _around(reference: int, percent: int) -> Bounds:
-    """The lowest fall and rise of ``percent``: both bounds themselves interrupt."""
+    """Return the bounds at ``percent`` around a price. A trade at a bound itself interrupts."""
     return Bounds(reference * (100 - percent) // 100, -(-reference * (100 + percent) // 100))
 
 
 class ViWatch:
-    """Knows at which prices one stock on one venue stops next."""
+    """Computes the prices at which one stock on one venue is interrupted next."""
 
     def __init__(self, venue: Venue, day: date, base: int, *, kospi200: bool) -> None:
         self.reference = base
-        """Of the static VI: the last auction's price."""
+        """Reference price of the static VI: the last auction's price, else the base price."""
         self._venue = venue
         self._day = day
         self._kospi200 = kospi200
@@ -78,20 +87,29 @@ class ViWatch:
         self._bounds: Bounds | None = None
 
     def worst(self, side: Side, price: int | None, last: int) -> int | None:
-        """The worst price at which an order may trade without an interruption, after a trade at ``last`` (0: none)."""
+        """Return the worst price at which an order may trade without an interruption.
+
+        ``price`` is its limit, None for a market order. ``last`` is the last trade's price, 0
+        before one. None: any price.
+        """
         if not self._interrupts:
             return price
+        # Every order comes this way, and the bounds only move with the last price.
         if self._known != (last, self.reference):
             self._bounds, self._known = self.bounds("regular", last), (last, self.reference)
         bounds = self._bounds
         if bounds is None:
             return price
         if side is Side.BUY:
+            # The bound itself interrupts, so the worst price is one won inside it.
             return bounds.upper - 1 if price is None or price >= bounds.upper else price
         return bounds.lower + 1 if price is None or price <= bounds.lower else price
 
     def bounds(self, when: When | None, last: int) -> Bounds | None:
-        """The narrower of both kinds; None as ``when`` asks for the static ones alone, as an opening auction does."""
+        """Return the narrower bounds of static and dynamic VI; None when neither interrupts.
+
+        ``when`` None: only the static VI counts, as at the end of the opening auction.
+        """
         static = static_bounds(self._venue, self._day, self.reference)
         dynamic = self._dynamic(when, last)
         if static is None or dynamic is None:
@@ -99,7 +117,7 @@ class ViWatch:
         return Bounds(max(static.lower, dynamic.lower), min(static.upper, dynamic.upper))
 
     def why(self, price: int, when: When | None, last: int) -> ViWhy:
-        """Which kind stops a trade at ``price``."""
+        """Return the kind of VI that a trade at ``price`` causes."""
         static, dynamic = (
             static_bounds(self._venue, self._day, self.reference),
             self._dynamic(when, last),
@@ -110,6 +128,7 @@ class ViWatch:
         return "dynamic VI" if within else "static and dynamic VI"
 
     def _dynamic(self, when: When | None, last: int) -> Bounds | None:
+        # The dynamic VI compares with the last trade. Before the first there is none.
         if not last or when is None:
             return None
         return dynamic_bounds(self._venue, self._day, when, last, kospi200=self._kospi200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from kisnb.clock import SECOND, Ns, kst, kst_day
+from kisnb.clock import SECOND, Ns, day_number, kst, kst_day
 from kisnb.errors import FrameError
 
 ODNO_WIDTH = 10
@@ -34,11 +34,6 @@ def order_number(number: int) -> str:
 
 def yyyymmdd(day: date) -> str:
     return f"{day_number(day):08d}"
-
-
-def day_number(day: date) -> int:
-    """20261120 for 20 November 2026."""
-    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def read_day(text: str) -> date:

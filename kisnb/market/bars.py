@@ -1,5 +1,8 @@
-"""Bars from ticks. A bar closes with the first trade of a later span, so that no late trade is ever missed and no
-future price is ever seen; spans without a trade are bars of volume 0 at the last close."""
+"""Bars from ticks.
+
+A bar closes with the first trade after its end. So a late trade still counts, and a closed bar
+holds no later price. A bar without trades has volume 0 and repeats the last close.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,14 @@ from kisnb.events import Bar, Tick
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
 MAX_SILENT = 4 * 60 * 60
-"""A silence of more spans than this is not filled with bars (a night, a week-end)."""
+"""Most bars without trades in a row. A longer silence, such as a night, gets none."""
 
 
 def span_of(every: str) -> Ns:
-    """``"20s"``, ``"1m"`` or ``"1h"`` as nanoseconds; raises BadInput otherwise."""
+    """Return the length of a bar, ``"20s"``, ``"1m"`` or ``"1h"``, in nanoseconds.
+
+    Raises BadInput for any other text.
+    """
     match = re.fullmatch(r"(\d{1,4})([smh])", every)
     if match is None or not int(match[1]):
         raise BadInput(f"{every!r} is no bar length", "write it as 20s, 1m, 5m or 1h")
@@ -25,7 +31,7 @@ def span_of(every: str) -> Ns:
 
 
 class BarBuilder:
-    """Builds the bars of one stock and one span, in shares and won."""
+    """Builds the bars of one stock and one length. Prices in won, volumes in shares."""
 
     __slots__ = ("_close", "_count", "_high", "_low", "_open", "_start", "_volume", "code", "span")
 
@@ -36,7 +42,10 @@ class BarBuilder:
         self._open = self._high = self._low = self._close = self._volume = self._count = 0
 
     def add(self, tick: Tick) -> Sequence[Bar]:
-        """The bars that this trade closes, oldest first; usually none. A late trade counts into the open bar."""
+        """Add a trade. Return the bars that it closes, oldest first; usually none.
+
+        A late trade, one of a bar that is closed, counts into the bar that is being built.
+        """
         start = tick.t - tick.t % self.span
         closed: Sequence[Bar] = ()
         if self._start is None:
@@ -52,7 +61,7 @@ class BarBuilder:
         return closed
 
     def current(self) -> Bar | None:
-        """The bar that is being built."""
+        """Return the bar that is being built; None before the first trade."""
         if self._start is None:
             return None
         return Bar(
@@ -77,6 +86,7 @@ class BarBuilder:
         assert bar is not None
         yield bar
         close, start = bar.close, bar.t + self.span
+        # A night of one-second bars would be tens of thousands of bars without a trade.
         if (until - start) // self.span > MAX_SILENT:
             return
         while start < until:
@@ -85,23 +95,26 @@ class BarBuilder:
 
 
 class BarSeries:
-    """The newest closed bars of one stock and one span."""
+    """The newest closed bars of one stock and one length; at most ``keep`` of them."""
 
     def __init__(self, code: str, span: Ns, keep: int = 5_000) -> None:
         self._builder = BarBuilder(code, span)
         self.bars: deque[Bar] = deque(maxlen=keep)
+        """Closed bars, oldest first."""
 
     def add(self, tick: Tick) -> Sequence[Bar]:
+        """Add a trade. Return the bars that it closes, oldest first; usually none."""
         closed = self._builder.add(tick)
         if closed:
             self.bars.extend(closed)
         return closed
 
     def newest(self, n: int) -> list[Bar]:
-        """The newest ``n`` closed bars, oldest first; fewer when there are fewer."""
+        """Return the newest ``n`` closed bars, oldest first; fewer when there are fewer."""
         bars = self.bars
         return [bars[i] for i in range(max(0, len(bars) - n), len(bars))]
 
     @property
     def current(self) -> Bar | None:
+        """The bar that is being built; None before the first trade."""
         return self._builder.current()

@@ -1,7 +1,9 @@
-"""Trading days of the Korea Exchange: a table of its holidays, corrections with a source each, a file of one's own.
+"""Trading days of the Korea Exchange.
 
-Emergency holidays are declared at short notice. Desk, simulator and kernel each begin with ``use_local()``, which adds
-what ``calendar.toml`` in the state folder says, for the whole process:
+A table of holidays, corrections of it with a source each, and the user's own file. The user's file
+is there because emergency holidays are declared at short notice. Desk, simulator and kernel each
+call ``use_local()`` at their start. It reads ``calendar.toml`` in the state folder for the whole
+process:
 
     [closed]
     2027-03-10 = "presidential election"
@@ -26,18 +28,24 @@ from kisnb.errors import ConfigError
 from kisnb.paths import state_dir
 
 FIRST_YEAR, LAST_YEAR = 2001, 2027
-"""Years whose holidays are known: compared with every traded day of 2001 to 2023, announced up to 2027."""
-OVERRIDES = "calendar.toml"
+"""Years whose holidays are known.
 
+Those of 2001 to 2023 were compared with every traded day. Later ones are as announced.
+"""
+OVERRIDES = "calendar.toml"
+"""Name of the user's file in the state folder."""
+
+# Public calendars are late with such days: exchange_calendars 4.13 counts 2026-06-03 and 2026-07-17
+# as trading days.
 CLOSED: dict[date, str] = {
     date(2026, 6, 3): "local elections; KRX notice of 2026-05-20",
-    date(
-        2026, 7, 17
-    ): "Constitution Day, a public holiday again from 2026; KRX notice of 2026-05-20",
+    date(2026, 7, 17): (
+        "Constitution Day, a public holiday again from 2026; KRX notice of 2026-05-20"
+    ),
     date(2027, 5, 3): "substitute for Labour Day; holidays 0.108, not yet confirmed by KRX",
     date(2027, 7, 19): "substitute for Constitution Day; holidays 0.108",
 }
-"""Closed, whatever the table says."""
+"""Days on which KRX is closed although the table of holidays does not say so, with the source."""
 
 EXAM_DAYS: frozenset[date] = frozenset(
     date(year, month, day)
@@ -72,16 +80,25 @@ EXAM_DAYS: frozenset[date] = frozenset(
         (2027, 11, 18),
     )
 )
-"""College entrance exam (수능): everything an hour later. Source: exchange_calendars 4.13 up to 2020, then the ministry
-of education; in 2017 an earthquake moved the exam by a week when the hours of both days had been announced."""
+"""Days of the college entrance exam (수능), on which all hours are an hour later.
+
+Source: exchange_calendars 4.13 up to 2020, then the ministry of education. The year 2017 has two:
+an earthquake moved the exam by a week after the hours of both days had been announced.
+"""
 
 
 class Overrides(msgspec.Struct, frozen=True):
-    """What somebody here knows better than kisnb: dates with a reason each."""
+    """The user's corrections of the calendar: dates with a reason each.
+
+    Raises ConfigError when they contradict one another or the days of the week.
+    """
 
     closed: dict[date, str] = {}
+    """Days on which KRX does not trade."""
     open: dict[date, str] = {}
+    """Days on which KRX trades, although the table says otherwise."""
     hour_later: dict[date, str] = {}
+    """Days on which all hours are an hour later."""
 
     def __post_init__(self) -> None:
         for day in self.closed:
@@ -109,27 +126,34 @@ _edition = 0
 
 
 def use(overrides: Overrides) -> None:
-    """Let ``overrides`` replace what this process held before; ``Overrides()`` takes all back."""
+    """Replace the overrides of this process. ``Overrides()`` removes them."""
     global _local, _edition
     _local, _edition = overrides, _edition + 1
 
 
 def use_local() -> None:
-    """Let the file of one's own in the state folder hold for this process. Raises ConfigError as ``read_overrides``."""
+    """Use the user's file in the state folder for this process.
+
+    Raises ConfigError as ``read_overrides`` does.
+    """
     found = read_overrides(state_dir())
     if found != _local:
         use(found)
 
 
 def edition() -> int:
-    """How often the overrides changed: whoever caches what follows from the calendar caches it under this number."""
+    """Return a number that changes with the overrides.
+
+    A cache of something that follows from the calendar has this number in its key.
+    """
     return _edition
 
 
 def read_overrides(folder: Path) -> Overrides:
-    """What ``calendar.toml`` in ``folder`` says; nothing when there is no such file.
+    """Return the overrides in ``calendar.toml`` of ``folder``; empty ones when there is no file.
 
-    Raises ConfigError for a file that cannot be read, an unknown section, a wrong date, and contradictions.
+    Raises ConfigError for a file that cannot be read, an unknown section, a wrong date, and
+    contradictions.
     """
     path = folder / OVERRIDES
     try:
@@ -147,11 +171,14 @@ def read_overrides(folder: Path) -> Overrides:
 
 
 class _KnownSections(Overrides, frozen=True, forbid_unknown_fields=True):
-    """A misspelt section is an error, not a section without meaning."""
+    """Overrides as the file has them: a misspelt section is an error."""
 
 
 def is_trading_day(day: date) -> bool:
-    """Whether KRX trades on ``day``. Raises ConfigError for a year whose holidays are not known."""
+    """Return True when KRX trades on ``day``.
+
+    Raises ConfigError for a year whose holidays are not known.
+    """
     if day in _local.open:
         return True
     if day.weekday() >= 5:
@@ -161,27 +188,27 @@ def is_trading_day(day: date) -> bool:
 
 
 def is_hour_later(day: date) -> bool:
-    """Whether all hours of ``day`` are shifted by one: the college entrance exam."""
+    """Return True when all hours of ``day`` are an hour later, as on the college entrance exam."""
     return day in EXAM_DAYS or day in _local.hour_later
 
 
 def last_trading_day(on_or_before: date) -> date:
-    """The newest trading day that is not after the given one."""
+    """Return the newest trading day that is not after the given day."""
     return _seek(on_or_before, -1)
 
 
 def previous_trading_day(day: date) -> date:
-    """The trading day before ``day``."""
+    """Return the trading day before ``day``."""
     return _seek(day - timedelta(days=1), -1)
 
 
 def next_trading_day(day: date) -> date:
-    """The trading day after ``day``."""
+    """Return the trading day after ``day``."""
     return _seek(day + timedelta(days=1), 1)
 
 
 def first_trading_day(year: int) -> date:
-    """The first trading day of a year, which opens at 10:00."""
+    """Return the first trading day of a year. KRX opens at 10:00 then."""
     return _seek(date(year, 1, 1), 1)
 
 
@@ -206,9 +233,10 @@ def _holidays(year: int) -> frozenset[date]:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[int, frozenset[date]]:
-    """Closed weekdays by year: those of the ``holidays`` library (XKRX), with which the tests compare the file.
+    """Return the weekdays on which KRX is closed, by year.
 
-    Asking the library itself costs a process 0.25 s, for it loads every country, and the file 1 ms.
+    The file holds the days of the ``holidays`` library (XKRX); a test compares the two. Reading it
+    takes 1 ms. The library loads every country, which takes 0.25 s.
     """
     text = files("kisnb.market").joinpath("krx_holidays.csv").read_text(encoding="utf-8")
     days = [date.fromisoformat(row.partition(",")[0]) for row in text.splitlines()[1:]]

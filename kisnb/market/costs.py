@@ -1,7 +1,9 @@
-"""Commission and transaction tax, in won, floored to the won on what an order traded at a venue.
+"""Commission and transaction tax in won.
 
-Rates are whole parts per billion of the traded value, so that no float ever touches money.
-Sources: KIS's fee page (commission), securities transaction tax decrees (tax, rural special tax included).
+Both are computed on the value that an order traded at a venue, and cut down to the won. Rates are
+whole parts per billion of that value, so that no float touches money.
+Sources: KIS's fee page for the commission; the decrees of the securities transaction tax for the
+tax, which includes the special tax for rural development (농어촌특별세).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ _PPB = 1_000_000_000
 
 
 class TaxRow(NamedTuple):
-    """Tax on a sale of stock from ``since`` on, parts per billion."""
+    """Tax on a sale of stock from ``since`` on, in parts per billion of the value."""
 
     since: date
     kospi: int
@@ -52,23 +54,31 @@ TAXES: tuple[TaxRow, ...] = (
 
 
 class CostModel(msgspec.Struct, frozen=True):
-    """What trading costs. The default is a BanKIS online account; rates in parts per billion of the value."""
+    """The rates of an account, in parts per billion of the traded value.
+
+    The default is a BanKIS online account.
+    """
 
     krx: int = 140_527
+    """Commission on stocks at KRX."""
     nxt: int = 130_527
+    """Commission on stocks at NXT."""
     fund: int = 146_527
-    """ETF and ETN, on any venue."""
+    """Commission on ETF and ETN, at any venue."""
     stock_tax: int | None = None
-    """An explicit tax on every sale of stock, whatever its date; None: the dated table."""
+    """Tax on every sale of stock, whatever its date. None: the dated table ``TAXES``."""
 
     def fee(self, value: int, venue: Venue, kind: Kind) -> int:
-        """Commission on a fill of ``value`` won; SOR counts as KRX until the fill names its venue."""
+        """Return the commission in won on a fill of ``value`` won.
+
+        SOR counts as KRX until the fill names its venue.
+        """
         if kind is not Kind.STOCK:
             return value * self.fund // _PPB
         return value * (self.nxt if venue is Venue.NXT else self.krx) // _PPB
 
     def tax(self, value: int, day: date, kind: Kind, board: Board) -> int:
-        """Tax on a sale of ``value`` won; none on ETF and ETN.
+        """Return the tax in won on a sale of ``value`` won; 0 for ETF and ETN.
 
         Raises ConfigError for a sale before 2019-06-03 unless ``stock_tax`` is given.
         """
@@ -76,6 +86,7 @@ class CostModel(msgspec.Struct, frozen=True):
             return 0
         if self.stock_tax is not None:
             return value * self.stock_tax // _PPB
+        # The tax is the same at KRX and NXT.
         row = next((row for row in reversed(TAXES) if row.since <= day), None)
         if row is None:
             raise ConfigError(
@@ -87,8 +98,12 @@ class CostModel(msgspec.Struct, frozen=True):
     def break_even(
         self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX
     ) -> int:
-        """The lowest price on the grid at which selling ``qty`` shares brings in ``cost`` won after fee and tax."""
+        """Return the lowest price on the grid at which a sale of ``qty`` shares pays for itself.
+
+        The sale then brings in at least ``cost`` won after fee and tax.
+        """
         price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
+        # Fee and tax grow with the price, so the price is found by steps.
         while (value := price * qty) - self.fee(value, venue, kind) - self.tax(
             value, day, kind, board
         ) < cost:
@@ -97,17 +112,20 @@ class CostModel(msgspec.Struct, frozen=True):
 
 
 class CommissionRow(NamedTuple):
-    """What an account pays on each side, parts per billion of the value."""
+    """Commission of a kind of account, on each side, in parts per billion of the value."""
 
     account: str
+    """Kind of account, in words."""
     krx: int
     nxt: int
     fund: int
+    """ETF and ETN."""
     source: str
     certainty: Certainty = "B"
 
     @property
     def model(self) -> CostModel:
+        """The account's rates with the dated tax."""
         return CostModel(self.krx, self.nxt, self.fund)
 
 
@@ -135,5 +153,9 @@ BANKIS, AGENCY_ONLY, BRANCH, PAPER = (row.model for row in COMMISSIONS)
 
 
 def added(cost_of: Callable[[int], int], before: int, value: int) -> int:
-    """What a fill of ``value`` won adds to a cost of its order, which had traded ``before`` won at that venue."""
+    """Return the won that a fill of ``value`` won adds to a cost of its order.
+
+    ``cost_of`` gives the fee or tax on a value. The order had traded ``before`` won at that venue.
+    """
+    # Whether KIS cuts to the won by order or by fill is not documented: a field of Uncertain.
     return cost_of(value) if current().costs_by_fill else cost_of(before + value) - cost_of(before)

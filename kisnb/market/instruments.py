@@ -1,4 +1,4 @@
-"""One listed issue, and what is known of it."""
+"""One listed issue and its facts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from kisnb.terms import Board, Kind
 
 
 class Instrument(msgspec.Struct, frozen=True, gc=False):
-    """One listed issue as it stands before a day's open; won and shares."""
+    """One listed issue before a day's open. Prices in won, quantities in shares."""
 
     code: str
-    """Six characters, ``Q`` and six for ETN; letters occur (``0004V0``), so it is never a number."""
+    """Six characters, or ``Q`` and six for an ETN. Some have letters (``0004V0``): it is a text."""
     name: str
     board: Board
     kind: Kind
@@ -22,12 +22,16 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     volume: int
     """A typical day's volume."""
     halted: bool = False
+    """True: trading is halted (거래정지)."""
     nxt: bool = False
-    """Whether Nextrade lists it; False when unknown."""
+    """True: Nextrade lists it. False also when that is unknown."""
     preferred: bool = False
-    """A preferred share (우선주)."""
+    """True: a preferred share (우선주)."""
 
 
 def is_preferred(code: str, kind: Kind) -> bool:
-    """Whether a code is that of a preferred share: those end in 5, 7, 9, K, L or M; common shares end in 0."""
+    """Return True when a code is that of a preferred share.
+
+    Those codes end in 5, 7, 9, K, L or M. Codes of common shares end in 0.
+    """
     return kind is Kind.STOCK and code[-1:] in tuple("579KLM")

@@ -1,8 +1,10 @@
-"""KIS's symbol master files (종목 마스터, ``.mst``): what is listed on KOSPI and KOSDAQ, and what Nextrade trades.
+"""KIS's symbol master files (종목 마스터, ``.mst``): the issues of KOSPI, KOSDAQ and Nextrade.
 
-Encoding cp949, a record per line: short code 9, ISIN 12, the Korean name, and a fixed block at the right end. A name
-takes two bytes a syllable and one character, so the block is cut from the right of the decoded line. The layout is
-KIS's (stocks_info samples); the ``nxt_*`` files list the subset that Nextrade trades in the same layout.
+The encoding is cp949. Each line is a record: short code (9 characters), ISIN (12), Korean name, and
+a block of fixed width at the right end. A Korean syllable is two bytes and one character, so the
+block is cut from the right of the decoded line. The ``nxt_*`` files have the same layout and list
+the issues that Nextrade trades.
+Source of the layout: KIS's samples (stocks_info).
 """
 
 from __future__ import annotations
@@ -21,44 +23,55 @@ from kisnb.terms import Board, Kind
 
 FOLDER = "master"
 """Name of the folder with master files, or with a folder of them for each day (``2026-11-20``)."""
+# The archives at https://new.real.download.dws.co.kr/common/master hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
 _NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
+"""Fields that are whole numbers: base price (won), previous volume, listed shares (thousands)."""
 _CURE = "download the master file again"
-_CODE, _HEAD, _NAME_BYTES = 9, 21, 40
+_CODE, _HEAD = 9, 21
 
-_FIRST = "scrt_grp_cls_code:2 avls_scal_cls_code:1 bstp_larg_div_code:4 bstp_medm_div_code:4 bstp_smal_div_code:4"
+_FIRST = (
+    "scrt_grp_cls_code:2 avls_scal_cls_code:1 bstp_larg_div_code:4 bstp_medm_div_code:4 "
+    "bstp_smal_div_code:4"
+)
 _KOSPI_FLAGS = (
-    "mnin_cls_code_yn low_current_yn sprn_strr_nmix_issu_yn kospi200_apnt_cls_code kospi100_issu_yn kospi50_issu_yn "
-    "krx_issu_yn etp_prod_cls_code elw_pblc_yn krx100_issu_yn krx_car_yn krx_smcn_yn krx_bio_yn krx_bank_yn "
-    "etpr_undt_objt_co_yn krx_enrg_chms_yn krx_stel_yn short_over_cls_code krx_medi_cmnc_yn krx_cnst_yn dead_yn "
-    "krx_scrt_yn krx_ship_yn krx_insu_yn krx_trnp_yn sri_nmix_yn"
+    "mnin_cls_code_yn low_current_yn sprn_strr_nmix_issu_yn kospi200_apnt_cls_code "
+    "kospi100_issu_yn kospi50_issu_yn krx_issu_yn etp_prod_cls_code elw_pblc_yn krx100_issu_yn "
+    "krx_car_yn krx_smcn_yn krx_bio_yn krx_bank_yn etpr_undt_objt_co_yn krx_enrg_chms_yn "
+    "krx_stel_yn short_over_cls_code krx_medi_cmnc_yn krx_cnst_yn dead_yn krx_scrt_yn krx_ship_yn "
+    "krx_insu_yn krx_trnp_yn sri_nmix_yn"
 )
 _KOSDAQ_FLAGS = (
-    "vntr_issu_yn low_current_yn krx_issu_yn etp_prod_cls_code krx100_issu_yn krx_car_yn krx_smcn_yn krx_bio_yn "
-    "krx_bank_yn etpr_undt_objt_co_yn krx_enrg_chms_yn krx_stel_yn short_over_cls_code krx_medi_cmnc_yn krx_cnst_yn "
-    "invt_alrm_yn krx_scrt_yn krx_ship_yn krx_insu_yn krx_trnp_yn kosdaq150_nmix_yn"
+    "vntr_issu_yn low_current_yn krx_issu_yn etp_prod_cls_code krx100_issu_yn krx_car_yn "
+    "krx_smcn_yn krx_bio_yn krx_bank_yn etpr_undt_objt_co_yn krx_enrg_chms_yn krx_stel_yn "
+    "short_over_cls_code krx_medi_cmnc_yn krx_cnst_yn invt_alrm_yn krx_scrt_yn krx_ship_yn "
+    "krx_insu_yn krx_trnp_yn kosdaq150_nmix_yn"
 )
 _MIDDLE = (
-    "stck_sdpr:9 frml_mrkt_deal_qty_unit:5 ovtm_mrkt_deal_qty_unit:5 trht_yn:1 sltr_yn:1 mang_issu_yn:1 "
-    "mrkt_alrm_cls_code:2 mrkt_alrm_risk_adnt_yn:1 insn_pbnt_yn:1 byps_lstn_yn:1 flng_cls_code:2 fcam_mod_cls_code:2 "
-    "icic_cls_code:2 marg_rate:3 crdt_able:1 crdt_days:3 prdy_vol:12 stck_fcam:12 stck_lstn_date:8 lstn_stcn:15 "
-    "cpfn:21 stac_month:2 po_prc:7 prst_cls_code:1 ssts_hot_yn:1 stange_runup_yn:1 krx300_issu_yn:1"
+    "stck_sdpr:9 frml_mrkt_deal_qty_unit:5 ovtm_mrkt_deal_qty_unit:5 trht_yn:1 sltr_yn:1 "
+    "mang_issu_yn:1 mrkt_alrm_cls_code:2 mrkt_alrm_risk_adnt_yn:1 insn_pbnt_yn:1 byps_lstn_yn:1 "
+    "flng_cls_code:2 fcam_mod_cls_code:2 icic_cls_code:2 marg_rate:3 crdt_able:1 crdt_days:3 "
+    "prdy_vol:12 stck_fcam:12 stck_lstn_date:8 lstn_stcn:15 cpfn:21 stac_month:2 po_prc:7 "
+    "prst_cls_code:1 ssts_hot_yn:1 stange_runup_yn:1 krx300_issu_yn:1"
 )
 _LAST = (
-    "sale_account:9 bsop_prfi:9 op_prfi:9 thtr_ntin:5 roe:9 base_date:8 prdy_avls_scal:9 grp_code:3 "
-    "co_crdt_limt_over_yn:1 secu_lend_able_yn:1 stln_able_yn:1"
+    "sale_account:9 bsop_prfi:9 op_prfi:9 thtr_ntin:5 roe:9 base_date:8 prdy_avls_scal:9 "
+    "grp_code:3 co_crdt_limt_over_yn:1 secu_lend_able_yn:1 stln_able_yn:1"
 )
 
 _KINDS = {
-    "ST": Kind.STOCK, "MF": Kind.STOCK, "RT": Kind.STOCK, "SC": Kind.STOCK, "IF": Kind.STOCK, "DR": Kind.STOCK,
-    "FS": Kind.STOCK, "EF": Kind.ETF, "FE": Kind.ETF, "EN": Kind.ETN,
+    "ST": Kind.STOCK, "MF": Kind.STOCK, "RT": Kind.STOCK, "SC": Kind.STOCK, "IF": Kind.STOCK,
+    "DR": Kind.STOCK, "FS": Kind.STOCK, "EF": Kind.ETF, "FE": Kind.ETF, "EN": Kind.ETN,
 }  # fmt: skip
-"""By securities group; ELW, warrants, rights and beneficiary certificates have rules that kisnb does not know."""
+"""Kind by securities group (증권그룹구분코드).
+
+ELW, warrants, rights and beneficiary certificates are left out: kisnb does not know their rules.
+"""
 
 
 class MasterColumn(NamedTuple):
-    """A field of the right-hand block: characters ``start`` to ``end``."""
+    """A field of the right-hand block: characters ``start`` to ``end``, ``end`` exclusive."""
 
     name: str
     start: int
@@ -87,39 +100,49 @@ WIDTH = {board: columns[-1].end for board, columns in COLUMNS.items()}
 
 
 class MasterRecord(msgspec.Struct, frozen=True):
-    """One line of a master file; ``fields`` are the texts of the right-hand block, blanks at both ends taken off."""
+    """One line of a master file."""
 
     code: str
     isin: str
     name: str
     board: Board
     fields: dict[str, str]
+    """Texts of the right-hand block by KIS's field name, without blanks at their ends."""
 
     @property
     def kind(self) -> Kind | None:
-        """Stock, ETF or ETN; None for what kisnb does not trade."""
+        """Stock, ETF or ETN; None for a kind that kisnb does not trade."""
         return _KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
 
     def instrument(self, nxt: bool) -> Instrument:
-        """The issue as the order rules need it: won, shares. Listed shares are rounded to thousands.
+        """Return the issue as the order rules need it. ``nxt``: Nextrade lists it.
 
-        An issue without a base price counts as halted: its limit prices are not known.
+        The file gives listed shares in thousands, so the number is rounded. An issue without a
+        base price counts as halted, because its limit prices are not known.
         """
         base = self._whole("stck_sdpr")
         return Instrument(
-            self.code, self.name, self.board, self.kind or Kind.STOCK, self._whole("lstn_stcn") * 1_000, base,
-            self._whole("prdy_vol"), self.fields.get("trht_yn") == "Y" or not base, nxt,
+            self.code,
+            self.name,
+            self.board,
+            self.kind or Kind.STOCK,
+            self._whole("lstn_stcn") * 1_000,
+            base,
+            self._whole("prdy_vol"),
+            self.fields.get("trht_yn") == "Y" or not base,
+            nxt,
             self.fields.get("prst_cls_code", "0") not in ("", "0"),
-        )  # fmt: skip
+        )
 
     def _whole(self, name: str) -> int:
         return int(self.fields.get(name) or 0)
 
 
 def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]:
-    """The records of a master file; ``name`` is what errors call it.
+    """Return the records of a master file. ``name`` is the file's name in errors.
 
-    Raises ConfigError with the number of the line: wrong encoding, wrong width, no number, a code twice.
+    Raises ConfigError with the number of the line for a wrong encoding, a wrong width, a field that
+    should be a number and is none, and a code that is listed twice.
     """
     records: dict[str, MasterRecord] = {}
     for number, line in enumerate(data.split(b"\n"), start=1):
@@ -135,15 +158,11 @@ def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]
     return list(records.values())
 
 
-def write_master(records: Iterable[MasterRecord], board: Board) -> bytes:
-    """The records as a master file; numbers are padded with zeros, texts with blanks. Raises ConfigError."""
-    return b"".join(_line(record, board) for record in records)
-
-
 def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
-    """Where the master files that hold on ``day`` are: the newest dated copy of that day or before, else a root itself.
+    """Return the folder with the master files that hold on ``day``; None when no root has any.
 
-    None when no root has any. The file of a later day is not taken: what was delisted since would be missing.
+    It is the newest dated copy that is not later than ``day``, else the root itself. A later copy
+    is not used, because issues that were delisted in between are missing in it.
     """
     for root in roots:
         dated = [copy for copy in _copies(root) if copy.name <= day.isoformat()]
@@ -162,11 +181,13 @@ def _holds(folder: Path, name: str) -> bool:
 
 
 def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
-    """The issues of a board in the master files in ``folder``, each as ``.mst`` or ``.mst.zip``.
+    """Return the issues of a board in the master files of ``folder``.
 
-    What only a Nextrade file lists is left out: the files of a morning are not made in the same minute.
-    Raises ConfigError for a missing or broken file.
+    Each file may be there as ``.mst`` or as ``.mst.zip``. An issue that only the Nextrade file
+    lists is left out: KIS does not make the files of a morning in the same minute. Raises
+    ConfigError for a missing or broken file.
     """
+    # No field of KRX's files says that Nextrade trades an issue. Being in its file does.
     on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
     for record in _read(folder, FILES[board], board):
         if record.kind is not None:
@@ -198,6 +219,7 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
     if len(text) <= _HEAD + WIDTH[board]:
         least = _HEAD + WIDTH[board] + 1
         raise ConfigError(f"{where} has {len(text)} characters, at least {least} are needed", _CURE)
+    # Cut from the right: names have different widths.
     block = text[-WIDTH[board] :]
     code, isin, name = (
         text[:_CODE].strip(),
@@ -205,6 +227,7 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
         text[_HEAD : -WIDTH[board]].strip(),
     )
     group = block[:2]
+    # A file of the other board has another width. The securities group then shows wrong letters.
     if not block.isascii() or not (group.isalpha() and group.isupper()):
         raise ConfigError(
             f"{where}: no {board} record ends like this; the right-hand block is cut wrongly", _CURE
@@ -217,26 +240,3 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
             f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is no number", _CURE
         )
     return MasterRecord(code, isin, name, board, fields)
-
-
-def _line(record: MasterRecord, board: Board) -> bytes:
-    block = []
-    for column in COLUMNS[board]:
-        text, width = record.fields.get(column.name, ""), column.end - column.start
-        if len(text) > width or not text.isascii():
-            raise ConfigError(
-                f"{column.name} of {record.code} is {text!r}, not {width} ASCII characters",
-                "shorten it",
-            )
-        block.append(text.zfill(width) if text.isdigit() else text.ljust(width))
-    head = f"{record.code:<{_CODE}}{record.isin:<{_HEAD - _CODE}}"
-    try:
-        return (
-            head.encode("cp949")
-            + record.name.encode("cp949").ljust(_NAME_BYTES)
-            + f"{''.join(block)}\n".encode()
-        )
-    except UnicodeEncodeError as e:
-        raise ConfigError(
-            f"{record.name!r} ({record.code}) cannot be written in cp949", "correct the name"
-        ) from e

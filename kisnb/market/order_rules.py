@@ -1,7 +1,8 @@
-"""Which venue takes which kind of order for which kind of issue in which stretch of its day, and how long it lives.
+"""The kinds of orders that each venue takes, by span of its day and kind of issue, and their end.
 
-One dated table decides what is legal; a session id is only a label. Sources: KIS's workbook of order types, the KRX
-and KIS notices of 2026-09-09, brokers' notices of 2026-09. Certainty as in ``session_table``.
+One dated table decides what is legal. A session id is only a label. Sources: KIS's workbook of
+order types (ORD_DVSN), the notices of KRX and KIS of 2026-09-09, brokers' notices of 2026-09.
+Certainty as in ``session_table``.
 """
 
 from __future__ import annotations
@@ -26,39 +27,55 @@ _K = OrderKind
 
 
 class Rule(NamedTuple):
-    """In this stretch the venue takes these kinds for these issues; an unfilled rest ends with ``until``."""
+    """One row of the table: in this span the venue takes these kinds for these issues."""
 
     venue: Venue
     span: str
+    """Name of the span in ``session_table``."""
     kinds: frozenset[OrderKind]
     until: str
+    """Name of the span with which the leaves of such an order end."""
     issues: frozenset[Kind]
     since: date
+    """First day of the rule."""
     source: str
     certainty: Certainty = "A"
     only_if: str = ""
-    """Holds only when this field of ``Uncertain`` is True."""
+    """Name of a field of ``Uncertain``. The rule holds only when the field is True."""
 
 
 _ALL = frozenset(Kind)
 _STOCK = frozenset({Kind.STOCK})
 _FUNDS = _ALL - _STOCK
 _AT_ONCE = frozenset({
-    _K.LIMIT_IOC, _K.LIMIT_FOK, _K.MARKET_IOC, _K.MARKET_FOK, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK,
+    _K.LIMIT_IOC, _K.LIMIT_FOK, _K.MARKET_IOC, _K.MARKET_FOK, _K.BEST_OPPOSITE_IOC,
+    _K.BEST_OPPOSITE_FOK,
 })  # fmt: skip
+# Kinds that need bids and asks to match with.
 _BOOK = _AT_ONCE | {_K.LIMIT, _K.BEST_OPPOSITE, _K.BEST_OWN}
+# 중간가 and 스톱지정가 came with Nextrade (2025-03-04), at KRX as well.
 _MID_STOP = frozenset({_K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK, _K.STOP_LIMIT})
+# In a call auction there is no best price to take, so KIS refuses the other kinds (APBK3013).
 _CALL = frozenset({_K.LIMIT, _K.MARKET})
 _LIMIT, _CONDITIONAL = frozenset({_K.LIMIT}), frozenset({_K.CONDITIONAL})
 _PRE_CLOSE, _POST_CLOSE = frozenset({_K.PRE_CLOSE}), frozenset({_K.POST_CLOSE})
+# GTP orders are valid in Nextrade's pre-market only, ORD_DVSN 27 to 29 (KIS notice of 2026-09-09).
 _GTP = frozenset({_K.NXT_PRE_LIMIT, _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN})
+# KRX's after-market is a market of its own: it refuses the kinds of the regular session, and takes
+# 41 to 47 (KIS notice of 2026-09-09).
 _AFTER_KINDS = {
-    _K.LIMIT: _K.AFTER_LIMIT, _K.LIMIT_IOC: _K.AFTER_LIMIT_IOC, _K.LIMIT_FOK: _K.AFTER_LIMIT_FOK,
-    _K.BEST_OPPOSITE: _K.AFTER_BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC: _K.AFTER_BEST_OPPOSITE_IOC,
-    _K.BEST_OPPOSITE_FOK: _K.AFTER_BEST_OPPOSITE_FOK, _K.BEST_OWN: _K.AFTER_BEST_OWN,
-}  # fmt: skip
+    _K.LIMIT: _K.AFTER_LIMIT,
+    _K.LIMIT_IOC: _K.AFTER_LIMIT_IOC,
+    _K.LIMIT_FOK: _K.AFTER_LIMIT_FOK,
+    _K.BEST_OPPOSITE: _K.AFTER_BEST_OPPOSITE,
+    _K.BEST_OPPOSITE_IOC: _K.AFTER_BEST_OPPOSITE_IOC,
+    _K.BEST_OPPOSITE_FOK: _K.AFTER_BEST_OPPOSITE_FOK,
+    _K.BEST_OWN: _K.AFTER_BEST_OWN,
+}
 _AFTER = frozenset(_AFTER_KINDS.values())
 _IN_CALLS = _CALL | _CONDITIONAL | {_K.SINGLE_PRICE, _K.AFTER_LIMIT, _K.NXT_PRE_LIMIT}
+# Kinds that a cure names instead of a market order, the most alike first. Nextrade takes no plain
+# market order (KIS workbook, ORD_DVSN 01).
 _LIKE_MARKET = (
     _K.MARKET,
     _K.MARKET_IOC,
@@ -72,53 +89,76 @@ _BOOKLET, _NOTICE = "KIS workbook, ORD_DVSN", "KRX and KIS notices of 2026-09-09
 _CALLS = "KRX: auctions take limit and market orders; others end in APBK3013"
 
 RULES: tuple[Rule, ...] = (
+    # KRX. Its regular orders end with the closing auction.
     Rule(_X, "opening auction", _CALL | _CONDITIONAL, "closing auction", _ALL, ALWAYS, _CALLS, "B"),
-    Rule(_X, "pre-open closing price", _PRE_CLOSE, "pre-open closing price", _ALL, ALWAYS, _BOOKLET),
+    Rule(_X, "pre-open closing price", _PRE_CLOSE, "pre-open closing price", _ALL, ALWAYS,
+         _BOOKLET),
     Rule(_X, "regular", _BOOK | _CALL | _CONDITIONAL, "closing auction", _ALL, ALWAYS, _BOOKLET),
-    Rule(_X, "regular", _MID_STOP, "closing auction", _ALL, NXT_BEGAN, "KRX took them on when Nextrade began", "B"),
+    Rule(_X, "regular", _MID_STOP, "closing auction", _ALL, NXT_BEGAN,
+         "KRX took them on when Nextrade began", "B"),
     Rule(_X, "closing auction", _CALL, "closing auction", _ALL, ALWAYS, _CALLS, "B"),
-    Rule(_X, "closing auction", _CONDITIONAL, "closing auction", _ALL, ALWAYS, "may stand like a limit order", "C",
+    Rule(_X, "closing auction", _CONDITIONAL, "closing auction", _ALL, ALWAYS,
+         "may stand like a limit order", "C",
          "krx_conditional_at_close"),
     Rule(_X, "closing price entry", _POST_CLOSE, "closing price", _ALL, ALWAYS, _BOOKLET),
     Rule(_X, "closing price", _POST_CLOSE, "closing price", _ALL, ALWAYS, _BOOKLET),
     Rule(_X, "single price", frozenset({_K.SINGLE_PRICE}), "single price", _ALL, ALWAYS, _BOOKLET),
-    Rule(_X, "after-market", _AFTER, "after-market", _STOCK, REFORM, f"{_NOTICE}: 41 to 47 only, no ETF, no ETN"),
-    Rule(_X, "after-market", _AFTER, "after-market", _FUNDS, REFORM, "no list of what is left out", "C",
+    Rule(_X, "after-market", _AFTER, "after-market", _STOCK, REFORM,
+         f"{_NOTICE}: 41 to 47 only, no ETF, no ETN"),
+    Rule(_X, "after-market", _AFTER, "after-market", _FUNDS, REFORM,
+         "no list of what is left out", "C",
          "krx_after_takes_funds"),
-    Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; that it outlives 08:50", "B"),
+    # Nextrade lists stocks only (no ETF, no ETN), and its orders live on into its after-market.
+    Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
+         f"{_BOOKLET}; that it outlives 08:50", "B"),
     Rule(_N, "pre-market", _GTP, "pre-market", _STOCK, REFORM, f"{_NOTICE}: GTP, cancelled 08:50"),
     Rule(_N, "pre-market", _MID_STOP, "pre-market", _STOCK, NXT_BEGAN, "no source says so", "C",
          "nxt_mid_and_stop_all_day"),
-    Rule(_N, "regular", _BOOK, "after-market", _STOCK, NXT_BEGAN, "brokers: valid into the after-market"),
-    Rule(_N, "regular", _MID_STOP, "regular", _STOCK, NXT_BEGAN, f"{_BOOKLET}; that it ends 15:20", "B"),
-    Rule(_N, "after-market entry", _LIMIT, "after-market", _STOCK, NXT_BEGAN, "Nextrade: limit orders only"),
+    Rule(_N, "regular", _BOOK, "after-market", _STOCK, NXT_BEGAN,
+         "brokers: valid into the after-market"),
+    Rule(_N, "regular", _MID_STOP, "regular", _STOCK, NXT_BEGAN,
+         f"{_BOOKLET}; that it ends 15:20", "B"),
+    Rule(_N, "after-market entry", _LIMIT, "after-market", _STOCK, NXT_BEGAN,
+         "Nextrade: limit orders only"),
     Rule(_N, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, _BOOKLET, "B"),
     Rule(_N, "after-market", _MID_STOP, "after-market", _STOCK, NXT_BEGAN, "no source says so", "C",
          "nxt_mid_and_stop_all_day"),
-    Rule(_S, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; sent to NXT", "B"),
-    Rule(_S, "pre-market", _GTP, "pre-market", _STOCK, REFORM, "not documented under SOR", "C", "sor_new_kinds"),
-    Rule(_S, "opening auction", _CALL, "after-market", _STOCK, NXT_BEGAN, "auctions are KRX's", "B"),
-    Rule(_S, "regular", _BOOK | _CALL, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; a rest may be on NXT", "B"),
-    Rule(_S, "closing auction", _CALL, "after-market", _STOCK, NXT_BEGAN, "auctions are KRX's", "B"),
+    # SOR takes what one of its venues takes. It began with Nextrade. KIS documents no kinds under
+    # SOR but those of its workbook.
+    Rule(_S, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
+         f"{_BOOKLET}; sent to NXT", "B"),
+    Rule(_S, "pre-market", _GTP, "pre-market", _STOCK, REFORM,
+         "not documented under SOR", "C", "sor_new_kinds"),
+    Rule(_S, "opening auction", _CALL, "after-market", _STOCK, NXT_BEGAN,
+         "auctions are KRX's", "B"),
+    Rule(_S, "regular", _BOOK | _CALL, "after-market", _STOCK, NXT_BEGAN,
+         f"{_BOOKLET}; a rest may be on NXT", "B"),
+    Rule(_S, "closing auction", _CALL, "after-market", _STOCK, NXT_BEGAN,
+         "auctions are KRX's", "B"),
     Rule(_S, "after-market entry", _LIMIT, "after-market", _STOCK, NXT_BEGAN, "sent to NXT", "B"),
-    Rule(_S, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, f"{_BOOKLET}; sent to NXT", "B"),
-    Rule(_S, "after-market", _AFTER, "after-market", _STOCK, REFORM, "not documented under SOR", "C", "sor_new_kinds"),
+    Rule(_S, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
+         f"{_BOOKLET}; sent to NXT", "B"),
+    Rule(_S, "after-market", _AFTER, "after-market", _STOCK, REFORM,
+         "not documented under SOR", "C", "sor_new_kinds"),
 )  # fmt: skip
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Yes, by a rule of the table, or why not and the cure; true when it is yes."""
+    """The answer to whether an order is legal. It is true when the order is."""
 
     rule: Rule | None = None
+    """The rule that allows the order; None when it is not legal."""
     why_not: str = ""
+    """A sentence for people; empty when the order is legal."""
     cure: str = ""
+    """Another way to order; empty when the order is legal."""
 
     def __bool__(self) -> bool:
         return not self.why_not
 
 
 Offered: TypeAlias = Collection[OrderKind] | None
-"""Kinds that a connection carries; None: all. Cures name no others."""
+"""Kinds that a connection can send; None: all. Cures name no others."""
 
 
 def legal(
@@ -129,7 +169,10 @@ def legal(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> Verdict:
-    """Whether ``venue`` takes an order of exactly this kind for this issue now. Halts and limits are not its matter."""
+    """Return whether ``venue`` takes an order of exactly this kind for this issue now.
+
+    Trading halts and price limits are not checked here.
+    """
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
         why = f"NXT does not list {instrument.name} ({instrument.code})"
         return Verdict(None, why, _at_krx(now, kind, instrument, assumed, offered))
@@ -139,6 +182,7 @@ def legal(
         return Verdict(None, when, _next_chance(now, venue, kind, instrument, assumed, offered))
     if (rule := _rule(now, venue, kind, instrument, assumed)) is not None:
         return Verdict(rule)
+    # Two spans may overlap. People know the first one, which gives the phase.
     where = (
         f"{venue}'s {active[0].span.name}{' session' if active[0].span.name == 'regular' else ''}"
     )
@@ -156,7 +200,10 @@ def legal(
 def kinds(
     now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None
 ) -> tuple[OrderKind, ...]:
-    """The kinds that ``venue`` takes for this issue now; none when it is closed or does not list it."""
+    """Return the kinds that ``venue`` takes for this issue now.
+
+    None of them when the venue is closed or does not list the issue.
+    """
     if not _listed(venue, instrument, assumed):
         return ()
     rules = _holding(kst_day(now), _chosen(assumed))
@@ -180,7 +227,10 @@ def taken_as(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> tuple[OrderKind, Verdict]:
-    """The kind under which ``venue`` takes an order meant as ``kind``: KRX's after-market has kinds of its own."""
+    """Return the kind as which ``venue`` takes an order meant as ``kind``, and the verdict.
+
+    The kind differs in KRX's after-market, which has kinds of its own.
+    """
     verdict = legal(now, venue, kind, instrument, assumed, offered)
     twin = _AFTER_KINDS.get(kind)
     if not verdict and twin is not None and (offered is None or twin in offered):
@@ -191,15 +241,21 @@ def taken_as(
 
 
 def joins_call(kind: OrderKind) -> bool:
-    """Whether an order of this kind may enter the call auction of an interruption: limits, and KRX's market orders."""
+    """Return True when an order of this kind may enter the call auction of an interruption.
+
+    Limit orders may, and KRX's market orders.
+    """
     return kind in _IN_CALLS
 
 
 def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> Ns:
-    """When an unfilled rest of an order entered now ends; IOC and FOK end at once.
+    """Return the moment at which the leaves of an order that is entered now end.
 
-    Raises BadInput when ``venue`` takes no such order now. An order at SOR ends with the later of its venues.
+    IOC and FOK end at once. An order at SOR ends with the later of its venues. Raises BadInput when
+    ``venue`` takes no such order now.
     """
+    # Nothing outlives its day: KRX's regular orders end at 15:30 and are not carried into the
+    # after-market (since 2026-09-14), Nextrade's live on into its after-market (brokers' notices).
     day = kst_day(now)
     rules = _holding(day, _chosen(assumed))
     for row in sessions.active(venue, now, assumed):
@@ -226,7 +282,7 @@ def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
 def _rule(
     now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed
 ) -> Rule | None:
-    """The rule by which ``venue`` takes this kind for this issue now; None when there is none."""
+    """Return the rule by which ``venue`` takes this kind for this issue now; None without one."""
     if not _listed(venue, instrument, assumed):
         return None
     rules = _holding(kst_day(now), _chosen(assumed))
@@ -245,7 +301,7 @@ def _takes(
     assumed: Assumed,
     offered: Offered,
 ) -> bool:
-    """Whether ``venue`` takes an order meant as ``kind`` now, as that kind or as its twin of the after-market."""
+    """Return True when ``venue`` takes an order meant as ``kind`` now, under whichever code."""
     meant = [
         k
         for k in (kind, _AFTER_KINDS.get(kind))
@@ -258,6 +314,7 @@ def _active(now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed) -> 
     active = sessions.active(venue, now, assumed)
     if instrument.nxt or venue is not Venue.SOR:
         return active
+    # SOR sends a stock that Nextrade does not list to KRX alone.
     return tuple(row for row in active if row.span.venue is Venue.KRX)
 
 
@@ -286,7 +343,7 @@ def _next_chance(
 def _at_krx(
     now: Ns, kind: OrderKind, instrument: Instrument, assumed: Assumed, offered: Offered
 ) -> str:
-    """The cure for an order to a venue that does not list the issue: KRX does."""
+    """Return the cure for an order to a venue that does not list the issue: KRX lists it."""
     if _takes(now, Venue.KRX, kind, instrument, assumed, offered):
         return "send the order to KRX"
     if able := _offered(kinds(now, Venue.KRX, instrument, assumed), offered):
@@ -299,7 +356,10 @@ def _offered(taken: tuple[OrderKind, ...], offered: Offered) -> tuple[OrderKind,
 
 
 def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, ...]:
-    """Up to three kinds that serve best: for an order without a limit those that take the best price first."""
+    """Return up to three kinds to order instead.
+
+    For a kind without a price, kinds that take the best price come first.
+    """
     wanted = taken if kind.priced else (*(k for k in _LIKE_MARKET if k in taken), *taken)
     return tuple(dict.fromkeys(wanted))[:3]
 
@@ -315,7 +375,7 @@ def _chosen(assumed: Assumed) -> Uncertain:
 
 @lru_cache(maxsize=64)
 def _holding(day: date, assumed: Uncertain) -> dict[tuple[Venue, str], tuple[Rule, ...]]:
-    """The rules that hold on ``day``, by venue and stretch."""
+    """Return the rules that hold on ``day``, by venue and name of the span."""
     found: dict[tuple[Venue, str], tuple[Rule, ...]] = {}
     for rule in RULES:
         if rule.since <= day and (not rule.only_if or getattr(assumed, rule.only_if)):

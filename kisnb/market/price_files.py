@@ -1,4 +1,4 @@
-"""The folder with real prices: the listing of all issues and daily bars of some, read by polars."""
+"""Reads the folder with real prices: the listing of all stocks, and daily bars of some issues."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 LISTING = "krx_listing.parquet"
-"""Columns Code, Name, Market, Close (won), Volume, Stocks (shares); one day of all listed stocks. High and Low (won)
-tell, if they are there, how much each moves."""
+"""One day of all listed stocks. Columns Code, Name, Market, Close (won), Volume, Stocks (shares).
+
+The columns High and Low (won) may be missing. They show how much a stock moves on a day.
+"""
 DAILY = "krx_daily.parquet"
-"""Columns code, name, date, open, high, low, close (won, adjusted, off the tick grid), volume (shares)."""
+"""Columns code, name, date, open, high, low, close (won, adjusted), volume (shares).
+
+Adjusted prices do not lie on the tick grid.
+"""
 _TYPICAL_DAYS = 20
+"""Trading days, about a month, whose median volume is an issue's typical volume."""
+# First words of the names of ETFs. The daily bars do not say which issues are ETFs.
 _FUND_BRANDS = (
     "KODEX",
     "TIGER",
@@ -39,7 +46,7 @@ _FUND_BRANDS = (
 
 
 class DailyBar(msgspec.Struct, frozen=True, gc=False):
-    """One day of one issue: won on the tick grid, shares."""
+    """One day of one issue. Prices in won on the tick grid, volume in shares."""
 
     open: int
     high: int
@@ -49,14 +56,15 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False):
 
 
 def has_prices(folder: Path) -> bool:
-    """Whether the folder holds any of the two files."""
+    """Return True when the folder holds the listing or the daily bars."""
     return any((folder / name).is_file() for name in (LISTING, DAILY))
 
 
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
-    """The issues of ``day``: the listing, with base price, volume and halt of those whose daily bars reach to the day.
+    """Return the issues of ``day``: those of the listing, and those with daily bars.
 
-    An issue with bars but no listing entry stands in it from its first bar on.
+    Where daily bars reach to the day, they give base price, volume and halt. An issue that is not
+    in the listing is there from its first bar on. Raises ConfigError for a missing or broken file.
     """
     listing = read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
     today = bars_of(folder, day)
@@ -68,6 +76,7 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
         traded = today[code].volume if code in today else volume
         yield _instrument(code, name, board, Kind.STOCK, shares, base, typical, not traded, day)
     for code, (name, base, typical) in known.items():
+        # The files have no mark for a trading halt. A day without volume counts as one.
         halted = code in today and not today[code].volume
         yield _instrument(
             code, name, Board.KOSPI, kind_of(code, name), 0, base, typical, halted, day
@@ -75,7 +84,7 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
 
 
 def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
-    """The real bars of a day by code, snapped to the tick grid of the day; empty when the folder has none."""
+    """Return the real bars of a day by code, on the tick grid of the day; empty without any."""
     import polars as pl
 
     rows = daily(folder).filter(pl.col("date") == day)
@@ -87,14 +96,17 @@ def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
 
 
 def kind_of(code: str, name: str) -> Kind:
-    """The kind of an issue without a listing entry, from its code and the brand in its name."""
+    """Return the kind of an issue that is not in the listing, by its code and its name's brand."""
     if code.startswith("Q"):
         return Kind.ETN
     return Kind.ETF if name.split(" ")[0] in _FUND_BRANDS else Kind.STOCK
 
 
 def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
-    """Name, base price and median volume on ``day`` by code; on an issue's first day both are that day's own."""
+    """Return name, base price and median volume on ``day`` by code.
+
+    On an issue's first day, its own open and volume are used.
+    """
     import polars as pl
 
     past = pl.col("date") < day
@@ -139,7 +151,7 @@ def snapped(
     close: int,
     volume: int,
 ) -> DailyBar:
-    """A bar with its prices on the day's grid; one without volume stands still at its close."""
+    """Return a bar with its prices on the day's grid. Without volume all are the close."""
     if not volume or not opened:
         close = ticks.nearest(close, kind, day, board)
         return DailyBar(close, close, close, close, 0)
@@ -148,7 +160,7 @@ def snapped(
 
 
 def boards_of(folder: Path) -> dict[str, Board]:
-    """The board of each listed stock."""
+    """Return the board of each listed stock by code."""
     return {
         code: _board(market)
         for code, market in read(folder, LISTING, ("Code", "Market")).iter_rows()
@@ -160,12 +172,15 @@ def _board(market: str) -> Board:
 
 
 def daily(folder: Path) -> pl.DataFrame:
-    """All real daily bars, as they stand in the file."""
+    """Return all real daily bars as the file has them. Raises ConfigError as ``read`` does."""
     return read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
 
 
 def read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
-    """Some columns of a file of the folder. Raises ConfigError when it is missing or broken."""
+    """Return some columns of a file in the folder.
+
+    Raises ConfigError when the file is missing or broken.
+    """
     import polars as pl
 
     path = folder / name

@@ -1,4 +1,4 @@
-"""The past that the folder with real prices tells: daily bars of an issue, days of an index, one day's ranges."""
+"""The past in the folder with real prices: daily bars of issues, days of indices, day ranges."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 INDEX = "index_daily.parquet"
-"""Columns index, date, open, high, low, close (points), volume (shares), turnover (won); may be left out."""
+"""Columns index, date, open, high, low, close (points), volume (shares), turnover (won).
+
+The file may be missing.
+"""
 IndexName: TypeAlias = Literal["KOSPI", "KOSDAQ", "KOSPI200"]
 
 
 class IndexDay(msgspec.Struct, frozen=True, gc=False):
-    """One day of an index: points, shares, won."""
+    """One day of an index. Prices in points."""
 
     day: date
     open: float
@@ -29,13 +32,15 @@ class IndexDay(msgspec.Struct, frozen=True, gc=False):
     low: float
     close: float
     volume: int
+    """Shares."""
     value: int
+    """Won."""
 
 
 class PricePast:
-    """What the files of ``folder`` say about the days before ``day``; read once, when first asked.
+    """The days before ``day`` in the files of ``folder``. Each file is read once, when needed.
 
-    Methods raise ConfigError when a file is missing or broken.
+    The methods raise ConfigError when a file is missing or broken.
     """
 
     def __init__(self, folder: Path, day: date) -> None:
@@ -43,7 +48,7 @@ class PricePast:
         self.day = day
 
     def bars(self, code: str) -> list[tuple[date, DailyBar]]:
-        """All real bars of an issue, oldest first, each on the grid of its day."""
+        """Return all real bars of an issue, oldest first, each on the tick grid of its day."""
         frame = self._daily.get(code)
         if frame is None:
             return []
@@ -54,16 +59,19 @@ class PricePast:
         ]
 
     def index(self, name: IndexName) -> list[IndexDay]:
-        """The real days of an index, oldest first; empty when the folder has no such file."""
+        """Return the real days of an index, oldest first; empty when the file is missing."""
         return [known for known in self._indices.get(name, ()) if known.day < self.day]
 
     def index_that_day(self, name: IndexName) -> IndexDay | None:
-        """What the index did on the day itself; None when no file tells."""
+        """Return the index's day ``day`` itself; None when the file does not have it."""
         known = self._indices.get(name)
         return known[-1] if known and known[-1].day == self.day else None
 
     def day_range(self, code: str) -> float:
-        """High over low, less one, on the listing's day; 0.0 for an issue without trades and where nothing tells."""
+        """Return high over low, less one, on the listing's day.
+
+        0.0 for an issue without trades, and when the listing has no such columns.
+        """
         return self._ranges.get(code, 0.0)
 
     @cached_property

@@ -1,7 +1,8 @@
-"""Where an order goes, and why: KRX, Nextrade, or nowhere.
+"""Chooses the venue of an order, KRX or Nextrade, and gives the reason.
 
-``resolve_for_ranking`` and ``resolve_for_order`` answer from labels and numbers. ``route`` is the one that feeds an
-order: it asks the table of order rules first, so that no venue is chosen that would not take the order.
+``resolve_for_ranking`` and ``resolve_for_order`` answer from labels and numbers. The desk uses
+``route``: it asks the table of order rules first, so it never chooses a venue that would not take
+the order.
 """
 
 from __future__ import annotations
@@ -36,19 +37,25 @@ Reason: TypeAlias = Literal[
     "venue_given",
 ]
 
+# Venue by session id when nothing else decides.
 _DEFAULT: dict[str, Venue] = {
-    SessionId.KRX_REG: Venue.KRX, SessionId.KR_OFF: Venue.KRX,
-    SessionId.NXT_PRE: Venue.NXT, SessionId.NXT_AFTER: Venue.NXT,
-}  # fmt: skip
+    SessionId.KRX_REG: Venue.KRX,
+    SessionId.KR_OFF: Venue.KRX,
+    SessionId.NXT_PRE: Venue.NXT,
+    SessionId.NXT_AFTER: Venue.NXT,
+}
 
 
 class Resolution(msgspec.Struct, frozen=True, gc=False):
-    """A venue (KRX, NXT), and why."""
+    """A venue and the reason for it."""
 
     exchange_code: str
+    """``KRX`` or ``NXT``."""
     reason: str
+    """One of ``Reason``."""
 
 
+# FID_COND_MRKT_DIV_CODE of KIS's ranking calls: they know J (KRX) and NX, and no unified market.
 _RANKING: dict[str, str] = {
     session: "NX" if venue is Venue.NXT else "J" for session, venue in _DEFAULT.items()
 }
@@ -60,23 +67,29 @@ _RESOLUTIONS = {
 
 
 class RouterView(Protocol):
-    """What the router looks at."""
+    """The facts about one issue that the router decides by."""
 
     @property
-    def now(self) -> Ns: ...
+    def now(self) -> Ns:
+        """The moment of the decision."""
+
     @property
-    def instrument(self) -> Instrument: ...
-    def depth(self, venue: Venue) -> Depth | None: ...
+    def instrument(self) -> Instrument:
+        """The issue."""
+
+    def depth(self, venue: Venue) -> Depth | None:
+        """Return the newest depth of a venue; None when there is none."""
 
 
 class MarketSnapshot(msgspec.Struct, frozen=True):
-    """A view that stands still: one issue and the books of the venues that show one."""
+    """A router view that does not change: one issue and its depth on each venue."""
 
     now: Ns
     instrument: Instrument
     depths: tuple[Depth, ...] = ()
 
     def depth(self, venue: Venue) -> Depth | None:
+        """Return the depth of a venue; None when there is none."""
         return next((depth for depth in self.depths if depth.venue is venue), None)
 
 
@@ -87,7 +100,7 @@ class Routed(Route, frozen=True):
 
     @property
     def plain(self) -> Route:
-        """Venue, kind and reason alone, as the journal keeps them beside the evidence."""
+        """The route without its evidence. The journal keeps the two apart."""
         return Route(self.venue, self.kind, self.reason)
 
     def __repr__(self) -> str:
@@ -98,7 +111,7 @@ class Routed(Route, frozen=True):
 
 
 class NotRouted(msgspec.Struct, frozen=True):
-    """No venue takes the order now: why, and the cure."""
+    """The router's answer when no venue takes the order now."""
 
     reason: str
     cure: str
@@ -112,27 +125,45 @@ class NotRouted(msgspec.Struct, frozen=True):
 
 
 class Router:
-    """Decides, and keeps the evidence of its newest decisions."""
+    """Chooses venues and keeps the evidence of its newest decisions.
+
+    The venue of an order is chosen by the first of these that decides:
+
+    1. The venue that the intent names. It is kept or refused, never replaced.
+    2. The only venue that takes the order now.
+    3. The session id's default venue, when a venue does not trade continuously now.
+    4. The tighter spread.
+    5. The larger number of shares within the levels that both venues show.
+    6. The session id's default venue.
+    """
 
     def __init__(
-        self, costs: CostModel = BANKIS, assumed: Assumed = None, *, stale_after: Ns = 60 * SECOND,
-        kept: int = 1_000, venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT), kinds: Offered = None,
-    ) -> None:  # fmt: skip
+        self,
+        costs: CostModel = BANKIS,
+        assumed: Assumed = None,
+        *,
+        stale_after: Ns = 60 * SECOND,
+        kept: int = 1_000,
+        venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT),
+        kinds: Offered = None,
+    ) -> None:
         self.costs = costs
         self.assumed = assumed
         self.venues = tuple(v for v in venues if v is not Venue.SOR)
-        """Venues that are chosen from; the smart order router is used only when an intent names it."""
+        """Venues to choose from. SOR is used only when an intent names it."""
         self.kinds = kinds
-        """Kinds that can be sent from here; None: all. A cure names no other one."""
+        """Kinds that can be sent over the connection; None: all. A cure names no others."""
         self.stale_after = stale_after
-        """A book that is older counts as missing, and decides nothing."""
+        """Nanoseconds. An older depth counts as missing and decides nothing."""
         self.decisions = EvidenceLog(kept)
+        """Evidence of the newest decisions, at most ``kept``."""
 
     @staticmethod
     def resolve_for_ranking(session_id: SessionId | str) -> str:
         """Return the market code of ranking requests.
 
-        It is ``"J"`` in KRX_REG and KR_OFF, ``"NX"`` in Nextrade's sessions. Raises BadInput.
+        It is ``"J"`` in KRX_REG and KR_OFF, ``"NX"`` in Nextrade's sessions. Raises BadInput for a
+        text that is no session id.
         """
         found = _RANKING.get(session_id)
         if found is None:
@@ -150,10 +181,12 @@ class Router:
         liquidity_krx: float | None = None,
         liquidity_nxt: float | None = None,
     ) -> Resolution:
-        """The venue by session, spread (won) and liquidity (shares), masked by the session alone. Raises BadInput.
+        """Return the venue by session id, spreads (won) and liquidity (shares).
 
-        Missing are None, negative and infinite spreads, and liquidity that is not above 0. Nextrade is chosen in
-        KRX_REG only for a spread that is strictly tighter, or for a deeper book when a spread is missing.
+        A spread is missing when it is None, negative or infinite. Liquidity is missing when it is
+        not above 0. In KRX_REG, Nextrade is chosen for a strictly tighter spread, or for more
+        liquidity when a spread is missing. In the other sessions the default venue is kept.
+        Raises BadInput for a text that is no session id.
         """
         default = _DEFAULT.get(session_id)
         if default is None:
@@ -166,21 +199,24 @@ class Router:
         return _RESOLUTIONS[venue, reason]
 
     def what_if(self, intent: Intent, view: RouterView) -> tuple[WhatIf, ...]:
-        """The expected cost of ``intent`` on each venue, whatever venue it names; nothing is decided."""
+        """Return the expected cost of ``intent`` on each venue. Nothing is decided.
+
+        The venue that the intent names does not matter.
+        """
         depths = self._fresh(view.now, _depths(view))
         return what_if(view.now, intent, view.instrument, depths, self.costs, self.assumed)
 
     def route(self, intent: Intent, view: RouterView) -> Routed | NotRouted:
-        """The venue that takes ``intent`` now, with the kind that it takes it as; or why there is none.
+        """Return the venue and kind with which ``intent`` is sent now, or why no venue takes it.
 
-        A venue that the intent names is kept or refused, never replaced. Raises BadInput for another issue's view.
+        The evidence is kept and logged. Raises BadInput when the view is of another issue.
         """
         decided = self.preview(intent, view)
         self._keep(decided.evidence)
         return decided
 
     def preview(self, intent: Intent, view: RouterView) -> Routed | NotRouted:
-        """What ``route`` would answer; nothing is kept and nothing logged."""
+        """Return the answer that ``route`` would give. Nothing is kept and nothing is logged."""
         now, item = view.now, view.instrument
         if item.code != intent.code:
             raise BadInput(
@@ -194,7 +230,11 @@ class Router:
             for venue in wanted
         }
         takers = {
-            venue: kind for venue, (kind, verdict) in answers.items() if verdict and not item.halted
+            # A halt of KRX halts Nextrade at once (Nextrade's rules), so no venue takes a halted
+            # issue.
+            venue: kind
+            for venue, (kind, verdict) in answers.items()
+            if verdict and not item.halted
         }
         if takers:
             venue, reason = self._chosen(intent, view, session, tuple(takers))
@@ -207,7 +247,10 @@ class Router:
         return NotRouted(why, cure, self._evidence(intent, view, session, None, why, cure))
 
     def unseen(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
-        """Venues between which the books would decide, and which show none that is fresh: worth a question first."""
+        """Return the venues whose depth would decide the route, and is missing or too old.
+
+        The desk asks KIS for it before it routes. Empty when depth decides nothing.
+        """
         if intent.venue is not None or not view.instrument.nxt:
             return ()
         now, item = view.now, view.instrument
@@ -224,7 +267,10 @@ class Router:
         return tuple(v for v in takers if v not in fresh)
 
     def blank(self, view: RouterView) -> tuple[Venue, ...]:
-        """Venues that trade the issue continuously now and show no fresh book: without them a cost cannot be told."""
+        """Return the venues that trade the issue continuously now and show no fresh depth.
+
+        The cost of an order is not known without it.
+        """
         now, fresh = view.now, self._fresh(view.now, _depths(view))
         listing = [v for v in self.venues if v is Venue.KRX or view.instrument.nxt]
         return tuple(
@@ -248,6 +294,7 @@ class Router:
             return default, "session_default"
         depths = self._fresh(view.now, _depths(view))
         krx, nxt = depths.get(Venue.KRX), depths.get(Venue.NXT)
+        # A venue that shows more levels is not deeper for that alone.
         shown = min(_levels(krx, intent.side), _levels(nxt, intent.side))
         return _compared(
             default,
@@ -261,6 +308,7 @@ class Router:
         return {
             venue: depth
             for venue, depth in depths.items()
+            # KIS's times are whole seconds of another clock, so our own time of receipt counts.
             if now - (depth.received or depth.t) <= self.stale_after
         }
 
@@ -284,16 +332,26 @@ class Router:
         self.decisions.add(evidence)
         exchange = str(evidence.venue or "none")
         log.info(
-            "KR routing resolved session_id=%s exchange=%s reason=%s", evidence.session_id, exchange, evidence.reason,
-            extra={"session_id": str(evidence.session_id), "exchange": exchange, "reason": evidence.reason},
-        )  # fmt: skip
+            "KR routing resolved session_id=%s exchange=%s reason=%s",
+            evidence.session_id,
+            exchange,
+            evidence.reason,
+            extra={
+                "session_id": str(evidence.session_id),
+                "exchange": exchange,
+                "reason": evidence.reason,
+            },
+        )
 
 
 def _compared(
-    default: Venue, spread_krx: float | None, spread_nxt: float | None,
-    liquidity_krx: float | None, liquidity_nxt: float | None,
-) -> tuple[Venue, Reason]:  # fmt: skip
-    """The tighter venue, else the deeper one, else the default."""
+    default: Venue,
+    spread_krx: float | None,
+    spread_nxt: float | None,
+    liquidity_krx: float | None,
+    liquidity_nxt: float | None,
+) -> tuple[Venue, Reason]:
+    """Return the venue with the tighter spread, else with more liquidity, else the default."""
     if (
         spread_krx is not None
         and spread_nxt is not None
@@ -330,7 +388,10 @@ def _levels(depth: Depth | None, side: Side) -> int:
 
 
 def _shares(depth: Depth | None, side: Side, levels: int) -> int | None:
-    """Shares that the order could take within the levels that both venues show; None for a one-sided book."""
+    """Return the shares that an order of ``side`` may take in the best ``levels`` levels.
+
+    None for a depth with one side only.
+    """
     if depth is None or not depth.asks or not depth.bids:
         return None
     return sum(qty for _, qty in (depth.asks if side is Side.BUY else depth.bids)[:levels])
@@ -342,6 +403,7 @@ def _refusal(
     if item.halted:
         return f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
     why = "; ".join(verdict.why_not for verdict in verdicts.values())
+    # One cure is enough. That of the session id's default venue is the most likely to help.
     able = [v for v in verdicts if v is Venue.KRX or item.nxt] or list(verdicts)
     first = _DEFAULT[session] if _DEFAULT[session] in able else able[0]
     return why, verdicts[first].cure

@@ -1,7 +1,8 @@
-"""What an order may cost on each venue, before it is sent; and what the choice was worth, after the fill. Won.
+"""The expected cost of an order on each venue, and the worth of the choice after the fill. Won.
 
-Slippage is measured from the midpoint of the best bid and the best ask of all venues. Of what does not match at once,
-a market order's rest counts at the worst price seen, every other rest waits and counts without slippage.
+Slippage is measured from the midpoint of the best bid and the best ask of all venues. Shares that
+do not match at once count without slippage: they wait. Those of a market order count at the worst
+price seen.
 """
 
 from __future__ import annotations
@@ -25,53 +26,67 @@ DepthByVenue: TypeAlias = Mapping[Venue, Depth]
 
 _K = OrderKind
 _WALKS = frozenset({_K.MARKET, _K.MARKET_IOC, _K.MARKET_FOK})
+# 최유리지정가 is a limit order at the best opposite price on arrival, so it takes that level alone.
 _FIRST_LEVEL = frozenset({
-    _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.NXT_PRE_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE,
-    _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
+    _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.NXT_PRE_BEST_OPPOSITE,
+    _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
 })  # fmt: skip
+# A stop-limit order waits for its stop price, and a single-price order for its auction.
 _TO_LIMIT = frozenset(kind for kind in OrderKind if kind.priced) - {_K.STOP_LIMIT, _K.SINGLE_PRICE}
 _FILL_OR_KILL = frozenset(kind for kind in OrderKind if kind.endswith("-fok"))
 
 
 class WhatIf(msgspec.Struct, frozen=True, gc=False):
-    """One venue's line of the table: shares, and won."""
+    """The expected cost of an order on one venue. Quantities in shares, costs in won."""
 
     venue: Venue
     kind: OrderKind
     """The kind that the venue would take."""
     phase: Phase
+    """The venue's phase at the moment of the decision."""
     why_not: str = ""
-    """Empty when the venue takes the order."""
+    """The reason for which the venue does not take the order. Empty when it does."""
     at_once: int | None = 0
-    """Shares that match on arrival; None when the book tells a price and not how many shares stand there."""
+    """Shares that match on arrival. None when the depth has a price and no size."""
     waiting: int | None = 0
+    """Shares that do not match on arrival. None as for ``at_once``."""
     slippage: int | None = None
-    """None when it cannot be told: a venue in an auction, without a book of two sides, or of sizes not known."""
+    """None when it is not known.
+
+    That is so for a venue in an auction, a depth with one side only, and unknown sizes.
+    """
     fee: int = 0
     tax: int = 0
 
     @property
     def cost(self) -> int | None:
-        """Slippage, fee and tax."""
+        """Slippage, fee and tax; None when the slippage is not known."""
         return None if self.slippage is None else self.slippage + self.fee + self.tax
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
-    """What the chosen venue cost for what was filled, against what the best other venue was expected to cost.
+    """The real cost on the chosen venue against the expected cost on the best other venue.
 
-    A venue on which less would have matched at once is not compared: an order that waits costs nothing yet.
+    A venue on which fewer shares would have matched at once is not compared, because shares that
+    wait cost nothing yet. Costs in won.
     """
 
     venue: Venue
+    """The chosen venue."""
     filled: int
+    """Shares."""
     paid: int
+    """Slippage, fee and tax of the fills."""
     expected: int | None
+    """Expected cost of the filled shares on the chosen venue; None when it was not known."""
     other: Venue | None
+    """The best other venue; None when there is none to compare."""
     other_expected: int | None
+    """Expected cost of the filled shares on the other venue."""
 
     @property
     def saved(self) -> int | None:
-        """Won that the choice saved; negative when the other venue would have been the better one."""
+        """Won that the choice saved; negative when the other venue would have been better."""
         return None if self.other_expected is None else self.other_expected - self.paid
 
     def __repr__(self) -> str:
@@ -92,7 +107,10 @@ class _Level(NamedTuple):
 
 
 def reference_price(now: Ns, depths: DepthByVenue, assumed: Assumed = None) -> float | None:
-    """Midway between the best bid and the best ask of the venues that trade continuously, won; None without any."""
+    """Return the midpoint of best bid and best ask of the venues that trade continuously, won.
+
+    None when no such venue has a depth with two sides.
+    """
     return _midpoint([depths[venue] for venue in _trading(now, depths, assumed)])
 
 
@@ -104,7 +122,7 @@ def what_if(
     costs: CostModel,
     assumed: Assumed = None,
 ) -> tuple[WhatIf, ...]:
-    """The expected cost of ``intent`` on KRX, NXT and by the smart order router."""
+    """Return the expected cost of ``intent`` on KRX, on NXT and by the smart order router."""
     return tuple(_line(now, venue, intent, item, depths, costs, assumed) for venue in Venue)
 
 
@@ -115,8 +133,12 @@ def score(
     intent: Intent,
     fills: Sequence[Fill],
 ) -> Score:
-    """The choice of a venue against the table of that moment; costs are scaled to the quantity that was filled."""
+    """Return the worth of the choice of a venue, against the table of that moment.
+
+    Expected costs are scaled to the shares that were filled.
+    """
     filled = sum(fill.qty for fill in fills)
+    # A buy above the reference costs, a sell above it gains.
     sign = 1 if intent.side is Side.BUY else -1
     paid = sum(fill.fee + fill.tax for fill in fills)
     if reference is not None:
@@ -127,6 +149,7 @@ def score(
         for venue, row in rows.items()
         if row.cost is not None
     }
+    # A venue on which fewer shares match at once seems cheaper than it is: the others only wait.
     least = (rows[chosen].at_once or 0) if chosen in rows else filled
     others = {
         v: cost for v, cost in scaled.items() if v is not chosen and (rows[v].at_once or 0) >= least
@@ -169,6 +192,7 @@ def _line(
         if middle is None or found is None
         else _slippage(paid, intent.side, reference_price(now, depths, assumed))
     )
+    # Shares that wait pay their fee later: at the limit, else near the middle of the market.
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
         paid = [*taken, _Level(price, rest, parts[0])]
@@ -183,14 +207,17 @@ def _line(
 def _executing(
     now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Assumed
 ) -> list[Venue]:
-    """Where the order may match: the smart order router has no book of its own."""
+    """Return the venues where the order may match. The smart order router has no orders itself."""
     if venue is not Venue.SOR:
         return [venue]
     return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
 
 
 def _trading(now: Ns, depths: DepthByVenue, assumed: Assumed) -> list[Venue]:
-    """The venues whose books can be walked: in an auction a book says little about the price."""
+    """Return the venues whose depth shows prices to trade at.
+
+    In a call auction bids and asks cross, so the depth does not show the price.
+    """
     return [venue for venue in depths if sessions.phase(venue, now, assumed) is Phase.CONTINUOUS]
 
 
@@ -206,7 +233,7 @@ def _opposite(depth: Depth, side: Side) -> tuple[tuple[int, int], ...]:
 
 
 def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Level]:
-    """The levels that the order may take, best first."""
+    """Return the levels that the order may take, best first."""
     buys = intent.side is Side.BUY
     levels = sorted(levels, key=lambda level: level.price if buys else -level.price)
     if kind in _WALKS:
@@ -222,16 +249,18 @@ def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Lev
 
 
 def _taken(kind: OrderKind, qty: int, levels: list[_Level]) -> list[_Level] | None:
-    """What the order takes of each level; None when it comes to a level whose size is not known."""
+    """Return the part of each level that the order takes; None when a level's size is not known."""
     taken: list[_Level] = []
     for level in levels:
         if not qty:
             break
+        # A tick channel gives the best price without its size.
         if not level.qty:
             return None
         n = min(qty, level.qty)
         taken.append(level._replace(qty=n))
         qty -= n
+    # FOK trades whole or not at all.
     return [] if qty and kind in _FILL_OR_KILL else taken
 
 

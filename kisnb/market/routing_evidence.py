@@ -1,4 +1,4 @@
-"""The record of a routing decision: what was seen, what was chosen and why, and what else there was."""
+"""The evidence of a routing decision: the depths, the choice, its reason and the alternatives."""
 
 from __future__ import annotations
 
@@ -34,42 +34,51 @@ _HEAD = (
 
 
 class DepthSeen(msgspec.Struct, frozen=True, gc=False):
-    """A venue's book as it was when the decision fell: won, shares, age in nanoseconds."""
+    """A venue's depth at the moment of the decision."""
 
     venue: Venue
     bids: tuple[tuple[int, int], ...]
+    """(price, shares), falling."""
     asks: tuple[tuple[int, int], ...]
+    """(price, shares), rising."""
     age: Ns
+    """Nanoseconds since it was received."""
 
     @classmethod
     def of(cls, depth: Depth, now: Ns) -> DepthSeen:
+        """Return a depth as it is seen at ``now``."""
         return cls(depth.venue, depth.bids, depth.asks, now - (depth.received or depth.t))
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One decision. ``venue`` is None when the order was refused; ``reference`` is the midpoint in won."""
+    """All that the router saw when it decided, and its decision."""
 
     t: Ns
     intent: Intent
     session_id: SessionId
     venue: Venue | None
+    """The chosen venue; None when the order was refused."""
     reason: str
     cure: str
+    """Another way to order. Empty unless the order was refused."""
     seen: tuple[DepthSeen, ...]
     alternatives: tuple[WhatIf, ...]
+    """Expected cost on each venue."""
     reference: float | None
+    """Midpoint from which slippage is measured, won; None without one."""
 
     def score(self, fills: Sequence[Fill]) -> Score | None:
-        """How good the choice was, now that the order has filled; None for a refusal."""
+        """Return the worth of the choice after the order's fills; None for a refusal."""
         if self.venue is None:
             return None
         return score(self.alternatives, self.venue, self.reference, self.intent, fills)
 
     @property
     def text(self) -> str:
-        """One line: when, what, where, why."""
+        """The decision as one line: time, session id, order, venue, reason."""
         where = self.venue or "refused"
-        return f"{kst_day(self.t)} {clock_text(self.t)} {self.session_id} {self.intent.text} → {where}: {self.reason}"
+        when = f"{kst_day(self.t)} {clock_text(self.t)} {self.session_id}"
+        return f"{when} {self.intent.text} → {where}: {self.reason}"
 
     def __repr__(self) -> str:
         return f"<Evidence {self.text}>"
@@ -81,7 +90,8 @@ class Evidence(msgspec.Struct, frozen=True):
         cure = f"<div>{escape(self.cure)}</div>" if self.cure else ""
         rows = "".join(self._row(row) for row in self.alternatives)
         return (
-            f'<div class="kisnb"><b>{escape(self.text)}</b>{cure}<table style="border-collapse:collapse">'
+            f'<div class="kisnb"><b>{escape(self.text)}</b>{cure}'
+            '<table style="border-collapse:collapse">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
@@ -89,40 +99,51 @@ class Evidence(msgspec.Struct, frozen=True):
         depth = next((seen for seen in self.seen if seen.venue is row.venue), None)
         chosen = row.venue is self.venue
         seen = (
-            str(row.venue), str(row.phase), str(row.kind), _best(depth.bids) if depth else "",
-            _best(depth.asks) if depth else "", f"{depth.age / SECOND:.1f} s" if depth else "",
-        )  # fmt: skip
+            str(row.venue),
+            str(row.phase),
+            str(row.kind),
+            _best(depth.bids) if depth else "",
+            _best(depth.asks) if depth else "",
+            f"{depth.age / SECOND:.1f} s" if depth else "",
+        )
         costs = tuple(_figure(n) for n in (row.at_once, row.slippage, row.fee, row.tax, row.cost))
         cells = seen if row.why_not else (*seen, *costs)
+        note = escape(row.why_not or "chosen" * chosen)
         cells_html = [
             *(
                 f'<td style="{_CELL}{"left" if i in (0, 1, 2) else "right"}">{escape(text)}</td>'
                 for i, text in enumerate(cells)
             ),
-            f'<td colspan="{len(_HEAD) - len(cells)}" style="{_NOTE}">{escape(row.why_not or "chosen" * chosen)}</td>',
+            f'<td colspan="{len(_HEAD) - len(cells)}" style="{_NOTE}">{note}</td>',
         ]
         style = "font-weight:600" if chosen else ""
         return f'<tr style="{style}">{"".join(cells_html)}</tr>'
 
 
 class EvidenceLog:
-    """The newest decisions, oldest first."""
+    """The newest decisions, oldest first; at most ``kept``."""
 
     def __init__(self, kept: int = 1_000) -> None:
         self._kept: deque[Evidence] = deque(maxlen=kept)
 
     def add(self, evidence: Evidence) -> None:
+        """Keep a decision. The oldest goes when there are too many."""
         self._kept.append(evidence)
 
     def of(self, key: str) -> list[Evidence]:
-        """The decisions about one intent; a queued intent is decided again when it is sent."""
+        """Return the decisions about one intent. One that waits is decided again when sent."""
         return [evidence for evidence in self._kept if evidence.intent.key == key]
 
     def select(
-        self, *, code: str | None = None, venue: Venue | None = None, session_id: SessionId | None = None,
-        reason: str | None = None, since: Ns = 0,
-    ) -> list[Evidence]:  # fmt: skip
-        """The decisions that fit all that is given."""
+        self,
+        *,
+        code: str | None = None,
+        venue: Venue | None = None,
+        session_id: SessionId | None = None,
+        reason: str | None = None,
+        since: Ns = 0,
+    ) -> list[Evidence]:
+        """Return the decisions that agree with everything that is given, oldest first."""
         return [
             e
             for e in self._kept

@@ -1,6 +1,7 @@
-"""The dated hours of each venue, and the labels of the day: KST, end exclusive, a source and a certainty per row.
+"""The dated hours of each venue, and the labels of the day. Times in KST, ends exclusive.
 
-A row holds from its first day until a later row of the same name and venue replaces it; ``start == end`` abolishes it.
+Each row has a source and a certainty. A row holds from its first day until a later row of the same
+name and venue replaces it. A row with ``start == end`` abolishes the span.
 Certainty: A documented or confirmed by several dated sources, B one good source, C uncertain.
 """
 
@@ -15,40 +16,55 @@ Certainty: TypeAlias = Literal["A", "B", "C"]
 
 
 class Span(NamedTuple):
-    """A stretch of a venue's day. Where two overlap, the earlier in the table gives the venue's phase."""
+    """A part of a venue's day with one phase.
+
+    Where two spans overlap, the one that is earlier in the table gives the venue's phase.
+    """
 
     name: str
     venue: Venue
     start: time
     end: time
+    """Exclusive."""
     phase: Phase
     since: date
+    """First day of the row."""
     source: str
     certainty: Certainty = "A"
     only_if: str = ""
-    """Holds only when this field of ``Uncertain`` is True."""
+    """Name of a field of ``Uncertain``. The row holds only when the field is True."""
 
 
 class Label(NamedTuple):
-    """A stretch of the day with one session id."""
+    """A part of the day with one session id."""
 
     session_id: SessionId
     start: time
     end: time
+    """Exclusive."""
     since: date
+    """First day of the row."""
     source: str
     certainty: Certainty = "A"
 
 
 ALWAYS = date.min
+"""First day of a rule whose first day does not matter."""
 HALF_HOUR_LONGER = date(2016, 8, 1)
+"""KRX's regular session got half an hour longer."""
 SHORTER_AUCTION = date(2019, 4, 29)
+"""KRX's opening auction got half an hour shorter."""
 NXT_BEGAN = date(2025, 3, 4)
+"""Nextrade's first day."""
 REFORM = date(2026, 9, 14)
+"""KRX's after-market began, and the single-price session ended (KRX notice of 2026-09-09)."""
 OPENING = frozenset({"opening auction", "pre-open closing price"})
-"""Both ends move with a late opening; of ``regular`` only the start does."""
+"""Spans whose start and end move when KRX opens later. Of ``regular`` only the start moves."""
 EVENING = frozenset({"single price", "after-market"})
-"""What ends a day: whether on the exam day at its usual time is a field of ``Uncertain``."""
+"""The last spans of a day.
+
+A field of ``Uncertain`` says whether they end at their usual time on the exam day.
+"""
 
 _KRX, _NXT = Venue.KRX, Venue.NXT
 _ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = (
@@ -60,6 +76,8 @@ _ENTRY, _AUCTION, _CONTINUOUS, _CLOSED = (
 _OLD = "KRX rule until 2016-07-29"
 
 SPANS: tuple[Span, ...] = (
+    # KRX. Orders of the opening auction and of the pre-open closing price arrive at the same time,
+    # in two markets; the auction gives the phase.
     Span("opening auction", _KRX, time(8), time(9), _AUCTION, ALWAYS, "KRX rule until 2019-04-26"),
     Span(
         "opening auction",
@@ -120,6 +138,7 @@ SPANS: tuple[Span, ...] = (
         HALF_HOUR_LONGER,
         "KRX rule since 2016-08-01",
     ),
+    # 장후 시간외 종가 trades at today's close, so it collects orders until the close is known.
     Span("closing price entry", _KRX, time(15), time(15, 10), _ENTRY, ALWAYS, _OLD),
     Span(
         "closing price entry",
@@ -159,7 +178,10 @@ SPANS: tuple[Span, ...] = (
         REFORM,
         "abolished; KRX notice 2026-09-09",
     ),
+    # A market of its own: regular orders are not carried into it, and ETF and ETN are not traded.
     Span("after-market", _KRX, time(16), time(20), _CONTINUOUS, REFORM, "KRX notice 2026-09-09"),
+    # Nextrade pauses while KRX holds its auctions, and opens 30 seconds after KRX's opening
+    # auction.
     Span("pre-market", _NXT, time(8), time(8, 50), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
     Span("regular", _NXT, time(9, 0, 30), time(15, 20), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
     Span(
@@ -188,6 +210,7 @@ SPANS: tuple[Span, ...] = (
 LABELS: tuple[Label, ...] = (
     Label(SessionId.KRX_REG, time(9), time(15), ALWAYS, _OLD),
     Label(SessionId.KRX_REG, time(9), time(15, 30), HALF_HOUR_LONGER, "KRX rule since 2016-08-01"),
+    # Labels never overlap. From 08:50 to 09:00, when no venue trades continuously, it is KR_OFF.
     Label(SessionId.NXT_PRE, time(8), time(8, 50), NXT_BEGAN, "Nextrade"),
     Label(
         SessionId.NXT_AFTER, time(15, 30), time(20), NXT_BEGAN, "Nextrade: order entry from 15:30"

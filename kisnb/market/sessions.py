@@ -1,7 +1,7 @@
-"""What each venue does at a moment, and the label of the moment; the hours stand in ``session_table``.
+"""The phase of each venue at a moment, and the session id of the moment.
 
-A session id is a label (ranking code, default venue); what a venue takes stands in ``order_rules``.
-``regular_phase`` says what KRX's regular session does.
+The hours are in ``session_table``. A session id is only a label: it gives the ranking code and the
+default venue. The kinds that a venue takes are in ``order_rules``.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from kisnb.terms import Phase, SessionId, Venue
 
 _T = TypeVar("_T")
 _HOUR = 60 * MINUTE
-_REGULAR = ("opening auction", "regular", "closing auction")
 
 
 class Hours(NamedTuple):
-    """A stretch of one day with its moments, end exclusive."""
+    """A span on one day, with its moments."""
 
     span: Span
     start: Ns
     end: Ns
+    """Exclusive."""
 
 
 class _Track(NamedTuple, Generic[_T]):
-    """What holds from each moment on."""
+    """Values over a day: ``holds[i]`` holds from ``moments[i]`` on."""
 
     moments: list[Ns]
     holds: list[_T]
@@ -46,7 +46,6 @@ class _Day(NamedTuple):
     hours: dict[Venue, tuple[Hours, ...]]
     active: dict[Venue, _Track[tuple[Hours, ...]]]
     phases: dict[Venue, _Track[Phase]]
-    regular: _Track[Phase]
     labels: _Track[SessionId]
     boundaries: tuple[Ns, ...]
 
@@ -58,53 +57,65 @@ class _RegularDay(NamedTuple):
 
 
 def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
-    """What ``venue`` does at ``now``; SOR does what the more open of KRX and NXT does."""
+    """Return the phase of ``venue`` at ``now``. SOR has that of the more open of KRX and NXT."""
     return _at(now, assumed).phases[venue].at(now, Phase.CLOSED)
 
 
 def active(venue: Venue, now: Ns, assumed: Assumed = None) -> tuple[Hours, ...]:
-    """The stretches that ``venue`` is in, the one that gives its phase first; SOR is in those of KRX and NXT."""
+    """Return the spans that ``venue`` is in at ``now``; the first gives its phase.
+
+    SOR is in those of KRX and of NXT. Empty when the venue is closed.
+    """
     return _at(now, assumed).active[venue].at(now, ())
 
 
-def regular_phase(now: Ns, assumed: Assumed = None) -> Phase:
-    """What KRX's regular session does: AUCTION or CONTINUOUS while it takes orders, else CLOSED."""
-    return _at(now, assumed).regular.at(now, Phase.CLOSED)
-
-
 def session_id(now: Ns) -> SessionId:
-    """The label of a moment."""
+    """Return the label of a moment."""
     return _at(now, None).labels.at(now, SessionId.KR_OFF)
 
 
+def gives_price(venue: Venue, now: Ns) -> bool:
+    """Return True when market data of ``venue`` counts as the price of a stock at ``now``.
+
+    KRX's and SOR's always count. Nextrade's do not count in KRX's regular session: strategies then
+    follow KRX's price, which makes the official close and the next day's base price (brokers'
+    notices of 2026-09). Only the router uses Nextrade's depth then.
+    """
+    return venue is not Venue.NXT or session_id(now) is not SessionId.KRX_REG
+
+
 def hours(venue: Venue, day: date, assumed: Assumed = None) -> tuple[Hours, ...]:
-    """The stretches of a venue's day in order of time; none when nothing trades."""
+    """Return the spans of a venue's day by time; none on a day without trading."""
     return _of(day, assumed).hours[venue]
 
 
 def regular_open(day: date) -> Ns:
-    """09:00 KST; 10:00 on the first trading day of a year and on the exam day."""
+    """Return the moment at which KRX's regular session opens: 09:00 KST.
+
+    10:00 on the first trading day of a year and on the exam day (KRX rule).
+    """
     return _regular_day(day, edition(), current()).open
 
 
 def regular_close(day: date) -> Ns:
-    """15:30 KST (15:00 before 2016-08-01); an hour later on the exam day."""
+    """Return the moment of the official close: 15:30 KST, an hour later on the exam day.
+
+    15:00 before 2016-08-01.
+    """
     return _regular_day(day, edition(), current()).close
 
 
 def continuous_end(day: date) -> Ns:
-    """Begin of the closing auction, ten minutes before the close."""
+    """Return the moment at which the closing auction begins, ten minutes before the close."""
     return _regular_day(day, edition(), current()).continuous_end
 
 
 def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
-    """Every moment of a day at which a venue's phase or the session id changes; empty when nothing trades."""
+    """Return each moment of a day at which a venue's phase or the session id changes.
+
+    Empty on a day without trading.
+    """
     return _of(day, assumed).boundaries
-
-
-def regular_boundaries(day: date) -> tuple[Ns, ...]:
-    """The phase changes of KRX's regular session: auction begins, open, closing auction begins, close."""
-    return tuple(_of(day, None).regular.moments)
 
 
 def _at(now: Ns, assumed: Assumed) -> _Day:
@@ -117,13 +128,13 @@ def _of(day: date, assumed: Assumed) -> _Day:
 
 @lru_cache(maxsize=64)
 def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
+    # The edition is in the cache's key: a changed calendar makes every cached day void.
     rows = [_hours(row, day, assumed) for row in _rows(day, assumed)] if is_trading_day(day) else []
     krx = [row for row in rows if row.span.venue is Venue.KRX]
     nxt = [row for row in rows if row.span.venue is Venue.NXT]
     tracks = {Venue.KRX: _active(krx), Venue.NXT: _active(nxt), Venue.SOR: _active(rows)}
     phases = {venue: _changes(track, _phase_of) for venue, track in tracks.items()}
     phases[Venue.SOR] = _changes(tracks[Venue.SOR], _most_open)
-    regular = _changes(_active([row for row in krx if row.span.name in _REGULAR]), _phase_of)
     labels = _labels(day, assumed) if rows else _Track[SessionId]([], [])
     moments = {*phases[Venue.KRX].moments, *phases[Venue.NXT].moments, *labels.moments}
     by_time = {
@@ -131,7 +142,7 @@ def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
         for venue, own in ((Venue.KRX, krx), (Venue.NXT, nxt))
     }
     by_time[Venue.SOR] = tuple(sorted(rows, key=lambda h: h.start))
-    return _Day(by_time, tracks, phases, regular, labels, tuple(sorted(moments)))
+    return _Day(by_time, tracks, phases, labels, tuple(sorted(moments)))
 
 
 @lru_cache(maxsize=1024)
@@ -139,16 +150,18 @@ def _regular_day(day: date, _edition: int, assumed: Uncertain) -> _RegularDay:
     rows = _rows(day, assumed)
     closing = next(row for row in rows if row.name == "closing auction" and row.venue is Venue.KRX)
     later = _later(day)
+    # KRX opens at 09:00 in every row of the table. Only the end of the day moved (2016-08-01).
     opened = kst(day, time(9)) + _opens_later(day)
     return _RegularDay(opened, kst(day, closing.start) + later, kst(day, closing.end) + later)
 
 
 def _rows(day: date, assumed: Uncertain) -> list[Span]:
-    """The rows that hold on ``day``, in the table's order: of each name and venue the newest."""
+    """Return the rows that hold on ``day``, in the order of the table: the newest of each span."""
     newest: dict[tuple[str, Venue], Span] = {}
     for row in SPANS:
         if row.since <= day and (not row.only_if or getattr(assumed, row.only_if)):
             newest[row.name, row.venue] = row
+    # Nextrade had no pre-market on 2025-11-13 and 2026-01-02 (press): one variant of Uncertain.
     shut = {"pre-market"} if assumed.special_days_of_2025 and _opens_later(day) else set()
     return [row for row in newest.values() if row.start < row.end and row.name not in shut]
 
@@ -162,7 +175,11 @@ def _opens_later(day: date) -> Ns:
 
 
 def _hours(row: Span, day: date, assumed: Uncertain) -> Hours:
-    """On the first trading day of a year only what leads to the opening moves, by an hour."""
+    """Return a row with its moments on ``day``.
+
+    On the first trading day of a year only the spans up to the opening move, by an hour. On the
+    exam day all spans move (KRX rule).
+    """
     begins = _opens_later(day) if row.name == "regular" or row.name in OPENING else _later(day)
     ends = _opens_later(day) if row.name in OPENING else _later(day)
     if assumed.special_days_of_2025 and row.name in EVENING:
@@ -177,6 +194,7 @@ def _labels(day: date, assumed: Uncertain) -> _Track[SessionId]:
         newest.pop(SessionId.NXT_PRE, None)
     holds: dict[Ns, SessionId] = {}
     for row in sorted(newest.values(), key=lambda row: row.start):
+        # Nextrade's hours move on the exam day, and not on the first trading day of a year.
         begins = _opens_later(day) if row.session_id is SessionId.KRX_REG else _later(day)
         holds[kst(day, row.start) + begins] = row.session_id
         ends = 0 if as_in_2025 and row.session_id is SessionId.NXT_AFTER else _later(day)
@@ -196,6 +214,7 @@ def _phase_of(rows: tuple[Hours, ...]) -> Phase:
 
 
 def _most_open(rows: tuple[Hours, ...]) -> Phase:
+    # Phase lists its members from closed to continuous.
     order = list(Phase)
     firsts = (
         next((row for row in rows if row.span.venue is venue), None)
@@ -207,7 +226,7 @@ def _most_open(rows: tuple[Hours, ...]) -> Phase:
 def _changes(
     track: _Track[tuple[Hours, ...]], phase_of: Callable[[tuple[Hours, ...]], Phase]
 ) -> _Track[Phase]:
-    """The track's phases, moments without a change left out."""
+    """Return the phases of a track, without the moments at which the phase stays the same."""
     moments: list[Ns] = []
     phases: list[Phase] = []
     for t, rows in zip(track.moments, track.holds, strict=True):

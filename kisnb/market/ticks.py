@@ -1,6 +1,7 @@
-"""Tick grid and daily price limits, by date, instrument kind and board; all prices in won.
+"""Tick grid and daily price limits, by date, kind of issue and board. Prices in won.
 
-``day`` None means the newest rules. The board matters before 2023-01-25 alone: KOSDAQ's tick ended at 100 won.
+``day`` None means the newest rules. The board matters only before 2023-01-25, when KOSDAQ's tick
+size stopped at 100 won.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class Grid(NamedTuple):
     """Tick sizes by price: ``sizes[i]`` holds from ``starts[i]`` won on."""
 
     since: date
+    """First day of the grid."""
     starts: tuple[int, ...]
     sizes: tuple[int, ...]
     source: str
@@ -25,20 +27,31 @@ class Grid(NamedTuple):
 
 
 _ALIKE = Grid(
-    date(2023, 1, 25), (0, 2_000, 5_000, 20_000, 50_000, 200_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
+    date(2023, 1, 25),
+    (0, 2_000, 5_000, 20_000, 50_000, 200_000, 500_000),
+    (1, 5, 10, 50, 100, 500, 1_000),
     "KRX rule since 2023-01-25, KOSPI and KOSDAQ alike",
-)  # fmt: skip
+)
 STOCK_GRIDS: dict[Board, tuple[Grid, ...]] = {
     Board.KOSPI: (
-        Grid(date.min, (0, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000), (1, 5, 10, 50, 100, 500, 1_000),
-             "KRX rule until 2023-01-24, KOSPI"),
+        Grid(
+            date.min,
+            (0, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000),
+            (1, 5, 10, 50, 100, 500, 1_000),
+            "KRX rule until 2023-01-24, KOSPI",
+        ),
         _ALIKE,
     ),
     Board.KOSDAQ: (
-        Grid(date.min, (0, 1_000, 5_000, 10_000, 50_000), (1, 5, 10, 50, 100), "KRX rule until 2023-01-24, KOSDAQ"),
+        Grid(
+            date.min,
+            (0, 1_000, 5_000, 10_000, 50_000),
+            (1, 5, 10, 50, 100),
+            "KRX rule until 2023-01-24, KOSDAQ",
+        ),
         _ALIKE,
     ),
-}  # fmt: skip
+}
 FUND_GRIDS: tuple[Grid, ...] = (
     Grid(date.min, (0,), (5,), "KRX rule for ETF and ETN until 2023-12-08", "B"),
     Grid(date(2023, 12, 11), (0, 2_000), (1, 5), "KRX rule for ETF and ETN since 2023-12-11", "B"),
@@ -46,14 +59,17 @@ FUND_GRIDS: tuple[Grid, ...] = (
 
 
 class Band(NamedTuple):
-    """How far a day's prices may lie from the base price."""
+    """The largest distance of a day's prices from the base price."""
 
     since: date
+    """First day of the rule."""
     percent: int
+    """Percent of the base price, up and down."""
     source: str
     certainty: Certainty = "A"
 
 
+# Nextrade's limits are KRX's: both start from KRX's previous close.
 LIMITS: tuple[Band, ...] = (
     Band(date.min, 15, "KRX rule until 2015-06-12"),
     Band(date(2015, 6, 15), 30, "KRX rule since 2015-06-15"),
@@ -61,20 +77,23 @@ LIMITS: tuple[Band, ...] = (
 
 
 def tick_size(price: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
-    """The tick at ``price``."""
+    """Return the tick size at ``price``."""
     grid = _grid(kind, day, board)
     return grid.sizes[bisect_right(grid.starts, price) - 1] if price > 0 else grid.sizes[0]
 
 
 def on_grid(price: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> bool:
-    """Whether an order may stand at ``price``."""
+    """Return True when an order may have this price: it is above 0 and on the grid."""
     return price > 0 and price % tick_size(price, kind, day, board) == 0
 
 
 def snap(
     price: int, side: Side, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
 ) -> int:
-    """The nearest price on the grid that is not worse for the one who orders: a buy rounds down, a sell up."""
+    """Return the nearest price on the grid that is not worse for the one who orders.
+
+    A buy is rounded down, a sell is rounded up.
+    """
     tick = tick_size(price, kind, day, board)
     down = price - price % tick
     if down == price or side is Side.BUY:
@@ -83,17 +102,22 @@ def snap(
 
 
 def nearest(price: float, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
-    """The price on the grid that is nearest to ``price``, halves up."""
+    """Return the price on the grid that is nearest to ``price``. Halves are rounded up."""
     tick = tick_size(int(price), kind, day, board)
+    # Python's round would take the even one of two halves.
     return max(int(price / tick + 0.5) * tick, tick)
 
 
 def step(
     price: int, n: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
 ) -> int:
-    """The price ``n`` ticks above (below, when negative) a price on the grid; 0 when the grid ends below."""
+    """Return the price ``n`` ticks above a price on the grid, or below it for a negative ``n``.
+
+    0 when the grid ends before.
+    """
     for _ in range(n):
         price += tick_size(price, kind, day, board)
+    # Going down from the start of a band, the tick of the band below counts.
     for _ in range(-n):
         price -= tick_size(price - 1, kind, day, board)
         if price <= 0:
@@ -105,7 +129,11 @@ def step(
 def limits(
     base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
 ) -> tuple[int, int]:
-    """Lower and upper limit price of a day with base price ``base``, rounded toward the base."""
+    """Return the lower and upper limit price (하한가, 상한가) of a day with base price ``base``.
+
+    Both are rounded to the grid, toward the base.
+    """
+    # Fractions of a won do not exist: the exact limit is cut toward the base, then put on the grid.
     percent = next(band.percent for band in reversed(LIMITS) if day is None or band.since <= day)
     lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day, board)
     upper = snap(base * (100 + percent) // 100, Side.BUY, kind, day, board)

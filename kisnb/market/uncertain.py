@@ -1,41 +1,57 @@
-"""Facts of the market that no document settles: both variants are played, and chosen here alone.
+"""Facts of the market on which no document decides. kisnb can play both variants of each.
 
-The setting ``assume`` names those to be taken the other way; desk, simulator and kernel each begin with
-``use(read(…))`` of it. A function's ``assumed`` None means what the process assumes.
+The setting ``assume`` names the facts for which the other variant is taken. Desk, simulator and
+kernel each call ``use(read(…))`` with it at their start. Only this module chooses variants. A
+function whose ``assumed`` is None uses those of the process.
 """
 
 from __future__ import annotations
 
-import difflib
 from typing import TypeAlias
 
 import msgspec
 
 from kisnb.errors import ConfigError
+from kisnb.values import near_names
 
 
 class Uncertain(msgspec.Struct, frozen=True):
-    """What is assumed; the defaults are the better supported variants."""
+    """The variants that are assumed. Each default is the better supported one."""
 
     opening_auction_from_0820: bool = False
-    """KRX's opening auction begins at 08:20 from 2026-09-14, as one project reports, and not at 08:30."""
+    """KRX's opening auction begins at 08:20 since 2026-09-14, as one project reports.
+
+    Else at 08:30.
+    """
     nxt_after_call: bool = False
-    """Nextrade's after-market opens with a call auction over the orders of 15:30 to 15:40, as some guides say."""
+    """Nextrade's after-market opens with a call auction over the orders of 15:30 to 15:40.
+
+    Some guides say so. Else those orders are matched one after another at 15:40.
+    """
     nxt_mid_and_stop_all_day: bool = False
-    """Nextrade takes mid-price and stop-limit orders in its pre-market and after-market too."""
+    """Nextrade takes mid-price and stop-limit orders in its pre-market and after-market, too."""
     special_days_of_2025: bool = False
-    """On exam days and first trading days Nextrade has no pre-market, and what ends at 18:00 or 20:00 ends then, as
-    the press said of 2025-11-13 and 2026-01-02; and not all of an exam day an hour later."""
+    """Exam days and first trading days are as the press reported 2025-11-13 and 2026-01-02.
+
+    Nextrade has no pre-market then, and the last spans end at 18:00 or 20:00 as usual. Else all
+    hours of an exam day are an hour later.
+    """
     krx_conditional_at_close: bool = False
-    """KRX takes new conditional orders in the closing auction, in which they turn into market orders."""
+    """KRX takes new conditional orders in the closing auction. They become market orders there."""
     krx_after_takes_funds: bool = False
-    """KRX's after-market takes ETF and ETN too: which issues are left out is not listed anywhere."""
+    """KRX's after-market takes ETF and ETN, too. No list of the excluded issues is published."""
     sor_new_kinds: bool = False
-    """The smart order router takes the kinds of 2026-09-14: GTP, and KRX's after-market kinds."""
+    """SOR takes the kinds of 2026-09-14: GTP, and those of KRX's after-market."""
     sor_krx_only: bool = False
-    """The smart order router takes stocks that Nextrade does not list and sends them to KRX (else APBK3009)."""
+    """SOR takes stocks that Nextrade does not list, and sends them to KRX.
+
+    Else KIS refuses them (APBK3009).
+    """
     costs_by_fill: bool = False
-    """Commission and tax are floored to the won on every fill, and not on what an order traded at a venue."""
+    """Commission and tax are cut down to the won on each fill.
+
+    Else on the value that an order traded at a venue.
+    """
 
 
 Assumed: TypeAlias = Uncertain | None
@@ -43,23 +59,27 @@ _current = Uncertain()
 
 
 def use(assumed: Uncertain) -> None:
-    """Let this process assume ``assumed``; ``Uncertain()`` takes all back."""
+    """Set the variants that this process assumes. ``Uncertain()`` sets the defaults again."""
     global _current
     _current = assumed
 
 
 def current() -> Uncertain:
-    """What this process assumes."""
+    """Return the variants that this process assumes."""
     return _current
 
 
 def read(text: str) -> Uncertain:
-    """The facts named, by commas, taken the other way. Raises ConfigError for a name that is none."""
+    """Return the defaults with the other variant of each named fact.
+
+    ``text`` has names separated by commas. Raises ConfigError for a name that is no fact.
+    """
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     for name in names:
         if name not in Uncertain.__struct_fields__:
-            near = difflib.get_close_matches(name, Uncertain.__struct_fields__, 1)
+            near = near_names(name, Uncertain.__struct_fields__)
             meant = f"did you mean {near[0]}? " if near else ""
             hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"
             raise ConfigError(f"{name!r} is no uncertain fact", hint)
+    # Every default is False, so the other variant is True.
     return Uncertain(**dict.fromkeys(names, True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import date
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,14 +17,17 @@ from kisnb.market.master_files import FOLDER, folder_of, read_issues
 from kisnb.market.price_files import has_prices, read_instruments
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
-from kisnb.values import narrow, shown, tidy
+from kisnb.values import narrow, near_names, shown, tidy
 
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
 
 
 class Universe:
-    """The issues of a day, looked up by code and searched by code, name or initial consonants (초성)."""
+    """The issues of a day.
+
+    They are looked up by code, and searched by code, name or initial consonants (초성).
+    """
 
     def __init__(self, items: Iterable[Instrument]) -> None:
         self._by_code = {item.code: item for item in items}
@@ -33,16 +35,20 @@ class Universe:
     @staticmethod
     @lru_cache(maxsize=1)
     def packaged() -> Universe:
-        """Well-known issues that come with kisnb. Their base prices and volumes are made up, and round."""
+        """Return some well-known issues that come with kisnb.
+
+        Their base prices and volumes are round and not real.
+        """
         text = files("kisnb.market").joinpath("universe.csv").read_text(encoding="utf-8")
         return Universe(_packaged_row(row) for row in csv.DictReader(text.splitlines()))
 
     @staticmethod
     def load(data: Path | None, day: date) -> Universe:
-        """The issues of ``day``; the packaged ones when nothing is at hand.
+        """Return the issues of ``day``; the packaged ones when there are no files.
 
-        Read are KIS's master files in ``master`` of ``data`` or of the state folder, and the listing and prices of
-        ``data``, which know the day's base prices best. Raises ConfigError when a file is missing or broken.
+        KIS's master files are read from the folder ``master`` in ``data``, else in the state
+        folder. The listing and prices in ``data`` come on top, because their base prices are those
+        of the day. Raises ConfigError when a file is missing or broken.
         """
         roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
         folder = folder_of(day, roots)
@@ -54,7 +60,11 @@ class Universe:
         return listed.with_prices(read_instruments(data, day)) if has_prices(data) else listed
 
     def with_prices(self, priced: Iterable[Instrument]) -> Universe:
-        """These issues and those of ``priced``, which give what changes from day to day; what is listed stays."""
+        """Return these issues and those of ``priced`` as one universe.
+
+        An issue in both has the facts of ``priced``. It keeps its Nextrade listing and its mark as
+        a preferred share, because price files do not have them.
+        """
         merged = dict(self._by_code)
         for item in priced:
             known = merged.get(item.code, item)
@@ -64,7 +74,11 @@ class Universe:
         return Universe(merged.values())
 
     def get(self, code: str) -> Instrument:
-        """The issue with this code; raises UnknownInstrument with what may have been meant."""
+        """Return the issue with this code.
+
+        Raises UnknownInstrument, with the codes that may have been meant.
+        """
+        # Nearly every code is written as KIS writes it; the slower reading comes second.
         item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
             raise UnknownInstrument(
@@ -73,16 +87,19 @@ class Universe:
         return item
 
     def name(self, code: str) -> str:
-        """What the issue is called; one that is not known, a share listed since, is shown by its code."""
+        """Return the name of an issue; its code when it is not known, as after a new listing."""
         item = self._by_code.get(code)
         return code if item is None else item.name
 
     def on_nxt(self, code: str) -> bool:
-        """Whether Nextrade lists the issue with this code; False for codes that are not known."""
+        """Return True when Nextrade lists the issue. False for a code that is not known."""
         return code in self._by_code and self._by_code[code].nxt
 
     def search(self, text: str) -> list[Instrument]:
-        """Issues whose code begins with, or whose name or initials contain, ``text``; the closest first."""
+        """Return the issues that ``text`` may mean, the closest first.
+
+        Their code begins with it, or their name or its initial consonants contain it.
+        """
         wanted = _folded(text)
         if not wanted:
             return []
@@ -97,12 +114,15 @@ class Universe:
 
     @cached_property
     def _spelt(self) -> list[tuple[Instrument, str, str, str]]:
-        """Each issue with its code, name and initials as they are searched."""
+        """Each issue with its code, name and initial consonants as they are searched."""
         folded = ((item, _folded(item.name)) for item in self)
         return [(item, item.code.casefold(), name, initials_of(name)) for item, name in folded]
 
     def common_of(self, code: str) -> Instrument | None:
-        """The common share that belongs to a preferred one; None for all others. Raises UnknownInstrument."""
+        """Return the common share of a preferred share; None for other issues.
+
+        Raises UnknownInstrument.
+        """
         item = self.get(code)
         return (
             next((other for other in self._family(item) if not other.preferred), None)
@@ -111,7 +131,10 @@ class Universe:
         )
 
     def preferred_of(self, code: str) -> tuple[Instrument, ...]:
-        """The preferred shares that belong to a common one. Raises UnknownInstrument."""
+        """Return the preferred shares of a common share; none for other issues.
+
+        Raises UnknownInstrument.
+        """
         item = self.get(code)
         return (
             ()
@@ -120,7 +143,7 @@ class Universe:
         )
 
     def _family(self, item: Instrument) -> list[Instrument]:
-        # shares of one company differ in the last character of the code alone
+        # Codes of the shares of one company differ only in the last character.
         others = (o for o in self if o.code[:5] == item.code[:5] and o.code != item.code)
         return sorted(
             (o for o in others if o.kind is Kind.STOCK is item.kind), key=lambda o: o.code
@@ -142,10 +165,10 @@ class Universe:
         near = self.search(wrong)[:3]
         if not near:
             names = {item.name: item for item in self}
-            close = get_close_matches(wrong, list(names), n=2, cutoff=0.5)
+            close = near_names(wrong, names, 2, 0.5)
+            # People mistype names more freely than codes, so names need fewer letters to agree.
             near = [names[name] for name in close] or [
-                self._by_code[code]
-                for code in get_close_matches(wrong.upper(), list(self._by_code), n=2, cutoff=0.7)
+                self._by_code[code] for code in near_names(wrong.upper(), self._by_code, 2, 0.7)
             ]
         if not near:
             return "look it up with %kis search NAME"
@@ -153,7 +176,11 @@ class Universe:
 
 
 def initials_of(name: str) -> str:
-    """The initial consonants of a Korean name: ``"삼성전자"`` gives ``"ㅅㅅㅈㅈ"``; other letters stay."""
+    """Return the initial consonants of a Korean name: ``"ㅅㅅㅈㅈ"`` for ``"삼성전자"``.
+
+    Other letters stay as they are.
+    """
+    # Unicode has the syllables in the order of their initials, 588 syllables each.
     return "".join(
         _INITIALS[(ord(c) - _FIRST_SYLLABLE) // _PER_INITIAL]
         if _FIRST_SYLLABLE <= ord(c) <= _LAST_SYLLABLE
@@ -167,7 +194,10 @@ def _folded(text: str) -> str:
 
 
 def _plain_code(code: object) -> str:
-    """A code without what a paste or another program adds: ``"００５９３０"``, ``"A005930"``, ``"0004v0"``."""
+    """Return a code as KIS writes it.
+
+    Pasted text has ``"００５９３０"``, other programs have ``"A005930"``, people type ``"0004v0"``.
+    """
     if not isinstance(code, str):
         raise UnknownInstrument(
             f"{shown(code)} is no code", "write it in quotation marks, such as '005930'"
@@ -192,5 +222,8 @@ def _packaged_row(row: dict[str, str]) -> Instrument:
 
 
 def read_universe(folder: Path) -> Universe:
-    """The issues of the four master files in ``folder``; raises ConfigError as ``read_issues`` does."""
+    """Return the issues of the four master files in ``folder``.
+
+    Raises ConfigError as ``read_issues`` does.
+    """
     return Universe(issue for board in Board for issue in read_issues(folder, board))

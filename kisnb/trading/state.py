@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from kisnb.clock import day_number
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -33,7 +34,7 @@ from kisnb.market.routing_evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState
 from kisnb.terms import Side
 from kisnb.trading.order_books.breaker import TradingDay
-from kisnb.trading.order_books.order_book import OrderBooks, day_number
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
 from kisnb.trading.typed_orders.order_names import OrderNames
 

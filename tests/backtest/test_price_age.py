@@ -1,4 +1,7 @@
-"""The back-tester asks how old a price is as the desk does, on the recorded day's clock. Row A05."""
+"""The back-tester asks how old a price is as the desk does, on the recorded day's clock.
+
+Row A05.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,10 @@ import sys
 
 
 def test_backtest_is_the_function_each_time():
-    code = "import kisnb; print([kisnb.backtest.__name__, callable(kisnb.backtest), callable(kisnb.backtest)])"
+    code = (
+        "import kisnb; print([kisnb.backtest.__name__, callable(kisnb.backtest), "
+        "callable(kisnb.backtest)])"
+    )
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout

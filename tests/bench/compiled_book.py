@@ -1,7 +1,8 @@
-"""What a compiled limit book would give: the same order events through ``limit_book.c``, where there is a C compiler.
+"""What a compiled limit book would give: the same order events through ``limit_book.c``, where
+there is a C compiler.
 
-Two figures: all events in one call, which is the compiled loop alone, and each event in a call of its own, as they
-would come from the market's own Python.
+Two figures: all events in one call, which is the compiled loop alone, and each event in a call of
+its own, as they would come from the market's own Python.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ TICK, MIDDLE = 100, 128
 
 
 def measure() -> dict[str, float]:
-    """Events a second, the best of three runs; nothing without a C compiler. The two books agree on the turnover."""
+    """Events a second, the best of three runs; nothing without a C compiler.
+
+    The two books agree on the turnover.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         return {}

@@ -1,6 +1,7 @@
 """The desk process: restart with a long journal, and ticks to several sessions at once.
 
-The desk of the fan-out is the real host, core and socket in a process of its own; the market is played into it.
+The desk of the fan-out is the real host, core and socket in a process of its own; the market is
+played into it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def rows_of_a_long_day(count: int, now: int) -> list[Row]:
 
 
 def restart() -> dict[str, float]:
-    """Processor seconds of each part of a restart with a journal of ``ROWS`` rows, in a fresh process."""
+    """Processor seconds of each part of a restart with a journal of ``ROWS`` rows, in a fresh
+    process."""
     now = NoonClock().now()
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / JOURNAL
@@ -105,7 +107,8 @@ def restart() -> dict[str, float]:
 
 
 async def restart_of_a_desk() -> tuple[float, float]:
-    """With ``ROWS`` rows: seconds until a desk that is started is ready, and from kill -9 of it to an answer again."""
+    """With ``ROWS`` rows: seconds until a desk that is started is ready, and from kill -9 of it to
+    an answer again."""
     import kisnb
     from kisnb.desk.address import find_desk
     from kisnb.desk.life.launch import start_desk, stop_desk
@@ -191,7 +194,10 @@ def _run(work: object, pipe: Connection, folder: Path) -> None:
 
 
 def fan_out() -> dict[str, float]:
-    """Delay from the desk's hand to the session's handled event, ms; what came of what was sent; the desk's share."""
+    """Delay from the desk's hand to the session's handled event, ms. What came of what was sent.
+
+    The desk's share.
+    """
     fork = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as name:
         ours, theirs = multiprocessing.Pipe()
@@ -220,7 +226,10 @@ def fan_out() -> dict[str, float]:
 
 
 async def memory_over_a_day() -> list[tuple[str, float]]:
-    """Memory of the desk of a simulated day, MB, at each full hour; ten stocks are watched, an agent trades."""
+    """Memory of the desk of a simulated day, MB, at each full hour.
+
+    Ten stocks are watched, an agent trades.
+    """
     import kisnb
     from kisnb.desk.address import find_desk
     from kisnb.strategies.volume_trigger import VolumeTrigger
@@ -252,7 +261,8 @@ def show() -> None:
         print(f"  {clock:32s} {megabytes:8.1f}")
     out = fan_out()
     print(
-        f"\n{TICKS_PER_SECOND:,} ticks a second to {SESSIONS} sessions: {out['per second']:,.0f} a second in total"
+        f"\n{TICKS_PER_SECOND:,} ticks a second to {SESSIONS} sessions: "
+        f"{out['per second']:,.0f} a second in total"
     )
     print(f"  delivered                        {out['delivered']:8.2%}")
     for quantile in ("p50", "p99", "p99.9"):

@@ -22,7 +22,10 @@ Event = tuple[int, int, Side, int | None, int]
 
 
 def events(n: int = EVENTS, seed: int = 1) -> list[Event]:
-    """55 % limit orders within ten ticks, one in three of them at the touch; 35 % cancels; 10 % market orders."""
+    """55 % limit orders within ten ticks, one in three of them at the touch. 35 % cancels.
+
+    10 % market orders.
+    """
     rng, live, made = Random(seed), list[int](), list[Event]()
     for number in range(1, n + 1):
         draw, side = rng.random(), rng.choice((Side.BUY, Side.SELL))

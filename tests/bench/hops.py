@@ -1,8 +1,10 @@
-"""Frame in the desk → agent in the notebook process → synced order row → bytes about to leave, broken down; the wire.
+"""Frame in the desk → agent in the notebook process → synced order row → bytes about to leave,
+broken down; the wire.
 
-The desk runs as a process of its own with its real host, journal, socket and core; only the wire is cut: frames are
-handed to it as text, and the clock stops where the POST would begin. The wire is measured by itself, from the order to
-its answer, by the real broker at a simulated host in a process of its own: ``python -m tests.bench.hops``.
+The desk runs as a process of its own with its real host, journal, socket and core; only the wire is
+cut: frames are handed to it as text, and the clock stops where the POST would begin. The wire is
+measured by itself, from the order to its answer, by the real broker at a simulated host in a
+process of its own: ``python -m tests.bench.hops``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from kisnb.clock import Activity, WallClock, kst
+from kisnb.clock import Activity, WallClock, day_number, kst
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.record.journal import Journal
 from kisnb.desk.run.host import DeskHost
@@ -37,7 +39,6 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.ports.commands import Effect, Submit
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits
@@ -216,7 +217,8 @@ def measure() -> dict[str, tuple[float, float]]:
 
 
 def wire() -> list[int]:
-    """ns of each of 400 orders that the broker sends to a simulated host, one after the other, until its answer."""
+    """ns of each of 400 orders that the broker sends to a simulated host, one after the other,
+    until its answer."""
     with served() as said:
         return asyncio.run(_orders(said))
 

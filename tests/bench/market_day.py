@@ -1,4 +1,5 @@
-"""A whole simulated day of 50 stocks on both venues, through the host that speaks KIS: seconds and memory.
+"""A whole simulated day of 50 stocks on both venues, through the host that speaks KIS: seconds and
+memory.
 
 All 50 trade; one client has 41 registrations: trades and depth of 20 stocks, and its exec notices.
 """
@@ -40,7 +41,10 @@ def universe() -> Universe:
 
 
 def whole_day() -> dict[str, float]:
-    """Seconds to make and to play the day, by the clock and of the processor; trades, frames, largest memory."""
+    """Seconds to make and to play the day, by the clock and of the processor.
+
+    Trades, frames, largest memory.
+    """
     items = universe()
     codes = [item.code for item in items]
     began, worked = time.perf_counter(), time.process_time()
@@ -107,11 +111,13 @@ def main() -> None:
         ).stdout
     )
     print(
-        f"\na day of {STOCKS} stocks, {told['trades']:,.0f} trades on both venues, {told['frames']:,.0f} frames sent"
+        f"\na day of {STOCKS} stocks, {told['trades']:,.0f} trades on both venues, "
+        f"{told['frames']:,.0f} frames sent"
     )
     print(f"  to make it and open all books    {told['made']:8.1f} s")
     print(
-        f"  to play it                       {told['played']:8.1f} s    target < 60 s with the line above"
+        f"  to play it                       {told['played']:8.1f} s    "
+        "target < 60 s with the line above"
     )
     print(f"  processor time of both           {told['worked']:8.1f} s")
     print(f"  largest memory                   {told['megabytes']:8.0f} MB   target < 1000 MB")

@@ -1,7 +1,8 @@
 """The simulated host over loopback: REST calls and frames a second, and how long an answer takes.
 
-The host runs in a process of its own with its real server; the clients are raw sockets, so that the figures are the
-host's. Its rate limit is lifted, everything else is as it is: ``python -m tests.bench.simulator``.
+The host runs in a process of its own with its real server; the clients are raw sockets, so that the
+figures are the host's. Its rate limit is lifted, everything else is as it is: ``python -m
+tests.bench.simulator``.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ def measure() -> dict[str, tuple[float, str]]:
 
 @contextmanager
 def served() -> Iterator[dict[str, str]]:
-    """A simulated host in a process of its own, without a rate limit; what it said when it was ready."""
+    """A simulated host in a process of its own, without a rate limit.
+
+    What it said when it was ready.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.simulator", "serve"], stdout=subprocess.PIPE
     )
@@ -136,7 +140,8 @@ def _request(
 
 
 async def _calls(rest: str, request: bytes) -> tuple[float, float, float]:
-    """Calls a second over keep-alive connections, and the median and 99th percentile of an answer in seconds."""
+    """Calls a second over keep-alive connections, and the median and 99th percentile of an answer
+    in seconds."""
     host, _, port = rest.removeprefix("http://").partition(":")
     took: list[float] = []
 

@@ -1,8 +1,9 @@
-"""Frames to facts: records a second, beside ``str.split`` alone and beside the peers on PyPI, all in one run.
+"""Frames to facts: records a second, beside ``str.split`` alone and beside the peers on PyPI, all
+in one run.
 
-Peers that are not installed are named and left out. Each gets the same texts: frames of
-one to four trades of 46 columns, as they came until 2026-09-11, for the peers know no others. What counts as delivered
-is what a user of theirs gets to see.
+Peers that are not installed are named and left out. Each gets the same texts: frames of one to four
+trades of 46 columns, as they came until 2026-09-11, for the peers know no others. What counts as
+delivered is what a user of theirs gets to see.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ NOON = kst(DAY, 12 * 3600)
 ACCOUNT = "1234567801"
 OF_A_DAY = {
     "PRDY_VRSS_SIGN": 5, "PRDY_VRSS": -100, "PRDY_CTRT": "-0.14", "WGHN_AVRG_STCK_PRC": "72023.83",
-    "STCK_OPRC": 72_100, "STCK_HGPR": 72_400, "STCK_LWPR": 71_700, "SELN_CNTG_CSNU": 5_105, "SHNU_CNTG_CSNU": 6_937,
-    "NTBY_CNTG_CSNU": 1_832, "CTTR": "84.90", "SELN_CNTG_SMTN": 1_366_314, "SHNU_CNTG_SMTN": 1_159_996,
-    "SHNU_RATE": "0.39", "PRDY_VOL_VRSS_ACML_VOL_RATE": "20.28", "OPRC_HOUR": "090020", "OPRC_VRSS_PRPR_SIGN": 5,
+    "STCK_OPRC": 72_100, "STCK_HGPR": 72_400, "STCK_LWPR": 71_700, "SELN_CNTG_CSNU": 5_105,
+    "SHNU_CNTG_CSNU": 6_937,
+    "NTBY_CNTG_CSNU": 1_832, "CTTR": "84.90", "SELN_CNTG_SMTN": 1_366_314,
+    "SHNU_CNTG_SMTN": 1_159_996,
+    "SHNU_RATE": "0.39", "PRDY_VOL_VRSS_ACML_VOL_RATE": "20.28", "OPRC_HOUR": "090020",
+    "OPRC_VRSS_PRPR_SIGN": 5,
     "OPRC_VRSS_PRPR": -200, "HGPR_HOUR": "090820", "HGPR_VRSS_PRPR_SIGN": 5, "HGPR_VRSS_PRPR": -500,
     "LWPR_HOUR": "092619", "LWPR_VRSS_PRPR_SIGN": 2, "LWPR_VRSS_PRPR": 200, "ASKP_RSQN1": 65_945,
-    "BIDP_RSQN1": 216_924, "TOTAL_ASKP_RSQN": 1_118_750, "TOTAL_BIDP_RSQN": 2_199_206, "VOL_TNRT": "0.05",
-    "PRDY_SMNS_HOUR_ACML_VOL": 2_424_142, "PRDY_SMNS_HOUR_ACML_VOL_RATE": "125.92", "VI_STND_PRC": 72_100,
+    "BIDP_RSQN1": 216_924, "TOTAL_ASKP_RSQN": 1_118_750, "TOTAL_BIDP_RSQN": 2_199_206,
+    "VOL_TNRT": "0.05",
+    "PRDY_SMNS_HOUR_ACML_VOL": 2_424_142, "PRDY_SMNS_HOUR_ACML_VOL_RATE": "125.92",
+    "VI_STND_PRC": 72_100,
 }  # fmt: skip
 """What KIS's documented example carries besides the trade itself."""
 KEY, IV = "k" * 32, "i" * 16
@@ -43,7 +49,8 @@ Reader = Callable[[Sequence[str]], int]
 
 
 class Speed(NamedTuple):
-    """Records a second, time as a multiple of splitting alone, and the share of records delivered."""
+    """Records a second, time as a multiple of splitting alone, and the share of records
+    delivered."""
 
     per_second: float
     times_split: float
@@ -104,7 +111,8 @@ def mojito_reader() -> Reader:
     ws: Any = KoreaInvestmentWS.__new__(KoreaInvestmentWS)
     ws.queue = type("Queue", (), {"put": seen.append})()
     ws.aes_key, ws.aes_iv = KEY, IV
-    readers = {"H0STCNT0": lambda t: ws.parse_execution(t[2], t[3]), "H0STASP0": lambda t: ws.parse_orderbook(t[3]),
+    readers = {"H0STCNT0": lambda t: ws.parse_execution(t[2], t[3]),
+        "H0STASP0": lambda t: ws.parse_orderbook(t[3]),
                "H0STCNI0": lambda t: ws.parse_notice(t[3])}  # fmt: skip
 
     def read(texts: Sequence[str]) -> int:
@@ -159,7 +167,8 @@ PEERS = {"mojito2": mojito_reader, "python-kis": python_kis_reader, "kis-agent":
 
 
 def measure(frames: Sequence[tuple[int, str]], readers: dict[str, Reader]) -> dict[str, Speed]:
-    """The best rate of many interleaved rounds, and the median of what each round took beside its own split."""
+    """The best rate of many interleaved rounds, and the median of what each round took beside its
+    own split."""
     texts = [text for _, text in frames]
     payloads = [text.split("|", 3)[3] for text in texts]
     total = sum(n for n, _ in frames)

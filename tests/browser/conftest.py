@@ -1,4 +1,7 @@
-"""A JupyterLab with folders of its own, emptied between two tests; desk and simulator end with each test."""
+"""A JupyterLab with folders of its own, emptied between two tests.
+
+Desk and simulator end with each test.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = "no Chromium on this machine: install chromium (Debian: apt-get install chromium fonts-noto-cjk)"
+    reason = (
+        "no Chromium on this machine: install chromium (Debian: apt-get install chromium "
+        "fonts-noto-cjk)"
+    )
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)

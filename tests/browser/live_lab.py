@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUM_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update",
     "--disable-sync", "--disable-quic", "--no-first-run",
 )  # fmt: skip
 START_SECONDS = 60
@@ -50,7 +51,8 @@ class Lab:
     def environment(self) -> dict[str, str]:
         """An environment in which nothing of this machine's user is read or written."""
         own = {
-            "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
             "JUPYTERLAB_SETTINGS_DIR": "user-settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython", "KISNB_STATE": "state",
         }  # fmt: skip
@@ -69,12 +71,14 @@ class Lab:
         # Cells out of sight stay in the page, so that the n-th cell is the n-th cell.
         (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
         extra = [
-            "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--LabApp.expose_app_in_browser=True",
+            "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
+            "--LabApp.expose_app_in_browser=True",
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "kisnb", "lab", str(self.folder), *extra],
-                env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
             )  # fmt: skip
         self.url = self._wait_for_url()
 
@@ -96,7 +100,8 @@ class Lab:
         return self._process.pid
 
     def stop(self) -> None:
-        """Stop JupyterLab with its kernels, then the desk and the simulator that they left running."""
+        """Stop JupyterLab with its kernels, then the desk and the simulator that they left
+        running."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -107,7 +112,8 @@ class Lab:
         self.kisnb("desk", "stop")
 
     def clear(self) -> None:
-        """As it was when it started: no kernel, no desk, no simulator, no file, an empty ``KISNB_STATE``."""
+        """As it was when it started: no kernel, no desk, no simulator, no file, an empty
+        ``KISNB_STATE``."""
         for session in json.loads(self._ask("GET", "/api/sessions")):
             self._ask("DELETE", f"/api/sessions/{session['id']}")
         self.kisnb("desk", "stop")
@@ -151,7 +157,8 @@ class NotebookPage:
         self.wait_idle()
 
     def command(self, name: str) -> None:
-        """Run a command of JupyterLab's own, such as ``notebook:run-all-cells``, and do not wait for its end."""
+        """Run a command of JupyterLab's own, such as ``notebook:run-all-cells``, and do not wait
+        for its end."""
         self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
 
     def cell(self, index: int) -> Locator:

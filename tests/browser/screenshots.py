@@ -1,4 +1,5 @@
-"""``make screenshots``: pictures of the quickstart notebook, taken in a real JupyterLab, into notebooks/images/."""
+"""``make screenshots``: pictures of the quickstart notebook, taken in a real JupyterLab, into
+notebooks/images/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""N05, N07: charts and reports in a real JupyterLab, in a real browser, without one request that leaves the machine."""
+"""N05, N07: charts and reports in a real JupyterLab, in a real browser, without one request that
+leaves the machine."""
 
 from __future__ import annotations
 

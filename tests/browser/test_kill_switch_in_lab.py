@@ -1,4 +1,5 @@
-"""A07: the panel's HALT button in a real JupyterLab: where it stands, how it is pressed, and what it answers."""
+"""A07: the panel's HALT button in a real JupyterLab: where it stands, how it is pressed, and what
+it answers."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:0
 REST = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
 SPIN = "while True: pass"
 NOTICES = """
-for text in ("first", "second, as long as a sentence of the desk may be: " + "on and on, " * 20, "third"):
+for text in ("first", "second, as long as a sentence of the desk may be: " + "on and on, " * 20,
+    "third"):
     session.troubles.append(f"{session.clock_text()} {text}")
 session.changed()
 """
@@ -43,7 +45,10 @@ def shown(notebook: NotebookPage, index: int) -> Locator:
 
 
 def settle(notebook: NotebookPage) -> None:
-    """Let the time pass in which HALT asks first. The clock of the page is what the button looks at."""
+    """Let the time pass in which HALT asks first.
+
+    The clock of the page is what the button looks at.
+    """
     notebook.page.wait_for_timeout(SETTLED)
 
 
@@ -58,9 +63,11 @@ def places(panel: Locator) -> list[float]:
     """Where HALT and the first table stand inside the panel, and how large HALT is."""
     measured = panel.evaluate(
         """root => {
-            const [at, kill, table] = [root, root.querySelector("button.kill"), root.querySelector("section")]
+            const [at, kill, table] = [root, root.querySelector("button.kill"),
+                root.querySelector("section")]
                 .map((node) => node.getBoundingClientRect());
-            return [kill.x - at.x, kill.y - at.y, kill.width, kill.height, table.x - at.x, table.y - at.y];
+            return [kill.x - at.x, kill.y - at.y, kill.width, kill.height, table.x - at.x,
+                table.y - at.y];
         }"""
     )
     return [float(value) for value in measured]

@@ -1,4 +1,5 @@
-"""N04: the panel in a real JupyterLab, in a real browser, without one request that leaves the machine."""
+"""N04: the panel in a real JupyterLab, in a real browser, without one request that leaves the
+machine."""
 
 from __future__ import annotations
 
@@ -80,7 +81,10 @@ def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(
     panel = notebook.run_cell(len(cells))
     button = panel.locator("section[data-table=orders] button:visible")
     expect(button).to_have_count(1)
-    seen = "e => { const b = e.getBoundingClientRect(), s = e.closest('.scroll').getBoundingClientRect(); "
+    seen = (
+        "e => "
+        "{ const b = e.getBoundingClientRect(), s = e.closest('.scroll').getBoundingClientRect(); "
+    )
     assert button.evaluate(seen + "return b.left >= s.left && b.right <= s.right; }")
     assert panel.locator("section[data-table=orders] .scroll").evaluate(
         "e => e.scrollWidth > e.clientWidth"

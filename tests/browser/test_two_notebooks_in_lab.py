@@ -1,4 +1,5 @@
-"""Two notebooks of one account in two kernels, side by side in one browser: the same orders, each its own agent."""
+"""Two notebooks of one account in two kernels, side by side in one browser: the same orders, each
+its own agent."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from kisnb.trading.ports.desk_port import Back
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, NOON, notice, ref
+from tests.waiting import until
 
 SECRET = "the secret of the desk"
 
@@ -65,7 +66,10 @@ class Wire:
 
 
 class Served:
-    """One desk of the run ``"run"`` on a folder; another one on the same folder goes on with its journal."""
+    """One desk of the run ``"run"`` on a folder.
+
+    Another one on the same folder goes on with its journal.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -106,7 +110,5 @@ async def served(folder: Path) -> AsyncIterator[Served]:
 
 
 async def seen(over: Callable[[], bool]) -> None:
-    """Until ``over()``; fails after 20 s."""
-    async with asyncio.timeout(20):
-        while not over():  # noqa: ASYNC110 - a condition of several objects
-            await asyncio.sleep(0.005)
+    """Wait until ``over()`` is true; fails after 20 s."""
+    await until(over)

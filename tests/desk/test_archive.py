@@ -270,7 +270,10 @@ def test_o11_where_an_order_was_shown_is_not_kept_when_its_day_is_over(tmp_path:
 
 
 class Clockwork:
-    """Desks that start one after another, each with what the machine's clock shows; every row that they wrote."""
+    """Desks that start one after another, each with what the machine's clock shows.
+
+    Every row that they wrote.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
@@ -278,7 +281,8 @@ class Clockwork:
         self.named: dict[int, list[str]] = {}
 
     def start(self, day: int, *, holds: bool) -> None:
-        """A desk starts on this day, knows what was named on it, and an order is typed and filled."""
+        """A desk starts on this day, knows what was named on it, and an order is typed and
+        filled."""
         now = NOON + day * DAY
         journal, rows = open_journal(self.path, now)
         state, whole = State.fold(rows), State.fold(self.written)

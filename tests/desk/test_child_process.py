@@ -1,4 +1,5 @@
-"""Desk, supervisor and simulator know nothing of the folder in which somebody works (rows O14, K12)."""
+"""Desk, supervisor and simulator know nothing of the folder in which somebody works (rows O14,
+K12)."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from kisnb.clock import SimulatedClock
 from kisnb.desk.run.conductor import Conductor
 from kisnb.desk.run.control import SimState
 from tests.trading.desk import NOON
+from tests.waiting import until
 
 
 def test_a_desk_that_closes_while_a_frame_comes_in_stops_its_conductor():
@@ -40,13 +41,17 @@ def test_a_desk_that_closes_while_a_frame_comes_in_stops_its_conductor():
 
 
 def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
-    """An order is sent while the simulator is asked for its state: of its two frames one is here, and no reply."""
+    """An order is sent while the simulator is asked for its state: of its two frames one is here,
+    and no reply."""
     taken: list[str] = []
     counted = 1
 
     async def begin() -> None:
+        asked = asyncio.Event()
+
         async def state(_port: int | None) -> SimState:
             nonlocal counted
+            asked.set()
             if counted == 1:
                 host.quiet = False
                 answer = SimState(NOON, counted, 0.0)
@@ -65,6 +70,7 @@ def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
         conductor.lockstep = True
         task = asyncio.create_task(conductor.run())
         conductor.wake(calls=True)
+        await asked.wait()
         await asyncio.sleep(0.05)
         assert taken == []
         broker.frames = 3
@@ -72,7 +78,7 @@ def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
         taken.append("reply")
         host.quiet = True
         conductor.wake(calls=True)
-        await asyncio.sleep(0.05)
+        await until(lambda: len(taken) == 3)
         task.cancel()
         await asyncio.wait([task])
 

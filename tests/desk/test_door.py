@@ -1,4 +1,5 @@
-"""A desk can be reached again when its socket, its address or its locks were removed (rows A07, K12)."""
+"""A desk can be reached again when its socket, its address or its locks were removed (rows A07,
+K12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A desk that cannot write down what it does sends nothing, and goes on when it can (row O01, bad input)."""
+"""A desk that cannot write down what it does sends nothing, and goes on when it can (row O01, bad
+input)."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ def desk_pid() -> int:
 
 @contextmanager
 def full_disk(pid: int | None = None) -> Iterator[None]:
-    """No file of this process, or of those that it starts, can grow any more; the desk's by default."""
+    """No file of this process, or of those that it starts, can grow any more.
+
+    The desk's by default.
+    """
     process = psutil.Process(pid or desk_pid())
     limits = process.rlimit(psutil.RLIMIT_FSIZE)
     process.rlimit(psutil.RLIMIT_FSIZE, (1, limits[1]))

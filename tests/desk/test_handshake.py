@@ -1,4 +1,5 @@
-"""Who may talk to the desk, and what it hears (row K12, bad input): a clear sentence, and the others go on."""
+"""Who may talk to the desk, and what it hears (row K12, bad input): a clear sentence, and the
+others go on."""
 
 from __future__ import annotations
 
@@ -125,7 +126,8 @@ def test_a_session_that_reads_nothing_is_cut_off_and_comes_back_for_what_it_miss
 
 
 def test_a_link_that_comes_back_silences_its_former_self(tmp_path: Path):
-    """K12: a half-open socket of the same session must not be heard after the new one has its snapshot."""
+    """K12: a half-open socket of the same session must not be heard after the new one has its
+    snapshot."""
 
     async def begin(desk: Served) -> None:
         links = []
@@ -153,7 +155,10 @@ def test_the_socket_is_its_owners_alone(tmp_path: Path):
 
 
 def said(folder: Path, first: bytes) -> str:
-    """What the desk answers to these first bytes; afterwards a proper session must still be served."""
+    """What the desk answers to these first bytes.
+
+    Afterwards a proper session must still be served.
+    """
     answers: list[str] = []
 
     async def begin(desk: Served) -> None:

@@ -1,4 +1,5 @@
-"""The desk itself follows the trades of all that the account holds (rows A06, K06): no notebook need watch it."""
+"""The desk itself follows the trades of all that the account holds (rows A06, K06): no notebook
+need watch it."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def test_a06_holdings_that_no_order_explains_and_after_a_restart(tmp_path: Path)
     run(again, tmp_path)
 
 
-def test_k06_held_stocks_come_before_watched_ones_and_the_first_venue_of_all_before_the_second_of_any(
+def test_k06_held_stocks_come_before_watched_ones_and_first_venues_before_second_ones(
     tmp_path: Path,
 ):
     watched = (Want("ticks", CODE), Want("depth", CODE, None))

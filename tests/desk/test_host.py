@@ -24,7 +24,8 @@ from tests.trading.desk import CAN, NOON, intent, notice, ref
 
 
 class Wire:
-    """The broker as the host calls it: takes every order, and pushes a last notice while it closes."""
+    """The broker as the host calls it: takes every order, and pushes a last notice while
+    it closes."""
 
     def __init__(self) -> None:
         self.submitted: list[str] = []

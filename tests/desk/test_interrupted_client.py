@@ -29,7 +29,9 @@ from kisnb.trading.ports.commands import CancelOrder, TasksNow, TextReply
 
 
 def interrupted_at(step: int, call: Callable[[], object]) -> bool:
-    """Press the interrupt button at the ``step``-th step of ``call``; returns whether it had that many.
+    """Press the interrupt button at the ``step``-th step of ``call``.
+
+    Returns whether it had that many.
 
     A step is the start of a function of Python or the return of one of C: there Python looks
     whether a signal has come.

@@ -81,7 +81,8 @@ def test_a_file_that_is_no_journal_is_refused_with_the_cure(tmp_path: Path):
 
 
 V1 = (
-    "CREATE TABLE rows (seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT "
+    "CREATE TABLE rows (seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT "
+    "NULL, key TEXT NOT "
     "NULL, body BLOB NOT NULL)"
 )
 

@@ -1,4 +1,7 @@
-"""A pull of the kill switch is never forgotten, overlooked or weakened on its way to the desk. Row A07."""
+"""A pull of the kill switch is never forgotten, overlooked or weakened on its way to the desk.
+
+Row A07.
+"""
 
 from __future__ import annotations
 

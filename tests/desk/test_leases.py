@@ -73,7 +73,10 @@ def test_a02_the_cell_that_started_an_agent_may_be_run_again(tmp_path: Path):
 def test_a02_a_class_whose_cell_was_changed_is_not_taken_for_the_one_that_runs(tmp_path: Path):
     def defined(threshold: int) -> type[kisnb.Agent]:
         scope: dict[str, object] = {"Agent": kisnb.Agent}
-        source = f"class Mine(Agent):\n  code = '005930'\n  def on_tick(self, tick):\n    self.n = {threshold}\n"
+        source = (
+            f"class Mine(Agent):\n  code = '005930'\n  def on_tick(self, tick):\n"
+            f"    self.n = {threshold}\n"
+        )
         exec(compile(source, "<cell>", "exec"), scope)
         return scope["Mine"]  # type: ignore[return-value]
 

@@ -1,4 +1,5 @@
-"""A02, O14: an agent that ends while its desk is away gives its lease back to the next one, and its orders end."""
+"""A02, O14: an agent that ends while its desk is away gives its lease back to the next one, and its
+orders end."""
 
 from __future__ import annotations
 

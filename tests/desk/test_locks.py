@@ -72,8 +72,10 @@ def test_k12_two_state_folders_have_no_two_desks_on_one_appkey(
             with pytest.raises(DeskBusy) as busy:
                 await kisnb.connect("live")
             assert str(busy.value) == (
-                f"Another desk (process {desk.pid}) with the state folder {state} holds this appkey. Attach to it "
-                f"with KISNB_STATE={state}, or stop it with: KISNB_STATE={state} kisnb desk stop --mode live."
+                f"Another desk (process {desk.pid}) with the state folder {state} holds this "
+                f"appkey. Attach to it "
+                f"with KISNB_STATE={state}, or stop it with: KISNB_STATE={state} kisnb desk stop "
+                f"--mode live."
             )
             # Each folder stops its own desk, and no other one.
             assert await asyncio.to_thread(stop_desk, Mode.LIVE) is False

@@ -1,4 +1,5 @@
-"""A session comes back to the next desk (rows O12, O14): what it missed comes once, what was never taken is said."""
+"""A session comes back to the next desk (rows O12, O14): what it missed comes once, what was never
+taken is said."""
 
 from __future__ import annotations
 
@@ -58,7 +59,10 @@ class Listener(Agent):
 
 
 async def restarted(desk: Served, session: Session, meanwhile: object = None) -> Served:
-    """The desk dies without a word; the next one is up when this returns, and the session with it."""
+    """The desk dies without a word.
+
+    The next one is up when this returns, and the session with it.
+    """
     find = session._link._find
     assert isinstance(find, Next)
     await desk.end()
@@ -134,14 +138,15 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
         if wish != "halt":
             with suppress(OrderUnknown):
                 await session.buy("005930", 3, price_of(), key="k")
-        desk.server._execute = lambda *_: None  # type: ignore[method-assign]
+        received = asyncio.Event()
+        desk.server._execute = lambda *_: received.set()  # type: ignore[method-assign]
         cells = {
             "cancel": lambda: session.cancel("k"),
             "halt": lambda: session.halt("enough"),
             "resolve": lambda: session.resolve(None, "k"),
         }
         waiting = asyncio.ensure_future(cells[wish]())
-        await asyncio.sleep(0.05)
+        await received.wait()
         again = await restarted(desk, session)
         with (
             pytest.raises(BadInput, match="can still come to light")
@@ -305,7 +310,8 @@ ACTIONS = st.sampled_from(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(ACTIONS, st.integers(0, 2)), max_size=20))
 def test_every_row_but_the_desks_own_is_published_once_and_in_order(steps: list[tuple[str, int]]):
-    """What a session that comes back counts on: the rows it was told are the first of those that the journal holds."""
+    """What a session that comes back counts on: the rows it was told are the first of those that
+    the journal holds."""
     desk = CoreAlone()
     for what, n in steps:
         key, number = f"k{n}", n + 1

@@ -1,4 +1,5 @@
-"""A state folder that cannot serve is refused in one line with the cure that helps (rows K12, N11)."""
+"""A state folder that cannot serve is refused in one line with the cure that helps (rows
+K12, N11)."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def test_k12_a_relative_state_folder_is_refused_with_the_full_path(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KISNB_STATE", "kisnb-state")
     assert status(capsys) == (
-        "KISNB_STATE=kisnb-state is no full path, and would be another desk in each working folder. "
+        "KISNB_STATE=kisnb-state is no full path, and would be another desk in each working "
+        "folder. "
         f"Write it in full, for example KISNB_STATE={tmp_path}/kisnb-state.\n"
     )
     assert list(tmp_path.iterdir()) == []
@@ -79,7 +81,10 @@ def test_n11_a_state_folder_of_another_user_is_refused(
 ):
     state.mkdir(mode=0o700)
     monkeypatch.setattr("os.getuid", lambda: 54321)
-    said = f"The state folder {state} belongs to another user. Set KISNB_STATE to a folder of your own.\n"
+    said = (
+        f"The state folder {state} belongs to another user. Set KISNB_STATE to a folder of your "
+        f"own.\n"
+    )
     assert status(capsys) == said
 
 
@@ -163,9 +168,9 @@ def test_a_read_only_disk_is_told_with_the_cure(state: Path):
     )
     last = done.stderr.strip().splitlines()[-1]
     assert (
-        "cannot be written: Read-only file system. Set KISNB_STATE to a folder on a disk that can be written."
-        in last
-    )
+        "cannot be written: Read-only file system. Set KISNB_STATE to a folder on a disk that "
+        "can be written."
+    ) in last
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""``kisnb desk status`` says what a person must know first (rows A07, A08, O02, K12); whose day a new one ends."""
+"""``kisnb desk status`` says what a person must know first (rows A07, A08, O02, K12).
+
+Whose day a new one ends.
+"""
 
 from __future__ import annotations
 
@@ -77,9 +80,9 @@ def test_k12_status_of_a_desk_that_does_not_answer_claims_nothing(
         finally:
             os.kill(desk.pid, signal.SIGCONT)
         assert (
-            "it does not answer: whether it is halted or armed, and which orders are open, is not known"
-            in said
-        )
+            "it does not answer: whether it is halted or armed, and which orders are open, is "
+            "not known"
+        ) in said
         assert f"kill -9 {desk.pid}" in said
         assert "active" not in said
 

@@ -62,7 +62,10 @@ class Play:
         code: str = SAMSUNG,
         stop: int | None = None,
     ) -> list[Happening]:
-        """The next order; limit with a price, market without when no kind is named. Numbers rise from 1."""
+        """The next order; limit with a price, market without when no kind is named.
+
+        Numbers rise from 1.
+        """
         self.numbers += 1
         kind = kind or (MARKET if price is None else LIMIT)
         return self._kept(

@@ -24,7 +24,7 @@ Levels = tuple[tuple[int, int], ...]
         (((MARKET_BUY, 7),), ((103, 9),), 100, 103, 7),
     ],
 )
-def test_h03_single_price(
+def test_h03_a_call_auction_matches_at_the_price_of_most_shares(
     bids: Levels, asks: Levels, reference: int, price: int, volume: int
 ) -> None:
     assert single_price(bids, asks, reference) == (price, volume)

@@ -45,7 +45,7 @@ def test_h06_a_silent_bar_trades_nothing() -> None:
 
 
 @pytest.mark.parametrize(("qty", "percent"), [(0, 100), (10, 0), (10, 101)])
-def test_h06_nonsense_is_refused(qty: int, percent: int) -> None:
+def test_h06_no_shares_and_impossible_percents_are_refused(qty: int, percent: int) -> None:
     with pytest.raises(BadInput):
         bar_fill(BUY, qty, None, BAR, percent=percent)
 

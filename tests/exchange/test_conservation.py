@@ -44,7 +44,10 @@ Script = list[tuple[str, int, Side, int, int, int, Venue]]
 
 
 def played(day: date, start: str, script: Script) -> tuple[Play, dict[int, int]]:
-    """A day of orders, cancels, revisions, halts and breakers; and the shares of every order that was taken."""
+    """A day of orders, cancels, revisions, halts and breakers.
+
+    And the shares of every order that was taken.
+    """
     play, taken, item = Play(start, day), dict[int, int](), UNIVERSE.get(SAMSUNG)
     for what, wait, side, nth, qty, away, venue in script:
         play.now += wait * SECOND
@@ -80,7 +83,7 @@ def test_h03_shares_cash_and_volume_are_conserved_and_nothing_trades_where_it_mu
     check_quantities(play, taken)
     play.until("20:00")
     check_quantities(play, taken)
-    assert not any(play.exchange.left(number) for number in taken)
+    assert not any(play.exchange.leaves_of(number) for number in taken)
     check_trades(play)
 
 
@@ -92,11 +95,14 @@ def check_quantities(play: Play, taken: dict[int, int]) -> None:
             gone[h.id] += h.qty
         elif isinstance(h, OrderRevised):
             gone[h.original] += h.qty
-    assert {number: gone[number] + play.exchange.left(number) for number in taken} == taken
+    assert {number: gone[number] + play.exchange.leaves_of(number) for number in taken} == taken
 
 
 def check_trades(play: Play) -> None:
-    """Volume is the sum of trades on each venue; bought = sold; in session, in limits, on the grid, not halted."""
+    """Volume is the sum of trades on each venue. Bought = sold.
+
+    In session, in limits, on the grid, not halted.
+    """
     trades = [h for h in play.said if isinstance(h, Traded)]
     filled, spent = defaultdict[Venue, int](int), 0
     for fill in (h for h in play.said if isinstance(h, OrderFilled)):
@@ -132,7 +138,8 @@ def check_trades(play: Play) -> None:
 def test_h03_at_each_price_who_came_first_trades_first(
     script: Script,
 ) -> None:
-    """Price, then time: with limit orders alone, makers of one side and price trade in the order of their numbers."""
+    """Price, then time: with limit orders alone, makers of one side and price trade in the order of
+    their numbers."""
     play = Play("10:00")
     for _, _, side, _, qty, away, _ in script:
         play.order(side, qty, 71_000 + away // 3 * 100)

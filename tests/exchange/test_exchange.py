@@ -69,14 +69,14 @@ def exchange(universe: Universe) -> Exchange:
         ("09:00", SAMSUNG, LIMIT, 1, 49_600, "limit"),
     ],
 )
-def test_h03_refusals(
+def test_h03_an_order_that_breaks_a_rule_is_refused_with_the_reason(
     universe: Universe, now: str, code: str, kind: OrderKind, qty: int, price: int | None, why: str
 ) -> None:
     exchange = Exchange(universe, DAY, at(now))
     assert exchange.enter(at(now), code, 1, BUY, kind, qty, price) == [
         OrderNotAccepted(at(now), 1, why)
     ]
-    assert exchange.left(1) == 0
+    assert exchange.leaves_of(1) == 0
 
 
 @pytest.mark.parametrize("price", [92_300, 49_700])
@@ -96,7 +96,7 @@ def test_h03_a_trade_prints_fills_both_own_sides_and_counts(exchange: Exchange) 
         OrderFilled(NINE + 1, 2, 4, 71_100),
         DepthChanged(NINE + 1, SAMSUNG),
     ]
-    assert (exchange.left(1), exchange.left(2)) == (6, 0)
+    assert (exchange.leaves_of(1), exchange.leaves_of(2)) == (6, 0)
     assert exchange.depth(SAMSUNG) == (((71_100, 6),), ())
 
 
@@ -117,7 +117,7 @@ def test_h03_the_background_is_silent_but_for_trades(exchange: Exchange) -> None
     assert [type(h) for h in exchange.take_happenings()] == [Traded]
 
 
-def test_o05_cancels(exchange: Exchange) -> None:
+def test_o05_a_cancel_takes_at_most_the_leaves_of_an_order(exchange: Exchange) -> None:
     exchange.enter(NINE, SAMSUNG, 1, BUY, LIMIT, 10, 70_000)
     assert exchange.cancel(NINE, 1, 4)[0] == OrderCancelled(NINE, 1, 4)
     assert exchange.cancel(NINE, 1, 0) == [OrderNotAccepted(NINE, 1, "quantity")]
@@ -149,7 +149,7 @@ def test_h03_the_opening_auction_is_one_print_at_one_price(universe: Universe) -
         (3, 12, 71_200),
         (5, 2, 71_200),
     }
-    assert exchange.left(1) == 1
+    assert exchange.leaves_of(1) == 1
 
 
 def test_h03_a_market_order_left_by_the_opening_auction_is_cancelled(universe: Universe) -> None:
@@ -230,8 +230,8 @@ def test_h03_quantity_is_filled_cancelled_expired_or_left(
         for h in said:
             if isinstance(h, (OrderFilled, OrderCancelled, OrderExpired)):
                 ended[h.id] += h.qty
-        assert {i: exchange.left(i) + ended[i] for i in ordered} == dict(ordered)
-    assert not any(exchange.left(i) for i in ordered)
+        assert {i: exchange.leaves_of(i) + ended[i] for i in ordered} == dict(ordered)
+    assert not any(exchange.leaves_of(i) for i in ordered)
     trades = [h for h in said if isinstance(h, Traded)]
     assert exchange.tally(SAMSUNG).volume == sum(h.qty for h in trades)
     assert exchange.tally(SAMSUNG).value == sum(h.qty * h.price for h in trades)

@@ -1,4 +1,5 @@
-"""H03: volatility interruptions, circuit breaker, halts: when they begin, what they take, how they end."""
+"""H03: volatility interruptions, circuit breaker, halts: when they begin, what they take, how they
+end."""
 
 from datetime import date
 
@@ -64,7 +65,9 @@ def test_h03_the_static_bounds_are_ten_percent_and_nextrade_has_them_since_the_r
         ("after hours", True, Bounds(9_700, 10_300)),
     ],
 )
-def test_h03_the_dynamic_bounds(when: volatility.When, narrow: bool, bounds: Bounds) -> None:
+def test_h03_the_dynamic_vi_has_its_bounds_on_krx_and_none_on_nextrade(
+    when: volatility.When, narrow: bool, bounds: Bounds
+) -> None:
     assert volatility.dynamic_bounds(KRX, DAY, when, 10_000, kospi200=narrow) == bounds
     assert volatility.dynamic_bounds(NXT, DAY, when, 10_000, kospi200=narrow) is None
 
@@ -77,7 +80,7 @@ def test_h03_an_order_trades_up_to_the_bound_and_its_rest_begins_a_call_of_two_m
     assert trades(said) == [(KRX, 10, 71_100), (KRX, 10, 75_200)]
     assert halted(said) == [(KRX, "dynamic VI")]
     assert play.exchange.phase(SAMSUNG) is Phase.AUCTION
-    assert play.exchange.left(6) == 10
+    assert play.exchange.leaves_of(6) == 10
     assert trades(play.until("10:01:59")) == []
     said = play.until("10:02")
     assert (trades(said), resumed(said)) == ([(KRX, 10, 75_300)], [(KRX, "dynamic VI")])
@@ -109,7 +112,8 @@ def test_h03_the_static_bound_is_measured_from_the_last_auction() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "price", "why"),
-    [(K.LIMIT, 71_000, ""), (K.MARKET, None, ""), (K.LIMIT_IOC, 71_000, "kind"), (K.MID_PRICE, None, "kind"),
+    [(K.LIMIT, 71_000, ""), (K.MARKET, None, ""), (K.LIMIT_IOC, 71_000, "kind"),
+     (K.MID_PRICE, None, "kind"),
      (K.BEST_OWN, None, "kind"), (K.MARKET_FOK, None, "kind")],
 )  # fmt: skip
 def test_h03_a_call_takes_limit_and_market_orders_alone(
@@ -193,29 +197,31 @@ def test_h03_a_nextrade_call_that_a_pause_overtakes_is_matched_then() -> None:
 def test_h03_the_breaker_needs_a_minute_below_eight_percent_and_comes_once() -> None:
     play = Play("10:00")
     breaker = Breaker(DAY, 1_000.0)
-    assert breaker.index(play.at("10:00"), 919.0) is None
-    assert breaker.index(play.at("10:00:30"), 921.0) is None  # it recovered: the minute begins anew
-    assert breaker.index(play.at("10:01"), 915.0) is None
-    assert breaker.index(play.at("10:01:59"), 915.0) is None
-    assert breaker.index(play.at("10:02"), 915.0) == 1
-    assert breaker.index(play.at("10:40"), 915.0) is None
-    assert breaker.index(play.at("14:00"), 845.0) is None
-    assert breaker.index(play.at("14:01"), 845.0) == 2
+    assert breaker.receive(play.at("10:00"), 919.0) is None
+    assert (
+        breaker.receive(play.at("10:00:30"), 921.0) is None
+    )  # it recovered: the minute begins anew
+    assert breaker.receive(play.at("10:01"), 915.0) is None
+    assert breaker.receive(play.at("10:01:59"), 915.0) is None
+    assert breaker.receive(play.at("10:02"), 915.0) == 1
+    assert breaker.receive(play.at("10:40"), 915.0) is None
+    assert breaker.receive(play.at("14:00"), 845.0) is None
+    assert breaker.receive(play.at("14:01"), 845.0) == 2
 
 
 def test_h03_levels_one_and_two_end_at_1450_and_level_three_lasts_longer() -> None:
     play = Play("10:00")
     breaker = Breaker(DAY, 1_000.0)
-    assert breaker.index(play.at("14:49"), 900.0) is None
-    assert breaker.index(play.at("14:50"), 900.0) is None
+    assert breaker.receive(play.at("14:49"), 900.0) is None
+    assert breaker.receive(play.at("14:50"), 900.0) is None
     late = Breaker(DAY, 1_000.0)
     for begin, end, value in (
         ("10:00", "10:01", 900.0),
         ("11:00", "11:01", 840.0),
         ("15:00", "15:01", 790.0),
     ):
-        assert late.index(play.at(begin), value) is None
-        assert late.index(play.at(end), value) is not None
+        assert late.receive(play.at(begin), value) is None
+        assert late.receive(play.at(end), value) is not None
 
 
 def test_h03_a_circuit_breaker_stops_its_board_on_both_venues_and_ends_in_calls() -> None:
@@ -254,8 +260,8 @@ def test_h03_level_three_ends_the_day_of_the_board() -> None:
 
 def test_h03_the_index_sets_it_off() -> None:
     play = Play("10:00")
-    assert play.exchange.index(play.now, Board.KOSDAQ, 910.0, 1_000.0)[0] is None
-    level, _ = play.exchange.index(play.at("10:01"), Board.KOSDAQ, 910.0, 1_000.0)
+    assert play.exchange.receive_index(play.now, Board.KOSDAQ, 910.0, 1_000.0)[0] is None
+    level, _ = play.exchange.receive_index(play.at("10:01"), Board.KOSDAQ, 910.0, 1_000.0)
     assert level == 1
     play.until("10:01")
     assert refused(play.order(BUY, 5, 71_000)) == "halted"

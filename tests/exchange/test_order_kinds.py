@@ -80,9 +80,7 @@ def test_h03_a_conditional_order_is_a_limit_order_until_1520_and_a_market_order_
     assert fills(play.until("15:30")) == [(2, 10, 70_900), (1, 10, 70_900)]
 
 
-def test_h03_a_conditional_order_that_comes_in_the_closing_auction_is_one_at_once_when_that_is_assumed() -> (
-    None
-):
+def test_h03_a_conditional_order_of_the_closing_auction_is_a_market_order_if_assumed() -> None:
     assert refused(Play("15:25").order(SELL, 1, 71_500, K.CONDITIONAL)) == "kind"
     play = Play("15:25", assumed=Uncertain(krx_conditional_at_close=True))
     play.order(SELL, 10, 71_500, K.CONDITIONAL)
@@ -115,7 +113,7 @@ def test_h03_a_waiting_stop_order_can_be_cancelled_in_part_and_expires() -> None
     play = opened()
     play.order(SELL, 5, 70_000, K.STOP_LIMIT, stop=70_500)
     assert ended(play.cancel(5, 2)) == [("cancelled", 5, 2)]
-    assert play.exchange.left(5) == 3
+    assert play.exchange.leaves_of(5) == 3
     assert ("expired", 5, 3) in ended(play.until("15:30"))
     assert refused(opened().order(SELL, 5, 70_000, K.STOP_LIMIT, stop=70_550)) == "tick"
 
@@ -186,7 +184,7 @@ def test_o06_at_an_unchanged_price_a_part_keeps_its_place_under_the_new_number()
     play = opened()
     play.order(BUY, 5, 70_900)
     play.revise(1, 4, 70_900)
-    assert (play.exchange.left(1), play.exchange.left(6)) == (6, 4)
+    assert (play.exchange.leaves_of(1), play.exchange.leaves_of(6)) == (6, 4)
     assert [number for number, _, _ in fills(play.order(SELL, 12, 70_900)) if number != 7] == [
         1,
         6,
@@ -205,18 +203,19 @@ def test_o06_what_is_not_moved_stays_and_a_cancelled_part_keeps_its_place() -> N
         (5, 2, 70_900),
         (7, 2, 70_900),
     ]
-    assert play.exchange.left(6) == 3
+    assert play.exchange.leaves_of(6) == 3
 
 
 @pytest.mark.parametrize(
     ("number", "qty", "price", "why"),
-    [(1, 11, 70_700, "quantity"), (1, 0, 70_700, "quantity"), (1, 5, 70_750, "tick"), (9, 5, 70_700, "unknown"),
+    [(1, 11, 70_700, "quantity"), (1, 0, 70_700, "quantity"), (1, 5, 70_750, "tick"),
+     (9, 5, 70_700, "unknown"),
      (1, 5, 99_900, "limit")],
 )  # fmt: skip
 def test_o06_what_cannot_be_revised(number: int, qty: int, price: int, why: str) -> None:
     play = opened()
     assert refused(play.revise(number, qty, price)) == why
-    assert play.exchange.left(1) == 10
+    assert play.exchange.leaves_of(1) == 10
 
 
 def test_o06_a_revised_order_stays_on_its_venue_and_ends_with_it() -> None:

@@ -1,4 +1,5 @@
-"""H03, R06, R08: KRX and Nextrade side by side: phases, lives of orders, the smart order router, after hours."""
+"""H03, R06, R08: KRX and Nextrade side by side: phases, lives of orders, the smart order router,
+after hours."""
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_h03_nextrades_after_market_matches_what_came_in_before_in_the_order_of_
     play.order(BUY, 4, 71_000, venue=NXT)
     assert trades(play.said) == []
     assert trades(play.until("15:40")) == [(NXT, 3, 70_900), (NXT, 2, 70_900)]
-    assert play.exchange.left(3) == 2
+    assert play.exchange.leaves_of(3) == 2
 
 
 def test_h03_or_in_one_auction_when_that_is_assumed() -> None:

@@ -1,4 +1,6 @@
-"""``python -m tests.faults N SEED``: N schedules from SEED on; with N = 1 the whole story of one, shrunk if it fails.
+"""``python -m tests.faults N SEED``: N schedules from SEED on.
+
+With N = 1 the whole story of one, shrunk if it fails.
 
 The last line is a summary; the exit code is 0 only if every invariant held in every run.
 """
@@ -36,7 +38,8 @@ def main(n: int, seed: int) -> int:
     failed = [outcome for outcome in found if outcome.broken]
     for outcome in failed[:MOST_SHOWN]:
         print(
-            f"seed {outcome.seed}: {outcome.broken[0]}\n    replay: make faults N=1 SEED={outcome.seed}"
+            f"seed {outcome.seed}: {outcome.broken[0]}\n"
+            f"    replay: make faults N=1 SEED={outcome.seed}"
         )
     verdict = f"{len(failed)} FAILED" if failed else "every invariant held"
     print(f"faults: {n:,} seeds from {seed} in {took:.1f} s ({n / took:.1f} seeds/s): {verdict}")

@@ -1,4 +1,5 @@
-"""Agents that misbehave: at an event that the schedule chose they raise, order, sleep, or several of these."""
+"""Agents that misbehave: at an event that the schedule chose they raise, order, sleep, or several
+of these."""
 
 from __future__ import annotations
 
@@ -25,16 +26,21 @@ class Sour(BaseException):
 
 
 ERRORS: dict[str, type[BaseException]] = {
-    "Exception": RuntimeError, "CancelledError": asyncio.CancelledError, "GeneratorExit": GeneratorExit,
+    "Exception": RuntimeError, "CancelledError": asyncio.CancelledError,
+    "GeneratorExit": GeneratorExit,
     "KeyboardInterrupt": KeyboardInterrupt, "SystemExit": SystemExit, "Sour": Sour,
 }  # fmt: skip
 
 
 class Actor(Agent):
-    """Hears of its orders, and does at its next event what a turn says. One that trades orders upon fills, too."""
+    """Hears of its orders, and does at its next event what a turn says.
+
+    One that trades orders upon fills, too.
+    """
 
     def __init__(self, name: str, code: str) -> None:
-        # The base class reads parameters, of which there are none here: that takes longer than all the rest.
+        # The base class reads parameters, of which there are none here: that takes longer than all
+        # the rest.
         self.id = name
         self.code = code
         self.heard: list[Event] = []

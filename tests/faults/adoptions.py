@@ -1,8 +1,8 @@
 """Whose order the desk took for its own: the truth is known here. Row O02.
 
-An order that came into being for somebody else is never adopted, whether that has a visible consequence or not. One
-that differs in nothing is excused while the true order is not in the list that the desk has read; a person may be wrong
-about rows that the list does not tell apart.
+An order that came into being for somebody else is never adopted, whether that has a visible
+consequence or not. One that differs in nothing is excused while the true order is not in the list
+that the desk has read; a person may be wrong about rows that the list does not tell apart.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Adoptions:
         self.confused: set[int] = set()
         """Numbers of orders that nothing tells apart but a person's word, which was wrong."""
         self.overtaken: set[str] = set()
-        """Orders that came into being at KIS after the one row that they could be, somebody else's, had been taken for
-        them: the twins differ in nothing."""
+        """Orders that came into being at KIS after the one row that they could be, somebody else's,
+        had been taken for them: the twins differ in nothing."""
 
     def sent(self, key: str) -> None:
         known = (o.number for o in self._watch.shadow.books.orders.values() if o.number is not None)

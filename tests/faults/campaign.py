@@ -1,7 +1,8 @@
 """One run: a desk core and a simulated host under a schedule, event by event on a stepped clock.
 
-The desk's journal is a list of rows. The desk dies between any two effects, or in the middle of a Persist of which
-only the first rows are left; what it had started goes on without it, and its next life begins from the rows.
+The desk's journal is a list of rows. The desk dies between any two effects, or in the middle of a
+Persist of which only the first rows are left; what it had started goes on without it, and its next
+life begins from the rows.
 """
 
 from __future__ import annotations

@@ -138,7 +138,8 @@ class BuysBesideTheUnknown(OrderPath):
 
 
 class GivesUpACancel(DeskCore):
-    """Of a cancel in the air when the desk died nothing is said: it can never be cancelled again."""
+    """Of a cancel in the air when the desk died nothing is said: it can never be cancelled
+    again."""
 
     def _record(self, row):
         if not isinstance(row, CancelRefused):

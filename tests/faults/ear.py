@@ -1,6 +1,8 @@
-"""Hears what a session books and delivers, and compares it with the desk's journal whenever it has caught up.
+"""Hears what a session books and delivers, and compares it with the desk's journal whenever it has
+caught up.
 
-Invariants 2, 3, 7 and 11 at the notebook; row A03. It stands where the pump hands events to the agents.
+Invariants 2, 3, 7 and 11 at the notebook; row A03. It stands where the pump hands events to the
+agents.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ LOCAL = (OrderState.NEW, OrderState.DENIED)
 
 
 class Ear:
-    """The audience of a session's pump: hands events on to the roster, and knows what each agent must hear."""
+    """The audience of a session's pump: hands events on to the roster, and knows what each agent
+    must hear."""
 
     def __init__(self, kernel: Kernel, session: Session, snapshot: Snapshot) -> None:
         self._kernel = kernel
@@ -49,7 +52,10 @@ class Ear:
         self._next = snapshot.published
         """How many rows were delivered, or booked before the session was opened."""
         self._touched: set[str] = set()
-        """Keys of orders that changed since the last comparison; ``ALL``: of all of them, and holdings."""
+        """Keys of orders that changed since the last comparison.
+
+        ``ALL``: of all of them, and holdings.
+        """
         self._last: OrderFact | None = None
         """The last of the orders' events that came from the desk."""
         self._drained, session._link.drain = session._link.drain, self._drain  # type: ignore[method-assign]
@@ -106,7 +112,10 @@ class Ear:
         return [r for r in running if r.id == order.intent.agent]
 
     def _in_order(self, event: Event) -> None:
-        """Every row of the journal comes once, and in order; what the session itself found out is no row."""
+        """Every row of the journal comes once, and in order.
+
+        What the session itself found out is no row.
+        """
         if not is_published(event):
             return
         if isinstance(event, AccountOpened | HoldingAdopted):
@@ -170,7 +179,10 @@ class Ear:
         name, session, run = self._kernel.name, self._session, self._run
         if not self.caught_up:
             return [
-                f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is {session.link}"
+                (
+                    f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is "
+                    f"{session.link}"
+                )
             ]
         found = self._differences(None)
         if self._next != len(run._to_tell):
@@ -187,7 +199,10 @@ class Ear:
         return found
 
     def _differences(self, keys: set[str] | None) -> list[str]:
-        """Between the session's order books and the fold of the journal; of all orders when ``keys`` is None."""
+        """Between the session's order books and the fold of the journal.
+
+        Of all orders when ``keys`` is None.
+        """
         name, here, there = self._kernel.name, self._session._state.desk, self._run.watch.shadow
         found = []
         for key in (
@@ -205,7 +220,8 @@ class Ear:
             there.armed,
         ):
             found.append(
-                f"{name} has {here.fills} fills and {here.cash} won, the journal {there.fills} and {there.cash}"
+                f"{name} has {here.fills} fills and {here.cash} won, the journal {there.fills} "
+                f"and {there.cash}"
             )
         if keys is None:
             if holdings(here.books) != holdings(there.books):

@@ -1,4 +1,5 @@
-"""Desks with a defect in what they take for evidence of an order, and in what they book from KIS's list."""
+"""Desks with a defect in what they take for evidence of an order, and in what they book from KIS's
+list."""
 
 from __future__ import annotations
 

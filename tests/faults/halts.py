@@ -1,6 +1,6 @@
-"""What the kill switch promises: a pull never lowers the state, and a flatten goes on until flat or until a person ends
-it. While it goes on, and in HALTED, nothing but its sells passes. Row A07, invariant 6.
-"""
+"""What the kill switch promises: a pull never lowers the state, and a flatten goes on until flat or
+until a person ends it. While it goes on, and in HALTED, nothing but its sells passes. Row A07,
+invariant 6."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ RANK = {"": 0, "active": 0, "reducing": 1, "halted": 2}
 
 
 class Halts:
-    """Compares the journal's rows with what people have said; ``watch`` holds the journal's fold."""
+    """Compares the journal's rows with what people have said.
+
+    ``watch`` holds the journal's fold.
+    """
 
     def __init__(self, run: Run, watch: Watch) -> None:
         self._run = run
@@ -39,7 +42,8 @@ class Halts:
         self._ended = isinstance(said, EndFlatten)
 
     def began(self) -> None:
-        """A new life of the desk begins: what was said to the one before counts only if the journal has it."""
+        """A new life of the desk begins: what was said to the one before counts only if the journal
+        has it."""
         self._pulled, self._lifted, self._ended = None, None, False
 
     def stepped(self) -> None:
@@ -109,7 +113,7 @@ class Halts:
         return {code: p.qty for code, p in self._run.host.core.account.positions.items() if p.qty}
 
     def _is_holding(self) -> bool:
-        """Whether anything is held that the desk knows of, or can know of: what the phone bought unseen does not
-        count."""
+        """Whether anything is held that the desk knows of, or can know of: what the phone bought
+        unseen does not count."""
         books = self._watch.shadow.books
         return any(books.account.position(code).qty for code in self._held())

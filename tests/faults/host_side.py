@@ -1,4 +1,5 @@
-"""The simulated host, in process: requests and frames of the real wire, no socket and no waiting."""
+"""The simulated host, in process: requests and frames of the real wire, no socket and no
+waiting."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ class HostSide:
         return self._post(intent.key, order_api(intent.side), body, route.venue)
 
     def refuse_later(self, intent: Intent, route: Route) -> tuple[SendReply, Notice]:
-        """KIS takes the order and numbers it, and the exchange refuses it: the reply, and the notice that follows."""
+        """KIS takes the order and numbers it, and the exchange refuses it: the reply, and the
+        notice that follows."""
         self.core._brokerage._numbers += 1
         number, now = self.core._brokerage._numbers, self.core.now
         ref = OrderRef(int(f"{DAY:%Y%m%d}"), self.core.persona.branch, number, route.venue)
@@ -151,7 +153,10 @@ class HostSide:
     def phone(
         self, code: str, side: Side, kind: OrderKind, qty: int, price: int, venue: Venue
     ) -> tuple[int, list[Outgoing]]:
-        """An order that the customer places elsewhere: its number, and the frames that it caused. Raises Rejected."""
+        """An order that the customer places elsewhere: its number, and the frames that it caused.
+
+        Raises Rejected.
+        """
         placed = self.core._brokerage.place(code, side, kind, qty, price, venue)
         self.core._push(placed.said)
         return placed.number, self.core._streams.take_frames()

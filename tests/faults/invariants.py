@@ -1,4 +1,5 @@
-"""What must hold of a run, checked against the simulated host's ledger while it goes on and when it is over."""
+"""What must hold of a run, checked against the simulated host's ledger while it goes on and when it
+is over."""
 
 from __future__ import annotations
 
@@ -96,13 +97,15 @@ class Watch:
         if isinstance(row, Resolved):
             self.adoptions.resolved(row)
         if isinstance(row, AccountOpened):
-            # Nothing is delivered or paid in by itself here: every share and every won has an order.
+            # Nothing is delivered or paid in by itself here: every share and every won has an
+            # order.
             fee = not row.holdings and self.fee_is_open()
             self.demand(not self._opened or fee, f"a difference was taken as it is: {row}")
             self._opened = True
 
     def fee_is_open(self) -> bool:
-        """KIS's list does not say where the router of a SOR order traded: the fee is the account's to tell."""
+        """KIS's list does not say where the router of a SOR order traded: the fee is the account's
+        to tell."""
         there = self._run.host.core.account.orders
         by_router = {n for n, o in there.items() if o.venue is Venue.SOR and o.filled}
         if not by_router:
@@ -113,7 +116,10 @@ class Watch:
         )
 
     def sent(self, effect: Send | Revise) -> None:
-        """Invariants 1, 4 and 6: once, after its row, and not in HALTED; nor a buy beside an order of unknown fate."""
+        """Invariants 1, 4 and 6: once, after its row, and not in HALTED.
+
+        Nor a buy beside an order of unknown fate.
+        """
         assert self._run.desk is not None
         key, state = effect.intent.key, self.shadow
         window = window_end(self._run.now, self._run.limits.windows)
@@ -156,7 +162,8 @@ class Watch:
         self._sent.discard(key)
 
     def leaves(self, key: str) -> None:
-        """The last hop: bytes leave once, for a venue that takes them, and only while all that let them pass holds.
+        """The last hop: bytes leave once, for a venue that takes them, and only while all that let
+        them pass holds.
 
         Invariants 1, 5 and 6; rows A08 and N06.
         """
@@ -195,7 +202,10 @@ class Watch:
         self.placed[number] = key
 
     def cancels(self, key: str) -> None:
-        """Invariant 4 and row O08: after its row; an order from elsewhere is cancelled by the kill switch alone."""
+        """Invariant 4 and row O08: after its row.
+
+        An order from elsewhere is cancelled by the kill switch alone.
+        """
         self.demand(
             self.shadow.books.orders[key].cancel_asked,
             f"a cancel of {key} was sent before its row was kept",
@@ -240,7 +250,8 @@ class Watch:
     # when it is over
 
     def settled(self) -> None:
-        """Every fault is over: the books are KIS's, and nothing is unknown that KIS's list could tell."""
+        """Every fault is over: the books are KIS's, and nothing is unknown that KIS's list could
+        tell."""
         state = self._state()
         if state is None:
             return
@@ -266,7 +277,8 @@ class Watch:
         """A person has decided what no evidence could: nothing is of unknown fate any more."""
         state = self._state()
         if state is not None:
-            # A flatten goes on to sell: its newest order can still come to light, and nobody may decide yet.
+            # A flatten goes on to sell: its newest order can still come to light, and nobody may
+            # decide yet.
             decidable = self._run.now - WINDOW - 10 * SECOND
             unknown = (o for o in state.books.live.values() if o.state is OrderState.UNKNOWN)
             left = [repr(o) for o in unknown if o.sent_at < decidable]
@@ -294,7 +306,10 @@ class Watch:
         return desk.state if desk is not None else None
 
     def _known_once(self, state: State) -> None:
-        """Every order at KIS is one order of the books, with its fills and cancels; ours are ours."""
+        """Every order at KIS is one order of the books, with its fills and cancels.
+
+        Ours are ours.
+        """
         by_number: dict[int, list[Order]] = {}
         for order in state.books.orders.values():
             if order.number is not None:
@@ -355,7 +370,8 @@ class Watch:
         self.demand(state.opened is not None, "the account was never read")
 
     def _positions(self, state: State) -> None:
-        """Invariant 3: each position is the sum of its fills and of the shares that were handed over."""
+        """Invariant 3: each position is the sum of its fills and of the shares that were handed
+        over."""
         handed: dict[tuple[str, str], int] = {}
         for fact in state.books.adoptions.values():
             for source, qty, _, _ in fact.lots:

@@ -1,7 +1,9 @@
-"""One notebook of the campaign: a kernel with the product's whole Session, on an event loop of its own.
+"""One notebook of the campaign: a kernel with the product's whole Session, on an event loop of its
+own.
 
-The product's: Session with its link, state, pump, pace, roster, placing and backfill; agents and their runners; the
-session's end of the socket (DeskClient). The model: its threads, its clock, the socket, and how it finds its desk.
+The product's: Session with its link, state, pump, pace, roster, placing and backfill; agents and
+their runners; the session's end of the socket (DeskClient). The model: its threads, its clock, the
+socket, and how it finds its desk.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ LOOK_SECONDS = (0.02, 1.0)
 
 
 class Kernel:
-    """Opens a session, keeps it over the deaths of its desk, and runs agents in it until it dies or leaves."""
+    """Opens a session, keeps it over the deaths of its desk, and runs agents in it until it dies or
+    leaves."""
 
     def __init__(self, notebooks: Notebooks, name: str) -> None:
         self.notebooks = notebooks
@@ -121,7 +124,10 @@ class Kernel:
             self._within(self.session.leave)
 
     def block(self, wait: Ns) -> None:
-        """A cell keeps the loop from turning; at its end it looks at its order book, which catches up."""
+        """A cell keeps the loop from turning.
+
+        At its end it looks at its order book, which catches up.
+        """
         run = self.notebooks.run
         self._stands_until = run.host.core.now + wait
         if self.session is not None and not self.session.closed:
@@ -138,7 +144,10 @@ class Kernel:
     # what a person types
 
     def type(self, which: int, code: str) -> None:
-        """Order with a key. The same ``which`` is the same order: typed again it is shown, and not sent."""
+        """Order with a key.
+
+        The same ``which`` is the same order: typed again it is shown, and not sent.
+        """
         base, tick = TICKS[code]
         price = base + (which - 2) * tick if which else None
         self._cell(lambda session: session.buy(code, which + 2, price, key=f"typed{which}"))
@@ -184,8 +193,8 @@ class Kernel:
         self.session, self.ear = session, Ear(self, session, snapshot)
 
     def _number_runs(self, session: Session) -> None:
-        """Give each run of an agent and each call of a cell a number, in place of a random name: a seed is played the
-        same way every time."""
+        """Give each run of an agent and each call of a cell a number, in place of a random name: a
+        seed is played the same way every time."""
         make, begin = session.agents._new, session._placing._claims._runs.begin
 
         def new(agent: Any) -> Any:

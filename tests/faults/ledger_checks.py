@@ -1,4 +1,5 @@
-"""What a session and the simulator's ledger must agree on after the campaign with real processes."""
+"""What a session and the simulator's ledger must agree on after the campaign with real
+processes."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def settled_differences(session: Session, ledger: Ledger) -> list[str]:
 
 
 def _orders(session: Session, ledger: Ledger) -> Iterator[str]:
-    """None lost, none invented: every order of the ledger is one of the books, and has the same fills."""
+    """None lost, none invented: every order of the ledger is one of the books, and has the same
+    fills."""
     books = session.books
     there = {
         o["number"]: o
@@ -106,7 +108,8 @@ def _sums(session: Session) -> Iterator[str]:
 
 
 def _journal(session: Session) -> Iterator[str]:
-    """The journal folds to the same books as the session has followed, and the account was opened once."""
+    """The journal folds to the same books as the session has followed, and the account was opened
+    once."""
     rows = [row for _, row in read_journal(find_journal(Mode.SIM))]
     folded = State.fold(rows)
     here, there = _picture(session.books.orders), _picture(folded.books.orders)

@@ -1,7 +1,9 @@
-"""Buys stay within the cash and the armed budget, sells within the shares: asked whenever an order is sent.
+"""Buys stay within the cash and the armed budget, sells within the shares: asked whenever an order
+is sent.
 
-All of it is counted on the simulated host's ledger. Of the desk's journal only two things are used: which orders the
-desk knows, and which of them are on their way or of unknown fate, so that the ledger does not have them yet.
+All of it is counted on the simulated host's ledger. Of the desk's journal only two things are used:
+which orders the desk knows, and which of them are on their way or of unknown fate, so that the
+ledger does not have them yet.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ class _Moving(NamedTuple):
 
 
 class Money:
-    """Asks for cash, budget and shares; ``watch`` holds the journal's fold and takes what is violated."""
+    """Asks for cash, budget and shares.
+
+    ``watch`` holds the journal's fold and takes what is violated.
+    """
 
     def __init__(self, run: Run, watch: Watch) -> None:
         self._run = run
@@ -107,7 +112,10 @@ class Money:
         return [o for o in self._run.host.core.account.orders.values() if o.state != "confirmed"]
 
     def _is_known(self, there: AccountOrder) -> bool:
-        """The desk knows it, or sent it; else it is an order of the phone that nobody has told the desk of."""
+        """The desk knows it, or sent it.
+
+        Else it is an order of the phone that nobody has told the desk of.
+        """
         watch = self._watch
         if watch.shadow.books.by_number(watch.day, there.number) is not None:
             return True
@@ -122,8 +130,10 @@ class Money:
         )
 
     def _committed(self) -> int:
-        """Won that open buys may take, fees included. What a revise is about to move counts once, at the dearer
-        price: it may be refused."""
+        """Won that open buys may take, fees included.
+
+        What a revise is about to move counts once, at the dearer price: it may be refused.
+        """
         moving = {
             parent.number: _Moving(order.quantity, order.intent.price or 0)
             for order in self._on_the_way(Side.BUY)

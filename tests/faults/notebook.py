@@ -1,8 +1,8 @@
 """A notebook of the campaign with real processes: ``python -m tests.faults.notebook SEED NUMBER``.
 
-The first one trades by hand and has an agent that builds; each has an agent that raises. It is killed and run again
-from the top, as a person does with Run All. Of each side and stock no two of its orders have the same number of
-shares, so that the host's own ledger tells which order is which.
+The first one trades by hand and has an agent that builds; each has an agent that raises. It is
+killed and run again from the top, as a person does with Run All. Of each side and stock no two of
+its orders have the same number of shares, so that the host's own ledger tells which order is which.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def wishes(seed: int) -> list[list[Wish]]:
-    """What the notebook of a seed orders, group by group; the orders of a group are in the air together."""
+    """What the notebook of a seed orders, group by group.
+
+    The orders of a group are in the air together.
+    """
     rng = Random(seed)
     groups, n = [], 0
     for _ in range(GROUPS):

@@ -1,7 +1,7 @@
 """The notebooks of a run, and the desk's end of their sockets.
 
-The product's: DeskServer with its connections, leases, numbers of events and snapshots. The model: what stands around
-it, that is DeskHost with its journal on a disk, and the listening socket.
+The product's: DeskServer with its connections, leases, numbers of events and snapshots. The model:
+what stands around it, that is DeskHost with its journal on a disk, and the listening socket.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ MOST = 3
 
 
 class Notebooks:
-    """All that attaches to the desk. The first notebook is opened with the desk; it is opened again when it dies."""
+    """All that attaches to the desk.
+
+    The first notebook is opened with the desk; it is opened again when it dies.
+    """
 
     def __init__(self, run: Run, seed: int, plant: Plant) -> None:
         self.run = run
@@ -116,7 +119,8 @@ class Notebooks:
     def desk_died(self) -> None:
         """What it had not sent is gone; what it had sent arrives, and then the end."""
         if self._trades and self._published == len(self.run._to_tell):
-            # Between two steps of the desk: what agents order upon this price no desk takes, nor this cancel.
+            # Between two steps of the desk: what agents order upon this price no desk takes, nor
+            # this cancel.
             self.rng.choice(self.kernels).cancel(self.rng.randrange(9))
             self._tick(self._agents[self.rng.randrange(len(self._agents))][1])
             self.turn_desk()
@@ -268,7 +272,10 @@ class Notebooks:
 
 
 class Host:
-    """DeskHost as the server sees it: one life of the campaign's desk. It is its clock, journal and broker as well."""
+    """DeskHost as the server sees it: one life of the campaign's desk.
+
+    It is its clock, journal and broker as well.
+    """
 
     serial = False
     broken = None

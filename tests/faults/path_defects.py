@@ -34,7 +34,8 @@ class RevisesFirst(OrderPath):
 
 
 class ForgetsTheCancel(Cancels):
-    """A cancel that was asked for while the order was being sent stays asked for, and is not sent."""
+    """A cancel that was asked for while the order was being sent stays asked for, and is
+    not sent."""
 
     def send_deferred(self, now, order):
         pass

@@ -1,4 +1,5 @@
-"""Who acts in a run: a strategy, a person at the notebook and on the phone, and what happens to their machines."""
+"""Who acts in a run: a strategy, a person at the notebook and on the phone, and what happens to
+their machines."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class People:
-    """Carries out the steps of a schedule; a step ``phone cancel`` is the method ``_phone_cancel``."""
+    """Carries out the steps of a schedule.
+
+    A step ``phone cancel`` is the method ``_phone_cancel``.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -50,7 +54,8 @@ class People:
         for order in list(run.desk.state.books.live.values()):
             if order.state is OrderState.UNKNOWN:
                 number = truth.get(order.key)
-                # Somebody said before that it is another order, and the desk believed it: the twins differ in nothing.
+                # Somebody said before that it is another order, and the desk believed it: the twins
+                # differ in nothing.
                 taken = (
                     number is not None
                     and run.desk.state.books.by_number(run.watch.day, number) is not None
@@ -165,7 +170,8 @@ class People:
         self._run.after(20 * SECOND, self._lift)
 
     def _pull(self, do: Do) -> None:
-        """Pull the kill switch and leave it so: 0 reducing, 1 halted, and with a flatten 2 and 3."""
+        """Pull the kill switch and leave it so: 0 reducing, 1 halted, and with a flatten 2
+        and 3."""
         to: Literal["reducing", "halted"] = "halted" if do.which % 2 else "reducing"
         self._tell(lambda: self._run.say(Halt("pulled", to, flatten=do.which >= 2)))
 

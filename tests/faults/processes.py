@@ -1,8 +1,9 @@
-"""The campaign with real processes: a real desk, a real simulator, two notebooks that trade, and ``kill -9``.
+"""The campaign with real processes: a real desk, a real simulator, two notebooks that trade, and
+``kill -9``.
 
-``python -m tests.faults.processes N SEED`` plays N seeds. A seed says what is killed, and after how long; how far
-everybody has come by then is the machine's to say. When it is over, desk and notebooks must know what the simulator's
-ledger and its record of requests say.
+``python -m tests.faults.processes N SEED`` plays N seeds. A seed says what is killed, and after how
+long; how far everybody has come by then is the machine's to say. When it is over, desk and
+notebooks must know what the simulator's ledger and its record of requests say.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ MOST_AIMING = 2.0
 MOST_SECONDS = 90.0
 AGREE_SECONDS = 20.0
 
-Strike: TypeAlias = Literal["notebook", "desk", "desk at once again", "both", "supervisor", "sockets", "lost reply",
+Strike: TypeAlias = Literal["notebook", "desk", "desk at once again", "both", "supervisor",
+    "sockets", "lost reply",
     "lost notice", "phone"]  # fmt: skip
 WEIGHTS: dict[Strike, int] = {
-    "notebook": 5, "desk": 6, "desk at once again": 2, "both": 3, "supervisor": 1, "sockets": 3, "lost reply": 3,
+    "notebook": 5, "desk": 6, "desk at once again": 2, "both": 3, "supervisor": 1, "sockets": 3,
+    "lost reply": 3,
     "lost notice": 2, "phone": 2,
 }  # fmt: skip
 Check: TypeAlias = Callable[[Session, dict[str, Any]], list[str]]
@@ -96,7 +99,8 @@ class RealRun:
     # the notebooks
 
     def _await_moment(self) -> None:
-        """Some time, and then mostly until the desk has just written a row: something is under way then."""
+        """Some time, and then mostly until the desk has just written a row: something is under way
+        then."""
         time.sleep(self._rng.uniform(0.1, 1.2))
         aimed, after = self._rng.random() < AIMED, self._rng.uniform(0, 0.02)
         before, deadline = _last_row(), time.monotonic() + MOST_AIMING
@@ -105,7 +109,10 @@ class RealRun:
         time.sleep(after)
 
     def _look(self) -> None:
-        """A notebook that found its desk gone for good is opened again; nothing else may end it early."""
+        """A notebook that found its desk gone for good is opened again.
+
+        Nothing else may end it early.
+        """
         for notebook in self._notebooks:
             if notebook.status == LOST:
                 self._note(f"notebook {notebook.number} lost its desk")
@@ -155,7 +162,8 @@ class RealRun:
     async def _compare(self) -> None:
         async with await kisnb.connect("sim") as session:
             await session.settle()
-            # The desk reads KIS's list once in five minutes at least: then it knows of a phone's order
+            # The desk reads KIS's list once in five minutes at least: then it knows of a phone's
+            # order
             # whose notices were lost.
             await session.until(clock_text(session.now + 6 * MINUTE))
             await self._agree(session, differences)
@@ -275,7 +283,8 @@ def main(n: int, seed: int) -> int:
             print(f"    VIOLATED {text}", flush=True)
     verdict = f"{failed} FAILED" if failed else "every invariant held"
     print(
-        f"faults with real processes: {n:,} seeds from {seed} in {time.perf_counter() - began:.0f} s: {verdict}"
+        f"faults with real processes: {n:,} seeds from {seed} in "
+        f"{time.perf_counter() - began:.0f} s: {verdict}"
     )
     return 1 if failed else 0
 

@@ -30,8 +30,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def play(schedule: Schedule, core: Make = DeskCore, plant: Plant = sound) -> Outcome:
-    """A crash of the desk's core counts as violated; ``core`` makes another core than the desk's, and ``plant`` plants
-    a defect in sessions."""
+    """A crash of the desk's core counts as violated.
+
+    ``core`` makes another core than the desk's, and ``plant`` plants a defect in sessions.
+    """
     run = Run(schedule, core, plant)
     try:
         broken = tuple(run.play())

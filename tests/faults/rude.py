@@ -1,4 +1,5 @@
-"""Agents of the real notebooks: one that only builds, and one that raises after each of its orders."""
+"""Agents of the real notebooks: one that only builds, and one that raises after each of
+its orders."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ RAISED: tuple[type[BaseException], ...] = (
 class Builder(kisnb.Agent):
     """Buys every two seconds, each time one share more than the most so far.
 
-    The number of its orders would not do: one that a dead desk never took is known to the session alone.
+    The number of its orders would not do: one that a dead desk never took is known to the session
+    alone.
     """
 
     code = "247540"
@@ -51,8 +53,8 @@ class Builder(kisnb.Agent):
 
 
 class Rude(kisnb.Agent):
-    """Buys one share more than the most so far, and raises when the first of them are filled: each time something else,
-    at once or after a wait."""
+    """Buys one share more than the most so far, and raises when the first of them are filled: each
+    time something else, at once or after a wait."""
 
     code = "035720"
 

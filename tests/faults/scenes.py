@@ -1,6 +1,8 @@
-"""Scenes that chance plays too seldom: twins of a lost order, cash to the last won, the end of a session.
+"""Scenes that chance plays too seldom: twins of a lost order, cash to the last won, the end of a
+session.
 
-Each scene draws from numbers of its own, so that the rest of a seed's schedule does not depend on it.
+Each scene draws from numbers of its own, so that the rest of a seed's schedule does not depend on
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from kisnb.terms import OrderKind, Venue
 from .schedule import BEGIN, DAY, LAST_ACTION, LOT, TICKS, Do, Ill, counts_won, setting
 
 LOSSES: tuple[Ill, ...] = ("cut before", "cut before", "cut after", "late", "late", "slow")
-"""What keeps an answer from the desk: the order never reached KIS, or reached it, or reaches it later."""
+"""What keeps an answer from the desk: the order never reached KIS, or reached it, or reaches it
+later."""
 SIDES: tuple[Literal["buy", "sell"], ...] = ("buy", "sell")
 SESSION_END = kst(DAY, time(15, 20))
 """Nextrade's regular session ends, and KRX's closing auction begins."""
@@ -50,8 +53,9 @@ def scenes(seed: int, codes: Sequence[str]) -> list[Do]:
 
 
 def _twins(rng: Random, codes: Sequence[str]) -> list[Do]:
-    """An order whose answer is lost, and one that differs in the venue alone, in the kind alone, in the price alone, or
-    in nothing: the phone's, which may come first with its notice lost, or one of our own."""
+    """An order whose answer is lost, and one that differs in the venue alone, in the kind alone, in
+    the price alone, or in nothing: the phone's, which may come first with its notice lost, or one
+    of our own."""
     t, code = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN), rng.choice(codes)
     base, tick = TICKS[code]
     side: Literal["buy", "sell"] = rng.choice(["buy", "sell"])
@@ -139,8 +143,8 @@ def _to_the_last_won(rng: Random, codes: Sequence[str]) -> list[Do]:
 
 
 def _pulls(rng: Random, codes: Sequence[str]) -> list[Do]:
-    """The kill switch pulled over itself, weaker and stronger, with a flatten and without, restarts between them; half
-    of the time a person lifts it long after."""
+    """The kill switch pulled over itself, weaker and stronger, with a flatten and without, restarts
+    between them; half of the time a person lifts it long after."""
     t = BEGIN + rng.randrange(5 * SECOND, 100 * SECOND)
     steps = []
     for _ in range(rng.randint(2, 5)):
@@ -187,7 +191,10 @@ def _restart_while_armed(rng: Random, codes: Sequence[str], armed: Ns) -> list[D
 
 
 def _cancel_at_once(rng: Random, codes: Sequence[str]) -> list[Do]:
-    """An order that is cancelled while it is being sent; the desk may die before the answer comes."""
+    """An order that is cancelled while it is being sent.
+
+    The desk may die before the answer comes.
+    """
     t, code = BEGIN + rng.randrange(SECOND, LAST_ACTION - BEGIN), rng.choice(codes)
     base, tick = TICKS[code]
     price, ill = base - rng.randint(3, 9) * tick, rng.choice(["slow", "waits", "late"])

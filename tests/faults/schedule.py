@@ -76,8 +76,10 @@ Ill: TypeAlias = Literal[
 
 
 WEIGHTS: dict[Step, int] = {
-    "submit": 45, "cancel": 18, "revise": 14, "halt": 2, "rerun": 3, "phone": 7, "phone cancel": 2, "kill": 5, "cut": 4,
-    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2, "twin": 3, "take over": 5, "switch": 2, "full disk": 2, "kernel": 2,
+    "submit": 45, "cancel": 18, "revise": 14, "halt": 2, "rerun": 3, "phone": 7, "phone cancel": 2,
+    "kill": 5, "cut": 4,
+    "jump": 3, "adopt": 2, "disown": 2, "deaf": 2, "twin": 3, "take over": 5, "switch": 2,
+    "full disk": 2, "kernel": 2,
     "link": 2,
 }  # fmt: skip
 """How often each step is taken."""
@@ -89,7 +91,10 @@ MOODS: dict[str, dict[Step, int]] = {
     "stutter": {"cancel": 60},
     "queue": {"halt": 25, "jump": 10},
 }
-"""What half of the seeds are about; in ``stutter`` notices are repeated and late, in ``queue`` POSTs wait."""
+"""What half of the seeds are about.
+
+In ``stutter`` notices are repeated and late, in ``queue`` POSTs wait.
+"""
 REFUSALS = tuple(code for code in sorted(CODES) if code.startswith(("EGW", "APBK09", "403", "IGW")))
 """What KIS may answer an order with; some of them leave open whether it lives."""
 
@@ -106,12 +111,13 @@ class Setting(NamedTuple):
     budget: int
     """Won that buys may spend under one arming."""
     lists_trader: bool
-    """KIS lists an order to SOR with the venue at which it stands, not with the route that was asked for."""
+    """KIS lists an order to SOR with the venue at which it stands, not with the route that was
+    asked for."""
 
 
 def setting(seed: int) -> Setting:
-    """In every third seed the cash does not suffice for all, in every fifth there is a blackout window, in every sixth
-    buys must be armed."""
+    """In every third seed the cash does not suffice for all, in every fifth there is a blackout
+    window, in every sixth buys must be armed."""
     rng = Random(seed ^ 0xCA54)
     cash = rng.choice([4_000_000, 9_000_000, 20_000_000]) if rng.random() < 0.35 else 100_000_000
     start = 15 * 3600 + 13 * 60 + rng.randrange(20, 120)
@@ -128,7 +134,8 @@ def setting(seed: int) -> Setting:
 
 
 LOT = 60
-"""Shares that the whole cash buys at the price around which the first stock trades, where each won is counted."""
+"""Shares that the whole cash buys at the price around which the first stock trades, where each won
+is counted."""
 
 
 def counts_won(seed: int) -> bool:
@@ -155,7 +162,10 @@ class Do(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What happens to the ``nth`` POST, question, notice or effect; ``amount`` in nanoseconds, or rows kept."""
+    """What happens to the ``nth`` POST, question, notice or effect.
+
+    ``amount`` in nanoseconds, or rows kept.
+    """
 
     of: Literal["post", "ask", "notice", "effect"]
     nth: int

@@ -1,4 +1,5 @@
-"""A smaller schedule that still fails: what can be left out is left out, greedily, until nothing more can."""
+"""A smaller schedule that still fails: what can be left out is left out, greedily, until nothing
+more can."""
 
 from __future__ import annotations
 

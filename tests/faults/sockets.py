@@ -1,4 +1,5 @@
-"""The socket between a notebook and its desk: bytes take their time, keep their order, and may be cut off.
+"""The socket between a notebook and its desk: bytes take their time, keep their order, and may be
+cut off.
 
 At its ends stand the product's DeskClient, without its threads, and the product's DeskServer.
 """

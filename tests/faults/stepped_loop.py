@@ -45,7 +45,10 @@ class SteppedLoop(asyncio.BaseEventLoop):
         return handle
 
     def turn(self) -> None:
-        """Run everything that is due. Raises what asyncio lets out: SystemExit and KeyboardInterrupt."""
+        """Run everything that is due.
+
+        Raises what asyncio lets out: SystemExit and KeyboardInterrupt.
+        """
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:

@@ -1,4 +1,5 @@
-"""Deterministic simulation of desk and host under faults: all invariants, and every transition of the table."""
+"""Deterministic simulation of desk and host under faults: all invariants, and every transition of
+the table."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ RARE = {
 
 
 def test_all_invariants_hold_and_every_transition_is_made():
-    """O01 O02 O04 O05 O07 O08 O09: kills, lost answers, notices lost, late and repeated, a phone beside."""
+    """O01 O02 O04 O05 O07 O08 O09: kills, lost answers, notices lost, late and repeated, a phone
+    beside."""
     found = list(outcomes(range(SEEDS), processes=2))
     assert [(o.seed, o.broken) for o in found if o.broken] == []
     table = {(a, b) for a, following in TRANSITIONS.items() for b in following}
@@ -112,6 +114,9 @@ def test_a_failing_schedule_shrinks_to_what_matters():
 
 @pytest.mark.parametrize("seed", [120_003_636, 120_008_850, 130_004_874, 130_019_471, 130_048_304])
 def test_schedules_that_once_found_a_fault_hold(seed: int):
-    """A stopped agent hid its failure; a word gave a number twice; a sale of others' shares; a cancel behind another
-    one of a part waited for ever; a start that was taken back kept its lease."""
+    """A stopped agent hid its failure. A word gave a number twice. A sale of others' shares.
+
+    A cancel behind another one of a part waited for ever. A start that was taken back kept its
+    lease.
+    """
     assert play(make(seed)).broken == ()

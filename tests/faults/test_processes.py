@@ -1,4 +1,7 @@
-"""Real processes under ``kill -9``: a handful of seeds; ``make faults-real`` plays more. Rows O01, O12, O14, K12."""
+"""Real processes under ``kill -9``: a handful of seeds; ``make faults-real`` plays more.
+
+Rows O01, O12, O14, K12.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Sessions under the campaign's faults: defects of the session's side are found, and what notebooks meet is met."""
+"""Sessions under the campaign's faults: defects of the session's side are found, and what notebooks
+meet is met."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def test_the_campaign_finds_a_session_that(defect: str):
 
 
 def test_what_notebooks_can_meet_is_met_within_a_few_seeds():
-    """Sessions that return, agents that fail, pause and are taken over, orders of agents, several notebooks."""
+    """Sessions that return, agents that fail, pause and are taken over, orders of agents, several
+    notebooks."""
     met: Counter[str] = Counter()
     for seed in [s for s in range(60) if trades(s)]:
         run = Run(make(seed))

@@ -27,7 +27,8 @@ TurnStep = Literal[
     "cancel",
 ]
 WEIGHTS: dict[TurnStep, int] = {
-    "open": 5, "leave": 1, "die": 2, "cut": 5, "start": 8, "stop": 1, "pause": 1, "deed": 16, "block": 3, "tick": 3,
+    "open": 5, "leave": 1, "die": 2, "cut": 5, "start": 8, "stop": 1, "pause": 1, "deed": 16,
+    "block": 3, "tick": 3,
     "steal": 4, "type": 0, "cancel": 0,
 }  # fmt: skip
 ORDERING: dict[TurnStep, int] = WEIGHTS | {"type": 14, "cancel": 4}
@@ -56,7 +57,8 @@ ERRORS = (
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Something that happens to notebook or agent number ``which``, ``t`` after the run has begun."""
+    """Something that happens to notebook or agent number ``which``, ``t`` after the run
+    has begun."""
 
     t: Ns
     step: TurnStep
@@ -68,7 +70,10 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 def trades(seed: int) -> bool:
-    """Whether the seed's agents order, too; in the other seeds they listen, and the desk's day is as without them."""
+    """Whether the seed's agents order, too.
+
+    In the other seeds they listen, and the desk's day is as without them.
+    """
     return seed % 4 == 3
 
 

@@ -20,7 +20,10 @@ TIMEOUT: Ns = 10 * SECOND
 
 
 class Post:
-    """``call`` is what the host does when the POST arrives; ``refused_later`` takes it and has the exchange refuse."""
+    """``call`` is what the host does when the POST arrives.
+
+    ``refused_later`` takes it and has the exchange refuse.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
-"""A KIS on loopback that does what a test tells it, also what no simulator plays: to cut a connection in mid-call."""
+"""A KIS on loopback that does what a test tells it, also what no simulator plays: to cut a
+connection in mid-call."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def refusal(msg_cd: str, status: int = 500, rt_cd: str = "1") -> Scripted:
 
 
 class ScriptedKis:
-    """Answers from ``script`` (API name → answers, first come first), and well when nothing is scripted."""
+    """Answers from ``script`` (API name → answers, first come first), and well when nothing is
+    scripted."""
 
     def __init__(self, now: Callable[[], Ns]) -> None:
         self._now = now

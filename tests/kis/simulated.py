@@ -1,4 +1,5 @@
-"""A broker on a real simulator in lockstep: what it heard, and what the simulator recorded of it."""
+"""A broker on a real simulator in lockstep: what it heard, and what the simulator recorded
+of it."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.serve.control import Day
 from kisnb.simulator.serve.server import Addresses, Server
 from kisnb.terms import Mode
+from tests.waiting import until
 
 DAY = date(2026, 11, 20)
 START = kst(DAY, time(9, 0, 30))
@@ -54,9 +56,7 @@ class Desk:
         return self.server.control.answer("POST", verb, json.dumps(body).encode())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
-            while not condition():  # noqa: ASYNC110 - two programs agree on no event
-                await asyncio.sleep(0.002)
+        await until(condition, 30)
 
     async def received(self) -> None:
         """Wait until every frame that was sent to us is here."""

@@ -1,4 +1,5 @@
-"""The broker: a trading path through the real simulator, and every outcome of an order that can be ambiguous."""
+"""The broker: a trading path through the real simulator, and every outcome of an order that can be
+ambiguous."""
 
 from __future__ import annotations
 
@@ -91,7 +92,7 @@ def test_o03_a_refused_order_carries_the_code_and_the_cure(tmp_path: Path) -> No
     on_simulator(tmp_path, body)
 
 
-def test_h02_the_stream_agrees_with_what_is_asked(tmp_path: Path) -> None:
+def test_h02_the_stream_agrees_with_the_replies_of_calls(tmp_path: Path) -> None:
     """After a minute of trading the last trade and the last book are those that a query gives."""
 
     async def body(d: Desk) -> None:

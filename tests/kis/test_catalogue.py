@@ -1,4 +1,5 @@
-"""The catalogue: every call is found by what stands on the wire, and has its parameters and its reply."""
+"""The catalogue: every call is found by what stands on the wire, and has its parameters and its
+reply."""
 
 from __future__ import annotations
 
@@ -26,13 +27,16 @@ def test_every_reply_names_its_fields_once() -> None:
             assert len(block.empty) == len(block.fields) > 0, (api.name, block.name)
 
 
-def test_what_moves_money_is_known_as_an_order() -> None:
+def test_a_call_that_moves_money_counts_as_an_order() -> None:
     posts = {name for name, api in APIS.items() if api.post and not api.is_order}
     assert posts == {"token", "revoke_token", "approval", "hashkey"}
 
 
 def test_importing_the_catalogue_reads_no_file() -> None:
-    code = "from kisnb.kis import catalogue; raise SystemExit(catalogue._by_name.cache_info().currsize)"
+    code = (
+        "from kisnb.kis import catalogue; raise "
+        "SystemExit(catalogue._by_name.cache_info().currsize)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -84,7 +88,7 @@ def test_the_server_names_a_missing_parameter() -> None:
     assert caught.value.msg_cd == "OPSQ2001"
 
 
-def test_params_go_round() -> None:
+def test_encoded_parameters_of_every_call_are_decoded_to_the_same_values() -> None:
     for api in APIS.values():
         values = {name: f"value of {name}" for name in api.params}
         assert decode_params(api, encode_params(api, **values)) == values

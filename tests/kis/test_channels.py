@@ -1,4 +1,7 @@
-"""K09: the channels of KRX, NXT and both unified, and which of them a stock is followed on. K07 for their layouts."""
+"""K09: the channels of KRX, NXT and both unified, and which of them a stock is followed on.
+
+K07 for their layouts.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ def test_a_subscription_as_kis_documents_it() -> None:
 
 
 @given(st.text(), st.sampled_from([cf.SUBSCRIBE, cf.RELEASE]), st.text(), st.text(min_size=1))
-def test_requests_go_round(approval: str, tr_type: str, tr_id: str, tr_key: str) -> None:
+def test_an_encoded_subscription_request_is_decoded_to_the_same_request(
+    approval: str, tr_type: str, tr_id: str, tr_key: str
+) -> None:
     request = cf.SubscriptionRequest(approval, tr_type, tr_id, tr_key)
     assert cf.decode_request(cf.encode_request(request)) == request
 
@@ -53,8 +55,9 @@ def test_a_wrong_request_gets_the_code_that_kis_gives(text: str, msg_cd: str) ->
 
 def test_kis_example_of_an_accepted_subscription() -> None:
     text = (
-        '{"header":{"tr_id":"H0STCNT0","tr_key":"005930","encrypt":"N"},"body":{"rt_cd":"0","msg_cd":"OPSP0000",'
-        '"msg1":"SUBSCRIBE SUCCESS","output":{"iv":"0123456789abcdef","key":"abcdefghijklmnopqrstuvwxyz012345"}}}'
+        '{"header":{"tr_id":"H0STCNT0","tr_key":"005930","encrypt":"N"},'
+        '"body":{"rt_cd":"0","msg_cd":"OPSP0000","msg1":"SUBSCRIBE SUCCESS",'
+        '"output":{"iv":"0123456789abcdef","key":"abcdefghijklmnopqrstuvwxyz012345"}}}'
     )
     ack = cf.decode_control(text)
     assert ack == cf.ack(

@@ -95,7 +95,8 @@ def test_n11_what_is_missing_is_named_in_one_line_without_values(
     with pytest.raises(ConfigError) as caught:
         Credentials.find(Mode.LIVE)
     assert str(caught.value) == (
-        "The environment or the keyring lacks KISNB_APPSECRET, KISNB_ACCOUNT, KISNB_HTS_ID. Add what is missing."
+        "The environment or the keyring lacks KISNB_APPSECRET, KISNB_ACCOUNT, KISNB_HTS_ID. Add "
+        "what is missing."
     )
 
 
@@ -130,7 +131,7 @@ def test_a_missing_file_and_a_wrong_account_say_so(tmp_path: Path, yaml_file: Pa
         Credentials.from_yaml(yaml_file, paper=False)
 
 
-def test_n11_credentials_show_nowhere(yaml_file: Path) -> None:
+def test_n11_credentials_are_shown_in_no_text(yaml_file: Path) -> None:
     keys = Credentials.from_yaml(yaml_file, paper=False)
     shown = f"{keys} {keys!r} {keys.account} {keys.appkey!s:>60} {[keys.hts_id]} {keys.appkey!r}"
     assert not any(secret in shown for secret in SECRETS)

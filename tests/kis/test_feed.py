@@ -1,4 +1,5 @@
-"""K09: a followed stock is heard on the channel of the session, without a gap and without a 42nd registration."""
+"""K09: a followed stock is heard on the channel of the session, without a gap and without a 42nd
+registration."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def live_feed(venues: tuple[Venue, ...] = EVERYWHERE) -> Feed:
 @pytest.mark.parametrize(
     ("moment", "venue"),
     [
-        ("07:58:59", K), ("07:59", N), ("08:00", N), ("08:49:59", N), ("08:50", K), ("09:00", K), ("15:29:59", K),
+        ("07:58:59", K), ("07:59", N), ("08:00", N), ("08:49:59", N), ("08:50", K), ("09:00", K),
+        ("15:29:59", K),
         ("15:30", U), ("19:59:59", U), ("20:00", K),
     ],
 )  # fmt: skip
@@ -156,7 +158,7 @@ def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_
     ]
 
 
-def test_k09_who_looks_away_during_a_change_leaves_nothing_registered() -> None:
+def test_k09_a_stock_dropped_while_its_channel_changes_leaves_no_registration() -> None:
     s = Subscriptions(Mode.LIVE, "my-hts-id", feed=live_feed())
     kis = Kis(s)
     s.want(at("08:49"), followed(1))

@@ -1,4 +1,5 @@
-"""K07: data frames both ways, several records in one, old and new columns, more columns than known, malformed ones."""
+"""K07: data frames both ways, several records in one, old and new columns, more columns than known,
+malformed ones."""
 
 from __future__ import annotations
 
@@ -82,7 +83,7 @@ def test_k07_trades_go_round_many_to_a_frame(ticks: list[Tick], day: date) -> No
 
 
 @given(st.integers(0, 86_399), CODE, LEVELS, LEVELS)
-def test_k07_books_go_round(
+def test_k07_an_encoded_depth_is_decoded_to_the_same_depth(
     at: int, code: str, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...]
 ) -> None:
     depth = Depth(kst(date(2026, 11, 20), at), code, Venue.KRX, asks, bids, RECEIVED)

@@ -1,4 +1,7 @@
-"""K11: what is lost is found by the accumulated volume, with venue and span; nothing invented, nothing told twice."""
+"""K11: what is lost is found by the accumulated volume, with venue and span.
+
+Nothing invented, nothing told twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""K03: never more calls than the limit in any second, orders and cancels before reads; on a stepped clock."""
+"""K03: never more calls than the limit in any second, orders and cancels before reads.
+
+On a stepped clock.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,7 @@ def test_k03_cancels_and_orders_overtake_queued_reads() -> None:
     assert asyncio.run(main()) == ["read 0", "cancel", "order", "read 1", "read 2"]
 
 
-def test_who_waits_rests_and_who_gives_up_blocks_nobody() -> None:
+def test_a_call_that_waits_counts_as_rest_and_one_that_gives_up_blocks_no_other() -> None:
     async def main() -> None:
         clock, activity = SimulatedClock(), Activity()
         limiter = Limiter(SlidingWindow(1), clock, activity)

@@ -1,4 +1,7 @@
-"""K07: every documented market channel becomes facts, in old and new layouts; what is wrong is a typed error."""
+"""K07: every documented market channel becomes facts, in old and new layouts.
+
+What is wrong is a typed error.
+"""
 
 from __future__ import annotations
 
@@ -88,9 +91,7 @@ def test_k07_market_operation_of_every_venue_goes_round(
     assert read(OPERATION_TRS[said.venue], [*encode_operation(said), *more]) == [said]
 
 
-def test_k07_the_unified_channels_market_operation_begins_with_the_code_though_no_document_says_so() -> (
-    None
-):
+def test_k07_market_operation_on_the_unified_channel_begins_with_the_undocumented_code() -> None:
     """Frames as measured from 2026-09-21 to 23."""
     frame = "0|H0UNMKO0|001|100840^N^(null)^AB1^112^^^55^N^"
     said = MarketOperation(
@@ -101,7 +102,8 @@ def test_k07_the_unified_channels_market_operation_begins_with_the_code_though_n
 
 @pytest.mark.parametrize(
     ("columns_of", "halted", "vi"),
-    [({"VI_CLS_CODE": "Y"}, False, True), ({"OVTM_VI_CLS_CODE": "Y"}, False, True), ({"TRHT_YN": "Y"}, True, False),
+    [({"VI_CLS_CODE": "Y"}, False, True), ({"OVTM_VI_CLS_CODE": "Y"}, False, True),
+     ({"TRHT_YN": "Y"}, True, False),
      ({"ISCD_STAT_CLS_CODE": "58"}, True, False), ({}, False, False)],
 )  # fmt: skip
 def test_k07_vi_and_halts_are_told_by_any_of_their_columns(

@@ -1,4 +1,5 @@
-"""K13: what the host of a mode cannot do is refused here, with the reason and the cure, and never asked."""
+"""K13: what the host of a mode cannot do is refused here, with the reason and the cure, and never
+asked."""
 
 from __future__ import annotations
 

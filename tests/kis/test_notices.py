@@ -122,7 +122,7 @@ def test_k07_nothing_but_typed_errors_comes_out_of_any_fields(fields: list[str])
 
 
 @given(st.text(max_size=300))
-def test_encryption_goes_round(text: str) -> None:
+def test_an_encrypted_frame_is_decrypted_to_the_same_text(text: str) -> None:
     cipher = Cipher(KEY, IV)
     assert cipher.decrypt(cipher.encrypt(text)) == text
 

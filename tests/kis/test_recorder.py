@@ -1,4 +1,5 @@
-"""N11, K07: what a client records holds no secret of any kind, and a recording can be played back to the same facts."""
+"""N11, K07: what a client records holds no secret of any kind, and a recording can be played back
+to the same facts."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ from tests.kis.scripted_kis import (
     serving,
 )
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
+from tests.waiting import until
 
 PARAMS = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": CODE}
 FACTS = (Tick, Depth, Notice)
@@ -79,9 +81,7 @@ def test_a_recorded_exchange_is_played_back_to_the_same_facts_and_answers(tmp_pa
         broker.listen(again.extend)
         broker.want(WANTS)
         await broker.start()
-        async with asyncio.timeout(5):
-            while sum(isinstance(e, FACTS) for e in again) < len(heard):  # noqa: ASYNC110 - no event tells it
-                await asyncio.sleep(0.002)
+        await until(lambda: sum(isinstance(e, FACTS) for e in again) >= len(heard), 5)
         assert [e for e in again if isinstance(e, FACTS)] == heard
         assert not broker.dead_letters
         assert [await broker.account(), await broker.day_orders(DAY)] == said[:2]
@@ -147,7 +147,10 @@ def through_a_recording(
 def test_n11_secrets_are_hidden_wherever_kis_puts_them(
     tmp_path: Path, token_from_file: bool
 ) -> None:
-    """In messages, nested blocks, names of fields, half replies; a token from the file that was never fetched here."""
+    """In messages, nested blocks, names of fields, half replies.
+
+    A token from the file that was never fetched here.
+    """
 
     async def body(rest: Rest, kis: ScriptedKis) -> None:
         output = [{"THE-APPKEY": ["12345678-01"]}]

@@ -1,4 +1,5 @@
-"""REST against a real server on loopback: K04 retry rule, K02 one refresh for all, K03 backoff, K05 pages, N11."""
+"""REST against a real server on loopback: K04 retry rule, K02 one refresh for all, K03 backoff, K05
+pages, N11."""
 
 from __future__ import annotations
 
@@ -116,7 +117,8 @@ def test_k04_a_read_is_given_up_after_some_attempts(tmp_path: Path) -> None:
 def test_k04_an_order_is_posted_exactly_once_when_the_connection_is_lost(
     tmp_path: Path, kept_alive: bool
 ) -> None:
-    """Also on a connection that was used before, where HTTP clients like to repeat a request by themselves."""
+    """Also on a connection that was used before, where HTTP clients like to repeat a request by
+    themselves."""
 
     async def body(b: Bench) -> list[int]:
         if kept_alive:

@@ -1,4 +1,5 @@
-"""The WebSocket against a real server on loopback: K06 acks, K07 dead letters, K08 PINGPONG, K10 reconnects."""
+"""The WebSocket against a real server on loopback: K06 acks, K07 dead letters, K08 PINGPONG, K10
+reconnects."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ from kisnb.kis.http.rest import TOO_FAST, Rest
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
 from tests.kis.scripted_kis import KEYS, SECRETS, Scripted, ScriptedKis, serving
+from tests.waiting import until
 
 NINE = kst(date(2026, 11, 20), time(9))
 AES_KEY, AES_IV = "abcdefghijklmnopqrstuvwxyz012345", "0123456789abcdef"
@@ -67,9 +69,7 @@ class Bench:
         return [event for call in self.calls for event in call]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110 - two programs agree on no event
-                await asyncio.sleep(0.002)
+        await until(condition, 5)
 
     async def send(self, text: str) -> None:
         before = self.stream.frames

@@ -1,4 +1,5 @@
-"""K06: desired against confirmed, 41 by priority, refusals and silence are told, releases are sent."""
+"""K06: desired against confirmed, 41 by priority, refusals and silence are told, releases
+are sent."""
 
 from __future__ import annotations
 
@@ -138,9 +139,7 @@ def test_k06_silence_is_answered_by_asking_again_and_in_the_end_told() -> None:
     assert s.due(NINE + FIRST_RETRY) == [Registration("1", "H0STCNT0", "005930")]
 
 
-def test_k06_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom_and_another_one_is_not() -> (
-    None
-):
+def test_k06_only_a_refusal_that_may_pass_is_asked_for_again_ever_more_seldom() -> None:
     s, now, pauses = fresh(), NINE, []
     s.want(now, [ticks("005930"), ticks("wrong")])
     s.due(now)
@@ -170,9 +169,7 @@ def test_k06_what_kis_had_no_place_for_is_asked_for_when_a_release_made_room() -
     assert s.due(0) == [Registration("1", "H0STCNT0", "035420")]
 
 
-def test_k06_what_is_held_takes_the_place_of_what_is_only_watched_and_notices_come_before_both() -> (
-    None
-):
+def test_k06_notices_come_before_held_stocks_and_those_before_watched_ones() -> None:
     s = fresh()
     watched = [ticks(f"{i:06d}") for i in range(cf.MAX_SUBSCRIPTIONS)]
     s.want(0, watched)

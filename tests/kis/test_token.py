@@ -1,4 +1,7 @@
-"""K01, K02: one token for all, kept in a private file, asked for at most once a minute; on a stepped clock."""
+"""K01, K02: one token for all, kept in a private file, asked for at most once a minute.
+
+On a stepped clock.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,8 @@ def test_k02_two_requests_are_never_closer_than_a_minute(gaps: list[Ns]) -> None
 
 
 def test_k02_too_soon_is_no_failure_but_no_token_either() -> None:
-    body = '{"error_code":"EGW00133","error_description":"접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)"}'.encode()
+    why = "접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)"
+    body = f'{{"error_code":"EGW00133","error_description":"{why}"}}'.encode()
     assert TokenLife().receive(body, 403, NINE) is None
 
 

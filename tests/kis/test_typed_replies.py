@@ -1,6 +1,8 @@
-"""Typed readers of replies: frames and facts out of rows of text, and nothing but typed errors out of any content.
+"""Typed readers of replies: frames and facts out of rows of text, and nothing but typed errors out
+of any content.
 
-Rows M05 (stock info), R11 (rankings, flows) and K13 in part; the replies come from the simulated host.
+Rows M05 (stock info), R11 (rankings, flows) and K13 in part; the replies come from the simulated
+host.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ def test_r11_flows_sum_to_nothing_and_are_dated(customer: Customer) -> None:
     assert flows["foreign"].abs().sum() > 0
 
 
-def test_m05_what_the_broker_knows_of_a_stock(customer: Customer) -> None:
+def test_m05_the_stock_information_of_kis_is_read(customer: Customer) -> None:
     item = Universe.packaged().get(SAMSUNG)
     told = stock_messages.read_stock(asked(customer, stock_messages.stock_params(SAMSUNG)), SAMSUNG)
     assert told == stock_messages.StockFacts(

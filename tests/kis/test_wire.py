@@ -119,7 +119,8 @@ from kisnb.kis.http.rest import Rest
 address, keys, cache, now = sys.argv[1:]
 async def main():
     credentials = Credentials.from_yaml(Path(keys), paper=False)
-    rest = Rest(Endpoint(address, ""), credentials, SimulatedClock(int(now)), Activity(), Path(cache))
+    rest = Rest(Endpoint(address, ""), credentials, SimulatedClock(int(now)), Activity(),
+        Path(cache))
     query = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": "005930"}
     print((await rest.read(APIS["inquire_price"], query)).one()["stck_prpr"])
     await rest.close()
@@ -298,6 +299,7 @@ async def step_once(d: Desk) -> None:
     while d.control("step", until=wake)["now"] < wake:
         pass
     d.clock.set(wake)
+    # The call goes over a real socket.
     await asyncio.sleep(0.01)
 
 
@@ -382,7 +384,10 @@ def test_k06_forty_one_by_priority_and_a_release_has_tr_type_2(tmp_path: Path) -
 def test_k09_the_unified_channel_follows_an_nxt_stock_and_is_silent_about_a_krx_only_one(
     tmp_path: Path,
 ) -> None:
-    """A stock is followed where ``feed_venue`` says; the unified channel carries both venues' trades as its own."""
+    """A stock is followed where ``feed_venue`` says.
+
+    The unified channel carries both venues' trades as its own.
+    """
 
     async def body(d: Desk) -> None:
         universe = d.server.core._market.universe

@@ -1,6 +1,8 @@
-"""The machine's clock as ``MACHINE_CLOCK_AHEAD`` (ns) sets it, for every Python that has this folder on its path.
+"""The machine's clock as ``MACHINE_CLOCK_AHEAD`` (ns) sets it, for every Python that has this
+folder on its path.
 
-A desk at a real host goes by the machine's time: what passes in a session is tested at every hour of the week.
+A desk at a real host goes by the machine's time: what passes in a session is tested at every hour
+of the week.
 """
 
 import os

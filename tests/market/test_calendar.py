@@ -30,7 +30,7 @@ def test_m02_2026_has_244_trading_days() -> None:
         date(2026, 11, 21),
     ],
 )
-def test_m02_closed(closed: date) -> None:
+def test_m02_krx_is_closed_on_holidays_and_weekends(closed: date) -> None:
     assert not calendar.is_trading_day(closed)
 
 
@@ -57,7 +57,9 @@ def test_m02_a_weekend_of_an_unknown_year_fails_too(weekend: date) -> None:
 
 
 def test_m02_the_table_of_holidays_is_the_librarys() -> None:
-    theirs = financial_holidays("XKRX", years=range(calendar.FIRST_YEAR, calendar.LAST_YEAR + 1))
+    # Without a language the library names the days in that of the machine.
+    years = range(calendar.FIRST_YEAR, calendar.LAST_YEAR + 1)
+    theirs = financial_holidays("XKRX", years=years, language="en_US")
     text = files("kisnb.market").joinpath("krx_holidays.csv").read_text(encoding="utf-8")
     rows = [row.split(",", 1) for row in text.splitlines()[1:]]
     assert rows == [[str(day), name] for day, name in sorted(theirs.items()) if day.weekday() < 5]

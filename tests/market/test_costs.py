@@ -52,7 +52,8 @@ ROUND_TRIPS = [
     ROUND_TRIPS,
 )
 def test_m04_round_trips_by_hand(
-    day: date, board: Board, kind: Kind, venue: Venue, qty: int, bought: int, sold: int, buy_fee: int, sell_fee: int,
+    day: date, board: Board, kind: Kind, venue: Venue, qty: int, bought: int, sold: int,
+    buy_fee: int, sell_fee: int,
     tax: int,
 ) -> None:  # fmt: skip
     model = CostModel()
@@ -61,7 +62,7 @@ def test_m04_round_trips_by_hand(
     assert model.tax(sold * qty, day, kind, board) == tax
 
 
-def test_m04_profiles() -> None:
+def test_m04_each_account_profile_has_its_commission() -> None:
     value = 10_000_000
     found = [
         m.fee(value, Venue.KRX, STOCK)

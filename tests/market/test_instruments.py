@@ -48,7 +48,9 @@ def test_m05_codes_with_letters_are_strings(universe: Universe) -> None:
         ("하이닉스", "000660"),
     ],
 )
-def test_m05_search(universe: Universe, text: str, first: str) -> None:
+def test_m05_a_search_finds_the_meant_issue_first(
+    universe: Universe, text: str, first: str
+) -> None:
     assert universe.search(text)[0].code == first
 
 
@@ -56,7 +58,7 @@ def test_m05_search_finds_nothing_for_nothing(universe: Universe) -> None:
     assert universe.search("") == universe.search("zzz") == []
 
 
-def test_m05_initials() -> None:
+def test_m05_initials_are_the_first_consonants_of_each_syllable() -> None:
     assert initials_of("삼성SDI 꿈") == "ㅅㅅSDI ㄲ"
 
 

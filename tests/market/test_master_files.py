@@ -1,4 +1,7 @@
-"""M05: the symbol master files of both boards: layout, flags, pairs; and what a broken file says."""
+"""M05: the symbol master files of both boards: layout, flags, pairs.
+
+And what a broken file says.
+"""
 
 import shutil
 import zipfile
@@ -19,17 +22,19 @@ from kisnb.market.master_files import (
     WIDTH,
     MasterRecord,
     read_master,
-    write_master,
 )
 from kisnb.market.universe import Universe, read_universe
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
+from tests.market.master_writer import write_master
 
 KOSPI, KOSDAQ = Board.KOSPI, Board.KOSDAQ
 WIDTHS = {
-    KOSPI: [2, 1, 4, 4, 4, *[1] * 26, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8, 15, 21, 2, 7,
+    KOSPI: [2, 1, 4, 4, 4, *[1] * 26, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8,
+        15, 21, 2, 7,
             1, 1, 1, 1, 1, 9, 9, 9, 5, 9, 8, 9, 3, 1, 1, 1],
-    KOSDAQ: [2, 1, 4, 4, 4, *[1] * 21, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8, 15, 21, 2, 7,
+    KOSDAQ: [2, 1, 4, 4, 4, *[1] * 21, 9, 5, 5, 1, 1, 1, 2, 1, 1, 1, 2, 2, 2, 3, 1, 3, 12, 12, 8,
+        15, 21, 2, 7,
              1, 1, 1, 1, 9, 9, 9, 5, 9, 8, 9, 3, 1, 1, 1],
 }  # fmt: skip
 
@@ -38,7 +43,8 @@ def record(
     code: str, name: str, board: Board = KOSPI, group: str = "ST", **fields: str
 ) -> MasterRecord:
     known = {
-        "scrt_grp_cls_code": group, "stck_sdpr": "71000", "trht_yn": "N", "lstn_stcn": "5919638", "prst_cls_code": "0",
+        "scrt_grp_cls_code": group, "stck_sdpr": "71000", "trht_yn": "N", "lstn_stcn": "5919638",
+        "prst_cls_code": "0",
     }  # fmt: skip
     return MasterRecord(code, f"KR7{code}", name, board, known | fields)
 
@@ -207,13 +213,6 @@ def test_m05_a_number_that_is_none_names_field_and_code(folder: Path) -> None:
         read_universe(folder)
 
 
-def test_m05_what_does_not_fit_is_not_written() -> None:
-    with pytest.raises(ConfigError, match="prdy_vol of 005930"):
-        write_master([record("005930", "삼성전자", prdy_vol="1" * 13)], KOSPI)
-    with pytest.raises(ConfigError, match="cannot be written in cp949"):
-        write_master([record("005930", "🚀")], KOSPI)
-
-
 codes = st.from_regex(r"[0-9A-Z]{6}", fullmatch=True)
 names = st.text("가나다라힣ABC 12&", min_size=1, max_size=12).map(str.strip).filter(bool)
 
@@ -224,7 +223,9 @@ rows_of = st.lists(
 
 
 @given(rows_of, st.sampled_from(Board))
-def test_m05_records_go_round(rows: list[tuple[str, str, int, bool]], board: Board) -> None:
+def test_m05_written_records_are_read_back_the_same(
+    rows: list[tuple[str, str, int, bool]], board: Board
+) -> None:
     given_rows = {
         code: record(code, name, board, stck_sdpr=str(base), trht_yn="NY"[halted])
         for code, name, base, halted in rows
@@ -254,7 +255,7 @@ def test_m05_a_spoilt_file_is_read_or_refused_with_a_line_and_a_cure(
 
 
 @given(st.binary(max_size=600), st.sampled_from(Board))
-def test_m05_noise_is_refused(noise: bytes, board: Board) -> None:
+def test_m05_a_master_file_of_noise_is_refused(noise: bytes, board: Board) -> None:
     with pytest.raises(ConfigError):
         read_master(noise, board)
 

@@ -28,7 +28,8 @@ BOTH = Instrument("005930", "삼성전자", Board.KOSPI, Kind.STOCK, 1, 71_000, 
 KRX_ONLY = Instrument("003540", "대신증권", Board.KOSPI, Kind.STOCK, 1, 20_000, 1)
 ETF = Instrument("069500", "KODEX 200", Board.KOSPI, Kind.ETF, 1, 35_000, 1)
 AFTER_KINDS = (
-    K.AFTER_LIMIT, K.AFTER_LIMIT_IOC, K.AFTER_LIMIT_FOK, K.AFTER_BEST_OPPOSITE, K.AFTER_BEST_OPPOSITE_IOC,
+    K.AFTER_LIMIT, K.AFTER_LIMIT_IOC, K.AFTER_LIMIT_FOK, K.AFTER_BEST_OPPOSITE,
+    K.AFTER_BEST_OPPOSITE_IOC,
     K.AFTER_BEST_OPPOSITE_FOK, K.AFTER_BEST_OWN,
 )  # fmt: skip
 
@@ -111,14 +112,18 @@ def test_r09_krx_after_market_takes_41_to_47_only() -> None:
     [
         ("10:00", NXT, K.MARKET, BOTH, "NXT's regular session takes no market orders",
          "choose market-ioc, best-opposite or limit"),
-        ("10:00", NXT, K.LIMIT, KRX_ONLY, r"NXT does not list 대신증권 \(003540\)", "send the order to KRX"),
-        ("08:10", NXT, K.LIMIT, KRX_ONLY, r"NXT does not list 대신증권 \(003540\)", "KRX takes it from 08:30:00"),
+        ("10:00", NXT, K.LIMIT, KRX_ONLY, r"NXT does not list 대신증권 \(003540\)",
+         "send the order to KRX"),
+        ("08:10", NXT, K.LIMIT, KRX_ONLY, r"NXT does not list 대신증권 \(003540\)",
+         "KRX takes it from 08:30:00"),
         ("08:40", NXT, K.BEST_OWN, KRX_ONLY, r"NXT does not list 대신증권 \(003540\)",
          "send the order to KRX, as market, limit or conditional"),
-        ("10:00", KRX, K.SINGLE_PRICE, BOTH, "KRX's regular session takes no single-price", "choose limit"),
+        ("10:00", KRX, K.SINGLE_PRICE, BOTH, "KRX's regular session takes no single-price",
+         "choose limit"),
         ("08:10", KRX, K.SINGLE_PRICE, BOTH, "KRX is closed",
          "choose another kind: KRX takes no single-price orders of 005930 at any time"),
-        ("08:10", KRX, K.LIMIT, KRX_ONLY, "KRX is closed at 08:10:00 KST on 2026-09-14", "KRX takes it from 08:30:00"),
+        ("08:10", KRX, K.LIMIT, KRX_ONLY, "KRX is closed at 08:10:00 KST on 2026-09-14",
+         "KRX takes it from 08:30:00"),
         ("08:10", KRX, K.STOP_LIMIT, BOTH, "KRX is closed", "KRX takes it from 09:00:00"),
         ("15:25", NXT, K.MID_PRICE, BOTH, "NXT is closed", "next trading day"),
         ("16:30", KRX, K.MARKET, BOTH, "KRX's after-market takes no market orders",

@@ -1,4 +1,7 @@
-"""M02: what a local file says about days, contradictions included; and the comparison with exchange_calendars."""
+"""M02: what a local file says about days, contradictions included.
+
+And the comparison with exchange_calendars.
+"""
 
 import asyncio
 import warnings
@@ -63,10 +66,12 @@ def test_m02_a_day_may_be_opened_and_shifted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[closed]\n2026-11-24 = "a"\n[open]\n2026-11-24 = "b"\n', r"stands under \[closed\] and under \[open\]"),
+        ('[closed]\n2026-11-24 = "a"\n[open]\n2026-11-24 = "b"\n',
+         r"stands under \[closed\] and under \[open\]"),
         ('[closed]\n2026-11-24 = "a"\n[hour_later]\n2026-11-24 = "b"\n', r"under \[hour_later\]"),
         ('[open]\n2026-11-21 = "a"\n', "2026-11-21 is a Saturday"),
-        ('[hour_later]\n2026-12-25 = "a"\n', "2026-12-25 stands under .hour_later. and is a holiday"),
+        ('[hour_later]\n2026-12-25 = "a"\n',
+         "2026-12-25 stands under .hour_later. and is a holiday"),
         ('[closed]\n2031-03-10 = "a"\n', "trading days of 2031 are not known"),
         ('[open]\n2028-01-03 = "a"\n', "trading days of 2028 are not known"),
         ('[closed]\n2026-11-24 = "a"\n2026-11-24 = "b"\n', "cannot be read"),
@@ -95,7 +100,8 @@ def test_m02_a_file_in_another_encoding_fails_loudly(tmp_path: Path) -> None:
 
 
 def test_m02_the_corrections_are_all_that_differs_from_exchange_calendars() -> None:
-    """Two independent sources of 2001 to 2027 agree but for the days that KRX closed by later notice."""
+    """Two independent sources of 2001 to 2027 agree but for the days that KRX closed by later
+    notice."""
     import exchange_calendars
 
     with warnings.catch_warnings():
@@ -142,7 +148,8 @@ def test_m02_the_file_in_the_state_folder_holds_for_kernel_desk_and_simulator() 
         with pytest.raises(OrderRefused):
             await session.buy("005930", 1, session.universe.get("005930").base)
 
-    # The opening auction of other days takes orders now; on this one nothing trades, and all three know it.
+    # The opening auction of other days takes orders now; on this one nothing trades, and all three
+    # know it.
     traded(work, start="08:35", date="2026-11-20")
 
 

@@ -152,7 +152,7 @@ def test_h03_a_file_without_its_columns_is_named(folder: Path) -> None:
 class TestRealPrices:
     pytestmark = real
 
-    def test_m05_the_whole_listing(self) -> None:
+    def test_m05_the_whole_listing_of_a_real_day_is_read(self) -> None:
         universe = Universe.load(DATA, date(2026, 11, 20))
         listed = [item for item in universe if item.shares]
         assert len(listed) == 2_764

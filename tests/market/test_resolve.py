@@ -17,8 +17,10 @@ SPREAD, LIQUIDITY, FALLBACK, DEFAULT = (
 )  # fmt: skip
 
 
-def resolve(session: SessionId | str, *, dual: bool = True, spreads: tuple[float | None, float | None] = (None, None),
-            depths: tuple[float | None, float | None] = (None, None)) -> tuple[str, str]:  # fmt: skip
+def resolve(session: SessionId | str, *, dual: bool = True,
+    spreads: tuple[float | None, float | None] = (None, None),
+            depths: tuple[float | None, float | None] = (None, None)) -> tuple[str,
+            str]:  # fmt: skip
     found = Router.resolve_for_order(
         stock_code="005930",
         session_id=session,
@@ -34,7 +36,9 @@ def resolve(session: SessionId | str, *, dual: bool = True, spreads: tuple[float
 @pytest.mark.parametrize(
     ("session", "code"), [(REG, "J"), (OFF, "J"), (PRE, "NX"), (LATE, "NX"), ("NXT_PRE", "NX")]
 )
-def test_r01_ranking_market_code(session: SessionId | str, code: str) -> None:
+def test_r01_a_session_id_gives_the_market_code_of_rankings(
+    session: SessionId | str, code: str
+) -> None:
     assert Router.resolve_for_ranking(session) == code
     assert Router().resolve_for_ranking(session) == code
 
@@ -120,7 +124,8 @@ def test_r05_every_pattern_of_missing_inputs(
     session: SessionId, dual: bool, spread_krx: float | None, spread_nxt: float | None,
     liquidity_krx: float | None, liquidity_nxt: float | None,
 ) -> None:  # fmt: skip
-    """The rules once more as decisions one below the other, over all values and over all 16 patterns of gaps."""
+    """The rules once more as decisions one below the other, over all values and over all 16
+    patterns of gaps."""
     numbers = (spread_krx, spread_nxt, liquidity_krx, liquidity_nxt)
     for gaps in product((False, True), repeat=4):
         sk, sn, dk, dn = (

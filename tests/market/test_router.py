@@ -47,7 +47,8 @@ def view(clock: str, item: Instrument = BOTH, day: date = AFTER, *, age: float =
     )
 
 
-def intent(item: Instrument = BOTH, kind: OrderKind = LIMIT, venue: Venue | None = None, side: Side = BUY,
+def intent(item: Instrument = BOTH, kind: OrderKind = LIMIT, venue: Venue | None = None,
+    side: Side = BUY,
            price: int | None = 71_100) -> Intent:  # fmt: skip
     return Intent("k1", "me", item.code, side, 10, kind, price if kind.priced else None, venue)
 
@@ -195,7 +196,7 @@ def test_r07_evidence_can_be_stored() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Route) == found.plain
 
 
-def test_r07_evidence_is_shown() -> None:
+def test_r07_the_evidence_shows_venues_prices_ages_and_the_choice() -> None:
     html = route(intent(), view("10:00", KRX=WIDE, NXT=TIGHT))._repr_html_()
     for text in (
         "KRX_REG",
@@ -211,7 +212,7 @@ def test_r07_evidence_is_shown() -> None:
     )
 
 
-def test_r07_names_are_escaped() -> None:
+def test_r07_names_in_the_evidence_are_escaped_for_html() -> None:
     odd = msgspec.structs.replace(KRX_ONLY, name="<b>대신</b>")
     html = route(intent(odd), view("08:10", odd))._repr_html_()
     assert "<b>대신" not in html
@@ -269,7 +270,10 @@ def table(
 
 
 def test_r10_expected_cost_of_a_buy_by_hand() -> None:
-    """Midpoint 70,950. KRX: 5 at 71,000 and 5 at 71,100; NXT: 10 at 71,000; SOR: 5 on each at 71,000."""
+    """Midpoint 70,950.
+
+    KRX: 5 at 71,000 and 5 at 71,100; NXT: 10 at 71,000; SOR: 5 on each at 71,000.
+    """
     assert table(intent(), view("10:00", KRX=TWO_LEVELS, NXT=ONE_LEVEL)) == {
         KRX: (10, 0, 1_000, 98, 0, 1_098),
         NXT: (10, 0, 500, 92, 0, 592),
@@ -285,7 +289,10 @@ def test_r10_expected_cost_of_a_sale_has_tax() -> None:
 
 
 def test_r10_of_a_book_whose_sizes_are_not_known_nothing_is_told_but_the_fee() -> None:
-    """NXT's trades name its best prices; how many shares stand there is then not known, and is not 0."""
+    """NXT's trades name its best prices.
+
+    How many shares stand there is then not known, and is not 0.
+    """
     priced = ((71_000, 0),), ((70_900, 0),)
     found = table(intent(), view("10:00", KRX=TWO_LEVELS, NXT=priced))
     assert found[KRX] == (10, 0, 1_000, 98, 0, 1_098)
@@ -344,7 +351,8 @@ def test_r07_a_route_and_a_refusal_are_short_lines() -> None:
     books = {"KRX": WIDE, "NXT": TIGHT}
     assert repr(route(intent(), view("10:00", **books))) == "<Route NXT limit: dual_listing_spread>"
     assert repr(route(intent(kind=MARKET, venue=NXT), view("10:00", **books))) == (
-        "<Refused: NXT's regular session takes no market orders. Choose market-ioc, best-opposite or limit.>"
+        "<Refused: NXT's regular session takes no market orders. Choose market-ioc, "
+        "best-opposite or limit.>"
     )
 
 
@@ -376,7 +384,10 @@ def test_r10_after_the_fill_the_choice_is_scored() -> None:
 
 
 def test_r10_a_venue_on_which_the_order_would_have_waited_is_not_the_better_one() -> None:
-    """At 71,000 KRX fills all ten; Nextrade's best ask is 71,100, so the order would rest there for a fee alone."""
+    """At 71,000 KRX fills all ten.
+
+    Nextrade's best ask is 71,100, so the order would rest there for a fee alone.
+    """
     krx, nxt = (((71_000, 50),), ((70_900, 100),)), (((71_100, 50),), ((70_900, 100),))
     found = route(intent(price=71_000, venue=KRX), view("10:00", KRX=krx, NXT=nxt))
     rows = {row.venue: row for row in found.evidence.alternatives}
@@ -418,9 +429,11 @@ books = st.builds(
 
 
 @given(
-    st.sampled_from([BEFORE, AFTER, *ODD_DAYS]), st.integers(0, 86_399), st.sampled_from([BOTH, KRX_ONLY]),
+    st.sampled_from([BEFORE, AFTER, *ODD_DAYS]), st.integers(0, 86_399),
+    st.sampled_from([BOTH, KRX_ONLY]),
     st.sampled_from(OrderKind), st.sampled_from([None, *Venue]), st.sampled_from(Side),
-    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books), st.sampled_from([Uncertain(), THE_OTHERS]),
+    st.dictionaries(st.sampled_from(["KRX", "NXT"]), books),
+    st.sampled_from([Uncertain(), THE_OTHERS]),
 )  # fmt: skip
 def test_invariant_5_no_order_is_routed_to_a_venue_that_would_not_take_it(
     day: date, second: int, item: Instrument, kind: OrderKind, venue: Venue | None, side: Side,

@@ -1,4 +1,5 @@
-"""M01, M03: two encodings, made independently, agree over every second of four days and every price to a million."""
+"""M01, M03: two encodings, made independently, agree over every second of four days and every price
+to a million."""
 
 from datetime import date
 

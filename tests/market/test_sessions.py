@@ -46,16 +46,25 @@ DAY = [
 ]
 
 
+def regular_phase(now: int) -> Phase:
+    """Return the phase of KRX's regular session: CLOSED while it takes no orders."""
+    regular = ("opening auction", "regular", "closing auction")
+    active = (row.span for row in sessions.active(Venue.KRX, now))
+    return next((span.phase for span in active if span.name in regular), C)
+
+
 def check(
     day: date, at: str, label: SessionId, krx: Phase, nxt: Phase, regular: Phase, hours: int = 0
 ) -> None:
     now = kst(day, time.fromisoformat(at)) + hours * 60 * MINUTE
     found = sessions.session_id(now), sessions.phase(Venue.KRX, now), sessions.phase(Venue.NXT, now)
-    assert (*found, sessions.regular_phase(now)) == (label, krx, nxt, regular)
+    assert (*found, regular_phase(now)) == (label, krx, nxt, regular)
 
 
 @pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
-def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+def test_m01_each_boundary_of_an_ordinary_day_has_its_phases_and_label(
+    row: tuple[str, SessionId, Phase, Phase, Phase],
+) -> None:
     check(AFTER, *row)
 
 
@@ -63,7 +72,8 @@ def test_m01_ordinary_day(row: tuple[str, SessionId, Phase, Phase, Phase]) -> No
 def test_m01_the_last_day_before_the_reform(
     row: tuple[str, SessionId, Phase, Phase, Phase],
 ) -> None:
-    """Until 2026-09-11 KRX held single-price auctions from 16:00 to 18:00 and had no after-market."""
+    """Until 2026-09-11 KRX held single-price auctions from 16:00 to 18:00 and had no
+    after-market."""
     at, label, krx, nxt, regular = row
     krx = {"16:00:00": A, "18:00:00": C, "19:59:59": C}.get(at, krx)
     check(BEFORE, at, label, krx, nxt, regular)
@@ -146,7 +156,7 @@ def test_m01_phases_and_label_change_at_boundaries_only(day: date, second: int) 
     def state(t: int) -> tuple[object, ...]:
         return (
             sessions.session_id(t),
-            sessions.regular_phase(t),
+            regular_phase(t),
             *(sessions.phase(venue, t) for venue in Venue),
         )
 

@@ -1,4 +1,5 @@
-"""M01, M04, R06: facts that no document settles are chosen in one place, and the whole process follows."""
+"""M01, M04, R06: facts that no document settles are chosen in one place, and the whole process
+follows."""
 
 from collections.abc import Iterator
 from datetime import date, time
@@ -105,7 +106,8 @@ def test_m04_costs_are_floored_on_the_order_or_on_each_fill() -> None:
 
 
 ROWS = (
-    *SPANS, *LABELS, *RULES, *LIMITS, *FUND_GRIDS, *(grid for grids in STOCK_GRIDS.values() for grid in grids),
+    *SPANS, *LABELS, *RULES, *LIMITS, *FUND_GRIDS,
+    *(grid for grids in STOCK_GRIDS.values() for grid in grids),
     *costs.TAXES, *costs.COMMISSIONS,
 )  # fmt: skip
 

@@ -38,10 +38,14 @@ class Kernel:
         self.client.wait_for_ready(timeout=60)
 
     def start(self, text: str, cell_id: str | None = None, *, keyboard: bool = False) -> str:
-        """Send a cell without waiting for it; returns the request's id. ``keyboard``: somebody can be asked."""
+        """Send a cell without waiting for it; returns the request's id.
+
+        ``keyboard``: somebody can be asked.
+        """
         message = self.client.session.msg(
             "execute_request",
-            {"code": text, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": keyboard,
+            {"code": text, "silent": False, "store_history": True, "user_expressions": {},
+             "allow_stdin": keyboard,
              "stop_on_error": True},
             metadata={"cellId": cell_id} if cell_id else {},
         )  # fmt: skip
@@ -137,7 +141,9 @@ def stop_desk(state: Path) -> None:
 
 @contextmanager
 def kernel(state: Path, cwd: Path | None = None, **environment: str) -> Iterator[Kernel]:
-    """A fresh kernel on a state folder; it is killed when the block ends, the desk under it goes on.
+    """A fresh kernel on a state folder.
+
+    It is killed when the block ends, the desk under it goes on.
 
     ``cwd`` is the folder of its notebook.
 

@@ -105,7 +105,8 @@ def test_n05_a_chart_is_text_html_and_a_figure() -> None:
         frame([row(0, 71_000, 71_200), row(1, 71_200, 71_100, 50)]), orders, "005930 삼성전자"
     )
     assert repr(shown) == (
-        "005930 삼성전자: 2 bars 09:00 to 09:01, open 71,000 high 71,300 low 70,900 close 71,100, volume 150, fills 2"
+        "005930 삼성전자: 2 bars 09:00 to 09:01, open 71,000 high 71,300 low 70,900 close "
+        "71,100, volume 150, fills 2"
     )
     bundle = shown._repr_mimebundle_()
     assert bundle["text/plain"] == repr(shown)

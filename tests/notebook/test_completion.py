@@ -1,4 +1,5 @@
-"""N02: completion of verbs, options, stock codes and Korean names, through IPython's own completer."""
+"""N02: completion of verbs, options, stock codes and Korean names, through IPython's own
+completer."""
 
 import inspect
 
@@ -47,7 +48,7 @@ def complete(ip):
         ("가나 = 1\n%kis quote 삼성전|", "가나 = 1\n%kis quote 005930"),
     ],
 )
-def test_n02_offers(complete, typed, offered):
+def test_n02_completion_offers_what_may_follow(complete, typed, offered):
     assert offered in complete(typed)
 
 

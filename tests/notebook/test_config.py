@@ -59,7 +59,10 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
         (
             "max_order_value",
             "lots",
-            "max_order_value cannot be 'lots'. Give a whole number of won from 1 up, such as 50,000,000 won.",
+            (
+                "max_order_value cannot be 'lots'. Give a whole number of won from 1 up, such as "
+                "50,000,000 won."
+            ),
         ),
         (
             "max_quote_age",
@@ -222,7 +225,8 @@ def test_n14_the_hash_follows_what_counts_and_not_where_files_are():
 def test_a08_windows_are_read_as_times_of_day():
     set_config("blackout", "08:59:50-09:00:10, 15:19-15:21, 23:30-00:10")
     assert load_config().windows == (
-        (time(8, 59, 50), time(9, 0, 10)), (time(15, 19), time(15, 21)), (time(23, 30), time(0, 10)),
+        (time(8, 59, 50), time(9, 0, 10)), (time(15, 19), time(15, 21)),
+        (time(23, 30), time(0, 10)),
     )  # fmt: skip
 
 

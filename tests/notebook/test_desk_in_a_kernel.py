@@ -1,4 +1,5 @@
-"""N02, N03, O11, N11: a day at the desk in a real kernel, on the real desk and simulator, in lockstep."""
+"""N02, N03, O11, N11: a day at the desk in a real kernel, on the real desk and simulator, in
+lockstep."""
 
 import re
 import subprocess
@@ -49,7 +50,10 @@ def test_n02_awaitable_assignable_in_loops_with_names_and_in_korean(k):
         "for 종목 in ['005930', '000660']:\n    x = %kis quote {종목}\n    print('가격', x.code)"
     )
     assert loop.text == "가격 005930\n가격 000660\n"
-    inside = "async def look(code):\n    d = %kis depth {code}\n    return d\nd = await look('005930')\nprint(d.code)"
+    inside = (
+        "async def look(code):\n    d = %kis depth {code}\n    return d\n"
+        "d = await look('005930')\nprint(d.code)"
+    )
     assert k.ok(inside).text == "005930\n"
     many = k.ok("%%kis\nquote 005930\n# the other one\nquote 000660;\ndepth 000660")
     assert [b["text/plain"].split()[1] for b in many.bundles] == ["005930", "000660"]
@@ -137,7 +141,10 @@ def test_o11_a_wish_of_a_cell_is_one_order_until_again_says_otherwise(k, sent):
     k.ok("o = await session.buy('005930', 10, again=1)", "b")
     assert sent() == 1
     k.ok(
-        "%kis buy 005930 1\n%kis buy 005930 1\nfor n in range(2):\n    await session.buy('005930', 2, again=n)",
+        (
+            "%kis buy 005930 1\n%kis buy 005930 1\nfor n in range(2):\n"
+            "    await session.buy('005930', 2, again=n)"
+        ),
         "d",
     )
     assert sent() == 4
@@ -179,7 +186,9 @@ CELLS = {
     "load": "%load_ext kisnb",
     "open": OPEN,
     "magic": "%kis buy 005930 10",
-    "python": "price = (await session.quote('005930')).lower\no = await session.buy('005930', 5, price)",
+    "python": (
+        "price = (await session.quote('005930')).lower\no = await session.buy('005930', 5, price)"
+    ),
     "twice": "await session.buy('000660', 1); await session.buy('000660', 1)",
     "sell": "%kis sell 005930 4",
 }
@@ -209,7 +218,8 @@ def test_open_again_is_the_same_session_and_another_target_closes_it(state):
         assert same.text == "True True\n"
         assert k.ok("again = %kis open sim\nprint(again is before)").text == "True\n"
         fresh = k.ok(
-            "new = %kis open sim --seed 2 --date 2026-11-20 --fresh\nprint(new is before, before.closed)"
+            "new = %kis open sim --seed 2 --date 2026-11-20 --fresh\n"
+            "print(new is before, before.closed)"
         )
         assert fresh.text == "False True\n"
 
@@ -256,10 +266,14 @@ def test_n06_what_every_command_shows_names_the_mode(k):
     k.ok("low = (await session.quote('005930')).lower")
     for cell in (
         OPEN, "%kis quote 005930", "%kis depth 005930", "%kis bars 005930", "%kis chart 005930",
-        "%kis buy 005930 1 {low}", "session.book.open_orders", "%kis cancel all", "await session.cancel('all')",
-        "%kis orders", "%kis positions", "%kis balance", "%kis agents", "%kis route 005930 1", "%kis search 삼성",
-        "%kis until 08:30", "%kis panel", "%kis report -o /dev/null/no.html", "%kis arm", "%kis tasks",
-        "%kis halt a drill", "%kis halt off the drill is over", "%kis agents start volume_trigger --code 000660",
+        "%kis buy 005930 1 {low}", "session.book.open_orders", "%kis cancel all",
+        "await session.cancel('all')",
+        "%kis orders", "%kis positions", "%kis balance", "%kis agents", "%kis route 005930 1",
+        "%kis search 삼성",
+        "%kis until 08:30", "%kis panel", "%kis report -o /dev/null/no.html", "%kis arm",
+        "%kis tasks",
+        "%kis halt a drill", "%kis halt off the drill is over",
+        "%kis agents start volume_trigger --code 000660",
         "%kis close", OPEN,
     ):  # fmt: skip
         shown = k.run(cell)
@@ -280,7 +294,8 @@ def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
     panel = "sys.modules['kisnb.notebook.panels.desk_panel']"
     blocks = "while not session.blocked_by: time.sleep(0.01)"
     k.ok(
-        f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n{panel} = imported"
+        f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n"
+        f"{panel} = imported"
     )
     k.ok(blocks)
     assert "line 1: while not session.blocked_by" in k.ok("print(session.troubles[-1])").text
@@ -289,11 +304,10 @@ def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
 def test_a04_unload_names_the_agents_leaves_the_desk_up_and_takes_the_session_away(k):
     k.ok("%kis agents start volume_trigger --code 005930")
     said = k.ok("desk = session\n%unload_ext kisnb").text
-    assert (
-        said
-        == "[SIM] Stopped with the session: VolumeTrigger-005930. Their orders stay in the market.\n"
+    assert said == (
+        "[SIM] Stopped with the session: VolumeTrigger-005930. Their orders stay in the market.\n"
     )
-    k.ok("import asyncio; await asyncio.sleep(0.1)")
+    k.ok("import asyncio\nwhile not desk.closed: await asyncio.sleep(0.01)")
     assert k.ok("print(desk.closed, 'session' in globals())").text == "True False\n"
     k.ok("%load_ext kisnb")
     assert "005930" in k.ok(f"{OPEN}\n%kis quote 005930").text
@@ -359,7 +373,8 @@ def test_a04_an_interrupt_stops_the_cell_and_no_agent(state):
         k.ok("%load_ext kisnb")
         k.ok(OPEN)
         k.ok(
-            "from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n    def on_tick(self, tick): self.seen += 1"
+            "from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n"
+            "    def on_tick(self, tick): self.seen += 1"
         )
         k.ok("agent = Count(code='005930')\n%kis agents start agent")
         for body in ("print('go', flush=True)\nwhile True: pass", f"{SAY_GO}\n%kis until close"):
@@ -376,7 +391,8 @@ def test_a04_an_interrupt_stops_the_cell_and_no_agent(state):
 def test_n11_no_output_shows_a_key_or_an_account(k):
     shown = ""
     for cell in (
-        OPEN, "session", "repr(session), str(vars(session))", "%kis balance", "%kis buy 005930 1", "%kis orders",
+        OPEN, "session", "repr(session), str(vars(session))", "%kis balance", "%kis buy 005930 1",
+        "%kis orders",
         "%kis agents", "%kis help", "%kis buy 1 1", "%kis cancel 77",
     ):  # fmt: skip
         output = k.run(cell)
@@ -393,7 +409,8 @@ def test_n11_no_output_shows_a_key_or_an_account(k):
 
 def test_terminal_ipython_awaits_too(state, tmp_path):
     cells = [
-        "%load_ext kisnb", OPEN, "%kis quote 005930", "x = %kis quote 005930", "print('price of', x.code)",
+        "%load_ext kisnb", OPEN, "%kis quote 005930", "x = %kis quote 005930",
+        "print('price of', x.code)",
         "%kis qoute 1",
     ]  # fmt: skip
     done = subprocess.run(

@@ -1,4 +1,5 @@
-"""N04: the panel's end in the kernel: few messages, whole snapshots, and nothing done in a front end's thread."""
+"""N04: the panel's end in the kernel: few messages, whole snapshots, and nothing done in a front
+end's thread."""
 
 from __future__ import annotations
 

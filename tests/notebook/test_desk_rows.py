@@ -56,8 +56,10 @@ def test_n04_an_order_from_intent_to_fill() -> None:
     for fact in (*accepted("k", 17), Filled(OPEN + SECOND, "k", 4, 71_000, 10, 0, Venue.KRX)):
         books.apply(fact)
     assert shown(books, "k") == {
-        "time": "09:00:00", "number": "17", "agent": "trigger", "code": "005930", "venue": "KRX", "side": "buy",
-        "qty": "10", "price": "71,000", "filled": "4", "at": "71,000", "state": "accepted", "note": "",
+        "time": "09:00:00", "number": "17", "agent": "trigger", "code": "005930", "venue": "KRX",
+        "side": "buy",
+        "qty": "10", "price": "71,000", "filled": "4", "at": "71,000", "state": "accepted",
+        "note": "",
     }  # fmt: skip
     books.apply(Filled(OPEN + SECOND, "k", 6, 71_100, 10, 0, Venue.KRX))
     assert {name: shown(books, "k")[name] for name in ("state", "filled", "at")} == {

@@ -34,8 +34,10 @@ from kisnb.trading.order_books.order_book import OrderBooks
 
 NOW = kst(date(2026, 11, 20), 9 * 3600 + 600)
 QUOTE = Quote(
-    t=NOW, code="005930", name="삼성전자", venue=Venue.KRX, price=71_000, base=70_500, open=70_600, high=71_200,
-    low=70_500, volume=12_345_678, value=876_543_210_000, upper=91_600, lower=49_400, tick=100, halted=False,
+    t=NOW, code="005930", name="삼성전자", venue=Venue.KRX, price=71_000, base=70_500, open=70_600,
+    high=71_200,
+    low=70_500, volume=12_345_678, value=876_543_210_000, upper=91_600, lower=49_400, tick=100,
+    halted=False,
     listed_shares=5_919_637_922,
 )  # fmt: skip
 DEPTH = Depth(
@@ -116,13 +118,16 @@ LATER = NOW + 60 * SECOND
         (SENT[:1], "new since 09:10:00", "", "the desk has it"),
         (SENT[:2], "sending", "", "has not answered yet"),
         (SENT, "sent", "", "the exchange has not confirmed it"),
-        ((*SENT, Accepted(LATER, "a", REF)), "accepted since 09:11:00", "KRX took it", "10 shares wait on KRX"),
+        ((*SENT, Accepted(LATER, "a", REF)), "accepted since 09:11:00", "KRX took it",
+         "10 shares wait on KRX"),
         (
             (*SENT, Accepted(NOW, "a", REF), Filled(LATER, "a", 4, 70_900, 0, 0, Venue.KRX)),
-            "accepted since 09:10:00, 4 of 10 filled at 70,900", "filled 4 at 70,900", "%kis cancel 31",
+            "accepted since 09:10:00, 4 of 10 filled at 70,900", "filled 4 at 70,900",
+            "%kis cancel 31",
         ),
         (
-            (*SENT, Accepted(NOW, "a", REF), CancelStarted(NOW, "a", 10), CancelRefused(NOW, "a", "", "none left")),
+            (*SENT, Accepted(NOW, "a", REF), CancelStarted(NOW, "a", 10),
+             CancelRefused(NOW, "a", "", "none left")),
             "accepted", "cancel refused: none left", "the desk asks KIS",
         ),
         (
@@ -130,15 +135,19 @@ LATER = NOW + 60 * SECOND
              Filled(LATER, "a", 10, 70_900, 0, 0, Venue.KRX)),
             "filled since 09:11:00", "filled 10 at 70,900 on KRX", "it is over",
         ),
-        ((*SENT, Cancelled(LATER, "a", 10, 32)), "cancelled since 09:11:00", "not asked for at this desk", "over"),
+        ((*SENT, Cancelled(LATER, "a", 10, 32)), "cancelled since 09:11:00",
+         "not asked for at this desk", "over"),
         (
             (*SENT, CancelStarted(NOW, "a", 10), Cancelled(LATER, "a", 10, 32)),
             "cancelled", "10 shares cancelled, asked for at this desk", "it is over",
         ),
         ((*SENT, Expired(LATER, "a", 10)), "expired since 09:11:00", "expired 10", "order again"),
-        ((*SENT[:2], Rejected(LATER, "a", "APBK0919", "장종료")), "rejected", "APBK0919 장종료", "%kis why APBK0919"),
-        ((*SENT[:2], SendUnknown(LATER, "a", "no answer")), "unknown", "no answer", "%kis resolve NUMBER|never"),
-        ((SENT[0], Denied(LATER, "a", "halted", "lift it")), "denied since 09:11:00", "halted; lift it", "it again"),
+        ((*SENT[:2], Rejected(LATER, "a", "APBK0919", "장종료")), "rejected", "APBK0919 장종료",
+         "%kis why APBK0919"),
+        ((*SENT[:2], SendUnknown(LATER, "a", "no answer")), "unknown", "no answer",
+         "%kis resolve NUMBER|never"),
+        ((SENT[0], Denied(LATER, "a", "halted", "lift it")), "denied since 09:11:00",
+         "halted; lift it", "it again"),
     ],
 )  # fmt: skip
 def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, reason, next_step):
@@ -158,7 +167,8 @@ def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, 
 
 def test_an_account_shows_cash_holdings_and_their_pnl():
     account = Account(
-        cash=99_000_000, cash_d1=99_000_000, cash_d2=98_290_000, orderable=98_290_000, complete=True,
+        cash=99_000_000, cash_d1=99_000_000, cash_d2=98_290_000, orderable=98_290_000,
+        complete=True,
         holdings=(Holding("005930", "삼성전자", 10, 10, 700_000, 71_000),),
     )  # fmt: skip
     head, _, row = look(account)["text/plain"].splitlines()

@@ -1,4 +1,5 @@
-"""A02–A04, N03, O11: what people do in cells and handlers, in real kernels at real speed, with no harm to the rest."""
+"""A02–A04, N03, O11: what people do in cells and handlers, in real kernels at real speed, with no
+harm to the rest."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ HEARD = "before = count.seen\nwhile count.seen == before: await asyncio.sleep(0.
 
 @pytest.fixture(scope="module")
 def k(tmp_path_factory):
-    """One kernel at real speed for the tests that need no others, with an agent that counts trades."""
+    """One kernel at real speed for the tests that need no others, with an agent that
+    counts trades."""
     state = tmp_path_factory.mktemp("edges") / "state"
     with kernel(state, KISNB_SIM_SPEED="1") as started:
         started.ok("%load_ext kisnb")
@@ -89,8 +91,14 @@ view = await session.agents.start(Sweeps())
 order = session.agents["Sweeps-0004V0"].book.last
 while not order.is_ended: await asyncio.sleep(0.01)
 """)
-    told = "print(session.agents['Sweeps-0004V0'].host.state, session.book.position('0004V0').qty == held)"
-    truth = "held = {h['code']: h['qty'] for h in (await session.simulator.ledger())['holdings']}.get('0004V0', 0)"
+    told = (
+        "print(session.agents['Sweeps-0004V0'].host.state, session.book.position('0004V0').qty "
+        "== held)"
+    )
+    truth = (
+        "ledger = await session.simulator.ledger()\n"
+        "held = {h['code']: h['qty'] for h in ledger['holdings']}.get('0004V0', 0)"
+    )
     assert k.ok(f"{truth}\n{told}").text == "failed True\n"
     assert int(k.ok("print(len(session.agents['Sweeps-0004V0'].book.last.fills))").text) >= 1
     k.ok(HEARD)
@@ -148,7 +156,8 @@ class Once(kisnb.Agent):
     started = 0
     def on_start(self): Once.started += 1
 print([type(e).__name__ for e in
-       await asyncio.gather(session.agents.start(Once()), session.agents.start(Once()), return_exceptions=True)])
+       await asyncio.gather(session.agents.start(Once()), session.agents.start(Once()),
+           return_exceptions=True)])
 print(Once.started)
 await session.agents.stop("Once-000660");
 """
@@ -208,7 +217,10 @@ def test_one_kernel_has_one_session_for_each_mode(k):
     assert k.ok("print((await kisnb.connect('sim', seed=1)) is session)").text == "True\n"
     again = f"x = {OPEN}\nprint(x is session)"
     assert k.ok(again).text == "True\n"
-    both = "a, b = await asyncio.gather(kisnb.connect('sim'), kisnb.connect('sim'))\nprint(a is b is session)"
+    both = (
+        "a, b = await asyncio.gather(kisnb.connect('sim'), kisnb.connect('sim'))\n"
+        "print(a is b is session)"
+    )
     assert k.ok(both).text == "True\n"
     refused = k.run("await kisnb.connect('sim', seed=2)").error
     assert refused.startswith("ConfigError: ")
@@ -278,7 +290,8 @@ def test_errors_of_a_task_group_are_a_line_each_and_name_the_orders_that_live(k)
     group = """
 low = (await session.quote("005930")).lower
 async with asyncio.TaskGroup() as g:
-    for code, qty, price in [("005930", 1, low), ("000660", 1_000_000, None), ("035420", 1, 199_001)]:
+    for code, qty, price in [("005930", 1, low), ("000660", 1_000_000, None),
+        ("035420", 1, 199_001)]:
         g.create_task(session.buy(code, qty, price))
 """
     error = k.run(group).error

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 HEAVY = {
-    "aiohttp", "anywidget", "cryptography", "exchange_calendars", "holidays", "ipywidgets", "jinja2", "keyring",
+    "aiohttp", "anywidget", "cryptography", "exchange_calendars", "holidays", "ipywidgets",
+    "jinja2", "keyring",
     "nbclient", "nest_asyncio", "plotly", "polars", "pydantic", "pydantic_settings", "yaml",
 }  # fmt: skip
 
@@ -36,7 +37,8 @@ def state_of(ip) -> dict[str, object]:
 
 
 def warm(ip) -> None:
-    """Let IPython load what it loads late: its own magics, and what the first cell leaves behind."""
+    """Let IPython load what it loads late: its own magics, and what the first cell leaves
+    behind."""
     ip.run_cell("x = 1")
     ip.run_cell("%who_ls\ndel x")
 
@@ -161,7 +163,8 @@ def test_n14_kis_config_takes_a_value_with_its_unit_as_it_is_typed(shell, capsys
 
 
 def test_n02_where_no_loop_turns_a_command_of_a_function_is_awaited(shell):
-    """As in a terminal and in a script: the shell's loop rests while a cell runs that does not await."""
+    """As in a terminal and in a script: the shell's loop rests while a cell runs that does not
+    await."""
     result = shell.run("def f():\n    %kis tasks\nf()")
     assert result.error_in_exec._render_traceback_() == [
         "NotOpen: No desk is open in this notebook. Open one with %kis open sim."

@@ -1,4 +1,5 @@
-"""A notebook's folder may hold files that are named like modules of the standard library (row O14)."""
+"""A notebook's folder may hold files that are named like modules of the standard library
+(row O14)."""
 
 from __future__ import annotations
 
@@ -10,10 +11,13 @@ from pathlib import Path
 from tests.notebook.real_kernels import kernel, stop_desk
 
 BREAKS_EVERY_KERNEL = {
-    "collections", "contextlib", "copyreg", "enum", "fnmatch", "functools", "importlib", "keyword", "operator",
+    "collections", "contextlib", "copyreg", "enum", "fnmatch", "functools", "importlib", "keyword",
+    "operator",
     "pathlib", "re", "reprlib", "types", "urllib", "warnings",
 }  # fmt: skip
-"""ipykernel's own launcher imports these while the notebook's folder comes first: no kernel starts."""
+"""ipykernel's own launcher imports these while the notebook's folder comes first: no kernel starts.
+
+"""
 
 
 def test_o14_a_kernel_opens_a_desk_and_has_it_back_beside_such_files(tmp_path: Path):

@@ -38,12 +38,13 @@ def typed(line: str):
         ("until close", ("close",), {}),
         ("until 9:10", ("9:10",), {}),
         ("agents", (None, None, None, None), {}),
-        ("agents start trend --code 005930 --qty 1", ("start", "trend", None, None), {"code": "005930", "qty": "1"}),
+        ("agents start trend --code 005930 --qty 1", ("start", "trend", None, None),
+         {"code": "005930", "qty": "1"}),
         ("halt fat finger, all wrong", ("fat finger, all wrong",), {}),
         ("report -o day.html", (), {"o": "day.html"}),
     ],
 )  # fmt: skip
-def test_n02_grammar(line, words, options):
+def test_n02_a_line_is_read_as_words_and_options(line, words, options):
     result = typed(line)
     assert result.words == words
     assert result.options == options

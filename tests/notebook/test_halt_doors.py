@@ -9,10 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from kisnb.terms import Mode
 from tests.desk.served import seen
 from tests.desk.test_full_disk import full_disk
 from tests.session.opening import desk_log, posts, traded
+from tests.waiting import wait_until
 
 CODE = "005930"
 THIN = "0004V0"
@@ -57,17 +57,10 @@ def server(tmp_path: Path) -> Iterator[str]:
     }
     process = subprocess.Popen(command, env={**os.environ, **folders}, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{number}"
-    wait_for(lambda: answers(address))
+    wait_until(lambda: answers(address), 60)
     yield address
     process.terminate()
     process.wait(20)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def answers(address: str) -> bool:
@@ -132,7 +125,7 @@ def test_a07_the_halt_file_halts_and_keeps_from_lifting():
     async def work(session: Session) -> None:
         await resting(session)
         halt_file().write_text("fire drill", "utf-8")
-        wait_for(lambda: "kill switch: notify" in desk_log())
+        wait_until(lambda: "kill switch: notify" in desk_log())
         await session.sleep(1)
         assert session.halt_state == "halted"
         with pytest.raises(ConfigError, match="Remove it first"):

@@ -65,7 +65,7 @@ PROSE = ("knows", "bars and", "chart without")
 """Beginnings of sentences that speak of a verb and tell nobody to type it."""
 
 
-def test_n03_there_are_hints():
+def test_n03_messages_name_more_than_fifteen_commands():
     assert len(HINTS) > 15
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from kisnb.notebook.kernel.loop_lag import LoopLagWatch
+from tests.waiting import until
 
 CELL = "<cell 7>"
 
@@ -18,7 +19,8 @@ def run_cell(source: str, gate: threading.Event) -> None:
 
 
 def watched(work: Callable[[threading.Event], object]) -> tuple[list[str], list[str]]:
-    """What the watch said while ``work`` blocked the loop until it was seen, and what when it was over."""
+    """What the watch said while ``work`` blocked the loop until it was seen, and what when it was
+    over."""
     during: list[str] = []
     after: list[str] = []
     gate = threading.Event()
@@ -37,9 +39,7 @@ def watched(work: Callable[[threading.Event], object]) -> tuple[list[str], list[
         watch.start()
         try:
             work(gate)
-            async with asyncio.timeout(20):
-                while during and not after:  # noqa: ASYNC110 - the watch tells by a callback
-                    await asyncio.sleep(0.01)
+            await until(lambda: bool(after) or not during)
         finally:
             watch.stop()
 

@@ -175,7 +175,10 @@ def test_o11_a_call_is_named_by_its_plain_words(words: str, name: str):
 
 
 def test_n02_lines_of_a_cell_go_on_after_a_backslash_and_never_out_of_a_comment():
-    body = "buy 005930 \\\n  1\n# first \\\nquote 005930 # don't \\\nsell 005930 1 #won't \\\ncancel all\n"
+    body = (
+        "buy 005930 \\\n  1\n# first \\\nquote 005930 # don't \\\nsell 005930 1 #won't \\\n"
+        "cancel all\n"
+    )
     commands = commands_of_cell("", body)
     assert [typed(command).words for command in commands] == [BUY, ("005930",), BUY, ("all",)]
     assert [goes_on(line) for line in body.splitlines()] == [

@@ -1,4 +1,5 @@
-"""N04: a panel is told only what changed, and what it is told always brings it to the same state."""
+"""N04: a panel is told only what changed, and what it is told always brings it to the same
+state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""N11: of a whole run, nothing but the private key files holds a key, a token, the account number or the HTS id."""
+"""N11: of a whole run, nothing but the private key files holds a key, a token, the account number
+or the HTS id."""
 
 from __future__ import annotations
 

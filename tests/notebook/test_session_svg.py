@@ -31,6 +31,7 @@ def test_m01_a_day_as_a_drawing(day: date) -> None:
         assert "opens an hour later" in "".join(root.itertext())
     else:
         assert ids == [
-            "NXT_PRE 08:00:00 to 08:50:00", "KRX_REG 09:00:00 to 15:30:00", "NXT_AFTER 15:30:00 to 20:00:00",
+            "NXT_PRE 08:00:00 to 08:50:00", "KRX_REG 09:00:00 to 15:30:00",
+            "NXT_AFTER 15:30:00 to 20:00:00",
         ]  # fmt: skip
         assert ("single price 16:00:00 to 18:00:00" in titles) is (day == date(2026, 9, 11))

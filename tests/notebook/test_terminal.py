@@ -111,7 +111,8 @@ def test_n02_a_script_opens_waits_trades_and_revises(state: Path):
     script = OPEN + (
         "quote = %kis quote 005930 #now\n"
         "order = %kis buy 005930 1 60,000\n"
-        "def dearer():\n    return get_ipython().run_line_magic('kis', f'revise {order.number} 60,100')\n"
+        "def dearer():\n"
+        "    return get_ipython().run_line_magic('kis', f'revise {order.number} 60,100')\n"
         "print(quote.name, dearer().intent.text)\n"
         "%kis until 09:01\n"
         "%kis agents\n"

@@ -68,7 +68,7 @@ def test_n02_korean_text_before_and_in_the_command():
         "get_ipython().run_line_magic('kis', text)",
     ],
 )
-def test_n02_left_alone(cell):
+def test_n02_cells_without_a_magic_are_left_as_they_are(cell):
     before = TransformerManager().transform_cell(cell)
     assert await_magics(before) == before
 

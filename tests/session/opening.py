@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import json
 import urllib.request
 from collections.abc import Callable, Coroutine
@@ -24,7 +26,10 @@ DAY = "2026-11-20"
 
 
 def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) -> Any:
-    """Open a session on a simulated day, do ``work`` with it, close it; gives what ``work`` returned."""
+    """Open a session on a simulated day, do ``work`` with it, close it.
+
+    Gives what ``work`` returned.
+    """
 
     async def day() -> Any:
         async with await kisnb.connect(
@@ -35,8 +40,33 @@ def traded(work: Callable[[Session], Coroutine[Any, Any, Any]], **options: Any) 
     return asyncio.run(asyncio.wait_for(day(), 300))
 
 
+def on_simulated_day(
+    **options: Any,
+) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
+    """Run an async test with an open session on a simulated day, its first argument.
+
+    The other arguments are fixtures. ``options`` are those of ``traded``.
+    """
+
+    def decorated(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def run(**fixtures: Any) -> None:
+            traded(lambda session: test(session, **fixtures), **options)
+
+        # Pytest must not look for a fixture named like the session.
+        signature = inspect.signature(test)
+        fixtures = list(signature.parameters.values())[1:]
+        run.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined]
+        return run
+
+    return decorated
+
+
 def begun_for_live(state: Path) -> Path:
-    """Start a simulator under ``state``; the official-style configuration that points live at it."""
+    """Start a simulator under ``state``.
+
+    The official-style configuration that points live at it.
+    """
 
     async def begin(_: Session) -> None: ...
 
@@ -90,7 +120,8 @@ def ledger() -> dict[str, Any]:
 
 
 def control(verb: str, **said: object) -> dict[str, Any]:
-    """Tell the simulator of this test something by its control address, as a person would with curl."""
+    """Tell the simulator of this test something by its control address, as a person would with
+    curl."""
     address = find_simulator(state_dir())
     assert address is not None
     body = json.dumps(said).encode()

@@ -1,4 +1,7 @@
-"""A holding goes over to an agent in a running session, and stays its own over the desk's death. Row A18."""
+"""A holding goes over to an agent in a running session, and stays its own over the desk's death.
+
+Row A18.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Invariant 2, A03, A04: the notebook's order books are the desk's, whatever a handler or an interrupt does."""
+"""Invariant 2, A03, A04: the notebook's order books are the desk's, whatever a handler or an
+interrupt does."""
 
 from __future__ import annotations
 
@@ -93,7 +94,8 @@ async def filled_in_one_sweep(desk: Served, agent: Buyer, session: Session) -> O
     ("does", "state"),
     [
         (raise_cancelled, AgentState.FAILED), (raise_generator_exit, AgentState.FAILED),
-        (exit_process, AgentState.FAILED), (sell_nonsense, AgentState.FAILED), (sell_odd, AgentState.RUNNING),
+        (exit_process, AgentState.FAILED), (sell_nonsense, AgentState.FAILED),
+        (sell_odd, AgentState.RUNNING),
     ],
 )  # fmt: skip
 def test_whatever_a_handler_raises_the_order_books_are_the_desks(
@@ -110,7 +112,8 @@ def test_whatever_a_handler_raises_the_order_books_are_the_desks(
         books = desk.host.core.state.books
         assert session.book.position(CODE).qty == books.account.position(CODE).qty == FILLS
         if state is AgentState.RUNNING:
-            # Its sells are open: the next desk would ask this wire for the account, which holds nothing.
+            # Its sells are open: the next desk would ask this wire for the account, which holds
+            # nothing.
             await session.close()
             await desk.end()
             return
@@ -174,7 +177,8 @@ def test_a_session_answers_at_once_where_it_cannot_be_used(tmp_path: Path):
 
         def elsewhere() -> None:
             for call in (
-                lambda: session.buy(CODE, 1), lambda: session.quote(CODE), lambda: session.cancel("all"),
+                lambda: session.buy(CODE, 1), lambda: session.quote(CODE),
+                lambda: session.cancel("all"),
                 lambda: session.sleep(1), lambda: session.until("23:59"), lambda: session.balance(),
                 lambda: session.settle(), lambda: session.agents.start(Buyer()),
             ):  # fmt: skip

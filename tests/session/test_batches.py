@@ -1,4 +1,5 @@
-"""Orders in lists: from a person and from an agent to the desk, and one at a time from there to KIS. Row O10."""
+"""Orders in lists: from a person and from an agent to the desk, and one at a time from there to
+KIS. Row O10."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ def test_o10_a_batch_says_what_became_of_each_order_and_one_refusal_stops_no_oth
         control("halt", code=OTHER)
         low = quote.price - 20 * quote.tick
         batch = await session.batch(
-            [("buy", CODE, 3, low), ("buy", CODE, 1, low + 1), ("buy", OTHER, 2, (await session.quote(OTHER)).price),
+            [("buy", CODE, 3, low), ("buy", CODE, 1, low + 1),
+             ("buy", OTHER, 2, (await session.quote(OTHER)).price),
              ("buy", CODE, 4, low - quote.tick), ("buy", CODE, 2)],
             key="rebalance",
         )  # fmt: skip
@@ -72,7 +74,8 @@ def test_o10_a_batch_says_what_became_of_each_order_and_one_refusal_stops_no_oth
         assert "tick grid" in batch.frame()["text"][1]
         assert batch.frame()["number"].is_null().to_list() == [False, True, True, False, False]
         again = await session.batch(
-            [("buy", CODE, 3, low), ("buy", CODE, 1, low + 1), ("buy", OTHER, 2, (await session.quote(OTHER)).price),
+            [("buy", CODE, 3, low), ("buy", CODE, 1, low + 1),
+             ("buy", OTHER, 2, (await session.quote(OTHER)).price),
              ("buy", CODE, 4, low - quote.tick), ("buy", CODE, 2)],
             key="rebalance",
         )  # fmt: skip

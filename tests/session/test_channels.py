@@ -1,4 +1,5 @@
-"""K07: expected matches and market operation on the way from the simulated host to a notebook's session."""
+"""K07: expected matches and market operation on the way from the simulated host to a notebook's
+session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""K13: paper with live quotes: prices from the desk that owns the live appkey, orders and account from paper."""
+"""K13: paper with live quotes: prices from the desk that owns the live appkey, orders and account
+from paper."""
 
 from __future__ import annotations
 
@@ -22,13 +23,15 @@ from kisnb.desk.address import find_desk
 from kisnb.errors import BadInput, ConfigError
 from kisnb.market.calendar import next_trading_day
 from kisnb.terms import Mode
+from tests.waiting import until
 
 SPEED = "60"
 CODE = "005930"
 
 
 class Host:
-    """A simulator process with keys of its own, what it recorded, and its official-style configuration."""
+    """A simulator process with keys of its own, what it recorded, and its official-style
+    configuration."""
 
     def __init__(self, folder: Path, day: str, mode: Mode) -> None:
         self.recording = folder / "recording.jsonl"
@@ -77,12 +80,6 @@ def hosts(
     paper.stop()
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the desk is another process
-            await asyncio.sleep(0.05)
-
-
 def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
     hosts: tuple[Host, Host],
 ) -> None:
@@ -98,6 +95,7 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
             assert not (await session.ranking()).is_empty()
             await session.watch(CODE)
             await until(lambda: len(session.ticks(CODE)) > 0)
+            await until(lambda: "H0STASP0" in live.recording.read_text("utf-8"))
             assert not [text for text in session.troubles if "refused" in text]
             table = {what: (host, offered) for what, host, offered in session.capabilities().rows()}
             assert table["inquire_price"] == table["volume_rank"] == ("live", True)
@@ -114,7 +112,8 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
     }
     assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
     assert "inquire-balance" in {path for path, _ in asked[paper]}
-    assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance", "inquire-psbl-order",
+    assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance",
+        "inquire-psbl-order",
                                                   "inquire-daily-ccld"}  # fmt: skip
     assert {tr_id for path, tr_id in asked[paper] if not path} == {"", "H0STCNI9"} - {""}
 

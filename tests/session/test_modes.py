@@ -1,4 +1,7 @@
-"""Paper and live: the same code with another address; live buys once it is armed (rows N06, N11; cures)."""
+"""Paper and live: the same code with another address. Live buys once it is armed (rows N06, N11.
+
+Cures).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ from tests.session.opening import begun_for_live, posts, stop_sim_desk, traded
 
 @pytest.fixture
 def yaml_file(monkeypatch: pytest.MonkeyPatch, state: Path, trading_hours: None) -> Iterator[Path]:
-    """An official-style configuration that points live at a running simulator, whose minutes pass quickly."""
+    """An official-style configuration that points live at a running simulator, whose minutes pass
+    quickly."""
     monkeypatch.setenv("KISNB_SIM_SPEED", "300")
 
     path = begun_for_live(state)

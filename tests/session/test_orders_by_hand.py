@@ -1,4 +1,5 @@
-"""Orders that are revised, lost on the way, or traded from the phone: what a person sees and says."""
+"""Orders that are revised, lost on the way, or traded from the phone: what a person sees
+and says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""No buy on an old price, through desk and simulator: frames that do not come, a slow host, a frozen desk. Row A05."""
+"""No buy on an old price, through desk and simulator: frames that do not come, a slow host, a
+frozen desk. Row A05."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rankings of a session: the market code of the hour stands on the wire (row R01), paper refuses (row K13)."""
+"""Rankings of a session: the market code of the hour stands on the wire (row R01), paper refuses
+(row K13)."""
 
 from __future__ import annotations
 

@@ -106,7 +106,8 @@ def test_o14_two_notebooks_come_back_with_the_same_books():
 
 
 def test_o14_what_a_cell_does_before_it_knows_that_the_desk_died_waits_for_the_next_desk():
-    """The thread of the connection sees the end at once, the notebook's loop only when it turns again."""
+    """The thread of the connection sees the end at once, the notebook's loop only when it turns
+    again."""
 
     async def work(session: Session) -> None:
         order = await session.buy("005930", 1, (await session.quote("005930")).lower)

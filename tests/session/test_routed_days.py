@@ -1,4 +1,5 @@
-"""R06, R08, M01, M02 simulated: queued orders that cross a boundary, odd days, and what a route costs in calls."""
+"""R06, R08, M01, M02 simulated: queued orders that cross a boundary, odd days, and what a route
+costs in calls."""
 
 from __future__ import annotations
 
@@ -101,7 +102,10 @@ def test_m01_the_first_trading_day_opens_at_ten_and_closes_as_usual() -> None:
 def test_r07_books_come_from_the_trade_channels_and_are_asked_for_only_when_there_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two registrations a stock, one a venue; REST is asked once a venue, before anything was heard."""
+    """Two registrations a stock, one a venue.
+
+    REST is asked once a venue, before anything was heard.
+    """
     monkeypatch.setenv(
         "KISNB_MAX_QUOTE_AGE", "60"
     )  # a price of the last two seconds is another rule's matter

@@ -143,7 +143,8 @@ FUND = "069500"
 def test_r06_what_is_assumed_holds_for_kernel_desk_and_simulator(
     assume: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """An ETF in KRX's after-market: both variants are refused or taken by router and exchange alike."""
+    """An ETF in KRX's after-market: both variants are refused or taken by router and exchange
+    alike."""
     monkeypatch.setenv("KISNB_ASSUME", assume)
 
     async def work(session: Session) -> None:

@@ -1,7 +1,8 @@
-"""A desk that is there and does not answer: a person is told, nothing counts as known, and nothing is sent twice.
+"""A desk that is there and does not answer: a person is told, nothing counts as known, and nothing
+is sent twice.
 
-Rows K12 (a frozen process on either end), O11, A04. A process is frozen as a machine under load, or a debugger, does
-it: with SIGSTOP.
+Rows K12 (a frozen process on either end), O11, A04. A process is frozen as a machine under load, or
+a debugger, does it: with SIGSTOP.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The phone beside the desk, and what goes wrong, from a session of a simulated day (rows O01, O05, O14)."""
+"""The phone beside the desk, and what goes wrong, from a session of a simulated day (rows O01, O05,
+O14)."""
 
 from __future__ import annotations
 

@@ -234,7 +234,8 @@ def test_n11_no_secret_in_the_record_or_the_log(state):
 
 
 def test_h05_the_own_trade_of_a_stock_that_is_first_traded_is_always_seen(monkeypatch, tmp_path):
-    """However soon the first session comes: the second opens while its new desk reads the account."""
+    """However soon the first session comes: the second opens while its new desk reads the
+    account."""
 
     async def work(session: Session) -> list[str]:
         for code in ("005930", "000660", "035420", "005380"):

@@ -1,4 +1,7 @@
-"""What a person sees of the kill switch: the present state, in the same words everywhere. Rows A07, N04."""
+"""What a person sees of the kill switch: the present state, in the same words everywhere.
+
+Rows A07, N04.
+"""
 
 from __future__ import annotations
 
@@ -120,9 +123,9 @@ def test_a07_a_flatten_with_a_rest_says_what_is_left_everywhere_until_a_person_e
             "a flatten is at work because of 'home': its sells alone pass, until nothing is"
         )
         assert (
-            "(in a terminal: kisnb halt --off REASON) ends it, and the desk stays halted; left are 3 005"
-            in sentence
-        )
+            "(in a terminal: kisnb halt --off REASON) ends it, and the desk stays halted; left "
+            "are 3 005"
+        ) in sentence
         async with await kisnb.connect("sim") as late:
             assert late.trading == session.trading
             assert header(late)["notices"] == header(session)["notices"]

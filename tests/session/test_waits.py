@@ -1,4 +1,5 @@
-"""Waits end, whatever happens meanwhile: pauses, interrupts, other sessions, clocks that run free (row H05)."""
+"""Waits end, whatever happens meanwhile: pauses, interrupts, other sessions, clocks that run free
+(row H05)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from kisnb.events import Tick
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Agent
-from tests.session.opening import posts, traded
+from tests.session.opening import on_simulated_day, posts, traded
 
 
 class Sleeper(Agent):
@@ -43,17 +44,17 @@ def free_running(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KISNB_SIM_SPEED", "50")
 
 
-def test_h05_a_paused_agent_that_sleeps_does_not_hold_the_clock_and_starts_no_second_time():
-    async def work(session: Session) -> None:
-        await session.agents.start(Sleeper())
-        await session.agents.pause("Sleeper-005930")
-        await session.until("10:02")
-        assert len(session.book.orders) == 0
-        await session.agents.start("Sleeper-005930")
-        await session.until("10:05")
-        assert len(session.book.orders) == 3
-
-    traded(work)
+@on_simulated_day()
+async def test_h05_a_paused_agent_that_sleeps_does_not_hold_the_clock_and_starts_no_second_time(
+    session: Session,
+) -> None:
+    await session.agents.start(Sleeper())
+    await session.agents.pause("Sleeper-005930")
+    await session.until("10:02")
+    assert len(session.book.orders) == 0
+    await session.agents.start("Sleeper-005930")
+    await session.until("10:05")
+    assert len(session.book.orders) == 3
 
 
 def test_a_stopped_agent_orders_nothing_when_its_foreign_wait_ends():
@@ -69,43 +70,43 @@ def test_a_stopped_agent_orders_nothing_when_its_foreign_wait_ends():
     assert posts() == []
 
 
-def test_h05_one_wait_after_another_ends_when_the_clock_runs_free(free_running: None):
-    async def work(session: Session) -> None:
-        await session.until("09:30")
-        for minute in (10, 11, 12):
-            await session.until(f"10:{minute}")
-            await session.sleep(1)
-        assert session.clock_text() >= "10:12:01"
-
-    traded(work)
-
-
-def test_h05_an_interrupted_until_leaves_the_clock_running_free(free_running: None):
-    async def work(session: Session) -> None:
-        for turns in range(8):
-            waiting = asyncio.create_task(session.until("15:00"))
-            for _ in range(turns):
-                await asyncio.sleep(0.002)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-        await session.sleep(10)
-        other = await kisnb.connect("sim")
-        await other.sleep(10)
-        await other.close()
-
-    traded(work)
+@on_simulated_day()
+async def test_h05_one_wait_after_another_ends_when_the_clock_runs_free(
+    session: Session, free_running: None
+) -> None:
+    await session.until("09:30")
+    for minute in (10, 11, 12):
+        await session.until(f"10:{minute}")
+        await session.sleep(1)
+    assert session.clock_text() >= "10:12:01"
 
 
-def test_h05_agents_sleep_on_a_clock_that_runs_free_and_without_events(free_running: None):
-    async def work(session: Session) -> None:
-        agent = Sleeper()
-        denied = asyncio.Event()
-        agent.on_order = lambda _order, _fact: denied.set()  # type: ignore[method-assign]
-        await session.agents.start(agent)
-        await asyncio.wait_for(denied.wait(), 10)
-        assert {o.state for o in session.book.orders.values()} == {OrderState.DENIED}
+@on_simulated_day()
+async def test_h05_an_interrupted_until_leaves_the_clock_running_free(
+    session: Session, free_running: None
+) -> None:
+    for turns in range(8):
+        waiting = asyncio.create_task(session.until("15:00"))
+        for _ in range(turns):
+            await asyncio.sleep(0.002)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    await session.sleep(10)
+    other = await kisnb.connect("sim")
+    await other.sleep(10)
+    await other.close()
 
-    traded(work, start="15:40")
+
+@on_simulated_day(start="15:40")
+async def test_h05_agents_sleep_on_a_clock_that_runs_free_and_without_events(
+    session: Session, free_running: None
+) -> None:
+    agent = Sleeper()
+    denied = asyncio.Event()
+    agent.on_order = lambda _order, _fact: denied.set()  # type: ignore[method-assign]
+    await session.agents.start(agent)
+    await asyncio.wait_for(denied.wait(), 10)
+    assert {o.state for o in session.book.orders.values()} == {OrderState.DENIED}
 
 
 def test_two_sessions_drive_a_clock_that_is_switched_between_them(free_running: None):
@@ -148,19 +149,19 @@ def test_o11_of_two_sessions_with_one_key_one_orders_and_the_other_is_told():
     assert len(posts()) == 1
 
 
-def test_cancel_all_leaves_nothing_in_the_market_of_orders_that_are_on_their_way():
-    async def work(session: Session) -> None:
-        lower = (await session.quote("005930")).lower
-        sending = [asyncio.create_task(session.buy("005930", 1, lower)) for _ in range(10)]
-        await asyncio.sleep(0)
-        await session.cancel("all")
-        assert len(session.book.orders) == 10
-        await asyncio.gather(*sending, return_exceptions=True)
-        states = Counter(o.state for o in session.book.orders.values())
-        assert set(states) <= {OrderState.DENIED, OrderState.CANCELLED}
-        assert (await session.balance()).holdings == ()
-
-    traded(work)
+@on_simulated_day()
+async def test_cancel_all_leaves_nothing_in_the_market_of_orders_that_are_on_their_way(
+    session: Session,
+) -> None:
+    lower = (await session.quote("005930")).lower
+    sending = [asyncio.create_task(session.buy("005930", 1, lower)) for _ in range(10)]
+    await asyncio.sleep(0)
+    await session.cancel("all")
+    assert len(session.book.orders) == 10
+    await asyncio.gather(*sending, return_exceptions=True)
+    states = Counter(o.state for o in session.book.orders.values())
+    assert set(states) <= {OrderState.DENIED, OrderState.CANCELLED}
+    assert (await session.balance()).holdings == ()
 
 
 class Hears(Agent):
@@ -174,39 +175,39 @@ class Hears(Agent):
         self.heard.append(tick)
 
 
-def test_a_blocking_call_books_what_came_and_agents_hear_of_all_of_it_when_the_loop_turns():
-    async def work(session: Session) -> None:
-        agent = Hears(code="005930")
-        await session.agents.start(agent)
-        await session.sleep(5)
-        before = len(agent.heard)
-        for qty in (3, 4):
-            order = session.blocking.buy("005930", qty)
-            # Nothing was awaited: the loop has not turned since.
-            assert order.number is not None
-            assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
-        low = session.blocking.buy("005930", 1, session.blocking.quote("005930").lower)
-        assert low.state is OrderState.ACCEPTED
-        assert session.blocking.orders().open_orders[-1] is low
-        assert len(agent.heard) == before
-        await session.sleep(30)
-        assert len(agent.heard) == len(session.ticks("005930")) > before
-        assert session.book.position("005930").qty == 7
+@on_simulated_day()
+async def test_a_blocking_call_books_what_came_and_agents_hear_of_all_of_it_when_the_loop_turns(
+    session: Session,
+) -> None:
+    agent = Hears(code="005930")
+    await session.agents.start(agent)
+    await session.sleep(5)
+    before = len(agent.heard)
+    for qty in (3, 4):
+        order = session.blocking.buy("005930", qty)
+        # Nothing was awaited: the loop has not turned since.
+        assert order.number is not None
+        assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
+    low = session.blocking.buy("005930", 1, session.blocking.quote("005930").lower)
+    assert low.state is OrderState.ACCEPTED
+    assert session.blocking.orders().open_orders[-1] is low
+    assert len(agent.heard) == before
+    await session.sleep(30)
+    assert len(agent.heard) == len(session.ticks("005930")) > before
+    assert session.book.position("005930").qty == 7
 
-    traded(work)
 
-
-def test_a_blocking_call_of_another_thread_leaves_the_books_to_the_home_thread():
-    async def work(session: Session) -> None:
-        orders: list[Order] = []
-        thread = threading.Thread(target=lambda: orders.append(session.blocking.buy("005930", 1)))
-        thread.start()
-        thread.join()
-        assert orders[0].state is OrderState.NEW
-        await session.settle()
-        assert orders[0].number is not None
-
-    traded(work)
+@on_simulated_day()
+async def test_a_blocking_call_of_another_thread_leaves_the_books_to_the_home_thread(
+    session: Session,
+) -> None:
+    orders: list[Order] = []
+    thread = threading.Thread(target=lambda: orders.append(session.blocking.buy("005930", 1)))
+    thread.start()
+    thread.join()
+    assert orders[0].state is OrderState.NEW
+    await session.settle()
+    assert orders[0].number is not None
 
 
 def test_a_cancel_that_was_sent_before_the_session_closed_reaches_the_market():
@@ -224,36 +225,34 @@ def test_a_cancel_that_was_sent_before_the_session_closed_reaches_the_market():
     assert traded(work) is OrderState.CANCELLED
 
 
-def test_closing_ends_the_waits_of_cells_and_leaves_no_order_behind_that_was_never_sent():
-    async def work(session: Session) -> None:
-        await session.agents.start(Sleeper())
-        waiting = asyncio.create_task(session.until("11:00"))
-        await asyncio.sleep(0)
-        await session.close()
-        with pytest.raises(NotOpen):
-            await waiting
-        known = len(session.book.orders)
-        with pytest.raises(DeskLost):
-            await session.buy("005930", 1)
-        assert len(session.book.orders) == known
+@on_simulated_day()
+async def test_closing_ends_the_waits_of_cells_and_leaves_no_order_behind_that_was_never_sent(
+    session: Session,
+) -> None:
+    await session.agents.start(Sleeper())
+    waiting = asyncio.create_task(session.until("11:00"))
+    await asyncio.sleep(0)
+    await session.close()
+    with pytest.raises(NotOpen):
+        await waiting
+    known = len(session.book.orders)
+    with pytest.raises(DeskLost):
+        await session.buy("005930", 1)
+    assert len(session.book.orders) == known
 
-    traded(work)
 
+@on_simulated_day()
+async def test_a_desk_that_stays_silent_leaves_an_order_unknown_and_says_what_to_do(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise TimeoutError("the desk did not answer within 15 s")
 
-def test_a_desk_that_stays_silent_leaves_an_order_unknown_and_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    async def work(session: Session) -> None:
-        def silent(*_: object) -> None:
-            raise TimeoutError("the desk did not answer within 15 s")
-
-        monkeypatch.setattr(session._link, "ask_blocking", silent)
-        with pytest.raises(OrderUnknown, match="before you order again"):
-            session.blocking.buy("005930", 1)
-        with pytest.raises(kisnb.errors.DeskError, match="Ask again"):
-            session.blocking.balance()
-
-    traded(work)
+    monkeypatch.setattr(session._link, "ask_blocking", silent)
+    with pytest.raises(OrderUnknown, match="before you order again"):
+        session.blocking.buy("005930", 1)
+    with pytest.raises(kisnb.errors.DeskError, match="Ask again"):
+        session.blocking.balance()
 
 
 def test_a_seed_that_is_none_is_refused_before_anything_is_started():

@@ -159,7 +159,10 @@ class Customer:
     def subscribe(
         self, tr_id: str, tr_key: str, *, tr_type: str = "1", sid: int = 1
     ) -> control_frames.Ack:
-        """The host's answer, which is not left in the inbox; raises when the connection is cut instead."""
+        """The host's answer, which is not left in the inbox.
+
+        Raises when the connection is cut instead.
+        """
         request = control_frames.SubscriptionRequest(self.approval, tr_type, tr_id, tr_key)
         self.receive(
             self.core.socket_text(self.core.now, sid, control_frames.encode_request(request))

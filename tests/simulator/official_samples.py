@@ -1,9 +1,10 @@
-"""Runs the checks of KIS's official samples in a folder, as they are, and prints a line of JSON for each.
+"""Runs the checks of KIS's official samples in a folder, as they are, and prints a line of JSON for
+each.
 
-A program: ``python official_samples.py FOLDER SECONDS [NAME …]``. The samples read addresses and keys from
-``~/KIS/config/kis_devlp.yaml``; nothing in them is changed. What they get is seen where they rename the columns of
-what came to those of their ``COLUMN_MAPPING``: the columns that they name. A WebSocket sample ends at its first data or
-after so many seconds.
+A program: ``python official_samples.py FOLDER SECONDS [NAME …]``. The samples read addresses and
+keys from ``~/KIS/config/kis_devlp.yaml``; nothing in them is changed. What they get is seen where
+they rename the columns of what came to those of their ``COLUMN_MAPPING``: the columns that they
+name. A WebSocket sample ends at its first data or after so many seconds.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 
 def _end_at_first_data(ka: Any, seconds: float) -> None:
-    """Each WebSocket sample begins with nothing subscribed, as in a process of its own, and ends at its first data."""
+    """Each WebSocket sample begins with nothing subscribed, as in a process of its own, and ends at
+    its first data."""
     ka.open_map.clear()
     ka.data_map.clear()
     start = getattr(ka, "unobserved_start", ka.KISWebSocket.start)

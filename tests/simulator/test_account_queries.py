@@ -1,4 +1,5 @@
-"""What the account says of itself beyond balance and orders: hand cases to the won, pages to the end. Rows K05, H03."""
+"""What the account says of itself beyond balance and orders: hand cases to the won, pages to the
+end. Rows K05, H03."""
 
 from __future__ import annotations
 
@@ -98,7 +99,7 @@ def test_another_period_and_another_stock_have_earned_nothing() -> None:
     )
 
 
-def test_assets_add_up() -> None:
+def test_the_parts_of_the_assets_add_up_to_their_total() -> None:
     one = traded()
     reply = ask(one, "inquire_account_balance")
     parts = sum(int(row["evlu_amt"]) for row in reply.rows("output1"))

@@ -196,7 +196,7 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(
     assert "\n" not in refused.value.text
 
 
-def test_stop_stops() -> None:
+def test_the_call_stop_stops_the_simulator() -> None:
     one = Controlled()
     assert one.ask("POST", "stop") == {"stopping": True}
     assert one.stopped == 1

@@ -1,4 +1,5 @@
-"""H03: what follows from the simulated day besides quotes: history, minutes, flows, indices, shorts, credit."""
+"""H03: what follows from the simulated day besides quotes: history, minutes, flows, indices,
+shorts, credit."""
 
 from datetime import date, time
 from itertools import pairwise

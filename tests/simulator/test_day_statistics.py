@@ -1,4 +1,7 @@
-"""H03: the statistics of a simulated day are those of a market; a generator that loses one of them is found out."""
+"""H03: the statistics of a simulated day are those of a market.
+
+A generator that loses one of them is found out.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,11 @@ PLAUSIBLE: dict[str, Range] = {
     "nxt": (8, 30),
     "nxt_gap": (0.3, 1.2),
 }
-"""Means over the large stocks and some days. What KRX shows: a tick of spread, a first half hour with a fifth of the
-volume, takers who keep their side, returns of five minutes that follow the index, absolute ones with a memory."""
+"""Means over the large stocks and some days.
+
+What KRX shows: a tick of spread, a first half hour with a fifth of the volume, takers who keep
+their side, returns of five minutes that follow the index, absolute ones with a memory.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +109,8 @@ def evenly_in_time(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade
 
 
 def without_jumps(trades: list[PlannedTrade], rng: Random) -> list[PlannedTrade]:
-    """Along a straight line, up and down by the same step after every forty trades: no minute stands out."""
+    """Along a straight line, up and down by the same step after every forty trades: no minute
+    stands out."""
     places = list(on_krx(trades))
     first, last = trades[places[0]].price, trades[places[-1]].price
     for n, i in enumerate(places):
@@ -161,9 +168,7 @@ def test_h03_volume_is_high_at_both_ends_and_both_venues_trade_in_their_hours() 
     assert by_hour["1930"][1] > 0
 
 
-def test_h03_days_before_the_reform_end_with_calls_every_ten_minutes_and_have_no_after_market_on_krx() -> (
-    None
-):
+def test_h03_days_before_the_reform_end_with_single_price_calls_and_no_after_market() -> None:
     day = date(2026, 9, 11)
     plan = DayPlan(UNIVERSE, day, 1)
     shown = volume_by_half_hour(plan, LARGE)

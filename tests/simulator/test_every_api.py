@@ -1,7 +1,8 @@
-"""Every catalogued call of the domestic stock desk, once, through our own client's encoder and decoder. Rows H03, M05.
+"""Every catalogued call of the domestic stock desk, once, through our own client's encoder and
+decoder. Rows H03, M05.
 
-What is answered comes with every documented column; what no simulated fact answers is refused as an unknown service,
-and says its name in the record.
+What is answered comes with every documented column; what no simulated fact answers is refused as an
+unknown service, and says its name in the record.
 """
 
 from __future__ import annotations

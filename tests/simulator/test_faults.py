@@ -284,7 +284,7 @@ def _chances(seed: int) -> list[Any]:
 
 
 @given(st.floats(0.05, 0.95), st.integers(0, 10_000))
-def test_a_probability_is_kept_and_without_one_exactly_so_many_strike(
+def test_a_fault_strikes_with_its_probability_or_exactly_as_often_as_its_count(
     probability: float, seed: int
 ) -> None:
     faults = Faults(DAY, [Fault("notice", "drop", probability=probability)], seed=seed)
@@ -362,7 +362,7 @@ def test_any_fault_of_a_file_is_injected_seen_and_called_off() -> None:
     assert asked(one.customer) == "MCA00000"
 
 
-def test_calls_and_socket_requests_are_refused_so_many_times() -> None:
+def test_the_fault_refuses_calls_and_socket_requests_the_given_number_of_times() -> None:
     one = Controlled()
     one.ask("POST", "fault", on="call", what="refuse", msg_cd="EGW00215", times=2)
     one.ask("POST", "fault", on="request", what="refuse", msg_cd="OPSP0007")
@@ -462,7 +462,8 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_cure(
 
 
 def test_every_deed_at_every_point_leaves_the_day_going() -> None:
-    """A long morning in which everything goes wrong at once: no exception, and the ledger adds up."""
+    """A long morning in which everything goes wrong at once: no exception, and the ledger
+    adds up."""
     script = [
         Fault(
             point,

@@ -203,7 +203,7 @@ def test_h03_a_resting_order_waits_in_the_queue_and_fills_in_parts() -> None:
         (1_500, 70_900, SELL, True),
     ]
     assert fills(said) == [(1, 1_500, 70_900)]
-    assert m.exchange.left(1) == 500
+    assert m.exchange.leaves_of(1) == 500
 
 
 def test_h03_the_market_trades_through_a_resting_order() -> None:
@@ -278,7 +278,7 @@ def test_h03_nothing_trades_on_a_board_that_a_circuit_breaker_has_closed_for_the
     assert (m.depth(SAMSUNG).asks, m.depth(SAMSUNG).bids) == ((), ())
 
 
-def test_h03_unknown_codes() -> None:
+def test_h03_an_unknown_code_is_refused_by_orders_and_queries() -> None:
     m = market()
     assert m.enter("999999", 1, BUY, MARKET, 1) == [OrderNotAccepted(m.now, 1, "unknown")]
     for look in (m.quote, m.depth, m.activate):

@@ -159,7 +159,7 @@ def test_h03_prices_beyond_the_limits_are_moved_to_them() -> None:
     assert bar == DailyBar(71_000, 92_300, 49_700, 92_300, 5)
 
 
-def test_h03_a_scripted_day() -> None:
+def test_h03_a_scripted_day_trades_at_the_scripted_moments() -> None:
     script = ScriptedDay(
         [
             (time(9), 71_000, 100),

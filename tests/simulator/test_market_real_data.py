@@ -26,7 +26,10 @@ pytestmark = [
 
 @pytest.mark.parametrize(("day", "most"), [(date(2023, 12, 21), 2), (date(2020, 3, 19), 29)])
 def test_h03_every_real_bar_is_traded_as_it_was(day: date, most: int) -> None:
-    """Volume before the open comes on top; where calls interrupted a fast price, what was made up for them is lost."""
+    """Volume before the open comes on top.
+
+    Where calls interrupted a fast price, what was made up for them is lost.
+    """
     bars = bars_of(DATA, day)
     market = Market(Universe.load(DATA, day), day, 1, kst(day, time(8)), data=DATA)
     for code in bars:

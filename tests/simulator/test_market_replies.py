@@ -1,4 +1,5 @@
-"""Rankings, bars, flows and indices of the simulated host agree with its market and with each other. Row H03."""
+"""Rankings, bars, flows and indices of the simulated host agree with its market and with each
+other. Row H03."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Row H03: KIS's own samples, as they are but for the addresses in ``kis_devlp.yaml``, get all columns that they name.
+"""Row H03: KIS's own samples, as they are but for the addresses in ``kis_devlp.yaml``, get all
+columns that they name.
 
-Needs a folder with the official samples (koreainvestment/open-trading-api on GitHub) in ``KISNB_OFFICIAL_SAMPLES``.
-What is expected is true of the samples of 2026-07-09; what does not get everything stands here with the reason.
+Needs a folder with the official samples (koreainvestment/open-trading-api on GitHub) in
+``KISNB_OFFICIAL_SAMPLES``. What is expected is true of the samples of 2026-07-09; what does not get
+everything stands here with the reason.
 """
 
 from __future__ import annotations
@@ -38,9 +40,15 @@ NAMED = (
     "417450",
     "419530",
 )
-"""Codes that the samples name beside those of the packaged universe; 000545 is the preferred share of 000540."""
+"""Codes that the samples name beside those of the packaged universe.
+
+000545 is the preferred share of 000540.
+"""
 SETTINGS = ("--date", "2025-07-01", "--speed", "20")
-"""A day that samples name; at this speed they keep within the host's limits, as the typing of people does."""
+"""A day that samples name.
+
+At this speed they keep within the host's limits, as the typing of people does.
+"""
 EVENING = {
     *("order_resv", "inquire_time_overtimeconclusion", "overtime_fluctuation", "overtime_volume"),
     *("overtime_asking_price_krx", "overtime_ccnl_krx", "overtime_exp_ccnl_krx"),
@@ -51,7 +59,8 @@ EVENING_SPEED = 200
 SECONDS = "4"
 """How long a WebSocket sample waits for its first data, by the clock on the wall."""
 WATCHED = ("158430", "417450", "006220", "000660")
-"""Stocks whose trading is stopped and resumed again and again, so that something is told of the market's operation."""
+"""Stocks whose trading is stopped and resumed again and again, so that something is told of the
+market's operation."""
 
 
 LACKING = {
@@ -157,7 +166,10 @@ SERVICE = "OPSQ0002"
 
 @contextlib.contextmanager
 def host(home: Path, start: str) -> Iterator[str]:
-    """A host whose keys and addresses stand in the home of the samples; yields its control address."""
+    """A host whose keys and addresses stand in the home of the samples.
+
+    Yields its control address.
+    """
     universe = home / "universe.csv"
     packaged = files("kisnb.market").joinpath("universe.csv").read_text("utf-8")
     more = (
@@ -220,7 +232,10 @@ def run(home: Path, *names: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """In the morning all of them, with a holding, a sale and an open order; in the evening those that need it."""
+    """In the morning all of them, with a holding, a sale and an open order.
+
+    In the evening those that need it.
+    """
     home, done = tmp_path_factory.mktemp("morning"), threading.Event()
     with host(home, "11:00:00") as address:
         for side, qty, price in (("buy", 20, None), ("buy", 5, 60_000), ("sell", 8, None)):

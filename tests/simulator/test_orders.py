@@ -1,4 +1,7 @@
-"""Orders over the wire of the simulated host: replies, notices, refusals, lists. Rows H03, O03, O05."""
+"""Orders over the wire of the simulated host: replies, notices, refusals, lists.
+
+Rows H03, O03, O05.
+"""
 
 from typing import Any
 

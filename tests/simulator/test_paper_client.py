@@ -1,4 +1,5 @@
-"""K13: kisnb's own client against the simulated paper host, which does what the capability table promises."""
+"""K13: kisnb's own client against the simulated paper host, which does what the capability table
+promises."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def test_k13_orders_account_prices_and_stream_work_on_paper(tmp_path: Path) -> N
 
 
 def test_k13_the_host_itself_refuses_what_the_client_refuses_before_it_asks(tmp_path: Path) -> None:
-    """Both sides by the same table: what the client would deny, sent all the same, comes back refused."""
+    """Both sides by the same table: what the client would deny, sent all the same, comes back
+    refused."""
 
     async def body(d: Desk) -> None:
         rules, rest = HOST_RULES[Mode.PAPER], d.broker._rest

@@ -1,4 +1,7 @@
-"""The two hosts: what paper takes, how it words what it does not, its TR ids, pages and channels. Rows H03, K13."""
+"""The two hosts: what paper takes, how it words what it does not, its TR ids, pages and channels.
+
+Rows H03, K13.
+"""
 
 from __future__ import annotations
 

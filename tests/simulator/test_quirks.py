@@ -1,4 +1,7 @@
-"""What reports about KIS differ on is played when a quirk names it, and only then. Rows H03, K02, K06, K07, K12."""
+"""What reports about KIS differ on is played when a quirk names it, and only then.
+
+Rows H03, K02, K06, K07, K12.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The recording: rows H05 (the same requests give the same bytes) and N11 (no secret stands in it)."""
+"""The recording: rows H05 (the same requests give the same bytes) and N11 (no secret
+stands in it)."""
 
 import json
 from typing import Any

@@ -1,4 +1,7 @@
-"""H03: stored ticks, minute bars and recordings as the simulated day; what is corrupt is refused before it begins."""
+"""H03: stored ticks, minute bars and recordings as the simulated day.
+
+What is corrupt is refused before it begins.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def stored(trades: list[tuple[str, PlannedTrade]]) -> pl.DataFrame:
 
 
 def seeded(hours: tuple[str, str] = ("08:00", "20:00")) -> list[tuple[str, PlannedTrade]]:
-    """Trades of two stocks on both venues, mixed in the order of time; those at a fixed price or in a call left out."""
+    """Trades of two stocks on both venues, mixed in the order of time.
+
+    Those at a fixed price or in a call left out.
+    """
     both = [(code, t) for code in (SAMSUNG, HYNIX) for t in PLAN.schedule(code).trades]
     return sorted(
         (
@@ -278,7 +284,8 @@ def test_h03_a_corrupt_file_is_refused_in_one_line(
 def test_h03_a_bar_whose_high_is_not_its_highest_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bars.csv"
     path.write_text(
-        "code,time,open,high,low,close,volume\n005930,2026-11-20 09:01:00,71000,70900,70800,70900,10\n"
+        "code,time,open,high,low,close,volume\n"
+        "005930,2026-11-20 09:01:00,71000,70900,70800,70900,10\n"
     )
     with pytest.raises(KisnbError, match=r"Row 1 .*high below"):
         ReplayedDay(path)

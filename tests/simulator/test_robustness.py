@@ -1,4 +1,7 @@
-"""Bad input of every kind gets an answer of KIS's or ends its own connection, and the day goes on. Rows H03, H04."""
+"""Bad input of every kind gets an answer of KIS's or ends its own connection, and the day goes on.
+
+Rows H03, H04.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from kisnb.kis.catalogue import APIS
 from kisnb.kis.error_codes import CODES
 from kisnb.simulator.host.core import ServedReply
 from kisnb.simulator.serve.control import ControlRefused
+from tests.waiting import until
 
 from .customer import SAMSUNG, Customer, trader
 from .test_control import Controlled
@@ -198,7 +202,10 @@ GARBAGE = [
     b"NONSENSE\r\n\r\n",
     b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
-    b"POST /oauth2/tokenP HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+    (
+        b"POST /oauth2/tokenP HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: 4\r\n\r\nabcd"
+    ),
     b"POST /oauth2/tokenP HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 ]
 
@@ -252,11 +259,7 @@ def test_half_open_sockets_and_a_flood_of_them_leave_the_day_going() -> None:
             await client.connect()
             assert (await client.subscribe("H0STCNT0", SAMSUNG))["msg_cd"] == "OPSP0000"
             assert await works(client)
-            for _ in range(200):
-                if len(server.core.sockets) == 2:
-                    break
-                await asyncio.sleep(0.01)
-            assert len(server.core.sockets) == 2
+            await until(lambda: len(server.core.sockets) == 2)
 
     play(scene)
 
@@ -306,11 +309,7 @@ def test_a_pong_with_the_text_of_a_ping_is_its_answer() -> None:
             text = await client.receive()
             assert "PINGPONG" in text
             await client.ws.pong(text.encode())
-            for _ in range(500):
-                if server.core.sockets[0].echoed is not None:
-                    break
-                await asyncio.sleep(0.01)
-            assert server.core.sockets[0].echoed is not None
+            await until(lambda: server.core.sockets[0].echoed is not None)
 
     play(scene)
 

@@ -1,4 +1,7 @@
-"""The shell over real sockets: token → approval → subscribe → ticks; order → reply → notices. Rows H03, H05."""
+"""The shell over real sockets: token → approval → subscribe → ticks; order → reply → notices.
+
+Rows H03, H05.
+"""
 
 from __future__ import annotations
 

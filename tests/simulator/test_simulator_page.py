@@ -1,4 +1,7 @@
-"""What SIMULATOR.md shows works as it stands there: each curl line, the fault file, the tables. Rows H03, H04."""
+"""What SIMULATOR.md shows works as it stands there: each curl line, the fault file, the tables.
+
+Rows H03, H04.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The WebSocket of the simulated host: subscriptions, limits, and the order of frames. Rows H03, K06, K08, K12."""
+"""The WebSocket of the simulated host: subscriptions, limits, and the order of frames.
+
+Rows H03, K06, K08, K12.
+"""
 
 import json
 from datetime import date, time
@@ -211,7 +214,8 @@ def test_h03_indices_end_with_the_regular_session() -> None:
 
 
 def test_h03_the_single_price_session_after_hours_is_told_on_its_own_channels() -> None:
-    """Matches against the close, the book in nine levels, and in each call what it would match before it does."""
+    """Matches against the close, the book in nine levels, and in each call what it would match
+    before it does."""
     day = date(2025, 7, 1)
     one = Customer(Core(Market(Universe.packaged(), day, 1, kst(day, time(16, 1))), KEYS))
     one.log_in()

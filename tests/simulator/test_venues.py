@@ -374,7 +374,8 @@ def test_a_vi_shows_on_the_channels_and_the_market_joins_its_call() -> None:
 
 @pytest.mark.parametrize(
     ("moment", "tr_id", "market"),
-    [("08:20", "H0NXCNT0", "1"), ("09:01", "H0STCNT0", "2"), ("09:02", "H0NXCNT0", "2"), ("15:45", "H0NXCNT0", "3"),
+    [("08:20", "H0NXCNT0", "1"), ("09:01", "H0STCNT0", "2"), ("09:02", "H0NXCNT0", "2"),
+     ("15:45", "H0NXCNT0", "3"),
      ("16:05", "H0STCNT0", "3")],
 )  # fmt: skip
 def test_market_cls_code_says_in_which_market_a_trade_was_made(

@@ -64,7 +64,10 @@ def refused(gate: Gate, now: Ns, order: Order) -> Refusal | None:
 
 
 def chance(now: Ns, order: Order, cure: str) -> tuple[Ns, Order] | None:
-    """The moment to wait for that a cure names, and the order at its venue; None when it names none."""
+    """The moment to wait for that a cure names, and the order at its venue.
+
+    None when it names none.
+    """
     found = re.fullmatch(r"(\w+) takes it from (\d\d:\d\d:\d\d)", cure)
     if found is None:
         return None

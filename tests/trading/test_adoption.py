@@ -63,7 +63,7 @@ def test_a18_quantity_and_cost_go_over_and_the_account_is_what_it_was():
     )
 
 
-def test_a18_what_is_left_stays_visible_as_unassigned():
+def test_a18_shares_that_are_not_adopted_stay_unassigned():
     one = desk()
     adopt(one, 5)
     assert books(one).unassigned == {CODE: 15}
@@ -72,7 +72,8 @@ def test_a18_what_is_left_stays_visible_as_unassigned():
 
 
 def test_a18_a_sale_is_measured_against_the_holding_s_own_cost_to_the_won():
-    """The agent's own buy at another price is matched after the adopted shares: first in, first out in its book."""
+    """The agent's own buy at another price is matched after the adopted shares: first in, first out
+    in its book."""
     one = desk()
     adopt(one)
     bought(one, "b", 1, 10, agent="mom")
@@ -202,7 +203,8 @@ def test_a07_flatten_sells_an_agent_s_shares_in_its_own_name():
     )
 )
 def test_invariant_11_the_agents_and_nobody_hold_what_the_account_holds(steps):
-    """And all that was paid and earned is in some book, to the won, whoever's book the shares went through."""
+    """And all that was paid and earned is in some book, to the won, whoever's book the shares went
+    through."""
     one = desk()
     for number, (what, agent, qty) in enumerate(steps, start=1):
         key, price = f"k{number}", P + 100 * (number % 7 - 3)

@@ -1,4 +1,5 @@
-"""Agents driven in place: parameters, parked handlers, isolation, and the volume trigger's hand cases."""
+"""Agents driven in place: parameters, parked handlers, isolation, and the volume trigger's hand
+cases."""
 
 from __future__ import annotations
 
@@ -185,7 +186,10 @@ def test_an_agent_that_exits_stops_itself_and_not_the_kernel():
 
 
 def bars_of(agent: VolumeTrigger, closes: list[int], volumes: list[int]) -> list[object]:
-    """One trade per bar, then the trade that closes the last bar; gives the commands that came of it."""
+    """One trade per bar, then the trade that closes the last bar.
+
+    Gives the commands that came of it.
+    """
     runner = runner_of(agent)
     commands = list(runner.start(NOON))
     for i, (close, volume) in enumerate(zip(closes, volumes, strict=True)):

@@ -1,4 +1,7 @@
-"""Arming: buys at live pass for a time and a budget; exits and cancels always; a restart disarms. Row N06."""
+"""Arming: buys at live pass for a time and a budget; exits and cancels always; a restart disarms.
+
+Row N06.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Blackout windows: orders are journaled and not sent; afterwards sync, validate, route. Row A08."""
+"""Blackout windows: orders are journaled and not sent; afterwards sync, validate, route.
+
+Row A08.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class PaperDay:
         return self.state.day.standing(self.state.books, {CODE: 10_000}, {CODE: price})
 
 
-def test_a06_the_worked_table():
+def test_a06_the_loss_of_a_day_is_that_of_the_worked_table():
     day = PaperDay()
     assert day.at(10_000) == DayResult(0, 7_000_000)
     day.trade(Side.BUY, 300, 10_000, 100, 0)

@@ -1,4 +1,5 @@
-"""What the desk's core does at the edges of its rules, and where two stocks, agents or orders might be mixed up.
+"""What the desk's core does at the edges of its rules, and where two stocks, agents or orders might
+be mixed up.
 
 Rows A03, A05, A06, A07, A08, A12, A18, N06, O02, O04, O05, O06; invariant 6.
 """
@@ -350,7 +351,7 @@ def step(desk: Desk, name: str) -> list[str]:
     return [row.text for row in desk.rows if isinstance(row, HaltStep) and row.step == name]
 
 
-def test_a07_a_query_that_kis_leaves_without_an_answer_is_asked_again_after_ten_seconds_and_its_pause():
+def test_a07_a_query_without_an_answer_is_asked_again_after_ten_seconds_and_its_pause():
     desk = halted(opened())
     begun = desk.now
     assert WakeAt(begun + 10 * SECOND) in desk.effects

@@ -1,4 +1,7 @@
-"""A flatten is a run of its own: it sells until nothing is held, or says what remains. Row A07, invariant 6."""
+"""A flatten is a run of its own: it sells until nothing is held, or says what remains.
+
+Row A07, invariant 6.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +206,7 @@ def test_invariant_6_only_the_sells_of_the_flatten_pass_while_it_runs():
         assert "All that is held is being sold".lower() in one.order("exit").text.lower()
 
 
-def test_invariant_6_a_sell_that_waits_in_the_limiter_does_not_leave_when_the_flatten_has_been_ended():
+def test_invariant_6_a_sell_in_the_limiter_is_not_sent_when_the_flatten_has_ended():
     one = flattening(30)
     key = one.sends[0].intent.key
     assert one.core.may_send(one.now, key) is None

@@ -1,4 +1,7 @@
-"""The gate: limits with reservations that no two orders share, and no buy on an old price. Row A05."""
+"""The gate: limits with reservations that no two orders share, and no buy on an old price.
+
+Row A05.
+"""
 
 from __future__ import annotations
 

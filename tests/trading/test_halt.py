@@ -1,4 +1,7 @@
-"""The kill switch and its states; what each lets pass, over restarts, to the last hop. Row A07, invariant 6."""
+"""The kill switch and its states; what each lets pass, over restarts, to the last hop.
+
+Row A07, invariant 6.
+"""
 
 from __future__ import annotations
 
@@ -302,7 +305,7 @@ def test_a07_an_order_that_comes_to_light_between_the_queries_is_cancelled_as_we
     assert not [e for e in one.say(Submit(intent("late"))) if isinstance(e, Send)]
 
 
-def test_invariant_5_an_order_that_waited_in_the_limiter_does_not_leave_for_a_venue_that_has_closed():
+def test_invariant_5_an_order_in_the_limiter_is_not_sent_to_a_venue_that_has_closed():
     one = desk()
     one.now = kst(DAY, time(15, 29, 58))
     one.submit("late")

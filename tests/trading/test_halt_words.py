@@ -34,7 +34,10 @@ def test_a07_a_flatten_says_what_is_left_why_and_how_to_end_it():
     begun = [HaltSet(1, "halted", "home"), BLOCK, FlattenSet(1, True, "home")]
     assert said(*begun).endswith("no new order passes but the sells of a flatten")
     goes = "a flatten is at work because of 'home': its sells alone pass, until nothing is held"
-    ends = "; %kis halt off REASON (in a terminal: kisnb halt --off REASON) ends it, and the desk stays halted"
+    ends = (
+        "; %kis halt off REASON (in a terminal: kisnb halt --off REASON) ends it, and the desk "
+        "stays halted"
+    )
     assert said(*begun, NOTIFY) == goes + ends
     left = HaltStep(2, "flatten", False, f"FAILED: left are 5 005930: the market took none; {CURE}")
     assert said(*begun, left, NOTIFY) == f"{goes}{ends}; left are 5 005930: the market took none"

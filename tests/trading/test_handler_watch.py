@@ -1,4 +1,5 @@
-"""The interrupt button while events are delivered: it stops a stuck handler, else the cell (A03, A04)."""
+"""The interrupt button while events are delivered: it stops a stuck handler, else the cell (A03,
+A04)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""N03: what a refusal or an order tells a person to do can be done: it is not refused in its turn."""
+"""N03: what a refusal or an order tells a person to do can be done: it is not refused in
+its turn."""
 
 from __future__ import annotations
 

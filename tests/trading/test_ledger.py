@@ -44,7 +44,8 @@ def test_no_position_has_no_average():
     )
 )
 def test_cash_and_value_are_conserved(trades):
-    """Realised plus unrealised after cost equals what came in less what went out plus what is held."""
+    """Realised plus unrealised after cost equals what came in less what went out plus what
+    is held."""
     position, cash, held = Position("005930"), 0, 0
     for side, qty, price, fee in trades:
         if side is Side.SELL and qty > held:
@@ -76,14 +77,18 @@ def trade(desk: Desk, key: str, side: Side, price: int, *parts: int, code: str =
 
 
 def test_o09_a_day_of_a_kospi_stock_by_hand():
-    """Fee 0.0140527 % of each order, tax 0.20 % of each sale, both rounded down; first in, first out.
+    """Fee 0.0140527 % of each order, tax 0.20 % of each sale, both rounded down.
 
-    | what              | value   | fee | tax   | of it matched                 | realised | after cost           |
-    |-------------------|---------|-----|-------|-------------------------------|----------|----------------------|
-    | buy 10 at 70,000  | 700,000 | 98  |       |                               |          |                      |
-    | buy 7 at 70,500   | 493,500 | 69  |       |                               |          |                      |
-    | sell 12 at 71,300 | 855,600 | 120 | 1,711 | 10 at 70,000, 2 at 70,500     | 14,600   | -98-19-120-1,711     |
-    | sell 5 at 70,700  | 353,500 | 49  | 707   | 5 at 70,500, in parts of 3, 2 | 1,000    | -50-49-707           |
+    Shares go first in, first out.
+
+    | what              | value   | fee | tax   | of it matched               | realised |
+    |-------------------|---------|-----|-------|-----------------------------|----------|
+    | buy 10 at 70,000  | 700,000 | 98  |       |                             |          |
+    | buy 7 at 70,500   | 493,500 | 69  |       |                             |          |
+    | sell 12 at 71,300 | 855,600 | 120 | 1,711 | 10 at 70,000, 2 at 70,500   | 14,600   |
+    | sell 5 at 70,700  | 353,500 | 49  | 707   | 5 at 70,500, parts of 3 + 2 | 1,000    |
+
+    After cost the sales realise 98 + 19 + 120 + 1,711 and 50 + 49 + 707 won less.
     """
     desk = Desk([AccountOpened(NOON, 10_000_000, ())])
     trade(desk, "b1", Side.BUY, 70_000, 10)
@@ -94,7 +99,8 @@ def test_o09_a_day_of_a_kospi_stock_by_hand():
     assert (position.realised, position.realised_net) == (14_600, 12_652)
     assert position.unrealised(70_000) == -2_500
     assert cash == 10_000_000 - 700_098 - 493_569 + 853_769
-    # 5 at 70,600 bring 352,245 after 49 and 706; 5 at 70,700 bring 352,744 after 49 and 707: 352,550 were paid.
+    # 5 at 70,600 bring 352,245 after 49 and 706; 5 at 70,700 bring 352,744 after 49 and 707:
+    # 352,550 were paid.
     assert desk.core.rules.break_even(desk.now, CODE, position) == 70_700
     trade(desk, "s2", Side.SELL, 70_700, 3, 2)
     position, cash = held_and_cash(desk)
@@ -129,7 +135,10 @@ def test_o09_an_etf_pays_its_own_fee_and_no_tax():
     )
 )
 def test_o09_fill_matched_lots_equal_a_second_naive_computation(plan):
-    """Share by share from a list, fees as fractions, against lots with whole won; through the whole desk."""
+    """Share by share from a list, fees as fractions, against lots with whole won.
+
+    Through the whole desk.
+    """
     desk = Desk([AccountOpened(NOON, 10**10, ())])
     shares: list[tuple[int, Fraction]] = []
     flow = realised = 0

@@ -1,4 +1,7 @@
-"""What KIS's totals may and may not book, order by order and share by share. Rows O04 to O08, invariants 2, 3 and 7."""
+"""What KIS's totals may and may not book, order by order and share by share.
+
+Rows O04 to O08, invariants 2, 3 and 7.
+"""
 
 from __future__ import annotations
 
@@ -353,7 +356,7 @@ def test_the_link_asks_for_the_account_too_and_of_two_days_with_the_newer_alone(
     ]
 
 
-def test_o02_a_list_that_did_not_come_is_asked_for_again_after_a_pause_that_grows_to_half_a_minute():
+def test_o02_a_list_that_did_not_come_is_asked_for_again_after_growing_pauses():
     desk = lost()
     for pause in (2, 4, 8, 16, 30, 30):
         desk.say(OrdersRead(asked(desk)[-1].query, None))

@@ -1,4 +1,7 @@
-"""``key=NAME`` is one order of each trading day, held or sold, in a session that lives on. Row O11."""
+"""``key=NAME`` is one order of each trading day, held or sold, in a session that lives on.
+
+Row O11.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every way in which the notices of an order can come, and one end. Row O04, invariants 2, 3 and 7."""
+"""Every way in which the notices of an order can come, and one end.
+
+Row O04, invariants 2, 3 and 7.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +42,19 @@ STORIES = {
         row(filled=10, leaves=0, value=10 * P + 600), OrderState.FILLED, 10,
     ),
     "two fills just alike": Story(
-        (notice("accepted"), fill(5, P), fill(5, P)), row(filled=10, leaves=0, value=10 * P), OrderState.FILLED, 10
+        (notice("accepted"), fill(5, P), fill(5, P)), row(filled=10, leaves=0, value=10 * P),
+        OrderState.FILLED, 10
     ),
     "filled in part": Story(
-        (notice("accepted"), fill(4, P)), row(filled=4, leaves=6, value=4 * P), OrderState.ACCEPTED, 4
+        (notice("accepted"), fill(4, P)), row(filled=4, leaves=6, value=4 * P),
+        OrderState.ACCEPTED, 4
     ),
     "a fill and the cancel of the rest": Story(
         (notice("accepted"), fill(3, P), notice("cancelled", 8, qty=7, original=7)),
         row(filled=3, leaves=0, cancelled=7, value=3 * P), OrderState.CANCELLED, 3, 7,
     ),
-    "refused by the exchange": Story((notice("refused"),), row(leaves=0, rejected=10), OrderState.REJECTED, 0),
+    "refused by the exchange": Story((notice("refused"),), row(leaves=0, rejected=10),
+        OrderState.REJECTED, 0),
 }  # fmt: skip
 
 

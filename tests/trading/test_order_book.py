@@ -44,7 +44,8 @@ def test_o13_the_summary_adds_up_to_the_won():
     # bought 4 of 10 shares twice: the fee of the buy counts for what was sold, 39 won each time
     assert samsung == {
         "code": "005930", "orders": 4, "fills": 3, "bought": 10, "sold": 8, "position": 2,
-        "turnover": 700_000 + 284_000 + 280_400, "win_rate": 0.5, "realised": 4_000 + 400, "costs": 98 + 608 + 600,
+        "turnover": 700_000 + 284_000 + 280_400, "win_rate": 0.5, "realised": 4_000 + 400,
+        "costs": 98 + 608 + 600,
         "realised_net": 4_400 - 39 - 39 - 608 - 600,
     }  # fmt: skip
     assert (hynix["turnover"], hynix["win_rate"]) == (600_000, None)

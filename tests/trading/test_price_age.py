@@ -1,4 +1,7 @@
-"""No buy on an old price: what the agent saw, what the desk received, and how long it waited. Row A05."""
+"""No buy on an old price: what the agent saw, what the desk received, and how long it waited.
+
+Row A05.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,8 @@ def asked(desk: Desk) -> list[AskDepth]:
 
 
 def test_a05_a_buy_whose_agent_has_not_seen_the_newest_price_is_denied():
-    """A cell that blocked hands the agent old ticks: what the agent saw counts, not when it speaks."""
+    """A cell that blocked hands the agent old ticks: what the agent saw counts, not when
+    it speaks."""
     desk = desk_with()
     seen = desk.now
     desk.say(depth(seen + AGE), seen + AGE)
@@ -208,7 +212,8 @@ def test_a05_a_limit_buy_that_waited_is_sent_on_the_desks_newest_price():
 
 
 def test_a05_a_buy_at_any_price_is_kept_when_it_waited_many_seconds_however_fresh_the_price():
-    """A lid that is closed for forty seconds: the market buys of before it do not leave after it."""
+    """A lid that is closed for forty seconds: the market buys of before it do not leave
+    after it."""
     desk = desk_with()
     desk.say(depth(desk.now))
     desk.submit("a", **MARKET)

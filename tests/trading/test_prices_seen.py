@@ -1,4 +1,5 @@
-"""When an agent says that it saw the newest price of a stock: its ticks and quotes, and nothing else. Row A05."""
+"""When an agent says that it saw the newest price of a stock: its ticks and quotes, and nothing
+else. Row A05."""
 
 from __future__ import annotations
 

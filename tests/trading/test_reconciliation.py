@@ -1,4 +1,7 @@
-"""The books against KIS's list and account. Rows O04, O05, O06, O07, O08, O09; invariants 2, 3, 7 and 11."""
+"""The books against KIS's list and account.
+
+Rows O04, O05, O06, O07, O08, O09; invariants 2, 3, 7 and 11.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,7 @@ def test_o04_the_rows_of_a_repair_cost_what_the_single_fills_would_have_cost():
     assert whole.core.state.flow == parts.core.state.flow
 
 
-def test_o05_a_cancel_told_twice_counts_once_and_takes_out_only_what_was_processed():
+def test_o05_a_cancel_reported_twice_counts_once():
     desk = accepted()
     desk.say(CancelOrder("k", 4))
     for _ in range(2):
@@ -185,7 +188,7 @@ def revise(
     desk.say(ReviseOrder(intent(key, qty=qty, price=price, supersedes="k", **changes)))
 
 
-def test_o06_a_revise_is_an_order_of_its_own_linked_to_its_parent_with_the_loss_of_priority_stated():
+def test_o06_a_revise_is_an_order_linked_to_its_parent_and_states_the_loss_of_priority():
     desk = accepted()
     revise(desk)
     (post,) = [e for e in desk.effects if isinstance(e, Revise)]
@@ -233,7 +236,7 @@ def test_o06_a_revise_whose_notice_was_lost_is_found_in_the_list():
     assert len([e for e in desk.published if isinstance(e, Revised)]) == 1
 
 
-def test_o06_what_left_the_parent_is_not_taken_for_cancelled_while_its_revise_has_no_reply():
+def test_o06_shares_of_a_revise_without_a_reply_do_not_count_as_cancelled():
     desk = accepted()
     revise(desk, qty=6)
     desk.say(LinkUp(desk.now))
@@ -246,7 +249,7 @@ def test_o06_what_left_the_parent_is_not_taken_for_cancelled_while_its_revise_ha
     assert (desk.order().cancelled, desk.order().leaves, desk.order("k/2").leaves) == (6, 4, 6)
 
 
-def test_o05_o06_what_left_the_parent_was_cancelled_when_its_lost_revise_can_no_longer_come_to_light():
+def test_o05_o06_shares_of_a_lost_revise_count_as_cancelled_when_its_window_is_over():
     """The revise never reached KIS, the cancel did, and the cancel's notice was lost."""
     desk = accepted()
     revise(desk)
@@ -264,7 +267,7 @@ def test_o05_o06_what_left_the_parent_was_cancelled_when_its_lost_revise_can_no_
     assert desk.order("k/2").state is OrderState.UNKNOWN
 
 
-def test_o06_what_left_the_parent_waits_while_several_rows_could_be_its_lost_revise():
+def test_o06_shares_of_a_lost_revise_wait_while_several_rows_could_be_it():
     desk = accepted()
     revise(desk, qty=6)
     desk.say(SendReply("k/2", "unknown"))
@@ -359,7 +362,7 @@ def open_desk(*held: tuple[str, int, int], cash: int = 10**8) -> Desk:
     return desk
 
 
-def test_o08_what_the_account_holds_at_first_is_nobody_s_and_counts():
+def test_o08_the_first_holdings_are_unassigned_and_count():
     desk = open_desk((CODE, 20, 1_400_001))
     books = desk.core.state.books
     assert (books.account.position(CODE).qty, books.account.position(CODE).cost) == (20, 1_400_001)
@@ -517,7 +520,7 @@ def test_a_clock_that_was_set_back_is_asked_to_wake_again():
     assert [e.t for e in desk.say(Woke(later), desk.now - 20 * SECOND)] == [later]  # type: ignore[union-attr]
 
 
-def test_what_cannot_be_is_named_and_the_list_is_read():
+def test_an_impossible_fact_is_reported_and_the_list_of_kis_is_read():
     desk = accepted()
     desk.say(notice("filled", qty=10))
     desk.say(notice("cancelled", 8, qty=3, original=7))

@@ -1,4 +1,7 @@
-"""Orders whose answer was lost. Rows O01, O02: UNKNOWN until evidence or a person says otherwise, never sent again."""
+"""Orders whose answer was lost.
+
+Rows O01, O02: UNKNOWN until evidence or a person says otherwise, never sent again.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,7 @@ def test_o02_several_candidates_are_left_to_a_person():
     assert desk.core.state.books.orders["external:20261120:06010:7"].is_open
 
 
-def test_o02_who_says_twice_that_it_was_never_sent_is_believed_and_the_rows_that_it_could_be_are_somebody_else_s():
+def test_o02_a_person_who_says_never_twice_is_believed_and_similar_rows_are_external():
     desk = lost()
     answer(desk, [row(8), row(7)], NOON + WINDOW + 2 * SECOND)
     desk.say(ResolveOrder("k"))
@@ -154,7 +157,7 @@ def refusal(desk: Desk) -> str:
     return [e.text for e in desk.published if isinstance(e, DecisionRefused)][-1]
 
 
-def test_o02_none_in_the_list_is_no_refusal_and_a_person_may_declare_it_not_sent_after_the_window():
+def test_o02_an_order_missing_in_the_list_stays_unknown_until_a_person_decides():
     desk = lost()
     answer(desk, [])
     desk.say(ResolveOrder("k"))

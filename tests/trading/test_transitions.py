@@ -1,4 +1,5 @@
-"""The drawing of the orders' states in ``kisnb.orders`` is their table: each arrow is followed with the finger."""
+"""The drawing of the orders' states in ``kisnb.orders`` is their table: each arrow is followed with
+the finger."""
 
 from __future__ import annotations
 

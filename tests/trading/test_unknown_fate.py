@@ -97,7 +97,7 @@ def test_o02_a_lost_revise_may_have_moved_less_than_it_asked_for_and_never_more(
     assert (desk.order("k/2").number == 9) is is_it
 
 
-def test_o02_whether_an_order_was_sent_is_asked_of_a_person_once_and_not_before_its_window_is_over():
+def test_o02_a_person_is_asked_once_whether_an_order_was_sent_and_after_its_window():
     desk = lost()
     for after, told in ((0, 0), (WINDOW - 1, 0), (WINDOW, 1), (WINDOW + 60 * SECOND, 1)):
         desk.say(
@@ -210,10 +210,13 @@ def test_o02_two_that_it_could_be_are_left_to_a_person_on_a_day_that_is_over_too
     ("agent", "qty", "passes"),
     [("a", 5, True), ("a", 6, False), ("b", 1, False), ("c", 1, False), ("", 40, True)],
 )
-def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_what_its_agent_can_have(
+def test_o02_while_kis_states_another_holding_a_protective_sell_stays_within_its_shares(
     agent: str, qty: int, passes: bool
 ):
-    """Agent ``a`` has a buy of 5 of unknown fate, b has none, and c one that KIS lists as open; 40 are nobody's."""
+    """Agent ``a`` has a buy of 5 of unknown fate, b has none, and c one that KIS lists as open.
+
+    40 are nobody's.
+    """
     desk = Desk([AccountOpened(NOON, 10**9, ((CODE, 40, 40 * P),))])
     desk.submit("rests", agent="c", qty=5)
     desk.sent("rests", 3)

@@ -55,7 +55,7 @@ def others(desk: Desk) -> list[int]:
 
 @pytest.mark.parametrize("sent", list(Venue))
 @pytest.mark.parametrize("there", list(Venue))
-def test_o02_a_row_of_another_venue_is_somebody_else_s_and_a_trade_of_the_smart_router_is_for_a_person(
+def test_o02_a_row_of_another_venue_is_external_and_a_trade_of_sor_is_for_a_person(
     sent: Venue, there: Venue
 ):
     desk = lost(sent)
@@ -68,7 +68,7 @@ def test_o02_a_row_of_another_venue_is_somebody_else_s_and_a_trade_of_the_smart_
         assert others(desk) == ([] if sent is SOR else [7])
 
 
-def test_o02_an_order_at_nextrade_is_found_beside_the_phone_s_twin_at_krx_and_a_cancel_of_it_hits_it_alone():
+def test_o02_an_order_at_nextrade_and_its_twin_at_krx_are_found_and_cancelled_apart():
     desk = lost(NXT)
     answer(desk, [listed(desk, KRX, number=8)])
     assert desk.order().state is OrderState.UNKNOWN
@@ -149,7 +149,7 @@ def test_o02_a_row_without_a_venue_is_krx_s_as_kis_reads_it():
     assert fate(desk, listed(desk, KRX, venue_given=False)) is OrderState.ACCEPTED
 
 
-def test_o02_the_row_that_names_the_router_and_one_that_it_may_have_traded_as_are_left_to_a_person():
+def test_o02_a_row_of_sor_and_a_row_it_may_have_traded_as_are_left_to_a_person():
     desk = lost(SOR)
     assert (
         fate(desk, listed(desk, SOR, number=8), listed(desk, KRX, number=7)) is OrderState.UNKNOWN

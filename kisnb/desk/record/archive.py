@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns, day_number, kst_day
 from kisnb.desk.record.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
 from kisnb.events import (
@@ -26,7 +26,6 @@ from kisnb.events import (
     is_order_fact,
 )
 from kisnb.orders import Order
-from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.ports.journal_rows import RouteDecided, Row, row_key
 from kisnb.trading.state import State
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from kisnb.clock import Ns, hhmmss, kst, kst_day
+from kisnb.clock import Ns, day_number, hhmmss, kst, kst_day
 from kisnb.errors import FrameError
 from kisnb.kis.calls.messages import ApiReply, encode_params
 from kisnb.kis.catalogue import APIS, Api
@@ -26,7 +26,7 @@ from kisnb.kis.order_codes import (
     side_code,
     venue_code,
 )
-from kisnb.kis.wire_text import day_number, moment, order_number, read_day, whole, yyyymmdd
+from kisnb.kis.wire_text import moment, order_number, read_day, whole, yyyymmdd
 from kisnb.orders import Intent, OrderRef, OrderRow, Route
 from kisnb.terms import OrderKind, Side, Venue
 

@@ -18,13 +18,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TypeVar
 
 from kisnb.errors import BadInput
 from kisnb.notebook.commands.word_readers import FREE, READERS
 from kisnb.notebook.commands.words import Comment, Quoted
-from kisnb.values import DASHES, narrow
+from kisnb.values import DASHES, narrow, near_names
 
 _Value = TypeVar("_Value")
 _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.DOTALL)
@@ -273,7 +272,7 @@ def _read(word: Word, typed: str, cure: str) -> object:
 
 def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
     """Return ``". Did you mean quote?"``; empty when no known word is near."""
-    near = get_close_matches(text.lower(), list(known), n=3, cutoff=near_enough)
+    near = near_names(text.lower(), known, 3, near_enough)
     # Two letters in the wrong order are the commonest slip.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""

@@ -11,8 +11,8 @@ import msgspec
 from kisnb.clock import MINUTE, SECOND, Ns
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
 from kisnb.market.bars import span_of
-from kisnb.market.sessions import session_id
-from kisnb.terms import SessionId, Side, Venue
+from kisnb.market.sessions import gives_price
+from kisnb.terms import Side, Venue
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,7 +95,7 @@ class MarketData:
                 self.programs[code] = event
 
     def _trade(self, event: Tick) -> None:
-        if event.venue is not Venue.NXT or session_id(event.t) is not SessionId.KRX_REG:
+        if gives_price(event.venue, event.t):
             self.prices[event.code] = event.price
         tape = self._tapes.get((event.code, event.venue))
         if tape is None:

@@ -35,7 +35,7 @@ from kisnb.events import (
 from kisnb.market import sessions
 from kisnb.orders import OrderState
 from kisnb.session.feed.market_data import MarketData
-from kisnb.terms import Mode, SessionId, Venue
+from kisnb.terms import Mode
 from kisnb.trading.gate.halt_words import Trading, trading
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.desk_port import Batch, Lease, Snapshot
@@ -144,10 +144,7 @@ class SessionState:
     def _apply(self, event: Event) -> tuple[Event, ...]:
         if isinstance(event, _OF_THE_MARKET):
             self.data.add(event)
-            if event.venue is Venue.NXT and sessions.session_id(event.t) is SessionId.KRX_REG:
-                # In KRX's regular session a strategy follows KRX's price; Nextrade's is the router's matter.
-                return ()
-            return (event,)
+            return (event,) if sessions.gives_price(event.venue, event.t) else ()
         if isinstance(event, CommandDropped):
             return self._apply_dropped(event)
         if is_published(event):

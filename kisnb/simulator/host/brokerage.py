@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kisnb.clock import Ns
+from kisnb.clock import Ns, day_number
 from kisnb.errors import ApiError, FrameError
 from kisnb.events import Notice
 from kisnb.exchange.happenings import (
@@ -24,7 +24,7 @@ from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable
 from kisnb.kis.calls.order_messages import order_row, order_totals, ref_row
 from kisnb.kis.feed.notices import NoticeKind
 from kisnb.kis.order_codes import ORD_DVSN, REVISE, read_venue, side_code
-from kisnb.kis.wire_text import day_number, yyyymmdd
+from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument
 from kisnb.orders import Account as Statement

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from kisnb.kis.feed.notices import NARROW
 from kisnb.kis.modes import HOST_RULES
 from kisnb.simulator.host.personas import Persona
 from kisnb.terms import Mode, OrderKind
+from kisnb.values import near_names
 
 
 class Quirk(NamedTuple):
@@ -103,7 +103,7 @@ def read_quirks(text: str) -> tuple[str, ...]:
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     for name in names:
         if name not in QUIRKS:
-            near = difflib.get_close_matches(name, QUIRKS, 1)
+            near = near_names(name, QUIRKS)
             hint = f"did you mean {near[0]}" if near else f"take some of {', '.join(QUIRKS)}"
             raise BadInput(f"{name!r} is no quirk", hint)
     return names

@@ -7,7 +7,6 @@ the back-tester, the simulator, paper and live.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Coroutine, Generator, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, get_type_hints
 
@@ -91,7 +90,7 @@ class Agent:
         known = self.parameters()
         for name, value in parameters.items():
             if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
+                close = values.near_names(name, known)
                 raise BadInput(
                     f"{type(self).__name__} has no parameter {name!r}",
                     f"did you mean {close[0]!r}"

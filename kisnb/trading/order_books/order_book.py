@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kisnb.clock import Ns, kst_datetime, kst_day
+from kisnb.clock import Ns, kst_datetime
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -51,12 +51,6 @@ FLATTEN = "flatten:"
 _ANNOUNCING = (IntentTaken, ExternalFound)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
-
-
-def day_number(t: Ns) -> int:
-    """The Korean date of a moment as YYYYMMDD."""
-    day = kst_day(t)
-    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def is_of_flatten(intent: Intent) -> bool:

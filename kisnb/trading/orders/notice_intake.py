@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kisnb.clock import SECOND, Ns, clock_text
+from kisnb.clock import SECOND, Ns, clock_text, day_number
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -21,7 +21,6 @@ from kisnb.events import (
 )
 from kisnb.orders import Order, OrderRef, OrderState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.orders.reconciliation import WAITING, Reconciliation, execution
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from kisnb.clock import Ns, clock_text, kst_day
+from kisnb.clock import Ns, clock_text, day_number, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import NotRouted
@@ -20,7 +20,6 @@ from kisnb.terms import Side, Venue
 from kisnb.trading.gate.blackout import MOST_HELD, drifted, waits_for_window, window_end
 from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
-from kisnb.trading.order_books.order_book import day_number
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
 from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.revise import place_lost, why_not_revised

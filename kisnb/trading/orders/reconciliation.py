@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import (
     Accepted,
@@ -31,7 +31,7 @@ from kisnb.orders import Account, Intent, Order, OrderPage, OrderRow, OrderState
 from kisnb.terms import Phase, Venue
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
-from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks, day_number
+from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.resolver import WINDOW, Resolver, claims, ref_of
 from kisnb.trading.ports.commands import (
     AskOrders,
@@ -170,7 +170,7 @@ class Reconciliation:
         return answer.account
 
     def _reconcile_day(self, now: Ns, asked: Ns, day: date, page: OrderPage) -> None:
-        number = int(f"{day:%Y%m%d}")
+        number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
         self.resolver.resolve(now, asked, number, self._books, page.rows)

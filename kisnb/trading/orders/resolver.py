@@ -32,11 +32,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from kisnb.clock import SECOND, Ns, clock_text
+from kisnb.clock import SECOND, Ns, clock_text, day_number
 from kisnb.events import DecisionRefused, Event, Resolved, Unresolved
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.order_books.order_book import OrderBooks, day_number
+from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.ports.journal_rows import Row
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import TypeAlias
 
 import msgspec
 
-from kisnb.clock import DAY, SECOND, Ns
+from kisnb.clock import DAY, SECOND, Ns, seconds_since_midnight
 from kisnb.config import Config
 
 Window: TypeAlias = tuple[int, int]
@@ -45,7 +44,7 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
         config.max_cash_percent,
         int(config.max_quote_age * SECOND * max(speed, 1.0)),
         config.max_day_loss,
-        tuple(_window(_seconds(start), _seconds(end)) for start, end in config.windows),
+        tuple(_window(*map(seconds_since_midnight, window)) for window in config.windows),
         needs_account=True,
         needs_arming=needs_arming,
         max_armed_budget=config.max_armed_budget,
@@ -55,7 +54,3 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
 
 def _window(start: int, end: int) -> Window:
     return start, end if end > start else end + DAY // SECOND
-
-
-def _seconds(at: time) -> int:
-    return at.hour * 3600 + at.minute * 60 + at.second

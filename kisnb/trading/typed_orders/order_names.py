@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns, day_number, kst_day
 from kisnb.orders import Naming, Place, Wish
 
 
@@ -18,7 +18,7 @@ def key_of_name(name: str, day: date, n: int = 1) -> str:
 
     A name is one order of its day, and the books may hold orders of several days.
     """
-    return f"{name}@{day:%Y%m%d}" + (f"~{n}" if n > 1 else "")
+    return f"{name}@{day_number(day)}" + (f"~{n}" if n > 1 else "")
 
 
 def has_name(key: str, name: str) -> bool:

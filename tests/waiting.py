@@ -1,0 +1,25 @@
+"""Waits for a condition that no event reports, such as the state of another process."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+SECONDS = 20.0
+"""A test that waits longer fails."""
+_PAUSE = 0.002
+
+
+async def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Wait until ``condition()`` is true. Raises TimeoutError after ``seconds``."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - no event reports it
+            await asyncio.sleep(_PAUSE)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Wait until ``condition()`` is true, without an event loop. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"the condition did not come true in {seconds} s")
+        time.sleep(_PAUSE)
