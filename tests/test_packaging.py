@@ -60,7 +60,7 @@ def test_the_command_says_its_version(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_dependencies_are_those_that_the_package_imports() -> None:
-    """Nobody imports ``ipykernel``, which runs the kernel, and ``ipywidgets``, which anywidget uses."""
+    """Nobody imports ``ipykernel``, which runs kernels, nor ``ipywidgets``, under anywidget."""
     imported = {
         line.split()[1].split(".")[0]
         for path in (ROOT / "kisnb").rglob("*.py")
