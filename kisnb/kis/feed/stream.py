@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from kisnb.backoff import Backoff
 from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
 from kisnb.errors import FrameError, KisError, LinkLost
 from kisnb.events import Event, LinkUp
@@ -30,8 +31,7 @@ from kisnb.orders import Want
 from kisnb.terms import Venue
 
 ACK_SECONDS = 5.0
-FIRST_PAUSE: Ns = SECOND
-LONGEST_PAUSE: Ns = MINUTE
+RECONNECT_PAUSES = Backoff.doubling(SECOND, MINUTE)
 HEALTHY: Ns = MINUTE
 """A connection that lived this long makes the next pause short again."""
 DEAD_LETTERS = 100
@@ -230,13 +230,11 @@ class Stream:
 
     async def _pause(self) -> None:
         """Doubling pauses with jitter: KIS blocks addresses that connect in a loop."""
-        longest = min(FIRST_PAUSE << min(self._failures, 10), LONGEST_PAUSE)
+        pause = RECONNECT_PAUSES.spread(self._failures, self._jitter())
         self._failures += 1
         self._pausing = True
         try:
-            await self._clock.sleep_until(
-                self._clock.now() + int(longest * (0.5 + self._jitter() / 2))
-            )
+            await self._clock.sleep_until(self._clock.now() + int(pause))
         finally:
             self._pausing = False
 

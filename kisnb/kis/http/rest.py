@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Activity, Clock, Ns
 from kisnb.errors import ApiError, FrameError, KisError, LinkLost, TokenError, Unreachable
 from kisnb.events import Event, Trouble
@@ -23,10 +24,11 @@ from kisnb.kis.http.paging import Paging
 from kisnb.kis.http.token import ApprovalFile, Token, TokenFile, TokenLife
 from kisnb.kis.http.transport import HttpRequest, HttpResponse, Network, Transport
 
-FIRST_PAUSE: Ns = SECOND // 8
-"""KIS advises 100 to 150 ms; each further pause is twice the last."""
-LAST_PAUSE: Ns = SECOND
-"""After this one a read is given up."""
+READ_PAUSES = Backoff.doubling(SECOND // 8, SECOND)
+"""Pauses before a read is sent again. After the last one the read is given up.
+
+KIS advises 100 to 150 ms between calls (KIS notice of 2026-04-20 on rate limits).
+"""
 APPROVAL_TRIES = 5
 TOO_FAST = "EGW00201"
 COUNT_EVERY: Ns = 10 * SECOND
@@ -80,7 +82,7 @@ class Rest:
     async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> ApiReply:
         """Ask, again when the connection is lost or KIS says to. Raises ApiError, LinkLost, FrameError, TokenError."""
         refreshed = False
-        pause = FIRST_PAUSE
+        failures = 0
         with self._activity.working():
             while True:
                 try:
@@ -89,10 +91,10 @@ class Rest:
                     if isinstance(e, ApiError) and e.msg_cd in TOKEN_EXPIRED and not refreshed:
                         refreshed = True
                         continue
-                    if pause > LAST_PAUSE:
+                    if failures == len(READ_PAUSES.pauses):
                         raise
-                    await self._after(e, pause)
-                    pause *= 2
+                    await self._after(e, READ_PAUSES.pause(failures))
+                    failures += 1
 
     async def send_order(
         self,
