@@ -37,11 +37,18 @@ TRS_OF_CHANNEL = {
 }
 """TR ids by the channel's name in a ``Want``; exec notices have one of their own."""
 VENUE_OF_TR = {tr_id: venue for trs in TRS_OF_CHANNEL.values() for venue, tr_id in trs.items()}
+_CHANNEL_OF_TR = {tr: name for name, trs in TRS_OF_CHANNEL.items() for tr in trs.values()}
 
 
 LEAD: Ns = MINUTE
 """So long before trading begins the channel is changed, so that the first trade is not missed."""
 _DAYS_AHEAD = 10
+
+
+def is_same_kind(tr_id: str, other: str) -> bool:
+    """True for one kind of channel at two different venues, such as trades at KRX and at NXT."""
+    kind = _CHANNEL_OF_TR.get(tr_id)
+    return tr_id != other and kind is not None and kind == _CHANNEL_OF_TR.get(other)
 
 
 def feed_venue(session_id: SessionId, *, nxt_listed: bool) -> Venue:

@@ -15,7 +15,7 @@ from kisnb.kis.channels import BOOK_TRS, TRADE_TRS, feed_venue
 from kisnb.kis.feed.columns import columns
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.frames import encode, encode_depth, encode_tick, named_records, parse
-from kisnb.kis.feed.subscriptions import Registration, Subscriptions
+from kisnb.kis.feed.subscriptions import ChannelRequest, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, SessionId, Side, Venue
 
@@ -168,8 +168,8 @@ def test_k09_a_stock_is_subscribed_at_each_wanted_venue_on_a_registration_of_its
         Want(channel, "005930", venue) for channel in ("ticks", "depth") for venue in (K, N, U)
     ]  # type: ignore[arg-type]
     assert s.want(0, wants) == []
-    assert s.due(0) == [
-        Registration("1", f"H0{v}{c}0", "005930")
+    assert s.take_due(0) == [
+        ChannelRequest("1", f"H0{v}{c}0", "005930")
         for c in ("CNT", "ASP")
         for v in ("ST", "NX", "UN")
     ]

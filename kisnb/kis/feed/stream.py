@@ -161,7 +161,7 @@ class Stream:
                 self._approval = await self._rest.approval_key()
             socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
         self._socket, self.frames = socket, 0
-        self._subscriptions.lost()
+        self._subscriptions.on_lost()
         self._changed.set()
         self.publish([LinkUp(self._clock.now())])
         return socket
@@ -219,7 +219,7 @@ class Stream:
 
     async def _lost(self, why: str) -> None:
         await self._disconnect()
-        self._subscriptions.lost()
+        self._subscriptions.on_lost()
         self._reader.forget_keys()
         self.publish([LinkWasLost(self._clock.now(), why)])
 
@@ -259,7 +259,7 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        self.publish(self._volumes.checked(self._subscriptions.without_released(events)))
+        self.publish(self._volumes.checked(self._subscriptions.without_superseded(events)))
 
     async def _control(self, socket: WebSocket, text: str, now: Ns) -> None:
         try:
@@ -278,7 +278,7 @@ class Stream:
             raise _Dropped("KIS does not know the approval key; a new one is fetched")
         if said.msg_cd == cf.APPKEY_IN_USE:
             raise _Dropped("another connection uses this appkey")
-        events = self._subscriptions.acknowledged(now, said)
+        events = self._subscriptions.on_ack(now, said)
         self._changed.set()
         self.publish(events)
 
@@ -287,7 +287,7 @@ class Stream:
         while True:
             self._changed.clear()
             self._publish_placed(self._subscriptions.refresh(self._clock.now()))
-            for step in self._subscriptions.due(self._clock.now()):
+            for step in self._subscriptions.take_due(self._clock.now()):
                 await socket.send(
                     cf.encode_request(cf.SubscriptionRequest(self._approval or "", *step))
                 )
@@ -299,7 +299,7 @@ class Stream:
                 async with asyncio.timeout(self._ack_seconds):
                     await self._changed.wait()
             except TimeoutError:
-                self.publish(self._subscriptions.overdue(self._clock.now()))
+                self.publish(self._subscriptions.on_silence(self._clock.now()))
 
     async def _until_retry(self) -> None:
         """Until something changes, or the clock does: a refusal is over, a session changes a followed channel."""
