@@ -70,6 +70,7 @@ class Kis:
         self.queue.clear()
 
     def answer_late(self) -> None:
+        self.send_due()
         self.subscriptions.on_silence(self.now)
         self.send_due()
         self.answer_all()
@@ -98,6 +99,7 @@ STEPS = st.one_of(
     st.tuples(st.just("want"), STOCKS, st.sets(st.integers(1, 4))),
     st.tuples(st.just("time"), st.sampled_from([1, 51, 5 * 60, 9 * 60])),
     st.tuples(st.just("answer"), st.integers(1, 45)),
+    st.tuples(st.just("send")),
     st.tuples(st.just("lose")),
     st.tuples(st.just("late")),
 )
@@ -115,7 +117,8 @@ def play(kis: Kis, step: tuple[object, ...]) -> None:
             kis.lose_connection()
         case ("late",):
             kis.answer_late()
-    kis.send_due()
+        case ("send",):
+            kis.send_due()
 
 
 @given(st.lists(STEPS, max_size=25))
@@ -126,10 +129,22 @@ def test_k09_a_followed_stock_always_has_a_registration_and_a_42nd_is_never_aske
     for step in steps:
         play(kis, step)
         assert len(kis.held) <= cf.MAX_SUBSCRIPTIONS
-        for want in kis.subscriptions.desired:
-            assert want.channel != "ticks" or kis.is_on_its_way(want.code)
+        if step[0] == "send":
+            followed = [w.code for w in kis.subscriptions.desired if w.channel == "ticks"]
+            assert all(map(kis.is_on_its_way, followed))
     kis.settle()
     assert kis.subscriptions.settled
     assert kis.subscriptions.confirmed == kis.subscriptions.desired
     assert len(kis.held) == len(kis.subscriptions.desired)
     assert kis.refused == 0
+
+
+def test_k06_the_late_answer_to_an_earlier_release_does_not_cancel_the_next_one() -> None:
+    kis = Kis()
+    for watched in ({1}, set[int](), {1}):
+        kis.want(set(), watched)
+        kis.send_due()
+    kis.want(set(), set())
+    kis.answer_all()
+    kis.settle()
+    assert kis.held == {("H0STCNI0", "my-hts-id")}

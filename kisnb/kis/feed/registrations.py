@@ -200,7 +200,8 @@ class Registrations:
     def on_released(self, key: Key) -> None:
         """KIS holds a registration no more. Its room goes to one that KIS had no place for."""
         registration = self._table.get(key)
-        if registration is not None and registration.stage in ENDING:
+        # The answer may be to an earlier request: a release that is due has not been asked for.
+        if registration is not None and registration.stage is Stage.RELEASING:
             self._drop([registration])
         refused = next((r for r in self.wanted if r.retry is not None), None)
         if refused is not None:
