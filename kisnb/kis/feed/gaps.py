@@ -29,7 +29,7 @@ class VolumeWatch:
             for code in [code for code in last if (venue, code) not in followed]:
                 del last[code]
 
-    def checked(self, events: Sequence[Event]) -> Sequence[Event]:
+    def check(self, events: Sequence[Event]) -> Sequence[Event]:
         """The facts of one frame, with a GapFound before each trade that shares are missing before."""
         if not events or not isinstance(events[0], Tick):
             return events
