@@ -89,8 +89,8 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
         stopped = [f"{mode} desk"] if stop_desk(mode) else []
         if mode is Mode.SIM and stop_simulator():
             stopped.append("simulator")
-        said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
-        print(said if stopped else f"nothing to stop: no {mode} desk runs")
+        sentence = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
+        print(sentence if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
     lines, answers = status(mode)
     print("\n  ".join(lines))

@@ -236,7 +236,9 @@ def takes(name: str) -> str:
     unit, text, example = MEANINGS[name]
     if name == HUNDREDTHS:
         return f"percent from 0.01 to 100, with two digits at most, such as {example}"
-    kind = next(f.type for f in msgspec.inspect.type_info(Config).fields if f.name == name)  # type: ignore[attr-defined]
+    info = msgspec.inspect.type_info(Config)
+    assert isinstance(info, msgspec.inspect.StructType)
+    kind = next(f.type for f in info.fields if f.name == name)
     if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         return f"{text}, such as {example}"
     least = (

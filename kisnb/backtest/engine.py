@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
@@ -217,10 +218,16 @@ class Engine:
             )
 
     def _notice(
-        self, kind: str, number: int, intent: Intent, qty: int, price: int, original: int = 0
+        self,
+        kind: Literal["accepted", "filled", "cancelled"],
+        number: int,
+        intent: Intent,
+        qty: int,
+        price: int,
+        original: int = 0,
     ) -> Notice:
         code, side = intent.code, intent.side
-        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)  # type: ignore[arg-type]
+        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)
 
 
 def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = None) -> Result:

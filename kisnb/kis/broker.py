@@ -168,8 +168,9 @@ class KisBroker:
             reply = await self._rest.send_order(api, body, lane, may_send)
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
-            outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"
-            return SendReply(key, outcome, msg_cd=e.msg_cd, text=str(e))  # type: ignore[arg-type]
+            if was_not_placed(e.msg_cd, e.status):
+                return SendReply(key, "rejected", msg_cd=e.msg_cd, text=str(e))
+            return SendReply(key, "unknown", msg_cd=e.msg_cd, text=str(e))
         except Unreachable as e:
             return SendReply(key, "rejected", text=str(e))
         except (LinkLost, FrameError) as e:

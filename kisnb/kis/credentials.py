@@ -157,7 +157,7 @@ def read_entries(path: Path) -> dict[str, Any]:
 
     try:
         # Everything is read as text: an account number may begin with 0.
-        said: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        entries: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
     except OSError as e:
         raise ConfigError(
             f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS"
@@ -167,7 +167,7 @@ def read_entries(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml"
         ) from None
-    return said if isinstance(said, dict) else {}
+    return entries if isinstance(entries, dict) else {}
 
 
 def _from_keyring(mode: Mode) -> dict[str, str]:

@@ -44,23 +44,23 @@ class HostRules(msgspec.Struct, frozen=True):
     def check_order(self, intent: Intent, route: Route) -> None:
         """Raises OrderDenied when the host would refuse whatever the market does."""
         if route.venue not in self.venues:
-            said = (
+            refusal = (
                 f"{self.mode} orders go to {' and '.join(self.venues)} only",
                 f"order at {self.venues[0]}",
             )
         elif route.kind not in self.kinds:
-            said = (
+            refusal = (
                 f"{self.mode} takes no {route.kind} orders",
                 f"it takes {' and '.join(self.kinds)}",
             )
         elif route.kind is OrderKind.LIMIT and (intent.price or 0) < self.lowest_price:
-            said = (
+            refusal = (
                 f"{self.mode} trades no stock under {self.lowest_price:,} won",
                 f"take another one, or {ELSEWHERE}",
             )
         else:
             return
-        raise OrderDenied(*said, key=intent.key)
+        raise OrderDenied(*refusal, key=intent.key)
 
 
 HOST_RULES = {

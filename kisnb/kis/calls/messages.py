@@ -58,12 +58,12 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
 
     Raises BadInput when a parameter is unknown or missing.
     """
-    said = {name.upper(): str(value) for name, value in values.items()}
-    unknown = sorted(said.keys() - {p.upper() for p in api.params})
+    given = {name.upper(): str(value) for name, value in values.items()}
+    unknown = sorted(given.keys() - {p.upper() for p in api.params})
     missing = [
         p
         for p in api.params
-        if p.upper() not in said and (p not in api.optional or p == ALWAYS_SENT)
+        if p.upper() not in given and (p not in api.optional or p == ALWAYS_SENT)
     ]
     if unknown or missing:
         what = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [
@@ -73,7 +73,7 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
             f"the call {api.name} {' and '.join(what)}",
             f"its parameters are {', '.join(api.params)}",
         )
-    return {p: said[p.upper()] for p in api.params if p.upper() in said}
+    return {p: given[p.upper()] for p in api.params if p.upper() in given}
 
 
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
@@ -81,10 +81,10 @@ def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
 
     Raises ApiError when a required one is missing. (uncertain: KIS's code and words for that case)
     """
-    said = {name.upper(): value for name, value in given.items()}
+    by_name = {name.upper(): value for name, value in given.items()}
     params: dict[str, str] = {}
     for name in api.params:
-        value = said.get(name.upper())
+        value = by_name.get(name.upper())
         if value is None and name not in api.optional:
             raise ApiError(f"ERROR : INPUT FIELD NOT FOUND [{name}]", msg_cd="OPSQ2001")
         params[name] = "" if value is None else str(value)
@@ -135,35 +135,35 @@ def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
 
 def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
     """Read a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError when the body cannot be read."""
-    said = decode_object(body, api.name, status)
-    if "rt_cd" not in said:
+    reply = decode_object(body, api.name, status)
+    if "rt_cd" not in reply:
         raise FrameError(
             f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address"
         )
-    if _text(said["rt_cd"]) != "0":
-        msg_cd = _text(said.get("msg_cd"))
-        words = _text(said.get("msg1")).strip() or "KIS refused without a word"
+    if _text(reply["rt_cd"]) != "0":
+        msg_cd = _text(reply.get("msg_cd"))
+        words = _text(reply.get("msg1")).strip() or "KIS refused without a word"
         raise ApiError(
             f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status
         )
     blocks = {
-        b.name: _decode_rows(api, b, said.get(b.name.lower()) or said.get(b.also.lower()))
+        b.name: _decode_rows(api, b, reply.get(b.name.lower()) or reply.get(b.also.lower()))
         for b in api.blocks
     }
     return ApiReply(
-        api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx)
+        api.name, blocks, tr_cont, tuple(_text(reply.get(name.lower())) for name in api.ctx)
     )
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:
     """A JSON object with its top-level keys in lower case. Raises FrameError."""
     try:
-        said = msgspec.json.decode(body, type=dict[str, Any])
+        entries = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise FrameError(
             f"the reply to {what} cannot be read (HTTP {status}, {len(body)} long)", "ask again"
         ) from None
-    return {name.lower(): value for name, value in said.items()}
+    return {name.lower(): value for name, value in entries.items()}
 
 
 def _envelope(rt_cd: str, msg_cd: str, msg1: str) -> dict[str, Any]:
@@ -174,12 +174,12 @@ def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, s
     unknown = row.keys() - empty.keys()
     if unknown:
         raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
-    told = dict(empty)
+    encoded = dict(empty)
     for name, value in row.items():
-        told[name] = (
+        encoded[name] = (
             value if type(value) is str else str(value) if type(value) is int else _encode(value)
         )
-    return told
+    return encoded
 
 
 def _encode(value: object) -> str:
@@ -188,10 +188,10 @@ def _encode(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _decode_rows(api: Api, block: Block, said: object) -> list[dict[str, str]]:
+def _decode_rows(api: Api, block: Block, output: object) -> list[dict[str, str]]:
     """An empty result may be absent, ``[]`` or ``{}``; a single row may come bare or in a list."""
     found: list[dict[str, str]] = []
-    for row in said if isinstance(said, list) else [said] if said else []:
+    for row in output if isinstance(output, list) else [output] if output else []:
         if not isinstance(row, dict):
             raise FrameError(
                 f"the {block.name} of the reply to {api.name} is no table", "ask again"

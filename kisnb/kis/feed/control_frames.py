@@ -84,10 +84,10 @@ def encode_request(request: SubscriptionRequest) -> str:
 
 def decode_request(text: str) -> SubscriptionRequest | PingPong:
     """What a client sent. Raises ApiError with the OPSP code that KIS answers."""
-    said = _object(text)
-    if said is None:
+    message = _object(text)
+    if message is None:
         raise _refusal("OPSP9999")
-    header, body = said.get("header"), said.get("body")
+    header, body = message.get("header"), message.get("body")
     if not isinstance(header, dict):
         raise _refusal("OPSP9998")
     if header.get("tr_id") == PINGPONG:
@@ -136,13 +136,13 @@ def encode_ping(now: Ns) -> str:
 
 def decode_control(text: str) -> Ack | PingPong:
     """What KIS sent. Raises FrameError."""
-    said = _object(text)
-    header = said.get("header") if said else None
-    if said is None or not isinstance(header, dict):
+    message = _object(text)
+    header = message.get("header") if message else None
+    if message is None or not isinstance(header, dict):
         raise FrameError("a control frame cannot be read", "the feed goes on without it")
     if header.get("tr_id") == PINGPONG:
         return PingPong(str(header.get("datetime", "")))
-    body = said.get("body")
+    body = message.get("body")
     if not isinstance(body, dict) or "msg_cd" not in body:
         raise FrameError("a control frame has no message code", "the feed goes on without it")
     output = body.get("output")

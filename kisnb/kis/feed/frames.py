@@ -163,18 +163,18 @@ def encode_expected(match: ExpectedMatch, more: Mapping[str, object] | None = No
     return encode_record(tr_id, day, values | (dict(more) if more else {}))
 
 
-def encode_operation(said: MarketOperation, more: Mapping[str, object] | None = None) -> list[str]:
+def encode_operation(state: MarketOperation, more: Mapping[str, object] | None = None) -> list[str]:
     """One record of the venue's channel of market operation; ``more`` are further columns by name."""
     values: dict[str, object] = {
-        "MKSC_SHRN_ISCD": said.code,
-        "TRHT_YN": "Y" if said.halted else "N",
-        "TR_SUSP_REAS_CNTT": said.reason or NOTHING,
-        "MKOP_CLS_CODE": said.operation,
-        "ISCD_STAT_CLS_CODE": HALTED if said.halted else "55",
-        "VI_CLS_CODE": "Y" if said.vi else "N",
+        "MKSC_SHRN_ISCD": state.code,
+        "TRHT_YN": "Y" if state.halted else "N",
+        "TR_SUSP_REAS_CNTT": state.reason or NOTHING,
+        "MKOP_CLS_CODE": state.operation,
+        "ISCD_STAT_CLS_CODE": HALTED if state.halted else "55",
+        "VI_CLS_CODE": "Y" if state.vi else "N",
     }
     return encode_record(
-        OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {})
+        OPERATION_TRS[state.venue], kst_day(state.t), values | (dict(more) if more else {})
     )
 
 

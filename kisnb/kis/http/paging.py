@@ -50,7 +50,7 @@ class Paging:
         else:
             self.params, self.tr_cont = {**self._first, **keys}, NEXT
 
-    def broke_off(self) -> None:
+    def break_off(self) -> None:
         """The next page could not be had."""
         self.done = True
 

@@ -86,14 +86,14 @@ class Rest:
         with self._activity.working():
             while True:
                 try:
-                    return await self._call(api, params, Lane.READ, tr_cont)
+                    return await self._send(api, params, Lane.READ, tr_cont)
                 except (ApiError, LinkLost) as e:
                     if isinstance(e, ApiError) and e.msg_cd in TOKEN_EXPIRED and not refreshed:
                         refreshed = True
                         continue
                     if failures == len(READ_PAUSES.pauses):
                         raise
-                    await self._after(e, READ_PAUSES.pause(failures))
+                    await self._wait_before_retry(e, READ_PAUSES.pause(failures))
                     failures += 1
 
     async def send_order(
@@ -109,7 +109,7 @@ class Rest:
         leave open whether the order lives.
         """
         with self._activity.working():
-            return await self._call(api, body, lane, "", may_send)
+            return await self._send(api, body, lane, "", may_send)
 
     async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[ApiReply], bool]:
         """All pages and whether they are complete; raises as ``read`` when not even the first page came."""
@@ -120,7 +120,7 @@ class Rest:
             except KisError:
                 if not walk.pages:
                     raise
-                walk.broke_off()
+                walk.break_off()
         return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
@@ -132,21 +132,21 @@ class Rest:
             self.mask.keep(known)
             return known
         for _ in range(APPROVAL_TRIES - 1):
-            said = await self._ask_approval()
-            if said.get("error_code") != TOO_FAST:
+            reply = await self._request_approval()
+            if reply.get("error_code") != TOO_FAST:
                 break
-            await self._rest_until(self._clock.now() + SECOND)
+            await self._wait_until(self._clock.now() + SECOND)
         else:
-            said = await self._ask_approval()
-        if not said.get("approval_key"):
-            code = str(said.get("error_code") or said.get("msg_cd") or "no code")
+            reply = await self._request_approval()
+        if not reply.get("approval_key"):
+            code = str(reply.get("error_code") or reply.get("msg_cd") or "no code")
             raise TokenError(f"KIS gave no approval key [{code}]", "check the appkey and appsecret")
-        approval_key = str(said["approval_key"])
+        approval_key = str(reply["approval_key"])
         self.mask.keep(approval_key)
         self._approval.write(approval_key, self._clock.now())
         return approval_key
 
-    async def _ask_approval(self) -> dict[str, object]:
+    async def _request_approval(self) -> dict[str, object]:
         api, keys = APIS["approval"], self._credentials
         with self._activity.working():
             await self._limiter.enter(Lane.ORDER)
@@ -163,7 +163,7 @@ class Rest:
         """KIS does not know the approval key: the next one is fetched."""
         self._approval.drop()
 
-    async def _call(
+    async def _send(
         self,
         api: Api,
         params: Mapping[str, str],
@@ -188,16 +188,16 @@ class Rest:
                 self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status
             ) from None
 
-    async def _after(self, error: ApiError | LinkLost, pause: Ns) -> None:
+    async def _wait_before_retry(self, error: ApiError | LinkLost, pause: Ns) -> None:
         """Wait before the next attempt; raises ``error`` when there is no point in one."""
         if isinstance(error, LinkLost):
             await asyncio.sleep(pause / SECOND)
         elif error.msg_cd in TRY_AGAIN:
-            await self._rest_until(self._clock.now() + pause)
+            await self._wait_until(self._clock.now() + pause)
         else:
             raise error
 
-    async def _rest_until(self, t: Ns) -> None:
+    async def _wait_until(self, t: Ns) -> None:
         with self._activity.resting():
             await self._clock.sleep_until(t)
 
@@ -251,8 +251,8 @@ class Rest:
             token = life.usable(self._clock.now())
             if token is not None:
                 return token
-            await self._count_down(life.may_ask(self._clock.now()))
-            token = await self._ask_for_token(life)
+            await self._count_down(life.next_request(self._clock.now()))
+            token = await self._request_token(life)
             if token is not None:
                 self._refused = ""
                 return token
@@ -268,12 +268,12 @@ class Rest:
             self.on_events(
                 [Trouble(now, f"KIS gives one token a minute: kisnb asks for one in {seconds} s")]
             )
-            await self._rest_until(min(t, now + COUNT_EVERY))
+            await self._wait_until(min(t, now + COUNT_EVERY))
 
-    async def _ask_for_token(self, life: TokenLife) -> Token | None:
+    async def _request_token(self, life: TokenLife) -> Token | None:
         api, keys, before = APIS["token"], self._credentials, life.asked
         await self._limiter.enter(Lane.ORDER)
-        life.ask(self._clock.now())
+        life.record_request(self._clock.now())
         self._file.write(life)
         body = encode_params(
             api,

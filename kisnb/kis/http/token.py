@@ -58,28 +58,28 @@ class TokenLife(msgspec.Struct):
         token = self.token
         return token if token is not None and now + MARGIN < token.expires else None
 
-    def may_ask(self, now: Ns) -> Ns:
+    def next_request(self, now: Ns) -> Ns:
         """When KIS may be asked for a token; ``now`` when at once."""
         return now if self.asked is None else max(now, self.asked + ISSUE_INTERVAL)
 
-    def ask(self, now: Ns) -> None:
+    def record_request(self, now: Ns) -> None:
         """KIS is asked: from now on a minute must pass, whatever the answer is."""
         self.asked = now
 
     def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
         """KIS's answer; None when it says that one was asked for within the minute. Raises TokenError, FrameError."""
-        said = decode_object(body, "token", status)
-        if "access_token" not in said:
-            code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {status}")
+        reply = decode_object(body, "token", status)
+        if "access_token" not in reply:
+            code = str(reply.get("error_code") or reply.get("msg_cd") or f"HTTP {status}")
             if code == "EGW00133":
                 return None
             words = str(
-                said.get("error_description") or said.get("msg1") or "KIS gave no token"
+                reply.get("error_description") or reply.get("msg1") or "KIS gave no token"
             ).strip()
             raise TokenError(
                 f"{words} [{code}]", "check the appkey and appsecret in your configuration"
             )
-        self.token = Token(str(said["access_token"]), now, _end(said, now))
+        self.token = Token(str(reply["access_token"]), now, _end(reply, now))
         return self.token
 
     def drop(self, text: str) -> None:
@@ -88,14 +88,14 @@ class TokenLife(msgspec.Struct):
             self.token = None
 
 
-def _end(said: dict[str, object], now: Ns) -> Ns:
-    printed = str(said.get("access_token_token_expired", ""))
+def _end(reply: dict[str, object], now: Ns) -> Ns:
+    printed = str(reply.get("access_token_token_expired", ""))
     try:
         return int(datetime.fromisoformat(f"{printed}+09:00").timestamp()) * SECOND
     except ValueError:
         pass
     try:
-        return now + int(str(said.get("expires_in"))) * SECOND
+        return now + int(str(reply.get("expires_in"))) * SECOND
     except ValueError:
         raise FrameError("the token has no end", "ask again") from None
 

@@ -37,10 +37,10 @@ def recorded_ticks(
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    said = decode(line)
-                    wanted = said.kind == "frame" and said.tr_id in channels
+                    recorded = decode(line)
+                    wanted = recorded.kind == "frame" and recorded.tr_id in channels
                     ticks = (
-                        market_frames.decode_ticks(frames.parse(said.text), said.t)
+                        market_frames.decode_ticks(frames.parse(recorded.text), recorded.t)
                         if wanted
                         else ()
                     )
@@ -50,7 +50,7 @@ def recorded_ticks(
                         "record the day again",
                     ) from e
                 if ticks:
-                    yield said.t, ticks
+                    yield recorded.t, ticks
     except OSError as e:
         raise BadInput(
             f"the recording {path} cannot be read: {e.strerror}",

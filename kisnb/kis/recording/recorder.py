@@ -231,12 +231,12 @@ class _RecordingSocket:
         return self._recorder.mask.text(encode(frame.tr_id, rows, encrypted=True))
 
     def _control(self, text: str) -> str:
-        said = cf.decode_control(text)
-        if isinstance(said, cf.PingPong):
+        control = cf.decode_control(text)
+        if isinstance(control, cf.PingPong):
             return text
-        if said.tr_id in NOTICE_TRS and said.key:
-            self._ciphers[said.tr_id] = Cipher(said.key, said.iv)
-        return self._recorder.mask.text(masked_ack(said))
+        if control.tr_id in NOTICE_TRS and control.key:
+            self._ciphers[control.tr_id] = Cipher(control.key, control.iv)
+        return self._recorder.mask.text(masked_ack(control))
 
 
 def _as_json(body: bytes) -> object:

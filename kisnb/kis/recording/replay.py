@@ -112,7 +112,7 @@ class _ReplayedSocket:
         self._lines = lines
         self._credentials = credentials
         self._clock = clock
-        self._said: deque[cf.SubscriptionRequest] = deque()
+        self._requests: deque[cf.SubscriptionRequest] = deque()
         self._more = asyncio.Event()
         self._closed = False
         self._cipher = Cipher(_KEY, _IV)
@@ -120,7 +120,7 @@ class _ReplayedSocket:
     async def send(self, text: str) -> None:
         request = cf.decode_request(text)
         if isinstance(request, cf.SubscriptionRequest):
-            self._said.append(request)
+            self._requests.append(request)
             self._more.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
@@ -134,18 +134,18 @@ class _ReplayedSocket:
             if line.kind == "closed":
                 return
             if line.kind != "frame":
-                await self._asked()
+                await self._wait_for_request()
                 continue
             if line.t > self._clock.now():
                 self._clock.set(line.t)
             yield self._with_secrets(line.text).encode()
 
-    async def _asked(self) -> None:
-        while not self._said and not self._closed:
+    async def _wait_for_request(self) -> None:
+        while not self._requests and not self._closed:
             self._more.clear()
             await self._more.wait()
-        if self._said:
-            self._said.popleft()
+        if self._requests:
+            self._requests.popleft()
 
     async def close(self) -> None:
         self._closed = True
@@ -164,10 +164,10 @@ class _ReplayedSocket:
         return f"1|{frame.tr_id}|{frame.count:03d}|{self._cipher.encrypt(payload)}"
 
     def _with_keys(self, text: str) -> str:
-        said = cf.decode_control(text)
-        if isinstance(said, cf.PingPong) or said.tr_id not in NOTICE_TRS or not said.ok:
+        control = cf.decode_control(text)
+        if isinstance(control, cf.PingPong) or control.tr_id not in NOTICE_TRS or not control.ok:
             return text
         hts_id = self._credentials.hts_id.reveal()
         return cf.encode_ack(
-            cf.Ack(said.tr_id, hts_id, said.msg_cd, said.msg1, said.rt_cd, _KEY, _IV)
+            cf.Ack(control.tr_id, hts_id, control.msg_cd, control.msg1, control.rt_cd, _KEY, _IV)
         )
