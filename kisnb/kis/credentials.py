@@ -1,6 +1,6 @@
-"""Keys and account of a KIS customer: from the environment, an official-style ``kis_devlp.yaml``, or the keyring.
+"""Keys and account of a KIS customer: from a ``kis_devlp.yaml``, the environment, or the keyring.
 
-They are typed so that no repr, log or error shows them.
+No repr, log or error shows them: their type hides them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kisnb.terms import Mode
 DEFAULT_PRODUCT = "01"
 """ACNT_PRDT_CD of a securities account."""
 _NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
+"""What a customer has to give; ``product`` has a default."""
 _NEEDED = ("appkey", "appsecret", "account", "hts_id")
 _YAML = {
     Mode.LIVE: {
@@ -35,12 +36,12 @@ _YAML = {
         "hts_id": "my_htsid",
     },
 }
-"""Entries of the official ``kis_devlp.yaml``."""
+"""Entries of the ``kis_devlp.yaml`` of KIS's samples."""
 _PREFIX = {Mode.LIVE: "KISNB_", Mode.PAPER: "KISNB_PAPER_"}
 
 
 class Secret:
-    """A text that shows nowhere: ``reveal()`` alone gives it, and what is revealed goes on the wire only."""
+    """A text that shows nowhere. Only ``reveal`` gives it, for what goes on the wire."""
 
     __slots__ = ("_text",)
 
@@ -48,6 +49,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """Return the text. Never put it into a message."""
         return self._text
 
     def __repr__(self) -> str:
@@ -72,15 +74,18 @@ class Secret:
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What KIS knows a customer by; every part is secret."""
+    """A customer's keys and account at KIS."""
 
     appkey: Secret
+    """36 characters."""
     appsecret: Secret
+    """180 characters."""
     account: Secret
     """CANO, eight digits."""
     product: str
     """ACNT_PRDT_CD, two digits."""
     hts_id: Secret
+    """The customer's HTS id, which is the key of the exec notices."""
 
     @property
     def account_params(self) -> dict[str, str]:
@@ -89,11 +94,11 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def full_account(self) -> str:
-        """Ten digits, as exec notices carry them."""
+        """Account and product, ten digits, as exec notices carry them."""
         return self.account.reveal() + self.product
 
     def masking(self) -> Mask:
-        """What hides all of these in texts."""
+        """Return a mask that hides all of these in texts."""
         return Mask(
             *(
                 secret.reveal()
@@ -103,7 +108,11 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def find(cls, mode: Mode, path: str = "") -> Credentials:
-        """From the file at ``path`` when given, else the environment, else the keyring. Raises ConfigError."""
+        """Return the keys for live or paper. Raises ConfigError when they are missing or wrong.
+
+        They come from the file at ``path`` when given, else from the environment, else from the
+        keyring.
+        """
         if path:
             return cls.from_yaml(Path(path).expanduser(), paper=mode is Mode.PAPER)
         prefix = _PREFIX[mode]
@@ -111,16 +120,17 @@ class Credentials(msgspec.Struct, frozen=True):
         if not any(given.values()):
             given = _from_keyring(mode)
         if not any(given.values()):
+            names = ", ".join(prefix + n.upper() for n in _NEEDED)
             raise ConfigError(
                 f"no keys for {mode} are found",
-                f"set KISNB_CREDENTIALS to your kis_devlp.yaml, or {', '.join(prefix + n.upper() for n in _NEEDED)}",
+                f"set KISNB_CREDENTIALS to your kis_devlp.yaml, or {names}",
             )
         called = {name: f"{prefix}{name.upper()}" for name in _NAMES}
         return cls._checked(given, called, "the environment or the keyring")
 
     @classmethod
     def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
-        """From an official-style ``kis_devlp.yaml``. Raises ConfigError."""
+        """Return the keys that a ``kis_devlp.yaml`` holds. Raises ConfigError."""
         entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
         return cls._checked(
@@ -129,6 +139,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def _checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
+        """Return the keys when none is missing. ``called`` are the names for people."""
         given = {name: value.strip() for name, value in given.items()}
         missing = [called[name] for name in _NEEDED if not given[name]]
         if missing:
@@ -152,7 +163,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 def read_entries(path: Path) -> dict[str, Any]:
-    """The entries of an official-style ``kis_devlp.yaml``, all as text. Raises ConfigError."""
+    """Return the entries of a ``kis_devlp.yaml``, all as text. Raises ConfigError."""
     import yaml
 
     try:
@@ -171,6 +182,7 @@ def read_entries(path: Path) -> dict[str, Any]:
 
 
 def _from_keyring(mode: Mode) -> dict[str, str]:
+    """Return what the platform's keyring holds; empty texts, or nothing, where it holds none."""
     import keyring
     import keyring.errors
 

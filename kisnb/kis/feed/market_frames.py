@@ -1,4 +1,4 @@
-"""Data frames of the market become facts: trades, depths, expected matches, operation, program trades.
+"""Data frames of the market become facts: trades, depths, expected matches, operation, programs.
 
 ``record_reader.py`` says where the fields lie. Won and shares; times are KST, to the second.
 """
@@ -39,7 +39,8 @@ class Trades(Channel[Tick]):
     """Trades: H0STCNT0, H0NXCNT0, H0UNCNT0. Won and shares."""
 
     numbers = (
-        "STCK_PRPR", "CNTG_VOL", "ACML_VOL", "ACML_TR_PBMN", "ASKP1", "BIDP1", "ASKP_RSQN1", "BIDP_RSQN1",
+        "STCK_PRPR", "CNTG_VOL", "ACML_VOL", "ACML_TR_PBMN",
+        "ASKP1", "BIDP1", "ASKP_RSQN1", "BIDP_RSQN1",
     )  # fmt: skip
     needed = (True, True, True, True, False, False, False, False)
     """Every trade has price, shares and sums; a side of the depth may be empty."""
@@ -67,9 +68,9 @@ class Trades(Channel[Tick]):
                 iter(texts(fields)),
                 iter(read if len(read) == len(picked) else read_each(picked, self.needed)),
             )
-            for code, day, at, taker, price, qty, volume, value, ask, bid, asks, bids in zip(  # noqa: B905
-                t, t, t, t, n, n, n, n, n, n, n, n
-            ):
+            # Both iterators serve several targets: a record takes four texts and eight numbers.
+            records = zip(t, t, t, t, n, n, n, n, n, n, n, n)  # noqa: B905 - as many each
+            for code, day, at, taker, price, qty, volume, value, ask, bid, asks, bids in records:
                 # Most frames hold the trades of one second; to compare is cheaper than to look up.
                 if at != last_at or day != last_day:
                     last_day, last_at, when = (
@@ -172,6 +173,7 @@ class Operations(Channel[MarketOperation]):
         code, halted, reason, operation, status, vi, after_vi = (
             "" if text == NOTHING else text for text in texts
         )
+        # VI_CLS_CODE is of the regular session, OVTM_VI_CLS_CODE of the one after hours.
         in_vi = "Y" in (vi, after_vi)
         return MarketOperation(
             received,
@@ -186,7 +188,10 @@ class Operations(Channel[MarketOperation]):
 
 
 class Programs(Channel[ProgramTrades]):
-    """Program trades of a stock since the day's open: H0STPGM0, H0NXPGM0, H0UNPGM0. Won, shares."""
+    """Program trades of a stock since the day's open: H0STPGM0, H0NXPGM0, H0UNPGM0.
+
+    Won and shares. The frames carry no date: the day is that of receipt.
+    """
 
     texts = ("MKSC_SHRN_ISCD", "STCK_CNTG_HOUR")
     numbers = (
