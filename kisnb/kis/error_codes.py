@@ -20,11 +20,14 @@ CODES: dict[str, Code] = {
     **PAPER_ORDERS,
     **STREAM,
 }
+"""Every code that is known, those of success included."""
 
 RATE_LIMITED = frozenset({"EGW00201", "EGW00215"})
+"""More calls in a second than KIS takes: at the gateway, and at the ledger (clients' answers)."""
 TRY_AGAIN = RATE_LIMITED | {"EGW00316", "OPSQ1002"}
 """A read that gets one of these is asked again."""
 TOKEN_EXPIRED = frozenset({"EGW00121", "EGW00122", "EGW00123"})
+"""KIS does not take the token any more: the next one is fetched."""
 
 
 def cure_of(msg_cd: str) -> str:

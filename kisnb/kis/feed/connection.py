@@ -1,4 +1,4 @@
-"""One WebSocket connection: reads its frames, runs the tasks that live as long as it, ends a dead one.
+"""One WebSocket connection: reads its frames, runs its tasks, and ends it when it is dead.
 
 Its times are wall time: they belong to the network, and a simulated clock may stand.
 """
@@ -23,7 +23,7 @@ class Dropped(Exception):
 
 
 class Connection:
-    """``silence`` is seconds without any frame after which the connection counts as dead; 0 never."""
+    """After ``silence`` seconds without a frame the connection counts as dead; 0 means never."""
 
     def __init__(self, socket: WebSocket, silence: float) -> None:
         self._socket = socket

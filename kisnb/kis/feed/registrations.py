@@ -1,4 +1,4 @@
-"""The registrations of one connection to KIS: one table, one state for each, one place that moves them.
+"""The registrations of one connection to KIS: one table, one state each, one place that moves them.
 
 A registration is one TR id with one key: the trades of a stock at KRX, say, or the exec notices of
 an HTS id. A followed stock changes its channel with the market session. Its old registration then
@@ -34,8 +34,8 @@ The rules of KIS behind it:
   first, and a predecessor stays only while there is room.
 - Registrations end with the connection (clients' observation). So nothing is released after a loss.
 - Requests carry no id. An answer names TR id and key (KIS's samples), so these are the table's key.
-- KIS blocks clients that subscribe and release in a loop (KIS notices of 2026-02-24 and 2026-05-18).
-  So the pauses before a refused registration is asked for again grow.
+- KIS blocks clients that subscribe and release in a loop (KIS notices of 2026-02-24 and
+  2026-05-18). So the pauses before a refused registration is asked for again grow.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Registration:
 
 
 class Registrations:
-    """The table, by key: what is wanted in order of priority, then what ends in order of its end."""
+    """The table: what is wanted in order of priority, then what ends in order of its end."""
 
     def __init__(self) -> None:
         self._table: dict[Key, Registration] = {}
@@ -191,7 +191,7 @@ class Registrations:
             self._move(predecessor, Stage.RELEASE_DUE)
 
     def on_refused(self, registration: Registration, now: Ns, *, passing: bool) -> None:
-        """KIS refused a registration, or does not answer; ``passing`` when asking again may help."""
+        """KIS refused a registration, or is silent; ``passing`` when asking again may help."""
         self._move(registration, Stage.REFUSED)
         if passing:
             registration.retry = now + RETRY_PAUSES.pause(registration.refusals)

@@ -1,4 +1,4 @@
-"""The stream of one account: a WebSocket to KIS for all channels, kept alive, its frames as facts in order.
+"""The stream of one account: one WebSocket for all channels, kept alive, its frames as facts.
 
 Timeouts of the connection and of KIS's answers go by wall time. The pause before a reconnect goes
 by the injected clock.
@@ -135,7 +135,7 @@ class Stream:
         self._changed.set()
 
     async def start(self) -> None:
-        """Connect, and from then on stay connected. Raises KisError when the first attempt fails."""
+        """Connect, and stay connected. Raises KisError when the first attempt fails."""
         connection = await self._connect()
         self._task = asyncio.create_task(self._run(connection), name="kis stream")
 
