@@ -63,7 +63,7 @@ class KisBroker:
         channel changes with the market session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
-        """What this host takes, for the desk."""
+        """Venues and kinds that this host takes, for the desk."""
         self.may_send: Callable[[str], None] = lambda _: None
         """The last permission: called with the key of an order or a revise right before its first
         byte goes out. What it raises keeps the order here. Cancels do not ask.

@@ -46,7 +46,7 @@ _CHANNEL_OF_TR = {tr: name for name, trs in TRS_OF_CHANNEL.items() for tr in trs
 LEAD: Ns = MINUTE
 """A channel is changed this long before trading begins, so that the first trade is not missed."""
 _DAYS_AHEAD = 10
-"""How far ``next_change`` looks ahead: longer than any run of holidays."""
+"""Days that ``next_change`` searches: more than any run of holidays."""
 
 
 def is_same_kind(tr_id: str, other: str) -> bool:

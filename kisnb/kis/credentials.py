@@ -18,7 +18,7 @@ from kisnb.terms import Mode
 DEFAULT_PRODUCT = "01"
 """ACNT_PRDT_CD of a securities account."""
 _NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
-"""What a customer has to give; ``product`` has a default."""
+"""Parts that a customer gives; ``product`` has a default."""
 _NEEDED = ("appkey", "appsecret", "account", "hts_id")
 _YAML = {
     Mode.LIVE: {

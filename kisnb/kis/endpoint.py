@@ -69,7 +69,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def rules(self) -> HostRules:
-        """What this host can do."""
+        """The rules of this host."""
         return HOST_RULES[self.mode or self.persona]
 
 

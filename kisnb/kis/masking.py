@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 HIDDEN = "***"
-"""What stands in the place of a secret."""
+"""The text in the place of a secret."""
 SECRET_FIELDS = frozenset(
     {
         "appkey",

@@ -1,4 +1,4 @@
-"""What the host of each mode can do: venues, order kinds, channels, lowest price.
+"""The abilities of each mode's host: venues, order kinds, channels, lowest price.
 
 What a host cannot do is refused here, before anything is sent. Paper takes KRX alone, the kinds 00
 and 01, and no stock under 1,000 won, and it lacks most queries. Sources: KIS's workbook
@@ -26,7 +26,7 @@ class HostRules(msgspec.Struct, frozen=True):
 
     mode: Mode
     venues: tuple[Venue, ...]
-    """Where orders may go, the usual one first."""
+    """Venues that take orders, the usual one first."""
     kinds: tuple[OrderKind, ...]
     stream_venues: tuple[Venue, ...]
     """Whose channels the host streams; SOR is the unified one."""
@@ -102,7 +102,7 @@ def of_account(api: Api) -> bool:
 
 
 def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
-    """Return every call and channel of a connection, and who serves it.
+    """Return every call and channel of a connection, with the host that would serve it.
 
     Orders go to the host of one mode; prices come from the host of another.
     """

@@ -13,9 +13,9 @@ class Code(msgspec.Struct, frozen=True):
     korean: str
     english: str
     cure: str = ""
-    """What a person does about it; empty when there is nothing to do."""
+    """The step for a person; empty when there is nothing to do."""
     order: Literal["not placed", "maybe placed"] = "not placed"
-    """What became of an order that got this code."""
+    """The outcome of an order that got this code."""
 
 
 MAYBE: Literal["maybe placed"] = "maybe placed"

@@ -83,7 +83,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """Columns of each channel by TR id, as of today."""
 _GREW = {*TRADE_TRS.values(), BOOK_TRS[Venue.KRX], BOOK_TRS[Venue.SOR]}
 FEWEST = {tr_id: len(names) - (tr_id in _GREW) for tr_id, names in COLUMNS.items()}
-"""How many columns each channel had before ``NEW_COLUMNS_FROM``."""
+"""Number of columns of each channel before ``NEW_COLUMNS_FROM``."""
 TEXTS = frozenset(
     _names(
         "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN CNTG_CLS_CODE TRHT_YN"

@@ -13,7 +13,7 @@ from kisnb.errors import LinkLost
 from kisnb.kis.http.transport import WebSocket
 
 SILENCE_CHECKS = 12
-"""How often within ``silence`` the connection is checked for new frames."""
+"""Checks for new frames within ``silence``."""
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Connection:
         """Frames received, PINGPONG included."""
         self._silence = silence
         self._end = ""
-        """Why it was ended from here; empty while it was not."""
+        """The reason, when it was ended from here; else empty."""
 
     async def serve(
         self,

@@ -41,7 +41,7 @@ class Frame(msgspec.Struct, frozen=True):
     """The channel."""
     encrypted: bool
     count: int
-    """How many records the payload holds."""
+    """Number of records in the payload."""
     payload: str
 
 

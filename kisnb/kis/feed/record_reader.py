@@ -38,7 +38,7 @@ _seconds: dict[str, Ns] = {}
 
 
 class Channel(Generic[F]):
-    """How the frames of one TR id become facts.
+    """The decoder of one TR id: its frames become facts.
 
     A subclass says which columns it reads, and makes a fact of each record in ``read``.
     """

@@ -51,7 +51,7 @@ from kisnb.kis.feed import control_frames as cf
 from kisnb.orders import Want
 
 ATTEMPTS = 3
-"""How often a registration is sent in a row while KIS does not answer."""
+"""Requests in a row for one registration while KIS does not answer."""
 FIRST_RETRY: Ns = 10 * SECOND
 RETRY_PAUSES = Backoff.doubling(FIRST_RETRY, 5 * MINUTE)
 """Pauses before a refused registration is asked for again."""
@@ -78,7 +78,7 @@ WANTED: Final = frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED})
 ASKED: Final = frozenset({_S.SENT, _S.CONFIRMED})
 """States of what has to be released when it is not wanted any more."""
 ENDING: Final = frozenset({_S.RELEASE_DUE, _S.RELEASING})
-"""States of what nobody listens to any more, once another channel of the stock is confirmed."""
+"""States of what is not listened to, once the stock's other channel is confirmed."""
 MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
     # An answer may come late, when the registration is due again, or was given up.
     _S.DUE: frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED}),
@@ -100,15 +100,15 @@ class Registration:
         self.want = want
         self.stage = Stage.DUE
         self.attempts = 0
-        """How often it was sent in a row without an answer."""
+        """Requests in a row without an answer."""
         self.refusals = 0
-        """How often in a row KIS refused it, or did not answer at all."""
+        """Refusals in a row; a KIS that is silent for ATTEMPTS requests counts as one."""
         self.retry: Ns | None = None
-        """When a refused one is asked for again; None when asking again is in vain."""
+        """The moment at which a refused one is asked for again; None when that is in vain."""
         self.successor: Key | None = None
-        """Which registration a REPLACED one waits for."""
+        """The registration that a REPLACED one waits for."""
         self.stage_before = Stage.DUE
-        """Where one that ends goes back to when it is wanted again."""
+        """The state to which one that ends returns when it is wanted again."""
 
     @property
     def is_awaited(self) -> bool:
@@ -130,7 +130,7 @@ class Registrations:
 
     @property
     def wanted(self) -> list[Registration]:
-        """What the desired set contains, in order of priority."""
+        """Registrations of the desired set, in order of priority."""
         return self._of(*WANTED)
 
     @property

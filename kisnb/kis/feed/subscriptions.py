@@ -69,9 +69,9 @@ class Subscriptions:
         self._hts_id = hts_id
         self._registrations = Registrations()
         self._desired: tuple[Want, ...] = ()
-        """What was asked for last, with or without a place."""
+        """Every want of the last call, with or without a place."""
         self._next_change: Ns | None = None
-        """When a followed stock changes its channel next; None when none is followed."""
+        """The moment of the next change of a followed channel; None when none is followed."""
         self._left_out: dict[Key, str] = {}
         """Desired and without a place, with the reason that was published."""
 

@@ -14,7 +14,7 @@ from kisnb.kis.catalogue import Api
 MOST_PAGES = 50
 """After this many pages a walk ends incomplete."""
 RESTARTS = 3
-"""How often a walk begins anew before its pages count as incomplete."""
+"""New beginnings of a walk before its pages count as incomplete."""
 NEXT = "N"
 """``tr_cont`` of a request for a further page."""
 

@@ -33,7 +33,7 @@ READ_PAUSES = Backoff.doubling(SECOND // 8, SECOND)
 KIS advises 100 to 150 ms between calls (KIS notice of 2026-04-20 on rate limits).
 """
 APPROVAL_TRIES = 5
-"""How often an approval key is asked for while KIS says that calls come too fast."""
+"""Requests for an approval key while KIS says that calls come too fast."""
 TOO_FAST = "EGW00201"
 """KIS's code for more calls in a second than the appkey may make."""
 
@@ -125,8 +125,8 @@ class Rest:
 
         ``may_send`` is called behind the limiter, right before the first byte goes out. What it
         raises keeps the order here. Raises Unreachable and TokenError when nothing was sent, and
-        ApiError when KIS refused. After LinkLost and FrameError nobody knows whether the order
-        lives.
+        ApiError when KIS refused. After LinkLost and FrameError the order may live or
+        not.
         """
         with self._activity.working():
             return await self._send(api, body, lane, "", may_send)

@@ -57,7 +57,7 @@ class Token(msgspec.Struct, frozen=True):
 
     text: str
     asked: Ns
-    """When it was asked for."""
+    """The moment of the request for it."""
     expires: Ns
     """Its end as KIS printed it."""
 
@@ -66,11 +66,11 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class TokenLife(msgspec.Struct):
-    """What is known about the token of an appkey; the drawing is in this module's docstring."""
+    """The state of an appkey's token; the drawing is in this module's docstring."""
 
     token: Token | None = None
     asked: Ns | None = None
-    """When KIS was last asked for a token; None before the first time."""
+    """The moment of the last request to KIS; None before the first one."""
 
     def usable(self, now: Ns) -> Token | None:
         """Return the token while it is valid, else None."""

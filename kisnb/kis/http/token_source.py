@@ -1,4 +1,4 @@
-"""Where a call gets its access token: from memory, from the file of all processes, or from KIS."""
+"""Gives calls their access token: from memory, from the file of all processes, or from KIS."""
 
 from __future__ import annotations
 
