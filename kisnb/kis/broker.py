@@ -231,6 +231,7 @@ class KisBroker:
         pages, complete = await self._rest.read_pages(
             APIS["inquire_balance"], balance_params(self._account)
         )
+        # The balance has no orderable cash; it is a query of its own.
         orderable = await self._rest.read(
             APIS["inquire_psbl_order"], orderable_params(self._account)
         )

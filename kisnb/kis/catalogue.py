@@ -162,6 +162,7 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
                 self.params,
                 self.blocks,
                 *self.ok,
+                # Every POST below /trading/ moves money; the other POSTs issue keys.
                 self.method == "POST"
                 and self.path.startswith("/uapi")
                 and "/trading/" in self.path,

@@ -105,6 +105,7 @@ class Feed:
         held = self._at(now, nxt_listed=True)
         for day in (today + timedelta(days=n) for n in range(_DAYS_AHEAD)):
             for t in sorted({t - lead for t in sessions.boundaries(day) for lead in (LEAD, 0)}):
+                # A boundary counts only when the channel differs on its two sides.
                 if t > now and self._at(t, nxt_listed=True) is not held:
                     return t
         return now + _DAYS_AHEAD * DAY
@@ -114,5 +115,6 @@ class Feed:
         """Return the venue at a moment, a minute ahead while nothing trades."""
         session_id = sessions.session_id(now)
         if session_id is SessionId.KR_OFF:
+            # Only from rest: a running session is followed to its end.
             session_id = sessions.session_id(now + LEAD)
         return feed_venue(session_id, nxt_listed=nxt_listed)

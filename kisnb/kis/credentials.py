@@ -144,6 +144,7 @@ class Credentials(msgspec.Struct, frozen=True):
         missing = [called[name] for name in _NEEDED if not given[name]]
         if missing:
             raise ConfigError(f"{where} lacks {', '.join(missing)}", "add what is missing")
+        # KIS's samples write 8 digits and a product of their own; people write 12345678-01.
         account, _, product = given["account"].partition("-")
         product = product or given["product"] or DEFAULT_PRODUCT
         if not (

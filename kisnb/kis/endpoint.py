@@ -49,6 +49,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         KIS's own address stands in where the file names none. Raises ConfigError.
         """
         entries, own = read_entries(path), HOSTS[mode]
+        # The entries of KIS's samples: vps is 모의투자 (paper), prod is 실전투자 (live).
         rest, ws = ("vps", "vops") if mode is Mode.PAPER else ("prod", "ops")
         return cls(
             str(entries.get(rest) or own.rest),

@@ -38,6 +38,7 @@ class Mask:
         """Hide these too from now on, also in the spelling that they have in addresses."""
         if all(secret in self._secrets for secret in secrets):
             return
+        # A secret may also stand in an address, in its quoted spelling.
         spellings = {*self._secrets, *secrets, *(quote(s, safe="") for s in secrets)} - {""}
         # A secret that is part of another one must not break it up before it is found.
         self._secrets = sorted(spellings, key=lambda s: (-len(s), s))

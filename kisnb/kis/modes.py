@@ -39,6 +39,7 @@ class HostRules(msgspec.Struct, frozen=True):
 
     def offers(self, api: Api) -> bool:
         """True when the host has this call."""
+        # The OAuth calls have no TR id, and every host has them.
         return self.mode is not Mode.PAPER or not api.tr_live or bool(api.tr_paper)
 
     def check_api(self, api: Api) -> None:

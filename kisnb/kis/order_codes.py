@@ -73,6 +73,7 @@ def kind_code(kind: OrderKind) -> str:
 
 def read_kind(code: str) -> OrderKind:
     """Return the kind of an ORD_DVSN; LIMIT for an unknown one, which rests like a limit order."""
+    # A code that KIS adds must not make the list of orders unreadable.
     return _KIND_OF.get(code, OrderKind.LIMIT)
 
 

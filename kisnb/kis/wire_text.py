@@ -23,6 +23,7 @@ def whole(row: Mapping[str, str], field: str) -> int:
     if not text:
         return 0
     try:
+        # Averages have decimals (workbook: pchs_avg_pric); won and shares never need them.
         number = int(text) if "." not in text else round(float(text))
     except (ValueError, OverflowError):
         number = BOUND

@@ -64,6 +64,7 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
     Names are taken in either case. Raises BadInput when a parameter is unknown or missing.
     """
     given = {name.upper(): str(value) for name, value in values.items()}
+    # A misspelt name is refused here, with the names that there are.
     unknown = sorted(given.keys() - {p.upper() for p in api.params})
     missing = [
         p
@@ -152,6 +153,7 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
         raise ApiError(
             f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status
         )
+    # The documentation and the examples name some blocks differently (workbook).
     blocks = {
         b.name: _decode_rows(api, b, reply.get(b.name.lower()) or reply.get(b.also.lower()))
         for b in api.blocks

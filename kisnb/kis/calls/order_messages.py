@@ -211,6 +211,7 @@ def read_order(row: Mapping[str, str]) -> OrderRow:
         whole(row, "rjct_qty"),
         moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
         whole(row, "tot_ccld_amt"),
+        # A row may lack either. Then venue and kind above are our reading, and not KIS's word.
         venue_given=bool(venue_text.strip()),
         kind_known=knows_kind(kind_text),
     )

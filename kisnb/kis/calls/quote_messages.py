@@ -62,6 +62,7 @@ def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
     Raises FrameError.
     """
     row = reply.one()
+    # Either field may report it (workbook).
     halted = row.get("temp_stop_yn") == "Y" or row.get("iscd_stat_cls_code") == HALTED
     numbers = {attribute: whole(row, field) for attribute, field in _QUOTE.items()}
     return Quote(t=now, code=code, name="", venue=venue, halted=halted, received=now, **numbers)

@@ -20,6 +20,7 @@ def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
     import polars as pl
 
     kinds: dict[str, FieldKind] = {field.name.lower(): field.kind for field in block.fields}
+    # A field that KIS adds is kept as text until the catalogue has it.
     more = dict.fromkeys(name for row in rows for name in row if name not in kinds)
     columns = [
         typed_column(name, kind, [row.get(name, "") for row in rows])

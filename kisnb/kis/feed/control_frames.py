@@ -132,6 +132,7 @@ def decode_request(text: str) -> SubscriptionRequest | PingPong:
 
 def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") -> Ack:
     """Return the answer with the text and the ``rt_cd`` that belong to a code."""
+    # ALREADY and NOT_FOUND come with rt_cd 1 although nothing is wrong.
     rt_cd = "0" if msg_cd in DONE else RT_CD_IN_USE if msg_cd == APPKEY_IN_USE else "1"
     return Ack(tr_id, tr_key, msg_cd, CODES[msg_cd].korean, rt_cd, key, iv)
 
@@ -162,6 +163,7 @@ def decode_control(text: str) -> Ack | PingPong:
     body = message.get("body")
     if not isinstance(body, dict) or "msg_cd" not in body:
         raise FrameError("a control frame has no message code", "the feed goes on without it")
+    # Key and iv come with every confirmation, for plain channels too (workbook).
     output = body.get("output")
     keys = output if isinstance(output, dict) else {}
     return Ack(

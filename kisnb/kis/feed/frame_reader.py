@@ -50,6 +50,7 @@ class FrameReader:
             return self._other(text, now)
         channel, count, fields[0] = head
         events = channel.decode(fields, count, now)
+        # Kept unsplit: few callers ask for the last record.
         self._newest[channel.tr_id] = text
         return events
 

@@ -53,6 +53,7 @@ def malformed(text: str) -> FrameError:
 def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
     parts = text.split("|", 3)
+    # The flag is 0 for plain data and 1 for encrypted data (workbook).
     if len(parts) != 4 or parts[0] not in ("0", "1"):
         raise malformed(f"{text[:40]!r} is no data frame")
     flag, tr_id, count, payload = parts
@@ -139,6 +140,7 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "ACML_TR_PBMN": tick.value,
         TAKER_COLUMN[tick.venue]: _TAKERS[tick.side],
         "BSOP_DATE": yyyymmdd(day),
+        # Open, normal (workbook).
         "NEW_MKOP_CLS_CODE": "20",
         "TRHT_YN": "N",
         "HOUR_CLS_CODE": "0",

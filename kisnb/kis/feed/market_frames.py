@@ -180,6 +180,7 @@ class Operations(Channel[MarketOperation]):
             code,
             self.venue,
             operation,
+            # TRHT_YN, or the status 58 of inquire-price.
             halted == "Y" or status == HALTED,
             reason,
             in_vi,

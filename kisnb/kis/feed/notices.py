@@ -119,6 +119,7 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     if kind is None:
         return None
     try:
+        # A fill's own quantity and price: reading ORDER_QTY would count partial fills twice.
         number, original, qty, price = (int(fields[i].strip() or 0) for i in (2, 3, 9, 10))
     except ValueError:
         raise FrameError(

@@ -62,6 +62,7 @@ class Limiter:
             self._window.record_call(self._clock.now())
         finally:
             self._queue.remove(ticket)
+            # Wakes all who wait now. Those who come later wait for the next change.
             self._moved.set()
             self._moved = asyncio.Event()
 

@@ -40,6 +40,7 @@ class Paging:
     def receive(self, reply: ApiReply) -> None:
         """Take the reply to the last request."""
         rows = {self._key(row) for row in reply.rows(self._api.row_block)}
+        # A row that came before shows that the pages have moved.
         if rows & self._seen:
             self._restart()
             return

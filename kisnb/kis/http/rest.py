@@ -196,8 +196,10 @@ class Rest:
         may_send: Callable[[], None] | None = None,
     ) -> ApiReply:
         self._endpoint.rules.check_api(api)
+        # The token comes first: a call must not hold its turn while a token is waited for.
         token = await self._tokens.token()
         await self._limiter.enter(lane)
+        # The permission comes last: what changed while the call waited for its turn counts.
         if may_send is not None:
             may_send()
         answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
@@ -206,6 +208,7 @@ class Rest:
         except ApiError as e:
             if e.msg_cd in TOKEN_EXPIRED:
                 self._tokens.refuse(token)
+            # KIS may repeat what was sent in its text.
             raise ApiError(
                 self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status
             ) from None
@@ -213,6 +216,7 @@ class Rest:
     async def _wait_before_retry(self, error: ApiError | LinkLost, pause: Ns) -> None:
         """Wait before the next attempt; raise ``error`` when another attempt is in vain."""
         if isinstance(error, LinkLost):
+            # The network does not wait for a simulated clock.
             await asyncio.sleep(pause / SECOND)
         elif error.msg_cd in TRY_AGAIN:
             await self._wait_until(self._clock.now() + pause)
@@ -233,6 +237,7 @@ class Rest:
             "appsecret": keys.appsecret.reveal(),
             "tr_id": api.tr_id(self._endpoint.persona),
             "tr_cont": tr_cont,
+            # A personal customer. Corporate ones need more headers (workbook).
             "custtype": "P",
         }
 

@@ -113,6 +113,7 @@ class TokenLife(msgspec.Struct):
 
 def _end(reply: dict[str, object], now: Ns) -> Ns:
     """Return the end that KIS printed (KST), or else computed from ``expires_in`` (seconds)."""
+    # The printed end has no zone; it is Korean time (workbook).
     printed = str(reply.get("access_token_token_expired", ""))
     try:
         return int(datetime.fromisoformat(f"{printed}+09:00").timestamp()) * SECOND
@@ -145,6 +146,7 @@ class ApprovalFile:
             token = msgspec.json.decode(self._path.read_bytes(), type=Token)
         except (OSError, msgspec.MsgspecError):
             return None
+        # A clock that was set back would make an old key look fresh.
         return token.text if token.asked <= now < token.expires - MARGIN else None
 
     def write(self, key: str, now: Ns) -> None:

@@ -75,8 +75,10 @@ class TokenSource:
             self._fetching.release()
 
     async def _fetch(self) -> Token:
+        # After EGW00133 another process has a token, or a minute is waited for: then once more.
         for _ in range(2):
             life = self._life = self._file.read()
+            # The file may still hold the token that KIS refused here.
             life.drop(self._refused)
             token = life.usable(self._clock.now())
             if token is not None:

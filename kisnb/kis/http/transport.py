@@ -106,6 +106,7 @@ class Network:
     @property
     def _http(self) -> aiohttp.ClientSession:
         if self._client is None:
+            # No cookies: each call carries its own keys.
             self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._client
 

@@ -163,6 +163,7 @@ class Recording:
         """Send a request by the other transport, and record it with its reply."""
         recorder = self._recorder
         headers = request.headers
+        # The token is learnt before the line is written.
         recorder.mask.keep(headers.get("authorization", "").removeprefix("Bearer "))
         n = recorder.request(
             self._clock.now(),
@@ -202,6 +203,7 @@ class _RecordingSocket:
     async def send(self, text: str) -> None:
         request = cf.decode_request(text)
         if isinstance(request, cf.SubscriptionRequest):
+            # The approval key, too, is learnt before the line is written.
             self._recorder.mask.keep(request.approval_key)
             self._recorder.subscription(self._clock.now(), request)
         await self._socket.send(text)

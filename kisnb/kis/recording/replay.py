@@ -148,6 +148,7 @@ class _ReplayedSocket:
             if line.kind != "frame":
                 await self._wait_for_request()
                 continue
+            # Time never goes back: a frame may be older than the last reply.
             if line.t > self._clock.now():
                 self._clock.set(line.t)
             yield self._with_secrets(line.text).encode()
