@@ -22,17 +22,11 @@ def _trs(kind: str) -> dict[Venue, str]:
     return {Venue.KRX: f"H0ST{kind}", Venue.NXT: f"H0NX{kind}", Venue.SOR: f"H0UN{kind}"}
 
 
-def _venues(trs: dict[Venue, str]) -> dict[str, Venue]:
-    return {tr_id: venue for venue, tr_id in trs.items()}
-
-
-TRADE_TRS, BOOK_TRS = _trs("CNT0"), _trs("ASP0")
+TRADE_TRS, DEPTH_TRS = _trs("CNT0"), _trs("ASP0")
 EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS = _trs("ANC0"), _trs("MKO0"), _trs("PGM0")
-TRADES_OF, BOOKS_OF = _venues(TRADE_TRS), _venues(BOOK_TRS)
-"""Venue of a trade channel by TR id; ``BOOKS_OF`` the same of a depth channel."""
 TRS_OF_CHANNEL = {
     "ticks": TRADE_TRS,
-    "depth": BOOK_TRS,
+    "depth": DEPTH_TRS,
     "expected": EXPECTED_TRS,
     "operation": OPERATION_TRS,
     "programs": PROGRAM_TRS,

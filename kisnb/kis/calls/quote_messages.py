@@ -70,15 +70,15 @@ def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
 
 def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
     """Return ``output1`` and ``output2`` of inquire-asking-price-exp-ccn."""
-    book: dict[str, object] = {
+    levels_block: dict[str, object] = {
         "aspr_acpt_hour": hhmmss(depth.t),
         "total_askp_rsqn": sum(size for _, size in depth.asks),
         "total_bidp_rsqn": sum(size for _, size in depth.bids),
     }
     for side, levels in (("ask", depth.asks), ("bid", depth.bids)):
         for i, (price, size) in enumerate(levels[:LEVELS], start=1):
-            book[f"{side}p{i}"] = price
-            book[f"{side}p_rsqn{i}"] = size
+            levels_block[f"{side}p{i}"] = price
+            levels_block[f"{side}p_rsqn{i}"] = size
     expected: dict[str, object] = {
         "stck_prpr": quote.price,
         "stck_oprc": quote.open,
@@ -88,7 +88,7 @@ def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
         "stck_shrn_iscd": quote.code,
         "vi_cls_code": "N",
     }
-    return {"output1": book, "output2": expected}
+    return {"output1": levels_block, "output2": expected}
 
 
 def read_depth(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Depth:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
+from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.terms import Venue
 
 NEW_COLUMNS_FROM = date(2026, 9, 14)
-"""The trade channels and two of the book channels got one more column on this day."""
+"""The trade channels and two of the depth channels got one more column on this day."""
 LEVELS = 10
 """Price levels on each side of a depth."""
 
@@ -39,7 +39,7 @@ _TRADE = _names(
 TAKER_COLUMN = {Venue.KRX: "CCLD_DVSN", Venue.NXT: "CNTG_CLS_CODE", Venue.SOR: "CNTG_CLS_CODE"}
 """The column of a trade that names its taker: one column, two names."""
 _NXT_TRADE = tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in _TRADE)
-_BOOK = (
+_DEPTH = (
     "MKSC_SHRN_ISCD",
     "BSOP_HOUR",
     "HOUR_CLS_CODE",
@@ -67,9 +67,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     TRADE_TRS[Venue.KRX]: _TRADE,
     TRADE_TRS[Venue.NXT]: _NXT_TRADE,
     TRADE_TRS[Venue.SOR]: _NXT_TRADE,
-    BOOK_TRS[Venue.KRX]: (*_BOOK, "MARKET_CLS_CODE"),
-    BOOK_TRS[Venue.NXT]: (*_BOOK, *_MID_PRICES),
-    BOOK_TRS[Venue.SOR]: (*_BOOK, *_MID_PRICES, "ANTC_EXCH_CLS_CODE"),
+    DEPTH_TRS[Venue.KRX]: (*_DEPTH, "MARKET_CLS_CODE"),
+    DEPTH_TRS[Venue.NXT]: (*_DEPTH, *_MID_PRICES),
+    DEPTH_TRS[Venue.SOR]: (*_DEPTH, *_MID_PRICES, "ANTC_EXCH_CLS_CODE"),
     EXPECTED_TRS[Venue.KRX]: _EXPECTED,
     EXPECTED_TRS[Venue.NXT]: (*_EXPECTED, "VI_STND_PRC"),
     EXPECTED_TRS[Venue.SOR]: (*_EXPECTED, "VI_STND_PRC"),
@@ -81,7 +81,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(PROGRAM_TRS.values(), _PROGRAM),
 }
 """Columns of each channel by TR id, as of today."""
-_GREW = {*TRADE_TRS.values(), BOOK_TRS[Venue.KRX], BOOK_TRS[Venue.SOR]}
+_GREW = {*TRADE_TRS.values(), DEPTH_TRS[Venue.KRX], DEPTH_TRS[Venue.SOR]}
 FEWEST = {tr_id: len(names) - (tr_id in _GREW) for tr_id, names in COLUMNS.items()}
 """Number of columns of each channel before ``NEW_COLUMNS_FROM``."""
 TEXTS = frozenset(

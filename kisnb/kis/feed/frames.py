@@ -17,13 +17,13 @@ from kisnb.clock import hhmmss, kst_day
 from kisnb.errors import FrameError
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, Tick
 from kisnb.kis.calls.quote_messages import HALTED
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
+from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
 from kisnb.kis.feed.columns import COLUMNS, FEWEST, LEVELS, TAKER_COLUMN, TEXTS, columns
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.terms import Side, Venue
 
-TRADES, BOOK = TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]
-"""KRX's trade channel; ``BOOK`` is KRX's depth channel."""
+TRADES, DEPTH = TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]
+"""KRX's trade channel; ``DEPTH`` is KRX's depth channel."""
 _LONGEST_COUNT = 6
 """Digits of the longest number of records that is believed."""
 NOTHING = "(null)"
@@ -151,7 +151,7 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
 
 def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list[str]:
     """Return one record of the venue's depth channel; ``more`` are further columns by name."""
-    tr_id = BOOK_TRS[depth.venue]
+    tr_id = DEPTH_TRS[depth.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
         "BSOP_HOUR": hhmmss(depth.t),

@@ -15,7 +15,7 @@ from kisnb.clock import Ns
 from kisnb.errors import FrameError
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
 from kisnb.kis.calls.quote_messages import HALTED
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
+from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.kis.feed.columns import LEVELS, TAKER_COLUMN
 from kisnb.kis.feed.frames import NOTHING, Frame, malformed
 from kisnb.kis.feed.record_reader import (
@@ -223,7 +223,7 @@ class Programs(Channel[ProgramTrades]):
 
 
 _TRADES = {tr_id: Trades(tr_id, venue) for venue, tr_id in TRADE_TRS.items()}
-_DEPTHS = {tr_id: Depths(tr_id, venue) for venue, tr_id in BOOK_TRS.items()}
+_DEPTHS = {tr_id: Depths(tr_id, venue) for venue, tr_id in DEPTH_TRS.items()}
 MarketChannel: TypeAlias = Trades | Depths | ExpectedMatches | Operations | Programs
 CHANNELS: dict[str, MarketChannel] = {
     **_TRADES,
