@@ -14,7 +14,7 @@ from kisnb.terms import Mode
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 not done, 2 wrong arguments."""
+    """Run the command; return its exit status: 0 done, 1 not done, 2 wrong arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["sim"]:
         from kisnb.simulator.serve.command import main as sim
@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    """Run the verb. Raises KisnbError."""
     match options.verb:
         case "lab":
             from kisnb.notebook.lab import main as lab
@@ -107,6 +108,7 @@ def _keys(action: str, mode: Mode) -> int:
 
 
 def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
+    """Start, stop or restart a desk, or show it; return the exit status."""
     from kisnb.desk.life.launch import restart_desk, start_desk, stop_desk
     from kisnb.desk.life.simulator_process import SimulatedDay, stop_simulator
     from kisnb.desk.life.status import status
@@ -119,8 +121,8 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
         stopped = [f"{mode} desk"] if stop_desk(mode) else []
         if mode is Mode.SIM and stop_simulator():
             stopped.append("simulator")
-        said = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
-        print(said if stopped else f"nothing to stop: no {mode} desk runs")
+        sentence = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
+        print(sentence if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
     lines, answers = status(mode)
     print("\n  ".join(lines))
@@ -133,6 +135,7 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
 
 
 def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
+    """Print a journal's rows, or write them to ``output``; return the exit status."""
     from kisnb.desk.record.journal_frame import find_journal, journal_frame, write_frame
 
     path = file or find_journal(mode)
@@ -144,7 +147,11 @@ def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
 
 
 def _halt(options: argparse.Namespace) -> int:
-    """Every desk that runs unless one is named, live before the others: who is in a hurry types no more."""
+    """Halt every desk that runs, or the named one; return the exit status.
+
+    Live desks come before the others, so that a person in a hurry types no more than ``kisnb
+    halt``.
+    """
     from kisnb.desk.address import is_up
 
     wanted = [options.mode] if options.mode else [mode for mode in reversed(Mode) if is_up(mode)]
@@ -161,7 +168,10 @@ def _halt(options: argparse.Namespace) -> int:
 
 
 def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
-    """What is wrong with one desk must not keep the next from being halted."""
+    """Halt, or lift the halt of, one desk; return the exit status.
+
+    It raises nothing: an error at one desk must not keep the next desk from being halted.
+    """
     from kisnb.desk.life.kill_switch import halt_by_file, lift, pull
     from kisnb.trading.ports.commands import Halt
 
@@ -179,6 +189,7 @@ def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
             print(f"{mode} {step.step}: {step.text}", flush=True)
     except DeskError as e:
         print(e, file=sys.stderr)
+        # The HALT file also stops a desk that does not answer on its socket.
         if not options.off and not begun:
             print(
                 halt_by_file(reason or f"the {mode} desk did not answer kisnb halt"),

@@ -1,6 +1,6 @@
 """Time: UTC nanoseconds from an injected clock, and Korean wall time for people.
 
-Nothing in kisnb but a clock reads the time of the machine.
+Only a clock reads the time of the machine.
 """
 
 from __future__ import annotations
@@ -22,29 +22,39 @@ MINUTE: Ns = 60 * SECOND
 DAY: Ns = 24 * 60 * MINUTE
 KST = timezone(timedelta(hours=9), "KST")
 KST_SHIFT: Ns = 9 * 60 * MINUTE
+"""KST is this much ahead of UTC, all year round."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 class Clock(Protocol):
-    """Anything that tells the time in UTC nanoseconds and can be slept on."""
+    """Gives the time in UTC nanoseconds, and can be slept on."""
 
-    def now(self) -> Ns: ...
+    def now(self) -> Ns:
+        """Return the present moment."""
+        ...
 
-    async def sleep_until(self, t: Ns) -> None: ...
+    async def sleep_until(self, t: Ns) -> None:
+        """Return when the moment ``t`` has come; at once when it is past."""
+        ...
 
 
 class WallClock:
     """The machine's own clock."""
 
     def now(self) -> Ns:
+        """Return the machine's time."""
         return _time.time_ns()
 
     async def sleep_until(self, t: Ns) -> None:
+        """Sleep in real time."""
         await asyncio.sleep(max(0, t - self.now()) / SECOND)
 
 
 class SimulatedClock:
-    """Simulated time: stands until somebody moves it (lockstep, tests, the back-tester), or runs at a speed."""
+    """Simulated time: it runs at a speed, or stands until its owner sets it.
+
+    It stands in lockstep, in tests and in the back-tester.
+    """
 
     def __init__(self, now: Ns = 0, speed: float = 0.0) -> None:
         self._then = now
@@ -56,24 +66,28 @@ class SimulatedClock:
         self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> Ns:
+        """Return the simulated moment."""
         if not self.speed:
             return self._then
         return self._then + int((_time.monotonic_ns() - self._wall) * self.speed)
 
     def set(self, now: Ns, speed: float | None = None) -> None:
-        """Move to ``now``, take on ``speed`` when given, and wake, in order, those whose time has come."""
+        """Move to ``now``, take on ``speed`` when given, and wake those whose time has come, in
+        order.
+        """
         self._then, self._wall = now, _time.monotonic_ns()
         if speed is not None:
             self.speed = speed
         self._wake()
 
     def next_wake(self) -> Ns | None:
-        """The earliest moment that somebody sleeps for; None when nobody does."""
+        """Return the earliest moment that a sleeper waits for; None without sleepers."""
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
         return self._sleepers[0][0] if self._sleepers else None
 
     async def sleep_until(self, t: Ns) -> None:
+        """Sleep in simulated time."""
         if t <= self.now():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,6 +97,7 @@ class SimulatedClock:
         await future
 
     def _wake(self) -> None:
+        """Wake those whose time has come; set the timer for the next one while time runs."""
         now = self.now()
         while (t := self.next_wake()) is not None and t <= now:
             heapq.heappop(self._sleepers)[2].set_result(None)
@@ -90,29 +105,33 @@ class SimulatedClock:
             self._timer.cancel()
             self._timer = None
         if t is not None and self.speed:
+            # A timer may fire early by its resolution. A little later the time has surely come.
             delay = (t - now) / self.speed / SECOND
             self._timer = asyncio.get_running_loop().call_later(delay + 1e-4, self._wake)
 
 
 class Activity:
-    """Counts work under way, so that lockstep knows when a process has come to rest.
+    """Counts work under way, so that lockstep knows that a process has come to rest.
 
-    Wrap work in ``working()``; a part of it that only waits for the clock in ``resting()``.
+    Wrap work in ``working()``, and the part of it that only waits for the clock in ``resting()``.
     """
 
     def __init__(self) -> None:
         self.busy = 0
+        """Pieces of work under way."""
         self.at_rest = 0
+        """Pieces of work that only wait for the clock."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when work begins to wait for the clock."""
 
     @property
     def quiet(self) -> bool:
-        """Nothing is under way that does not itself wait for the clock."""
+        """True when all work under way waits for the clock."""
         return self.busy == self.at_rest
 
     @contextmanager
     def working(self) -> Iterator[None]:
+        """Count a piece of work while the block runs."""
         self.busy += 1
         try:
             yield
@@ -121,6 +140,7 @@ class Activity:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
+        """Count a wait for the clock while the block runs."""
         self.at_rest += 1
         self.on_rest()
         try:
@@ -130,13 +150,13 @@ class Activity:
 
 
 def kst(day: date, at: time | int) -> Ns:
-    """The moment ``at`` (a time, or seconds since midnight) of a Korean day."""
+    """Return the moment ``at`` (a time, or seconds since midnight) of a Korean day."""
     seconds = at if isinstance(at, int) else seconds_since_midnight(at)
     return (day.toordinal() - _EPOCH_ORDINAL) * DAY - KST_SHIFT + seconds * SECOND
 
 
 def kst_day(now: Ns) -> date:
-    """The Korean date of a moment."""
+    """Return the Korean date of a moment."""
     return date.fromordinal((now + KST_SHIFT) // DAY + _EPOCH_ORDINAL)
 
 
@@ -153,29 +173,29 @@ def seconds_since_midnight(at: time) -> int:
 
 
 def kst_seconds(now: Ns) -> int:
-    """Whole seconds since Korean midnight."""
+    """Return the whole seconds since Korean midnight."""
     return (now + KST_SHIFT) % DAY // SECOND
 
 
 def kst_datetime(now: Ns) -> datetime:
-    """The moment as an aware datetime in KST, cut to microseconds."""
+    """Return the moment as an aware datetime in KST, cut to microseconds."""
     return datetime.fromtimestamp(now // SECOND, KST).replace(microsecond=now % SECOND // 1000)
 
 
 def hhmmss(now: Ns) -> str:
-    """``"091500"``, as KIS writes times."""
+    """Return a moment's time of day as KIS writes it: ``"091500"`` (KST)."""
     s = kst_seconds(now)
     return f"{s // 3600 * 10_000 + s // 60 % 60 * 100 + s % 60:06d}"
 
 
 def clock_text(now: Ns) -> str:
-    """``"09:15:00"``, as people read times."""
+    """Return a moment's time of day as people read it: ``"09:15:00"`` (KST)."""
     s = kst_seconds(now)
     return f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}"
 
 
 def parse_time(text: str) -> time:
-    """``"9:10"``, ``"09:10"`` or ``"09:10:30"`` as a time of day; raises ValueError otherwise."""
+    """Return ``"9:10"``, ``"09:10"`` or ``"09:10:30"`` as a time of day. Raises ValueError."""
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", text)
     if match is None:
         raise ValueError(f"{text!r} is no time of day; write it as HH:MM or HH:MM:SS")

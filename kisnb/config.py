@@ -1,6 +1,7 @@
-"""One typed configuration: defaults, then the file ``config.json`` in the state folder, then the environment.
+"""One typed configuration: defaults, then ``config.json`` in the state folder, then the
+environment.
 
-Secrets never stand in it: it names the file that holds them.
+It holds no secrets: it names the file that does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from kisnb.errors import ConfigError
 from kisnb.paths import state_dir, write_private
 
 Won: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+"""A limit in won."""
 Source: TypeAlias = Literal["default", "file", "environment"]
+"""The place that a setting comes from."""
 
 
 LONGEST_WINDOW = 12 * 3600
@@ -30,41 +33,51 @@ LONGEST_WINDOW = 12 * 3600
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be set, with its defaults; the environment variable is ``KISNB_`` and the name in capitals.
+    """Every setting with its default.
 
-    A desk reads it when it starts.
+    The environment variable is ``KISNB_`` and the name in capitals. A desk reads its settings when
+    it starts.
     """
 
     sim_speed: str = "1"
     """Speed of the simulator's clock: a number, or ``step`` for lockstep."""
     max_order_value: Won = 50_000_000
-    """The most one order may be worth, won; a market order counts at its upper limit price."""
+    """Won that one order may be worth; a market order counts at its upper limit price."""
     max_stock_value: Won = 300_000_000
-    """The most that may be held and on order to buy of one stock, won."""
+    """Won that may be held and on order to buy in one stock."""
     max_agent_value: Won = 300_000_000
-    """The most that one agent may hold and have on order to buy, won."""
+    """Won that one agent may hold and have on order to buy."""
     max_account_value: Won = 1_000_000_000
-    """The most that may be held and on order to buy in the account, won."""
+    """Won that may be held and on order to buy in the account."""
     max_cash_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 30
-    """The part of the cash that one buy may take, percent: what is above is a slip of the finger."""
+    """Percent of the cash that one buy may take. A larger buy is taken for a typing error."""
     max_armed_budget: Won = 100_000_000
-    """The most that one arming of a live desk may let buys spend, won."""
+    """Won that buys may spend after one arming of a live desk."""
     max_quote_age: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
-    """Seconds after which a price is too old to buy on."""
+    """Age in seconds above which a price is too old to buy on."""
     max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
-    """Loss of the day, in hundredths of a percent, above which the desk goes to reducing."""
+    """Loss of the day above which the desk goes to reducing, in hundredths of a percent."""
     blackout: str = ""
-    """Times of day (KST) in which no order is sent: ``08:59:50-09:00:10,15:19-15:21``, ``23:30-00:10``."""
+    """Times of day (KST) in which no order is sent.
+
+    ``08:59:50-09:00:10,15:19-15:21``; ``23:30-00:10`` ends on the next day.
+    """
     assume: str = ""
-    """Uncertain facts of the market to be taken the other way, by commas: ``nxt_after_call,sor_krx_only``."""
+    """Uncertain facts of the market that are assumed the other way.
+
+    Names with commas: ``nxt_after_call,sor_krx_only``.
+    """
     order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-    """REST calls a second and appkey; 0 takes 15 at live and 1 at paper. KIS allows new customers 3 for three days."""
+    """REST calls a second and appkey; 0 takes 15 at live and 1 at paper.
+
+    KIS allows new customers 3 for three days (KIS notice of 2026-03-20).
+    """
     credentials: str = ""
-    """Path of an official-style ``kis_devlp.yaml`` with the keys for paper and live."""
+    """Path of a ``kis_devlp.yaml`` with the keys for paper and live."""
     record: str = ""
-    """File to which a desk writes every request, reply and frame of its own, masked, a JSON line each."""
+    """File to which a desk writes all its traffic with KIS, masked, a JSON line each."""
 
     @property
     def speed(self) -> float:
@@ -88,22 +101,23 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def hash(self) -> str:
-        """The same settings give the same twelve hexadecimal digits; paths of files do not count."""
+        """Twelve hexadecimal digits, equal for equal settings; paths of files do not count."""
         settings = msgspec.structs.replace(self, credentials="", record="")
         return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
 
 
 PATHS = ("credentials", "record")
-"""The settings that name a file."""
+"""Settings that name a file."""
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
+"""Names of all settings."""
 HUNDREDTHS = "max_day_loss"
 """The setting that is kept in hundredths of a percent."""
 RESTART = "kisnb desk restart, then %kis open; a simulated day goes on, agents are started again"
-"""How a desk comes to read its settings again."""
+"""The step that makes a desk read its settings again, for people."""
 
 
 class Meaning(NamedTuple):
-    """What a setting is, for people."""
+    """A setting's meaning, for people."""
 
     unit: str
     """``won``, ``%``, ``s``, ``calls/s``; empty for a text."""
@@ -154,17 +168,18 @@ MEANINGS = {
         "", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"
     ),
 }
+"""The meaning of each setting."""
 _UNITS = {
     "won": ("won", r"(?:won|krw|원)"),
     "%": ("percent", r"(?:%|percent|퍼센트)"),
     "s": ("seconds", r"(?:s|secs?|seconds?|초)"),
     "calls/s": ("calls a second", r"(?:calls?/s|/s|calls? a second)"),
 }
-"""Unit → its word, and how it may be typed behind a number."""
+"""Of each unit: its word, and how a person may type it behind a number."""
 
 
 def shown(name: str, config: Config) -> str:
-    """A setting with its unit: ``50,000,000 won``, ``3.00 %``, ``2 s``; a text as it is."""
+    """Return a setting with its unit: ``50,000,000 won``, ``3.00 %``, ``2 s``; a text as it is."""
     value, unit = getattr(config, name), MEANINGS[name].unit
     if name == HUNDREDTHS:
         return f"{value / 100:.2f} %"
@@ -178,31 +193,31 @@ def shown(name: str, config: Config) -> str:
 
 
 def raised(name: str) -> str:
-    """How a limit is raised, as the end of a cure."""
+    """Return how a person raises a limit, as the end of a cure."""
     return f"raise {name}: %kis config {name} NEW, then kisnb desk restart and %kis open"
 
 
 def config_file() -> Path:
-    """Where settings are kept."""
+    """Return the path of the file that keeps settings."""
     return state_dir() / "config.json"
 
 
 def load_config() -> Config:
-    """The configuration as defaults, file and environment give it; raises ConfigError for a wrong value."""
+    """Return the configuration that counts. Raises ConfigError for a wrong value."""
     return _checked({**_filed(), **_given()})
 
 
 def sources() -> dict[str, Source]:
-    """Where each setting comes from, by name. Raises ConfigError."""
+    """Return the place that each setting comes from, by name. Raises ConfigError."""
     filed, given = _filed(), _given()
     return {n: "environment" if n in given else "file" if n in filed else "default" for n in NAMES}
 
 
 def set_config(name: str, value: str | None) -> Config:
-    """Keep ``value`` in the file, None for the default; gives the configuration that counts then.
+    """Keep ``value`` in the file, None for the default; return the configuration that counts then.
 
-    Raises ConfigError for a name or a value that makes no sense, and for a setting that the environment fixes: then
-    nothing is written.
+    Raises ConfigError for an unknown name, for a value that is out of range, and for a setting that
+    the environment fixes. Then nothing is written.
     """
     if name not in NAMES:
         raise ConfigError(f"there is no setting {name!r}", f"there are {', '.join(NAMES)}")
@@ -224,19 +239,24 @@ def set_config(name: str, value: str | None) -> Config:
 
 
 def full_path(path: str) -> str:
-    """``path``, from the working folder of this process when it is relative; ``~`` stays.
+    """Return ``path`` in full, from this process's working folder; a ``~`` in front stays.
 
-    A desk has a working folder of its own.
+    A desk has a working folder of its own, so a relative path would name another file there.
     """
     return path if path.startswith("~") else str(Path(path).absolute())
 
 
 def takes(name: str) -> str:
-    """The values of a setting, for people: ``a number of seconds above 0 to 60, such as 2 s``."""
+    """Return the values that a setting takes, for people.
+
+    Such as ``a number of seconds above 0 to 60, such as 2 s``.
+    """
     unit, text, example = MEANINGS[name]
     if name == HUNDREDTHS:
         return f"percent from 0.01 to 100, with two digits at most, such as {example}"
-    kind = next(f.type for f in msgspec.inspect.type_info(Config).fields if f.name == name)  # type: ignore[attr-defined]
+    info = msgspec.inspect.type_info(Config)
+    assert isinstance(info, msgspec.inspect.StructType)
+    kind = next(f.type for f in info.fields if f.name == name)
     if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         return f"{text}, such as {example}"
     least = (
@@ -252,14 +272,15 @@ def takes(name: str) -> str:
 
 
 def _given() -> dict[str, object]:
+    """Return the settings of the environment."""
     given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
     return {name: _plain(name, value) for name, value in given.items() if value}
 
 
 def _plain(name: str, value: str) -> str:
-    """What was typed for a setting; a number without its unit and its thousands separators.
+    """Return a typed value; a number without its unit and its thousands separators.
 
-    ``"2,5"`` keeps its comma and is refused as no number: 25 was not meant.
+    ``"2,5"`` keeps its comma and is refused as no number, because 25 was not meant.
     """
     unit = MEANINGS[name].unit
     if not unit:
@@ -267,7 +288,7 @@ def _plain(name: str, value: str) -> str:
     number = re.sub(rf"\s*{_UNITS[unit][1]}$", "", value.strip(), flags=re.IGNORECASE)
     plain = values.ungrouped(number.removeprefix("₩") if unit == "won" else number)
     if name == HUNDREDTHS and number != value.strip():
-        # Without a unit it is what the file holds: hundredths of a percent.
+        # A number without a unit is what the file holds: hundredths of a percent.
         with suppress(InvalidOperation, ValueError, OverflowError):
             hundredths = Decimal(plain) * 100
             return str(int(hundredths)) if hundredths == int(hundredths) else value
@@ -275,6 +296,7 @@ def _plain(name: str, value: str) -> str:
 
 
 def _filed() -> dict[str, object]:
+    """Return the settings of the file; none when there is no file. Raises ConfigError."""
     path = config_file()
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
@@ -285,6 +307,7 @@ def _filed() -> dict[str, object]:
 
 
 def _checked(settings: dict[str, object]) -> Config:
+    """Return the settings as a configuration. Raises ConfigError with the setting and its range."""
     try:
         config = msgspec.convert(settings, Config, strict=False)
     except msgspec.ValidationError as e:
@@ -292,11 +315,13 @@ def _checked(settings: dict[str, object]) -> Config:
         if name in NAMES:
             raise ConfigError(f"{name} cannot be {settings[name]!r}", f"give {takes(name)}") from e
         raise ConfigError(f"the configuration is wrong: {e}", f"correct {config_file()}") from e
+    # Both raise for a text that is none: a wrong setting is refused when it is set.
     _ = config.speed, config.windows
     return config
 
 
 def _window(text: str) -> tuple[time, time]:
+    """Return a blackout window. Raises ConfigError."""
     start, dash, end = text.partition("-")
     try:
         window = parse_time(start.strip()), parse_time(end.strip())

@@ -2,7 +2,7 @@
 
 Interrupted             a person interrupted the cell; no Exception, like KeyboardInterrupt
 KisnbError
-├── BadInput            what was typed cannot be meant: unknown code, quantity 0, off-tick price
+├── BadInput            the input makes no sense: unknown code, quantity 0, off-tick price
 │   ├── UnknownInstrument
 │   └── NotOffered      the host of this mode does not do that
 ├── ConfigError         keys, folders, ports, configuration
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 
 def _sentence(text: str) -> str:
+    """Return a text without its full stop, with a capital."""
     text = text.rstrip(". ")
     # A name of a file, a parameter or a field stays as it is spelt.
     spelt = set(text.partition(" ")[0]) & set("_=/.(")
@@ -34,15 +35,18 @@ def _sentence(text: str) -> str:
 
 
 def _ended(sentence: str) -> str:
+    """Return a sentence with its full stop."""
     return sentence if sentence.endswith(("?", "!")) else f"{sentence}."
 
 
 class _OneLine(BaseException):
-    """An error of one line, with the cure in it."""
+    """An error of one line that ends with its cure."""
 
     def __init__(self, text: str, cure: str = "") -> None:
         self.text = _sentence(text)
+        """The event, as a sentence without a full stop."""
         self.cure = _sentence(cure)
+        """The next step for a person, as such a sentence; empty when there is none."""
         super().__init__(" ".join(_ended(part) for part in (self.text, self.cure) if part))
 
     def _render_traceback_(self) -> list[str]:
@@ -51,11 +55,11 @@ class _OneLine(BaseException):
 
 
 class KisnbError(_OneLine, Exception):
-    """Base of all that kisnb raises on purpose: one line, with the cure in it."""
+    """The base of all errors that kisnb raises on purpose."""
 
 
 class BadInput(KisnbError):
-    """What was asked cannot be meant; nothing was sent."""
+    """The input makes no sense. Nothing was sent."""
 
 
 class UnknownInstrument(BadInput):
@@ -63,7 +67,7 @@ class UnknownInstrument(BadInput):
 
 
 class NotOffered(BadInput):
-    """The host of this mode has no such call; it was not asked."""
+    """The host of this mode has no such call. It was not asked."""
 
 
 class ConfigError(KisnbError):
@@ -71,23 +75,23 @@ class ConfigError(KisnbError):
 
 
 class FolderError(ConfigError):
-    """The state folder, or a file in it, cannot serve; it may when somebody has mended it."""
+    """The state folder, or a file in it, cannot serve until a person mends it."""
 
 
 class NotOpen(KisnbError):
-    """No desk is open here."""
+    """No desk is open in this notebook."""
 
 
 class Interrupted(_OneLine):
-    """The cell was interrupted; orders already handed to the desk live on.
+    """A person interrupted the cell. Orders that were handed to the desk live on.
 
-    Like KeyboardInterrupt it is no Exception: a loop around ``except Exception`` in the cell must not
-    make the interrupt button useless.
+    Like KeyboardInterrupt it is no Exception: a loop around ``except Exception`` in the cell must
+    not make the interrupt button useless.
     """
 
 
 class OrderRefused(KisnbError):
-    """An order that did not become live; ``key`` is its idempotency key."""
+    """An order did not become live; ``key`` is its idempotency key."""
 
     def __init__(self, text: str, cure: str = "", *, key: str = "") -> None:
         super().__init__(text, cure)
@@ -95,11 +99,11 @@ class OrderRefused(KisnbError):
 
 
 class OrderDenied(OrderRefused):
-    """Refused by kisnb before anything was sent."""
+    """kisnb refused the order before anything was sent."""
 
 
 class OrderRejected(OrderRefused):
-    """Refused by KIS or the exchange; ``msg_cd`` is KIS's code."""
+    """KIS or the exchange refused the order; ``msg_cd`` is KIS's code."""
 
     def __init__(self, text: str, cure: str = "", *, key: str = "", msg_cd: str = "") -> None:
         super().__init__(text, cure, key=key)
@@ -107,7 +111,7 @@ class OrderRejected(OrderRefused):
 
 
 class OrderUnknown(OrderRefused):
-    """Whether the order lives is not known yet; it is never sent again by kisnb."""
+    """It is not known yet whether the order lives. kisnb never sends it again."""
 
 
 class DeskError(KisnbError):
@@ -127,7 +131,10 @@ class KisError(KisnbError):
 
 
 class ApiError(KisError):
-    """KIS answered with ``rt_cd`` other than 0."""
+    """KIS answered with ``rt_cd`` other than 0.
+
+    ``msg_cd`` is KIS's code, and ``status`` the HTTP status.
+    """
 
     def __init__(self, text: str, cure: str = "", *, msg_cd: str = "", status: int = 200) -> None:
         super().__init__(text, cure)
@@ -136,11 +143,11 @@ class ApiError(KisError):
 
 
 class FrameError(KisError):
-    """A body or a frame of KIS that cannot be read."""
+    """A body or a frame of KIS cannot be read."""
 
 
 class TokenError(KisError):
-    """No access token could be had."""
+    """KIS gave no access token."""
 
 
 class LinkLost(KisError):
@@ -148,4 +155,4 @@ class LinkLost(KisError):
 
 
 class Unreachable(LinkLost):
-    """No connection to KIS came about: nothing was sent."""
+    """No connection to KIS came about. Nothing was sent."""

@@ -1,4 +1,4 @@
-"""The log of a process that nobody watches: bounded, and with what a crashing interpreter prints."""
+"""The log of a process that runs without a person: bounded, with the output of a crash in it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from pathlib import Path
 BYTES = 2_000_000
 """A file that would grow beyond this is put away, as ``.1`` to ``.3``."""
 KEPT = 3
+"""Files that are put away before the oldest one goes."""
 
 
 class LogFile(RotatingFileHandler):
-    """A rotating log file that takes what this process writes to its output, too.
+    """A rotating log file that also takes what this process writes to its output.
 
-    A crash of the interpreter, and a traceback that nobody catches, pass ``logging`` by: they go to
-    the descriptors of standard output and error. Those follow the file whenever it is begun anew.
+    A crash of the interpreter, and a traceback that no code catches, do not go through ``logging``.
+    They go to the descriptors of standard output and error. Those follow the file whenever it is
+    begun anew.
     """
 
     def __init__(self, path: Path, descriptors: Sequence[int] = (1, 2)) -> None:
-        """Log to ``path`` from now on. Raises OSError."""
+        """Log to ``path`` from now on; ``descriptors`` follow the file. Raises OSError."""
         self._descriptors = descriptors
         super().__init__(path, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8")
 
@@ -35,7 +37,7 @@ class LogFile(RotatingFileHandler):
 
 
 def begin_log(path: Path, level: int = logging.INFO, descriptors: Sequence[int] = (1, 2)) -> None:
-    """Log all that this process says to ``path``. Raises OSError."""
+    """Send all log records, warnings and crashes of this process to ``path``. Raises OSError."""
     logging.basicConfig(
         level=level,
         format="%(asctime)s %(name)s %(levelname)s %(message)s",

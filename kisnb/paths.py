@@ -1,7 +1,7 @@
-"""Where kisnb keeps its files: the state folder, and folders of this user for sockets and locks.
+"""The places of kisnb's files: the state folder, and folders of this user for sockets and locks.
 
-HALT, ``config.json`` and keys stand in the state folder. So nobody else may write in it, and its
-path is written in full: a relative one would name another folder, and with it another desk, for
+HALT, ``config.json`` and keys stand in the state folder. So no other user may write in it, and its
+path is written in full. A relative path would name another folder, and with it another desk, for
 each working folder.
 """
 
@@ -21,17 +21,19 @@ from kisnb.errors import ConfigError, FolderError
 SOCKET_BYTES = 103
 """The longest path of a Unix socket: macOS takes 104 bytes with the closing zero, Linux 108."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""Errors of a disk that keeps no file locks."""
 _checked: set[Path] = set()
 """State folders that this process has found safe: they are checked once, and used many times."""
 
 
 def state_dir() -> Path:
-    """The state folder: ``KISNB_STATE``, else the platform's own for this user; made when missing.
+    """Return the state folder, and make it when it is missing.
 
-    Its mode is 0700. A folder of ours that others may read is tightened to that, but not a home
-    folder or one at the top of the disk: those serve for more, and what kisnb puts there is closed
-    by itself. Raises ConfigError for a relative path, and FolderError when the folder cannot be
-    made, is another user's, or can be written by others.
+    It is ``KISNB_STATE``, else the platform's own for this user. Its mode is 0700. A folder of ours
+    that others may read is tightened to that. A home folder, or one at the top of the disk, is left
+    as it is: it serves for more, and kisnb's own files in it are closed by themselves. Raises
+    ConfigError for a relative path. Raises FolderError when the folder cannot be made, is another
+    user's, or can be written by others.
     """
     given = os.environ.get("KISNB_STATE")
     folder = _given_folder(given) if given else user_folder()
@@ -43,9 +45,9 @@ def state_dir() -> Path:
 
 
 def user_folder() -> Path:
-    """The platform's state folder of this user; ``KISNB_STATE`` does not move it, nothing is made.
+    """Return the platform's state folder of this user; make nothing.
 
-    Raises ConfigError for a user without a home folder.
+    ``KISNB_STATE`` does not move it. Raises ConfigError for a user without a home folder.
     """
     import platformdirs
 
@@ -60,23 +62,25 @@ def user_folder() -> Path:
 
 
 def _given_folder(given: str) -> Path:
+    """Return the folder that ``KISNB_STATE`` names. Raises ConfigError for a relative path."""
     folder = _expanded(given)
     if not folder.is_absolute():
         raise ConfigError(
-            f"KISNB_STATE={given} is no full path, and would be another desk in each working folder",
+            f"KISNB_STATE={given} is no full path, and would be another desk in each working "
+            "folder",
             f"write it in full, for example KISNB_STATE={Path.cwd() / folder}",
         )
     return folder
 
 
 def _expanded(path: str) -> Path:
-    """``path`` with the home folder for ``~``, which stays where the user or the home is not known."""
+    """Return ``path`` with the home folder for ``~``; ``~`` stays where no home is known."""
     # Path.expanduser raises RuntimeError there.
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def private_dir(folder: Path) -> Path:
-    """``folder``, made when missing, mode 0700. Raises ConfigError when it cannot be made."""
+    """Return ``folder``, made with mode 0700 when missing. Raises FolderError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
@@ -85,7 +89,7 @@ def private_dir(folder: Path) -> Path:
 
 
 def _check_owned(folder: Path) -> None:
-    """Raises FolderError for a state folder in which somebody else may write."""
+    """Raises FolderError for a state folder in which another user may write."""
     found = folder.stat()
     if not _is_ours(found):
         raise FolderError(
@@ -102,16 +106,21 @@ def _check_owned(folder: Path) -> None:
 
 
 def _serves_for_more(folder: Path) -> bool:
+    """True for a home folder, a folder above one, and a folder at the top of the disk."""
     home = _expanded("~")
     return len(folder.parts) <= 2 or folder in (home, *home.parents)
 
 
 def _is_ours(found: os.stat_result) -> bool:
+    """True for a file of this user."""
     return not hasattr(os, "getuid") or found.st_uid == os.getuid()
 
 
 def data_dir() -> Path | None:
-    """The folder with real prices (``KISNB_DATA``); None when it is not set. Raises ConfigError when it is missing."""
+    """Return the folder with real prices (``KISNB_DATA``); None when it is not set.
+
+    Raises ConfigError when the folder is missing.
+    """
     given = os.environ.get("KISNB_DATA")
     if not given:
         return None
@@ -124,18 +133,18 @@ def data_dir() -> Path | None:
 
 
 def runtime_dir() -> Path:
-    """A folder of this user, mode 0700, that does not depend on ``KISNB_STATE``.
+    """Return a folder of this user, mode 0700, that does not depend on ``KISNB_STATE``.
 
-    It may be emptied at any time, by a cleaner of temporary files or at the end of a login.
-    Raises ConfigError when there is none.
+    A cleaner of temporary files, or the end of a login, may empty it at any time. Raises
+    ConfigError when there is none.
     """
     return _first_safe(_runtime_folders())
 
 
 def socket_path(name: str) -> Path:
-    """A path for the Unix socket ``name`` of this state folder, in a 0700 folder of this user.
+    """Return a path for the Unix socket ``name`` of this state folder, in a 0700 folder.
 
-    The folder stands under ``XDG_RUNTIME_DIR``, else with the temporary files; the state folder
+    The folder stands under ``XDG_RUNTIME_DIR``, else with the temporary files. The state folder
     serves where neither does. Raises ConfigError when none is safe, or all paths are too long.
     """
     state = state_dir()
@@ -144,23 +153,28 @@ def socket_path(name: str) -> Path:
     short = [folder for folder in folders if len(os.fsencode(folder / file)) <= SOCKET_BYTES]
     if not short:
         raise ConfigError(
-            f"{folders[0] / file} is too long for a Unix socket, which ends at {SOCKET_BYTES} bytes",
+            f"{folders[0] / file} is too long for a Unix socket, which ends at "
+            f"{SOCKET_BYTES} bytes",
             "set XDG_RUNTIME_DIR to a folder of yours with a short path",
         )
     return _first_safe(short) / file
 
 
 def _runtime_folders() -> Iterator[Path]:
+    """Yield the folders that may serve for sockets, the best one first."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
-        # The system removes its runtime folder when the user's last login ends. A relative path
-        # is to be ignored, says the XDG specification.
+        # The system removes its runtime folder when the user's last login ends. The XDG
+        # specification says that a relative path is to be ignored.
         if base and Path(base).is_absolute() and Path(base).is_dir():
             yield Path(base) / f"kisnb-{user}"
 
 
 def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
-    """The first of these that can be made and is ours alone. Raises the first one's ConfigError."""
+    """Return the first folder that can be made and is ours alone.
+
+    Raises the ConfigError of the first one when none is.
+    """
     refused: ConfigError | None = None
     for folder in folders:
         try:
@@ -177,7 +191,7 @@ def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
 def _check_private(folder: Path) -> None:
     """Raises ConfigError unless this is a folder of ours, and no link, that others cannot enter.
 
-    In a folder for everybody, such as /tmp, anybody may have made it before us.
+    In a folder for everybody, such as /tmp, another user may have made it before us.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
@@ -192,7 +206,7 @@ def _check_private(folder: Path) -> None:
 
 
 def cure_of(error: OSError) -> str:
-    """What a person can do when a file of the state folder cannot be made, written or locked."""
+    """Return the cure for a file of the state folder that cannot be made, written or locked."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return "make room on the disk"
@@ -207,14 +221,14 @@ def cure_of(error: OSError) -> str:
 
 
 def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
-    """The line for people about a file of the state folder that cannot be used, with its cure."""
+    """Return the error for people about a file of the state folder that cannot be used."""
     what = "locked" if error.errno in _NO_LOCKS else "written"
     named = error.filename or path or "the state folder"
     return FolderError(f"{named} cannot be {what}: {error.strerror or error}", cure_of(error))
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 in one step: readers see the old text or the new one."""
+    """Write a file of mode 0600 in one step: readers get the old text or the new one."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(
         os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"

@@ -13,11 +13,15 @@ class Side(StrEnum):
 
     @property
     def opposite(self) -> Side:
+        """The other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class Venue(StrEnum):
-    """Where an order goes: KRX, NXT (Nextrade), or the broker's smart order router."""
+    """The place that an order goes to: KRX, NXT (Nextrade), or the broker's smart order router.
+
+    On the stream, SOR is the channel of both venues unified.
+    """
 
     KRX = "KRX"
     NXT = "NXT"
@@ -25,25 +29,32 @@ class Venue(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a venue does at a moment of its day."""
+    """The state of a venue at a moment of its day."""
 
     CLOSED = "closed"
     ENTRY_ONLY = "entry only"
+    """Orders are taken, and nothing is matched yet."""
     AUCTION = "auction"
+    """Orders are collected for a match at one price."""
     CONTINUOUS = "continuous"
+    """An order matches at once when it can."""
 
 
 class SessionId(StrEnum):
-    """Label of a stretch of the Korean day; gives the ranking code and the default venue, never legality."""
+    """The label of a part of the Korean day (market session).
+
+    It gives the ranking code and the default venue. It never decides whether an order is allowed.
+    """
 
     NXT_PRE = "NXT_PRE"
     KRX_REG = "KRX_REG"
     NXT_AFTER = "NXT_AFTER"
     KR_OFF = "KR_OFF"
+    """Nothing trades."""
 
 
 class OrderKind(StrEnum):
-    """How an order is priced and how long it lives. The wire's codes stand in ``kisnb.kis`` alone."""
+    """The pricing and the life of an order. KIS's codes for it stand in ``kisnb.kis`` alone."""
 
     LIMIT = "limit"
     MARKET = "market"
@@ -66,7 +77,7 @@ class OrderKind(StrEnum):
     BEST_OPPOSITE_IOC = "best-opposite-ioc"
     BEST_OPPOSITE_FOK = "best-opposite-fok"
     MID_PRICE = "mid-price"
-    """중간가: midway between the best bid and the best ask, and moving with them."""
+    """중간가: midway between the best bid and the best ask; it moves with them."""
     STOP_LIMIT = "stop-limit"
     """스톱지정가: a limit order that waits for its stop price."""
     MID_PRICE_IOC = "mid-price-ioc"
@@ -86,12 +97,12 @@ class OrderKind(StrEnum):
 
     @property
     def priced(self) -> bool:
-        """Whether the order names a price in won; the others are priced by the market."""
+        """True when the order names a price in won; the market prices the others."""
         return self in _PRICED
 
     @property
     def immediate(self) -> bool:
-        """IOC and FOK: what does not match on arrival is cancelled at once."""
+        """True for IOC and FOK: what does not match on arrival is cancelled at once."""
         return self.endswith(("-ioc", "-fok"))
 
 
@@ -112,7 +123,7 @@ _PRICED = frozenset(
 
 
 class Mode(StrEnum):
-    """Which KIS a session talks to."""
+    """The KIS that a session talks to: the simulator, paper trading, or live."""
 
     SIM = "sim"
     PAPER = "paper"
@@ -120,12 +131,12 @@ class Mode(StrEnum):
 
     @property
     def badge(self) -> str:
-        """What lines of text begin with, so that nobody takes one mode for another: ``"[SIM] "``."""
+        """The beginning of each line of text, so that a person sees the mode: ``"[SIM] "``."""
         return f"[{self.upper()}] "
 
 
 class Kind(StrEnum):
-    """Instrument kind: decides tick table, tax and which venues list it."""
+    """The kind of an instrument. It decides tick table, tax and the venues that list it."""
 
     STOCK = "stock"
     ETF = "etf"

@@ -1,10 +1,10 @@
 """Reads the values that a person or a program gives: each is converted, or refused in one line.
 
 A notebook hands over numbers of numpy and polars, floats that are whole, texts from forms and
-magics. They are read here once, where they enter, so that nothing odd travels on to the desk.
-Pasted text brings what nobody sees: Korean taken apart into its letters by macOS, blanks that are
-none, full-width digits of an input method. ``tidy`` and ``narrow`` take that out.
-Every function raises BadInput with the cure, and imports no library of data.
+magics. They are read here once, where they enter, so that nothing odd reaches the desk. Pasted text
+brings letters that show nothing: Korean taken apart into its letters by macOS, blanks that are
+none, full-width digits of an input method. ``tidy`` and ``narrow`` take that out. Every function
+raises BadInput with the cure, and imports no library of data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kisnb.clock import parse_time
 from kisnb.errors import BadInput
 
 MOST = 10**15
-"""Whole numbers stay below this: won and shares are far smaller, and the desk counts in 64 bits."""
+"""Whole numbers stay below this. Won and shares are far smaller; the desk counts in 64 bits."""
 SHARES, WON = "주", "원"
 """Units that may follow a quantity, and a price: ``10주``, ``70,000원``."""
 WON_SIGNS = "\u20a9\uffe6"
@@ -42,8 +42,11 @@ _Choice = TypeVar("_Choice", bound=str)
 _GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3})+|(?:_\d{3})+)(?:\.\d+)?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,15}", re.ASCII)
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
-"""What editors and input methods make of a hyphen or a minus."""
-_BLANKS = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""Signs that editors and input methods put in place of a hyphen or a minus."""
+_BLANKS = (
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
+    "\u3000"
+)
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 """Korean letters that show nothing: people type them as a blank."""
 _NOTHING = (
@@ -52,26 +55,29 @@ _NOTHING = (
 )
 """Marks that have no width, or turn the direction of writing."""
 _JOINERS = "\u200c\u200d"
-"""They hold an emoji of a reason together, and mean nothing in a code or a number."""
+"""Marks that hold an emoji of a reason together; they mean nothing in a code or a number."""
 UNSEEN = _BLANKS + _FILLERS + _NOTHING
 """Letters that look like a blank, or like nothing."""
 _TIDY = str.maketrans(dict.fromkeys(_BLANKS + _FILLERS, " ") | dict.fromkeys(_NOTHING))
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkeys(
     map(ord, _JOINERS)
 )
-"""Full-width letters, digits and signs to those of ASCII."""
+"""Full-width letters, digits and signs, and those of ASCII."""
 
 
 def tidy(text: str) -> str:
     """Return a text as a keyboard gives it: Korean composed, blanks plain, nothing unseen in it.
 
-    No word of it changes, so that this is right for reasons and notes, too.
+    No word of it changes, so it is right for reasons and notes, too.
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_TIDY))
 
 
 def narrow(text: str) -> str:
-    """Return a code, a name, a number or an option as it is looked up: tidy, in plain width."""
+    """Return a code, a name, a number or an option in the spelling in which it is searched.
+
+    It is tidy, and in plain width.
+    """
     return text if text.isascii() else tidy(text).translate(_NARROW)
 
 
@@ -115,7 +121,7 @@ def price(value: object, what: str = "the price") -> int:
 def seconds(value: object, what: str) -> float:
     """Return ``value`` as seconds: a number from 0 to about ten years. Raises BadInput.
 
-    A text is refused, because nobody can tell whether ``"5"`` or ``"0:05"`` was meant.
+    A text is refused, because ``"5"`` and ``"0:05"`` leave open which unit is meant.
     """
     number = _number(value)
     if number is None:
@@ -181,7 +187,7 @@ def time_of_day(value: object, cure: str) -> time:
 
 
 def text(value: object, what: str) -> str:
-    """Return ``value``, a text that can be written down, tidy. Raises BadInput for anything else."""
+    """Return ``value``, a text that can be written down, tidy. Raises BadInput for others."""
     if not isinstance(value, str):
         raise BadInput(f"{what} {shown(value)} is no text", "write it in quotation marks")
     try:
@@ -205,7 +211,7 @@ def shown(value: object) -> str:
     try:
         line = repr(value)
     except Exception:
-        # The repr of a stranger may raise anything; Python itself refuses to print huge integers.
+        # The repr of an unknown class may raise anything; Python refuses to print huge integers.
         line = "\n"
     if "\n" in line:
         return f"<{type(value).__name__}>"
@@ -244,5 +250,5 @@ def _number(value: object) -> int | float | None:
             return float(value)
         return operator.index(value)
     except Exception:
-        # A duration of numpy calls itself a number; the __index__ of a stranger raises anything.
+        # A duration of numpy calls itself a number; an unknown class may raise anything.
         return None

@@ -1,8 +1,9 @@
 """The back-tester: the desk's own core over a recorded day.
 
-The same DeskCore, agents and books as in a session; only the hosts differ: Persist appends, Send enters the order at
-once (latency 0), and an order fills at the price of the next trade that its limit allows. What an agent decides on
-the trades of one frame leaves after that frame, as in a session.
+It runs the same DeskCore, agents and order books as a session; only the hosts differ. Persist
+appends a row. Send enters the order at once (latency 0). An order fills at the price of the next
+trade that its limit allows. The orders of an agent that saw the trades of one frame go out after
+that frame, as in a session.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from kisnb.clock import Ns, day_number, kst_day
 from kisnb.errors import BadInput
@@ -48,10 +50,11 @@ from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
+"""A back-test trades at KRX, with limit and market orders."""
 
 
 class Result:
-    """What a run left: the agent's book, the journal's rows, the intents with their times."""
+    """The outcome of a run: the agent's order book, the journal's rows, and the agent itself."""
 
     def __init__(self, book: OrderBook, rows: Sequence[Row], agent: Agent) -> None:
         self.book = book
@@ -65,30 +68,36 @@ class Result:
 
     def __repr__(self) -> str:
         return (
-            f"<Result {self.agent!r}: {len(self.book.orders)} orders, {sum(1 for _ in self.book.fills)} fills, "
+            f"<Result {self.agent!r}: {len(self.book.orders)} orders, "
+            f"{sum(1 for _ in self.book.fills)} fills, "
             f"realised {self.book.realised_net:+,} won after cost>"
         )
 
 
 class RestingOrders:
-    """Orders that wait for the next trade of their stock."""
+    """Orders that wait for the next trade of their stock, by number."""
 
     def __init__(self) -> None:
         self._orders: dict[int, tuple[Intent, int]] = {}
+        """Intent and leaves."""
         self._last = 0
 
     def enter(self, intent: Intent) -> int:
+        """Take an order; return its number."""
         number = self.next_number()
         self._orders[number] = (intent, intent.qty)
         return number
 
     def next_number(self) -> int:
-        """Orders and cancels are numbered together."""
+        """Return a new number; orders and cancels are numbered together, as at KIS."""
         self._last += 1
         return self._last
 
     def cancel(self, number: int, qty: int | None) -> int:
-        """Shares taken out; 0 when the order is no longer there."""
+        """Take out ``qty`` shares, None for all leaves; return how many came out.
+
+        It is 0 when the order is no longer there.
+        """
         if number not in self._orders:
             return 0
         intent, leaves = self._orders.pop(number)
@@ -98,7 +107,7 @@ class RestingOrders:
         return out
 
     def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:
-        """(number, intent, shares) of the orders that this trade fills, oldest first; they are gone then."""
+        """Take out and return (number, intent, shares) that this trade fills, oldest first."""
         hit = [
             (n, i, q)
             for n, (i, q) in self._orders.items()
@@ -110,14 +119,16 @@ class RestingOrders:
 
 
 class Engine:
-    """One core, one agent, one tape."""
+    """Runs one core and one agent over one tape; ``start`` is the moment of the first frame."""
 
     def __init__(
         self, agent: Agent, universe: Universe, start: Ns, limits: Limits | None = None
     ) -> None:
         rules = Rules(universe, CAN)
         self.now = start
+        """Simulated time, UTC nanoseconds."""
         self.rows: list[Row] = []
+        """The journal's rows so far."""
         self.books = OrderBooks()
         self.core = DeskCore(rules, limits or Limits(), State())
         self.runner = AgentRunner(
@@ -126,13 +137,15 @@ class Engine:
         self._resting = RestingOrders()
         self._wakes: list[Ns] = []
         self._out: list[Command] = []
+        """Commands of the agent that have not reached the core yet."""
         self._run(self.core.start(start))
         self._out += self.runner.start(start)
         self._drain()
 
     def frame(self, t: Ns, ticks: Sequence[Tick]) -> None:
-        """The trades of one frame, sent at ``t``."""
+        """Play the trades of one frame, sent at ``t``."""
         self._pass_time(t)
+        # Orders fill before the core sees the trade: they were there when it happened.
         for tick in ticks:
             for number, intent, qty in self._resting.filled_by(tick):
                 self._submit(self._notice("filled", number, intent, qty, tick.price))
@@ -140,6 +153,7 @@ class Engine:
         self._drain()
 
     def _pass_time(self, t: Ns) -> None:
+        """Move time to ``t``; wake core and agent, in order, at the moments that they asked for."""
         while True:
             asleep = self.runner.next_wake()
             due = [
@@ -159,6 +173,7 @@ class Engine:
         self.now = t
 
     def _drain(self) -> None:
+        """Hand the agent's commands to the core. Raises what stopped the agent."""
         while self._out:
             command = self._out.pop(0)
             if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
@@ -166,7 +181,7 @@ class Engine:
         if self.runner.state is AgentState.FAILED:
             raise RuntimeError(f"{self.runner.agent!r} failed:\n{self.runner.error}")
         if self.runner.state is AgentState.PAUSED:
-            # Nobody else pauses it here: a person interrupted its handler, and means the run.
+            # Only a person who interrupts a handler pauses an agent here. They mean the run.
             raise KeyboardInterrupt(self.runner.agent.note)
 
     def _submit(self, event: Event) -> None:
@@ -186,12 +201,13 @@ class Engine:
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
                 case AskDepth(code=code):
-                    # Whoever asks KIS between two trades is told what the last one left.
+                    # No depth is recorded. The core gets the one that the last trade left.
                     self._run(self.core.step(self.now, DepthRead(code, self.core.depths.of(code))))
                 case AskOrders() | Revise():
                     raise AssertionError(f"the recorded day cannot play {effect}")
 
     def _publish(self, event: Event) -> None:
+        """Apply an event to the order books and deliver it to the agent."""
         if is_order_fact(event):
             self.books.apply(event)
         self._out += self.runner.deliver(event, self.now)
@@ -217,17 +233,24 @@ class Engine:
             )
 
     def _notice(
-        self, kind: str, number: int, intent: Intent, qty: int, price: int, original: int = 0
+        self,
+        kind: Literal["accepted", "filled", "cancelled"],
+        number: int,
+        intent: Intent,
+        qty: int,
+        price: int,
+        original: int = 0,
     ) -> Notice:
         code, side = intent.code, intent.side
-        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)  # type: ignore[arg-type]
+        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)
 
 
 def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = None) -> Result:
-    """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``).
+    """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``) and return the result.
 
-    Fills at the next trade's price, latency 0; fee and tax by date. Raises BadInput for a file without trades, and
-    RuntimeError with the agent's traceback when it fails.
+    Orders fill at the next trade's price, latency 0; fee and tax are those of the day. Raises
+    BadInput for a file without trades, and RuntimeError with the agent's traceback when the agent
+    fails.
     """
     engine: Engine | None = None
     for t, ticks in recorded_ticks(Path(recording)):
@@ -240,6 +263,7 @@ def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = Non
 
 
 def _takes(intent: Intent, price: int) -> bool:
+    """True when an order may fill at ``price``."""
     if intent.price is None:
         return True
     return price <= intent.price if intent.side is Side.BUY else price >= intent.price

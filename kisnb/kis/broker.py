@@ -36,7 +36,9 @@ from kisnb.terms import Mode, Venue
 
 
 class KisBroker:
-    """One account at one host. Call ``listen`` before ``start``."""
+    """One account at one host; implements ``trading.ports.broker``. Call ``listen`` before
+    ``start``.
+    """
 
     def __init__(
         self,
@@ -52,13 +54,20 @@ class KisBroker:
         transport: Transport | None = None,
         nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``cache`` is the folder of the token; ``timeout`` wall seconds after which a call counts as unanswered.
+        """``cache`` is the folder of the token file.
 
-        ``transport`` carries requests and frames: the network by default, a ``Recording`` of it, or a ``Replay``.
-        ``nxt_listed`` says by code whether Nextrade lists a stock: then it is followed on the channel of the session.
+        ``timeout`` is wall seconds after which a call counts as unanswered. ``can_order`` False
+        opens the account for reading only, and ``why_not`` is the cure that is then shown.
+        ``transport`` carries requests and frames: the network by default, a ``Recording`` of it, or
+        a ``Replay``. ``nxt_listed`` says by code whether Nextrade lists a stock: its followed
+        channel changes with the market session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
+        """Venues and kinds that this host takes, for the desk."""
         self.may_send: Callable[[str], None] = lambda _: None
+        """The last permission: called with the key of an order or a revise right before its first
+        byte goes out. What it raises keeps the order here. Cancels do not ask.
+        """
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock
@@ -82,11 +91,13 @@ class KisBroker:
     # connection
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
-        """``on_events`` is called once per received frame that says something, with all its events, in order."""
+        """Set the listener. It is called once per received frame with facts, with all of them, in
+        order.
+        """
         self._stream.on_events = on_events
 
     async def start(self) -> None:
-        """Connect. Raises KisError."""
+        """Connect, and stay connected. Raises KisError when the first attempt fails."""
         try:
             await self._stream.start()
         except BaseException:
@@ -94,26 +105,29 @@ class KisBroker:
             raise
 
     async def close(self) -> None:
+        """End the stream and close all connections."""
         await self._stream.close()
         await self._rest.close()
 
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """The desired set; confirmed and refused come as events."""
+        """Set the desired subscriptions; events report which are confirmed or refused."""
         self._stream.want(subscriptions)
 
     @property
     def frames(self) -> int:
-        """Text frames received on the present connection."""
+        """Frames received on the present connection, or on the last one while there is none."""
         return self._stream.frames
 
     @property
     def local_port(self) -> int | None:
-        """TCP port of our end of the present connection."""
+        """TCP port of our end of the present connection; None without one."""
         return self._stream.local_port
 
     @property
     def settled(self) -> bool:
-        """Every wanted subscription is confirmed or refused."""
+        """True when only the clock can change anything: every subscription is answered, or the
+        stream waits for its next attempt to connect.
+        """
         return self._stream.settled
 
     @property
@@ -127,21 +141,23 @@ class KisBroker:
         return self._stream.confirmed
 
     def last_record(self, want: Want) -> dict[str, str]:
-        """All columns of the channel's newest record as KIS sent them, unknown ones as ``COLUMN_<index>``."""
+        """Return all columns of the channel's newest record as KIS sent them, unknown ones as
+        ``COLUMN_<index>``. It is empty before the first record, and for notices.
+        """
         return self._stream.last_record(want)
 
     @property
     def dead_letters(self) -> deque[str]:
-        """Frames that could not be read, newest last."""
+        """Frames that could not be read, newest last, cut and without secrets."""
         return self._stream.dead_letters
 
     # orders
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
-        """One POST, never repeated; a lost answer returns ``unknown``.
+        """Post an order once and return the outcome; a lost answer is ``unknown``.
 
-        Raises OrderDenied where this connection takes no such orders, TokenError when no token can be had:
-        nothing was sent.
+        Raises OrderDenied where this connection takes no such order, and TokenError when there is
+        no token: then nothing was sent.
         """
         self._check_can_order(intent.key)
         self._endpoint.rules.check_order(intent, route)
@@ -149,13 +165,21 @@ class KisBroker:
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
 
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
-        """Cancel ``qty`` shares, None for all leaves; the reply names the number of the cancel itself."""
+        """Cancel ``qty`` shares, None for all leaves. The reply has the number of the cancel
+        itself.
+
+        Raises OrderDenied and TokenError; then nothing was sent.
+        """
         self._check_can_order(key)
         body = cancel_body(ref, qty, self._account)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, ref.venue)
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
-        """Move ``qty`` shares to ``price``; the reply names the number under which they live on."""
+        """Move ``qty`` shares to ``price`` (won). The reply has the number under which they live
+        on.
+
+        Raises OrderDenied and TokenError; then nothing was sent.
+        """
         self._check_can_order(key)
         body = revise_body(ref, qty, price, self._account)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, ref.venue)
@@ -163,14 +187,18 @@ class KisBroker:
     async def _post(
         self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue
     ) -> SendReply:
+        """Send an order, a revise or a cancel once, and return what became of it."""
         try:
+            # A cancel only lowers what is at risk, so nothing may hold it back.
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
             reply = await self._rest.send_order(api, body, lane, may_send)
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
-            outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"
-            return SendReply(key, outcome, msg_cd=e.msg_cd, text=str(e))  # type: ignore[arg-type]
+            if was_not_placed(e.msg_cd, e.status):
+                return SendReply(key, "rejected", msg_cd=e.msg_cd, text=str(e))
+            return SendReply(key, "unknown", msg_cd=e.msg_cd, text=str(e))
         except Unreachable as e:
+            # No connection came about, so no byte of the order went out.
             return SendReply(key, "rejected", text=str(e))
         except (LinkLost, FrameError) as e:
             return SendReply(key, "unknown", text=e.text)
@@ -186,7 +214,10 @@ class KisBroker:
     # account
 
     async def day_orders(self, day: date) -> OrderPage:
-        """All orders of a day, newest first. Raises KisError when not even the first page came."""
+        """Return all orders of a day, newest first. Raises KisError when not even the first page
+        came.
+        """
+        # Without ALL, orders at NXT and by SOR are missing; paper knows KRX alone (workbook).
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
         params = day_orders_params(day, self._account, venue)
         api = day_orders_api(day, kst_day(self._clock.now()))
@@ -196,10 +227,11 @@ class KisBroker:
         )
 
     async def account(self) -> Account:
-        """Cash and holdings. Raises KisError."""
+        """Return cash and holdings. Raises KisError."""
         pages, complete = await self._rest.read_pages(
             APIS["inquire_balance"], balance_params(self._account)
         )
+        # The balance has no orderable cash; it is a query of its own.
         orderable = await self._rest.read(
             APIS["inquire_psbl_order"], orderable_params(self._account)
         )
@@ -208,7 +240,9 @@ class KisBroker:
     # prices
 
     async def quote(self, code: str) -> Quote:
-        """The current price at KRX; its ``name`` is empty, for KIS's reply has none. Raises KisError."""
+        """Return the current price at KRX. Its ``name`` is empty: KIS's reply has none. Raises
+        KisError.
+        """
         api = APIS["inquire_price"]
         params = encode_params(
             api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code
@@ -216,7 +250,7 @@ class KisBroker:
         return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Bids and asks of a venue. Raises KisError."""
+        """Return bids and asks of a stock at a venue. Raises KisError."""
         api = APIS["inquire_asking_price_exp_ccn"]
         params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
         return read_depth(await self._rest.read(api, params), code, venue, self._clock.now())
@@ -226,10 +260,10 @@ class KisBroker:
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """The rows of any call that only reads, by block, all pages, and whether they are complete.
+        """Return the rows of any call that only reads, by block, and True when all pages came.
 
-        Account and blank keys of further pages are added here. Raises BadInput for unknown names and parameters and
-        for orders, NotOffered, KisError.
+        Account and blank keys of further pages are added here. Raises BadInput for an unknown name
+        or parameter and for a call that places orders or keys; NotOffered; KisError.
         """
         api = APIS.get(name)
         if api is None or api.post:

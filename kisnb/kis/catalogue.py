@@ -1,8 +1,9 @@
-"""The REST APIs of KIS: paths, TR ids, parameters and replies. Client and simulator read this one table.
+"""The REST APIs of KIS: paths, TR ids, parameters and replies. Client and simulator use this one
+table.
 
-What KIS documents stands in ``catalogue.json``, one API a line, read when a call is first looked up; the source is the
-workbook of KIS's developer portal of 2026-02-21. What is known beyond it stands here: which fields tell the rows of a
-paged reply apart.
+``catalogue.json`` holds what KIS documents, one API a line. It is read when a call is first looked
+up. Its source is the workbook of KIS's developer portal of 2026-02-21. What is known beyond it
+stands here: ``ROW_KEYS``.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ import msgspec
 from kisnb.terms import Mode
 
 OAUTH = "/oauth2"
+"""Paths of the calls that issue keys begin with this."""
 
 FieldKind: TypeAlias = Literal["t", "n", "d"]
-"""Text, whole number, decimal number; on the wire all are strings."""
+"""Text, whole number or decimal number. On the wire all are strings."""
 _NOTHING: dict[FieldKind, str] = {"t": "", "n": "0", "d": "0.00"}
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
-    """One field of a reply; the name is in the case of the wire, label and note are KIS's Korean ones."""
+    """One field of a reply. The name is in the case of the wire; label and note are KIS's Korean
+    ones.
+    """
 
     name: str
     kind: FieldKind
@@ -33,7 +37,7 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Param(msgspec.Struct, frozen=True, array_like=True):
-    """One parameter of a request; the name is exactly as on the wire."""
+    """One parameter of a request. The name is exactly as on the wire."""
 
     name: str
     required: bool
@@ -48,16 +52,16 @@ class Block(msgspec.Struct, frozen=True, array_like=True, dict=True):
     shape: Literal["object", "array"]
     fields: tuple[Field, ...]
     also: str = ""
-    """Another name that KIS's documentation and examples give it."""
+    """A second name for it in KIS's documentation and examples; empty when there is none."""
 
     @cached_property
     def empty(self) -> dict[str, str]:
-        """Every field with what KIS sends when there is nothing to say: ``"0"`` for numbers, ``""`` for texts."""
+        """Every field with what KIS sends for no value: ``"0"`` for numbers, ``""`` for texts."""
         return {field.name: _NOTHING[field.kind] for field in self.fields}
 
 
 class Api(msgspec.Struct, frozen=True):
-    """One call. Parameter names are exactly as on the wire; ``optional`` is what KIS lets out."""
+    """One call. Parameter names are exactly as on the wire."""
 
     name: str
     title: str
@@ -67,32 +71,35 @@ class Api(msgspec.Struct, frozen=True):
     tr_live: str
     """Empty for the OAuth calls, which carry no ``tr_id``."""
     tr_paper: str
-    """Empty, too, for what the paper host does not offer."""
+    """Empty for the OAuth calls, and for what the paper host does not offer."""
     params: tuple[str, ...]
     optional: frozenset[str]
+    """Parameters that KIS lets a client leave out."""
     documented: tuple[Param, ...]
     """The parameters with their labels."""
     blocks: tuple[Block, ...]
     msg_cd: str
+    """The code of success. It decides nothing: ``rt_cd`` alone does."""
     msg1: str
-    """Code and text of success; ``rt_cd`` alone decides."""
+    """The text of success."""
     is_order: bool
-    """Moves money: sent once, never again."""
+    """True for a call that moves money: it is sent once, never again."""
     ctx: tuple[str, ...]
     """The parameters that carry the keys of the next page: search condition, then position."""
     tr_cont: bool
-    """The header ``tr_cont`` tells that more follows."""
+    """True when the reply's header ``tr_cont`` says that more pages follow."""
     row_key: tuple[str, ...]
-    """Of a paged reply: the fields of ``row_block`` that tell its rows apart; none: all of them."""
+    """The fields of ``row_block`` that tell the rows of a paged reply apart; empty: all of them."""
     row_block: str
+    """The first block of the reply that is an array; empty when there is none."""
 
     @property
     def paged(self) -> bool:
-        """Further pages are asked for with the keys of the last one."""
+        """True when further pages are asked for with the keys of the last page."""
         return bool(self.ctx)
 
     def block(self, name: str) -> Block:
-        """Raises KeyError when the reply has none of this name."""
+        """Return the block of this name. Raises KeyError when the reply has none."""
         for block in self.blocks:
             if block.name == name:
                 return block
@@ -100,10 +107,11 @@ class Api(msgspec.Struct, frozen=True):
 
     @property
     def post(self) -> bool:
+        """True for a POST: orders and keys."""
         return self.method == "POST"
 
     def tr_id(self, persona: Mode) -> str:
-        """The TR id that the host of ``persona`` takes."""
+        """Return the TR id that the host of ``persona`` takes."""
         return self.tr_paper if persona is Mode.PAPER else self.tr_live
 
 
@@ -117,10 +125,12 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "inquire_period_profit": ("trad_dt",),
     "chk_holiday": ("bass_dt",),
 }
+"""By call: the fields that tell rows apart. A row that comes twice shows that the pages have moved.
+"""
 
 
 class _CatalogueLine(msgspec.Struct, frozen=True):
-    """A line of the file: an API, and the calls that share it, each with the end of its name and its TR ids."""
+    """A line of the file: an API and the calls that share it."""
 
     name: str
     title: str
@@ -128,6 +138,7 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
     method: Literal["GET", "POST"]
     path: str
     calls: tuple[tuple[str, str, str], ...]
+    """Of each call: the end of its name, its TR id at live, and at paper."""
     params: tuple[Param, ...]
     blocks: tuple[Block, ...]
     tr_cont: bool = False
@@ -135,6 +146,7 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
     ok: tuple[str, str] = ("", "")
 
     def apis(self) -> Iterator[Api]:
+        """Yield the calls of this line."""
         rows = next((b.name for b in self.blocks if b.shape == "array"), "")
         for ending, live, paper in self.calls:
             name = self.name + ending
@@ -150,6 +162,7 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
                 self.params,
                 self.blocks,
                 *self.ok,
+                # Every POST below /trading/ moves money; the other POSTs issue keys.
                 self.method == "POST"
                 and self.path.startswith("/uapi")
                 and "/trading/" in self.path,
@@ -168,7 +181,7 @@ def _by_name() -> dict[str, Api]:
 
 
 class Catalogue(Mapping[str, Api]):
-    """All calls by name, read from the file on first use."""
+    """All calls by name; a read-only mapping that reads the file on first use."""
 
     def __getitem__(self, name: str) -> Api:
         return _by_name()[name]
@@ -181,6 +194,7 @@ class Catalogue(Mapping[str, Api]):
 
 
 APIS = Catalogue()
+"""Every call of KIS by kisnb's name for it, such as ``"inquire_price"``."""
 
 
 @cache
@@ -199,10 +213,11 @@ def _paths() -> frozenset[tuple[str, str]]:
 
 
 def find(method: str, path: str, tr_id: str) -> Api | None:
-    """The API of a request as it stands on the wire; None when nothing is known by this method, path and TR id."""
+    """Return the API of a request on the wire; None for an unknown method, path or TR id."""
+    # The OAuth calls carry no TR id (workbook).
     return _by_call().get((method, path, "" if path.startswith(OAUTH) else tr_id))
 
 
 def known_path(method: str, path: str) -> bool:
-    """Whether any call goes there."""
+    """True when some call goes to this path."""
     return (method, path) in _paths()

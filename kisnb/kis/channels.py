@@ -1,9 +1,10 @@
-"""The channels of the stream by venue, and which venue's channel a stock is followed on.
+"""The channels of the stream by venue, and which venue's channel a followed stock uses.
 
-KIS sends each kind three times: of KRX, of NXT, and of both unified (here ``Venue.SOR``, as the smart order router sees
-them). The unified channel says nothing about a stock that NXT does not list, all day long; KRX's own carries every
-stock, in the after-market since 2026-09-14 too. Source: KIS's documentation of the channels and a client's measurements
-of 2026-09-14.
+KIS has each kind of channel three times: of KRX, of NXT, and of both unified. The unified one is
+``Venue.SOR`` here, because it shows what the smart order router sees. The unified channel sends
+nothing about a stock that NXT does not list, all day long. KRX's own channel carries every stock,
+since 2026-09-14 in the after-market too. Source: KIS's workbook, and a client's measurements of
+2026-09-14.
 """
 
 from __future__ import annotations
@@ -17,39 +18,44 @@ from kisnb.terms import SessionId, Venue
 
 
 def _trs(kind: str) -> dict[Venue, str]:
+    """Return the TR ids of one kind of channel by venue."""
     return {Venue.KRX: f"H0ST{kind}", Venue.NXT: f"H0NX{kind}", Venue.SOR: f"H0UN{kind}"}
 
 
-def _venues(trs: dict[Venue, str]) -> dict[str, Venue]:
-    return {tr_id: venue for venue, tr_id in trs.items()}
-
-
-TRADE_TRS, BOOK_TRS = _trs("CNT0"), _trs("ASP0")
+TRADE_TRS, DEPTH_TRS = _trs("CNT0"), _trs("ASP0")
 EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS = _trs("ANC0"), _trs("MKO0"), _trs("PGM0")
-TRADES_OF, BOOKS_OF = _venues(TRADE_TRS), _venues(BOOK_TRS)
-"""Venue of a trade channel, and of a book channel."""
 TRS_OF_CHANNEL = {
     "ticks": TRADE_TRS,
-    "depth": BOOK_TRS,
+    "depth": DEPTH_TRS,
     "expected": EXPECTED_TRS,
     "operation": OPERATION_TRS,
     "programs": PROGRAM_TRS,
 }
-"""TR ids by the channel's name in a ``Want``; exec notices have one of their own."""
+"""TR ids by the channel's name in a ``Want``. Exec notices have a TR id of their own."""
 VENUE_OF_TR = {tr_id: venue for trs in TRS_OF_CHANNEL.values() for venue, tr_id in trs.items()}
+"""Venue of each channel of the market by TR id."""
+_CHANNEL_OF_TR = {tr: name for name, trs in TRS_OF_CHANNEL.items() for tr in trs.values()}
 
 
 LEAD: Ns = MINUTE
-"""So long before trading begins the channel is changed, so that the first trade is not missed."""
+"""A channel is changed this long before trading begins, so that the first trade is not missed."""
 _DAYS_AHEAD = 10
+"""Days that ``next_change`` searches: more than any run of holidays."""
+
+
+def is_same_kind(tr_id: str, other: str) -> bool:
+    """True for one kind of channel at two different venues, such as trades at KRX and at NXT."""
+    kind = _CHANNEL_OF_TR.get(tr_id)
+    return tr_id != other and kind is not None and kind == _CHANNEL_OF_TR.get(other)
 
 
 def feed_venue(session_id: SessionId, *, nxt_listed: bool) -> Venue:
-    """The venue whose channel shows how a stock trades in a session.
+    """Return the venue whose channel shows how a stock trades in a market session.
 
-    NXT alone before KRX opens; KRX in its regular session, whose prices are the official ones; both unified afterwards,
-    for KRX has an after-market of its own since 2026-09-14. KRX for a stock that NXT does not list, and when nothing
-    trades.
+    NXT trades alone before KRX opens. In KRX's regular session KRX's prices are the official ones.
+    Afterwards both trade, because KRX has an after-market of its own since 2026-09-14 (KIS notice
+    of 2026-09-09): then it is the unified channel. KRX's channel serves a stock that NXT does not
+    list, and the time when nothing trades.
     """
     if not nxt_listed:
         return Venue.KRX
@@ -65,23 +71,27 @@ _FEED = {
 
 
 class Feed:
-    """Which venue's channel a stock is followed on from moment to moment, at a host that streams ``venues``."""
+    """Chooses the channel on which a stock is followed, at a host that streams ``venues``."""
 
     def __init__(self, nxt_listed: Callable[[str], bool], venues: Sequence[Venue]) -> None:
         self._nxt_listed = nxt_listed
         self._venues = venues
 
     def venue(self, now: Ns, code: str) -> Venue:
-        """The unified channel where the host streams none of NXT alone, KRX's where it streams neither."""
+        """Return the venue of the channel on which a stock is followed at ``now``.
+
+        Where the host does not stream NXT alone, it is the unified channel; where it streams
+        neither, KRX's.
+        """
         wanted = self._at(now, nxt_listed=self._nxt_listed(code))
         if wanted is Venue.NXT not in self._venues:
             wanted = Venue.SOR
         return wanted if wanted in self._venues else Venue.KRX
 
     def next_change(self, now: Ns) -> Ns | None:
-        """When the venue of a stock that NXT lists changes next; None at a host that streams KRX alone.
+        """Return when the venue of a stock that NXT lists changes next.
 
-        Ten days on when nothing trades until then.
+        None at a host that streams KRX alone. Ten days on when nothing trades until then.
         """
         if not set(self._venues) - {Venue.KRX}:
             return None
@@ -89,13 +99,16 @@ class Feed:
         held = self._at(now, nxt_listed=True)
         for day in (today + timedelta(days=n) for n in range(_DAYS_AHEAD)):
             for t in sorted({t - lead for t in sessions.boundaries(day) for lead in (LEAD, 0)}):
+                # A boundary counts only when the channel differs on its two sides.
                 if t > now and self._at(t, nxt_listed=True) is not held:
                     return t
         return now + _DAYS_AHEAD * DAY
 
     @staticmethod
     def _at(now: Ns, *, nxt_listed: bool) -> Venue:
+        """Return the venue at a moment, a minute ahead while nothing trades."""
         session_id = sessions.session_id(now)
         if session_id is SessionId.KR_OFF:
+            # Only from rest: a running session is followed to its end.
             session_id = sessions.session_id(now + LEAD)
         return feed_venue(session_id, nxt_listed=nxt_listed)

@@ -1,6 +1,6 @@
-"""Keys and account of a KIS customer: from the environment, an official-style ``kis_devlp.yaml``, or the keyring.
+"""Keys and account of a KIS customer: from a ``kis_devlp.yaml``, the environment, or the keyring.
 
-They are typed so that no repr, log or error shows them.
+No repr, log or error shows them: their type hides them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kisnb.terms import Mode
 DEFAULT_PRODUCT = "01"
 """ACNT_PRDT_CD of a securities account."""
 _NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
+"""Parts that a customer gives; ``product`` has a default."""
 _NEEDED = ("appkey", "appsecret", "account", "hts_id")
 _YAML = {
     Mode.LIVE: {
@@ -35,13 +36,13 @@ _YAML = {
         "hts_id": "my_htsid",
     },
 }
-"""Entries of the official ``kis_devlp.yaml``."""
+"""Entries of the ``kis_devlp.yaml`` of KIS's samples."""
 NO_KEYRING = "use a kis_devlp.yaml (mode 0600) with KISNB_CREDENTIALS, or environment variables"
 _PREFIX = {Mode.LIVE: "KISNB_", Mode.PAPER: "KISNB_PAPER_"}
 
 
 class Secret:
-    """A text that shows nowhere: ``reveal()`` alone gives it, and what is revealed goes on the wire only."""
+    """A text that shows nowhere. Only ``reveal`` gives it, for what goes on the wire."""
 
     __slots__ = ("_text",)
 
@@ -49,6 +50,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """Return the text. Never put it into a message."""
         return self._text
 
     def __repr__(self) -> str:
@@ -73,15 +75,18 @@ class Secret:
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What KIS knows a customer by; every part is secret."""
+    """A customer's keys and account at KIS."""
 
     appkey: Secret
+    """36 characters."""
     appsecret: Secret
+    """180 characters."""
     account: Secret
     """CANO, eight digits."""
     product: str
     """ACNT_PRDT_CD, two digits."""
     hts_id: Secret
+    """The customer's HTS id, which is the key of the exec notices."""
 
     @property
     def account_params(self) -> dict[str, str]:
@@ -90,11 +95,11 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def full_account(self) -> str:
-        """Ten digits, as exec notices carry them."""
+        """Account and product, ten digits, as exec notices carry them."""
         return self.account.reveal() + self.product
 
     def masking(self) -> Mask:
-        """What hides all of these in texts."""
+        """Return a mask that hides all of these in texts."""
         return Mask(
             *(
                 secret.reveal()
@@ -104,7 +109,11 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def find(cls, mode: Mode, path: str = "") -> Credentials:
-        """From the file at ``path`` when given, else the environment, else the keyring. Raises ConfigError."""
+        """Return the keys for live or paper. Raises ConfigError when they are missing or wrong.
+
+        They come from the file at ``path`` when given, else from the environment, else from the
+        keyring.
+        """
         if path:
             return cls.from_yaml(Path(path).expanduser(), paper=mode is Mode.PAPER)
         prefix = _PREFIX[mode]
@@ -112,17 +121,18 @@ class Credentials(msgspec.Struct, frozen=True):
         if not any(given.values()):
             given = _from_keyring(mode)
         if not any(given.values()):
+            names = ", ".join(prefix + n.upper() for n in _NEEDED)
             raise ConfigError(
                 f"no keys for {mode} are found",
                 f"store them with: kisnb keys store --mode {mode}. Or set KISNB_CREDENTIALS to your "
-                f"kis_devlp.yaml, or {', '.join(prefix + n.upper() for n in _NEEDED)}",
+                f"kis_devlp.yaml, or {names}",
             )
         called = {name: f"{prefix}{name.upper()}" for name in _NAMES}
         return cls.checked(given, called, "the environment or the keyring")
 
     @classmethod
     def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
-        """From an official-style ``kis_devlp.yaml``. Raises ConfigError."""
+        """Return the keys that a ``kis_devlp.yaml`` holds. Raises ConfigError."""
         entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
         return cls.checked(
@@ -131,14 +141,15 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
-        """Return the credentials that ``given`` holds. Raises ConfigError.
+        """Return the keys that ``given`` holds. Raises ConfigError.
 
-        ``called`` says how each part is called in ``where``, for the message.
+        ``called`` are the names of the parts for people, ``where`` is their source.
         """
         given = {name: value.strip() for name, value in given.items()}
         missing = [called[name] for name in _NEEDED if not given[name]]
         if missing:
             raise ConfigError(f"{where} lacks {', '.join(missing)}", "add what is missing")
+        # KIS's samples write 8 digits and a product of their own; people write 12345678-01.
         account, _, product = given["account"].partition("-")
         product = product or given["product"] or DEFAULT_PRODUCT
         if not (
@@ -158,12 +169,12 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 def read_entries(path: Path) -> dict[str, Any]:
-    """The entries of an official-style ``kis_devlp.yaml``, all as text. Raises ConfigError."""
+    """Return the entries of a ``kis_devlp.yaml``, all as text. Raises ConfigError."""
     import yaml
 
     try:
         # Everything is read as text: an account number may begin with 0.
-        said: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        entries: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
     except OSError as e:
         raise ConfigError(
             f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS"
@@ -173,10 +184,11 @@ def read_entries(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml"
         ) from None
-    return said if isinstance(said, dict) else {}
+    return entries if isinstance(entries, dict) else {}
 
 
 def _from_keyring(mode: Mode) -> dict[str, str]:
+    """Return what the platform's keyring holds; empty texts, or nothing, where it holds none."""
     import keyring
     import keyring.errors
 

@@ -1,4 +1,4 @@
-"""Where KIS is: addresses, and which rules the host follows."""
+"""The addresses of KIS's hosts, and the rules that each host follows."""
 
 from __future__ import annotations
 
@@ -12,33 +12,44 @@ from kisnb.terms import Mode
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Addresses of one host. ``persona`` says whose TR ids and rules it has: a simulator plays live or paper."""
+    """Addresses of one host.
+
+    ``persona`` says whose TR ids and rules it has: a simulator plays live or paper.
+    """
 
     rest: str
+    """URL of the REST host, without a path."""
     ws: str
+    """URL of the WebSocket host, without a path."""
     persona: Mode = Mode.LIVE
     spacing: float = 0.0
-    """Seconds of wall time between two subscriptions; KIS's own samples keep 0.05 to 0.1."""
+    """Seconds of wall time between two subscriptions; KIS's samples keep 0.05 to 0.1."""
     silence: float = 0.0
-    """Seconds of wall time without any frame after which a connection counts as dead; 0 never: a simulated clock may
-    stand."""
+    """Seconds of wall time without any frame after which a connection counts as dead.
+
+    0 never: a simulated clock may stand.
+    """
     mode: Mode | None = None
-    """Whose capabilities it has when they are not those of its persona: a simulator plays less than it is."""
+    """Whose capabilities it has when they differ from its persona's; None when they do not.
+
+    A simulator offers less than the host that it plays.
+    """
     limit: int = 0
-    """REST calls a second; 0 takes what is safe at this persona."""
+    """REST calls a second; 0 takes what is safe for this persona."""
 
     @classmethod
     def of(cls, mode: Mode) -> Endpoint:
-        """KIS's own host for live or paper."""
+        """Return KIS's own host for live or paper."""
         return HOSTS[mode]
 
     @classmethod
     def from_yaml(cls, path: Path, mode: Mode) -> Endpoint:
-        """The addresses that a ``kis_devlp.yaml`` names for live or paper; KIS's own where it names none.
+        """Return the host that a ``kis_devlp.yaml`` names for live or paper.
 
-        Raises ConfigError.
+        KIS's own address stands in where the file names none. Raises ConfigError.
         """
         entries, own = read_entries(path), HOSTS[mode]
+        # The entries of KIS's samples: vps is 모의투자 (paper), prod is 실전투자 (live).
         rest, ws = ("vps", "vops") if mode is Mode.PAPER else ("prod", "ops")
         return cls(
             str(entries.get(rest) or own.rest),
@@ -49,21 +60,22 @@ class Endpoint(msgspec.Struct, frozen=True):
         )
 
     def limited(self, limit: int) -> Endpoint:
-        """The same host with another limit of REST calls a second; 0 takes what is safe."""
+        """Return the same host with another limit of REST calls a second; 0 takes what is safe."""
         return msgspec.structs.replace(self, limit=limit)
 
     @property
     def calls_per_second(self) -> int:
+        """REST calls a second that the limiter lets through."""
         return self.limit or CALLS_PER_SECOND[self.persona]
 
     @property
     def rules(self) -> HostRules:
-        """What this host can do."""
+        """The rules of this host."""
         return HOST_RULES[self.mode or self.persona]
 
 
 SILENCE = 60.0
-"""KIS sends PINGPONG every few to some tens of seconds; idle watchdogs of 60 to 180 s are usual among clients."""
+"""KIS sends PINGPONG every few to some tens of seconds; clients commonly wait 60 to 180 s."""
 HOSTS = {
     Mode.LIVE: Endpoint(
         "https://openapi.koreainvestment.com:9443",
@@ -80,6 +92,10 @@ HOSTS = {
         silence=SILENCE,
     ),
 }
+"""KIS's own hosts (workbook; kis_devlp.yaml of KIS's samples)."""
 CALLS_PER_SECOND = {Mode.LIVE: 15, Mode.PAPER: 1}
-"""All REST calls of an appkey. KIS allows 18 and 1 since 2026-04-20 and counts on its side of the network, where calls
-bunch up; at the exact limit some are refused."""
+"""REST calls a second and appkey that are safe.
+
+KIS allows 18 at live and 1 at paper since 2026-04-20 (KIS notice of that day). It counts on its
+side of the network, where calls bunch up, and refuses some at the exact limit.
+"""

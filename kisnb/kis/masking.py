@@ -1,4 +1,7 @@
-"""Hides secrets in what leaves a process: logs, errors, dead letters, recordings. Client and simulator use this one."""
+"""Hides secrets in what leaves a process: logs, errors, dead letters, recordings.
+
+Client and simulator use this one module.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 HIDDEN = "***"
+"""The text in the place of a secret."""
 SECRET_FIELDS = frozenset(
     {
         "appkey",
@@ -20,38 +24,40 @@ SECRET_FIELDS = frozenset(
         "iv",
     }
 )
-"""Fields of requests and replies that are never written, whatever stands in them."""
+"""Fields of requests and replies whose values are never written."""
 
 
 class Mask:
-    """Knows secrets and takes them out of texts, whoever put them there; shows none of them itself."""
+    """Knows secrets and takes them out of texts; its own repr shows none of them."""
 
     def __init__(self, *secrets: str) -> None:
         self._secrets: list[str] = []
         self.keep(*secrets)
 
     def keep(self, *secrets: str) -> None:
-        """From now on hide these too, also as they stand in addresses."""
+        """Hide these too from now on, also in the spelling that they have in addresses."""
         if all(secret in self._secrets for secret in secrets):
             return
+        # A secret may also stand in an address, in its quoted spelling.
         spellings = {*self._secrets, *secrets, *(quote(s, safe="") for s in secrets)} - {""}
         # A secret that is part of another one must not break it up before it is found.
         self._secrets = sorted(spellings, key=lambda s: (-len(s), s))
 
     def text(self, text: str) -> str:
+        """Return a text without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return text
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, str]:
-        """Names and values as text, without secrets and without what stands in secret fields."""
+        """Return names and values as text, without secrets or the values of secret fields."""
         return {
             self.text(name): HIDDEN if name.lower() in SECRET_FIELDS else self.text(str(value))
             for name, value in fields.items()
         }
 
     def tree(self, value: object) -> object:
-        """A JSON value without secrets at any depth."""
+        """Return a JSON value without secrets at any depth."""
         match value:
             case str():
                 return self.text(value)

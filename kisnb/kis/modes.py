@@ -1,7 +1,8 @@
-"""What the host of each mode can do: venues, order kinds, channels, lowest price. What it cannot is refused here.
+"""The abilities of each mode's host: venues, order kinds, channels, lowest price.
 
-Paper takes KRX alone, the kinds 00 and 01, no stock under 1,000 won, and lacks most queries; sources are KIS's workbook
-(EXCG_ID_DVSN_CD, the TR ids of paper) and what clients were answered (40070000).
+What a host cannot do is refused here, before anything is sent. Paper takes KRX alone, the kinds 00
+and 01, and no stock under 1,000 won, and it lacks most queries. Sources: KIS's workbook
+(EXCG_ID_DVSN_CD, the TR ids of paper), and 40070000, which clients received.
 """
 
 from __future__ import annotations
@@ -17,23 +18,28 @@ from kisnb.orders import Capabilities, Intent, Route
 from kisnb.terms import Mode, OrderKind, Venue
 
 ELSEWHERE = "use live or sim for it"
+"""The end of a cure for what this host cannot do."""
 
 
 class HostRules(msgspec.Struct, frozen=True):
-    """The host of one mode; prices in won."""
+    """The rules of one mode's host."""
 
     mode: Mode
     venues: tuple[Venue, ...]
+    """Venues that take orders, the usual one first."""
     kinds: tuple[OrderKind, ...]
     stream_venues: tuple[Venue, ...]
+    """Whose channels the host streams; SOR is the unified one."""
     lowest_price: int = 0
+    """The lowest price of a limit order, won; 0 where there is no such rule."""
 
     def capabilities(self, *, can_order: bool, why_not: str = "") -> Capabilities:
-        """As the desk sees them."""
+        """Return the rules as the desk uses them."""
         return Capabilities(self.venues, self.kinds, can_order, why_not)
 
     def offers(self, api: Api) -> bool:
-        """Whether the host has such a call."""
+        """True when the host has this call."""
+        # The OAuth calls have no TR id, and every host has them.
         return self.mode is not Mode.PAPER or not api.tr_live or bool(api.tr_paper)
 
     def check_api(self, api: Api) -> None:
@@ -42,25 +48,25 @@ class HostRules(msgspec.Struct, frozen=True):
             raise NotOffered(f"{self.mode} has no {api.name}", ELSEWHERE)
 
     def check_order(self, intent: Intent, route: Route) -> None:
-        """Raises OrderDenied when the host would refuse whatever the market does."""
+        """Raises OrderDenied for an order that the host refuses whatever the market does."""
         if route.venue not in self.venues:
-            said = (
+            refusal = (
                 f"{self.mode} orders go to {' and '.join(self.venues)} only",
                 f"order at {self.venues[0]}",
             )
         elif route.kind not in self.kinds:
-            said = (
+            refusal = (
                 f"{self.mode} takes no {route.kind} orders",
                 f"it takes {' and '.join(self.kinds)}",
             )
         elif route.kind is OrderKind.LIMIT and (intent.price or 0) < self.lowest_price:
-            said = (
+            refusal = (
                 f"{self.mode} trades no stock under {self.lowest_price:,} won",
                 f"take another one, or {ELSEWHERE}",
             )
         else:
             return
-        raise OrderDenied(*said, key=intent.key)
+        raise OrderDenied(*refusal, key=intent.key)
 
 
 HOST_RULES = {
@@ -74,23 +80,33 @@ HOST_RULES = {
     ),
     Mode.LIVE: HostRules(Mode.LIVE, tuple(Venue), tuple(OrderKind), tuple(Venue)),
 }
+"""The rules of each mode's host."""
 
 
 class Served(NamedTuple):
-    """One row of the capability table: a call or a channel, the mode whose host serves it, and whether it does."""
+    """One row of the capability table."""
 
     what: str
+    """A call, or a channel and its venue."""
     host: Mode
+    """The mode whose host would serve it."""
     offered: bool
+    """True when that host serves it."""
 
 
 def of_account(api: Api) -> bool:
-    """Whether a call is of an account or its keys, and not of the market: a hybrid asks the host of its orders."""
+    """True for a call about an account or its keys; False for one about the market.
+
+    A hybrid sends calls about the account to the host of its orders.
+    """
     return "/trading/" in api.path or api.path.startswith(OAUTH)
 
 
 def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
-    """Every call and channel of a connection whose orders go to one mode and whose prices come from another."""
+    """Return every call and channel of a connection, with the host that would serve it.
+
+    Orders go to the host of one mode; prices come from the host of another.
+    """
     calls = []
     for api in APIS.values():
         host = orders if of_account(api) else quotes

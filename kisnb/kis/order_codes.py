@@ -1,4 +1,4 @@
-"""Order kinds, sides and venues as KIS writes them. Nothing outside ``kisnb.kis`` knows these codes."""
+"""Order kinds, sides and venues in KIS's codes. Nothing outside ``kisnb.kis`` knows these codes."""
 
 from __future__ import annotations
 
@@ -35,17 +35,26 @@ _KINDS: tuple[tuple[OrderKind, str, str], ...] = (
     (OrderKind.AFTER_BEST_OPPOSITE_FOK, "46", "애프터FOK최유리"),
     (OrderKind.AFTER_BEST_OWN, "47", "애프터최우선"),
 )
-"""Kind, ORD_DVSN, name. 00 to 24: KIS's workbook; 27 to 29 and 41 to 47: KIS notice of 2026-09-09, names by others."""
+"""Kind, ORD_DVSN and Korean name.
+
+Codes 00 to 24: KIS's workbook. 27 to 29 and 41 to 47: KIS notice of 2026-09-09; their names are
+those that clients use.
+"""
 
 ORD_DVSN = {kind: code for kind, code, _ in _KINDS}
+"""Code of each order kind."""
 KIND_NAME = {kind: name for kind, _, name in _KINDS}
+"""Korean name of each order kind."""
 SLL_BUY = {Side.SELL: "01", Side.BUY: "02"}
+"""SLL_BUY_DVSN_CD, and SELN_BYOV_CLS of exec notices."""
 SIDE_NAME = {Side.SELL: "현금매도", Side.BUY: "현금매수"}
+"""The side's Korean name in order lists."""
 ORD_EXG_GB = {"1": Venue.KRX, "2": Venue.NXT, "3": Venue.KRX, "4": Venue.NXT}
 """The venue that executed, in exec notices; 3 and 4 came there by the smart order router."""
 EXCG_DVSN = {Venue.KRX: "02", Venue.NXT: "03", Venue.SOR: "04"}
-"""``excg_dvsn_cd`` of order lists: 02 stands in KIS's example, the others continue it."""
+"""``excg_dvsn_cd`` of order lists. KIS's example has 02; the others are its continuation."""
 REVISE, CANCEL = "01", "02"
+"""RVSE_CNCL_DVSN_CD."""
 
 _KIND_OF = {code: kind for kind, code, _ in _KINDS}
 _SIDES = {code: side for side, code in SLL_BUY.items()}
@@ -58,27 +67,28 @@ _EXG_CODES = {
 
 
 def kind_code(kind: OrderKind) -> str:
-    """ORD_DVSN."""
+    """Return the ORD_DVSN of a kind."""
     return ORD_DVSN[kind]
 
 
 def read_kind(code: str) -> OrderKind:
-    """The kind of an ORD_DVSN; an unknown one reads as a limit order, which is what it rests as in the book."""
+    """Return the kind of an ORD_DVSN; LIMIT for an unknown one, which rests like a limit order."""
+    # A code that KIS adds must not make the list of orders unreadable.
     return _KIND_OF.get(code, OrderKind.LIMIT)
 
 
 def knows_kind(code: str) -> bool:
-    """Whether ``read_kind`` reads the ORD_DVSN and does not guess."""
+    """True when ``read_kind`` knows the ORD_DVSN and does not guess."""
     return code in _KIND_OF
 
 
 def side_code(side: Side) -> str:
-    """SLL_BUY_DVSN_CD and SELN_BYOV_CLS."""
+    """Return SLL_BUY_DVSN_CD, which is SELN_BYOV_CLS too."""
     return SLL_BUY[side]
 
 
 def read_side(code: str) -> Side:
-    """Raises FrameError."""
+    """Return the side of a code. Raises FrameError for an unknown one."""
     side = _SIDES.get(code)
     if side is None:
         raise FrameError(f"{code[:10]!r} is neither sell (01) nor buy (02)", "ask again")
@@ -86,12 +96,15 @@ def read_side(code: str) -> Side:
 
 
 def venue_code(venue: Venue) -> str:
-    """EXCG_ID_DVSN_CD."""
+    """Return the EXCG_ID_DVSN_CD of a venue."""
     return str(venue)
 
 
 def read_venue(code: str) -> Venue:
-    """The venue of an EXCG_ID_DVSN_CD, empty meaning KRX as KIS reads it. Raises FrameError."""
+    """Return the venue of an EXCG_ID_DVSN_CD. Raises FrameError for an unknown one.
+
+    Empty means KRX: that is KIS's default (workbook: order-cash).
+    """
     try:
         return Venue(code.strip() or "KRX")
     except ValueError:
@@ -99,5 +112,8 @@ def read_venue(code: str) -> Venue:
 
 
 def executed_at_code(venue: Venue, *, by_router: bool = False) -> str:
-    """ORD_EXG_GB of a venue that executes, where the order may have come by the smart order router."""
+    """Return the ORD_EXG_GB of the venue that executed.
+
+    ``by_router`` says that the smart order router chose it.
+    """
     return _EXG_CODES[venue, by_router]

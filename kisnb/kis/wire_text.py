@@ -1,4 +1,4 @@
-"""Texts of the wire ⇄ Python values: numbers, dates and times; one way to read each."""
+"""Texts of the wire to Python values and back: numbers, dates and times, one way to read each."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from kisnb.clock import SECOND, Ns, day_number, kst, kst_day
 from kisnb.errors import FrameError
 
 ODNO_WIDTH = 10
+"""Digits of an order number on the wire."""
 BOUND = 1 << 63
-"""No number of the wire reaches it."""
+"""No number of the wire reaches it: the desk counts in 64 bits."""
 
 
 def whole(row: Mapping[str, str], field: str) -> int:
-    """Won or shares: signed, padded with zeros or blanks, with zero decimals; empty is 0. Raises FrameError."""
+    """Return a field as won or shares; 0 when it is empty. Raises FrameError.
+
+    KIS pads numbers with zeros or blanks, writes the sign in front, and some with zero decimals.
+    """
     text = row.get(field, "").strip()
     if not text:
         return 0
     try:
+        # Averages have decimals (workbook: pchs_avg_pric); won and shares never need them.
         number = int(text) if "." not in text else round(float(text))
     except (ValueError, OverflowError):
         number = BOUND
@@ -28,16 +33,17 @@ def whole(row: Mapping[str, str], field: str) -> int:
 
 
 def order_number(number: int) -> str:
-    """An order number as KIS writes it; ``""`` for none."""
+    """Return an order number as KIS writes it; ``""`` for none."""
     return f"{number:0{ODNO_WIDTH}d}" if number else ""
 
 
 def yyyymmdd(day: date) -> str:
+    """Return a day as KIS writes it: ``"20261120"``."""
     return f"{day_number(day):08d}"
 
 
 def read_day(text: str) -> date:
-    """Raises FrameError when ``text`` is no YYYYMMDD."""
+    """Return the day of a YYYYMMDD. Raises FrameError."""
     try:
         return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
@@ -45,7 +51,7 @@ def read_day(text: str) -> date:
 
 
 def seconds_of(text: str) -> int:
-    """Seconds since midnight of an HHMMSS. Raises FrameError."""
+    """Return the seconds since midnight of an HHMMSS. Raises FrameError."""
     if len(text) != 6 or not text.isdecimal():
         raise FrameError(f"{text[:20]!r} is no time of day", "ask again")
     at = int(text)
@@ -56,10 +62,16 @@ def seconds_of(text: str) -> int:
 
 
 def moment(day: date, hhmmss: str, *, fallback: Ns) -> Ns:
-    """The moment of an HHMMSS on a Korean day; ``fallback`` when KIS gives no time."""
+    """Return the moment of an HHMMSS on a Korean day; ``fallback`` when KIS gives no time.
+
+    Raises FrameError.
+    """
     return kst(day, seconds_of(hhmmss)) if hhmmss.strip() else fallback
 
 
 def moment_today(now: Ns, hhmmss: str) -> Ns:
-    """The moment of an HHMMSS on the Korean day of ``now``."""
+    """Return the moment of an HHMMSS on the Korean day of ``now``, or ``now`` to the second.
+
+    Raises FrameError.
+    """
     return moment(kst_day(now), hhmmss, fallback=now // SECOND * SECOND)

@@ -8,10 +8,11 @@ from kisnb.errors import BadInput
 from kisnb.trading.agents.agent import Agent
 
 NAMES = {"volume_trigger": "VolumeTrigger"}
+"""Name of each strategy, which is its module, and its class."""
 
 
 def strategy(name: str) -> type[Agent]:
-    """The Agent class called ``name``; raises BadInput with the names that there are."""
+    """Return the Agent class called ``name``. Raises BadInput with the names that there are."""
     if name not in NAMES:
         raise BadInput(f"there is no strategy {name!r}", f"choose one of {', '.join(NAMES)}")
     found: type[Agent] = getattr(import_module(f"kisnb.strategies.{name}"), NAMES[name])

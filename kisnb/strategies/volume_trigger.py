@@ -1,4 +1,4 @@
-"""Volume trigger: trade with a move that volume confirms, leave a little above break-even."""
+"""Volume trigger: trade with a move that volume confirms, sell a little above break-even."""
 
 from __future__ import annotations
 
@@ -11,29 +11,42 @@ from kisnb.orders import Order
 from kisnb.trading.agents.agent import Agent
 
 WINDOW = 100
+"""Bars that are compared."""
 
 
 class VolumeTrigger(Agent):
-    """Watches the newest 100 bars of 20 seconds; early and late are the means of their first and last 50.
+    """Trades on the newest 100 bars of 20 seconds.
 
-    Buys ``qty`` shares when the newest close is ``rise`` above the mean close, the late mean ``trend`` above the early
-    one, and the newest volume ``surge`` times the mean. Sells ``qty`` of what it holds on the mirrored fall with the
-    same volume test. Sells all that it holds when a trade prints at break-even (after fee and tax) plus ``profit``.
+    Early and late are the mean closes of the first and the last 50 of them.
+
+    - Buy ``qty`` shares when three things hold. The newest close is ``rise`` above the mean close.
+      The late mean is ``trend`` above the early one. The newest volume is ``surge`` times the mean.
+    - Sell ``qty`` shares of what it holds on the mirrored fall, with the same volume test.
+    - Sell all that it holds when a trade prints at break-even (after fee and tax) plus ``profit``.
+
+    It has at most one order open.
     """
 
     every: ClassVar[str] = "20s"
     code: str = ""
+    """The stock that it trades."""
     qty: int = 1
     """Shares per order."""
     rise: float = 0.005
+    """Part of the mean close, such as 0.005 for 0.5 %."""
     trend: float = 0.003
+    """Part of the early mean close."""
     surge: float = 1.3
+    """Multiple of the mean volume."""
     profit: float = 0.005
+    """Part of the break-even price."""
 
     _pending: Order | None = None
 
     def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
+        """Compare the window, and buy or sell on a move."""
         bars = self.bars(self.every, WINDOW)
+        # A shorter window would compare means of a few bars, and trade on noise.
         if len(bars) < WINDOW:
             self.note = f"{len(bars)} of {WINDOW} bars"
             return
@@ -47,6 +60,8 @@ class VolumeTrigger(Agent):
             self._pending = self.sell(min(self.qty, self.held()))
 
     def on_tick(self, tick: Tick) -> None:
+        """Sell all when a trade reaches the price with the profit."""
+        # An open sell may fill at any moment: a second one could sell more than is held.
         if not self.held() or self._busy():
             return
         even = self.host.break_even(self.code)
@@ -58,7 +73,10 @@ class VolumeTrigger(Agent):
 
 
 def ratios(bars: Sequence[Bar]) -> tuple[float, float, float]:
-    """Newest close ÷ mean close, late ÷ early mean close, newest volume ÷ mean volume (0 when nothing traded)."""
+    """Return newest close ÷ mean close, late ÷ early mean close, newest ÷ mean volume.
+
+    The last one is 0 when nothing traded.
+    """
     closes = [b.close for b in bars]
     half = len(closes) // 2
     mean_volume = fmean(b.volume for b in bars)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
-from kisnb.kis.channels import BOOK_TRS, TRADE_TRS, feed_venue
+from kisnb.kis.channels import DEPTH_TRS, TRADE_TRS, feed_venue
 from kisnb.kis.feed.columns import columns
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.frames import encode, encode_depth, encode_tick, named_records, parse
-from kisnb.kis.feed.subscriptions import Registration, Subscriptions
+from kisnb.kis.feed.subscriptions import ChannelRequest, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, SessionId, Side, Venue
 
@@ -57,7 +57,7 @@ def test_k09_nxt_sessions_are_followed_on_nxts_or_the_unified_channel_and_krx_on
 
 def test_k09_each_venue_has_a_channel_of_trades_and_one_of_books() -> None:
     assert TRADE_TRS == {K: "H0STCNT0", N: "H0NXCNT0", U: "H0UNCNT0"}
-    assert BOOK_TRS == {K: "H0STASP0", N: "H0NXASP0", U: "H0UNASP0"}
+    assert DEPTH_TRS == {K: "H0STASP0", N: "H0NXASP0", U: "H0UNASP0"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_k07_the_columns_of_each_channel_before_and_since_2026_09_14(
     for day, width in zip((BEFORE, DAY), trades, strict=True):
         assert len(columns(TRADE_TRS[venue], day)) == len(encode_tick(tick(venue, day))) == width
     for day, width in zip((BEFORE, DAY), book, strict=True):
-        assert len(columns(BOOK_TRS[venue], day)) == len(encode_depth(depth(venue, day))) == width
+        assert len(columns(DEPTH_TRS[venue], day)) == len(encode_depth(depth(venue, day))) == width
 
 
 def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them() -> None:
@@ -79,8 +79,8 @@ def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them(
         "CNTG_CLS_CODE",
         "CNTG_CLS_CODE",
     ]
-    assert columns(BOOK_TRS[K], DAY)[-1] == "MARKET_CLS_CODE"
-    assert columns(BOOK_TRS[N], DAY)[59:] == (
+    assert columns(DEPTH_TRS[K], DAY)[-1] == "MARKET_CLS_CODE"
+    assert columns(DEPTH_TRS[N], DAY)[59:] == (
         "KMID_PRC",
         "KMID_TOTAL_RSQN",
         "KMID_CLS_CODE",
@@ -88,7 +88,7 @@ def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them(
         "NMID_TOTAL_RSQN",
         "NMID_CLS_CODE",
     )
-    assert columns(BOOK_TRS[U], DAY)[-1] == "ANTC_EXCH_CLS_CODE"
+    assert columns(DEPTH_TRS[U], DAY)[-1] == "ANTC_EXCH_CLS_CODE"
 
 
 @given(st.sampled_from([K, N, U]), st.sampled_from([BEFORE, DAY]), MORE)
@@ -108,7 +108,7 @@ def test_k09_k07_books_of_every_venue_go_round_in_every_layout(
     more: list[str],
 ) -> None:
     said = Depth(kst(DAY, time(9)), "005930", venue, asks, bids, NOON)
-    assert FrameReader("").read(encode(BOOK_TRS[venue], [[*encode_depth(said), *more]]), NOON) == [
+    assert FrameReader("").read(encode(DEPTH_TRS[venue], [[*encode_depth(said), *more]]), NOON) == [
         said
     ]
 
@@ -154,7 +154,7 @@ def test_k07_a_channel_without_a_table_keeps_all_its_columns_too() -> None:
 
 @given(
     st.text(max_size=120),
-    st.sampled_from([*TRADE_TRS.values(), *BOOK_TRS.values(), "H0STCNI0", "H0XX", ""]),
+    st.sampled_from([*TRADE_TRS.values(), *DEPTH_TRS.values(), "H0STCNI0", "H0XX", ""]),
 )
 def test_k07_nothing_but_typed_errors_comes_out_of_any_frame(payload: str, tr_id: str) -> None:
     for flag in "01":
@@ -171,8 +171,8 @@ def test_k09_a_stock_is_subscribed_at_each_wanted_venue_on_a_registration_of_its
         Want(channel, "005930", venue) for channel in ("ticks", "depth") for venue in (K, N, U)
     ]  # type: ignore[arg-type]
     assert s.want(0, wants) == []
-    assert s.due(0) == [
-        Registration("1", f"H0{v}{c}0", "005930")
+    assert s.take_due(0) == [
+        ChannelRequest("1", f"H0{v}{c}0", "005930")
         for c in ("CNT", "ASP")
         for v in ("ST", "NX", "UN")
     ]

@@ -14,7 +14,7 @@ from kisnb.clock import MINUTE, Ns, kst
 from kisnb.events import Depth, Event, SubscriptionChanged, Tick
 from kisnb.kis.channels import Feed
 from kisnb.kis.feed import control_frames as cf
-from kisnb.kis.feed.subscriptions import Registration, Subscriptions
+from kisnb.kis.feed.subscriptions import ChannelRequest, Subscriptions
 from kisnb.orders import Want
 from kisnb.terms import Mode, Side, Venue
 from tests.kis.simulated import CODE, DAY, Desk, on_simulator
@@ -73,7 +73,7 @@ class Kis:
         self.refused = 0
         self.unheard: set[str] = set()
 
-    def take(self, now: Ns, steps: list[Registration]) -> list[SubscriptionChanged]:
+    def take(self, now: Ns, steps: list[ChannelRequest]) -> list[SubscriptionChanged]:
         told = []
         for step in steps:
             key = (step.tr_id, step.tr_key)
@@ -87,12 +87,12 @@ class Kis:
                 self.held.append(key)
                 msg_cd = cf.SUBSCRIBED
             self.most = max(self.most, len(self.held))
-            told += self.s.acknowledged(now, cf.ack(msg_cd, *key))
+            told += self.s.on_ack(now, cf.ack(msg_cd, *key))
         return told
 
     def settle(self, now: Ns) -> list[SubscriptionChanged]:
         told = self.s.refresh(now)
-        while steps := self.s.due(now):
+        while steps := self.s.take_due(now):
             before = {key for _, key in self.held}
             told += self.take(now, steps)
             self.unheard |= before - {key for _, key in self.held}
@@ -126,15 +126,15 @@ def test_k09_at_every_change_the_right_channels_stand_and_never_more_than_41(
 def test_k09_where_there_is_room_the_old_channel_stays_until_the_new_one_is_confirmed() -> None:
     s = Subscriptions(Mode.LIVE, "my-hts-id", feed=live_feed())
     s.want(at("08:49"), followed(2))
-    Kis(s).take(0, s.due(at("08:49")))
+    Kis(s).take(0, s.take_due(at("08:49")))
     s.refresh(at("08:50"))
-    assert s.due(at("08:50")) == [
-        Registration("1", "H0STCNT0", "000001"),
-        Registration("1", "H0STCNT0", "000002"),
+    assert s.take_due(at("08:50")) == [
+        ChannelRequest("1", "H0STCNT0", "000001"),
+        ChannelRequest("1", "H0STCNT0", "000002"),
     ]
     assert not s.settled
-    s.acknowledged(0, cf.ack(cf.SUBSCRIBED, "H0STCNT0", "000001"))
-    assert s.due(at("08:50")) == [Registration("2", "H0NXCNT0", "000001")]
+    s.on_ack(0, cf.ack(cf.SUBSCRIBED, "H0STCNT0", "000001"))
+    assert s.take_due(at("08:50")) == [ChannelRequest("2", "H0NXCNT0", "000001")]
 
 
 def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_counts_twice() -> (
@@ -145,13 +145,13 @@ def test_k09_the_old_channel_is_heard_until_then_and_not_after_so_that_no_trade_
 
     s = Subscriptions(Mode.LIVE, "my-hts-id", feed=live_feed())
     s.want(at("15:29"), [*followed(1), Want("depth", "000001", K)])
-    Kis(s).take(0, s.due(at("15:29")))
+    Kis(s).take(0, s.take_due(at("15:29")))
     s.refresh(at("15:30"))
-    s.due(at("15:30"))
-    assert s.without_released([tick(K)]) == [tick(K)]
-    s.acknowledged(0, cf.ack(cf.SUBSCRIBED, "H0UNCNT0", "000001"))
+    s.take_due(at("15:30"))
+    assert s.without_superseded([tick(K)]) == [tick(K)]
+    s.on_ack(0, cf.ack(cf.SUBSCRIBED, "H0UNCNT0", "000001"))
     book = Depth(0, "000001", K, (), ())
-    assert s.without_released([tick(K), tick(U), book, tick(K, "000002")]) == [
+    assert s.without_superseded([tick(K), tick(U), book, tick(K, "000002")]) == [
         tick(U),
         book,
         tick(K, "000002"),
@@ -164,7 +164,7 @@ def test_k09_a_stock_dropped_while_its_channel_changes_leaves_no_registration() 
     s.want(at("08:49"), followed(1))
     kis.settle(at("08:49"))
     s.refresh(at("08:50"))
-    steps = s.due(at("08:50"))
+    steps = s.take_due(at("08:50"))
     s.want(at("08:50"), [])
     kis.take(at("08:50"), steps)
     kis.settle(at("08:50"))

@@ -13,7 +13,7 @@ from kisnb.clock import Ns, kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
 from kisnb.kis.feed.columns import COLUMNS, columns
-from kisnb.kis.feed.frames import BOOK, TRADES, Frame, encode, encode_depth, encode_tick, parse
+from kisnb.kis.feed.frames import DEPTH, TRADES, Frame, encode, encode_depth, encode_tick, parse
 from kisnb.kis.feed.market_frames import decode_depth, decode_ticks
 from kisnb.terms import Side, Venue
 
@@ -69,9 +69,9 @@ def test_k07_kis_example_of_a_trade() -> None:
 
 
 def test_k07_columns_were_appended_on_2026_09_14() -> None:
-    assert [len(columns(tr, OLD)) for tr in (TRADES, BOOK)] == [46, 59]
-    assert [len(columns(tr, NEW)) for tr in (TRADES, BOOK)] == [47, 60]
-    assert COLUMNS[TRADES][-1] == COLUMNS[BOOK][-1] == "MARKET_CLS_CODE"
+    assert [len(columns(tr, OLD)) for tr in (TRADES, DEPTH)] == [46, 59]
+    assert [len(columns(tr, NEW)) for tr in (TRADES, DEPTH)] == [47, 60]
+    assert COLUMNS[TRADES][-1] == COLUMNS[DEPTH][-1] == "MARKET_CLS_CODE"
 
 
 @given(st.lists(TICKS, min_size=1, max_size=9), DAYS)
@@ -87,7 +87,7 @@ def test_k07_an_encoded_depth_is_decoded_to_the_same_depth(
     at: int, code: str, asks: tuple[tuple[int, int], ...], bids: tuple[tuple[int, int], ...]
 ) -> None:
     depth = Depth(kst(date(2026, 11, 20), at), code, Venue.KRX, asks, bids, RECEIVED)
-    assert decode_depth(parse(encode(BOOK, [encode_depth(depth)])), RECEIVED) == [depth]
+    assert decode_depth(parse(encode(DEPTH, [encode_depth(depth)])), RECEIVED) == [depth]
 
 
 @given(TICKS, st.lists(st.sampled_from(["", "0", "2", "(null)"]), max_size=4), st.integers(1, 4))
@@ -164,7 +164,7 @@ def test_k07_two_records_of_unequal_length_are_refused_as_a_whole() -> None:
 
 def test_empty_levels_are_left_out() -> None:
     depth = Depth(kst(NEW, time(9)), "005930", Venue.KRX, ((71_900, 5),), (), RECEIVED)
-    (read,) = decode_depth(parse(encode(BOOK, [encode_depth(depth)])), RECEIVED)
+    (read,) = decode_depth(parse(encode(DEPTH, [encode_depth(depth)])), RECEIVED)
     assert (read.asks, read.bids) == (((71_900, 5),), ())
 
 

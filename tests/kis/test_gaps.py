@@ -51,7 +51,7 @@ def test_k11_every_lost_share_between_two_trades_is_told_and_no_other(
     arrived = [tick for tick, (_, arrives, _) in zip(ticks, said, strict=True) if arrives]
     for tick, (_, arrives, times) in zip(ticks, said, strict=True):
         for _ in range(times if arrives else 0):
-            told += watch.checked([tick])
+            told += watch.check([tick])
     lost = (
         arrived[-1].volume - arrived[0].volume - sum(t.qty for t in arrived[1:]) if arrived else 0
     )
@@ -62,8 +62,8 @@ def test_k11_every_lost_share_between_two_trades_is_told_and_no_other(
 def test_k11_a_gap_names_stock_venue_and_span_and_stands_before_the_trade_that_showed_it() -> None:
     a, b, c = trades([1, 5, 2])
     watch = VolumeWatch()
-    watch.checked([a])
-    assert watch.checked([c, b]) == [GapFound(c.t, CODE, a.t, 5, Venue.KRX), c, b]
+    watch.check([a])
+    assert watch.check([c, b]) == [GapFound(c.t, CODE, a.t, 5, Venue.KRX), c, b]
 
 
 def test_k11_stocks_and_venues_are_told_apart_and_a_new_day_is_no_gap() -> None:
@@ -71,19 +71,19 @@ def test_k11_stocks_and_venues_are_told_apart_and_a_new_day_is_no_gap() -> None:
     here, there = trades([1, 1]), trades([100, 100], venue=Venue.NXT)
     other = trades([7, 7], code="000660")
     for n in (0, 1):
-        assert watch.checked([here[n], other[n]]) == [here[n], other[n]]
-        assert watch.checked([there[n]]) == [there[n]]
+        assert watch.check([here[n], other[n]]) == [here[n], other[n]]
+        assert watch.check([there[n]]) == [there[n]]
     tomorrow = Tick(NINE + DAY, CODE, Venue.KRX, 1, 3, None, 500, 1, 0, 0)
-    assert watch.checked([tomorrow]) == [tomorrow]
+    assert watch.check([tomorrow]) == [tomorrow]
 
 
 def test_k11_what_traded_while_nobody_listened_is_no_gap() -> None:
     a, _, c = trades([1, 5, 2])
     watch = VolumeWatch()
-    watch.checked([a])
+    watch.check([a])
     watch.keep(set())
-    assert watch.checked([c]) == [c]
-    assert watch.checked([]) == []
+    assert watch.check([c]) == [c]
+    assert watch.check([]) == []
 
 
 def test_k11_an_outage_is_marked_by_the_first_trade_after_it_and_nothing_is_made_up(

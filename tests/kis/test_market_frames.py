@@ -17,7 +17,7 @@ from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Event, ExpectedMatch, MarketOperation, ProgramTrades
 from kisnb.kis.channels import (
-    BOOK_TRS,
+    DEPTH_TRS,
     EXPECTED_TRS,
     OPERATION_TRS,
     PROGRAM_TRS,
@@ -49,7 +49,7 @@ def test_k07_every_channel_of_the_desk_has_a_table_and_a_reader() -> None:
     widths = {tr_id: (FEWEST[tr_id], len(names)) for tr_id, names in COLUMNS.items()}
     documented = {
         **{TRADE_TRS[v]: (46, 47) for v in (K, N, U)},
-        BOOK_TRS[K]: (59, 60), BOOK_TRS[N]: (65, 65), BOOK_TRS[U]: (65, 66),
+        DEPTH_TRS[K]: (59, 60), DEPTH_TRS[N]: (65, 65), DEPTH_TRS[U]: (65, 66),
         EXPECTED_TRS[K]: (45, 45), EXPECTED_TRS[N]: (46, 46), EXPECTED_TRS[U]: (46, 46),
         OPERATION_TRS[K]: (11, 11), OPERATION_TRS[N]: (11, 11), OPERATION_TRS[U]: (10, 10),
         **{PROGRAM_TRS[v]: (11, 11) for v in (K, N, U)},

@@ -434,7 +434,7 @@ def test_k12_while_an_old_session_lingers_the_pauses_grow_and_no_key_is_issued_a
     with_stream(tmp_path, body, start=False)
 
 
-@pytest.mark.parametrize("part", ["refresh", "due", "without_released"])
+@pytest.mark.parametrize("part", ["refresh", "take_due", "without_superseded"])
 def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(
     tmp_path: Path, part: str
 ) -> None:
@@ -449,7 +449,7 @@ def test_k10_whatever_fails_in_the_stream_it_is_built_anew_and_says_why(
 
         setattr(b.stream._subscriptions, part, fails_once)
         b.stream.want([*WANTS, Want("ticks", "000660")])
-        if part == "without_released":
+        if part == "without_superseded":
             await b.kis.sockets[-1].send_str(encode(TRADES, [encode_tick(TICK)]))
         await b.until(
             lambda: any(isinstance(e, LinkWasLost) and "a bug" in e.text for e in b.events)

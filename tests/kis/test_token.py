@@ -58,8 +58,8 @@ def test_without_a_printed_end_expires_in_counts() -> None:
 def test_k02_two_requests_are_never_closer_than_a_minute(gaps: list[Ns]) -> None:
     life, now, asked = TokenLife(), NINE, []
     for gap in gaps:
-        now = life.may_ask(now + gap)
-        life.ask(now)
+        now = life.next_request(now + gap)
+        life.record_request(now)
         asked.append(now)
     assert all(b - a >= MINUTE for a, b in pairwise(asked))
 
@@ -104,7 +104,7 @@ def test_k02_a_refused_token_is_dropped_and_a_newer_one_stays() -> None:
 def test_k01_the_file_is_private_and_holds_what_was_written(tmp_path: Path) -> None:
     file, life = TokenFile(tmp_path / "tokens", ENDPOINT, KEYS), TokenLife()
     assert file.read() == life
-    life.ask(NINE)
+    life.record_request(NINE)
     life.receive(answer(), 200, NINE)
     file.write(life)
     assert file.read() == life

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kisnb.clock import Ns, kst
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
+from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.kis.feed import frames
 from kisnb.kis.feed.notices import decode_notice
 from kisnb.kis.order_codes import ORD_EXG_GB
@@ -226,7 +226,7 @@ def test_the_evening_at_krx_has_kinds_of_its_own() -> None:
 
 def test_k09_each_channel_carries_its_venue_and_the_unified_one_both() -> None:
     one = trader()
-    followed(one, TRADE_TRS, BOOK_TRS)
+    followed(one, TRADE_TRS, DEPTH_TRS)
     sent(one, "buy", 10, 71_000, "11", "NXT")
     sent(one, "buy", 20, 71_000, "11", "KRX")
     traded = {
@@ -243,7 +243,7 @@ def test_k09_each_channel_carries_its_venue_and_the_unified_one_both() -> None:
 
 def test_k09_nothing_comes_on_nextrades_and_the_unified_channel_of_a_krx_only_stock() -> None:
     one = trader()
-    followed(one, TRADE_TRS, BOOK_TRS, code=ONLY_KRX)
+    followed(one, TRADE_TRS, DEPTH_TRS, code=ONLY_KRX)
     one.advance("09:05")
     seen = {text.split("|")[1] for text in one.inbox if ONLY_KRX in text}
     assert seen == {"H0STCNT0", "H0STASP0"}
@@ -298,7 +298,7 @@ def test_nextrade_keeps_within_two_ticks_of_krx() -> None:
 
 def test_expected_matches_come_in_auctions_and_the_book_shows_them() -> None:
     one = trader("15:21")
-    followed(one, EXPECTED_TRS, BOOK_TRS)
+    followed(one, EXPECTED_TRS, DEPTH_TRS)
     sent(one, "buy", 50, 71_300, "00", "KRX")
     expected, book = records(one, "H0STANC0")[-1], records(one, "H0STASP0")[-1]
     assert (expected["HOUR_CLS_CODE"], book["HOUR_CLS_CODE"]) == ("A", "A")

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from kisnb.backoff import Backoff
 from kisnb.desk.address import desk_folder, supervisor_lock
 from kisnb.desk.life.child_process import python
 from kisnb.desk.locks import Lock
@@ -29,7 +30,7 @@ READY_SECONDS = 45.0
 HEALTHY_SECONDS = 60.0
 """A desk that lived so long has recovered: its earlier deaths are forgotten."""
 MOST_DEATHS = 5
-BACKOFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+BACKOFF = Backoff((0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
 """Seconds before the 1st, 2nd, … start in a row; the last one repeats."""
 LOOK = 0.02
 RESTART = 75
@@ -75,7 +76,7 @@ class Supervisor:
             self._deaths += status != RESTART and not refused
             if self._deaths >= MOST_DEATHS:
                 return f"the desk died {self._deaths} times in a row, the last time with {_named(status)}"
-            if not self._wait_pause(BACKOFF[min(tries, len(BACKOFF) - 1)]):
+            if not self._wait_pause(BACKOFF.pause(tries)):
                 break
             tries += 1
             began, said = time.monotonic(), self._start(["--again"])

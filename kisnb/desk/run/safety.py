@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from kisnb import values
+from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, WallClock, clock_text
 from kisnb.config import raised
 from kisnb.desk.run.halt_file import HaltFile
@@ -37,7 +38,7 @@ MOST_HOURS = 12
 TAIL_DIGITS = 4
 FREE_TRIES = 5
 """Wrong tails after which arming pauses: a program must not try all ten thousand."""
-FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+PAUSES = Backoff.doubling(60.0, 3600.0)
 """Seconds of wall time. Each further wrong tail doubles the pause."""
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,7 @@ class Tries:
         """Note a wrong tail."""
         self._wrong += 1
         if self._wrong >= FREE_TRIES:
-            pause = FIRST_PAUSE * 2 ** min(self._wrong - FREE_TRIES, 10)
-            self._closed_until = time.monotonic() + min(pause, LONGEST_PAUSE)
+            self._closed_until = time.monotonic() + PAUSES.pause(self._wrong - FREE_TRIES)
 
     def right(self) -> None:
         """Forget the wrong ones."""

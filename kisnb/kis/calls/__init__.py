@@ -1,1 +1,1 @@
-"""What KIS's calls ask and answer: typed messages and frames of them."""
+"""Requests and replies of KIS's calls: typed messages, and DataFrames of them."""

@@ -1,4 +1,4 @@
-"""The account: inquire-balance and inquire-psbl-order ⇄ ``Account`` and ``Holding``. Won and shares."""
+"""The account on the wire: inquire-balance and inquire-psbl-order, both ways. Won and shares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kisnb.orders import Account, Holding
 
 
 def balance_params(account: Mapping[str, str]) -> dict[str, str]:
-    """The query for holdings by issue at KRX's prices, yesterday's trades included."""
+    """Return the query for holdings by issue at KRX's prices, yesterday's trades included."""
     return encode_params(
         APIS["inquire_balance"],
         **account,
@@ -28,7 +28,10 @@ def balance_params(account: Mapping[str, str]) -> dict[str, str]:
 
 
 def orderable_params(account: Mapping[str, str]) -> dict[str, str]:
-    """The query for the orderable cash alone: without a stock KIS answers with amounts and no quantity."""
+    """Return the query for the orderable cash alone.
+
+    Without a stock KIS answers with amounts and no quantity.
+    """
     return encode_params(
         APIS["inquire_psbl_order"],
         **account,
@@ -41,7 +44,7 @@ def orderable_params(account: Mapping[str, str]) -> dict[str, str]:
 
 
 def holding_row(holding: Holding) -> dict[str, object]:
-    """A row of ``output1`` of inquire-balance."""
+    """Return a row of ``output1`` of inquire-balance."""
     value = holding.qty * holding.price
     gain = value - holding.cost
     return {
@@ -60,7 +63,7 @@ def holding_row(holding: Holding) -> dict[str, object]:
 
 
 def deposit_row(account: Account) -> dict[str, object]:
-    """The row of ``output2`` of inquire-balance."""
+    """Return the row of ``output2`` of inquire-balance."""
     value = sum(h.qty * h.price for h in account.holdings)
     cost = sum(h.cost for h in account.holdings)
     return {
@@ -77,7 +80,7 @@ def deposit_row(account: Account) -> dict[str, object]:
 
 
 def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
-    """``output`` of inquire-psbl-order; quantities when a price is given."""
+    """Return ``output`` of inquire-psbl-order; it has quantities when a price is given."""
     qty = cash // price if price else 0
     return {
         "ord_psbl_cash": cash,
@@ -90,7 +93,7 @@ def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
 
 
 def read_holding(row: Mapping[str, str]) -> Holding:
-    """A row of inquire-balance. Raises FrameError."""
+    """Return a row of inquire-balance as a holding. Raises FrameError."""
     return Holding(
         row.get("pdno", "").strip(),
         row.get("prdt_name", "").strip(),
@@ -102,10 +105,11 @@ def read_holding(row: Mapping[str, str]) -> Holding:
 
 
 def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bool) -> Account:
-    """All pages of inquire-balance with inquire-psbl-order; names sold out today (quantity 0) are left out.
+    """Return what all pages of inquire-balance and inquire-psbl-order say. Raises FrameError.
 
-    Raises FrameError.
+    Stocks that were sold out are left out: KIS lists them with quantity 0 for two more days.
     """
+    # output2 is an array of one (workbook). The last page was read last.
     deposit = pages[-1].one("output2")
     held = tuple(
         h for page in pages for row in page.rows("output1") if (h := read_holding(row)).qty

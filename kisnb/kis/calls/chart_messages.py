@@ -1,6 +1,7 @@
-"""Bars over REST: daily windows, minutes of this day and of days before it; as frames, oldest first. Won and shares.
+"""Bars over REST as DataFrames, oldest first: daily windows, minutes of this day and of past days.
 
-KIS answers with the newest rows of what was asked and no next page: whoever wants more asks again for what is older.
+Won and shares. KIS answers with the newest rows of a query and no next page: a caller who wants
+more asks again for what is older.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ DAILY, TODAY, PAST = (
     "inquire_time_itemchartprice",
     "inquire_time_dailychartprice",
 )
+"""Names of the calls: daily bars, minutes of this day, minutes of past days."""
 
 
 def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """Windows that together take in every day from ``first`` to ``last``, newest first. Raises BadInput."""
+    """Yield windows that together hold every day from ``first`` to ``last``, newest first.
+
+    Raises BadInput when ``first`` comes after ``last``.
+    """
     if first > last:
         raise BadInput(f"{first} comes after {last}", "give the first day first")
     while first <= last:
@@ -42,7 +47,7 @@ def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
 def daily_params(
     code: str, first: date, last: date, venue: Venue = Venue.KRX
 ) -> tuple[Api, dict[str, str]]:
-    """Adjusted daily bars: here, unlike in inquire-daily-price, 0 means adjusted."""
+    """Return the call for adjusted daily bars, and its parameters."""
     api = APIS[DAILY]
     return api, encode_params(
         api,
@@ -51,20 +56,22 @@ def daily_params(
         FID_INPUT_DATE_1=yyyymmdd(first),
         FID_INPUT_DATE_2=yyyymmdd(last),
         FID_PERIOD_DIV_CODE="D",
+        # 0 means adjusted here, and raw in inquire-daily-price (workbook).
         FID_ORG_ADJ_PRC="0",
     )
 
 
 def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
-    """date, open, high, low, close (won), volume (shares), value (won), a row a day, oldest first.
+    """Return one row a day, oldest first. Raises FrameError.
 
-    Raises FrameError.
+    Columns: date; open, high, low, close (won); volume (shares); value (won).
     """
     import polars as pl
 
     days: dict[date, tuple[int, ...]] = {}
     for row in (row for reply in replies for row in reply.rows("output2")):
-        if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
+        # KIS fills up with rows that have no date.
+        if row.get("stck_bsop_date", "").strip():
             numbers = (
                 "stck_oprc",
                 "stck_hgpr",
@@ -80,7 +87,10 @@ def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
 
 
 def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
-    """Up to thirty minutes of this day, the last one that in which the moment ``until`` lies."""
+    """Return the call for up to thirty minutes of this day, and its parameters.
+
+    The last minute is the one in which the moment ``until`` lies.
+    """
     api = APIS[TODAY]
     return api, encode_params(
         api,
@@ -88,6 +98,7 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
         FID_INPUT_ISCD=code,
         FID_INPUT_HOUR_1=hhmmss(until),
         FID_PW_DATA_INCU_YN="N",
+        # Must be present although it is empty (workbook).
         FID_ETC_CLS_CODE="",
     )
 
@@ -95,7 +106,10 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
 def past_minute_params(
     code: str, until: int, venue: Venue = Venue.KRX
 ) -> tuple[Api, dict[str, str]]:
-    """Up to 120 minutes back from the moment ``until``, also over into the days before."""
+    """Return the call for up to 120 minutes back from the moment ``until``, and its parameters.
+
+    The minutes reach over into the days before.
+    """
     api = APIS[PAST]
     return api, encode_params(
         api,
@@ -109,10 +123,14 @@ def past_minute_params(
 
 
 def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
-    """open, high, low, close (won) and volume (shares) by start (UTC ns). Raises FrameError."""
+    """Return open, high, low, close (won) and volume (shares) by start (UTC ns).
+
+    Raises FrameError.
+    """
     minutes: dict[Ns, tuple[int, ...]] = {}
     for row in rows:
-        if row.get("stck_bsop_date", "").strip():  # KIS fills up with empty rows
+        # KIS fills up with rows that have no date.
+        if row.get("stck_bsop_date", "").strip():
             t = kst(
                 read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip())
             )
@@ -122,9 +140,9 @@ def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
 
 
 def read_minutes(replies: Sequence[ApiReply]) -> pl.DataFrame:
-    """t (start, UTC ns), open, high, low, close (won), volume (shares), one row a minute, oldest first.
+    """Return one row a minute, oldest first. Raises FrameError.
 
-    Raises FrameError.
+    Columns: t (start, UTC ns); open, high, low, close (won); volume (shares).
     """
     import polars as pl
 

@@ -1,4 +1,7 @@
-"""Who bought and who sold a stock, day by day: investor-trade-by-stock-daily as a frame. Shares and won."""
+"""Net purchases of a stock by group, day by day: investor-trade-by-stock-daily as a DataFrame.
+
+Shares and won.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 MILLION = 1_000_000
-"""KIS tells values in million won."""
+"""KIS states values in million won (workbook)."""
 GROUPS = {"individual": "prsn", "foreign": "frgn", "institution": "orgn"}
+"""Our name of a group, and how KIS's fields of it begin."""
 
 
 def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
-    """Thirty days back from ``last``; a day counts once it has closed."""
+    """Return the call for thirty days back from ``last``, and its parameters.
+
+    A day's figures hold once it has closed.
+    """
     api = APIS["investor_trade_by_stock_daily"]
     return api, encode_params(
         api,
@@ -34,8 +41,11 @@ def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, d
 
 
 def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
-    """date, close (won), volume (shares), and per group its net purchase: ``foreign`` (shares), ``foreign_value`` (won,
-    to the million), so for individual and institution; oldest first. Raises FrameError."""
+    """Return one row a day, oldest first. Raises FrameError.
+
+    Columns: date; close (won); volume (shares); and per group its net purchase, such as ``foreign``
+    (shares) and ``foreign_value`` (won, to the million).
+    """
     import polars as pl
 
     days: dict[date, tuple[int, ...]] = {}

@@ -1,7 +1,8 @@
 """Requests and replies of the REST APIs, both ways, from the tables of ``catalogue``.
 
-On the wire every scalar is a string. ``rt_cd`` alone says whether a call went well, not the HTTP status and not
-``msg_cd``; bodies of errors have the same shape, without ``output``.
+On the wire every scalar is a string. ``rt_cd`` alone says whether a call went well; neither the
+HTTP status nor ``msg_cd`` does. Bodies of errors have the same shape, without ``output``. Source:
+KIS's workbook, and answers that clients have received.
 """
 
 from __future__ import annotations
@@ -16,30 +17,33 @@ from kisnb.kis.catalogue import Api, Block
 from kisnb.kis.error_codes import cure_of
 
 Row: TypeAlias = Mapping[str, object]
+"""A row of a reply before it is encoded: values by field name."""
 MSG1_WIDTH = 80
 """KIS fills ``msg1`` with blanks up to this length."""
 CTX_WIDTH = 20
-"""Of a key of the next page whose name tells no length."""
+"""Length of a key of the next page whose name states none."""
 ALWAYS_SENT = "EXCG_ID_DVSN_CD"
-"""KIS may leave the venue out and takes KRX; kisnb never does."""
+"""KIS takes KRX when the venue is left out; kisnb never leaves it out."""
 
 
 class ApiReply(msgspec.Struct, frozen=True):
-    """A reply that went well: rows by block name, keys in lower case, values as on the wire."""
+    """A reply that went well; keys are in lower case, values as on the wire."""
 
     api: str
+    """Name of the call."""
     blocks: dict[str, list[dict[str, str]]]
+    """Rows by block name."""
     tr_cont: str = ""
-    """``F`` or ``M``: more pages follow."""
+    """``F`` or ``M`` when more pages follow."""
     ctx: tuple[str, ...] = ()
     """The keys of the next page, in the order of ``Api.ctx``."""
 
     def rows(self, block: str = "output") -> list[dict[str, str]]:
-        """All rows of a block; none when KIS sent none."""
+        """Return all rows of a block; none when KIS sent none."""
         return self.blocks.get(block, [])
 
     def one(self, block: str = "output") -> dict[str, str]:
-        """The only row of a block; raises FrameError when it is missing."""
+        """Return the only row of a block. Raises FrameError when it is missing."""
         rows = self.rows(block)
         if not rows:
             raise FrameError(f"the reply to {self.api} lacks {block}", "ask again")
@@ -47,6 +51,7 @@ class ApiReply(msgspec.Struct, frozen=True):
 
     @property
     def has_more(self) -> bool:
+        """True when more pages follow (workbook: F or M; D or E on the last page)."""
         return self.tr_cont in ("F", "M")
 
 
@@ -54,16 +59,17 @@ class ApiReply(msgspec.Struct, frozen=True):
 
 
 def encode_params(api: Api, **values: str | int) -> dict[str, str]:
-    """The query or the body of a request; names are taken in either case and sent in KIS's.
+    """Return the query or the body of a request, with names as KIS spells them.
 
-    Raises BadInput when a parameter is unknown or missing.
+    Names are taken in either case. Raises BadInput when a parameter is unknown or missing.
     """
-    said = {name.upper(): str(value) for name, value in values.items()}
-    unknown = sorted(said.keys() - {p.upper() for p in api.params})
+    given = {name.upper(): str(value) for name, value in values.items()}
+    # A misspelt name is refused here, with the names that there are.
+    unknown = sorted(given.keys() - {p.upper() for p in api.params})
     missing = [
         p
         for p in api.params
-        if p.upper() not in said and (p not in api.optional or p == ALWAYS_SENT)
+        if p.upper() not in given and (p not in api.optional or p == ALWAYS_SENT)
     ]
     if unknown or missing:
         what = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [
@@ -73,18 +79,19 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
             f"the call {api.name} {' and '.join(what)}",
             f"its parameters are {', '.join(api.params)}",
         )
-    return {p: said[p.upper()] for p in api.params if p.upper() in said}
+    return {p: given[p.upper()] for p in api.params if p.upper() in given}
 
 
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
-    """The parameters as the server reads them: all of them, ``""`` for those left out, names without regard to case.
+    """Return all parameters as the server reads them, ``""`` for those left out.
 
-    Raises ApiError when a required one is missing. (uncertain: KIS's code and words for that case)
+    Names count in either case. Raises ApiError when a required one is missing; KIS's code and text
+    for that case are uncertain.
     """
-    said = {name.upper(): value for name, value in given.items()}
+    by_name = {name.upper(): value for name, value in given.items()}
     params: dict[str, str] = {}
     for name in api.params:
-        value = said.get(name.upper())
+        value = by_name.get(name.upper())
         if value is None and name not in api.optional:
             raise ApiError(f"ERROR : INPUT FIELD NOT FOUND [{name}]", msg_cd="OPSQ2001")
         params[name] = "" if value is None else str(value)
@@ -102,11 +109,11 @@ def encode_reply(
     msg1: str = "",
     ctx: tuple[str, str] = ("", ""),
 ) -> dict[str, Any]:
-    """The body of a reply that went well.
+    """Return the body of a reply that went well.
 
-    ``values`` gives a row, or the rows, of each block by the names of the table; numbers become text, fields not given
-    are sent as KIS sends them when there is nothing to say. ``ctx`` are the keys of the next page. Raises KeyError for
-    a field that the table does not have.
+    ``values`` gives the row, or the rows, of each block by the names of the table. Numbers become
+    text. A field without a value is sent as KIS sends it then. ``ctx`` are the keys of the next
+    page. Raises KeyError for a field that the table does not have.
     """
     body = _envelope("0", msg_cd or api.msg_cd, msg1 or api.msg1)
     for name, key in zip(api.ctx, ctx, strict=False):
@@ -123,47 +130,51 @@ def encode_reply(
 
 
 def _ctx_width(name: str) -> int:
-    """KIS pads CTX_AREA_FK100 to 100."""
+    """Return the length to which KIS pads a key: CTX_AREA_FK100 to 100."""
     digits = name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
     return int(digits) if digits else CTX_WIDTH
 
 
 def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
-    """The body of a refusal."""
+    """Return the body of a refusal."""
     return _envelope(rt_cd, msg_cd, msg1)
 
 
 def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
-    """Read a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError when the body cannot be read."""
-    said = decode_object(body, api.name, status)
-    if "rt_cd" not in said:
+    """Return a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError for no reply of KIS."""
+    reply = decode_object(body, api.name, status)
+    if "rt_cd" not in reply:
         raise FrameError(
             f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address"
         )
-    if _text(said["rt_cd"]) != "0":
-        msg_cd = _text(said.get("msg_cd"))
-        words = _text(said.get("msg1")).strip() or "KIS refused without a word"
+    if _text(reply["rt_cd"]) != "0":
+        msg_cd = _text(reply.get("msg_cd"))
+        words = _text(reply.get("msg1")).strip() or "KIS refused without a word"
         raise ApiError(
             f"{words} [{msg_cd or 'no code'}]", cure_of(msg_cd), msg_cd=msg_cd, status=status
         )
+    # The documentation and the examples name some blocks differently (workbook).
     blocks = {
-        b.name: _decode_rows(api, b, said.get(b.name.lower()) or said.get(b.also.lower()))
+        b.name: _decode_rows(api, b, reply.get(b.name.lower()) or reply.get(b.also.lower()))
         for b in api.blocks
     }
     return ApiReply(
-        api.name, blocks, tr_cont, tuple(_text(said.get(name.lower())) for name in api.ctx)
+        api.name, blocks, tr_cont, tuple(_text(reply.get(name.lower())) for name in api.ctx)
     )
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:
-    """A JSON object with its top-level keys in lower case. Raises FrameError."""
+    """Return a JSON object with its top-level keys in lower case. Raises FrameError.
+
+    KIS's documentation and its wire differ in the case of some keys.
+    """
     try:
-        said = msgspec.json.decode(body, type=dict[str, Any])
+        entries = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise FrameError(
             f"the reply to {what} cannot be read (HTTP {status}, {len(body)} long)", "ask again"
         ) from None
-    return {name.lower(): value for name, value in said.items()}
+    return {name.lower(): value for name, value in entries.items()}
 
 
 def _envelope(rt_cd: str, msg_cd: str, msg1: str) -> dict[str, Any]:
@@ -174,12 +185,12 @@ def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, s
     unknown = row.keys() - empty.keys()
     if unknown:
         raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
-    told = dict(empty)
+    encoded = dict(empty)
     for name, value in row.items():
-        told[name] = (
+        encoded[name] = (
             value if type(value) is str else str(value) if type(value) is int else _encode(value)
         )
-    return told
+    return encoded
 
 
 def _encode(value: object) -> str:
@@ -188,10 +199,14 @@ def _encode(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _decode_rows(api: Api, block: Block, said: object) -> list[dict[str, str]]:
-    """An empty result may be absent, ``[]`` or ``{}``; a single row may come bare or in a list."""
+def _decode_rows(api: Api, block: Block, output: object) -> list[dict[str, str]]:
+    """Return the rows of a block. Raises FrameError.
+
+    An empty result may be absent, ``[]`` or ``{}``. A single row may come bare or in a list,
+    whatever the documentation says (workbook against its own examples).
+    """
     found: list[dict[str, str]] = []
-    for row in said if isinstance(said, list) else [said] if said else []:
+    for row in output if isinstance(output, list) else [output] if output else []:
         if not isinstance(row, dict):
             raise FrameError(
                 f"the {block.name} of the reply to {api.name} is no table", "ask again"

@@ -32,11 +32,13 @@ from kisnb.terms import OrderKind, Side, Venue
 
 
 def order_api(side: Side) -> Api:
+    """Return the call that orders on this side."""
     return APIS["order_cash_buy" if side is Side.BUY else "order_cash_sell"]
 
 
 def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict[str, str]:
-    """The body of order-cash; ``account`` is CANO and ACNT_PRDT_CD."""
+    """Return the body of order-cash; ``account`` is CANO and ACNT_PRDT_CD."""
+    # KIS takes ORD_UNPR "0" for a kind that the market prices, and CNDT_PRIC only with a stop.
     price = (intent.price or 0) if route.kind.priced else 0
     stop = {} if intent.stop is None else {"CNDT_PRIC": intent.stop}
     return encode_params(
@@ -52,19 +54,20 @@ def order_body(intent: Intent, route: Route, account: Mapping[str, str]) -> dict
 
 
 def cancel_body(ref: OrderRef, qty: int | None, account: Mapping[str, str]) -> dict[str, str]:
-    """The body of order-rvsecncl that cancels ``qty`` shares, or all leaves when None."""
+    """Return the body of order-rvsecncl that cancels ``qty`` shares, None for all leaves."""
     return _change(
         ref,
         account,
         RVSE_CNCL_DVSN_CD=CANCEL,
         ORD_QTY=qty or 0,
+        # A full cancel goes by QTY_ALL_ORD_YN: quantity and price are 0 then (clients' orders).
         ORD_UNPR=0,
         QTY_ALL_ORD_YN="N" if qty else "Y",
     )
 
 
 def revise_body(ref: OrderRef, qty: int, price: int, account: Mapping[str, str]) -> dict[str, str]:
-    """The body of order-rvsecncl that moves ``qty`` shares to ``price``."""
+    """Return the body of order-rvsecncl that moves ``qty`` shares to ``price``."""
     return _change(
         ref, account, RVSE_CNCL_DVSN_CD=REVISE, ORD_QTY=qty, ORD_UNPR=price, QTY_ALL_ORD_YN="N"
     )
@@ -76,6 +79,7 @@ def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> d
         **account,
         KRX_FWDG_ORD_ORGNO=ref.branch,
         ORGN_ODNO=order_number(ref.number),
+        # 00 is what clients send for every kind; KIS documents no rule (uncertain for 27, 41, 44).
         ORD_DVSN=kind_code(OrderKind.LIMIT),
         EXCG_ID_DVSN_CD=venue_code(ref.venue),
         **values,
@@ -83,7 +87,7 @@ def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> d
 
 
 def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
-    """``output`` of order-cash and order-rvsecncl."""
+    """Return ``output`` of order-cash and order-rvsecncl."""
     return {
         "KRX_FWDG_ORD_ORGNO": ref.branch,
         "ODNO": order_number(ref.number),
@@ -92,7 +96,7 @@ def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
 
 
 def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
-    """The number that KIS gave to what was asked. Raises FrameError when there is none."""
+    """Return the number that KIS gave. Raises FrameError when there is none."""
     row = reply.one()
     number = whole(row, "odno")
     if not number:
@@ -108,16 +112,22 @@ def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
 
 
 RECENT = timedelta(days=89)
-"""Orders of the last three months have a call of their own; a day less than the shortest three months, to be safe."""
+"""Age up to which the order list has a TR id of its own: three months (workbook).
+
+It is the shortest three months less a day, to be safe.
+"""
 
 
 def day_orders_api(day: date, today: date) -> Api:
-    """Where the orders of a day are asked for: older ones have another TR id."""
+    """Return the call for the orders of a day: older days have another TR id."""
     return APIS["inquire_daily_ccld" if today - day <= RECENT else "inquire_daily_ccld_old"]
 
 
 def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL") -> dict[str, str]:
-    """The query for all orders of a day, newest first; without ALL those of NXT and SOR are missing."""
+    """Return the query for all orders of a day, newest first.
+
+    Without ALL as ``venue``, those at NXT and by SOR are missing.
+    """
     return encode_params(
         APIS["inquire_daily_ccld"],
         **account,
@@ -138,7 +148,7 @@ def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL")
 
 
 def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
-    """A row of ``output1`` of inquire-daily-ccld."""
+    """Return a row of ``output1`` of inquire-daily-ccld."""
     return {
         "ord_dt": str(order.ref.day),
         "ord_gno_brno": order.ref.branch,
@@ -163,12 +173,13 @@ def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
         "rjct_qty": order.rejected,
         "prdt_type_cd": "300",
         "excg_dvsn_cd": EXCG_DVSN[order.ref.venue],
+        # The capital C is KIS's own (workbook).
         "excg_id_dvsn_Cd": venue_code(order.ref.venue),
     }
 
 
 def order_totals(orders: list[OrderRow]) -> dict[str, object]:
-    """``output2`` of inquire-daily-ccld."""
+    """Return ``output2`` of inquire-daily-ccld."""
     filled = sum(o.filled for o in orders)
     value = sum(o.value for o in orders)
     return {
@@ -180,7 +191,7 @@ def order_totals(orders: list[OrderRow]) -> dict[str, object]:
 
 
 def read_order(row: Mapping[str, str]) -> OrderRow:
-    """A row of inquire-daily-ccld. Raises FrameError."""
+    """Return a row of inquire-daily-ccld as an order. Raises FrameError."""
     day = read_day(row.get("ord_dt", ""))
     venue_text, kind_text = row.get("excg_id_dvsn_cd", ""), row.get("ord_dvsn_cd", "")
     venue = read_venue(venue_text)
@@ -200,6 +211,7 @@ def read_order(row: Mapping[str, str]) -> OrderRow:
         whole(row, "rjct_qty"),
         moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
         whole(row, "tot_ccld_amt"),
+        # A row may lack either. Then venue and kind above are our reading, and not KIS's word.
         venue_given=bool(venue_text.strip()),
         kind_known=knows_kind(kind_text),
     )

@@ -1,4 +1,7 @@
-"""Replies about prices ⇄ facts: inquire-price ⇄ ``Quote``, inquire-asking-price-exp-ccn ⇄ ``Depth``. Won and shares."""
+"""Prices on the wire: inquire-price and ``Quote``, inquire-asking-price-exp-ccn and ``Depth``.
+
+Won and shares.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from kisnb.kis.wire_text import moment_today, whole
 from kisnb.terms import Venue
 
 LEVELS = 10
-"""Price levels of a book."""
+"""Price levels on each side of a depth."""
 MARKET_DIV = {Venue.KRX: "J", Venue.NXT: "NX", Venue.SOR: "UN"}
-"""FID_COND_MRKT_DIV_CODE."""
+"""FID_COND_MRKT_DIV_CODE by venue; SOR is the unified market."""
 HALTED = "58"
-"""iscd_stat_cls_code of a stock whose trading is halted."""
+"""``iscd_stat_cls_code`` of a stock whose trading is halted."""
 _QUOTE = {
     "price": "stck_prpr",
     "base": "stck_sdpr",
@@ -27,11 +30,11 @@ _QUOTE = {
     "tick": "aspr_unit",
     "listed_shares": "lstn_stcn",
 }
-"""Attribute of ``Quote`` → field of inquire-price."""
+"""Attribute of ``Quote``, and its field of inquire-price."""
 
 
 def change_sign(price: int, base: int, upper: int, lower: int) -> str:
-    """prdy_vrss_sign: 1 upper limit, 2 up, 3 flat, 4 lower limit, 5 down."""
+    """Return prdy_vrss_sign: 1 upper limit, 2 up, 3 flat, 4 lower limit, 5 down."""
     if price >= upper > 0:
         return "1"
     if 0 < price <= lower:
@@ -40,7 +43,7 @@ def change_sign(price: int, base: int, upper: int, lower: int) -> str:
 
 
 def quote_row(quote: Quote) -> dict[str, object]:
-    """``output`` of inquire-price."""
+    """Return ``output`` of inquire-price."""
     return {
         **{field: getattr(quote, attribute) for attribute, field in _QUOTE.items()},
         "stck_shrn_iscd": quote.code,
@@ -54,24 +57,28 @@ def quote_row(quote: Quote) -> dict[str, object]:
 
 
 def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
-    """The reply carries neither name nor time: the name stays empty and the time is ``now``. Raises FrameError."""
+    """Return a quote whose name is empty and whose time is ``now``: the reply has neither.
+
+    Raises FrameError.
+    """
     row = reply.one()
+    # Either field may report it (workbook).
     halted = row.get("temp_stop_yn") == "Y" or row.get("iscd_stat_cls_code") == HALTED
     numbers = {attribute: whole(row, field) for attribute, field in _QUOTE.items()}
     return Quote(t=now, code=code, name="", venue=venue, halted=halted, received=now, **numbers)
 
 
 def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
-    """``output1`` and ``output2`` of inquire-asking-price-exp-ccn."""
-    book: dict[str, object] = {
+    """Return ``output1`` and ``output2`` of inquire-asking-price-exp-ccn."""
+    levels_block: dict[str, object] = {
         "aspr_acpt_hour": hhmmss(depth.t),
         "total_askp_rsqn": sum(size for _, size in depth.asks),
         "total_bidp_rsqn": sum(size for _, size in depth.bids),
     }
     for side, levels in (("ask", depth.asks), ("bid", depth.bids)):
         for i, (price, size) in enumerate(levels[:LEVELS], start=1):
-            book[f"{side}p{i}"] = price
-            book[f"{side}p_rsqn{i}"] = size
+            levels_block[f"{side}p{i}"] = price
+            levels_block[f"{side}p_rsqn{i}"] = size
     expected: dict[str, object] = {
         "stck_prpr": quote.price,
         "stck_oprc": quote.open,
@@ -81,11 +88,11 @@ def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
         "stck_shrn_iscd": quote.code,
         "vi_cls_code": "N",
     }
-    return {"output1": book, "output2": expected}
+    return {"output1": levels_block, "output2": expected}
 
 
 def read_depth(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Depth:
-    """Best first; empty levels are left out. Raises FrameError."""
+    """Return bids and asks, best first, without empty levels. Raises FrameError."""
     row = reply.one("output1")
     asks, bids = (
         tuple(

@@ -1,4 +1,7 @@
-"""The rankings of a session: requests by market code, and their rows as one frame. Won and shares."""
+"""The rankings of a market session: requests by market code, and rows as one DataFrame.
+
+Won and shares.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 RankingKind: TypeAlias = Literal["volume", "fluctuation"]
 MOST_ROWS = 30
-"""KIS gives no more, and no next page."""
+"""KIS gives no more rows, and no next page (workbook)."""
 
 _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
     "volume": (
@@ -43,7 +46,10 @@ _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
         },
     ),
 }
-"""By traded value, and by rise against the previous close; every stock, no filter."""
+"""The call and the parameters of each ranking; every stock, no filter.
+
+By traded value, and by the rise against the previous close.
+"""
 _COLUMNS: tuple[tuple[str, FieldKind, tuple[str, ...]], ...] = (
     ("rank", "n", ("data_rank",)),
     ("code", "t", ("mksc_shrn_iscd", "stck_shrn_iscd")),
@@ -54,10 +60,14 @@ _COLUMNS: tuple[tuple[str, FieldKind, tuple[str, ...]], ...] = (
     ("volume", "n", ("acml_vol",)),
     ("value", "n", ("acml_tr_pbmn",)),
 )
+"""Column, its type, and the fields that may hold it."""
 
 
 def ranking_call(kind: RankingKind, exchange_code: str) -> tuple[str, dict[str, str]]:
-    """Name and parameters of the call; ``exchange_code`` is J or NX. Raises BadInput for another kind."""
+    """Return name and parameters of the call for a ranking. Raises BadInput for another kind.
+
+    ``exchange_code`` is J (KRX) or NX (NXT): rankings know no unified market (workbook).
+    """
     if kind not in _ASKED:
         raise BadInput(f"there is no ranking by {kind}", f"take {' or '.join(_ASKED)}")
     name, given = _ASKED[kind]
@@ -67,9 +77,10 @@ def ranking_call(kind: RankingKind, exchange_code: str) -> tuple[str, dict[str, 
 
 
 def read_ranking(rows: Sequence[dict[str, str]], n: int = MOST_ROWS) -> pl.DataFrame:
-    """rank, code, name, price (won), change (won), change_pct, volume (shares), value (won; null where KIS sends none).
+    """Return the first ``n`` rows of a ranking. Raises FrameError.
 
-    Raises FrameError.
+    Columns: rank, code, name, price (won), change (won), change_pct, volume (shares), value (won;
+    null where KIS sends none).
     """
     import polars as pl
 

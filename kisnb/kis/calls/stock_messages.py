@@ -1,4 +1,7 @@
-"""What a stock is and where the market stood still: stock info, thirty quotes in one call, holidays, interruptions."""
+"""Facts of stocks and of the calendar on the wire.
+
+Stock info, thirty quotes in one call, holidays, and interruptions (VI).
+"""
 
 from __future__ import annotations
 
@@ -23,33 +26,38 @@ if TYPE_CHECKING:
     import polars as pl
 
 MANY = 30
-"""Stocks of one multi-quote."""
+"""Most stocks of one multi-quote (workbook)."""
 _BOARDS = {"STK": Board.KOSPI, "KSQ": Board.KOSDAQ}
+"""``mket_id_cd`` of each board."""
 
 
 class StockFacts(msgspec.Struct, frozen=True):
-    """An issue as the broker knows it before the day's open; won and shares."""
+    """An issue as the broker knows it before the day's open."""
 
     code: str
     name: str
     board: Board | None
+    """None when KIS names neither KOSPI nor KOSDAQ."""
     shares: int
     """Listed shares."""
     previous_close: int
+    """Won."""
     halted: bool
+    """True when its trading is stopped."""
     administrative: bool
-    """관리종목."""
+    """True for an administrative issue (관리종목)."""
     nxt: bool
-    """Tradable at Nextrade today."""
+    """True when it may trade at Nextrade today."""
 
 
 def stock_params(code: str) -> tuple[Api, dict[str, str]]:
+    """Return the call for a stock's facts, and its parameters."""
     api = APIS["search_stock_info"]
     return api, encode_params(api, PRDT_TYPE_CD="300", PDNO=code)
 
 
 def read_stock(reply: ApiReply, code: str) -> StockFacts:
-    """Raises FrameError."""
+    """Return a stock's facts. Raises FrameError."""
     row = reply.one()
     return StockFacts(
         code,
@@ -64,7 +72,7 @@ def read_stock(reply: ApiReply, code: str) -> StockFacts:
 
 
 def many_params(codes: Sequence[str], venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
-    """Up to thirty stocks. Raises BadInput."""
+    """Return the call for quotes of up to thirty stocks, and its parameters. Raises BadInput."""
     if not 0 < len(codes) <= MANY:
         raise BadInput(f"{len(codes)} stocks do not fit into one call", f"ask for 1 to {MANY}")
     api, given = APIS["intstock_multprice"], dict[str, str]()
@@ -74,9 +82,9 @@ def many_params(codes: Sequence[str], venue: Venue = Venue.KRX) -> tuple[Api, di
 
 
 def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
-    """By code. The tick size, the listed shares and whether a stock is halted are not told: 0, 0, False.
+    """Return quotes by code. Raises FrameError.
 
-    Raises FrameError.
+    The reply has no tick size, no listed shares and no halt: these are 0, 0 and False.
     """
     quotes = {}
     for row in reply.rows():
@@ -104,19 +112,23 @@ def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
 
 
 def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
-    """Some weeks from ``first`` on. KIS asks to call this once a day."""
+    """Return the call for some weeks from ``first`` on, and its parameters.
+
+    KIS asks clients to call this once a day (workbook: 국내휴장일조회).
+    """
     api = APIS["chk_holiday"]
     return api, encode_params(api, BASS_DT=yyyymmdd(first), CTX_AREA_NK="", CTX_AREA_FK="")
 
 
 def read_holidays(replies: Sequence[ApiReply]) -> dict[date, bool]:
-    """By day whether orders are possible. Raises FrameError."""
+    """Return by day whether orders are possible. Raises FrameError."""
+    # opnd_yn says that orders are possible; bzdy_yn is only the business day (workbook).
     rows = (row for reply in replies for row in reply.rows())
     return {read_day(row.get("bass_dt", "")): row.get("opnd_yn") == "Y" for row in rows}
 
 
 def overrides_from(days: dict[date, bool]) -> Overrides:
-    """Where KIS's calendar differs from the one that kisnb carries; hours are not told."""
+    """Return where KIS's calendar differs from kisnb's own; KIS states no hours."""
     known = {day: is_trading_day(day) for day in days}
     why = "chk-holiday of KIS"
     return Overrides(
@@ -126,7 +138,10 @@ def overrides_from(days: dict[date, bool]) -> Overrides:
 
 
 def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]:
-    """The last thirty interruptions of a day, of all stocks or one."""
+    """Return the call for a day's last thirty interruptions, and its parameters.
+
+    An empty ``code`` means all stocks.
+    """
     api = APIS["inquire_vi_status"]
     return api, encode_params(
         api,
@@ -142,5 +157,5 @@ def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]
 
 
 def read_interruptions(reply: ApiReply) -> pl.DataFrame:
-    """KIS's own columns, typed. Raises FrameError."""
+    """Return KIS's own columns, typed. Raises FrameError."""
     return typed_frame(APIS["inquire_vi_status"].block("output"), reply.rows())

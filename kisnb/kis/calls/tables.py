@@ -1,4 +1,4 @@
-"""Rows of a reply as polars frames, typed by the catalogue: text, whole numbers, decimals; blank numbers are null."""
+"""Rows of a reply as polars DataFrames, typed by the catalogue. A blank number is null."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
-    """One column per documented field, names in lower case, then those that KIS sent besides, as text.
+    """Return one column per documented field, then those that KIS sent besides, as text.
 
-    Raises FrameError when a number is none.
+    Names are in lower case. Raises FrameError when a number is none.
     """
     import polars as pl
 
     kinds: dict[str, FieldKind] = {field.name.lower(): field.kind for field in block.fields}
+    # A field that KIS adds is kept as text until the catalogue has it.
     more = dict.fromkeys(name for row in rows for name in row if name not in kinds)
     columns = [
         typed_column(name, kind, [row.get(name, "") for row in rows])
@@ -34,7 +35,10 @@ def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
 
 
 def typed_column(name: str, kind: FieldKind, texts: Sequence[str]) -> pl.Series:
-    """Raises FrameError."""
+    """Return a column of texts (``t``), whole numbers (``n``) or decimals (``d``).
+
+    Raises FrameError.
+    """
     import polars as pl
 
     if kind == "t":
@@ -45,7 +49,7 @@ def typed_column(name: str, kind: FieldKind, texts: Sequence[str]) -> pl.Series:
 
 
 def _whole(name: str, text: str) -> int | None:
-    """Signed, padded, with zero decimals."""
+    """Return a whole number, which may be signed, padded, or have zero decimals."""
     value = _decimal(name, text)
     if value is None:
         return None

@@ -1,1 +1,1 @@
-"""KIS's WebSocket: subscriptions, frames, notices, gaps."""
+"""KIS's WebSocket: connection, subscriptions, frames, notices, gaps."""

@@ -1,7 +1,8 @@
-"""Control frames of the stream, JSON both ways: subscribe and release, KIS's answer to them, PINGPONG.
+"""Control frames of the stream, JSON both ways: subscribe, release, KIS's answer to them, PINGPONG.
 
-Requests carry no id: an answer is matched by TR and key. The key of the exec notices is the HTS id, so no frame here
-shows its contents in a repr.
+Requests carry no id. An answer is matched by TR id and key. The key of the exec notices is the HTS
+id, so no frame shows its contents in a repr. Codes: KIS's table of WebSocket codes, as clients
+reproduce it.
 """
 
 from __future__ import annotations
@@ -16,23 +17,35 @@ from kisnb.kis.error_codes import CODES
 from kisnb.kis.wire_text import yyyymmdd
 
 SUBSCRIBE, RELEASE = "1", "2"
+"""``tr_type`` of a request (workbook)."""
 SUBSCRIBED, RELEASED = "OPSP0000", "OPSP0001"
+"""``msg_cd`` of the answers to a request that was done."""
 ALREADY, NOT_FOUND = "OPSP0002", "OPSP0003"
+"""``msg_cd`` of the answers to a request that changes nothing."""
 TOO_MANY, BAD_APPROVAL, APPKEY_IN_USE = "OPSP0008", "OPSP0011", "OPSP8996"
+"""More than 41 registrations; an unknown approval key; an appkey that another session uses."""
 DONE = frozenset({SUBSCRIBED, RELEASED})
+"""Answers with ``rt_cd`` 0."""
 HARMLESS = frozenset({ALREADY, NOT_FOUND})
-"""Refused with rt_cd 1, and yet all is as asked."""
+"""Answers with ``rt_cd`` 1 although all is as asked."""
 PASSING = frozenset({"OPSP0007", "OPSP0008", "OPSP0009", "OPSP8999", "OPSP9993", "OPSP9995"})
 """Refusals that may be over the next time: errors inside KIS, and too many subscriptions."""
 RT_CD_IN_USE = "9"
+"""``rt_cd`` of APPKEY_IN_USE; some clients have received 1."""
 CUSTOMER_TYPES = ("P", "B")
+"""``custtype``: personal, corporate."""
 MAX_SUBSCRIPTIONS = 41
-"""Registrations of one connection, all channels summed, the exec notice included."""
+"""Registrations of one connection, all channels summed, the exec notice included.
+
+KIS notice of 2026-04-20; clients measured that the 42nd is refused. The 40 of KIS's samples counts
+functions, not registrations.
+"""
 PINGPONG = "PINGPONG"
+"""``tr_id`` of KIS's heartbeat."""
 
 
 class SubscriptionRequest(msgspec.Struct, frozen=True):
-    """Subscribe (1) or release (2) one key of one channel."""
+    """A request to subscribe or release one key of one channel."""
 
     approval_key: str
     tr_type: str
@@ -44,7 +57,7 @@ class SubscriptionRequest(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """KIS's answer to a request; ``key`` and ``iv`` open the encrypted frames of the channel."""
+    """KIS's answer to a request; ``key`` and ``iv`` decrypt the channel's encrypted frames."""
 
     tr_id: str
     tr_key: str
@@ -54,11 +67,11 @@ class Ack(msgspec.Struct, frozen=True):
     key: str = ""
     iv: str = ""
     encrypt: str = "N"
-    """Y for a channel whose frames are encrypted; clients of KIS's own samples go by it."""
+    """Y for a channel whose frames are encrypted; clients built on KIS's samples rely on it."""
 
     @property
     def ok(self) -> bool:
-        """All is as asked."""
+        """True when all is as asked."""
         return self.rt_cd == "0" or self.msg_cd in HARMLESS
 
     def __repr__(self) -> str:
@@ -66,12 +79,13 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class PingPong(msgspec.Struct, frozen=True):
-    """PINGPONG: the same text is sent back."""
+    """KIS's heartbeat. A client sends the same text back."""
 
     datetime: str
 
 
 def encode_request(request: SubscriptionRequest) -> str:
+    """Return a request as the client sends it."""
     header = {
         "approval_key": request.approval_key,
         "custtype": "P",
@@ -83,11 +97,11 @@ def encode_request(request: SubscriptionRequest) -> str:
 
 
 def decode_request(text: str) -> SubscriptionRequest | PingPong:
-    """What a client sent. Raises ApiError with the OPSP code that KIS answers."""
-    said = _object(text)
-    if said is None:
+    """Return what a client sent. Raises ApiError with the OPSP code that KIS answers."""
+    message = _object(text)
+    if message is None:
         raise _refusal("OPSP9999")
-    header, body = said.get("header"), said.get("body")
+    header, body = message.get("header"), message.get("body")
     if not isinstance(header, dict):
         raise _refusal("OPSP9998")
     if header.get("tr_id") == PINGPONG:
@@ -117,12 +131,14 @@ def decode_request(text: str) -> SubscriptionRequest | PingPong:
 
 
 def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") -> Ack:
-    """The answer with the text and the rt_cd that belong to a code."""
+    """Return the answer with the text and the ``rt_cd`` that belong to a code."""
+    # ALREADY and NOT_FOUND come with rt_cd 1 although nothing is wrong.
     rt_cd = "0" if msg_cd in DONE else RT_CD_IN_USE if msg_cd == APPKEY_IN_USE else "1"
     return Ack(tr_id, tr_key, msg_cd, CODES[msg_cd].korean, rt_cd, key, iv)
 
 
 def encode_ack(answer: Ack) -> str:
+    """Return an answer as KIS sends it."""
     header = {"tr_id": answer.tr_id, "tr_key": answer.tr_key, "encrypt": answer.encrypt}
     body: dict[str, Any] = {"rt_cd": answer.rt_cd, "msg_cd": answer.msg_cd, "msg1": answer.msg1}
     if answer.key:
@@ -131,20 +147,23 @@ def encode_ack(answer: Ack) -> str:
 
 
 def encode_ping(now: Ns) -> str:
+    """Return a heartbeat as KIS sends it at ``now``."""
     return _json({"header": {"tr_id": PINGPONG, "datetime": yyyymmdd(kst_day(now)) + hhmmss(now)}})
 
 
 def decode_control(text: str) -> Ack | PingPong:
-    """What KIS sent. Raises FrameError."""
-    said = _object(text)
-    header = said.get("header") if said else None
-    if said is None or not isinstance(header, dict):
+    """Return what KIS sent. Raises FrameError."""
+    message = _object(text)
+    header = message.get("header") if message else None
+    if message is None or not isinstance(header, dict):
         raise FrameError("a control frame cannot be read", "the feed goes on without it")
     if header.get("tr_id") == PINGPONG:
         return PingPong(str(header.get("datetime", "")))
-    body = said.get("body")
+    # ``encrypt`` decides nothing here: the examples show N even for encrypted channels (workbook).
+    body = message.get("body")
     if not isinstance(body, dict) or "msg_cd" not in body:
         raise FrameError("a control frame has no message code", "the feed goes on without it")
+    # Key and iv come with every confirmation, for plain channels too (workbook).
     output = body.get("output")
     keys = output if isinstance(output, dict) else {}
     return Ack(
@@ -164,6 +183,7 @@ def _json(value: object) -> str:
 
 
 def _object(text: str) -> dict[str, Any] | None:
+    """Return a JSON object; None when the text is none."""
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -171,4 +191,5 @@ def _object(text: str) -> dict[str, Any] | None:
 
 
 def _refusal(msg_cd: str) -> ApiError:
+    """Return the error with a code's own text and cure."""
     return ApiError(CODES[msg_cd].korean, CODES[msg_cd].cure, msg_cd=msg_cd)

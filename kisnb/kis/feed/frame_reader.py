@@ -1,4 +1,4 @@
-"""Turns data frames into facts, by channel; keeps the keys that open the encrypted ones."""
+"""Turns data frames into facts, by channel; keeps the keys that decrypt exec notices."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from kisnb.kis.feed.market_frames import CHANNELS, MarketChannel
 from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, decode_notice
 
 Head: TypeAlias = tuple[MarketChannel, str, str]
-"""What stands before the first caret of a frame: channel, number of records, first field."""
+"""The part of a frame before its first caret: channel, number of records, first field."""
 KEPT_HEADS = 4096
-"""Heads that are remembered before all are forgotten; a stock has one for each channel and number of records."""
+"""Heads that are remembered before all are forgotten.
+
+A stock has one for each channel and number of records.
+"""
 LONGEST_HEAD = 40
+"""Letters; a longer head is no stock's, and is not remembered."""
 
 
 class FrameReader:
-    """One for each connection's keys; ``account`` is the ten digits whose notices are wanted."""
+    """Reads the frames of one connection; ``account`` is the ten digits whose notices count."""
 
     def __init__(self, account: str) -> None:
         self._account = account
@@ -30,27 +34,28 @@ class FrameReader:
         self._heads: dict[str, Head] = {}
 
     def learn_key(self, ack: Ack) -> None:
-        """An answer to a subscription brought the key of its channel. Raises FrameError."""
+        """Keep the key that an answer to a subscription brought. Raises FrameError."""
         if ack.tr_id in NOTICE_TRS:
             self._ciphers[ack.tr_id] = Cipher(ack.key, ack.iv)
 
     def forget_keys(self) -> None:
-        """The keys die with the connection."""
+        """Forget all keys: KIS issues new ones for each connection."""
         self._ciphers.clear()
 
     def read(self, text: str, now: Ns) -> Sequence[Event]:
-        """The facts of a frame, in order. Raises FrameError."""
+        """Return the facts of a frame, in order. Raises FrameError."""
         fields = text.split("^")
         head = self._heads.get(fields[0]) or self._learn_head(fields[0])
         if head is None:
             return self._other(text, now)
         channel, count, fields[0] = head
         events = channel.decode(fields, count, now)
+        # Kept unsplit: few callers ask for the last record.
         self._newest[channel.tr_id] = text
         return events
 
     def _learn_head(self, text: str) -> Head | None:
-        """The head of a frame, up to the first caret; None when it is of no market channel, or of none at all."""
+        """Return the head of a frame, up to its first caret; None for no market channel."""
         flag, tr_id, count, first = (*text.split("|", 3), "", "", "")[:4]
         channel = CHANNELS.get(tr_id)
         if flag != "0" or channel is None or text.count("|") < 3:
@@ -63,11 +68,13 @@ class FrameReader:
         return head
 
     def last_record(self, tr_id: str) -> dict[str, str]:
-        """The newest record of a market channel with all its columns; empty before the first."""
+        """Return the newest record of a channel with all its columns; empty before the first."""
         text = self._newest.get(tr_id)
         return named_records(parse(text))[-1] if text is not None else {}
 
     def _other(self, text: str, now: Ns) -> list[Event]:
+        """Return the exec notices of a frame that is of no market channel. Raises FrameError."""
+        # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)
         if frame.tr_id not in NOTICE_TRS:
             raise malformed(f"nobody asked for {frame.tr_id[:10]}")

@@ -1,7 +1,8 @@
-"""Data frames of the stream, ``flag|TR|count|payload``, both ways, as texts; ``market_frames`` makes facts of them.
+"""Data frames of the stream as texts, both ways: ``flag|TR|count|payload``.
 
-The payload holds count × columns fields, all joined by ``^``. Fields per record are found by division, never counted
-on: KIS appends columns. Times are KST, to the second; book channels carry no date.
+``market_frames`` makes facts of them. The payload holds count × columns fields, all joined by
+``^``. The fields of a record are found by division, because KIS appends columns. Times are KST, to
+the second; depth channels carry no date. Source: KIS's workbook.
 """
 
 from __future__ import annotations
@@ -16,37 +17,43 @@ from kisnb.clock import hhmmss, kst_day
 from kisnb.errors import FrameError
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, Tick
 from kisnb.kis.calls.quote_messages import HALTED
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
+from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
 from kisnb.kis.feed.columns import COLUMNS, FEWEST, LEVELS, TAKER_COLUMN, TEXTS, columns
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.terms import Side, Venue
 
-TRADES, BOOK = TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]
+TRADES, DEPTH = TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]
+"""KRX's trade channel; ``DEPTH`` is KRX's depth channel."""
 _LONGEST_COUNT = 6
+"""Digits of the longest number of records that is believed."""
 NOTHING = "(null)"
-"""How market operation frames write an empty field."""
+"""An empty field of a market operation frame."""
 _ASK_LEVELS = tuple((f"ASKP{i}", f"ASKP_RSQN{i}") for i in range(1, LEVELS + 1))
 _BID_LEVELS = tuple((f"BIDP{i}", f"BIDP_RSQN{i}") for i in range(1, LEVELS + 1))
 _TAKERS = {Side.BUY: "1", Side.SELL: "5", None: "3"}
+"""The taker's code; a match of an auction has none."""
 
 
 class Frame(msgspec.Struct, frozen=True):
     """A data frame before its payload is read; an encrypted payload is base64."""
 
     tr_id: str
+    """The channel."""
     encrypted: bool
     count: int
+    """Number of records in the payload."""
     payload: str
 
 
 def malformed(text: str) -> FrameError:
-    """What is said of a frame that cannot be read."""
+    """Return the error for a frame that cannot be read."""
     return FrameError(text, "the feed goes on without it")
 
 
 def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
     parts = text.split("|", 3)
+    # The flag is 0 for plain data and 1 for encrypted data (workbook).
     if len(parts) != 4 or parts[0] not in ("0", "1"):
         raise malformed(f"{text[:40]!r} is no data frame")
     flag, tr_id, count, payload = parts
@@ -54,14 +61,18 @@ def parse(text: str) -> Frame:
 
 
 def read_count(text: str) -> int:
-    """The number of records as a frame states it. Raises FrameError."""
+    """Return the number of records that a frame states. Raises FrameError."""
     if not (text.isascii() and text.isdecimal()) or len(text) > _LONGEST_COUNT or not int(text):
         raise malformed(f"{text[:10]!r} is no number of records")
     return int(text)
 
 
 def record_width(tr_id: str, fields: int, count: int) -> int:
-    """Columns of each of ``count`` records. Raises FrameError when they cannot be of one width, or are too few."""
+    """Return the columns of each of ``count`` records.
+
+    Raises FrameError when the records differ in width, or have fewer columns than the channel ever
+    had.
+    """
     width, rest = divmod(fields, count)
     if rest or width < FEWEST.get(tr_id, 1):
         raise malformed(f"{tr_id[:10]}: {fields} fields are no {count} records")
@@ -69,20 +80,26 @@ def record_width(tr_id: str, fields: int, count: int) -> int:
 
 
 def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False) -> str:
-    """A frame of one or more records; an encrypted one has a single row of a single text, the base64."""
+    """Return a frame of one or more records.
+
+    An encrypted frame has a single row of a single text, the base64.
+    """
     payload = "^".join("^".join(row) for row in rows)
     return f"{int(encrypted)}|{tr_id}|{len(rows):03d}|{payload}"
 
 
 def records(frame: Frame) -> list[list[str]]:
-    """The records of a plain frame, with all their columns, more than are known included. Raises FrameError."""
+    """Return the records of a plain frame with all their columns, unknown ones too.
+
+    Raises FrameError.
+    """
     fields = frame.payload.split("^")
     width = record_width(frame.tr_id, len(fields), frame.count)
     return [fields[i : i + width] for i in range(0, len(fields), width)]
 
 
 def named_records(frame: Frame) -> list[dict[str, str]]:
-    """The records of a plain frame with the names of their columns; those that nobody knows are ``COLUMN_<index>``.
+    """Return the records of a plain frame by column name; unknown ones are ``COLUMN_<index>``.
 
     Raises FrameError.
     """
@@ -94,7 +111,10 @@ def named_records(frame: Frame) -> list[dict[str, str]]:
 
 
 def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[str]:
-    """One record with all columns of the day; what is not given is ``0``, or empty for texts. Raises KeyError."""
+    """Return one record with all columns of the day. Raises KeyError for an unknown column.
+
+    A column without a value is ``0``, or empty for texts.
+    """
     empty = _empty_record(tr_id, day)
     row = {**empty, **values}
     if len(row) > len(empty):
@@ -105,7 +125,7 @@ def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[s
 
 
 def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[str]:
-    """One record of the venue's trade channel; ``more`` are further columns by name."""
+    """Return one record of the venue's trade channel; ``more`` are further columns by name."""
     day, tr_id = kst_day(tick.t), TRADE_TRS[tick.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": tick.code,
@@ -120,6 +140,7 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "ACML_TR_PBMN": tick.value,
         TAKER_COLUMN[tick.venue]: _TAKERS[tick.side],
         "BSOP_DATE": yyyymmdd(day),
+        # Open, normal (workbook).
         "NEW_MKOP_CLS_CODE": "20",
         "TRHT_YN": "N",
         "HOUR_CLS_CODE": "0",
@@ -129,8 +150,8 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
 
 
 def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list[str]:
-    """One record of the venue's book channel; ``more`` are further columns by name."""
-    tr_id = BOOK_TRS[depth.venue]
+    """Return one record of the venue's depth channel; ``more`` are further columns by name."""
+    tr_id = DEPTH_TRS[depth.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
         "BSOP_HOUR": hhmmss(depth.t),
@@ -148,7 +169,7 @@ def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list
 
 
 def encode_expected(match: ExpectedMatch, more: Mapping[str, object] | None = None) -> list[str]:
-    """One record of the venue's channel of expected matches; ``more`` are further columns by name."""
+    """Return one record of the channel of expected matches; ``more`` are further columns."""
     day, tr_id = kst_day(match.t), EXPECTED_TRS[match.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": match.code,
@@ -163,18 +184,18 @@ def encode_expected(match: ExpectedMatch, more: Mapping[str, object] | None = No
     return encode_record(tr_id, day, values | (dict(more) if more else {}))
 
 
-def encode_operation(said: MarketOperation, more: Mapping[str, object] | None = None) -> list[str]:
-    """One record of the venue's channel of market operation; ``more`` are further columns by name."""
+def encode_operation(state: MarketOperation, more: Mapping[str, object] | None = None) -> list[str]:
+    """Return one record of the channel of market operation; ``more`` are further columns."""
     values: dict[str, object] = {
-        "MKSC_SHRN_ISCD": said.code,
-        "TRHT_YN": "Y" if said.halted else "N",
-        "TR_SUSP_REAS_CNTT": said.reason or NOTHING,
-        "MKOP_CLS_CODE": said.operation,
-        "ISCD_STAT_CLS_CODE": HALTED if said.halted else "55",
-        "VI_CLS_CODE": "Y" if said.vi else "N",
+        "MKSC_SHRN_ISCD": state.code,
+        "TRHT_YN": "Y" if state.halted else "N",
+        "TR_SUSP_REAS_CNTT": state.reason or NOTHING,
+        "MKOP_CLS_CODE": state.operation,
+        "ISCD_STAT_CLS_CODE": HALTED if state.halted else "55",
+        "VI_CLS_CODE": "Y" if state.vi else "N",
     }
     return encode_record(
-        OPERATION_TRS[said.venue], kst_day(said.t), values | (dict(more) if more else {})
+        OPERATION_TRS[state.venue], kst_day(state.t), values | (dict(more) if more else {})
     )
 
 

@@ -1,7 +1,8 @@
-"""Silent loss: a trade whose accumulated volume does not follow from the last one names the shares that are missing.
+"""Silent loss: trades whose accumulated volume jumps name the shares that are missing.
 
-Every trade carries the volume of its venue's day (ACML_VOL), its own shares included. Nothing is known of the time
-before the first trade, and nothing is made up for what is missing.
+Every trade carries the volume of its venue's day, its own shares included (ACML_VOL, workbook). KIS
+signals no gap itself. Nothing is known of the time before the first trade, and nothing is made up
+for what is missing.
 """
 
 from __future__ import annotations
@@ -18,23 +19,26 @@ Followed: TypeAlias = tuple[Venue, str]
 
 
 class VolumeWatch:
-    """Remembers the last trade of each stock and channel, over reconnects too."""
+    """Remembers the last trade of each stock and channel, also over reconnects."""
 
     def __init__(self) -> None:
         self._last: dict[Venue, dict[str, Tick]] = {venue: {} for venue in Venue}
 
     def keep(self, followed: Collection[Followed]) -> None:
-        """Forget the others: what trades while nobody listens is not lost."""
+        """Forget all channels but these: a trade on a channel that nobody wants is not lost."""
         for venue, last in self._last.items():
             for code in [code for code in last if (venue, code) not in followed]:
                 del last[code]
 
-    def checked(self, events: Sequence[Event]) -> Sequence[Event]:
-        """The facts of one frame, with a GapFound before each trade that shares are missing before."""
+    def check(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the facts of one frame, with a GapFound before each trade that has a gap before
+        it.
+        """
         if not events or not isinstance(events[0], Tick):
             return events
         gaps: list[tuple[int, GapFound]] = []
-        # A frame is of one channel, so of one venue; looking an enum up for each trade would take half the time.
+        # A frame is of one channel, so of one venue. To look an enum up for each trade would take
+        # half the time.
         last = self._last[events[0].venue]
         for i, tick in enumerate(events):
             assert isinstance(tick, Tick)
@@ -44,17 +48,20 @@ class VolumeWatch:
                 missing = tick.volume - tick.qty - before.volume
                 if missing and _same_day(before, tick):
                     if missing < 0:
-                        continue  # told late or twice: the newest one stays the measure
+                        # It came late or twice: the newest trade stays the measure.
+                        continue
                     gaps.append((i, GapFound(tick.t, code, before.t, missing, tick.venue)))
             last[code] = tick
         return _merged(events, gaps) if gaps else events
 
 
 def _same_day(one: Tick, other: Tick) -> bool:
+    """True for two trades of one Korean day: the volume begins at 0 each day."""
     return (one.t + KST_SHIFT) // DAY == (other.t + KST_SHIFT) // DAY
 
 
 def _merged(events: Sequence[Event], gaps: Sequence[tuple[int, GapFound]]) -> list[Event]:
+    """Return the events with each gap before the event of its index."""
     merged = list(events)
     for i, gap in reversed(gaps):
         merged.insert(i, gap)

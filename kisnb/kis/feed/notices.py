@@ -1,10 +1,14 @@
-"""Exec notices (체결통보), both ways: the encrypted record of 26 or 23 columns ⇄ ``Notice``.
+"""Exec notices (체결통보) both ways: the encrypted record of 26 or 23 columns, and ``Notice``.
 
-Columns 0 to 17 are the same in both layouts. The wide one then has stop price, exchange, popup flag and filler of
-their own; the narrow one has exchange and popup flag together in [18]. The name is the last but one and a price the
-last, in both. Two traps: an order notice (CNTG_YN 1) holds the order's quantity and price in [9] and [10] and a fill
-(CNTG_YN 2) those of this fill, with the order's price in the last column; and a confirmed cancel or revise comes under
-its own new number, with the order that it changed in [3].
+KIS documents 26 columns, and its example and several clients show 23. Columns 0 to 17 are the same
+in both layouts. The wide one then has stop price, exchange, popup flag and filler in columns of
+their own. The narrow one has exchange and popup flag together in [18]. In both, the name is the
+last but one and a price the last (workbook; clients' recordings).
+
+Two traps. An order notice (CNTG_YN 1) holds the order's quantity and price in [9] and [10], and a
+fill (CNTG_YN 2) those of this fill, with the order's price in the last column (KIS's legacy
+sample). A confirmed cancel or revise comes under its own new number, with the order that it changed
+in [3].
 """
 
 from __future__ import annotations
@@ -25,13 +29,16 @@ from kisnb.kis.wire_text import moment_today, order_number
 from kisnb.terms import Mode, OrderKind, Venue
 
 NOTICE_TR = {Mode.LIVE: "H0STCNI0", Mode.PAPER: "H0STCNI9"}
+"""TR id of the exec notices by persona."""
 NOTICE_TRS = frozenset(NOTICE_TR.values())
 Layout: TypeAlias = Literal[23, 26]
+"""Columns of a record."""
 WIDE: Layout = 26
 NARROW: Layout = 23
 NORMAL, REVISE, CANCEL = "0", "1", "2"
-"""RCTF_CLS."""
+"""RCTF_CLS: an order, a revise, a cancel."""
 CASH = "10"
+"""CRDT_CLS of an order that uses no credit."""
 
 NoticeKind: TypeAlias = Literal["accepted", "filled", "cancelled", "revised", "refused"]
 _FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
@@ -41,17 +48,18 @@ _FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
     "revised": ("0", "1", "2", REVISE),
     "refused": ("1", "1", "1", NORMAL),
 }
-"""RFUS_YN, CNTG_YN, ACPT_YN, RCTF_CLS."""
+"""RFUS_YN, CNTG_YN, ACPT_YN and RCTF_CLS of each kind."""
 
 
 _PERSONAL = frozenset({0, 1, 17})
-"""CUST_ID, ACNT_NO, ACNT_NAME."""
+"""Columns of CUST_ID, ACNT_NO and ACNT_NAME."""
 
 
 class NoticeMore(msgspec.Struct, frozen=True):
-    """What a notice on the wire says beyond ``Notice``: shares, won."""
+    """The part of a notice on the wire that ``Notice`` does not have; shares and won."""
 
     cust_id: str
+    """The HTS id."""
     account: str
     """Ten digits: account and product."""
     order_qty: int
@@ -59,14 +67,14 @@ class NoticeMore(msgspec.Struct, frozen=True):
     kind: OrderKind = OrderKind.LIMIT
     name: str = ""
     by_router: bool = False
-    """The smart order router chose the venue."""
+    """True when the smart order router chose the venue."""
 
     def __repr__(self) -> str:
         return f"<NoticeMore {self.order_qty} at {self.order_price}>"
 
 
 def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> list[str]:
-    """One record, in plain text."""
+    """Return one record in plain text."""
     refused, filled, accepted, change = _FLAGS[notice.kind]
     if notice.kind == "refused" and notice.original:
         change = CANCEL
@@ -97,10 +105,11 @@ def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> li
 
 
 def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None:
-    """A record in plain text. None when it tells of another account, or of a request that is not confirmed yet.
+    """Return the notice of a record in plain text. Raises FrameError.
 
-    ``account`` is the ten digits of account and product: KIS sends the notices of every account of an HTS id. Raises
-    FrameError.
+    None for a notice of another account, and for a cancel or revise that is not confirmed yet.
+    ``account`` is the ten digits of account and product: KIS sends the notices of every account of
+    an HTS id (KIS notice of 2026-04-20).
     """
     if len(fields) < NARROW:
         raise FrameError(f"an exec notice has {len(fields)} fields", "the feed goes on without it")
@@ -110,6 +119,7 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     if kind is None:
         return None
     try:
+        # A fill's own quantity and price: reading ORDER_QTY would count partial fills twice.
         number, original, qty, price = (int(fields[i].strip() or 0) for i in (2, 3, 9, 10))
     except ValueError:
         raise FrameError(
@@ -132,34 +142,42 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
 
 
 def masked_notice(fields: Sequence[str]) -> list[str]:
-    """A record in plain text without customer, account and name of the holder."""
+    """Return a record in plain text without customer, account and name of the holder."""
     return [HIDDEN if i in _PERSONAL else text for i, text in enumerate(fields)]
 
 
 def _kind(fields: Sequence[str]) -> NoticeKind | None:
+    """Return the kind of a record; None for a request that is not confirmed yet."""
     change, refused, filled, accepted = fields[5], fields[12], fields[13], fields[14]
     if refused == "1":
         return "refused"
     if filled == "2":
         return "filled"
+    # ACPT_YN 3: what an IOC or FOK order could not fill is cancelled, under the order's own number.
     if accepted == "3":
         return "cancelled"
     if change == NORMAL:
         return "accepted"
+    # A cancel or revise that KIS took and the exchange has not confirmed: nothing has changed yet.
     if accepted == "1":
         return None
     return "cancelled" if change == CANCEL else "revised"
 
 
 def _venue(fields: Sequence[str]) -> Venue:
+    # The layout is known by the number of columns alone.
     exchange = fields[19] if len(fields) >= WIDE else fields[18][:1]
     return ORD_EXG_GB.get(exchange, Venue.KRX)
 
 
 class Cipher:
-    """AES-256-CBC with PKCS7; key (32 characters) and iv (16) as they stand; one per channel and connection."""
+    """AES-256-CBC with PKCS7; key (32 characters) and iv (16) as they stand (workbook).
+
+    KIS gives one pair per channel and connection.
+    """
 
     def __init__(self, key: str, iv: str) -> None:
+        """Raises FrameError when key or iv has a wrong length."""
         from cryptography.hazmat.primitives.ciphers import Cipher as Aes
         from cryptography.hazmat.primitives.ciphers import algorithms, modes
         from cryptography.hazmat.primitives.padding import PKCS7
@@ -172,13 +190,13 @@ class Cipher:
         self._padding = PKCS7(128)
 
     def encrypt(self, text: str) -> str:
-        """Base64 of the encrypted text."""
+        """Return the base64 of the encrypted text."""
         padder, encryptor = self._padding.padder(), self._aes.encryptor()
         padded = padder.update(text.encode()) + padder.finalize()
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
     def decrypt(self, payload: str) -> str:
-        """The text of a base64 payload. Raises FrameError."""
+        """Return the text of a base64 payload. Raises FrameError."""
         decryptor, unpadder = self._aes.decryptor(), self._padding.unpadder()
         try:
             padded = (

@@ -1,7 +1,7 @@
-"""The WebSocket to KIS: one connection for all channels, kept alive, with every frame turned into facts in order.
+"""The stream of one account: one WebSocket for all channels, kept alive, its frames as facts.
 
-Timeouts of the connection and of acknowledgements go by wall time, the pause before a reconnect by the injected clock.
-The library's own keepalive is off: KIS drops connections that ping.
+Timeouts of the connection and of KIS's answers go by wall time. The pause before a reconnect goes
+by the injected clock.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from kisnb.backoff import Backoff
 from kisnb.clock import MINUTE, SECOND, Activity, Clock, Ns
-from kisnb.errors import FrameError, KisError, LinkLost
+from kisnb.errors import FrameError, KisError
 from kisnb.events import Event, LinkUp
 from kisnb.events import LinkDown as LinkWasLost
 from kisnb.kis.channels import TRS_OF_CHANNEL, Feed
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.feed import control_frames as cf
+from kisnb.kis.feed.connection import Connection, Dropped
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.gaps import VolumeWatch
 from kisnb.kis.feed.subscriptions import Subscriptions
@@ -30,25 +31,23 @@ from kisnb.orders import Want
 from kisnb.terms import Venue
 
 ACK_SECONDS = 5.0
-FIRST_PAUSE: Ns = SECOND
-LONGEST_PAUSE: Ns = MINUTE
+RECONNECT_PAUSES = Backoff.doubling(SECOND, MINUTE)
+"""KIS blocks addresses that connect in a loop (KIS notices of 2026-02-24 and 2026-05-18)."""
 HEALTHY: Ns = MINUTE
-"""A connection that lived this long makes the next pause short again."""
+"""After a connection that lived this long, the next pause is short again."""
 DEAD_LETTERS = 100
 LETTER_LENGTH = 200
 PATH = "/tryitout"
-SILENCE_LOOKS = 12
-"""How often in the span that counts as silence it is looked whether a frame has come."""
 
 log = logging.getLogger(__name__)
 
 
-class _Dropped(Exception):
-    """KIS wants this connection to end; ``pause`` before the next."""
-
-
 class Stream:
-    """Calls ``on_events`` once per frame that says something, with all its events."""
+    """Keeps one connection to KIS and its subscriptions; hands facts to ``on_events``.
+
+    Set ``on_events`` before ``start``. It is called once for each frame with facts in it, and for
+    changes of the connection and of subscriptions.
+    """
 
     def __init__(
         self,
@@ -62,7 +61,11 @@ class Stream:
         ack_seconds: float = ACK_SECONDS,
         nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``ack_seconds`` of wall time after which a subscription counts as unanswered; ``nxt_listed`` by code."""
+        """``rest`` gives approval keys and the transport; ``jitter`` draws from 0 to 1.
+
+        ``ack_seconds`` of wall time after its request, a subscription counts as unanswered.
+        ``nxt_listed`` says by code whether Nextrade lists a stock.
+        """
         self._endpoint = endpoint
         self._mask = rest.mask
         self._rest = rest
@@ -78,17 +81,22 @@ class Stream:
         self._reader = FrameReader(credentials.full_account)
         self._volumes = VolumeWatch()
         self._changed = asyncio.Event()
+        """Set when a request may have come due."""
         self._approval: str | None = None
         self._socket: WebSocket | None = None
+        self._connection: Connection | None = None
+        """The present connection, or the last one."""
         self._task: asyncio.Task[None] | None = None
-        self._pausing = False
-        self._end = ""
-        """Why the present connection was ended from here; empty while it was not."""
+        self._is_pausing = False
         self._failures = 0
-        self.frames = 0
-        """Text frames received on the present connection."""
+        """Connections in a row that did not come about or did not live long."""
         self.dead_letters: deque[str] = deque(maxlen=DEAD_LETTERS)
-        """What could not be read, newest last, cut and without secrets."""
+        """Frames that could not be read, newest last, cut and without secrets."""
+
+    @property
+    def frames(self) -> int:
+        """Frames received on the present connection, or on the last one while there is none."""
+        return self._connection.frames if self._connection is not None else 0
 
     @property
     def local_port(self) -> int | None:
@@ -97,8 +105,11 @@ class Stream:
 
     @property
     def settled(self) -> bool:
-        """Nothing is to be expected but by the clock: all is subscribed, or the next attempt is waited for."""
-        return self._pausing or (self._socket is not None and self._subscriptions.settled)
+        """True when only the clock can change anything.
+
+        Every subscription is answered, or the stream waits for its next attempt to connect.
+        """
+        return self._is_pausing or (self._socket is not None and self._subscriptions.settled)
 
     @property
     def desired(self) -> frozenset[Want]:
@@ -111,210 +122,29 @@ class Stream:
         return self._subscriptions.confirmed
 
     def last_record(self, want: Want) -> dict[str, str]:
-        """All columns of the channel's newest record, as KIS sent them; empty before the first and for notices."""
+        """Return all columns of the channel's newest record, as KIS sent them.
+
+        It is empty before the first record, and for notices.
+        """
         trs = TRS_OF_CHANNEL.get(want.channel)
         return self._reader.last_record(trs[want.venue or Venue.KRX]) if trs else {}
 
     def want(self, wants: Sequence[Want]) -> None:
-        """Set the desired subscriptions; what becomes of them is told by events."""
+        """Set the desired subscriptions; events report what becomes of them."""
         self._publish_placed(self._subscriptions.want(self._clock.now(), wants))
         self._changed.set()
 
-    def _publish_placed(self, told: Sequence[Event]) -> None:
-        self._volumes.keep(
-            {(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"}
-        )
-        self.publish(told)
-
     async def start(self) -> None:
-        """Connect, and from then on stay connected. Raises KisError when the first connection fails."""
-        socket = await self._connect()
-        self._task = asyncio.create_task(self._run(socket), name="kis stream")
+        """Connect, and stay connected. Raises KisError when the first attempt fails."""
+        connection = await self._connect()
+        self._task = asyncio.create_task(self._run(connection), name="kis stream")
 
     async def close(self) -> None:
+        """End the connection for good."""
         if self._task is not None:
             self._task.cancel("the desk closes")
             await asyncio.gather(self._task, return_exceptions=True)
         await self._disconnect()
-
-    # connection
-
-    async def _run(self, socket: WebSocket | None) -> None:
-        while True:
-            since = self._clock.now()
-            if socket is not None:
-                why = await self._serve(socket)
-                if self._clock.now() - since >= HEALTHY:
-                    self._failures = 0
-                await self._lost(why)
-            await self._pause()
-            try:
-                socket = await self._connect()
-            # Whatever kept it from connecting may pass: a stream that gave up would say nothing any more.
-            except Exception as e:
-                log.warning("no stream: %s", e, exc_info=not isinstance(e, KisError))
-                socket = None
-
-    async def _connect(self) -> WebSocket:
-        with self._activity.working():
-            if self._approval is None:
-                self._approval = await self._rest.approval_key()
-            socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
-        self._socket, self.frames = socket, 0
-        self._subscriptions.lost()
-        self._changed.set()
-        self.publish([LinkUp(self._clock.now())])
-        return socket
-
-    async def _serve(self, socket: WebSocket) -> str:
-        """Until the connection ends; why it did."""
-        self._end = ""
-        tasks = [self._beside(socket, self._send(socket), "kis subscriptions")]
-        if self._endpoint.silence:
-            tasks.append(self._beside(socket, self._watch_silence(socket), "kis silence"))
-        try:
-            async for data in socket.frames():
-                await self._receive(socket, data)
-            return self._end or "KIS closed the connection"
-        except _Dropped as e:
-            return str(e)
-        except LinkLost as e:
-            return self._end or e.text
-        except Exception as e:
-            log.exception("the stream failed")
-            return f"the stream failed: {e!r}"
-        finally:
-            for task in tasks:
-                task.cancel("the connection ended")
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _beside(
-        self, socket: WebSocket, work: Coroutine[Any, Any, None], name: str
-    ) -> asyncio.Task[None]:
-        """A task that lives as long as the connection; one that fails ends the connection, which is made anew."""
-
-        async def guarded() -> None:
-            try:
-                await work
-            except LinkLost:
-                # The reader of the frames meets the same end.
-                pass
-            except Exception as e:
-                log.exception("%s failed", name)
-                self._end = f"{name} failed: {e!r}"
-                await socket.close()
-
-        return asyncio.create_task(guarded(), name=name)
-
-    async def _watch_silence(self, socket: WebSocket) -> None:
-        """End a half-open connection: KIS sends a PINGPONG at least, the other end of a dead one nothing."""
-        loop = asyncio.get_running_loop()
-        seen, since = self.frames, loop.time()
-        while loop.time() - since < self._endpoint.silence:
-            await asyncio.sleep(self._endpoint.silence / SILENCE_LOOKS)
-            if self.frames != seen:
-                seen, since = self.frames, loop.time()
-        self._end = f"no frame for {self._endpoint.silence:g} s"
-        await socket.close()
-
-    async def _lost(self, why: str) -> None:
-        await self._disconnect()
-        self._subscriptions.lost()
-        self._reader.forget_keys()
-        self.publish([LinkWasLost(self._clock.now(), why)])
-
-    async def _disconnect(self) -> None:
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            await socket.close()
-
-    async def _pause(self) -> None:
-        """Doubling pauses with jitter: KIS blocks addresses that connect in a loop."""
-        longest = min(FIRST_PAUSE << min(self._failures, 10), LONGEST_PAUSE)
-        self._failures += 1
-        self._pausing = True
-        try:
-            await self._clock.sleep_until(
-                self._clock.now() + int(longest * (0.5 + self._jitter() / 2))
-            )
-        finally:
-            self._pausing = False
-
-    # frames
-
-    async def _receive(self, socket: WebSocket, data: bytes) -> None:
-        self.frames += 1
-        now = self._clock.now()
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            self._bury(
-                data.decode(errors="replace"),
-                FrameError("a frame is not UTF-8", "the feed goes on without it"),
-            )
-            return
-        if text.startswith("{"):
-            await self._control(socket, text, now)
-            return
-        try:
-            events = self._reader.read(text, now)
-        except FrameError as e:
-            self._bury(text, e)
-            return
-        self.publish(self._volumes.checked(self._subscriptions.without_released(events)))
-
-    async def _control(self, socket: WebSocket, text: str, now: Ns) -> None:
-        try:
-            said = cf.decode_control(text)
-            if isinstance(said, cf.Ack) and said.ok and said.key:
-                self._reader.learn_key(said)
-        except FrameError as e:
-            self._bury(text, e)
-            return
-        if isinstance(said, cf.PingPong):
-            await socket.send(text)
-            return
-        if said.msg_cd == cf.BAD_APPROVAL:
-            self._approval = None
-            self._rest.drop_approval()
-            raise _Dropped("KIS does not know the approval key; a new one is fetched")
-        if said.msg_cd == cf.APPKEY_IN_USE:
-            raise _Dropped("another connection uses this appkey")
-        events = self._subscriptions.acknowledged(now, said)
-        self._changed.set()
-        self.publish(events)
-
-    async def _send(self, socket: WebSocket) -> None:
-        """Send what is due, whenever something changes; look after what is not answered."""
-        while True:
-            self._changed.clear()
-            self._publish_placed(self._subscriptions.refresh(self._clock.now()))
-            for step in self._subscriptions.due(self._clock.now()):
-                await socket.send(
-                    cf.encode_request(cf.SubscriptionRequest(self._approval or "", *step))
-                )
-                await asyncio.sleep(self._endpoint.spacing)
-            if self._subscriptions.settled:
-                await self._until_retry()
-                continue
-            try:
-                async with asyncio.timeout(self._ack_seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                self.publish(self._subscriptions.overdue(self._clock.now()))
-
-    async def _until_retry(self) -> None:
-        """Until something changes, or the clock does: a refusal is over, a session changes a followed channel."""
-        retry = self._subscriptions.next_wake
-        waits = [asyncio.ensure_future(self._changed.wait())]
-        if retry is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep_until(retry)))  # type: ignore[arg-type]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand facts to the listener."""
@@ -326,6 +156,145 @@ class Stream:
             # A defect of the listener must not end the feed of everybody else.
             log.exception("a listener failed")
 
+    # connection
+
+    async def _run(self, connection: Connection | None) -> None:
+        while True:
+            since = self._clock.now()
+            if connection is not None:
+                why = await connection.serve(self._receive, self._send_requests)
+                if self._clock.now() - since >= HEALTHY:
+                    self._failures = 0
+                await self._forget_connection(why)
+            await self._pause()
+            try:
+                connection = await self._connect()
+            # Any cause may pass. A stream that gave up would stay silent without a word.
+            except Exception as e:
+                log.warning("no stream: %s", e, exc_info=not isinstance(e, KisError))
+                connection = None
+
+    async def _connect(self) -> Connection:
+        with self._activity.working():
+            if self._approval is None:
+                self._approval = await self._rest.approval_key()
+            socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
+        self._socket, self._connection = socket, Connection(socket, self._endpoint.silence)
+        self._subscriptions.on_lost()
+        self._changed.set()
+        self.publish([LinkUp(self._clock.now())])
+        return self._connection
+
+    async def _forget_connection(self, why: str) -> None:
+        await self._disconnect()
+        # Subscriptions and AES keys end with the socket (clients' observation).
+        self._subscriptions.on_lost()
+        self._reader.forget_keys()
+        self.publish([LinkWasLost(self._clock.now(), why)])
+
+    async def _disconnect(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
+
+    async def _pause(self) -> None:
+        """Wait before the next attempt to connect."""
+        pause = RECONNECT_PAUSES.spread(self._failures, self._jitter())
+        self._failures += 1
+        self._is_pausing = True
+        try:
+            await self._clock.sleep_until(self._clock.now() + int(pause))
+        finally:
+            self._is_pausing = False
+
+    # frames
+
+    async def _receive(self, socket: WebSocket, data: bytes) -> None:
+        now = self._clock.now()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            error = FrameError("a frame is not UTF-8", "the feed goes on without it")
+            self._bury(data.decode(errors="replace"), error)
+            return
+        # KIS's control frames are JSON; data frames begin with 0 or 1 (KIS's workbook).
+        if text.startswith("{"):
+            await self._receive_control(socket, text, now)
+            return
+        try:
+            events = self._reader.read(text, now)
+        except FrameError as e:
+            self._bury(text, e)
+            return
+        self.publish(self._volumes.check(self._subscriptions.without_superseded(events)))
+
+    async def _receive_control(self, socket: WebSocket, text: str, now: Ns) -> None:
+        try:
+            control = cf.decode_control(text)
+            if isinstance(control, cf.Ack) and control.ok and control.key:
+                self._reader.learn_key(control)
+        except FrameError as e:
+            self._bury(text, e)
+            return
+        if isinstance(control, cf.PingPong):
+            # The same text goes back, as in KIS's samples: that keeps the session alive.
+            await socket.send(text)
+            return
+        if control.msg_cd == cf.BAD_APPROVAL:
+            # OPSP0011: a key lives a day, and KIS checks it when a session is set up (workbook).
+            self._approval = None
+            self._rest.drop_approval()
+            raise Dropped("KIS does not know the approval key; a new one is fetched")
+        if control.msg_cd == cf.APPKEY_IN_USE:
+            # OPSP8996: KIS takes one session an appkey, and an old one may linger after a crash.
+            # A new approval key would not help, so the stream pauses with the one it has.
+            raise Dropped("another connection uses this appkey")
+        events = self._subscriptions.on_ack(now, control)
+        self._changed.set()
+        self.publish(events)
+
     def _bury(self, text: str, error: FrameError) -> None:
+        """Keep a frame that could not be read for people."""
         self.dead_letters.append(self._mask.text(text)[:LETTER_LENGTH])
         log.warning("a frame cannot be read: %s", self._mask.text(error.text))
+
+    # requests
+
+    async def _send_requests(self, socket: WebSocket) -> None:
+        """Send what is due whenever something changes, and act on answers that do not come."""
+        while True:
+            self._changed.clear()
+            self._publish_placed(self._subscriptions.refresh(self._clock.now()))
+            for request in self._subscriptions.take_due(self._clock.now()):
+                await socket.send(
+                    cf.encode_request(cf.SubscriptionRequest(self._approval or "", *request))
+                )
+                # KIS's samples keep 0.05 to 0.1 s between two requests.
+                await asyncio.sleep(self._endpoint.spacing)
+            if self._subscriptions.settled:
+                await self._wait_for_due()
+                continue
+            try:
+                async with asyncio.timeout(self._ack_seconds):
+                    await self._changed.wait()
+            except TimeoutError:
+                self.publish(self._subscriptions.on_silence(self._clock.now()))
+
+    async def _wait_for_due(self) -> None:
+        """Wait until something changes, or the next moment at which a request comes due."""
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._changed.wait())]
+        if (t := self._subscriptions.next_wake) is not None:
+            waits.append(asyncio.create_task(self._clock.sleep_until(t)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _publish_placed(self, changes: Sequence[Event]) -> None:
+        """Publish the outcome of a new desired set; forget the volumes of what it left out."""
+        self._volumes.keep(
+            {(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"}
+        )
+        self.publish(changes)

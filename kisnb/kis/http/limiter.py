@@ -1,4 +1,7 @@
-"""The rate limit of a host: a sliding window, with a lane in which orders overtake reads."""
+"""The rate limit of a host: a sliding window, with lanes in which orders overtake reads.
+
+KIS counts all REST calls of an appkey in any second (KIS notice of 2026-04-20 on rate limits).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from kisnb.clock import SECOND, Activity, Clock, Ns
 
 
 class Lane(IntEnum):
-    """The lower overtakes the higher; within a lane first come is first served."""
+    """The queue of a call: a lower lane goes first, within a lane the first comer does."""
 
     CANCEL = 0
     ORDER = 1
@@ -19,7 +22,7 @@ class Lane(IntEnum):
 
 
 class SlidingWindow:
-    """At most ``limit`` calls in any ``span``, by the times that it is told."""
+    """At most ``limit`` calls in any ``span``; the caller gives the times."""
 
     def __init__(self, limit: int, span: Ns = SECOND) -> None:
         self.limit = limit
@@ -27,16 +30,16 @@ class SlidingWindow:
         self._calls: deque[Ns] = deque(maxlen=limit)
 
     def earliest(self, now: Ns) -> Ns:
-        """When the next call may leave; ``now`` when at once."""
+        """Return when the next call may go out; ``now`` when at once."""
         return max(now, self._calls[0] + self.span) if len(self._calls) == self.limit else now
 
     def record_call(self, now: Ns) -> None:
-        """A call leaves."""
+        """Note that a call goes out."""
         self._calls.append(now)
 
 
 class Limiter:
-    """Callers wait here until they may call; who waits, rests on the clock."""
+    """Callers wait here until they may call. A caller that waits counts as at rest on the clock."""
 
     def __init__(self, window: SlidingWindow, clock: Clock, activity: Activity) -> None:
         self._window = window
@@ -45,9 +48,10 @@ class Limiter:
         self._queue: list[tuple[Lane, int]] = []
         self._count = 0
         self._moved = asyncio.Event()
+        """Set, and replaced, whenever the queue has changed."""
 
     async def enter(self, lane: Lane) -> None:
-        """Return when a call of this lane may leave."""
+        """Return when a call of this lane may go out."""
         self._count += 1
         ticket = (lane, self._count)
         insort(self._queue, ticket)
@@ -58,6 +62,7 @@ class Limiter:
             self._window.record_call(self._clock.now())
         finally:
             self._queue.remove(ticket)
+            # Wakes all who wait now. Those who come later wait for the next change.
             self._moved.set()
             self._moved = asyncio.Event()
 

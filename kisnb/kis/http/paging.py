@@ -1,7 +1,7 @@
-"""A walk through the pages of a reply, as a plain object: what to ask next, and whether what came is everything.
+"""A walk through the pages of a reply, as a plain object: what to ask next, and what is complete.
 
-KIS pages by position. A row that is entered while pages are read pushes the others along, and one of them comes twice:
-the page has moved, and the walk begins anew.
+KIS pages by position. A row that is entered while pages are read pushes the others along, and one
+of them comes twice. Then the walk begins anew.
 """
 
 from __future__ import annotations
@@ -12,31 +12,35 @@ from kisnb.kis.calls.messages import ApiReply
 from kisnb.kis.catalogue import Api
 
 MOST_PAGES = 50
+"""After this many pages a walk ends incomplete."""
 RESTARTS = 3
-"""How often a walk begins anew before what came is flagged as incomplete."""
+"""New beginnings of a walk before its pages count as incomplete."""
 NEXT = "N"
 """``tr_cont`` of a request for a further page."""
 
 
 class Paging:
-    """Ask with ``params`` and ``tr_cont``, hand the reply to ``receive``, until ``done``."""
+    """Send ``params`` and ``tr_cont``, hand the reply to ``receive``, until ``done``."""
 
     params: dict[str, str]
     tr_cont: str
     pages: list[ApiReply]
+    """The pages that came so far."""
 
     def __init__(self, api: Api, params: Mapping[str, str]) -> None:
         self._api = api
         self._first = dict(params)
         self._restarts = 0
         self.done = False
+        """True when nothing more is to be asked."""
         self.complete = False
-        """All rows are there, each once."""
+        """True when all rows are there, each once."""
         self._begin()
 
     def receive(self, reply: ApiReply) -> None:
-        """The reply to what was asked."""
+        """Take the reply to the last request."""
         rows = {self._key(row) for row in reply.rows(self._api.row_block)}
+        # A row that came before shows that the pages have moved.
         if rows & self._seen:
             self._restart()
             return
@@ -45,13 +49,14 @@ class Paging:
         keys = dict(zip(self._api.ctx, reply.ctx, strict=True))
         if not reply.has_more:
             self.done = self.complete = True
+        # Keys that do not move would ask for the same page for ever.
         elif len(self.pages) == MOST_PAGES or self.params == {**self._first, **keys}:
             self.done = True
         else:
             self.params, self.tr_cont = {**self._first, **keys}, NEXT
 
-    def broke_off(self) -> None:
-        """The next page could not be had."""
+    def break_off(self) -> None:
+        """End the walk, incomplete: the next page did not come."""
         self.done = True
 
     def _key(self, row: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,7 +1,21 @@
-"""The access token: its life as a plain object, and the file through which processes share it.
+"""The access token of an appkey: its life as a plain object, and the file that processes share.
 
-KIS issues one token a minute and appkey, valid for a day; within six hours it gives the same one again. A token may die
-before its printed end (EGW00123). Source: KIS's documentation of tokenP and its sample code.
+    none ── record_request ──► asked ── receive ──► valid ── 5 minutes before its end ──► none
+      ▲                          │                    │
+      │                          │                    └── drop: KIS refused it ──► none
+      └── KIS: one a minute, ────┘
+          or an error
+
+``usable`` returns the token while it is valid. ``next_request`` says when the next one may be asked
+for: a minute after the last request, whatever came of it.
+
+The rules of KIS behind it:
+
+- One token a minute and appkey, or EGW00133 (README of KIS's samples; documented as one a second).
+- A token lives a day. Within six hours KIS gives the same one again (workbook: tokenP).
+- It may die before its printed end, with EGW00123 (clients' observation).
+- Each issue sends the customer a KakaoTalk message (KIS's sample kis_auth). So a token is kept on
+  disk and shared.
 """
 
 from __future__ import annotations
@@ -29,126 +43,141 @@ if TYPE_CHECKING:
     from io import BufferedWriter
 
 ISSUE_INTERVAL: Ns = 60 * SECOND
+"""KIS issues one token in this time."""
 MARGIN: Ns = 5 * MINUTE
 """A token this close to its end is not used any more."""
 LOCK_POLL = 0.05
+"""Wall seconds between two attempts to take the lock."""
 LOCK_PATIENCE = 120.0
-"""Seconds of wall time that another process may hold the lock: it may have to wait out the minute."""
+"""Wall seconds that another process may hold the lock: it may wait for KIS's next minute."""
 
 
 class Token(msgspec.Struct, frozen=True):
-    """An access token; ``asked`` is when it was issued, ``expires`` what KIS printed."""
+    """An access token; its repr hides it."""
 
     text: str
     asked: Ns
+    """The moment of the request for it."""
     expires: Ns
+    """Its end as KIS printed it."""
 
     def __repr__(self) -> str:
         return f"<Token {HIDDEN}>"
 
 
 class TokenLife(msgspec.Struct):
-    """What is known about the token of an appkey: whether it may be used, and when one may be asked for."""
+    """The state of an appkey's token; the drawing is in this module's docstring."""
 
     token: Token | None = None
     asked: Ns | None = None
-    """When KIS was last asked for a token."""
+    """The moment of the last request to KIS; None before the first one."""
 
     def usable(self, now: Ns) -> Token | None:
+        """Return the token while it is valid, else None."""
         token = self.token
         return token if token is not None and now + MARGIN < token.expires else None
 
-    def may_ask(self, now: Ns) -> Ns:
-        """When KIS may be asked for a token; ``now`` when at once."""
+    def next_request(self, now: Ns) -> Ns:
+        """Return when KIS may be asked for a token; ``now`` when at once."""
         return now if self.asked is None else max(now, self.asked + ISSUE_INTERVAL)
 
-    def ask(self, now: Ns) -> None:
-        """KIS is asked: from now on a minute must pass, whatever the answer is."""
+    def record_request(self, now: Ns) -> None:
+        """Note that KIS is asked: a minute must pass now, whatever the answer is."""
         self.asked = now
 
     def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
-        """KIS's answer; None when it says that one was asked for within the minute. Raises TokenError, FrameError."""
-        said = decode_object(body, "token", status)
-        if "access_token" not in said:
-            code = str(said.get("error_code") or said.get("msg_cd") or f"HTTP {status}")
+        """Take KIS's answer; return the token, or None when one was asked for within the minute.
+
+        Raises TokenError when KIS refuses, FrameError when the answer cannot be read.
+        """
+        reply = decode_object(body, "token", status)
+        if "access_token" not in reply:
+            code = str(reply.get("error_code") or reply.get("msg_cd") or f"HTTP {status}")
+            # This answer has another body than all others: error_code, error_description, HTTP 403.
             if code == "EGW00133":
                 return None
             words = str(
-                said.get("error_description") or said.get("msg1") or "KIS gave no token"
+                reply.get("error_description") or reply.get("msg1") or "KIS gave no token"
             ).strip()
             raise TokenError(
                 f"{words} [{code}]", "check the appkey and appsecret in your configuration"
             )
-        self.token = Token(str(said["access_token"]), now, _end(said, now))
+        self.token = Token(str(reply["access_token"]), now, _end(reply, now))
         return self.token
 
     def drop(self, text: str) -> None:
-        """KIS refused this token; one that was fetched since stays."""
+        """Forget a token that KIS refused; a newer one stays."""
         if self.token is not None and self.token.text == text:
             self.token = None
 
 
-def _end(said: dict[str, object], now: Ns) -> Ns:
-    printed = str(said.get("access_token_token_expired", ""))
+def _end(reply: dict[str, object], now: Ns) -> Ns:
+    """Return the end that KIS printed (KST), or else computed from ``expires_in`` (seconds)."""
+    # The printed end has no zone; it is Korean time (workbook).
+    printed = str(reply.get("access_token_token_expired", ""))
     try:
         return int(datetime.fromisoformat(f"{printed}+09:00").timestamp()) * SECOND
     except ValueError:
         pass
     try:
-        return now + int(str(said.get("expires_in"))) * SECOND
+        return now + int(str(reply.get("expires_in"))) * SECOND
     except ValueError:
         raise FrameError("the token has no end", "ask again") from None
 
 
 def _owner(endpoint: Endpoint, credentials: Credentials) -> str:
+    """Return the part of a file's name that stands for host, appkey and account."""
     owner = "\0".join((endpoint.rest, credentials.appkey.reveal(), credentials.full_account))
     return hashlib.sha256(owner.encode()).hexdigest()[:16]
 
 
 class ApprovalFile:
-    """The approval key of the WebSocket on disk, mode 0600: a desk that is started again connects with the one it had.
+    """The WebSocket's approval key on disk, mode 0600: a restarted desk connects with the same key.
 
-    KIS counts what is asked for keys; one lives a day (KIS's documentation of Approval).
+    KIS limits how often a key is asked for; a key lives a day (workbook: Approval).
     """
 
     def __init__(self, folder: Path, endpoint: Endpoint, credentials: Credentials) -> None:
         self._path = private_dir(folder) / f"approval-{_owner(endpoint, credentials)}.json"
 
     def read(self, now: Ns) -> str | None:
-        """The key, when it lives still."""
+        """Return the key while it lives, else None."""
         try:
             token = msgspec.json.decode(self._path.read_bytes(), type=Token)
         except (OSError, msgspec.MsgspecError):
             return None
+        # A clock that was set back would make an old key look fresh.
         return token.text if token.asked <= now < token.expires - MARGIN else None
 
     def write(self, key: str, now: Ns) -> None:
+        """Keep a key that was issued at ``now``."""
         write_private(self._path, msgspec.json.encode(Token(key, now, now + DAY)).decode())
 
     def drop(self) -> None:
-        """KIS does not know it any more."""
+        """Remove the key: KIS does not know it any more."""
         self._path.unlink(missing_ok=True)
 
 
 class TokenFile:
-    """The token of one host, appkey and account on disk, mode 0600, with a lock that all processes honour."""
+    """The token of a host, appkey and account on disk, mode 0600, with a lock for all processes."""
 
     def __init__(self, folder: Path, endpoint: Endpoint, credentials: Credentials) -> None:
         self._path = private_dir(folder) / f"token-{_owner(endpoint, credentials)}.json"
 
     def read(self) -> TokenLife:
-        """What the file says; nothing when it is missing or broken."""
+        """Return what the file says; an empty life when it is missing or broken."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=TokenLife)
         except (OSError, msgspec.MsgspecError):
             return TokenLife()
 
     def write(self, life: TokenLife) -> None:
+        """Replace what the file says."""
         write_private(self._path, msgspec.json.encode(life).decode())
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Hold the lock; raises ConfigError when another process does not let it go."""
+        """Hold the lock. Raises ConfigError when another process does not let it go."""
         path = self._path.with_suffix(".lock")
         with path.open("ab") as file:
             path.chmod(0o600)
@@ -164,7 +193,10 @@ class TokenFile:
 
 
 def _try_lock(file: BufferedWriter) -> bool:
-    """Closing the file gives the lock back. Raises ConfigError where the disk has no locks."""
+    """Return True when the lock was taken; closing the file releases it.
+
+    Raises FolderError where the disk has no locks.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

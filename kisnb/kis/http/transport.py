@@ -1,6 +1,7 @@
-"""How requests and frames travel: the network by default; a recording, or whatever else fits, by argument.
+"""The way that requests and frames travel: the network by default, or a recording of it.
 
-Nothing here knows what a request means. Errors never show an address, for it may hold the account number.
+Nothing here knows what a request means. Errors never show an address, because it may hold the
+account number.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ import msgspec
 from kisnb.errors import LinkLost, Unreachable
 
 CONNECT_SECONDS = 5.0
+"""Wall seconds within which a connection must come about."""
 CLOSE_SECONDS = 1.0
+"""Wall seconds that a WebSocket waits for the other end's close."""
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 _Ws: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""One that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
+"""A socket that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
     """One HTTP request: ``params`` are the query of a GET and the JSON body of a POST."""
 
     name: str
-    """The API's, for people."""
+    """The name of the call, for people."""
     method: Literal["GET", "POST"]
     url: str
     path: str
+    """The path of ``url``, without the host."""
     headers: Mapping[str, str]
     params: Mapping[str, str]
 
@@ -38,10 +42,11 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """An HTTP reply, unread."""
+    """An HTTP reply whose body has not been read yet."""
 
     status: int
     tr_cont: str
+    """The header of that name: ``F`` or ``M`` when more pages follow."""
     body: bytes
 
 
@@ -50,36 +55,49 @@ class WebSocket(Protocol):
 
     @property
     def local_port(self) -> int | None:
-        """TCP port of our end."""
+        """TCP port of our end; None when there is none."""
         ...
 
     async def send(self, text: str) -> None:
-        """Raises LinkLost."""
+        """Send a text frame. Raises LinkLost."""
         ...
 
     def frames(self) -> AsyncIterator[bytes]:
-        """Data frames as they come, text or binary, until the connection ends. Raises LinkLost when it broke."""
+        """Yield data frames, text or binary, until the connection ends.
+
+        Raises LinkLost when it broke.
+        """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the connection; nothing happens when it is closed already."""
+        ...
 
 
 class Transport(Protocol):
-    """What carries the calls and the stream of one host."""
+    """Carries the calls and the stream of one host."""
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
-        """Send once. Raises Unreachable when nothing was sent, LinkLost when no answer came in time."""
+        """Send a request once and return the reply.
+
+        Raises Unreachable when nothing was sent, LinkLost when no answer came in time.
+        """
         ...
 
     async def connect(self, url: str) -> WebSocket:
         """Open a WebSocket. Raises LinkLost."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close all that is open."""
+        ...
 
 
 class Network:
-    """aiohttp; the client is made on first use. ``timeout`` is wall seconds for a whole exchange."""
+    """The network, by aiohttp. ``timeout`` is wall seconds for a whole exchange.
+
+    The client is made on first use, so that it belongs to the running loop.
+    """
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -88,11 +106,15 @@ class Network:
     @property
     def _http(self) -> aiohttp.ClientSession:
         if self._client is None:
+            # No cookies: each call carries its own keys.
             self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._client
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
-        """aiohttp itself repeats lost requests of idempotent methods only, so never a POST."""
+        """Send a request once, as ``Transport.exchange`` says.
+
+        aiohttp itself repeats lost requests of idempotent methods only, so never a POST.
+        """
         post = request.method == "POST"
         try:
             async with self._http.request(
@@ -102,6 +124,7 @@ class Network:
                 data=msgspec.json.encode(request.params) if post else None,
                 headers={**request.headers, "content-type": CONTENT_TYPE},
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS),
+                # A redirect would carry the keys in the headers to another host.
                 allow_redirects=False,
             ) as response:
                 return HttpResponse(
@@ -120,11 +143,12 @@ class Network:
             ) from None
 
     async def connect(self, url: str) -> WebSocket:
-        """The library's own keepalive is off: KIS drops connections that ping."""
+        """Open a WebSocket, without the library's own keepalive. Raises LinkLost."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 ws = await self._http.ws_connect(
                     url,
+                    # KIS drops connections that ping (clients' observation; its samples do not).
                     heartbeat=None,
                     decode_text=False,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
@@ -134,6 +158,7 @@ class Network:
         return _NetworkSocket(ws)
 
     async def close(self) -> None:
+        """Close the client, if there is one."""
         if self._client is not None:
             await self._client.close()
 

@@ -1,1 +1,1 @@
-"""Recorded days of the wire: writing them, and playing them back."""
+"""Recorded days of the wire: writes them, and plays them back."""

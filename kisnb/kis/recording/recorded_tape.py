@@ -1,4 +1,5 @@
-"""The tape of a recorded day: the trade frames that a simulator sent, in the order and at the moments it sent them.
+"""The tape of a recorded day: a simulator's trade frames, in the order and at the moments they went
+out.
 
 The back-tester trades against it, and the simulator plays it again.
 """
@@ -17,9 +18,10 @@ from kisnb.kis.feed import frames, market_frames
 
 
 class RecordedLine(msgspec.Struct, frozen=True):
-    """What the feed reads of a line of a recording; requests, replies and orders are passed over."""
+    """The part of a line that a tape needs; requests, replies and orders are skipped."""
 
     t: Ns
+    """UTC nanoseconds."""
     kind: str
     tr_id: str = ""
     text: str = ""
@@ -28,19 +30,20 @@ class RecordedLine(msgspec.Struct, frozen=True):
 def recorded_ticks(
     path: Path, channels: Collection[str] = (frames.TRADES,)
 ) -> Iterator[tuple[Ns, Sequence[Tick]]]:
-    """(moment, trades of one frame) for each frame of some trade channels in a ``kisnb sim --record`` file.
+    """Yield (moment, trades) for each trade frame in a ``kisnb sim --record`` file.
 
-    Raises BadInput with the number of a line that cannot be read.
+    ``channels`` are the TR ids that count. Raises BadInput with the number of a line that cannot be
+    read.
     """
     decode = msgspec.json.Decoder(RecordedLine).decode
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    said = decode(line)
-                    wanted = said.kind == "frame" and said.tr_id in channels
+                    recorded = decode(line)
+                    wanted = recorded.kind == "frame" and recorded.tr_id in channels
                     ticks = (
-                        market_frames.decode_ticks(frames.parse(said.text), said.t)
+                        market_frames.decode_ticks(frames.parse(recorded.text), recorded.t)
                         if wanted
                         else ()
                     )
@@ -50,7 +53,7 @@ def recorded_ticks(
                         "record the day again",
                     ) from e
                 if ticks:
-                    yield said.t, ticks
+                    yield recorded.t, ticks
     except OSError as e:
         raise BadInput(
             f"the recording {path} cannot be read: {e.strerror}",

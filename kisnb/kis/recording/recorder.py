@@ -1,7 +1,7 @@
-"""Recordings: a line of JSON per request, reply and frame, in order, without secrets; of a client and of a simulator.
+"""Recordings of a client or a simulator: one line of JSON per request, reply and frame, in order.
 
-Each line has ``t`` (UTC nanoseconds) and ``kind``. Keys, tokens, account number and HTS id are masked, exec notices are
-written decrypted, and the keys that would decrypt them are left out.
+Each line has ``t`` (UTC nanoseconds) and ``kind``. Keys, tokens, account number and HTS id are
+masked. Exec notices are written decrypted, without the keys that would decrypt them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from kisnb.kis.http.transport import HttpRequest, HttpResponse, Transport, WebSo
 from kisnb.kis.masking import HIDDEN, Mask
 
 _BEGIN = b'{"t":'
-"""The first bytes of every line."""
+"""Every line begins with these bytes."""
 WS = "WS"
 """The method of a subscription in a recording."""
 
 
 class Recorder:
-    """Writes lines through ``write``; None records nothing. Lines of one kind are numbered on from ``last``."""
+    """Writes lines with ``write``; None records nothing.
+
+    Lines of one kind are numbered from ``last`` on.
+    """
 
     def __init__(
         self,
@@ -45,13 +48,13 @@ class Recorder:
 
     @property
     def on(self) -> bool:
-        """Whether anything is written."""
+        """True when lines are written."""
         return self._write is not None
 
     def request(
         self, t: Ns, method: str, path: str, tr_id: str, params: Mapping[str, object]
     ) -> int:
-        """Returns the number of the request."""
+        """Record a request; return its number."""
         self._requests += 1
         if not self.on:
             return self._requests
@@ -69,7 +72,7 @@ class Recorder:
         return self._requests
 
     def reply(self, t: Ns, n: int, status: int, tr_cont: str, body: object) -> None:
-        """``n`` is the number of the request; a ``body`` that is no JSON is told as text."""
+        """Record the reply to request ``n``."""
         if not self.on:
             return
         line = {
@@ -83,20 +86,20 @@ class Recorder:
         self._line(line)
 
     def lost(self, t: Ns, n: int, text: str) -> None:
-        """No reply came to request ``n``."""
+        """Record that no reply came to request ``n``."""
         self._line({"t": t, "kind": "lost", "n": n, "text": self.mask.text(text)})
 
     def frame(self, t: Ns, tr_id: str, text: str) -> None:
-        """``text`` is free of secrets already."""
+        """Record a frame; ``text`` is free of secrets already."""
         self._frames += 1
         self._line({"t": t, "kind": "frame", "n": self._frames, "tr_id": tr_id, "text": text})
 
     def closed(self, t: Ns) -> None:
-        """The stream ended."""
+        """Record that the stream ended."""
         self._line({"t": t, "kind": "closed"})
 
     def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
-        """A client subscribes or releases."""
+        """Record that a client subscribes or releases."""
         tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
         self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
 
@@ -106,7 +109,7 @@ class Recorder:
 
 
 def masked_ack(ack: cf.Ack) -> str:
-    """The text of an answer to a subscription, without its keys."""
+    """Return the text of an answer to a subscription without its keys."""
     tr_key = HIDDEN if ack.tr_id in NOTICE_TRS else ack.tr_key
     return cf.encode_ack(cf.Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd))
 
@@ -114,9 +117,10 @@ def masked_ack(ack: cf.Ack) -> str:
 def open_recording(
     path: Path, named: str = "--record", *, append: bool = False
 ) -> Callable[[bytes], object]:
-    """A file of mode 0600, new unless ``append``; every line is on its way when it is written.
+    """Open a file of mode 0600 and return what writes a line to it at once.
 
-    Raises ConfigError when it cannot be written, and for a file that holds something else.
+    The file is new unless ``append``. Raises ConfigError when it cannot be written, or holds
+    something else than a recording. ``named`` is the option that names it, for the cure.
     """
     begin = os.O_APPEND if append else os.O_TRUNC
     try:
@@ -134,7 +138,7 @@ def open_recording(
 
 
 def _is_recording(path: Path) -> bool:
-    """Whether a file begins as a recording does, or is empty."""
+    """True for a file that begins as a recording does, or is empty."""
     with path.open("rb") as file:
         begin = file.read(len(_BEGIN))
     return begin in (b"", _BEGIN)
@@ -143,8 +147,8 @@ def _is_recording(path: Path) -> bool:
 class Recording:
     """A transport that records what goes through another one.
 
-    ``mask`` knows the customer's secrets; tokens and approval keys are learnt as they pass, before anything of them is
-    written.
+    ``mask`` knows the customer's secrets. It learns tokens and approval keys as they pass, before
+    anything of them is written.
     """
 
     def __init__(
@@ -152,12 +156,14 @@ class Recording:
     ) -> None:
         self._transport = transport
         self._clock = clock
-        # Two desks may write to one file, and a third one go on with it: their numbers must not meet.
+        # Two desks may write to one file, and a later one may append: their numbers must not meet.
         self._recorder = Recorder(write, mask, last=os.getpid() << 32)
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
+        """Send a request by the other transport, and record it with its reply."""
         recorder = self._recorder
         headers = request.headers
+        # The token is learnt before the line is written.
         recorder.mask.keep(headers.get("authorization", "").removeprefix("Bearer "))
         n = recorder.request(
             self._clock.now(),
@@ -175,9 +181,11 @@ class Recording:
         return answer
 
     async def connect(self, url: str) -> WebSocket:
+        """Open a WebSocket by the other transport, and record its frames."""
         return _RecordingSocket(await self._transport.connect(url), self._recorder, self._clock)
 
     async def close(self) -> None:
+        """Close the other transport; the file stays open."""
         await self._transport.close()
 
 
@@ -195,6 +203,7 @@ class _RecordingSocket:
     async def send(self, text: str) -> None:
         request = cf.decode_request(text)
         if isinstance(request, cf.SubscriptionRequest):
+            # The approval key, too, is learnt before the line is written.
             self._recorder.mask.keep(request.approval_key)
             self._recorder.subscription(self._clock.now(), request)
         await self._socket.send(text)
@@ -212,7 +221,7 @@ class _RecordingSocket:
         await self._socket.close()
 
     def _readable(self, text: str) -> tuple[str, str]:
-        """TR id and text of a frame, decrypted and masked; the TR id of what is no data is empty."""
+        """Return TR id and text of a frame, decrypted and masked; no TR id for a control frame."""
         try:
             if text.startswith("{"):
                 return "", self._control(text)
@@ -224,6 +233,7 @@ class _RecordingSocket:
         return frame.tr_id, self._recorder.mask.text(text)
 
     def _opened(self, frame: Frame) -> str:
+        """Return an exec notice decrypted, without the customer."""
         plain = Frame(
             frame.tr_id, False, frame.count, self._ciphers[frame.tr_id].decrypt(frame.payload)
         )
@@ -231,15 +241,16 @@ class _RecordingSocket:
         return self._recorder.mask.text(encode(frame.tr_id, rows, encrypted=True))
 
     def _control(self, text: str) -> str:
-        said = cf.decode_control(text)
-        if isinstance(said, cf.PingPong):
+        control = cf.decode_control(text)
+        if isinstance(control, cf.PingPong):
             return text
-        if said.tr_id in NOTICE_TRS and said.key:
-            self._ciphers[said.tr_id] = Cipher(said.key, said.iv)
-        return self._recorder.mask.text(masked_ack(said))
+        if control.tr_id in NOTICE_TRS and control.key:
+            self._ciphers[control.tr_id] = Cipher(control.key, control.iv)
+        return self._recorder.mask.text(masked_ack(control))
 
 
 def _as_json(body: bytes) -> object:
+    """Return a body as JSON; for another body, a text that shows nothing of it."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

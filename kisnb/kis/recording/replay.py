@@ -1,7 +1,9 @@
-"""A recording played back as a transport: the same requests get the same replies, the same frames come in order.
+"""A recording as a transport: the same requests get the same replies, the same frames come in
+order.
 
-For tests and for looking at a day again. A recording holds no secrets, so that those of the given customer are put
-where the reader needs them: new keys in the answers to subscriptions, the account in the exec notices.
+For tests, and to look at a day again. A recording holds no secrets. So those of the given customer
+are put where the reader needs them: new keys in the answers to subscriptions, the account in the
+exec notices.
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ from kisnb.kis.recording.recorder import WS
 
 _KEY, _IV = "k" * 32, "i" * 16
 _Call: TypeAlias = tuple[str, str, str]
-"""Method, path and TR id; what was asked with them may name the account, which is masked."""
+"""Method, path and TR id. Parameters do not count: they may name the account, which is masked."""
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a recording; what a kind does not have is empty."""
+    """One line of a recording; fields that its kind does not have are empty."""
 
     t: Ns
+    """UTC nanoseconds."""
     kind: str
     n: int = 0
     method: str = ""
@@ -46,7 +49,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def read_recording(path: Path) -> list[Line]:
-    """All lines. Raises BadInput with the number of one that cannot be read."""
+    """Return all lines. Raises BadInput with the number of a line that cannot be read."""
     decode = msgspec.json.Decoder(Line).decode
     lines = []
     try:
@@ -66,7 +69,9 @@ def read_recording(path: Path) -> list[Line]:
 
 
 class Replay:
-    """A transport without a network. ``clock`` is set to the moment of each frame before it comes."""
+    """A transport without a network. It sets ``clock`` to the moment of each frame before the
+    frame.
+    """
 
     def __init__(
         self, lines: Sequence[Line], credentials: Credentials, clock: SimulatedClock
@@ -77,7 +82,8 @@ class Replay:
         calls: dict[int, Line] = {}
         for line in lines:
             if line.kind == "request":
-                calls[line.n] = line  # numbers begin anew where a recording was gone on with
+                # Numbers begin anew where a recording was appended to.
+                calls[line.n] = line
             if line.kind in ("reply", "lost"):
                 asked = calls[line.n]
                 self._answers[asked.method, asked.path, asked.tr_id].append(line)
@@ -86,7 +92,10 @@ class Replay:
         )
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
-        """The next recorded reply to this call. Raises LinkLost where there was none, or there are no more."""
+        """Return the next recorded reply to this call.
+
+        Raises LinkLost when none was received, and when no more were recorded.
+        """
         answers = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
         if not answers:
             raise LinkLost(
@@ -98,11 +107,11 @@ class Replay:
         return HttpResponse(line.status, line.tr_cont, msgspec.json.encode(line.body))
 
     async def connect(self, url: str) -> WebSocket:  # noqa: ARG002 - a recording has one stream
-        """The rest of the recorded stream."""
+        """Return a socket that gives what is left of the recorded stream."""
         return _ReplayedSocket(self._stream, self._credentials, self._clock)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 class _ReplayedSocket:
@@ -112,7 +121,7 @@ class _ReplayedSocket:
         self._lines = lines
         self._credentials = credentials
         self._clock = clock
-        self._said: deque[cf.SubscriptionRequest] = deque()
+        self._requests: deque[cf.SubscriptionRequest] = deque()
         self._more = asyncio.Event()
         self._closed = False
         self._cipher = Cipher(_KEY, _IV)
@@ -120,11 +129,14 @@ class _ReplayedSocket:
     async def send(self, text: str) -> None:
         request = cf.decode_request(text)
         if isinstance(request, cf.SubscriptionRequest):
-            self._said.append(request)
+            self._requests.append(request)
             self._more.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """What was received; what was received after a subscription waits until that is asked for again."""
+        """Yield the recorded frames.
+
+        A frame that came after a subscription waits until that subscription is asked for again.
+        """
         while not self._closed:
             if not self._lines:
                 self._more.clear()
@@ -134,24 +146,27 @@ class _ReplayedSocket:
             if line.kind == "closed":
                 return
             if line.kind != "frame":
-                await self._asked()
+                await self._wait_for_request()
                 continue
+            # Time never goes back: a frame may be older than the last reply.
             if line.t > self._clock.now():
                 self._clock.set(line.t)
             yield self._with_secrets(line.text).encode()
 
-    async def _asked(self) -> None:
-        while not self._said and not self._closed:
+    async def _wait_for_request(self) -> None:
+        """Wait for the next request to subscribe or release."""
+        while not self._requests and not self._closed:
             self._more.clear()
             await self._more.wait()
-        if self._said:
-            self._said.popleft()
+        if self._requests:
+            self._requests.popleft()
 
     async def close(self) -> None:
         self._closed = True
         self._more.set()
 
     def _with_secrets(self, text: str) -> str:
+        """Return a frame as KIS would send it to this customer."""
         if text.startswith("{"):
             return self._with_keys(text)
         if not text.startswith("1|"):
@@ -164,10 +179,10 @@ class _ReplayedSocket:
         return f"1|{frame.tr_id}|{frame.count:03d}|{self._cipher.encrypt(payload)}"
 
     def _with_keys(self, text: str) -> str:
-        said = cf.decode_control(text)
-        if isinstance(said, cf.PingPong) or said.tr_id not in NOTICE_TRS or not said.ok:
+        control = cf.decode_control(text)
+        if isinstance(control, cf.PingPong) or control.tr_id not in NOTICE_TRS or not control.ok:
             return text
         hts_id = self._credentials.hts_id.reveal()
         return cf.encode_ack(
-            cf.Ack(said.tr_id, hts_id, said.msg_cd, said.msg1, said.rt_cd, _KEY, _IV)
+            cf.Ack(control.tr_id, hts_id, control.msg_cd, control.msg1, control.rt_cd, _KEY, _IV)
         )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from kisnb.clock import hhmmss, kst_day
 from kisnb.events import Depth, ExpectedMatch
 from kisnb.exchange.happenings import Traded
-from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS
+from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS
 from kisnb.kis.feed.columns import COLUMNS, TEXTS
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
@@ -28,7 +28,7 @@ OPERATION, HOUR = "40", "D"
 OVERTIME_TRADE_COLUMNS = COLUMNS[EXPECTED_TRS[Venue.KRX]][:43]
 """Of the matches and of the expected ones."""
 OVERTIME_BOOK_COLUMNS = tuple(
-    name for name in COLUMNS[BOOK_TRS[Venue.KRX]][:58] if not name.endswith("10")
+    name for name in COLUMNS[DEPTH_TRS[Venue.KRX]][:58] if not name.endswith("10")
 )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from kisnb.clock import Ns, kst_datetime
 from kisnb.kis.catalogue import Api
-from kisnb.kis.channels import BOOK_TRS, TRADE_TRS
+from kisnb.kis.channels import DEPTH_TRS, TRADE_TRS
 from kisnb.kis.error_codes import CODES
 from kisnb.kis.feed.control_frames import MAX_SUBSCRIPTIONS, RT_CD_IN_USE
 from kisnb.kis.feed.notices import NOTICE_TR, WIDE, Layout
@@ -247,7 +247,7 @@ PAPER = Persona(
     },
     rules=HOST_RULES[Mode.PAPER],
     hours=(time(9), time(15, 30)),
-    channels=frozenset({TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]}),
+    channels=frozenset({TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]}),
 )
 """The paper host. Observed: 40030000, 40070000, 40240000, 40330000, 40570000, 40580000, 40600000 and 40630000; the
 others by analogy, 40310000 in several wordings."""

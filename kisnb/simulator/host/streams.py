@@ -25,7 +25,7 @@ from kisnb.exchange.happenings import (
     TradingResumed,
 )
 from kisnb.kis.channels import (
-    BOOK_TRS,
+    DEPTH_TRS,
     EXPECTED_TRS,
     OPERATION_TRS,
     PROGRAM_TRS,
@@ -66,7 +66,7 @@ from kisnb.simulator.replies.overtime import overtime_of
 from kisnb.terms import OrderKind, Phase, Venue
 
 QUOTED = OVERTIME_TRS.union(
-    *(trs.values() for trs in (TRADE_TRS, BOOK_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS))
+    *(trs.values() for trs in (TRADE_TRS, DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS))
 )
 """Channels by stock; a persona's exec notices come besides."""
 INDEX_EVERY: Ns = SECOND
@@ -374,10 +374,10 @@ class Streams:
         if Venue.KRX in changed and self._stretch(Venue.KRX) == SINGLE_PRICE:
             self._overtime(now, code, OVERTIME_EXPECTED_TR)
             self._overtime(now, code, OVERTIME_BOOK_TR)
-        for socket, venue in self._followers(BOOK_TRS, code):
+        for socket, venue in self._followers(DEPTH_TRS, code):
             if venue in changed or venue is Venue.SOR:
-                records = self._fitting(BOOK_TRS[venue], [self._book_record(code, venue)])
-                self._send(now, socket, BOOK_TRS[venue], frames.encode(BOOK_TRS[venue], records))
+                records = self._fitting(DEPTH_TRS[venue], [self._book_record(code, venue)])
+                self._send(now, socket, DEPTH_TRS[venue], frames.encode(DEPTH_TRS[venue], records))
 
     def _overtime(self, now: Ns, code: str, tr_id: str, match: Traded | None = None) -> None:
         """Push a match of the single-price session after hours, or its book, or what that would match."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import FlattenSet, HaltStep
 from kisnb.market import sessions, ticks
@@ -36,7 +37,7 @@ KINDS = (
     OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
 )  # fmt: skip
 """The most aggressive first. Limit orders name the day's lower limit price, so they take every bid."""
-PAUSES: tuple[Ns, ...] = (SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND)
+PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
 """After an order that sold nothing, the 1st, 2nd, … in a row; the last one repeats."""
 FIRST_REPORT: Ns = 10 * SECOND
 """After so long a flatten says what remains, although it goes on."""
@@ -201,7 +202,7 @@ class Flatten:
         part.key = ""
         part.failures = 0 if order.filled else part.failures + 1
         if order.filled < order.quantity:
-            pause = PAUSES[min(max(part.failures - 1, 0), len(PAUSES) - 1)]
+            pause = PAUSES.pause(max(part.failures - 1, 0))
             part.again_at, part.why = now + pause, _standing(order)
             part.failed = part.why
 
@@ -313,7 +314,7 @@ class Flatten:
         if any(part.is_blocked for part in self._parts.values()) and _is_any_open(now):
             # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
             # by itself at the beginning of each session.
-            times.append(now + PAUSES[-1])
+            times.append(now + PAUSES.longest)
         times += [now + STALE_LIMIT for _ in self._orders]
         due = min((t for t in times if t > now), default=None)
         if due is not None and not now < self._wakes_at <= due:

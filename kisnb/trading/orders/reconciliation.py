@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import (
@@ -46,6 +47,8 @@ from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
 EVERY: Ns = 60 * SECOND
+RETRY = Backoff.doubling(SECOND, EVERY // 2)
+"""Pauses before KIS is asked again for its list of orders, which it did not give."""
 """Between two readings while orders are open."""
 IDLE: Ns = 300 * SECOND
 """Between two readings while none is, and a venue is open: orders from elsewhere whose notices are lost."""
@@ -156,7 +159,7 @@ class Reconciliation:
         missing = page is None or (answer.query.account and answer.account is None)
         self._failures = self._failures + 1 if missing else 0
         if missing:
-            self._not_before = now + min(SECOND << min(self._failures, 5), EVERY // 2)
+            self._not_before = now + RETRY.pause(self._failures)
             self.schedule(now, self._not_before, answer.query.why, account=answer.query.account)
         if page is None:
             self.resolver.on_orders_unread(now)

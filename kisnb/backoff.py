@@ -1,0 +1,54 @@
+"""Pauses between attempts: each failure in a row makes the next pause longer, up to the last one.
+
+All retries of kisnb whose pause grows use this one class. Each owner keeps its own count of
+failures, and sets the count to 0 when an attempt has succeeded.
+
+| who                             | what is tried again                                     |
+|---------------------------------|---------------------------------------------------------|
+| `kis/http/rest.py`              | a read that got no answer, or was too fast              |
+| `kis/feed/stream.py`            | the WebSocket to KIS                                    |
+| `kis/feed/subscriptions.py`     | a registration that KIS refused for a passing reason    |
+| `trading/orders/reconciliation` | KIS's list of orders                                    |
+| `trading/gate/flatten.py`       | a sell of a flatten                                     |
+| `desk/life/supervisor.py`       | the start of a desk that died                           |
+| `desk/run/safety.py`            | arming, after too many wrong digits of the account      |
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+P = TypeVar("P", int, float)
+"""A pause: nanoseconds of a clock as int, seconds of wall time as float."""
+
+
+class Backoff(msgspec.Struct, Generic[P], frozen=True):
+    """A growing series of pauses, shortest first; all have the same unit."""
+
+    pauses: tuple[P, ...]
+
+    @staticmethod
+    def doubling(first: P, longest: P) -> Backoff[P]:
+        """Return pauses that begin with ``first``, double each time, and end with ``longest``."""
+        pauses = [first]
+        while pauses[-1] < longest:
+            pauses.append(min(pauses[-1] * 2, longest))
+        return Backoff(tuple(pauses))
+
+    def pause(self, failures: int) -> P:
+        """Return the pause after ``failures`` earlier failures in a row; the last pause repeats."""
+        return self.pauses[min(failures, len(self.pauses) - 1)]
+
+    def spread(self, failures: int, draw: float) -> float:
+        """Return between half and all of ``pause(failures)``, by ``draw`` from 0 to 1.
+
+        Many clients that lost the same server then do not all return at the same moment.
+        """
+        return self.pause(failures) * (0.5 + draw / 2)
+
+    @property
+    def longest(self) -> P:
+        """The pause that repeats."""
+        return self.pauses[-1]

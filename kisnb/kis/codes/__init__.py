@@ -1,0 +1,1 @@
+"""KIS's message codes as tables, by the server that sends them."""

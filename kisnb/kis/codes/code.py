@@ -1,0 +1,26 @@
+"""A message code of KIS, and the cures that several codes share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Code(msgspec.Struct, frozen=True):
+    """One code in Korean and English, and its cure."""
+
+    korean: str
+    english: str
+    cure: str = ""
+    """The step for a person; empty when there is nothing to do."""
+    order: Literal["not placed", "maybe placed"] = "not placed"
+    """The outcome of an order that got this code."""
+
+
+MAYBE: Literal["maybe placed"] = "maybe placed"
+KEYS = "check the appkey and appsecret in your configuration"
+WAIT = "wait a moment and ask again"
+CHECK_ORDERS = "look at the orders of the day before you order again"
+HOST = "use live keys with live and paper keys with paper"
+REPORT = "this is a defect of kisnb or a change at KIS; report it with this line"

@@ -1,0 +1,95 @@
+"""One WebSocket connection: reads its frames, runs its tasks, and ends it when it is dead.
+
+Its times are wall time: they belong to the network, and a simulated clock may stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+
+from kisnb.errors import LinkLost
+from kisnb.kis.http.transport import WebSocket
+
+SILENCE_CHECKS = 12
+"""Checks for new frames within ``silence``."""
+
+log = logging.getLogger(__name__)
+
+
+class Dropped(Exception):
+    """KIS wants this connection to end; the text says why."""
+
+
+class Connection:
+    """After ``silence`` seconds without a frame the connection counts as dead; 0 means never."""
+
+    def __init__(self, socket: WebSocket, silence: float) -> None:
+        self._socket = socket
+        self.frames = 0
+        """Frames received, PINGPONG included."""
+        self._silence = silence
+        self._end = ""
+        """The reason, when it was ended from here; else empty."""
+
+    async def serve(
+        self,
+        receive: Callable[[WebSocket, bytes], Awaitable[None]],
+        work: Callable[[WebSocket], Coroutine[None, None, None]],
+    ) -> str:
+        """Hand each frame to ``receive`` until the connection ends; return why it ended.
+
+        ``work`` runs beside it and is cancelled at the end. Any error, also one of ``receive`` or
+        ``work``, ends the connection and is its reason: the owner connects anew.
+        """
+        tasks = [self._start(work(self._socket), "kis subscriptions")]
+        if self._silence:
+            tasks.append(self._start(self._watch_silence(), "kis silence"))
+        try:
+            async for data in self._socket.frames():
+                self.frames += 1
+                await receive(self._socket, data)
+            return self._end or "KIS closed the connection"
+        except Dropped as e:
+            return str(e)
+        except LinkLost as e:
+            return self._end or e.text
+        except Exception as e:
+            log.exception("the stream failed")
+            return f"the stream failed: {e!r}"
+        finally:
+            for task in tasks:
+                task.cancel("the connection ended")
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Start a task of the connection. A task that fails ends the connection."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except LinkLost:
+                # The reader of the frames meets the same end.
+                pass
+            except Exception as e:
+                log.exception("%s failed", name)
+                self._end = f"{name} failed: {e!r}"
+                await self._socket.close()
+
+        return asyncio.create_task(guarded(), name=name)
+
+    async def _watch_silence(self) -> None:
+        """End a half-open connection.
+
+        KIS sends a PINGPONG at least (KIS's samples answer it). A connection whose other end is
+        gone brings nothing, and no close frame either.
+        """
+        loop = asyncio.get_running_loop()
+        seen, since = self.frames, loop.time()
+        while loop.time() - since < self._silence:
+            await asyncio.sleep(self._silence / SILENCE_CHECKS)
+            if self.frames != seen:
+                seen, since = self.frames, loop.time()
+        self._end = f"no frame for {self._silence:g} s"
+        await self._socket.close()

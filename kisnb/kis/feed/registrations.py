@@ -1,0 +1,299 @@
+"""The registrations of one connection to KIS: one table, one state each, one place that moves them.
+
+A registration is one TR id with one key: the trades of a stock at KRX, say, or the exec notices of
+an HTS id. A followed stock changes its channel with the market session. Its old registration then
+stays until the new one is confirmed, so that no trade is missed.
+
+    (none) ─ wanted ─► DUE ─ KIS is asked ─► SENT ─ KIS confirms ─► CONFIRMED
+                       ▲ ▲                   │ │
+                       │ └──── no answer ────┘ │ KIS refuses, or leaves three requests unanswered
+                       │                       ▼
+                       └ pause over, or room ─ REFUSED
+
+    Not wanted any more:
+
+    SENT, CONFIRMED ─┬─ another venue's channel of the ─► REPLACED
+                     │  stock takes over                    │ the successor is confirmed,
+                     │                                      │ is gone, or needs the room
+                     │                                      ▼
+                     └─ nothing takes over ────────────► RELEASE_DUE
+                                                            │ KIS is asked
+                                                            ▼
+    (none) ◄──── KIS has released it, or no answer ───── RELEASING
+
+    DUE, REFUSED ─► (none)                     KIS holds nothing that could be released
+
+    Wanted again:       REPLACED, RELEASE_DUE ─► SENT or CONFIRMED, as before
+                        RELEASING ─► DUE
+    Connection lost:    DUE, SENT, CONFIRMED, REFUSED ─► DUE;  the others ─► (none)
+
+The rules of KIS behind it:
+
+- A connection takes 41 registrations, all channels summed, the exec notice included. The 42nd is
+  refused with OPSP0008 (KIS notice of 2026-04-20; clients measured the 42nd). So releases are sent
+  first, and a predecessor stays only while there is room.
+- Registrations end with the connection (clients' observation). So nothing is released after a loss.
+- Requests carry no id. An answer names TR id and key (KIS's samples), so these are the table's key.
+- KIS blocks clients that subscribe and release in a loop (KIS notices of 2026-02-24 and
+  2026-05-18). So the pauses before a refused registration is asked for again grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Final, TypeAlias
+
+from kisnb.backoff import Backoff
+from kisnb.clock import MINUTE, SECOND, Ns
+from kisnb.kis.channels import is_same_kind
+from kisnb.kis.feed import control_frames as cf
+from kisnb.orders import Want
+
+ATTEMPTS = 3
+"""Requests in a row for one registration while KIS does not answer."""
+FIRST_RETRY: Ns = 10 * SECOND
+RETRY_PAUSES = Backoff.doubling(FIRST_RETRY, 5 * MINUTE)
+"""Pauses before a refused registration is asked for again."""
+
+Key: TypeAlias = tuple[str, str]
+"""TR id and tr_key."""
+
+
+class Stage(Enum):
+    """State of a registration; the drawing is in this module's docstring."""
+
+    DUE = "due"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    REPLACED = "replaced"
+    RELEASE_DUE = "release due"
+    RELEASING = "releasing"
+
+
+_S = Stage
+WANTED: Final = frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED})
+"""States of what the desired set contains."""
+ASKED: Final = frozenset({_S.SENT, _S.CONFIRMED})
+"""States of what has to be released when it is not wanted any more."""
+ENDING: Final = frozenset({_S.RELEASE_DUE, _S.RELEASING})
+"""States of what is not listened to, once the stock's other channel is confirmed."""
+MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
+    # An answer may come late, when the registration is due again, or was given up.
+    _S.DUE: frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED}),
+    _S.SENT: frozenset({_S.DUE, _S.CONFIRMED, _S.REFUSED, _S.REPLACED, _S.RELEASE_DUE}),
+    _S.CONFIRMED: frozenset({_S.DUE, _S.REPLACED, _S.RELEASE_DUE}),
+    _S.REFUSED: frozenset({_S.DUE, _S.CONFIRMED, _S.REFUSED}),
+    _S.REPLACED: frozenset({_S.SENT, _S.CONFIRMED, _S.REPLACED, _S.RELEASE_DUE}),
+    _S.RELEASE_DUE: frozenset({_S.SENT, _S.CONFIRMED, _S.RELEASING}),
+    _S.RELEASING: frozenset({_S.DUE}),
+}
+"""The arrows of the drawing; each state may also end in (none)."""
+
+
+class Registration:
+    """One row of the table."""
+
+    def __init__(self, key: Key, want: Want) -> None:
+        self.key = key
+        self.want = want
+        self.stage = Stage.DUE
+        self.attempts = 0
+        """Requests in a row without an answer."""
+        self.refusals = 0
+        """Refusals in a row; a KIS that is silent for ATTEMPTS requests counts as one."""
+        self.retry: Ns | None = None
+        """The moment at which a refused one is asked for again; None when that is in vain."""
+        self.successor: Key | None = None
+        """The registration that a REPLACED one waits for."""
+        self.stage_before = Stage.DUE
+        """The state to which one that ends returns when it is wanted again."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """True when it is wanted and not confirmed: an answer of KIS to a request counts."""
+        return self.stage in WANTED and self.stage is not Stage.CONFIRMED
+
+
+class Registrations:
+    """The table: what is wanted in order of priority, then what ends in order of its end."""
+
+    def __init__(self) -> None:
+        self._table: dict[Key, Registration] = {}
+        self._superseded: frozenset[Key] | None = None
+        """``superseded`` as of the last move; None when a move has made it stale."""
+
+    def get(self, key: Key) -> Registration | None:
+        """Return the registration of a key in whatever state; None when there is none."""
+        return self._table.get(key)
+
+    @property
+    def wanted(self) -> list[Registration]:
+        """Registrations of the desired set, in order of priority."""
+        return self._of(*WANTED)
+
+    @property
+    def settled(self) -> bool:
+        """True when no request is due and none is without its answer."""
+        return not self._of(Stage.DUE, Stage.SENT, *ENDING)
+
+    @property
+    def superseded(self) -> frozenset[Key]:
+        """Registrations that end while another venue's channel of the stock is confirmed.
+
+        Trades that still come over them would count twice.
+        """
+        if self._superseded is None:
+            on_air = self._of(Stage.CONFIRMED)
+            self._superseded = frozenset(
+                r.key
+                for r in self._of(*ENDING)
+                if any(_is_same_stock(r.key, s.key) for s in on_air)
+            )
+        return self._superseded
+
+    # what moves them
+
+    def place(self, places: Mapping[Key, Want]) -> None:
+        """Take a new desired set, in order of priority; begin what is new and end what is gone."""
+        old = self._table
+        self._table = {key: self._placed(key, want) for key, want in places.items()}
+        self._superseded = None
+        gone = [r for key, r in old.items() if key not in places]
+        # Those that end already keep their order. KIS holds nothing of a DUE or REFUSED one.
+        self._table |= {r.key: r for r in gone if r.stage not in WANTED}
+        alone = [r for r in gone if r.stage is Stage.REPLACED and r.successor not in places]
+        for registration in [*(r for r in gone if r.stage in ASKED), *alone]:
+            self._end(registration)
+
+    def take_due(self, now: Ns) -> tuple[list[Registration], list[Registration]]:
+        """Return what is to be released now, then what is to be subscribed; both count as sent."""
+        self._make_room()
+        releases = self._of(Stage.RELEASE_DUE)
+        for registration in releases:
+            self._move(registration, Stage.RELEASING)
+        for registration in self.wanted:
+            if registration.retry is not None and registration.retry <= now:
+                self._ask_again(registration)
+        requests = self._of(Stage.DUE)
+        for registration in requests:
+            self._move(registration, Stage.SENT)
+            registration.attempts += 1
+        return releases, requests
+
+    def on_confirmed(self, registration: Registration) -> None:
+        """KIS confirmed a registration that is wanted: its predecessor is not needed any more."""
+        self._move(registration, Stage.CONFIRMED)
+        registration.retry, registration.refusals = None, 0
+        predecessor = self._predecessor(registration.key)
+        if predecessor is not None:
+            self._move(predecessor, Stage.RELEASE_DUE)
+
+    def on_refused(self, registration: Registration, now: Ns, *, passing: bool) -> None:
+        """KIS refused a registration, or is silent; ``passing`` when asking again may help."""
+        self._move(registration, Stage.REFUSED)
+        if passing:
+            registration.retry = now + RETRY_PAUSES.pause(registration.refusals)
+        registration.refusals += 1
+
+    def on_released(self, key: Key) -> None:
+        """KIS holds a registration no more. Its room goes to one that KIS had no place for."""
+        registration = self._table.get(key)
+        # The answer may be to an earlier request: a release that is due has not been asked for.
+        if registration is not None and registration.stage is Stage.RELEASING:
+            self._drop([registration])
+        refused = next((r for r in self.wanted if r.retry is not None), None)
+        if refused is not None:
+            self._ask_again(refused)
+
+    def on_silence(self, now: Ns) -> list[Registration]:
+        """KIS did not answer in time. Return what had been sent, each DUE again or REFUSED.
+
+        Releases are not repeated: what KIS may still hold ends with the connection.
+        """
+        self._drop(self._of(*ENDING))
+        unanswered = self._of(Stage.SENT)
+        for registration in unanswered:
+            if registration.attempts >= ATTEMPTS:
+                self.on_refused(registration, now, passing=True)
+            else:
+                self._move(registration, Stage.DUE)
+        return unanswered
+
+    def on_lost(self) -> None:
+        """The connection is gone, and with it all that KIS held."""
+        self._drop(self._of(Stage.REPLACED, *ENDING))
+        for registration in self.wanted:
+            self._ask_again(registration)
+            registration.refusals = 0
+
+    def _move(self, registration: Registration, stage: Stage) -> None:
+        """Set the state of a registration; nothing else does."""
+        assert stage in MOVES[registration.stage], (registration.stage, stage)
+        if registration.stage in ASKED:
+            registration.stage_before = registration.stage
+        if stage is not Stage.REPLACED:
+            registration.successor = None
+        registration.stage = stage
+        if stage in (Stage.REPLACED, Stage.RELEASE_DUE):
+            # What ends last stands last: releases go out in this order.
+            self._table.pop(registration.key, None)
+            self._table[registration.key] = registration
+        self._superseded = None
+
+    def _drop(self, registrations: Iterable[Registration]) -> None:
+        for registration in registrations:
+            del self._table[registration.key]
+        self._superseded = None
+
+    def _placed(self, key: Key, want: Want) -> Registration:
+        """Return the registration of a wanted key: the one there is, brought back, or a new one."""
+        registration = self._table.get(key)
+        if registration is None:
+            return Registration(key, want)
+        registration.want = want
+        if registration.stage is Stage.RELEASING:
+            # KIS has been asked to release it, so it is asked anew.
+            self._ask_again(registration)
+        elif registration.stage not in WANTED:
+            self._move(registration, registration.stage_before)
+        return registration
+
+    def _end(self, registration: Registration) -> None:
+        """End what is not wanted any more: at once, or when its successor is confirmed."""
+        successor = next((r for r in self.wanted if _is_same_stock(registration.key, r.key)), None)
+        if (
+            successor is None
+            or successor.stage is Stage.CONFIRMED
+            or self._predecessor(successor.key) is not None
+        ):
+            self._move(registration, Stage.RELEASE_DUE)
+        else:
+            self._move(registration, Stage.REPLACED)
+            registration.successor = successor.key
+
+    def _make_room(self) -> None:
+        """Release predecessors, the newest first, until what is wanted fits the connection."""
+        replaced = self._of(Stage.REPLACED)
+        asked = len(self._of(Stage.DUE, Stage.SENT, Stage.CONFIRMED))
+        # KIS refuses the 42nd registration. What is wanted goes before what is only still held.
+        excess = max(0, asked + len(replaced) - cf.MAX_SUBSCRIPTIONS)
+        for registration in replaced[::-1][:excess]:
+            self._move(registration, Stage.RELEASE_DUE)
+
+    def _ask_again(self, registration: Registration) -> None:
+        self._move(registration, Stage.DUE)
+        registration.attempts, registration.retry = 0, None
+
+    def _predecessor(self, key: Key) -> Registration | None:
+        """Return the registration that stays until the one of ``key`` is confirmed."""
+        return next((r for r in self._of(Stage.REPLACED) if r.successor == key), None)
+
+    def _of(self, *stages: Stage) -> list[Registration]:
+        return [r for r in self._table.values() if r.stage in stages]
+
+
+def _is_same_stock(one: Key, other: Key) -> bool:
+    """True for two venues' channels of the same kind and the same stock."""
+    return one[1] == other[1] and is_same_kind(one[0], other[0])
