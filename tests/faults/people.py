@@ -187,7 +187,7 @@ class People:
     def _phone(self, do: Do) -> None:
         core = self._run.host.core
         try:
-            number, out = core.trade(do.code, Side(do.side), do.qty, do.price)
+            number, out = core.by_hand.trade(do.code, Side(do.side), do.qty, do.price)
         except AccountRejected:
             return
         self._run.note(f"phone: #{number}")
@@ -199,7 +199,7 @@ class People:
         if not live:
             return
         try:
-            _, out = core.cancel(live[do.which % len(live)])
+            _, out = core.by_hand.cancel(live[do.which % len(live)])
         except AccountRejected:
             return
         self._run.deliver(out)

@@ -10,8 +10,8 @@ from kisnb.kis.feed import control_frames, frames, market_frames
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.core import Core
-from kisnb.simulator.host.market_records import INDEX_COLUMNS
-from kisnb.simulator.host.overtime_records import (
+from kisnb.simulator.host.streams.market_records import INDEX_COLUMNS
+from kisnb.simulator.host.streams.overtime_records import (
     OVERTIME_BOOK_COLUMNS,
     OVERTIME_BOOK_TR,
     OVERTIME_EXPECTED_TR,
@@ -143,7 +143,7 @@ def test_nothing_is_sent_of_a_stock_that_is_not_subscribed() -> None:
 def test_a_step_ends_at_the_first_event_that_sends_a_frame() -> None:
     """H05: lockstep. Events of stocks that nobody subscribed are run through."""
     one = trader()
-    one.receive(one.core.trade(HYNIX, Side.BUY, 1, None)[1])
+    one.receive(one.core.by_hand.trade(HYNIX, Side.BUY, 1, None)[1])
     one.step("10:00")
     assert one.core.now == at("09:01")
     one.step("09:01:30")

@@ -39,10 +39,10 @@ _KINDS = {code: kind for kind, code in ORD_DVSN.items()}
 
 
 class PlacedNumber(NamedTuple):
-    """An order number that KIS gave out, and what the exchange said at once."""
+    """An order number that KIS gave out, and what happened at the exchange at once."""
 
     number: int
-    said: list[Happening]
+    happenings: list[Happening]
 
 
 class OrderChange(NamedTuple):

@@ -38,7 +38,7 @@ from kisnb.simulator.host.account import AccountRejected
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.faults import Fault
 from kisnb.simulator.host.record import order_line
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import Board, Side, Venue
 
 FASTEST = 100_000.0
@@ -192,12 +192,12 @@ class SimulatorControl:
     def _trade(self, wanted: TradeWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            number, frames = self._core.trade(
+            number, frames = self._core.by_hand.trade(
                 wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue
             )
         except AccountRejected as e:
             raise ControlRefused(
-                f"the order is refused: {self._core.refusal_text(e)}", 409
+                f"the order is refused: {self._core.by_hand.refusal_text(e)}", 409
             ) from None
         self._send(frames)
         return {"number": number}
@@ -205,10 +205,10 @@ class SimulatorControl:
     def _cancel(self, wanted: CancelWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            number, frames = self._core.cancel(wanted.number, wanted.qty)
+            number, frames = self._core.by_hand.cancel(wanted.number, wanted.qty)
         except AccountRejected as e:
             raise ControlRefused(
-                f"the cancel is refused: {self._core.refusal_text(e)}", 409
+                f"the cancel is refused: {self._core.by_hand.refusal_text(e)}", 409
             ) from None
         self._send(frames)
         return {"number": number}
@@ -217,11 +217,13 @@ class SimulatorControl:
         self._send(self._core.advance(self._clock.now()))
         if verb == "break":
             wanted = msgspec.json.decode(body, type=Break)
-            self._send(self._core.break_circuit(wanted.board, wanted.level))
+            self._send(self._core.by_hand.break_circuit(wanted.board, wanted.level))
             return {"board": wanted.board, "level": wanted.level}
         code = msgspec.json.decode(body, type=Interrupt).code
         try:
-            self._send(self._core.halt(code) if verb == "halt" else self._core.resume(code))
+            self._send(
+                self._core.by_hand.halt(code) if verb == "halt" else self._core.by_hand.resume(code)
+            )
         except UnknownInstrument as e:
             raise ControlRefused(str(e), 409) from None
         return {"halted" if verb == "halt" else "resumed": code}
@@ -237,12 +239,12 @@ class SimulatorControl:
             case "calm":
                 return {"disarmed": faults.clear()}
             case "cut":
-                cut = self._core.cut(msgspec.json.decode(body, type=Cut).port)
+                cut = self._core.by_hand.cut(msgspec.json.decode(body, type=Cut).port)
                 self._send(cut)
                 return {"cut": sum(frame.text is None for frame in cut)}
             case "expire":
-                return {"expired": self._core.expire_tokens()}
-        return {"revoked": self._core.revoke_tokens()}
+                return {"expired": self._core.by_hand.expire_tokens()}
+        return {"revoked": self._core.by_hand.revoke_tokens()}
 
     def _sessions(self) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

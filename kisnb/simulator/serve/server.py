@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
 from kisnb.errors import ConfigError
 from kisnb.simulator.host.core import Core, ServedReply
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 
 HOST = "127.0.0.1"
