@@ -28,7 +28,7 @@ from kisnb.kis.feed import control_frames, frames, notices
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.account import AccountOrder, AccountPosition
+from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import OrderKind, Side, Venue

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.host.account import AccountRejected
+from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import BY_HAND, EXTERNAL
 from kisnb.trading.ports.commands import (

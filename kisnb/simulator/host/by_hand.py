@@ -6,8 +6,8 @@ from kisnb.exchange.halts import Level
 from kisnb.exchange.happenings import Happening
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access
-from kisnb.simulator.host.account import AccountRejected
-from kisnb.simulator.host.brokerage import Brokerage
+from kisnb.simulator.host.account.account import AccountRejected
+from kisnb.simulator.host.account.brokerage import Brokerage
 from kisnb.simulator.host.publisher import Publisher
 from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.simulator.host.streams.streams import Streams

@@ -16,8 +16,8 @@ from kisnb.clock import SECOND, Ns
 from kisnb.kis.credentials import Credentials
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access, GatewayRefusal
-from kisnb.simulator.host.account import SimulatedAccount
-from kisnb.simulator.host.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.account import SimulatedAccount
+from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.host.by_hand import ByHand
 from kisnb.simulator.host.faults import Fault, Faults
 from kisnb.simulator.host.gateway import Gateway, JsonReply, RestCall, refusal_body

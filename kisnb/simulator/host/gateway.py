@@ -14,8 +14,9 @@ from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access, GatewayRefusal, Sort
-from kisnb.simulator.host.account import AccountRejected
-from kisnb.simulator.host.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.account import AccountRejected
+from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.trading_replies import TradingReplies
 from kisnb.simulator.host.faults import Fault, Point
 from kisnb.simulator.host.personas import OLD_TRS, Persona
 from kisnb.simulator.host.record import DayRecorder
@@ -85,8 +86,9 @@ class Gateway:
         self._brokerage = brokerage
         self._streams = streams
         self._recorder = recorder
-        self._orders = order_repliers(brokerage)
-        self._repliers, self._pages = repliers(MarketView(market), brokerage, persona)
+        trading = TradingReplies(market, brokerage, persona)
+        self._orders = order_repliers(trading)
+        self._repliers, self._pages = repliers(MarketView(market), trading, brokerage, persona)
 
     def points(self, call: RestCall) -> tuple[Point, ...]:
         """Return the names that fault files have for this call."""

@@ -12,7 +12,7 @@ from kisnb.exchange.happenings import (
     TradingResumed,
 )
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.brokerage import Brokerage
+from kisnb.simulator.host.account.brokerage import Brokerage
 from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.streams.streams import Streams
 from kisnb.terms import Venue

@@ -6,7 +6,7 @@ from typing import Any
 
 from kisnb.clock import Ns
 from kisnb.kis.recording import recorder
-from kisnb.simulator.host.account import AccountOrder
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.simulator.host.faults import Fault
 
 

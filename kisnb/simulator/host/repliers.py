@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from kisnb.simulator.host.account_queries import AccountQueries
-from kisnb.simulator.host.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.queries import AccountQueries
+from kisnb.simulator.host.account.reservations import Reservations
+from kisnb.simulator.host.account.trading_replies import TradingReplies
 from kisnb.simulator.host.personas import Persona
-from kisnb.simulator.host.reservations import Reservations
 from kisnb.simulator.replies.charts import Charts
 from kisnb.simulator.replies.flows import InvestorReplies
 from kisnb.simulator.replies.indices import IndexReplies
@@ -27,7 +28,7 @@ OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
 
 
 def repliers(
-    view: MarketView, brokerage: Brokerage, persona: Persona
+    view: MarketView, trading: TradingReplies, brokerage: Brokerage, persona: Persona
 ) -> tuple[dict[str, Answer], dict[str, Pages]]:
     """By the name of the call: what answers it at once, and what answers it page by page."""
     info, reservations = StockInfo(view), Reservations(view)
@@ -43,22 +44,22 @@ def repliers(
         info.answers(),
         reservations.answers(),
         queries.answers(),
-        {"inquire_psbl_order": brokerage.inquire_psbl_order},
+        {"inquire_psbl_order": trading.inquire_psbl_order},
     )
     account_pages: dict[str, Pages] = {
-        "inquire_balance": lambda _, first: brokerage.inquire_balance(first),
-        "inquire_daily_ccld": brokerage.inquire_daily_ccld,
+        "inquire_balance": lambda _, first: trading.inquire_balance(first),
+        "inquire_daily_ccld": trading.inquire_daily_ccld,
     }
     pages = (info.pages(), reservations.pages(), queries.pages(), account_pages)
     return _joined(answers), _joined(pages)
 
 
-def order_repliers(brokerage: Brokerage) -> dict[str, OrderAnswer]:
+def order_repliers(trading: TradingReplies) -> dict[str, OrderAnswer]:
     """By the name of the call: what trades."""
     return {
-        "order_cash_buy": partial(brokerage.order_cash, Side.BUY),
-        "order_cash_sell": partial(brokerage.order_cash, Side.SELL),
-        "order_rvsecncl": brokerage.order_rvsecncl,
+        "order_cash_buy": partial(trading.order_cash, Side.BUY),
+        "order_cash_sell": partial(trading.order_cash, Side.SELL),
+        "order_rvsecncl": trading.order_rvsecncl,
     }
 
 

@@ -34,7 +34,7 @@ from kisnb.errors import UnknownInstrument
 from kisnb.exchange.halts import Level
 from kisnb.kis.feed.notices import NOTICE_TRS
 from kisnb.kis.masking import HIDDEN
-from kisnb.simulator.host.account import AccountRejected
+from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.faults import Fault
 from kisnb.simulator.host.record import order_line

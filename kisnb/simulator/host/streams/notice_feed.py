@@ -7,7 +7,7 @@ from kisnb.events import Notice
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.feed import frames, notices
 from kisnb.kis.masking import HIDDEN
-from kisnb.simulator.host.account import AccountOrder
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.host.streams.outbox import Outbox
 from kisnb.simulator.host.streams.sockets import Sockets

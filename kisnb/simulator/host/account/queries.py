@@ -9,13 +9,9 @@ from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable
 from kisnb.kis.calls.order_messages import order_totals
 from kisnb.kis.order_codes import EXCG_DVSN, KIND_NAME, kind_code, side_code, venue_code
 from kisnb.kis.wire_text import order_number, yyyymmdd
-from kisnb.simulator.host.account import (
-    AccountOrder,
-    AccountPosition,
-    AccountRejected,
-    SimulatedAccount,
-)
-from kisnb.simulator.host.brokerage import Brokerage
+from kisnb.simulator.host.account.account import AccountRejected, SimulatedAccount
+from kisnb.simulator.host.account.brokerage import Brokerage
+from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (

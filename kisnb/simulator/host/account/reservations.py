@@ -10,7 +10,7 @@ from datetime import time
 from kisnb.clock import Ns, hhmmss, kst
 from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY
 from kisnb.kis.wire_text import yyyymmdd
-from kisnb.simulator.host.account import AccountRejected
+from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
