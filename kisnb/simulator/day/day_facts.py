@@ -18,7 +18,6 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.price_past import IndexDay, IndexName
-from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.day_plan import DayPlan, DaySoFar
 from kisnb.simulator.day.investor_flows import (
     CreditBalance,
@@ -34,6 +33,7 @@ from kisnb.simulator.day.investor_flows import (
 )
 from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.market_index import IndexPoint, MarketIndex
+from kisnb.simulator.day.model.daily_plan import Dated
 from kisnb.terms import Venue
 
 

@@ -21,14 +21,14 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar, bars_of
 from kisnb.market.price_past import IndexDay, IndexName, PricePast
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.character import YEAR, Character, Past, character_of
-from kisnb.simulator.day.daily_plan import Dated, past_days, plan_day, within_limits
-from kisnb.simulator.day.draws import draws, lognormal, stable_random
 from kisnb.simulator.day.market_day import Schedule, ScriptedDay
-from kisnb.simulator.day.market_factor import Factor, bent, factor, minutes_of
-from kisnb.simulator.day.minute_path import MinutePath, minute_path
-from kisnb.simulator.day.other_sessions import OtherSessions
-from kisnb.simulator.day.regular_trades import regular_session
+from kisnb.simulator.day.model.character import YEAR, Character, Past, character_of
+from kisnb.simulator.day.model.daily_plan import Dated, past_days, plan_day, within_limits
+from kisnb.simulator.day.model.draws import draws, lognormal, stable_random
+from kisnb.simulator.day.model.market_factor import Factor, bent, factor, minutes_of
+from kisnb.simulator.day.model.minute_path import MinutePath, minute_path
+from kisnb.simulator.day.model.other_sessions import OtherSessions
+from kisnb.simulator.day.model.regular_trades import regular_session
 from kisnb.terms import Board
 
 _LEVEL_TRADES = 3.0

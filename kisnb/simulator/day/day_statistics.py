@@ -14,10 +14,10 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay
-from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.market_day import Schedule
+from kisnb.simulator.day.model.daily_plan import Dated
 from kisnb.terms import Board, Side, Venue
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.day.draws import draw, normal, scattered, stable_random
+from kisnb.simulator.day.model.draws import draw, normal, scattered, stable_random
 from kisnb.terms import Board, Kind
 
 _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}

@@ -7,7 +7,6 @@ asks for it, in the middle of its day when need be. Own orders have positive ids
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import count
@@ -16,7 +15,7 @@ from pathlib import Path
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
-from kisnb.exchange.exchange import VENUES, Exchange
+from kisnb.exchange.exchange import Exchange
 from kisnb.exchange.halts import Level
 from kisnb.exchange.happenings import (
     DepthChanged,
@@ -36,11 +35,8 @@ from kisnb.simulator.day.background import Background
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.market_day import PlannedTrade, Schedule, ScriptedDay
-from kisnb.simulator.day.venue_day import VenueDay
+from kisnb.simulator.day.tapes import Tapes, venues_of
 from kisnb.terms import Board, OrderKind, Phase, Side, Venue
-
-TAPE_LENGTH = 100
-"""Trades that are remembered per stock."""
 
 
 class Market:
@@ -69,28 +65,24 @@ class Market:
         self.facts = DayFacts(self.plan)
         self.interruptions: list[TradingInterrupted] = []
         """Every VI and halt of the active stocks so far, oldest first."""
-        self._days: dict[tuple[str, Venue], VenueDay] = {}
+        self._tapes = Tapes(universe, day, self.plan, self.exchange)
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
-        self._tapes: dict[str, deque[Traded]] = {}
-        self._trades: dict[tuple[str, Venue], list[PlannedTrade]] = {}
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
         """Where a stock trades."""
-        return VENUES if self.universe.get(code).nxt else (Venue.KRX,)
+        return venues_of(self.universe.get(code))
 
     def activate(self, code: str) -> None:
         """Give a stock its books and its events from now on; nothing happens when it has them already."""
-        if code in self._tapes:
+        if self._tapes.is_active(code):
             return
         item = self.universe.get(code)
-        self._tapes[code] = deque(self._printed(code, TAPE_LENGTH), maxlen=TAPE_LENGTH)
-        for venue in (*VENUES, Venue.SOR):
-            self._trades[code, venue] = self._passed(code, venue)
+        self._tapes.activate(code, self.now)
         for venue in self.venues(code):
             listing = self.exchange.listing(code, venue)
-            day = self._day(code, venue)
+            day = self._tapes.venue_day(code, venue)
             background = Background(listing, self.day, day, self._background_ids, self.now)
             self._active[code, venue] = background
             if not item.halted:
@@ -177,13 +169,8 @@ class Market:
         return active[0].span.name if active else ""
 
     def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
-        """What a stock has traded so far, active or not; both venues' for SOR."""
-        if venue is Venue.SOR:
-            return self._unified(code)
-        if code in self._tapes:
-            return self.exchange.tally(code, venue)
-        day = self._day(code, venue)
-        return day.tally(day.passed(self.now))
+        """Return what a stock has traded so far, active or not; both venues' for SOR."""
+        return self._tapes.tally(code, venue, self.now)
 
     def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
         """The current price of any stock on a venue, active or not; SOR: of both venues, volumes added.
@@ -223,21 +210,12 @@ class Market:
         return Depth(self.now, code, venue, asks, bids)
 
     def last_trades(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[Traded]:
-        """The newest ``n`` trades on a venue (SOR: on either), at most 100, oldest first."""
-        tape = list(self._tapes[code]) if code in self._tapes else self._printed(code, TAPE_LENGTH)
-        wanted = [trade for trade in tape if venue in (trade.venue, Venue.SOR)]
-        return wanted[max(0, len(wanted) - n) :]
+        """Return the newest ``n`` trades on a venue, at most 100, oldest first; SOR: on either."""
+        return self._tapes.newest(code, n, venue, self.now)
 
     def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
-        """Every trade of any stock up to now, active or not, oldest first; SOR: of both venues."""
-        return self._trades[code, venue] if code in self._tapes else self._passed(code, venue)
-
-    def _passed(self, code: str, venue: Venue) -> list[PlannedTrade]:
-        schedule = self.plan.schedule(code)
-        said = schedule.trades[: schedule.passed(self.now)]
-        return (
-            list(said) if venue is Venue.SOR else [trade for trade in said if trade.venue is venue]
-        )
+        """Return every trade of any stock up to now, oldest first; SOR: of both venues."""
+        return self._tapes.trades(code, venue, self.now)
 
     def _act(self, t: Ns) -> list[Happening]:
         due, code, venue = heapq.heappop(self._due)
@@ -288,81 +266,5 @@ class Market:
             if isinstance(happening, TradingInterrupted):
                 self.interruptions.append(happening)
             elif isinstance(happening, Traded):
-                self._tapes[happening.code].append(happening)
-                trade = PlannedTrade(
-                    happening.t, happening.price, happening.qty, happening.taker, happening.venue
-                )
-                self._trades[happening.code, happening.venue].append(trade)
-                self._trades[happening.code, Venue.SOR].append(trade)
+                self._tapes.add(happening)
         return said
-
-    def _day(self, code: str, venue: Venue) -> VenueDay:
-        day = self._days.get((code, venue))
-        if day is None:
-            day = self._days[code, venue] = VenueDay(self.plan.schedule(code), venue, self.day)
-        return day
-
-    def _unified(self, code: str) -> Tally:
-        """Both venues as one; Nextrade's pre-market, when it traded, opened the day."""
-        tallies = {venue: self.tally(code, venue) for venue in self.venues(code)}
-        traded = {venue: tally for venue, tally in tallies.items() if tally.last}
-        both = Tally()
-        both.volume = sum(tally.volume for tally in tallies.values())
-        both.value = sum(tally.value for tally in tallies.values())
-        if traded:
-            first = traded.get(Venue.NXT) or traded[Venue.KRX]
-            highest = max(traded.values(), key=lambda tally: tally.high)
-            lowest = min(traded.values(), key=lambda tally: tally.low)
-            both.open, both.high, both.low = first.open, highest.high, lowest.low
-            both.open_t, both.high_t, both.low_t = first.open_t, highest.high_t, lowest.low_t
-            both.last = traded[max(traded, key=lambda venue: self._last_traded(code, venue))].last
-        return both
-
-    def _last_traded(self, code: str, venue: Venue) -> Ns:
-        if code in self._tapes:
-            return self.exchange.listing(code, venue).tape.t
-        day = self._day(code, venue)
-        passed = day.passed(self.now)
-        return day.trades[passed - 1].t if passed else 0
-
-    def _printed(self, code: str, n: int) -> list[Traded]:
-        """The newest ``n`` trades that the schedule has made up to now, on both venues."""
-        tape = [trade for venue in self.venues(code) for trade in self._printed_at(code, venue, n)]
-        return sorted(tape, key=lambda trade: trade.t)[-n:]
-
-    def _printed_at(self, code: str, venue: Venue, n: int) -> list[Traded]:
-        item, day = self.universe.get(code), self._day(code, venue)
-        passed = day.passed(self.now)
-        first = max(0, passed - n)
-        tally = day.tally(first)
-        tape: list[Traded] = []
-        for trade in day.trades[first:passed]:
-            segment = day.segment(trade)
-            tally.add(trade.t, trade.price, trade.qty, segment)
-            ask = (
-                trade.price
-                if trade.side is Side.BUY
-                else ticks.step(trade.price, 1, item.kind, self.day, item.board)
-            )
-            bid = ticks.step(ask, -1, item.kind, self.day, item.board)
-            tape.append(
-                Traded(
-                    trade.t,
-                    code,
-                    trade.price,
-                    trade.qty,
-                    trade.side,
-                    0,
-                    0,
-                    tally.volume,
-                    tally.value,
-                    tally.open,
-                    tally.high,
-                    tally.low,
-                    ask,
-                    bid,
-                    venue,
-                    segment,
-                )
-            )
-        return tape

@@ -11,10 +11,10 @@ from kisnb.market import sessions
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay, IndexName
-from kisnb.simulator.day.daily_plan import market_return
 from kisnb.simulator.day.day_plan import DayPlan
-from kisnb.simulator.day.draws import scattered, stable_random
-from kisnb.simulator.day.market_factor import day_volatility
+from kisnb.simulator.day.model.daily_plan import market_return
+from kisnb.simulator.day.model.draws import scattered, stable_random
+from kisnb.simulator.day.model.market_factor import day_volatility
 from kisnb.terms import Board, Kind
 
 _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI200": 360.0}

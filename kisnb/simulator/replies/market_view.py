@@ -14,9 +14,9 @@ from kisnb.exchange.happenings import TradingInterrupted
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.day.market_day import PlannedTrade
+from kisnb.simulator.day.model.daily_plan import Dated
 from kisnb.terms import Phase, Side, Venue
 
 USUAL_DAYS, KEPT_DAYS = 260, 1_500

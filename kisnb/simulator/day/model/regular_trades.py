@@ -14,10 +14,10 @@ from kisnb.clock import Ns
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.day.character import FEWEST_TRADES, MOST_TRADES, Character
-from kisnb.simulator.day.draws import draw, draws, lognormal, normal, pareto, stable_random
 from kisnb.simulator.day.market_day import PlannedTrade
-from kisnb.simulator.day.minute_path import MinutePath, folded
+from kisnb.simulator.day.model.character import FEWEST_TRADES, MOST_TRADES, Character
+from kisnb.simulator.day.model.draws import draw, draws, lognormal, normal, pareto, stable_random
+from kisnb.simulator.day.model.minute_path import MinutePath, folded
 from kisnb.terms import Side
 
 _MS: Ns = 1_000_000

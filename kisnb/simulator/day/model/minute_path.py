@@ -14,9 +14,9 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.day.character import NIGHT, Character
-from kisnb.simulator.day.draws import stable_random
-from kisnb.simulator.day.market_factor import (
+from kisnb.simulator.day.model.character import NIGHT, Character
+from kisnb.simulator.day.model.draws import stable_random
+from kisnb.simulator.day.model.market_factor import (
     DAY_SIGMA,
     Factor,
     activity,

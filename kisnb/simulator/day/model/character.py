@@ -12,7 +12,7 @@ from itertools import pairwise
 import msgspec
 
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.day.draws import exp, stable_random
+from kisnb.simulator.day.model.draws import exp, stable_random
 from kisnb.terms import Board, Kind
 
 NIGHT = 0.3

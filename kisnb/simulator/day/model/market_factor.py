@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from kisnb.clock import MINUTE
 from kisnb.market import sessions
-from kisnb.simulator.day.draws import draw, draws, exp, heavy, normal, stable_random
+from kisnb.simulator.day.model.draws import draw, draws, exp, heavy, normal, stable_random
 from kisnb.terms import Board
 
 GAP_SIGMA, DAY_SIGMA = 0.006, 0.009

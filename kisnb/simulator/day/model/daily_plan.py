@@ -15,9 +15,15 @@ from kisnb.market import ticks
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.day.character import NIGHT, Character, character_of
-from kisnb.simulator.day.draws import draw, exponential, heavy, scattered, stable_random
-from kisnb.simulator.day.market_factor import DAY_SIGMA, GAP_SIGMA, Factor, day_volatility, factor
+from kisnb.simulator.day.model.character import NIGHT, Character, character_of
+from kisnb.simulator.day.model.draws import draw, exponential, heavy, scattered, stable_random
+from kisnb.simulator.day.model.market_factor import (
+    DAY_SIGMA,
+    GAP_SIGMA,
+    Factor,
+    day_volatility,
+    factor,
+)
 from kisnb.terms import Board
 
 _REACH = 0.9

@@ -18,12 +18,18 @@ from kisnb.market import order_rules, sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.sessions import Hours
-from kisnb.simulator.day.character import Character
-from kisnb.simulator.day.draws import draw, exp, normal, stable_random
 from kisnb.simulator.day.market_day import PlannedTrade
-from kisnb.simulator.day.market_factor import day_volatility, liveliness
-from kisnb.simulator.day.minute_path import folded
-from kisnb.simulator.day.regular_trades import Ladder, RegularTrades, Takers, sizes_of, spread_of
+from kisnb.simulator.day.model.character import Character
+from kisnb.simulator.day.model.draws import draw, exp, normal, stable_random
+from kisnb.simulator.day.model.market_factor import day_volatility, liveliness
+from kisnb.simulator.day.model.minute_path import folded
+from kisnb.simulator.day.model.regular_trades import (
+    Ladder,
+    RegularTrades,
+    Takers,
+    sizes_of,
+    spread_of,
+)
 from kisnb.terms import Side, Venue
 
 _MS: Ns = 1_000_000

@@ -1,0 +1,1 @@
+"""The price model: how a stock moves through a simulated day, drawn from seeds."""
