@@ -12,10 +12,12 @@ from kisnb.simulator.host.account.reservations import Reservations
 from kisnb.simulator.host.account.trading_replies import TradingReplies
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.replies.charts import Charts
+from kisnb.simulator.replies.flow_days import FlowDays
 from kisnb.simulator.replies.flows import InvestorReplies
 from kisnb.simulator.replies.indices import IndexReplies
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.overtime import OvertimeReplies
+from kisnb.simulator.replies.programs import ProgramReplies
 from kisnb.simulator.replies.quotations import Quotations
 from kisnb.simulator.replies.rankings import Rankings
 from kisnb.simulator.replies.reply import Answer, Blocks, Pages, Params
@@ -31,13 +33,14 @@ def repliers(
     view: MarketView, trading: TradingReplies, brokerage: Brokerage, persona: Persona
 ) -> tuple[dict[str, Answer], dict[str, Pages]]:
     """By the name of the call: what answers it at once, and what answers it page by page."""
-    info, reservations = StockInfo(view), Reservations(view)
+    info, reservations, flows = StockInfo(view), Reservations(view), FlowDays(view)
     queries = AccountQueries(view, brokerage, persona)
     answers = (
         Quotations(view).answers(),
         Charts(view).answers(),
         Rankings(view).answers(),
-        InvestorReplies(view).answers(),
+        InvestorReplies(view, flows).answers(),
+        ProgramReplies(view, flows).answers(),
         ShortsAndCredit(view).answers(),
         OvertimeReplies(view).answers(),
         IndexReplies(view).answers(),

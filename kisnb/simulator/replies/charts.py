@@ -9,7 +9,8 @@ from itertools import groupby
 from kisnb.clock import hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import previous_trading_day
-from kisnb.simulator.replies.market_view import DayBar, MarketView, MinuteBar
+from kisnb.simulator.replies.bars import DayBar, MinuteBar
+from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,

@@ -9,7 +9,8 @@ from kisnb.clock import hhmmss
 from kisnb.kis.calls.quote_messages import depth_blocks
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.simulator.day.market_day import PlannedTrade
-from kisnb.simulator.replies.market_view import MarketView, Sums
+from kisnb.simulator.replies.bars import Sums
+from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,

@@ -8,7 +8,7 @@ from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import next_trading_day
 from kisnb.simulator.day.investor_flows import CreditBalance
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.rankings import Order, most_traded, ranked
+from kisnb.simulator.replies.ranking_rows import Order, most_traded, ranked
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,

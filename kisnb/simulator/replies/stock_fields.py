@@ -13,7 +13,8 @@ from kisnb.kis.calls.quote_messages import LEVELS, change_sign, quote_row
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay
-from kisnb.simulator.replies.market_view import DayBar, MarketView, Marks, Sums
+from kisnb.simulator.replies.bars import DayBar, Marks, Sums
+from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import Row
 from kisnb.terms import Kind, Venue
 

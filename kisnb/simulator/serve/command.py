@@ -6,28 +6,31 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import secrets
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from kisnb.clock import KST, Ns, WallClock, clock_text, kst, kst_day, parse_time
-from kisnb.errors import BadInput, ConfigError, KisnbError
+from kisnb.clock import Ns, WallClock, clock_text
+from kisnb.errors import ConfigError, KisnbError
+from kisnb.simulator.serve.arguments import (
+    COLUMNS,
+    read_date,
+    read_speed,
+    read_start,
+    read_universe,
+)
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
-    from kisnb.market.instruments import Instrument
-    from kisnb.market.universe import Universe
     from kisnb.simulator.day.replay import ReplayedDay
     from kisnb.simulator.host.core import Core
     from kisnb.simulator.serve.control import Day
 
 DEFAULT_START = "09:00:00"
-COLUMNS = "code,name,board,kind,shares,base,volume"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -230,91 +233,3 @@ async def _run(
     finally:
         await server.close()
     return 0
-
-
-def read_date(text: str | None) -> date:
-    """The day to simulate. Raises BadInput."""
-    from kisnb.market.calendar import is_trading_day, last_trading_day
-    from kisnb.market.costs import TAXES
-
-    if text is None:
-        return last_trading_day(kst_day(WallClock().now()))
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
-    except ValueError:
-        raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
-    if day < TAXES[0].since:
-        raise BadInput(
-            f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on"
-        )
-    if not is_trading_day(day):
-        raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
-    return day
-
-
-def read_start(day: date, text: str) -> Ns:
-    """The moment at which the clock begins. Raises BadInput."""
-    try:
-        return kst(day, parse_time(text))
-    except ValueError:
-        raise BadInput(f"{text!r} is no time of day", "write it as HH:MM:SS") from None
-
-
-def read_speed(text: str) -> float:
-    """Speed as a number, 0 for lockstep. Raises BadInput."""
-    from kisnb.simulator.serve.control import FASTEST
-
-    if text == "step":
-        return 0.0
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = -1.0
-    if not 0 < speed <= FASTEST:
-        raise BadInput(
-            f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step"
-        )
-    return speed
-
-
-def read_universe(path: Path) -> Universe:
-    """The issues of a CSV file with the columns of the packaged universe. Raises ConfigError."""
-    import csv
-
-    import msgspec
-
-    from kisnb.market.instruments import Instrument, is_preferred
-    from kisnb.market.universe import Universe
-
-    try:
-        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
-        items = msgspec.convert(rows, list[Instrument], strict=False)
-    except OSError as e:
-        raise ConfigError(
-            f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe"
-        ) from e
-    except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
-        raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
-    if not items:
-        raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
-    seen: set[str] = set()
-    for line, item in enumerate(items, start=2):
-        wrong = _wrong(item, seen)
-        if wrong:
-            raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
-        seen.add(item.code)
-    return Universe(
-        msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind))
-        for item in items
-    )
-
-
-def _wrong(item: Instrument, seen: set[str]) -> str:
-    """What is impossible about an issue; empty when nothing is."""
-    if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
-        return f"{item.code!r} is no stock code; it has six characters"
-    if item.code in seen:
-        return f"{item.code} stands there twice"
-    if item.base < 1 or item.shares < 0 or item.volume < 0:
-        return f"{item.code} has a base price of {item.base}, {item.shares} shares and a volume of {item.volume}"
-    return ""

@@ -42,7 +42,7 @@ from kisnb.simulator.host.streams.overtime_records import (
     overtime_trade_record,
 )
 from kisnb.simulator.host.streams.sockets import ClientSocket, Sockets
-from kisnb.simulator.replies.overtime import overtime_of
+from kisnb.simulator.replies.overtime_session import overtime_of
 from kisnb.terms import Phase, Venue
 
 MOST_RECORDS = 999

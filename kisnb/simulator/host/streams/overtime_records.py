@@ -16,7 +16,7 @@ from kisnb.kis.channels import BOOK_TRS, EXPECTED_TRS
 from kisnb.kis.feed.columns import COLUMNS, TEXTS
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.replies.overtime import Overtime
+from kisnb.simulator.replies.overtime_session import Overtime
 from kisnb.simulator.replies.stock_fields import rate, sign_of
 from kisnb.terms import Venue
 

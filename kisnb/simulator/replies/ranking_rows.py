@@ -1,0 +1,131 @@
+"""The rows of a ranking: which issues are ranked, by what, and how many are listed.
+
+A universe may hold thousands of issues whose day is made only when a call reads it. So a ranking
+takes the ``CANDIDATES`` issues of the largest typical turnover that pass the filters of the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import nlargest
+from typing import TypeAlias
+
+from kisnb.clock import hhmmss
+from kisnb.market.instruments import Instrument
+from kisnb.simulator.replies.market_view import MarketView
+from kisnb.simulator.replies.reply import (
+    Params,
+    Row,
+    issues,
+    number_of,
+    one_of,
+    pick,
+    venue_of,
+)
+from kisnb.simulator.replies.stock_fields import depth_fields, stock_fields
+from kisnb.terms import Venue
+
+RANKED = 30
+CANDIDATES = 50
+BOOKS = 30
+"""Rankings by book look at no more books than this, for each one looked at lives from then on."""
+
+Order: TypeAlias = tuple[str, int]
+"""The field that ranks, and 1 for the largest first, -1 for the smallest."""
+
+
+class RankingRows:
+    """Reads the rows from which a ranking is made."""
+
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
+
+    def issues(self, params: Params) -> list[Instrument]:
+        return issues(params, self._view.universe)
+
+    def of_class(self, params: Params) -> list[Instrument]:
+        """By FID_DIV_CLS_CODE: 0 all, 1 common, 2 preferred."""
+        wanted = one_of(params, "FID_DIV_CLS_CODE", "", "0", "1", "2")
+        return [
+            i for i in self.issues(params) if wanted in ("", "0") or i.preferred == (wanted == "2")
+        ]
+
+    def rows(self, params: Params, items: Iterable[Instrument], *venues: Venue) -> list[Row]:
+        """The candidates that pass the filters of price and volume, largest typical turnover first."""
+        venue = venue_of(params, *venues)
+        listed = [i for i in items if not i.halted and (venue is not Venue.NXT or i.nxt)]
+        prices = _either(params, "FID_INPUT_PRICE_1", "FID_APLY_RANG_PRC_1", 0)
+        below = _either(params, "FID_INPUT_PRICE_2", "FID_APLY_RANG_PRC_2", 0) or 10**9
+        volume = _either(params, "FID_VOL_CNT", "FID_APLY_RANG_VOL", 0)
+        rows = (stock_fields(self._view, item.code, venue) for item in most_traded(listed))
+        return [
+            r
+            for r in rows
+            if prices <= number_in(r, "stck_prpr") <= below and number_in(r, "acml_vol") >= volume
+        ]
+
+    def with_depth(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
+        """Rows with the best prices; ``expected`` also with what an auction would trade now."""
+        found = []
+        for row in rows:
+            code = str(row["stck_shrn_iscd"])
+            more = self._view.expected_fields(code) if expected else {}
+            found.append({**row, **depth_fields(self._view.depth(code, venue)), **more})
+        return found
+
+    def hours(self, code: str, venue: Venue) -> Row:
+        """When the day's high and low were first traded."""
+        trades = self._view.trades(code, venue)
+        if not trades:
+            return {}
+        return {
+            "hgpr_hour": hhmmss(max(trades, key=lambda trade: trade.price).t),
+            "lwpr_hour": hhmmss(min(trades, key=lambda trade: trade.price).t),
+        }
+
+
+def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
+    """The candidates of a ranking: issues of the largest typical turnover, halted ones left out."""
+    return nlargest(
+        CANDIDATES, (i for i in items if not i.halted), key=lambda i: (i.volume * i.base, i.code)
+    )
+
+
+def top(rows: Iterable[Row], order: Order) -> list[Row]:
+    """The first thirty; the code decides between equals."""
+    field, direction = order
+    kept = [row for row in rows if field in row]
+    return sorted(
+        kept, key=lambda row: (-direction * float(str(row[field])), str(row["mksc_shrn_iscd"]))
+    )[:RANKED]
+
+
+def numbered(api: str, block: str, rows: Iterable[Row]) -> list[Row]:
+    """Rows of a block, with their rank."""
+    return [pick(api, block, row, {"data_rank": rank}) for rank, row in enumerate(rows, start=1)]
+
+
+def ranked(api: str, rows: Iterable[Row], order: Order, block: str = "output") -> list[Row]:
+    return numbered(api, block, top(rows, order))
+
+
+def number_in(row: Row, field: str) -> int:
+    value = row[field]
+    assert isinstance(value, int)
+    return value
+
+
+def bound_of(params: Params, name: str, default: float) -> float:
+    text = params[name].strip()
+    try:
+        return float(text) if text else default
+    except ValueError:
+        return default
+
+
+def _either(params: Params, one: str, other: str, default: int) -> int:
+    return (
+        number_of(params, one if one in params else other, default)
+        if one in params or other in params
+        else default
+    )
