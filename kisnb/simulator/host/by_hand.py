@@ -1,4 +1,4 @@
-"""What a person does at a simulated host beside the API: trading, interruptions, lost connections."""
+"""The acts of a person at a simulated host beside the API: trades, interruptions, cut connections."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class ServedReply(msgspec.Struct, frozen=True):
     body: bytes
     frames: list[Outgoing]
     lost: bool = False
-    """Whether the connection ends before the reply. The call may have been carried out."""
+    """True when the connection ends before the reply. The call may have been carried out."""
     delay: Ns = 0
     """Wall time for which the process holds the reply back. The frames go ahead."""
 
@@ -66,9 +66,11 @@ class Core:
         self.persona = persona
         self.account = account or SimulatedAccount(market.day)
         self.free_running = False
-        """Whether simulated time moves by itself. Then the host sends PINGPONG and limits approval
-        keys to one a second. In lockstep a PINGPONG would only stop the clock, and no time passes
-        between two calls of a client."""
+        """True while simulated time moves by itself.
+
+        Then the host sends PINGPONG and limits approval keys to one a second. In lockstep a
+        PINGPONG would only stop the clock, and no time passes between two calls of a client.
+        """
         self._market = market
         self._recorder = recorder or DayRecorder()
         for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
@@ -82,7 +84,7 @@ class Core:
             market, keys, persona, self._access, self._brokerage, self._streams, self._recorder
         )
         self.by_hand = ByHand(market, self._brokerage, self._access, self._streams, self._publisher)
-        """What a person does beside the API."""
+        """The acts of a person beside the API."""
         self._next_ping = market.now + PING_EVERY
 
     # time
@@ -94,7 +96,7 @@ class Core:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing trades any more on this day."""
+        """True when nothing trades any more on this day."""
         return self._market.next_event() is None
 
     def next_event(self) -> Ns | None:
@@ -176,7 +178,7 @@ class Core:
 
     @property
     def tokens(self) -> Mapping[str, Ns]:
-        """When each access token ends."""
+        """The end of each access token."""
         return self._access.tokens
 
     def print_tokens_ahead(self, wall: Ns) -> None:

@@ -54,7 +54,7 @@ class RestCall(msgspec.Struct, frozen=True):
 
     @property
     def oauth(self) -> bool:
-        """Whether the call asks for a token or an approval key."""
+        """True when the call asks for a token or an approval key."""
         return self.path.startswith(OAUTH)
 
 

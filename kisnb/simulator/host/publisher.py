@@ -1,4 +1,4 @@
-"""What the host does with the happenings of one moment: it books them and sends their frames."""
+"""The order in which the happenings of one moment are booked and their frames sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which calls the simulated host answers: those whose data follow from the simulated market and the account."""
+"""The table of the calls that the simulated host answers.
+
+A call is in it when its data follow from the simulated market and the account.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,13 @@ from kisnb.terms import Side
 
 _T = TypeVar("_T")
 OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
+"""Places an order of a call's parameters, and returns the reply and the order's number."""
 
 
 def repliers(
     view: MarketView, trading: TradingReplies, brokerage: Brokerage, persona: Persona
 ) -> tuple[dict[str, Answer], dict[str, Pages]]:
-    """By the name of the call: what answers it at once, and what answers it page by page."""
+    """Return the calls that are answered at once, and those answered page by page, by name."""
     info, reservations, flows = StockInfo(view), Reservations(view), FlowDays(view)
     queries = AccountQueries(view, brokerage, persona)
     answers = (
@@ -58,7 +62,7 @@ def repliers(
 
 
 def order_repliers(trading: TradingReplies) -> dict[str, OrderAnswer]:
-    """By the name of the call: what trades."""
+    """Return the calls that trade, by name."""
     return {
         "order_cash_buy": partial(trading.order_cash, Side.BUY),
         "order_cash_sell": partial(trading.order_cash, Side.SELL),

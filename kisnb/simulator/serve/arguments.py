@@ -19,7 +19,10 @@ COLUMNS = "code,name,board,kind,shares,base,volume"
 
 
 def read_date(text: str | None) -> date:
-    """The day to simulate. Raises BadInput."""
+    """Return the day to simulate; None as ``text`` takes the last trading day.
+
+    Raises BadInput for a day without trading, or of before our table of costs.
+    """
     from kisnb.market.calendar import is_trading_day, last_trading_day
     from kisnb.market.costs import TAXES
 
@@ -39,7 +42,7 @@ def read_date(text: str | None) -> date:
 
 
 def read_start(day: date, text: str) -> Ns:
-    """The moment at which the clock begins. Raises BadInput."""
+    """Return the moment at which the clock begins. ``text`` is a time in KST. Raises BadInput."""
     try:
         return kst(day, parse_time(text))
     except ValueError:
@@ -47,7 +50,7 @@ def read_start(day: date, text: str) -> Ns:
 
 
 def read_speed(text: str) -> float:
-    """Speed as a number, 0 for lockstep. Raises BadInput."""
+    """Return simulated seconds per second, 0 for lockstep. Raises BadInput."""
     from kisnb.simulator.serve.control import FASTEST
 
     if text == "step":
@@ -64,7 +67,10 @@ def read_speed(text: str) -> float:
 
 
 def read_universe(path: Path) -> Universe:
-    """The issues of a CSV file with the columns of the packaged universe. Raises ConfigError."""
+    """Return the issues of a CSV file with the columns of the packaged universe.
+
+    Raises ConfigError.
+    """
     import csv
 
     import msgspec
@@ -96,11 +102,14 @@ def read_universe(path: Path) -> Universe:
 
 
 def _wrong(item: Instrument, seen: set[str]) -> str:
-    """What is impossible about an issue; empty when nothing is."""
+    """Return what is impossible about an issue; empty when nothing is."""
     if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
         return f"{item.code!r} is no stock code; it has six characters"
     if item.code in seen:
         return f"{item.code} stands there twice"
     if item.base < 1 or item.shares < 0 or item.volume < 0:
-        return f"{item.code} has a base price of {item.base}, {item.shares} shares and a volume of {item.volume}"
+        return (
+            f"{item.code} has a base price of {item.base}, {item.shares} shares"
+            f" and a volume of {item.volume}"
+        )
     return ""

@@ -1,4 +1,7 @@
-"""``kisnb sim``: a KIS host on this machine, for any KIS client. Prints one line of JSON when it is ready."""
+"""``kisnb sim``: a KIS host on this machine, for any KIS client.
+
+It prints one line of JSON when it is ready.
+"""
 
 from __future__ import annotations
 
@@ -31,17 +34,21 @@ if TYPE_CHECKING:
     from kisnb.simulator.serve.control import Day
 
 DEFAULT_START = "09:00:00"
+"""KST; the regular session opens then on a usual day."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """An argument parser that reports a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"kisnb sim: {message}; see kisnb sim --help.\n")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until stopped. Exit status: 0 stopped, 2 wrong arguments, port taken or data unreadable."""
+    """Serve until stopped, and return the exit status.
+
+    0 means stopped. 2 means wrong arguments, a taken port, or unreadable data.
+    """
     options = _parser(argv).parse_args(argv)
     try:
         if options.log:
@@ -53,7 +60,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _begin_log(path: Path) -> None:
-    """Write what goes wrong, and what a crashing interpreter prints, to a bounded file. Raises ConfigError."""
+    """Write errors, and what a crashing interpreter prints, to a bounded file.
+
+    Raises ConfigError.
+    """
     import logging
 
     from kisnb.log_file import begin_log
@@ -115,7 +125,10 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _epilog(argv: Sequence[str]) -> str:
-    """The quirks and the fault file, for --help alone: reading them loads the protocol's tables."""
+    """Return the quirks and the format of a fault file, for ``--help`` only.
+
+    Other commands skip it, because it loads the protocol's tables.
+    """
     if not {"-h", "--help"} & set(argv):
         return ""
     from kisnb.market.uncertain import Uncertain
@@ -144,7 +157,7 @@ def _serve(options: argparse.Namespace) -> int:
     from kisnb.simulator.host.keys import check_ours, made_up
     from kisnb.simulator.serve.control import Day
 
-    # Before anything is begun anew, such as a recording.
+    # This check comes before a recording replaces the one of an earlier run.
     if options.write_config:
         check_ours(options.write_config)
     keys = made_up(Mode(options.host))
@@ -166,7 +179,10 @@ def build_core(
     start: Ns,
     replay: ReplayedDay | None = None,
 ) -> Core:
-    """Market, account and recording of a simulator. Raises KisnbError."""
+    """Return the host that the options describe, with its market and recording.
+
+    Raises KisnbError.
+    """
     from kisnb.kis.recording.recorder import open_recording
     from kisnb.market.price_files import has_prices
     from kisnb.market.universe import Universe
@@ -206,7 +222,8 @@ async def _run(
     server = Server(core, day, speed)
     try:
         addresses = await server.start(options.port, options.ws_port)
-        # What has been loaded stays: no collection is to walk it, neither during the day nor at the process's end.
+        # The loaded modules and the universe stay for the whole run. Frozen, no garbage collection
+        # walks them, neither during the day nor at the end of the process.
         gc.freeze()
         if options.write_config:
             write_configuration(options.write_config, keys, addresses.rest, addresses.ws)

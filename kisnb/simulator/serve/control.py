@@ -1,22 +1,28 @@
-"""The control URL of a simulator: its clock, trading by hand, the true ledger, what goes wrong.
+"""The control address of a simulator: its clock, trading by hand, the true ledger, and faults.
 
-    GET  state     {"now", "speed": "step" | number, "date", "run", "seed", "sockets": [{"port", "frames"}], "closed"}
-    GET  ledger    {"cash", "orderable", "settled_d2", "fees", "taxes", "holdings": […], "orders": […]}
-    GET  sessions  {"sockets": [{"port", "frames", "subscriptions"}], "tokens": [{"token", "ends"}]}    masked
+    GET  state     {"now", "speed": "step" | number, "date", "run", "seed",
+                    "sockets": [{"port", "frames"}], "closed"}
+    GET  ledger    {"cash", "orderable", "settled_d2", "buys", "sells", "fees", "taxes",
+                    "holdings": […], "orders": […]}
+    GET  sessions  {"sockets": [{"port", "frames", "subscriptions"}],
+                    "tokens": [{"token", "ends"}]}    masked
     GET  faults    {"armed": […], "struck": [{"t", "tr_id", "code", "fault"}]}
-    POST step      {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
-    POST speed     {"speed": "step" | number}                      → {"now", "speed"}
-    POST trade     {"code", "side", "qty", "price": won | null, "venue"} → {"number"}
-    POST cancel    {"number", "qty": shares | null}                → {"number"}
-    POST halt      {"code"}                                        → {"halted": code}    on both venues
-    POST resume    {"code"}                                        → {"resumed": code}    by a call auction
-    POST break     {"board": "KOSPI" | "KOSDAQ", "level": 1…3}     → {"board", "level"}    the circuit breaker
-    POST fault     {"on", "what", …} as in a fault file            → {"armed": n}
-    POST calm      {}                                              → {"disarmed": n}    no more faults
-    POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
-    POST expire    {}                                              → {"expired": n}    access tokens, before their time
-    POST revoke    {}                                              → {"revoked": n}    access tokens
-    POST stop      → {"stopping": true}
+    POST step      {"until": ns, "port": n | null, "frames": n}
+                                     → {"moved", "now", "frames"}    in lockstep only
+    POST speed     {"speed": "step" | number}              → {"now", "speed"}
+    POST trade     {"code", "side", "qty", "price": won | null, "venue"}
+                                                           → {"number"}
+    POST cancel    {"number", "qty": shares | null}        → {"number"}
+    POST halt      {"code"}                                → {"halted": code}    on both venues
+    POST resume    {"code"}                                → {"resumed": code}   by a call auction
+    POST break     {"board": "KOSPI" | "KOSDAQ", "level": 1…3}
+                                     → {"board", "level"}    the circuit breaker
+    POST fault     {"on", "what", …} as in a fault file    → {"armed": n}
+    POST calm      {}                                      → {"disarmed": n}     no more faults
+    POST cut       {"port": n | null}                      → {"cut": n}          no handshake
+    POST expire    {}                                      → {"expired": n}      access tokens
+    POST revoke    {}                                      → {"revoked": n}      access tokens
+    POST stop      {}                                      → {"stopping": true}
 
 A refusal has status 4xx and {"error": a sentence}.
 """
@@ -42,22 +48,31 @@ from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import Board, Side, Venue
 
 FASTEST = 100_000.0
+"""Highest speed of the clock, in simulated seconds per second."""
 FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
+"""Verbs that make something go wrong, or stop it."""
 
 
 class StepWanted(msgspec.Struct, frozen=True):
+    """Body of ``step``: move the clock to the next frame, but not past ``until`` (UTC ns)."""
+
     until: Ns
     port: int | None = None
-    """TCP port of the client's end of the socket whose frames are counted; None counts nothing."""
+    """TCP port of the client's end of a socket. None skips the check of ``frames``."""
     frames: int = 0
-    """How many frames the client has received on it."""
+    """Frames that the client has received on that socket. The clock stays while more are on the
+    way."""
 
 
 class SpeedWanted(msgspec.Struct, frozen=True):
+    """Body of ``speed``: simulated seconds per second, or ``step`` for lockstep."""
+
     speed: Literal["step"] | float
 
 
 class TradeWanted(msgspec.Struct, frozen=True):
+    """Body of ``trade``: shares, and a price in won; None as ``price`` makes it a market order."""
+
     code: str
     side: Side
     qty: int
@@ -66,26 +81,34 @@ class TradeWanted(msgspec.Struct, frozen=True):
 
 
 class Interrupt(msgspec.Struct, frozen=True):
+    """Body of ``halt`` and ``resume``: the stock."""
+
     code: str
 
 
 class Break(msgspec.Struct, frozen=True):
+    """Body of ``break``: the board whose circuit breaker is set off, and its level from 1 to 3."""
+
     board: Board
     level: Level = 1
 
 
 class CancelWanted(msgspec.Struct, frozen=True):
+    """Body of ``cancel``: the order's number and shares; None as ``qty`` takes all leaves."""
+
     number: int
     qty: int | None = None
 
 
 class Cut(msgspec.Struct, frozen=True):
+    """Body of ``cut``: the connection to end."""
+
     port: int | None = None
-    """TCP port of the client's end; None cuts all."""
+    """TCP port of the client's end. None ends all connections."""
 
 
 class ControlRefused(Exception):
-    """A request that cannot be done now, in one sentence."""
+    """A request that the simulator refuses, with the reason in one sentence and an HTTP status."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
@@ -94,7 +117,7 @@ class ControlRefused(Exception):
 
 
 class Day(NamedTuple):
-    """What identifies a simulated day."""
+    """The numbers that identify a simulated day: ``run`` is the process, ``start`` a time in KST."""
 
     run: str
     seed: int
@@ -103,7 +126,10 @@ class Day(NamedTuple):
 
 
 class SimulatorControl:
-    """Answers control requests on one core and its clock; ``send`` takes the frames that come of it."""
+    """Answers the control requests on one core and its clock.
+
+    ``send`` receives the frames that follow from a request; ``stop`` ends the process.
+    """
 
     def __init__(
         self,
@@ -142,7 +168,7 @@ class SimulatorControl:
         self._verbs |= {("POST", verb): partial(self._fail, verb) for verb in FAULT_VERBS}
 
     def answer(self, method: str, verb: str, body: bytes) -> dict[str, Any]:
-        """The reply to one request. Raises ControlRefused."""
+        """Return the reply to one request. Raises ControlRefused."""
         act = self._verbs.get((method, verb))
         if act is None:
             known = ", ".join(" ".join(call) for call in self._verbs)

@@ -1,4 +1,7 @@
-"""The thin aiohttp shell of the simulated host: REST, WebSocket and control on loopback, and the pace of its clock."""
+"""The aiohttp shell of the simulated host: REST, WebSocket, control, and the pace of its clock.
+
+It listens on loopback only.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,20 @@ from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 
 HOST = "127.0.0.1"
 ALONE_SECONDS = 600.0
-"""Wall time without a client after which a simulator stops."""
+"""Wall time without a client after which the simulator stops."""
 MOST_WAITING = 100_000
 """Frames that may wait for a slow client before its connection is cut."""
 READ_SECONDS = 30.0
-"""Wall time in which a request must have come whole."""
+"""Wall time in which a request must have arrived whole."""
 SLICE: Ns = MINUTE
-"""Simulated time that a free-running clock catches up with in one go, so that clients are heard in between."""
+"""Simulated time that a free-running clock catches up with at once. Clients are served in between.
+"""
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Addresses(NamedTuple):
-    """Where a simulator listens; the control address holds a token, since it moves money."""
+    """The addresses of a simulator. That of the control holds a token, because it moves money."""
 
     rest: str
     ws: str
@@ -42,7 +46,7 @@ class Addresses(NamedTuple):
 
 
 class Server:
-    """Serves one core; speed 0 is lockstep."""
+    """Serves one core. ``speed`` is in simulated seconds per second, 0 for lockstep."""
 
     def __init__(
         self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS
@@ -63,7 +67,10 @@ class Server:
         self._heard = 0.0
 
     async def start(self, port: int = 0, ws_port: int = 0) -> Addresses:
-        """Listen; port 0 picks a free one. Raises ConfigError when a port is taken."""
+        """Listen, and return the addresses.
+
+        Port 0 picks a free one. Raises ConfigError for a taken port.
+        """
         loop = asyncio.get_running_loop()
         self._heard = loop.time()
         rest = await self._listen(self._rest, port)
@@ -76,10 +83,11 @@ class Server:
         )
 
     def stop(self) -> None:
+        """Let ``run`` return."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until stopped, or left alone for long."""
+        """Serve until ``stop`` is called, or until no client has come for ``alone_seconds``."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             left = self._heard + self._alone_seconds - loop.time()
@@ -93,6 +101,7 @@ class Server:
                 continue
 
     async def close(self) -> None:
+        """End all connections and close the ports."""
         if self._timer is not None:
             self._timer.cancel()
         for line in list(self._lines.values()):
@@ -103,7 +112,10 @@ class Server:
     # pace
 
     def _now(self) -> Ns:
-        """The moment of a request; the core may be ahead of the clock by the rounding of a timer."""
+        """Return the moment of a request.
+
+        The rounding of a timer can put the core ahead of the clock.
+        """
         return max(self.clock.now(), self.core.now)
 
     def _send(self, frames: Sequence[Outgoing]) -> None:
@@ -151,7 +163,9 @@ class Server:
     async def _rest(self, request: web.BaseRequest) -> web.Response:
         self._heard = asyncio.get_running_loop().time()
         reply = await self._replied(request)
-        # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
+        # Sockets write at the next turn of the loop, the reply in this one. So a reply goes ahead
+        # of
+        # its notices.
         if reply.frames or self.core.next_event() != self._due:
             self._send(reply.frames)
         if reply.delay:
@@ -161,7 +175,10 @@ class Server:
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
     async def _replied(self, request: web.BaseRequest) -> ServedReply:
-        """What the core says; whatever a client sends, it gets an answer of KIS's, and the day goes on."""
+        """Return the core's reply.
+
+        A client gets a reply of KIS's whatever it sends, and the day goes on.
+        """
         body = await _body(request)
         if body is None:
             return self.core.unreadable(self._now())
@@ -193,7 +210,7 @@ class Server:
         )
 
     def _stop_soon(self) -> None:
-        """After the reply to who asked for it."""
+        """Stop after the reply to the request that asked for it."""
         asyncio.get_running_loop().call_later(0.05, self.stop)
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -228,7 +245,7 @@ class Server:
 
 
 async def _body(request: web.BaseRequest) -> bytes | None:
-    """None when it is too large, badly packed or does not come to its end."""
+    """Return the body; None when it is too large, badly packed or broken off."""
     if not request.body_exists:
         return b""
     try:
@@ -239,7 +256,10 @@ async def _body(request: web.BaseRequest) -> bytes | None:
 
 
 class _Line:
-    """What waits to be sent on one socket; a client that does not read is cut off, the market does not wait for it."""
+    """The frames that wait to be sent on one socket.
+
+    The market does not wait for a client that does not read: its connection is cut.
+    """
 
     def __init__(self, ws: web.WebSocketResponse, request: web.BaseRequest) -> None:
         self._ws = ws
@@ -247,7 +267,7 @@ class _Line:
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
 
     def put(self, text: str | None) -> None:
-        """Send after what waits; None cuts the connection then."""
+        """Append a frame. None cuts the connection after the frames that wait."""
         if self._waiting.qsize() < MOST_WAITING:
             self._waiting.put_nowait(text)
         else:

@@ -1,7 +1,8 @@
 """The customer's true account: cash, reservations, holdings, settlement and the orders of the day.
 
-Money in won, quantities in shares. A trade settles two trading days later: today's deposit never moves, the amount of
-D+2 does, and what that amount leaves after reservations can be ordered with (sale proceeds can be used at once).
+Money in won, quantities in shares. A trade settles two trading days later (D+2). So today's
+deposit never moves; the amount of D+2 does. That amount less the reservations can be ordered with,
+because KIS lets a customer use sale proceeds at once.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from kisnb.simulator.host.personas import Reason
 from kisnb.terms import Side, Venue
 
 STARTING_CASH = 100_000_000
+"""Won that the account holds when the day begins."""
 
 
 class AccountRejected(Exception):
-    """The order is refused; nothing has changed."""
+    """The broker refuses an order for a reason; nothing has changed."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -27,17 +29,23 @@ class AccountRejected(Exception):
 
 
 class SimulatedAccount:
-    """One day of one customer. Every change goes through here, and adds up to the won."""
+    """One day of one customer.
+
+    Every change of cash, positions and orders passes one of its methods.
+    """
 
     def __init__(self, day: date, cash: int = STARTING_CASH, costs: CostModel = BANKIS) -> None:
         self.day = day
         self.deposit = cash
+        """Cash before the settlement of today's trades."""
         self.positions: dict[str, AccountPosition] = {}
+        """By code. A stock that was sold out today stays with quantity 0."""
         self.orders: dict[int, AccountOrder] = {}
-        """By number, oldest first."""
+        """By number, oldest first. Requests to cancel are among them."""
         self.buy_value = self.sell_value = self.fees = self.taxes = 0
         self._costs = costs
         self._live: dict[int, AccountOrder] = {}
+        """Orders that have leaves, by number."""
 
     @property
     def settled_d2(self) -> int:
@@ -66,14 +74,15 @@ class SimulatedAccount:
         return (held.qty if held else 0) - claimed
 
     def buyable(self, item: Instrument, price: int) -> int:
-        """Shares that the orderable cash buys at ``price`` with the fee."""
+        """Return the shares that the orderable cash buys at ``price`` won, with the fee."""
+        # The fee steps down to whole won, so no formula gives the quantity exactly.
         qty = max(self.orderable, 0) // price
         while qty and self._needed(item, qty, price) > self.orderable:
             qty -= 1
         return qty
 
     def enter(self, order: AccountOrder) -> None:
-        """Take an order in and reserve what it needs. Raises Rejected."""
+        """Add an order and reserve what it needs. Raises AccountRejected."""
         if order.qty < 1:
             raise AccountRejected("quantity")
         if (
@@ -86,22 +95,26 @@ class SimulatedAccount:
         self.orders[order.number] = self._live[order.number] = order
 
     def accept(self, number: int, venue: Venue) -> AccountOrder:
-        """The exchange has the order, at ``venue``."""
+        """Note that the exchange has the order, at ``venue``."""
         order = self._live[number]
         order.state, order.at = "accepted", venue
         return order
 
     def reject(self, number: int) -> AccountOrder:
-        """The exchange refuses an order that the broker had taken; what it held is free again."""
+        """Note that the exchange refuses an order which the broker had taken.
+
+        Its reservation is free again.
+        """
         order = self._live[number]
         order.rejected = order.leaves
         return self._ended(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
-        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
+        """Book a fill at ``venue``: shares, cash, and the order's additional fee and tax."""
         order = self._live[number]
         value = qty * price
-        # A commission is that of a venue, and counted on what an order traded there.
+        # KIS's fee page has a commission for each venue. It is rounded once for all that an order
+        # trades there, so a fill pays what it adds to the order's fee.
         before = order.traded.get(venue, 0)
         order.traded[venue] = before + value
         kind, board = order.item.kind, order.item.board
@@ -132,19 +145,22 @@ class SimulatedAccount:
         return self._ended(order, "filled")
 
     def cancel(self, number: int, qty: int) -> AccountOrder:
-        """Book that ``qty`` shares were taken out of the market."""
+        """Book that ``qty`` shares were taken out of the market, and return the order."""
         order = self._live[number]
         order.cancelled += qty
         return self._ended(order, "cancelled")
 
     def expire(self, number: int, qty: int) -> AccountOrder:
-        """Book that the rest ended with the session."""
+        """Book that ``qty`` shares ended with the market session, and return the order."""
         order = self._live[number]
         order.expired += qty
         return self._ended(order, "expired")
 
     def cancellable(self, number: int) -> AccountOrder:
-        """The live order of this number. Raises AccountRejected when there is none, or nothing of it is left."""
+        """Return the live order of this number.
+
+        Raises AccountRejected when there is none, or when it has no leaves.
+        """
         order = self.orders.get(number)
         if order is None or order.state == "confirmed":
             raise AccountRejected("no order")
@@ -153,7 +169,7 @@ class SimulatedAccount:
         return order
 
     def check_revision(self, order: AccountOrder, qty: int, price: int) -> None:
-        """Raises AccountRejected when the cash does not suffice to move ``qty`` shares to ``price``."""
+        """Raise AccountRejected when the cash does not suffice to move ``qty`` shares to ``price``."""
         if order.side is Side.SELL:
             return
         freed = self._needed(order.item, order.leaves, order.reserve_price)
@@ -162,7 +178,10 @@ class SimulatedAccount:
             raise AccountRejected("cash")
 
     def revise(self, t: Ns, number: int, original: int, qty: int, price: int) -> AccountOrder:
-        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price``; returns the new order."""
+        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price`` won.
+
+        Returns the new order.
+        """
         order = self._live[original]
         reserve = 0 if order.side is Side.SELL else price
         heir = AccountOrder(
@@ -207,5 +226,8 @@ class SimulatedAccount:
         return order
 
     def _needed(self, item: Instrument, qty: int, price: int) -> int:
-        """Cash for ``qty`` shares at ``price`` and the fee; nothing for a sell, whose reserve price is 0."""
+        """Return the cash for ``qty`` shares at ``price`` with the fee.
+
+        It is 0 for a sell, whose reserve price is 0.
+        """
         return qty * price + self._costs.fee(qty * price, Venue.KRX, item.kind)

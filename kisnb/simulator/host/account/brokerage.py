@@ -1,6 +1,7 @@
 """The customer's orders between account and exchange.
 
-One order number series for orders and requests to cancel, rising from 1: the same requests give the same numbers.
+Orders and requests to cancel share one series of numbers from 1. The same requests give the same
+numbers.
 """
 
 from __future__ import annotations
@@ -31,21 +32,27 @@ from kisnb.terms import OrderKind, Side, Venue
 
 
 class PlacedNumber(NamedTuple):
-    """An order number that KIS gave out, and what happened at the exchange at once."""
+    """An order number that KIS has given out, and what happened at the exchange at once."""
 
     number: int
     happenings: list[Happening]
 
 
 class OrderChange(NamedTuple):
-    """A change of an order, and the notice that KIS pushes of it; no notice tells of an expiry."""
+    """A change of an order, and the notice that KIS sends of it.
+
+    ``notice`` is None for an expiry: no notice of KIS's about it is known.
+    """
 
     order: AccountOrder
     notice: Notice | None
 
 
 class Brokerage:
-    """Places, revises and cancels the orders of one account. Prices in won, quantities in shares."""
+    """Places, revises and cancels the orders of one account.
+
+    Prices in won, quantities in shares.
+    """
 
     def __init__(self, market: Market, account: SimulatedAccount, persona: Persona) -> None:
         self.account = account
@@ -53,8 +60,9 @@ class Brokerage:
         self._persona = persona
         self._numbers = 0
         self._cancelling: AccountOrder | None = None
+        """The request to cancel that the exchange has yet to confirm; None for none."""
         self.exchange_refuses = False
-        """The next order is taken here, and refused by the exchange."""
+        """True when the exchange refuses the next order, which the broker still takes."""
 
     # orders
 
@@ -68,12 +76,17 @@ class Brokerage:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> PlacedNumber:
-        """Check, reserve and hand to the exchange; ``price`` 0 for a kind without one. Raises Rejected."""
+        """Check an order, reserve what it needs, and hand it to the exchange.
+
+        ``price`` is in won, 0 for a kind without one; ``stop`` is in won, None for kinds without
+        one. Raises AccountRejected.
+        """
         at = price if kind.priced else None
         why = self._market.why_not(code, side, kind, qty, at, venue, stop)
         if why is not None:
             raise AccountRejected(why)
         item = self._market.universe.get(code)
+        # KIS reserves cash at the upper limit for a buy without a price (workbook: order-cash).
         reserve = 0 if side is Side.SELL else at or self.upper_limit(item)
         number = self._numbers + 1
         self.account.enter(
@@ -98,7 +111,10 @@ class Brokerage:
         )
 
     def cancel(self, number: int, qty: int | None) -> PlacedNumber:
-        """Cancel ``qty`` shares, or all leaves, of an order under a new number. Raises Rejected."""
+        """Cancel ``qty`` shares of an order under a new number; None cancels all leaves.
+
+        Raises AccountRejected.
+        """
         order, taken = self._changed(number, qty)
         said = self._market.cancel(number, taken)
         self._numbers += 1
@@ -106,7 +122,10 @@ class Brokerage:
         return PlacedNumber(self._numbers, said)
 
     def revise(self, number: int, qty: int | None, price: int) -> PlacedNumber:
-        """Move ``qty`` shares, or all leaves, of an order to ``price`` under a new number. Raises Rejected."""
+        """Move ``qty`` shares of an order to ``price`` won under a new number.
+
+        None as ``qty`` moves all leaves. Raises AccountRejected.
+        """
         order, moved = self._changed(number, qty)
         self.account.check_revision(order, moved, price)
         said = self._market.revise(number, self._numbers + 1, moved, price)
@@ -117,7 +136,7 @@ class Brokerage:
         return PlacedNumber(self._numbers, said)
 
     def _changed(self, number: int, qty: int | None) -> tuple[AccountOrder, int]:
-        """A live order, and how many of its shares are meant. Raises Rejected."""
+        """Return a live order, and how many of its shares are meant. Raises AccountRejected."""
         order = self.account.cancellable(number)
         meant = order.leaves if qty is None else qty
         if not 0 < meant <= order.leaves:
@@ -125,10 +144,14 @@ class Brokerage:
         return order, meant
 
     def upper_limit(self, item: Instrument) -> int:
+        """Return the highest price of the day of an issue, in won."""
         return ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
 
     def apply(self, happening: Happening) -> OrderChange | None:
-        """Book what the exchange said of an order of this account; None when it says nothing of one."""
+        """Book what happened to an order of this account.
+
+        Returns None when the happening concerns no order, or changes none.
+        """
         match happening:
             case OrderAccepted(id=number, venue=venue):
                 order = self.account.accept(number, venue)
@@ -153,7 +176,12 @@ class Brokerage:
         return None
 
     def _cancelled(self, happening: OrderCancelled, order: AccountOrder) -> OrderChange:
-        """A cancel that was asked for is told under its own number; the rest of a market order under the order's."""
+        """Return the change and its notice.
+
+        The notice of a cancel that the customer asked for carries the number of the request. When
+        the exchange itself cancels the leaves of a market order, the notice carries the order's
+        number.
+        """
         request, self._cancelling = self._cancelling, None
         return OrderChange(
             order, self._notice("cancelled", happening.t, request or order, happening.qty, 0)
@@ -168,7 +196,10 @@ class Brokerage:
     # the account as KIS states it
 
     def statement(self) -> Statement:
-        """The account as the broker states it; a stock that was sold out today stays in it with quantity 0."""
+        """Return the account as KIS states it.
+
+        A stock that was sold out today stays in it with quantity 0.
+        """
         account = self.account
         holdings = tuple(
             Holding(
@@ -191,5 +222,5 @@ class Brokerage:
         )
 
     def refusal(self, rejected: AccountRejected) -> Refusal:
-        """How this host words it."""
+        """Return this host's words for a refused order."""
         return self._persona.refusal(rejected.reason, self._market.now)

@@ -19,6 +19,7 @@ State: TypeAlias = Literal[
     "confirmed",
     "rejected",
 ]
+"""States of an order. A request to cancel is ``confirmed``."""
 
 
 class AccountOrder:
@@ -63,47 +64,52 @@ class AccountOrder:
         stop: int | None = None,
     ) -> None:
         self.t = t
+        """Moment at which the order was placed."""
         self.number = number
         self.original = original
-        """Number of the order that this one takes shares of, or that this request cancels; 0 for none."""
+        """Number of the order whose shares this one has moved, or that this request cancels; 0 for
+        none."""
         self.item = item
         self.side = side
         self.kind = kind
         self.qty = qty
         self.price = price
-        """0 for a market order."""
+        """Won; 0 for a kind without a price."""
         self.reserve_price = reserve_price
-        """What a share of a buy may cost at most."""
+        """Won that a share of a buy may cost at most. The upper limit for a kind without a price.
+        """
         self.filled = 0
         self.value = 0
-        """Sum of price × shares of the fills."""
+        """Won: price × shares, added up over the fills."""
         self.traded: dict[Venue, int] = {}
-        """``value`` by the venue that executed."""
+        """``value`` by the venue of the fill."""
         self.cancelled = 0
         self.expired = 0
         self.revised = 0
         """Shares that go on under another number."""
         self.rejected = 0
-        """Shares that the exchange refused after the order had been taken."""
+        """Shares that the exchange refused after the broker had taken the order."""
         self.venue = venue
-        """Where the customer sent it."""
+        """Venue to which the customer sent the order. It may be SOR."""
         self.at: Venue = Venue.KRX if venue is Venue.SOR else venue
-        """The exchange's venue at which it stands."""
+        """Venue at which the order stands. It is never SOR."""
         self.stop = stop
+        """Won at which a stop-limit order becomes active; None for other kinds."""
         self.state: State = "entered"
 
     @property
     def leaves(self) -> int:
+        """Shares that are neither filled nor gone in another way."""
         return self.qty - self.filled - self.cancelled - self.expired - self.revised - self.rejected
 
     @property
     def average(self) -> int:
-        """Average fill price, rounded; 0 without fills."""
+        """Average price of the fills in won, rounded; 0 without fills."""
         return round(self.value / self.filled) if self.filled else 0
 
 
 class AccountPosition:
-    """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
+    """Shares of one stock and what they cost."""
 
     __slots__ = (
         "bought",
@@ -122,11 +128,12 @@ class AccountPosition:
         self.item = item
         self.qty = 0
         self.cost = 0
+        """Purchase amount of the shares in won, without fees, at the moving average."""
         self.bought = 0
         """Shares bought today."""
         self.sold = 0
         """Shares sold today."""
         self.bought_value = self.sold_value = self.fees = self.taxes = 0
-        """Won of today's trades."""
+        """Won of today's trades. The other three fields are in won as well."""
         self.realised = 0
         """Today's sale proceeds less what the shares had cost, before fees and taxes."""

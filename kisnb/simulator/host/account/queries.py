@@ -1,4 +1,7 @@
-"""Replies about the account beyond balance and orders: what can be sold or changed, what was earned. Won."""
+"""Replies about the account beyond balance and orders: what can be sold, and what was earned.
+
+Amounts are in won.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,15 @@ from kisnb.simulator.replies.reply import (
 from kisnb.simulator.replies.stock_fields import rate
 
 OPEN_ORDERS_PAGE = 50
+"""Rows of a page of inquire-psbl-rvsecncl (workbook)."""
 
 
 class AccountQueries:
-    """The account is a day old: what came before this day is empty. Nothing is lent on it and it holds won alone."""
+    """Answers calls about the account.
+
+    The account is a day old: all that lies before this day is empty. It has no loans and no foreign
+    currency.
+    """
 
     def __init__(self, view: MarketView, brokerage: Brokerage, persona: Persona) -> None:
         self._view = view
@@ -39,6 +47,7 @@ class AccountQueries:
         self._persona = persona
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that are answered at once, by name."""
         return {
             "inquire_psbl_sell": self.inquire_psbl_sell,
             "inquire_credit_psamount": self.inquire_credit_psamount,
@@ -47,6 +56,7 @@ class AccountQueries:
         }
 
     def pages(self) -> dict[str, Pages]:
+        """Return the calls that are answered page by page, by name."""
         return {
             "inquire_psbl_rvsecncl": self.inquire_psbl_rvsecncl,
             "inquire_balance_rlz_pl": self.inquire_balance_rlz_pl,
@@ -61,15 +71,18 @@ class AccountQueries:
         return self._brokerage.account
 
     def inquire_daily_ccld_old(self, _params: Params, _first: int) -> Page:
-        """Orders of more than three months ago: none."""
+        """Return the orders of more than three months ago: none."""
         return Page({"output2": order_totals([])})
 
     def period_rights(self, _params: Params, _first: int) -> Page:
-        """Rights of the shares that are held: none."""
+        """Return the rights of the held shares: none."""
         return Page({})
 
     def inquire_psbl_sell(self, params: Params) -> Blocks:
-        """Raises AccountRejected for an unknown code."""
+        """Return how many shares of a stock can be sold.
+
+        Raises AccountRejected for an unknown code.
+        """
         code = params["PDNO"]
         if code not in self._view.universe:
             raise AccountRejected("unknown")
@@ -91,13 +104,13 @@ class AccountQueries:
         return {"output": pick("inquire_psbl_sell", "output", holding_row(held), known, more)}
 
     def inquire_credit_psamount(self, _params: Params) -> Blocks:
-        """Nothing can be bought on credit; the cash is told."""
+        """Return what can be bought on credit: nothing. The reply names the cash as well."""
         cash = max(self._account.orderable, 0)
         nothing: Row = {"nrcvb_buy_amt": 0, "nrcvb_buy_qty": 0, "max_buy_amt": 0, "max_buy_qty": 0}
         return {"output": orderable_row(cash) | nothing}
 
     def inquire_account_balance(self, _params: Params) -> Blocks:
-        """Stocks and cash; KIS lists twenty classes of assets, of which the account has these."""
+        """Return stocks and cash. KIS lists twenty classes of assets; the account has these two."""
         statement = self._brokerage.statement()
         value = sum(h.qty * h.price for h in statement.holdings)
         cost = sum(h.cost for h in statement.holdings)
@@ -125,7 +138,9 @@ class AccountQueries:
         return {"output1": rows, "output2": total}
 
     def intgr_margin(self, _params: Params) -> Blocks:
+        """Return the cash that can be ordered with, for each margin rate (증거금율)."""
         cash = max(self._account.orderable, 0)
+        # A cash account needs 100 % of the price, so every rate gets the same amount.
         tiers = [f"stck_cash{per_cent}_max_ord_psbl_amt" for per_cent in (20, 30, 40, 50, 60, 100)]
         both = [f"stck_itgr_cash{per_cent}_ord_psbl_amt" for per_cent in (20, 30, 40, 50, 60, 100)]
         return {
@@ -139,7 +154,11 @@ class AccountQueries:
         }
 
     def inquire_psbl_rvsecncl(self, params: Params, first: int) -> Page:
-        """Open orders, newest first; INQR_DVSN_1 sorts by order (0) or issue (1), INQR_DVSN_2 takes a side."""
+        """Return a page of the open orders, newest first.
+
+        INQR_DVSN_1 sorts by order (0) or issue (1); INQR_DVSN_2 selects all (0), sells (1) or buys
+        (2).
+        """
         by_issue = one_of(params, "INQR_DVSN_1", "0", "1") == "1"
         side = {"0": "", "1": "01", "2": "02"}[one_of(params, "INQR_DVSN_2", "0", "1", "2")]
         open_ = [
@@ -153,7 +172,7 @@ class AccountQueries:
         return Page({"output": [self._open_order_row(order) for order in orders]}, next_row)
 
     def inquire_balance_rlz_pl(self, params: Params, _first: int) -> Page:
-        """Holdings as inquire-balance has them, and what this day's sales earned."""
+        """Return the holdings as inquire-balance has them, and what this day's sales earned."""
         statement = self._brokerage.statement()
         rows = [
             pick(
@@ -182,7 +201,7 @@ class AccountQueries:
         return Page({"output1": rows, "output2": [total]})
 
     def inquire_period_profit(self, params: Params, _first: int) -> Page:
-        """A row for this day when the period takes it in and something was traded."""
+        """Return a row for this day, if the period contains it and something was traded."""
         positions = self._traded(params)
         rows: list[Row] = []
         if positions:
@@ -192,7 +211,7 @@ class AccountQueries:
         return Page({"output1": rows, "output2": _totals("inquire_period_profit", positions)})
 
     def inquire_period_trade_profit(self, params: Params, _first: int) -> Page:
-        """A row for each issue that was sold this day."""
+        """Return a row for each issue that was sold this day."""
         positions = [position for position in self._traded(params) if position.sold]
         rows: list[Row] = [
             {
@@ -212,7 +231,7 @@ class AccountQueries:
         return Page({"output1": rows, "output2": _totals("inquire_period_trade_profit", positions)})
 
     def _traded(self, params: Params) -> list[AccountPosition]:
-        """Positions that moved this day, when the period takes it in."""
+        """Return the positions that moved this day; none when the period does not contain it."""
         today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
         if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
             return []
@@ -248,7 +267,7 @@ def _today(position: AccountPosition) -> Row:
 
 
 def _profit(positions: Iterable[AccountPosition]) -> Row:
-    """Amounts, costs, and what was earned after them."""
+    """Return amounts, costs, and the profit after them."""
     held = list(positions)
     earned = sum(p.realised - p.fees - p.taxes for p in held)
     cost = sum(p.sold_value - p.realised for p in held)

@@ -1,4 +1,4 @@
-"""The replies of the trading calls: order, revise, cancel, balance, orderable cash, the day's orders."""
+"""The replies of the trading calls: orders, balance, orderable cash, and the day's orders."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class TradingReplies:
         return self._brokerage.account
 
     def order_cash(self, side: Side, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
-        """Raises Rejected."""
+        """Place an order (order-cash).
+
+        Raises AccountRejected, and ApiError for unreadable parameters.
+        """
         venue = _venue(params)
         kind = _KINDS.get(params["ORD_DVSN"])
         if kind is None:
@@ -47,7 +50,7 @@ class TradingReplies:
         return self._placed(placed), placed
 
     def _check_host(self, code: str, venue: Venue, kind: OrderKind, price: int) -> None:
-        """What this host alone does not take. Raises Rejected."""
+        """Raise AccountRejected for an order that the exchange takes and this host does not."""
         known = code in self._market.universe
         at = price or (self._market.quote(code).price if known else 0)
         why = self._persona.refuses(venue, kind, at, self._market.now) if known else None
@@ -55,7 +58,11 @@ class TradingReplies:
             raise AccountRejected(why)
 
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
-        """Revises or cancels an order at the venue that it was sent to, or at which it stands. Raises Rejected."""
+        """Revise or cancel an order (order-rvsecncl).
+
+        The call must name the venue to which the order was sent, or that at which it stands. Raises
+        AccountRejected, and ApiError for unreadable parameters.
+        """
         number = _whole(params, "ORGN_ODNO")
         order = self._account.orders.get(number)
         if order is not None and _venue(params) not in (order.venue, order.at):
@@ -68,6 +75,7 @@ class TradingReplies:
         return self._placed(placed), placed
 
     def inquire_balance(self, first: int) -> Page:
+        """Return a page of the holdings, and the account's sums (inquire-balance)."""
         statement = self._brokerage.statement()
         holdings, next_row = page_of(statement.holdings, first, self._persona.balance_page)
         account = self._account
@@ -84,7 +92,10 @@ class TradingReplies:
         return Page({"output1": rows, "output2": [deposit_row(statement) | flows]}, next_row)
 
     def inquire_psbl_order(self, params: Mapping[str, str]) -> Blocks:
-        """Without a stock the amounts alone. Raises AccountRejected for an unknown one."""
+        """Return how much can be bought (inquire-psbl-order).
+
+        A call without a stock gets the cash alone. Raises AccountRejected for an unknown stock.
+        """
         cash = max(self._account.orderable, 0)
         code = params["PDNO"]
         if not code:
@@ -102,7 +113,7 @@ class TradingReplies:
         return {"output": orderable_row(cash, price) | {"nrcvb_buy_qty": qty, "max_buy_qty": qty}}
 
     def inquire_daily_ccld(self, params: Mapping[str, str], first: int) -> Page:
-        """Newest first, requests to cancel included."""
+        """Return a page of the day's orders, newest first, requests to cancel included."""
         wanted = [
             order
             for order in reversed(self._account.orders.values())
@@ -119,7 +130,11 @@ class TradingReplies:
         return {"output": ref_row(ref, self._market.now)}
 
     def _row(self, order: AccountOrder) -> OrderRow:
-        """What has expired is neither left nor cancelled; what goes on under another number is as if cancelled."""
+        """Return an order as KIS lists it.
+
+        Expired shares are neither left nor cancelled. Shares that go on under another number count
+        as cancelled.
+        """
         ref = OrderRef(
             day_number(self._market.day), self._persona.branch, order.number, order.venue
         )
@@ -155,7 +170,7 @@ class TradingReplies:
 
 
 def _venue(params: Mapping[str, str]) -> Venue:
-    """Where an order is meant to go; raises ApiError for a venue that KIS does not know."""
+    """Return the venue of an order. Raises ApiError for a venue that KIS does not know."""
     try:
         return read_venue(params["EXCG_ID_DVSN_CD"])
     except FrameError:
@@ -165,7 +180,10 @@ def _venue(params: Mapping[str, str]) -> Venue:
 
 
 def _whole(params: Mapping[str, str], name: str) -> int:
-    """A whole number without sign; raises ApiError for anything else, empty is 0."""
+    """Return a whole number without sign; 0 for an empty text.
+
+    Raises ApiError for anything else.
+    """
     text = params[name].strip()
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise ApiError(f"ERROR : INPUT INVALID_CHECK_FIELD [{name}]", msg_cd="OPSQ2001")

@@ -23,7 +23,7 @@ class IndexFeed:
         self._outbox = outbox
         self._market = market
         self._sent: Ns = 0
-        """When the indices were last sent."""
+        """Moment of the last records."""
 
     def next_due(self) -> Ns | None:
         """Return the next whole second of the regular session; None when no client follows one."""

@@ -1,8 +1,8 @@
-"""Records of the channels of KRX's single-price session after hours (시간외 단일가): matches, book, expected matches.
+"""Records of KRX's single-price session after hours (시간외 단일가): matches, depth, expected matches.
 
-The desk does not follow them: the session ended with 2026-09-11. Prices stand against the close, volumes are the
-session's. Source of the columns: KIS's official samples overtime_ccnl_krx, overtime_asking_price_krx and
-overtime_exp_ccnl_krx.
+The desk does not follow these channels, because the session ended with 2026-09-11. Changes count
+from the close, volumes from the session's begin. Source of the columns: KIS's official samples
+overtime_ccnl_krx, overtime_asking_price_krx and overtime_exp_ccnl_krx.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from kisnb.terms import Venue
 OVERTIME_TRADE_TR, OVERTIME_BOOK_TR, OVERTIME_EXPECTED_TR = "H0STOUP0", "H0STOAA0", "H0STOAC0"
 OVERTIME_TRS = frozenset({OVERTIME_TRADE_TR, OVERTIME_BOOK_TR, OVERTIME_EXPECTED_TR})
 LEVELS = 9
+"""Levels a side. The regular depth channel has ten."""
 OPERATION, HOUR = "40", "D"
 """NEW_MKOP_CLS_CODE and HOUR_CLS_CODE of the session."""
 OVERTIME_TRADE_COLUMNS = COLUMNS[EXPECTED_TRS[Venue.KRX]][:43]
-"""Of the matches and of the expected ones."""
+"""Columns of the matches and of the expected matches."""
 OVERTIME_BOOK_COLUMNS = tuple(
     name for name in COLUMNS[BOOK_TRS[Venue.KRX]][:58] if not name.endswith("10")
 )
 
 
 def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
-    """The book of the call under way, and what it would match."""
+    """Return the depth of the running call auction, and the match that it expects."""
     change = expected.price - session.close if expected.price else 0
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
@@ -58,7 +59,7 @@ def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtim
 def overtime_trade_record(
     told: Traded | ExpectedMatch, item: Instrument, session: Overtime
 ) -> list[str]:
-    """A match that ``session`` holds, or what the call under way would match."""
+    """Return a match that ``session`` contains, or the one that the running call auction expects."""
     price = told.price
     change = price - session.close if price else 0
     values: dict[str, object] = {

@@ -24,7 +24,10 @@ class Outgoing(NamedTuple):
 
 
 class ClientSocket:
-    """One connection of a client. ``port`` is the TCP port of the client's end, None when unknown."""
+    """One connection of a client.
+
+    ``port`` is the TCP port of the client's end, None when unknown.
+    """
 
     __slots__ = (
         "cipher",
@@ -44,11 +47,11 @@ class ClientSocket:
         self.frames = 0
         """Text frames sent so far."""
         self.pinged: Ns | None = None
-        """When the host last sent a PINGPONG; None before the first."""
+        """Moment of the host's last PINGPONG; None before the first."""
         self.echoed: Ns | None = None
-        """When the client last sent a PINGPONG back; None before the first."""
+        """Moment of the last PINGPONG that came back; None before the first."""
         self.unanswered: Ns | None = None
-        """When the host sent the first PINGPONG that the client has not answered; None for none."""
+        """Moment of the first PINGPONG that the client has not answered; None for none."""
         self.subscriptions: set[tuple[str, str]] = set()
         """Pairs of TR id and key."""
         self.indices: set[str] = set()
