@@ -1,7 +1,8 @@
 """The simulated market: KRX's and Nextrade's day of a universe, driven event by event.
 
-Only *active* stocks have books and events; a stock becomes active when somebody looks at its depth, trades it or
-asks for it, in the middle of its day when need be. Own orders have positive ids.
+Only *active* stocks have limit books and events. A stock becomes active when its depth is read,
+when somebody trades it, or when a client subscribes to it. That can be in the middle of its day.
+Own orders have positive ids.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 
 
 class Market:
-    """One day from ``start`` on. ``scripts`` replaces the day of single stocks; ``data`` gives real daily bars.
+    """One day of KRX and Nextrade, from ``start`` on.
 
-    Raises BadInput when ``day`` is no trading day, ConfigError when the folder's files cannot be read; methods raise
-    UnknownInstrument for codes outside the universe.
+    ``scripts`` replaces the day of single stocks; ``data`` is a folder with real daily bars. Raises
+    BadInput when ``day`` is no trading day, and ConfigError when the folder's files cannot be read.
+    Methods raise UnknownInstrument for codes outside the universe.
     """
 
     def __init__(
@@ -71,11 +73,14 @@ class Market:
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
-        """Where a stock trades."""
+        """Return the venues at which a stock trades."""
         return venues_of(self.universe.get(code))
 
     def activate(self, code: str) -> None:
-        """Give a stock its books and its events from now on; nothing happens when it has them already."""
+        """Give a stock its limit books and its events from now on.
+
+        An active stock stays as it is.
+        """
         if self._tapes.is_active(code):
             return
         item = self.universe.get(code)
@@ -90,7 +95,10 @@ class Market:
                 self._wait_for(code, venue)
 
     def next_event(self) -> Ns | None:
-        """When something happens next: an active stock's event or a phase change; None after the day's last."""
+        """Return when something happens next; None after the day's last event.
+
+        That is an active stock's event or a change of phase.
+        """
         boundary = self.exchange.next_boundary
         if not self._due:
             return boundary
@@ -98,7 +106,10 @@ class Market:
         return due if boundary is None else min(due, boundary)
 
     def advance(self, until: Ns) -> list[Happening]:
-        """Run every event up to ``until`` in the order of time and stop there; never backwards."""
+        """Run every event up to ``until`` in the order of time, and return what happened.
+
+        Raises ValueError when ``until`` has passed.
+        """
         if until < self.now:
             raise ValueError(f"the market stands at {self.now} and cannot go back to {until}")
         said: list[Happening] = []
@@ -136,17 +147,17 @@ class Market:
         venue: Venue,
         stop: int | None,
     ) -> Refusal | None:
-        """Why the exchange would refuse an order now; None when it would take it."""
+        """Return why the exchange would refuse an order now; None when it would take it."""
         if code in self.universe:
             self.activate(code)
         return self.exchange.why_not(self.now, code, side, kind, qty, price, venue, stop)
 
     def cancel(self, order_id: int, qty: int | None = None) -> list[Happening]:
-        """Cancel ``qty`` shares (None: all) of an own order now."""
+        """Cancel ``qty`` shares of an own order now; None cancels all."""
         return self.exchange.cancel(self.now, order_id, qty)
 
     def revise(self, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
-        """Move ``qty`` shares (None: all) of an own order to another price, under a new number, now."""
+        """Move ``qty`` shares of an own order to another price under a new number; None moves all."""
         return self._taped(self.exchange.revise(self.now, order_id, new_id, qty, price))
 
     def halt(self, code: str) -> list[Happening]:
@@ -155,7 +166,7 @@ class Market:
         return self._passed_on(self.exchange.halt(self.now, code))
 
     def resume_trading(self, code: str) -> list[Happening]:
-        """End a halt: a call auction comes first."""
+        """End a halt. A call auction comes first."""
         self.activate(code)
         return self._passed_on(self.exchange.resume_trading(self.now, code))
 
@@ -164,7 +175,7 @@ class Market:
         return self._passed_on(self.exchange.break_circuit(self.now, board, level))
 
     def stretch(self, venue: Venue) -> str:
-        """The name of the stretch of the day that KRX or Nextrade is in; empty when it is closed."""
+        """Return the name of the stretch of the day that a venue is in; empty when it is closed."""
         active = sessions.active(venue, self.now)
         return active[0].span.name if active else ""
 
@@ -173,9 +184,9 @@ class Market:
         return self._tapes.tally(code, venue, self.now)
 
     def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
-        """The current price of any stock on a venue, active or not; SOR: of both venues, volumes added.
+        """Return the current price of any stock on a venue, active or not.
 
-        Before its first trade: the base price and zeros.
+        SOR takes both venues together. Before its first trade a stock has the base price and zeros.
         """
         item = self.universe.get(code)
         tally = self.tally(code, venue)
@@ -201,9 +212,9 @@ class Market:
         )
 
     def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Ten levels a side, of both venues' shares for SOR; makes the stock active.
+        """Return ten levels a side, of both venues' shares for SOR. The stock becomes active.
 
-        Empty outside the venue's session and for a halted stock.
+        The depth is empty outside the venue's market session, and for a halted stock.
         """
         self.activate(code)
         asks, bids = self.exchange.depth(code, venue=venue)
@@ -220,7 +231,7 @@ class Market:
     def _act(self, t: Ns) -> list[Happening]:
         due, code, venue = heapq.heappop(self._due)
         background = self._active[code, venue]
-        if background.due != due:  # it has been put off, or brought forward
+        if background.due != due:  # The event was moved. Its new moment stands in the queue too.
             return []
         background.act(t)
         self._wait_for(code, venue)
@@ -237,7 +248,10 @@ class Market:
         return self._passed_on(self.exchange.advance(t))
 
     def _passed_on(self, said: list[Happening]) -> list[Happening]:
-        """What the exchange said at a boundary, after the background has taken note of it; depth comes last."""
+        """Return what the exchange did at a boundary, after the background has adapted to it.
+
+        Changes of depth come last.
+        """
         venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
         stocks = {
             (h.code, h.venue) for h in said if isinstance(h, TradingInterrupted | TradingResumed)

@@ -1,4 +1,4 @@
-"""The market's indices as the simulated stocks make them: KOSPI, KOSDAQ and KOSPI200, weighted by market value."""
+"""The indices that the simulated stocks make: KOSPI, KOSDAQ, KOSPI200, weighted by market value."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from kisnb.simulator.day.model.market_factor import day_volatility
 from kisnb.terms import Board, Kind
 
 _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI200": 360.0}
-"""Levels before the day when no file tells them: made up, and round."""
+"""Levels before the day when no file has them. They are made up, and round."""
 _MEMBERS = 200
-"""The largest companies that make an index; of KOSDAQ and KOSPI too, where the rest weighs little."""
+"""Largest companies that make an index. It is so for KOSDAQ and KOSPI too, where the rest weighs
+little."""
 
 
 class IndexPoint(msgspec.Struct, frozen=True, gc=False):
-    """An index at a moment: points, and shares and won that its members have traded."""
+    """An index at a moment: points, and the shares and won that its members have traded.
+
+    ``rising``, ``steady`` and ``falling`` count its members.
+    """
 
     t: Ns
     name: IndexName
@@ -41,10 +45,12 @@ class IndexPoint(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def change(self) -> float:
+        """Points above the base, rounded to two digits."""
         return round(self.level - self.base, 2)
 
     @property
     def change_pct(self) -> float:
+        """Percent above the base, rounded to two digits."""
         return round((self.level / self.base - 1) * 100, 2)
 
 
@@ -60,7 +66,7 @@ class MarketIndex:
         self._levels: list[float] | None = None
 
     def at(self, now: Ns) -> IndexPoint:
-        """The index and its members' trades at a moment; the base before the open."""
+        """Return the index and its members' trades at a moment; the base before the open."""
         begin = sessions.regular_open(self._plan.day)
         if now < begin:
             b = self.base
@@ -90,7 +96,10 @@ class MarketIndex:
         )
 
     def minutes(self, now: Ns) -> Sequence[float]:
-        """The level at the open and at the end of every minute up to ``now``, and at ``now``; empty before the open."""
+        """Return the level at the open, at the end of every minute up to ``now``, and at ``now``.
+
+        It is empty before the open.
+        """
         if now < (begin := sessions.regular_open(self._plan.day)):
             return ()
         levels = self._by_minute()
@@ -114,7 +123,7 @@ class MarketIndex:
         return self._levels
 
     def past(self) -> Iterator[IndexDay]:
-        """Made-up days before this one, the newest first; the newest closes at the base."""
+        """Return made-up days before this one, the newest first. The newest closes at the base."""
         close, day = self.base, self._plan.day
         typical = (
             sum(item.volume for item in self.members),

@@ -113,7 +113,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     done: bool = False
     """True when ``refuse``, ``error`` and ``cut`` strike after the call was carried out.
 
-    Then an order lives although its client has been told otherwise, or nothing.
+    Then an order lives although its client has another reply, or none.
     """
     seconds: _Seconds = 0.0
     """Length of ``slow`` and ``delay``. Of a ``time`` fault, the time until it strikes again."""

@@ -1,1 +1,1 @@
-"""The price model: how a stock moves through a simulated day, drawn from seeds."""
+"""The price model: the trades of a stock through a simulated day, drawn from seeds."""

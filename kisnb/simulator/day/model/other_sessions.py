@@ -1,6 +1,8 @@
-"""Trades outside KRX's regular session: Nextrade's three sessions, KRX's closing-price, single-price and after-market.
+"""Trades outside KRX's regular session.
 
-Nextrade follows KRX's fair price while both trade; before the open both lead to it, after the close both leave it.
+They are those of Nextrade's three sessions, and of KRX's closing-price, single-price and
+after-market sessions. Nextrade follows KRX's fair price while both trade. Before the open both lead
+to it, after the close both leave it.
 """
 
 from __future__ import annotations
@@ -34,15 +36,15 @@ from kisnb.terms import Side, Venue
 
 _MS: Ns = 1_000_000
 _CALL = 10 * MINUTE
-"""시간외 단일가: an auction every ten minutes."""
+"""Time between two auctions of the 시간외 단일가 session (KRX rule)."""
 _CALL_PERCENT = 10
-"""시간외 단일가: within ten percent of the close."""
+"""Limits of the 시간외 단일가 session around the close, in percent (KRX rule)."""
 _EVENING = 0.15
-"""Movement of an evening, against a day's."""
+"""Standard deviation of an evening against a day's."""
 
 
 class _Plan(NamedTuple):
-    """What a session trades: part of KRX's volume and of the day's number of trades, how wide its spread is."""
+    """The trades of a session against KRX's volume and number of trades, and its spread's width."""
 
     volume: float
     trades: float
@@ -60,7 +62,7 @@ _NXT_PLANS = {
     "regular": _Plan(1, 1, 1.2),
     "after-market": _Plan(0.15, 0.2, 2),
 }
-"""Both as parts of what the stock trades on Nextrade during the day."""
+"""Parts of what the stock trades on Nextrade during the day."""
 
 
 class _Evening:
@@ -79,7 +81,7 @@ class _Evening:
         return self._path[min((t - self._begin) // MINUTE, len(self._path) - 1)]
 
     def wobble(self, since: Ns) -> float:
-        """How far it is from the close, so long after it."""
+        """Return the distance from the close in won, ``since`` ns after it."""
         return self._path[min(since // MINUTE, len(self._path) - 1)] - self._path[0]
 
 
@@ -103,7 +105,7 @@ class OtherSessions:
         self._evening = _Evening(item, day, seed, bar.close, self._sigma)
 
     def krx(self) -> list[PlannedTrade]:
-        """Closing-price and single-price trades of every issue, the after-market's of stocks."""
+        """Return the trades of KRX's closing-price, single-price and after-market sessions."""
         trades: list[PlannedTrade] = []
         for hours in sessions.hours(Venue.KRX, self._day):
             plan = _KRX_PLANS.get(hours.span.name)
@@ -112,6 +114,8 @@ class OtherSessions:
             rng = stable_random(self._seed, "KRX", hours.span.name, self._item.code, self._day)
             if hours.span.name == "single price":
                 trades += self._calls(rng, hours, plan)
+            # KRX's after-market excludes ETFs and ETNs (KIS's notice of 2026-09-09). The order
+            # rules above skip it for them.
             elif hours.span.name == "after-market":
                 trades += self._continuous(rng, hours, plan, self._evening.at, 1.0)
             else:
@@ -122,7 +126,7 @@ class OtherSessions:
         return trades
 
     def nxt(self) -> list[PlannedTrade]:
-        """Those of a stock that Nextrade lists."""
+        """Return the trades of a stock that Nextrade lists; none of another one."""
         if not self._item.nxt:
             return []
         fairs = {
@@ -140,7 +144,10 @@ class OtherSessions:
         return trades
 
     def _morning(self, t: Ns) -> float:
-        """On the way from the base to the open; nearer to the open, the later."""
+        """Return the fair price before the open, on the way from the base to the open.
+
+        The later the moment, the nearer it is to the open.
+        """
         begin = sessions.hours(Venue.NXT, self._day)[0].start
         passed = (t - begin) / (sessions.regular_open(self._day) - begin)
         base, opened = self._item.base, self._bar.open
@@ -176,7 +183,7 @@ class OtherSessions:
     def _at_one_price(
         self, rng: Random, hours: Hours, plan: _Plan, price: int
     ) -> list[PlannedTrade]:
-        """Matched by time at a price that is given; who came first is not told apart."""
+        """Return trades at a given price. Matching by time does not show which side came first."""
         wanted = int(self._bar.volume * plan.volume)
         count = min(wanted, max(1, int(len(self._regular.times) * plan.trades)))
         moments = self._moments(rng, hours, count)
@@ -201,7 +208,10 @@ class OtherSessions:
         return trades
 
     def _moments(self, rng: Random, hours: Hours, count: int) -> list[Ns]:
-        """Rising moments inside a session: where it accompanies KRX by the same U-shape, else most of them early."""
+        """Return rising moments inside a session.
+
+        A session that accompanies KRX has its U-shape. In the others most moments are early.
+        """
         minutes = (hours.end - hours.start) // MINUTE
         if hours.span.name == "regular":
             weights: list[float] = list(liveliness(minutes))
