@@ -1,4 +1,7 @@
-"""What trades come to: minutes, days, extremes, and shares by the side that took. Won and shares."""
+"""Summaries of trades: minutes, days, extremes, and shares by the side that took.
+
+Won and shares.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from typing import NamedTuple
 from kisnb.clock import Ns
 
 YEAR_DAYS, WEEKS_52 = 250, 364
-"""Trading days; calendar days."""
+"""Trading days, and calendar days, of a year."""
 
 
 class Sums(NamedTuple):
-    """Trades added up by who took: shares and number of trades."""
+    """Trades added up by the side that took: shares, and number of trades."""
 
     bought: int
     sold: int
@@ -23,12 +26,12 @@ class Sums(NamedTuple):
 
     @property
     def strength(self) -> float:
-        """Trade strength (체결강도): shares bought against shares sold, 100 for as many."""
+        """Trade strength (체결강도): shares bought in percent of shares sold; 0 without sales."""
         return self.bought / self.sold * 100 if self.sold else 0.0
 
 
 class MinuteBar(NamedTuple):
-    """A minute with trades; ``value`` is the day's up to its end. Won and shares."""
+    """A minute with trades. ``value`` is the won of the whole day up to the minute's end."""
 
     t: Ns
     open: int
@@ -40,7 +43,7 @@ class MinuteBar(NamedTuple):
 
 
 class DayBar(NamedTuple):
-    """A trading day of one issue or index: won (or points), shares."""
+    """A trading day of an issue in won and shares, or of an index in points."""
 
     day: date
     open: int
@@ -59,23 +62,23 @@ class Extreme(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What a year of days comes to, for the day that follows them."""
+    """The summary of a year of days, for the day that follows them."""
 
     before: DayBar
-    """The last of them."""
+    """The last day of them."""
     closes: tuple[int, ...]
-    """Newest first."""
+    """Closes, newest first."""
     totals: tuple[int, ...]
-    """Those closes added up: of none, of the newest, of the newest two and so on."""
+    """The closes added up: of none, of the newest, of the newest two, and so on."""
     average_volume: int
     average_value: int
-    """Of twenty days."""
+    """Mean won, as ``average_volume`` is mean shares, of twenty days."""
     extremes: dict[str, tuple[Extreme, Extreme]]
     """Highest and lowest by period: ``d250`` trading days, ``w52`` weeks, ``dryy`` this year."""
 
     @staticmethod
     def of(past: Sequence[DayBar]) -> Marks:
-        """``past`` newest first, at least one."""
+        """Return the marks of ``past``, which has at least one day, newest first."""
         last, month = past[0], past[:20]
         periods = {
             "d250": past[:YEAR_DAYS],

@@ -1,4 +1,4 @@
-"""The days of investors' trades: of one stock, and of all stocks of a board."""
+"""The days of investors' trades, of one stock and of all stocks of a board."""
 
 from __future__ import annotations
 
@@ -20,40 +20,45 @@ MARKET_ROWS = 10
 
 
 class FlowDays:
-    """Reads who bought and sold by day. Each stock's and board's days go back from this day."""
+    """Reads the trades of investors by day. Days are listed newest first."""
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
         self._market_days: dict[Board, list[tuple[DayBar, Flows]]] = {}
+        """The days of each board. They are kept, because they lie in the past."""
 
     def days(self, code: str, n: int) -> list[tuple[DayBar, Flows]]:
-        """Newest first; this day once it has closed."""
+        """Return the last ``n`` days of a stock. This day is among them once it has closed."""
         told = [
             (self._view.as_bar(dated), flows)
             for dated, flows in reversed(self._view.facts.past_flows(code, n))
         ]
+        # KIS fills this day's row only after the close (workbook: inquire-investor).
         today = self._view.today(code)
         if today and self._view.now >= sessions.regular_close(self._view.day):
             told.insert(0, (today, self._view.facts.flows(code, self._view.now)))
         return told[:n]
 
     def days_until(self, params: Params, code: str) -> list[tuple[DayBar, Flows]]:
-        """Thirty days back from FID_INPUT_DATE_1, newest first."""
+        """Return thirty days of a stock back from FID_INPUT_DATE_1."""
         last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
         told = self.days(code, min(self._view.trading_days_since(last), KEPT_DAYS) + DAYS)
         return [(bar, flows) for bar, flows in told if bar.day <= last][:DAYS]
 
     def day(self, code: str, bar: DayBar, flows: Flows) -> Row:
+        """Return a day's bar and its trades by group as a row."""
         return {**self.bar(code, bar), **group_fields(flows)}
 
     def bar(self, code: str, bar: DayBar) -> Row:
+        """Return a day's bar as a row."""
         return bar_fields(bar, self._view.close_before(code, bar.day))
 
     def members(self, board: Board) -> list[Instrument]:
+        """Return the issues that stand for a board."""
         return most_traded(item for item in self._view.universe if item.board is board)
 
     def days_of_market(self, board: Board) -> list[tuple[DayBar, Flows]]:
-        """The market's days, newest first: volumes of its members added up."""
+        """Return the days of a board: its members' volumes and trades added up."""
         if board not in self._market_days:
             told = [
                 self._view.facts.past_flows(item.code, MARKET_ROWS) for item in self.members(board)

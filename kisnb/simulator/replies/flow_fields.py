@@ -1,7 +1,8 @@
-"""KIS's fields of investors' and programs' trades. Shares, and million won where a docstring does not say won.
+"""KIS's fields of investors' and programs' trades.
 
-The simulated market knows individuals, foreigners and institutions. KIS breaks institutions down further; that part is
-made up in fixed proportions, so that the parts always add up to the whole.
+Shares and million won, unless a docstring says won. The simulated market knows individuals,
+foreigners and institutions. KIS splits institutions further. That part is made up in fixed
+proportions, so that the parts add up to the whole.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from kisnb.simulator.replies.stock_fields import rate
 
 MILLION = 1_000_000
 PARTS = {"scrt": 35, "ivtr": 25, "pe_fund": 12, "bank": 3, "insu": 8, "mrbn": 1, "fund": 16}
-"""Institutions: securities firms, trusts, private funds, banks, insurers, merchant banks, pension funds; per cent."""
+"""Percent of institutions' trades by kind: securities firms, trusts, private funds, banks,
+insurers, merchant banks, pension funds."""
 
 
 def group_fields(flows: Flows) -> Row:
-    """Every group, in shares and million won."""
+    """Return the fields of every group, in shares and million won."""
     fields = {
         **_group("prsn", flows.individual),
         **_group("frgn", flows.foreign),
@@ -37,7 +39,7 @@ def group_fields(flows: Flows) -> Row:
 
 
 def _group(name: str, turnover: Turnover) -> Row:
-    """KIS names the same thing in several ways."""
+    """Return the fields of one group. KIS names the same figure in several ways."""
     value, sold, bought = (
         v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value)
     )
@@ -58,7 +60,7 @@ def _group(name: str, turnover: Turnover) -> Row:
 
 
 def program_fields(name: str, turnover: Turnover) -> Row:
-    """A stock's program trades; value in won."""
+    """Return a stock's program trades. Values are in won."""
     return {
         f"{name}_seln_vol": turnover.sold,
         f"{name}_shnu_vol": turnover.bought,
@@ -70,7 +72,10 @@ def program_fields(name: str, turnover: Turnover) -> Row:
 
 
 def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) -> Row:
-    """A market's program trades in million won, and per cent of its turnover; all of it for customers (위탁)."""
+    """Return a market's program trades in million won, and in percent of its turnover.
+
+    All of them count as trades for customers (위탁).
+    """
     fields: Row = {}
     nothing = Turnover(0, 0, 0, 0)
     for name, turnover in (
@@ -94,7 +99,7 @@ def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) ->
 
 
 def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
-    """The rates of sums are spelt in KIS's own ways."""
+    """Return the starts of a rate's names. Those of sums have a spelling of their own at KIS."""
     if kind != "smtn":
         return (f"{name}_{kind}_{side}",)
     odd = "shun" if side == "shnu" else side
@@ -102,6 +107,7 @@ def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
 
 
 def by_investor(name: str, turnover: Turnover) -> Row:
+    """Return the program trades of one group of investors, in shares and million won."""
     return {
         f"{name}_seln_qty": turnover.sold,
         f"{name}_shnu_qty": turnover.bought,
@@ -116,6 +122,7 @@ def by_investor(name: str, turnover: Turnover) -> Row:
 
 
 def plus(one: Turnover, other: Turnover) -> Turnover:
+    """Return the sum of two turnovers."""
     return Turnover(
         one.bought + other.bought,
         one.sold + other.sold,
@@ -125,6 +132,7 @@ def plus(one: Turnover, other: Turnover) -> Turnover:
 
 
 def minus(one: Turnover, other: Turnover) -> Turnover:
+    """Return the difference of two turnovers."""
     return Turnover(
         one.bought - other.bought,
         one.sold - other.sold,
@@ -134,7 +142,7 @@ def minus(one: Turnover, other: Turnover) -> Turnover:
 
 
 def scaled(turnover: Turnover, part: float) -> Turnover:
-    """A part of it, rounded down."""
+    """Return a part of a turnover, rounded down."""
     return Turnover(
         int(turnover.bought * part),
         int(turnover.sold * part),
@@ -144,7 +152,7 @@ def scaled(turnover: Turnover, part: float) -> Turnover:
 
 
 def added(t: Ns, flows: Iterable[Flows]) -> Flows:
-    """Several stocks' flows in one."""
+    """Return the flows of several stocks in one, as of ``t``."""
     whole: Sequence[Turnover] = [Turnover(0, 0, 0, 0)] * 3
     for one in flows:
         whole = [
@@ -155,4 +163,5 @@ def added(t: Ns, flows: Iterable[Flows]) -> Flows:
 
 
 def whole_of(program: ProgramFlows) -> Turnover:
+    """Return all program trades, arbitrage and other."""
     return plus(program.arbitrage, program.other)

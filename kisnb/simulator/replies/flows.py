@@ -1,4 +1,4 @@
-"""Replies about who bought and who sold: investors by group. Shares, and million won."""
+"""Replies about investors by group, of one stock and of a market. Shares, and million won."""
 
 from __future__ import annotations
 
@@ -33,18 +33,23 @@ ESTIMATES = (
     ("4", time(13, 20)),
     ("5", time(14, 30)),
 )
-"""When the day's estimates are typed in; foreigners' not at 10:00, institutions' not at 9:30."""
+"""Slots of the day's estimates and their times, KST, at which KIS's staff enters them (workbook:
+foreign-institution-total). There is none of foreigners at 10:00, none of institutions at 9:30."""
 _MARKETS = {"KSP": Board.KOSPI, "KSQ": Board.KOSDAQ}
 
 
 class InvestorReplies:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies about investors by group.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView, flows: FlowDays) -> None:
         self._view = view
         self._flows = flows
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "inquire_investor": self.inquire_investor,
             "investor_trade_by_stock_daily": self.investor_trade_by_stock_daily,
@@ -57,13 +62,17 @@ class InvestorReplies:
     # investors of a stock
 
     def inquire_investor(self, params: Params) -> Blocks:
-        """This day's row is empty until the close."""
+        """Return the net purchases by group and day (주식현재가 투자자).
+
+        This day has no row until the close.
+        """
         venue_of(params)
         code = code_of(params, self._view.universe)
         rows = [self._flows.day(code, bar, flows) for bar, flows in self._flows.days(code, DAYS)]
         return {"output": [pick("inquire_investor", "output", row) for row in rows]}
 
     def investor_trade_by_stock_daily(self, params: Params) -> Blocks:
+        """Return all groups' trades by day, in shares and million won (종목별 투자자매매동향)."""
         venue_of(params)
         code = code_of(params, self._view.universe)
         rows = self._flows.days_until(params, code)
@@ -82,6 +91,7 @@ class InvestorReplies:
         }
 
     def investor_trend_estimate(self, params: Params) -> Blocks:
+        """Return the day's estimates of a stock, newest first (종목별 외인기관 추정가집계)."""
         code = code_of(params, self._view.universe, "MKSC_SHRN_ISCD")
         rows: list[Row] = []
         for slot, foreign, institution in self._estimates(code):
@@ -96,7 +106,7 @@ class InvestorReplies:
         return {"output2": rows[::-1]}
 
     def foreign_institution_total(self, params: Params) -> Blocks:
-        """By the last estimates of the day."""
+        """Return the stocks by the day's last estimates (국내기관/외국인 매매종목가집계)."""
         unit = ("qty", "tr_pbmn")[int(one_of(params, "FID_DIV_CLS_CODE", "0", "1"))]
         direction = 1 if one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1") == "0" else -1
         whose = one_of(params, "FID_ETC_CLS_CODE", "0", "1", "2", "3")
@@ -110,6 +120,7 @@ class InvestorReplies:
     # investors of a market
 
     def inquire_investor_time_by_market(self, params: Params) -> Blocks:
+        """Return the trades by group of a market up to now (시장별 투자자매매동향(시세))."""
         board = _MARKETS[one_of(params, "FID_INPUT_ISCD", *_MARKETS)]
         now = self._view.now
         flows = added(
@@ -118,6 +129,7 @@ class InvestorReplies:
         return {"output": [pick("inquire_investor_time_by_market", "output", group_fields(flows))]}
 
     def inquire_investor_daily_by_market(self, params: Params) -> Blocks:
+        """Return the trades by group and day of a market (시장별 투자자매매동향(일별))."""
         board = _MARKETS[one_of(params, "FID_INPUT_ISCD_1", *_MARKETS)]
         last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
         api, rows = "inquire_investor_daily_by_market", []
@@ -129,7 +141,7 @@ class InvestorReplies:
         return {"output": rows}
 
     def _estimates(self, code: str) -> list[tuple[str, Turnover, Turnover]]:
-        """Those typed in up to now: slot, foreigners, institutions."""
+        """Return the estimates entered up to now: slot, foreigners, institutions."""
         told: list[tuple[str, Turnover, Turnover]] = []
         foreign = institution = Turnover(0, 0, 0, 0)
         for slot, at in ESTIMATES:

@@ -1,6 +1,6 @@
-"""Replies about KRX's single-price session after hours (시간외 단일가), which ended with 2026-09-11. Won and shares.
+"""Replies about KRX's single-price session after hours (시간외 단일가), which ended with 2026-09-11.
 
-On a day without that session everything of it is zero and its rankings are empty.
+Won and shares. On a day without that session its figures are zero and its rankings are empty.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from kisnb.simulator.replies.stock_fields import (
 from kisnb.terms import Board, Venue
 
 DAYS = 10
+"""Days of inquire-daily-overtimeprice."""
 _BY_RISE: dict[str, Order] = {
     "0": ("ovtm_untp_antc_cntg_ctrt", 1),
     "1": ("ovtm_untp_antc_cntg_vrss", 1),
@@ -55,26 +56,33 @@ _BY_RISE: dict[str, Order] = {
     "3": ("ovtm_untp_antc_cntg_ctrt", -1),
     "4": ("ovtm_untp_antc_cntg_vrss", -1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of overtime-exp-trans-fluct."""
 _BY_VOLUME: dict[str, Order] = {
     "0": ("ovtm_untp_shnu_rsqn", 1),
     "1": ("ovtm_untp_seln_rsqn", 1),
     "2": ("ovtm_untp_vol", 1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of overtime-volume."""
 _BY_REST: dict[str, Order] = {
     "1": ("mkob_otcp_vol", 1),
     "2": ("mkfa_otcp_vol", 1),
     "3": ("ovtm_total_askp_rsqn", 1),
     "4": ("ovtm_total_bidp_rsqn", 1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of after-hour-balance."""
 
 
 class OvertimeReplies:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies about the single-price session.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "inquire_overtime_price": self.inquire_overtime_price,
             "inquire_overtime_asking_price": self.inquire_overtime_asking_price,
@@ -89,10 +97,12 @@ class OvertimeReplies:
     # one stock
 
     def inquire_overtime_price(self, params: Params) -> Blocks:
+        """Return the session's price of a stock (시간외현재가)."""
         code = self._code(params)
         return {"output": pick("inquire_overtime_price", "output", self._fields(code))}
 
     def inquire_overtime_asking_price(self, params: Params) -> Blocks:
+        """Return the session's depth of a stock; no levels outside of it (시간외호가)."""
         code = self._code(params)
         book: Row = {"ovtm_untp_last_hour": hhmmss(self._view.now)}
         if self._running():
@@ -104,6 +114,7 @@ class OvertimeReplies:
         return {"output": book}
 
     def inquire_time_overtimeconclusion(self, params: Params) -> Blocks:
+        """Return the session's trades of a stock, newest first (시간외시간별체결)."""
         code = self._code(params)
         overtime, item = self._overtime(code), self._view.item(code)
         rows: list[Row] = []
@@ -129,9 +140,10 @@ class OvertimeReplies:
         return {"output1": head, "output2": rows[::-1]}
 
     def inquire_daily_overtimeprice(self, params: Params) -> Blocks:
-        """The last ten days, newest first: each is played again to be read."""
+        """Return the session of the last ten days, newest first (시간외일자별주가)."""
         code, api = self._code(params), "inquire_daily_overtimeprice"
         rows = []
+        # Each day is played again to be read.
         for bar in self._view.days(code, DAYS):
             fields = price_fields(self._of_day(code, bar.day), self._view.item(code), bar.day)
             rows.append(
@@ -144,6 +156,7 @@ class OvertimeReplies:
     # rankings
 
     def overtime_volume(self, params: Params) -> Blocks:
+        """Return the stocks by volume or open orders of the session (시간외거래량순위)."""
         order = _BY_VOLUME[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_VOLUME)]
         rows = self._rows(params)
         return {
@@ -152,7 +165,11 @@ class OvertimeReplies:
         }
 
     def overtime_fluctuation(self, params: Params) -> Blocks:
-        """FID_DIV_CLS_CODE: 1 at the upper limit, 2 rising, 3 unchanged, 4 at the lower limit, 5 falling."""
+        """Return the stocks by change in the session (시간외등락율순위).
+
+        FID_DIV_CLS_CODE: 1 at the upper limit, 2 rising, 3 unchanged, 4 at the lower limit, 5
+        falling.
+        """
         wanted = one_of(params, "FID_DIV_CLS_CODE", "1", "2", "3", "4", "5")
         rows = self._rows(params)
         kept = [row for row in rows if row["ovtm_untp_prdy_vrss_sign"] == wanted]
@@ -163,11 +180,15 @@ class OvertimeReplies:
         }
 
     def overtime_exp_trans_fluct(self, params: Params) -> Blocks:
+        """Return the stocks by the change that the session expects (시간외예상체결등락률)."""
         order = _BY_RISE[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_RISE)]
         return {"output": ranked("overtime_exp_trans_fluct", self._rows(params), order)}
 
     def after_hour_balance(self, params: Params) -> Blocks:
-        """Orders left at the closing price before (1) and after (2) the regular session."""
+        """Return the stocks by their trades at a closing price (시간외잔량).
+
+        They are those before (1) and after (2) the regular session.
+        """
         order = _BY_REST[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_REST)]
         opened, closed = (
             sessions.regular_open(self._view.day),
@@ -189,7 +210,7 @@ class OvertimeReplies:
         return {"output": ranked("after_hour_balance", rows, order)}
 
     def _rows(self, params: Params) -> list[Row]:
-        """Stocks that have traded in the session."""
+        """Return rows of the stocks that have traded in the session."""
         venue_of(params, Venue.KRX)
         rows: list[Row] = []
         for item in most_traded(issues(params, self._view.universe))[:BOOKS]:
@@ -205,7 +226,7 @@ class OvertimeReplies:
         return code_of(params, self._view.universe)
 
     def _begins(self) -> Ns:
-        """When the session of this day begins; 0 on a day without one."""
+        """Return when the session of this day begins; 0 on a day without one."""
         return session_span(self._view.day)[0]
 
     def _running(self) -> bool:
@@ -242,7 +263,7 @@ class OvertimeReplies:
 
 
 def _totals(rows: Sequence[Row]) -> Row:
-    """Both boards added up."""
+    """Return both boards added up."""
 
     def added(field: str, board: Board | None = None) -> int:
         kept = (row for row in rows if board is None or row["rprs_mrkt_kor_name"] == str(board))

@@ -19,44 +19,50 @@ from kisnb.simulator.replies.stock_fields import rate, sign_of
 from kisnb.terms import Side, Venue
 
 SPAN = "single price"
+"""Name of the session in the table of market sessions."""
 LIMIT_PERCENT = 10
-"""The session's own limits, of the close; source: KRX rule."""
+"""Limits of the session around the close, in percent (KRX rule). The day's limits hold as well."""
 
 
 class Overtime(NamedTuple):
-    """The session of one stock on one day."""
+    """The session of one stock on one day. ``close`` is the price of the regular session in won."""
 
     close: int
     trades: Sequence[PlannedTrade]
 
     @property
     def price(self) -> int:
+        """The last price in won; 0 without trades."""
         return self.trades[-1].price if self.trades else 0
 
     @property
     def volume(self) -> int:
+        """Shares traded."""
         return sum(trade.qty for trade in self.trades)
 
     @property
     def first(self) -> PlannedTrade | None:
+        """The first trade; None without trades."""
         return self.trades[0] if self.trades else None
 
     @property
     def high(self) -> PlannedTrade | None:
-        """The first at the highest price."""
+        """The first trade at the highest price; None without trades."""
         return max(self.trades, key=lambda trade: trade.price, default=None)
 
     @property
     def low(self) -> PlannedTrade | None:
+        """The first trade at the lowest price; None without trades."""
         return min(self.trades, key=lambda trade: trade.price, default=None)
 
     @property
     def value(self) -> int:
+        """Won traded."""
         return sum(trade.price * trade.qty for trade in self.trades)
 
 
 def overtime_of(trades: Sequence[PlannedTrade], item: Instrument, day: date) -> Overtime:
-    """The session among all trades of a stock's day at KRX, oldest first."""
+    """Return the session among all trades of a stock's day at KRX, oldest first."""
     closed, begin, end = (
         bisect_right(trades, t, key=_when)
         for t in (sessions.regular_close(day), *session_span(day))
@@ -69,14 +75,17 @@ def _when(trade: PlannedTrade) -> Ns:
 
 
 def session_span(day: date) -> tuple[Ns, Ns]:
-    """Begin and end of the session; zeros on a day without one."""
+    """Return begin and end of the session; zeros on a day without one."""
     return next(
         ((h.start, h.end) for h in sessions.hours(Venue.KRX, day) if h.span.name == SPAN), (0, 0)
     )
 
 
 def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
-    """The session's price, against the close; the last match stands for what the next one is expected to be."""
+    """Return the session's prices, compared with the close.
+
+    The last match takes the place of the one that the next auction is expected to make.
+    """
     prices = [trade.price for trade in overtime.trades]
     price, close = overtime.price, overtime.close
     change = price - close if price else 0

@@ -1,4 +1,7 @@
-"""Replies about program trades (프로그램매매): of one stock, and of a market. Shares, and million won."""
+"""Replies about program trades (프로그램매매), of one stock and of a market.
+
+Shares, and million won.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +33,22 @@ from kisnb.simulator.replies.stock_fields import change_fields, index_fields, si
 from kisnb.terms import Board
 
 PROGRAM_ROWS = 30
+"""Rows of program-trade-by-stock, which has one a minute here."""
 _MARKETS = {"K": Board.KOSPI, "Q": Board.KOSDAQ, "1": Board.KOSPI, "4": Board.KOSDAQ}
 
 
 class ProgramReplies:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies about program trades.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView, flows: FlowDays) -> None:
         self._view = view
         self._flows = flows
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "program_trade_by_stock": self.program_trade_by_stock,
             "program_trade_by_stock_daily": self.program_trade_by_stock_daily,
@@ -50,6 +58,7 @@ class ProgramReplies:
         }
 
     def program_trade_by_stock(self, params: Params) -> Blocks:
+        """Return the program trades of a stock by minute, newest first (종목별 프로그램매매추이(체결))."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         quote, rows = self._view.quote(code, venue), []
         before = Turnover(0, 0, 0, 0)
@@ -76,6 +85,7 @@ class ProgramReplies:
         return {"output": rows[::-1][: PROGRAM_ROWS - 1]}
 
     def program_trade_by_stock_daily(self, params: Params) -> Blocks:
+        """Return the program trades of a stock by day, newest first (종목별 프로그램매매추이(일별))."""
         venue_of(params)
         code = code_of(params, self._view.universe)
         api, rows = "program_trade_by_stock_daily", []
@@ -97,6 +107,7 @@ class ProgramReplies:
         return {"output": rows}
 
     def comp_program_trade_today(self, params: Params) -> Blocks:
+        """Return the program trades of a market by minute, newest first (종합현황(시간))."""
         venue_of(params)
         board = _MARKETS[one_of(params, "FID_MRKT_CLS_CODE", "K", "Q")]
         opened, closed = (
@@ -128,6 +139,7 @@ class ProgramReplies:
         return {"output": rows}
 
     def comp_program_trade_daily(self, params: Params) -> Blocks:
+        """Return the program trades of a market by day, newest first (종합현황(일별))."""
         venue_of(params)
         board = _MARKETS[one_of(params, "FID_MRKT_CLS_CODE", "K", "Q")]
         levels = {day.day: day for day in self._view.facts.index_history(board.value, DAYS + 1)}
@@ -141,7 +153,11 @@ class ProgramReplies:
         return {"output": rows}
 
     def investor_program_trade_today(self, params: Params) -> Blocks:
-        """Foreigners and institutions in proportion to their turnover; the groups' codes are KRX's (uncertain)."""
+        """Return the program trades of a market by group (투자자매매동향(당일)).
+
+        Foreigners and institutions share them in proportion to their turnover. The groups' codes
+        are KRX's (uncertain).
+        """
         board = _MARKETS[one_of(params, "MRKT_DIV_CLS_CODE", "1", "4")]
         if params["EXCH_DIV_CLS_CODE"]:
             venue_of(params, name="EXCH_DIV_CLS_CODE")

@@ -26,12 +26,15 @@ from kisnb.simulator.replies.stock_fields import depth_fields, stock_fields
 from kisnb.terms import Venue
 
 RANKED = 30
+"""Rows of a ranking (KIS's workbook)."""
 CANDIDATES = 50
+"""Issues that a ranking looks through."""
 BOOKS = 30
-"""Rankings by book look at no more books than this, for each one looked at lives from then on."""
+"""Most stocks whose depth a ranking reads. Reading a depth makes a stock active for the whole day.
+"""
 
 Order: TypeAlias = tuple[str, int]
-"""The field that ranks, and 1 for the largest first, -1 for the smallest."""
+"""The field that ranks, and 1 for the largest first or -1 for the smallest first."""
 
 
 class RankingRows:
@@ -41,17 +44,22 @@ class RankingRows:
         self._view = view
 
     def issues(self, params: Params) -> list[Instrument]:
+        """Return the issues of the market that the call asks for."""
         return issues(params, self._view.universe)
 
     def of_class(self, params: Params) -> list[Instrument]:
-        """By FID_DIV_CLS_CODE: 0 all, 1 common, 2 preferred."""
+        """Return the issues by FID_DIV_CLS_CODE: 0 all, 1 common, 2 preferred."""
         wanted = one_of(params, "FID_DIV_CLS_CODE", "", "0", "1", "2")
         return [
             i for i in self.issues(params) if wanted in ("", "0") or i.preferred == (wanted == "2")
         ]
 
     def rows(self, params: Params, items: Iterable[Instrument], *venues: Venue) -> list[Row]:
-        """The candidates that pass the filters of price and volume, largest typical turnover first."""
+        """Return rows of the candidates that pass the filters of price and volume.
+
+        The issue with the largest typical turnover comes first. ``venues`` are those that the call
+        knows.
+        """
         venue = venue_of(params, *venues)
         listed = [i for i in items if not i.halted and (venue is not Venue.NXT or i.nxt)]
         prices = _either(params, "FID_INPUT_PRICE_1", "FID_APLY_RANG_PRC_1", 0)
@@ -65,7 +73,7 @@ class RankingRows:
         ]
 
     def with_depth(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
-        """Rows with the best prices; ``expected`` also with what an auction would trade now."""
+        """Return the rows with the best prices; ``expected`` adds what an auction would trade now."""
         found = []
         for row in rows:
             code = str(row["stck_shrn_iscd"])
@@ -74,7 +82,7 @@ class RankingRows:
         return found
 
     def hours(self, code: str, venue: Venue) -> Row:
-        """When the day's high and low were first traded."""
+        """Return the times of the day's high and low; nothing before the first trade."""
         trades = self._view.trades(code, venue)
         if not trades:
             return {}
@@ -85,14 +93,14 @@ class RankingRows:
 
 
 def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
-    """The candidates of a ranking: issues of the largest typical turnover, halted ones left out."""
+    """Return the candidates of a ranking: the issues of the largest typical turnover, not halted."""
     return nlargest(
         CANDIDATES, (i for i in items if not i.halted), key=lambda i: (i.volume * i.base, i.code)
     )
 
 
 def top(rows: Iterable[Row], order: Order) -> list[Row]:
-    """The first thirty; the code decides between equals."""
+    """Return the first thirty rows. The code decides between equals."""
     field, direction = order
     kept = [row for row in rows if field in row]
     return sorted(
@@ -101,21 +109,24 @@ def top(rows: Iterable[Row], order: Order) -> list[Row]:
 
 
 def numbered(api: str, block: str, rows: Iterable[Row]) -> list[Row]:
-    """Rows of a block, with their rank."""
+    """Return rows of a block, with their rank."""
     return [pick(api, block, row, {"data_rank": rank}) for rank, row in enumerate(rows, start=1)]
 
 
 def ranked(api: str, rows: Iterable[Row], order: Order, block: str = "output") -> list[Row]:
+    """Return the first thirty rows of a block, with their rank."""
     return numbered(api, block, top(rows, order))
 
 
 def number_in(row: Row, field: str) -> int:
+    """Return a whole number of a row."""
     value = row[field]
     assert isinstance(value, int)
     return value
 
 
 def bound_of(params: Params, name: str, default: float) -> float:
+    """Return a parameter as a number; ``default`` when it is blank or none."""
     text = params[name].strip()
     try:
         return float(text) if text else default

@@ -1,4 +1,4 @@
-"""The rankings: thirty rows at most and no next page, of the stocks of the simulated market."""
+"""The rankings of the simulated market: at most thirty rows, and no next page, as at KIS."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ _VOLUME_RANK: dict[str, Order] = {
     "3": ("acml_tr_pbmn", 1),
     "4": ("nday_tr_pbmn_tnrt", 1),
 }
+"""The order by FID_BLNG_CLS_CODE of volume-rank."""
 _FLUCTUATION: dict[str, Order] = {
     "0": ("prdy_ctrt", 1),
     "1": ("prdy_ctrt", -1),
@@ -47,12 +48,14 @@ _FLUCTUATION: dict[str, Order] = {
     "3": ("oprc_vrss_prpr_rate", -1),
     "4": ("range", 1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of fluctuation."""
 _QUOTE_BALANCE: dict[str, Order] = {
     "0": ("total_ntsl_bidp_rsqn", 1),
     "1": ("total_ntsl_bidp_rsqn", -1),
     "2": ("shnu_rsqn_rate", 1),
     "3": ("seln_rsqn_rate", 1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of quote-balance."""
 _EXPECTED: dict[str, Order] = {
     "0": ("prdy_ctrt", 1),
     "1": ("prdy_vrss", 1),
@@ -62,8 +65,9 @@ _EXPECTED: dict[str, Order] = {
     "5": ("cntg_vol", 1),
     "6": ("antc_tr_pbmn", 1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of exp-trans-updown."""
 _NEAR_LIMIT = {"0": 0.0, "6": 8.0, "5": 10.0, "1": 15.0, "2": 20.0, "3": 25.0}
-"""FID_DIV_CLS_CODE of capture-uplowprice: per cent from the limit."""
+"""Percent from the limit, by FID_DIV_CLS_CODE of capture-uplowprice."""
 
 
 _PREFERRED, _HALTED, _ETF, _ETN = 4, 5, 6, 7
@@ -71,13 +75,17 @@ _PREFERRED, _HALTED, _ETF, _ETN = 4, 5, 6, 7
 
 
 class Rankings:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies with rankings.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
         self._ranking = RankingRows(view)
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "volume_rank": self.volume_rank,
             "fluctuation": self.fluctuation,
@@ -94,6 +102,7 @@ class Rankings:
         }
 
     def volume_rank(self, params: Params) -> Blocks:
+        """Rank by volume, turnover or their growth (거래량순위)."""
         order = _VOLUME_RANK[one_of(params, "FID_BLNG_CLS_CODE", *_VOLUME_RANK)]
         left_out = params["FID_TRGT_EXLS_CLS_CODE"]
         kept = [i for i in self._ranking.of_class(params) if not _excluded(i, left_out)]
@@ -101,6 +110,7 @@ class Rankings:
         return {"output": ranked("volume_rank", rows, order)}
 
     def fluctuation(self, params: Params) -> Blocks:
+        """Rank by change or range of the price (등락률 순위)."""
         order = _FLUCTUATION[one_of(params, "FID_RANK_SORT_CLS_CODE", *_FLUCTUATION)]
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)
         low, high = (
@@ -119,6 +129,7 @@ class Rankings:
         return {"output": numbered("fluctuation", "output", best)}
 
     def market_cap(self, params: Params) -> Blocks:
+        """Rank by market value (시가총액 상위)."""
         rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX, Venue.NXT)
         whole = sum(number_in(row, "stck_avls") for row in rows)
         for row in rows:
@@ -126,6 +137,7 @@ class Rankings:
         return {"output": ranked("market_cap", rows, ("stck_avls", 1))}
 
     def volume_power(self, params: Params) -> Blocks:
+        """Rank by trade strength (체결강도 상위)."""
         rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX, Venue.NXT)
         venue = venue_of(params)
         for row in rows:
@@ -133,6 +145,7 @@ class Rankings:
         return {"output": ranked("volume_power", rows, ("tday_rltv", 1))}
 
     def quote_balance(self, params: Params) -> Blocks:
+        """Rank by the shares that wait on both sides (호가잔량 순위)."""
         order = _QUOTE_BALANCE[one_of(params, "FID_RANK_SORT_CLS_CODE", *_QUOTE_BALANCE)]
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)[
             :BOOKS
@@ -144,12 +157,14 @@ class Rankings:
         }
 
     def disparity(self, params: Params) -> Blocks:
+        """Rank by the price against its moving average (이격도 순위)."""
         days = one_of(params, "FID_HOUR_CLS_CODE", *(str(days) for days in DISPARITIES))
         direction = 1 if one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1") == "0" else -1
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)
         return {"output": ranked("disparity", rows, (f"d{days}_dsrt", direction))}
 
     def near_new_highlow(self, params: Params) -> Blocks:
+        """Rank by the distance from the year's high or low (신고/신저 근접종목)."""
         field = ("hprc_near_rate", "lwpr_near_rate")[
             int(one_of(params, "FID_PRC_CLS_CODE", "0", "1"))
         ]
@@ -169,6 +184,7 @@ class Rankings:
         }
 
     def exp_trans_updown(self, params: Params) -> Blocks:
+        """Rank by what the auction is expected to make (예상체결 상승/하락상위)."""
         order = _EXPECTED[one_of(params, "FID_RANK_SORT_CLS_CODE", *_EXPECTED)]
         rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX)[:BOOKS]
         return {
@@ -178,6 +194,7 @@ class Rankings:
         }
 
     def exp_closing_price(self, params: Params) -> Blocks:
+        """Rank by the expected close, or by limits (장마감 예상체결가)."""
         sort = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3", "4")
         rows = self._ranking.with_depth(
             self._ranking.rows(params, self._ranking.issues(params), Venue.KRX)[:BOOKS],
@@ -194,6 +211,7 @@ class Rankings:
         }
 
     def bulk_trans_num(self, params: Params) -> Blocks:
+        """Rank by the number of large trades (대량체결건수 상위)."""
         field = ("shnu_cntg_csnu", "seln_cntg_csnu")[
             int(one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1"))
         ]
@@ -217,7 +235,7 @@ class Rankings:
         return {"output": ranked("bulk_trans_num", rows, (field, 1))}
 
     def prefer_disparate_ratio(self, params: Params) -> Blocks:
-        """By how far a preferred share stands below its common one (괴리율)."""
+        """Rank preferred shares by their distance below the common share (우선주/괴리율 상위)."""
         venue = venue_of(params, Venue.KRX, Venue.NXT)
         rows: list[Row] = []
         for preferred in (
@@ -249,7 +267,7 @@ class Rankings:
         return {"output": ranked("prefer_disparate_ratio", rows, ("dprt", 1))}
 
     def capture_uplowprice(self, params: Params) -> Blocks:
-        """Stocks at, or within some per cent of, the upper (0) or lower (1) limit."""
+        """Return stocks at, or within some percent of, the upper (0) or lower (1) limit (상하한가 포착)."""
         up = one_of(params, "FID_PRC_CLS_CODE", "0", "1") == "0"
         within = _NEAR_LIMIT[one_of(params, "FID_DIV_CLS_CODE", *_NEAR_LIMIT)]
         field = "stck_mxpr" if up else "stck_llam"
