@@ -154,7 +154,7 @@ class HostSide:
         """An order that the customer places elsewhere: its number, and the frames that it caused. Raises Rejected."""
         placed = self.core._brokerage.place(code, side, kind, qty, price, venue)
         self.core._publisher.publish(placed.happenings)
-        return placed.number, self.core._streams.sockets.take_frames()
+        return placed.number, self.core._streams.sockets.drain_frames()
 
     def _post(self, key: str, api: Api, body: dict[str, str], venue: Venue) -> SendReply:
         try:

@@ -152,11 +152,11 @@ class DayFacts:
         """Return the credit balances at the end of the ``n`` days before this one, oldest first."""
         item = self._plan.universe.get(code)
         standing = credit_standing(item)
-        told: list[CreditBalance] = []
+        balances: list[CreditBalance] = []
         for then in reversed(self.history(code, n)):
-            told.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
-            standing = told[-1].before
-        return tuple(reversed(told))
+            balances.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
+            standing = balances[-1].before
+        return tuple(reversed(balances))
 
     def index(self, name: IndexName, now: Ns) -> IndexPoint:
         """Return an index at ``now``."""

@@ -131,7 +131,7 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
         .drop_nulls("r")
     )
     r, m, size = pl.col("r"), pl.col("m"), pl.col("r").abs()
-    told = frame.select(
+    figures = frame.select(
         volatility=r.std() * 100,
         kurtosis=r.kurtosis(),
         range=((pl.col("high") / pl.col("low") - 1) * 100).mean(),
@@ -143,7 +143,7 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
     )
     return {
         name: float(value) if value is not None else float("nan")
-        for name, value in told.row(0, named=True).items()
+        for name, value in figures.row(0, named=True).items()
     }
 
 

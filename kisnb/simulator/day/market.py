@@ -112,12 +112,12 @@ class Market:
         """
         if until < self.now:
             raise ValueError(f"the market stands at {self.now} and cannot go back to {until}")
-        said: list[Happening] = []
+        happened: list[Happening] = []
         while (t := self.next_event()) is not None and t <= until:
             self.now = t
-            said += self._pass_boundary(t) if t == self.exchange.next_boundary else self._act(t)
+            happened += self._pass_boundary(t) if t == self.exchange.next_boundary else self._act(t)
         self.now = until
-        return said
+        return happened
 
     def enter(
         self,
@@ -133,7 +133,7 @@ class Market:
         """Send an own order to the exchange now."""
         if code in self.universe:
             self.activate(code)
-        return self._taped(
+        return self._record_prints(
             self.exchange.enter(self.now, code, order_id, side, kind, qty, price, venue, stop)
         )
 
@@ -158,21 +158,21 @@ class Market:
 
     def revise(self, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
         """Move ``qty`` shares of an own order to another price under a new number; None moves all."""
-        return self._taped(self.exchange.revise(self.now, order_id, new_id, qty, price))
+        return self._record_prints(self.exchange.revise(self.now, order_id, new_id, qty, price))
 
     def halt(self, code: str) -> list[Happening]:
         """Stop a stock on both venues until ``resume_trading``."""
         self.activate(code)
-        return self._passed_on(self.exchange.halt(self.now, code))
+        return self._follow_exchange(self.exchange.halt(self.now, code))
 
     def resume_trading(self, code: str) -> list[Happening]:
         """End a halt. A call auction comes first."""
         self.activate(code)
-        return self._passed_on(self.exchange.resume_trading(self.now, code))
+        return self._follow_exchange(self.exchange.resume_trading(self.now, code))
 
     def break_circuit(self, board: Board, level: Level) -> list[Happening]:
         """Set off a level of a board's circuit breaker, on both venues."""
-        return self._passed_on(self.exchange.break_circuit(self.now, board, level))
+        return self._follow_exchange(self.exchange.break_circuit(self.now, board, level))
 
     def stretch(self, venue: Venue) -> str:
         """Return the name of the stretch of the day that a venue is in; empty when it is closed."""
@@ -242,43 +242,48 @@ class Market:
             other.follow(t, *background.touch)
             if other.touch != before:
                 changed.append(DepthChanged(t, code, Venue.NXT))
-        return [*self._taped(self.exchange.take_happenings()), *changed]
+        return [*self._record_prints(self.exchange.take_happenings()), *changed]
 
     def _pass_boundary(self, t: Ns) -> list[Happening]:
-        return self._passed_on(self.exchange.advance(t))
+        return self._follow_exchange(self.exchange.advance(t))
 
-    def _passed_on(self, said: list[Happening]) -> list[Happening]:
+    def _follow_exchange(self, happened: list[Happening]) -> list[Happening]:
         """Return what the exchange did at a boundary, after the background has adapted to it.
 
         Changes of depth come last.
         """
-        venues = {h.venue for h in said if isinstance(h, SessionBegan | SessionEnded)}
+        venues = {h.venue for h in happened if isinstance(h, SessionBegan | SessionEnded)}
         stocks = {
-            (h.code, h.venue) for h in said if isinstance(h, TradingInterrupted | TradingResumed)
+            (h.code, h.venue)
+            for h in happened
+            if isinstance(h, TradingInterrupted | TradingResumed)
         }
         changed = [at for at in self._active if at in stocks or at[1] in venues]
         for code, venue in changed:
             if not self.universe.get(code).halted:
                 self._active[code, venue].begin_phase(self.now, self.exchange.tally(code).last)
                 self._wait_for(code, venue)
-        said += self.exchange.take_happenings()
-        touched = {(h.code, h.venue) for h in said if isinstance(h, DepthChanged)}
+        happened += self.exchange.take_happenings()
+        touched = {(h.code, h.venue) for h in happened if isinstance(h, DepthChanged)}
         depth: list[Happening] = [
             DepthChanged(self.now, *at)
             for at in self._active
             if at in touched or at in stocks or at[1] in venues
         ]
-        return [*self._taped([h for h in said if not isinstance(h, DepthChanged)]), *depth]
+        return [
+            *self._record_prints([h for h in happened if not isinstance(h, DepthChanged)]),
+            *depth,
+        ]
 
     def _wait_for(self, code: str, venue: Venue) -> None:
         due = self._active[code, venue].due
         if due is not None:
             heapq.heappush(self._due, (due, code, venue))
 
-    def _taped(self, said: list[Happening]) -> list[Happening]:
-        for happening in said:
+    def _record_prints(self, happened: list[Happening]) -> list[Happening]:
+        for happening in happened:
             if isinstance(happening, TradingInterrupted):
                 self.interruptions.append(happening)
             elif isinstance(happening, Traded):
                 self._tapes.add(happening)
-        return said
+        return happened

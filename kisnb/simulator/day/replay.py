@@ -134,7 +134,7 @@ class ReplayedDay:
         """Return the trades of one stock on one venue."""
         read: list[PlannedTrade] = []
         auctions = _Auctions(self.day)
-        for row, t, price, qty, told, venue_name in trades.select(
+        for row, t, price, qty, side_name, venue_name in trades.select(
             "row", "t", "price", "qty", "side", "venue"
         ).iter_rows():
             venue = Venue(venue_name)
@@ -142,7 +142,7 @@ class ReplayedDay:
                 at, before = kst_datetime(t).time(), kst_datetime(read[-1].t).time()
                 self._refuse(row, f"{at} after {before} for {item.code}", "sort the rows by time")
             side: Side | None = None
-            if not auctions.prints(venue, t, told):
+            if not auctions.use_print(venue, t, side_name):
                 if sessions.phase(venue, t) is not Phase.CONTINUOUS:
                     at = kst_datetime(t).time()
                     self._refuse(
@@ -152,7 +152,7 @@ class ReplayedDay:
                     )
                 # Files of bars and of some ticks have no side. Then a falling price means a sale.
                 fell = bool(read) and price < read[-1].price
-                side = Side(told) if told else Side.SELL if fell else Side.BUY
+                side = Side(side_name) if side_name else Side.SELL if fell else Side.BUY
             read.append(PlannedTrade(t, price, qty, side, venue))
         return read
 
@@ -169,7 +169,7 @@ class _Auctions:
             if hours.span.name == "single price":
                 self._open.update(range(hours.start + _CALL, hours.end + 1, _CALL))
 
-    def prints(self, venue: Venue, t: Ns, side: str | None) -> bool:
+    def use_print(self, venue: Venue, t: Ns, side: str | None) -> bool:
         """Return whether a trade is an auction's print.
 
         Each auction has one, so the call uses it up.

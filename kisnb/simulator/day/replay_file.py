@@ -88,7 +88,7 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     if frame["code"].dtype != pl.String:
         raise ConfigError(f"{path} has numbers as codes", 'store codes as text: "005930", not 5930')
     numbers = [name for name in _NUMBERS if name in needed]
-    told = frame.with_columns(
+    typed = frame.with_columns(
         *(pl.col(name).cast(pl.Int64, strict=False) for name in numbers),
         _times(path, frame["time"]).alias("t"),
         _side(frame).alias("side"),
@@ -97,13 +97,13 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     for name in ("code", *numbers):
         _refuse(
             path,
-            told.filter(pl.col(name).is_null()),
+            typed.filter(pl.col(name).is_null()),
             f"no {name} that can be read",
             "write whole won and shares",
         )
     _refuse(
         path,
-        told.filter(pl.col("t").is_null()),
+        typed.filter(pl.col("t").is_null()),
         "no time that can be read",
         "write 2026-11-20 09:00:01.5",
     )
@@ -115,18 +115,18 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     if given.any():
         _refuse(
             path,
-            told.filter(given & pl.col("side").is_null()),
+            typed.filter(given & pl.col("side").is_null()),
             "an unknown side",
             "write buy, sell or nothing",
         )
     venues = [Venue.KRX.value, Venue.NXT.value]
     _refuse(
         path,
-        told.filter(~pl.col("venue").is_in(venues)),
+        typed.filter(~pl.col("venue").is_in(venues)),
         "an unknown venue",
         "write KRX, NXT or nothing",
     )
-    return told.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
+    return typed.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
 
 
 def _times(path: Path, times: pl.Series) -> pl.Expr:
@@ -166,8 +166,8 @@ def _venue(frame: pl.DataFrame) -> pl.Expr:
 
     if "venue" not in frame.columns:
         return pl.lit(Venue.KRX.value)
-    told = pl.col("venue").cast(pl.String).str.to_uppercase()
-    return pl.when(told.is_null() | (told == "")).then(pl.lit(Venue.KRX.value)).otherwise(told)
+    text = pl.col("venue").cast(pl.String).str.to_uppercase()
+    return pl.when(text.is_null() | (text == "")).then(pl.lit(Venue.KRX.value)).otherwise(text)
 
 
 def _refuse(path: Path, wrong: pl.DataFrame, what: str, cure: str) -> None:
@@ -228,8 +228,8 @@ def _tape(path: Path) -> pl.DataFrame:
 
     rows: list[tuple[object, ...]] = []
     volumes: dict[tuple[str, Venue], int] = {}
-    for t, told in recorded_ticks(path, _VENUES):
-        for tick in told:
+    for t, ticks in recorded_ticks(path, _VENUES):
+        for tick in ticks:
             key = tick.code, tick.venue
             if tick.volume > volumes.get(key, 0):
                 volumes[key] = tick.volume

@@ -84,7 +84,7 @@ class Access:
         self._check_application(params, "appsecret", 403, oauth=True)
         if self._issued is not None and now - self._issued < ISSUE_PAUSE:
             raise GatewayRefusal("EGW00133", 403, oauth=True)
-        self._newest = token, made = self._token(now)
+        self._newest = token, made = self._current_token(now)
         self._issued = now
         expires = made + TOKEN_LIFE
         return {
@@ -119,7 +119,7 @@ class Access:
         self._tokens.clear()
         return count
 
-    def _token(self, now: Ns) -> tuple[str, Ns]:
+    def _current_token(self, now: Ns) -> tuple[str, Ns]:
         """Return the token that is given out now, and when it was made."""
         if self._newest is not None:
             token, made = self._newest
@@ -207,13 +207,13 @@ class Access:
         other = next(
             start for mode, start in APPKEY_START.items() if mode is not self._persona.mode
         )
-        for said, known, missing, wrong in (
+        for given_key, known, missing, wrong in (
             (appkey, self._keys.appkey, "EGW00102", "EGW00103"),
             (appsecret, self._keys.appsecret, "EGW00104", "EGW00105"),
         ):
-            if not said:
+            if not given_key:
                 raise GatewayRefusal(missing, status, oauth=oauth)
-            if not secrets.compare_digest(_bytes(said), _bytes(known.reveal())):
+            if not secrets.compare_digest(_bytes(given_key), _bytes(known.reveal())):
                 code = OTHER_HOST[self._persona.mode] if appkey.startswith(other) else wrong
                 raise GatewayRefusal(code, status, oauth=oauth)
         if not oauth:

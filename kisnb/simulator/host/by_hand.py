@@ -45,7 +45,7 @@ class ByHand:
         """
         kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
         placed = self._brokerage.place(code, side, kind, qty, price or 0, venue)
-        return placed.number, self._published(placed.happenings)
+        return placed.number, self._publish(placed.happenings)
 
     def cancel(self, number: int, qty: int | None = None) -> tuple[int, list[Outgoing]]:
         """Cancel ``qty`` shares of an order, or all its leaves when ``qty`` is None.
@@ -53,7 +53,7 @@ class ByHand:
         Returns the number of the request to cancel and the frames. Raises AccountRejected.
         """
         placed = self._brokerage.cancel(number, qty)
-        return placed.number, self._published(placed.happenings)
+        return placed.number, self._publish(placed.happenings)
 
     def refusal_text(self, rejected: AccountRejected) -> str:
         """Return the host's words for a refused order."""
@@ -63,15 +63,15 @@ class ByHand:
 
     def halt(self, code: str) -> list[Outgoing]:
         """Stop a stock on both venues. Raises UnknownInstrument."""
-        return self._published(self._market.halt(code))
+        return self._publish(self._market.halt(code))
 
     def resume(self, code: str) -> list[Outgoing]:
         """End a halt by a call auction. Raises UnknownInstrument."""
-        return self._published(self._market.resume_trading(code))
+        return self._publish(self._market.resume_trading(code))
 
     def break_circuit(self, board: Board, level: Level) -> list[Outgoing]:
         """Set off a level of a board's circuit breaker, on both venues."""
-        return self._published(self._market.break_circuit(board, level))
+        return self._publish(self._market.break_circuit(board, level))
 
     # connections and tokens
 
@@ -80,7 +80,7 @@ class ByHand:
         for socket in list(self._streams.sockets.open.values()):
             if port in (None, socket.port):
                 self._streams.sockets.kill(self._market.now, socket)
-        return self._streams.sockets.take_frames()
+        return self._streams.sockets.drain_frames()
 
     def expire_tokens(self) -> int:
         """End all access tokens now, and return how many that were."""
@@ -90,6 +90,6 @@ class ByHand:
         """Forget all access tokens now, and return how many that were."""
         return self._access.revoke_tokens()
 
-    def _published(self, happenings: list[Happening]) -> list[Outgoing]:
+    def _publish(self, happenings: list[Happening]) -> list[Outgoing]:
         self._publisher.publish(happenings)
-        return self._streams.sockets.take_frames()
+        return self._streams.sockets.drain_frames()

@@ -114,13 +114,13 @@ class Core:
             self._run(t)
         if until > self.now:
             self._market.advance(until)
-        return self._streams.sockets.take_frames()
+        return self._streams.sockets.drain_frames()
 
     def step(self, until: Ns) -> list[Outgoing]:
         """Move to the next event that sends a frame, but not past ``until``; return its frames."""
         while (t := self.next_event()) is not None and t <= until:
             self._run(t)
-            if out := self._streams.sockets.take_frames():
+            if out := self._streams.sockets.drain_frames():
                 return out
         if until > self.now:
             self._market.advance(until)
@@ -168,7 +168,7 @@ class Core:
         """Handle a text frame of a client, and return the frames up to ``now`` and the reply."""
         out = self.advance(now)
         self._streams.requests.receive(self.now, sid, text)
-        return out + self._streams.sockets.take_frames()
+        return out + self._streams.sockets.drain_frames()
 
     def socket_closed(self, now: Ns, sid: int) -> list[Outgoing]:
         """Take in that a connection has ended; return the frames of the time up to ``now``."""
@@ -234,7 +234,7 @@ class Core:
             reply.status,
             reply_headers,
             text,
-            out + self._streams.sockets.take_frames(),
+            out + self._streams.sockets.drain_frames(),
             lost=what == "cut",
             delay=delay,
         )
@@ -254,7 +254,7 @@ class Core:
             refusal.status,
             {"Content-Type": JSON},
             msgspec.json.encode(body),
-            out + self._streams.sockets.take_frames(),
+            out + self._streams.sockets.drain_frames(),
         )
 
 

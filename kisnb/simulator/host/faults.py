@@ -199,7 +199,7 @@ class _Armed:
             and fault.code in ("", code)
         )
 
-    def strikes(self) -> bool:
+    def draw_strike(self) -> bool:
         """Count a matching call or frame, and return whether it is struck."""
         self.seen += 1
         probability = self.fault.probability
@@ -263,7 +263,7 @@ class Faults:
         if not self._armed:
             return None
         fitting = [one for one in self._armed if one.fits(now, points, tr_id, code)]
-        striking = [one for one in fitting if one.strikes()]
+        striking = [one for one in fitting if one.draw_strike()]
         return self._strike(now, striking[0], tr_id, code) if striking else None
 
     def due(self) -> Ns | None:
@@ -274,7 +274,7 @@ class Faults:
         """Return the ``time`` faults that strike now."""
         struck: list[Fault] = []
         for one in [one for one in self._armed if one.fault.on == "time" and one.since <= now]:
-            if one.strikes():
+            if one.draw_strike():
                 struck.append(self._strike(now, one, "", ""))
             if one in self._armed and not one.wait_again(now):
                 self._armed.remove(one)

@@ -117,7 +117,7 @@ class Gateway:
         try:
             if not call.readable:
                 raise ApiError("json 형식이 아닙니다.", msg_cd="OPSQ9997")
-            reply = self._carried_out(call, placed, paced=paced)
+            reply = self._carry_out(call, placed, paced=paced)
             api = self._known(call)
             if api is not None:
                 shaped = self._persona.shape(api, call.given, reply.body, reply.tr_cont)
@@ -132,8 +132,8 @@ class Gateway:
             reply = JsonReply(encode_error(e.msg_cd, e.text))
         return JsonReply(self._persona.word(reply.body), reply.status, reply.tr_cont)
 
-    def _carried_out(self, call: RestCall, placed: list[PlacedNumber], *, paced: bool) -> JsonReply:
-        """Raises GatewayRefusal, AccountRejected or ApiError."""
+    def _carry_out(self, call: RestCall, placed: list[PlacedNumber], *, paced: bool) -> JsonReply:
+        """Do what the call asks. Raises GatewayRefusal, AccountRejected or ApiError."""
         if call.oauth:
             return self._oauth(call, paced=paced)
         if (call.method, call.path) == HASHKEY:
@@ -193,7 +193,10 @@ class Gateway:
     def _reply_to(
         self, api: Api, params: Params, tr_cont: str, placed: list[PlacedNumber]
     ) -> JsonReply:
-        """Raises GatewayRefusal, as for an unknown service, when no simulated fact answers it."""
+        """Return the reply of a call that may pass.
+
+        Raises GatewayRefusal, as for an unknown service, when no simulated fact answers it.
+        """
         if api.name in self._orders:
             blocks, one = self._orders[api.name](params)
             placed.append(one)

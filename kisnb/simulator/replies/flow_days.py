@@ -29,21 +29,21 @@ class FlowDays:
 
     def days(self, code: str, n: int) -> list[tuple[DayBar, Flows]]:
         """Return the last ``n`` days of a stock. This day is among them once it has closed."""
-        told = [
+        days = [
             (self._view.as_bar(dated), flows)
             for dated, flows in reversed(self._view.facts.past_flows(code, n))
         ]
         # KIS fills this day's row only after the close (workbook: inquire-investor).
         today = self._view.today(code)
         if today and self._view.now >= sessions.regular_close(self._view.day):
-            told.insert(0, (today, self._view.facts.flows(code, self._view.now)))
-        return told[:n]
+            days.insert(0, (today, self._view.facts.flows(code, self._view.now)))
+        return days[:n]
 
     def days_until(self, params: Params, code: str) -> list[tuple[DayBar, Flows]]:
         """Return thirty days of a stock back from FID_INPUT_DATE_1."""
         last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
-        told = self.days(code, min(self._view.trading_days_since(last), KEPT_DAYS) + DAYS)
-        return [(bar, flows) for bar, flows in told if bar.day <= last][:DAYS]
+        days = self.days(code, min(self._view.trading_days_since(last), KEPT_DAYS) + DAYS)
+        return [(bar, flows) for bar, flows in days if bar.day <= last][:DAYS]
 
     def day(self, code: str, bar: DayBar, flows: Flows) -> Row:
         """Return a day's bar and its trades by group as a row."""
@@ -60,11 +60,11 @@ class FlowDays:
     def days_of_market(self, board: Board) -> list[tuple[DayBar, Flows]]:
         """Return the days of a board: its members' volumes and trades added up."""
         if board not in self._market_days:
-            told = [
+            by_stock = [
                 self._view.facts.past_flows(item.code, MARKET_ROWS) for item in self.members(board)
             ]
             by_day: dict[object, list[tuple[DayBar, Flows]]] = {}
-            for days in told:
+            for days in by_stock:
                 for dated, flows in days:
                     by_day.setdefault(dated.day, []).append((self._view.as_bar(dated), flows))
             self._market_days[board] = [

@@ -112,9 +112,9 @@ class InvestorReplies:
         whose = one_of(params, "FID_ETC_CLS_CODE", "0", "1", "2", "3")
         rows: list[Row] = []
         for item in most_traded(issues(params, self._view.universe)):
-            told = self._estimates(item.code)
-            if told:
-                rows.append(self._estimated(item, told[-1][1], told[-1][2], whose))
+            slots = self._estimates(item.code)
+            if slots:
+                rows.append(self._estimated(item, slots[-1][1], slots[-1][2], whose))
         return {"output": ranked("foreign_institution_total", rows, (f"ntby_{unit}", direction))}
 
     # investors of a market
@@ -142,7 +142,7 @@ class InvestorReplies:
 
     def _estimates(self, code: str) -> list[tuple[str, Turnover, Turnover]]:
         """Return the estimates entered up to now: slot, foreigners, institutions."""
-        told: list[tuple[str, Turnover, Turnover]] = []
+        slots: list[tuple[str, Turnover, Turnover]] = []
         foreign = institution = Turnover(0, 0, 0, 0)
         for slot, at in ESTIMATES:
             t = kst(self._view.day, at)
@@ -151,8 +151,8 @@ class InvestorReplies:
             flows = self._view.facts.flows(code, t)
             foreign = foreign if slot == "2" else flows.foreign
             institution = institution if slot == "1" else flows.institution
-            told.append((slot, foreign, institution))
-        return told
+            slots.append((slot, foreign, institution))
+        return slots
 
     def _estimated(
         self, item: Instrument, foreign: Turnover, institution: Turnover, whose: str

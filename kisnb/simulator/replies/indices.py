@@ -244,11 +244,11 @@ class IndexReplies:
 
     def _point_rows(self, api: str, name: IndexName, span: Ns, rows: int) -> list[Row]:
         points = self._points(name, span, rows)
-        told = []
+        found = []
         for before, point in pairwise(points):
             more = {"bsop_hour": hhmmss(point.t), "cntg_vol": point.volume - before.volume}
-            told.append(pick(api, "output", point_fields(point), more))
-        return told[::-1]
+            found.append(pick(api, "output", point_fields(point), more))
+        return found[::-1]
 
 
 def point_fields(point: IndexPoint) -> Row:

@@ -248,7 +248,7 @@ class Rankings:
                 self._view.quote(common.code, venue),
                 self._view.quote(preferred.code, venue),
             )
-            said = quote_fields(other)
+            other_fields = quote_fields(other)
             rows.append(
                 {
                     **quote_fields(one),
@@ -257,7 +257,7 @@ class Rankings:
                     "prst_kor_isnm": preferred.name,
                     "prst_prpr": other.price,
                     "prst_prdy_vrss": other.change,
-                    "prst_prdy_vrss_sign": said["prdy_vrss_sign"],
+                    "prst_prdy_vrss_sign": other_fields["prdy_vrss_sign"],
                     "prst_prdy_ctrt": other.change_pct,
                     "prst_acml_vol": other.volume,
                     "diff_prpr": one.price - other.price,

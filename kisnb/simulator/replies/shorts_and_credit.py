@@ -176,11 +176,11 @@ class ShortsAndCredit:
         days = min(max(number_of(params, "FID_OPTION", 2), 1), DAYS)
         rows, dates = [], ("", "")
         for item in most_traded(issues(params, self._view.universe)):
-            told = self._view.facts.credit(item.code, days)
-            if told:
-                dates = (yyyymmdd(told[0].day), yyyymmdd(told[-1].day))
-                grown = rate(told[-1].standing - told[0].before, told[0].before)
-                standing = self._standing(item.code, told[-1], item.base)
+            balances = self._view.facts.credit(item.code, days)
+            if balances:
+                dates = (yyyymmdd(balances[0].day), yyyymmdd(balances[-1].day))
+                grown = rate(balances[-1].standing - balances[0].before, balances[0].before)
+                standing = self._standing(item.code, balances[-1], item.base)
                 rows.append(
                     {
                         **stock_fields(self._view, item.code),

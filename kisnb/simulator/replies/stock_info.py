@@ -106,12 +106,12 @@ class StockInfo:
         way = one_of(params, "FID_DIV_CLS_CODE", "0", "1", "2")
         kind = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3")
         only, day = params["FID_INPUT_ISCD"].strip(), params["FID_INPUT_DATE_1"].strip()
-        said = self._view.interruptions()
+        interruptions = self._view.interruptions()
         rows: list[Row] = []
-        for place, one in enumerate(said):
+        for place, one in enumerate(interruptions):
             item = self._view.item(one.code)
             row = self._vi_row(
-                item, one, sum(other.code == one.code for other in said[: place + 1])
+                item, one, sum(other.code == one.code for other in interruptions[: place + 1])
             )
             if (
                 (wanted == "0" or (wanted == "K") == (item.board is Board.KOSPI))

@@ -160,7 +160,7 @@ class SimulatorControl:
             ("POST", "cancel"): lambda body: self._cancel(
                 msgspec.json.decode(body, type=CancelWanted)
             ),
-            ("POST", "stop"): lambda _: self._stopping(),
+            ("POST", "stop"): lambda _: self._stop_process(),
         }
         self._verbs |= {
             ("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")
@@ -178,7 +178,7 @@ class SimulatorControl:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
             raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
 
-    def _stopping(self) -> dict[str, Any]:
+    def _stop_process(self) -> dict[str, Any]:
         self._stop()
         return {"stopping": True}
 

@@ -40,8 +40,8 @@ def read_faults(path: Path, day: date) -> Faults:
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path} is no TOML: {e}", "a fault begins with a line [[fault]]") from e
     except msgspec.ValidationError as e:
-        said, _, where = str(e).partition(" - at ")
-        raise ConfigError(f"{path}{_line(text, where)}: {said}", CURE) from e
+        problem, _, where = str(e).partition(" - at ")
+        raise ConfigError(f"{path}{_line(text, where)}: {problem}", CURE) from e
     return Faults(day, file.fault, seed=file.seed)
 
 

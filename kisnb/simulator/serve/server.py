@@ -64,7 +64,7 @@ class Server:
         self._due: Ns | None = None
         """The event that the timer waits for."""
         self._stopping = asyncio.Event()
-        self._heard = 0.0
+        self._last_used = 0.0
 
     async def start(self, port: int = 0, ws_port: int = 0) -> Addresses:
         """Listen, and return the addresses.
@@ -72,10 +72,10 @@ class Server:
         Port 0 picks a free one. Raises ConfigError for a taken port.
         """
         loop = asyncio.get_running_loop()
-        self._heard = loop.time()
+        self._last_used = loop.time()
         rest = await self._listen(self._rest, port)
         ws = await self._listen(self._socket, ws_port)
-        control = await self._listen(self._controlled, 0)
+        control = await self._listen(self._control, 0)
         self.clock.set(self.core.now)
         self._send([])
         return Addresses(
@@ -90,9 +90,9 @@ class Server:
         """Serve until ``stop`` is called, or until no client has come for ``alone_seconds``."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            left = self._heard + self._alone_seconds - loop.time()
+            left = self._last_used + self._alone_seconds - loop.time()
             if self._lines:
-                self._heard, left = loop.time(), self._alone_seconds
+                self._last_used, left = loop.time(), self._alone_seconds
             if left <= 0:
                 break
             try:
@@ -161,8 +161,8 @@ class Server:
         return int(runner.addresses[0][1])
 
     async def _rest(self, request: web.BaseRequest) -> web.Response:
-        self._heard = asyncio.get_running_loop().time()
-        reply = await self._replied(request)
+        self._last_used = asyncio.get_running_loop().time()
+        reply = await self._reply_to(request)
         # Sockets write at the next turn of the loop, the reply in this one. So a reply goes ahead
         # of
         # its notices.
@@ -174,7 +174,7 @@ class Server:
             request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
-    async def _replied(self, request: web.BaseRequest) -> ServedReply:
+    async def _reply_to(self, request: web.BaseRequest) -> ServedReply:
         """Return the core's reply.
 
         A client gets a reply of KIS's whatever it sends, and the day goes on.
@@ -193,8 +193,8 @@ class Server:
             )
             return self.core.failed()
 
-    async def _controlled(self, request: web.BaseRequest) -> web.Response:
-        self._heard = asyncio.get_running_loop().time()
+    async def _control(self, request: web.BaseRequest) -> web.Response:
+        self._last_used = asyncio.get_running_loop().time()
         body = await _body(request)
         token, _, verb = request.path.lstrip("/").partition("/")
         if not secrets.compare_digest(token.encode(), self._token.encode()):
@@ -202,11 +202,11 @@ class Server:
         if body is None:
             return web.json_response({"error": "the body cannot be read."}, status=400)
         try:
-            said, status = self.control.answer(request.method, verb, body), 200
+            reply, status = self.control.answer(request.method, verb, body), 200
         except ControlRefused as e:
-            said, status = {"error": e.text}, e.status
+            reply, status = {"error": e.text}, e.status
         return web.Response(
-            status=status, body=msgspec.json.encode(said), content_type="application/json"
+            status=status, body=msgspec.json.encode(reply), content_type="application/json"
         )
 
     def _stop_soon(self) -> None:
@@ -239,7 +239,7 @@ class Server:
         finally:
             sender.cancel()
             del self._lines[sid]
-            self._heard = asyncio.get_running_loop().time()
+            self._last_used = asyncio.get_running_loop().time()
             self._send(self.core.socket_closed(self._now(), sid))
         return ws
 

@@ -107,7 +107,7 @@ class SimulatedAccount:
         """
         order = self._live[number]
         order.rejected = order.leaves
-        return self._ended(order, "rejected")
+        return self._end_if_done(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
         """Book a fill at ``venue``: shares, cash, and the order's additional fee and tax."""
@@ -142,19 +142,19 @@ class SimulatedAccount:
         order.filled += qty
         order.value += value
         order.state = "partially filled"
-        return self._ended(order, "filled")
+        return self._end_if_done(order, "filled")
 
     def cancel(self, number: int, qty: int) -> AccountOrder:
         """Book that ``qty`` shares were taken out of the market, and return the order."""
         order = self._live[number]
         order.cancelled += qty
-        return self._ended(order, "cancelled")
+        return self._end_if_done(order, "cancelled")
 
     def expire(self, number: int, qty: int) -> AccountOrder:
         """Book that ``qty`` shares ended with the market session, and return the order."""
         order = self._live[number]
         order.expired += qty
-        return self._ended(order, "expired")
+        return self._end_if_done(order, "expired")
 
     def cancellable(self, number: int) -> AccountOrder:
         """Return the live order of this number.
@@ -199,7 +199,7 @@ class SimulatedAccount:
         heir.at, heir.state = order.at, "accepted"
         order.revised += qty
         self.orders[number] = self._live[number] = heir
-        self._ended(order, "revised")
+        self._end_if_done(order, "revised")
         return heir
 
     def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
@@ -219,7 +219,7 @@ class SimulatedAccount:
         self.orders[number] = request
         return request
 
-    def _ended(self, order: AccountOrder, state: State) -> AccountOrder:
+    def _end_if_done(self, order: AccountOrder, state: State) -> AccountOrder:
         if not order.leaves:
             order.state = state
             del self._live[order.number]

@@ -115,27 +115,27 @@ class Brokerage:
 
         Raises AccountRejected.
         """
-        order, taken = self._changed(number, qty)
-        said = self._market.cancel(number, taken)
+        order, amount = self._order_to_change(number, qty)
+        happened = self._market.cancel(number, amount)
         self._numbers += 1
-        self._cancelling = self.account.note_cancel(self._market.now, self._numbers, order, taken)
-        return PlacedNumber(self._numbers, said)
+        self._cancelling = self.account.note_cancel(self._market.now, self._numbers, order, amount)
+        return PlacedNumber(self._numbers, happened)
 
     def revise(self, number: int, qty: int | None, price: int) -> PlacedNumber:
         """Move ``qty`` shares of an order to ``price`` won under a new number.
 
         None as ``qty`` moves all leaves. Raises AccountRejected.
         """
-        order, moved = self._changed(number, qty)
+        order, moved = self._order_to_change(number, qty)
         self.account.check_revision(order, moved, price)
-        said = self._market.revise(number, self._numbers + 1, moved, price)
-        refused = next((h for h in said if isinstance(h, OrderNotAccepted)), None)
+        happened = self._market.revise(number, self._numbers + 1, moved, price)
+        refused = next((h for h in happened if isinstance(h, OrderNotAccepted)), None)
         if refused is not None:
             raise AccountRejected("revise" if refused.why == "kind" else refused.why)
         self._numbers += 1
-        return PlacedNumber(self._numbers, said)
+        return PlacedNumber(self._numbers, happened)
 
-    def _changed(self, number: int, qty: int | None) -> tuple[AccountOrder, int]:
+    def _order_to_change(self, number: int, qty: int | None) -> tuple[AccountOrder, int]:
         """Return a live order, and how many of its shares are meant. Raises AccountRejected."""
         order = self.account.cancellable(number)
         meant = order.leaves if qty is None else qty

@@ -102,16 +102,16 @@ _VI = ("112", "112")
 """MKOP_CLS_CODE during a VI. The operation stays what it is; VI_CLS_CODE shows the VI."""
 
 
-def operation_code(said: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> str:
+def operation_code(step: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> str:
     """Return the MKOP_CLS_CODE of a step; empty when KIS sends nothing about it."""
-    match said:
+    match step:
         case SessionBegan(name=name):
             return _BEGAN.get(name, "")
         case SessionEnded(name=name):
             return _ENDED.get(name, "")
         case TradingInterrupted(why=why):
             return _INTERRUPTED.get(why, _VI)[0]
-    return _INTERRUPTED.get(said.why, _VI)[1]
+    return _INTERRUPTED.get(step.why, _VI)[1]
 
 
 def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regular") -> list[str]:

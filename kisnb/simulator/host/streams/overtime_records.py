@@ -57,25 +57,25 @@ def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtim
 
 
 def overtime_trade_record(
-    told: Traded | ExpectedMatch, item: Instrument, session: Overtime
+    shown: Traded | ExpectedMatch, item: Instrument, session: Overtime
 ) -> list[str]:
     """Return a match that ``session`` contains, or the one that the running call auction expects."""
-    price = told.price
+    price = shown.price
     change = price - session.close if price else 0
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": item.code,
-        "STCK_CNTG_HOUR": hhmmss(told.t),
+        "STCK_CNTG_HOUR": hhmmss(shown.t),
         "STCK_PRPR": price,
         "PRDY_VRSS_SIGN": sign_of(change),
         "PRDY_VRSS": change,
         "PRDY_CTRT": f"{rate(change, session.close):.2f}",
         "WGHN_AVRG_STCK_PRC": f"{session.value / session.volume if session.volume else 0:.2f}",
-        "ASKP1": told.ask,
-        "BIDP1": told.bid,
-        "CNTG_VOL": told.qty,
+        "ASKP1": shown.ask,
+        "BIDP1": shown.bid,
+        "CNTG_VOL": shown.qty,
         "ACML_VOL": session.volume,
         "ACML_TR_PBMN": session.value,
-        "BSOP_DATE": yyyymmdd(kst_day(told.t)),
+        "BSOP_DATE": yyyymmdd(kst_day(shown.t)),
         "NEW_MKOP_CLS_CODE": OPERATION,
         "TRHT_YN": "N",
         "VOL_TNRT": f"{rate(session.volume, item.shares):.2f}",

@@ -104,7 +104,7 @@ class Sockets:
         """Append a text frame to the outgoing frames."""
         self._out.append(Outgoing(sid, text))
 
-    def take_frames(self) -> list[Outgoing]:
+    def drain_frames(self) -> list[Outgoing]:
         """Return and forget the frames since the last call, in the order of sending."""
         out, self._out = self._out, []
         return out
