@@ -51,13 +51,15 @@ class Background:
         self._stood: tuple[Segment, Phase] | None = None
         self._rehearsals: list[Ns] = []
         """Moments at which orders come in before the next auction, the latest first."""
+        # A stock can become active in the middle of its day. Its listing then takes over what was
+        # traded.
         last = self._trades[self._next - 1].t if self._next else 0
         opening, close = (schedule.auction_price(now, closing=closing) for closing in (False, True))
         listing.resume(schedule.tally(self._next), last, opening, close)
 
     @property
     def due(self) -> Ns | None:
-        """Moment at which the background acts next by itself; None when the day's schedule is done."""
+        """Moment at which the background acts next by itself; None when the schedule is done."""
         if self._next >= len(self._trades):
             return None
         trade = self._trades[self._next]
@@ -76,10 +78,12 @@ class Background:
         ``around`` is 0.
         """
         segment, phase = self._listing.current, self._listing.phase
+        # An interruption of another stock, or a phase of the other venue, changes nothing here.
         if (segment, phase) == self._stood:
             return
         self._stood = segment, phase
         stands = phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
+        # Each segment has a limit book of its own. Orders of the old one would stay in it for ever.
         if not stands or segment.book is not self._book:
             self._withdraw()
         self._book = segment.book
@@ -100,6 +104,7 @@ class Background:
             return
         self._next += 1
         segment = self._listing.trading
+        # A closing-price session has one price and no depth.
         if segment.fixed:
             self._trade_at_one_price(now, segment, segment.fixed, trade)
         elif trade.side is None or self._listing.phase is Phase.AUCTION:
@@ -128,10 +133,13 @@ class Background:
             self._lay(now, self._step(price, -spread), price)
         else:
             self._lay(now, price, self._step(price, spread))
+        # First the side that is hit gets enough shares, so that the trade has the size of the
+        # schedule.
         self._provide(now, side.opposite, price, trade.qty)
         taker = next(self._ids)
         self._listing.provide(now, taker, side, price, trade.qty)
         if self._listing.phase is Phase.CONTINUOUS:
+            # What is left of the taker does not stay in the limit book.
             self._book.cancel(taker)
         else:
             self._standing[side].setdefault(price, []).append(taker)
@@ -154,6 +162,7 @@ class Background:
         self._rehearsals.clear()
         ahead = (trade for trade in self._trades[self._next :] if trade.side is None)
         auction = next(ahead, None) if self._listing.phase is Phase.AUCTION else None
+        # A VI's auction comes unplanned, so no orders lead up to it.
         if auction is not None and self._listing.state == "open":
             step = (auction.t - now) // REHEARSALS
             self._rehearsals += [now + n * step for n in range(REHEARSALS - 1, 0, -1)]
@@ -184,6 +193,7 @@ class Background:
         self, now: Ns, segment: Segment, price: int, trade: PlannedTrade
     ) -> None:
         """Trade against the orders that wait: sell when buyers wait, else buy."""
+        # Orders that wait are filled first.
         taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
         for side in (taker_side.opposite, taker_side):
             order_id = next(self._ids)
@@ -192,6 +202,8 @@ class Background:
 
     def _lay(self, now: Ns, bid: int, ask: int) -> None:
         before, self._touch = self._touch, (bid, ask)
+        # Both sides make room before either is filled up. Else the new orders could match the old
+        # ones.
         self._clear_away(Side.BUY, before[0] != bid)
         self._clear_away(Side.SELL, before[1] != ask)
         self._fill_up(now, Side.BUY, before[0] != bid)
@@ -247,6 +259,7 @@ class Background:
             return self._book.leaves_of(orders[0])
         sizes = [self._book.leaves_of(order_id) for order_id in orders]
         if not sizes[0]:
+            # Filled orders leave the list here, so that it does not grow during the day.
             orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
         return sum(sizes)
 
@@ -264,6 +277,7 @@ class Background:
         return ladder
 
     def _size(self, price: int) -> int:
+        # The size depends on price and progress alone: the same day has the same depth.
         size = self._sizes[(price + self._next) % len(self._sizes)]
         return size if self._listing.venue is Venue.KRX else max(1, size // NXT_SIZE)
 

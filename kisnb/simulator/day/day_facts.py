@@ -61,6 +61,7 @@ class DayFacts:
 
     def __init__(self, plan: DayPlan) -> None:
         self._plan = plan
+        # The caches belong to the object, so that they end with the day.
         self._running = lru_cache(maxsize=512)(self._all_running)
         self._flows = lru_cache(maxsize=512)(self._flows_until)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
@@ -95,6 +96,8 @@ class DayFacts:
         SOR takes both venues together. The running minute is unfinished.
         """
         whole = self._minutes(code, venue)
+        # The bars of the whole day are made once. Only the running minute is made anew at every
+        # call.
         done = [bar for bar in whole if bar.t + MINUTE <= now]
         if len(done) < len(whole) and whole[len(done)].t <= now:
             done += _minute_bars(self._trades(code, venue, whole[len(done)].t, now))
@@ -119,12 +122,13 @@ class DayFacts:
         times, volumes, values, prices = self._running(code)
         done = bisect_right(times, now)
         volume, value = (volumes[done - 1], values[done - 1]) if done else (0, 0)
+        # Flows count the regular session; outside of it they stand still.
         passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
         change = prices[done - 1] / item.base - 1 if done else 0.0
         return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
 
     def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
-        """Return daily bars and turnover by group of the ``n`` days before this one, oldest first."""
+        """Return bars and turnover by group of the ``n`` days before this one, oldest first."""
         item = self._plan.universe.get(code)
         days = self.history(code, n + 1)
         return tuple(
@@ -155,6 +159,7 @@ class DayFacts:
         balances: list[CreditBalance] = []
         for then in reversed(self.history(code, n)):
             balances.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
+            # Back from the evening before this day: each day's balance follows from the next day's.
             standing = balances[-1].before
         return tuple(reversed(balances))
 

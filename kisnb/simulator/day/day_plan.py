@@ -140,9 +140,11 @@ class DayPlan:
             schedule = self._regular(code)
             tally = schedule.tally(schedule.passed(now))
             return DaySoFar(tally.last or item.base, tally.volume, tally.value)
+        # The path leads to the close without the closing auction's volume; the bar has both.
         if now >= sessions.regular_close(self.day):
             return DaySoFar(bar.close, bar.volume, Dated(self.day, bar).value)
         fair, done = path.at(now, self.day)
+        # The trades themselves would be exact, but a ranking reads thousands of stocks.
         volume = int(bar.volume * (_OPENING + (1 - _OPENING - _CLOSING) * done))
         price = ticks.nearest(fair, item.kind, self.day, item.board)
         return DaySoFar(price, volume, volume * (bar.open + price) // 2)
@@ -167,6 +169,7 @@ class DayPlan:
         """
         item = self.universe.get(code)
         real = self._real.bars(code) if self._real else []
+        # Old data would leave a gap before the simulated day, so made-up days take their place.
         if real and real[-1][0] == previous_trading_day(self.day):
             return (Dated(then, bar) for then, bar in reversed(real))
         return past_days(item, self.day, self.seed, self.character(code))
@@ -179,6 +182,7 @@ class DayPlan:
         days = self.past(code)
         for then, bar in days:
             if then == day:
+                # The base price of a day is the close of the day before it.
                 base = next(days, Dated(day, bar)).bar.close
                 item = msgspec.structs.replace(self.universe.get(code), base=base)
                 return schedule_day(item, day, self.seed, bar, self.character(code))
@@ -222,6 +226,7 @@ class DayPlan:
             before = self.index_base(board.value)
             real = self._real.index_that_day(board.value) if self._real else None
             if real and before:
+                # Stocks with real bars then move with a board that has its real returns.
                 made = bent(made, real.open / before - 1, real.close / real.open - 1)
             self._factors[board] = made
         return self._factors[board]
@@ -283,6 +288,7 @@ def _past(real: PricePast, item: Instrument) -> Past | None:
         return None
     level = {known.day: known.close for known in real.index(item.board.value)}
     steps = list(pairwise(days))
+    # A slope on days that are missing would compare different days.
     known = all(day in level for day, _ in days)
     return Past(
         tuple(b.close / a.close - 1 for (_, a), (_, b) in steps),

@@ -127,10 +127,12 @@ def flows_of(
     for share, mood, early in _tempers(item.board, item.code, day, seed):
         # The lean wanders during the day. At the close it is that of the whole day.
         lean = _LEAN * (change / 0.02 + mood + early * passed * (1 - passed))
+        # A group buys and sells on every day, so its net stays below its turnover.
         net = int(volume * share * min(max(lean, -0.9), 0.9))
         gross = int(volume * share)
         made.append(_turnover(gross + net // 2, gross - net // 2, volume, value))
     foreign, institution = made
+    # Individuals get the rest, so that purchases and sales add up to the volume.
     individual = Turnover(
         volume - foreign.bought - institution.bought,
         volume - foreign.sold - institution.sold,
@@ -171,6 +173,7 @@ def program_of(flows: Flows) -> ProgramFlows:
 def foreign_held(item: Instrument) -> int:
     """Return the shares that foreigners hold on an ordinary morning."""
     rng = stable_random("foreign", item.code)
+    # Foreigners hold more of KOSPI's companies than of KOSDAQ's.
     top = 0.55 if item.board is Board.KOSPI else 0.25
     return int(item.shares * rng.uniform(0.02, top))
 
@@ -187,6 +190,7 @@ def credit_of(item: Instrument, day: date, seed: int, standing: int, volume: int
     """Return the credit of a day with ``volume`` shares, at whose end ``standing`` shares stand."""
     rng = stable_random(seed, "credit", item.code, day)
     new, repaid = (int(volume * 0.02 * scattered(rng, 0.4)) for _ in range(2))
+    # No more can be new than stands in the evening.
     return CreditBalance(day, min(new, standing), repaid, standing)
 
 

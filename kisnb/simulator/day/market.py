@@ -90,6 +90,7 @@ class Market:
             day = self._tapes.venue_day(code, venue)
             background = Background(listing, self.day, day, self._background_ids, self.now)
             self._active[code, venue] = background
+            # A halted stock has a limit book, but nothing happens in it.
             if not item.halted:
                 background.begin_phase(self.now, self.exchange.tally(code).last)
                 self._wait_for(code, venue)
@@ -102,6 +103,7 @@ class Market:
         boundary = self.exchange.next_boundary
         if not self._due:
             return boundary
+        # An event may have been queued for a moment that has passed since.
         due = max(self._due[0][0], self.now)
         return due if boundary is None else min(due, boundary)
 
@@ -157,7 +159,10 @@ class Market:
         return self.exchange.cancel(self.now, order_id, qty)
 
     def revise(self, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
-        """Move ``qty`` shares of an own order to another price under a new number; None moves all."""
+        """Move ``qty`` shares of an own order to another price under a new number.
+
+        None as ``qty`` moves all leaves.
+        """
         return self._record_prints(self.exchange.revise(self.now, order_id, new_id, qty, price))
 
     def halt(self, code: str) -> list[Happening]:
@@ -236,6 +241,7 @@ class Market:
         background.act(t)
         self._wait_for(code, venue)
         changed: list[Happening] = [DepthChanged(t, code, venue)]
+        # Nextrade follows KRX's bid and ask while both trade continuously.
         other = self._active.get((code, Venue.NXT)) if venue is Venue.KRX else None
         if other is not None and self.exchange.phase(code) is Phase.CONTINUOUS:
             before = other.touch
@@ -263,7 +269,9 @@ class Market:
             if not self.universe.get(code).halted:
                 self._active[code, venue].begin_phase(self.now, self.exchange.tally(code).last)
                 self._wait_for(code, venue)
+        # The background's new orders can trade at once.
         happened += self.exchange.take_happenings()
+        # The depth of a moment is sent once, after everything that changes it.
         touched = {(h.code, h.venue) for h in happened if isinstance(h, DepthChanged)}
         depth: list[Happening] = [
             DepthChanged(self.now, *at)

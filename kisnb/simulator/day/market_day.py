@@ -106,6 +106,7 @@ class ScriptedDay(NamedTuple):
                     f"the scripted trade at {at} comes too late",
                     "write the trades in the order of time",
                 )
+            # A script has no sides. A falling price means that a seller took.
             side = None if printed else Side.SELL if price < last.get(venue, 0) else Side.BUY
             trades.append(PlannedTrade(t, price, qty, side, venue))
             last[venue] = price
@@ -113,4 +114,5 @@ class ScriptedDay(NamedTuple):
 
 
 def _when(trade: PlannedTrade) -> tuple[Ns, bool]:
+    # False sorts before True.
     return trade.t, trade.venue is not Venue.KRX

@@ -107,11 +107,13 @@ class MarketIndex:
         whole = min(int(passed), len(levels) - 1)
         past = levels[: whole + 1]
         if whole + 1 < len(levels) and passed > whole:
+            # Between two minutes the level lies on a straight line.
             past = [*past, levels[whole] + (levels[whole + 1] - levels[whole]) * (passed - whole)]
         return [round(level, 2) for level in past]
 
     def _by_minute(self) -> list[float]:
         if self._levels is None:
+            # Weighted by market value, as KRX's indices are; free float is not known here.
             weight = sum(item.shares * item.base for item in self.members)
             paths = [(item.shares, self._plan.fair_by_minute(item.code)) for item in self.members]
             self._levels = [
@@ -131,6 +133,7 @@ class MarketIndex:
         )
         while (day := previous_trading_day(day)).year > FIRST_YEAR:
             gap, daytime = market_return(self._plan.seed, day, self.board)
+            # The days are made backwards, so that the newest one closes at the base.
             before = close / ((1 + gap) * (1 + daytime))
             opened = before * (1 + gap)
             rng = stable_random(self._plan.seed, "index", self.name, day)
@@ -146,4 +149,5 @@ class MarketIndex:
 
 def _members(plan: DayPlan, board: Board) -> list[Instrument]:
     listed = (i for i in plan.universe if i.board is board and i.kind is Kind.STOCK and i.shares)
+    # The code decides between equals, so that the members are the same on every machine.
     return sorted(listed, key=lambda i: (-i.shares * i.base, i.code))[:_MEMBERS]

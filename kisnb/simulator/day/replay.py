@@ -80,6 +80,7 @@ class ReplayedDay:
             total = int(trades.select(pl.col("qty").sum()).item())
             schedules[item.code] = Schedule.of(
                 (trade for part in parts for trade in part),
+                # A file has no seed. Seed 0 keeps the depth the same at every replay.
                 level_sizes(item, self.day, 0, total, len(trades)),
             )
         return schedules
@@ -115,6 +116,7 @@ class ReplayedDay:
                 )
         lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
         for price, row in trades.group_by("price").agg(pl.col("row").min()).sort("row").iter_rows():
+            # A price off the grid shows a wrong file, or prices adjusted for a later split.
             if not ticks.on_grid(price, item.kind, self.day, item.board):
                 near = ticks.nearest(price, item.kind, self.day, item.board)
                 self._refuse(
@@ -143,6 +145,7 @@ class ReplayedDay:
                 self._refuse(row, f"{at} after {before} for {item.code}", "sort the rows by time")
             side: Side | None = None
             if not auctions.use_print(venue, t, side_name):
+                # Such a trade cannot have happened, so the times of the file are wrong.
                 if sessions.phase(venue, t) is not Phase.CONTINUOUS:
                     at = kst_datetime(t).time()
                     self._refuse(
@@ -167,6 +170,7 @@ class _Auctions:
         self._open: set[Ns] = {sessions.regular_open(day), sessions.regular_close(day)}
         for hours in sessions.hours(Venue.KRX, day):
             if hours.span.name == "single price":
+                # The single-price session has an auction every ten minutes.
                 self._open.update(range(hours.start + _CALL, hours.end + 1, _CALL))
 
     def use_print(self, venue: Venue, t: Ns, side: str | None) -> bool:

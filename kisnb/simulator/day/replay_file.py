@@ -85,6 +85,7 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     if frame.is_empty():
         raise ConfigError(f"{path} has no rows", _CURE)
     frame = frame.with_row_index("row", offset=1)
+    # A code that was stored as a number has lost its leading zeros.
     if frame["code"].dtype != pl.String:
         raise ConfigError(f"{path} has numbers as codes", 'store codes as text: "005930", not 5930')
     numbers = [name for name in _NUMBERS if name in needed]
@@ -203,6 +204,7 @@ def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
     o, h, lo, c, volume = (
         int(str(bar[name])) for name in ("open", "high", "low", "close", "volume")
     )
+    # A bar does not tell which came first, high or low. The nearer to the open is taken.
     prices = [o, h, lo, c] if h - o <= o - lo else [o, lo, h, c]
     if volume < 4 or h == lo:
         prices = [c] if h == lo else prices[:: -(-4 // max(volume, 1))][: max(volume, 1)]
@@ -231,6 +233,8 @@ def _tape(path: Path) -> pl.DataFrame:
     for t, ticks in recorded_ticks(path, _VENUES):
         for tick in ticks:
             key = tick.code, tick.venue
+            # A recording can hold a frame twice. The day's volume of a trade tells the copies
+            # apart.
             if tick.volume > volumes.get(key, 0):
                 volumes[key] = tick.volume
                 side = tick.side.value if tick.side is not None else None

@@ -113,6 +113,7 @@ class Tapes:
         both.volume = sum(tally.volume for tally in tallies.values())
         both.value = sum(tally.value for tally in tallies.values())
         if traded:
+            # Nextrade's pre-market begins an hour before KRX opens.
             first = traded.get(Venue.NXT) or traded[Venue.KRX]
             highest = max(traded.values(), key=lambda tally: tally.high)
             lowest = min(traded.values(), key=lambda tally: tally.low)

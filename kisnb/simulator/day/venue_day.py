@@ -35,6 +35,7 @@ class VenueDay:
 
     def tally(self, count: int) -> Tally:
         """Return the tally of the first ``count`` trades. The caller may change it."""
+        # Calls come with rising counts during a day, so the tally goes on from the last one.
         counted, tally = self._counted if self._counted[0] <= count else (0, Tally())
         for trade in self.trades[counted:count]:
             tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
@@ -47,6 +48,7 @@ class VenueDay:
 
         An auction's print belongs to the auction that ends with it.
         """
+        # Nextrade has one limit book all day. KRX's after-hours sessions have books of their own.
         if self.venue is Venue.NXT or self._open <= trade.t < self._close:
             return MAIN
         for row in self._hours:

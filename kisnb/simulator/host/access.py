@@ -82,6 +82,7 @@ class Access:
         Raises GatewayRefusal for wrong keys, and for a second issue within ``ISSUE_PAUSE``.
         """
         self._check_application(params, "appsecret", 403, oauth=True)
+        # A reply that repeats the same token counts as an issue too.
         if self._issued is not None and now - self._issued < ISSUE_PAUSE:
             raise GatewayRefusal("EGW00133", 403, oauth=True)
         self._newest = token, made = self._current_token(now)
@@ -125,9 +126,11 @@ class Access:
             token, made = self._newest
             if now < self._tokens.get(token, 0) and now - made < REISSUE:
                 return token, made
+        # It is not known whether an old token dies when KIS issues a new one. A quirk decides.
         if self._persona.one_token:
             self._tokens.clear()
         token = "SIMULATED." + secrets.token_urlsafe(48)
+        # One public client reports that tokens end at midnight KST, before their printed end.
         midnight = kst(kst_day(now), 0) + DAY
         self._tokens[token] = midnight if self._persona.token_ends_at_midnight else now + TOKEN_LIFE
         return token, now
@@ -138,6 +141,7 @@ class Access:
         Raises GatewayRefusal.
         """
         self._check_application(headers, "appsecret", 500, oauth=False)
+        # Any digest does: no call compares it.
         digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
         return {"BODY": body, "HASH": digest}
 
@@ -175,16 +179,19 @@ class Access:
         """
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind != "Bearer":
+            # The header must read "Bearer <token>" (workbook: headers).
             raise GatewayRefusal("EGW00205")
         self._check_application(headers, "appsecret", 500, oauth=False)
         if token not in self._tokens:
             raise GatewayRefusal("EGW00121", self._persona.token_status)
         if self._tokens[token] <= now:
             raise GatewayRefusal("EGW00123", self._persona.token_status)
+        # KIS counts calls in a sliding second by appkey (notice of 2026-04-20).
         if self._gateway.earliest(now) > now:
             raise GatewayRefusal("EGW00201")
         self._gateway.record_call(now)
-        # A call that the back end refuses still counts at the gateway.
+        # The account's back end has a limit of its own, EGW00215, which some clients have met below
+        # the gateway's. A call that the back end refuses still counts at the gateway.
         if sort == "account" and self._ledger is not None:
             if self._ledger.earliest(now) > now:
                 raise GatewayRefusal("EGW00215")
@@ -213,6 +220,7 @@ class Access:
         ):
             if not given_key:
                 raise GatewayRefusal(missing, status, oauth=oauth)
+            # The time of the comparison does not depend on the key.
             if not secrets.compare_digest(_bytes(given_key), _bytes(known.reveal())):
                 code = OTHER_HOST[self._persona.mode] if appkey.startswith(other) else wrong
                 raise GatewayRefusal(code, status, oauth=oauth)

@@ -1,4 +1,4 @@
-"""The acts of a person at a simulated host beside the API: trades, interruptions, cut connections."""
+"""The acts of a person at a simulated host beside the API: trade, interrupt, cut connections."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class ByHand:
 
         Returns the order number and the frames. Raises AccountRejected.
         """
+        # Clients learn of such an order from its notices alone.
         kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
         placed = self._brokerage.place(code, side, kind, qty, price or 0, venue)
         return placed.number, self._publish(placed.happenings)

@@ -73,6 +73,7 @@ class Core:
         """
         self._market = market
         self._recorder = recorder or DayRecorder()
+        # No recording shows a secret, wherever it turns up.
         for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
             self._recorder.mask.keep(secret.reveal())
         self.faults = faults or Faults(market.day)
@@ -101,6 +102,7 @@ class Core:
 
     def next_event(self) -> Ns | None:
         """Return when something happens next of itself; None after the day's last event."""
+        # Without a socket a PINGPONG would only wake the process.
         ping = self._next_ping if self.free_running and self._streams.sockets.open else None
         dues = (self._market.next_event(), ping, self._streams.next_due(), self.faults.due())
         return min((due for due in dues if due is not None), default=None)
@@ -130,10 +132,13 @@ class Core:
         t = max(t, self.now)
         self._publisher.publish(self._market.advance(t))
         self._streams.release(t)
+        # Frames of the moment go ahead of a fault that ends the socket in it.
         for fault in self.faults.timed(t):
             self._strike(t, fault)
         if self.free_running and t >= self._next_ping:
             self._streams.requests.ping(t)
+        # PINGPONGs keep to whole tens of seconds, so that their times do not depend on the
+        # requests.
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
     def _strike(self, now: Ns, fault: Fault) -> None:
@@ -210,14 +215,20 @@ class Core:
         placed: list[PlacedNumber] = []
         reply = JsonReply({})
         if fault is not None:
+            # A fault on the tokens or sockets takes effect before the call is carried out.
             self._strike(self.now, fault)
         self._brokerage.exchange_refuses = what == "reject"
+        # With ``done`` the call is carried out and only the reply is replaced. Then an order lives
+        # that its client does not know of.
         if fault is None or fault.done or what not in INSTEAD:
             reply = self._gateway.reply(call, placed, paced=self.free_running)
         if fault is not None and what in INSTEAD:
             reply = self._gateway.failed(fault, oauth=call.oauth)
+        # A reply that never arrives is not recorded, because no client has received it.
         if what != "cut":
             self._recorder.reply(self.now, number, reply.status, reply.tr_cont, reply.body)
+        # The recording has the reply of a call before its notices. So has the wire, unless a fault
+        # slows the reply.
         for order in placed:
             self._publisher.publish(order.happenings)
         # Capitals as KIS sends them: its own samples make an attribute of every header in lower

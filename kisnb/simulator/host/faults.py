@@ -145,6 +145,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         if self.what == "refuse":
             if self.msg_cd not in CODES:
                 return f"msg_cd {self.msg_cd!r} is no code that kisnb knows"
+            # A socket text gets an OPSP code, an HTTP call any other.
             if self.msg_cd.startswith(SOCKET_CODES) != (self.on == "request"):
                 return (
                     f"{self.msg_cd} belongs to {'calls' if self.on == 'request' else 'requests'}"
@@ -185,6 +186,7 @@ class _Armed:
         self.fault = fault
         self.since: Ns = kst(day, parse_time(fault.since)) if fault.since else 0
         self.until: Ns | None = kst(day, parse_time(fault.until)) if fault.until else None
+        # Without a number of times, a fault by chance has no end, and any other strikes once.
         self.left: int | None = fault.times or (None if fault.probability else 1)
         self.seen = 0
         self.chance = Random(seed)
@@ -212,6 +214,7 @@ class _Armed:
         pause = round(self.fault.seconds * SECOND)
         if not pause:
             return False
+        # Simulated time can jump over several moments. The fault strikes once for all of them.
         self.since += pause * ((now - self.since) // pause + 1)
         return self.until is None or self.since < self.until
 
@@ -263,6 +266,7 @@ class Faults:
         if not self._armed:
             return None
         fitting = [one for one in self._armed if one.fits(now, points, tr_id, code)]
+        # Every matching fault counts and draws, so that none depends on the others.
         striking = [one for one in fitting if one.draw_strike()]
         return self._strike(now, striking[0], tr_id, code) if striking else None
 
@@ -276,6 +280,7 @@ class Faults:
         for one in [one for one in self._armed if one.fault.on == "time" and one.since <= now]:
             if one.draw_strike():
                 struck.append(self._strike(now, one, "", ""))
+            # A fault that has struck for the last time has left the list already.
             if one in self._armed and not one.wait_again(now):
                 self._armed.remove(one)
         return struck

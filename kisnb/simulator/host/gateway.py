@@ -116,6 +116,7 @@ class Gateway:
         """
         try:
             if not call.readable:
+                # OPSQ9997 is the query server's refusal of a body that is no JSON.
                 raise ApiError("json 형식이 아닙니다.", msg_cd="OPSQ9997")
             reply = self._carry_out(call, placed, paced=paced)
             api = self._known(call)
@@ -136,17 +137,22 @@ class Gateway:
         """Do what the call asks. Raises GatewayRefusal, AccountRejected or ApiError."""
         if call.oauth:
             return self._oauth(call, paced=paced)
+        # The hashkey call needs no token, so it comes before the check of the token.
         if (call.method, call.path) == HASHKEY:
             return JsonReply(self._access.hash_key(call.headers, call.given))
         sort: Sort = "account" if call.path.startswith(ACCOUNT_PATHS) else "quote"
         self._access.check(self._market.now, call.headers, sort)
         api = self._served(call)
+        # Only orders need the header custtype; reads may leave it out (workbook: headers of each
+        # call).
         if api.is_order and call.headers.get("custtype", "P") not in ("P", "B"):
             raise GatewayRefusal("EGW00208")
         given = call.given
+        # The old calls had fewer parameters than those of today.
         if call.headers.get("tr_id") in OLD_TRS:
             given = dict.fromkeys(api.params, "") | dict(given)
         params = {name.upper(): value for name, value in decode_params(api, given).items()}
+        # KIS answers a foreign account number with OPSQ2000.
         if "CANO" in params and (params["CANO"], params["ACNT_PRDT_CD"]) != tuple(
             self._keys.account_params.values()
         ):
@@ -162,7 +168,9 @@ class Gateway:
         if api is not None and api.tr_id(self._persona.mode) == self._of_today(call.tr_id):
             return api
         if api is not None:
+            # The TR exists at the other host only. Each host has a code of its own for that.
             raise GatewayRefusal("EGW02006" if self._persona.mode is Mode.PAPER else "EGW02004")
+        # A known path without a TR id gets OPSQ9999; an unknown service gets OPSQ0002.
         known = catalogue.known_path(call.method, call.path)
         raise GatewayRefusal(
             "OPSQ9999" if known and not call.tr_id else "OPSQ0002", 500 if known else 404
@@ -186,6 +194,7 @@ class Gateway:
             case "revoke_token":
                 return JsonReply(self._access.revoke_token(params))
             case _:
+                # Some clients report that a new approval key ends the session of the key before it.
                 if self._persona.one_approval:
                     self._streams.sockets.kill_holder(now)
                 return JsonReply(self._access.issue_approval(now, params, paced=paced))
@@ -205,11 +214,14 @@ class Gateway:
             return JsonReply(encode_reply(api, self._repliers[api.name](params)))
         if api.name in self._pages:
             return self._page(api, params, tr_cont)
+        # Such calls stay visible in the recording, so that a client's author sees why a call
+        # failed.
         self._recorder.unserved(self._market.now, api.name, api.title)
         raise GatewayRefusal("OPSQ0002")
 
     def _page(self, api: Api, params: Params, tr_cont: str) -> JsonReply:
         """Return the first page, or with ``tr_cont`` N the one that the ctx keys point to."""
+        # KIS fills the ctx keys with blanks. Clients send them back trimmed or as they are.
         given = params[api.ctx[1]].strip()
         first = int(given) if tr_cont == "N" and given.isascii() and given.isdecimal() else 0
         page = self._pages[api.name](params, first)

@@ -26,6 +26,8 @@ def made_up(mode: Mode = Mode.LIVE) -> Credentials:
     """
     return Credentials(
         appkey=Secret(_filled(APPKEY_START[mode], APPKEY_LENGTH)),
+        # The texts say "simulated", so that nobody takes them for real keys in a log or a
+        # screenshot.
         appsecret=Secret(_filled("SIMULATED/", APPSECRET_LENGTH)),
         account=Secret(f"5{secrets.randbelow(10_000_000):07d}"),
         product=DEFAULT_PRODUCT,
@@ -45,6 +47,7 @@ def check_ours(folder: Path) -> None:
     path = folder / FILE_NAME
     try:
         with path.open("rb") as file:
+            # The file may be large or binary; its first line is enough.
             ours = file.readline().rstrip() == FIRST_LINE.encode()
     except (FileNotFoundError, NotADirectoryError):
         return

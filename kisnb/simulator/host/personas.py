@@ -163,6 +163,7 @@ class Persona(msgspec.Struct, frozen=True):
 
         Before the host's hours a closed market has words of its own.
         """
+        # KIS's paper host words "not yet open" and "closed" differently (40570000 and 40580000).
         early = (
             reason == "closed"
             and self.hours is not None
@@ -175,12 +176,14 @@ class Persona(msgspec.Struct, frozen=True):
     ) -> dict[str, object]:
         """Return the body of a successful reply in this host's manner."""
         shaped = dict(body)
+        # order-rvsecncl revises and cancels under one name, with a code of success for each.
         kind = f"{api.name}/{CANCEL}" if given.get("RVSE_CNCL_DVSN_CD") == CANCEL else api.name
         msg_cd = self.done.get(kind + "+" * (tr_cont == "M"))
         if msg_cd is not None:
             shaped |= {"msg_cd": msg_cd, "msg1": CODES[msg_cd].korean.ljust(len(str(body["msg1"])))}
         output = shaped.get("output")
         if api.is_order and isinstance(output, dict):
+            # A public client has seen order numbers without zeros in replies of the paper host.
             if not self.pads_numbers:
                 output = output | {"ODNO": str(output["ODNO"]).lstrip("0")}
             shaped["output"] = (
@@ -197,6 +200,7 @@ class Persona(msgspec.Struct, frozen=True):
         )
 
 
+# KIS gives APBK0918 for several causes; msg1 tells them apart.
 _CLOSED = Refusal("APBK0918", "장운영시간이 아닙니다.")
 LIVE = Persona(
     mode=Mode.LIVE,
@@ -269,6 +273,7 @@ PAPER = Persona(
         "inquire_psbl_order": "20310000",
     },
     rules=HOST_RULES[Mode.PAPER],
+    # The paper host offers no session outside of these hours, and no Nextrade.
     hours=(time(9), time(15, 30)),
     channels=frozenset({TRADE_TRS[Venue.KRX], BOOK_TRS[Venue.KRX]}),
 )

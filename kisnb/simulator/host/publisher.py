@@ -51,6 +51,7 @@ class Publisher:
                 self._recorder.order(now, change.order)
                 if change.notice is not None:
                     self._streams.notices.send(now, change.notice, change.order)
+        # The order is ours: KIS documents none between notices and trades.
         for code, trades in traded.items():
             self._streams.market.send_trades(now, code, trades)
         for step in steps:

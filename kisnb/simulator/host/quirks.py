@@ -109,6 +109,7 @@ def read_quirks(text: str) -> tuple[str, ...]:
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     for name in names:
         if name not in QUIRKS:
+            # A misspelt name is the usual mistake.
             near = difflib.get_close_matches(name, QUIRKS, 1)
             hint = f"did you mean {near[0]}" if near else f"take some of {', '.join(QUIRKS)}"
             raise BadInput(f"{name!r} is no quirk", hint)
@@ -119,6 +120,7 @@ def with_quirks(persona: Persona, names: tuple[str, ...]) -> Persona:
     """Return the persona with these variants. A later one wins over an earlier one."""
     changes: dict[str, object] = {}
     for name in names:
+        # A live host with a paper quirk stays a live host.
         if not name.startswith("paper") or persona.mode is Mode.PAPER:
             changes |= QUIRKS[name].changes
     return msgspec.structs.replace(persona, **changes)

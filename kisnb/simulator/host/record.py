@@ -11,7 +11,7 @@ from kisnb.simulator.host.faults import Fault
 
 
 class DayRecorder(recorder.Recorder):
-    """Records what a client's recorder does, and also changes of orders, faults and unserved calls."""
+    """Records what a client's recorder does, and changes of orders, faults and unserved calls."""
 
     def unserved(self, t: Ns, name: str, title: str) -> None:
         """Record a call that KIS knows and that no fact of the simulated market answers."""
@@ -19,6 +19,7 @@ class DayRecorder(recorder.Recorder):
 
     def order(self, t: Ns, order: AccountOrder) -> None:
         """Record the state of an order after a change."""
+        # Building the line costs time, and most simulators record nothing.
         if self.on:
             self._line({"t": t, "kind": "order", **order_line(order)})
 

@@ -89,6 +89,7 @@ class Marks(NamedTuple):
         return Marks(
             last,
             closes,
+            # Sums from the newest on make any moving average a subtraction.
             tuple(accumulate(closes, initial=0)),
             sum(bar.volume for bar in month) // len(month),
             sum(bar.value for bar in month) // len(month),

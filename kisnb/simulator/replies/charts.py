@@ -76,6 +76,7 @@ class Charts:
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         bars = self._bars(code, venue, period, self._view.day - DAILY_PRICE_REACH[period])
+        # One bar more than is shown, so that the oldest row has a change.
         rows = self._rows("inquire_daily_price", "output", bars[: DAYS_ROWS + 1])
         return {"output": rows[:DAYS_ROWS]}
 
@@ -86,6 +87,7 @@ class Charts:
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
         bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
         api = "inquire_daily_itemchartprice"
+        # KIS cuts a window to 100 rows (workbook); a client walks back with earlier windows.
         kept = sum(1 for bar in bars if bar.day >= first)
         rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[
             : min(kept, WINDOW_ROWS)
@@ -99,6 +101,7 @@ class Charts:
         A time to come means now.
         """
         venue, code = venue_of(params), code_of(params, self._view.universe)
+        # KIS answers a time to come with the rows up to now (workbook).
         until = time_of(params, "FID_INPUT_HOUR_1")
         bars = [bar for bar in self._view.minutes(code, venue) if hhmmss(bar.t) <= until]
         return self._minutes("inquire_time_itemchartprice", code, venue, bars[::-1][:TODAY_ROWS])
@@ -120,6 +123,7 @@ class Charts:
             before = self._minutes_of(code, day, venue)
             if not before:
                 break
+            # A day without minutes ends the walk back.
             bars += before[::-1]
         return self._minutes("inquire_time_dailychartprice", code, venue, bars[:PAST_ROWS])
 
@@ -162,6 +166,7 @@ class Charts:
 
         Each is compared with the bar before it in time, the next of the list.
         """
+        # The oldest bar has none before it; it is compared with its own open.
         befores = [*(bar.close for bar in bars[1:]), bars[-1].open] if bars else []
         return [
             pick(api, block, bar_fields(bar, before))
@@ -182,6 +187,7 @@ class Charts:
                 "stck_oprc": bar.open,
                 "stck_hgpr": bar.high,
                 "stck_lwpr": bar.low,
+                # acml_tr_pbmn of a minute is that of the whole day so far (workbook).
                 "cntg_vol": bar.volume,
                 "acml_tr_pbmn": bar.value,
             }

@@ -59,6 +59,7 @@ class FlowDays:
 
     def days_of_market(self, board: Board) -> list[tuple[DayBar, Flows]]:
         """Return the days of a board: its members' volumes and trades added up."""
+        # Adding up all members takes long, and the past does not change during the day.
         if board not in self._market_days:
             by_stock = [
                 self._view.facts.past_flows(item.code, MARKET_ROWS) for item in self.members(board)

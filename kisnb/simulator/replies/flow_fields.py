@@ -30,6 +30,7 @@ def group_fields(flows: Flows) -> Row:
         **_group("orgn", flows.institution),
     }
     left = flows.institution
+    # The last part is what the others leave, so that rounding is not lost.
     *others, last = PARTS
     for name in others:
         part = scaled(flows.institution, PARTS[name] / 100)
@@ -83,6 +84,7 @@ def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) ->
         ("nabt", program.other),
         ("whol", whole_of(program)),
     ):
+        # smtn is the sum, entm for customers, onsl for the firm's own account.
         for kind, part in (("smtn", turnover), ("entm", turnover), ("onsl", nothing)):
             for side, shares, won in (
                 ("seln", part.sold, part.sold_value),
@@ -102,6 +104,7 @@ def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
     """Return the starts of a rate's names. Those of sums have a spelling of their own at KIS."""
     if kind != "smtn":
         return (f"{name}_{kind}_{side}",)
+    # KIS's fields read "smtm" and "shun" here; elsewhere "smtn" and "shnu".
     odd = "shun" if side == "shnu" else side
     return (f"{name}_smtm_{odd}", f"{name}_{odd}")
 

@@ -103,6 +103,7 @@ class InvestorReplies:
                     "sum_fake_ntby_qty": foreign.net + institution.net,
                 }
             )
+        # Newest first.
         return {"output2": rows[::-1]}
 
     def foreign_institution_total(self, params: Params) -> Blocks:
@@ -149,6 +150,7 @@ class InvestorReplies:
             if t > self._view.now:
                 break
             flows = self._view.facts.flows(code, t)
+            # Slot 2 (10:00) is the institutions' alone, slot 1 (9:30) the foreigners'.
             foreign = foreign if slot == "2" else flows.foreign
             institution = institution if slot == "1" else flows.institution
             slots.append((slot, foreign, institution))
@@ -161,6 +163,7 @@ class InvestorReplies:
         ranks = {"0": plus(foreign, institution), "1": foreign, "2": institution, "3": nothing}[
             whose
         ]
+        # Individuals are not part of the estimates.
         flows = Flows(self._view.now, nothing, foreign, institution)
         return {
             **stock_fields(self._view, item.code),

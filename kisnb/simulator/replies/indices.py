@@ -78,6 +78,7 @@ class IndexReplies:
         closes = [day.close for day in self._days(name)]
         rows = []
         for place, fields in enumerate(self._day_rows(name, days)):
+            # The average of twenty days back from each row's day.
             month = closes[place : place + 20]
             disparity = closes[place] / (sum(month) / len(month)) * 100
             rows.append(pick(api, "output2", fields, {"d20_dsrt": disparity}))
@@ -101,10 +102,12 @@ class IndexReplies:
         rows: list[Row] = []
         points = self._points(name, span, MINUTE_ROWS)
         for before, point in pairwise(points):
+            # The index has no ticks here: a bar's ends are its only points.
             ends = (before.level, point.level)
             rows.append(
                 {
                     "stck_bsop_date": yyyymmdd(kst_day(point.t)),
+                    # A minute row bears the minute's start, as those of stocks.
                     "stck_cntg_hour": hhmmss(before.t),
                     "bstp_nmix_prpr": point.level,
                     "bstp_nmix_oprc": before.level,
@@ -239,6 +242,7 @@ class IndexReplies:
             sessions.regular_close(self._view.day),
         )
         last = min(self._view.now, closed)
+        # One point more than rows, since each row is the difference of two.
         ends = range(opened, last + 1, span)
         return [self._view.facts.index(name, t) for t in ends[-rows - 1 :]]
 
@@ -282,6 +286,7 @@ def point_fields(point: IndexPoint) -> Row:
 
 
 def _name(params: Params) -> IndexName:
+    # U is the market code of indices.
     if params["FID_COND_MRKT_DIV_CODE"] != "U":
         raise wrong("MRKT_DIV_CODE")
     name = NAMES.get(params["FID_INPUT_ISCD"])

@@ -1,4 +1,4 @@
-"""The source of the replies: prices, depth, trades, bars and flows of the simulated day up to now."""
+"""The source of the replies: prices, depth, trades, bars and flows up to now."""
 
 from __future__ import annotations
 
@@ -94,9 +94,13 @@ class MarketView:
         return whole
 
     def past(self, code: str, n: int) -> Sequence[DayBar]:
-        """Return the last ``n`` trading days before this one, newest first; at most ``KEPT_DAYS``."""
+        """Return the last ``n`` trading days before this one, newest first.
+
+        At most ``KEPT_DAYS`` are known.
+        """
         known, wanted = self._past.get(code, []), min(n, KEPT_DAYS)
         if len(known) < wanted and self._reached.get(code, 0) < wanted:
+            # Long histories are made only for the calls that ask for them.
             reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
             known = self._past[code] = [
                 self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))
@@ -128,6 +132,7 @@ class MarketView:
 
     def trading_days_since(self, day: date) -> int:
         """Return a number of trading days that reaches back to ``day`` or further."""
+        # Five of seven days are trading days at most, and two more make up for rounding.
         return max(0, (self.day - day).days * 5 // 7 + 2)
 
     def today(self, code: str, venue: Venue = Venue.KRX) -> DayBar | None:
@@ -164,6 +169,7 @@ class MarketView:
 
     def _expected(self, code: str, venue: Venue) -> tuple[int, int]:
         at = Venue.KRX if venue is Venue.SOR else venue
+        # The exchange knows the expected match only of a stock with a limit book.
         if self.market.exchange.phase(code, at) is Phase.AUCTION:
             self.market.activate(code)
             return self.market.exchange.listing(code, at).expected()
@@ -223,6 +229,7 @@ class MarketView:
         for trade in trades[counted:]:
             t = trade.t // MINUTE * MINUTE
             value += trade.price * trade.qty
+            # The last bar may still run; a new trade replaces it.
             if bars and bars[-1].t == t:
                 last = bars[-1]
                 high, low = max(last.high, trade.price), min(last.low, trade.price)

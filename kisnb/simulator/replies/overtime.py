@@ -105,6 +105,7 @@ class OvertimeReplies:
         """Return the session's depth of a stock; no levels outside of it (시간외호가)."""
         code = self._code(params)
         book: Row = {"ovtm_untp_last_hour": hhmmss(self._view.now)}
+        # Outside of the session its depth is empty.
         if self._running():
             depth = self._view.depth(code)
             for side, levels in (("askp", depth.asks), ("bidp", depth.bids)):
@@ -172,6 +173,7 @@ class OvertimeReplies:
         """
         wanted = one_of(params, "FID_DIV_CLS_CODE", "1", "2", "3", "4", "5")
         rows = self._rows(params)
+        # The signs are those of prdy_vrss_sign: 1 and 4 at the limits.
         kept = [row for row in rows if row["ovtm_untp_prdy_vrss_sign"] == wanted]
         best = top(kept, ("ovtm_untp_prdy_ctrt", -1 if wanted in ("4", "5") else 1))
         return {
@@ -201,7 +203,10 @@ class OvertimeReplies:
             rest: Row = {
                 "mkob_otcp_vol": sum(t.qty for t in trades if t.t < opened),
                 "mkfa_otcp_vol": sum(
-                    t.qty for t in trades if closed < t.t and (not begins or t.t < begins)
+                    # The single-price session has calls of its own.
+                    t.qty
+                    for t in trades
+                    if closed < t.t and (not begins or t.t < begins)
                 ),
                 "ovtm_total_askp_rsqn": 0,
                 "ovtm_total_bidp_rsqn": 0,

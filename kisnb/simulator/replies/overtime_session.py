@@ -90,6 +90,7 @@ def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
     price, close = overtime.price, overtime.close
     change = price - close if price else 0
     lower, upper = ticks.limits(item.base, item.kind, day, item.board)
+    # The narrower of the day's limits and the session's counts.
     upper = min(
         upper,
         ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board),
@@ -98,6 +99,7 @@ def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
         lower,
         ticks.snap(-(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board),
     )
+    # KIS marks a price at a limit with signs of its own.
     at_limit = {upper: "1", lower: "4"}.get(price, sign_of(change))
     expected = overtime.trades[-1].qty if overtime.trades else 0
     return {

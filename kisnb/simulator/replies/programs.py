@@ -68,6 +68,7 @@ class ProgramReplies:
             t = min(minute.t + MINUTE, self._view.now)
             whole = (
                 whole_of(self._view.facts.program(code, t))
+                # Only the minutes that are shown need figures; those before them would cost time.
                 if minute.t + PROGRAM_ROWS * MINUTE > self._view.now
                 else before
             )

@@ -124,6 +124,7 @@ class Quotations:
         """Return the prices of up to thirty stocks (관심종목 시세조회)."""
         rows: list[Row] = []
         for n in range(1, MANY + 1):
+            # Clients leave the places empty that they do not use.
             if params[f"FID_INPUT_ISCD_{n}"].strip():
                 venue = venue_of(params, name=f"FID_COND_MRKT_DIV_CODE_{n}")
                 rows.append(
@@ -168,7 +169,7 @@ class Quotations:
         return {"output": [_class_row(name, classes[name], whole) for _, name in SIZES]}
 
     def exp_price_trend(self, params: Params) -> Blocks:
-        """Return the prints of the day's auctions, and what the running one would trade (예상체결가 추이)."""
+        """Return the auctions' prints, and what the running auction would trade (예상체결가 추이)."""
         code = code_of(params, self._view.universe)
         venue_of(params, Venue.KRX)
         quote = self._view.quote(code)
@@ -194,6 +195,7 @@ class Quotations:
         held = facts.foreign_held(code, now)
         program = facts.program(code, now)
         return {
+            # KIS counts program trades in shares here, arbitrage and other together.
             "frgn_hldn_qty": held,
             "hts_frgn_ehrt": rate(held, item.shares),
             "frgn_ntby_qty": facts.flows(code, now).foreign.net,
@@ -209,6 +211,7 @@ class Quotations:
         last = trades[-LAST_TRADES:]
         volume = sum(trade.qty for trade in trades)
         whole = self._view.sums(code, venue)
+        # The call may ask for a moment that has passed. The trades since then do not count.
         later = self._view.trades(code, venue)[len(trades) :]
         bought = whole.bought - sum(trade.qty for trade in later if trade.side is Side.BUY)
         sold = whole.sold - sum(trade.qty for trade in later if trade.side is Side.SELL)
@@ -228,6 +231,7 @@ class Quotations:
                     "cntg_vol": trade.qty,
                 }
             )
+            # Backwards through the day: each row shows the state after its trade.
             volume -= trade.qty
             bought -= trade.qty if trade.side is Side.BUY else 0
             sold -= trade.qty if trade.side is Side.SELL else 0

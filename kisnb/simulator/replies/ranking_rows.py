@@ -61,8 +61,10 @@ class RankingRows:
         knows.
         """
         venue = venue_of(params, *venues)
+        # A ranking of Nextrade has the issues that it lists.
         listed = [i for i in items if not i.halted and (venue is not Venue.NXT or i.nxt)]
         prices = _either(params, "FID_INPUT_PRICE_1", "FID_APLY_RANG_PRC_1", 0)
+        # A blank bound filters nothing.
         below = _either(params, "FID_INPUT_PRICE_2", "FID_APLY_RANG_PRC_2", 0) or 10**9
         volume = _either(params, "FID_VOL_CNT", "FID_APLY_RANG_VOL", 0)
         rows = (stock_fields(self._view, item.code, venue) for item in most_traded(listed))
@@ -73,7 +75,10 @@ class RankingRows:
         ]
 
     def with_depth(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
-        """Return the rows with the best prices; ``expected`` adds what an auction would trade now."""
+        """Return the rows with the best prices.
+
+        ``expected`` adds what an auction would trade now.
+        """
         found = []
         for row in rows:
             code = str(row["stck_shrn_iscd"])
@@ -93,9 +98,12 @@ class RankingRows:
 
 
 def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
-    """Return the candidates of a ranking: the issues of the largest typical turnover, not halted."""
+    """Return the candidates of a ranking: the largest typical turnover, not halted."""
     return nlargest(
-        CANDIDATES, (i for i in items if not i.halted), key=lambda i: (i.volume * i.base, i.code)
+        # Typical turnover is known without making an issue's day.
+        CANDIDATES,
+        (i for i in items if not i.halted),
+        key=lambda i: (i.volume * i.base, i.code),
     )
 
 

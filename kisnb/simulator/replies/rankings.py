@@ -117,6 +117,7 @@ class Rankings:
             bound_of(params, "FID_RSFL_RATE1", -100.0),
             bound_of(params, "FID_RSFL_RATE2", 100.0),
         )
+        # FID_RSFL_RATE1 and 2 bound the change in percent; blank means all (workbook: fluctuation).
         rows = [row for row in rows if low <= float(str(row["prdy_ctrt"])) <= high]
         for row in rows:
             row["range"] = rate(
@@ -125,6 +126,7 @@ class Rankings:
             )
         best = top((row for row in rows if row["acml_vol"]), order)
         for row in best:
+            # Only the rows that are shown need the times, which are searched among all trades.
             row |= self._ranking.hours(str(row["stck_shrn_iscd"]), venue_of(params))
         return {"output": numbered("fluctuation", "output", best)}
 
@@ -176,6 +178,7 @@ class Rankings:
         near = [
             row for row in rows if field in row and least <= abs(float(str(row[field]))) <= most
         ]
+        # The nearest first: this ranking has no order of its own to choose.
         near.sort(key=lambda row: abs(float(str(row[field]))))
         return {
             "output": numbered(
@@ -221,6 +224,7 @@ class Rankings:
         )
         only = params["FID_INPUT_ISCD_2"].strip()
         kept = [i for i in self._ranking.issues(params) if only in ("", i.code)]
+        # FID_INPUT_PRICE_1 is an amount in won here, not a price as in other rankings.
         rows = self._ranking.rows({**params, "FID_INPUT_PRICE_1": ""}, kept, Venue.KRX, Venue.NXT)
         for row in rows:
             large = [
@@ -242,6 +246,7 @@ class Rankings:
             i for i in issues(params, self._view.universe) if i.preferred and not i.halted
         ):
             common = self._view.universe.common_of(preferred.code)
+            # A distance needs both prices.
             if common is None or common.halted:
                 continue
             one, other = (
@@ -267,7 +272,10 @@ class Rankings:
         return {"output": ranked("prefer_disparate_ratio", rows, ("dprt", 1))}
 
     def capture_uplowprice(self, params: Params) -> Blocks:
-        """Return stocks at, or within some percent of, the upper (0) or lower (1) limit (상하한가 포착)."""
+        """Return stocks at the upper (0) or lower (1) limit, or within some percent of it.
+
+        The call is 상하한가 포착.
+        """
         up = one_of(params, "FID_PRC_CLS_CODE", "0", "1") == "0"
         within = _NEAR_LIMIT[one_of(params, "FID_DIV_CLS_CODE", *_NEAR_LIMIT)]
         field = "stck_mxpr" if up else "stck_llam"

@@ -105,6 +105,7 @@ def day_of(params: Params, name: str, blank: date | None = None) -> date:
     if not text and blank is not None:
         return blank
     try:
+        # KIS's workbook pads the date of some calls to ten digits, as in 0020240308.
         return read_day(text[-8:])
     except FrameError:
         raise wrong(f"FIELD [{name}]") from None

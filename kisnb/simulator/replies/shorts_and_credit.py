@@ -85,6 +85,7 @@ class ShortsAndCredit:
         for bar, sale in zip(
             reversed(past), self._view.facts.short_sales(code, len(past)), strict=True
         ):
+            # The sums begin at the window's first day, not at the first day of the history.
             if not first <= bar.day <= last:
                 continue
             sold_all, value_all = sold_all + sale.qty, value_all + sale.value

@@ -73,6 +73,7 @@ def quote_fields(quote: Quote) -> Row:
         "vol_tnrt": rate(quote.volume, quote.listed_shares),
         "tr_pbmn_tnrt": rate(quote.value, quote.listed_shares * price),
         "new_hgpr_lwpr_cls_code": "",
+        # KIS gives market values in 억 (workbook: inquire-price).
         "hts_avls": price * quote.listed_shares // EOK,
         "stck_avls": price * quote.listed_shares // EOK,
         "trht_yn": quote.halted,
@@ -90,6 +91,7 @@ def issue_fields(item: Instrument) -> Row:
         "kospi_kosdaq_cls_name": str(item.board),
         "lstn_stcn": item.shares,
         "marg_rate": "100.00",
+        # The account has no credit, and no issue carries a warning.
         "crdt_able_yn": "N",
         "iscd_stat_cls_code": HALTED if item.halted else NORMAL,
         "mrkt_warn_cls_code": "00",
@@ -123,6 +125,7 @@ def bar_fields(bar: DayBar, before: int) -> Row:
         "prdy_vrss": bar.close - before,
         "prdy_vrss_sign": sign_of(bar.close - before),
         "prdy_ctrt": rate(bar.close - before, before),
+        # No ex-rights, splits or revaluations: the simulated issues have none.
         "flng_cls_code": "00",
         "prtt_rate": "0.00",
         "acml_prtt_rate": "0.00",
@@ -209,6 +212,7 @@ def history_fields(quote: Quote, marks: Marks | None) -> Row:
         "prd_rsfl_rate": rate(price - before.close, before.close),
     }
     for days in DISPARITIES:
+        # The average counts this day as its newest, so it needs one day less of the past.
         past = min(days - 1, len(marks.closes))
         fields[f"d{days}_dsrt"] = price / ((price + marks.totals[past]) / (past + 1)) * 100
     fields["cnnt_ascn_dynu"] = _run(price, marks.closes, 1)
@@ -232,6 +236,7 @@ def _extreme_fields(price: int, marks: Marks) -> Row:
     for name, extremes in marks.extremes.items():
         ending = "vrss_prpr_ctrt" if name == "w52" else "vrss_prpr_rate"
         for side, extreme in zip(("hgpr", "lwpr"), extremes, strict=True):
+            # KIS spells the fields of this year with "stck_", the others without.
             fields[f"stck_{name}_{side}" if name == "dryy" else f"{name}_{side}"] = extreme.price
             fields[f"{name}_{side}_date"] = yyyymmdd(extreme.day)
             fields[f"{name}_{side}_{ending}"] = rate(price - extreme.price, extreme.price)

@@ -87,6 +87,7 @@ class StockInfo:
             "tr_stop_yn": item.halted,
             "admn_item_yn": "N",
             "bfdy_clpr": item.base,
+            # The day has no close before the regular session ends.
             "thdt_clpr": quote.price if closed else 0,
             "clpr_chng_dt": yyyymmdd(self._view.day),
             "elec_scty_yn": "Y",
@@ -128,6 +129,7 @@ class StockInfo:
         return {"output": rows[::-1][:VI_ROWS]}
 
     def _vi_row(self, item: Instrument, one: TradingInterrupted, count: int) -> Row:
+        # The time of release is known once the VI is over.
         over = bool(one.until) and self._view.now >= one.until
         return {
             "hts_kor_isnm": item.name,
@@ -147,10 +149,12 @@ class StockInfo:
 
     def chk_holiday(self, params: Params, first: int) -> Page:
         """Return 24 days from BASS_DT on (국내휴장일조회). The next page begins on the day after."""
+        # Rows of this call are days, so a page's first row is a number of days.
         begin = day_of(params, "BASS_DT") + timedelta(days=first)
         try:
             rows = [_holiday_row(begin + timedelta(days=n)) for n in range(HOLIDAY_ROWS)]
         except KisnbError as e:
+            # Our calendar ends some years ahead.
             raise ApiError("조회할 자료가 없습니다.", msg_cd="KIOK0560") from e
         return Page({"output": rows}, first + HOLIDAY_ROWS)
 

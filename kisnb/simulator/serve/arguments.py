@@ -32,6 +32,7 @@ def read_date(text: str | None) -> date:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
     except ValueError:
         raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+    # Fees and taxes are booked to the won, so a day needs a known rate.
     if day < TAXES[0].since:
         raise BadInput(
             f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on"
@@ -53,6 +54,7 @@ def read_speed(text: str) -> float:
     """Return simulated seconds per second, 0 for lockstep. Raises BadInput."""
     from kisnb.simulator.serve.control import FASTEST
 
+    # Lockstep is speed 0 in the clock.
     if text == "step":
         return 0.0
     try:
@@ -89,6 +91,7 @@ def read_universe(path: Path) -> Universe:
         raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
     if not items:
         raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
+    # Line 1 is the header.
     seen: set[str] = set()
     for line, item in enumerate(items, start=2):
         wrong = _wrong(item, seen)

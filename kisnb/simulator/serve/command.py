@@ -64,6 +64,7 @@ def _begin_log(path: Path) -> None:
 
     Raises ConfigError.
     """
+    # Logging is for a desk's simulator. Others start faster without it.
     import logging
 
     from kisnb.log_file import begin_log
@@ -146,6 +147,7 @@ def _epilog(argv: Sequence[str]) -> str:
 def _serve(options: argparse.Namespace) -> int:
     from kisnb.market import calendar, uncertain
 
+    # The user's own file of holidays comes before the packaged calendar.
     calendar.use_local()
     uncertain.use(uncertain.read(options.assume))
     from kisnb.simulator.day.replay import ReplayedDay
@@ -163,8 +165,11 @@ def _serve(options: argparse.Namespace) -> int:
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start, replay)
+    # A desk checks the arguments before it starts the process, to show the error where they were
+    # typed.
     if options.check:
         return 0
+    # In lockstep a client compares times with the simulated clock, not with the wall.
     if speed:
         core.print_tokens_ahead(WallClock().now())
     import asyncio
@@ -229,6 +234,7 @@ async def _run(
             write_configuration(options.write_config, keys, addresses.rest, addresses.ws)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
+            # Windows has no signal handlers of the loop; there the interpreter ends the process.
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, server.stop)
         print(

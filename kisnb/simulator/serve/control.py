@@ -117,7 +117,10 @@ class ControlRefused(Exception):
 
 
 class Day(NamedTuple):
-    """The numbers that identify a simulated day: ``run`` is the process, ``start`` a time in KST."""
+    """The numbers that identify a simulated day.
+
+    ``run`` is the process, ``start`` a time in KST.
+    """
 
     run: str
     seed: int
@@ -197,6 +200,7 @@ class SimulatorControl:
     def _step(self, step: StepWanted) -> dict[str, Any]:
         if self._clock.speed:
             raise ControlRefused('the clock runs free; POST speed {"speed": "step"} first.', 409)
+        # The client has not read all frames yet. Moving on would let it act on an old state.
         if step.port is not None and step.frames != self._frames(step.port):
             return {"moved": False, "now": self._core.now, "frames": self._frames(step.port)}
         self._send(self._core.step(step.until))

@@ -47,6 +47,7 @@ def read_faults(path: Path, day: date) -> Faults:
 
 def _line(text: str, where: str) -> str:
     """Return ``", line 7"`` for ``$.fault[1].what``: the field's line, or that of its table."""
+    # msgspec names the place of an error as a path; people need a line.
     found = re.match(r"`\$\.fault\[(\d+)\](?:\.(\w+))?", where)
     if found is None:
         return ""

@@ -121,6 +121,7 @@ class Server:
     def _send(self, frames: Sequence[Outgoing]) -> None:
         """Hand frames to their sockets, in order, and wait for the next event."""
         for sid, text in frames:
+            # A frame for a socket that has just closed is lost, as on a real network.
             if sid in self._lines:
                 self._lines[sid].put(text)
         self._wait_for_next()
@@ -129,12 +130,15 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        # The earliest event sets the timer. A request may bring a new one, so it is set again after
+        # each.
         due = self._due = self.core.next_event()
         if self.clock.speed and due is not None:
             delay = max(0, due - self.clock.now()) / self.clock.speed / SECOND
             self._timer = asyncio.get_running_loop().call_later(delay, self._pass)
 
     def _pass(self) -> None:
+        # A slow machine catches up in slices, so that clients are served in between.
         self._send(self.core.advance(min(self._now(), self.core.now + SLICE)))
 
     # listening
@@ -144,6 +148,7 @@ class Server:
         runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
+        # Loopback only: the control address moves money, and the REST side has made-up keys.
         site = web.TCPSite(runner, HOST, port)
         try:
             await site.start()
@@ -170,6 +175,7 @@ class Server:
             self._send(reply.frames)
         if reply.delay:
             await asyncio.sleep(reply.delay / SECOND)
+        # The client sees a connection that ends, as after a cut network.
         if reply.lost and request.transport is not None:
             request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
@@ -197,6 +203,7 @@ class Server:
         self._last_used = asyncio.get_running_loop().time()
         body = await _body(request)
         token, _, verb = request.path.lstrip("/").partition("/")
+        # The token keeps other programs on this machine from moving the clock and the money.
         if not secrets.compare_digest(token.encode(), self._token.encode()):
             return web.Response(status=404)
         if body is None:
@@ -228,6 +235,7 @@ class Server:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
                     self._send(self.core.socket_text(self._now(), sid, message.data))
+                # KIS's new samples answer PINGPONG with a pong frame that carries it.
                 elif message.type is WSMsgType.PONG and message.data[:1] == b"{":
                     self._send(
                         self.core.socket_text(
@@ -249,6 +257,7 @@ async def _body(request: web.BaseRequest) -> bytes | None:
     if not request.body_exists:
         return b""
     try:
+        # A client that never ends its body must not hold the server.
         async with asyncio.timeout(READ_SECONDS):
             return await request.read()
     except (web.HTTPException, web.RequestPayloadError, TimeoutError):
@@ -268,6 +277,7 @@ class _Line:
 
     def put(self, text: str | None) -> None:
         """Append a frame. None cuts the connection after the frames that wait."""
+        # The market goes on without a client that does not read.
         if self._waiting.qsize() < MOST_WAITING:
             self._waiting.put_nowait(text)
         else:

@@ -76,6 +76,7 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
     It comes from ``past`` when that is long enough. Else it follows from board, size and name, and
     from ``day_range``, a day's ln(high/low); 0 for unknown.
     """
+    # The seed of the day is left out: a stock keeps its character on all days.
     rng = stable_random("character", item.code)
     beta_drawn, share, spread = (
         rng.uniform(0.7, 1.4),
@@ -95,6 +96,7 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
         sigma, volume_sigma = _assumed_sigma(item, day_range), 0.35
     count = int(_TRADES_PER_ROOT_WON * math.sqrt(item.volume * item.base))
     trades = min(max(count, FEWEST_TRADES), MOST_TRADES)
+    # The spread grows with the volatility and shrinks with the number of trades.
     whole = math.sqrt(sigma * sigma + (0.012 * beta) ** 2)
     return Character(
         round(sigma, 6),
@@ -109,9 +111,11 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
 def _assumed_beta(item: Instrument, drawn: float) -> float:
     if item.kind is Kind.STOCK:
         return drawn
+    # The universe does not say what a fund holds, so its name has to.
     if any(word in item.name for word in _BONDS):
         return 0.05
     size = 2.0 if "2X" in item.name or "레버리지" in item.name else 1.0
+    # Inverse funds move against the board.
     return -size if "인버스" in item.name else size
 
 

@@ -87,6 +87,7 @@ def past_days(
     traits = character or character_of(item)
     # A halt of the day to come says nothing about the days before it.
     item = msgspec.structs.replace(item, halted=False)
+    # The days are made backwards, so that the newest one closes at the base price.
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
         returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))
@@ -139,6 +140,7 @@ def _returns(
     sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
     up, down = _extreme(rng, daytime, _REACH * sigma), -_extreme(rng, -daytime, _REACH * sigma)
     usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * NIGHT + sigma**2 / calm**2)
+    # Days of large moves have more volume.
     surprise = min(abs(gap + daytime) / usual, 5.0) if usual else 0.0
     volume = scattered(rng, traits.volume_sigma) * (0.8 + 0.25 * surprise)
     return _Returns(gap, daytime, up, down, volume)
@@ -150,6 +152,7 @@ def _extreme(rng: Random, end: float, sigma: float) -> float:
 
 
 def _bounded(change: float) -> float:
+    # Within the daily limits of 30 percent, with room for rounding to ticks.
     return min(max(change, -0.29), 0.29)
 
 

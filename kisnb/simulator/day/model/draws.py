@@ -21,11 +21,13 @@ _DIGITS = 12
 def stable_random(*parts: object) -> Random:
     """Return a random source that depends on ``parts`` alone, on every machine and process."""
     digest = hashlib.sha256("|".join(str(part) for part in parts).encode()).digest()
+    # Python's hash() differs between processes, a digest does not.
     return Random(int.from_bytes(digest[:8], "big"))
 
 
 def draw(rng: Random, table: tuple[float, ...]) -> float:
     """Return one value of a distribution below."""
+    # An index into the table uses whole bits only, which are the same everywhere.
     return table[rng.getrandbits(_BITS)]
 
 

@@ -73,6 +73,7 @@ def factor(seed: int, day: date, board: Board) -> Factor:
     if board is Board.KOSPI:
         return shared
     own = _shocks(seed, day, board, volatility)
+    # The two parts keep the variance of the mixed shock at one.
     rest = sqrt(1 - _SHARED**2)
 
     def mixed(a: float, b: float) -> float:
@@ -98,6 +99,7 @@ def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
     z, fresh = draw(rng, normal()), sqrt(1 - _MEMORY**2)
     values: list[float] = []
     for shock in draws(rng, normal(), -(-minutes // _ALIKE)):
+        # An autoregressive process of variance one.
         z = _MEMORY * z + fresh * shock
         values += [exp(roughness * z - roughness * roughness / 2)] * _ALIKE
     return values[:minutes]
@@ -105,6 +107,7 @@ def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
 
 def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
     """Return a path from 0. A step's variance is its weight; weights of mean 1 give ``sigma``."""
+    # Each step has its part of the day's variance.
     scale = sigma / sqrt(len(weights))
     shocks = draws(rng, normal(), len(weights))
     return list(
@@ -119,8 +122,10 @@ def jump(rng: Random, path: list[float], lively: list[float], chance: float, sig
     at = rng.randrange(len(lively))
     size = sigma * (1 + draw(rng, normal()) ** 2) * (1 if rng.getrandbits(1) else -1)
     for m in range(at + 1, len(path)):
+        # A jump shifts the level for the rest of the day.
         path[m] += size
     for m in range(at, min(at + 15, len(lively))):
+        # The activity after a jump fades over a quarter of an hour.
         lively[m] *= 1 + 3 * (1 - (m - at) / 15)
 
 
@@ -130,6 +135,7 @@ def day_volatility(seed: int, day: date) -> float:
     fresh = sqrt(1 - _DAILY_MEMORY**2)
     total = 0.0
     for k in range(_DAYS_OF_MEMORY, -1, -1):
+        # Thirty days back the memory has faded to four percent, so the sum ends there.
         total = _DAILY_MEMORY * total + _daily_shock(seed, day.toordinal() - k)
     return exp(_DAILY_ROUGHNESS * fresh * total - _DAILY_ROUGHNESS**2 / 2)
 

@@ -87,6 +87,7 @@ def minute_path(
         minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)
     ]
     sigma = sqrt(1 - NIGHT) * traits.sigma * common.volatility
+    # The stock's own part of the day, beside the board's.
     own = walk(rng, weights, sigma)
     jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
     free = [traits.beta * m + o for m, o in zip(common.path, own, strict=True)]
@@ -114,8 +115,10 @@ def _fitted(
     drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
     lean = [r + drift * c for r, c in zip(free, clock, strict=True)]
     inner = lean[1:last]
+    # The free path decides at which minute the bar's high and low stand.
     high_at = inner.index(max(inner)) + 1 if bar.high > max(bar.open, bar.close) else -1
     if high_at > 0:
+        # High and low cannot stand at the same minute.
         inner[high_at - 1] = math.inf
     low_at = inner.index(min(inner)) + 1 if bar.low < min(bar.open, bar.close) else -1
     anchors: dict[int, float] = {0: bar.open, last: bar.close}
@@ -124,6 +127,7 @@ def _fitted(
     if low_at > 0:
         anchors[low_at] = bar.low
     reach = max(lean) - min(lean)
+    # The free path's own swings are stretched to the bar's range, within reason.
     scale = min(max((bar.high - bar.low) / bar.open / reach, 0.2), 3.0) if reach else 1.0
     won = scale * bar.open
     fair = [float(bar.open)]

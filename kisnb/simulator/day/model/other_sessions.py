@@ -72,6 +72,7 @@ class _Evening:
         rng = stable_random(seed, "evening", item.code, day)
         self._begin = sessions.regular_close(day)
         count = 300
+        # The evening moves as a random walk of one step a minute.
         step = close * sigma * _EVENING / sqrt(count)
         self._path = [
             close + moved for moved in accumulate(step * draw(rng, normal()) for _ in range(count))
@@ -109,6 +110,7 @@ class OtherSessions:
         trades: list[PlannedTrade] = []
         for hours in sessions.hours(Venue.KRX, self._day):
             plan = _KRX_PLANS.get(hours.span.name)
+            # The order rules know on which days a session exists, and for which issues.
             if plan is None or not order_rules.kinds(hours.start, Venue.KRX, self._item):
                 continue
             rng = stable_random(self._seed, "KRX", hours.span.name, self._item.code, self._day)
@@ -151,6 +153,7 @@ class OtherSessions:
         begin = sessions.hours(Venue.NXT, self._day)[0].start
         passed = (t - begin) / (sessions.regular_open(self._day) - begin)
         base, opened = self._item.base, self._bar.open
+        # The factor is zero at both ends and one in the middle, so base and open are met.
         wobble = 4 * self._evening.wobble(t - begin) * (1 - passed) * passed
         return base + (opened - base) * sqrt(passed) + wobble
 
@@ -170,6 +173,7 @@ class OtherSessions:
         for t, qty in zip(
             self._moments(rng, hours, count), sizes_of(rng, count, wanted), strict=True
         ):
+            # A little noise, below a tick: the prices do not follow the fair price exactly.
             value = folded(fair(t) + 0.3 * ladder.tick * draw(rng, normal()), low, high)
             side, spread = takers.next(), spread_of(rng, wide)
             bid, ask = ladder.side_prices(ladder.below(value), spread)
@@ -195,6 +199,7 @@ class OtherSessions:
     def _calls(self, rng: Random, hours: Hours, plan: _Plan) -> list[PlannedTrade]:
         moments = range(hours.start + _CALL, hours.end + 1, _CALL)
         wanted = int(self._bar.volume * plan.volume)
+        # Each auction needs a share at least.
         if wanted < len(moments):
             return []
         close, ladder = self._bar.close, self._ladder
@@ -223,5 +228,6 @@ class OtherSessions:
         rising: list[Ns] = []
         for i, offset in enumerate(offsets):
             earliest = rising[-1] + 1 if rising else 1
+            # No two trades share a millisecond, and all of them lie inside the session.
             rising.append(min(max(offset, earliest), latest - (count - i)))
         return [hours.start + offset * _MS for offset in rising]

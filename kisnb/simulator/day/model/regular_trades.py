@@ -52,6 +52,7 @@ def regular_session(
     The open is the opening auction's print, the close the closing auction's.
     """
     rng = stable_random(seed, "trades", item.code, day)
+    # The auctions take their parts first; the continuous session has the rest.
     opening = max(1, int(bar.volume * rng.uniform(0.02, 0.04)))
     closing = max(1, int(bar.volume * rng.uniform(0.04, 0.08))) if bar.volume > 1 else 0
     rest = max(0, bar.volume - opening - closing)
@@ -78,11 +79,13 @@ def arrivals(rng: Random, path: MinutePath, count: int) -> list[int]:
     offsets = sorted(m * _MINUTE + int(rng.random() * _MINUTE) for m in drawn)
     latest, earliest = minutes * _MINUTE - 1, 1
     for i, offset in enumerate(offsets):
+        # Trades come in bursts: a part of them follows the one before at once.
         if rng.random() < _BURST and i:
             offset = earliest + int(rng.random() * _BURST_MS)
         earliest = max(offset, earliest)
         offsets[i] = earliest
         earliest += 1
+    # The bursts may have pushed the last trades past the close. They move back before it.
     for i in range(len(offsets) - 1, -1, -1):
         if offsets[i] <= latest:
             break
@@ -102,10 +105,12 @@ def sizes_of(rng: Random, count: int, total: int) -> list[int]:
     share = (total - count) / sum(weights)
     sizes = [1 + int(share * w) for w in weights]
     for i, size in enumerate(sizes):
+        # People like round numbers: half of the larger trades are multiples of 10 or 100.
         if size > 20 and rng.getrandbits(1):
             lot = 100 if size > 300 else 10
             sizes[i] = (size + lot // 2) // lot * lot
     spare = total - sum(sizes)
+    # Rounding has moved the sum. The largest trades take the difference, where it shows least.
     for i in sorted(range(count), key=sizes.__getitem__, reverse=True):
         moved = max(spare, 1 - sizes[i])
         sizes[i] += moved
@@ -173,7 +178,7 @@ def _count(bar: DailyBar, item: Instrument, traits: Character) -> int:
 
 
 def _fair(rng: Random, offsets: Sequence[int], path: MinutePath, bar: DailyBar) -> list[float]:
-    """Return the fair price at each trade: the minute path, and a random walk inside each minute."""
+    """Return the fair price at each trade: the minute path, with a random walk in each minute."""
     fair: list[float] = []
     first = 0
     while first < len(offsets):
@@ -184,6 +189,7 @@ def _fair(rng: Random, offsets: Sequence[int], path: MinutePath, bar: DailyBar) 
     if not fair:
         return fair
     taken = -1
+    # One trade must print the bar's high and one its low.
     for at, price in ((path.high_at, bar.high), (path.low_at, bar.low)):
         if at > 0 and (taken < 0 or len(fair) > 1):
             taken = _nearest(offsets, at * _MINUTE, taken)
@@ -198,6 +204,7 @@ def _within_minute(
     count = len(offsets)
     step = path.rough[m] / sqrt(count + 1)
     walked = list(accumulate((step * z for z in draws(rng, normal(), count + 1)), initial=0.0))
+    # A bridge: the walk starts at zero and returns to zero at the minute's end.
     back = walked[-1] / (count + 1)
     return [
         folded(left + (right - left) * offset / _MINUTE + walked[i] - back * i, bar.low, bar.high)
@@ -233,9 +240,11 @@ def _quoted(
     for offset, value in zip(offsets, fair, strict=True):
         at = ladder.below(value)
         side = takers.next()
+        # The side that moves the price is the taker's.
         if at != before:
             side, before = Side.BUY if at > before else Side.SELL, at
         spread = spread_of(rng, wide * path.rough[offset // _MINUTE])
+        # At the day's high nobody asks less, so the trade is a purchase at it.
         if value >= high:
             yield high, Side.BUY, spread
         elif value <= low:

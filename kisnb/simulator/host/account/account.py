@@ -63,11 +63,14 @@ class SimulatedAccount:
     @property
     def orderable(self) -> int:
         """Cash that a new buy may use."""
+        # Sale proceeds can be used for buys at once (재사용), so the amount of D+2 counts, not the
+        # deposit.
         return self.settled_d2 - self.reserved
 
     def sellable(self, code: str) -> int:
         """Shares that are held and that no open sell has claimed."""
         held = self.positions.get(code)
+        # Shares of an open sell cannot be sold again (ord_psbl_qty of inquire-balance).
         claimed = sum(
             o.leaves for o in self._live.values() if o.side is Side.SELL and o.item.code == code
         )
@@ -133,6 +136,7 @@ class SimulatedAccount:
             tax = added(lambda won: self._costs.tax(won, self.day, kind, board), before, value)
             self.taxes += tax
             position.taxes += tax
+            # The purchase amount moves at the average price, as in inquire-balance (pchs_avg_pric).
             cost = position.cost * qty // position.qty
             position.realised += value - cost
             position.sold_value += value
@@ -162,6 +166,7 @@ class SimulatedAccount:
         Raises AccountRejected when there is none, or when it has no leaves.
         """
         order = self.orders.get(number)
+        # A request to cancel has a number, but there is nothing to cancel about it.
         if order is None or order.state == "confirmed":
             raise AccountRejected("no order")
         if number not in self._live:
@@ -169,9 +174,10 @@ class SimulatedAccount:
         return order
 
     def check_revision(self, order: AccountOrder, qty: int, price: int) -> None:
-        """Raise AccountRejected when the cash does not suffice to move ``qty`` shares to ``price``."""
+        """Raise AccountRejected when the cash does not suffice to move shares to ``price`` won."""
         if order.side is Side.SELL:
             return
+        # The new reservation replaces that of the moved shares, so the check counts it as free.
         freed = self._needed(order.item, order.leaves, order.reserve_price)
         kept = self._needed(order.item, order.leaves - qty, order.reserve_price)
         if kept + self._needed(order.item, qty, price) > self.orderable + freed:
@@ -184,6 +190,7 @@ class SimulatedAccount:
         """
         order = self._live[original]
         reserve = 0 if order.side is Side.SELL else price
+        # KIS gives every revise a new order number. The shares move to a new order.
         heir = AccountOrder(
             t,
             number,
@@ -204,6 +211,8 @@ class SimulatedAccount:
 
     def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
         """List a confirmed request to cancel ``qty`` shares of ``order`` under its own number."""
+        # KIS gives a request to cancel an order number of its own, and lists it with the day's
+        # orders.
         request = AccountOrder(
             t,
             number,
@@ -220,6 +229,7 @@ class SimulatedAccount:
         return request
 
     def _end_if_done(self, order: AccountOrder, state: State) -> AccountOrder:
+        # An order ends when its last share has gone, by whatever way it went.
         if not order.leaves:
             order.state = state
             del self._live[order.number]

@@ -82,6 +82,7 @@ class Brokerage:
         one. Raises AccountRejected.
         """
         at = price if kind.priced else None
+        # The broker asks first, so that a refused order gets no number.
         why = self._market.why_not(code, side, kind, qty, at, venue, stop)
         if why is not None:
             raise AccountRejected(why)
@@ -104,6 +105,7 @@ class Brokerage:
             )
         )
         self._numbers = number
+        # A reply to an order says "sent", not "accepted": the exchange can refuse it later.
         if self.exchange_refuses:
             return PlacedNumber(number, [OrderNotAccepted(self._market.now, number, "kind")])
         return PlacedNumber(
@@ -118,6 +120,7 @@ class Brokerage:
         order, amount = self._order_to_change(number, qty)
         happened = self._market.cancel(number, amount)
         self._numbers += 1
+        # What happened is booked after this call. Its notice then takes the request's number.
         self._cancelling = self.account.note_cancel(self._market.now, self._numbers, order, amount)
         return PlacedNumber(self._numbers, happened)
 
@@ -131,6 +134,7 @@ class Brokerage:
         happened = self._market.revise(number, self._numbers + 1, moved, price)
         refused = next((h for h in happened if isinstance(h, OrderNotAccepted)), None)
         if refused is not None:
+            # A kind that cannot be revised has a refusal of its own.
             raise AccountRejected("revise" if refused.why == "kind" else refused.why)
         self._numbers += 1
         return PlacedNumber(self._numbers, happened)
@@ -139,6 +143,7 @@ class Brokerage:
         """Return a live order, and how many of its shares are meant. Raises AccountRejected."""
         order = self.account.cancellable(number)
         meant = order.leaves if qty is None else qty
+        # A revise cannot raise the quantity above the open one (workbook: order-rvsecncl).
         if not 0 < meant <= order.leaves:
             raise AccountRejected("no leaves")
         return order, meant
@@ -154,6 +159,7 @@ class Brokerage:
         """
         match happening:
             case OrderAccepted(id=number, venue=venue):
+                # For a SOR order the exchange says here at which venue it stands.
                 order = self.account.accept(number, venue)
                 return OrderChange(
                     order, self._notice("accepted", happening.t, order, order.qty, order.price)
@@ -182,6 +188,7 @@ class Brokerage:
         the exchange itself cancels the leaves of a market order, the notice carries the order's
         number.
         """
+        # KIS's notice of a cancel has the request's number as ODER_NO and the order's as OODER_NO.
         request, self._cancelling = self._cancelling, None
         return OrderChange(
             order, self._notice("cancelled", happening.t, request or order, happening.qty, 0)

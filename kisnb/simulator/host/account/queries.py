@@ -86,6 +86,7 @@ class AccountQueries:
         code = params["PDNO"]
         if code not in self._view.universe:
             raise AccountRejected("unknown")
+        # A stock that is not held gets its name and price alone.
         held = next((h for h in self._brokerage.statement().holdings if h.code == code), None)
         known = {
             "pdno": code,
@@ -114,6 +115,8 @@ class AccountQueries:
         statement = self._brokerage.statement()
         value = sum(h.qty * h.price for h in statement.holdings)
         cost = sum(h.cost for h in statement.holdings)
+        # The cash after settlement counts, since today's trades are in the value of the shares
+        # already.
         cash = statement.cash_d2
         whole = value + cash
         rows: list[Row] = [
@@ -124,6 +127,7 @@ class AccountQueries:
                 "real_nass_amt": worth,
                 "whol_weit_rt": rate(worth, whole),
             }
+            # Shares are the first row, cash the second.
             for bought, worth in ((cost, value), (cash, cash))
         ]
         total: Row = {
@@ -269,6 +273,7 @@ def _today(position: AccountPosition) -> Row:
 def _profit(positions: Iterable[AccountPosition]) -> Row:
     """Return amounts, costs, and the profit after them."""
     held = list(positions)
+    # Fees of buys count here as well, in the day on which they were paid.
     earned = sum(p.realised - p.fees - p.taxes for p in held)
     cost = sum(p.sold_value - p.realised for p in held)
     return {

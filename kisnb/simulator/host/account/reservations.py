@@ -88,6 +88,7 @@ class Reservations:
     def revise(self, params: Params) -> Blocks:
         """Replace a waiting order. It keeps its number."""
         old, new = self._waiting(params), self._read(params)
+        # The list's position is the number, so the new order takes the old one's place.
         self._orders[self._orders.index(old)] = new
         return {"output": {"NRML_PRCS_YN": "Y"}}
 

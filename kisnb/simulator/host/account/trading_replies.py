@@ -43,7 +43,9 @@ class TradingReplies:
         if kind is None:
             raise AccountRejected("kind")
         qty = _whole(params, "ORD_QTY")
+        # The price of a market order is not read: clients send 0, or nothing.
         price = _whole(params, "ORD_UNPR") if kind.priced else 0
+        # CNDT_PRIC counts for stop-limit orders (ORD_DVSN 22) only (workbook: order-cash).
         stop = _whole(params, "CNDT_PRIC") if kind is OrderKind.STOP_LIMIT else None
         self._check_host(params["PDNO"], venue, kind, price)
         placed = self._brokerage.place(params["PDNO"], side, kind, qty, price, venue, stop)
@@ -67,6 +69,7 @@ class TradingReplies:
         order = self._account.orders.get(number)
         if order is not None and _venue(params) not in (order.venue, order.at):
             raise AccountRejected("no order")
+        # With QTY_ALL_ORD_YN Y a client may send 0 as the quantity.
         qty = None if params["QTY_ALL_ORD_YN"] == "Y" else _whole(params, "ORD_QTY")
         if params["RVSE_CNCL_DVSN_CD"] == REVISE:
             placed = self._brokerage.revise(number, qty, _whole(params, "ORD_UNPR"))
@@ -77,6 +80,8 @@ class TradingReplies:
     def inquire_balance(self, first: int) -> Page:
         """Return a page of the holdings, and the account's sums (inquire-balance)."""
         statement = self._brokerage.statement()
+        # inquire-balance lists 50 holdings a page on the live host, 20 on the paper host
+        # (workbook).
         holdings, next_row = page_of(statement.holdings, first, self._persona.balance_page)
         account = self._account
         rows = []
@@ -119,6 +124,8 @@ class TradingReplies:
             for order in reversed(self._account.orders.values())
             if self._asked_for(order, params)
         ]
+        # inquire-daily-ccld lists 100 orders a page on the live host, 15 on the paper host
+        # (workbook).
         orders, next_row = page_of(wanted, first, self._persona.orders_page)
         rows = [order_row(self._row(o), o.item.name) for o in orders]
         return Page(
@@ -162,7 +169,10 @@ class TradingReplies:
             params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]
             and params["SLL_BUY_DVSN_CD"] in ("", "00", side_code(order.side))
             and params["PDNO"] in ("", order.item.code)
+            # KIS writes order numbers with and without leading zeros, so they are compared as
+            # integers.
             and (not number or (number.isdecimal() and int(number) == order.number))
+            # Without ALL a client misses its orders at other venues.
             and params["EXCG_ID_DVSN_CD"] in ("", "ALL", str(order.venue))
             and (params["CCLD_DVSN"] != "01" or order.filled > 0)
             and (params["CCLD_DVSN"] != "02" or order.leaves > 0)

@@ -64,9 +64,11 @@ class ClientRequests:
             self._recorder.request(now, "WS", "", "", {})
             self._acknowledge(now, socket, control_frames.ack(e.msg_cd, "", ""))
             return
+        # A PINGPONG that comes back keeps the session alive and needs no reply.
         if isinstance(request, PingPong):
             socket.echoed, socket.unanswered = now, None
             return
+        # The key of exec notices is the HTS ID.
         secret = request.tr_id in notices.NOTICE_TRS
         params = {"tr_type": request.tr_type, "tr_key": HIDDEN if secret else request.tr_key}
         self._recorder.request(now, "WS", "", request.tr_id, params)
@@ -83,6 +85,7 @@ class ClientRequests:
         if fault is None:
             self._acknowledge(now, socket, self._reply_to(now, socket, request))
             return
+        # A fault "silence" ends here: the request is neither carried out nor answered.
         self._recorder.fault(now, fault)
         if fault.what == "kill":
             self._sockets.kill(now, socket)
@@ -122,6 +125,7 @@ class ClientRequests:
             # Public clients have seen "(null)" in place of the TR id in this reply.
             in_use = control_frames.ack(control_frames.APPKEY_IN_USE, "(null)", tr_key)
             return msgspec.structs.replace(in_use, rt_cd=self._persona.in_use_rt_cd)
+        # The first request with a good key sets the session up.
         self._sockets.holder = socket
         if request.tr_type == control_frames.RELEASE:
             return self._release(socket, tr_id, tr_key)
@@ -133,17 +137,21 @@ class ClientRequests:
         if tr_id != self._persona.notice_tr and not (
             (quoted or index) and self._persona.has_channel(tr_id)
         ):
+            # The channel is unknown, or this host lacks it: the paper host has two quote channels.
             return control_frames.ack("OPSP8991", tr_id, tr_key)
         if (quoted and tr_key not in self._market.universe) or (index and tr_key not in INDICES):
             return control_frames.ack("OPSP8992", tr_id, tr_key)
         if (tr_id, tr_key) in socket.subscriptions:
             return control_frames.ack(control_frames.ALREADY, tr_id, tr_key)
+        # 41 registrations per session, exec notices counted (KIS's notices); clients have measured
+        # it.
         if len(socket.subscriptions) >= self._persona.registrations:
             return control_frames.ack(control_frames.TOO_MANY, tr_id, tr_key)
         socket.subscriptions.add((tr_id, tr_key))
         # Every success carries a key and an iv, also that of a plain channel (KIS's workbook).
         key, iv = secrets.token_hex(16), secrets.token_hex(8)
         ack = control_frames.ack(control_frames.SUBSCRIBED, tr_id, tr_key, key=key, iv=iv)
+        # A stock without a limit book has no depth to send.
         if quoted:
             self._market.activate(tr_key)
             return ack

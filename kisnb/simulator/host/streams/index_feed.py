@@ -31,6 +31,7 @@ class IndexFeed:
         if holder is None or not holder.indices:
             return None
         day, since = self._market.day, max(self._sent, self._market.now - INDEX_EVERY)
+        # Whole seconds, so that the moments do not depend on when a client subscribed.
         due = max(since // INDEX_EVERY * INDEX_EVERY + INDEX_EVERY, sessions.regular_open(day))
         return due if due <= sessions.regular_close(day) else None
 

@@ -1,4 +1,4 @@
-"""The frames of what happens in the market: trades, depth, expected matches, operation, programs."""
+"""The frames of the market: trades, depth, expected matches, operation, programs."""
 
 from __future__ import annotations
 
@@ -79,12 +79,14 @@ class MarketFeed:
                     for trade in shown
                 ],
             )
+            # An auction can match more orders at once than one frame can count.
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, records[i : i + MOST_RECORDS])
         for trade in trades:
             if trade.segment == SINGLE_PRICE:
                 self._send_overtime(now, code, OVERTIME_TRADE_TR, trade)
         for socket, venue in self._followers(PROGRAM_TRS, code):
+            # A program record follows the trades of its venue, since its figures change with them.
             if venue is Venue.SOR or any(trade.venue is venue for trade in trades):
                 record = program_record(self._market.facts.program(code, now), code, venue)
                 self._send(now, socket, PROGRAM_TRS[venue], [record])
@@ -126,11 +128,13 @@ class MarketFeed:
                 continue
             if isinstance(step, TradingInterrupted | TradingResumed) and step.code != stock:
                 continue
+            # NXT's and the unified channel carry nothing of a stock that NXT does not list.
             if venue is not Venue.KRX and not self._market.universe.get(stock).nxt:
                 continue
             listing = self._market.exchange.listing(stock, step.venue)
             halted = listing.state == "halted" or listing.item.halted
             vi = listing.state == "call" and listing.why.endswith("VI")
+            # A VI is shown by its own field, not as a halt.
             reason = listing.why if halted else ""
             operation = MarketOperation(now, stock, venue, code, halted, reason, vi)
             self._send(now, socket, tr_id, [frames.encode_operation(operation)])
@@ -174,6 +178,7 @@ class MarketFeed:
 
     def _book_record(self, code: str, venue: Venue) -> list[str]:
         expected = self._expected(code, venue)
+        # The middle price is that at which mid-price orders match; 0 while a venue has none.
         middles = {
             name: self._market.exchange.listing(code, at).current.middle or 0
             for name, at in (("KMID_PRC", Venue.KRX), ("NMID_PRC", Venue.NXT))

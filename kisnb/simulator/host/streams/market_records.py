@@ -1,4 +1,4 @@
-"""Records of the market's channels: trades, depth, expected matches, programs, indices, operation."""
+"""Records of the market's channels: trades, depth, matches, programs, indices, operation."""
 
 from __future__ import annotations
 
@@ -138,6 +138,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
         trade.ask,
         trade.bid,
     )
+    # After-hours segments have codes of their own, whatever stretch of the day it is.
     market, operation, _ = _CODES.get(_stretch_of(trade, stretch), _NOTHING_OPEN)
     return frames.encode_tick(
         tick,
@@ -147,6 +148,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
             "STCK_OPRC": opened,
             "STCK_HGPR": high,
             "STCK_LWPR": low,
+            # The first trade of a day opens it, so its own time stands for the missing one.
             "OPRC_HOUR": hhmmss(tally.open_t or trade.t),
             "HGPR_HOUR": hhmmss(tally.high_t or trade.t),
             "LWPR_HOUR": hhmmss(tally.low_t or trade.t),
@@ -171,6 +173,7 @@ def book_record(
     market, _, hour = _CODES.get(stretch, _NOTHING_OPEN)
     more: dict[str, object] = {"ACML_VOL": quote.volume, **middles}
     if depth.venue is Venue.KRX:
+        # KIS added the column to KRX's depth channel only (notice of 2026-09-09).
         more["MARKET_CLS_CODE"] = market
     if expected is not None:
         more |= {

@@ -60,6 +60,7 @@ class Outbox:
         frame = _Frame(socket, tr_id, text, text if recorded is None else recorded)
         point = _point(tr_id)
         fault = (
+            # Reading the stock out of a frame costs time, so a host without faults skips it.
             self._faults.strike(now, (point,), tr_id, frame.code) if self._faults.armed else None
         )
         match fault.what if fault is not None else "":
@@ -82,6 +83,7 @@ class Outbox:
                 self._put(now, frame)
         if fault is not None:
             self._recorder.fault(now, fault)
+        # A frame that was held back for its successor leaves now, behind it.
         if waiting := self._behind.pop((socket.sid, point), None):
             self._put(now, waiting)
 
@@ -105,6 +107,7 @@ class Outbox:
 
     def _delay(self, due: Ns, frame: _Frame) -> None:
         self._delayed += 1
+        # Two frames of one moment leave in the order in which they were delayed.
         heapq.heappush(self._late, (due, self._delayed, frame))
 
 

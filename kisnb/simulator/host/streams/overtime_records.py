@@ -29,7 +29,10 @@ OPERATION, HOUR = "40", "D"
 OVERTIME_TRADE_COLUMNS = COLUMNS[EXPECTED_TRS[Venue.KRX]][:43]
 """Columns of the matches and of the expected matches."""
 OVERTIME_BOOK_COLUMNS = tuple(
-    name for name in COLUMNS[BOOK_TRS[Venue.KRX]][:58] if not name.endswith("10")
+    # Nine levels a side: the columns of the tenth are left out.
+    name
+    for name in COLUMNS[BOOK_TRS[Venue.KRX]][:58]
+    if not name.endswith("10")
 )
 
 
@@ -59,7 +62,7 @@ def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtim
 def overtime_trade_record(
     shown: Traded | ExpectedMatch, item: Instrument, session: Overtime
 ) -> list[str]:
-    """Return a match that ``session`` contains, or the one that the running call auction expects."""
+    """Return a match that ``session`` contains, or the one that the running auction expects."""
     price = shown.price
     change = price - session.close if price else 0
     values: dict[str, object] = {

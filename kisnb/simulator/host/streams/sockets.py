@@ -82,6 +82,7 @@ class Sockets:
         The persona decides for how long the lost connection still holds the appkey.
         """
         gone = self.open.pop(sid, None)
+        # Public clients have waited up to 90 s for an appkey after a crash. The persona decides.
         if gone is not None and gone is self.holder:
             self.holder = None
             self._held_until = now + self._persona.lingers * SECOND
