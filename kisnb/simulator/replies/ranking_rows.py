@@ -23,7 +23,7 @@ from kisnb.simulator.replies.reply import (
     venue_of,
 )
 from kisnb.simulator.replies.stock_fields import depth_fields, stock_fields
-from kisnb.terms import Venue
+from kisnb.terms import Kind, Venue
 
 RANKED = 30
 """Rows of a ranking (KIS's workbook)."""
@@ -35,6 +35,9 @@ BOOKS = 30
 
 Order: TypeAlias = tuple[str, int]
 """The field that ranks, and 1 for the largest first or -1 for the smallest first."""
+
+_PREFERRED, _HALTED, _ETF, _ETN = 4, 5, 6, 7
+"""Places of FID_TRGT_EXLS_CLS_CODE of volume-rank."""
 
 
 class RankingRows:
@@ -147,4 +150,15 @@ def _either(params: Params, one: str, other: str, default: int) -> int:
         number_of(params, one if one in params else other, default)
         if one in params or other in params
         else default
+    )
+
+
+def is_excluded(item: Instrument, flags: str) -> bool:
+    """Return whether the FID_TRGT_EXLS_CLS_CODE of a call leaves an issue out."""
+    out = {place for place, flag in enumerate(flags) if flag == "1"}
+    kinds = {Kind.ETF: _ETF, Kind.ETN: _ETN}
+    return (
+        (item.preferred and _PREFERRED in out)
+        or (item.halted and _HALTED in out)
+        or kinds.get(item.kind, -1) in out
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from kisnb.market.instruments import Instrument
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.ranking_rows import (
     BOOKS,
     Order,
     RankingRows,
     bound_of,
+    is_excluded,
     number_in,
     numbered,
     ranked,
@@ -31,7 +31,7 @@ from kisnb.simulator.replies.stock_fields import (
     quote_fields,
     rate,
 )
-from kisnb.terms import Kind, Side, Venue
+from kisnb.terms import Side, Venue
 
 _VOLUME_RANK: dict[str, Order] = {
     "0": ("avrg_vol", 1),
@@ -70,10 +70,6 @@ _NEAR_LIMIT = {"0": 0.0, "6": 8.0, "5": 10.0, "1": 15.0, "2": 20.0, "3": 25.0}
 """Percent from the limit, by FID_DIV_CLS_CODE of capture-uplowprice."""
 
 
-_PREFERRED, _HALTED, _ETF, _ETN = 4, 5, 6, 7
-"""Places of FID_TRGT_EXLS_CLS_CODE of volume-rank."""
-
-
 class Rankings:
     """Replies with rankings.
 
@@ -105,7 +101,7 @@ class Rankings:
         """Rank by volume, turnover or their growth (거래량순위)."""
         order = _VOLUME_RANK[one_of(params, "FID_BLNG_CLS_CODE", *_VOLUME_RANK)]
         left_out = params["FID_TRGT_EXLS_CLS_CODE"]
-        kept = [i for i in self._ranking.of_class(params) if not _excluded(i, left_out)]
+        kept = [i for i in self._ranking.of_class(params) if not is_excluded(i, left_out)]
         rows = self._ranking.rows(params, kept, Venue.KRX, Venue.NXT)
         return {"output": ranked("volume_rank", rows, order)}
 
@@ -293,13 +289,3 @@ class Rankings:
             row |= flow_of_trades(self._view.sums(str(row["stck_shrn_iscd"])))
         near = self._ranking.with_depth(near[:BOOKS], Venue.KRX)
         return {"output": ranked("capture_uplowprice", near, ("prdy_ctrt", 1 if up else -1))}
-
-
-def _excluded(item: Instrument, flags: str) -> bool:
-    out = {place for place, flag in enumerate(flags) if flag == "1"}
-    kinds = {Kind.ETF: _ETF, Kind.ETN: _ETN}
-    return (
-        (item.preferred and _PREFERRED in out)
-        or (item.halted and _HALTED in out)
-        or kinds.get(item.kind, -1) in out
-    )

@@ -35,9 +35,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from kisnb.clock import Ns, SimulatedClock
+from kisnb.clock import SimulatedClock
 from kisnb.errors import UnknownInstrument
-from kisnb.exchange.halts import Level
 from kisnb.kis.feed.notices import NOTICE_TRS
 from kisnb.kis.masking import HIDDEN
 from kisnb.simulator.host.account.account import AccountRejected
@@ -45,66 +44,20 @@ from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.faults import Fault
 from kisnb.simulator.host.record import order_line
 from kisnb.simulator.host.streams.sockets import Outgoing
-from kisnb.terms import Board, Side, Venue
+from kisnb.simulator.serve.control_bodies import (
+    Break,
+    CancelWanted,
+    Cut,
+    Interrupt,
+    SpeedWanted,
+    StepWanted,
+    TradeWanted,
+)
 
 FASTEST = 100_000.0
 """Highest speed of the clock, in simulated seconds per second."""
 FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
 """Verbs that make something go wrong, or stop it."""
-
-
-class StepWanted(msgspec.Struct, frozen=True):
-    """Body of ``step``: move the clock to the next frame, but not past ``until`` (UTC ns)."""
-
-    until: Ns
-    port: int | None = None
-    """TCP port of the client's end of a socket. None skips the check of ``frames``."""
-    frames: int = 0
-    """Frames that the client has received on that socket. The clock stays while more are on the
-    way."""
-
-
-class SpeedWanted(msgspec.Struct, frozen=True):
-    """Body of ``speed``: simulated seconds per second, or ``step`` for lockstep."""
-
-    speed: Literal["step"] | float
-
-
-class TradeWanted(msgspec.Struct, frozen=True):
-    """Body of ``trade``: shares, and a price in won; None as ``price`` makes it a market order."""
-
-    code: str
-    side: Side
-    qty: int
-    price: int | None = None
-    venue: Venue = Venue.KRX
-
-
-class Interrupt(msgspec.Struct, frozen=True):
-    """Body of ``halt`` and ``resume``: the stock."""
-
-    code: str
-
-
-class Break(msgspec.Struct, frozen=True):
-    """Body of ``break``: the board whose circuit breaker is set off, and its level from 1 to 3."""
-
-    board: Board
-    level: Level = 1
-
-
-class CancelWanted(msgspec.Struct, frozen=True):
-    """Body of ``cancel``: the order's number and shares; None as ``qty`` takes all leaves."""
-
-    number: int
-    qty: int | None = None
-
-
-class Cut(msgspec.Struct, frozen=True):
-    """Body of ``cut``: the connection to end."""
-
-    port: int | None = None
-    """TCP port of the client's end. None ends all connections."""
 
 
 class ControlRefused(Exception):

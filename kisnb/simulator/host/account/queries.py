@@ -5,8 +5,6 @@ Amounts are in won.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kisnb.clock import hhmmss
 from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable_row
 from kisnb.kis.calls.order_messages import order_totals
@@ -15,6 +13,7 @@ from kisnb.kis.wire_text import order_number, yyyymmdd
 from kisnb.simulator.host.account.account import AccountRejected, SimulatedAccount
 from kisnb.simulator.host.account.brokerage import Brokerage
 from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition
+from kisnb.simulator.host.account.profits import profit_fields, shares_fields, totals_fields
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
@@ -210,9 +209,13 @@ class AccountQueries:
         rows: list[Row] = []
         if positions:
             rows.append(
-                {"trad_dt": yyyymmdd(self._view.day), **_profit(positions), **_shares(positions)}
+                {
+                    "trad_dt": yyyymmdd(self._view.day),
+                    **profit_fields(positions),
+                    **shares_fields(positions),
+                }
             )
-        return Page({"output1": rows, "output2": _totals("inquire_period_profit", positions)})
+        return Page({"output1": rows, "output2": totals_fields("inquire_period_profit", positions)})
 
     def inquire_period_trade_profit(self, params: Params, _first: int) -> Page:
         """Return a row for each issue that was sold this day."""
@@ -228,11 +231,13 @@ class AccountQueries:
                 "buy_qty": position.bought,
                 "sll_pric": position.sold_value // position.sold,
                 "sll_qty": position.sold,
-                **_profit([position]),
+                **profit_fields([position]),
             }
             for position in positions
         ]
-        return Page({"output1": rows, "output2": _totals("inquire_period_trade_profit", positions)})
+        return Page(
+            {"output1": rows, "output2": totals_fields("inquire_period_trade_profit", positions)}
+        )
 
     def _traded(self, params: Params) -> list[AccountPosition]:
         """Return the positions that moved this day; none when the period does not contain it."""
@@ -268,49 +273,3 @@ class AccountQueries:
 
 def _today(position: AccountPosition) -> Row:
     return {"thdt_buyqty": position.bought, "thdt_sll_qty": position.sold}
-
-
-def _profit(positions: Iterable[AccountPosition]) -> Row:
-    """Return amounts, costs, and the profit after them."""
-    held = list(positions)
-    # Fees of buys count here as well, in the day on which they were paid.
-    earned = sum(p.realised - p.fees - p.taxes for p in held)
-    cost = sum(p.sold_value - p.realised for p in held)
-    return {
-        "buy_amt": sum(p.bought_value for p in held),
-        "sll_amt": sum(p.sold_value for p in held),
-        "rlzt_pfls": earned,
-        "pfls_rt": rate(earned, cost),
-        "fee": sum(p.fees for p in held),
-        "tl_tax": sum(p.taxes for p in held),
-    }
-
-
-def _shares(positions: Iterable[AccountPosition]) -> Row:
-    held = list(positions)
-    return {"buy_qty1": sum(p.bought for p in held), "sll_qty1": sum(p.sold for p in held)}
-
-
-def _totals(api: str, positions: Iterable[AccountPosition]) -> Row:
-    held = list(positions)
-    bought, sold = sum(p.bought_value for p in held), sum(p.sold_value for p in held)
-    fees, taxes = sum(p.fees for p in held), sum(p.taxes for p in held)
-    earned = sum(p.realised for p in held) - fees - taxes
-    cost = sum(p.sold_value - p.realised for p in held)
-    shares = _shares(held)
-    fields: Row = {
-        "sll_qty_smtl": shares["sll_qty1"],
-        "buy_qty_smtl": shares["buy_qty1"],
-        "buyqty_smtl": shares["buy_qty1"],
-        "sll_tr_amt_smtl": sold,
-        "sll_tltx_smtl": taxes,
-        "buy_tr_amt_smtl": bought,
-        "tot_qty": sum(p.bought + p.sold for p in held),
-        "tot_tr_amt": bought + sold,
-        "tot_fee": fees,
-        "tot_tltx": taxes,
-        "tot_excc_amt": sold - bought - fees - taxes,
-        "tot_rlzt_pfls": earned,
-        "tot_pftrt": rate(earned, cost),
-    }
-    return pick(api, "output2", fields)
