@@ -70,7 +70,7 @@ class IndexReplies:
         return {"output": pick("inquire_index_price", "output", self._head(_name(params)))}
 
     def inquire_index_daily_price(self, params: Params) -> Blocks:
-        """Return the days of an index up to FID_INPUT_DATE_1, newest first (국내업종 일자별지수)."""
+        """Return the days up to FID_INPUT_DATE_1, newest first (국내업종 일자별지수)."""
         one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         name, last = _name(params), day_of(params, "FID_INPUT_DATE_1")
         api = "inquire_index_daily_price"
@@ -120,7 +120,7 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows[::-1]}
 
     def inquire_index_timeprice(self, params: Params) -> Blocks:
-        """Return the index at the ends of spans of FID_INPUT_HOUR_1 seconds (국내업종 시간별지수(분))."""
+        """Return the index by spans of FID_INPUT_HOUR_1 seconds (국내업종 시간별지수(분))."""
         span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
         return {
             "output": self._point_rows("inquire_index_timeprice", _name(params), span, MINUTE_ROWS)

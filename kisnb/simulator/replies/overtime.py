@@ -1,4 +1,4 @@
-"""Replies about KRX's single-price session after hours (시간외 단일가), which ended with 2026-09-11.
+"""Replies about KRX's single-price session (시간외 단일가), which ended with 2026-09-11.
 
 Won and shares. On a day without that session its figures are zero and its rankings are empty.
 """

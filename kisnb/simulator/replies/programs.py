@@ -58,7 +58,7 @@ class ProgramReplies:
         }
 
     def program_trade_by_stock(self, params: Params) -> Blocks:
-        """Return the program trades of a stock by minute, newest first (종목별 프로그램매매추이(체결))."""
+        """Return the program trades of a stock by minute, newest first (매매추이(체결))."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         quote, rows = self._view.quote(code, venue), []
         before = Turnover(0, 0, 0, 0)
@@ -86,7 +86,7 @@ class ProgramReplies:
         return {"output": rows[::-1][: PROGRAM_ROWS - 1]}
 
     def program_trade_by_stock_daily(self, params: Params) -> Blocks:
-        """Return the program trades of a stock by day, newest first (종목별 프로그램매매추이(일별))."""
+        """Return the program trades of a stock by day, newest first (매매추이(일별))."""
         venue_of(params)
         code = code_of(params, self._view.universe)
         api, rows = "program_trade_by_stock_daily", []

@@ -74,7 +74,7 @@ class Quotations:
         }
 
     def inquire_price(self, params: Params) -> Blocks:
-        """Return the current price of a stock, with the day and the year behind it (주식현재가 시세)."""
+        """Return the current price of a stock, its day and its year (주식현재가 시세)."""
         venue, code = self._asked(params)
         quote = self._view.quote(code, venue)
         fields = [quote_fields(quote), issue_fields(self._view.item(code)), self._flow_fields(code)]
@@ -169,7 +169,7 @@ class Quotations:
         return {"output": [_class_row(name, classes[name], whole) for _, name in SIZES]}
 
     def exp_price_trend(self, params: Params) -> Blocks:
-        """Return the auctions' prints, and what the running auction would trade (예상체결가 추이)."""
+        """Return the auctions' prints, and the running auction's match (예상체결가 추이)."""
         code = code_of(params, self._view.universe)
         venue_of(params, Venue.KRX)
         quote = self._view.quote(code)

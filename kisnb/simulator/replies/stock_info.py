@@ -148,7 +148,7 @@ class StockInfo:
         }
 
     def chk_holiday(self, params: Params, first: int) -> Page:
-        """Return 24 days from BASS_DT on (국내휴장일조회). The next page begins on the day after."""
+        """Return 24 days from BASS_DT on (국내휴장일조회). The next page goes on after them."""
         # Rows of this call are days, so a page's first row is a number of days.
         begin = day_of(params, "BASS_DT") + timedelta(days=first)
         try:
@@ -159,7 +159,7 @@ class StockInfo:
         return Page({"output": rows}, first + HOLIDAY_ROWS)
 
     def market_time(self, _params: Params) -> Blocks:
-        """Return five business days around this one, and the hours of the market (국내선물 영업일조회)."""
+        """Return five business days, and the hours of the market (국내선물 영업일조회)."""
         day = self._view.day
         before, after = previous_trading_day(day), next_trading_day(day)
         days = [previous_trading_day(before), before, day, after, next_trading_day(after)]

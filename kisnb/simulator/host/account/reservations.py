@@ -1,4 +1,4 @@
-"""Orders reserved for the next day (예약주문): placed in the evening, listed, revised and cancelled.
+"""Orders reserved for the next day (예약주문): placed, listed, revised and cancelled.
 
 Won and shares. The simulated day ends before any of them is due, so all of them stay waiting.
 """

@@ -60,7 +60,10 @@ INDEX_COLUMNS = (
     ),
     *("QTQT_DOWN_ISSU_CNT", "TICK_VRSS"),
 )
-"""Columns of the index channel, whose key is a sector code (업종코드). The desk does not follow it."""
+"""Columns of the index channel, whose key is a sector code (업종코드).
+
+The desk does not follow it.
+"""
 _NOTHING_OPEN = ("5", "30", "A")
 _CODES: dict[str, tuple[str, str, str]] = {
     "opening auction": ("1", "10", "B"),

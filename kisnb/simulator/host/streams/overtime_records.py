@@ -1,4 +1,4 @@
-"""Records of KRX's single-price session after hours (시간외 단일가): matches, depth, expected matches.
+"""Records of KRX's single-price session after hours (시간외 단일가): matches and depth.
 
 The desk does not follow these channels, because the session ended with 2026-09-11. Changes count
 from the close, volumes from the session's begin. Source of the columns: KIS's official samples
