@@ -19,7 +19,7 @@ from kisnb.simulator.replies.overtime_session import (
     session_span,
 )
 from kisnb.simulator.replies.ranking_rows import (
-    BOOKS,
+    MOST_DEPTHS,
     Order,
     most_traded,
     numbered,
@@ -198,7 +198,7 @@ class OvertimeReplies:
         )
         begins = self._begins()
         rows = []
-        for item in most_traded(issues(params, self._view.universe))[:BOOKS]:
+        for item in most_traded(issues(params, self._view.universe))[:MOST_DEPTHS]:
             trades = self._view.trades(item.code)
             rest: Row = {
                 "mkob_otcp_vol": sum(t.qty for t in trades if t.t < opened),
@@ -218,7 +218,7 @@ class OvertimeReplies:
         """Return rows of the stocks that have traded in the session."""
         venue_of(params, Venue.KRX)
         rows: list[Row] = []
-        for item in most_traded(issues(params, self._view.universe))[:BOOKS]:
+        for item in most_traded(issues(params, self._view.universe))[:MOST_DEPTHS]:
             fields = self._fields(item.code)
             if fields["ovtm_untp_vol"]:
                 rows.append(fields)

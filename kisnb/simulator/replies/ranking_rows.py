@@ -29,7 +29,7 @@ RANKED = 30
 """Rows of a ranking (KIS's workbook)."""
 CANDIDATES = 50
 """Issues that a ranking looks through."""
-BOOKS = 30
+MOST_DEPTHS = 30
 """Most stocks whose depth a ranking reads. Reading a depth makes a stock active for the whole day.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.ranking_rows import (
-    BOOKS,
+    MOST_DEPTHS,
     Order,
     RankingRows,
     bound_of,
@@ -146,7 +146,7 @@ class Rankings:
         """Rank by the shares that wait on both sides (호가잔량 순위)."""
         order = _QUOTE_BALANCE[one_of(params, "FID_RANK_SORT_CLS_CODE", *_QUOTE_BALANCE)]
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)[
-            :BOOKS
+            :MOST_DEPTHS
         ]
         return {
             "output": ranked(
@@ -178,14 +178,16 @@ class Rankings:
         near.sort(key=lambda row: abs(float(str(row[field]))))
         return {
             "output": numbered(
-                "near_new_highlow", "output", self._ranking.with_depth(near[:BOOKS], Venue.KRX)
+                "near_new_highlow",
+                "output",
+                self._ranking.with_depth(near[:MOST_DEPTHS], Venue.KRX),
             )
         }
 
     def exp_trans_updown(self, params: Params) -> Blocks:
         """Rank by what the auction is expected to make (예상체결 상승/하락상위)."""
         order = _EXPECTED[one_of(params, "FID_RANK_SORT_CLS_CODE", *_EXPECTED)]
-        rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX)[:BOOKS]
+        rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX)[:MOST_DEPTHS]
         return {
             "output": ranked(
                 "exp_trans_updown", self._ranking.with_depth(rows, Venue.KRX, expected=True), order
@@ -196,7 +198,7 @@ class Rankings:
         """Rank by the expected close, or by limits (장마감 예상체결가)."""
         sort = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3", "4")
         rows = self._ranking.with_depth(
-            self._ranking.rows(params, self._ranking.issues(params), Venue.KRX)[:BOOKS],
+            self._ranking.rows(params, self._ranking.issues(params), Venue.KRX)[:MOST_DEPTHS],
             Venue.KRX,
             expected=True,
         )
@@ -287,5 +289,5 @@ class Rankings:
         ]
         for row in near:
             row |= flow_of_trades(self._view.sums(str(row["stck_shrn_iscd"])))
-        near = self._ranking.with_depth(near[:BOOKS], Venue.KRX)
+        near = self._ranking.with_depth(near[:MOST_DEPTHS], Venue.KRX)
         return {"output": ranked("capture_uplowprice", near, ("prdy_ctrt", 1 if up else -1))}

@@ -27,7 +27,7 @@ from kisnb.kis.feed.columns import columns
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.host.streams.market_records import (
-    book_record,
+    depth_record,
     expected_record,
     operation_code,
     program_record,
@@ -38,7 +38,7 @@ from kisnb.simulator.host.streams.overtime_records import (
     OVERTIME_BOOK_TR,
     OVERTIME_EXPECTED_TR,
     OVERTIME_TRADE_TR,
-    overtime_book_record,
+    overtime_depth_record,
     overtime_trade_record,
 )
 from kisnb.simulator.host.streams.sockets import ClientSocket, Sockets
@@ -108,7 +108,7 @@ class MarketFeed:
             self._send_overtime(now, code, OVERTIME_BOOK_TR)
         for socket, venue in self._followers(BOOK_TRS, code):
             if venue in changed or venue is Venue.SOR:
-                records = self._fitting(BOOK_TRS[venue], [self._book_record(code, venue)])
+                records = self._fitting(BOOK_TRS[venue], [self._depth_record(code, venue)])
                 self._send(now, socket, BOOK_TRS[venue], records)
 
     def send_operation(
@@ -152,7 +152,7 @@ class MarketFeed:
         if shown is None:
             return
         if tr_id == OVERTIME_BOOK_TR and isinstance(shown, ExpectedMatch):
-            record = overtime_book_record(market.depth(code), shown, session)
+            record = overtime_depth_record(market.depth(code), shown, session)
         else:
             record = overtime_trade_record(shown, market.universe.get(code), session)
         self._send(now, socket, tr_id, [record])
@@ -176,7 +176,7 @@ class MarketFeed:
     def _stretch(self, venue: Venue) -> str:
         return self._market.stretch(Venue.KRX if venue is Venue.SOR else venue)
 
-    def _book_record(self, code: str, venue: Venue) -> list[str]:
+    def _depth_record(self, code: str, venue: Venue) -> list[str]:
         expected = self._expected(code, venue)
         # The middle price is that at which mid-price orders match; 0 while a venue has none.
         middles = {
@@ -184,7 +184,7 @@ class MarketFeed:
             for name, at in (("KMID_PRC", Venue.KRX), ("NMID_PRC", Venue.NXT))
             if venue is not Venue.KRX
         }
-        return book_record(
+        return depth_record(
             self._market.depth(code, venue),
             self._market.quote(code, venue),
             expected,

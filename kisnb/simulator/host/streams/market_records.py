@@ -161,7 +161,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
     )
 
 
-def book_record(
+def depth_record(
     depth: Depth,
     quote: Quote,
     expected: ExpectedMatch | None,

@@ -36,7 +36,7 @@ OVERTIME_BOOK_COLUMNS = tuple(
 )
 
 
-def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
+def overtime_depth_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
     """Return the depth of the running call auction, and the match that it expects."""
     change = expected.price - session.close if expected.price else 0
     values: dict[str, object] = {
