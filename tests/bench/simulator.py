@@ -30,7 +30,7 @@ from kisnb.kis.credentials import Credentials
 from kisnb.kis.feed import control_frames
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.account import SimulatedAccount
+from kisnb.simulator.host.account.account import SimulatedAccount
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.keys import made_up
 from kisnb.simulator.host.personas import LIVE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kisnb.events import Resolved
 from kisnb.orders import Order, OrderRef
-from kisnb.simulator.host.account import AccountOrder
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.terms import Side, Venue
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import LinkDown, LinkUp, Notice
 from kisnb.orders import Account, Capabilities, OrderPage, SendReply
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import OrderKind, Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules

@@ -29,9 +29,9 @@ from kisnb.kis.feed import control_frames, frames, notices
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
 from kisnb.simulator.day.market import Market
-from kisnb.simulator.host.account import AccountOrder, AccountPosition
+from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition
 from kisnb.simulator.host.core import Core
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import OrderKind, Side, Venue
 
 from .schedule import BEGIN, DAY, TICKS, scripts, setting, stocks
@@ -158,8 +158,8 @@ class HostSide:
         Raises Rejected.
         """
         placed = self.core._brokerage.place(code, side, kind, qty, price, venue)
-        self.core._push(placed.said)
-        return placed.number, self.core._streams.take_frames()
+        self.core._publisher.publish(placed.happenings)
+        return placed.number, self.core._streams.sockets.drain_frames()
 
     def _post(self, key: str, api: Api, body: dict[str, str], venue: Venue) -> SendReply:
         try:

@@ -19,7 +19,7 @@ from kisnb.events import (
 )
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.host.account import AccountOrder
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.gate.blackout import window_end
 from kisnb.trading.gate.risk import Gate

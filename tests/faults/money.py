@@ -15,7 +15,7 @@ from kisnb.clock import Ns
 from kisnb.events import Armed
 from kisnb.market.instruments import Instrument
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.host.account import AccountOrder
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.terms import Side, Venue
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Money:
             if self._parent(order) is None:
                 item = self._run.rules.instrument(order.code)
                 assert item is not None
-                upper = self._run.host.core._brokerage._upper(item)
+                upper = self._run.host.core._brokerage.upper_limit(item)
                 total += self._need(item, order.quantity, order.intent.price or upper)
         return total
 

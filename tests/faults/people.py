@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.simulator.host.account import AccountRejected
+from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import BY_HAND, EXTERNAL
 from kisnb.trading.ports.commands import (
@@ -193,7 +193,7 @@ class People:
     def _phone(self, do: Do) -> None:
         core = self._run.host.core
         try:
-            number, out = core.trade(do.code, Side(do.side), do.qty, do.price)
+            number, out = core.by_hand.trade(do.code, Side(do.side), do.qty, do.price)
         except AccountRejected:
             return
         self._run.note(f"phone: #{number}")
@@ -205,7 +205,7 @@ class People:
         if not live:
             return
         try:
-            _, out = core.cancel(live[do.which % len(live)])
+            _, out = core.by_hand.cancel(live[do.which % len(live)])
         except AccountRejected:
             return
         self._run.deliver(out)

@@ -16,7 +16,7 @@ from kisnb.simulator.day.market_day import ScriptedDay
 from kisnb.simulator.host.core import Core, ServedReply
 from kisnb.simulator.host.personas import LIVE, Persona
 from kisnb.simulator.host.record import DayRecorder
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 
 DAY = date(2026, 11, 20)
 SAMSUNG, HYNIX = "005930", "000660"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe
-from kisnb.simulator.host.account import AccountOrder, AccountRejected, SimulatedAccount
+from kisnb.simulator.host.account.account import AccountRejected, SimulatedAccount
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY = date(2026, 11, 20)

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from kisnb.market.universe import Universe
-from kisnb.simulator.serve.command import main, read_universe
+from kisnb.simulator.serve.arguments import read_universe
+from kisnb.simulator.serve.command import main
 
 READY = {
     "rest",

@@ -7,7 +7,7 @@ import pytest
 
 from kisnb.clock import DAY, SimulatedClock
 from kisnb.market.universe import Universe
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 from kisnb.terms import Board, Venue
 

@@ -17,12 +17,12 @@ import pytest
 
 from kisnb.market.price_files import LISTING
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.daily_plan import past_days
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.day_statistics import daily_statistics, day_statistics, volume_by_half_hour
 from kisnb.simulator.day.market_day import PlannedTrade, Schedule
 from kisnb.simulator.day.market_index import MarketIndex
+from kisnb.simulator.day.model.daily_plan import past_days
 from kisnb.terms import Kind, Venue
 
 DAY = date(2026, 11, 20)

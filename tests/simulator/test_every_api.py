@@ -209,7 +209,7 @@ def test_h03_a_customer_without_saved_conditions_is_told_so_as_kis_does(
 def test_h03_the_host_answers_what_is_not_listed_as_lacking_and_nothing_else(
     customer: Customer,
 ) -> None:
-    core: Any = customer.core
-    answered = core._answers.keys() | core._pages.keys() | core._orders.keys()
+    gateway: Any = customer.core._gateway
+    answered = gateway._repliers.keys() | gateway._pages.keys() | gateway._orders.keys()
     assert answered == set(STOCK_DESK) - UNSERVED
     assert KEYS.product == "01"

@@ -21,9 +21,9 @@ from kisnb.exchange.happenings import (
 )
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.daily_plan import plan_day
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.day.market_day import ScriptedDay
+from kisnb.simulator.day.model.daily_plan import plan_day
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY = date(2026, 11, 20)

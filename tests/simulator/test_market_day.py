@@ -17,10 +17,10 @@ from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.character import MOST_TRADES
-from kisnb.simulator.day.daily_plan import plan_day, within_limits
 from kisnb.simulator.day.day_plan import DayPlan, schedule_day
 from kisnb.simulator.day.market_day import ScriptedDay
+from kisnb.simulator.day.model.character import MOST_TRADES
+from kisnb.simulator.day.model.daily_plan import plan_day, within_limits
 from kisnb.terms import Board, Kind, Side, Venue
 
 DAY = date(2026, 11, 20)
@@ -31,8 +31,8 @@ def test_h03_the_same_seed_gives_the_same_day_in_another_process() -> None:
     probe = """
 from datetime import date
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.character import MOST_TRADES
-from kisnb.simulator.day.daily_plan import plan_day
+from kisnb.simulator.day.model.character import MOST_TRADES
+from kisnb.simulator.day.model.daily_plan import plan_day
 from kisnb.simulator.day.day_plan import DayPlan, schedule_day
 item = Universe.packaged().get("005930")
 day = date(2026, 11, 20)

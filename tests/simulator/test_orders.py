@@ -278,6 +278,6 @@ def test_a_long_order_list_comes_in_pages_of_a_hundred() -> None:
 def test_trading_by_hand_shows_in_the_notices_like_any_order() -> None:
     """O08: as from the phone app."""
     one = trader()
-    number, frames = one.core.trade(SAMSUNG, Side.BUY, 5, None)
+    number, frames = one.core.by_hand.trade(SAMSUNG, Side.BUY, 5, None)
     one.receive(frames)
     assert briefs(one) == [("accepted", number, 5, 0), ("filled", number, 5, 71_000)]

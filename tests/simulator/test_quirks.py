@@ -39,7 +39,7 @@ def one_token(one: Customer) -> object:
 
 
 def token_status(one: Customer) -> object:
-    one.core.revoke_tokens()
+    one.core.by_hand.revoke_tokens()
     return one.ask("inquire_price", PRICE).status
 
 

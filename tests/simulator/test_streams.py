@@ -13,10 +13,10 @@ from kisnb.kis.feed import control_frames, frames, market_frames
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.core import Core
-from kisnb.simulator.host.market_records import INDEX_COLUMNS
-from kisnb.simulator.host.overtime_records import (
-    OVERTIME_BOOK_COLUMNS,
-    OVERTIME_BOOK_TR,
+from kisnb.simulator.host.streams.market_records import INDEX_COLUMNS
+from kisnb.simulator.host.streams.overtime_records import (
+    OVERTIME_DEPTH_COLUMNS,
+    OVERTIME_DEPTH_TR,
     OVERTIME_EXPECTED_TR,
     OVERTIME_TRADE_COLUMNS,
     OVERTIME_TRADE_TR,
@@ -146,7 +146,7 @@ def test_nothing_is_sent_of_a_stock_that_is_not_subscribed() -> None:
 def test_a_step_ends_at_the_first_event_that_sends_a_frame() -> None:
     """H05: lockstep. Events of stocks that nobody subscribed are run through."""
     one = trader()
-    one.receive(one.core.trade(HYNIX, Side.BUY, 1, None)[1])
+    one.receive(one.core.by_hand.trade(HYNIX, Side.BUY, 1, None)[1])
     one.step("10:00")
     assert one.core.now == at("09:01")
     one.step("09:01:30")
@@ -228,7 +228,7 @@ def test_h03_the_single_price_session_after_hours_is_told_on_its_own_channels() 
     for text in one.taken():
         if text[0] == "0":
             _, tr_id, _, payload = text.split("|", 3)
-            names = OVERTIME_BOOK_COLUMNS if tr_id == OVERTIME_BOOK_TR else OVERTIME_TRADE_COLUMNS
+            names = OVERTIME_DEPTH_COLUMNS if tr_id == OVERTIME_DEPTH_TR else OVERTIME_TRADE_COLUMNS
             told[tr_id].append(dict(zip(names, payload.split("^"), strict=True)))
     matches = told[OVERTIME_TRADE_TR]
     trades = [trade for trade in one.core._market.trades(SAMSUNG) if trade.t > kst(day, time(16))]
@@ -247,7 +247,7 @@ def test_h03_the_single_price_session_after_hours_is_told_on_its_own_channels() 
     first = matches[0]["STCK_CNTG_HOUR"]
     before = [row for row in told[OVERTIME_EXPECTED_TR] if row["STCK_CNTG_HOUR"] < first]
     assert (before[-1]["STCK_PRPR"], before[-1]["ACML_VOL"]) == (matches[0]["STCK_PRPR"], "0")
-    book = [row for row in told[OVERTIME_BOOK_TR] if row["BSOP_HOUR"] < first][-1]
+    book = [row for row in told[OVERTIME_DEPTH_TR] if row["BSOP_HOUR"] < first][-1]
     assert (book["ANTC_CNPR"], book["ANTC_CNQN"]) == (
         before[-1]["STCK_PRPR"],
         before[-1]["CNTG_VOL"],

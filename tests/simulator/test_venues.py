@@ -321,19 +321,19 @@ def test_market_operation_tells_the_sessions_a_vi_and_a_halt() -> None:
     assert len(records(one, "H0UNMKO0")[0]) == 10
     one = trader("10:00")
     followed(one, OPERATION_TRS)
-    one.receive(one.core.halt(SAMSUNG))
+    one.receive(one.core.by_hand.halt(SAMSUNG))
     (row,) = records(one, "H0STMKO0")
     assert (row["TRHT_YN"], row["MKOP_CLS_CODE"], row["ISCD_STAT_CLS_CODE"]) == ("Y", "164", "58")
     assert [h.why for h in one.core._market.interruptions] == ["halt", "halt"]
     assert one.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
-    one.receive(one.core.resume(SAMSUNG))
+    one.receive(one.core.by_hand.resume(SAMSUNG))
     assert one.order("buy", 1, 71_000)["rt_cd"] == "0"
 
 
 def test_a_circuit_breaker_stops_the_board_and_is_told() -> None:
     one = trader("10:00")
     followed(one, OPERATION_TRS)
-    one.receive(one.core.break_circuit(Board.KOSPI, 1))
+    one.receive(one.core.by_hand.break_circuit(Board.KOSPI, 1))
     assert records(one, "H0STMKO0")[0]["MKOP_CLS_CODE"] == "174"
     assert sent(one, "buy", 1, 71_000, "00", "NXT")["msg_cd"] == "APBK0918"
     one.advance("10:31")

@@ -1,9 +1,9 @@
-"""The rest of the market in one stock on one venue: keeps ten levels a side around the fair price and trades the day's
-schedule.
+"""The rest of the market in one stock on one venue.
 
-Its orders stand in the same limit book as everybody's, so an own order waits behind those that came earlier and is
-filled when the market trades at or through its price. What it would trade during a call it brings into the call; what
-it would trade during a halt is lost.
+It keeps ten levels a side around the fair price and trades the day's schedule. Its orders stand in
+the same limit book as everybody's. So an own order waits behind those that came earlier, and is
+filled when the market trades at or through its price. What the background would trade during a call
+auction joins the auction. What it would trade during a halt is lost.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from kisnb.simulator.day.venue_day import VenueDay
 from kisnb.terms import Phase, Side, Venue
 
 LEVELS = 10
+"""Levels a side, as many as KIS's depth channels show."""
 AUCTION_LEAD: Ns = 1_000_000
-"""How long before an auction's match its background orders come in."""
+"""Time before an auction's match at which its background orders come in."""
 REHEARSALS = 15
-"""Into how many parts the time of an auction is cut; with each, more orders come in."""
+"""Parts into which the time of an auction is cut. With each, more orders come in."""
 NXT_SIZE = 6
-"""A level of Nextrade's has the part 1 ÷ this of what KRX's has, as its share of the volume."""
+"""A level on Nextrade has one NXT_SIZE-th of the shares of a level on KRX, like its volume."""
 
 
 class Background:
-    """Background liquidity of one stock on one venue, from the trade after ``now`` on."""
+    """The background of one stock on one venue, from the first trade after ``now`` on."""
 
     def __init__(
         self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns
@@ -49,14 +50,16 @@ class Background:
         self._touch = (0, 0)
         self._stood: tuple[Segment, Phase] | None = None
         self._rehearsals: list[Ns] = []
-        """When orders come in before the next auction, the latest first."""
+        """Moments at which orders come in before the next auction, the latest first."""
+        # A stock can become active in the middle of its day. Its listing then takes over what was
+        # traded.
         last = self._trades[self._next - 1].t if self._next else 0
         opening, close = (schedule.auction_price(now, closing=closing) for closing in (False, True))
         listing.resume(schedule.tally(self._next), last, opening, close)
 
     @property
     def due(self) -> Ns | None:
-        """When it acts next on its own; None when the day's schedule is done."""
+        """Moment at which the background acts next by itself; None when the schedule is done."""
         if self._next >= len(self._trades):
             return None
         trade = self._trades[self._next]
@@ -65,16 +68,22 @@ class Background:
 
     @property
     def touch(self) -> tuple[int, int]:
-        """The bid and the ask that it stands around, won."""
+        """The bid and the ask that the background stands around, in won."""
         return self._touch
 
     def begin_phase(self, now: Ns, around: int = 0) -> None:
-        """Stand around the last price (before one: ``around``, or the base), as the venue's phase allows."""
+        """Stand around the last price, as the venue's phase allows.
+
+        Before the first trade ``around`` takes the place of the last price, and the base price when
+        ``around`` is 0.
+        """
         segment, phase = self._listing.current, self._listing.phase
+        # An interruption of another stock, or a phase of the other venue, changes nothing here.
         if (segment, phase) == self._stood:
             return
         self._stood = segment, phase
         stands = phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
+        # Each segment has a limit book of its own. Orders of the old one would stay in it for ever.
         if not stands or segment.book is not self._book:
             self._withdraw()
         self._book = segment.book
@@ -84,7 +93,10 @@ class Background:
         self._plan_rehearsals(now)
 
     def act(self, now: Ns) -> None:
-        """Make the next trade of the schedule happen, or show in an auction where it is heading."""
+        """Make the next trade of the schedule happen.
+
+        Before an auction's match, show in the auction to which price it heads instead.
+        """
         trade = self._trades[self._next]
         if self._rehearsals and now == self._rehearsals[-1]:
             self._rehearsals.pop()
@@ -92,6 +104,7 @@ class Background:
             return
         self._next += 1
         segment = self._listing.trading
+        # A closing-price session has one price and no depth.
         if segment.fixed:
             self._trade_at_one_price(now, segment, segment.fixed, trade)
         elif trade.side is None or self._listing.phase is Phase.AUCTION:
@@ -100,9 +113,13 @@ class Background:
             self._trade(now, trade, trade.side)
 
     def follow(self, now: Ns, bid: int, ask: int) -> None:
-        """Stand around another venue's bid and ask while both trade continuously, now and then a tick further out."""
+        """Stand around another venue's bid and ask while both trade continuously.
+
+        Now and then one side stands a tick further out.
+        """
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
             tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
+            # The ask decides, not a random number: the same prices give the same depth.
             wider = ask // tick % 3
             self._lay(
                 now,
@@ -116,37 +133,45 @@ class Background:
             self._lay(now, self._step(price, -spread), price)
         else:
             self._lay(now, price, self._step(price, spread))
+        # First the side that is hit gets enough shares, so that the trade has the size of the
+        # schedule.
         self._provide(now, side.opposite, price, trade.qty)
         taker = next(self._ids)
         self._listing.provide(now, taker, side, price, trade.qty)
         if self._listing.phase is Phase.CONTINUOUS:
+            # What is left of the taker does not stay in the limit book.
             self._book.cancel(taker)
         else:
             self._standing[side].setdefault(price, []).append(taker)
 
     def _provide(self, now: Ns, side: Side, price: int, qty: int) -> None:
-        """See to it that the background has ``qty`` shares at ``price``."""
+        """Make sure that the background has ``qty`` shares at ``price``."""
         leaves = self._leaves_at(side, price)
         if leaves >= qty:
             return
         if leaves == self._book.total_at(side, price):
-            # nobody else queues here: one new order in place of the old ones makes the trade one print
+            # Only the background queues here. One new order in place of its old ones makes the
+            # trade a single print.
             for order_id in self._standing[side].pop(price, ()):
                 self._book.cancel(order_id)
             leaves = 0
         self._place(now, side, price, qty - leaves + self._size(price))
 
     def _plan_rehearsals(self, now: Ns) -> None:
-        """In an auction of the schedule, orders come in all the time and not with its match alone."""
+        """Plan the moments at which orders come in before an auction of the schedule."""
         self._rehearsals.clear()
         ahead = (trade for trade in self._trades[self._next :] if trade.side is None)
         auction = next(ahead, None) if self._listing.phase is Phase.AUCTION else None
+        # A VI's auction comes unplanned, so no orders lead up to it.
         if auction is not None and self._listing.state == "open":
             step = (auction.t - now) // REHEARSALS
             self._rehearsals += [now + n * step for n in range(REHEARSALS - 1, 0, -1)]
 
     def _rehearse(self, now: Ns) -> None:
-        """Orders of a part of the auction's shares, at a price on the way from the last one to the auction's."""
+        """Place orders for a part of the auction's shares.
+
+        Their price lies on the way from the last price to the auction's.
+        """
         trade = next(trade for trade in self._trades[self._next :] if trade.side is None)
         self._withdraw()
         done = REHEARSALS - len(self._rehearsals) - 1
@@ -167,7 +192,8 @@ class Background:
     def _trade_at_one_price(
         self, now: Ns, segment: Segment, price: int, trade: PlannedTrade
     ) -> None:
-        """Against whoever waits first: sells to who wants to buy, else buys."""
+        """Trade against the orders that wait: sell when buyers wait, else buy."""
+        # Orders that wait are filled first.
         taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
         for side in (taker_side.opposite, taker_side):
             order_id = next(self._ids)
@@ -176,13 +202,15 @@ class Background:
 
     def _lay(self, now: Ns, bid: int, ask: int) -> None:
         before, self._touch = self._touch, (bid, ask)
+        # Both sides make room before either is filled up. Else the new orders could match the old
+        # ones.
         self._clear_away(Side.BUY, before[0] != bid)
         self._clear_away(Side.SELL, before[1] != ask)
         self._fill_up(now, Side.BUY, before[0] != bid)
         self._fill_up(now, Side.SELL, before[1] != ask)
 
     def _clear_away(self, side: Side, moved: bool) -> None:
-        """Take out what stands outside the ladder."""
+        """Cancel the orders outside the ladder."""
         standing = self._standing[side]
         prices = self._ladder(side, self._touch[side is Side.SELL])
         if not moved and len(standing) <= len(prices):
@@ -192,14 +220,18 @@ class Background:
                 self._book.cancel(order_id)
 
     def _fill_up(self, now: Ns, side: Side, moved: bool) -> None:
-        """See to it that every level of the ladder has shares. Others take the best levels first, one by one."""
+        """Make sure that every level of the ladder has shares.
+
+        Other orders use up the best levels first, one by one. So the first level with shares ends
+        the search.
+        """
         ladder = self._ladder(side, self._touch[side is Side.SELL])
         for price in ladder:
             if self._leaves_at(side, price):
                 break
             self._place(now, side, price, self._size(price))
         if moved:
-            # what is missing on a ladder that moved is at its ends
+            # A ladder that has moved lacks levels at both of its ends.
             for price in reversed(ladder):
                 if self._leaves_at(side, price):
                     break
@@ -227,11 +259,12 @@ class Background:
             return self._book.leaves_of(orders[0])
         sizes = [self._book.leaves_of(order_id) for order_id in orders]
         if not sizes[0]:
+            # Filled orders leave the list here, so that it does not grow during the day.
             orders[:] = [order_id for order_id, size in zip(orders, sizes, strict=True) if size]
         return sum(sizes)
 
     def _ladder(self, side: Side, best: int) -> dict[int, None]:
-        """Prices of one side, best first; a dictionary, to look one up in it."""
+        """Return the prices of one side, best first. It is a dictionary, for fast look-ups."""
         ladder = self._ladders.get((side, best))
         if ladder is None:
             lower, upper = self._listing.lower, self._listing.upper
@@ -244,6 +277,7 @@ class Background:
         return ladder
 
     def _size(self, price: int) -> int:
+        # The size depends on price and progress alone: the same day has the same depth.
         size = self._sizes[(price + self._next) % len(self._sizes)]
         return size if self._listing.venue is Venue.KRX else max(1, size // NXT_SIZE)
 

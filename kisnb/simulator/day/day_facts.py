@@ -1,6 +1,6 @@
-"""What is known of the simulated market besides quotes: history, minutes, flows, indices, shorts and credit.
+"""The market's facts besides quotes: history, minutes, flows, indices, shorts and credit.
 
-All of it follows from the same day as the trades. What clients of the simulator trade themselves does not count here.
+All of them follow from the same day as the trades. Trades of the simulator's clients do not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.price_past import IndexDay, IndexName
-from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.day_plan import DayPlan, DaySoFar
 from kisnb.simulator.day.investor_flows import (
     CreditBalance,
@@ -34,11 +33,15 @@ from kisnb.simulator.day.investor_flows import (
 )
 from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.market_index import IndexPoint, MarketIndex
+from kisnb.simulator.day.model.daily_plan import Dated
 from kisnb.terms import Venue
 
 
 class MinuteTrades(msgspec.Struct, frozen=True, gc=False):
-    """The trades of one minute; ``t`` is its start. Won and shares."""
+    """The trades of one minute in won and shares.
+
+    ``t`` is the minute's start, ``value`` the won traded.
+    """
 
     t: Ns
     open: int
@@ -50,13 +53,15 @@ class MinuteTrades(msgspec.Struct, frozen=True, gc=False):
 
 
 class DayFacts:
-    """Facts of one day and of those before it. Methods raise UnknownInstrument for codes outside the universe.
+    """Facts of one day and of the days before it.
 
-    Times are moments of the day; nothing later than ``now`` shows.
+    Times are moments of the day. Nothing later than ``now`` shows. Methods raise UnknownInstrument
+    for codes outside the universe.
     """
 
     def __init__(self, plan: DayPlan) -> None:
         self._plan = plan
+        # The caches belong to the object, so that they end with the day.
         self._running = lru_cache(maxsize=512)(self._all_running)
         self._flows = lru_cache(maxsize=512)(self._flows_until)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
@@ -67,26 +72,32 @@ class DayFacts:
         self._indices: dict[IndexName, MarketIndex] = {}
 
     def history(self, code: str, n: int) -> tuple[Dated, ...]:
-        """The daily bars of the ``n`` trading days before this one, oldest first; the last closes at the base price.
+        """Return the daily bars of the ``n`` trading days before this one, oldest first.
 
-        Real ones when the data reach the day before; an issue has none before its listing.
+        The last bar closes at the base price. The bars are real when the data reach the day before.
+        An issue has none before its listing.
         """
         return self._history(code, n)
 
     def today(self, code: str, now: Ns) -> DailyBar:
-        """KRX's regular session up to ``now``; zeros before its first trade."""
+        """Return the bar of KRX's regular session up to ``now``; zeros before its first trade."""
         return _bar(self._regular(code, now))
 
     def standings(self, now: Ns) -> Mapping[str, DaySoFar]:
-        """What every issue stands at, to rank by: near its quote, which is exact, and exact itself after the close."""
+        """Return where every issue stands, for rankings, by code.
+
+        During the day the figures are near the quotes; after the close they equal them.
+        """
         return {item.code: self._plan.standing(item.code, now) for item in self._plan.universe}
 
     def minutes(self, code: str, now: Ns, venue: Venue = Venue.KRX) -> tuple[MinuteTrades, ...]:
-        """The bars of the minutes in which the venue traded, oldest first; the running one is unfinished.
+        """Return the bars of the minutes in which the venue traded, oldest first.
 
-        ``Venue.SOR`` means both venues together.
+        SOR takes both venues together. The running minute is unfinished.
         """
         whole = self._minutes(code, venue)
+        # The bars of the whole day are made once. Only the running minute is made anew at every
+        # call.
         done = [bar for bar in whole if bar.t + MINUTE <= now]
         if len(done) < len(whole) and whole[len(done)].t <= now:
             done += _minute_bars(self._trades(code, venue, whole[len(done)].t, now))
@@ -95,11 +106,14 @@ class DayFacts:
     def past_minutes(
         self, code: str, day: date, venue: Venue = Venue.KRX
     ) -> tuple[MinuteTrades, ...]:
-        """The minute bars of a trading day before this one; they add up to its daily bar in the regular session."""
+        """Return the minute bars of a trading day before this one, oldest first.
+
+        Those of the regular session add up to the day's bar.
+        """
         return self._past_minutes(code, day, venue)
 
     def flows(self, code: str, now: Ns) -> Flows:
-        """Turnover by group from the open to ``now``."""
+        """Return the turnover by group of investors from the open to ``now``."""
         return self._flows(code, now)
 
     def _flows_until(self, code: str, now: Ns) -> Flows:
@@ -108,12 +122,13 @@ class DayFacts:
         times, volumes, values, prices = self._running(code)
         done = bisect_right(times, now)
         volume, value = (volumes[done - 1], values[done - 1]) if done else (0, 0)
+        # Flows count the regular session; outside of it they stand still.
         passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
         change = prices[done - 1] / item.base - 1 if done else 0.0
         return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
 
     def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
-        """Daily bars and turnover by group of the ``n`` days before this one, oldest first."""
+        """Return bars and turnover by group of the ``n`` days before this one, oldest first."""
         item = self._plan.universe.get(code)
         days = self.history(code, n + 1)
         return tuple(
@@ -122,15 +137,15 @@ class DayFacts:
         )
 
     def program(self, code: str, now: Ns) -> ProgramFlows:
-        """Program trading from the open to ``now``."""
+        """Return the program trades from the open to ``now``."""
         return program_of(self.flows(code, now))
 
     def foreign_held(self, code: str, now: Ns) -> int:
-        """Shares in foreign hands: those of the morning and what foreigners bought since."""
+        """Return the shares in foreign hands: the morning's, and foreigners' purchases since."""
         return foreign_held(self._plan.universe.get(code)) + self.flows(code, now).foreign.net
 
     def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:
-        """Short sales of the ``n`` days before this one, oldest first."""
+        """Return the short sales of the ``n`` days before this one, oldest first."""
         item, seed = self._plan.universe.get(code), self._plan.seed
         return tuple(
             short_sale_of(item, then.day, seed, then.bar.volume, then.value)
@@ -138,25 +153,26 @@ class DayFacts:
         )
 
     def credit(self, code: str, n: int) -> tuple[CreditBalance, ...]:
-        """Credit balances at the end of the ``n`` days before this one, oldest first."""
+        """Return the credit balances at the end of the ``n`` days before this one, oldest first."""
         item = self._plan.universe.get(code)
         standing = credit_standing(item)
-        told: list[CreditBalance] = []
+        balances: list[CreditBalance] = []
         for then in reversed(self.history(code, n)):
-            told.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
-            standing = told[-1].before
-        return tuple(reversed(told))
+            balances.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
+            # Back from the evening before this day: each day's balance follows from the next day's.
+            standing = balances[-1].before
+        return tuple(reversed(balances))
 
     def index(self, name: IndexName, now: Ns) -> IndexPoint:
-        """An index at ``now``."""
+        """Return an index at ``now``."""
         return self._index(name).at(now)
 
     def index_minutes(self, name: IndexName, now: Ns) -> tuple[float, ...]:
-        """The index at the open, at the end of each minute of continuous trading up to ``now``, and at ``now``."""
+        """Return the index at the open, at the end of each continuous minute, and at ``now``."""
         return tuple(self._index(name).minutes(now))
 
     def index_history(self, name: IndexName, n: int) -> tuple[IndexDay, ...]:
-        """The ``n`` trading days before this one, oldest first."""
+        """Return the ``n`` trading days of an index before this one, oldest first."""
         real = self._plan.past_index(name)
         days: Iterator[IndexDay] = iter(real) if real else self._index(name).past()
         return tuple(reversed(list(islice(days, n))))
@@ -167,7 +183,7 @@ class DayFacts:
         return self._indices[name]
 
     def _trades(self, code: str, venue: Venue, since: Ns, until: Ns) -> list[PlannedTrade]:
-        """The trades of both moments and between them; of both venues for SOR."""
+        """Return the trades from ``since`` to ``until``, both included; of both venues for SOR."""
         schedule = self._plan.schedule(code)
         trades = schedule.trades[bisect_left(schedule.times, since) : schedule.passed(until)]
         return [t for t in trades if venue is Venue.SOR or t.venue is venue]
@@ -177,7 +193,7 @@ class DayFacts:
         return self._trades(code, Venue.KRX, begin, min(end, now))
 
     def _all_running(self, code: str) -> tuple[list[Ns], list[int], list[int], list[int]]:
-        """Of the regular session's trades: times, shares and won added up, prices."""
+        """Return times, running shares, running won and prices of the regular session's trades."""
         trades = self._regular(code, sessions.regular_close(self._plan.day))
         return (
             [trade.t for trade in trades],
@@ -202,7 +218,10 @@ class DayFacts:
 
 
 def _minute_bars(trades: Iterable[PlannedTrade]) -> tuple[MinuteTrades, ...]:
-    """The prints at the closing auction's moment belong to a minute of their own, as on KIS."""
+    """Return the minute bars of trades in the order of time.
+
+    The closing auction's print has a minute of its own, as at KIS.
+    """
     bars: list[MinuteTrades] = []
     minute: list[PlannedTrade] = []
     for trade in trades:

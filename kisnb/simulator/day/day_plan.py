@@ -1,6 +1,6 @@
-"""The day of a whole universe: which stock trades what and when, made up, real, scripted or replayed.
+"""The day of a whole universe: each stock's trades, made up, real, scripted or replayed.
 
-The same seed, code and date always give the same day. Nothing is made before somebody asks for it.
+The same seed, code and date always give the same day. A stock's day is made when it is first read.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar, bars_of
 from kisnb.market.price_past import IndexDay, IndexName, PricePast
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.character import YEAR, Character, Past, character_of
-from kisnb.simulator.day.daily_plan import Dated, past_days, plan_day, within_limits
-from kisnb.simulator.day.draws import draws, lognormal, stable_random
 from kisnb.simulator.day.market_day import Schedule, ScriptedDay
-from kisnb.simulator.day.market_factor import Factor, bent, factor, minutes_of
-from kisnb.simulator.day.minute_path import MinutePath, minute_path
-from kisnb.simulator.day.other_sessions import OtherSessions
-from kisnb.simulator.day.regular_trades import regular_session
+from kisnb.simulator.day.model.character import YEAR, Character, Past, character_of
+from kisnb.simulator.day.model.daily_plan import Dated, past_days, plan_day, within_limits
+from kisnb.simulator.day.model.draws import draws, lognormal, stable_random
+from kisnb.simulator.day.model.market_factor import Factor, bent, factor, minutes_of
+from kisnb.simulator.day.model.minute_path import MinutePath, minute_path
+from kisnb.simulator.day.model.other_sessions import OtherSessions
+from kisnb.simulator.day.model.regular_trades import regular_session
 from kisnb.terms import Board
 
 _LEVEL_TRADES = 3.0
 """Mean size of a background level, in trades of mean size."""
 _LEVEL_SIGMA, _LEVELS = 0.75, 251
 _OPENING, _CLOSING = 0.03, 0.06
-"""Ordinary parts of the volume that the auctions trade."""
+"""Ordinary parts of the volume that the two auctions trade."""
 
 
 class DaySoFar(NamedTuple):
-    """What a stock's regular session has come to: last price, shares, won."""
+    """The regular session of a stock up to a moment: last price in won, shares, won traded."""
 
     price: int
     volume: int
@@ -47,10 +47,11 @@ class DaySoFar(NamedTuple):
 
 
 class DayPlan:
-    """One day of ``universe``. ``scripts`` replaces the day of single stocks; ``data`` is a folder with real prices,
-    from which come the day's bars and how each stock behaves.
+    """One day of ``universe``.
 
-    Raises ConfigError when the folder's files cannot be read; methods raise UnknownInstrument for unknown codes.
+    ``scripts`` replaces the day of single stocks. ``data`` is a folder with real prices; from it
+    come the day's bars and each stock's behaviour. Raises ConfigError when the folder's files
+    cannot be read. Methods raise UnknownInstrument for unknown codes.
     """
 
     def __init__(
@@ -79,21 +80,24 @@ class DayPlan:
         self._paths: dict[str, MinutePath | None] = {}
 
     def schedule(self, code: str) -> Schedule:
-        """Every trade of the stock's day on both venues."""
+        """Return every trade of the stock's day on both venues."""
         schedule = self._schedules.get(code)
         if schedule is None:
             schedule = self._schedules[code] = self._made(code)
         return schedule
 
     def bar(self, code: str) -> DailyBar:
-        """What KRX's regular session of the stock comes to."""
+        """Return the bar of the stock's regular session on KRX."""
         bar = self._plans.get(code)
         if bar is None:
             bar = self._plans[code] = self._planned(code)
         return bar
 
     def path(self, code: str) -> MinutePath | None:
-        """The stock's fair price by minute; None for one that does not trade, or whose trades are given."""
+        """Return the stock's fair price by minute.
+
+        None means that the stock does not trade, or that its trades are given.
+        """
         if code not in self._paths:
             bar = None if code in self.given else self.bar(code)
             item = self.universe.get(code)
@@ -107,7 +111,10 @@ class DayPlan:
         return self._paths[code]
 
     def character(self, code: str) -> Character:
-        """How the stock behaves: from its real past when the data have enough of it."""
+        """Return the stock's character.
+
+        It comes from the real past when the data have enough of it.
+        """
         known = self._characters.get(code)
         if known is None:
             item = self.universe.get(code)
@@ -121,7 +128,10 @@ class DayPlan:
         return known
 
     def standing(self, code: str, now: Ns) -> DaySoFar:
-        """What the regular session has come to, from the minute path alone; exact after the close."""
+        """Return the regular session up to ``now``.
+
+        It follows from the minute path, without making the trades. It is exact after the close.
+        """
         item = self.universe.get(code)
         bar, path, begin = self.bar(code), self.path(code), sessions.regular_open(self.day)
         if now < begin or not bar.volume:
@@ -130,15 +140,17 @@ class DayPlan:
             schedule = self._regular(code)
             tally = schedule.tally(schedule.passed(now))
             return DaySoFar(tally.last or item.base, tally.volume, tally.value)
+        # The path leads to the close without the closing auction's volume; the bar has both.
         if now >= sessions.regular_close(self.day):
             return DaySoFar(bar.close, bar.volume, Dated(self.day, bar).value)
         fair, done = path.at(now, self.day)
+        # The trades themselves would be exact, but a ranking reads thousands of stocks.
         volume = int(bar.volume * (_OPENING + (1 - _OPENING - _CLOSING) * done))
         price = ticks.nearest(fair, item.kind, self.day, item.board)
         return DaySoFar(price, volume, volume * (bar.open + price) // 2)
 
     def fair_by_minute(self, code: str) -> Sequence[float]:
-        """The stock's price at the open and at the end of each minute of continuous trading, won."""
+        """Return the stock's price in won at the open and at the end of each continuous minute."""
         path = self.path(code)
         if path is not None:
             return path.fair
@@ -151,18 +163,26 @@ class DayPlan:
         ]
 
     def past(self, code: str) -> Iterator[Dated]:
-        """Daily bars before this day, the newest first: real when the data reach the day before, else made up."""
+        """Return the daily bars before this day, the newest first.
+
+        They are real when the data reach the day before, else made up.
+        """
         item = self.universe.get(code)
         real = self._real.bars(code) if self._real else []
+        # Old data would leave a gap before the simulated day, so made-up days take their place.
         if real and real[-1][0] == previous_trading_day(self.day):
             return (Dated(then, bar) for then, bar in reversed(real))
         return past_days(item, self.day, self.seed, self.character(code))
 
     def past_schedule(self, code: str, day: date) -> Schedule:
-        """Every trade of an earlier day. Raises BadInput for a day on which the issue did not trade."""
+        """Return every trade of an earlier day.
+
+        Raises BadInput for a day without trades of the issue.
+        """
         days = self.past(code)
         for then, bar in days:
             if then == day:
+                # The base price of a day is the close of the day before it.
                 base = next(days, Dated(day, bar)).bar.close
                 item = msgspec.structs.replace(self.universe.get(code), base=base)
                 return schedule_day(item, day, self.seed, bar, self.character(code))
@@ -171,12 +191,15 @@ class DayPlan:
         raise BadInput(f"{code} did not trade on {day}", f"take a trading day before {self.day}")
 
     def index_base(self, name: IndexName) -> float | None:
-        """The last real level of an index before this day; None when no file tells it."""
+        """Return the last real level of an index before this day; None when no file has it."""
         known = self._real.index(name) if self._real else []
         return known[-1].close if known else None
 
     def past_index(self, name: IndexName) -> list[IndexDay]:
-        """The real days of an index, the newest first; none unless they reach the day before this one."""
+        """Return the real days of an index, the newest first.
+
+        It is empty unless they reach the day before this one.
+        """
         known = self._real.index(name) if self._real else []
         return known[::-1] if known and known[-1].day == previous_trading_day(self.day) else []
 
@@ -197,12 +220,13 @@ class DayPlan:
         return self._regulars[code]
 
     def _factor(self, board: Board) -> Factor:
-        """What moves the board: with the returns of its real index when a file tells them."""
+        """Return what moves the board. A file with the real index of the day sets its returns."""
         if board not in self._factors:
             made = factor(self.seed, self.day, board)
             before = self.index_base(board.value)
             real = self._real.index_that_day(board.value) if self._real else None
             if real and before:
+                # Stocks with real bars then move with a board that has its real returns.
                 made = bent(made, real.open / before - 1, real.close / real.open - 1)
             self._factors[board] = made
         return self._factors[board]
@@ -222,10 +246,10 @@ class DayPlan:
 def schedule_day(
     item: Instrument, day: date, seed: int, bar: DailyBar, character: Character | None = None
 ) -> Schedule:
-    """Every trade of a day whose regular session on KRX has the open, high, low, close and volume of ``bar``.
+    """Return every trade of a day whose regular session on KRX is ``bar``.
 
-    The open is the opening auction's print and the close the closing auction's; trades are many early and late
-    and few at noon. A volume of 0 gives no trades.
+    The open is the opening auction's print, the close the closing auction's. Trades are many early
+    and late, and few at noon. A volume of 0 gives no trades.
     """
     if not bar.volume:
         return Schedule((), ())
@@ -245,19 +269,26 @@ def _schedule(
 def level_sizes(
     item: Instrument, day: date, seed: int, volume: int, trades: int
 ) -> tuple[int, ...]:
-    """Sizes of background levels, in shares, for a day of so many shares and trades."""
+    """Return the sizes of background levels in shares.
+
+    ``volume`` and ``trades`` are the day's shares and number of trades.
+    """
     rng = stable_random(seed, "levels", item.code, day)
     mean = max(1.0, volume / max(1, trades)) * _LEVEL_TRADES
     return tuple(max(1, int(mean * z)) for z in draws(rng, lognormal(_LEVEL_SIGMA), _LEVELS))
 
 
 def _past(real: PricePast, item: Instrument) -> Past | None:
-    """The newest real returns of an issue, and its board's on the same days when the data have all of them."""
+    """Return the newest real returns of an issue; None when there are none.
+
+    The board's returns on the same days come with them when the data have all of those days.
+    """
     days = real.bars(item.code)[-YEAR - 1 :]
     if not days:
         return None
     level = {known.day: known.close for known in real.index(item.board.value)}
     steps = list(pairwise(days))
+    # A slope on days that are missing would compare different days.
     known = all(day in level for day, _ in days)
     return Past(
         tuple(b.close / a.close - 1 for (_, a), (_, b) in steps),

@@ -1,7 +1,7 @@
-"""What a simulated day looks like in numbers, taken from its trades alone, so that real trades can stand beside them.
+"""The figures of a simulated day, taken from its trades alone, so that real trades can be compared.
 
-Moments follow R. Cont, "Empirical properties of asset returns", Quantitative Finance 1 (2001): heavy tails, volatility
-with a memory, returns without one, takers who keep their side.
+Moments follow R. Cont, "Empirical properties of asset returns", Quantitative Finance 1 (2001):
+heavy tails, volatility with a memory, returns without one, takers that keep their side.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay
-from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.day_facts import DayFacts
 from kisnb.simulator.day.day_plan import DayPlan
 from kisnb.simulator.day.market_day import Schedule
+from kisnb.simulator.day.model.daily_plan import Dated
 from kisnb.terms import Board, Side, Venue
 
 if TYPE_CHECKING:
@@ -30,16 +30,25 @@ _LAGS = (1, 2, 3, 4, 5)
 
 
 def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
-    """A row per stock that trades: regular session on KRX, and Nextrade beside it.
+    """Return a row for each stock that trades: the regular session on KRX, and Nextrade beside it.
 
-    Columns: code, name; trades (a day), spread (ticks), spread_bp (of the price), depth (a level of the book in trades
-    of mean size), move (percent, open to close), range (percent, low to high), volatility (percent a day, of 5-minute
-    returns), kurtosis (excess, of 1-minute returns), jump (the largest 1-minute return in standard deviations), memory
-    (mean correlation of the size of a 1-minute return with the next five), reversal (correlation of a 1-minute return
-    with the next), persistence and persistence_10 (correlation of a taker's side with the next, and the tenth after
-    it), with_index (correlation of 5-minute returns), first, noon, last (percent of the volume in the first, in the
-    12:00 and in the last continuous half hour), nxt (percent of KRX's volume), nxt_gap (mean distance from KRX's last
-    price, ticks). Returns are of the middle of bid and ask.
+    Returns are those of the middle of bid and ask. Columns:
+
+    - code, name
+    - trades: a day
+    - spread (ticks), spread_bp (basis points of the price)
+    - depth: a level of the limit book, in trades of mean size
+    - move (percent, open to close), range (percent, low to high)
+    - volatility: percent a day, from 5-minute returns
+    - kurtosis: excess, of 1-minute returns
+    - jump: the largest 1-minute return, in standard deviations
+    - memory: mean correlation of the size of a 1-minute return with the next five
+    - reversal: correlation of a 1-minute return with the next
+    - persistence, persistence_10: correlation of a taker's side with the next, and the tenth next
+    - with_index: correlation with the index, of 5-minute returns
+    - first, noon, last: percent of the volume in the first, the 12:00 and the last half hour
+    - nxt: Nextrade's volume in percent of KRX's
+    - nxt_gap: mean distance of Nextrade's price from KRX's last price, in ticks
     """
     import polars as pl
 
@@ -63,7 +72,10 @@ def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
 
 
 def volume_by_half_hour(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
-    """Columns start (KST, time), KRX and NXT (shares of all ``codes`` together), a row per half hour of the day."""
+    """Return the shares of all ``codes`` together by half hour and venue.
+
+    Columns: start (time, KST), KRX and NXT (shares).
+    """
     import polars as pl
 
     whole = pl.concat(
@@ -88,9 +100,15 @@ def volume_by_half_hour(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
 
 
 def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[str, float]:
-    """Of a stock's daily bars and its index's days: volatility (percent a day), kurtosis (excess), range (mean percent,
-    low to high), gap (percent of the variance between close and open), volume (standard deviation of the logarithm's
-    daily change), memory (correlation of the size of a return with the next), beta and with_index.
+    """Return the figures of a stock's daily bars and its index's days, by name.
+
+    - volatility: percent a day
+    - kurtosis: excess
+    - range: mean percent, low to high
+    - gap: percent of the variance that falls between close and open
+    - volume: standard deviation of the daily change of its logarithm
+    - memory: correlation of the size of a return with the next
+    - beta, with_index: slope on the index's return, and correlation with it
     """
     import polars as pl
 
@@ -113,7 +131,7 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
         .drop_nulls("r")
     )
     r, m, size = pl.col("r"), pl.col("m"), pl.col("r").abs()
-    told = frame.select(
+    figures = frame.select(
         volatility=r.std() * 100,
         kurtosis=r.kurtosis(),
         range=((pl.col("high") / pl.col("low") - 1) * 100).mean(),
@@ -125,7 +143,7 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
     )
     return {
         name: float(value) if value is not None else float("nan")
-        for name, value in told.row(0, named=True).items()
+        for name, value in figures.row(0, named=True).items()
     }
 
 
@@ -182,7 +200,7 @@ def _about_depth(schedule: Schedule, regular: pl.DataFrame) -> float:
 
 
 def _by_minute(day: date, regular: pl.DataFrame) -> pl.Series:
-    """The middle of bid and ask at the open and at the end of each minute of continuous trading."""
+    """Return the middle of bid and ask at the open and at the end of each continuous minute."""
     import polars as pl
 
     begin, end = sessions.regular_open(day), sessions.continuous_end(day)

@@ -1,7 +1,8 @@
-"""Who bought and who sold: individuals, foreigners, institutions, programs, short sellers, buyers on credit. Made up.
+"""The trades by group: individuals, foreigners, institutions, programs, shorts, credit. Made up.
 
-Every share that one group buys another sells: the groups' purchases add up to the volume, and so do their sales.
-Foreigners and institutions lean with the day's return, individuals take the other side.
+Every share that one group buys another sells. So the groups' purchases add up to the volume, and so
+do their sales. Foreigners and institutions lean with the day's return; individuals take the other
+side.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.day.draws import draw, normal, scattered, stable_random
+from kisnb.simulator.day.model.draws import draw, normal, scattered, stable_random
 from kisnb.terms import Board, Kind
 
 _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}
-"""Foreigners' and institutions' part of the turnover; the rest is individuals'."""
+"""Part of the turnover of foreigners and of institutions. Individuals have the rest."""
 _MOST = 0.3
-"""No group's part is larger, so that individuals are always on both sides."""
+"""Largest part of a group. It leaves individuals on both sides of the market."""
 _LEAN = 0.35
-"""Net purchase against own turnover when the day moves by two percent."""
+"""Net purchase of a group, as part of its turnover, when the day moves by two percent."""
 _PROGRAM = (0.55, 0.45)
-"""Part of foreigners' and of institutions' turnover that programs trade; of it so much is arbitrage."""
+"""Part of foreigners' and of institutions' turnover that programs trade."""
 _ARBITRAGE = 0.06
+"""Part of the program trades that is arbitrage."""
 
 
 class Turnover(msgspec.Struct, frozen=True, gc=False):
-    """What somebody bought and sold: shares and won."""
+    """The purchases and sales of a group: shares, and won."""
 
     bought: int
     sold: int
@@ -38,15 +40,20 @@ class Turnover(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def net(self) -> int:
+        """Shares bought less shares sold."""
         return self.bought - self.sold
 
     @property
     def net_value(self) -> int:
+        """Won paid less won received."""
         return self.bought_value - self.sold_value
 
 
 class Flows(msgspec.Struct, frozen=True, gc=False):
-    """A stock's turnover by group from the open to ``t``; purchases and sales each add up to the volume."""
+    """A stock's turnover by group from the open to ``t``.
+
+    Purchases and sales each add up to the volume.
+    """
 
     t: Ns
     individual: Turnover
@@ -55,7 +62,10 @@ class Flows(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProgramFlows(msgspec.Struct, frozen=True, gc=False):
-    """Programs' part (프로그램매매) of foreigners' and institutions' turnover from the open to ``t``."""
+    """The programs' part (프로그램매매) of the turnover from the open to ``t``.
+
+    It is a part of foreigners' and institutions' turnover.
+    """
 
     t: Ns
     arbitrage: Turnover
@@ -71,7 +81,10 @@ class ShortSale(msgspec.Struct, frozen=True, gc=False):
 
 
 class CreditBalance(msgspec.Struct, frozen=True, gc=False):
-    """Shares of a stock bought on credit (신용융자), at the end of a day: new, repaid, and what stands."""
+    """Shares of a stock that stand bought on credit (신용융자) at the end of a day.
+
+    ``new`` and ``repaid`` are the day's changes.
+    """
 
     day: date
     new: int
@@ -80,12 +93,15 @@ class CreditBalance(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def before(self) -> int:
-        """What stood the evening before."""
+        """Shares that stood the evening before."""
         return self.standing - self.new + self.repaid
 
 
 class _Temper(NamedTuple):
-    """A group's part of the turnover of a stock's day, where it leans, and how differently it leans on the way."""
+    """A group's part of the turnover of a stock's day, and the way in which it leans.
+
+    ``mood`` is the lean of the whole day, ``early`` that on the way to the close.
+    """
 
     share: float
     mood: float
@@ -102,16 +118,21 @@ def flows_of(
     passed: float,
     change: float,
 ) -> Flows:
-    """By group when ``volume`` shares for ``value`` won have traded; ``passed`` is the part of the day, 0 to 1,
-    and ``change`` the return since the previous close."""
+    """Return the turnover by group when ``volume`` shares for ``value`` won have traded.
+
+    ``passed`` is the part of the day that has passed, 0 to 1. ``change`` is the return since the
+    previous close.
+    """
     made: list[Turnover] = []
     for share, mood, early in _tempers(item.board, item.code, day, seed):
-        # the lean wanders during the day and ends where the whole day puts it
+        # The lean wanders during the day. At the close it is that of the whole day.
         lean = _LEAN * (change / 0.02 + mood + early * passed * (1 - passed))
+        # A group buys and sells on every day, so its net stays below its turnover.
         net = int(volume * share * min(max(lean, -0.9), 0.9))
         gross = int(volume * share)
         made.append(_turnover(gross + net // 2, gross - net // 2, volume, value))
     foreign, institution = made
+    # Individuals get the rest, so that purchases and sales add up to the volume.
     individual = Turnover(
         volume - foreign.bought - institution.bought,
         volume - foreign.sold - institution.sold,
@@ -123,7 +144,7 @@ def flows_of(
 
 @lru_cache(maxsize=4096)
 def _tempers(board: Board, code: str, day: date, seed: int) -> tuple[_Temper, ...]:
-    """Foreigners' and institutions'."""
+    """Return the tempers of foreigners and institutions."""
     rng = stable_random(seed, "flows", code, day)
     return tuple(
         _Temper(min(part * scattered(rng, 0.25), _MOST), draw(rng, normal()), draw(rng, normal()))
@@ -132,7 +153,7 @@ def _tempers(board: Board, code: str, day: date, seed: int) -> tuple[_Temper, ..
 
 
 def program_of(flows: Flows) -> ProgramFlows:
-    """The part of the flows that programs traded."""
+    """Return the part of the flows that programs traded."""
     whole = [
         int(
             _PROGRAM[0] * getattr(flows.foreign, name)
@@ -150,14 +171,15 @@ def program_of(flows: Flows) -> ProgramFlows:
 
 @lru_cache(maxsize=4096)
 def foreign_held(item: Instrument) -> int:
-    """Shares that foreigners hold on an ordinary morning."""
+    """Return the shares that foreigners hold on an ordinary morning."""
     rng = stable_random("foreign", item.code)
+    # Foreigners hold more of KOSPI's companies than of KOSDAQ's.
     top = 0.55 if item.board is Board.KOSPI else 0.25
     return int(item.shares * rng.uniform(0.02, top))
 
 
 def short_sale_of(item: Instrument, day: date, seed: int, volume: int, value: int) -> ShortSale:
-    """Short sales of a day of so many shares and won; none of funds."""
+    """Return the short sales of a day with ``volume`` shares for ``value`` won. Funds have none."""
     if item.kind is not Kind.STOCK:
         return ShortSale(day, 0, 0)
     part = min(0.04 * scattered(stable_random(seed, "short", item.code, day), 0.6), 0.3)
@@ -165,19 +187,23 @@ def short_sale_of(item: Instrument, day: date, seed: int, volume: int, value: in
 
 
 def credit_of(item: Instrument, day: date, seed: int, standing: int, volume: int) -> CreditBalance:
-    """The credit of a day of so many shares, at whose end ``standing`` shares stood."""
+    """Return the credit of a day with ``volume`` shares, at whose end ``standing`` shares stand."""
     rng = stable_random(seed, "credit", item.code, day)
     new, repaid = (int(volume * 0.02 * scattered(rng, 0.4)) for _ in range(2))
+    # No more can be new than stands in the evening.
     return CreditBalance(day, min(new, standing), repaid, standing)
 
 
 def credit_standing(item: Instrument) -> int:
-    """Shares on credit the evening before the simulated day: 0.3 to 3 percent of those listed."""
+    """Return the shares on credit the evening before the simulated day.
+
+    They are 0.3 to 3 percent of the listed shares.
+    """
     return int(item.shares * stable_random("credit", item.code).uniform(0.003, 0.03))
 
 
 def _turnover(bought: int, sold: int, volume: int, value: int) -> Turnover:
-    """At the average price of the day, whoever trades."""
+    """Return a turnover at the average price of the day, which is the same for all groups."""
     if not volume:
         return Turnover(0, 0, 0, 0)
     return Turnover(bought, sold, value * bought // volume, value * sold // volume)

@@ -1,4 +1,4 @@
-"""What one stock's day is made of before anybody trades against it: every trade on both venues, or a script."""
+"""One stock's day before anybody trades against it: every trade on both venues, or a script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kisnb.terms import Phase, Side, Venue
 
 
 class PlannedTrade(NamedTuple):
-    """One trade of the schedule; without a side it is an auction's print."""
+    """One trade of the schedule. ``side`` is the taker's, None for an auction's print."""
 
     t: Ns
     price: int
@@ -27,7 +27,7 @@ class PlannedTrade(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """All trades of a stock's day in the order of time, and what the book around them looks like."""
+    """All trades of a stock's day in the order of time, and the depth around them."""
 
     trades: tuple[PlannedTrade, ...]
     times: tuple[Ns, ...]
@@ -40,12 +40,15 @@ class Schedule(NamedTuple):
     def of(
         trades: Iterable[PlannedTrade], level_sizes: tuple[int, ...] = (1,), level_gap: int = 1
     ) -> Schedule:
-        """The schedule of trades in any order; at the same moment KRX comes first."""
+        """Return the schedule of trades in any order. At the same moment KRX comes first."""
         ordered = tuple(sorted(trades, key=_when))
         return Schedule(ordered, tuple(trade.t for trade in ordered), level_sizes, level_gap)
 
     def regular(self, day: date) -> Schedule:
-        """KRX's regular session alone, both auctions included: what the day's open, high, low, close and volume say."""
+        """Return KRX's regular session alone, with both auctions.
+
+        The day's open, high, low, close and volume are those of this session.
+        """
         begin, end = sessions.regular_open(day), sessions.regular_close(day)
         return Schedule.of(
             (
@@ -58,11 +61,11 @@ class Schedule(NamedTuple):
         )
 
     def passed(self, now: Ns) -> int:
-        """How many trades lie at or before ``now``."""
+        """Return how many trades lie at or before ``now``."""
         return bisect_right(self.times, now)
 
     def tally(self, count: int) -> Tally:
-        """What the first ``count`` trades come to."""
+        """Return the tally of the first ``count`` trades."""
         tally = Tally()
         for trade in self.trades[:count]:
             tally.add(trade.t, trade.price, trade.qty)
@@ -70,10 +73,11 @@ class Schedule(NamedTuple):
 
 
 class ScriptedDay(NamedTuple):
-    """A stock's day written by hand: (time, price, shares) and, if it is not KRX, the venue; times KST and rising.
+    """A stock's day written by hand: (time, price, shares), and the venue if it is not KRX.
 
-    A trade on KRX at the opening or closing time of the day is that auction's print. The book around each trade has
-    levels of ``size`` shares, ``gap`` ticks apart. The taker buys when the venue's price did not fall.
+    Times are in KST and rise. A trade on KRX at the opening or closing time of the day is that
+    auction's print. The depth around each trade has levels of ``size`` shares, ``gap`` ticks apart.
+    The taker buys unless the venue's price fell.
     """
 
     trades: Sequence[tuple[time, int, int] | tuple[time, int, int, Venue]]
@@ -81,7 +85,10 @@ class ScriptedDay(NamedTuple):
     gap: int = 1
 
     def schedule(self, day: date) -> Schedule:
-        """The script as a schedule of ``day``; raises BadInput for times that fall or at which nothing can trade."""
+        """Return the script as a schedule of ``day``.
+
+        Raises BadInput for times that fall, and for times at which nothing can trade.
+        """
         auctions = (sessions.regular_open(day), sessions.regular_close(day))
         trades: list[PlannedTrade] = []
         last: dict[Venue, int] = {}
@@ -99,6 +106,7 @@ class ScriptedDay(NamedTuple):
                     f"the scripted trade at {at} comes too late",
                     "write the trades in the order of time",
                 )
+            # A script has no sides. A falling price means that a seller took.
             side = None if printed else Side.SELL if price < last.get(venue, 0) else Side.BUY
             trades.append(PlannedTrade(t, price, qty, side, venue))
             last[venue] = price
@@ -106,4 +114,5 @@ class ScriptedDay(NamedTuple):
 
 
 def _when(trade: PlannedTrade) -> tuple[Ns, bool]:
+    # False sorts before True.
     return trade.t, trade.venue is not Venue.KRX

@@ -1,4 +1,4 @@
-"""The market's indices as the simulated stocks make them: KOSPI, KOSDAQ and KOSPI200, weighted by market value."""
+"""The indices that the simulated stocks make: KOSPI, KOSDAQ, KOSPI200, weighted by market value."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from kisnb.market import sessions
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay, IndexName
-from kisnb.simulator.day.daily_plan import market_return
 from kisnb.simulator.day.day_plan import DayPlan
-from kisnb.simulator.day.draws import scattered, stable_random
-from kisnb.simulator.day.market_factor import day_volatility
+from kisnb.simulator.day.model.daily_plan import market_return
+from kisnb.simulator.day.model.draws import scattered, stable_random
+from kisnb.simulator.day.model.market_factor import day_volatility
 from kisnb.terms import Board, Kind
 
 _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI200": 360.0}
-"""Levels before the day when no file tells them: made up, and round."""
+"""Levels before the day when no file has them. They are made up, and round."""
 _MEMBERS = 200
-"""The largest companies that make an index; of KOSDAQ and KOSPI too, where the rest weighs little."""
+"""Largest companies that make an index. It is so for KOSDAQ and KOSPI too, where the rest weighs
+little."""
 
 
 class IndexPoint(msgspec.Struct, frozen=True, gc=False):
-    """An index at a moment: points, and shares and won that its members have traded."""
+    """An index at a moment: points, and the shares and won that its members have traded.
+
+    ``rising``, ``steady`` and ``falling`` count its members.
+    """
 
     t: Ns
     name: IndexName
@@ -41,10 +45,12 @@ class IndexPoint(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def change(self) -> float:
+        """Points above the base, rounded to two digits."""
         return round(self.level - self.base, 2)
 
     @property
     def change_pct(self) -> float:
+        """Percent above the base, rounded to two digits."""
         return round((self.level / self.base - 1) * 100, 2)
 
 
@@ -60,7 +66,7 @@ class MarketIndex:
         self._levels: list[float] | None = None
 
     def at(self, now: Ns) -> IndexPoint:
-        """The index and its members' trades at a moment; the base before the open."""
+        """Return the index and its members' trades at a moment; the base before the open."""
         begin = sessions.regular_open(self._plan.day)
         if now < begin:
             b = self.base
@@ -90,7 +96,10 @@ class MarketIndex:
         )
 
     def minutes(self, now: Ns) -> Sequence[float]:
-        """The level at the open and at the end of every minute up to ``now``, and at ``now``; empty before the open."""
+        """Return the level at the open, at the end of every minute up to ``now``, and at ``now``.
+
+        It is empty before the open.
+        """
         if now < (begin := sessions.regular_open(self._plan.day)):
             return ()
         levels = self._by_minute()
@@ -98,11 +107,13 @@ class MarketIndex:
         whole = min(int(passed), len(levels) - 1)
         past = levels[: whole + 1]
         if whole + 1 < len(levels) and passed > whole:
+            # Between two minutes the level lies on a straight line.
             past = [*past, levels[whole] + (levels[whole + 1] - levels[whole]) * (passed - whole)]
         return [round(level, 2) for level in past]
 
     def _by_minute(self) -> list[float]:
         if self._levels is None:
+            # Weighted by market value, as KRX's indices are; free float is not known here.
             weight = sum(item.shares * item.base for item in self.members)
             paths = [(item.shares, self._plan.fair_by_minute(item.code)) for item in self.members]
             self._levels = [
@@ -114,7 +125,7 @@ class MarketIndex:
         return self._levels
 
     def past(self) -> Iterator[IndexDay]:
-        """Made-up days before this one, the newest first; the newest closes at the base."""
+        """Return made-up days before this one, the newest first. The newest closes at the base."""
         close, day = self.base, self._plan.day
         typical = (
             sum(item.volume for item in self.members),
@@ -122,6 +133,7 @@ class MarketIndex:
         )
         while (day := previous_trading_day(day)).year > FIRST_YEAR:
             gap, daytime = market_return(self._plan.seed, day, self.board)
+            # The days are made backwards, so that the newest one closes at the base.
             before = close / ((1 + gap) * (1 + daytime))
             opened = before * (1 + gap)
             rng = stable_random(self._plan.seed, "index", self.name, day)
@@ -137,4 +149,5 @@ class MarketIndex:
 
 def _members(plan: DayPlan, board: Board) -> list[Instrument]:
     listed = (i for i in plan.universe if i.board is board and i.kind is Kind.STOCK and i.shares)
+    # The code decides between equals, so that the members are the same on every machine.
     return sorted(listed, key=lambda i: (-i.shares * i.base, i.code))[:_MEMBERS]

@@ -1,4 +1,7 @@
-"""Stored trades as the day of the simulated market: checked whole before the first second passes."""
+"""Stored trades as the day of the simulated market.
+
+All of them are checked before the day begins.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _CALL = 10 * MINUTE
 
 
 class ReplayedDay:
-    """The trades of a file. Raises ConfigError for one that cannot be read, or that is of several days."""
+    """The trades of a file.
+
+    Raises ConfigError for a file that cannot be read, or that has trades of several days.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,14 +41,14 @@ class ReplayedDay:
         """The day on which the trades happened."""
 
     def check_day(self, day: date) -> None:
-        """Raises BadInput when somebody wants another day than that of the trades."""
+        """Raise BadInput for another day than that of the trades."""
         if day != self.day:
             raise BadInput(
                 f"{self.path} is of {self.day}", f"leave --date out, or say --date {self.day}"
             )
 
     def universe(self, listed: Universe) -> Universe:
-        """``listed``, with Nextrade listing the stocks that the file saw trading there."""
+        """Return ``listed``, where Nextrade lists every stock that the file saw trading there."""
         import polars as pl
 
         seen = set(self._trades.filter(pl.col("venue") == Venue.NXT.value)["code"].unique())
@@ -51,7 +57,10 @@ class ReplayedDay:
         )
 
     def schedules(self, universe: Universe) -> dict[str, Schedule]:
-        """The day of each stock in the file. Raises ConfigError naming the first row that cannot have been a trade."""
+        """Return the day of each stock in the file.
+
+        Raises ConfigError that names the first row which cannot have been a trade.
+        """
         import polars as pl
 
         schedules: dict[str, Schedule] = {}
@@ -71,6 +80,7 @@ class ReplayedDay:
             total = int(trades.select(pl.col("qty").sum()).item())
             schedules[item.code] = Schedule.of(
                 (trade for part in parts for trade in part),
+                # A file has no seed. Seed 0 keeps the depth the same at every replay.
                 level_sizes(item, self.day, 0, total, len(trades)),
             )
         return schedules
@@ -106,6 +116,7 @@ class ReplayedDay:
                 )
         lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
         for price, row in trades.group_by("price").agg(pl.col("row").min()).sort("row").iter_rows():
+            # A price off the grid shows a wrong file, or prices adjusted for a later split.
             if not ticks.on_grid(price, item.kind, self.day, item.board):
                 near = ticks.nearest(price, item.kind, self.day, item.board)
                 self._refuse(
@@ -116,15 +127,16 @@ class ReplayedDay:
             if not lower <= price <= upper:
                 self._refuse(
                     row,
-                    f"{price:,} won for {item.code}, outside the day's limits {lower:,} to {upper:,}",
+                    f"{price:,} won for {item.code}, outside the day's limits"
+                    f" {lower:,} to {upper:,}",
                     f"give its base price of that day with --universe; it is {item.base:,} here",
                 )
 
     def _read(self, trades: pl.DataFrame, item: Instrument) -> list[PlannedTrade]:
-        """The trades of one stock on one venue."""
+        """Return the trades of one stock on one venue."""
         read: list[PlannedTrade] = []
         auctions = _Auctions(self.day)
-        for row, t, price, qty, told, venue_name in trades.select(
+        for row, t, price, qty, side_name, venue_name in trades.select(
             "row", "t", "price", "qty", "side", "venue"
         ).iter_rows():
             venue = Venue(venue_name)
@@ -132,7 +144,8 @@ class ReplayedDay:
                 at, before = kst_datetime(t).time(), kst_datetime(read[-1].t).time()
                 self._refuse(row, f"{at} after {before} for {item.code}", "sort the rows by time")
             side: Side | None = None
-            if not auctions.prints(venue, t, told):
+            if not auctions.use_print(venue, t, side_name):
+                # Such a trade cannot have happened, so the times of the file are wrong.
                 if sessions.phase(venue, t) is not Phase.CONTINUOUS:
                     at = kst_datetime(t).time()
                     self._refuse(
@@ -140,8 +153,9 @@ class ReplayedDay:
                         f"a trade at {at}, when {venue} matches nothing",
                         "correct the time, or drop it",
                     )
+                # Files of bars and of some ticks have no side. Then a falling price means a sale.
                 fell = bool(read) and price < read[-1].price
-                side = Side(told) if told else Side.SELL if fell else Side.BUY
+                side = Side(side_name) if side_name else Side.SELL if fell else Side.BUY
             read.append(PlannedTrade(t, price, qty, side, venue))
         return read
 
@@ -150,15 +164,20 @@ class ReplayedDay:
 
 
 class _Auctions:
-    """Tells which trades of one stock and venue are an auction's print: one for each of KRX's auctions."""
+    """The moments of one stock's auctions on KRX, each of which has one print."""
 
     def __init__(self, day: date) -> None:
         self._open: set[Ns] = {sessions.regular_open(day), sessions.regular_close(day)}
         for hours in sessions.hours(Venue.KRX, day):
             if hours.span.name == "single price":
+                # The single-price session has an auction every ten minutes.
                 self._open.update(range(hours.start + _CALL, hours.end + 1, _CALL))
 
-    def prints(self, venue: Venue, t: Ns, side: str | None) -> bool:
+    def use_print(self, venue: Venue, t: Ns, side: str | None) -> bool:
+        """Return whether a trade is an auction's print.
+
+        Each auction has one, so the call uses it up.
+        """
         if venue is not Venue.KRX or t not in self._open or side is not None:
             return False
         self._open.discard(t)

@@ -1,7 +1,7 @@
-"""A file of stored trades for ``kisnb sim --replay``: ticks, minute bars, or a recorded tape, as one table.
+"""A file of stored trades for ``kisnb sim --replay``: ticks, minute bars, or a recording.
 
-The table has the columns row (from 1; of a recording, the number of the trade), t (UTC ns), code, price, qty, side
-(``buy``, ``sell`` or null) and venue.
+It is read as one table with the columns row (from 1; of a recording, the number of the trade), t
+(UTC ns), code, price, qty, side (``buy``, ``sell`` or null) and venue.
 """
 
 from __future__ import annotations
@@ -19,19 +19,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 TICKS = ("code", "time", "price", "qty")
+"""Columns of a file of ticks."""
 BARS = ("code", "time", "open", "high", "low", "close", "volume")
+"""Columns of a file of minute bars."""
 OPTIONAL = ("side", "venue")
+"""Columns that both kinds of files may have."""
 _CURE = (
-    "give ticks (code,time,price,qty and side,venue if known), minute bars (code,time,open,high,low,close,volume)"
-    " or a recording of kisnb sim --record"
+    "give ticks (code,time,price,qty and side,venue if known), minute bars"
+    " (code,time,open,high,low,close,volume) or a recording of kisnb sim --record"
 )
 _NUMBERS = ("price", "qty", "open", "high", "low", "close", "volume")
 _VENUES = (TRADE_TRS[Venue.KRX], TRADE_TRS[Venue.NXT])
 _MINUTE_PARTS = (0, 20_000_000_000, 40_000_000_000, 59_000_000_000)
+"""Moments within the minute, in ns, to which the trades of a minute bar are put."""
 
 
 def read_trades(path: Path) -> pl.DataFrame:
-    """The trades of a file, in its order. Raises ConfigError for one that cannot be read, naming row and cure."""
+    """Return the trades of a file, in its order.
+
+    Raises ConfigError for a file that cannot be read, with the row and the cure.
+    """
     if not path.is_file():
         raise ConfigError(f"{path} is no file", "name the file that --replay should play")
     if path.suffix.lower() in (".jsonl", ".ndjson") and _is_recording(path):
@@ -78,10 +85,11 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     if frame.is_empty():
         raise ConfigError(f"{path} has no rows", _CURE)
     frame = frame.with_row_index("row", offset=1)
+    # A code that was stored as a number has lost its leading zeros.
     if frame["code"].dtype != pl.String:
         raise ConfigError(f"{path} has numbers as codes", 'store codes as text: "005930", not 5930')
     numbers = [name for name in _NUMBERS if name in needed]
-    told = frame.with_columns(
+    typed = frame.with_columns(
         *(pl.col(name).cast(pl.Int64, strict=False) for name in numbers),
         _times(path, frame["time"]).alias("t"),
         _side(frame).alias("side"),
@@ -90,13 +98,13 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     for name in ("code", *numbers):
         _refuse(
             path,
-            told.filter(pl.col(name).is_null()),
+            typed.filter(pl.col(name).is_null()),
             f"no {name} that can be read",
             "write whole won and shares",
         )
     _refuse(
         path,
-        told.filter(pl.col("t").is_null()),
+        typed.filter(pl.col("t").is_null()),
         "no time that can be read",
         "write 2026-11-20 09:00:01.5",
     )
@@ -108,22 +116,22 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
     if given.any():
         _refuse(
             path,
-            told.filter(given & pl.col("side").is_null()),
+            typed.filter(given & pl.col("side").is_null()),
             "an unknown side",
             "write buy, sell or nothing",
         )
     venues = [Venue.KRX.value, Venue.NXT.value]
     _refuse(
         path,
-        told.filter(~pl.col("venue").is_in(venues)),
+        typed.filter(~pl.col("venue").is_in(venues)),
         "an unknown venue",
         "write KRX, NXT or nothing",
     )
-    return told.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
+    return typed.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
 
 
 def _times(path: Path, times: pl.Series) -> pl.Expr:
-    """UTC ns; texts and naive times are Korean."""
+    """Return UTC ns. Texts and times without a zone are in KST."""
     import polars as pl
 
     column = pl.col("time")
@@ -159,8 +167,8 @@ def _venue(frame: pl.DataFrame) -> pl.Expr:
 
     if "venue" not in frame.columns:
         return pl.lit(Venue.KRX.value)
-    told = pl.col("venue").cast(pl.String).str.to_uppercase()
-    return pl.when(told.is_null() | (told == "")).then(pl.lit(Venue.KRX.value)).otherwise(told)
+    text = pl.col("venue").cast(pl.String).str.to_uppercase()
+    return pl.when(text.is_null() | (text == "")).then(pl.lit(Venue.KRX.value)).otherwise(text)
 
 
 def _refuse(path: Path, wrong: pl.DataFrame, what: str, cure: str) -> None:
@@ -169,17 +177,20 @@ def _refuse(path: Path, wrong: pl.DataFrame, what: str, cure: str) -> None:
 
 
 def _from_bars(path: Path, bars: pl.DataFrame) -> pl.DataFrame:
-    """Up to four trades a bar: open, the nearer of high and low, the other, close; its volume in four parts.
+    """Return up to four trades for each bar: open, the nearer of high and low, the other, close.
 
-    A bar of fewer than four shares, or of one price, is one trade or as many as it has shares.
+    Its volume is cut into four parts. A bar of one price is one trade. A bar of fewer than four
+    shares has as many trades as shares.
     """
     import polars as pl
 
     outer = pl.max_horizontal("open", "close", "low"), pl.min_horizontal("open", "close", "high")
     _refuse(
-        path, bars.filter((pl.col("high") < outer[0]) | (pl.col("low") > outer[1])), "a high below, or a low above",
+        path,
+        bars.filter((pl.col("high") < outer[0]) | (pl.col("low") > outer[1])),
+        "a high below, or a low above",
         "correct the bar: the high is its highest price and the low its lowest",
-    )  # fmt: skip
+    )
     rows = [
         trade
         for bar in bars.filter(pl.col("volume") != 0).iter_rows(named=True)
@@ -193,6 +204,7 @@ def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
     o, h, lo, c, volume = (
         int(str(bar[name])) for name in ("open", "high", "low", "close", "volume")
     )
+    # A bar does not tell which came first, high or low. The nearer to the open is taken.
     prices = [o, h, lo, c] if h - o <= o - lo else [o, lo, h, c]
     if volume < 4 or h == lo:
         prices = [c] if h == lo else prices[:: -(-4 // max(volume, 1))][: max(volume, 1)]
@@ -210,14 +222,19 @@ def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
 
 
 def _tape(path: Path) -> pl.DataFrame:
-    """The trades that the recorded trade frames of KRX and NXT carried, each once; the unified channel repeats them."""
+    """Return the trades of the recorded trade frames of KRX and NXT, each once.
+
+    The unified channel repeats them, so it is left out.
+    """
     import polars as pl
 
     rows: list[tuple[object, ...]] = []
     volumes: dict[tuple[str, Venue], int] = {}
-    for t, told in recorded_ticks(path, _VENUES):
-        for tick in told:
+    for t, ticks in recorded_ticks(path, _VENUES):
+        for tick in ticks:
             key = tick.code, tick.venue
+            # A recording can hold a frame twice. The day's volume of a trade tells the copies
+            # apart.
             if tick.volume > volumes.get(key, 0):
                 volumes[key] = tick.volume
                 side = tick.side.value if tick.side is not None else None

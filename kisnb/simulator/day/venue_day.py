@@ -1,4 +1,4 @@
-"""One venue's part of a stock's scheduled day: its trades, the book that each belongs to, what they come to."""
+"""One venue's part of a stock's scheduled day: its trades, their segments, and their tally."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ class VenueDay:
             trade for trade in schedule.trades if trade.venue is venue
         )
         self._counted = 0, Tally()
-        """How many trades the running tally holds."""
+        """The trades that the running tally holds, and that tally."""
         self._times = [trade.t for trade in self.trades]
         self._open, self._close = sessions.regular_open(day), sessions.regular_close(day)
         self._hours = sessions.hours(venue, day)
 
     def passed(self, now: Ns) -> int:
-        """How many trades lie at or before ``now``."""
+        """Return how many trades lie at or before ``now``."""
         return bisect_right(self._times, now)
 
     def tally(self, count: int) -> Tally:
-        """What the first ``count`` trades come to; a tally of one's own."""
+        """Return the tally of the first ``count`` trades. The caller may change it."""
+        # Calls come with rising counts during a day, so the tally goes on from the last one.
         counted, tally = self._counted if self._counted[0] <= count else (0, Tally())
         for trade in self.trades[counted:count]:
             tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
@@ -43,7 +44,11 @@ class VenueDay:
         return copy(tally)
 
     def segment(self, trade: PlannedTrade) -> str:
-        """The book that a trade belongs to; an auction's print is that of the auction which ends with it."""
+        """Return the segment to which a trade belongs.
+
+        An auction's print belongs to the auction that ends with it.
+        """
+        # Nextrade has one limit book all day. KRX's after-hours sessions have books of their own.
         if self.venue is Venue.NXT or self._open <= trade.t < self._close:
             return MAIN
         for row in self._hours:
@@ -59,7 +64,10 @@ class VenueDay:
         return MAIN
 
     def auction_price(self, now: Ns, *, closing: bool) -> int:
-        """What the opening or closing auction printed; 0 before it, and when it printed nothing."""
+        """Return the price of the opening or closing auction in won.
+
+        It is 0 before the auction, and when the auction printed nothing.
+        """
         t = self._close if closing else self._open
         if now < t:
             return 0

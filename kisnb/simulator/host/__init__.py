@@ -1,1 +1,1 @@
-"""The simulated KIS host without I/O: access, streams, the customer's account and orders, faults."""
+"""A KIS host of one customer, without a network: calls, streams, account and faults."""

@@ -1,6 +1,7 @@
-"""What a simulated host does wrong: by script, or by chance with a seed.
+"""The faults that a simulated host plays, by script, or by chance with a seed.
 
-A fault file is TOML: an optional ``seed``, and a ``[[fault]]`` table for each fault with the fields of ``Fault``.
+A fault file is TOML: an optional ``seed``, and a ``[[fault]]`` table for each fault with the fields
+of ``Fault``.
 
     [[fault]]
     on = "order"             # the second order of the day is taken, and its reply never comes
@@ -41,7 +42,11 @@ from kisnb.kis.error_codes import CODES
 Point: TypeAlias = Literal[
     "call", "read", "order", "oauth", "request", "ack", "ping", "notice", "frame", "time"
 ]
-"""``call`` is a read or an order; ``request`` what a client says on its socket; ``frame`` trades, depth, …"""
+"""The points at which a fault can strike.
+
+``call`` is a read or an order, ``request`` a text of a client on its socket, ``frame`` a data frame
+of trades, depth and so on.
+"""
 Deed: TypeAlias = Literal[
     "refuse",
     "error",
@@ -57,6 +62,7 @@ Deed: TypeAlias = Literal[
     "expire",
     "revoke",
 ]
+"""The things that a fault can do."""
 _CALL = frozenset({"refuse", "error", "cut", "slow"})
 _TOKENS = frozenset({"expire", "revoke"})
 _SENT = frozenset({"drop", "duplicate", "delay", "reorder", "kill"})
@@ -72,10 +78,10 @@ DEEDS: dict[Point, frozenset[str]] = {
     "frame": _SENT,
     "time": _TOKENS | {"kill"},
 }
-"""What can go wrong where."""
+"""The deeds that are possible at each point."""
 _NEED_SECONDS = frozenset({"slow", "delay"})
 SOCKET_CODES = "OPSP"
-"""Codes of the stream begin so; all others are those of REST."""
+"""Start of the codes of the WebSocket. All other codes belong to REST."""
 _Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
@@ -84,36 +90,48 @@ _Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One thing that goes wrong: where, what, when, how often.
 
-    refuse: answer ``msg_cd``. error: HTTP ``status`` with a body that is no KIS reply. cut: end the connection without
-    an answer. slow: the reply comes ``seconds`` of wall time later, its notices go ahead. reject: the order is taken,
-    and the exchange's refusal follows as a notice. silence: neither do nor answer. drop, duplicate, reorder (behind
-    the next of its kind, or a second later), delay (``seconds`` of simulated time). kill: end the socket without a
-    handshake, and what was to be sent with it. expire, revoke: all access tokens.
+    - ``refuse``: the reply carries ``msg_cd``.
+    - ``error``: an HTTP ``status`` with a body that is no reply of KIS's.
+    - ``cut``: the connection ends without a reply.
+    - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
+    - ``reject``: the host takes the order, and the exchange's refusal follows as a notice.
+    - ``silence``: the host ignores a text on the socket.
+    - ``drop``, ``duplicate``: a frame is lost, or comes twice.
+    - ``reorder``: a frame follows the next one of its kind, or comes a second later.
+    - ``delay``: a frame comes ``seconds`` of simulated time later.
+    - ``kill``: the socket ends without a handshake. Frames that wait for it are lost.
+    - ``expire``, ``revoke``: all access tokens end, or are forgotten.
     """
 
     on: Point
     what: Deed
     msg_cd: str = ""
-    """Of ``refuse``."""
+    """Message code of ``refuse``."""
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
-    """HTTP status of ``refuse`` and ``error``; by default that of the code, and 502."""
+    """HTTP status of ``refuse`` and ``error``. None takes the code's own status, and 502 for
+    ``error``."""
     done: bool = False
-    """Whether refuse, error and cut strike after the call was carried out: an order lives, and nobody is told."""
+    """True when ``refuse``, ``error`` and ``cut`` strike after the call was carried out.
+
+    Then an order lives although its client has another reply, or none.
+    """
     seconds: _Seconds = 0.0
-    """How late; of a ``time`` fault, how long until it strikes again."""
+    """Length of ``slow`` and ``delay``. Of a ``time`` fault, the time until it strikes again."""
     tr_id: str = ""
-    """This TR alone."""
+    """Strike this TR only; empty for all."""
     code: str = ""
-    """This stock alone."""
+    """Strike this stock only; empty for all."""
     nth: _Count = 1
-    """From the nth that it fits on."""
+    """Strike from the nth matching call or frame on."""
     times: _Count | None = None
-    """How often; once by default, without end when it goes by chance."""
+    """Number of strikes. None means one, or no end when ``probability`` is set."""
     probability: _Share | None = None
-    """The chance of each that it fits."""
+    """Chance with which each matching call or frame is struck; None strikes every one."""
     since: str = ""
-    """HH:MM:SS, Korean time; the moment of a ``time`` fault."""
+    """HH:MM:SS in KST, empty for the whole day. Of a ``time`` fault, the moment at which it
+    strikes."""
     until: str = ""
+    """HH:MM:SS in KST, the end of the fault; empty for the whole day."""
 
     def __post_init__(self) -> None:
         wrong = self._wrong()
@@ -121,14 +139,18 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             raise ValueError(wrong)
 
     def _wrong(self) -> str:
-        """What is impossible about it, in one sentence; empty when nothing is."""
+        """Return what is impossible about the fault, in one sentence; empty when nothing is."""
         if self.what not in DEEDS[self.on]:
             return f"{self.on} cannot {self.what}; it can {', '.join(sorted(DEEDS[self.on]))}"
         if self.what == "refuse":
             if self.msg_cd not in CODES:
                 return f"msg_cd {self.msg_cd!r} is no code that kisnb knows"
+            # A socket text gets an OPSP code, an HTTP call any other.
             if self.msg_cd.startswith(SOCKET_CODES) != (self.on == "request"):
-                return f"{self.msg_cd} belongs to {'calls' if self.on == 'request' else 'requests'} of the other kind"
+                return (
+                    f"{self.msg_cd} belongs to {'calls' if self.on == 'request' else 'requests'}"
+                    " of the other kind"
+                )
         if self.what in _NEED_SECONDS and not self.seconds:
             return f"{self.what} needs seconds"
         if self.on == "time" and not self.since:
@@ -147,7 +169,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Struck(NamedTuple):
-    """A fault that has struck."""
+    """A fault that has struck: when, which, and on which TR and stock."""
 
     t: Ns
     fault: Fault
@@ -156,7 +178,7 @@ class Struck(NamedTuple):
 
 
 class _Armed:
-    """A fault with its moments on this day, what is left of it, and its own source of chance."""
+    """A fault with its moments on this day, the strikes that remain, and its own random numbers."""
 
     __slots__ = ("chance", "fault", "left", "seen", "since", "until")
 
@@ -164,6 +186,7 @@ class _Armed:
         self.fault = fault
         self.since: Ns = kst(day, parse_time(fault.since)) if fault.since else 0
         self.until: Ns | None = kst(day, parse_time(fault.until)) if fault.until else None
+        # Without a number of times, a fault by chance has no end, and any other strikes once.
         self.left: int | None = fault.times or (None if fault.probability else 1)
         self.seen = 0
         self.chance = Random(seed)
@@ -178,8 +201,8 @@ class _Armed:
             and fault.code in ("", code)
         )
 
-    def strikes(self) -> bool:
-        """Counts one that it fits, and says whether that one is struck."""
+    def draw_strike(self) -> bool:
+        """Count a matching call or frame, and return whether it is struck."""
         self.seen += 1
         probability = self.fault.probability
         return self.seen >= self.fault.nth and (
@@ -187,10 +210,11 @@ class _Armed:
         )
 
     def wait_again(self, now: Ns) -> bool:
-        """Of a ``time`` fault: move on to its next moment; False when there is none."""
+        """Move a ``time`` fault to its next moment. Return False when there is none."""
         pause = round(self.fault.seconds * SECOND)
         if not pause:
             return False
+        # Simulated time can jump over several moments. The fault strikes once for all of them.
         self.since += pause * ((now - self.since) // pause + 1)
         return self.until is None or self.since < self.until
 
@@ -200,14 +224,14 @@ class _Armed:
 
 
 class Faults:
-    """The faults of one day, taken one by one by the parts of the host that are to fail.
+    """The faults of one day. Each part of the host asks here whether it is to fail.
 
-    The same script, seed and doings give the same faults: each has a chance of its own, which the others do not move.
+    The same script, seed and requests give the same faults.
     """
 
     def __init__(self, day: date, script: Iterable[Fault] = (), *, seed: int = 1) -> None:
         self.struck: list[Struck] = []
-        """What has struck so far."""
+        """The faults that have struck so far, oldest first."""
         self._day = day
         self._seed = seed
         self._added = 0
@@ -217,16 +241,17 @@ class Faults:
 
     @property
     def armed(self) -> list[Fault]:
-        """What can still strike."""
+        """The faults that can still strike."""
         return [one.fault for one in self._armed]
 
     def add(self, fault: Fault) -> None:
-        """Arm one more."""
+        """Arm one more fault."""
         self._added += 1
+        # A fault draws from numbers of its own, so that another fault does not move its chances.
         self._armed.append(_Armed(fault, self._day, f"{self._seed}/{self._added}"))
 
     def clear(self) -> int:
-        """Disarm all; how many there were."""
+        """Disarm all faults, and return how many that were."""
         count = len(self._armed)
         self._armed.clear()
         return count
@@ -234,23 +259,28 @@ class Faults:
     def strike(
         self, now: Ns, points: Sequence[Point], tr_id: str = "", code: str = ""
     ) -> Fault | None:
-        """The fault that strikes here, the first armed of those that fit; None when all goes well."""
+        """Return the fault that strikes here; None when all goes well.
+
+        The first armed one wins when several match. Each of them counts the call or frame.
+        """
         if not self._armed:
             return None
         fitting = [one for one in self._armed if one.fits(now, points, tr_id, code)]
-        striking = [one for one in fitting if one.strikes()]
+        # Every matching fault counts and draws, so that none depends on the others.
+        striking = [one for one in fitting if one.draw_strike()]
         return self._strike(now, striking[0], tr_id, code) if striking else None
 
     def due(self) -> Ns | None:
-        """When the next ``time`` fault strikes."""
+        """Return when the next ``time`` fault strikes; None when none is armed."""
         return min((one.since for one in self._armed if one.fault.on == "time"), default=None)
 
     def timed(self, now: Ns) -> list[Fault]:
-        """The ``time`` faults that strike now."""
+        """Return the ``time`` faults that strike now."""
         struck: list[Fault] = []
         for one in [one for one in self._armed if one.fault.on == "time" and one.since <= now]:
-            if one.strikes():
+            if one.draw_strike():
                 struck.append(self._strike(now, one, "", ""))
+            # A fault that has struck for the last time has left the list already.
             if one in self._armed and not one.wait_again(now):
                 self._armed.remove(one)
         return struck

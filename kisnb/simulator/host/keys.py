@@ -1,4 +1,4 @@
-"""Made-up keys of the one customer of a simulator, and the configuration file that holds them."""
+"""Made-up keys of a simulator's one customer, and the configuration file that holds them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from kisnb.paths import private_dir, write_private
 from kisnb.terms import Mode
 
 APPKEY_LENGTH, APPSECRET_LENGTH, HTS_ID_LENGTH = 36, 180, 14
+"""Characters of KIS's own keys (workbook: tokenP); the HTS ID has a length of its own."""
 FILE_NAME = "kis_devlp.yaml"
+"""Name of the configuration file of KIS's official samples."""
 CURE = "name another folder for --write-config"
 APPKEY_START = {Mode.LIVE: "PSSIMULATED", Mode.PAPER: "PSPAPERSIMULATED"}
-"""What the made-up appkeys of a host begin with: each host tells those of the other one."""
+"""Start of the made-up appkeys of each host. By it a host knows those of the other host."""
 
 
 def made_up(mode: Mode = Mode.LIVE) -> Credentials:
-    """Fresh keys for one host in the lengths of KIS's, which say what they are."""
+    """Return fresh keys for one host, in the lengths of KIS's.
+
+    Their text says that they are simulated.
+    """
     return Credentials(
         appkey=Secret(_filled(APPKEY_START[mode], APPKEY_LENGTH)),
+        # The texts say "simulated", so that nobody takes them for real keys in a log or a
+        # screenshot.
         appsecret=Secret(_filled("SIMULATED/", APPSECRET_LENGTH)),
         account=Secret(f"5{secrets.randbelow(10_000_000):07d}"),
         product=DEFAULT_PRODUCT,
@@ -29,14 +36,18 @@ def made_up(mode: Mode = Mode.LIVE) -> Credentials:
 
 
 FIRST_LINE = "# Made up by kisnb's simulator: worth nothing anywhere else."
-"""What the file begins with: by it the simulator knows a file of its own."""
+"""First line of the file. By it the simulator knows a file of its own."""
 
 
 def check_ours(folder: Path) -> None:
-    """Raises ConfigError when the file in ``folder`` is not the simulator's: it may hold real keys."""
+    """Raise ConfigError when the file in ``folder`` was not written by the simulator.
+
+    Such a file may hold real keys.
+    """
     path = folder / FILE_NAME
     try:
         with path.open("rb") as file:
+            # The file may be large or binary; its first line is enough.
             ours = file.readline().rstrip() == FIRST_LINE.encode()
     except (FileNotFoundError, NotADirectoryError):
         return
@@ -49,9 +60,10 @@ def check_ours(folder: Path) -> None:
 
 
 def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> Path:
-    """Write an official-style ``kis_devlp.yaml`` (mode 0600) that points a KIS client at a simulator.
+    """Write an official-style ``kis_devlp.yaml`` (mode 0600) for a KIS client of a simulator.
 
-    Raises ConfigError when the folder cannot be written, and when the file there is not the simulator's.
+    Raises ConfigError when the folder cannot be written. Raises it too when the folder holds a file
+    that is not the simulator's.
     """
     appkey, appsecret, account = (
         keys.appkey.reveal(),
@@ -61,6 +73,8 @@ def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> 
     entries = {
         "my_app": appkey,
         "my_sec": appsecret,
+        # KIS's samples read one pair of keys for each host. Both name this simulator, whatever it
+        # plays.
         "paper_app": appkey,
         "paper_sec": appsecret,
         "my_htsid": keys.hts_id.reveal(),

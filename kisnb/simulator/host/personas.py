@@ -1,6 +1,6 @@
-"""What a KIS host is like: its TR ids, page sizes, rate limits, hours, and the codes of its answers.
+"""The behaviour of a KIS host: TR ids, page sizes, rate limits, hours, and reply codes.
 
-Where it is not settled how KIS behaves, the persona has a field, and ``quirks`` names the other variant.
+Where reports about KIS differ, the persona has a field, and ``quirks`` names the other variant.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ Reason: TypeAlias = Literal[
     "no leaves",
     "revise",
 ]
+"""Reasons for which a host refuses an order."""
 
 OLD_TRS = {
     "TTTC0801U": "TTTC0011U",
@@ -51,14 +52,13 @@ OLD_TRS = {
     "VTTC0803U": "VTTC0013U",
     "VTTC8001R": "VTTC0081R",
 }
-"""TR ids of before 2025 and those of today; KIS takes both and may stop (workbook: order-cash, order-rvsecncl).
-
-What such a call leaves out is empty: its parameters were fewer.
-"""
+"""TR ids of before 2025, and those of today. KIS takes both, and may stop to do so without notice
+(workbook: order-cash, order-rvsecncl). The old calls have fewer parameters; the host reads
+the missing ones as empty."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """How a host words a refused order."""
+    """The words with which a host refuses an order."""
 
     msg_cd: str
     msg1: str
@@ -66,7 +66,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Persona(msgspec.Struct, frozen=True):
-    """One host. Rates are calls per second and appkey; where dated, by the first day on which they hold."""
+    """One host. Rates are calls per second and appkey; a dated rate holds from its day on."""
 
     mode: Mode
     balance_page: int
@@ -74,63 +74,80 @@ class Persona(msgspec.Struct, frozen=True):
     orders_page: int
     """Rows of a page of inquire-daily-ccld."""
     rates: tuple[tuple[date, int], ...]
+    """Calls per second, each with the first day on which it holds."""
     refusals: Mapping[Reason, Refusal]
+    """Code and text by the reason."""
     branch: str = "00950"
     """KRX_FWDG_ORD_ORGNO of every order."""
     done: Mapping[str, str] = {}
-    """Code of success by the name of an API, where it is not that of the API's table; more pages: with ``+``."""
+    """Code of success by the name of an API, where it differs from the catalogue's.
+
+    ``name/02`` is the code of a cancel, ``name+`` that of a page which more pages follow.
+    """
     rules: HostRules | None = None
-    """Venues, kinds and prices that this host takes; None takes what the exchange takes."""
+    """Venues, kinds and prices that this host takes. None takes what the exchange takes."""
     hours: tuple[time, time] | None = None
-    """When orders are taken at all; None leaves it to the exchange."""
+    """Times of day, KST, between which orders are taken. None leaves it to the exchange."""
     channels: frozenset[str] | None = None
-    """Quote channels that it has; None has all."""
+    """TR ids of the quote channels that this host has. None means all."""
 
     old_trs: bool = True
-    """Takes the TR ids of before 2025 too."""
+    """True when the host takes the TR ids of before 2025 too."""
     ledger_rate: int | None = None
-    """Calls per second that the account back end takes, of balance and orders together; None does not limit them."""
+    """Calls per second that the account's back end takes, balance and orders together. None sets no
+    limit."""
     approval_rate: int = 1
+    """Approval keys per second (KIS's notice of 2026-04-20)."""
     token_ends_at_midnight: bool = False
+    """True when tokens end at midnight KST, before their printed end."""
     one_token: bool = False
-    """A new token ends the one before it."""
+    """True when a new token ends the one before it."""
     token_status: int = 500
     """HTTP status of a refused token."""
     one_approval: bool = False
-    """A new approval key ends the connection that was set up with the one before it."""
+    """True when a new approval key ends the connection that was set up with the one before it."""
     registrations: int = MAX_SUBSCRIPTIONS
+    """Subscriptions that one connection may have, exec notices included."""
     lingers: int = 0
     """Seconds for which a lost connection still holds the appkey."""
     in_use_rt_cd: str = RT_CD_IN_USE
+    """``rt_cd`` of the reply to a client whose appkey another connection holds."""
     answer_ping_within: int | None = None
-    """Seconds after which a connection that does not answer PINGPONG is cut; None waits for ever."""
+    """Seconds after which the host cuts a connection that does not answer PINGPONG. None waits for
+    ever."""
     notice_encrypt: str = "Y"
-    """``encrypt`` in the answer to a subscription of exec notices."""
+    """``encrypt`` in the reply to a subscription of exec notices."""
     notice_layout: Layout = WIDE
+    """Columns of an exec notice: 26 or 23."""
     notice_limit_always: bool = False
-    """ODER_KIND of a fill reads 00 whatever the order's kind."""
+    """True when ODER_KIND of a fill reads 00 whatever the order's kind."""
     columns_of: date | None = None
-    """The day whose column counts the channels have; None: today's."""
+    """Day whose column counts the channels have. None takes the simulated day."""
     pads_msg1: bool = True
+    """True when ``msg1`` ends in blanks."""
     pads_numbers: bool = True
-    """ODNO in the reply to an order has ten digits, as in queries."""
+    """True when ODNO in the reply to an order has ten digits, as in lists of orders."""
     order_keys_lower: bool = False
-    """Keys in the reply to an order are in lower case."""
+    """True when the keys in the reply to an order are in lower case."""
 
     @property
     def notice_tr(self) -> str:
+        """TR id of the exec notices."""
         return NOTICE_TR[self.mode]
 
     def rate(self, day: date) -> int:
-        """Calls per second on a day."""
+        """Return the calls per second that the host takes on a day."""
         return next(rate for since, rate in reversed(self.rates) if since <= day)
 
     def has_channel(self, tr_id: str) -> bool:
-        """Whether quotes come on this channel."""
+        """Return whether the host sends quotes on this channel."""
         return self.channels is None or tr_id in self.channels
 
     def refuses(self, venue: Venue, kind: OrderKind, price: int, now: Ns) -> Reason | None:
-        """Why this host does not take an order that the exchange might; ``price`` of the order, or of the stock."""
+        """Return why this host refuses an order that the exchange might take, or None.
+
+        ``price`` is the order's in won, or the stock's for a kind without a price.
+        """
         if self.hours is not None and not self.hours[0] <= kst_datetime(now).time() < self.hours[1]:
             return "closed"
         if self.rules is None:
@@ -142,7 +159,11 @@ class Persona(msgspec.Struct, frozen=True):
         return "low price" if price < self.rules.lowest_price else None
 
     def refusal(self, reason: Reason, now: Ns) -> Refusal:
-        """How it words that."""
+        """Return the words for a reason.
+
+        Before the host's hours a closed market has words of its own.
+        """
+        # KIS's paper host words "not yet open" and "closed" differently (40570000 and 40580000).
         early = (
             reason == "closed"
             and self.hours is not None
@@ -153,14 +174,16 @@ class Persona(msgspec.Struct, frozen=True):
     def shape(
         self, api: Api, given: Mapping[str, object], body: Mapping[str, object], tr_cont: str
     ) -> dict[str, object]:
-        """The body of a reply that went well in this host's own manner."""
+        """Return the body of a successful reply in this host's manner."""
         shaped = dict(body)
+        # order-rvsecncl revises and cancels under one name, with a code of success for each.
         kind = f"{api.name}/{CANCEL}" if given.get("RVSE_CNCL_DVSN_CD") == CANCEL else api.name
         msg_cd = self.done.get(kind + "+" * (tr_cont == "M"))
         if msg_cd is not None:
             shaped |= {"msg_cd": msg_cd, "msg1": CODES[msg_cd].korean.ljust(len(str(body["msg1"])))}
         output = shaped.get("output")
         if api.is_order and isinstance(output, dict):
+            # A public client has seen order numbers without zeros in replies of the paper host.
             if not self.pads_numbers:
                 output = output | {"ODNO": str(output["ODNO"]).lstrip("0")}
             shaped["output"] = (
@@ -169,7 +192,7 @@ class Persona(msgspec.Struct, frozen=True):
         return shaped
 
     def word(self, body: Mapping[str, object]) -> Mapping[str, object]:
-        """Any body with ``msg1`` as this host pads it."""
+        """Return a body with ``msg1`` as this host pads it."""
         return (
             body
             if self.pads_msg1 or "msg1" not in body
@@ -177,6 +200,7 @@ class Persona(msgspec.Struct, frozen=True):
         )
 
 
+# KIS gives APBK0918 for several causes; msg1 tells them apart.
 _CLOSED = Refusal("APBK0918", "장운영시간이 아닙니다.")
 LIVE = Persona(
     mode=Mode.LIVE,
@@ -202,7 +226,10 @@ LIVE = Persona(
         "no leaves": Refusal("APBK0927", "정정취소 가능수량이 없습니다."),
     },
 )
-"""The live host. Codes as public clients have observed them; where a cause shares a code, ``msg1`` tells it."""
+"""The live host. Rates: KIS's notice of 2026-04-20. Codes: as public clients have seen them.
+
+Several causes share a code. Then ``msg1`` tells them apart.
+"""
 
 
 def _paper(msg_cd: str, words: str = "") -> Refusal:
@@ -246,9 +273,12 @@ PAPER = Persona(
         "inquire_psbl_order": "20310000",
     },
     rules=HOST_RULES[Mode.PAPER],
+    # The paper host offers no session outside of these hours, and no Nextrade.
     hours=(time(9), time(15, 30)),
     channels=frozenset({TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]}),
 )
-"""The paper host. Observed: 40030000, 40070000, 40240000, 40330000, 40570000, 40580000, 40600000 and 40630000; the
-others by analogy, 40310000 in several wordings."""
+"""The paper host. Public clients have seen 40030000, 40070000, 40240000, 40330000, 40570000,
+40580000, 40600000 and 40630000. The other codes follow by analogy; 40310000 is reported with
+several texts. Page sizes: KIS's workbook."""
 PERSONAS = {Mode.LIVE: LIVE, Mode.PAPER: PAPER}
+"""The personas of the two hosts."""

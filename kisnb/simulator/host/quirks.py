@@ -1,4 +1,7 @@
-"""How KIS may behave where reports differ: ``--quirks`` names the variants that a simulated host is to play."""
+"""Variants of KIS's behaviour where reports differ.
+
+``--quirks`` chooses those that a host plays.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from kisnb.values import near_names
 
 
 class Quirk(NamedTuple):
-    """A variant: what it is, who says so, and what it changes in a persona."""
+    """A variant: a sentence about it, its source, and the fields of a persona that it changes."""
 
     text: str
     source: str
@@ -95,14 +98,18 @@ QUIRKS: dict[str, Quirk] = {
         {"order_keys_lower": True},
     ),
 }
-"""Those with ``paper`` in their name change the paper host alone."""
+"""All variants by name. Those with ``paper`` in their name change the paper host only."""
 
 
 def read_quirks(text: str) -> tuple[str, ...]:
-    """Names separated by commas. Raises BadInput for one that is not in the table."""
+    """Return the names of a list that is separated by commas.
+
+    Raises BadInput for an unknown name.
+    """
     names = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     for name in names:
         if name not in QUIRKS:
+            # A misspelt name is the usual mistake.
             near = near_names(name, QUIRKS)
             hint = f"did you mean {near[0]}" if near else f"take some of {', '.join(QUIRKS)}"
             raise BadInput(f"{name!r} is no quirk", hint)
@@ -110,9 +117,10 @@ def read_quirks(text: str) -> tuple[str, ...]:
 
 
 def with_quirks(persona: Persona, names: tuple[str, ...]) -> Persona:
-    """The persona that has them; later ones win."""
+    """Return the persona with these variants. A later one wins over an earlier one."""
     changes: dict[str, object] = {}
     for name in names:
+        # A live host with a paper quirk stays a live host.
         if not name.startswith("paper") or persona.mode is Mode.PAPER:
             changes |= QUIRKS[name].changes
     return msgspec.structs.replace(persona, **changes)

@@ -1,4 +1,4 @@
-"""The recording of a simulated day: what its clients asked and heard, and every order-state change, in order."""
+"""The recording of a simulated day: requests, replies, frames and changes of orders, in order."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from typing import Any
 
 from kisnb.clock import Ns
 from kisnb.kis.recording import recorder
-from kisnb.simulator.host.account import AccountOrder
+from kisnb.simulator.host.account.orders import AccountOrder
 from kisnb.simulator.host.faults import Fault
 
 
 class DayRecorder(recorder.Recorder):
-    """Requests, replies and frames as a client records them, and the orders besides."""
+    """Records what a client's recorder does, and changes of orders, faults and unserved calls."""
 
     def unserved(self, t: Ns, name: str, title: str) -> None:
-        """A call that KIS knows and that nothing in the simulated market answers."""
+        """Record a call that KIS knows and that no fact of the simulated market answers."""
         self._line({"t": t, "kind": "unserved", "n": self._requests, "api": name, "title": title})
 
     def order(self, t: Ns, order: AccountOrder) -> None:
+        """Record the state of an order after a change."""
+        # Building the line costs time, and most simulators record nothing.
         if self.on:
             self._line({"t": t, "kind": "order", **order_line(order)})
 
     def fault(self, t: Ns, fault: Fault) -> None:
-        """What is done wrong on purpose."""
+        """Record a fault that strikes."""
         self._line({"t": t, "kind": "fault", "fault": fault})
 
 
 def order_line(order: AccountOrder) -> dict[str, Any]:
-    """An order as the recording and the control URL show it."""
+    """Return an order as the recording and the control address show it."""
     return {
         "number": order.number,
         "original": order.original,

@@ -1,4 +1,7 @@
-"""Which calls the simulated host answers: those whose data follow from the simulated market and the account."""
+"""The table of the calls that the simulated host answers.
+
+A call is in it when its data follow from the simulated market and the account.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from kisnb.simulator.host.account_queries import AccountQueries
-from kisnb.simulator.host.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.queries import AccountQueries
+from kisnb.simulator.host.account.reservations import Reservations
+from kisnb.simulator.host.account.trading_replies import TradingReplies
 from kisnb.simulator.host.personas import Persona
-from kisnb.simulator.host.reservations import Reservations
 from kisnb.simulator.replies.charts import Charts
+from kisnb.simulator.replies.flow_days import FlowDays
 from kisnb.simulator.replies.flows import InvestorReplies
 from kisnb.simulator.replies.indices import IndexReplies
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.overtime import OvertimeReplies
+from kisnb.simulator.replies.programs import ProgramReplies
 from kisnb.simulator.replies.quotations import Quotations
 from kisnb.simulator.replies.rankings import Rankings
 from kisnb.simulator.replies.reply import Answer, Blocks, Pages, Params
@@ -24,41 +30,43 @@ from kisnb.terms import Side
 
 _T = TypeVar("_T")
 OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
+"""Places an order of a call's parameters, and returns the reply and the order's number."""
 
 
 def repliers(
-    view: MarketView, brokerage: Brokerage, persona: Persona
+    view: MarketView, trading: TradingReplies, brokerage: Brokerage, persona: Persona
 ) -> tuple[dict[str, Answer], dict[str, Pages]]:
-    """By the name of the call: what answers it at once, and what answers it page by page."""
-    info, reservations = StockInfo(view), Reservations(view)
+    """Return the calls that are answered at once, and those answered page by page, by name."""
+    info, reservations, flows = StockInfo(view), Reservations(view), FlowDays(view)
     queries = AccountQueries(view, brokerage, persona)
     answers = (
         Quotations(view).answers(),
         Charts(view).answers(),
         Rankings(view).answers(),
-        InvestorReplies(view).answers(),
+        InvestorReplies(view, flows).answers(),
+        ProgramReplies(view, flows).answers(),
         ShortsAndCredit(view).answers(),
         OvertimeReplies(view).answers(),
         IndexReplies(view).answers(),
         info.answers(),
         reservations.answers(),
         queries.answers(),
-        {"inquire_psbl_order": brokerage.inquire_psbl_order},
+        {"inquire_psbl_order": trading.inquire_psbl_order},
     )
     account_pages: dict[str, Pages] = {
-        "inquire_balance": lambda _, first: brokerage.inquire_balance(first),
-        "inquire_daily_ccld": brokerage.inquire_daily_ccld,
+        "inquire_balance": lambda _, first: trading.inquire_balance(first),
+        "inquire_daily_ccld": trading.inquire_daily_ccld,
     }
     pages = (info.pages(), reservations.pages(), queries.pages(), account_pages)
     return _joined(answers), _joined(pages)
 
 
-def order_repliers(brokerage: Brokerage) -> dict[str, OrderAnswer]:
-    """By the name of the call: what trades."""
+def order_repliers(trading: TradingReplies) -> dict[str, OrderAnswer]:
+    """Return the calls that trade, by name."""
     return {
-        "order_cash_buy": partial(brokerage.order_cash, Side.BUY),
-        "order_cash_sell": partial(brokerage.order_cash, Side.SELL),
-        "order_rvsecncl": brokerage.order_rvsecncl,
+        "order_cash_buy": partial(trading.order_cash, Side.BUY),
+        "order_cash_sell": partial(trading.order_cash, Side.SELL),
+        "order_rvsecncl": trading.order_rvsecncl,
     }
 
 

@@ -1,1 +1,1 @@
-"""What calls about the market answer, made from the simulated day."""
+"""The replies of the quotation calls, made from the simulated day."""

@@ -1,4 +1,4 @@
-"""Replies with bars: days, weeks, months and years, and minutes of this day and of days before it. Newest first."""
+"""Replies with bars: days, weeks, months and years, and minutes. Newest first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from itertools import groupby
 from kisnb.clock import hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import previous_trading_day
-from kisnb.simulator.replies.market_view import DayBar, MarketView, MinuteBar
+from kisnb.simulator.replies.bars import DayBar, MinuteBar
+from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,
@@ -26,17 +27,21 @@ from kisnb.simulator.replies.stock_fields import bar_fields, depth_fields, stock
 from kisnb.terms import Side, Venue
 
 DAYS_ROWS = 30
+"""Rows of inquire-daily-price (KIS's workbook)."""
 DAILY_PRICE_REACH = {
     "D": timedelta(days=60),
     "W": timedelta(weeks=32),
     "M": timedelta(days=31 * 32),
 }
-"""Far enough for thirty days, weeks or months."""
+"""Reach back that contains thirty trading days, weeks or months."""
 WINDOW_ROWS = 100
+"""Rows of inquire-daily-itemchartprice (KIS's workbook)."""
 TODAY_ROWS = 30
+"""Rows of inquire-time-itemchartprice (KIS's workbook)."""
 PAST_ROWS = 120
+"""Rows of inquire-time-dailychartprice (KIS's workbook)."""
 TAKER_DAYS = 10
-"""Days of volume by taker: each is played again to be counted."""
+"""Days of volume by taker. Each day is played again to count it, so there are few."""
 
 _PERIODS: dict[str, Callable[[date], object]] = {
     "D": lambda day: day,
@@ -47,15 +52,17 @@ _PERIODS: dict[str, Callable[[date], object]] = {
 
 
 class Charts:
-    """Prices are those of the simulated market, which knows no splits: raw and adjusted are the same.
+    """Replies with bars.
 
-    Each answer raises ApiError with KIS's code for wrong parameters.
+    The simulated market has no splits, so raw and adjusted prices are the same. Each reply raises
+    ApiError with KIS's code for wrong parameters.
     """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "inquire_daily_price": self.inquire_daily_price,
             "inquire_daily_itemchartprice": self.inquire_daily_itemchartprice,
@@ -65,19 +72,22 @@ class Charts:
         }
 
     def inquire_daily_price(self, params: Params) -> Blocks:
+        """Return the last thirty days, weeks or months (주식현재가 일자별)."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         bars = self._bars(code, venue, period, self._view.day - DAILY_PRICE_REACH[period])
+        # One bar more than is shown, so that the oldest row has a change.
         rows = self._rows("inquire_daily_price", "output", bars[: DAYS_ROWS + 1])
         return {"output": rows[:DAYS_ROWS]}
 
     def inquire_daily_itemchartprice(self, params: Params) -> Blocks:
-        """At most 100 rows of the window, the newest."""
+        """Return at most 100 bars of a window, the newest (국내주식기간별시세)."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIODS)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
         bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
         api = "inquire_daily_itemchartprice"
+        # KIS cuts a window to 100 rows (workbook); a client walks back with earlier windows.
         kept = sum(1 for bar in bars if bar.day >= first)
         rows = self._rows(api, "output2", bars[: min(kept, WINDOW_ROWS) + 1])[
             : min(kept, WINDOW_ROWS)
@@ -86,14 +96,21 @@ class Charts:
         return {"output1": pick(api, "output1", head), "output2": rows}
 
     def inquire_time_itemchartprice(self, params: Params) -> Blocks:
-        """This day's minutes up to a time, thirty at most; a time to come means now."""
+        """Return this day's minutes up to a time, at most thirty (주식당일분봉조회).
+
+        A time to come means now.
+        """
         venue, code = venue_of(params), code_of(params, self._view.universe)
+        # KIS answers a time to come with the rows up to now (workbook).
         until = time_of(params, "FID_INPUT_HOUR_1")
         bars = [bar for bar in self._view.minutes(code, venue) if hhmmss(bar.t) <= until]
         return self._minutes("inquire_time_itemchartprice", code, venue, bars[::-1][:TODAY_ROWS])
 
     def inquire_time_dailychartprice(self, params: Params) -> Blocks:
-        """Minutes back from a day and time, 120 at most; with FID_PW_DATA_INCU_YN over into the days before."""
+        """Return at most 120 minutes back from a day and time (주식일별분봉조회).
+
+        FID_PW_DATA_INCU_YN Y goes on into the days before.
+        """
         venue, code = venue_of(params), code_of(params, self._view.universe)
         until, day = (
             time_of(params, "FID_INPUT_HOUR_1"),
@@ -106,11 +123,12 @@ class Charts:
             before = self._minutes_of(code, day, venue)
             if not before:
                 break
+            # A day without minutes ends the walk back.
             bars += before[::-1]
         return self._minutes("inquire_time_dailychartprice", code, venue, bars[:PAST_ROWS])
 
     def inquire_daily_trade_volume(self, params: Params) -> Blocks:
-        """Shares by taker, this day and those before it that the window takes in."""
+        """Return the shares by taker of the days in a window (종목별일별매수매도체결량)."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         first = day_of(params, "FID_INPUT_DATE_1", date.min)
         last = day_of(params, "FID_INPUT_DATE_2", self._view.day)
@@ -131,7 +149,10 @@ class Charts:
         return {"output1": {**whole}, "output2": rows}
 
     def _bars(self, code: str, venue: Venue, period: str, first: date) -> list[DayBar]:
-        """Back to ``first``, by day or several days in one, newest first; a period bears the date of its last day."""
+        """Return bars back to ``first``, newest first.
+
+        A longer period has the date of its last day.
+        """
         days = self._view.days(code, self._view.trading_days_since(first) + 2, venue)
         if period == "D":
             return days
@@ -141,7 +162,11 @@ class Charts:
         ]
 
     def _rows(self, api: str, block: str, bars: Sequence[DayBar]) -> list[Row]:
-        """Each against the one before it in time, which follows in the list."""
+        """Return rows of bars.
+
+        Each is compared with the bar before it in time, the next of the list.
+        """
+        # The oldest bar has none before it; it is compared with its own open.
         befores = [*(bar.close for bar in bars[1:]), bars[-1].open] if bars else []
         return [
             pick(api, block, bar_fields(bar, before))
@@ -162,6 +187,7 @@ class Charts:
                 "stck_oprc": bar.open,
                 "stck_hgpr": bar.high,
                 "stck_lwpr": bar.low,
+                # acml_tr_pbmn of a minute is that of the whole day so far (workbook).
                 "cntg_vol": bar.volume,
                 "acml_tr_pbmn": bar.value,
             }
@@ -174,7 +200,7 @@ class Charts:
 
 
 def _joined(days: Sequence[DayBar]) -> DayBar:
-    """Several days, newest first, as one bar."""
+    """Return several days, newest first, as one bar."""
     return DayBar(
         days[0].day,
         days[-1].open,

@@ -1,7 +1,8 @@
-"""KIS's fields of investors' and programs' trades. Shares, and million won where a docstring does not say won.
+"""KIS's fields of investors' and programs' trades.
 
-The simulated market knows individuals, foreigners and institutions. KIS breaks institutions down further; that part is
-made up in fixed proportions, so that the parts always add up to the whole.
+Shares and million won, unless a docstring says won. The simulated market knows individuals,
+foreigners and institutions. KIS splits institutions further. That part is made up in fixed
+proportions, so that the parts add up to the whole.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from kisnb.simulator.replies.stock_fields import rate
 
 MILLION = 1_000_000
 PARTS = {"scrt": 35, "ivtr": 25, "pe_fund": 12, "bank": 3, "insu": 8, "mrbn": 1, "fund": 16}
-"""Institutions: securities firms, trusts, private funds, banks, insurers, merchant banks, pension funds; per cent."""
+"""Percent of institutions' trades by kind: securities firms, trusts, private funds, banks,
+insurers, merchant banks, pension funds."""
 
 
 def group_fields(flows: Flows) -> Row:
-    """Every group, in shares and million won."""
+    """Return the fields of every group, in shares and million won."""
     fields = {
         **_group("prsn", flows.individual),
         **_group("frgn", flows.foreign),
@@ -28,6 +30,7 @@ def group_fields(flows: Flows) -> Row:
         **_group("orgn", flows.institution),
     }
     left = flows.institution
+    # The last part is what the others leave, so that rounding is not lost.
     *others, last = PARTS
     for name in others:
         part = scaled(flows.institution, PARTS[name] / 100)
@@ -37,7 +40,7 @@ def group_fields(flows: Flows) -> Row:
 
 
 def _group(name: str, turnover: Turnover) -> Row:
-    """KIS names the same thing in several ways."""
+    """Return the fields of one group. KIS names the same figure in several ways."""
     value, sold, bought = (
         v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value)
     )
@@ -58,7 +61,7 @@ def _group(name: str, turnover: Turnover) -> Row:
 
 
 def program_fields(name: str, turnover: Turnover) -> Row:
-    """A stock's program trades; value in won."""
+    """Return a stock's program trades. Values are in won."""
     return {
         f"{name}_seln_vol": turnover.sold,
         f"{name}_shnu_vol": turnover.bought,
@@ -70,7 +73,10 @@ def program_fields(name: str, turnover: Turnover) -> Row:
 
 
 def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) -> Row:
-    """A market's program trades in million won, and per cent of its turnover; all of it for customers (위탁)."""
+    """Return a market's program trades in million won, and in percent of its turnover.
+
+    All of them count as trades for customers (위탁).
+    """
     fields: Row = {}
     nothing = Turnover(0, 0, 0, 0)
     for name, turnover in (
@@ -78,6 +84,7 @@ def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) ->
         ("nabt", program.other),
         ("whol", whole_of(program)),
     ):
+        # smtn is the sum, entm for customers, onsl for the firm's own account.
         for kind, part in (("smtn", turnover), ("entm", turnover), ("onsl", nothing)):
             for side, shares, won in (
                 ("seln", part.sold, part.sold_value),
@@ -94,14 +101,16 @@ def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) ->
 
 
 def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
-    """The rates of sums are spelt in KIS's own ways."""
+    """Return the starts of a rate's names. Those of sums have a spelling of their own at KIS."""
     if kind != "smtn":
         return (f"{name}_{kind}_{side}",)
+    # KIS's fields read "smtm" and "shun" here; elsewhere "smtn" and "shnu".
     odd = "shun" if side == "shnu" else side
     return (f"{name}_smtm_{odd}", f"{name}_{odd}")
 
 
 def by_investor(name: str, turnover: Turnover) -> Row:
+    """Return the program trades of one group of investors, in shares and million won."""
     return {
         f"{name}_seln_qty": turnover.sold,
         f"{name}_shnu_qty": turnover.bought,
@@ -116,6 +125,7 @@ def by_investor(name: str, turnover: Turnover) -> Row:
 
 
 def plus(one: Turnover, other: Turnover) -> Turnover:
+    """Return the sum of two turnovers."""
     return Turnover(
         one.bought + other.bought,
         one.sold + other.sold,
@@ -125,6 +135,7 @@ def plus(one: Turnover, other: Turnover) -> Turnover:
 
 
 def minus(one: Turnover, other: Turnover) -> Turnover:
+    """Return the difference of two turnovers."""
     return Turnover(
         one.bought - other.bought,
         one.sold - other.sold,
@@ -134,7 +145,7 @@ def minus(one: Turnover, other: Turnover) -> Turnover:
 
 
 def scaled(turnover: Turnover, part: float) -> Turnover:
-    """A part of it, rounded down."""
+    """Return a part of a turnover, rounded down."""
     return Turnover(
         int(turnover.bought * part),
         int(turnover.sold * part),
@@ -144,7 +155,7 @@ def scaled(turnover: Turnover, part: float) -> Turnover:
 
 
 def added(t: Ns, flows: Iterable[Flows]) -> Flows:
-    """Several stocks' flows in one."""
+    """Return the flows of several stocks in one, as of ``t``."""
     whole: Sequence[Turnover] = [Turnover(0, 0, 0, 0)] * 3
     for one in flows:
         whole = [
@@ -155,4 +166,5 @@ def added(t: Ns, flows: Iterable[Flows]) -> Flows:
 
 
 def whole_of(program: ProgramFlows) -> Turnover:
+    """Return all program trades, arbitrage and other."""
     return plus(program.arbitrage, program.other)

@@ -1,4 +1,7 @@
-"""Replies about indices: KOSPI, KOSDAQ and KOSPI200, as the simulated stocks make them. Points, shares, million won."""
+"""Replies about indices: KOSPI, KOSDAQ and KOSPI200, as the simulated stocks make them.
+
+Points, shares, and million won.
+"""
 
 from __future__ import annotations
 
@@ -25,24 +28,31 @@ from kisnb.simulator.replies.reply import (
 from kisnb.simulator.replies.stock_fields import index_fields, rate, sign_of
 
 NAMES: dict[str, IndexName] = {"0001": "KOSPI", "1001": "KOSDAQ", "2001": "KOSPI200"}
+"""Indices by their sector code (업종코드)."""
 KOREAN: dict[IndexName, str] = {"KOSPI": "종합", "KOSDAQ": "KOSDAQ", "KOSPI200": "KOSPI200"}
 MILLION = 1_000_000
 WINDOW_ROWS = 50
-"""Of inquire-daily-indexchartprice; stocks have 100."""
+"""Rows of inquire-daily-indexchartprice. The call for stocks has 100 (KIS's workbook)."""
 DAILY_ROWS = 100
 MINUTE_ROWS = 102
 KEPT_DAYS = 1_500
+"""Trading days of history that a reply can reach."""
 TICK: Ns = 10 * SECOND
+"""Time between two rows of inquire-index-tickprice."""
 TICK_ROWS = 30
 
 
 class IndexReplies:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies about indices.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "inquire_index_price": self.inquire_index_price,
             "inquire_index_daily_price": self.inquire_index_daily_price,
@@ -56,9 +66,11 @@ class IndexReplies:
         }
 
     def inquire_index_price(self, params: Params) -> Blocks:
+        """Return an index now (국내업종 현재지수)."""
         return {"output": pick("inquire_index_price", "output", self._head(_name(params)))}
 
     def inquire_index_daily_price(self, params: Params) -> Blocks:
+        """Return the days up to FID_INPUT_DATE_1, newest first (국내업종 일자별지수)."""
         one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         name, last = _name(params), day_of(params, "FID_INPUT_DATE_1")
         api = "inquire_index_daily_price"
@@ -66,13 +78,14 @@ class IndexReplies:
         closes = [day.close for day in self._days(name)]
         rows = []
         for place, fields in enumerate(self._day_rows(name, days)):
+            # The average of twenty days back from each row's day.
             month = closes[place : place + 20]
             disparity = closes[place] / (sum(month) / len(month)) * 100
             rows.append(pick(api, "output2", fields, {"d20_dsrt": disparity}))
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def inquire_daily_indexchartprice(self, params: Params) -> Blocks:
-        """At most fifty rows of the window, the newest."""
+        """Return at most fifty days of a window, the newest (국내주식업종기간별시세)."""
         one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M", "Y")
         name = _name(params)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
@@ -82,16 +95,19 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def inquire_time_indexchartprice(self, params: Params) -> Blocks:
+        """Return the bars of the last spans of FID_INPUT_HOUR_1 seconds (업종 분봉조회)."""
         name = _name(params)
         span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
         api = "inquire_time_indexchartprice"
         rows: list[Row] = []
         points = self._points(name, span, MINUTE_ROWS)
         for before, point in pairwise(points):
+            # The index has no ticks here: a bar's ends are its only points.
             ends = (before.level, point.level)
             rows.append(
                 {
                     "stck_bsop_date": yyyymmdd(kst_day(point.t)),
+                    # A minute row bears the minute's start, as those of stocks.
                     "stck_cntg_hour": hhmmss(before.t),
                     "bstp_nmix_prpr": point.level,
                     "bstp_nmix_oprc": before.level,
@@ -104,18 +120,23 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows[::-1]}
 
     def inquire_index_timeprice(self, params: Params) -> Blocks:
+        """Return the index by spans of FID_INPUT_HOUR_1 seconds (국내업종 시간별지수(분))."""
         span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
         return {
             "output": self._point_rows("inquire_index_timeprice", _name(params), span, MINUTE_ROWS)
         }
 
     def inquire_index_tickprice(self, params: Params) -> Blocks:
+        """Return the index every ten seconds (국내업종 시간별지수(초))."""
         return {
             "output": self._point_rows("inquire_index_tickprice", _name(params), TICK, TICK_ROWS)
         }
 
     def inquire_index_category_price(self, params: Params) -> Blocks:
-        """The simulated market has no industries: the indices of the board are all there are."""
+        """Return the indices of a board (국내업종 구분별전체시세).
+
+        The simulated market has no industries, so these are all.
+        """
         name, api = _name(params), "inquire_index_category_price"
         board = {"K": ("0001", "2001"), "K2": ("2001",), "Q": ("1001",)}.get(
             params["FID_MRKT_CLS_CODE"]
@@ -134,7 +155,10 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def exp_total_index(self, params: Params) -> Blocks:
-        """Where the indices stand: outside of an auction the expected match is the last one."""
+        """Return the indices as they are expected (국내주식 예상체결 전체지수).
+
+        Outside of an auction the expected index is the current one.
+        """
         one_of(params, "FID_MKOP_CLS_CODE", "1", "2")
         name = NAMES.get(params["FID_INPUT_ISCD"], "KOSPI")
         api = "exp_total_index"
@@ -153,7 +177,10 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def exp_index_trend(self, params: Params) -> Blocks:
-        """The index at the end of the opening auction (1) or of the closing auction (2), once it is over."""
+        """Return the index at the end of an auction, once it is over (예상체결지수 추이).
+
+        FID_MKOP_CLS_CODE 1 takes the opening auction, 2 the closing auction.
+        """
         opening = one_of(params, "FID_MKOP_CLS_CODE", "1", "2") == "1"
         name = NAMES.get(params["FID_INPUT_ISCD"], "KOSPI")
         day = self._view.day
@@ -173,7 +200,7 @@ class IndexReplies:
         }
 
     def _head(self, name: IndexName) -> Row:
-        """An index now, against the day before and against this year."""
+        """Return an index now, against the day before and this year."""
         point, days = self._view.facts.index(name, self._view.now), self._past(name)
         code = next(code for code, known in NAMES.items() if known == name)
         fields = {**point_fields(point), **_index_name(code), "prdy_ctrt": point.change_pct}
@@ -197,7 +224,7 @@ class IndexReplies:
         return list(reversed(self._view.facts.index_history(name, KEPT_DAYS)))
 
     def _days(self, name: IndexName) -> list[IndexDay]:
-        """Newest first, this day included once it has begun."""
+        """Return the days of an index, newest first, this day included once it has begun."""
         past = self._past(name)
         if self._view.now < sessions.regular_open(self._view.day):
             return past
@@ -209,26 +236,27 @@ class IndexReplies:
         return [index_fields(day, known) | {"acml_tr_pbmn": day.value // MILLION} for day in days]
 
     def _points(self, name: IndexName, span: Ns, rows: int) -> list[IndexPoint]:
-        """The index at the ends of the last spans, oldest first."""
+        """Return the index at the ends of the last spans, oldest first."""
         opened, closed = (
             sessions.regular_open(self._view.day),
             sessions.regular_close(self._view.day),
         )
         last = min(self._view.now, closed)
+        # One point more than rows, since each row is the difference of two.
         ends = range(opened, last + 1, span)
         return [self._view.facts.index(name, t) for t in ends[-rows - 1 :]]
 
     def _point_rows(self, api: str, name: IndexName, span: Ns, rows: int) -> list[Row]:
         points = self._points(name, span, rows)
-        told = []
+        found = []
         for before, point in pairwise(points):
             more = {"bsop_hour": hhmmss(point.t), "cntg_vol": point.volume - before.volume}
-            told.append(pick(api, "output", point_fields(point), more))
-        return told[::-1]
+            found.append(pick(api, "output", point_fields(point), more))
+        return found[::-1]
 
 
 def point_fields(point: IndexPoint) -> Row:
-    """An index at a moment."""
+    """Return the fields of an index at a moment."""
     level, base = point.level, point.base
     return {
         "stck_cntg_hour": hhmmss(point.t),
@@ -258,6 +286,7 @@ def point_fields(point: IndexPoint) -> Row:
 
 
 def _name(params: Params) -> IndexName:
+    # U is the market code of indices.
     if params["FID_COND_MRKT_DIV_CODE"] != "U":
         raise wrong("MRKT_DIV_CODE")
     name = NAMES.get(params["FID_INPUT_ISCD"])

@@ -1,11 +1,10 @@
-"""What the replies are made from: prices, books, trades, bars and flows of the simulated day up to now."""
+"""The source of the replies: prices, depth, trades, bars and flows up to now."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
 from itertools import accumulate
-from typing import NamedTuple
 
 from kisnb.clock import MINUTE, Ns
 from kisnb.errors import BadInput
@@ -14,108 +13,25 @@ from kisnb.exchange.happenings import TradingInterrupted
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
-from kisnb.simulator.day.daily_plan import Dated
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.day.market_day import PlannedTrade
+from kisnb.simulator.day.model.daily_plan import Dated
+from kisnb.simulator.replies.bars import DayBar, Marks, MinuteBar, Sums
 from kisnb.terms import Phase, Side, Venue
 
 USUAL_DAYS, KEPT_DAYS = 260, 1_500
-"""Trading days of history: what most replies need, and how far one can reach back."""
+"""Trading days of history: what most replies need, and the furthest that one can reach back."""
 
 
-YEAR_DAYS, WEEKS_52 = 250, 364
-"""Trading days; calendar days."""
 VI_KINDS = {"static VI": "1", "dynamic VI": "2", "static and dynamic VI": "3"}
-"""vi_kind_code."""
-
-
-class Sums(NamedTuple):
-    """Trades added up by who took: shares and number of trades."""
-
-    bought: int
-    sold: int
-    buys: int
-    sells: int
-
-    @property
-    def strength(self) -> float:
-        """Trade strength (체결강도): shares bought against shares sold, 100 for as many."""
-        return self.bought / self.sold * 100 if self.sold else 0.0
-
-
-class MinuteBar(NamedTuple):
-    """A minute with trades; ``value`` is the day's up to its end. Won and shares."""
-
-    t: Ns
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    value: int
-
-
-class DayBar(NamedTuple):
-    """A trading day of one issue or index: won (or points), shares."""
-
-    day: date
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    value: int
-
-
-class Extreme(NamedTuple):
-    """A highest or lowest price and its day."""
-
-    price: int
-    day: date
-
-
-class Marks(NamedTuple):
-    """What a year of days comes to, for the day that follows them."""
-
-    before: DayBar
-    """The last of them."""
-    closes: tuple[int, ...]
-    """Newest first."""
-    totals: tuple[int, ...]
-    """Those closes added up: of none, of the newest, of the newest two and so on."""
-    average_volume: int
-    average_value: int
-    """Of twenty days."""
-    extremes: dict[str, tuple[Extreme, Extreme]]
-    """Highest and lowest by period: ``d250`` trading days, ``w52`` weeks, ``dryy`` this year."""
-
-    @staticmethod
-    def of(past: Sequence[DayBar]) -> Marks:
-        """``past`` newest first, at least one."""
-        last, month = past[0], past[:20]
-        periods = {
-            "d250": past[:YEAR_DAYS],
-            "w52": [bar for bar in past if (last.day - bar.day).days < WEEKS_52],
-            "dryy": [bar for bar in past if bar.day.year == last.day.year],
-        }
-        closes = tuple(bar.close for bar in past)
-        return Marks(
-            last,
-            closes,
-            tuple(accumulate(closes, initial=0)),
-            sum(bar.volume for bar in month) // len(month),
-            sum(bar.value for bar in month) // len(month),
-            {name: _extremes(bars) for name, bars in periods.items()},
-        )
-
-
-def _extremes(bars: Sequence[DayBar]) -> tuple[Extreme, Extreme]:
-    top, bottom = max(bars, key=lambda bar: bar.high), min(bars, key=lambda bar: bar.low)
-    return Extreme(top.high, top.day), Extreme(bottom.low, bottom.day)
+"""vi_kind_code of each cause."""
 
 
 class MarketView:
-    """A look at a market; nothing here changes it but that a look at a book gives the stock one."""
+    """Reads a market for the replies, and keeps what it has added up.
+
+    It changes the market in one way: reading a depth makes a stock active.
+    """
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -124,38 +40,46 @@ class MarketView:
         self._reached: dict[str, int] = {}
         self._marks: dict[str, Marks | None] = {}
         self._summed: dict[tuple[str, Venue], tuple[int, Sums]] = {}
-        """How many trades have been added up, and to what."""
+        """Number of trades that have been added up, and their sums."""
         self._matched: dict[tuple[str, Venue], tuple[int, tuple[int, int]]] = {}
-        """How many trades have been looked through, and price and shares of the last auction among them."""
+        """Number of trades that have been searched, and price and shares of the last auction among
+        them."""
         self._minutes: dict[tuple[str, Venue], tuple[int, int, list[MinuteBar]]] = {}
-        """How many trades the bars hold, for how many won."""
+        """Number of trades in the bars, the won of them, and the bars."""
 
     @property
     def now(self) -> Ns:
+        """The simulated moment, in UTC nanoseconds."""
         return self.market.now
 
     @property
     def day(self) -> date:
+        """The simulated day."""
         return self.market.day
 
     @property
     def universe(self) -> Universe:
+        """All issues of the market."""
         return self.market.universe
 
     def item(self, code: str) -> Instrument:
+        """Return the issue of a code. Raises UnknownInstrument."""
         return self.market.universe.get(code)
 
     def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """Return the current price of a stock on a venue; SOR: of both venues."""
         return self.market.quote(code, venue)
 
     def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        """Return the depth of a stock on a venue; SOR: of both venues. The stock becomes active."""
         return self.market.depth(code, venue)
 
     def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
-        """Every trade up to now, oldest first."""
+        """Return every trade up to now, oldest first; SOR: of both venues."""
         return self.market.trades(code, venue)
 
     def sums(self, code: str, venue: Venue = Venue.KRX) -> Sums:
+        """Return the day's trades up to now, added up by the side that took."""
         trades = self.trades(code, venue)
         counted, (bought, sold, buys, sells) = self._summed.get(
             (code, venue), (0, Sums(0, 0, 0, 0))
@@ -170,9 +94,13 @@ class MarketView:
         return whole
 
     def past(self, code: str, n: int) -> Sequence[DayBar]:
-        """The last ``n`` trading days before this one, newest first; at most ``KEPT_DAYS``."""
+        """Return the last ``n`` trading days before this one, newest first.
+
+        At most ``KEPT_DAYS`` are known.
+        """
         known, wanted = self._past.get(code, []), min(n, KEPT_DAYS)
         if len(known) < wanted and self._reached.get(code, 0) < wanted:
+            # Long histories are made only for the calls that ask for them.
             reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
             known = self._past[code] = [
                 self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))
@@ -180,18 +108,22 @@ class MarketView:
         return known[:wanted]
 
     def marks(self, code: str) -> Marks | None:
-        """What the year before this day comes to; None for a stock without one."""
+        """Return the marks of the year before this day; None for a stock without a past."""
         if code not in self._marks:
             past = self.past(code, USUAL_DAYS)
             self._marks[code] = Marks.of(past) if past else None
         return self._marks[code]
 
     def as_bar(self, dated: Dated) -> DayBar:
+        """Return a dated bar with the won that it traded."""
         bar = dated.bar
         return DayBar(dated.day, bar.open, bar.high, bar.low, bar.close, bar.volume, dated.value)
 
     def close_before(self, code: str, day: date) -> int:
-        """The close of the trading day before ``day``; of the oldest kept day its own."""
+        """Return the close of the trading day before ``day``.
+
+        For the oldest kept day it is that day's own close.
+        """
         past = self.past(code, self.trading_days_since(day) + 5)
         return next(
             (bar.close for bar in past if bar.day < day),
@@ -199,11 +131,12 @@ class MarketView:
         )
 
     def trading_days_since(self, day: date) -> int:
-        """How many days one has to look back to see ``day``, at least."""
+        """Return a number of trading days that reaches back to ``day`` or further."""
+        # Five of seven days are trading days at most, and two more make up for rounding.
         return max(0, (self.day - day).days * 5 // 7 + 2)
 
     def today(self, code: str, venue: Venue = Venue.KRX) -> DayBar | None:
-        """The bar of this day up to now; None before its first trade."""
+        """Return the bar of this day up to now; None before its first trade."""
         quote = self.quote(code, venue)
         if not quote.volume:
             return None
@@ -212,12 +145,15 @@ class MarketView:
         )
 
     def days(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[DayBar]:
-        """The last ``n`` days, this one included when it has traded, newest first."""
+        """Return the last ``n`` days, newest first. This day is among them when it has traded."""
         today = self.today(code, venue)
         return ([today] if today else []) + list(self.past(code, n - bool(today)))
 
     def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
-        """What the call auction under way would trade, else the last auction's match; nothing before the first."""
+        """Return what the running call auction would trade, else the last auction's match.
+
+        It is empty before the first auction's match.
+        """
         price, qty = self._expected(code, venue)
         if not qty:
             return {}
@@ -233,6 +169,7 @@ class MarketView:
 
     def _expected(self, code: str, venue: Venue) -> tuple[int, int]:
         at = Venue.KRX if venue is Venue.SOR else venue
+        # The exchange knows the expected match only of a stock with a limit book.
         if self.market.exchange.phase(code, at) is Phase.AUCTION:
             self.market.activate(code)
             return self.market.exchange.listing(code, at).expected()
@@ -245,7 +182,7 @@ class MarketView:
         return match
 
     def interruptions(self) -> list[TradingInterrupted]:
-        """KRX's volatility interruptions of the day, oldest first."""
+        """Return KRX's volatility interruptions of the day, oldest first."""
         return [
             one
             for one in self.market.interruptions
@@ -253,7 +190,10 @@ class MarketView:
         ]
 
     def touch(self, item: Instrument, trade: PlannedTrade) -> tuple[int, int]:
-        """Best ask and bid around a trade: the taker met one side, the other stands a spread away."""
+        """Return the best ask and bid around a trade.
+
+        The taker met one side; the other stands a spread away.
+        """
         if trade.side is Side.SELL:
             return ticks.step(
                 trade.price, trade.spread, item.kind, self.day, item.board
@@ -261,14 +201,17 @@ class MarketView:
         return trade.price, ticks.step(trade.price, -trade.spread, item.kind, self.day, item.board)
 
     def trades_of(self, code: str, day: date, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
-        """Every trade of this day up to now, or of a day before it."""
+        """Return every trade of this day up to now, or of a day before it."""
         if day == self.day:
             return self.trades(code, venue)
         trades = self.market.plan.past_schedule(code, day).trades
         return [trade for trade in trades if venue in (trade.venue, Venue.SOR)]
 
     def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> list[MinuteBar]:
-        """The minutes of a day before this one that had trades, oldest first; none of a day without trades."""
+        """Return the minutes with trades of a day before this one, oldest first.
+
+        It is empty for a day without trades.
+        """
         try:
             bars = self.facts.past_minutes(code, day, venue)
         except BadInput:
@@ -280,12 +223,13 @@ class MarketView:
         ]
 
     def minutes(self, code: str, venue: Venue = Venue.KRX) -> list[MinuteBar]:
-        """The minutes of the day that had trades, oldest first; the last one may be running."""
+        """Return the minutes with trades of this day, oldest first. The last one may be running."""
         trades = self.trades(code, venue)
         counted, value, bars = self._minutes.get((code, venue), (0, 0, []))
         for trade in trades[counted:]:
             t = trade.t // MINUTE * MINUTE
             value += trade.price * trade.qty
+            # The last bar may still run; a new trade replaces it.
             if bars and bars[-1].t == t:
                 last = bars[-1]
                 high, low = max(last.high, trade.price), min(last.low, trade.price)

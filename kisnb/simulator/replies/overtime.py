@@ -1,22 +1,31 @@
-"""Replies about KRX's single-price session after hours (시간외 단일가), which ended with 2026-09-11. Won and shares.
+"""Replies about KRX's single-price session (시간외 단일가), which ended with 2026-09-11.
 
-On a day without that session everything of it is zero and its rankings are empty.
+Won and shares. On a day without that session its figures are zero and its rankings are empty.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
 
 from kisnb.clock import Ns, hhmmss
 from kisnb.kis.calls.quote_messages import LEVELS
-from kisnb.market import sessions, ticks
-from kisnb.market.instruments import Instrument
-from kisnb.simulator.day.market_day import PlannedTrade
+from kisnb.market import sessions
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.rankings import BOOKS, Order, most_traded, numbered, ranked, top
+from kisnb.simulator.replies.overtime_session import (
+    Overtime,
+    overtime_of,
+    price_fields,
+    session_span,
+)
+from kisnb.simulator.replies.ranking_rows import (
+    MOST_DEPTHS,
+    Order,
+    most_traded,
+    numbered,
+    ranked,
+    top,
+)
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,
@@ -36,12 +45,10 @@ from kisnb.simulator.replies.stock_fields import (
     rate,
     sign_of,
 )
-from kisnb.terms import Board, Side, Venue
+from kisnb.terms import Board, Venue
 
-SPAN = "single price"
-LIMIT_PERCENT = 10
-"""The session's own limits, of the close; source: KRX rule."""
 DAYS = 10
+"""Days of inquire-daily-overtimeprice."""
 _BY_RISE: dict[str, Order] = {
     "0": ("ovtm_untp_antc_cntg_ctrt", 1),
     "1": ("ovtm_untp_antc_cntg_vrss", 1),
@@ -49,77 +56,33 @@ _BY_RISE: dict[str, Order] = {
     "3": ("ovtm_untp_antc_cntg_ctrt", -1),
     "4": ("ovtm_untp_antc_cntg_vrss", -1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of overtime-exp-trans-fluct."""
 _BY_VOLUME: dict[str, Order] = {
     "0": ("ovtm_untp_shnu_rsqn", 1),
     "1": ("ovtm_untp_seln_rsqn", 1),
     "2": ("ovtm_untp_vol", 1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of overtime-volume."""
 _BY_REST: dict[str, Order] = {
     "1": ("mkob_otcp_vol", 1),
     "2": ("mkfa_otcp_vol", 1),
     "3": ("ovtm_total_askp_rsqn", 1),
     "4": ("ovtm_total_bidp_rsqn", 1),
 }
-
-
-class Overtime(NamedTuple):
-    """The session of one stock on one day."""
-
-    close: int
-    trades: Sequence[PlannedTrade]
-
-    @property
-    def price(self) -> int:
-        return self.trades[-1].price if self.trades else 0
-
-    @property
-    def volume(self) -> int:
-        return sum(trade.qty for trade in self.trades)
-
-    @property
-    def first(self) -> PlannedTrade | None:
-        return self.trades[0] if self.trades else None
-
-    @property
-    def high(self) -> PlannedTrade | None:
-        """The first at the highest price."""
-        return max(self.trades, key=lambda trade: trade.price, default=None)
-
-    @property
-    def low(self) -> PlannedTrade | None:
-        return min(self.trades, key=lambda trade: trade.price, default=None)
-
-    @property
-    def value(self) -> int:
-        return sum(trade.price * trade.qty for trade in self.trades)
-
-
-def overtime_of(trades: Sequence[PlannedTrade], item: Instrument, day: date) -> Overtime:
-    """The session among all trades of a stock's day at KRX, oldest first."""
-    closed, begin, end = (
-        bisect_right(trades, t, key=_when) for t in (sessions.regular_close(day), *_span(day))
-    )
-    return Overtime(trades[closed - 1].price if closed else item.base, trades[begin:end])
-
-
-def _when(trade: PlannedTrade) -> Ns:
-    return trade.t
-
-
-def _span(day: date) -> tuple[Ns, Ns]:
-    """Begin and end of the session; zeros on a day without one."""
-    return next(
-        ((h.start, h.end) for h in sessions.hours(Venue.KRX, day) if h.span.name == SPAN), (0, 0)
-    )
+"""The order by FID_RANK_SORT_CLS_CODE of after-hour-balance."""
 
 
 class OvertimeReplies:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies about the single-price session.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "inquire_overtime_price": self.inquire_overtime_price,
             "inquire_overtime_asking_price": self.inquire_overtime_asking_price,
@@ -134,12 +97,15 @@ class OvertimeReplies:
     # one stock
 
     def inquire_overtime_price(self, params: Params) -> Blocks:
+        """Return the session's price of a stock (시간외현재가)."""
         code = self._code(params)
         return {"output": pick("inquire_overtime_price", "output", self._fields(code))}
 
     def inquire_overtime_asking_price(self, params: Params) -> Blocks:
+        """Return the session's depth of a stock; no levels outside of it (시간외호가)."""
         code = self._code(params)
         book: Row = {"ovtm_untp_last_hour": hhmmss(self._view.now)}
+        # Outside of the session its depth is empty.
         if self._running():
             depth = self._view.depth(code)
             for side, levels in (("askp", depth.asks), ("bidp", depth.bids)):
@@ -149,6 +115,7 @@ class OvertimeReplies:
         return {"output": book}
 
     def inquire_time_overtimeconclusion(self, params: Params) -> Blocks:
+        """Return the session's trades of a stock, newest first (시간외시간별체결)."""
         code = self._code(params)
         overtime, item = self._overtime(code), self._view.item(code)
         rows: list[Row] = []
@@ -174,9 +141,10 @@ class OvertimeReplies:
         return {"output1": head, "output2": rows[::-1]}
 
     def inquire_daily_overtimeprice(self, params: Params) -> Blocks:
-        """The last ten days, newest first: each is played again to be read."""
+        """Return the session of the last ten days, newest first (시간외일자별주가)."""
         code, api = self._code(params), "inquire_daily_overtimeprice"
         rows = []
+        # Each day is played again to be read.
         for bar in self._view.days(code, DAYS):
             fields = price_fields(self._of_day(code, bar.day), self._view.item(code), bar.day)
             rows.append(
@@ -189,6 +157,7 @@ class OvertimeReplies:
     # rankings
 
     def overtime_volume(self, params: Params) -> Blocks:
+        """Return the stocks by volume or open orders of the session (시간외거래량순위)."""
         order = _BY_VOLUME[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_VOLUME)]
         rows = self._rows(params)
         return {
@@ -197,9 +166,14 @@ class OvertimeReplies:
         }
 
     def overtime_fluctuation(self, params: Params) -> Blocks:
-        """FID_DIV_CLS_CODE: 1 at the upper limit, 2 rising, 3 unchanged, 4 at the lower limit, 5 falling."""
+        """Return the stocks by change in the session (시간외등락율순위).
+
+        FID_DIV_CLS_CODE: 1 at the upper limit, 2 rising, 3 unchanged, 4 at the lower limit, 5
+        falling.
+        """
         wanted = one_of(params, "FID_DIV_CLS_CODE", "1", "2", "3", "4", "5")
         rows = self._rows(params)
+        # The signs are those of prdy_vrss_sign: 1 and 4 at the limits.
         kept = [row for row in rows if row["ovtm_untp_prdy_vrss_sign"] == wanted]
         best = top(kept, ("ovtm_untp_prdy_ctrt", -1 if wanted in ("4", "5") else 1))
         return {
@@ -208,11 +182,15 @@ class OvertimeReplies:
         }
 
     def overtime_exp_trans_fluct(self, params: Params) -> Blocks:
+        """Return the stocks by the change that the session expects (시간외예상체결등락률)."""
         order = _BY_RISE[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_RISE)]
         return {"output": ranked("overtime_exp_trans_fluct", self._rows(params), order)}
 
     def after_hour_balance(self, params: Params) -> Blocks:
-        """Orders left at the closing price before (1) and after (2) the regular session."""
+        """Return the stocks by their trades at a closing price (시간외잔량).
+
+        They are those before (1) and after (2) the regular session.
+        """
         order = _BY_REST[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_REST)]
         opened, closed = (
             sessions.regular_open(self._view.day),
@@ -220,12 +198,15 @@ class OvertimeReplies:
         )
         begins = self._begins()
         rows = []
-        for item in most_traded(issues(params, self._view.universe))[:BOOKS]:
+        for item in most_traded(issues(params, self._view.universe))[:MOST_DEPTHS]:
             trades = self._view.trades(item.code)
             rest: Row = {
                 "mkob_otcp_vol": sum(t.qty for t in trades if t.t < opened),
                 "mkfa_otcp_vol": sum(
-                    t.qty for t in trades if closed < t.t and (not begins or t.t < begins)
+                    # The single-price session has calls of its own.
+                    t.qty
+                    for t in trades
+                    if closed < t.t and (not begins or t.t < begins)
                 ),
                 "ovtm_total_askp_rsqn": 0,
                 "ovtm_total_bidp_rsqn": 0,
@@ -234,10 +215,10 @@ class OvertimeReplies:
         return {"output": ranked("after_hour_balance", rows, order)}
 
     def _rows(self, params: Params) -> list[Row]:
-        """Stocks that have traded in the session."""
+        """Return rows of the stocks that have traded in the session."""
         venue_of(params, Venue.KRX)
         rows: list[Row] = []
-        for item in most_traded(issues(params, self._view.universe))[:BOOKS]:
+        for item in most_traded(issues(params, self._view.universe))[:MOST_DEPTHS]:
             fields = self._fields(item.code)
             if fields["ovtm_untp_vol"]:
                 rows.append(fields)
@@ -250,11 +231,11 @@ class OvertimeReplies:
         return code_of(params, self._view.universe)
 
     def _begins(self) -> Ns:
-        """When the session of this day begins; 0 on a day without one."""
-        return _span(self._view.day)[0]
+        """Return when the session of this day begins; 0 on a day without one."""
+        return session_span(self._view.day)[0]
 
     def _running(self) -> bool:
-        begin, end = _span(self._view.day)
+        begin, end = session_span(self._view.day)
         return begin <= self._view.now < end
 
     def _overtime(self, code: str) -> Overtime:
@@ -286,50 +267,8 @@ class OvertimeReplies:
         }
 
 
-def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
-    """The session's price, against the close; the last match stands for what the next one is expected to be."""
-    prices = [trade.price for trade in overtime.trades]
-    price, close = overtime.price, overtime.close
-    change = price - close if price else 0
-    lower, upper = ticks.limits(item.base, item.kind, day, item.board)
-    upper = min(
-        upper,
-        ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board),
-    )
-    lower = max(
-        lower,
-        ticks.snap(-(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board),
-    )
-    at_limit = {upper: "1", lower: "4"}.get(price, sign_of(change))
-    expected = overtime.trades[-1].qty if overtime.trades else 0
-    return {
-        "ovtm_untp_prpr": price,
-        "ovtm_untp_prdy_vrss": change,
-        "ovtm_untp_prdy_vrss_sign": at_limit,
-        "ovtm_untp_prdy_ctrt": rate(change, close),
-        "ovtm_untp_vol": overtime.volume,
-        "ovtm_untp_tr_pbmn": overtime.value,
-        "ovtm_untp_mxpr": upper,
-        "ovtm_untp_llam": lower,
-        "ovtm_untp_sdpr": close,
-        "ovtm_untp_oprc": prices[0] if prices else 0,
-        "ovtm_untp_hgpr": max(prices, default=0),
-        "ovtm_untp_lwpr": min(prices, default=0),
-        "ovtm_untp_antc_cnpr": price,
-        "ovtm_untp_antc_cntg_vrss": change,
-        "ovtm_untp_antc_cntg_vrss_sign": at_limit,
-        "ovtm_untp_antc_cntg_vrsssign": at_limit,
-        "ovtm_untp_antc_cntg_ctrt": rate(change, close),
-        "ovtm_untp_antc_vol": expected,
-        "ovtm_untp_antc_cnqn": expected,
-        "uplm_sign": "1",
-        "lslm_sign": "4",
-        "ovtm_vi_cls_code": "N",
-    }
-
-
 def _totals(rows: Sequence[Row]) -> Row:
-    """Both boards added up."""
+    """Return both boards added up."""
 
     def added(field: str, board: Board | None = None) -> int:
         kept = (row for row in rows if board is None or row["rprs_mrkt_kor_name"] == str(board))

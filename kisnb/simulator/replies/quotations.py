@@ -1,4 +1,4 @@
-"""Replies about prices, books and trades of one stock, and of thirty in one call."""
+"""Replies about prices, depth and trades of one stock, and of thirty stocks in one call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from kisnb.clock import hhmmss
 from kisnb.kis.calls.quote_messages import depth_blocks
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.simulator.day.market_day import PlannedTrade
-from kisnb.simulator.replies.market_view import MarketView, Sums
+from kisnb.simulator.replies.bars import Sums
+from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,
@@ -33,8 +34,9 @@ from kisnb.simulator.replies.stock_fields import (
 from kisnb.terms import Side, Venue
 
 LAST_TRADES = 30
+"""Rows of a reply with trades (KIS's workbook: inquire-ccnl)."""
 MANY = 30
-"""Stocks of a multi-quote."""
+"""Stocks of a multi-quote (KIS's workbook: intstock-multprice)."""
 PRICES = 50
 """Rows of volume by price."""
 SIZES: tuple[tuple[int, str], ...] = (
@@ -45,16 +47,20 @@ SIZES: tuple[tuple[int, str], ...] = (
     (500_000_000, "5억원 미만"),
     (1 << 62, "5억원 이상"),
 )
-"""Classes of trades by amount, won; KIS documents the columns and not the classes (uncertain)."""
+"""Classes of trades by amount in won. KIS documents the columns and not the classes (uncertain)."""
 
 
 class Quotations:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies to the calls about one stock's prices and trades.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "inquire_price": self.inquire_price,
             "inquire_price_2": self.inquire_price_2,
@@ -68,6 +74,7 @@ class Quotations:
         }
 
     def inquire_price(self, params: Params) -> Blocks:
+        """Return the current price of a stock, its day and its year (주식현재가 시세)."""
         venue, code = self._asked(params)
         quote = self._view.quote(code, venue)
         fields = [quote_fields(quote), issue_fields(self._view.item(code)), self._flow_fields(code)]
@@ -78,10 +85,12 @@ class Quotations:
         }
 
     def inquire_price_2(self, params: Params) -> Blocks:
+        """Return the current price of a stock in the second layout (주식현재가 시세2)."""
         venue, code = self._asked(params)
         return {"output": pick("inquire_price_2", "output", stock_fields(self._view, code, venue))}
 
     def inquire_asking_price_exp_ccn(self, params: Params) -> Blocks:
+        """Return the depth and the expected match (주식현재가 호가/예상체결)."""
         venue, code = self._asked(params)
         blocks = depth_blocks(self._view.depth(code, venue), self._view.quote(code, venue))
         expected = pick(
@@ -90,11 +99,16 @@ class Quotations:
         return {"output1": blocks["output1"], "output2": blocks["output2"] | expected}
 
     def inquire_ccnl(self, params: Params) -> Blocks:
+        """Return the last thirty trades, newest first (주식현재가 체결)."""
         venue, code = self._asked(params)
         rows = self._trade_rows(code, venue, self._view.trades(code, venue))
         return {"output": [pick("inquire_ccnl", "output", row) for row in rows]}
 
     def inquire_time_itemconclusion(self, params: Params) -> Blocks:
+        """Return the thirty trades before FID_INPUT_HOUR_1, newest first (당일시간대별체결).
+
+        A blank time takes the last trades.
+        """
         venue, code = self._asked(params)
         until = (
             time_of(params, "FID_INPUT_HOUR_1") if params["FID_INPUT_HOUR_1"].strip() else "240000"
@@ -107,8 +121,10 @@ class Quotations:
         }
 
     def intstock_multprice(self, params: Params) -> Blocks:
+        """Return the prices of up to thirty stocks (관심종목 시세조회)."""
         rows: list[Row] = []
         for n in range(1, MANY + 1):
+            # Clients leave the places empty that they do not use.
             if params[f"FID_INPUT_ISCD_{n}"].strip():
                 venue = venue_of(params, name=f"FID_COND_MRKT_DIV_CODE_{n}")
                 rows.append(
@@ -119,7 +135,7 @@ class Quotations:
         return {"output": rows}
 
     def pbar_tratio(self, params: Params) -> Blocks:
-        """Volume by price (매물대), the prices with the most first."""
+        """Return the volume by price (매물대), the prices with the most volume first."""
         venue, code = self._asked(params)
         by_price: Counter[int] = Counter()
         for trade in self._view.trades(code, venue):
@@ -140,9 +156,11 @@ class Quotations:
         }
 
     def tradprt_byamt(self, params: Params) -> Blocks:
+        """Return the trades by class of amount (체결금액별 매매비중)."""
         venue, code = self._asked(params)
         classes: defaultdict[str, list[PlannedTrade]] = defaultdict(list)
         for trade in self._view.trades(code, venue):
+            # An auction's print has no taker, so it belongs to no side of these columns.
             if trade.side is not None:
                 classes[
                     next(name for below, name in SIZES if trade.price * trade.qty < below)
@@ -151,7 +169,7 @@ class Quotations:
         return {"output": [_class_row(name, classes[name], whole) for _, name in SIZES]}
 
     def exp_price_trend(self, params: Params) -> Blocks:
-        """What the day's auctions came to, and what the one under way would trade."""
+        """Return the auctions' prints, and the running auction's match (예상체결가 추이)."""
         code = code_of(params, self._view.universe)
         venue_of(params, Venue.KRX)
         quote = self._view.quote(code)
@@ -172,11 +190,12 @@ class Quotations:
         return venue_of(params), code_of(params, self._view.universe)
 
     def _flow_fields(self, code: str) -> Row:
-        """Foreigners and programs today."""
+        """Return what foreigners and programs have traded today."""
         facts, now, item = self._view.facts, self._view.now, self._view.item(code)
         held = facts.foreign_held(code, now)
         program = facts.program(code, now)
         return {
+            # KIS counts program trades in shares here, arbitrage and other together.
             "frgn_hldn_qty": held,
             "hts_frgn_ehrt": rate(held, item.shares),
             "frgn_ntby_qty": facts.flows(code, now).foreign.net,
@@ -184,11 +203,15 @@ class Quotations:
         }
 
     def _trade_rows(self, code: str, venue: Venue, trades: Sequence[PlannedTrade]) -> list[Row]:
-        """The last thirty of ``trades``, newest first, each with the day's volume and trade strength after it."""
+        """Return the last thirty of ``trades``, newest first.
+
+        Each row has the day's volume and trade strength as of its trade.
+        """
         quote, item = self._view.quote(code, venue), self._view.item(code)
         last = trades[-LAST_TRADES:]
         volume = sum(trade.qty for trade in trades)
         whole = self._view.sums(code, venue)
+        # The call may ask for a moment that has passed. The trades since then do not count.
         later = self._view.trades(code, venue)[len(trades) :]
         bought = whole.bought - sum(trade.qty for trade in later if trade.side is Side.BUY)
         sold = whole.sold - sum(trade.qty for trade in later if trade.side is Side.SELL)
@@ -208,13 +231,14 @@ class Quotations:
                     "cntg_vol": trade.qty,
                 }
             )
+            # Backwards through the day: each row shows the state after its trade.
             volume -= trade.qty
             bought -= trade.qty if trade.side is Side.BUY else 0
             sold -= trade.qty if trade.side is Side.SELL else 0
         return rows
 
     def _many_row(self, code: str, venue: Venue) -> Row:
-        """KIS names the fields of a multi-quote in a way of its own."""
+        """Return a row of a multi-quote, whose fields have names of their own at KIS."""
         quote = self._view.quote(code, venue)
         fields = {
             **quote_fields(quote),

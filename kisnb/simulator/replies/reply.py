@@ -1,4 +1,4 @@
-"""What a reply of the simulated host is made of: rows of KIS's fields, and the checks that KIS's servers make first."""
+"""The parts of a reply: rows of KIS's fields, and the checks of parameters that KIS makes first."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from kisnb.market.universe import Universe
 from kisnb.terms import Board, Venue
 
 Params: TypeAlias = Mapping[str, str]
-"""All parameters of a call, names in upper case."""
+"""All parameters of a call, their names in upper case."""
 Row: TypeAlias = dict[str, object]
+"""Values of one row by KIS's field names."""
 Blocks: TypeAlias = dict[str, Row | list[Row]]
+"""The ``output`` blocks of a reply."""
 
 
 class Page(NamedTuple):
-    """One page of a reply, and the row at which the next one begins; 0 when there is none."""
+    """One page of a reply.
+
+    ``next_row`` is the row at which the next one begins, 0 when there is none.
+    """
 
     blocks: Blocks
     next_row: int = 0
 
 
 Answer: TypeAlias = Callable[[Params], Blocks]
-"""Raises ApiError with KIS's code for wrong parameters."""
+"""Answers a call. Raises ApiError with KIS's code for wrong parameters."""
 Pages: TypeAlias = Callable[[Params, int], Page]
-"""Answers page by page, from a row on."""
+"""Answers a call page by page, from a row on."""
 
 _VENUE_OF = {code: venue for venue, code in MARKET_DIV.items()}
 _BOARD_OF = {"0001": Board.KOSPI, "1001": Board.KOSDAQ}
@@ -39,7 +44,7 @@ _T = TypeVar("_T")
 
 
 def pick(api: str, block: str, *sources: Mapping[str, object]) -> Row:
-    """Those values that this block has a field for; later sources win."""
+    """Return the values for which a block has a field. Later sources win."""
     names = _names(api, block)
     return {name: value for source in sources for name, value in source.items() if name in names}
 
@@ -50,18 +55,21 @@ def _names(api: str, block: str) -> frozenset[str]:
 
 
 def page_of(rows: Sequence[_T], first: int, size: int) -> tuple[Sequence[_T], int]:
-    """The rows from ``first`` on, and where the next page begins; 0 when there is none."""
+    """Return the rows from ``first`` on, and the row of the next page; 0 when there is none."""
     end = first + size
     return rows[first:end], end if end < len(rows) else 0
 
 
 def wrong(what: str) -> ApiError:
-    """The query server's no to a parameter."""
+    """Return the query server's refusal of a parameter."""
     return ApiError(f"ERROR : INPUT INVALID_CHECK_{what}", msg_cd="OPSQ2001")
 
 
 def venue_of(params: Params, *taken: Venue, name: str = "FID_COND_MRKT_DIV_CODE") -> Venue:
-    """The venue that is asked for, J, NX or UN; ``taken`` are those that the API answers for, all by default."""
+    """Return the venue that a call asks for: J, NX or UN.
+
+    ``taken`` are the venues that the API knows, all by default. Raises ApiError for another one.
+    """
     venue = _VENUE_OF.get(params[name])
     if venue is None or (taken and venue not in taken):
         raise wrong("MRKT_DIV_CODE")
@@ -69,7 +77,7 @@ def venue_of(params: Params, *taken: Venue, name: str = "FID_COND_MRKT_DIV_CODE"
 
 
 def code_of(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") -> str:
-    """The code that is asked for."""
+    """Return the code that a call asks for. Raises ApiError for an unknown one."""
     code = params[name]
     if code not in universe:
         raise ApiError("종목코드 오류입니다", msg_cd="MCA05918")
@@ -77,14 +85,14 @@ def code_of(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") ->
 
 
 def one_of(params: Params, name: str, *taken: str) -> str:
-    """A parameter that must have one of these values."""
+    """Return a parameter that must have one of these values. Raises ApiError for another one."""
     if params[name] not in taken:
         raise wrong("FIELD")
     return params[name]
 
 
 def number_of(params: Params, name: str, default: int) -> int:
-    """A whole number; ``default`` for blank."""
+    """Return a whole number; ``default`` for a blank. Raises ApiError for anything else."""
     text = params[name].strip()
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise wrong(f"FIELD [{name}]")
@@ -92,18 +100,19 @@ def number_of(params: Params, name: str, default: int) -> int:
 
 
 def day_of(params: Params, name: str, blank: date | None = None) -> date:
-    """A YYYYMMDD; ``blank`` for blank where KIS takes that."""
+    """Return a date from YYYYMMDD; ``blank`` for a blank where KIS takes one. Raises ApiError."""
     text = params[name].strip()
     if not text and blank is not None:
         return blank
     try:
+        # KIS's workbook pads the date of some calls to ten digits, as in 0020240308.
         return read_day(text[-8:])
     except FrameError:
         raise wrong(f"FIELD [{name}]") from None
 
 
 def time_of(params: Params, name: str) -> str:
-    """An HHMMSS."""
+    """Return a parameter that must be HHMMSS. Raises ApiError for anything else."""
     try:
         seconds_of(params[name])
     except FrameError:
@@ -112,6 +121,9 @@ def time_of(params: Params, name: str) -> str:
 
 
 def issues(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") -> list[Instrument]:
-    """The issues of the market that is asked for: 0001 KOSPI, 1001 KOSDAQ, anything else all of them."""
+    """Return the issues of the market that a call asks for.
+
+    0001 is KOSPI, 1001 KOSDAQ. Anything else takes all issues.
+    """
     board = _BOARD_OF.get(params[name])
     return [item for item in universe if board in (None, item.board)]

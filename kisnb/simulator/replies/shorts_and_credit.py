@@ -1,4 +1,7 @@
-"""Replies about short sales and shares bought on credit. Shares and won; credit amounts in 만원 (10 000 won)."""
+"""Replies about short sales (공매도) and shares bought on credit (신용잔고).
+
+Shares and won. Amounts of credit are in 만원 (10 000 won).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import next_trading_day
 from kisnb.simulator.day.investor_flows import CreditBalance
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.rankings import Order, most_traded, ranked
+from kisnb.simulator.replies.ranking_rows import Order, most_traded, ranked
 from kisnb.simulator.replies.reply import (
     Answer,
     Blocks,
@@ -26,8 +29,10 @@ from kisnb.simulator.replies.stock_fields import bar_fields, rate, stock_fields
 from kisnb.terms import Venue
 
 DAYS = 30
+"""Rows of a reply by day."""
 MAN = 10_000
 _PERIOD_DAYS = {"D": 1, "M": 21}
+"""Trading days of a period."""
 _CREDIT_ORDER: dict[str, Order] = {
     "0": ("whol_loan_rmnd_rate", 1),
     "1": ("whol_loan_rmnd_stcn", 1),
@@ -40,18 +45,21 @@ _CREDIT_ORDER: dict[str, Order] = {
     "8": ("nday_vrss_stln_rmnd_inrt", 1),
     "9": ("nday_vrss_stln_rmnd_inrt", -1),
 }
+"""The order by FID_RANK_SORT_CLS_CODE of credit-balance."""
 
 
 class ShortsAndCredit:
-    """Nobody borrows shares of a broker to sell them (대주): those columns are 0.
+    """Replies about short sales and credit.
 
-    Each answer raises ApiError with KIS's code for wrong parameters.
+    No customer borrows shares of a broker to sell them (대주), so those columns are 0. Each reply
+    raises ApiError with KIS's code for wrong parameters.
     """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that this class answers, by name."""
         return {
             "daily_short_sale": self.daily_short_sale,
             "short_sale": self.short_sale,
@@ -60,7 +68,10 @@ class ShortsAndCredit:
         }
 
     def daily_short_sale(self, params: Params) -> Blocks:
-        """Newest first; the accumulated columns begin at the first day of the window."""
+        """Return the short sales by day, newest first (공매도 일별추이).
+
+        The accumulated columns begin at the first day of the window.
+        """
         venue_of(params, Venue.KRX)
         code = code_of(params, self._view.universe)
         first = day_of(params, "FID_INPUT_DATE_1", date.min)
@@ -74,6 +85,7 @@ class ShortsAndCredit:
         for bar, sale in zip(
             reversed(past), self._view.facts.short_sales(code, len(past)), strict=True
         ):
+            # The sums begin at the window's first day, not at the first day of the history.
             if not first <= bar.day <= last:
                 continue
             sold_all, value_all = sold_all + sale.qty, value_all + sale.value
@@ -102,7 +114,10 @@ class ShortsAndCredit:
         return {"output1": head, "output2": rows[::-1]}
 
     def short_sale(self, params: Params) -> Blocks:
-        """By the part of the volume that was sold short, over so many days or months up to yesterday."""
+        """Return the stocks by the part of the volume that was sold short (공매도 상위종목).
+
+        The period is some days or months up to the day before this one.
+        """
         venue_of(params, Venue.KRX)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIOD_DAYS)
         days = _PERIOD_DAYS[period] * (
@@ -130,7 +145,7 @@ class ShortsAndCredit:
         return {"output": ranked("short_sale", rows, ("ssts_vol_rlim", 1))}
 
     def daily_credit_balance(self, params: Params) -> Blocks:
-        """Newest first, up to the settlement day that is asked for."""
+        """Return the credit by day up to a settlement day, newest first (신용잔고 일별추이)."""
         venue_of(params, Venue.KRX)
         code = code_of(params, self._view.universe)
         last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
@@ -139,6 +154,7 @@ class ShortsAndCredit:
         for bar, credit in zip(
             reversed(past), self._view.facts.credit(code, len(past)), strict=True
         ):
+            # KIS dates credit by the settlement day, two trading days after the trade.
             settled = next_trading_day(next_trading_day(bar.day))
             if settled <= last:
                 fields = bar_fields(bar, self._view.close_before(code, bar.day))
@@ -155,16 +171,17 @@ class ShortsAndCredit:
         return {"output": rows[::-1][:DAYS]}
 
     def credit_balance(self, params: Params) -> Blocks:
+        """Return the stocks with the most credit (신용잔고 상위)."""
         venue_of(params, Venue.KRX)
         order = _CREDIT_ORDER[one_of(params, "FID_RANK_SORT_CLS_CODE", *_CREDIT_ORDER)]
         days = min(max(number_of(params, "FID_OPTION", 2), 1), DAYS)
         rows, dates = [], ("", "")
         for item in most_traded(issues(params, self._view.universe)):
-            told = self._view.facts.credit(item.code, days)
-            if told:
-                dates = (yyyymmdd(told[0].day), yyyymmdd(told[-1].day))
-                grown = rate(told[-1].standing - told[0].before, told[0].before)
-                standing = self._standing(item.code, told[-1], item.base)
+            balances = self._view.facts.credit(item.code, days)
+            if balances:
+                dates = (yyyymmdd(balances[0].day), yyyymmdd(balances[-1].day))
+                grown = rate(balances[-1].standing - balances[0].before, balances[0].before)
+                standing = self._standing(item.code, balances[-1], item.base)
                 rows.append(
                     {
                         **stock_fields(self._view, item.code),

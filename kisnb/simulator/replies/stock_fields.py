@@ -1,6 +1,6 @@
-"""KIS's fields of one stock: the same name means the same in every reply, so each reply picks what it has a field for.
+"""KIS's fields of one stock. A field means the same in every reply, so each reply picks its own.
 
-Won and shares; rates in per cent. ``hts_avls`` and ``stck_avls`` count in 억 (100 million won).
+Won and shares; rates in percent. ``hts_avls`` and ``stck_avls`` are in 억 (100 million won).
 """
 
 from __future__ import annotations
@@ -13,28 +13,31 @@ from kisnb.kis.calls.quote_messages import LEVELS, change_sign, quote_row
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_past import IndexDay
-from kisnb.simulator.replies.market_view import DayBar, MarketView, Marks, Sums
+from kisnb.simulator.replies.bars import DayBar, Marks, Sums
+from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import Row
 from kisnb.terms import Kind, Venue
 
 EOK = 100_000_000
+"""억: the unit of market values."""
 HALTED, NORMAL = "58", "00"
+"""Values of iscd_stat_cls_code for a halted and an ordinary stock."""
 DISPARITIES = (5, 10, 20, 60, 120)
 """Days of the averages from which disparity (이격도) is measured."""
 
 
 def rate(part: float, whole: float) -> float:
-    """Per cent; 0 of nothing."""
+    """Return ``part`` in percent of ``whole``; 0 when ``whole`` is 0."""
     return part / whole * 100 if whole else 0.0
 
 
 def sign_of(change: float) -> str:
-    """prdy_vrss_sign of a change that knows no limits: 2 up, 3 flat, 5 down."""
+    """Return the prdy_vrss_sign of a change without limits: 2 up, 3 flat, 5 down."""
     return "2" if change > 0 else "5" if change < 0 else "3"
 
 
 def change_fields(price: int, quote: Quote) -> Row:
-    """A price of the day against the base price."""
+    """Return a price of the day against the base price."""
     return {
         "stck_prpr": price,
         "prdy_vrss": price - quote.base,
@@ -44,7 +47,7 @@ def change_fields(price: int, quote: Quote) -> Row:
 
 
 def quote_fields(quote: Quote) -> Row:
-    """The current price and what the day has made of it."""
+    """Return the current price and the day's prices and volumes."""
     opened, high, low = quote.open, quote.high, quote.low
     price, base = quote.price, quote.base
     return {
@@ -70,6 +73,7 @@ def quote_fields(quote: Quote) -> Row:
         "vol_tnrt": rate(quote.volume, quote.listed_shares),
         "tr_pbmn_tnrt": rate(quote.value, quote.listed_shares * price),
         "new_hgpr_lwpr_cls_code": "",
+        # KIS gives market values in 억 (workbook: inquire-price).
         "hts_avls": price * quote.listed_shares // EOK,
         "stck_avls": price * quote.listed_shares // EOK,
         "trht_yn": quote.halted,
@@ -77,7 +81,7 @@ def quote_fields(quote: Quote) -> Row:
 
 
 def issue_fields(item: Instrument) -> Row:
-    """What is known of the issue itself."""
+    """Return what does not change during the day: names, board, shares and flags."""
     return {
         "hts_kor_isnm": item.name,
         "mksc_shrn_iscd": item.code,
@@ -87,6 +91,7 @@ def issue_fields(item: Instrument) -> Row:
         "kospi_kosdaq_cls_name": str(item.board),
         "lstn_stcn": item.shares,
         "marg_rate": "100.00",
+        # The account has no credit, and no issue carries a warning.
         "crdt_able_yn": "N",
         "iscd_stat_cls_code": HALTED if item.halted else NORMAL,
         "mrkt_warn_cls_code": "00",
@@ -106,7 +111,7 @@ def issue_fields(item: Instrument) -> Row:
 
 
 def bar_fields(bar: DayBar, before: int) -> Row:
-    """A day of the past, or this one; ``before`` is the close of the day before it."""
+    """Return a day of a stock. ``before`` is the close of the day before it."""
     return {
         "stck_bsop_date": yyyymmdd(bar.day),
         "stck_clpr": bar.close,
@@ -120,6 +125,7 @@ def bar_fields(bar: DayBar, before: int) -> Row:
         "prdy_vrss": bar.close - before,
         "prdy_vrss_sign": sign_of(bar.close - before),
         "prdy_ctrt": rate(bar.close - before, before),
+        # No ex-rights, splits or revaluations: the simulated issues have none.
         "flng_cls_code": "00",
         "prtt_rate": "0.00",
         "acml_prtt_rate": "0.00",
@@ -129,7 +135,7 @@ def bar_fields(bar: DayBar, before: int) -> Row:
 
 
 def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
-    """A day of an index; ``days`` tells what it closed at before."""
+    """Return a day of an index. ``days`` contains the day before it, for the change."""
     before = max((d for d in days if d < day.day), default=None)
     base = days[before].close if before else day.open
     return {
@@ -149,7 +155,7 @@ def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
 
 
 def depth_fields(depth: Depth) -> Row:
-    """The best prices, and the ten levels added up."""
+    """Return the best prices, and the ten levels added up."""
     asks, bids = depth.asks[:LEVELS], depth.bids[:LEVELS]
     asked, bid = sum(size for _, size in asks), sum(size for _, size in bids)
     return {
@@ -168,7 +174,7 @@ def depth_fields(depth: Depth) -> Row:
 
 
 def flow_of_trades(sums: Sums) -> Row:
-    """Trades by who took."""
+    """Return the trades added up by the side that took."""
     return {
         "tday_rltv": sums.strength,
         "shnu_cnqn_smtn": sums.bought,
@@ -183,7 +189,7 @@ def flow_of_trades(sums: Sums) -> Row:
 
 
 def history_fields(quote: Quote, marks: Marks | None) -> Row:
-    """The day against the days before it."""
+    """Return the day against the days before it; nothing for a stock without a past."""
     if marks is None:
         return {}
     before, price = marks.before, quote.price
@@ -206,6 +212,7 @@ def history_fields(quote: Quote, marks: Marks | None) -> Row:
         "prd_rsfl_rate": rate(price - before.close, before.close),
     }
     for days in DISPARITIES:
+        # The average counts this day as its newest, so it needs one day less of the past.
         past = min(days - 1, len(marks.closes))
         fields[f"d{days}_dsrt"] = price / ((price + marks.totals[past]) / (past + 1)) * 100
     fields["cnnt_ascn_dynu"] = _run(price, marks.closes, 1)
@@ -214,7 +221,7 @@ def history_fields(quote: Quote, marks: Marks | None) -> Row:
 
 
 def _run(price: int, closes: Sequence[int], direction: int) -> int:
-    """For how many days the close has gone one way."""
+    """Return for how many days the close has gone in one direction."""
     days = 0
     for before in closes:
         if (price - before) * direction <= 0:
@@ -224,11 +231,12 @@ def _run(price: int, closes: Sequence[int], direction: int) -> int:
 
 
 def _extreme_fields(price: int, marks: Marks) -> Row:
-    """Highest and lowest of 250 trading days, of 52 weeks and of this year, closing days included."""
+    """Return the highest and lowest prices of 250 trading days, of 52 weeks and of this year."""
     fields: Row = {}
     for name, extremes in marks.extremes.items():
         ending = "vrss_prpr_ctrt" if name == "w52" else "vrss_prpr_rate"
         for side, extreme in zip(("hgpr", "lwpr"), extremes, strict=True):
+            # KIS spells the fields of this year with "stck_", the others without.
             fields[f"stck_{name}_{side}" if name == "dryy" else f"{name}_{side}"] = extreme.price
             fields[f"{name}_{side}_date"] = yyyymmdd(extreme.day)
             fields[f"{name}_{side}_{ending}"] = rate(price - extreme.price, extreme.price)
@@ -244,7 +252,7 @@ def _extreme_fields(price: int, marks: Marks) -> Row:
 
 
 def stock_fields(view: MarketView, code: str, venue: Venue = Venue.KRX) -> Row:
-    """Price, issue and history of a stock in one vocabulary."""
+    """Return the price, issue and history fields of a stock."""
     quote = view.quote(code, venue)
     return {
         **quote_fields(quote),

@@ -1,4 +1,4 @@
-"""Replies about issues, days and interruptions: what a stock is, when the market is open, where trading stood still."""
+"""Replies about issues, trading days and volatility interruptions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from kisnb.simulator.replies.stock_fields import rate
 from kisnb.terms import Board, Kind
 
 HOLIDAY_ROWS = 24
+"""Rows of a page of chk-holiday."""
 VI_ROWS = 30
+"""Rows of inquire-vi-status (KIS's workbook)."""
 STOCKS = "300"
 """PRDT_TYPE_CD of stocks, ETF and ETN."""
 _MARKET_ID = {Board.KOSPI: "STK", Board.KOSDAQ: "KSQ"}
@@ -37,12 +39,16 @@ _GROUP = {Kind.STOCK: "ST", Kind.ETF: "EF", Kind.ETN: "EN"}
 
 
 class StockInfo:
-    """Each answer raises ApiError with KIS's code for wrong parameters."""
+    """Replies about issues, days and interruptions.
+
+    Each reply raises ApiError with KIS's code for wrong parameters.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that are answered at once, by name."""
         return {
             "search_info": self.search_info,
             "search_stock_info": self.search_stock_info,
@@ -53,14 +59,17 @@ class StockInfo:
         }
 
     def pages(self) -> dict[str, Pages]:
+        """Return the calls that are answered page by page, by name."""
         return {"chk_holiday": self.chk_holiday}
 
     def search_info(self, params: Params) -> Blocks:
+        """Return the names of an issue (상품기본조회)."""
         one_of(params, "PRDT_TYPE_CD", STOCKS)
         item = self._view.item(code_of(params, self._view.universe, "PDNO"))
         return {"output": pick("search_info", "output", _names(item))}
 
     def search_stock_info(self, params: Params) -> Blocks:
+        """Return the board, shares, closes and venues of an issue (주식기본조회)."""
         one_of(params, "PRDT_TYPE_CD", STOCKS)
         item = self._view.item(code_of(params, self._view.universe, "PDNO"))
         quote = self._view.quote(item.code)
@@ -78,6 +87,7 @@ class StockInfo:
             "tr_stop_yn": item.halted,
             "admn_item_yn": "N",
             "bfdy_clpr": item.base,
+            # The day has no close before the regular session ends.
             "thdt_clpr": quote.price if closed else 0,
             "clpr_chng_dt": yyyymmdd(self._view.day),
             "elec_scty_yn": "Y",
@@ -89,17 +99,20 @@ class StockInfo:
         return {"output": pick("search_stock_info", "output", _names(item), known)}
 
     def inquire_vi_status(self, params: Params) -> Blocks:
-        """The interruptions of the simulated day, newest first; other days have none."""
+        """Return the volatility interruptions of the simulated day, newest first (VI 현황).
+
+        Other days have none.
+        """
         wanted = one_of(params, "FID_MRKT_CLS_CODE", "0", "K", "Q")
         way = one_of(params, "FID_DIV_CLS_CODE", "0", "1", "2")
         kind = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3")
         only, day = params["FID_INPUT_ISCD"].strip(), params["FID_INPUT_DATE_1"].strip()
-        said = self._view.interruptions()
+        interruptions = self._view.interruptions()
         rows: list[Row] = []
-        for place, one in enumerate(said):
+        for place, one in enumerate(interruptions):
             item = self._view.item(one.code)
             row = self._vi_row(
-                item, one, sum(other.code == one.code for other in said[: place + 1])
+                item, one, sum(other.code == one.code for other in interruptions[: place + 1])
             )
             if (
                 (wanted == "0" or (wanted == "K") == (item.board is Board.KOSPI))
@@ -116,6 +129,7 @@ class StockInfo:
         return {"output": rows[::-1][:VI_ROWS]}
 
     def _vi_row(self, item: Instrument, one: TradingInterrupted, count: int) -> Row:
+        # The time of release is known once the VI is over.
         over = bool(one.until) and self._view.now >= one.until
         return {
             "hts_kor_isnm": item.name,
@@ -134,16 +148,18 @@ class StockInfo:
         }
 
     def chk_holiday(self, params: Params, first: int) -> Page:
-        """Twenty-four days from BASS_DT on; the key of the next page is the day after."""
+        """Return 24 days from BASS_DT on (국내휴장일조회). The next page goes on after them."""
+        # Rows of this call are days, so a page's first row is a number of days.
         begin = day_of(params, "BASS_DT") + timedelta(days=first)
         try:
             rows = [_holiday_row(begin + timedelta(days=n)) for n in range(HOLIDAY_ROWS)]
         except KisnbError as e:
+            # Our calendar ends some years ahead.
             raise ApiError("조회할 자료가 없습니다.", msg_cd="KIOK0560") from e
         return Page({"output": rows}, first + HOLIDAY_ROWS)
 
     def market_time(self, _params: Params) -> Blocks:
-        """Five business days around this one, and the hours of the stock market."""
+        """Return five business days, and the hours of the market (국내선물 영업일조회)."""
         day = self._view.day
         before, after = previous_trading_day(day), next_trading_day(day)
         days = [previous_trading_day(before), before, day, after, next_trading_day(after)]
@@ -158,7 +174,11 @@ class StockInfo:
         }
 
     def no_conditions(self, _params: Params) -> Blocks:
-        """The customer has saved no condition search in the HTS: KIS answers that as a wrong code."""
+        """Refuse a condition search (종목조건검색).
+
+        The customer has saved no condition in the HTS. KIS answers that like a wrong code
+        (workbook: psearch-result).
+        """
         raise ApiError("종목코드 오류입니다.", msg_cd="MCA05918")
 
 
@@ -174,7 +194,10 @@ def _names(item: Instrument) -> Row:
 
 
 def _holiday_row(day: date) -> Row:
-    """Trading days are business, trading, opening and settlement days; the year's last weekday settles nothing new."""
+    """Return a row of chk-holiday.
+
+    A trading day is a business, opening and settlement day as well.
+    """
     open_ = is_trading_day(day)
     return {
         "bass_dt": yyyymmdd(day),

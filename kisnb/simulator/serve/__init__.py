@@ -1,1 +1,1 @@
-"""The simulator as a process: command line, REST, WebSocket and control URL."""
+"""The simulator's process: command line, REST, WebSocket and control address."""

@@ -1,4 +1,7 @@
-"""``kisnb sim``: a KIS host on this machine, for any KIS client. Prints one line of JSON when it is ready."""
+"""``kisnb sim``: a KIS host on this machine, for any KIS client.
+
+It prints one line of JSON when it is ready.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,46 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import secrets
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from kisnb.clock import KST, Ns, WallClock, clock_text, kst, kst_day, parse_time
-from kisnb.errors import BadInput, ConfigError, KisnbError
+from kisnb.clock import Ns, WallClock, clock_text
+from kisnb.errors import ConfigError, KisnbError
+from kisnb.simulator.serve.arguments import (
+    COLUMNS,
+    read_date,
+    read_speed,
+    read_start,
+    read_universe,
+)
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
-    from kisnb.market.instruments import Instrument
-    from kisnb.market.universe import Universe
     from kisnb.simulator.day.replay import ReplayedDay
     from kisnb.simulator.host.core import Core
     from kisnb.simulator.serve.control import Day
 
 DEFAULT_START = "09:00:00"
-COLUMNS = "code,name,board,kind,shares,base,volume"
+"""KST; the regular session opens then on a usual day."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """An argument parser that reports a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"kisnb sim: {message}; see kisnb sim --help.\n")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until stopped. Exit status: 0 stopped, 2 wrong arguments, port taken or data unreadable."""
+    """Serve until stopped, and return the exit status.
+
+    0 means stopped. 2 means wrong arguments, a taken port, or unreadable data.
+    """
     options = _parser(argv).parse_args(argv)
     try:
         if options.log:
@@ -50,7 +60,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _begin_log(path: Path) -> None:
-    """Write what goes wrong, and what a crashing interpreter prints, to a bounded file. Raises ConfigError."""
+    """Write errors, and what a crashing interpreter prints, to a bounded file.
+
+    Raises ConfigError.
+    """
+    # Logging is for a desk's simulator. Others start faster without it.
     import logging
 
     from kisnb.log_file import begin_log
@@ -112,7 +126,10 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _epilog(argv: Sequence[str]) -> str:
-    """The quirks and the fault file, for --help alone: reading them loads the protocol's tables."""
+    """Return the quirks and the format of a fault file, for ``--help`` only.
+
+    Other commands skip it, because it loads the protocol's tables.
+    """
     if not {"-h", "--help"} & set(argv):
         return ""
     from kisnb.market.uncertain import Uncertain
@@ -130,6 +147,7 @@ def _epilog(argv: Sequence[str]) -> str:
 def _serve(options: argparse.Namespace) -> int:
     from kisnb.market import calendar, uncertain
 
+    # The user's own file of holidays comes before the packaged calendar.
     calendar.use_local()
     uncertain.use(uncertain.read(options.assume))
     from kisnb.simulator.day.replay import ReplayedDay
@@ -141,14 +159,17 @@ def _serve(options: argparse.Namespace) -> int:
     from kisnb.simulator.host.keys import check_ours, made_up
     from kisnb.simulator.serve.control import Day
 
-    # Before anything is begun anew, such as a recording.
+    # This check comes before a recording replaces the one of an earlier run.
     if options.write_config:
         check_ours(options.write_config)
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
     core = build_core(options, keys, day, start, replay)
+    # A desk checks the arguments before it starts the process, to show the error where they were
+    # typed.
     if options.check:
         return 0
+    # In lockstep a client compares times with the simulated clock, not with the wall.
     if speed:
         core.print_tokens_ahead(WallClock().now())
     import asyncio
@@ -163,7 +184,10 @@ def build_core(
     start: Ns,
     replay: ReplayedDay | None = None,
 ) -> Core:
-    """Market, account and recording of a simulator. Raises KisnbError."""
+    """Return the host that the options describe, with its market and recording.
+
+    Raises KisnbError.
+    """
     from kisnb.kis.recording.recorder import open_recording
     from kisnb.market.price_files import has_prices
     from kisnb.market.universe import Universe
@@ -203,12 +227,14 @@ async def _run(
     server = Server(core, day, speed)
     try:
         addresses = await server.start(options.port, options.ws_port)
-        # What has been loaded stays: no collection is to walk it, neither during the day nor at the process's end.
+        # The loaded modules and the universe stay for the whole run. Frozen, no garbage collection
+        # walks them, neither during the day nor at the end of the process.
         gc.freeze()
         if options.write_config:
             write_configuration(options.write_config, keys, addresses.rest, addresses.ws)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
+            # Windows has no signal handlers of the loop; there the interpreter ends the process.
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, server.stop)
         print(
@@ -230,91 +256,3 @@ async def _run(
     finally:
         await server.close()
     return 0
-
-
-def read_date(text: str | None) -> date:
-    """The day to simulate. Raises BadInput."""
-    from kisnb.market.calendar import is_trading_day, last_trading_day
-    from kisnb.market.costs import TAXES
-
-    if text is None:
-        return last_trading_day(kst_day(WallClock().now()))
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
-    except ValueError:
-        raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
-    if day < TAXES[0].since:
-        raise BadInput(
-            f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on"
-        )
-    if not is_trading_day(day):
-        raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
-    return day
-
-
-def read_start(day: date, text: str) -> Ns:
-    """The moment at which the clock begins. Raises BadInput."""
-    try:
-        return kst(day, parse_time(text))
-    except ValueError:
-        raise BadInput(f"{text!r} is no time of day", "write it as HH:MM:SS") from None
-
-
-def read_speed(text: str) -> float:
-    """Speed as a number, 0 for lockstep. Raises BadInput."""
-    from kisnb.simulator.serve.control import FASTEST
-
-    if text == "step":
-        return 0.0
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = -1.0
-    if not 0 < speed <= FASTEST:
-        raise BadInput(
-            f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step"
-        )
-    return speed
-
-
-def read_universe(path: Path) -> Universe:
-    """The issues of a CSV file with the columns of the packaged universe. Raises ConfigError."""
-    import csv
-
-    import msgspec
-
-    from kisnb.market.instruments import Instrument, is_preferred
-    from kisnb.market.universe import Universe
-
-    try:
-        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
-        items = msgspec.convert(rows, list[Instrument], strict=False)
-    except OSError as e:
-        raise ConfigError(
-            f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe"
-        ) from e
-    except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
-        raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
-    if not items:
-        raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
-    seen: set[str] = set()
-    for line, item in enumerate(items, start=2):
-        wrong = _wrong(item, seen)
-        if wrong:
-            raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
-        seen.add(item.code)
-    return Universe(
-        msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind))
-        for item in items
-    )
-
-
-def _wrong(item: Instrument, seen: set[str]) -> str:
-    """What is impossible about an issue; empty when nothing is."""
-    if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
-        return f"{item.code!r} is no stock code; it has six characters"
-    if item.code in seen:
-        return f"{item.code} stands there twice"
-    if item.base < 1 or item.shares < 0 or item.volume < 0:
-        return f"{item.code} has a base price of {item.base}, {item.shares} shares and a volume of {item.volume}"
-    return ""

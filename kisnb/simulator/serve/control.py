@@ -1,22 +1,28 @@
-"""The control URL of a simulator: its clock, trading by hand, the true ledger, what goes wrong.
+"""The control address of a simulator: its clock, trading by hand, the true ledger, and faults.
 
-    GET  state     {"now", "speed": "step" | number, "date", "run", "seed", "sockets": [{"port", "frames"}], "closed"}
-    GET  ledger    {"cash", "orderable", "settled_d2", "fees", "taxes", "holdings": […], "orders": […]}
-    GET  sessions  {"sockets": [{"port", "frames", "subscriptions"}], "tokens": [{"token", "ends"}]}    masked
+    GET  state     {"now", "speed": "step" | number, "date", "run", "seed",
+                    "sockets": [{"port", "frames"}], "closed"}
+    GET  ledger    {"cash", "orderable", "settled_d2", "buys", "sells", "fees", "taxes",
+                    "holdings": […], "orders": […]}
+    GET  sessions  {"sockets": [{"port", "frames", "subscriptions"}],
+                    "tokens": [{"token", "ends"}]}    masked
     GET  faults    {"armed": […], "struck": [{"t", "tr_id", "code", "fault"}]}
-    POST step      {"until": ns, "port": n | null, "frames": n}    lockstep only → {"moved", "now", "frames"}
-    POST speed     {"speed": "step" | number}                      → {"now", "speed"}
-    POST trade     {"code", "side", "qty", "price": won | null, "venue"} → {"number"}
-    POST cancel    {"number", "qty": shares | null}                → {"number"}
-    POST halt      {"code"}                                        → {"halted": code}    on both venues
-    POST resume    {"code"}                                        → {"resumed": code}    by a call auction
-    POST break     {"board": "KOSPI" | "KOSDAQ", "level": 1…3}     → {"board", "level"}    the circuit breaker
-    POST fault     {"on", "what", …} as in a fault file            → {"armed": n}
-    POST calm      {}                                              → {"disarmed": n}    no more faults
-    POST cut       {"port": n | null}                              → {"cut": n}    sockets, without a handshake
-    POST expire    {}                                              → {"expired": n}    access tokens, before their time
-    POST revoke    {}                                              → {"revoked": n}    access tokens
-    POST stop      → {"stopping": true}
+    POST step      {"until": ns, "port": n | null, "frames": n}
+                                     → {"moved", "now", "frames"}    in lockstep only
+    POST speed     {"speed": "step" | number}              → {"now", "speed"}
+    POST trade     {"code", "side", "qty", "price": won | null, "venue"}
+                                                           → {"number"}
+    POST cancel    {"number", "qty": shares | null}        → {"number"}
+    POST halt      {"code"}                                → {"halted": code}    on both venues
+    POST resume    {"code"}                                → {"resumed": code}   by a call auction
+    POST break     {"board": "KOSPI" | "KOSDAQ", "level": 1…3}
+                                     → {"board", "level"}    the circuit breaker
+    POST fault     {"on", "what", …} as in a fault file    → {"armed": n}
+    POST calm      {}                                      → {"disarmed": n}     no more faults
+    POST cut       {"port": n | null}                      → {"cut": n}          no handshake
+    POST expire    {}                                      → {"expired": n}      access tokens
+    POST revoke    {}                                      → {"revoked": n}      access tokens
+    POST stop      {}                                      → {"stopping": true}
 
 A refusal has status 4xx and {"error": a sentence}.
 """
@@ -29,63 +35,33 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from kisnb.clock import Ns, SimulatedClock
+from kisnb.clock import SimulatedClock
 from kisnb.errors import UnknownInstrument
-from kisnb.exchange.halts import Level
 from kisnb.kis.feed.notices import NOTICE_TRS
 from kisnb.kis.masking import HIDDEN
-from kisnb.simulator.host.account import AccountRejected
+from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.simulator.host.core import Core
 from kisnb.simulator.host.faults import Fault
 from kisnb.simulator.host.record import order_line
-from kisnb.simulator.host.streams import Outgoing
-from kisnb.terms import Board, Side, Venue
+from kisnb.simulator.host.streams.sockets import Outgoing
+from kisnb.simulator.serve.control_bodies import (
+    Break,
+    CancelWanted,
+    Cut,
+    Interrupt,
+    SpeedWanted,
+    StepWanted,
+    TradeWanted,
+)
 
 FASTEST = 100_000.0
+"""Highest speed of the clock, in simulated seconds per second."""
 FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
-
-
-class StepWanted(msgspec.Struct, frozen=True):
-    until: Ns
-    port: int | None = None
-    """TCP port of the client's end of the socket whose frames are counted; None counts nothing."""
-    frames: int = 0
-    """How many frames the client has received on it."""
-
-
-class SpeedWanted(msgspec.Struct, frozen=True):
-    speed: Literal["step"] | float
-
-
-class TradeWanted(msgspec.Struct, frozen=True):
-    code: str
-    side: Side
-    qty: int
-    price: int | None = None
-    venue: Venue = Venue.KRX
-
-
-class Interrupt(msgspec.Struct, frozen=True):
-    code: str
-
-
-class Break(msgspec.Struct, frozen=True):
-    board: Board
-    level: Level = 1
-
-
-class CancelWanted(msgspec.Struct, frozen=True):
-    number: int
-    qty: int | None = None
-
-
-class Cut(msgspec.Struct, frozen=True):
-    port: int | None = None
-    """TCP port of the client's end; None cuts all."""
+"""Verbs that make something go wrong, or stop it."""
 
 
 class ControlRefused(Exception):
-    """A request that cannot be done now, in one sentence."""
+    """A request that the simulator refuses, with the reason in one sentence and an HTTP status."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
@@ -94,7 +70,10 @@ class ControlRefused(Exception):
 
 
 class Day(NamedTuple):
-    """What identifies a simulated day."""
+    """The numbers that identify a simulated day.
+
+    ``run`` is the process, ``start`` a time in KST.
+    """
 
     run: str
     seed: int
@@ -103,7 +82,10 @@ class Day(NamedTuple):
 
 
 class SimulatorControl:
-    """Answers control requests on one core and its clock; ``send`` takes the frames that come of it."""
+    """Answers the control requests on one core and its clock.
+
+    ``send`` receives the frames that follow from a request; ``stop`` ends the process.
+    """
 
     def __init__(
         self,
@@ -134,7 +116,7 @@ class SimulatorControl:
             ("POST", "cancel"): lambda body: self._cancel(
                 msgspec.json.decode(body, type=CancelWanted)
             ),
-            ("POST", "stop"): lambda _: self._stopping(),
+            ("POST", "stop"): lambda _: self._stop_process(),
         }
         self._verbs |= {
             ("POST", verb): partial(self._interrupt, verb) for verb in ("halt", "resume", "break")
@@ -142,7 +124,7 @@ class SimulatorControl:
         self._verbs |= {("POST", verb): partial(self._fail, verb) for verb in FAULT_VERBS}
 
     def answer(self, method: str, verb: str, body: bytes) -> dict[str, Any]:
-        """The reply to one request. Raises ControlRefused."""
+        """Return the reply to one request. Raises ControlRefused."""
         act = self._verbs.get((method, verb))
         if act is None:
             known = ", ".join(" ".join(call) for call in self._verbs)
@@ -152,7 +134,7 @@ class SimulatorControl:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
             raise ControlRefused(f"the body of {verb} is wrong: {e}.", 400) from None
 
-    def _stopping(self) -> dict[str, Any]:
+    def _stop_process(self) -> dict[str, Any]:
         self._stop()
         return {"stopping": True}
 
@@ -171,6 +153,7 @@ class SimulatorControl:
     def _step(self, step: StepWanted) -> dict[str, Any]:
         if self._clock.speed:
             raise ControlRefused('the clock runs free; POST speed {"speed": "step"} first.', 409)
+        # The client has not read all frames yet. Moving on would let it act on an old state.
         if step.port is not None and step.frames != self._frames(step.port):
             return {"moved": False, "now": self._core.now, "frames": self._frames(step.port)}
         self._send(self._core.step(step.until))
@@ -192,12 +175,12 @@ class SimulatorControl:
     def _trade(self, wanted: TradeWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            number, frames = self._core.trade(
+            number, frames = self._core.by_hand.trade(
                 wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue
             )
         except AccountRejected as e:
             raise ControlRefused(
-                f"the order is refused: {self._core.refusal_text(e)}", 409
+                f"the order is refused: {self._core.by_hand.refusal_text(e)}", 409
             ) from None
         self._send(frames)
         return {"number": number}
@@ -205,10 +188,10 @@ class SimulatorControl:
     def _cancel(self, wanted: CancelWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            number, frames = self._core.cancel(wanted.number, wanted.qty)
+            number, frames = self._core.by_hand.cancel(wanted.number, wanted.qty)
         except AccountRejected as e:
             raise ControlRefused(
-                f"the cancel is refused: {self._core.refusal_text(e)}", 409
+                f"the cancel is refused: {self._core.by_hand.refusal_text(e)}", 409
             ) from None
         self._send(frames)
         return {"number": number}
@@ -217,11 +200,13 @@ class SimulatorControl:
         self._send(self._core.advance(self._clock.now()))
         if verb == "break":
             wanted = msgspec.json.decode(body, type=Break)
-            self._send(self._core.break_circuit(wanted.board, wanted.level))
+            self._send(self._core.by_hand.break_circuit(wanted.board, wanted.level))
             return {"board": wanted.board, "level": wanted.level}
         code = msgspec.json.decode(body, type=Interrupt).code
         try:
-            self._send(self._core.halt(code) if verb == "halt" else self._core.resume(code))
+            self._send(
+                self._core.by_hand.halt(code) if verb == "halt" else self._core.by_hand.resume(code)
+            )
         except UnknownInstrument as e:
             raise ControlRefused(str(e), 409) from None
         return {"halted" if verb == "halt" else "resumed": code}
@@ -237,12 +222,12 @@ class SimulatorControl:
             case "calm":
                 return {"disarmed": faults.clear()}
             case "cut":
-                cut = self._core.cut(msgspec.json.decode(body, type=Cut).port)
+                cut = self._core.by_hand.cut(msgspec.json.decode(body, type=Cut).port)
                 self._send(cut)
                 return {"cut": sum(frame.text is None for frame in cut)}
             case "expire":
-                return {"expired": self._core.expire_tokens()}
-        return {"revoked": self._core.revoke_tokens()}
+                return {"expired": self._core.by_hand.expire_tokens()}
+        return {"revoked": self._core.by_hand.revoke_tokens()}
 
     def _sessions(self) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))

@@ -1,4 +1,4 @@
-"""Read a fault file; what is wrong with it is said with its line."""
+"""Read a fault file. An error names the line at which it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import msgspec
 from kisnb.errors import ConfigError
 from kisnb.simulator.host.faults import Fault, Faults
 
-CURE = "a fault has on and what, and of msg_cd, status, done, seconds, tr_id, code, nth, times, probability, since, until"
+CURE = (
+    "a fault has on and what, and of msg_cd, status, done, seconds, tr_id, code, nth, times,"
+    " probability, since, until"
+)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,7 +24,10 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_faults(path: Path, day: date) -> Faults:
-    """The faults of a TOML file, for one day. Raises ConfigError with the line that is wrong."""
+    """Return the faults of a TOML file for one day.
+
+    Raises ConfigError with the line of a mistake.
+    """
     try:
         text = path.read_text("utf-8")
         file = msgspec.convert(tomllib.loads(text), _File)
@@ -34,13 +40,14 @@ def read_faults(path: Path, day: date) -> Faults:
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path} is no TOML: {e}", "a fault begins with a line [[fault]]") from e
     except msgspec.ValidationError as e:
-        said, _, where = str(e).partition(" - at ")
-        raise ConfigError(f"{path}{_line(text, where)}: {said}", CURE) from e
+        problem, _, where = str(e).partition(" - at ")
+        raise ConfigError(f"{path}{_line(text, where)}: {problem}", CURE) from e
     return Faults(day, file.fault, seed=file.seed)
 
 
 def _line(text: str, where: str) -> str:
-    """``", line 7"`` for ``$.fault[1].what``: the field's line, or that of its table."""
+    """Return ``", line 7"`` for ``$.fault[1].what``: the field's line, or that of its table."""
+    # msgspec names the place of an error as a path; people need a line.
     found = re.match(r"`\$\.fault\[(\d+)\](?:\.(\w+))?", where)
     if found is None:
         return ""

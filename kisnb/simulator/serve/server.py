@@ -1,4 +1,7 @@
-"""The thin aiohttp shell of the simulated host: REST, WebSocket and control on loopback, and the pace of its clock."""
+"""The aiohttp shell of the simulated host: REST, WebSocket, control, and the pace of its clock.
+
+It listens on loopback only.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,25 @@ from aiohttp import WSMsgType, web
 from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
 from kisnb.errors import ConfigError
 from kisnb.simulator.host.core import Core, ServedReply
-from kisnb.simulator.host.streams import Outgoing
+from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 
 HOST = "127.0.0.1"
 ALONE_SECONDS = 600.0
-"""Wall time without a client after which a simulator stops."""
+"""Wall time without a client after which the simulator stops."""
 MOST_WAITING = 100_000
 """Frames that may wait for a slow client before its connection is cut."""
 READ_SECONDS = 30.0
-"""Wall time in which a request must have come whole."""
+"""Wall time in which a request must have arrived whole."""
 SLICE: Ns = MINUTE
-"""Simulated time that a free-running clock catches up with in one go, so that clients are heard in between."""
+"""Simulated time that a free-running clock catches up with at once. Clients are served in between.
+"""
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Addresses(NamedTuple):
-    """Where a simulator listens; the control address holds a token, since it moves money."""
+    """The addresses of a simulator. That of the control holds a token, because it moves money."""
 
     rest: str
     ws: str
@@ -42,7 +46,7 @@ class Addresses(NamedTuple):
 
 
 class Server:
-    """Serves one core; speed 0 is lockstep."""
+    """Serves one core. ``speed`` is in simulated seconds per second, 0 for lockstep."""
 
     def __init__(
         self, core: Core, day: Day, speed: float, *, alone_seconds: float = ALONE_SECONDS
@@ -60,15 +64,18 @@ class Server:
         self._due: Ns | None = None
         """The event that the timer waits for."""
         self._stopping = asyncio.Event()
-        self._heard = 0.0
+        self._last_used = 0.0
 
     async def start(self, port: int = 0, ws_port: int = 0) -> Addresses:
-        """Listen; port 0 picks a free one. Raises ConfigError when a port is taken."""
+        """Listen, and return the addresses.
+
+        Port 0 picks a free one. Raises ConfigError for a taken port.
+        """
         loop = asyncio.get_running_loop()
-        self._heard = loop.time()
+        self._last_used = loop.time()
         rest = await self._listen(self._rest, port)
         ws = await self._listen(self._socket, ws_port)
-        control = await self._listen(self._controlled, 0)
+        control = await self._listen(self._control, 0)
         self.clock.set(self.core.now)
         self._send([])
         return Addresses(
@@ -76,15 +83,16 @@ class Server:
         )
 
     def stop(self) -> None:
+        """Let ``run`` return."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until stopped, or left alone for long."""
+        """Serve until ``stop`` is called, or until no client has come for ``alone_seconds``."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            left = self._heard + self._alone_seconds - loop.time()
+            left = self._last_used + self._alone_seconds - loop.time()
             if self._lines:
-                self._heard, left = loop.time(), self._alone_seconds
+                self._last_used, left = loop.time(), self._alone_seconds
             if left <= 0:
                 break
             try:
@@ -93,6 +101,7 @@ class Server:
                 continue
 
     async def close(self) -> None:
+        """End all connections and close the ports."""
         if self._timer is not None:
             self._timer.cancel()
         for line in list(self._lines.values()):
@@ -103,12 +112,16 @@ class Server:
     # pace
 
     def _now(self) -> Ns:
-        """The moment of a request; the core may be ahead of the clock by the rounding of a timer."""
+        """Return the moment of a request.
+
+        The rounding of a timer can put the core ahead of the clock.
+        """
         return max(self.clock.now(), self.core.now)
 
     def _send(self, frames: Sequence[Outgoing]) -> None:
         """Hand frames to their sockets, in order, and wait for the next event."""
         for sid, text in frames:
+            # A frame for a socket that has just closed is lost, as on a real network.
             if sid in self._lines:
                 self._lines[sid].put(text)
         self._wait_for_next()
@@ -117,12 +130,15 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        # The earliest event sets the timer. A request may bring a new one, so it is set again after
+        # each.
         due = self._due = self.core.next_event()
         if self.clock.speed and due is not None:
             delay = max(0, due - self.clock.now()) / self.clock.speed / SECOND
             self._timer = asyncio.get_running_loop().call_later(delay, self._pass)
 
     def _pass(self) -> None:
+        # A slow machine catches up in slices, so that clients are served in between.
         self._send(self.core.advance(min(self._now(), self.core.now + SLICE)))
 
     # listening
@@ -132,6 +148,7 @@ class Server:
         runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
+        # Loopback only: the control address moves money, and the REST side has made-up keys.
         site = web.TCPSite(runner, HOST, port)
         try:
             await site.start()
@@ -149,19 +166,25 @@ class Server:
         return int(runner.addresses[0][1])
 
     async def _rest(self, request: web.BaseRequest) -> web.Response:
-        self._heard = asyncio.get_running_loop().time()
-        reply = await self._replied(request)
-        # Senders run at the next turn of the loop, the reply is written in this one: it goes ahead of its notices.
+        self._last_used = asyncio.get_running_loop().time()
+        reply = await self._reply_to(request)
+        # Sockets write at the next turn of the loop, the reply in this one. So a reply goes ahead
+        # of
+        # its notices.
         if reply.frames or self.core.next_event() != self._due:
             self._send(reply.frames)
         if reply.delay:
             await asyncio.sleep(reply.delay / SECOND)
+        # The client sees a connection that ends, as after a cut network.
         if reply.lost and request.transport is not None:
             request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
-    async def _replied(self, request: web.BaseRequest) -> ServedReply:
-        """What the core says; whatever a client sends, it gets an answer of KIS's, and the day goes on."""
+    async def _reply_to(self, request: web.BaseRequest) -> ServedReply:
+        """Return the core's reply.
+
+        A client gets a reply of KIS's whatever it sends, and the day goes on.
+        """
         body = await _body(request)
         if body is None:
             return self.core.unreadable(self._now())
@@ -176,24 +199,25 @@ class Server:
             )
             return self.core.failed()
 
-    async def _controlled(self, request: web.BaseRequest) -> web.Response:
-        self._heard = asyncio.get_running_loop().time()
+    async def _control(self, request: web.BaseRequest) -> web.Response:
+        self._last_used = asyncio.get_running_loop().time()
         body = await _body(request)
         token, _, verb = request.path.lstrip("/").partition("/")
+        # The token keeps other programs on this machine from moving the clock and the money.
         if not secrets.compare_digest(token.encode(), self._token.encode()):
             return web.Response(status=404)
         if body is None:
             return web.json_response({"error": "the body cannot be read."}, status=400)
         try:
-            said, status = self.control.answer(request.method, verb, body), 200
+            reply, status = self.control.answer(request.method, verb, body), 200
         except ControlRefused as e:
-            said, status = {"error": e.text}, e.status
+            reply, status = {"error": e.text}, e.status
         return web.Response(
-            status=status, body=msgspec.json.encode(said), content_type="application/json"
+            status=status, body=msgspec.json.encode(reply), content_type="application/json"
         )
 
     def _stop_soon(self) -> None:
-        """After the reply to who asked for it."""
+        """Stop after the reply to the request that asked for it."""
         asyncio.get_running_loop().call_later(0.05, self.stop)
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -211,6 +235,7 @@ class Server:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
                     self._send(self.core.socket_text(self._now(), sid, message.data))
+                # KIS's new samples answer PINGPONG with a pong frame that carries it.
                 elif message.type is WSMsgType.PONG and message.data[:1] == b"{":
                     self._send(
                         self.core.socket_text(
@@ -222,16 +247,17 @@ class Server:
         finally:
             sender.cancel()
             del self._lines[sid]
-            self._heard = asyncio.get_running_loop().time()
+            self._last_used = asyncio.get_running_loop().time()
             self._send(self.core.socket_closed(self._now(), sid))
         return ws
 
 
 async def _body(request: web.BaseRequest) -> bytes | None:
-    """None when it is too large, badly packed or does not come to its end."""
+    """Return the body; None when it is too large, badly packed or broken off."""
     if not request.body_exists:
         return b""
     try:
+        # A client that never ends its body must not hold the server.
         async with asyncio.timeout(READ_SECONDS):
             return await request.read()
     except (web.HTTPException, web.RequestPayloadError, TimeoutError):
@@ -239,7 +265,10 @@ async def _body(request: web.BaseRequest) -> bytes | None:
 
 
 class _Line:
-    """What waits to be sent on one socket; a client that does not read is cut off, the market does not wait for it."""
+    """The frames that wait to be sent on one socket.
+
+    The market does not wait for a client that does not read: its connection is cut.
+    """
 
     def __init__(self, ws: web.WebSocketResponse, request: web.BaseRequest) -> None:
         self._ws = ws
@@ -247,7 +276,8 @@ class _Line:
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
 
     def put(self, text: str | None) -> None:
-        """Send after what waits; None cuts the connection then."""
+        """Append a frame. None cuts the connection after the frames that wait."""
+        # The market goes on without a client that does not read.
         if self._waiting.qsize() < MOST_WAITING:
             self._waiting.put_nowait(text)
         else:

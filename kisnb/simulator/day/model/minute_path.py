@@ -1,4 +1,4 @@
-"""A stock's day minute by minute, through the open, high, low and close of its bar and moving with its board."""
+"""A stock's day by minute, through the four prices of its bar, moving with its board."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.day.character import NIGHT, Character
-from kisnb.simulator.day.draws import stable_random
-from kisnb.simulator.day.market_factor import (
+from kisnb.simulator.day.model.character import NIGHT, Character
+from kisnb.simulator.day.model.draws import stable_random
+from kisnb.simulator.day.model.market_factor import (
     DAY_SIGMA,
     Factor,
     activity,
@@ -28,26 +28,34 @@ from kisnb.simulator.day.market_factor import (
 )
 
 _JUMP_CHANCE, _JUMP = 0.25, 0.3
-"""Of a day, and the smallest jump against the daily standard deviation."""
+"""Chance of a jump on a day, and its smallest size against the daily standard deviation."""
 _ROUGHNESS, _NERVOUSNESS = 0.45, 0.6
-"""How much the minutes differ in what they trade, and in how far a trade moves the price."""
+"""Differences between minutes in the shares that they trade, and in how far a trade moves the
+price."""
 
 
 class MinutePath(NamedTuple):
-    """KRX's continuous trading of one stock; index 0 is the open, index i the end of the i-th minute."""
+    """KRX's continuous trading of one stock.
+
+    Index 0 is the open, index i the end of the i-th minute.
+    """
 
     fair: array[float]
-    """Won, off the grid."""
+    """Fair price in won. It need not be on the grid of ticks."""
     done: array[float]
     """Part of the continuous session's volume that is traded by then: 0 to 1."""
     rough: array[float]
-    """Standard deviation of the fair price within each minute, won; one shorter than the others."""
+    """Standard deviation of the fair price within each minute, in won. It has one item less."""
     high_at: int
-    """The minute at whose end the high stands; -1 when an auction printed it."""
+    """Minute at whose end the high stands; -1 when an auction printed it."""
     low_at: int
+    """Minute at whose end the low stands; -1 when an auction printed it."""
 
     def at(self, now: Ns, day: date) -> tuple[float, float]:
-        """Fair price and part of the volume at a moment; those of the nearer end outside the session."""
+        """Return fair price and part of the volume at a moment.
+
+        Outside the session they are those of the nearer end.
+        """
         minute = (now - sessions.regular_open(day)) / MINUTE
         i = min(max(int(minute), 0), len(self.fair) - 2)
         w = min(max(minute - i, 0.0), 1.0)
@@ -63,7 +71,10 @@ def minute_path(
     traits: Character,
     common: Factor | None = None,
 ) -> MinutePath:
-    """The same for the same arguments; for a bar with a volume. ``common`` None: the board's made-up day."""
+    """Return the path of a day whose bar has a volume. The same arguments give the same path.
+
+    ``common`` None takes the board's made-up day.
+    """
     rng = stable_random(seed, "minutes", item.code, day)
     common, minutes = common or factor(seed, day, item.board), minutes_of(day)
     lively = [
@@ -76,6 +87,7 @@ def minute_path(
         minutes * share * a * b for share, a, b in zip(ordinary, lively, nervous, strict=True)
     ]
     sigma = sqrt(1 - NIGHT) * traits.sigma * common.volatility
+    # The stock's own part of the day, beside the board's.
     own = walk(rng, weights, sigma)
     jump(rng, own, lively, _JUMP_CHANCE, _JUMP * sigma)
     free = [traits.beta * m + o for m, o in zip(common.path, own, strict=True)]
@@ -95,13 +107,18 @@ def minute_path(
 def _fitted(
     free: list[float], clock: Sequence[float], bar: DailyBar
 ) -> tuple[list[float], float, int, int]:
-    """The free path of returns bent through the bar's four prices; ``clock`` is how much variance has passed."""
+    """Return the free path of returns bent through the bar's four prices.
+
+    ``clock`` is the variance that has passed.
+    """
     last = len(free) - 1
     drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
     lean = [r + drift * c for r, c in zip(free, clock, strict=True)]
     inner = lean[1:last]
+    # The free path decides at which minute the bar's high and low stand.
     high_at = inner.index(max(inner)) + 1 if bar.high > max(bar.open, bar.close) else -1
     if high_at > 0:
+        # High and low cannot stand at the same minute.
         inner[high_at - 1] = math.inf
     low_at = inner.index(min(inner)) + 1 if bar.low < min(bar.open, bar.close) else -1
     anchors: dict[int, float] = {0: bar.open, last: bar.close}
@@ -110,11 +127,13 @@ def _fitted(
     if low_at > 0:
         anchors[low_at] = bar.low
     reach = max(lean) - min(lean)
+    # The free path's own swings are stretched to the bar's range, within reason.
     scale = min(max((bar.high - bar.low) / bar.open / reach, 0.2), 3.0) if reach else 1.0
     won = scale * bar.open
     fair = [float(bar.open)]
     for (i, left), (j, right) in pairwise(sorted(anchors.items())):
-        # what the free path did between two anchors, less its straight line, plus the line between the anchors
+        # Between two anchors: the free path less its straight line, plus the line from anchor to
+        # anchor.
         slope = ((right - left) - won * (lean[j] - lean[i])) / (clock[j] - clock[i])
         begin = left - won * lean[i] - slope * clock[i]
         fair += [
@@ -127,7 +146,7 @@ def _fitted(
 
 
 def folded(value: float, low: float, high: float) -> float:
-    """A value outside the two bounds, reflected at them."""
+    """Return a value within the two bounds; one outside of them is reflected at the bound."""
     if value > high:
         value = 2 * high - value
     elif value < low:

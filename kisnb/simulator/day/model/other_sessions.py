@@ -1,6 +1,8 @@
-"""Trades outside KRX's regular session: Nextrade's three sessions, KRX's closing-price, single-price and after-market.
+"""Trades outside KRX's regular session.
 
-Nextrade follows KRX's fair price while both trade; before the open both lead to it, after the close both leave it.
+They are those of Nextrade's three sessions, and of KRX's closing-price, single-price and
+after-market sessions. Nextrade follows KRX's fair price while both trade. Before the open both lead
+to it, after the close both leave it.
 """
 
 from __future__ import annotations
@@ -18,25 +20,31 @@ from kisnb.market import order_rules, sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.sessions import Hours
-from kisnb.simulator.day.character import Character
-from kisnb.simulator.day.draws import draw, exp, normal, stable_random
 from kisnb.simulator.day.market_day import PlannedTrade
-from kisnb.simulator.day.market_factor import day_volatility, liveliness
-from kisnb.simulator.day.minute_path import folded
-from kisnb.simulator.day.regular_trades import Ladder, RegularTrades, Takers, sizes_of, spread_of
+from kisnb.simulator.day.model.character import Character
+from kisnb.simulator.day.model.draws import draw, exp, normal, stable_random
+from kisnb.simulator.day.model.market_factor import day_volatility, liveliness
+from kisnb.simulator.day.model.minute_path import folded
+from kisnb.simulator.day.model.regular_trades import (
+    Ladder,
+    RegularTrades,
+    Takers,
+    sizes_of,
+    spread_of,
+)
 from kisnb.terms import Side, Venue
 
 _MS: Ns = 1_000_000
 _CALL = 10 * MINUTE
-"""시간외 단일가: an auction every ten minutes."""
+"""Time between two auctions of the 시간외 단일가 session (KRX rule)."""
 _CALL_PERCENT = 10
-"""시간외 단일가: within ten percent of the close."""
+"""Limits of the 시간외 단일가 session around the close, in percent (KRX rule)."""
 _EVENING = 0.15
-"""Movement of an evening, against a day's."""
+"""Standard deviation of an evening against a day's."""
 
 
 class _Plan(NamedTuple):
-    """What a session trades: part of KRX's volume and of the day's number of trades, how wide its spread is."""
+    """The trades of a session against KRX's volume and number of trades, and its spread's width."""
 
     volume: float
     trades: float
@@ -54,7 +62,7 @@ _NXT_PLANS = {
     "regular": _Plan(1, 1, 1.2),
     "after-market": _Plan(0.15, 0.2, 2),
 }
-"""Both as parts of what the stock trades on Nextrade during the day."""
+"""Parts of what the stock trades on Nextrade during the day."""
 
 
 class _Evening:
@@ -64,6 +72,7 @@ class _Evening:
         rng = stable_random(seed, "evening", item.code, day)
         self._begin = sessions.regular_close(day)
         count = 300
+        # The evening moves as a random walk of one step a minute.
         step = close * sigma * _EVENING / sqrt(count)
         self._path = [
             close + moved for moved in accumulate(step * draw(rng, normal()) for _ in range(count))
@@ -73,7 +82,7 @@ class _Evening:
         return self._path[min((t - self._begin) // MINUTE, len(self._path) - 1)]
 
     def wobble(self, since: Ns) -> float:
-        """How far it is from the close, so long after it."""
+        """Return the distance from the close in won, ``since`` ns after it."""
         return self._path[min(since // MINUTE, len(self._path) - 1)] - self._path[0]
 
 
@@ -97,15 +106,18 @@ class OtherSessions:
         self._evening = _Evening(item, day, seed, bar.close, self._sigma)
 
     def krx(self) -> list[PlannedTrade]:
-        """Closing-price and single-price trades of every issue, the after-market's of stocks."""
+        """Return the trades of KRX's closing-price, single-price and after-market sessions."""
         trades: list[PlannedTrade] = []
         for hours in sessions.hours(Venue.KRX, self._day):
             plan = _KRX_PLANS.get(hours.span.name)
+            # The order rules know on which days a session exists, and for which issues.
             if plan is None or not order_rules.kinds(hours.start, Venue.KRX, self._item):
                 continue
             rng = stable_random(self._seed, "KRX", hours.span.name, self._item.code, self._day)
             if hours.span.name == "single price":
                 trades += self._calls(rng, hours, plan)
+            # KRX's after-market excludes ETFs and ETNs (KIS's notice of 2026-09-09). The order
+            # rules above skip it for them.
             elif hours.span.name == "after-market":
                 trades += self._continuous(rng, hours, plan, self._evening.at, 1.0)
             else:
@@ -116,7 +128,7 @@ class OtherSessions:
         return trades
 
     def nxt(self) -> list[PlannedTrade]:
-        """Those of a stock that Nextrade lists."""
+        """Return the trades of a stock that Nextrade lists; none of another one."""
         if not self._item.nxt:
             return []
         fairs = {
@@ -134,10 +146,14 @@ class OtherSessions:
         return trades
 
     def _morning(self, t: Ns) -> float:
-        """On the way from the base to the open; nearer to the open, the later."""
+        """Return the fair price before the open, on the way from the base to the open.
+
+        The later the moment, the nearer it is to the open.
+        """
         begin = sessions.hours(Venue.NXT, self._day)[0].start
         passed = (t - begin) / (sessions.regular_open(self._day) - begin)
         base, opened = self._item.base, self._bar.open
+        # The factor is zero at both ends and one in the middle, so base and open are met.
         wobble = 4 * self._evening.wobble(t - begin) * (1 - passed) * passed
         return base + (opened - base) * sqrt(passed) + wobble
 
@@ -157,6 +173,7 @@ class OtherSessions:
         for t, qty in zip(
             self._moments(rng, hours, count), sizes_of(rng, count, wanted), strict=True
         ):
+            # A little noise, below a tick: the prices do not follow the fair price exactly.
             value = folded(fair(t) + 0.3 * ladder.tick * draw(rng, normal()), low, high)
             side, spread = takers.next(), spread_of(rng, wide)
             bid, ask = ladder.side_prices(ladder.below(value), spread)
@@ -170,7 +187,7 @@ class OtherSessions:
     def _at_one_price(
         self, rng: Random, hours: Hours, plan: _Plan, price: int
     ) -> list[PlannedTrade]:
-        """Matched by time at a price that is given; who came first is not told apart."""
+        """Return trades at a given price. Matching by time does not show which side came first."""
         wanted = int(self._bar.volume * plan.volume)
         count = min(wanted, max(1, int(len(self._regular.times) * plan.trades)))
         moments = self._moments(rng, hours, count)
@@ -182,6 +199,7 @@ class OtherSessions:
     def _calls(self, rng: Random, hours: Hours, plan: _Plan) -> list[PlannedTrade]:
         moments = range(hours.start + _CALL, hours.end + 1, _CALL)
         wanted = int(self._bar.volume * plan.volume)
+        # Each auction needs a share at least.
         if wanted < len(moments):
             return []
         close, ladder = self._bar.close, self._ladder
@@ -195,7 +213,10 @@ class OtherSessions:
         return trades
 
     def _moments(self, rng: Random, hours: Hours, count: int) -> list[Ns]:
-        """Rising moments inside a session: where it accompanies KRX by the same U-shape, else most of them early."""
+        """Return rising moments inside a session.
+
+        A session that accompanies KRX has its U-shape. In the others most moments are early.
+        """
         minutes = (hours.end - hours.start) // MINUTE
         if hours.span.name == "regular":
             weights: list[float] = list(liveliness(minutes))
@@ -207,5 +228,6 @@ class OtherSessions:
         rising: list[Ns] = []
         for i, offset in enumerate(offsets):
             earliest = rising[-1] + 1 if rising else 1
+            # No two trades share a millisecond, and all of them lie inside the session.
             rising.append(min(max(offset, earliest), latest - (count - i)))
         return [hours.start + offset * _MS for offset in rising]

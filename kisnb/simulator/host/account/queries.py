@@ -1,21 +1,19 @@
-"""Replies about the account beyond balance and orders: what can be sold or changed, what was earned. Won."""
+"""Replies about the account beyond balance and orders: what can be sold, and what was earned.
+
+Amounts are in won.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from kisnb.clock import hhmmss
 from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable_row
 from kisnb.kis.calls.order_messages import order_totals
 from kisnb.kis.order_codes import EXCG_DVSN, KIND_NAME, kind_code, side_code, venue_code
 from kisnb.kis.wire_text import order_number, yyyymmdd
-from kisnb.simulator.host.account import (
-    AccountOrder,
-    AccountPosition,
-    AccountRejected,
-    SimulatedAccount,
-)
-from kisnb.simulator.host.brokerage import Brokerage
+from kisnb.simulator.host.account.account import AccountRejected, SimulatedAccount
+from kisnb.simulator.host.account.brokerage import Brokerage
+from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition
+from kisnb.simulator.host.account.profits import profit_fields, shares_fields, totals_fields
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
@@ -32,10 +30,15 @@ from kisnb.simulator.replies.reply import (
 from kisnb.simulator.replies.stock_fields import rate
 
 OPEN_ORDERS_PAGE = 50
+"""Rows of a page of inquire-psbl-rvsecncl (workbook)."""
 
 
 class AccountQueries:
-    """The account is a day old: what came before this day is empty. Nothing is lent on it and it holds won alone."""
+    """Answers calls about the account.
+
+    The account is a day old: all that lies before this day is empty. It has no loans and no foreign
+    currency.
+    """
 
     def __init__(self, view: MarketView, brokerage: Brokerage, persona: Persona) -> None:
         self._view = view
@@ -43,6 +46,7 @@ class AccountQueries:
         self._persona = persona
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that are answered at once, by name."""
         return {
             "inquire_psbl_sell": self.inquire_psbl_sell,
             "inquire_credit_psamount": self.inquire_credit_psamount,
@@ -51,6 +55,7 @@ class AccountQueries:
         }
 
     def pages(self) -> dict[str, Pages]:
+        """Return the calls that are answered page by page, by name."""
         return {
             "inquire_psbl_rvsecncl": self.inquire_psbl_rvsecncl,
             "inquire_balance_rlz_pl": self.inquire_balance_rlz_pl,
@@ -65,18 +70,22 @@ class AccountQueries:
         return self._brokerage.account
 
     def inquire_daily_ccld_old(self, _params: Params, _first: int) -> Page:
-        """Orders of more than three months ago: none."""
+        """Return the orders of more than three months ago: none."""
         return Page({"output2": order_totals([])})
 
     def period_rights(self, _params: Params, _first: int) -> Page:
-        """Rights of the shares that are held: none."""
+        """Return the rights of the held shares: none."""
         return Page({})
 
     def inquire_psbl_sell(self, params: Params) -> Blocks:
-        """Raises AccountRejected for an unknown code."""
+        """Return how many shares of a stock can be sold.
+
+        Raises AccountRejected for an unknown code.
+        """
         code = params["PDNO"]
         if code not in self._view.universe:
             raise AccountRejected("unknown")
+        # A stock that is not held gets its name and price alone.
         held = next((h for h in self._brokerage.statement().holdings if h.code == code), None)
         known = {
             "pdno": code,
@@ -95,16 +104,18 @@ class AccountQueries:
         return {"output": pick("inquire_psbl_sell", "output", holding_row(held), known, more)}
 
     def inquire_credit_psamount(self, _params: Params) -> Blocks:
-        """Nothing can be bought on credit; the cash is told."""
+        """Return what can be bought on credit: nothing. The reply names the cash as well."""
         cash = max(self._account.orderable, 0)
         nothing: Row = {"nrcvb_buy_amt": 0, "nrcvb_buy_qty": 0, "max_buy_amt": 0, "max_buy_qty": 0}
         return {"output": orderable_row(cash) | nothing}
 
     def inquire_account_balance(self, _params: Params) -> Blocks:
-        """Stocks and cash; KIS lists twenty classes of assets, of which the account has these."""
+        """Return stocks and cash. KIS lists twenty classes of assets; the account has these two."""
         statement = self._brokerage.statement()
         value = sum(h.qty * h.price for h in statement.holdings)
         cost = sum(h.cost for h in statement.holdings)
+        # The cash after settlement counts, since today's trades are in the value of the shares
+        # already.
         cash = statement.cash_d2
         whole = value + cash
         rows: list[Row] = [
@@ -115,6 +126,7 @@ class AccountQueries:
                 "real_nass_amt": worth,
                 "whol_weit_rt": rate(worth, whole),
             }
+            # Shares are the first row, cash the second.
             for bought, worth in ((cost, value), (cash, cash))
         ]
         total: Row = {
@@ -129,7 +141,9 @@ class AccountQueries:
         return {"output1": rows, "output2": total}
 
     def intgr_margin(self, _params: Params) -> Blocks:
+        """Return the cash that can be ordered with, for each margin rate (증거금율)."""
         cash = max(self._account.orderable, 0)
+        # A cash account needs 100 % of the price, so every rate gets the same amount.
         tiers = [f"stck_cash{per_cent}_max_ord_psbl_amt" for per_cent in (20, 30, 40, 50, 60, 100)]
         both = [f"stck_itgr_cash{per_cent}_ord_psbl_amt" for per_cent in (20, 30, 40, 50, 60, 100)]
         return {
@@ -143,7 +157,11 @@ class AccountQueries:
         }
 
     def inquire_psbl_rvsecncl(self, params: Params, first: int) -> Page:
-        """Open orders, newest first; INQR_DVSN_1 sorts by order (0) or issue (1), INQR_DVSN_2 takes a side."""
+        """Return a page of the open orders, newest first.
+
+        INQR_DVSN_1 sorts by order (0) or issue (1); INQR_DVSN_2 selects all (0), sells (1) or buys
+        (2).
+        """
         by_issue = one_of(params, "INQR_DVSN_1", "0", "1") == "1"
         side = {"0": "", "1": "01", "2": "02"}[one_of(params, "INQR_DVSN_2", "0", "1", "2")]
         open_ = [
@@ -157,7 +175,7 @@ class AccountQueries:
         return Page({"output": [self._open_order_row(order) for order in orders]}, next_row)
 
     def inquire_balance_rlz_pl(self, params: Params, _first: int) -> Page:
-        """Holdings as inquire-balance has them, and what this day's sales earned."""
+        """Return the holdings as inquire-balance has them, and what this day's sales earned."""
         statement = self._brokerage.statement()
         rows = [
             pick(
@@ -186,17 +204,21 @@ class AccountQueries:
         return Page({"output1": rows, "output2": [total]})
 
     def inquire_period_profit(self, params: Params, _first: int) -> Page:
-        """A row for this day when the period takes it in and something was traded."""
+        """Return a row for this day, if the period contains it and something was traded."""
         positions = self._traded(params)
         rows: list[Row] = []
         if positions:
             rows.append(
-                {"trad_dt": yyyymmdd(self._view.day), **_profit(positions), **_shares(positions)}
+                {
+                    "trad_dt": yyyymmdd(self._view.day),
+                    **profit_fields(positions),
+                    **shares_fields(positions),
+                }
             )
-        return Page({"output1": rows, "output2": _totals("inquire_period_profit", positions)})
+        return Page({"output1": rows, "output2": totals_fields("inquire_period_profit", positions)})
 
     def inquire_period_trade_profit(self, params: Params, _first: int) -> Page:
-        """A row for each issue that was sold this day."""
+        """Return a row for each issue that was sold this day."""
         positions = [position for position in self._traded(params) if position.sold]
         rows: list[Row] = [
             {
@@ -209,14 +231,16 @@ class AccountQueries:
                 "buy_qty": position.bought,
                 "sll_pric": position.sold_value // position.sold,
                 "sll_qty": position.sold,
-                **_profit([position]),
+                **profit_fields([position]),
             }
             for position in positions
         ]
-        return Page({"output1": rows, "output2": _totals("inquire_period_trade_profit", positions)})
+        return Page(
+            {"output1": rows, "output2": totals_fields("inquire_period_trade_profit", positions)}
+        )
 
     def _traded(self, params: Params) -> list[AccountPosition]:
-        """Positions that moved this day, when the period takes it in."""
+        """Return the positions that moved this day; none when the period does not contain it."""
         today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
         if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
             return []
@@ -249,48 +273,3 @@ class AccountQueries:
 
 def _today(position: AccountPosition) -> Row:
     return {"thdt_buyqty": position.bought, "thdt_sll_qty": position.sold}
-
-
-def _profit(positions: Iterable[AccountPosition]) -> Row:
-    """Amounts, costs, and what was earned after them."""
-    held = list(positions)
-    earned = sum(p.realised - p.fees - p.taxes for p in held)
-    cost = sum(p.sold_value - p.realised for p in held)
-    return {
-        "buy_amt": sum(p.bought_value for p in held),
-        "sll_amt": sum(p.sold_value for p in held),
-        "rlzt_pfls": earned,
-        "pfls_rt": rate(earned, cost),
-        "fee": sum(p.fees for p in held),
-        "tl_tax": sum(p.taxes for p in held),
-    }
-
-
-def _shares(positions: Iterable[AccountPosition]) -> Row:
-    held = list(positions)
-    return {"buy_qty1": sum(p.bought for p in held), "sll_qty1": sum(p.sold for p in held)}
-
-
-def _totals(api: str, positions: Iterable[AccountPosition]) -> Row:
-    held = list(positions)
-    bought, sold = sum(p.bought_value for p in held), sum(p.sold_value for p in held)
-    fees, taxes = sum(p.fees for p in held), sum(p.taxes for p in held)
-    earned = sum(p.realised for p in held) - fees - taxes
-    cost = sum(p.sold_value - p.realised for p in held)
-    shares = _shares(held)
-    fields: Row = {
-        "sll_qty_smtl": shares["sll_qty1"],
-        "buy_qty_smtl": shares["buy_qty1"],
-        "buyqty_smtl": shares["buy_qty1"],
-        "sll_tr_amt_smtl": sold,
-        "sll_tltx_smtl": taxes,
-        "buy_tr_amt_smtl": bought,
-        "tot_qty": sum(p.bought + p.sold for p in held),
-        "tot_tr_amt": bought + sold,
-        "tot_fee": fees,
-        "tot_tltx": taxes,
-        "tot_excc_amt": sold - bought - fees - taxes,
-        "tot_rlzt_pfls": earned,
-        "tot_pftrt": rate(earned, cost),
-    }
-    return pick(api, "output2", fields)

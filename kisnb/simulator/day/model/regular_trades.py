@@ -14,27 +14,30 @@ from kisnb.clock import Ns
 from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.day.character import FEWEST_TRADES, MOST_TRADES, Character
-from kisnb.simulator.day.draws import draw, draws, lognormal, normal, pareto, stable_random
 from kisnb.simulator.day.market_day import PlannedTrade
-from kisnb.simulator.day.minute_path import MinutePath, folded
+from kisnb.simulator.day.model.character import FEWEST_TRADES, MOST_TRADES, Character
+from kisnb.simulator.day.model.draws import draw, draws, lognormal, normal, pareto, stable_random
+from kisnb.simulator.day.model.minute_path import MinutePath, folded
 from kisnb.terms import Side
 
 _MS: Ns = 1_000_000
 _MINUTE = 60_000
 _BURST, _BURST_MS = 0.3, 400
-"""Part of the trades that follow the one before at once, and how soon they do."""
+"""Part of the trades that follow the one before at once, and the milliseconds within which they do.
+"""
 _SIZE_SIGMA = 1.25
+"""Standard deviation of the logarithm of a trade's size."""
 _ORDERS_AT_WORK = 4
-"""Large orders that are worked at the same time; their lengths are Pareto, as in Lillo, Mike and Farmer,
-Physical Review E 71, 066122 (2005)."""
+"""Large orders that are worked at the same time. Their lengths are Pareto, as in Lillo, Mike and
+Farmer, Physical Review E 71, 066122 (2005)."""
 _PAUSE, _SHORTEST = 0.25, 4
-"""How often another large order goes on after a trade, and the fewest trades of one."""
+"""Chance that another large order goes on after a trade, and the fewest trades of one."""
 _WIDEST = 8
+"""Widest spread, in ticks."""
 
 
 class RegularTrades(NamedTuple):
-    """The trades of KRX's regular session, and the fair price at each but the auctions'."""
+    """The trades of KRX's regular session, and the fair price at each except the auctions'."""
 
     trades: list[PlannedTrade]
     times: list[Ns]
@@ -44,8 +47,12 @@ class RegularTrades(NamedTuple):
 def regular_session(
     item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character, path: MinutePath
 ) -> RegularTrades:
-    """The open is the opening auction's print and the close the closing auction's; the sizes add up to the volume."""
+    """Return the trades of the regular session. Their sizes add up to the bar's volume.
+
+    The open is the opening auction's print, the close the closing auction's.
+    """
     rng = stable_random(seed, "trades", item.code, day)
+    # The auctions take their parts first; the continuous session has the rest.
     opening = max(1, int(bar.volume * rng.uniform(0.02, 0.04)))
     closing = max(1, int(bar.volume * rng.uniform(0.04, 0.08))) if bar.volume > 1 else 0
     rest = max(0, bar.volume - opening - closing)
@@ -66,17 +73,19 @@ def regular_session(
 
 
 def arrivals(rng: Random, path: MinutePath, count: int) -> list[int]:
-    """Milliseconds after the open, rising: by the path's activity, some in bursts."""
+    """Return rising milliseconds after the open, by the path's activity. Some come in bursts."""
     minutes = len(path.fair) - 1
     drawn = rng.choices(range(minutes), cum_weights=path.done[1:], k=count)
     offsets = sorted(m * _MINUTE + int(rng.random() * _MINUTE) for m in drawn)
     latest, earliest = minutes * _MINUTE - 1, 1
     for i, offset in enumerate(offsets):
+        # Trades come in bursts: a part of them follows the one before at once.
         if rng.random() < _BURST and i:
             offset = earliest + int(rng.random() * _BURST_MS)
         earliest = max(offset, earliest)
         offsets[i] = earliest
         earliest += 1
+    # The bursts may have pushed the last trades past the close. They move back before it.
     for i in range(len(offsets) - 1, -1, -1):
         if offsets[i] <= latest:
             break
@@ -86,17 +95,22 @@ def arrivals(rng: Random, path: MinutePath, count: int) -> list[int]:
 
 
 def sizes_of(rng: Random, count: int, total: int) -> list[int]:
-    """``count`` sizes of at least one share, many small, a few large, some round, that add up to ``total``."""
+    """Return ``count`` sizes of at least one share that add up to ``total``.
+
+    Many are small, a few large, some round.
+    """
     if not count:
         return []
     weights = draws(rng, lognormal(_SIZE_SIGMA), count)
     share = (total - count) / sum(weights)
     sizes = [1 + int(share * w) for w in weights]
     for i, size in enumerate(sizes):
+        # People like round numbers: half of the larger trades are multiples of 10 or 100.
         if size > 20 and rng.getrandbits(1):
             lot = 100 if size > 300 else 10
             sizes[i] = (size + lot // 2) // lot * lot
     spare = total - sum(sizes)
+    # Rounding has moved the sum. The largest trades take the difference, where it shows least.
     for i in sorted(range(count), key=sizes.__getitem__, reverse=True):
         moved = max(spare, 1 - sizes[i])
         sizes[i] += moved
@@ -107,7 +121,10 @@ def sizes_of(rng: Random, count: int, total: int) -> list[int]:
 
 
 class Takers:
-    """Who takes: some large orders are worked at once, so that a side persists for many trades."""
+    """The sides that take.
+
+    Some large orders are worked at once, so that a side persists for many trades.
+    """
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -116,6 +133,7 @@ class Takers:
         self._at = 0
 
     def next(self) -> Side:
+        """Return the side of the next taker."""
         rng = self._rng
         if rng.random() < _PAUSE:
             self._at = rng.getrandbits(8) % _ORDERS_AT_WORK
@@ -129,7 +147,7 @@ class Takers:
 
 
 class Ladder:
-    """The prices on the grid between two, and where bid and ask stand around a fair price."""
+    """The prices on the grid between two, and bid and ask around a fair price."""
 
     def __init__(self, item: Instrument, day: date, low: int, high: int) -> None:
         prices = [low]
@@ -139,18 +157,18 @@ class Ladder:
         self.tick = ticks.tick_size(high, item.kind, day, item.board)
 
     def below(self, fair: float) -> int:
-        """Index of the highest price that is not above ``fair``."""
+        """Return the index of the highest price that is not above ``fair``."""
         return max(bisect_right(self.prices, fair) - 1, 0)
 
     def side_prices(self, at: int, spread: int) -> tuple[int, int]:
-        """Bid and ask around the gap above index ``at``, cut to the ends."""
+        """Return bid and ask around the gap above index ``at``, cut to the ends."""
         last = len(self.prices) - 1
         bid = at - (spread - 1) // 2
         return self.prices[min(max(bid, 0), last)], self.prices[min(max(bid + spread, 0), last)]
 
 
 def spread_of(rng: Random, ticks_wide: float) -> int:
-    """A spread in whole ticks, at least one, around a wide or narrow mean."""
+    """Return a spread in whole ticks, at least one, around the mean ``ticks_wide``."""
     return min(max(int(ticks_wide * (0.6 + 0.8 * rng.random()) + 0.5), 1), _WIDEST)
 
 
@@ -160,7 +178,7 @@ def _count(bar: DailyBar, item: Instrument, traits: Character) -> int:
 
 
 def _fair(rng: Random, offsets: Sequence[int], path: MinutePath, bar: DailyBar) -> list[float]:
-    """The fair price at each trade: the minute path with a random walk inside each minute."""
+    """Return the fair price at each trade: the minute path, with a random walk in each minute."""
     fair: list[float] = []
     first = 0
     while first < len(offsets):
@@ -171,6 +189,7 @@ def _fair(rng: Random, offsets: Sequence[int], path: MinutePath, bar: DailyBar) 
     if not fair:
         return fair
     taken = -1
+    # One trade must print the bar's high and one its low.
     for at, price in ((path.high_at, bar.high), (path.low_at, bar.low)):
         if at > 0 and (taken < 0 or len(fair) > 1):
             taken = _nearest(offsets, at * _MINUTE, taken)
@@ -185,6 +204,7 @@ def _within_minute(
     count = len(offsets)
     step = path.rough[m] / sqrt(count + 1)
     walked = list(accumulate((step * z for z in draws(rng, normal(), count + 1)), initial=0.0))
+    # A bridge: the walk starts at zero and returns to zero at the minute's end.
     back = walked[-1] / (count + 1)
     return [
         folded(left + (right - left) * offset / _MINUTE + walked[i] - back * i, bar.low, bar.high)
@@ -209,7 +229,10 @@ def _quoted(
     traits: Character,
     path: MinutePath,
 ) -> Iterator[tuple[int, Side, int]]:
-    """Price, taker and spread per trade: at the bid or at the ask around the fair price; who moves the price takes."""
+    """Return price, taker and spread of each trade, at the bid or the ask around the fair price.
+
+    A trade that moves the fair price takes in that direction.
+    """
     takers = Takers(rng)
     low, high = ladder.prices[0], ladder.prices[-1]
     wide = traits.spread * high / ladder.tick * len(path.rough) / sum(path.rough)
@@ -217,9 +240,11 @@ def _quoted(
     for offset, value in zip(offsets, fair, strict=True):
         at = ladder.below(value)
         side = takers.next()
+        # The side that moves the price is the taker's.
         if at != before:
             side, before = Side.BUY if at > before else Side.SELL, at
         spread = spread_of(rng, wide * path.rough[offset // _MINUTE])
+        # At the day's high nobody asks less, so the trade is a purchase at it.
         if value >= high:
             yield high, Side.BUY, spread
         elif value <= low:

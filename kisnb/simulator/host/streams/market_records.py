@@ -1,5 +1,4 @@
-"""Records of the market's channels, from what the simulated market did: trades, books, expected matches, programs,
-indices, operation."""
+"""Records of the market's channels: trades, depth, matches, programs, indices, operation."""
 
 from __future__ import annotations
 
@@ -61,7 +60,10 @@ INDEX_COLUMNS = (
     ),
     *("QTQT_DOWN_ISSU_CNT", "TICK_VRSS"),
 )
-"""The channel of indices, followed by sector code (업종코드); the desk reads its indices by calls."""
+"""Columns of the index channel, whose key is a sector code (업종코드).
+
+The desk does not follow it.
+"""
 _NOTHING_OPEN = ("5", "30", "A")
 _CODES: dict[str, tuple[str, str, str]] = {
     "opening auction": ("1", "10", "B"),
@@ -75,10 +77,9 @@ _CODES: dict[str, tuple[str, str, str]] = {
     "after-market entry": ("3", "30", "A"),
     "after-market": ("3", "30", "C"),
 }
-"""Stretch of the day → MARKET_CLS_CODE, NEW_MKOP_CLS_CODE, and HOUR_CLS_CODE of an expected match in it.
-
-Source: KIS's workbook, columns of H0STCNT0, and its notice of 2026-09-09 (1 pre, 2 regular, 3 after, 5 close).
-"""
+"""Codes by the stretch of the day: MARKET_CLS_CODE, NEW_MKOP_CLS_CODE, and HOUR_CLS_CODE of an
+expected match. Source: KIS's workbook, columns of H0STCNT0, and its notice of 2026-09-09
+(1 pre, 2 regular, 3 after, 5 close)."""
 _BEGAN = {
     "opening auction": "110",
     "pre-open closing price": "130",
@@ -95,28 +96,33 @@ _ENDED = {
     "closing price": "149",
     "single price": "159",
 }
-"""MKOP_CLS_CODE; AB1 was seen on 2026-09-21 and is not documented."""
+"""MKOP_CLS_CODE of the ends and, above, of the beginnings of stretches (workbook: H0STMKO0).
+
+AB1 is not documented; a public client saw it on 2026-09-21.
+"""
 _INTERRUPTED = {"circuit breaker": ("174", "175"), "halt": ("164", "112")}
 _VI = ("112", "112")
-"""A VI shows in VI_CLS_CODE; the operation stays what it is."""
+"""MKOP_CLS_CODE during a VI. The operation stays what it is; VI_CLS_CODE shows the VI."""
 
 
-def operation_code(said: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> str:
-    """MKOP_CLS_CODE of a step; empty when KIS says nothing of it."""
-    match said:
+def operation_code(step: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded) -> str:
+    """Return the MKOP_CLS_CODE of a step; empty when KIS sends nothing about it."""
+    match step:
         case SessionBegan(name=name):
             return _BEGAN.get(name, "")
         case SessionEnded(name=name):
             return _ENDED.get(name, "")
         case TradingInterrupted(why=why):
             return _INTERRUPTED.get(why, _VI)[0]
-    return _INTERRUPTED.get(said.why, _VI)[1]
+    return _INTERRUPTED.get(step.why, _VI)[1]
 
 
 def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regular") -> list[str]:
-    """One record of the trade channel of ``quote``'s venue; the unified one counts what both venues traded.
+    """Return one record of the trade channel of ``quote``'s venue.
 
-    ``tally`` is that venue's, for the times of the day's prices.
+    The unified channel counts what both venues have traded. ``tally`` is the venue's of ``quote``;
+    it gives the times of the day's prices. ``stretch`` is the stretch of the day of the trade's
+    venue.
     """
     both = quote.venue is Venue.SOR
     volume, value = (trade.both_volume, trade.both_value) if both else (trade.volume, trade.value)
@@ -135,6 +141,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
         trade.ask,
         trade.bid,
     )
+    # After-hours segments have codes of their own, whatever stretch of the day it is.
     market, operation, _ = _CODES.get(_stretch_of(trade, stretch), _NOTHING_OPEN)
     return frames.encode_tick(
         tick,
@@ -144,6 +151,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
             "STCK_OPRC": opened,
             "STCK_HGPR": high,
             "STCK_LWPR": low,
+            # The first trade of a day opens it, so its own time stands for the missing one.
             "OPRC_HOUR": hhmmss(tally.open_t or trade.t),
             "HGPR_HOUR": hhmmss(tally.high_t or trade.t),
             "LWPR_HOUR": hhmmss(tally.low_t or trade.t),
@@ -153,17 +161,22 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
     )
 
 
-def book_record(
+def depth_record(
     depth: Depth,
     quote: Quote,
     expected: ExpectedMatch | None,
     stretch: str,
     middles: Mapping[str, int],
 ) -> list[str]:
-    """One record of the book channel of ``depth``'s venue, in a call with what it would match."""
+    """Return one record of the depth channel of ``depth``'s venue.
+
+    ``expected`` is the match that a running call auction expects, None outside of one. ``middles``
+    are the middle prices in won by their column.
+    """
     market, _, hour = _CODES.get(stretch, _NOTHING_OPEN)
     more: dict[str, object] = {"ACML_VOL": quote.volume, **middles}
     if depth.venue is Venue.KRX:
+        # KIS added the column to KRX's depth channel only (notice of 2026-09-09).
         more["MARKET_CLS_CODE"] = market
     if expected is not None:
         more |= {
@@ -183,7 +196,7 @@ def book_record(
 
 
 def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list[str]:
-    """One record of the channel of expected matches."""
+    """Return one record of the channel of expected matches."""
     _, operation, hour = _CODES.get(stretch, _NOTHING_OPEN)
     more: dict[str, object] = {
         "NEW_MKOP_CLS_CODE": operation,
@@ -196,7 +209,10 @@ def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list
 
 
 def program_record(program: ProgramFlows, code: str, venue: Venue) -> list[str]:
-    """One record of a program channel: shares and won since the open, of both venues, as in the calls."""
+    """Return one record of a program channel: shares and won since the open.
+
+    It counts the programs of both venues, as the calls do.
+    """
     whole = whole_of(program)
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": code,
@@ -213,7 +229,10 @@ def program_record(program: ProgramFlows, code: str, venue: Venue) -> list[str]:
 
 
 def index_record(point: IndexPoint, before: IndexPoint, code: str) -> list[str]:
-    """One record of the index channel: points, shares and million won; ``before`` is that of the record before it."""
+    """Return one record of the index channel: points, shares and million won.
+
+    ``before`` is the index at the record before, for what was traded in between.
+    """
     level, base = point.level, point.base
     values: dict[str, object] = {
         "BSTP_CLS_CODE": code,

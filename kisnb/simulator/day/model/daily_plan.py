@@ -1,4 +1,4 @@
-"""A made-up daily bar: of the day to come around its base price, and of the days before it, back from that price."""
+"""Made-up daily bars: of the day to come around its base price, and of the days before it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from kisnb.market import ticks
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
-from kisnb.simulator.day.character import NIGHT, Character, character_of
-from kisnb.simulator.day.draws import draw, exponential, heavy, scattered, stable_random
-from kisnb.simulator.day.market_factor import DAY_SIGMA, GAP_SIGMA, Factor, day_volatility, factor
+from kisnb.simulator.day.model.character import NIGHT, Character, character_of
+from kisnb.simulator.day.model.draws import draw, exponential, heavy, scattered, stable_random
+from kisnb.simulator.day.model.market_factor import (
+    DAY_SIGMA,
+    GAP_SIGMA,
+    Factor,
+    day_volatility,
+    factor,
+)
 from kisnb.terms import Board
 
 _REACH = 0.9
-"""Highest and lowest point are drawn apart, which would make the range too wide by so much."""
+"""Factor on the range. High and low are drawn apart, which would make it too wide by this much."""
 
 
 class Dated(NamedTuple):
@@ -32,7 +38,10 @@ class Dated(NamedTuple):
 
     @property
     def value(self) -> int:
-        """Won traded, as far as a bar tells: at the mean of its four prices."""
+        """Won traded.
+
+        A bar does not tell it, so it is the volume at the mean of the four prices.
+        """
         return (
             self.bar.volume * (self.bar.open + self.bar.high + self.bar.low + self.bar.close) // 4
         )
@@ -47,7 +56,7 @@ class _Returns(NamedTuple):
     """From the open to the high."""
     down: float
     volume: float
-    """Against a typical day's."""
+    """Volume against a typical day's."""
 
 
 def plan_day(
@@ -57,9 +66,10 @@ def plan_day(
     character: Character | None = None,
     common: Factor | None = None,
 ) -> DailyBar:
-    """A made-up daily bar of a stock around its base price, on the grid and within the day's limits.
+    """Return a made-up daily bar of a stock around its base price.
 
-    ``common`` None: with the board's made-up day.
+    It is on the grid of ticks and within the day's limits. ``common`` None takes the board's
+    made-up day.
     """
     board = (common.gap, common.path[-1]) if common else market_return(seed, day, item.board)
     returns = _returns(item, day, seed, character or character_of(item), board)
@@ -69,12 +79,15 @@ def plan_day(
 def past_days(
     item: Instrument, before: date, seed: int, character: Character | None = None
 ) -> Iterator[Dated]:
-    """Made-up bars of the trading days before a day, the newest first; the newest closes at the base price.
+    """Return made-up bars of the trading days before a day, the newest first.
 
-    Each day's limits are measured from the close of the day before it. Ends where the calendar ends.
+    The newest closes at the base price. Each day's limits are measured from the close of the day
+    before it. The bars end where the calendar ends.
     """
     traits = character or character_of(item)
-    item = msgspec.structs.replace(item, halted=False)  # it is halted on the day to come
+    # A halt of the day to come says nothing about the days before it.
+    item = msgspec.structs.replace(item, halted=False)
+    # The days are made backwards, so that the newest one closes at the base price.
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
         returns = _returns(item, day, seed, traits, market_return(seed, day, item.board))
@@ -88,13 +101,16 @@ def past_days(
 
 
 def within_limits(bar: DailyBar, item: Instrument, day: date) -> DailyBar:
-    """The bar with prices outside the day's limits moved to them: adjusted prices of the past can lie outside."""
+    """Return the bar with its prices moved into the day's limits.
+
+    Adjusted prices of the past can lie outside of them.
+    """
     return _limited(bar, item.base, item, day)
 
 
 @lru_cache(maxsize=4096)
 def market_return(seed: int, day: date, board: Board) -> tuple[float, float]:
-    """The board's return from the previous close to the open, and from the open to the close."""
+    """Return the board's return from the last close to the open, and from there to the close."""
     common = factor(seed, day, board)
     return common.gap, common.path[-1]
 
@@ -124,17 +140,19 @@ def _returns(
     sigma = calm * sqrt((traits.beta * DAY_SIGMA) ** 2 + traits.sigma**2 * (1 - NIGHT))
     up, down = _extreme(rng, daytime, _REACH * sigma), -_extreme(rng, -daytime, _REACH * sigma)
     usual = sqrt((traits.beta * GAP_SIGMA) ** 2 + traits.sigma**2 * NIGHT + sigma**2 / calm**2)
+    # Days of large moves have more volume.
     surprise = min(abs(gap + daytime) / usual, 5.0) if usual else 0.0
     volume = scattered(rng, traits.volume_sigma) * (0.8 + 0.25 * surprise)
     return _Returns(gap, daytime, up, down, volume)
 
 
 def _extreme(rng: Random, end: float, sigma: float) -> float:
-    """The highest point of a Brownian path of ``sigma`` that ends at ``end``."""
+    """Return the highest point of a Brownian path of ``sigma`` that ends at ``end``."""
     return (end + sqrt(end * end + 2 * sigma * sigma * draw(rng, exponential()))) / 2
 
 
 def _bounded(change: float) -> float:
+    # Within the daily limits of 30 percent, with room for rounding to ticks.
     return min(max(change, -0.29), 0.29)
 
 

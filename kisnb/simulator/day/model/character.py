@@ -1,4 +1,4 @@
-"""How a stock behaves on an ordinary day: from its past when there is one, else from what it is.
+"""A stock's behaviour on an ordinary day, from its past, or from its kind and size.
 
 Figures without a past are made up, in the range that Korean stocks showed from 2019 to 2026.
 """
@@ -12,7 +12,7 @@ from itertools import pairwise
 import msgspec
 
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.day.draws import exp, stable_random
+from kisnb.simulator.day.model.draws import exp, stable_random
 from kisnb.terms import Board, Kind
 
 NIGHT = 0.3
@@ -20,34 +20,43 @@ NIGHT = 0.3
 YEAR = 250
 """Trading days of the past that count."""
 _FEWEST = 60
+"""Returns that a past needs before it counts."""
 _STOCK_SIGMA = {Board.KOSPI: (0.020, 10e12), Board.KOSDAQ: (0.030, 1e12)}
-"""Standard deviation of a daily return, at this market value in won; smaller companies move more."""
+"""Standard deviation of a daily return, at this market value in won. Smaller companies move more.
+"""
 _BY_SIZE = -0.08
+"""Power of the market value by which the standard deviation changes."""
 _FUND_SIGMA = 0.002
+"""Standard deviation of a fund's daily return beside its board's."""
 _BONDS = ("국채", "채권", "달러", "금리")
+"""Words in the names of funds that hardly follow a board."""
 _RANGE_TO_SIGMA = 0.5 / math.sqrt(math.log(2))
-"""Parkinson, Journal of Business 53 (1), 1980, for one day."""
+"""Factor from one day's ln(high/low) to a standard deviation: Parkinson, Journal of Business 53
+(1), 1980."""
 
 
 class Character(msgspec.Struct, frozen=True, gc=False):
-    """Of one issue. Returns are plain numbers: 0.01 is one percent."""
+    """The behaviour of one issue. Returns are plain numbers: 0.01 is one percent."""
 
     sigma: float
     """Standard deviation of the daily return that is not the market's."""
     beta: float
-    """What the return takes on of the return of its board."""
+    """Part of the board's return that the issue's return takes on."""
     volume_sigma: float
     """Standard deviation of the logarithm of a day's volume around the typical one."""
     nxt_share: float
     """Volume on Nextrade during the day, as a part of KRX's."""
     spread: float
-    """Ordinary distance of bid and ask, as a part of the price, when the tick would allow it."""
+    """Ordinary distance of bid and ask, as a part of the price, if the tick allowed it."""
     trades: int
-    """Trades of an ordinary day; the largest stocks are thinned out."""
+    """Trades of an ordinary day. The largest stocks have fewer here than in reality."""
 
 
 class Past(msgspec.Struct, frozen=True, gc=False):
-    """Daily figures of an issue before a day, the newest last, and its board's returns on the same days."""
+    """Daily figures of an issue before a day, and its board's returns on the same days.
+
+    Newest last.
+    """
 
     returns: tuple[float, ...]
     market: tuple[float, ...]
@@ -56,11 +65,18 @@ class Past(msgspec.Struct, frozen=True, gc=False):
 
 
 FEWEST_TRADES, MOST_TRADES = 30, 6_000
+"""Bounds of the trades of an ordinary day. A larger stock has fewer trades here than in reality."""
 _TRADES_PER_ROOT_WON = 0.016
+"""Trades for each square root of the won that the issue turns over on a day."""
 
 
 def character_of(item: Instrument, past: Past | None = None, day_range: float = 0.0) -> Character:
-    """From ``past`` when it is long enough; else from board, size and name, and ``day_range``, a day's ln(high/low)."""
+    """Return the character of an issue.
+
+    It comes from ``past`` when that is long enough. Else it follows from board, size and name, and
+    from ``day_range``, a day's ln(high/low); 0 for unknown.
+    """
+    # The seed of the day is left out: a stock keeps its character on all days.
     rng = stable_random("character", item.code)
     beta_drawn, share, spread = (
         rng.uniform(0.7, 1.4),
@@ -80,6 +96,7 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
         sigma, volume_sigma = _assumed_sigma(item, day_range), 0.35
     count = int(_TRADES_PER_ROOT_WON * math.sqrt(item.volume * item.base))
     trades = min(max(count, FEWEST_TRADES), MOST_TRADES)
+    # The spread grows with the volatility and shrinks with the number of trades.
     whole = math.sqrt(sigma * sigma + (0.012 * beta) ** 2)
     return Character(
         round(sigma, 6),
@@ -94,9 +111,11 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
 def _assumed_beta(item: Instrument, drawn: float) -> float:
     if item.kind is Kind.STOCK:
         return drawn
+    # The universe does not say what a fund holds, so its name has to.
     if any(word in item.name for word in _BONDS):
         return 0.05
     size = 2.0 if "2X" in item.name or "레버리지" in item.name else 1.0
+    # Inverse funds move against the board.
     return -size if "인버스" in item.name else size
 
 
@@ -108,7 +127,7 @@ def _assumed_sigma(item: Instrument, day_range: float) -> float:
     assumed = min(max(typical * exp(_BY_SIZE * math.log(value / size)), 0.013), 0.05)
     if not day_range:
         return assumed
-    # one day's range says little: the geometric mean of it and of what such companies show
+    # One day's range says little. So it is averaged, geometrically, with what such companies show.
     return min(max(math.sqrt(assumed * day_range * _RANGE_TO_SIGMA), 0.008), 0.08)
 
 
@@ -128,5 +147,5 @@ def _deviation(values: Sequence[float]) -> float:
 def _volume_sigma(volumes: Sequence[int]) -> float:
     logs = [math.log(v) for v in volumes if v]
     changes = [b - a for a, b in pairwise(logs)]
-    # a change between two days has twice the variance of a day
+    # A change between two days has twice the variance of a day.
     return min(_deviation(changes) / math.sqrt(2), 1.0) if len(changes) > 1 else 0.35

@@ -1,8 +1,8 @@
-"""Records of the channels of KRX's single-price session after hours (시간외 단일가): matches, book, expected matches.
+"""Records of KRX's single-price session after hours (시간외 단일가): matches and depth.
 
-The desk does not follow them: the session ended with 2026-09-11. Prices stand against the close, volumes are the
-session's. Source of the columns: KIS's official samples overtime_ccnl_krx, overtime_asking_price_krx and
-overtime_exp_ccnl_krx.
+The desk does not follow these channels, because the session ended with 2026-09-11. Changes count
+from the close, volumes from the session's begin. Source of the columns: KIS's official samples
+overtime_ccnl_krx, overtime_asking_price_krx and overtime_exp_ccnl_krx.
 """
 
 from __future__ import annotations
@@ -16,24 +16,28 @@ from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS
 from kisnb.kis.feed.columns import COLUMNS, TEXTS
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.instruments import Instrument
-from kisnb.simulator.replies.overtime import Overtime
+from kisnb.simulator.replies.overtime_session import Overtime
 from kisnb.simulator.replies.stock_fields import rate, sign_of
 from kisnb.terms import Venue
 
-OVERTIME_TRADE_TR, OVERTIME_BOOK_TR, OVERTIME_EXPECTED_TR = "H0STOUP0", "H0STOAA0", "H0STOAC0"
-OVERTIME_TRS = frozenset({OVERTIME_TRADE_TR, OVERTIME_BOOK_TR, OVERTIME_EXPECTED_TR})
+OVERTIME_TRADE_TR, OVERTIME_DEPTH_TR, OVERTIME_EXPECTED_TR = "H0STOUP0", "H0STOAA0", "H0STOAC0"
+OVERTIME_TRS = frozenset({OVERTIME_TRADE_TR, OVERTIME_DEPTH_TR, OVERTIME_EXPECTED_TR})
 LEVELS = 9
+"""Levels a side. The regular depth channel has ten."""
 OPERATION, HOUR = "40", "D"
 """NEW_MKOP_CLS_CODE and HOUR_CLS_CODE of the session."""
 OVERTIME_TRADE_COLUMNS = COLUMNS[EXPECTED_TRS[Venue.KRX]][:43]
-"""Of the matches and of the expected ones."""
-OVERTIME_BOOK_COLUMNS = tuple(
-    name for name in COLUMNS[DEPTH_TRS[Venue.KRX]][:58] if not name.endswith("10")
+"""Columns of the matches and of the expected matches."""
+OVERTIME_DEPTH_COLUMNS = tuple(
+    # Nine levels a side: the columns of the tenth are left out.
+    name
+    for name in COLUMNS[DEPTH_TRS[Venue.KRX]][:58]
+    if not name.endswith("10")
 )
 
 
-def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
-    """The book of the call under way, and what it would match."""
+def overtime_depth_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
+    """Return the depth of the running call auction, and the match that it expects."""
     change = expected.price - session.close if expected.price else 0
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
@@ -52,29 +56,29 @@ def overtime_book_record(depth: Depth, expected: ExpectedMatch, session: Overtim
             values |= {f"{side}{n}": price, f"{side}_RSQN{n}": size}
         total = sum(size for _, size in levels)
         values |= {f"TOTAL_{side}_RSQN": total, f"OVTM_TOTAL_{side}_RSQN": total}
-    return _row(OVERTIME_BOOK_COLUMNS, values)
+    return _row(OVERTIME_DEPTH_COLUMNS, values)
 
 
 def overtime_trade_record(
-    told: Traded | ExpectedMatch, item: Instrument, session: Overtime
+    shown: Traded | ExpectedMatch, item: Instrument, session: Overtime
 ) -> list[str]:
-    """A match that ``session`` holds, or what the call under way would match."""
-    price = told.price
+    """Return a match that ``session`` contains, or the one that the running auction expects."""
+    price = shown.price
     change = price - session.close if price else 0
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": item.code,
-        "STCK_CNTG_HOUR": hhmmss(told.t),
+        "STCK_CNTG_HOUR": hhmmss(shown.t),
         "STCK_PRPR": price,
         "PRDY_VRSS_SIGN": sign_of(change),
         "PRDY_VRSS": change,
         "PRDY_CTRT": f"{rate(change, session.close):.2f}",
         "WGHN_AVRG_STCK_PRC": f"{session.value / session.volume if session.volume else 0:.2f}",
-        "ASKP1": told.ask,
-        "BIDP1": told.bid,
-        "CNTG_VOL": told.qty,
+        "ASKP1": shown.ask,
+        "BIDP1": shown.bid,
+        "CNTG_VOL": shown.qty,
         "ACML_VOL": session.volume,
         "ACML_TR_PBMN": session.value,
-        "BSOP_DATE": yyyymmdd(kst_day(told.t)),
+        "BSOP_DATE": yyyymmdd(kst_day(shown.t)),
         "NEW_MKOP_CLS_CODE": OPERATION,
         "TRHT_YN": "N",
         "VOL_TNRT": f"{rate(session.volume, item.shares):.2f}",

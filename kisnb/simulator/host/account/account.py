@@ -1,166 +1,51 @@
 """The customer's true account: cash, reservations, holdings, settlement and the orders of the day.
 
-Money in won, quantities in shares. A trade settles two trading days later: today's deposit never moves, the amount of
-D+2 does, and what that amount leaves after reservations can be ordered with (sale proceeds can be used at once).
+Money in won, quantities in shares. A trade settles two trading days later (D+2). So today's
+deposit never moves; the amount of D+2 does. That amount less the reservations can be ordered with,
+because KIS lets a customer use sale proceeds at once.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, TypeAlias
 
 from kisnb.clock import Ns
 from kisnb.market.costs import BANKIS, CostModel, added
 from kisnb.market.instruments import Instrument
+from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition, State
 from kisnb.simulator.host.personas import Reason
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Side, Venue
 
 STARTING_CASH = 100_000_000
-
-State: TypeAlias = Literal[
-    "entered",
-    "accepted",
-    "partially filled",
-    "filled",
-    "cancelled",
-    "expired",
-    "revised",
-    "confirmed",
-    "rejected",
-]
+"""Won that the account holds when the day begins."""
 
 
 class AccountRejected(Exception):
-    """The order is refused; nothing has changed."""
+    """The broker refuses an order for a reason; nothing has changed."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason: Reason = reason
 
 
-class AccountOrder:
-    """One order of the day, or one request to cancel, which KIS lists under a number of its own."""
-
-    __slots__ = (
-        "at",
-        "cancelled",
-        "expired",
-        "filled",
-        "item",
-        "kind",
-        "number",
-        "original",
-        "price",
-        "qty",
-        "rejected",
-        "reserve_price",
-        "revised",
-        "side",
-        "state",
-        "stop",
-        "t",
-        "traded",
-        "value",
-        "venue",
-    )
-
-    def __init__(
-        self,
-        t: Ns,
-        number: int,
-        item: Instrument,
-        side: Side,
-        kind: OrderKind,
-        qty: int,
-        price: int,
-        *,
-        original: int = 0,
-        reserve_price: int = 0,
-        venue: Venue = Venue.KRX,
-        stop: int | None = None,
-    ) -> None:
-        self.t = t
-        self.number = number
-        self.original = original
-        """Number of the order that this one takes shares of, or that this request cancels; 0 for none."""
-        self.item = item
-        self.side = side
-        self.kind = kind
-        self.qty = qty
-        self.price = price
-        """0 for a market order."""
-        self.reserve_price = reserve_price
-        """What a share of a buy may cost at most."""
-        self.filled = 0
-        self.value = 0
-        """Sum of price × shares of the fills."""
-        self.traded: dict[Venue, int] = {}
-        """``value`` by the venue that executed."""
-        self.cancelled = 0
-        self.expired = 0
-        self.revised = 0
-        """Shares that go on under another number."""
-        self.rejected = 0
-        """Shares that the exchange refused after the order had been taken."""
-        self.venue = venue
-        """Where the customer sent it."""
-        self.at: Venue = Venue.KRX if venue is Venue.SOR else venue
-        """The exchange's venue at which it stands."""
-        self.stop = stop
-        self.state: State = "entered"
-
-    @property
-    def leaves(self) -> int:
-        return self.qty - self.filled - self.cancelled - self.expired - self.revised - self.rejected
-
-    @property
-    def average(self) -> int:
-        """Average fill price, rounded; 0 without fills."""
-        return round(self.value / self.filled) if self.filled else 0
-
-
-class AccountPosition:
-    """What is held of one stock; ``cost`` is its purchase amount without fees, at the moving average."""
-
-    __slots__ = (
-        "bought",
-        "bought_value",
-        "cost",
-        "fees",
-        "item",
-        "qty",
-        "realised",
-        "sold",
-        "sold_value",
-        "taxes",
-    )
-
-    def __init__(self, item: Instrument) -> None:
-        self.item = item
-        self.qty = 0
-        self.cost = 0
-        self.bought = 0
-        """Shares bought today."""
-        self.sold = 0
-        """Shares sold today."""
-        self.bought_value = self.sold_value = self.fees = self.taxes = 0
-        """Won of today's trades."""
-        self.realised = 0
-        """Today's sale proceeds less what the shares had cost, before fees and taxes."""
-
-
 class SimulatedAccount:
-    """One day of one customer. Every change goes through here, and adds up to the won."""
+    """One day of one customer.
+
+    Every change of cash, positions and orders passes one of its methods.
+    """
 
     def __init__(self, day: date, cash: int = STARTING_CASH, costs: CostModel = BANKIS) -> None:
         self.day = day
         self.deposit = cash
+        """Cash before the settlement of today's trades."""
         self.positions: dict[str, AccountPosition] = {}
+        """By code. A stock that was sold out today stays with quantity 0."""
         self.orders: dict[int, AccountOrder] = {}
-        """By number, oldest first."""
+        """By number, oldest first. Requests to cancel are among them."""
         self.buy_value = self.sell_value = self.fees = self.taxes = 0
         self._costs = costs
         self._live: dict[int, AccountOrder] = {}
+        """Orders that have leaves, by number."""
 
     @property
     def settled_d2(self) -> int:
@@ -178,25 +63,29 @@ class SimulatedAccount:
     @property
     def orderable(self) -> int:
         """Cash that a new buy may use."""
+        # Sale proceeds can be used for buys at once (재사용), so the amount of D+2 counts, not the
+        # deposit.
         return self.settled_d2 - self.reserved
 
     def sellable(self, code: str) -> int:
         """Shares that are held and that no open sell has claimed."""
         held = self.positions.get(code)
+        # Shares of an open sell cannot be sold again (ord_psbl_qty of inquire-balance).
         claimed = sum(
             o.leaves for o in self._live.values() if o.side is Side.SELL and o.item.code == code
         )
         return (held.qty if held else 0) - claimed
 
     def buyable(self, item: Instrument, price: int) -> int:
-        """Shares that the orderable cash buys at ``price`` with the fee."""
+        """Return the shares that the orderable cash buys at ``price`` won, with the fee."""
+        # The fee steps down to whole won, so no formula gives the quantity exactly.
         qty = max(self.orderable, 0) // price
         while qty and self._needed(item, qty, price) > self.orderable:
             qty -= 1
         return qty
 
     def enter(self, order: AccountOrder) -> None:
-        """Take an order in and reserve what it needs. Raises Rejected."""
+        """Add an order and reserve what it needs. Raises AccountRejected."""
         if order.qty < 1:
             raise AccountRejected("quantity")
         if (
@@ -209,22 +98,26 @@ class SimulatedAccount:
         self.orders[order.number] = self._live[order.number] = order
 
     def accept(self, number: int, venue: Venue) -> AccountOrder:
-        """The exchange has the order, at ``venue``."""
+        """Note that the exchange has the order, at ``venue``."""
         order = self._live[number]
         order.state, order.at = "accepted", venue
         return order
 
     def reject(self, number: int) -> AccountOrder:
-        """The exchange refuses an order that the broker had taken; what it held is free again."""
+        """Note that the exchange refuses an order which the broker had taken.
+
+        Its reservation is free again.
+        """
         order = self._live[number]
         order.rejected = order.leaves
-        return self._ended(order, "rejected")
+        return self._end_if_done(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
-        """Book an execution at ``venue``: shares, cash, and what it adds to the fee and tax of its order."""
+        """Book a fill at ``venue``: shares, cash, and the order's additional fee and tax."""
         order = self._live[number]
         value = qty * price
-        # A commission is that of a venue, and counted on what an order traded there.
+        # KIS's fee page has a commission for each venue. It is rounded once for all that an order
+        # trades there, so a fill pays what it adds to the order's fee.
         before = order.traded.get(venue, 0)
         order.traded[venue] = before + value
         kind, board = order.item.kind, order.item.board
@@ -243,6 +136,7 @@ class SimulatedAccount:
             tax = added(lambda won: self._costs.tax(won, self.day, kind, board), before, value)
             self.taxes += tax
             position.taxes += tax
+            # The purchase amount moves at the average price, as in inquire-balance (pchs_avg_pric).
             cost = position.cost * qty // position.qty
             position.realised += value - cost
             position.sold_value += value
@@ -252,23 +146,27 @@ class SimulatedAccount:
         order.filled += qty
         order.value += value
         order.state = "partially filled"
-        return self._ended(order, "filled")
+        return self._end_if_done(order, "filled")
 
     def cancel(self, number: int, qty: int) -> AccountOrder:
-        """Book that ``qty`` shares were taken out of the market."""
+        """Book that ``qty`` shares were taken out of the market, and return the order."""
         order = self._live[number]
         order.cancelled += qty
-        return self._ended(order, "cancelled")
+        return self._end_if_done(order, "cancelled")
 
     def expire(self, number: int, qty: int) -> AccountOrder:
-        """Book that the rest ended with the session."""
+        """Book that ``qty`` shares ended with the market session, and return the order."""
         order = self._live[number]
         order.expired += qty
-        return self._ended(order, "expired")
+        return self._end_if_done(order, "expired")
 
     def cancellable(self, number: int) -> AccountOrder:
-        """The live order of this number. Raises AccountRejected when there is none, or nothing of it is left."""
+        """Return the live order of this number.
+
+        Raises AccountRejected when there is none, or when it has no leaves.
+        """
         order = self.orders.get(number)
+        # A request to cancel has a number, but there is nothing to cancel about it.
         if order is None or order.state == "confirmed":
             raise AccountRejected("no order")
         if number not in self._live:
@@ -276,18 +174,23 @@ class SimulatedAccount:
         return order
 
     def check_revision(self, order: AccountOrder, qty: int, price: int) -> None:
-        """Raises AccountRejected when the cash does not suffice to move ``qty`` shares to ``price``."""
+        """Raise AccountRejected when the cash does not suffice to move shares to ``price`` won."""
         if order.side is Side.SELL:
             return
+        # The new reservation replaces that of the moved shares, so the check counts it as free.
         freed = self._needed(order.item, order.leaves, order.reserve_price)
         kept = self._needed(order.item, order.leaves - qty, order.reserve_price)
         if kept + self._needed(order.item, qty, price) > self.orderable + freed:
             raise AccountRejected("cash")
 
     def revise(self, t: Ns, number: int, original: int, qty: int, price: int) -> AccountOrder:
-        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price``; returns the new order."""
+        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price`` won.
+
+        Returns the new order.
+        """
         order = self._live[original]
         reserve = 0 if order.side is Side.SELL else price
+        # KIS gives every revise a new order number. The shares move to a new order.
         heir = AccountOrder(
             t,
             number,
@@ -303,11 +206,13 @@ class SimulatedAccount:
         heir.at, heir.state = order.at, "accepted"
         order.revised += qty
         self.orders[number] = self._live[number] = heir
-        self._ended(order, "revised")
+        self._end_if_done(order, "revised")
         return heir
 
     def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
         """List a confirmed request to cancel ``qty`` shares of ``order`` under its own number."""
+        # KIS gives a request to cancel an order number of its own, and lists it with the day's
+        # orders.
         request = AccountOrder(
             t,
             number,
@@ -323,12 +228,16 @@ class SimulatedAccount:
         self.orders[number] = request
         return request
 
-    def _ended(self, order: AccountOrder, state: State) -> AccountOrder:
+    def _end_if_done(self, order: AccountOrder, state: State) -> AccountOrder:
+        # An order ends when its last share has gone, by whatever way it went.
         if not order.leaves:
             order.state = state
             del self._live[order.number]
         return order
 
     def _needed(self, item: Instrument, qty: int, price: int) -> int:
-        """Cash for ``qty`` shares at ``price`` and the fee; nothing for a sell, whose reserve price is 0."""
+        """Return the cash for ``qty`` shares at ``price`` with the fee.
+
+        It is 0 for a sell, whose reserve price is 0.
+        """
         return qty * price + self._costs.fee(qty * price, Venue.KRX, item.kind)

@@ -1,6 +1,6 @@
-"""Orders reserved for the next day (예약주문): taken in the evening, listed, changed and cancelled. Won and shares.
+"""Orders reserved for the next day (예약주문): placed, listed, revised and cancelled.
 
-The simulated day ends before any of them is due, so all of them stay waiting.
+Won and shares. The simulated day ends before any of them is due, so all of them stay waiting.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import time
 from kisnb.clock import Ns, hhmmss, kst
 from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY
 from kisnb.kis.wire_text import yyyymmdd
-from kisnb.simulator.host.account import AccountRejected
+from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
@@ -25,17 +25,20 @@ from kisnb.simulator.replies.reply import (
 from kisnb.terms import OrderKind, Side
 
 PAGE = 20
+"""Rows of a page of order-resv-ccnl (workbook)."""
 OPENS, REST_BEGINS, REST_ENDS, CLOSES = time(15, 40), time(23, 40), time(0, 10), time(7, 30)
-"""Taken from 15:40 until 7:30, but not between 23:40 and 0:10; source: KIS's workbook."""
+"""KIS takes reservations from 15:40 until 7:30, except between 23:40 and 0:10 (workbook:
+order-resv)."""
 KINDS = {
     ORD_DVSN[kind]: kind
     for kind in (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.CONDITIONAL, OrderKind.PRE_CLOSE)
 }
+"""Kinds of orders that can be reserved, by their ORD_DVSN_CD."""
 _SIDES = frozenset(SLL_BUY.values())
 
 
 class Reserved:
-    """One reserved order; ``cancelled_at`` is 0 while it waits."""
+    """One reserved order. ``side`` is KIS's code, ``price`` is in won, ``qty`` in shares."""
 
     __slots__ = ("cancelled_at", "code", "kind", "price", "qty", "side", "t")
 
@@ -47,16 +50,21 @@ class Reserved:
         self.qty = qty
         self.price = price
         self.cancelled_at: Ns = 0
+        """0 while the order waits."""
 
 
 class Reservations:
-    """Numbered from 1. Each answer raises AccountRejected for what cannot be reserved."""
+    """Keeps the reserved orders, numbered from 1.
+
+    Each call raises AccountRejected for an order that cannot be reserved.
+    """
 
     def __init__(self, view: MarketView) -> None:
         self._view = view
         self._orders: list[Reserved] = []
 
     def answers(self) -> dict[str, Answer]:
+        """Return the calls that are answered at once, by name."""
         return {
             "order_resv": self.order_resv,
             "order_resv_rvsecncl_cancel": self.cancel,
@@ -64,24 +72,31 @@ class Reservations:
         }
 
     def pages(self) -> dict[str, Pages]:
+        """Return the calls that are answered page by page, by name."""
         return {"order_resv_ccnl": self.order_resv_ccnl}
 
     def order_resv(self, params: Params) -> Blocks:
+        """Reserve an order, and return its number."""
         self._orders.append(self._read(params))
         return {"output": {"RSVN_ORD_SEQ": str(len(self._orders))}}
 
     def cancel(self, params: Params) -> Blocks:
+        """Cancel a waiting order."""
         self._waiting(params).cancelled_at = self._view.now
         return {"output": {"NRML_PRCS_YN": "Y"}}
 
     def revise(self, params: Params) -> Blocks:
-        """The order keeps its number."""
+        """Replace a waiting order. It keeps its number."""
         old, new = self._waiting(params), self._read(params)
+        # The list's position is the number, so the new order takes the old one's place.
         self._orders[self._orders.index(old)] = new
         return {"output": {"NRML_PRCS_YN": "Y"}}
 
     def order_resv_ccnl(self, params: Params, first: int) -> Page:
-        """Newest first; PRCS_DVSN_CD 1 asks for those that became orders, of which there are none."""
+        """Return a page of the reserved orders, newest first.
+
+        PRCS_DVSN_CD 1 asks for those that have become orders. There are none.
+        """
         today = yyyymmdd(self._view.day)
         wanted = [
             (number, order)

@@ -1,7 +1,7 @@
 """Random draws that are the same bytes on every machine.
 
-``random.Random`` gives the same bits everywhere, the C library's logarithm and cosine may differ in the last bit. So
-distributions are tables of quantiles, rounded; a draw is an index into one, and prices are made by arithmetic alone.
+``random.Random`` gives the same bits everywhere. The C library's logarithm and cosine may differ in
+the last bit. So distributions are tables of rounded quantiles, and a draw is an index into one.
 """
 
 from __future__ import annotations
@@ -19,60 +19,68 @@ _DIGITS = 12
 
 
 def stable_random(*parts: object) -> Random:
-    """A random source that depends on ``parts`` alone, on every machine and in every process."""
+    """Return a random source that depends on ``parts`` alone, on every machine and process."""
     digest = hashlib.sha256("|".join(str(part) for part in parts).encode()).digest()
+    # Python's hash() differs between processes, a digest does not.
     return Random(int.from_bytes(digest[:8], "big"))
 
 
 def draw(rng: Random, table: tuple[float, ...]) -> float:
-    """One value of a distribution below."""
+    """Return one value of a distribution below."""
+    # An index into the table uses whole bits only, which are the same everywhere.
     return table[rng.getrandbits(_BITS)]
 
 
 def draws(rng: Random, table: tuple[float, ...], count: int) -> list[float]:
-    """So many values of a distribution below, at once."""
+    """Return ``count`` values of a distribution below."""
     mask = _SIZE - 1
     return [table[i & mask] for i in unpack(f"<{count}H", rng.randbytes(2 * count))]
 
 
 def scattered(rng: Random, sigma: float) -> float:
-    """One value of the log-normal distribution of mean 1 whose logarithm has the standard deviation ``sigma``."""
+    """Return one value of a log-normal distribution of mean 1.
+
+    ``sigma`` is the standard deviation of the value's logarithm.
+    """
     return exp(sigma * draw(rng, normal()) - sigma * sigma / 2)
 
 
 @lru_cache(maxsize=1)
 def normal() -> tuple[float, ...]:
-    """The standard normal distribution."""
+    """Return the standard normal distribution."""
     spread = NormalDist()
     return tuple(round(spread.inv_cdf(p), _DIGITS) for p in _midpoints())
 
 
 @lru_cache(maxsize=1)
 def heavy() -> tuple[float, ...]:
-    """Student's t with 4 degrees of freedom, variance 1: what returns look like over a minute or a day."""
+    """Return Student's t with 4 degrees of freedom and variance 1.
+
+    Returns of a minute or a day are distributed so.
+    """
     return tuple(round(_student(p) / math.sqrt(2), _DIGITS) for p in _midpoints())
 
 
 @lru_cache(maxsize=1)
 def exponential() -> tuple[float, ...]:
-    """The exponential distribution of mean 1."""
+    """Return the exponential distribution of mean 1."""
     return tuple(round(-math.log(p), _DIGITS) for p in _midpoints())
 
 
 @lru_cache(maxsize=1)
 def pareto() -> tuple[float, ...]:
-    """The Pareto distribution from 1 on with tail exponent 3/2."""
+    """Return the Pareto distribution from 1 on with tail exponent 3/2."""
     return tuple(round(p ** (-2 / 3), _DIGITS) for p in _midpoints())
 
 
 @lru_cache(maxsize=4)
 def lognormal(sigma: float) -> tuple[float, ...]:
-    """The same distribution as a table, for many values at once."""
+    """Return the distribution of ``scattered`` as a table, for many values at once."""
     return tuple(exp(sigma * z - sigma * sigma / 2) for z in normal())
 
 
 def exp(x: float) -> float:
-    """The exponential function, without the digits that differ between machines."""
+    """Return the exponential function, without the digits that differ between machines."""
     return round(math.exp(x), _DIGITS)
 
 

@@ -1,6 +1,7 @@
-"""What moves all stocks of a board together on one day: the gap of the morning, the path of the day, its activity.
+"""The common part of a board's day: the gap of the morning, the path of the day, and its activity.
 
-KOSDAQ follows KOSPI's shocks and adds its own. Volatility has a memory, over the days and over the minutes.
+KOSDAQ follows KOSPI's shocks and adds its own. Volatility has a memory, over the days and over the
+minutes.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from typing import NamedTuple
 
 from kisnb.clock import MINUTE
 from kisnb.market import sessions
-from kisnb.simulator.day.draws import draw, draws, exp, heavy, normal, stable_random
+from kisnb.simulator.day.model.draws import draw, draws, exp, heavy, normal, stable_random
 from kisnb.terms import Board
 
 GAP_SIGMA, DAY_SIGMA = 0.006, 0.009
-"""Standard deviation of KOSPI's return from the close to the open, and from the open to the close, on a mean day."""
+"""Standard deviation of KOSPI's return on a mean day: close to open, and open to close."""
 _KOSDAQ_SCALE = 1.25
 _SHARED = 0.8
 """Correlation of KOSDAQ's shocks with KOSPI's."""
 _DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS = 30, 0.9, 0.35
+"""Days that a day's volatility remembers, the part that each takes on from the one before, and the
+standard deviation of the volatility's logarithm."""
 _ALIKE, _MEMORY = 4, 0.85
-"""So many minutes are equally lively; what the next ones take on of it."""
+"""Minutes that are equally lively, and the part of it that the next ones take on."""
 _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
+"""Chance of a jump on a day, and its smallest size."""
 
 
 class Factor(NamedTuple):
@@ -37,19 +41,22 @@ class Factor(NamedTuple):
     path: tuple[float, ...]
     """Return since the open at the end of each minute of continuous trading, 0 first."""
     activity: tuple[float, ...]
-    """How lively each minute is, against an ordinary minute of that time of day; mean about 1."""
+    """Activity of each minute against an ordinary minute of that time of day; mean about 1."""
     volatility: float
     """The day's volatility, against an ordinary day's."""
 
 
 def minutes_of(day: date) -> int:
-    """Whole minutes of continuous trading in KRX's regular session."""
+    """Return the whole minutes of continuous trading in KRX's regular session."""
     return (sessions.continuous_end(day) - sessions.regular_open(day)) // MINUTE
 
 
 @lru_cache(maxsize=8)
 def liveliness(minutes: int) -> tuple[float, ...]:
-    """The part of a day's trades that falls into each minute: high after the open, low at noon, up to the close."""
+    """Return the part of a day's trades that falls into each minute.
+
+    It is high after the open, low at noon, and rises to the close.
+    """
     weights = [
         0.75 + 2.5 * exp(-(m + 0.5) / 30) + 1.2 * exp(-(minutes - m - 0.5) / 20)
         for m in range(minutes)
@@ -60,12 +67,13 @@ def liveliness(minutes: int) -> tuple[float, ...]:
 
 @lru_cache(maxsize=1024)
 def factor(seed: int, day: date, board: Board) -> Factor:
-    """The same for the same seed, day and board, on every machine."""
+    """Return the common part. It is the same for the same seed, day and board on every machine."""
     volatility = day_volatility(seed, day)
     shared = _shocks(seed, day, Board.KOSPI, volatility)
     if board is Board.KOSPI:
         return shared
     own = _shocks(seed, day, board, volatility)
+    # The two parts keep the variance of the mixed shock at one.
     rest = sqrt(1 - _SHARED**2)
 
     def mixed(a: float, b: float) -> float:
@@ -76,7 +84,7 @@ def factor(seed: int, day: date, board: Board) -> Factor:
 
 
 def bent(common: Factor, gap: float, daytime: float) -> Factor:
-    """The same day, but with these returns to the open and from there to the close."""
+    """Return the same day with these returns, to the open and from there to the close."""
     last = len(common.path) - 1
     miss = daytime - common.path[last]
     path = tuple(r + miss * m / last for m, r in enumerate(common.path))
@@ -84,17 +92,22 @@ def bent(common: Factor, gap: float, daytime: float) -> Factor:
 
 
 def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
-    """How lively each minute is: a log-normal process, the same for some minutes, with a memory of more; mean 1."""
+    """Return the activity of each minute, mean 1.
+
+    It is a log-normal process that stays the same for some minutes and remembers more of them.
+    """
     z, fresh = draw(rng, normal()), sqrt(1 - _MEMORY**2)
     values: list[float] = []
     for shock in draws(rng, normal(), -(-minutes // _ALIKE)):
+        # An autoregressive process of variance one.
         z = _MEMORY * z + fresh * shock
         values += [exp(roughness * z - roughness * roughness / 2)] * _ALIKE
     return values[:minutes]
 
 
 def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
-    """A path from 0; a step's variance is its weight, weights of mean 1 give ``sigma``."""
+    """Return a path from 0. A step's variance is its weight; weights of mean 1 give ``sigma``."""
+    # Each step has its part of the day's variance.
     scale = sigma / sqrt(len(weights))
     shocks = draws(rng, normal(), len(weights))
     return list(
@@ -103,23 +116,26 @@ def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
 
 
 def jump(rng: Random, path: list[float], lively: list[float], chance: float, sigma: float) -> None:
-    """By ``chance``, move the rest of the path at once; the minutes that follow are lively."""
+    """With ``chance``, move the rest of the path at once. The minutes that follow are lively."""
     if rng.random() >= chance:
         return
     at = rng.randrange(len(lively))
     size = sigma * (1 + draw(rng, normal()) ** 2) * (1 if rng.getrandbits(1) else -1)
     for m in range(at + 1, len(path)):
+        # A jump shifts the level for the rest of the day.
         path[m] += size
     for m in range(at, min(at + 15, len(lively))):
+        # The activity after a jump fades over a quarter of an hour.
         lively[m] *= 1 + 3 * (1 - (m - at) / 15)
 
 
 @lru_cache(maxsize=1024)
 def day_volatility(seed: int, day: date) -> float:
-    """The volatility of a day against an ordinary one's; near days are alike."""
+    """Return the volatility of a day against an ordinary one's. Days near each other are alike."""
     fresh = sqrt(1 - _DAILY_MEMORY**2)
     total = 0.0
     for k in range(_DAYS_OF_MEMORY, -1, -1):
+        # Thirty days back the memory has faded to four percent, so the sum ends there.
         total = _DAILY_MEMORY * total + _daily_shock(seed, day.toordinal() - k)
     return exp(_DAILY_ROUGHNESS * fresh * total - _DAILY_ROUGHNESS**2 / 2)
 

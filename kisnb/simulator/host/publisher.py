@@ -1,0 +1,60 @@
+"""The order in which the happenings of one moment are booked and their frames sent."""
+
+from __future__ import annotations
+
+from kisnb.exchange.happenings import (
+    DepthChanged,
+    Happening,
+    SessionBegan,
+    SessionEnded,
+    Traded,
+    TradingInterrupted,
+    TradingResumed,
+)
+from kisnb.simulator.day.market import Market
+from kisnb.simulator.host.account.brokerage import Brokerage
+from kisnb.simulator.host.record import DayRecorder
+from kisnb.simulator.host.streams.streams import Streams
+from kisnb.terms import Venue
+
+
+class Publisher:
+    """Applies happenings to the account and sends their frames, in a fixed order."""
+
+    def __init__(
+        self, market: Market, brokerage: Brokerage, streams: Streams, recorder: DayRecorder
+    ) -> None:
+        self._market = market
+        self._brokerage = brokerage
+        self._streams = streams
+        self._recorder = recorder
+
+    def publish(self, happenings: list[Happening]) -> None:
+        """Book and send the happenings of one moment.
+
+        Notices of own orders go first, then trades, then the market's operation, then depth.
+        """
+        now = self._market.now
+        traded: dict[str, list[Traded]] = {}
+        steps: list[TradingInterrupted | TradingResumed | SessionBegan | SessionEnded] = []
+        changed: dict[str, list[Venue]] = {}
+        for happening in happenings:
+            if isinstance(happening, DepthChanged):
+                changed.setdefault(happening.code, []).append(happening.venue)
+            elif isinstance(happening, Traded):
+                traded.setdefault(happening.code, []).append(happening)
+            elif isinstance(
+                happening, TradingInterrupted | TradingResumed | SessionBegan | SessionEnded
+            ):
+                steps.append(happening)
+            elif (change := self._brokerage.apply(happening)) is not None:
+                self._recorder.order(now, change.order)
+                if change.notice is not None:
+                    self._streams.notices.send(now, change.notice, change.order)
+        # The order is ours: KIS documents none between notices and trades.
+        for code, trades in traded.items():
+            self._streams.market.send_trades(now, code, trades)
+        for step in steps:
+            self._streams.market.send_operation(now, step)
+        for code, venues in changed.items():
+            self._streams.market.send_depth(now, code, venues)

@@ -1,0 +1,102 @@
+"""Summaries of trades: minutes, days, extremes, and shares by the side that took.
+
+Won and shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import accumulate
+from typing import NamedTuple
+
+from kisnb.clock import Ns
+
+YEAR_DAYS, WEEKS_52 = 250, 364
+"""Trading days, and calendar days, of a year."""
+
+
+class Sums(NamedTuple):
+    """Trades added up by the side that took: shares, and number of trades."""
+
+    bought: int
+    sold: int
+    buys: int
+    sells: int
+
+    @property
+    def strength(self) -> float:
+        """Trade strength (체결강도): shares bought in percent of shares sold; 0 without sales."""
+        return self.bought / self.sold * 100 if self.sold else 0.0
+
+
+class MinuteBar(NamedTuple):
+    """A minute with trades. ``value`` is the won of the whole day up to the minute's end."""
+
+    t: Ns
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    value: int
+
+
+class DayBar(NamedTuple):
+    """A trading day of an issue in won and shares, or of an index in points."""
+
+    day: date
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    value: int
+
+
+class Extreme(NamedTuple):
+    """A highest or lowest price and its day."""
+
+    price: int
+    day: date
+
+
+class Marks(NamedTuple):
+    """The summary of a year of days, for the day that follows them."""
+
+    before: DayBar
+    """The last day of them."""
+    closes: tuple[int, ...]
+    """Closes, newest first."""
+    totals: tuple[int, ...]
+    """The closes added up: of none, of the newest, of the newest two, and so on."""
+    average_volume: int
+    average_value: int
+    """Mean won, as ``average_volume`` is mean shares, of twenty days."""
+    extremes: dict[str, tuple[Extreme, Extreme]]
+    """Highest and lowest by period: ``d250`` trading days, ``w52`` weeks, ``dryy`` this year."""
+
+    @staticmethod
+    def of(past: Sequence[DayBar]) -> Marks:
+        """Return the marks of ``past``, which has at least one day, newest first."""
+        last, month = past[0], past[:20]
+        periods = {
+            "d250": past[:YEAR_DAYS],
+            "w52": [bar for bar in past if (last.day - bar.day).days < WEEKS_52],
+            "dryy": [bar for bar in past if bar.day.year == last.day.year],
+        }
+        closes = tuple(bar.close for bar in past)
+        return Marks(
+            last,
+            closes,
+            # Sums from the newest on make any moving average a subtraction.
+            tuple(accumulate(closes, initial=0)),
+            sum(bar.volume for bar in month) // len(month),
+            sum(bar.value for bar in month) // len(month),
+            {name: _extremes(bars) for name, bars in periods.items()},
+        )
+
+
+def _extremes(bars: Sequence[DayBar]) -> tuple[Extreme, Extreme]:
+    top, bottom = max(bars, key=lambda bar: bar.high), min(bars, key=lambda bar: bar.low)
+    return Extreme(top.high, top.day), Extreme(bottom.low, bottom.day)

@@ -1,0 +1,118 @@
+"""The arguments of ``kisnb sim`` as values: day, start, speed and universe."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.clock import KST, Ns, WallClock, kst, kst_day, parse_time
+from kisnb.errors import BadInput, ConfigError
+
+if TYPE_CHECKING:
+    from kisnb.market.instruments import Instrument
+    from kisnb.market.universe import Universe
+
+COLUMNS = "code,name,board,kind,shares,base,volume"
+"""Columns of a universe file. ``nxt`` and ``halted`` may follow."""
+
+
+def read_date(text: str | None) -> date:
+    """Return the day to simulate; None as ``text`` takes the last trading day.
+
+    Raises BadInput for a day without trading, or of before our table of costs.
+    """
+    from kisnb.market.calendar import is_trading_day, last_trading_day
+    from kisnb.market.costs import TAXES
+
+    if text is None:
+        return last_trading_day(kst_day(WallClock().now()))
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
+    except ValueError:
+        raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+    # Fees and taxes are booked to the won, so a day needs a known rate.
+    if day < TAXES[0].since:
+        raise BadInput(
+            f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on"
+        )
+    if not is_trading_day(day):
+        raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
+    return day
+
+
+def read_start(day: date, text: str) -> Ns:
+    """Return the moment at which the clock begins. ``text`` is a time in KST. Raises BadInput."""
+    try:
+        return kst(day, parse_time(text))
+    except ValueError:
+        raise BadInput(f"{text!r} is no time of day", "write it as HH:MM:SS") from None
+
+
+def read_speed(text: str) -> float:
+    """Return simulated seconds per second, 0 for lockstep. Raises BadInput."""
+    from kisnb.simulator.serve.control import FASTEST
+
+    # Lockstep is speed 0 in the clock.
+    if text == "step":
+        return 0.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 < speed <= FASTEST:
+        raise BadInput(
+            f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step"
+        )
+    return speed
+
+
+def read_universe(path: Path) -> Universe:
+    """Return the issues of a CSV file with the columns of the packaged universe.
+
+    Raises ConfigError.
+    """
+    import csv
+
+    import msgspec
+
+    from kisnb.market.instruments import Instrument, is_preferred
+    from kisnb.market.universe import Universe
+
+    try:
+        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        items = msgspec.convert(rows, list[Instrument], strict=False)
+    except OSError as e:
+        raise ConfigError(
+            f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe"
+        ) from e
+    except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
+        raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
+    if not items:
+        raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
+    # Line 1 is the header.
+    seen: set[str] = set()
+    for line, item in enumerate(items, start=2):
+        wrong = _wrong(item, seen)
+        if wrong:
+            raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
+        seen.add(item.code)
+    return Universe(
+        msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind))
+        for item in items
+    )
+
+
+def _wrong(item: Instrument, seen: set[str]) -> str:
+    """Return what is impossible about an issue; empty when nothing is."""
+    if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
+        return f"{item.code!r} is no stock code; it has six characters"
+    if item.code in seen:
+        return f"{item.code} stands there twice"
+    if item.base < 1 or item.shares < 0 or item.volume < 0:
+        return (
+            f"{item.code} has a base price of {item.base}, {item.shares} shares"
+            f" and a volume of {item.volume}"
+        )
+    return ""
