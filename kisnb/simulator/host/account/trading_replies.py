@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kisnb.clock import day_number
 from kisnb.errors import ApiError, FrameError
 from kisnb.kis.calls.account_messages import deposit_row, holding_row, orderable_row
 from kisnb.kis.calls.order_messages import order_row, order_totals, ref_row
