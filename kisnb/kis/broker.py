@@ -31,7 +31,17 @@ from kisnb.kis.feed.stream import ACK_SECONDS, Stream
 from kisnb.kis.http.limiter import Lane
 from kisnb.kis.http.rest import Rest, always_may_send
 from kisnb.kis.http.transport import Transport
-from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.orders import (
+    ALLOWED,
+    Account,
+    Intent,
+    OrderPage,
+    OrderRef,
+    Permission,
+    Route,
+    SendReply,
+    Want,
+)
 from kisnb.terms import Mode, Venue
 
 
@@ -58,7 +68,7 @@ class KisBroker:
         ``nxt_listed`` says by code whether Nextrade lists a stock: then it is followed on the channel of the session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
-        self.may_send: Callable[[str], None] = lambda _: None
+        self.may_send: Callable[[str], Permission] = lambda _: ALLOWED
         self._endpoint = endpoint
         self._account = credentials.account_params
         self._clock = clock

@@ -29,7 +29,7 @@ from kisnb.events import (
 )
 from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import AskOrders, OrdersRead
+from kisnb.trading.ports.effects import AskOrders, OrdersRead
 from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, Desk, intent, price_of, ref

@@ -113,7 +113,7 @@ class BuiltDesk:
 
     async def run(self) -> int:
         """Returns the exit status for the supervisor: 0 for good, RESTART to be started again at once."""
-        conductor = self.server.conductor
+        conductor = self.server.feed.conductor
         if conductor is not None:
             self._conducting = asyncio.create_task(conductor.run(), name="conductor")
             # Without its conductor the clock would stand, and every wait with it.
@@ -171,7 +171,7 @@ class BuiltDesk:
             return
         alone = asyncio.get_running_loop().time() - self.server.left_alone_at
         try:
-            if self.server.connections or alone < ALONE_SECONDS:
+            if self.server.feed.connections or alone < ALONE_SECONDS:
                 await control.state(None)
                 return
             await control.stop()
@@ -231,7 +231,7 @@ async def build_desk(
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
     file = HaltFile(host, publish)
-    server.safety = Safety(host, mode, connected.is_tail, file)
+    server.queries.safety = Safety(host, mode, connected.is_tail, file)
     await _begin(server, host, connected, speed)
     file.start()
     return BuiltDesk(server, host, connected, secret, file)
@@ -247,21 +247,21 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
             host,
             clock,
             connected.control,
-            lambda: list[Rider](server.connections),
-            lambda: server.seq,
+            lambda: list[Rider](server.feed.connections),
+            lambda: server.feed.seq,
             server.publish,
         )
-        server.conductor = conductor
+        server.feed.conductor = conductor
         host.before_call = conductor.catch_up
         connected.activity.on_rest = conductor.wake
         take = conductor.receive
     broker.listen(take)
     # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
-    host.serial = server.conductor is not None and not speed
-    broker.want(server.wants())
+    host.serial = server.feed.conductor is not None and not speed
+    broker.want(server.subscriptions.wants())
     await broker.start()
-    if server.conductor is not None:
-        await server.conductor.switch(speed)
+    if server.feed.conductor is not None:
+        await server.feed.conductor.switch(speed)
     host.start()
 
 

@@ -13,7 +13,9 @@ from kisnb.errors import BadInput, DeskLost
 from kisnb.events import HaltStep
 from kisnb.paths import write_private
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Halt, LiftHalt, Query, TextReply
+from kisnb.trading.ports.commands import Halt
+from kisnb.trading.ports.queries import LiftHalt, Query
+from kisnb.trading.ports.replies import TextReply
 
 SECONDS = 45.0
 """Wall time for all steps: three queries, their pauses, and a desk that is busy."""

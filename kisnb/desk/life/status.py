@@ -15,7 +15,8 @@ from kisnb.desk.locks import holder
 from kisnb.desk.serve.client import ATTACH_SECONDS, DeskClient
 from kisnb.errors import DeskError
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import StatusNow, StatusReply
+from kisnb.trading.ports.queries import StatusNow
+from kisnb.trading.ports.replies import StatusReply
 
 
 def status(mode: Mode) -> tuple[list[str], bool]:

@@ -14,26 +14,23 @@ from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KeptHalt
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
-from kisnb.orders import SendReply
+from kisnb.orders import Permission, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.ports.broker import Broker
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
+from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
     Cancel,
-    CancelOrder,
     CancelReply,
     DepthRead,
     Effect,
-    Halt,
     OrdersRead,
     Persist,
     Publish,
     Revise,
-    ReviseOrder,
     Send,
-    Submit,
     WakeAt,
     Woke,
 )
@@ -269,13 +266,11 @@ class DeskHost:
             reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
         self.submit(reply)
 
-    def _may_send(self, key: str) -> None:
-        """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
+    def _may_send(self, key: str) -> Permission:
+        """Return the last permission. What held when the order was routed may not hold any more."""
         if self.broken is not None:
-            raise OrderDenied(self.broken.text, self.broken.cure, key=key)
-        no = self.core.may_send(self.clock.now(), key)
-        if no is not None:
-            raise OrderDenied(no.reason, no.cure, key=key)
+            return Permission(self.broken.text, self.broken.cure)
+        return self.core.may_send(self.clock.now(), key)
 
     async def _cancel(self, cancel: Cancel) -> None:
         try:

@@ -37,8 +37,9 @@ from kisnb.kis.http.transport import Transport
 from kisnb.kis.modes import of_account
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
-from kisnb.trading.ports.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes
+from kisnb.trading.ports.commands import WatchCodes
 from kisnb.trading.ports.desk_port import Desk
+from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
+
+import msgspec
 
 from kisnb import values
 from kisnb.clock import SECOND, WallClock, clock_text
@@ -20,17 +21,9 @@ from kisnb.desk.run.host import DeskHost
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
 from kisnb.terms import Mode
-from kisnb.trading.gate.halt_words import unsold
-from kisnb.trading.ports.commands import (
-    Arm,
-    ArmDesk,
-    EndFlatten,
-    Failed,
-    LiftHalt,
-    SetHalt,
-    TasksNow,
-    TextReply,
-)
+from kisnb.trading.halt.halt_words import unsold
+from kisnb.trading.ports.queries import ArmDesk, LiftHalt, TasksNow
+from kisnb.trading.ports.replies import Failed, TextReply
 
 MOST_HOURS = 12
 """An arming is for a trading day at most."""
@@ -82,11 +75,12 @@ class Safety:
         self._file = file
         self._tries = Tries()
 
-    def answer(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
+    def reply(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
+        """Carry a query out, if it passes the checks. The reply says what was written, or why not."""
         try:
             match query:
-                case LiftHalt(reason=reason, to=to):
-                    return TextReply(self._lift(reason.strip(), to))
+                case LiftHalt():
+                    return TextReply(self._lift(query))
                 case ArmDesk():
                     return TextReply(self._arm(query))
                 case TasksNow():
@@ -94,10 +88,13 @@ class Safety:
         except KisnbError as e:
             return Failed(type(e).__name__, e.text, e.cure)
 
-    def _say(self, command: SetHalt | EndFlatten | Arm) -> None:
-        """Tell the core. Raises DeskError when the command could not be journaled: then it does not count."""
+    def _submit(self, checked: LiftHalt | ArmDesk) -> None:
+        """Submit a query to the core that has passed its checks.
+
+        Raises DeskError when it could not be journaled: then it does not count.
+        """
         self._check_writable()
-        self._host.submit(command)
+        self._host.submit(checked)
         self._check_writable()
 
     def _check_writable(self) -> None:
@@ -105,22 +102,22 @@ class Safety:
         if broken is not None:
             raise DeskError(f"nothing was changed, and no order passes: {broken.text}", broken.cure)
 
-    def _lift(self, reason: str, to: Literal["active", "reducing"]) -> str:
-        state = self._host.core.state
-        if not reason:
-            raise BadInput(
-                "a halt is lifted with a reason", "write for example %kis halt off the feed is back"
-            )
+    def _lift(self, query: LiftHalt) -> str:
+        state, to = self._host.core.state, query.to
+        query = msgspec.structs.replace(query, reason=query.reason.strip())
+        if not query.reason:
+            cure = "write for example %kis halt off the feed is back"
+            raise BadInput("a halt is lifted with a reason", cure)
         self._check_writable()
         if state.flatten_reason is not None:
-            return self._end_flatten(reason)
+            return self._end_flatten(query)
         self._file.check_absent()
         if state.halting:
             raise BadInput("the kill switch is still at work", "wait for its last step, notify")
         if state.halt in ("active", to):
             return f"nothing to lift: the desk is {state.halt}"
         was, why = state.halt, state.halt_reason
-        self._say(SetHalt(to, reason))
+        self._submit(query)
         passes = (
             "new orders pass again"
             if to == "active"
@@ -128,11 +125,11 @@ class Safety:
         )
         return f"lifted: {was} because of {why!r}; {passes}"
 
-    def _end_flatten(self, reason: str) -> str:
+    def _end_flatten(self, query: LiftHalt) -> str:
         """End the flatten and nothing more: to let orders pass again is another decision."""
         state = self._host.core.state
         left = unsold(state)
-        self._say(EndFlatten(reason))
+        self._submit(query)
         text = f"the flatten is ended; the desk stays {state.coming_halt}; halt off REASON once more lifts that"
         return f"{text}. {left}" if left else text
 
@@ -142,12 +139,13 @@ class Safety:
         minutes = values.whole(query.minutes, "the minutes")
         budget = values.whole(query.budget, "the budget")
         if minutes == 0:
-            self._say(Arm(0, 0))
+            self._submit(ArmDesk("", 0, 0))
             return "disarmed: no buy passes, exits and cancels do"
         self._check_size(minutes, budget)
         self._check_tail(values.text(query.tail, "the tail of the account"))
         until = self._host.clock.now() + minutes * 60 * SECOND
-        self._say(Arm(until, budget))
+        # The core needs no tail, and what it does not get it cannot show.
+        self._submit(ArmDesk("", minutes, budget, until))
         return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
 
     def _check_size(self, minutes: int, budget: int) -> None:

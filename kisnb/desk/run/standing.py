@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from kisnb.clock import Ns, clock_text
 from kisnb.desk.run.host import DeskHost
 from kisnb.orders import OrderState
-from kisnb.trading.gate.halt_words import trading
-from kisnb.trading.ports.commands import StatusReply
+from kisnb.trading.halt.halt_words import trading
+from kisnb.trading.ports.replies import StatusReply
 from kisnb.trading.state import State
 
 

@@ -46,8 +46,10 @@ from kisnb.desk.serve.protocol import (
 )
 from kisnb.desk.serve.pulse import Pulse
 from kisnb.errors import DeskError, DeskLost
-from kisnb.trading.ports.commands import AnyQuery, Command, Failed, Query, R, Reply
+from kisnb.trading.ports.commands import Command
 from kisnb.trading.ports.desk_port import Back, Snapshot
+from kisnb.trading.ports.queries import AnyQuery, Query, R
+from kisnb.trading.ports.replies import Failed, Reply
 
 ATTACH_SECONDS = 10.0
 """Wall time after which a desk that took the connection and says nothing counts as hung."""

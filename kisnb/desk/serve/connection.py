@@ -8,7 +8,7 @@ from kisnb.clock import Ns
 from kisnb.desk.processes import lives, process_of
 from kisnb.desk.serve.protocol import Dismissed, Hello, QueryReplied, pack
 from kisnb.orders import Want
-from kisnb.trading.ports.commands import Reply
+from kisnb.trading.ports.replies import Reply
 
 MOST_UNREAD = 64 * 1024 * 1024
 """Bytes that a session may leave unread; then it is cut off, and comes back for what it missed when it wakes."""
@@ -53,7 +53,7 @@ class Connection:
             return
         self._writer.write(message)
 
-    def answer(self, number: int, reply: Reply) -> None:
+    def reply(self, number: int, reply: Reply) -> None:
         self.blocking.discard(number)
         self.send(pack(QueryReplied(number, reply)))
 

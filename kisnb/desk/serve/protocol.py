@@ -9,10 +9,12 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.errors import DeskError
 from kisnb.events import Event
-from kisnb.trading.ports.commands import AnyQuery, Command, Reply
+from kisnb.trading.ports.commands import Command
 from kisnb.trading.ports.desk_port import Snapshot
+from kisnb.trading.ports.queries import AnyQuery
+from kisnb.trading.ports.replies import Reply
 
-VERSION = 7
+VERSION = 8
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024

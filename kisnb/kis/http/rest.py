@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kisnb.clock import SECOND, Activity, Clock, Ns
-from kisnb.errors import ApiError, FrameError, KisError, LinkLost, TokenError, Unreachable
+from kisnb.errors import (
+    ApiError,
+    FrameError,
+    KisError,
+    LinkLost,
+    OrderDenied,
+    TokenError,
+    Unreachable,
+)
 from kisnb.events import Event, Trouble
 from kisnb.kis.calls.messages import ApiReply, decode_object, decode_reply, encode_params
 from kisnb.kis.catalogue import APIS, Api
@@ -22,6 +30,7 @@ from kisnb.kis.http.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.http.paging import Paging
 from kisnb.kis.http.token import ApprovalFile, Token, TokenFile, TokenLife
 from kisnb.kis.http.transport import HttpRequest, HttpResponse, Network, Transport
+from kisnb.orders import ALLOWED, Permission
 
 FIRST_PAUSE: Ns = SECOND // 8
 """KIS advises 100 to 150 ms; each further pause is twice the last."""
@@ -37,8 +46,9 @@ def nobody_listens(events: Sequence[Event]) -> None:
     """Until somebody does."""
 
 
-def always_may_send() -> None:
+def always_may_send() -> Permission:
     """Skip the last permission. Used for calls that send no order."""
+    return ALLOWED
 
 
 class Rest:
@@ -99,11 +109,11 @@ class Rest:
         api: Api,
         body: Mapping[str, str],
         lane: Lane,
-        may_send: Callable[[], None] = always_may_send,
+        may_send: Callable[[], Permission] = always_may_send,
     ) -> ApiReply:
-        """Post an order, once; ``leave`` is called behind the limiter, and what it raises keeps the order here.
+        """Post an order, once. ``may_send`` is asked behind the limiter, before the first byte.
 
-        Raises Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError
+        Raises OrderDenied when ``may_send`` says no, Unreachable and TokenError when nothing was sent, ApiError when KIS refused; LinkLost and FrameError
         leave open whether the order lives.
         """
         with self._activity.working():
@@ -167,14 +177,14 @@ class Rest:
         params: Mapping[str, str],
         lane: Lane,
         tr_cont: str,
-        may_send: Callable[[], None] | None = None,
+        may_send: Callable[[], Permission] = always_may_send,
     ) -> ApiReply:
         self._endpoint.rules.check_api(api)
         token = await self._token()
         self.mask.keep(token.text)
         await self._limiter.enter(lane)
-        if may_send is not None:
-            may_send()
+        if not (permission := may_send()):
+            raise OrderDenied(permission.reason, permission.cure)
         answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
         try:
             return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)

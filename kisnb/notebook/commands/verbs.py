@@ -291,7 +291,7 @@ def _report(kis: Kis, _door: Any, typed: Typed) -> object:
 
 
 async def _halt(kis: Kis, _door: Any, typed: Typed) -> None:
-    from kisnb.trading.gate.halt_words import step_text
+    from kisnb.trading.halt.halt_words import step_text
 
     session = kis.require()
     first, _, reason = (typed.text(0) or "").partition(" ")

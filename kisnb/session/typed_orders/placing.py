@@ -40,14 +40,8 @@ from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent_runner import acting_agent
 from kisnb.trading.order_books.order_book import UNDECIDED, OrderBook
 from kisnb.trading.order_books.order_words import order_line
-from kisnb.trading.ports.commands import (
-    Adopt,
-    AdoptHolding,
-    OrderRequest,
-    OutcomeOf,
-    PlaceAnswer,
-    PlaceOrders,
-)
+from kisnb.trading.ports.queries import AdoptHolding, OrderRequest, OutcomeOf, PlaceOrders
+from kisnb.trading.ports.replies import PlaceAnswer
 from kisnb.trading.typed_orders.naming_rule import Refuse
 from kisnb.trading.typed_orders.placing import adoption_asked, is_dead, naming_rule, place, refusal
 from kisnb.values import whole
@@ -247,12 +241,12 @@ class Placing:
             wish = msgspec.structs.replace(wish, qty=whole(wish.qty, "the quantity"))
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
         call = self._named(nothing, wish, key, again)
-        asked = adoption_asked(Adopt("", wish.agent, wish.code, wish.qty))
+        asked = adoption_asked(AdoptHolding("", wish.agent, wish.code, wish.qty))
         call = call._replace(asked=asked)
         claims = self._claim_calls([call], _has_left())
         naming = self._requests([call], claims)[0].naming
         minted = "" if naming is not None else f"adopt:{uuid.uuid4()}"
-        request = AdoptHolding(Adopt(minted, wish.agent, wish.code, wish.qty, naming))
+        request = AdoptHolding(minted, wish.agent, wish.code, wish.qty, naming)
         try:
             reply = await self._link.ask(request)
         except (BadInput, OrderDenied):

@@ -12,10 +12,10 @@ from kisnb.events import HoldingAdopted
 from kisnb.terms import Side
 from kisnb.trading.gate.risk import No
 from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
-from kisnb.trading.ports.commands import Adopt
+from kisnb.trading.ports.queries import AdoptHolding
 
 
-def adopt(now: Ns, books: OrderBooks, wish: Adopt) -> HoldingAdopted | No:
+def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No:
     """The fact of an adoption, or why there is none; of one that has been carried out already, that fact."""
     if (known := books.adoptions.get(wish.key)) is not None:
         if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):

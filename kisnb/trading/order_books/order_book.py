@@ -199,6 +199,13 @@ class OrderBooks:
         key = self._by_number.get((day, number))
         return self.orders[key] if key is not None else None
 
+    def unresolved_in(self, code: str) -> Order | None:
+        """Return an order of unknown fate in this stock, whose buys are then locked; else None."""
+        unknown = (
+            o for o in self.live.values() if o.code == code and o.state is OrderState.UNKNOWN
+        )
+        return next(unknown, None)
+
     def add_pending(self, intent: Intent, t: Ns) -> Order:
         """The order of an intent that is on its way to the desk, in state NEW."""
         order = self.orders.get(intent.key)

@@ -27,18 +27,18 @@ it does not hold was never sent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from kisnb.clock import SECOND, Ns, clock_text
-from kisnb.events import DecisionRefused, Event, Resolved, Unresolved
+from kisnb.events import DecisionRefused, Resolved, Unresolved
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState
 from kisnb.terms import OrderKind, Venue
 from kisnb.trading.order_books.order_book import OrderBooks, day_number
 from kisnb.trading.ports.commands import ResolveOrder
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.turn import Turn
 
 WINDOW: Ns = 90 * SECOND
 """How long after the beginning of its POST an order can come into being at KIS."""
@@ -69,15 +69,13 @@ class Resolver:
     It keeps only decisions that wait for fresh evidence, and what it has reported already.
     """
 
-    def __init__(self, record: Callable[[Row], None], publish: Callable[[Event], None]) -> None:
-        self._record = record
-        self._publish = publish
+    def __init__(self) -> None:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
         """By key: the numbers that it could be, which a person was told who said that it was never sent."""
 
-    def decide(self, now: Ns, books: OrderBooks, command: ResolveOrder) -> bool:
+    def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
         """Take a decision; False when it is refused at once. It counts when KIS's list does not contradict it."""
         order = books.orders.get(command.key)
         if order is None or order.state is not OrderState.UNKNOWN:
@@ -86,18 +84,18 @@ class Resolver:
                 if order is None
                 else f"the order is {order.state}, there is nothing to decide"
             )
-            self._publish(DecisionRefused(now, command.key, what))
+            turn.publish(DecisionRefused(turn.now, command.key, what))
             return False
         self._decisions[command.key] = command
         return True
 
-    def on_orders_unread(self, now: Ns) -> None:
+    def on_orders_unread(self, turn: Turn) -> None:
         """KIS did not list its orders: no decision can be checked."""
         for key in list(self._decisions):
-            self._refuse(now, key, "KIS did not list its orders; decide again when it does")
+            self._refuse(turn, key, "KIS did not list its orders; decide again when it does")
 
     def resolve(
-        self, now: Ns, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
+        self, turn: Turn, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
     ) -> None:
         """Look at every order of unknown fate of ``day`` in the light of its complete list, read after ``asked``."""
         found = claims(books, rows)
@@ -108,13 +106,13 @@ class Resolver:
                 continue
             alone = len(mine) == 1 and claimants[mine[0].ref.number] == 1
             if alone and likeness(order, mine[0], books) == "like":
-                self._adopt(now, order, mine[0])
+                self._adopt(turn, order, mine[0])
             elif key in self._decisions:
-                self._apply_decision(now, asked, order, mine, books)
+                self._apply_decision(turn, asked, order, mine, books)
             elif not mine and day_number(asked) > day:
-                self._record(
+                turn.record(
                     Resolved(
-                        now,
+                        turn.now,
                         key,
                         None,
                         "never sent: KIS's list of its day, which is over, does not hold it",
@@ -122,18 +120,18 @@ class Resolver:
                 )
             elif asked >= order.sent_at + WINDOW and key not in self._reported:
                 self._reported.add(key)
-                self._publish(_unresolved(now, order, mine, books))
+                turn.publish(_unresolved(turn.now, order, mine, books))
 
-    def _adopt(self, now: Ns, order: Order, row: OrderRow) -> None:
+    def _adopt(self, turn: Turn, order: Order, row: OrderRow) -> None:
         text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
         decision = self._decisions.get(order.key)
-        self._record(Resolved(now, order.key, ref_of(order, row), text))
+        turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
         if decision is not None and decision.adopt != row.ref.number:
-            self._refuse(now, order.key, text)
+            self._refuse(turn, order.key, text)
         self._decisions.pop(order.key, None)
 
     def _apply_decision(
-        self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks
+        self, turn: Turn, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks
     ) -> None:
         number = self._decisions[order.key].adopt
         row = next((row for row in mine if row.ref.number == number), None)
@@ -141,11 +139,11 @@ class Resolver:
             whose = (
                 f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
             )
-            self._refuse(now, order.key, f"{whose}; decide again when it has")
+            self._refuse(turn, order.key, f"{whose}; decide again when it has")
         elif row is not None:
             del self._decisions[order.key]
             text = f"a person says that it is #{number}"
-            self._record(Resolved(now, order.key, ref_of(order, row), text))
+            turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
         elif number is not None:
             other = books.by_number(day_number(order.sent_at), number)
             whose = (
@@ -153,10 +151,10 @@ class Resolver:
                 if other
                 else f"KIS lists no order like it as #{number}"
             )
-            self._refuse(now, order.key, f"{whose}; {_could_be(order, mine, books)}")
+            self._refuse(turn, order.key, f"{whose}; {_could_be(order, mine, books)}")
         elif asked < order.sent_at + WINDOW:
             self._refuse(
-                now,
+                turn,
                 order.key,
                 f"it can still come to light until {clock_text(order.sent_at + WINDOW)}",
             )
@@ -166,20 +164,23 @@ class Resolver:
             self._warned[order.key] = numbers
             could_be = _could_be(order, mine, books)
             text = f"it may have been sent: {could_be}; say it once more if all of these are somebody else's"
-            self._refuse(now, order.key, text)
+            self._refuse(turn, order.key, text)
         else:
             del self._decisions[order.key]
             listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
             whose = ", somebody else's" if mine else ""
-            self._record(
+            turn.record(
                 Resolved(
-                    now, order.key, None, f"a person says that it was never sent; {listed}{whose}"
+                    turn.now,
+                    order.key,
+                    None,
+                    f"a person says that it was never sent; {listed}{whose}",
                 )
             )
 
-    def _refuse(self, now: Ns, key: str, text: str) -> None:
+    def _refuse(self, turn: Turn, key: str, text: str) -> None:
         del self._decisions[key]
-        self._publish(DecisionRefused(now, key, text))
+        turn.publish(DecisionRefused(turn.now, key, text))
 
 
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:

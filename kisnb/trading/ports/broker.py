@@ -7,15 +7,26 @@ from datetime import date
 from typing import Protocol
 
 from kisnb.events import Depth, Event, Quote
-from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.orders import (
+    Account,
+    Capabilities,
+    Intent,
+    OrderPage,
+    OrderRef,
+    Permission,
+    Route,
+    SendReply,
+    Want,
+)
 from kisnb.terms import Venue
 
 
 class Broker(Protocol):
     """What the desk's host needs of a broker. Money in won, quantities in shares."""
 
-    may_send: Callable[[str], None]
-    """Called with an order's key behind the limiter, before its first byte leaves; raises OrderDenied to keep it."""
+    may_send: Callable[[str], Permission]
+    """The last permission. The broker asks it with an order's key, behind the limiter and before the
+    order's first byte. When it says no, the broker raises OrderDenied and sends nothing."""
 
     @property
     def capabilities(self) -> Capabilities: ...

@@ -11,9 +11,10 @@ from kisnb.clock import Ns
 from kisnb.events import Event
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Command, Query, R
+from kisnb.trading.ports.commands import Command
 from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import Query, R
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):

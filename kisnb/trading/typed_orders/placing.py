@@ -16,14 +16,9 @@ from kisnb.events import HoldingAdopted
 from kisnb.orders import Intent, Naming, Order, same_wish
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.order_words import named_order
-from kisnb.trading.ports.commands import (
-    Adopt,
-    OrderRequest,
-    PlaceAnswer,
-    ReviseOrder,
-    ShowOrder,
-    Submit,
-)
+from kisnb.trading.ports.commands import ReviseOrder, ShowOrder, Submit
+from kisnb.trading.ports.queries import AdoptHolding, OrderRequest
+from kisnb.trading.ports.replies import PlaceAnswer
 from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
 from kisnb.trading.typed_orders.order_names import NamedOrder, OrderNames
 
@@ -242,7 +237,7 @@ def adoption_text(taken: HoldingAdopted) -> str:
     return f"the adoption of {taken.qty:,} {taken.code} by {taken.agent}"
 
 
-def adoption_asked(wish: Adopt) -> str:
+def adoption_asked(wish: AdoptHolding) -> str:
     """``"the adoption of 5 005930 by mom"``, of an adoption that is asked for."""
     what = "all" if wish.qty is None else f"{wish.qty:,}"
     return f"the adoption of {what} {wish.code} by {wish.agent}"

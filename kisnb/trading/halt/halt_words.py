@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from kisnb.clock import clock_text
 from kisnb.events import HaltStep
-from kisnb.trading.gate.flatten import CURE
+from kisnb.trading.halt.flatten import CURE
 from kisnb.trading.state import State
 
 Name: TypeAlias = Literal["active", "halting", "flattening", "reducing", "halted"]

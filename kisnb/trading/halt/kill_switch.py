@@ -15,17 +15,19 @@ person lifts it, with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import HaltSet, HaltStep
 from kisnb.orders import Order
-from kisnb.trading.gate.flatten import Flatten
+from kisnb.trading.halt.flatten import Flatten
 from kisnb.trading.order_books.order_book import is_of_flatten
-from kisnb.trading.ports.commands import AskOrders, Effect, Halt, OrdersQuery, WakeAt, stronger
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.ports.commands import Halt, stronger
+from kisnb.trading.ports.effects import AskOrders, OrdersQuery, WakeAt
+from kisnb.trading.ports.queries import LiftHalt
 from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
 
 QUERY = "kill switch"
 """Why the kill switch asks."""
@@ -43,15 +45,11 @@ class KillSwitch:
     def __init__(
         self,
         state: State,
-        record: Callable[[Row], None],
-        emit: Callable[[Effect], None],
-        cancel: Callable[[Ns, Order], None],
+        cancels: Cancels,
         flatten: Flatten,
     ) -> None:
         self._state = state
-        self._record = record
-        self._emit = emit
-        self._cancel = cancel
+        self._cancels = cancels
         self._flatten = flatten
         self._awaits_flatten = False
         """The run has set its state and waits for the flatten's first report."""
@@ -70,7 +68,7 @@ class KillSwitch:
         """True while a flatten runs, and until the kill switch has recorded its end."""
         return self._flatten.is_on or self._awaits_flatten
 
-    def pull(self, now: Ns, command: Halt) -> None:
+    def pull(self, turn: Turn, command: Halt) -> None:
         """Begin. The block is a row, and with it synced, before anything else is done."""
         end = stronger(self._state.coming_halt, command.state)
         is_weaker = end != command.state
@@ -78,50 +76,61 @@ class KillSwitch:
         self._awaits_flatten = False
         self._runs += 1
         self._queries = self._queries_answered = 0
-        self._record(HaltSet(now, "halted", reason))
+        turn.record(HaltSet(turn.now, "halted", reason))
         text = f"no new order passes: {command.reason}"
         if is_weaker:
             text += "; the desk stays halted, for a pull never lowers the state"
-        self._record(HaltStep(now, "block", True, text, end))
+        turn.record(HaltStep(turn.now, "block", True, text, end))
         if command.flatten:
-            self._flatten.request(now, command.reason)
-        self._cancel_all(now)
-        self._query(now)
+            self._flatten.request(turn, command.reason)
+        self._cancel_all(turn)
+        self._query(turn)
 
-    def go_on(self, now: Ns) -> None:
+    def go_on(self, turn: Turn) -> None:
         """Go on with what was at work when the desk died: the run anew, for the same end."""
         if self._state.halting:
-            self.pull(now, Halt(self._state.halt_reason, self._state.halting))
+            self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
         elif self._flatten.is_on:
-            self._flatten.begin_selling(now)
+            self._flatten.begin_selling(turn)
 
-    def end_flatten(self, now: Ns, reason: str) -> None:
-        """A person ends the flatten; the state stays."""
+    def lift(self, turn: Turn, command: LiftHalt) -> None:
+        """End the flatten that runs; else let orders pass again. The desk has checked who asks.
+
+        To end a flatten and to let orders pass are two decisions, so the first leaves the state.
+        """
+        if self.is_flattening:
+            self._end_flatten(turn, command.reason)
+        elif self.is_busy:
+            turn.report("the kill switch is still at work: its last step, notify, comes first")
+        else:
+            turn.record(HaltSet(turn.now, command.to, command.reason))
+
+    def _end_flatten(self, turn: Turn, reason: str) -> None:
         if self._flatten.is_on:
-            self._flatten.end(now, reason)
+            self._flatten.end(turn, reason)
         if self._awaits_flatten:
-            self._finish(now)
+            self._finish(turn)
 
-    def on_orders_read(self, now: Ns, query: OrdersQuery, *, complete: bool) -> None:
+    def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
         """KIS listed the orders, and the books have been brought to it; or it did not answer."""
         if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
         self._queries_answered = self._queries
         if complete and not self._open:
-            self._step(now, "query", f"KIS lists no open order (query {self._queries})")
-            self._conclude(now)
+            self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
+            self._conclude(turn)
             return
-        self._cancel_all(now)
-        self._query_again(now)
+        self._cancel_all(turn)
+        self._query_again(turn)
 
-    def on_wake(self, now: Ns) -> None:
-        if not self.is_busy or self._awaits_flatten or now < self._next:
+    def on_wake(self, turn: Turn) -> None:
+        if not self.is_busy or self._awaits_flatten or turn.now < self._next:
             return
         if self._queries_answered < self._queries:
             self._queries_answered = self._queries
-            self._query_again(now)
+            self._query_again(turn)
         else:
-            self._query(now)
+            self._query(turn)
 
     @property
     def _why(self) -> str:
@@ -132,64 +141,66 @@ class KillSwitch:
         """The orders that it cancels: all that live, but the flatten's own."""
         return [o for o in self._state.books.live.values() if not is_of_flatten(o.intent)]
 
-    def _cancel_all(self, now: Ns) -> None:
+    def _cancel_all(self, turn: Turn) -> None:
         """Ask for what has not been asked for; an order of unknown fate has no number to ask by, and comes up again."""
         orders = [order for order in self._open if not order.cancel_asked]
         for order in orders:
-            self._cancel(now, order)
+            self._cancels.request(turn, order.key, None, kill_switch=True)
         missed = [order for order in orders if order.is_open and not order.cancel_asked]
         asked = [order for order in orders if order not in missed]
         if asked or not (self._queries or missed):
             self._step(
-                now,
+                turn,
                 "cancel",
                 f"{len(asked)} orders: {_named(asked)}" if asked else "nothing is open",
             )
         if missed and not self._queries:
             self._step(
-                now, "cancel", f"without a number, not cancelled yet: {_named(missed)}", done=False
+                turn, "cancel", f"without a number, not cancelled yet: {_named(missed)}", done=False
             )
 
-    def _query(self, now: Ns) -> None:
+    def _query(self, turn: Turn) -> None:
         self._queries += 1
-        self._next = now + PATIENCE
-        self._emit(AskOrders(OrdersQuery(kst_day(now), self._why, True, now, self._state.fills)))
-        self._emit(WakeAt(self._next))
+        self._next = turn.now + PATIENCE
+        turn.emit(
+            AskOrders(OrdersQuery(kst_day(turn.now), self._why, True, turn.now, self._state.fills))
+        )
+        turn.emit(WakeAt(self._next))
 
-    def _query_again(self, now: Ns) -> None:
+    def _query_again(self, turn: Turn) -> None:
         if self._queries <= len(PAUSES):
-            self._next = now + PAUSES[self._queries - 1]
-            self._emit(WakeAt(self._next))
+            self._next = turn.now + PAUSES[self._queries - 1]
+            turn.emit(WakeAt(self._next))
             return
         left = self._open
         text = f"still open: {_named(left)}" if left else "KIS did not list the orders"
-        self._step(now, "query", f"{text}, after {self._queries} queries", done=False)
-        self._conclude(now)
+        self._step(turn, "query", f"{text}, after {self._queries} queries", done=False)
+        self._conclude(turn)
 
-    def _conclude(self, now: Ns) -> None:
+    def _conclude(self, turn: Turn) -> None:
         state = self._state
         if state.halting and state.halting != state.halt:
-            self._record(HaltSet(now, state.halting, state.halt_reason))
-        self._step(now, "state", f"the desk is {state.halt}")
+            turn.record(HaltSet(turn.now, state.halting, state.halt_reason))
+        self._step(turn, "state", f"the desk is {state.halt}")
         self._awaits_flatten = self._flatten.is_on
         if self._awaits_flatten:
-            self._flatten.begin_selling(now)
+            self._flatten.begin_selling(turn)
         else:
-            self._finish(now)
+            self._finish(turn)
 
-    def proceed(self, now: Ns) -> None:
+    def proceed(self, turn: Turn) -> None:
         """Orders may have changed: let the flatten go on, and end the run when it has reported."""
-        self._flatten.proceed(now)
+        self._flatten.proceed(turn)
         if self._awaits_flatten and self._flatten.has_reported:
-            self._finish(now)
+            self._finish(turn)
 
-    def _finish(self, now: Ns) -> None:
+    def _finish(self, turn: Turn) -> None:
         self._awaits_flatten = False
-        self._snapshot(now)
+        self._snapshot(turn)
         state = self._state
-        self._step(now, "notify", f"kill switch: {state.halt_reason}; the desk is {state.halt}")
+        self._step(turn, "notify", f"kill switch: {state.halt_reason}; the desk is {state.halt}")
 
-    def _snapshot(self, now: Ns) -> None:
+    def _snapshot(self, turn: Turn) -> None:
         state = self._state
         held = ", ".join(
             f"{p.qty:,} {code}"
@@ -198,18 +209,18 @@ class KillSwitch:
         )
         cash = "not stated by KIS" if state.cash is None else f"{state.cash:,} won"
         self._step(
-            now, "snapshot", f"cash {cash}; holds {held or 'nothing'}; open {_named(self._open)}"
+            turn, "snapshot", f"cash {cash}; holds {held or 'nothing'}; open {_named(self._open)}"
         )
 
     def _step(
         self,
-        now: Ns,
+        turn: Turn,
         step: Literal["cancel", "query", "state", "flatten", "snapshot", "notify"],
         text: str,
         *,
         done: bool = True,
     ) -> None:
-        self._record(HaltStep(now, step, done, text if done else f"FAILED: {text}"))
+        turn.record(HaltStep(turn.now, step, done, text if done else f"FAILED: {text}"))
 
 
 def _named(orders: list[Order]) -> str:

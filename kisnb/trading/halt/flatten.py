@@ -14,7 +14,7 @@ order at a time, so that no share is sold twice while the fate of an order is un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import FlattenSet, HaltStep
@@ -26,9 +26,12 @@ from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.order_books import reservations
 from kisnb.trading.order_books.order_book import BY_HAND, FLATTEN, NOBODY, UNASSIGNED, is_of_flatten
-from kisnb.trading.ports.commands import Effect, WakeAt
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.readings import Readings
+from kisnb.trading.ports.effects import WakeAt
 from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
 
 KINDS = (
     OrderKind.MARKET, OrderKind.MARKET_IOC, OrderKind.LIMIT_IOC, OrderKind.LIMIT,
@@ -76,20 +79,16 @@ class Flatten:
         state: State,
         gate: Gate,
         market: LatestDepths,
-        record: Callable[[Row], None],
-        emit: Callable[[Effect], None],
-        cancel: Callable[[Ns, Order], None],
-        submit: Callable[[Ns, Intent], None],
-        ask_account: Callable[[Ns], None],
+        orders: OrderPath,
+        cancels: Cancels,
+        readings: Readings,
     ) -> None:
         self._state = state
         self._gate = gate
         self._market = market
-        self._record = record
-        self._emit = emit
-        self._cancel = cancel
-        self._submit = submit
-        self._ask_account = ask_account
+        self._path = orders
+        self._cancels = cancels
+        self._readings = readings
         self._parts: dict[tuple[str, str], _Part] = {}
         """By agent and code."""
         self._since: Ns | None = None
@@ -110,53 +109,53 @@ class Flatten:
         """It has ended, or has said what remains."""
         return not self.is_on or self._reported
 
-    def request(self, now: Ns, reason: str) -> None:
+    def request(self, turn: Turn, reason: str) -> None:
         """Journal that a person wants it. It sells when the kill switch has come so far."""
-        self._record(FlattenSet(now, True, reason))
+        turn.record(FlattenSet(turn.now, True, reason))
 
-    def begin_selling(self, now: Ns) -> None:
+    def begin_selling(self, turn: Turn) -> None:
         """Sell from now on, and say soon what was sold or what remains."""
-        self._since, self._reported, self._asked = now, False, None
+        self._since, self._reported, self._asked = turn.now, False, None
         for part in self._parts.values():
-            part.again_at, part.failures = now, 0
-        self.proceed(now)
+            part.again_at, part.failures = turn.now, 0
+        self.proceed(turn)
         if self._orders:
-            self._record(
-                HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders))
+            turn.record(
+                HaltStep(turn.now, "flatten", True, "; ".join(_standing(o) for o in self._orders))
             )
 
-    def end(self, now: Ns, reason: str) -> None:
+    def end(self, turn: Turn, reason: str) -> None:
         """A person ends it: what it has in the market is cancelled."""
-        self._record(FlattenSet(now, False, reason))
+        turn.record(FlattenSet(turn.now, False, reason))
         for order in self._orders:
             if not order.cancel_asked:
-                self._cancel(now, order)
+                self._cancels.request(turn, order.key, None, kill_switch=True)
         self._stop()
 
-    def on_account_read(self, now: Ns, asked: Ns, account: Account | None) -> None:
+    def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
         """KIS stated the account, and the books were compared with it."""
         is_newer = self._asked is not None and asked >= self._asked
         is_empty = account is not None and not any(h.qty for h in account.holdings)
         if self.is_on and is_newer and is_empty and not self._is_holding():
-            self._record(HaltStep(now, "flatten", True, "nothing is held, as KIS confirms"))
-            self._record(FlattenSet(now, False, "nothing is held any more"))
+            turn.record(HaltStep(turn.now, "flatten", True, "nothing is held, as KIS confirms"))
+            turn.record(FlattenSet(turn.now, False, "nothing is held any more"))
             self._stop()
         else:
-            self.proceed(now)
+            self.proceed(turn)
 
-    def proceed(self, now: Ns) -> None:
+    def proceed(self, turn: Turn) -> None:
         """Sell what can be sold now; say what remains when that has changed."""
         if not self.is_on or self._since is None:
             return
         for agent, code in self._all_parts():
-            self._sell(now, agent, code)
+            self._sell(turn, agent, code)
         if self._is_holding():
             self._asked = None
         elif self._asked is None:
-            self._asked = now
-            self._ask_account(now)
-        self._report(now)
-        self._wake(now)
+            self._asked = turn.now
+            self._readings.schedule(turn, turn.now, "flatten", account=True)
+        self._report(turn)
+        self._wake(turn)
 
     # the parts
 
@@ -167,27 +166,27 @@ class Flatten:
         held = [code for code, p in sorted(books.account.positions.items()) if p.qty]
         return [(agent, code) for code in held for agent in agents]
 
-    def _sell(self, now: Ns, agent: str, code: str) -> None:
+    def _sell(self, turn: Turn, agent: str, code: str) -> None:
         part = self._parts.setdefault((agent, code), _Part())
         live = self._live(agent, code)
         if live is not None:
             part.show(live)
-            self._cancel_stale(now, live)
+            self._cancel_stale(turn, live)
             return
-        self._note_end(now, part)
+        self._note_end(turn.now, part)
         qty = min(self._sellable(code, agent), self._sellable(code, BY_HAND))
         if qty <= 0:
             part.why, part.is_blocked = "", False
             return
-        if now < part.again_at:
+        if turn.now < part.again_at:
             return
-        sale = self._sale(now, agent, code, qty, part.failures)
+        sale = self._sale(turn.now, agent, code, qty, part.failures)
         if isinstance(sale, str):
             part.why, part.is_blocked = sale, True
             return
-        self._submit(now, sale)
+        self._path.submit(turn, sale)
         part.show(self._state.books.orders[sale.key])
-        self._note_end(now, part)
+        self._note_end(turn.now, part)
 
     def _live(self, agent: str, code: str) -> Order | None:
         mine = (o for o in self._orders if (o.intent.agent, o.code) == (agent, code))
@@ -205,16 +204,16 @@ class Flatten:
             part.again_at, part.why = now + pause, _standing(order)
             part.failed = part.why
 
-    def _cancel_stale(self, now: Ns, order: Order) -> None:
+    def _cancel_stale(self, turn: Turn, order: Order) -> None:
         kind = order.route.kind if order.route is not None else order.intent.kind
         rests = kind in (OrderKind.BEST_OPPOSITE, OrderKind.AFTER_BEST_OPPOSITE)
         if (
             rests
             and order.ref is not None
             and not order.cancel_asked
-            and now >= order.sent_at + STALE_LIMIT
+            and turn.now >= order.sent_at + STALE_LIMIT
         ):
-            self._cancel(now, order)
+            self._cancels.request(turn, order.key, None, kill_switch=True)
 
     def _sale(self, now: Ns, agent: str, code: str, qty: int, failures: int) -> Intent | str:
         """Return the order to send, or why none passes.
@@ -292,33 +291,33 @@ class Flatten:
             o.leaves for o in self._orders if o.code == code and o.state is not OrderState.NEW
         )
 
-    def _report(self, now: Ns) -> None:
+    def _report(self, turn: Turn) -> None:
         """Write what remains: at first when nothing more can be done at once, later when it has changed."""
         assert self._since is not None
         selling = bool(self._orders)
-        pausing = any(part.again_at > now for part in self._parts.values())
+        pausing = any(part.again_at > turn.now for part in self._parts.values())
         is_stuck = not selling and not pausing and any(p.is_blocked for p in self._parts.values())
-        if not (is_stuck or now >= self._since + FIRST_REPORT) or (self._reported and selling):
+        if not (is_stuck or turn.now >= self._since + FIRST_REPORT) or (self._reported and selling):
             return
         texts = list(self._texts()) or ["KIS has not confirmed yet that nothing is held"]
         text = f"FAILED: left are {', '.join(texts)}; {CURE}"
         if not self._reported or text != self._state.flatten_left:
-            self._record(HaltStep(now, "flatten", False, text))
+            turn.record(HaltStep(turn.now, "flatten", False, text))
         self._reported = True
 
-    def _wake(self, now: Ns) -> None:
+    def _wake(self, turn: Turn) -> None:
         assert self._since is not None
         times = [part.again_at for part in self._parts.values()]
         times.append(self._since + FIRST_REPORT)
-        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(now):
+        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(turn.now):
             # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
             # by itself at the beginning of each session.
-            times.append(now + PAUSES[-1])
-        times += [now + STALE_LIMIT for _ in self._orders]
-        due = min((t for t in times if t > now), default=None)
-        if due is not None and not now < self._wakes_at <= due:
+            times.append(turn.now + PAUSES[-1])
+        times += [turn.now + STALE_LIMIT for _ in self._orders]
+        due = min((t for t in times if t > turn.now), default=None)
+        if due is not None and not turn.now < self._wakes_at <= due:
             self._wakes_at = due
-            self._emit(WakeAt(due))
+            turn.emit(WakeAt(due))
 
     def _stop(self) -> None:
         self._parts.clear()
