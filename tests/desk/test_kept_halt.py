@@ -14,7 +14,7 @@ import pytest
 
 from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KEPT, KeptHalt
-from kisnb.desk.run.halt_file import LOOK_SECONDS, HaltFile, halt_file
+from kisnb.desk.run.halt_file import CHECK_SECONDS, HaltFile, halt_file
 from kisnb.desk.run.safety import Safety
 from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import DeskError, OrderDenied
@@ -183,7 +183,7 @@ def test_invariant_6_a_session_cannot_forge_the_key_of_a_flattens_order(tmp_path
 
 
 async def looked(times: int = 3) -> None:
-    await asyncio.sleep(LOOK_SECONDS * times)
+    await asyncio.sleep(CHECK_SECONDS * times)
 
 
 def test_a07_a_folder_that_cannot_be_read_for_a_while_does_not_end_the_watch(

@@ -276,7 +276,7 @@ def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
             )
             journal.append(rows)
             told += [r for r in rows if type(r).__name__ != "Notice"]
-        first, array = journal.told_after(known)
+        first, array = journal.published_after(known)
         assert first == (known if known <= len(told) else 0)
         assert decode_rows(array) == told[first:]
         assert journal.published == len(told)

@@ -56,7 +56,7 @@ from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
 """Wall time after which a simulator's desk without a session stops, and the simulator with it."""
-LOOK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 FOLDER_GONE = (
     "the state folder was removed under the desk, which stopped",
     "look at the open orders at KIS; then open the desk again with %kis open",
@@ -120,22 +120,22 @@ class BuiltDesk:
             self._conducting.add_done_callback(self._conducted)
         while not self.server.closing.is_set():
             try:
-                await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(self.server.closing.wait(), CHECK_SECONDS)
             except TimeoutError:
                 self.server.sweep()
-                self._look_after_clock()
-                self._look_after_journal()
-                self._look_after_day()
-                await self._look_after_simulator()
+                self._report_clock_jumps()
+                self._check_journal()
+                self._check_day()
+                await self._check_simulator()
         return self._status
 
-    def _look_after_clock(self) -> None:
+    def _report_clock_jumps(self) -> None:
         clock = self._connected.clock
         if isinstance(clock, SteadyClock):
             for jump in clock.take_jumps():
                 self.server.publish(Trouble(clock.now(), jump))
 
-    def _look_after_day(self) -> None:
+    def _check_day(self) -> None:
         """A new day begins with a new desk, when nothing of the old one is open: journal and keys are a day's."""
         now = self._connected.clock.now()
         rests = self._host.quiet and not self._host.core.state.books.live
@@ -143,7 +143,7 @@ class BuiltDesk:
             self._status = RESTART
             self.server.closing.set()
 
-    def _look_after_journal(self) -> None:
+    def _check_journal(self) -> None:
         """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
         try:
             self._host.journal.check()
@@ -164,7 +164,7 @@ class BuiltDesk:
         self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
-    async def _look_after_simulator(self) -> None:
+    async def _check_simulator(self) -> None:
         """A desk ends with its simulator, and ends it when both have been left alone."""
         control = self._connected.control
         if control is None:
@@ -240,7 +240,7 @@ async def build_desk(
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_call_ended = server.on_call_ended
-    take = host.receive
+    receive = host.receive
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
         conductor = Conductor(
@@ -254,8 +254,8 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
         server.feed.conductor = conductor
         host.before_call = conductor.catch_up
         connected.activity.on_rest = conductor.wake
-        take = conductor.receive
-    broker.listen(take)
+        receive = conductor.receive
+    broker.listen(receive)
     # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
     host.serial = server.feed.conductor is not None and not speed
     broker.want(server.subscriptions.wants())

@@ -23,7 +23,7 @@ from kisnb.errors import ConfigError
 from kisnb.paths import socket_path, write_private
 from kisnb.terms import Mode
 
-LOOK_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 TOUCH_SECONDS = 3600.0
 """Files that stay the same look old to a cleaner; so often they are given the time of day."""
 TAKEN = (
@@ -67,7 +67,7 @@ class Door:
     async def watch(self) -> None:
         """Look again and again, until cancelled; what fails is logged once and tried again."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             # A whole state folder that was removed ends the desk: its journal is gone.
             if not self._file.parent.is_dir():
                 continue

@@ -39,8 +39,8 @@ def main() -> int:
     options = parser.parse_args()
     ready = os.fdopen(options.ready, "w")
 
-    def say(said: object) -> None:
-        ready.write(msgspec.json.encode(said).decode() + "\n")
+    def report(ready_line: object) -> None:
+        ready.write(msgspec.json.encode(ready_line).decode() + "\n")
         ready.close()
 
     try:
@@ -49,25 +49,25 @@ def main() -> int:
         lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
         # Who finds the lock held must not take the address of a desk that is gone for ours.
         address_file(options.mode).unlink(missing_ok=True)
-        status = asyncio.run(_serve(options, day, lock, say))
+        status = asyncio.run(_serve(options, day, lock, report))
         lock.close()
     except KisnbError as e:
         if ready.closed:
             raise
-        say({"error": type(e).__name__, "text": e.text, "cure": e.cure})
+        report({"error": type(e).__name__, "text": e.text, "cure": e.cure})
         return 1
     except OSError as e:
         if ready.closed:
             raise
         # The supervisor tries again until the disk serves.
         refused = refusal_of(e)
-        say({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
+        report({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
     return status
 
 
 async def _serve(
-    options: argparse.Namespace, day: SimulatedDay, lock: Lock, say: Callable[[object], None]
+    options: argparse.Namespace, day: SimulatedDay, lock: Lock, report: Callable[[object], None]
 ) -> int:
     mode, quotes, again, secret = options.mode, options.quotes, options.again, secrets.token_hex(16)
     # The simulator starts while the desk loads the rest of itself.
@@ -87,7 +87,7 @@ async def _serve(
         return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
 
     door = Door(desk.server, mode, [lock, *desk.locks], address)
-    say(await door.open())
+    report(await door.open())
     watch = asyncio.create_task(door.watch(), name="door")
     try:
         return await desk.run()

@@ -98,7 +98,7 @@ class StartingSimulator:
     def __init__(self, state: Path, day: SimulatedDay, speed: str, assume: str = "") -> None:
         self._folder = sim_folder(state)
         self._log = self._folder / "simulator.log"
-        self._told = False
+        self._is_on_file = False
         recording = self._folder / "recording.jsonl"
         arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
         arguments += ["--record", str(recording), "--assume", assume, *_options(day)]
@@ -115,24 +115,24 @@ class StartingSimulator:
 
     def ready(self) -> SimAddress:
         """Its address, which is on file from then on. Raises ConfigError with the simulator's own words."""
-        said = _ready_line(self._child, self._log)
+        ready = _ready_line(self._child, self._log)
         address = SimAddress(
-            rest=said["rest"],
-            ws=said["ws"],
-            control=said["control"],
-            pid=said["pid"],
-            run=said["run"],
-            seed=said["seed"],
-            date=said["date"],
-            start=said["start"],
+            rest=ready["rest"],
+            ws=ready["ws"],
+            control=ready["control"],
+            pid=ready["pid"],
+            run=ready["run"],
+            seed=ready["seed"],
+            date=ready["date"],
+            start=ready["start"],
         )
         write_private(self._folder / "address.json", msgspec.json.encode(address).decode())
-        self._told = True
+        self._is_on_file = True
         return address
 
     def give_up(self) -> None:
         """End it unless its address is on file: nobody would find it."""
-        if not self._told:
+        if not self._is_on_file:
             self._child.kill()
             self._child.wait()
 
@@ -151,7 +151,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
         line = child.stdout.readline() if selector.select(READY_SECONDS) else b""
     child.stdout.close()
     try:
-        said: dict[str, Any] = json.loads(line)
+        ready: dict[str, Any] = json.loads(line)
     except ValueError:
         child.kill()
         child.wait()
@@ -159,7 +159,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
         raise ConfigError(
             words[-1] if words else "the simulator did not start", f"its log is {log}"
         ) from None
-    return said
+    return ready
 
 
 def check_startable(day: SimulatedDay) -> None:

@@ -101,7 +101,7 @@ class Journal:
             array_of(body for (body,) in self._db.execute("SELECT body FROM rows ORDER BY seq"))
         )
 
-    def told_after(self, number: int) -> tuple[int, bytes]:
+    def published_after(self, number: int) -> tuple[int, bytes]:
         """The rows that sessions are told after the given one, as one JSON array, and the number before its first.
 
         All that this file has when it does not reach back so far. Raises JournalLost.

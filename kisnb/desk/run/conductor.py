@@ -130,7 +130,7 @@ class Conductor:
         if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
             return False
         if not self._all_idle():
-            return await self._patience()
+            return await self._wait_for_busy()
         return await self._step()
 
     def _later(self, poll: bool) -> bool:
@@ -208,7 +208,7 @@ class Conductor:
             r.handled >= published or r.blocked or r.name in self._named for r in self._riders()
         )
 
-    async def _patience(self) -> bool:
+    async def _wait_for_busy(self) -> bool:
         """Wait for busy sessions; after PATIENCE seconds name them once and go on without them."""
         deadline = time.monotonic() + PATIENCE
         while not self._all_idle():

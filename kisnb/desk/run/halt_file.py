@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kisnb.desk.run.host import DeskHost
 
 HALT_FILE = "HALT"
-LOOK_SECONDS = 0.25
+CHECK_SECONDS = 0.25
 MOST_CHARACTERS = 200
 """Of the file's text: it is the reason of the halt."""
 
@@ -52,7 +52,7 @@ class HaltFile:
 
     def start(self) -> None:
         """Look at once, then four times a second."""
-        self._look()
+        self._check()
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="desk: HALT file")
 
     async def close(self) -> None:
@@ -73,23 +73,23 @@ class HaltFile:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             try:
-                self._look()
+                self._check()
             except Exception as e:
                 # Whatever it is, the next look may succeed: a watch that ends would overlook the file.
                 log.exception("the HALT file")
-                self._tell_unseen(repr(e))
+                self._report_unseen(repr(e))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             stands = self._stands()
         except OSError as e:
-            self._tell_unseen(str(e))
+            self._report_unseen(str(e))
             return
         if self._unseen:
             self._unseen = ""
-            self._tell("the HALT file can be looked at again")
+            self._report("the HALT file can be looked at again")
         if self._host.broken is None:
             self._is_kept = False
         if stands and not self._is_halted():
@@ -114,13 +114,13 @@ class HaltFile:
             text = ""
         return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} stands in the state folder"
 
-    def _tell_unseen(self, why: str) -> None:
+    def _report_unseen(self, why: str) -> None:
         """Once for each reason."""
         if why != self._unseen:
             self._unseen = why
-            self._tell(
+            self._report(
                 f"the HALT file cannot be looked at ({why}): it would not halt; use kisnb halt or the panel"
             )
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self._publish(Trouble(self._host.clock.now(), text))

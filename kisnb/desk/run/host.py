@@ -39,7 +39,7 @@ from kisnb.trading.ports.journal_rows import Row
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 5.0
-SETTLE_LOOK = 0.002
+SETTLE_POLL = 0.002
 
 
 class DeskHost:
@@ -145,7 +145,7 @@ class DeskHost:
     def _on_call_ended(self, task: asyncio.Task[None]) -> None:
         self.pending -= 1
         self._tasks.discard(task)
-        self._tell_failure(task)
+        self._report_failure(task)
         self.on_call_ended()
 
     def _run(self, effects: Sequence[Effect]) -> None:
@@ -235,9 +235,9 @@ class DeskHost:
 
     def _woken(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._tell_failure(task)
+        self._report_failure(task)
 
-    def _tell_failure(self, task: asyncio.Task[None]) -> None:
+    def _report_failure(self, task: asyncio.Task[None]) -> None:
         """A task that fails is a trouble: what it was to do is not done."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
@@ -324,4 +324,4 @@ async def _until(over: Callable[[], bool]) -> None:
     """Look until it is over, or SETTLE_SECONDS of wall time have passed."""
     patience = time.monotonic() + SETTLE_SECONDS
     while not over() and time.monotonic() < patience:  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(SETTLE_LOOK)
+        await asyncio.sleep(SETTLE_POLL)

@@ -115,7 +115,7 @@ class QuotesDesk:
             return
         while (batch := client.drain()) is not None:
             if events := [
-                told for event in batch.events if (told := self._handed_on(event)) is not None
+                passed for event in batch.events if (passed := self._handed_on(event)) is not None
             ]:
                 self.on_events(events)
         if client.lost:

@@ -56,7 +56,7 @@ ATTACH_SECONDS = 10.0
 CLOSE_SECONDS = 0.5
 """Wall time that a desk may take to read what was sent to it before its session left."""
 NEW = Back()
-_Taker: TypeAlias = Callable[[Reply | DeskLost], object]
+_Receiver: TypeAlias = Callable[[Reply | DeskLost], object]
 """Gets the answer to a question, or why there is none, in the thread that reads. It must not raise."""
 CURE = "open the desk again with %kis open; what was journaled is safe"
 NO_SOCKET = "try again in a few seconds: a desk that runs makes it anew"
@@ -80,7 +80,7 @@ class DeskClient:
         self._ready: Callable[[], object] = lambda: None
         self._silence_changed: Callable[[], object] = lambda: None
         self._pulse = Pulse(self._ping, lambda: self._silence_changed())
-        self._takers: dict[int, _Taker] = {}
+        self._receivers: dict[int, _Receiver] = {}
         """Of the questions that are not answered yet, by number."""
         self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
         self._number = 0
@@ -155,21 +155,21 @@ class DeskClient:
     async def ask(self, query: Query[R]) -> R:
         """The reply of the desk; raises the error that it names."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply | DeskLost] = loop.create_future()
+        received: asyncio.Future[Reply | DeskLost] = loop.create_future()
 
-        def take(reply: Reply | DeskLost) -> None:
+        def receive(reply: Reply | DeskLost) -> None:
             # In a loop that is closed nobody waits any more.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_give, answer, reply)
+                loop.call_soon_threadsafe(_set_reply, received, reply)
 
-        self._ask(query, take, blocking=False)
-        return _checked(query, await answer)
+        self._ask(query, receive, blocking=False)
+        return _checked(query, await received)
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        answer: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
-        self._ask(query, answer.put, blocking=True)
+        received: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
+        self._ask(query, received.put, blocking=True)
         try:
-            reply = answer.get(timeout=timeout)
+            reply = received.get(timeout=timeout)
         except queue.Empty:
             raise TimeoutError(
                 f"the desk did not answer {type(query).__name__} within {timeout:g} s"
@@ -232,11 +232,11 @@ class DeskClient:
             self._writer.start()
         threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
 
-    def _ask(self, query: Query[R], take: _Taker, *, blocking: bool) -> None:
+    def _ask(self, query: Query[R], receive: _Receiver, *, blocking: bool) -> None:
         with self._lock:
             self._number += 1
             number = self._number
-            self._takers[number] = take
+            self._receivers[number] = receive
         self._post(QueryAsked(number, cast("AnyQuery", query), blocking))
 
     def _ping(self) -> None:
@@ -300,9 +300,9 @@ class DeskClient:
                 self._wake()
             case QueryReplied(number=number, reply=reply):
                 with self._lock:
-                    take = self._takers.pop(number, None)
-                if take is not None:
-                    take(reply)
+                    receive = self._receivers.pop(number, None)
+                if receive is not None:
+                    receive(reply)
             case Snapshot():
                 self.seq, self.now = message.seq, message.now
                 self._snapshot.set_result(message)
@@ -317,11 +317,11 @@ class DeskClient:
                 text = "this session is closed"
             self._lost = self._lost or DeskLost(text, cure)
             self._out.put(None)
-            waiting, self._takers = list(self._takers.values()), {}
+            waiting, self._receivers = list(self._receivers.values()), {}
         if not self._snapshot.done():
             self._snapshot.set_exception(self._lost)
-        for take in waiting:
-            take(self._lost)
+        for receive in waiting:
+            receive(self._lost)
         self._wake()
 
     def _wake(self) -> None:
@@ -344,10 +344,10 @@ def _exactly(data: bytes | None, length: int) -> bytes:
     return data
 
 
-def _give(answer: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
+def _set_reply(received: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
     """Answer a question, unless the cell that asked was interrupted."""
-    if not answer.done():
-        answer.set_result(reply)
+    if not received.done():
+        received.set_result(reply)
 
 
 def _checked(query: Query[R], reply: Reply | DeskLost) -> R:

@@ -48,14 +48,14 @@ class Pulse:
             self._changed()
 
     def _watch(self) -> None:
-        looked = time.monotonic()
+        woke_at = time.monotonic()
         while not self._ended.wait(BEAT_SECONDS):
             now = time.monotonic()
             # This process stood still itself: what the desk said meanwhile is still to be read.
-            stood, looked = now - looked > SILENT_SECONDS, now
+            stood, woke_at = now - woke_at > SILENT_SECONDS, now
             with self._lock:
-                answered = self._asked is None
-                if answered or (stood and not self._silent):
+                is_answered = self._asked is None
+                if is_answered or (stood and not self._silent):
                     self._asked = now
                 begins = (
                     not self._silent
@@ -63,7 +63,7 @@ class Pulse:
                     and now - self._asked > SILENT_SECONDS
                 )
                 self._silent = self._silent or begins
-            if answered:
+            if is_answered:
                 self._ask()
             elif begins:
                 self._changed()

@@ -12,7 +12,7 @@ SILENT_SECONDS = 6.0
 """Wall time after which a session that asks each second counts as silent."""
 
 
-class Heard(Protocol):
+class AttachedSession(Protocol):
     """A session as this sees it."""
 
     name: str
@@ -28,7 +28,7 @@ class SilentSessions:
         self._named: set[str] = set()
         self._checked_at: float | None = None
 
-    def check(self, now: float, sessions: Iterable[Heard]) -> list[str]:
+    def check(self, now: float, sessions: Iterable[AttachedSession]) -> list[str]:
         """What is to be told; called every few seconds."""
         # A desk that stood still itself has not read what they said meanwhile.
         stood = self._checked_at is not None and now - self._checked_at > SILENT_SECONDS

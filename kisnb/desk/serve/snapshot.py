@@ -25,7 +25,7 @@ def snapshot(
 ) -> Snapshot:
     """All rows, or those that a session of the same run has not been told."""
     now, clock = host.clock.now(), host.clock
-    first, rows = host.journal.told_after(hello.published if hello.run == name.run else 0)
+    first, rows = host.journal.published_after(hello.published if hello.run == name.run else 0)
     return Snapshot(
         seq,
         now,

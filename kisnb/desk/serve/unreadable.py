@@ -58,9 +58,9 @@ def parts_of(body: bytes) -> RawCommands | RawQuery | None:
     return message
 
 
-def pieces(tell: RawCommands) -> list[Piece]:
+def pieces(raw_commands: RawCommands) -> list[Piece]:
     """Return the commands in order, with an Unreadable in the place of each that cannot be read."""
-    return [_piece(raw) for raw in tell.commands]
+    return [_piece(raw) for raw in raw_commands.commands]
 
 
 def unreadable(raw: msgspec.Raw, error: Exception) -> Unreadable:

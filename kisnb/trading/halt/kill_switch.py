@@ -55,7 +55,7 @@ class KillSwitch:
         """The run has set its state and waits for the flatten's first report."""
         self._runs = 0
         self._queries = 0
-        self._queries_answered = 0
+        self._queries_ended = 0
         self._next: Ns = 0
 
     @property
@@ -75,7 +75,7 @@ class KillSwitch:
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
         self._awaits_flatten = False
         self._runs += 1
-        self._queries = self._queries_answered = 0
+        self._queries = self._queries_ended = 0
         turn.record(HaltSet(turn.now, "halted", reason))
         text = f"no new order passes: {command.reason}"
         if is_weaker:
@@ -115,7 +115,7 @@ class KillSwitch:
         """KIS listed the orders, and the books have been brought to it; or it did not answer."""
         if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
-        self._queries_answered = self._queries
+        self._queries_ended = self._queries
         if complete and not self._open:
             self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
             self._conclude(turn)
@@ -126,8 +126,8 @@ class KillSwitch:
     def on_wake(self, turn: Turn) -> None:
         if not self.is_busy or self._awaits_flatten or turn.now < self._next:
             return
-        if self._queries_answered < self._queries:
-            self._queries_answered = self._queries
+        if self._queries_ended < self._queries:
+            self._queries_ended = self._queries
             self._query_again(turn)
         else:
             self._query(turn)

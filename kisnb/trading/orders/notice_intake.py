@@ -99,8 +99,8 @@ class NoticeIntake:
             self._report_strange(turn, order, notice)
 
     def _on_filled(self, turn: Turn, order: Order, notice: Notice) -> None:
-        told = (notice.t, notice.qty, notice.price, notice.venue)
-        again = any((f.stamp, f.qty, f.price, f.venue) == told for f in order.fills)
+        filled = (notice.t, notice.qty, notice.price, notice.venue)
+        again = any((f.stamp, f.qty, f.price, f.venue) == filled for f in order.fills)
         if order.is_ended:
             if not again and not order.listed:
                 self._report_strange(turn, order, notice)
@@ -150,6 +150,6 @@ class NoticeIntake:
             self._report_strange(turn, order, notice)
 
     def _report_strange(self, turn: Turn, order: Order, notice: Notice) -> None:
-        said = f"a notice says that #{notice.number} is {notice.kind} ({notice.qty:,}), but the order is {order.state}"
-        turn.report(f"{said}; KIS's list decides")
+        text = f"a notice says that #{notice.number} is {notice.kind} ({notice.qty:,}), but the order is {order.state}"
+        turn.report(f"{text}; KIS's list decides")
         self._readings.schedule(turn, turn.now, "strange notice")
