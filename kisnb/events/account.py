@@ -23,7 +23,7 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     done: bool
     text: str
     ends: Literal["", "reducing", "halted", "flatten"] = ""
-    """Of the first step: the state that the run is to end in, also when the desk dies on the way.
+    """Of the first step: the trading state in which the run is to end, over restarts too.
 
     ``flatten`` stands in journals of earlier versions: halted, with a flatten.
     """
@@ -97,12 +97,14 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     agent: str
     code: str
     lots: tuple[tuple[str, int, int, int], ...]
-    """(order book that they came from, shares, purchase price in won, unused fee of their buy in won)."""
+    """(order book that they came from, shares, purchase price in won, unused fee of their buy in
+    won)."""
     naming: Naming | None = None
-    """What names the call, when a person typed it."""
+    """The naming of the call, when a person typed it."""
 
     @property
     def qty(self) -> int:
+        """Shares of all lots."""
         return sum(qty for _, qty, _, _ in self.lots)
 
     @property
@@ -112,7 +114,7 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A typed call got an order that stood already. The order belongs to that place too from now on."""
+    """A typed call got an order that stood already. The order belongs to that place too."""
 
     key: str
     place: Place

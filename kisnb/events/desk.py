@@ -92,7 +92,7 @@ class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class DecisionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """What a person decided about an order of unknown fate contradicts what KIS says."""
+    """A person's decision about an order of unknown fate contradicts KIS's list."""
 
     key: str
     text: str
@@ -126,7 +126,10 @@ class AgentLeased(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The agent may be started anywhere again; ``lost`` says that its session went without a word."""
+    """The agent may be started anywhere again.
+
+    ``lost`` says that its session is gone without a word.
+    """
 
     agent: str
     session: str

@@ -13,11 +13,11 @@ class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Something that happened; ``t`` is when, as far as we can know."""
 
     log_line: ClassVar[str] = ""
-    """What an order's log says of the fact, a format of it; empty for facts of no order."""
+    """Line for an order's log, a format of the fact; empty for facts of no order."""
 
     t: Ns
 
     @property
     def happenings(self) -> str:
-        """Return what an order's log says of the fact; empty for facts of no order."""
+        """Return the line of an order's log; empty for facts of no order."""
         return self.log_line.format(self)

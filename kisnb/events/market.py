@@ -17,7 +17,7 @@ class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
     price: int
     qty: int
     side: Side | None
-    """Who took: BUY when the buyer lifted the ask; None in auctions."""
+    """The side that took: BUY when the buyer lifted the ask; None in auctions."""
     volume: int
     """Accumulated volume of the venue's day, this trade included."""
     value: int
@@ -43,7 +43,7 @@ class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """What a call auction would match now (예상체결): price in won, shares; 0 where nothing would."""
+    """The match that a call auction would make now (예상체결): price in won, shares; 0 for none."""
 
     code: str
     venue: Venue
@@ -55,7 +55,7 @@ class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The market's operation for one stock changed (장운영정보): a session's step, a halt, VI on or off."""
+    """The market's operation for one stock changed (장운영정보): a step of the day, a halt, a VI."""
 
     code: str
     venue: Venue
@@ -63,7 +63,7 @@ class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """KIS's MKOP_CLS_CODE, such as 112 for the open; what is not documented passes as it came."""
     halted: bool
     reason: str
-    """Why trading is halted, in KIS's words."""
+    """Reason of a halt of trading, in KIS's words."""
     vi: bool
     """A volatility interruption is on."""
     received: Ns = 0
@@ -107,10 +107,12 @@ class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     @property
     def change(self) -> int:
+        """Change from the base price, won."""
         return self.price - self.base
 
     @property
     def change_pct(self) -> float:
+        """Change from the base price, percent; 0 without a base price."""
         return self.change / self.base * 100 if self.base else 0.0
 
 
@@ -129,6 +131,7 @@ class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     @property
     def end(self) -> Ns:
+        """The first moment after the bar."""
         return self.t + self.span
 
 

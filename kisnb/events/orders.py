@@ -23,7 +23,7 @@ class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     intent: Intent
     naming: Naming | None = None
-    """What names it, when a person typed it."""
+    """The naming of the order, when a person typed it."""
 
 
 class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -49,7 +49,7 @@ class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     until: Ns
     why: str
     price: int = 0
-    """What a share cost then (the best ask), won; 0: not known."""
+    """Best ask at that moment, won; 0: not known."""
 
 
 class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -134,7 +134,7 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
     tax: int
     venue: Venue
     stamp: Ns = 0
-    """The exchange's time as the notice gave it; 0: no notice told of it, KIS's list of the day did."""
+    """The exchange's time as the notice gave it; 0 when only KIS's list reported the fill."""
 
 
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -157,18 +157,18 @@ class CancelRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """So many shares were taken out of the market."""
+    """Shares were taken out of the market."""
 
     log_line: ClassVar[str] = "cancelled {0.qty:,}"
 
     key: str
     qty: int
     number: int = 0
-    """Order number of the cancel; 0: no notice told of it, KIS's list of the day did."""
+    """Order number of the cancel; 0 when only KIS's list reported it."""
 
 
 class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """So many shares of an order live on as the order ``by``, under its number."""
+    """Shares of an order live on as the order ``by``, under its number."""
 
     log_line: ClassVar[str] = "revised: {0.qty:,} live on as #{0.number}"
 

@@ -1,4 +1,4 @@
-"""What the journal says, and nothing else: the desk's state is the fold of its rows."""
+"""The desk's state: the fold of the journal's rows, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,8 +39,11 @@ from kisnb.trading.typed_orders.order_names import OrderNames
 
 
 class State:
-    """The books, the names of typed orders, notices whose order is not known yet, routing decisions, the trading state,
-    and the differences between KIS's figures and ours."""
+    """The order books, the trading state, and what else the journal's rows add up to.
+
+    Among them are the names of typed orders, early notices, routing decisions, and the differences
+    between KIS's figures and ours.
+    """
 
     def __init__(self) -> None:
         self.books = OrderBooks()
@@ -48,13 +51,13 @@ class State:
         self.routes = EvidenceLog()
         """The newest decisions; all of them stand in the journal."""
         self.early: dict[tuple[int, int], list[Notice]] = {}
-        """By day and order number."""
+        """Early notices by day and order number."""
         self.halt: str = "active"
         self.halt_reason = ""
         self.halting: Literal["", "reducing", "halted"] = ""
         """The state that a kill switch which has not come to its last step is to end in."""
         self.flatten_reason: str | None = None
-        """Why all that is held is being sold; None when no flatten runs."""
+        """The reason of the flatten that runs; None when no flatten runs."""
         self.flatten_left = ""
         """The newest sentence on what the flatten has not sold yet, and why."""
         self.armed: Armed | None = None
@@ -62,7 +65,7 @@ class State:
         """Won of buys filled since the desk was armed."""
         self.day = TradingDay()
         self.held: dict[str, OrderHeld] = {}
-        """Orders that a blackout window keeps from being sent, by key."""
+        """Orders that are held back before they are sent, by key."""
         self.highest: dict[int, int] = {}
         """The highest order number seen, by day."""
         self.fills = 0
@@ -75,6 +78,7 @@ class State:
 
     def apply(self, row: Row) -> None:
         # The commonest first: a restart comes this way once per row.
+        """Fold one row."""
         match row:
             case _ if is_order_fact(row):
                 self._apply_order_fact(row)
@@ -152,16 +156,19 @@ class State:
 
     @property
     def coming_halt(self) -> str:
-        """The trading state once a kill switch that is at work has ended; the present one when none is."""
+        """The trading state once the kill switch has ended; the present one when it is not at work."""
         return self.halting or self.halt
 
     @property
     def cash(self) -> int | None:
-        """Cash (D+2) as KIS stated it and the fills since have changed it, won; None before KIS has stated it."""
+        """Cash (D+2), won: as KIS stated it, changed by the fills since.
+
+        None before KIS has stated it.
+        """
         return None if self.opened is None else self.opened + self.flow
 
     def note_number(self, day: int, number: int) -> None:
-        """An order number that KIS has given out."""
+        """Note an order number that KIS has given out."""
         self.highest[day] = max(self.highest.get(day, 0), number)
 
     def _note_ref(self, ref: OrderRef | None) -> None:
@@ -171,6 +178,7 @@ class State:
 
     @classmethod
     def fold(cls, rows: Iterable[Row]) -> State:
+        """Return the state of a journal with these rows."""
         state = cls()
         for row in rows:
             state.apply(row)

@@ -35,7 +35,7 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
 
 
 def last_line(error: BaseException) -> str:
-    """What a traceback ends with: ``"AttributeError: 'Tick' object has no attribute 'prise'"``."""
+    """Return the end of a traceback, such as ``"NameError: name 'price' is not defined"``."""
     try:
         return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
     except BaseException:

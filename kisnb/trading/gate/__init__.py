@@ -1,1 +1,1 @@
-"""What may be sent: the rules of the market, our limits, blackouts, the circuit breaker."""
+"""The gate and its neighbours: the market's rules, our limits, blackouts, the circuit breaker."""

@@ -1,1 +1,1 @@
-"""What stops the desk: the kill switch, the flatten, and the words for the trading state."""
+"""All that stops the desk: the kill switch, the flatten, and the words for the trading state."""

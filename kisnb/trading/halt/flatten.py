@@ -38,41 +38,44 @@ KINDS = (
     OrderKind.BEST_OPPOSITE_IOC, OrderKind.BEST_OPPOSITE,
     OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
 )  # fmt: skip
-"""The most aggressive first. Limit orders name the day's lower limit price, so they take every bid."""
+"""Kinds of a flatten's sells, the most aggressive first. Limit orders name the day's lower limit
+price, so they take every bid."""
 PAUSES: tuple[Ns, ...] = (SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND)
-"""After an order that sold nothing, the 1st, 2nd, … in a row; the last one repeats."""
+"""Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
+repeats."""
 FIRST_REPORT: Ns = 10 * SECOND
-"""After so long a flatten says what remains, although it goes on."""
+"""After this time a flatten reports what is left, although it goes on."""
 STALE_LIMIT: Ns = 5 * SECOND
-"""A best-opposite order that rests for so long is cancelled: the bid that it was priced at is gone."""
+"""A best-opposite order is cancelled after this time. The bid that gave it its price is gone by
+then."""
 CURE = "it is tried again until nothing is held; halt off REASON ends it"
 
 
 class _Part:
-    """What is known of the sale of one agent's shares of one stock."""
+    """The sale of one agent's shares of one stock, as far as it has come."""
 
     def __init__(self) -> None:
         self.key = ""
-        """Of the newest order; empty before the first."""
+        """Key of the newest order; empty before the first."""
         self.failures = 0
         """Orders in a row that sold nothing."""
         self.again_at: Ns = 0
-        """When the next order may be sent."""
+        """Earliest moment of the next order."""
         self.why = ""
-        """How far the sale has come, or why there is none."""
+        """State of the sale in words, or why there is none."""
         self.failed = ""
-        """What became of the newest order that did not sell all."""
+        """End of the newest order that did not sell all, in words."""
         self.is_blocked = False
         """No order could be sent: the market or the gate takes none now."""
 
     def show(self, order: Order) -> None:
-        """Take ``order`` as the newest of the part, and say how far it has come."""
+        """Take ``order`` as the newest of the part, and describe how far it has come."""
         self.key, self.is_blocked = order.key, False
         self.why = _standing(order) + (f" (before it: {self.failed})" if self.failed else "")
 
 
 class Flatten:
-    """Sells all that is held. Pure: rows and effects go out."""
+    """Sells all that is held, part by part, until nothing is or a person ends it."""
 
     def __init__(
         self,
@@ -90,13 +93,13 @@ class Flatten:
         self._cancels = cancels
         self._readings = readings
         self._parts: dict[tuple[str, str], _Part] = {}
-        """By agent and code."""
+        """Parts by agent and code."""
         self._since: Ns | None = None
-        """When it began to sell, or was last pulled; None while it waits for the kill switch."""
+        """Begin of the sale, or of the newest pull; None while it waits for the kill switch."""
         self._reported = True
-        """It has said since then what it sold, or what remains."""
+        """The flatten has reported since then what it sold, or what is left."""
         self._asked: Ns | None = None
-        """When KIS was asked whether nothing is held any more."""
+        """When the desk began to read whether nothing is held any more; None while something is."""
         self._wakes_at: Ns = 0
 
     @property
@@ -106,15 +109,15 @@ class Flatten:
 
     @property
     def has_reported(self) -> bool:
-        """It has ended, or has said what remains."""
+        """True when the flatten has ended, or has reported what is left."""
         return not self.is_on or self._reported
 
     def request(self, turn: Turn, reason: str) -> None:
-        """Journal that a person wants it. It sells when the kill switch has come so far."""
+        """Journal that a person wants a flatten. It sells once the kill switch has come so far."""
         turn.record(FlattenSet(turn.now, True, reason))
 
     def begin_selling(self, turn: Turn) -> None:
-        """Sell from now on, and say soon what was sold or what remains."""
+        """Sell from now on, and report soon what was sold or what is left."""
         self._since, self._reported, self._asked = turn.now, False, None
         for part in self._parts.values():
             part.again_at, part.failures = turn.now, 0
@@ -125,7 +128,7 @@ class Flatten:
             )
 
     def end(self, turn: Turn, reason: str) -> None:
-        """A person ends it: what it has in the market is cancelled."""
+        """End the flatten for a person, and cancel what it has in the market."""
         turn.record(FlattenSet(turn.now, False, reason))
         for order in self._orders:
             if not order.cancel_asked:
@@ -133,7 +136,7 @@ class Flatten:
         self._stop()
 
     def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
-        """KIS stated the account, and the books were compared with it."""
+        """KIS stated the account, and the order books were compared with it."""
         is_newer = self._asked is not None and asked >= self._asked
         is_empty = account is not None and not any(h.qty for h in account.holdings)
         if self.is_on and is_newer and is_empty and not self._is_holding():
@@ -144,7 +147,7 @@ class Flatten:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Sell what can be sold now; say what remains when that has changed."""
+        """Sell what can be sold now, and report what is left when that has changed."""
         if not self.is_on or self._since is None:
             return
         for agent, code in self._all_parts():
@@ -260,9 +263,9 @@ class Flatten:
         return [o for o in self._state.books.live.values() if is_of_flatten(o.intent)]
 
     def _is_holding(self) -> bool:
-        """Whether the order books hold anything, or may: an order has not ended.
+        """Return whether the order books hold anything, or may: an order has not ended.
 
-        A buy of unknown fate, or one whose cancel failed, may still fill after all is sold.
+        A buy of unknown fate may still fill after all is sold. So may a buy whose cancel failed.
         """
         books = self._state.books
         return any(p.qty for p in books.account.positions.values()) or bool(books.live)
@@ -292,7 +295,7 @@ class Flatten:
         )
 
     def _report(self, turn: Turn) -> None:
-        """Write what remains: at first when nothing more can be done at once, later when it has changed."""
+        """Record what is left, once when nothing more can be done at once, and when it has changed."""
         assert self._since is not None
         selling = bool(self._orders)
         pausing = any(part.again_at > turn.now for part in self._parts.values())

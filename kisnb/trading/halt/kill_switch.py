@@ -30,16 +30,17 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 QUERY = "kill switch"
-"""Why the kill switch asks."""
+"""Begin of the kill switch's reasons to read KIS's orders."""
 PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
-"""Between the queries; one more query than pauses."""
+"""Pauses between the queries; there is one more query than pauses."""
 PATIENCE: Ns = 10 * SECOND
-"""How long one query may take before it counts as not answered."""
+"""One query may take so long. After that it counts as not replied to."""
 
 
 class KillSwitch:
-    """One run of the switch at a time. Pulled again meanwhile, it begins anew, and the strongest wish
-    counts. Pure: rows and effects go out.
+    """One run of the kill switch at a time.
+
+    Pulled again meanwhile, it begins anew, and the strongest wish counts.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class KillSwitch:
 
     @property
     def is_busy(self) -> bool:
-        """A run has not come to its last step."""
+        """True until a run has come to its last step."""
         return bool(self._state.halting)
 
     @property
@@ -69,7 +70,7 @@ class KillSwitch:
         return self._flatten.is_on or self._awaits_flatten
 
     def pull(self, turn: Turn, command: Halt) -> None:
-        """Begin. The block is a row, and with it synced, before anything else is done."""
+        """Begin a run. The block is a row, and is synced before anything else is done."""
         end = stronger(self._state.coming_halt, command.state)
         is_weaker = end != command.state
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
@@ -87,7 +88,7 @@ class KillSwitch:
         self._query(turn)
 
     def go_on(self, turn: Turn) -> None:
-        """Go on with what was at work when the desk died: the run anew, for the same end."""
+        """Go on with the run that was under way when the desk died. It runs anew, for the same end."""
         if self._state.halting:
             self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
         elif self._flatten.is_on:
@@ -112,7 +113,10 @@ class KillSwitch:
             self._finish(turn)
 
     def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
-        """KIS listed the orders, and the books have been brought to it; or it did not answer."""
+        """KIS listed the orders, and the order books were brought to the list.
+
+        Or KIS did not reply.
+        """
         if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
         self._queries_ended = self._queries
@@ -124,6 +128,7 @@ class KillSwitch:
         self._query_again(turn)
 
     def on_wake(self, turn: Turn) -> None:
+        """Ask again, when the pause is over or the last query was not replied to."""
         if not self.is_busy or self._awaits_flatten or turn.now < self._next:
             return
         if self._queries_ended < self._queries:
@@ -138,11 +143,14 @@ class KillSwitch:
 
     @property
     def _open(self) -> list[Order]:
-        """The orders that it cancels: all that live, but the flatten's own."""
+        """Return the orders that it cancels: all live orders but the flatten's own."""
         return [o for o in self._state.books.live.values() if not is_of_flatten(o.intent)]
 
     def _cancel_all(self, turn: Turn) -> None:
-        """Ask for what has not been asked for; an order of unknown fate has no number to ask by, and comes up again."""
+        """Cancel each open order whose cancel was not requested yet.
+
+        An order of unknown fate has no number to cancel by. It comes up again at the next query.
+        """
         orders = [order for order in self._open if not order.cancel_asked]
         for order in orders:
             self._cancels.request(turn, order.key, None, kill_switch=True)

@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 
 class DayResult(NamedTuple):
-    """What the day has brought, after cost, of what was at stake; won."""
+    """The result of the day after cost, and what was at stake; won."""
 
     result: int
     stake: int
 
     def breaks(self, limit: int) -> bool:
-        """Whether the loss is above ``limit`` hundredths of a percent of the stake."""
+        """Return whether the loss is above ``limit`` hundredths of a percent of the stake."""
         return self.stake > 0 and -self.result * 10_000 > limit * self.stake
 
 
 class TradingDay:
-    """What the journal says of one Korean day; folded with the rest of the state."""
+    """The journal's account of one Korean day, folded with the rest of the state."""
 
     def __init__(self) -> None:
         self.day: date | None = None
@@ -55,10 +55,13 @@ class TradingDay:
         """Won of the day's buys, before fees."""
         self.trips = 0
         self._ends: Ns = 0
-        """When the next Korean day begins."""
+        """Begin of the next Korean day."""
 
     def roll(self, t: Ns, books: OrderBooks) -> None:
-        """Begin the day of ``t``, unless it has begun; ``books`` as they stand before anything of it is booked."""
+        """Begin the day of ``t``, unless it has begun.
+
+        ``books`` stand as before the day's first fact.
+        """
         if t >= self._ends:
             self.day = kst_day(t)
             self._ends = kst(self.day, 0) + DAY
@@ -66,14 +69,17 @@ class TradingDay:
             self.flow = self.bought = self.trips = 0
 
     def adopt(self, row: AccountOpened) -> None:
-        """Shares that no order explains were there all day, or were never."""
+        """Count shares that no order explains as held all day."""
         for code, qty, _ in row.holdings:
             self.opening[code] = self.opening.get(code, 0) + qty
 
     def standing(
         self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
     ) -> DayResult:
-        """Where the day stands at ``prices``, won by code; a stock without one counts at its base price."""
+        """Return the result of the day at ``prices`` (won, by code).
+
+        A stock without a price counts at its base price.
+        """
         held = {
             code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases
         }

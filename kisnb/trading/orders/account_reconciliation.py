@@ -18,7 +18,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 STANDS: Ns = 60 * SECOND
-"""How long a difference of the account must stand before it is taken as it is."""
+"""A difference of the account must stand so long before it is taken as it is."""
 
 
 class AccountReconciliation:
@@ -33,7 +33,11 @@ class AccountReconciliation:
         return self._state.books
 
     def reconcile(self, turn: Turn, asked: Ns, account: Account, *, consistent: bool) -> None:
-        """``consistent``: nothing was booked between the account, the list and now, so that all three agree."""
+        """Compare a statement of the account, read after ``asked``, with our order books.
+
+        ``consistent`` says that nothing was booked between the account, the list and now. Only then
+        do the three agree.
+        """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
         if sending or not consistent:
             self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
@@ -70,7 +74,10 @@ class AccountReconciliation:
         ours: int,
         theirs: int,
     ) -> bool:
-        """Show or clear a difference; True when it has stood long enough to be taken as it is."""
+        """Record that a difference was found or cleared.
+
+        Return True when it has stood long enough to be taken as it is.
+        """
         found = self._state.drifts.get((subject, what))
         if ours == theirs:
             if found is not None:
@@ -89,7 +96,7 @@ class AccountReconciliation:
     def _record_unexplained(
         self, turn: Turn, cash: int, stated: Mapping[str, tuple[int, int]]
     ) -> None:
-        """Book what no order explains."""
+        """Record the cash and the shares that no order explains."""
         rows = []
         for code, (qty, cost) in sorted(stated.items()):
             more = qty - self._books.account.position(code).qty

@@ -1,7 +1,15 @@
-"""What an exec notice means for its order: each is booked once, and one that could be a repetition not at all.
+"""Exec notices: each is booked once, and one that may be a repetition is not booked at all.
 
-A notice has no id. A fill that equals one booked from a notice before (second, shares, price, venue) may be the same
-one told again or a second one like it; only KIS's list can tell. Cancels and revises have order numbers of their own.
+A notice has no id. A fill may equal one that was booked from a notice before: the same second,
+shares, price and venue. It is the same fill, received once more, or a second one like it. Only
+KIS's list can tell. Cancels and revises have order numbers of their own.
+
+    accepted   SENT: Accepted                     REJECTED: reported, the list decides
+    filled     open: Filled                       repeated, listed or too many: the list is read
+    cancelled  open: Cancelled, once per number   listed or too many: the list is read
+    revised    both orders known: Revised         listed or too many: the list is read
+    refused    of a cancel: CancelRefused         of the order: Rejected
+    no order   kept as an early notice            the list is read soon
 """
 
 from __future__ import annotations
@@ -24,11 +32,14 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 REPLY_PATIENCE = 2 * SECOND
-"""How long a notice of an unknown number waits for the reply that brings it, before the list is read."""
+"""An early notice waits so long for the reply that brings its number. Then the list is read."""
 
 
 class NoticeIntake:
-    """Books notices; asks KIS's list where a notice alone does not say enough."""
+    """Books notices.
+
+    Where a notice alone does not say enough, it schedules a reading of KIS's list.
+    """
 
     def __init__(
         self,
@@ -41,6 +52,7 @@ class NoticeIntake:
         self._readings = readings
 
     def receive(self, turn: Turn, notice: Notice) -> None:
+        """Book a notice for its order, or keep it until its order is known."""
         order = self._order_of(notice)
         if order is None:
             if not self._is_of_others(notice):
@@ -59,7 +71,10 @@ class NoticeIntake:
                 self._on_refused(turn, order, notice)
 
     def _order_of(self, notice: Notice) -> Order | None:
-        """The order that a notice changes. Every notice of an order that revised another names that one too."""
+        """Return the order that a notice changes.
+
+        Every notice of an order that revised another one names that one too.
+        """
         books, day = self._state.books, day_number(notice.t)
         own = books.by_number(day, notice.number)
         if notice.kind not in ("cancelled", "refused") or not notice.original:
@@ -70,7 +85,7 @@ class NoticeIntake:
         return old if own is None else own
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """A change of one of our orders was refused that this desk did not ask for."""
+        """Return whether a change was refused that this desk did not ask for, on one of our orders."""
         old = self._state.books.by_number(day_number(notice.t), notice.original)
         if notice.kind != "refused" or old is None:
             return False

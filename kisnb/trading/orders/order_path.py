@@ -1,8 +1,15 @@
-"""The way of an order: taken → checked → routed → sent, with its row before its bytes.
+"""The way of an order: taken, checked, routed, sent; with its row before its bytes.
 
-One POST is in flight per stock and side; the next waits in state NEW and is checked again when its turn comes, as is
-one that waits for a book, for the account or for the end of a blackout window. How old the
-price of a buy may be is decided by ``BuyPrices``.
+    submit ─► IntentTaken ─► NEW ─► checks ─► route ─► SendStarted ─► Send
+                              │        │
+                              │        └─► Denied
+                              └─ waits: for the POST before it, for a depth, for the account,
+                                 for the end of a blackout window; then it is checked again
+
+    Send ─► the limiter ─► may_send ─► sent | rejected | unknown
+                              └─► kept: back to NEW for a window or a price, else Denied
+
+One POST is in flight per stock and side. ``BuyPrices`` decides how old the price of a buy may be.
 """
 
 from __future__ import annotations
@@ -39,7 +46,7 @@ from kisnb.trading.turn import Turn
 
 
 class OrderPath:
-    """Brings orders from their intent to their POST. Pure: rows and effects go out."""
+    """Brings orders from their intent to their POST."""
 
     def __init__(
         self,
@@ -56,14 +63,16 @@ class OrderPath:
         self._readings = readings
         self._prices = BuyPrices(gate, state, depths)
         self._reading: dict[str, int] = {}
-        """Stocks whose books are being read, each with its price before, won. Their orders wait in state NEW."""
+        """Stocks whose depth is being read, each with its price before, won. Their orders wait in
+        state NEW."""
         self._synced: set[str] = set()
-        """Held orders for which KIS was asked after their window."""
+        """Held orders for which KIS was read after their window."""
         self._sent_back: set[str] = set()
-        """Buys that came back from ``may_send`` for a fresh price; a second time they are denied."""
+        """Buys that came back from ``may_send`` for a fresh price. The second time they are
+        denied."""
 
     def submit(self, turn: Turn, intent: Intent, naming: Naming | None = None) -> None:
-        """Journal an order and bring it on its way; a key that is known already sends nothing."""
+        """Journal an order and bring it on its way. A key that is known already sends nothing."""
         known = self._state.books.orders.get(intent.key)
         if known is not None:
             # Looked up before any check: a repeated cell must not be refused for what has changed since.
@@ -117,7 +126,7 @@ class OrderPath:
             self._route(turn, intent)
 
     def resume_waiting(self, turn: Turn, asked: Ns, account: Account | None) -> None:
-        """KIS answered what it was asked at ``asked``: orders that waited for it are looked at again."""
+        """Check the orders that waited for the reading that began at ``asked``."""
         if self._state.held and (end := self._blackout(turn.now)) is not None:
             turn.emit(WakeAt(end))
         for order in list(self._state.books.live.values()):
@@ -169,7 +178,7 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def on_kept(self, turn: Turn, order: Order, why: str) -> None:
-        """``may_send`` let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
+        """``may_send`` kept the order: hold it for a window or a price, else deny it."""
         end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
             self._hold_until(turn, order.intent, end)
@@ -183,7 +192,7 @@ class OrderPath:
             turn.record(Denied(turn.now, order.key, why))
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Whether a fresh price is all that a buy that came back from ``may_send`` lacks."""
+        """Return whether a buy that was kept lacks a fresh price and nothing else."""
         if (
             order.key in self._sent_back
             or order.cancel_asked
@@ -197,7 +206,7 @@ class OrderPath:
     def _venues_to_read(
         self, now: Ns, intent: Intent, account: Account | None
     ) -> tuple[Venue, ...]:
-        """Venues whose book must be read before the order can be sent."""
+        """Return the venues whose depth must be read before the order can be sent."""
         if intent.protective or (account is not None and intent.side is Side.SELL):
             return ()
         routed = intent.supersedes is None
@@ -215,6 +224,7 @@ class OrderPath:
             turn.emit(AskDepth(code, venues))
 
     def on_depth_read(self, turn: Turn, read: DepthRead) -> None:
+        """Check the orders that waited for the depth of a stock."""
         before = self._reading.pop(read.code, 0)
         self._depths.add_read(turn.now, read.depths)
         for order in list(self._state.books.live.values()):
@@ -222,7 +232,10 @@ class OrderPath:
                 self.send(turn, order, may_read=False, before=before)
 
     def _why_unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
-        """A buy on a price of which nothing is known, that waited too long, or whose price has moved too far."""
+        """Return why a buy has no price to be sent on; None when it has one.
+
+        The price may not be known, may be too old, or may have moved too far.
+        """
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):
             why = "there is no price of the last seconds to buy on, and KIS gave none"
@@ -267,6 +280,7 @@ class OrderPath:
         )
 
     def send_next(self, turn: Turn, ended: Intent) -> None:
+        """Check the orders that waited for the POST that has ended, until one of them is sent."""
         for order in list(self._state.books.live.values()):
             if (
                 order.state is OrderState.NEW
@@ -280,7 +294,10 @@ class OrderPath:
     # what waits for the account, or for the end of a blackout window
 
     def _hold_back_sell(self, turn: Turn, intent: Intent, account: Account | None) -> bool:
-        """A sell beside an order of unknown fate waits for the shares that KIS confirms, and goes up to them."""
+        """Hold back a sell beside an order of unknown fate until KIS confirms the shares.
+
+        Deny it when KIS confirms fewer. Return True when the sell does not go on now.
+        """
         unknown = self._state.books.unresolved_in(intent.code)
         if unknown is None or intent.side is Side.BUY:
             return False
@@ -304,7 +321,10 @@ class OrderPath:
         return window_end(now, self.gate.limits.windows)
 
     def _hold_back(self, turn: Turn, order: Order, account: Account | None) -> bool:
-        """In a window nothing is sent; after it, and before KIS has stated the account, not without asking KIS."""
+        """Hold back an order in a blackout window, and after it until KIS was read.
+
+        A buy also waits until KIS has stated the account. Return True when the order waits.
+        """
         intent, held = order.intent, self._state.held.get(order.key)
         end = self._blackout(turn.now)
         if end is not None:
@@ -326,6 +346,7 @@ class OrderPath:
         return False
 
     def _hold_until(self, turn: Turn, intent: Intent, end: Ns) -> None:
+        """Record that an order is held until ``end``, or deny it when too many are."""
         protects, held = (
             intent.protective and intent.side is Side.SELL,
             self._state.held.get(intent.key),
@@ -343,15 +364,15 @@ class OrderPath:
         turn.emit(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
-        """Orders of a blackout window outlive the desk; on another day they mean nothing any more.
+        """Return whether a held order outlives a restart: on the day of its window it does.
 
-        Orders that wait only for a price do not survive a restart: nobody knows how long the desk was away.
+        An order that waits only for a price does not. Nobody knows how long the desk was away.
         """
         held = self._state.held.get(order.key)
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
     def sync_after_blackout(self, turn: Turn) -> None:
-        """After a window: sync first; what KIS answers lets the held orders go on."""
+        """Read KIS after a window. The end of the reading lets the held orders go on."""
         if not any(waits_for_window(held) for held in self._state.held.values()):
             return
         end = self._blackout(turn.now)
@@ -361,7 +382,10 @@ class OrderPath:
             turn.emit(WakeAt(end))
 
     def on_orders_unread(self, turn: Turn) -> None:
-        """KIS does not list the orders: protection does not wait for it, and a buy cannot be weighed."""
+        """KIS does not list the orders: send protective sells all the same, and deny buys.
+
+        Without the account nobody knows what a buy may spend.
+        """
         for order in list(self._state.books.live.values()):
             if order.state is not OrderState.NEW or self._blackout(turn.now) is not None:
                 continue
@@ -377,7 +401,10 @@ class OrderPath:
                 turn.record(Denied(turn.now, order.key, why, "try again when KIS answers"))
 
     def _shrink_to_sellable(self, turn: Turn, order: Order, account: Account | None) -> bool:
-        """A protective sell that waited is not lost when fewer shares are left: those that are left are sold."""
+        """Replace a protective sell that waited by one for the shares that are still there.
+
+        Return True when it was replaced, or denied because no share is left.
+        """
         intent = order.intent
         if (
             account is None

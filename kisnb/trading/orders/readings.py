@@ -1,4 +1,4 @@
-"""When the desk reads KIS's orders and account: at once, at a moment, and regularly.
+"""The readings of KIS's orders and account: at once, at a moment, and regularly.
 
 One reading of a day is under way at a time. What is scheduled meanwhile waits for its end. The
 orders of today are always read, and those of each earlier day on which a live order was sent.
@@ -17,18 +17,19 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 EVERY: Ns = 60 * SECOND
-"""Between two readings while orders are open."""
+"""Pause between two readings while orders are open."""
 IDLE: Ns = 300 * SECOND
-"""Between two readings while no order is open and a venue is. They find orders from elsewhere whose
-notices were lost."""
+"""Pause between two readings while no order is open and a venue is. They find orders from elsewhere
+whose notices were lost."""
 WAITING = "unknown number"
-"""Why to read when notices wait for an order. Not read when a reply has named the order meanwhile."""
+"""Reason to read when notices wait for an order. When a reply has named the order meanwhile,
+nothing is read."""
 AFTER_BOUNDARY: Ns = 2 * SECOND
-"""After the end of a market session, so that its last notices are in."""
+"""Pause after the end of a market session, so that its last notices are in."""
 UNANSWERED: Ns = 60 * SECOND
 """After this time an AskOrders that never ended is asked again."""
 SETTLES: Ns = 5 * SECOND
-"""How long KIS may take until its list shows what it has accepted."""
+"""KIS may take so long until its list shows what it has accepted."""
 
 
 class Readings:
@@ -43,7 +44,7 @@ class Readings:
         """The next reading reads the account too."""
         self._why = ""
         self._asked: dict[date, Ns] = {}
-        """When the newest reading of a day began. Only readings that have not ended."""
+        """Begin of the newest reading of a day. Only readings that have not ended."""
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
         self._not_before: Ns = 0
@@ -51,7 +52,7 @@ class Readings:
         state it."""
 
     def schedule(self, turn: Turn, at: Ns, why: str, *, account: bool = False) -> None:
-        """Read at ``at``, or earlier when a reading is due before. With ``account`` the account too."""
+        """Read at ``at``, or before it when a reading is due before. ``account``: the account too."""
         self._account = self._account or account
         at = max(at, self._not_before) if account else at
         if at <= turn.now:

@@ -117,8 +117,11 @@ class Reconciliation:
                 turn.record(ExternalFound(row.t, _external(row, parent), row.ref))
 
     def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
-        """Keys of orders of which what is gone may live on under a number that is not known yet: a revise of theirs
-        is being sent, or its fate is unknown, and it can still come to light or could be a row of the list."""
+        """Return the keys of orders whose missing shares may live on under a number not known yet.
+
+        A revise of such an order is being sent, or is of unknown fate: it can still come to light,
+        or could be a row of the list.
+        """
         found = claims(self._books, page.rows)
         in_the_air = [self._books.orders[key] for key in found]
         return {
@@ -137,7 +140,10 @@ class Reconciliation:
         *,
         may_move: bool,
     ) -> None:
-        """Book what KIS's totals of one order have more than ours; of one that ``may_move`` not yet what is gone."""
+        """Book what KIS's totals of one order have more than ours.
+
+        ``may_move``: a revise may have moved its missing shares. They are not booked as gone yet.
+        """
         if order.state is OrderState.SENT and row.rejected >= order.quantity:
             turn.record(
                 Rejected(
@@ -176,7 +182,7 @@ class Reconciliation:
         turn.record(DriftCleared(turn.now, order.key, "filled"))
 
     def _record_revise(self, turn: Turn, order: Order, row: OrderRow, child_row: OrderRow) -> None:
-        """Book what went over to a revising order, as far as it is not booked as gone already."""
+        """Book the shares that went over to a revising order, unless they are booked as gone."""
         child = self._books.by_number(child_row.ref.day, child_row.ref.number)
         number = child_row.ref.number
         if (
@@ -234,15 +240,18 @@ def expiry(order: Order) -> Ns:
 def execution(
     rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns
 ) -> Filled:
-    """A fill with what it adds to the fee and the tax of its order at its venue: the sum does not depend on how many
-    fills it came in. ``venue`` is SOR where KIS's list, which names the route alone, is all that told of it."""
+    """Return a fill with what it adds to the fee and the tax of its order at its venue.
+
+    The sum does not depend on the number of fills. ``venue`` is SOR when only KIS's list reports
+    the fill, because the list names the route alone.
+    """
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
     fee, tax = rules.fee_and_tax(now, order.code, order.side, before, qty * price, venue)
     return Filled(now, order.key, qty, price, fee, tax, venue, stamp)
 
 
 def _gone(order: Order, row: OrderRow) -> int:
-    """Shares that are neither filled nor left by KIS's list, and that our book has not taken out yet."""
+    """Return the shares that are gone by KIS's list and that our order book still counts."""
     return row.gone + order.quantity - row.qty - order.cancelled
 
 

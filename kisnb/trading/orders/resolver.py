@@ -1,8 +1,14 @@
-"""What became of an order whose answer was lost: KIS's list says so, or a person; it is never guessed.
+"""The fate of an order whose reply was lost: KIS's list decides, or a person. Nobody guesses.
 
-KIS has no order id of ours. A row of its list can be an order of unknown fate when code, side, quantity and price are
-the same, its number is above every number known when the order was sent, its time lies in the window after that, and
-it belongs to no other order. Venue and kind are compared with what was sent:
+KIS has no order id of ours. A row of its list can be an order of unknown fate when all of this
+holds:
+
+- code, side, quantity and price are the same;
+- its number is above every number that was known when the order was sent;
+- its time lies in the window after that;
+- it belongs to no other order.
+
+Venue and kind are compared with what was sent:
 
 | the list says                                      | the row              |
 |----------------------------------------------------|----------------------|
@@ -17,11 +23,11 @@ it belongs to no other order. Venue and kind are compared with what was sent:
 | a best or mid price order: the price that it got   | may be the order     |
 | any other venue or kind                            | is somebody else's   |
 
-One row alone that is like the order, and that no other order could be, is adopted. Otherwise the order stays UNKNOWN
-and a person decides, once the window is over. If rows could still be
-the order, a person must say twice that it was never sent; the first time they are warned, and then the rows are
-somebody else's. A list of a day that is over is complete for good: an order that
-it does not hold was never sent.
+A row is adopted when it alone is like the order and no other order could be it. Otherwise the order
+stays UNKNOWN, and a person decides once the window is over. If rows could still be the order, a
+person must say twice that it was never sent. The first time they are warned. After the second time
+the rows are somebody else's. The list of a day that is over is complete for good: an order that it
+does not hold was never sent.
 """
 
 from __future__ import annotations
@@ -41,14 +47,14 @@ from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.turn import Turn
 
 WINDOW: Ns = 90 * SECOND
-"""How long after the beginning of its POST an order can come into being at KIS."""
+"""An order can come into being at KIS until so long after the begin of its POST."""
 SKEW: Ns = 30 * SECOND
-"""How far KIS's clock and ours may be apart."""
+"""KIS's clock and ours may be so far apart."""
 
 _IN_THE_AIR = (OrderState.SENDING, OrderState.UNKNOWN)
 
 Likeness: TypeAlias = Literal["other", "maybe", "like"]
-"""Whether a row is somebody else's, may be an order, or has all that the order has."""
+"""A row is somebody else's, may be an order, or has all that the order has."""
 
 _K = OrderKind
 _LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
@@ -60,7 +66,8 @@ _PRICED_ON_ARRIVAL = frozenset({
     _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
     _K.AFTER_BEST_OWN,
 })  # fmt: skip
-"""Kinds that are sent without a price; whether KIS lists the price that they got is not documented."""
+"""Kinds that are sent without a price. KIS does not document whether its list shows the price that
+they got."""
 
 
 class Resolver:
@@ -73,10 +80,14 @@ class Resolver:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """By key: the numbers that it could be, which a person was told who said that it was never sent."""
+        """The numbers that an order could be, by its key, when a person was warned who says that it
+        was never sent."""
 
     def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
-        """Take a decision; False when it is refused at once. It counts when KIS's list does not contradict it."""
+        """Take a person's decision; False when it is refused at once.
+
+        It counts once KIS's list does not contradict it.
+        """
         order = books.orders.get(command.key)
         if order is None or order.state is not OrderState.UNKNOWN:
             what = (
@@ -97,7 +108,7 @@ class Resolver:
     def resolve(
         self, turn: Turn, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
     ) -> None:
-        """Look at every order of unknown fate of ``day`` in the light of its complete list, read after ``asked``."""
+        """Settle the orders of unknown fate of ``day`` by its complete list, read after ``asked``."""
         found = claims(books, rows)
         claimants = Counter(row.ref.number for mine in found.values() for row in mine)
         for key, mine in found.items():
@@ -184,25 +195,25 @@ class Resolver:
 
 
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
-    """For every order in the air, the rows that it could be and that belong to no order yet."""
+    """Return, for every order whose reply is missing, the free rows that it could be."""
     free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
     waiting = [order for order in books.live.values() if order.state in _IN_THE_AIR]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
 
 
 def _being_sent(order: Order, row: OrderRow, books: OrderBooks) -> Order | None:
-    """Another order that the row could be, and whose reply is about to tell whether it is."""
+    """Return another order that the row could be, whose reply is still to come; else None."""
     sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
     return next((o for o in sending if could_be(o, row, books)), None)
 
 
 def could_be(order: Order, row: OrderRow, books: OrderBooks) -> bool:
-    """Whether the row can be this order, for all that is known."""
+    """Return whether the row can be this order, for all that is known."""
     return likeness(order, row, books) != "other"
 
 
 def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
-    """How far the row has what was sent as this order; the module's table says what counts."""
+    """Return how far the row has what was sent as this order. The module's table lists what counts."""
     intent = order.intent
     parent = books.orders.get(intent.supersedes) if intent.supersedes else None
     same_qty = row.qty == intent.qty if parent is None else 0 < row.qty <= intent.qty
@@ -256,7 +267,10 @@ def _venue_sent(order: Order) -> Venue:
 
 
 def ref_of(order: Order, row: OrderRow) -> OrderRef:
-    """The order's name at KIS. A cancel goes where the order went: the list may name another venue for SOR."""
+    """Return the order's name at KIS. A cancel goes where the order went.
+
+    For an order to SOR the list may name another venue.
+    """
     return msgspec.structs.replace(row.ref, venue=_venue_sent(order))
 
 

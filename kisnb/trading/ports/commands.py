@@ -19,7 +19,7 @@ class Submit(SessionMessage, frozen=True, tag=True, array_like=True):
 
     intent: Intent
     naming: Naming | None = None
-    """What names it, when a person typed it."""
+    """The naming of the order, when a person typed it."""
 
 
 class CancelOrder(SessionMessage, frozen=True, tag=True, array_like=True):
@@ -40,7 +40,7 @@ class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 
     intent: Intent
     naming: Naming | None = None
-    """What names it, when a person typed it."""
+    """The naming of the order, when a person typed it."""
 
 
 class ResolveOrder(SessionMessage, frozen=True, tag=True, array_like=True):

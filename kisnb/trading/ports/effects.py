@@ -70,7 +70,7 @@ class CancelReply(msgspec.Struct, frozen=True):
 
 
 class OrdersQuery(msgspec.Struct, frozen=True):
-    """What the core asks KIS: the orders of a day, and why.
+    """A question of the core to KIS: the orders of a day, and the reason.
 
     With ``account`` the account too. It is read before the orders, so that a trade that it contains
     stands in the list as well.
@@ -80,9 +80,9 @@ class OrdersQuery(msgspec.Struct, frozen=True):
     why: str
     account: bool = False
     asked: Ns = 0
-    """When the core asked. A reading may end late, after a newer one."""
+    """Moment of the question. A reading may end late, after a newer one."""
     fills: int = 0
-    """How many fills were booked when the core asked."""
+    """Number of fills that were booked at that moment."""
 
 
 class AskOrders(msgspec.Struct, frozen=True):

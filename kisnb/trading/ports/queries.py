@@ -62,8 +62,8 @@ class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
     minutes: int
     budget: int
     until: Ns = 0
-    """When the arming ends. The desk fills it in when it has checked the rest; what a session gives
-    does not count. A moment that is over disarms."""
+    """End of the arming. The desk fills it in when it has checked the other fields; what a session
+    gives does not count. A moment that is over disarms."""
 
 
 class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
@@ -78,12 +78,12 @@ class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
     qty: int | None = None
     """Shares; None means all that can be adopted."""
     naming: Naming | None = None
-    """What names the call, when a person typed it."""
+    """The naming of the call, when a person typed it."""
 
 
 CheckedQuery: TypeAlias = LiftHalt | ArmDesk | AdoptHolding
-"""What the desk submits to its core for a session. None of them is a Command. So a session cannot
-send one to the core past the desk's check."""
+"""Queries that the desk submits to its core for a session. None of them is a Command. So a session
+cannot send one to the core past the desk's check."""
 
 
 # Queries about prices, orders and the account

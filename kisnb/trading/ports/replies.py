@@ -12,7 +12,7 @@ from kisnb.orders import Account, Intent, OrderPage, OrderState
 
 
 class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """What became of an order, as the desk's order book has it."""
+    """The outcome of an order, as the desk's order book has it."""
 
     state: OrderState
     number: int | None
@@ -21,7 +21,7 @@ class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """What the desk did with a typed order: sent it, showed one that stood already, or refused it."""
+    """The outcome of a typed order: sent, shown because it stood already, or refused."""
 
     outcome: Literal["sent", "shown", "refused"]
     intent: Intent
@@ -56,7 +56,7 @@ class TextReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class StatusReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """How the desk stands, for people: a line per fact, and the other attached sessions."""
+    """The state of the desk for people: a line per fact, and the other attached sessions."""
 
     lines: tuple[str, ...]
     sessions: tuple[str, ...]
