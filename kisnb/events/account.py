@@ -79,7 +79,10 @@ class DriftCleared(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The account holds what no order of the journal explains: shares, and ``cash`` in won (D+2)."""
+    """The account holds what no order of the journal explains.
+
+    ``holdings`` are such shares, ``cash`` is such cash in won (D+2).
+    """
 
     cash: int
     holdings: tuple[tuple[str, int, int], ...]

@@ -99,7 +99,10 @@ class DecisionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The phase of a venue changed: a market session began or ended. Agents get it as ``on_phase``."""
+    """The phase of a venue changed: a market session began or ended.
+
+    Agents get it as ``on_phase``.
+    """
 
     session_id: str
     venue: Venue

@@ -39,8 +39,8 @@ class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The order is in the journal and is not sent before ``until``.
 
-    A blackout window holds it back, or it waits for what KIS states. An order that waits for a price
-    alone is held until the moment of the fact.
+    A blackout window holds it back, or it waits for what KIS states. An order that waits for a
+    price alone is held until the moment of the fact.
     """
 
     log_line: ClassVar[str] = "held: {0.why}"
@@ -138,7 +138,10 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Written and synced before the first byte of the cancel leaves; ``qty`` None means all leaves."""
+    """Written and synced before the first byte of the cancel leaves.
+
+    ``qty`` None means all leaves.
+    """
 
     log_line: ClassVar[str] = "cancel sent"
 

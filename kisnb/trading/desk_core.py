@@ -81,7 +81,10 @@ CoreMessage: TypeAlias = (
 
 
 class DeskCore:
-    """Takes commands, replies and events; returns effects. Knows no clock, no socket and no file."""
+    """Takes commands, replies and events, and returns effects.
+
+    It knows no clock, no socket and no file.
+    """
 
     def __init__(self, rules: Rules, limits: Limits, state: State) -> None:
         self.rules = rules

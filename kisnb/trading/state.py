@@ -156,7 +156,10 @@ class State:
 
     @property
     def coming_halt(self) -> str:
-        """The trading state once the kill switch has ended; the present one when it is not at work."""
+        """The trading state once the kill switch has ended.
+
+        The present one when it is not at work.
+        """
         return self.halting or self.halt
 
     @property

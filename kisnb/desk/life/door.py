@@ -35,7 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class Door:
-    """Where sessions find a desk. ``open`` it, let ``watch`` run beside the desk, ``close`` it."""
+    """The socket and the address file by which sessions find a desk.
+
+    ``open`` it, let ``watch`` run beside the desk, ``close`` it.
+    """
 
     def __init__(
         self,
@@ -116,7 +119,10 @@ class Door:
 
 
 def _mark(path: Path) -> tuple[int, ...]:
-    """What tells a file from another one that has its path, and perhaps its number, later."""
+    """Return a mark that tells a file from a later one with the same path.
+
+    The later file may have the number of the earlier one.
+    """
     try:
         found = path.lstat()
     except OSError:

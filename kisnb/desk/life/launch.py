@@ -45,9 +45,9 @@ STOP_SECONDS = 15.0
 def start_desk(
     mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None
 ) -> DeskAddress:
-    """Start the desk as a process of its own, or find the one that runs; ``quotes`` names who gives it prices.
+    """Start the desk as a process of its own, or find the one that runs.
 
-    Raises the desk's own error.
+    ``quotes`` names the mode whose desk gives it prices. Raises the desk's own error.
     """
     running = find_or_wait(mode)
     if running is not None and not fresh:

@@ -1,4 +1,4 @@
-"""The desk process: one per account, locked, started by its supervisor and detached from every kernel."""
+"""The desk process: one per account, locked, started by its supervisor, apart from every kernel."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
+    """Run a desk until it is to close. Return the exit status for the supervisor."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)
@@ -40,6 +41,7 @@ def main() -> int:
     ready = os.fdopen(options.ready, "w")
 
     def report(ready_line: object) -> None:
+        """Write the line that the supervisor waits for: the address, or why there is no desk."""
         ready.write(msgspec.json.encode(ready_line).decode() + "\n")
         ready.close()
 
@@ -84,6 +86,7 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
 
     def address(path: str) -> DeskAddress:
+        """Return the desk's address at a socket's path."""
         return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
 
     door = Door(desk.server, mode, [lock, *desk.locks], address)

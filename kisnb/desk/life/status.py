@@ -46,7 +46,7 @@ def status(mode: Mode) -> tuple[list[str], bool]:
 
 
 def stands_of(desk: DeskAddress) -> StatusReply:
-    """What a desk says of itself. Raises DeskError when it does not answer."""
+    """Return a desk's own status, for people. Raises DeskError when the desk does not reply."""
     client = DeskClient(wait_for_socket(desk))
     try:
         client.attach_blocking()

@@ -1,6 +1,7 @@
-"""The desk's parent: starts it, starts it again when it dies, and gives up with a sentence when that does not help.
+"""The desk's parent: starts the desk, starts it again when it dies, and gives up with a sentence.
 
-It is small on purpose: it holds no socket and no journal, so that nothing it does can fail with the desk.
+It is small on purpose. It holds no socket and no journal, so that nothing it does can fail with the
+desk.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ POLL_SECONDS = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
 PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
-"""Errors of a start that pass by themselves, or when somebody mends their cause without ending the desk: KIS is not
-reached, or has no token for us now; the disk is full; the state folder does not serve."""
+"""Errors of a start that can pass while the supervisor waits: KIS is not reached or has no token
+for us now, the disk is full, the state folder does not serve."""
 
 
 class Supervisor:
@@ -57,7 +58,10 @@ class Supervisor:
             self._child.terminate()
 
     def run(self) -> str:
-        """Returns when the desk is to be gone; the text says why it was given up, and is empty when it was not."""
+        """Supervise until the desk is to be gone.
+
+        Return why it was given up; empty when it was not.
+        """
         began, ready = time.monotonic(), self._start([])
         self._report(ready)
         if ready is None or "error" in ready:
@@ -89,7 +93,7 @@ class Supervisor:
         return ""
 
     def _start(self, more: Sequence[str]) -> dict[str, str] | None:
-        """Start a desk; what it said when it was ready, or why it is not, or None when it died without a word."""
+        """Start a desk. Return its ready line, with its address or its error; None when it died."""
         read_end, write_end = os.pipe()
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -136,7 +140,10 @@ class ReportStart:
 
 
 def ready_line(read_end: int, seconds: float) -> dict[str, str] | None:
-    """The line of JSON that a child writes when it is ready; None when it ends, or lets ``seconds`` pass, without."""
+    """Return the line of JSON that a child writes when it is ready.
+
+    None when the child ends, or lets ``seconds`` pass, without it.
+    """
     with os.fdopen(read_end, "rb") as pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         line = pipe.readline() if selector.select(seconds) else b""
@@ -145,7 +152,10 @@ def ready_line(read_end: int, seconds: float) -> dict[str, str] | None:
 
 
 def farewell_path(mode: Mode) -> Path:
-    """Why the supervisor gave its desk up; the file is there until a desk is started again."""
+    """Return the file that says why the supervisor gave its desk up.
+
+    The file is there until a desk is started again.
+    """
     return desk_folder(mode) / "given_up.txt"
 
 
@@ -166,6 +176,7 @@ def _named(status: int) -> str:
 
 
 def main() -> int:
+    """Run a supervisor until its desk is to be gone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)

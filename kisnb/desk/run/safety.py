@@ -1,7 +1,7 @@
-"""What a person may decide about a desk besides orders: lift a halt, arm it, see its tasks.
+"""A person's decisions about a desk besides orders: lift a halt, arm it, see its tasks.
 
-Each answer comes from what was written: while the journal cannot be written nothing is lifted or
-armed, and the answer says so.
+Each reply comes from what was written. While the journal cannot be written nothing is lifted or
+armed, and the reply says so.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Tries:
     def __init__(self) -> None:
         self._wrong = 0
         self._closed_until = 0.0
-        """When the pause ends, monotonic."""
+        """End of the pause, monotonic."""
 
     def check_open(self) -> None:
-        """Raises BadInput during a pause."""
+        """Raise BadInput during a pause."""
         left = self._closed_until - time.monotonic()
         if left > 0:
             until = clock_text(WallClock().now() + int((left + 1) * SECOND))
@@ -64,7 +64,11 @@ class Tries:
 
 
 class Safety:
-    """``is_tail`` says whether these are the last digits of the account; None where no arming is needed."""
+    """Checks a person's decision and submits it to the core.
+
+    ``is_tail`` tells whether these are the last digits of the account; None where no arming is
+    needed.
+    """
 
     def __init__(
         self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None, file: HaltFile
@@ -76,7 +80,10 @@ class Safety:
         self._tries = Tries()
 
     def reply(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
-        """Carry a query out, if it passes the checks. The reply says what was written, or why not."""
+        """Carry a query out if it passes the checks.
+
+        The reply says what was written, or why not.
+        """
         try:
             match query:
                 case LiftHalt():
@@ -126,7 +133,7 @@ class Safety:
         return f"lifted: {was} because of {why!r}; {passes}"
 
     def _end_flatten(self, query: LiftHalt) -> str:
-        """End the flatten and nothing more: to let orders pass again is another decision."""
+        """End the flatten and nothing more. To let orders pass again is another decision."""
         state = self._host.core.state
         left = unsold(state)
         self._submit(query)
@@ -149,7 +156,7 @@ class Safety:
         return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
 
     def _check_size(self, minutes: int, budget: int) -> None:
-        """Raises BadInput for a time or a budget that is too small or too large."""
+        """Raise BadInput for a time or a budget that is too small or too large."""
         if not 0 < minutes <= MOST_HOURS * 60:
             cure = f"give 1 to {MOST_HOURS * 60} minutes"
             raise BadInput(f"{minutes:,} minutes is no time to be armed", cure)
@@ -161,7 +168,7 @@ class Safety:
             raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
 
     def _check_tail(self, tail: str) -> None:
-        """Raises BadInput for a wrong tail, and for any tail after too many wrong ones."""
+        """Raise BadInput for a wrong tail, and for any tail after too many wrong ones."""
         assert self._is_tail is not None
         self._tries.check_open()
         if len(tail) != TAIL_DIGITS or not self._is_tail(tail):
@@ -174,7 +181,7 @@ class Safety:
 
 
 def note(event: Event) -> None:
-    """Steps of the kill switch stand in the desk's log too."""
+    """Write the steps of the kill switch into the desk's log too."""
     if isinstance(event, HaltStep):
         log.warning(
             "kill switch: %s %s: %s", event.step, "done" if event.done else "FAILED", event.text
@@ -182,7 +189,10 @@ def note(event: Event) -> None:
 
 
 def task_tree(root: str) -> str:
-    """The running loop's tasks under their owners, as text: a task's name is ``owner: what``, else its code says it."""
+    """Return the running loop's tasks under their owners, as text.
+
+    A task's name is ``owner: what``. A task without such a name is named by its code.
+    """
     owners: dict[str, list[str]] = {}
     for task in asyncio.all_tasks():
         name = task.get_name()

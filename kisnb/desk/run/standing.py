@@ -1,4 +1,4 @@
-"""How a desk stands, in sentences: what it lets pass, what it holds back, what it does not know, for whom it works."""
+"""The state of a desk in sentences: what it lets pass, holds back, does not know, and for whom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kisnb.trading.state import State
 
 
 def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
-    """What a person must know before anything else; ``sessions`` are those who are attached."""
+    """Return what a person must know first. ``sessions`` are those that are attached."""
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []

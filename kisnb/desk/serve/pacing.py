@@ -1,4 +1,4 @@
-"""The pace of the simulated clock: in lockstep while a session fast-forwards, else as configured."""
+"""The pace of the simulated clock: lockstep while a session fast-forwards, else as configured."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class DeskServer:
         """The sentence for sessions when the desk ends for good, with the cure. Without it sessions
         wait for the next desk."""
         self.left_alone_at = asyncio.get_running_loop().time()
-        """When the newest session left, on the loop's clock."""
+        """Time at which the newest session left, on the loop's clock."""
         self._host = host
         self._name = name
         self._secret = secret

@@ -109,7 +109,7 @@ class SessionQueries:
         return Done()
 
     async def _ask(self, connection: Connection, number: int, query: AnyQuery) -> None:
-        """Read from KIS and reply. A query always gets a reply, or its session would wait for ever."""
+        """Read from KIS and reply. Without a reply the session would wait for ever."""
         try:
             reply = await self._read_from_kis(query)
         except KisnbError as e:

@@ -1,4 +1,4 @@
-"""What the desk wants of KIS's stream: for what the account holds, and for what sessions watch."""
+"""The desk's subscriptions at KIS: for what the account holds, and for what sessions watch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from kisnb.orders import Want
 from kisnb.terms import Venue
 
 HELD = 1
-"""Priority of the trades of a held stock: after notices (0), before what sessions watch (2). (K06)"""
+"""Priority of the trades of a held stock (row K06): after notices (0), before what sessions watch
+(2)."""
 
 
 class Subscriptions:

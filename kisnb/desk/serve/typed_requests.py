@@ -1,4 +1,4 @@
-"""What persons typed: orders and adoptions that row O11 compares with what was sent before."""
+"""Typed orders and adoptions, which row O11 compares with what was sent before."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TypedRequests:
     def __init__(self, host: DeskHost, run: str) -> None:
         self._host = host
         self._run = run
-        """Of the desk: keys are a run's."""
+        """The desk's run: keys belong to a run."""
 
     def place(self, requests: Sequence[OrderRequest]) -> OrdersPlaced:
         """Submit these orders as row O11 decides. What is sent or shown is journaled by then."""
@@ -43,7 +43,10 @@ class TypedRequests:
         return OrdersPlaced(tuple(self._checked(answer) for answer in answers))
 
     def adopt(self, query: AdoptHolding) -> Reply:
-        """Submit an adoption. Reply with what was taken over, or why not; its row is synced by then."""
+        """Submit an adoption.
+
+        The reply says what was taken over, or why not; its row is synced by then.
+        """
         now, state = self._host.clock.now(), self._host.core.state
         if query.naming is not None:
             rule, asked = naming_rule(now, state, self._run), adoption_asked(query)
@@ -64,7 +67,10 @@ class TypedRequests:
         return TextReply(f"{query.agent} took over {taken.qty:,} {query.code} {cost}")
 
     def _checked(self, answer: PlaceAnswer) -> PlaceAnswer:
-        """Return the answer, or a refusal when the journal could not be written: nothing was sent."""
+        """Return the answer.
+
+        A refusal when the journal could not be written, so that nothing was sent.
+        """
         key, broken = answer.intent.key, self._host.broken
         known = key in self._host.core.state.books.orders
         is_journaled = known and key not in self._host.dropped

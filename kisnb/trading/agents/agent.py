@@ -83,7 +83,10 @@ class Host(Protocol):
 
 
 class Agent:
-    """Base class of strategies. ``code`` is the stock; ``every`` the bars that ``on_bar`` gets ("" for none)."""
+    """Base class of strategies.
+
+    ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" stands for none.
+    """
 
     code: str = ""
     every: ClassVar[str] = ""

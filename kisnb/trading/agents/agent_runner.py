@@ -91,7 +91,7 @@ class AgentRunner:
         rules: Rules,
         foreign: Foreign = refuse_foreign,
     ) -> None:
-        """Raises BadInput for an id that names no agent, and for a handler that nothing calls any more."""
+        """Raise BadInput for an id that names no agent, and for a handler that is never called."""
         if hasattr(agent, "on_session"):
             raise BadInput(
                 f"{type(agent).__name__}.on_session is never called", "rename it to on_phase"

@@ -295,7 +295,7 @@ class Flatten:
         )
 
     def _report(self, turn: Turn) -> None:
-        """Record what is left, once when nothing more can be done at once, and when it has changed."""
+        """Record what is left, when nothing more can be done at once and when it has changed."""
         assert self._since is not None
         selling = bool(self._orders)
         pausing = any(part.again_at > turn.now for part in self._parts.values())

@@ -88,7 +88,10 @@ class KillSwitch:
         self._query(turn)
 
     def go_on(self, turn: Turn) -> None:
-        """Go on with the run that was under way when the desk died. It runs anew, for the same end."""
+        """Go on with the run that was under way when the desk died.
+
+        It runs anew, for the same end.
+        """
         if self._state.halting:
             self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
         elif self._flatten.is_on:

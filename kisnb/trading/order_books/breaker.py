@@ -1,21 +1,23 @@
-"""The circuit breaker: how much the day has lost of what was at stake, and whether that is too much.
+"""The circuit breaker: the loss of the day against what was at stake.
 
-    result = value of the holdings now − their value at the opening + cash flows of the day's fills (after fee and tax),
-             which is what was realised today and how the unrealised changed today, after cost;
-    stake  = value of the holdings at the opening + what was bought today.
+    result = value of the holdings now − their value at the opening + cash flows of the day's fills
+             (after fee and tax); this is what was realised today, and how the unrealised changed
+    stake  = value of the holdings at the opening + what was bought today
 
-Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price (previous close) at
-the opening, and so do those that no order explains. A worked day, fee and tax in won:
+Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price
+(previous close) at the opening, and so do those that no order explains. A worked day, fee and tax
+in won:
 
-| what                                        | holdings   | flow so far | result   | stake      | lost             |
-|---------------------------------------------|------------|-------------|----------|------------|------------------|
-| opening: 700 shares, base 10,000            | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 %           |
-| buy 300 at 10,000, fee 100                  | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 %           |
-| sell 900 at 9,800, fee 260, tax 17,640      | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 %           |
-| the 100 that are left fall to 8,980         | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 %, it holds |
-| and to 8,970                                | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 %, it trips |
+| what                                   | holdings   | flow so far | result   | stake      | lost   |
+|----------------------------------------|------------|-------------|----------|------------|--------|
+| opening: 700 shares, base 10,000       | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 % |
+| buy 300 at 10,000, fee 100             | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 % |
+| sell 900 at 9,800, fee 260, tax 17,640 | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 % |
+| the 100 that are left fall to 8,980    | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 % |
+| and to 8,970                           | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 % |
 
-A person who lifts the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.
+With a limit of 3 % the breaker holds in the fourth line and trips in the fifth. A person who lifts
+the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.
 """
 
 from __future__ import annotations

@@ -332,7 +332,10 @@ class OrderBooks:
 
 
 def _apply_removal(order: Order, fact: Cancelled | Revised | Expired) -> None:
-    """Take shares out under the number of a cancel or a revise; without one KIS's list reported it."""
+    """Take shares out under the number of a cancel or a revise.
+
+    Without a number KIS's list reported it.
+    """
     number = 0 if isinstance(fact, Expired) else fact.number
     if isinstance(fact, Revised):
         order.revised_by.append(fact.by)

@@ -75,7 +75,7 @@ class BuyPrices:
         return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
 
     def missing(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a buy behind the rate limit has no price to be sent on; None when it has one."""
+        """Return why a buy behind the rate limit has no price to be sent on; None if it has."""
         if not self.is_old(now, intent, 1 if intent.price is None else PATIENCE):
             return None
         newest = self._newest(intent)

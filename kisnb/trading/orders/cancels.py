@@ -67,7 +67,7 @@ class Cancels:
         self._readings.schedule(turn, turn.now, "cancel refused")
 
     def on_listed(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
-        """Refuse a cancel that KIS accepted and that its list does not show, read after ``asked``."""
+        """Refuse an accepted cancel that KIS's list, read after ``asked``, does not show."""
         accepted = self._accepted.get(order.key)
         if not order.cancel_asked:
             self._accepted.pop(order.key, None)

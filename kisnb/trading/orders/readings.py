@@ -52,7 +52,10 @@ class Readings:
         state it."""
 
     def schedule(self, turn: Turn, at: Ns, why: str, *, account: bool = False) -> None:
-        """Read at ``at``, or before it when a reading is due before. ``account``: the account too."""
+        """Read at ``at``, or before it when a reading is due before.
+
+        With ``account`` the account is read too.
+        """
         self._account = self._account or account
         at = max(at, self._not_before) if account else at
         if at <= turn.now:

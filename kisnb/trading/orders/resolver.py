@@ -108,7 +108,10 @@ class Resolver:
     def resolve(
         self, turn: Turn, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
     ) -> None:
-        """Settle the orders of unknown fate of ``day`` by its complete list, read after ``asked``."""
+        """Settle the orders of unknown fate of ``day`` by its complete list.
+
+        The list was read after ``asked``.
+        """
         found = claims(books, rows)
         claimants = Counter(row.ref.number for mine in found.values() for row in mine)
         for key, mine in found.items():
@@ -213,7 +216,10 @@ def could_be(order: Order, row: OrderRow, books: OrderBooks) -> bool:
 
 
 def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
-    """Return how far the row has what was sent as this order. The module's table lists what counts."""
+    """Return how far the row has what was sent as this order.
+
+    The module's table lists what counts.
+    """
     intent = order.intent
     parent = books.orders.get(intent.supersedes) if intent.supersedes else None
     same_qty = row.qty == intent.qty if parent is None else 0 < row.qty <= intent.qty

@@ -16,7 +16,7 @@ _IN_THE_AIR = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderStat
 
 
 def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument) -> No | None:
-    """Return why the order that ``intent`` supersedes cannot be revised so now; None when it can."""
+    """Return why the order that ``intent`` supersedes cannot be revised so now; None if it can."""
     old = books.orders.get(intent.supersedes or "")
     if old is None or old.ref is None or not old.is_open:
         what = "no order has this key" if old is None else f"the order is {old.state}"

@@ -25,8 +25,8 @@ class Broker(Protocol):
     """The broker as the desk's host needs it. Money in won, quantities in shares."""
 
     may_send: Callable[[str], Permission]
-    """The last permission. The broker asks it with an order's key, behind the limiter and before the
-    order's first byte. When it says no, the broker raises OrderDenied and sends nothing."""
+    """The last permission. The broker asks it with an order's key, behind the limiter and before
+    the order's first byte. When it says no, the broker raises OrderDenied and sends nothing."""
 
     @property
     def capabilities(self) -> Capabilities:

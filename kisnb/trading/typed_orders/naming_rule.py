@@ -223,7 +223,7 @@ class NamingRule:
         return shown or named.key in request.answered or named.has_answered(place)
 
     def _is_comparable(self, a: Wish, b: Wish) -> bool:
-        """Return whether one of two wishes of a call may be the other one, with a price that moved."""
+        """Return whether one of two wishes of a call may be the other, with a price that moved."""
         if a.agent != b.agent or bool(a.revises) != bool(b.revises):
             return False
         return not a.revises or self._root(a.revises) == self._root(b.revises)

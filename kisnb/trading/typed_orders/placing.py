@@ -88,7 +88,7 @@ def place(
 def commands(
     known: Known, requests: Sequence[OrderRequest], answers: Sequence[PlaceAnswer]
 ) -> list[Submit | ReviseOrder | ShowOrder]:
-    """Return the commands that carry out the answers of ``place``; none when the call was refused."""
+    """Return the commands that carry out the answers of ``place``; none for a refused call."""
     wanted: list[Submit | ReviseOrder | ShowOrder] = []
     for request, answer in zip(requests, answers, strict=True):
         intent, naming = answer.intent, request.naming
