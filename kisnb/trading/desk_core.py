@@ -128,6 +128,7 @@ class DeskCore:
             return self._on_price(now, message)
         turn = self._begin(now)
         self._receive(turn, message)
+        # Any message but a price may have ended an order or freed shares that the flatten sells.
         if self._kill_switch.is_flattening:
             self._kill_switch.proceed(turn)
         return turn.take_effects()
@@ -177,6 +178,7 @@ class DeskCore:
                 self._day_loss.check(turn)
             case CancelReply(reply=reply):
                 self.cancels.on_reply(turn, reply)
+            # The clock was set back meanwhile.
             case Woke(t=t) if turn.now < t:
                 turn.emit(WakeAt(t))
             case Woke():
@@ -252,6 +254,7 @@ class DeskCore:
             self.readings.schedule(turn, now, "unknown")
         if order.cancel_asked and order.is_open:
             self.cancels.send_deferred(turn, order)
+        # Last: the POST has ended, so the next order of this stock and side may go.
         self.orders.send_next(turn, order.intent)
 
     def _on_orders_read(self, turn: Turn, read: OrdersRead) -> None:

@@ -135,6 +135,7 @@ class State:
             self.names.add(row.t, order.key, row.naming)
         if type(row) is OrderHeld:
             self.held[row.key] = row
+        # An order that left NEW is held no more. A kept order comes back with a new OrderHeld.
         elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
         if (
@@ -176,6 +177,7 @@ class State:
 
     def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
+            # The number has its order now, so no notice waits for it any more.
             self.early.pop((ref.day, ref.number), None)
             self.note_number(ref.day, ref.number)
 

@@ -28,6 +28,7 @@ class Turn:
 
     def record(self, row: Row) -> None:
         """Apply a row to the state and journal it. Sessions get it once it is synced."""
+        # Applied at once: the next line of a part must see the order as the row leaves it.
         self._state.apply(row)
         self._rows.append(row)
 

@@ -74,7 +74,7 @@ class Door:
             # A whole state folder that was removed ends the desk: its journal is gone.
             if not self._file.parent.is_dir():
                 continue
-            # A lock that cannot be looked at must not keep the socket from being made anew.
+            # A lock that cannot be read must not keep the socket from being made anew.
             await self._tried("locks", self._keep_locks)
             if not self._server.closing.is_set():
                 await self._tried("socket", self._keep_open)

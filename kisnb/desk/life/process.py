@@ -111,7 +111,8 @@ async def _built(
 ) -> BuiltDesk:
     from kisnb.desk.life.build import build_desk
 
-    # What the journal folds to stays: no collection is to walk it, neither while it grows nor beside an order.
+    # What the journal folds to stays. No collection is to walk it, neither while it grows nor
+    # beside an order.
     gc.disable()
     desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
     gc.freeze()

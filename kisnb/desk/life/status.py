@@ -67,5 +67,8 @@ def _absent(mode: Mode) -> list[str]:
     return [
         f"no {mode} desk runs: it was given up",
         farewell.read_text("utf-8").strip(),
-        "its orders may still be in the market: look at them at KIS, then open the desk again with %kis open",
+        (
+            "its orders may still be in the market: look at them at KIS, "
+            "then open the desk again with %kis open"
+        ),
     ]

@@ -41,12 +41,12 @@ class KeptHalt:
         try:
             write_private(self._path, body)
         except OSError:
-            return self._is_marked(self._wish)
+            return self._mark(self._wish)
         self._is_written = True
         return True
 
-    def _is_marked(self, wish: Halt) -> bool:
-        """Make empty files, which a full disk often takes. So at least the halt itself is kept."""
+    def _mark(self, wish: Halt) -> bool:
+        """Make empty files, which a full disk often takes. Return whether they are there."""
         try:
             self._path.touch(0o600)
             if wish.flatten:

@@ -106,8 +106,9 @@ class Conductor:
 
         A call that reads must not know of a fill before its notice.
         """
-        self._due.set()  # who waits for busy sessions looks again
-        # A simulator that is gone is told by run.
+        # ``_wait_for_busy`` checks again which sessions are busy.
+        self._due.set()
+        # ``run`` reports a simulator that is gone.
         with suppress(LinkLost):
             async with self._moving:
                 await self._drain_frames()

@@ -78,7 +78,8 @@ class HaltFile:
             try:
                 self._check()
             except Exception as e:
-                # Whatever it is, the next look may succeed: a watch that ends would overlook the file.
+                # Whatever it is, the next check may succeed. A watch that ends would overlook the
+                # file.
                 log.exception("the HALT file")
                 self._report_unseen(repr(e))
 
@@ -120,7 +121,8 @@ class HaltFile:
         if why != self._unseen:
             self._unseen = why
             self._report(
-                f"the HALT file cannot be looked at ({why}): it would not halt; use kisnb halt or the panel"
+                f"the HALT file cannot be looked at ({why}): it would not halt; "
+                "use kisnb halt or the panel"
             )
 
     def _report(self, text: str) -> None:

@@ -141,7 +141,8 @@ class DeskHost:
         async with AsyncExitStack() as stack:
             if self.serial:
                 await stack.enter_async_context(self._lane)
-                # Whether an order's own trade is seen must not be a race with subscriptions under way.
+                # An order's own trade is seen or not seen: that must not be a race with
+                # subscriptions under way.
                 await _until(lambda: self.broker.settled)
                 await self.before_call()
             await work
@@ -162,6 +163,7 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
+                    # What follows would leave without its row.
                     if not self._persist(rows):
                         return
                 case Send() | Revise():
@@ -221,9 +223,11 @@ class DeskHost:
         if why is None:
             return
         is_kept = self.kept_halt.keep(halt)
-        state = f"the desk will be {halt.state}{', and sell all that is held,' if halt.flatten else ''} when it can write"
+        sells = ", and sell all that is held," if halt.flatten else ""
+        state = f"the desk will be {halt.state}{sells} when it can write"
         if not is_kept:
-            state = f"FAILED: {state}, if its process lives until then: the halt could not be kept on the disk"
+            lost = "the halt could not be kept on the disk"
+            state = f"FAILED: {state}, if its process lives until then: {lost}"
         for step in (
             HaltStep(now, "block", True, f"no order passes: {why.text}"),
             HaltStep(
@@ -274,6 +278,7 @@ class DeskHost:
         # Raised before the first byte of the order: nothing was sent.
         except OrderDenied as e:
             reply = SendReply(intent.key, "kept", text=str(e))
+        # Raised before the POST as well: without a token nothing was sent.
         except (TokenError, ConfigError) as e:
             reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
@@ -325,6 +330,7 @@ class DeskHost:
                 self._publish(
                     Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}")
                 )
+        # A list that broke off proves nothing: an order that it lacks may stand on its next page.
         whole = page if page is not None and page.complete else None
         self.submit(
             OrdersRead(

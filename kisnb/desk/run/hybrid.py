@@ -147,7 +147,8 @@ class QuotesDesk:
         while True:
             try:
                 await self.start()
-            # Whatever it is, it may pass; who gave up would leave the prices standing without a word.
+            # Whatever it is, it may pass. To give up would leave the prices standing without a
+            # word.
             except Exception as e:
                 if not isinstance(e, KisnbError):
                     log.exception("the quotes desk")

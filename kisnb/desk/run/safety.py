@@ -100,6 +100,7 @@ class Safety:
 
         Raises DeskError when it could not be journaled: then it does not count.
         """
+        # Before and after: a journal that breaks while it writes this row has not written it.
         self._check_writable()
         self._host.submit(checked)
         self._check_writable()
@@ -137,7 +138,8 @@ class Safety:
         state = self._host.core.state
         left = unsold(state)
         self._submit(query)
-        text = f"the flatten is ended; the desk stays {state.coming_halt}; halt off REASON once more lifts that"
+        stays = f"the desk stays {state.coming_halt}; halt off REASON once more lifts that"
+        text = f"the flatten is ended; {stays}"
         return f"{text}. {left}" if left else text
 
     def _arm(self, query: ArmDesk) -> str:

@@ -36,7 +36,8 @@ def _orders(state: State) -> Iterator[str]:
     yield f"{_count(len(live), 'open order')}"
     if unknown:
         texts = ", ".join(order.intent.text for order in unknown)
-        yield f"{_count(len(unknown), 'order')} of unknown fate ({texts}): settle them with %kis resolve NUMBER|never"
+        orders = f"{_count(len(unknown), 'order')} of unknown fate"
+        yield f"{orders} ({texts}): settle them with %kis resolve NUMBER|never"
     if held := list(state.held.values()):
         until = clock_text(min(order.until for order in held))
         yield f"{_count(len(held), 'order')} held back until {until} KST or later: {held[0].why}"

@@ -275,7 +275,8 @@ class DeskClient:
             try:
                 self._socket.sendall(data)
             except OSError:
-                # What the desk said before it hung up is still to be read; the reader comes to the end of it.
+                # What the desk sent before it hung up is still to be read. The reader comes to the
+                # end of it.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 return

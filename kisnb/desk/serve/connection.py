@@ -55,6 +55,7 @@ class Connection:
         """Send a packed message. Cut the session off when it leaves too much unread."""
         if self._writer.is_closing():
             return
+        # A frozen kernel reads nothing, and the desk must not fill its memory for it.
         if self._writer.transport.get_write_buffer_size() > MOST_UNREAD:
             self.cut()
             return

@@ -44,6 +44,7 @@ class EventFeed:
             return
         events, self._batch = tuple(self._batch), []
         message = self._packed(self.seq - len(events) + 1, events)
+        # One message for all: it is packed once, and every session gets the same numbers.
         for connection in self.connections:
             connection.send(message)
             self.reply_outcomes(connection)

@@ -56,7 +56,7 @@ class Pulse:
         woke_at = time.monotonic()
         while not self._ended.wait(BEAT_SECONDS):
             now = time.monotonic()
-            # This process stood still itself: what the desk said meanwhile is still to be read.
+            # This process stood still itself. What the desk sent meanwhile is still to be read.
             stood, woke_at = now - woke_at > SILENT_SECONDS, now
             with self._lock:
                 is_answered = self._asked is None

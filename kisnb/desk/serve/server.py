@@ -204,7 +204,7 @@ class DeskServer:
     def _welcome(self, connection: Connection, hello: Hello) -> None:
         """Send the snapshot, and from the next event on all that is published."""
         for agent in hello.agents:
-            # An agent that another session has leased meanwhile stays with it: the snapshot says so.
+            # An agent that another session has leased meanwhile stays there. The snapshot says so.
             with suppress(DeskBusy):
                 self._published_leases.acquire(connection, agent)
         # What is published and not sent is part of the snapshot: it must not be sent once more.

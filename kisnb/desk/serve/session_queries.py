@@ -73,6 +73,7 @@ class SessionQueries:
                 # The desk publishes an order's facts before it replies with their outcome.
                 self._feed.flush()
                 self._feed.reply_outcomes(connection)
+            # LiftHalt and ArmDesk reach the core only by here, after their checks.
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.reply(number, self.safety.reply(query))
             case StatusNow():

@@ -34,7 +34,7 @@ class SilentSessions:
 
     def check(self, now: float, sessions: Iterable[AttachedSession]) -> list[str]:
         """Return the sentences to publish. Called every few seconds."""
-        # A desk that stood still itself has not read what they said meanwhile.
+        # A desk that stood still itself has not read what they sent meanwhile.
         stood = self._checked_at is not None and now - self._checked_at > SILENT_SECONDS
         self._checked_at = now
         sentences = []

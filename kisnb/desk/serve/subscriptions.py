@@ -29,6 +29,8 @@ class Subscriptions:
         core = self._host.core
         self._holds = core.state.books.account.holds
         held = [want for code in self._holds for want in core.rules.trade_channels(code, HELD)]
+        # KIS takes a limited number of subscriptions. The KRX trades of every holding come before
+        # the NXT trades of the first.
         held.sort(key=lambda want: want.venue is not Venue.KRX)
         watched = {want: None for c in self._feed.connections for want in c.wants}
         return [Want("notices", priority=0), *held, *watched]

@@ -38,8 +38,10 @@ def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No
         return No(f"quantity {wish.qty} is no quantity", "give at least 1 share")
     if not 0 < qty <= free:
         has = f"{free:,} shares" if free else "no share"
-        why = f"{has} of {wish.code} can be adopted: the rest is another agent's, on sale, or not held"
+        rest = "the rest is another agent's, on sale, or not held"
+        why = f"{has} of {wish.code} can be adopted: {rest}"
         return No(why, f"adopt {free:,} or less" if free else "look at %kis positions")
+    # First in, first out, as a sale takes lots.
     lots = tuple(_oldest(books, wish.code, qty))
     return HoldingAdopted(now, wish.key, wish.agent, wish.code, lots, wish.naming)
 

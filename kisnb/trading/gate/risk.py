@@ -149,6 +149,7 @@ class Gate:
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
+        # Before the checks of the order itself: a halted desk refuses any order.
         if (no := self._halted(intent, state, reduces=reduces)) is not None:
             return no
         if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
@@ -192,7 +193,8 @@ class Gate:
         )
         if state.halt == "reducing" and intent.side is Side.SELL:
             free = max(reservations.sellable(state.books, intent), 0)
-            why = f"the desk is reducing, and {free:,} shares of {intent.code} can be sold: {state.halt_reason}"
+            can = f"{free:,} shares of {intent.code} can be sold"
+            why = f"the desk is reducing, and {can}: {state.halt_reason}"
             cure = f"sell {free:,}" if free else cure
         return No(why, cure)
 
@@ -209,6 +211,8 @@ class Gate:
 
         0 when the upper limit price is not known.
         """
+        # KIS reserves cash at the upper limit price for an order without a price (KIS document
+        # 주식주문(현금)).
         if price is None:
             item = self.rules.instrument(code)
             _, price = (
@@ -255,6 +259,7 @@ class Gate:
             return No(
                 "live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm"
             )
+        # Orders that have not ended count too, or two buys could spend the same budget.
         left = state.armed.budget - state.armed_spent - self._reserved(now, intent, state)
         value = self._with_fee(now, intent, intent.qty)
         if value <= left:
@@ -270,14 +275,13 @@ class Gate:
         value = self._with_fee(now, intent, intent.qty)
         percent = self.limits.max_cash_percent
         if percent is not None and value * 100 > state.cash * percent:
-            text = f"a buy of {value:,} won takes more than {percent} % of the cash of {state.cash:,} won"
+            part = f"{percent} % of the cash of {state.cash:,} won"
+            text = f"a buy of {value:,} won takes more than {part}"
             return No(text, f"order less, or {raised('max_cash_percent')}")
         free = state.cash - self._reserved(now, intent, state)
         if value > free:
-            return No(
-                f"a buy of {value:,} won is above the {max(free, 0):,} won that no open order has reserved",
-                "order less",
-            )
+            left = f"the {max(free, 0):,} won that no open order has reserved"
+            return No(f"a buy of {value:,} won is above {left}", "order less")
         return None
 
     def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
@@ -300,10 +304,9 @@ class Gate:
                 + self._worth(now, intent)
             )
             if total > most:
-                return No(
-                    f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
-                    f"order less, or {raised(name)}",
-                )
+                why = f"with this order {whose} would hold {total:,} won"
+                cure = f"order less, or {raised(name)}"
+                return No(f"{why}, above the limit of {most:,} won", cure)
         return None
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
@@ -326,11 +329,10 @@ class Gate:
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
         if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
-            cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
-        return No(
-            f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold",
-            cure,
-        )
+            adopt = f"%kis agents adopt {intent.agent} {intent.code}"
+            cure += f"; what no agent holds it may take over: {adopt}"
+        can = f"the {max(free, 0):,} that can be sold"
+        return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
         """Return what this broker connection cannot carry; None when it carries the order."""

@@ -177,6 +177,7 @@ class Flatten:
             self._cancel_stale(turn, live)
             return
         self._note_end(turn.now, part)
+        # Never more than the whole account can sell, whatever the agent's own order book says.
         qty = min(self._sellable(code, agent), self._sellable(code, BY_HAND))
         if qty <= 0:
             part.why, part.is_blocked = "", False
@@ -189,6 +190,7 @@ class Flatten:
             return
         self._path.submit(turn, sale)
         part.show(self._state.books.orders[sale.key])
+        # The gate may have denied it at once. That counts as a failure of this part.
         self._note_end(turn.now, part)
 
     def _live(self, agent: str, code: str) -> Order | None:
@@ -336,7 +338,8 @@ def _standing(order: Order) -> str:
     sell = order.intent.text
     match order.state:
         case OrderState.NEW:
-            return f"{sell} waits: {order.text or 'for the orders before it, or for KIS to confirm the shares'}"
+            usual = "for the orders before it, or for KIS to confirm the shares"
+            return f"{sell} waits: {order.text or usual}"
         case OrderState.SENDING:
             return f"{sell} is on its way"
         case OrderState.UNKNOWN:

@@ -77,6 +77,7 @@ class KillSwitch:
         self._awaits_flatten = False
         self._runs += 1
         self._queries = self._queries_ended = 0
+        # Halted for the time of the run, whatever its end: nothing may pass while it cancels.
         turn.record(HaltSet(turn.now, "halted", reason))
         text = f"no new order passes: {command.reason}"
         if is_weaker:
@@ -123,6 +124,7 @@ class KillSwitch:
         if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
         self._queries_ended = self._queries
+        # Only a complete list can show that nothing is open.
         if complete and not self._open:
             self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
             self._conclude(turn)
@@ -190,6 +192,7 @@ class KillSwitch:
 
     def _conclude(self, turn: Turn) -> None:
         state = self._state
+        # The state that the run was to end in, reducing for example, comes after the cancels.
         if state.halting and state.halting != state.halt:
             turn.record(HaltSet(turn.now, state.halting, state.halt_reason))
         self._step(turn, "state", f"the desk is {state.halt}")

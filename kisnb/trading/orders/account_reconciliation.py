@@ -39,17 +39,20 @@ class AccountReconciliation:
         do the three agree.
         """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
+        # While an order is being sent, the account may contain its fill and the list may not.
         if sending or not consistent:
             self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
             return
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
         if self._state.opened is None and unknown:
-            # The account already includes the unknown order's fills; opening it now would book them twice.
+            # The account contains the unknown order's fills already. To open it now would book
+            # them twice.
             self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
             return
         if self._state.opened is None:
-            # A stock that was sold out before its holding was ever read is not stated any more.
+            # A stock that was sold out before its holding was ever read may not be stated any more
+            # (KIS document 잔고: names that are sold out stay with quantity 0 for some days only).
             sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
             self._record_unexplained(turn, account.cash_d2 - self._state.flow, stated | sold_out)
             return

@@ -38,6 +38,9 @@ class Cancels:
         elif order.state is OrderState.NEW:
             why = "it was cancelled before it was sent"
             turn.record(Denied(turn.now, key, why, "order again if it is still wanted"))
+        # KIS names the order to cancel by its number (KIS document 주식주문(정정취소), ORGN_ODNO). A cancel
+        # of all leaves waits for that number while the order is being sent. A partial cancel does
+        # not wait.
         elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
             why = "the order has no number yet; cancel again when it has"
             turn.record(CancelRefused(turn.now, key, "", why))
@@ -56,12 +59,14 @@ class Cancels:
     def on_reply(self, turn: Turn, reply: SendReply) -> None:
         """KIS accepted a cancel, refused it, or did not reply."""
         order = self._state.books.orders[reply.key]
+        # The order may have ended while its cancel was on the way: then the reply changes nothing.
         if not order.is_open:
             return
         if reply.outcome == "sent":
             self._accepted[reply.key] = turn.now
             self._readings.schedule(turn, turn.now + SETTLES, "cancel")
             return
+        # Nobody repeats the cancel here. KIS's list shows whether it was carried out.
         text = reply.text or "no answer came; the order may or may not be cancelled"
         turn.record(CancelRefused(turn.now, reply.key, reply.msg_cd, text))
         self._readings.schedule(turn, turn.now, "cancel refused")

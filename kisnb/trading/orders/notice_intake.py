@@ -77,6 +77,8 @@ class NoticeIntake:
         """
         books, day = self._state.books, day_number(notice.t)
         own = books.by_number(day, notice.number)
+        # A cancel and a revise have numbers of their own, and name the order that they change as
+        # their original (KIS document 체결통보, H0STCNI0).
         if notice.kind not in ("cancelled", "refused") or not notice.original:
             return own
         old = books.by_number(day, notice.original)
@@ -93,6 +95,8 @@ class NoticeIntake:
 
     def _keep_early(self, turn: Turn, notice: Notice) -> None:
         turn.record(notice)
+        # The notice may have overtaken the reply of an order of ours. Then the reply brings its
+        # number in a moment, and the list need not be read.
         in_the_air = any(
             o.state is OrderState.SENDING and o.code == notice.code and o.side is notice.side
             for o in self._state.books.live.values()
@@ -101,7 +105,8 @@ class NoticeIntake:
 
     def _on_accepted(self, turn: Turn, order: Order, notice: Notice) -> None:
         if order.state is OrderState.SENT:
-            # A cancel goes where the order went: a notice names the venue that executes, which SOR chose.
+            # A cancel goes where the order went (KIS document 주식주문(정정취소), EXCG_ID_DVSN_CD). A
+            # notice names the venue that executes, which SOR chose (ORD_EXG_GB).
             venue = order.route.venue if order.route else notice.venue
             turn.record(
                 Accepted(
@@ -119,6 +124,7 @@ class NoticeIntake:
         if order.is_ended:
             if not again and not order.listed:
                 self._report_strange(turn, order, notice)
+        # It may be a repetition, or be counted in the list's totals already. Only the list tells.
         elif again or order.listed or notice.qty > order.leaves:
             self._readings.schedule(turn, turn.now, "fill")
         else:
@@ -165,6 +171,7 @@ class NoticeIntake:
             self._report_strange(turn, order, notice)
 
     def _report_strange(self, turn: Turn, order: Order, notice: Notice) -> None:
-        text = f"a notice says that #{notice.number} is {notice.kind} ({notice.qty:,}), but the order is {order.state}"
+        said = f"#{notice.number} is {notice.kind} ({notice.qty:,})"
+        text = f"a notice says that {said}, but the order is {order.state}"
         turn.report(f"{text}; KIS's list decides")
         self._readings.schedule(turn, turn.now, "strange notice")

@@ -75,10 +75,12 @@ class OrderPath:
         """Journal an order and bring it on its way. A key that is known already sends nothing."""
         known = self._state.books.orders.get(intent.key)
         if known is not None:
-            # Looked up before any check: a repeated cell must not be refused for what has changed since.
+            # Looked up before any check: a cell that is run again must not be refused for what has
+            # changed since.
             turn.publish(IntentRepeated(turn.now, intent, same_wish(known.intent, intent)))
             return
         turn.record(IntentTaken(turn.now, intent, naming))
+        # The intent is journaled first, so that a denied order has a row and an end too.
         no = self._prices.outdated(turn.now, intent)
         if no is None:
             self.send(turn, self._state.books.orders[intent.key])
@@ -149,7 +151,8 @@ class OrderPath:
         unknown = self._state.books.unresolved_in(intent.code) if intent.side is Side.BUY else None
         if unknown is None:
             return None
-        why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
+        what = f"whether {unknown.intent.text} was sent is not known yet"
+        why = f"{what}: no buy of {intent.code} until it is"
         return No(why, "wait until it is resolved, or decide it with %kis resolve NUMBER|never")
 
     def may_send(self, now: Ns, key: str) -> Permission:
@@ -162,6 +165,7 @@ class OrderPath:
         return ALLOWED if no is None else Permission(no.reason, no.cure)
 
     def _why_not_sent(self, now: Ns, order: Order) -> No | None:
+        # A cancel that came while the order waited in the limiter keeps the order from going out.
         if order.cancel_asked:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
@@ -182,6 +186,7 @@ class OrderPath:
         end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
             self._hold_until(turn, order.intent, end)
+        # Once only: a stock without trades would send its buy back again and again.
         elif self._wants_price(turn.now, order):
             self._sent_back.add(order.key)
             self._synced.add(order.key)
@@ -243,7 +248,8 @@ class OrderPath:
         if (no := self._prices.waited(now, order)) is not None or intent.side is not Side.BUY:
             return no
         held = self._state.held.get(intent.key)
-        # An agent that names no price decided on the one from before the book was read; a person did not look.
+        # An agent that names no price decided on the price from before the depth was read. A person
+        # did not look at one.
         last = before if intent.seen and intent.price is None else 0
         decided = held.price if held is not None and waits_for_window(held) else last
         why = drifted(decided, self._depths.price(intent.code))
@@ -257,6 +263,7 @@ class OrderPath:
         if isinstance(routed, NotRouted):
             turn.record(Denied(turn.now, intent.key, routed.reason, routed.cure))
             return
+        # The row before the bytes: a desk that dies between the two finds the order in its journal.
         self._start(turn, intent, routed.plain)
         turn.emit(Send(intent, routed.plain))
 
@@ -306,7 +313,8 @@ class OrderPath:
             return True
         sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
         if intent.qty > sellable:
-            why = f"KIS confirms {sellable:,} shares to sell while the fate of {unknown.intent.text} is unknown"
+            fate = f"the fate of {unknown.intent.text} is unknown"
+            why = f"KIS confirms {sellable:,} shares to sell while {fate}"
             turn.record(
                 Denied(
                     turn.now,

@@ -82,6 +82,7 @@ class Reconciliation:
         number = int(f"{day:%Y%m%d}")
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
+        # Before orders from elsewhere are looked for: a row that is adopted is not external.
         self.resolver.resolve(turn, asked, number, self._books, page.rows)
         self._find_external(turn, page)
         rows = {row.ref.number: row for row in page.rows if row.ref.day == number}
@@ -144,6 +145,7 @@ class Reconciliation:
 
         ``may_move``: a revise may have moved its missing shares. They are not booked as gone yet.
         """
+        # The exchange refused it, and the notice that says so was lost or is still to come.
         if order.state is OrderState.SENT and row.rejected >= order.quantity:
             turn.record(
                 Rejected(
@@ -153,11 +155,13 @@ class Reconciliation:
             return
         if row.filled > order.filled:
             self._repair_fills(turn, order, row)
+        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the reply has
+        # a new ODNO).
         for child_row in rows.values():
             if child_row.original == row.ref.number:
                 self._record_revise(turn, order, row, child_row)
         if row.qty < order.leaves + order.filled + order.cancelled and not order.cancelled:
-            # A revise moves what is left when it arrives; the rest had traded before.
+            # A revise moves what is left when it arrives. The other shares had traded before.
             turn.record(Cancelled(turn.now, order.key, order.quantity - row.qty))
         gone = _gone(order, row)
         if gone > 0 and not may_move:
@@ -194,6 +198,8 @@ class Reconciliation:
             turn.record(Revised(turn.now, order.key, moved, child.key, number))
 
     def _repair_gone(self, turn: Turn, order: Order, row: OrderRow, gone: int) -> None:
+        # The list counts cancelled shares apart. What is gone beyond them has expired, unless the
+        # order could not expire yet.
         cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))
         if cancelled <= 0 and turn.now < expiry(order):
             cancelled = gone
@@ -211,6 +217,7 @@ class Reconciliation:
     def _schedule_again(self, turn: Turn) -> None:
         """Schedule the next reading for orders that wait for one, and the regular reading."""
         for order in self._books.live.values():
+            # The younger the order, the sooner KIS's list may show it.
             if order.state is OrderState.UNKNOWN:
                 age = max(turn.now - order.sent_at, SECOND)
                 pause = min(max(age // 2, SECOND), EVERY)

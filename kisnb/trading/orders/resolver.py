@@ -118,11 +118,14 @@ class Resolver:
             order = books.orders[key]
             if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
                 continue
+            # Two orders that could be the same row must not both adopt it: one fill would count
+            # twice.
             alone = len(mine) == 1 and claimants[mine[0].ref.number] == 1
             if alone and likeness(order, mine[0], books) == "like":
                 self._adopt(turn, order, mine[0])
             elif key in self._decisions:
                 self._apply_decision(turn, asked, order, mine, books)
+            # KIS adds nothing to the list of a day that is over. Today the order may still come.
             elif not mine and day_number(asked) > day:
                 turn.record(
                     Resolved(
@@ -177,11 +180,13 @@ class Resolver:
         ) != numbers:
             self._warned[order.key] = numbers
             could_be = _could_be(order, mine, books)
-            text = f"it may have been sent: {could_be}; say it once more if all of these are somebody else's"
+            again = "say it once more if all of these are somebody else's"
+            text = f"it may have been sent: {could_be}; {again}"
             self._refuse(turn, order.key, text)
         else:
             del self._decisions[order.key]
-            listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
+            rows = _named(numbers, "and") if mine else "nothing like it"
+            listed = f"KIS listed {rows} at {clock_text(asked)}"
             whose = ", somebody else's" if mine else ""
             turn.record(
                 Resolved(
