@@ -171,7 +171,7 @@ def stop_desk(mode: Mode) -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     stopping: dict[int, psutil.Process] = {}
     while is_up(mode):
-        # The supervisor passes it on; a desk whose supervisor was killed is told itself.
+        # The supervisor passes the signal on. A desk whose supervisor was killed gets it itself.
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
         if pid is not None and pid not in stopping and (process := process_of(pid)) is not None:
             stopping[pid] = process

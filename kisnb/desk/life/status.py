@@ -1,4 +1,4 @@
-"""``kisnb desk status``: how a desk stands, or why nothing can be said about it."""
+"""``kisnb desk status``: the state of a desk, or why it is not known."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ for us now, the disk is full, the state folder does not serve."""
 
 
 class Supervisor:
-    """Runs one desk process after another until one ends as it was told to."""
+    """Runs one desk process after another, until one ends because it was to end."""
 
     def __init__(self, command: Sequence[str], log: Path, report: ReportStart) -> None:
         self._command = command

@@ -29,7 +29,7 @@ APPLICATION_ID = 0x6B69736E
 """``kisn``: tells the file from any other SQLite file."""
 MAGIC = b"SQLite format 3\0"
 PUBLISHED = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
-"""SQL: the rows that sessions are told."""
+"""SQL: the rows that sessions receive."""
 ROWS = """CREATE TABLE rows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL
 )"""
@@ -62,7 +62,7 @@ class Journal:
                 self._before
                 + self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}").fetchone()[0]  # noqa: S608
             )
-            """Number of the newest row that sessions are told, those of archived files included."""
+            """Number of the newest published row, those of archived files included."""
         except (sqlite3.Error, OSError) as e:
             if _is_damage(e):
                 cure = "move it away; a new one will be begun, KIS is asked anew"
@@ -126,7 +126,7 @@ class Journal:
 
     def own_rows(self) -> list[Row]:
         """Return the rows written to this file, without those taken over from the file before."""
-        # What it began with are all rows that sessions are told.
+        # All rows that it began with are published ones.
         return self.rows()[self._whole_from - self._before :]
 
     @property

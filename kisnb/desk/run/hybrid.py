@@ -88,7 +88,7 @@ class QuotesDesk:
             await asyncio.to_thread(client.close)
 
     def want(self, wants: Sequence[Want]) -> None:
-        """The desired set of market channels; told again to a desk that comes back."""
+        """Set the desired market channels. A desk that comes back gets them again."""
         self._wants = tuple(wants)
         if self._client is not None and not self._client.lost:
             self._client.send([WatchCodes(self._wants)])

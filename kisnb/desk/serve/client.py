@@ -142,7 +142,10 @@ class DeskClient:
         )
 
     def on_ready(self, wake: Callable[[], object]) -> None:
-        """Call ``wake`` from the I/O thread when there is something to drain, or the desk is lost."""
+        """Call ``wake`` from the I/O thread when there is something to drain.
+
+        It is called too when the desk is lost.
+        """
         self._ready = wake
 
     def on_silence(self, changed: Callable[[], object]) -> None:

@@ -26,7 +26,7 @@ class Trading(NamedTuple):
     text: str
     """The present state, its reason, what passes, and how a person ends it."""
     known: bool = True
-    """False for a desk that cannot be heard: ``text`` says what it let pass before."""
+    """False for a desk that cannot be reached: ``text`` says what it let pass before."""
 
     @property
     def halted(self) -> str:

@@ -87,7 +87,10 @@ class NoticeIntake:
         return old if own is None else own
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """Return whether a change was refused that this desk did not ask for, on one of our orders."""
+        """Return whether a change was refused that this desk did not ask for.
+
+        It is a change of one of our orders, asked for from elsewhere.
+        """
         old = self._state.books.by_number(day_number(notice.t), notice.original)
         if notice.kind != "refused" or old is None:
             return False
