@@ -8,8 +8,8 @@ failures, and sets the count to 0 when an attempt has succeeded.
 | `kis/http/rest.py`              | a read that got no answer, or was too fast              |
 | `kis/feed/stream.py`            | the WebSocket to KIS                                    |
 | `kis/feed/subscriptions.py`     | a registration that KIS refused for a passing reason    |
-| `trading/orders/reconciliation` | KIS's list of orders                                    |
-| `trading/gate/flatten.py`       | a sell of a flatten                                     |
+| `trading/orders/readings.py`    | KIS's list of orders                                    |
+| `trading/halt/flatten.py`       | a sell of a flatten                                     |
 | `desk/life/supervisor.py`       | the start of a desk that died                           |
 | `desk/run/safety.py`            | arming, after too many wrong digits of the account      |
 """

@@ -128,7 +128,7 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
     print("\n  ".join(lines))
     if tasks and answers:
         from kisnb.desk.life.kill_switch import ask
-        from kisnb.trading.ports.commands import TasksNow
+        from kisnb.trading.ports.queries import TasksNow
 
         print(ask(mode, TasksNow()))
     return 0 if answers else 1

@@ -198,6 +198,20 @@ class SendReply(msgspec.Struct, frozen=True, gc=False):
     """KIS's message, or our reason."""
 
 
+class Permission(msgspec.Struct, frozen=True):
+    """The answer of ``may_send``: true when the order may be sent now, else why not and the cure."""
+
+    reason: str = ""
+    """Why the order may not be sent; empty when it may."""
+    cure: str = ""
+
+    def __bool__(self) -> bool:
+        return not self.reason
+
+
+ALLOWED = Permission()
+
+
 class OrderRow(msgspec.Struct, frozen=True, gc=False):
     """One order of a day as KIS lists it (주식일별주문체결조회). The resolver's evidence.
 

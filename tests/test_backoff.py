@@ -11,7 +11,7 @@ from kisnb.clock import SECOND
 from kisnb.desk.run import safety
 from kisnb.kis.feed.stream import RECONNECT_PAUSES
 from kisnb.kis.http.rest import READ_PAUSES
-from kisnb.trading.orders.reconciliation import RETRY
+from kisnb.trading.orders.readings import RETRY
 
 
 @pytest.mark.parametrize(

@@ -26,23 +26,19 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.commands import Command, FastForward, Idle, ReleaseAgent, WatchCodes
+from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
     Cancel,
     CancelReply,
-    Command,
     DepthRead,
     Effect,
-    FastForward,
-    Idle,
     Persist,
     Publish,
-    ReleaseAgent,
     Revise,
     Send,
     WakeAt,
-    WatchCodes,
     Woke,
 )
 from kisnb.trading.ports.journal_rows import Row

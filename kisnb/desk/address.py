@@ -1,4 +1,4 @@
-"""Where a desk is: its folder, its locks, its address on file."""
+"""The place of a desk: its folder, its locks, its address on file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kisnb.paths import private_dir, state_dir
 from kisnb.terms import Mode
 
 SOCKET_SECONDS = 6.0
-"""How long a desk whose socket was removed may take to notice it, and to listen again."""
+"""A desk whose socket was removed may take so long to notice it, and to listen again."""
 STARTING_SECONDS = 20.0
-"""How long a desk that somebody else has just started may take to tell its address."""
+"""A desk that another process has just started may take so long to write its address."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):
-    """Where a desk listens; the file that holds it is readable by its owner alone."""
+    """The address at which a desk listens. Only its owner may read the file that holds it."""
 
     socket: str
     secret: str
@@ -39,17 +39,20 @@ def desk_folder(mode: Mode) -> Path:
 
 
 def desk_lock(mode: Mode) -> Path:
+    """Return the path of the lock that a running desk holds."""
     return desk_folder(mode) / "lock"
 
 
 def supervisor_lock(mode: Mode) -> Path:
+    """Return the path of the lock that a running supervisor holds."""
     return desk_folder(mode) / "supervisor.lock"
 
 
 def find_desk(mode: Mode) -> DeskAddress | None:
-    """The desk on file, when its lock is held; None when no desk runs, or one that has not told its address yet.
+    """Return the address of the desk that holds its lock.
 
-    Raises DeskBusy when a desk runs and its address cannot be read.
+    None when no desk runs, or when one has not written its address yet. Raises DeskBusy when a desk
+    runs and its address cannot be read.
     """
     if not is_held(desk_lock(mode)):
         return None
@@ -63,7 +66,7 @@ def find_desk(mode: Mode) -> DeskAddress | None:
 
 
 def is_up(mode: Mode) -> bool:
-    """Whether a desk of this mode runs, or is about to: its supervisor will start it."""
+    """Return whether a desk of this mode runs, or its supervisor is about to start it."""
     return is_held(desk_lock(mode)) or is_held(supervisor_lock(mode))
 
 

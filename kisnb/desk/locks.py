@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
 
 LOOKING_SECONDS = 1.0
-"""A lock that is held for so long is held by a desk, and not by somebody who looks whether it is."""
+"""A process that only checks a lock holds it for less than this time. A desk holds it for
+longer."""
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
-"""What passes by itself. A lock is not taken elsewhere then: its holder would not be seen."""
+"""Errors that pass by themselves. A lock is not taken elsewhere then, because its holder would not
+be seen."""
 
 
 class Lock:
@@ -135,7 +137,10 @@ def _lock_of_customer(path: Path, what: str, mode: Mode) -> Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds this lock. Raises ConfigError when that cannot be found out."""
+    """Return whether a process holds this lock.
+
+    Raises ConfigError when that cannot be found out.
+    """
     try:
         with path.open("r+b") as lock:
             # Shared, so that two who look do not take each other for a desk.
@@ -150,7 +155,10 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> int | None:
-    """The process that holds this lock; None when nobody does, or when it has not written its number yet."""
+    """Return the process that holds this lock.
+
+    None when no process does, or when it has not written its number yet.
+    """
     if not is_held(path):
         return None
     first = (*_lines(path), "")[0]
@@ -188,7 +196,7 @@ def _try_lock(path: Path) -> IO[bytes] | None:
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether this open file is the one that the path names."""
+    """Return whether this open file is the one that the path names."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Processes of this machine by their numbers, which are given out again: a process is known by its start as well."""
+"""Processes of this machine by number and start, because numbers are given out again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def process_of(pid: int) -> psutil.Process | None:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether this very process runs; one that has ended and was not waited for does not."""
+    """Return whether this very process runs.
+
+    A process that has ended and was not waited for does not.
+    """
     import psutil
 
     try:

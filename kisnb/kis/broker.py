@@ -31,7 +31,17 @@ from kisnb.kis.feed.stream import ACK_SECONDS, Stream
 from kisnb.kis.http.limiter import Lane
 from kisnb.kis.http.rest import Rest, always_may_send
 from kisnb.kis.http.transport import Transport
-from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.orders import (
+    ALLOWED,
+    Account,
+    Intent,
+    OrderPage,
+    OrderRef,
+    Permission,
+    Route,
+    SendReply,
+    Want,
+)
 from kisnb.terms import Mode, Venue
 
 
@@ -64,9 +74,9 @@ class KisBroker:
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
         """Venues and kinds that this host takes, for the desk."""
-        self.may_send: Callable[[str], None] = lambda _: None
+        self.may_send: Callable[[str], Permission] = lambda _: ALLOWED
         """The last permission: called with the key of an order or a revise right before its first
-        byte goes out. What it raises keeps the order here. Cancels do not ask.
+        byte goes out. An order that has none stays here. Cancels do not ask.
         """
         self._endpoint = endpoint
         self._account = credentials.account_params

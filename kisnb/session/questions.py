@@ -19,16 +19,8 @@ from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, rea
 from kisnb.terms import Side
 from kisnb.trading.agents.agent_runner import agent_saw
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.ports.commands import (
-    AccountNow,
-    AccountReply,
-    DepthOf,
-    Query,
-    QuoteOf,
-    RouteOf,
-    RoutesOf,
-    RoutesReply,
-)
+from kisnb.trading.ports.queries import AccountNow, DepthOf, Query, QuoteOf, RouteOf, RoutesOf
+from kisnb.trading.ports.replies import AccountReply, RoutesReply
 from kisnb.values import member
 
 P = ParamSpec("P")

@@ -54,26 +54,22 @@ from kisnb.session.typed_orders.typed_order import (
     spelt_out,
 )
 from kisnb.terms import Mode, Side, Venue
-from kisnb.trading.gate.halt_words import Trading
 from kisnb.trading.gate.risk import Rules
+from kisnb.trading.halt.halt_words import Trading
 from kisnb.trading.order_books.order_book import UNDECIDED, OrderBook, OrderBooks
 from kisnb.trading.order_books.order_words import named_order
 from kisnb.trading.orders.revise import may_be_revised
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.commands import CancelOrder, FastForward, Halt, ResolveOrder, WatchCodes
+from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
+from kisnb.trading.ports.queries import (
     ArmDesk,
     CallApi,
-    CancelOrder,
-    FastForward,
-    Halt,
     JournalOf,
     LiftHalt,
     Query,
-    ResolveOrder,
     RoutesOf,
     TasksNow,
-    WatchCodes,
 )
-from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 from kisnb.values import one_of, text, time_of_day, whole
 from kisnb.values import seconds as read_seconds
 

@@ -1,4 +1,4 @@
-"""What the journal says, and nothing else: the desk's state is the fold of its rows."""
+"""The desk's state: the fold of the journal's rows, and nothing else."""
 
 from __future__ import annotations
 
@@ -40,8 +40,11 @@ from kisnb.trading.typed_orders.order_names import OrderNames
 
 
 class State:
-    """The books, the names of typed orders, notices whose order is not known yet, routing decisions, the trading state,
-    and the differences between KIS's figures and ours."""
+    """The order books, the trading state, and what else the journal's rows add up to.
+
+    Among them are the names of typed orders, early notices, routing decisions, and the differences
+    between KIS's figures and ours.
+    """
 
     def __init__(self) -> None:
         self.books = OrderBooks()
@@ -49,13 +52,13 @@ class State:
         self.routes = EvidenceLog()
         """The newest decisions; all of them stand in the journal."""
         self.early: dict[tuple[int, int], list[Notice]] = {}
-        """By day and order number."""
+        """Early notices by day and order number."""
         self.halt: str = "active"
         self.halt_reason = ""
         self.halting: Literal["", "reducing", "halted"] = ""
         """The state that a kill switch which has not come to its last step is to end in."""
         self.flatten_reason: str | None = None
-        """Why all that is held is being sold; None when no flatten runs."""
+        """The reason of the flatten that runs; None when no flatten runs."""
         self.flatten_left = ""
         """The newest sentence on what the flatten has not sold yet, and why."""
         self.armed: Armed | None = None
@@ -63,7 +66,7 @@ class State:
         """Won of buys filled since the desk was armed."""
         self.day = TradingDay()
         self.held: dict[str, OrderHeld] = {}
-        """Orders that a blackout window keeps from being sent, by key."""
+        """Orders that are held back before they are sent, by key."""
         self.highest: dict[int, int] = {}
         """The highest order number seen, by day."""
         self.fills = 0
@@ -76,6 +79,7 @@ class State:
 
     def apply(self, row: Row) -> None:
         # The commonest first: a restart comes this way once per row.
+        """Fold one row."""
         match row:
             case _ if is_order_fact(row):
                 self._apply_order_fact(row)
@@ -132,6 +136,7 @@ class State:
             self.names.add(row.t, order.key, row.naming)
         if type(row) is OrderHeld:
             self.held[row.key] = row
+        # An order that left NEW is held no more. A kept order comes back with a new OrderHeld.
         elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
         if (
@@ -153,25 +158,33 @@ class State:
 
     @property
     def coming_halt(self) -> str:
-        """The trading state once a kill switch that is at work has ended; the present one when none is."""
+        """The trading state once the kill switch has ended.
+
+        The present one when it is not at work.
+        """
         return self.halting or self.halt
 
     @property
     def cash(self) -> int | None:
-        """Cash (D+2) as KIS stated it and the fills since have changed it, won; None before KIS has stated it."""
+        """Cash (D+2), won: as KIS stated it, changed by the fills since.
+
+        None before KIS has stated it.
+        """
         return None if self.opened is None else self.opened + self.flow
 
     def note_number(self, day: int, number: int) -> None:
-        """An order number that KIS has given out."""
+        """Note an order number that KIS has given out."""
         self.highest[day] = max(self.highest.get(day, 0), number)
 
     def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
+            # The number has its order now, so no notice waits for it any more.
             self.early.pop((ref.day, ref.number), None)
             self.note_number(ref.day, ref.number)
 
     @classmethod
     def fold(cls, rows: Iterable[Row]) -> State:
+        """Return the state of a journal with these rows."""
         state = cls()
         for row in rows:
             state.apply(row)

@@ -39,7 +39,8 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.ports.commands import Effect, Submit
+from kisnb.trading.ports.commands import Submit
+from kisnb.trading.ports.effects import Effect
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State

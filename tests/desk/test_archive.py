@@ -29,7 +29,7 @@ from kisnb.events import (
 )
 from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import AskOrders, OrdersRead
+from kisnb.trading.ports.effects import AskOrders, OrdersRead
 from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, Desk, intent, price_of, ref
@@ -159,16 +159,16 @@ def test_a_new_day_archives_the_old_file_and_numbers_go_on(tmp_path: Path):
     assert archived.name == f"{date(2026, 11, 20)}.sqlite"
     assert [row for _, row in read_journal(archived)] == rows
     # A session that knew all of yesterday misses nothing; one that did not must begin anew.
-    assert journal.told_after(len(rows)) == (len(rows), b"[]")
+    assert journal.published_after(len(rows)) == (len(rows), b"[]")
     journal.append([HaltSet(NOON + DAY, "halted", "x")])
-    first, array = journal.told_after(len(rows))
+    first, array = journal.published_after(len(rows))
     assert (first, len(decode_rows(array))) == (len(rows), 1)
-    first, array = journal.told_after(len(rows) - 1)
+    first, array = journal.published_after(len(rows) - 1)
     assert first != len(rows) - 1
     assert decode_rows(array) == journal.rows()
     journal.close()
     again = Journal(path)
-    assert again.told_after(len(rows))[0] == len(rows)
+    assert again.published_after(len(rows))[0] == len(rows)
     again.close()
 
 

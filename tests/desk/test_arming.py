@@ -16,8 +16,9 @@ from kisnb.desk.run.safety import FREE_TRIES, Safety
 from kisnb.errors import ConfigError
 from kisnb.notebook.commands.settings import change
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import ArmDesk, Failed, TextReply
 from kisnb.trading.ports.limits import Limits, limits_of
+from kisnb.trading.ports.queries import ArmDesk
+from kisnb.trading.ports.replies import Failed, TextReply
 from tests.desk.served import served
 
 TAIL = "4711"
@@ -34,7 +35,7 @@ class Door:
         clock.monotonic = lambda: self.t
 
     def arm(self, tail: object = TAIL, minutes: object = 30, budget: object = 5_000_000) -> str:
-        reply = self._arming.answer(ArmDesk(tail, minutes, budget))  # type: ignore[arg-type]
+        reply = self._arming.reply(ArmDesk(tail, minutes, budget))  # type: ignore[arg-type]
         assert isinstance(reply, TextReply | Failed)
         return f"{reply.text}. {reply.cure}" if isinstance(reply, Failed) else reply.text
 

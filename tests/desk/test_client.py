@@ -26,7 +26,8 @@ from kisnb.desk.serve.protocol import (
 )
 from kisnb.errors import DeskLost
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import AccountNow, CancelOrder
+from kisnb.trading.ports.commands import CancelOrder
+from kisnb.trading.ports.queries import AccountNow
 
 
 class Peer:

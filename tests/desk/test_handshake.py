@@ -84,7 +84,7 @@ def test_an_oversized_message_of_a_session_ends_that_session_alone(tmp_path: Pat
         refused = await message(reader)
         assert isinstance(refused, Dismissed)
         assert f"{size:,} bytes" in refused.text
-        await seen(lambda: len(desk.server.connections) == 1)
+        await seen(lambda: len(desk.server.feed.connections) == 1)
         await other.buy("005930", 1, price_of())
         writer.close()
         await other.close()
@@ -115,11 +115,11 @@ def test_a_session_that_reads_nothing_is_cut_off_and_comes_back_for_what_it_miss
 
         _, writer = await asyncio.open_unix_connection(desk.address.socket, limit=1)
         writer.write(pack(Hello(VERSION, SECRET, "asleep", os.getpid())))
-        await seen(lambda: len(desk.server.connections) == 1)
+        await seen(lambda: len(desk.server.feed.connections) == 1)
         for _ in range(60):
             desk.server.publish(Trouble(1, "x" * 50_000))
             await asyncio.sleep(0)
-        await seen(lambda: not desk.server.connections)
+        await seen(lambda: not desk.server.feed.connections)
         writer.close()
 
     run(begin, tmp_path)
@@ -136,7 +136,7 @@ def test_a_link_that_comes_back_silences_its_former_self(tmp_path: Path):
             writer.write(pack(Hello(VERSION, SECRET, "same", os.getpid())))
             await message(reader)
             links.append((reader, writer))
-        assert len(desk.server.connections) == 1
+        assert len(desk.server.feed.connections) == 1
         assert await links[0][0].read() == b""
         for _, writer in links:
             writer.close()

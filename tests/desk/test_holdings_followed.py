@@ -57,7 +57,7 @@ def test_a06_holdings_that_no_order_explains_and_after_a_restart(tmp_path: Path)
         await seen(lambda: HELD in desk.wire.wanted)
 
     async def again(desk: Served) -> None:
-        assert desk.server.wants() == [NOTICES, HELD]
+        assert desk.server.subscriptions.wants() == [NOTICES, HELD]
 
     run(begin, tmp_path)
     run(again, tmp_path)

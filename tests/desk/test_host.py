@@ -11,9 +11,10 @@ import pytest
 from kisnb.clock import Activity, SimulatedClock
 from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.run.host import DeskHost
+from kisnb.errors import OrderDenied
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, Trouble
 from kisnb.market.universe import Universe
-from kisnb.orders import Intent, OrderPage, OrderState, Route, SendReply
+from kisnb.orders import ALLOWED, Intent, OrderPage, OrderState, Route, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
@@ -121,11 +122,12 @@ class SlowWire(Wire):
     def __init__(self) -> None:
         super().__init__()
         self.turn = asyncio.Event()
-        self.may_send = lambda _: None
+        self.may_send = lambda _: ALLOWED
 
     async def submit(self, wanted: Intent, route: Route) -> SendReply:
         await self.turn.wait()
-        self.may_send(wanted.key)
+        if not (permission := self.may_send(wanted.key)):
+            raise OrderDenied(permission.reason, permission.cure)
         return await super().submit(wanted, route)
 
 

@@ -25,7 +25,9 @@ from kisnb.desk.serve.protocol import (
 )
 from kisnb.session.feed.uninterrupted import Uninterrupted
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import CancelOrder, TasksNow, TextReply
+from kisnb.trading.ports.commands import CancelOrder
+from kisnb.trading.ports.queries import TasksNow
+from kisnb.trading.ports.replies import TextReply
 
 
 def interrupted_at(step: int, call: Callable[[], object]) -> bool:

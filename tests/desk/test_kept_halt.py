@@ -17,14 +17,15 @@ import pytest
 
 from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KEPT, KeptHalt
-from kisnb.desk.run.halt_file import LOOK_SECONDS, HaltFile, halt_file
+from kisnb.desk.run.halt_file import CHECK_SECONDS, HaltFile, halt_file
 from kisnb.desk.run.safety import Safety
 from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import DeskError, OrderDenied
 from kisnb.events import AccountOpened
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Arm, EndFlatten, Halt, SetHalt, Submit
+from kisnb.trading.ports.commands import Halt, Submit
+from kisnb.trading.ports.queries import AdoptHolding, ArmDesk, LiftHalt
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CODE, NOON, intent, notice, price_of
 
@@ -52,11 +53,11 @@ def run(folder: Path, work: Work) -> None:
     async def at_a_desk() -> None:
         async with served(folder) as desk:
             file = HaltFile(desk.host, desk.server.publish)
-            desk.server.safety = Safety(desk.host, Mode.LIVE, None, file)
+            desk.server.queries.safety = Safety(desk.host, Mode.LIVE, None, file)
             file.start()
             session = await desk.session()
             try:
-                await work(desk, session, desk.server.safety)
+                await work(desk, session, desk.server.queries.safety)
             finally:
                 await session.close()
                 await file.close()
@@ -147,7 +148,7 @@ def test_a07_a_halt_that_the_disk_cannot_keep_says_failed_and_is_written_when_it
 
 def test_a07_arming_is_answered_from_what_was_written(tmp_path: Path):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
-        desk.server.safety = Safety(
+        desk.server.queries.safety = Safety(
             desk.host, Mode.LIVE, lambda _: True, HaltFile(desk.host, desk.server.publish)
         )
         Full(desk).begin()
@@ -157,7 +158,9 @@ def test_a07_arming_is_answered_from_what_was_written(tmp_path: Path):
     run(tmp_path, work)
 
 
-@pytest.mark.parametrize("command", [SetHalt("active", "x"), EndFlatten("x"), Arm(2**62, 10**9)])
+@pytest.mark.parametrize(
+    "command", [LiftHalt("x"), ArmDesk("", 30, 10**9, 2**62), AdoptHolding("k", "mom", CODE)]
+)
 def test_a07_a_session_cannot_set_the_state_itself(tmp_path: Path, command: object):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         await session.halt("enough")
@@ -183,7 +186,7 @@ def test_invariant_6_a_session_cannot_forge_the_key_of_a_flattens_order(tmp_path
 
 
 async def looked(times: int = 3) -> None:
-    await asyncio.sleep(LOOK_SECONDS * times)
+    await asyncio.sleep(CHECK_SECONDS * times)
 
 
 def test_a07_a_folder_that_cannot_be_read_for_a_while_does_not_end_the_watch(

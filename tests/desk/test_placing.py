@@ -17,15 +17,8 @@ from kisnb.errors import OrderDenied
 from kisnb.events import AccountOpened, Event, HoldingAdopted, IntentTaken, OrderShown
 from kisnb.orders import Intent, Naming, OrderRef, OrderState, Place, SendReply, Wish
 from kisnb.terms import Side
-from kisnb.trading.ports.commands import (
-    Adopt,
-    AdoptHolding,
-    OrderRequest,
-    OrdersPlaced,
-    PlaceAnswer,
-    PlaceOrders,
-    TextReply,
-)
+from kisnb.trading.ports.queries import AdoptHolding, OrderRequest, PlaceOrders
+from kisnb.trading.ports.replies import OrdersPlaced, PlaceAnswer, TextReply
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CODE, NOON, intent, notice, price_of, ref
 
@@ -272,7 +265,7 @@ def test_o11_an_adoption_that_was_typed_is_carried_out_once(tmp_path: Path):
     def wish(at: int, qty: int = 5, again: int = 0, **where: str) -> AdoptHolding:
         place = msgspec.structs.replace(X, run=at, call="adopt", **where)
         naming = Naming(Wish(CODE, None, qty, agent="mom"), place, again, token=f"a{at}/{again}")
-        return AdoptHolding(Adopt("", "mom", CODE, qty, naming))
+        return AdoptHolding("", "mom", CODE, qty, naming)
 
     async def work(desk: Served) -> None:
         async with attached(desk) as client:

@@ -22,9 +22,10 @@ from kisnb.session.session import Session
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentState
-from kisnb.trading.ports.commands import CancelOrder, SetHalt, Submit
+from kisnb.trading.ports.commands import CancelOrder, Halt, Submit
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, decode_rows, is_published
+from kisnb.trading.ports.queries import LiftHalt
 from tests.desk.served import Served, seen
 from tests.trading.desk import NOON, intent, notice, price_of, ref
 from tests.trading.desk import Desk as CoreAlone
@@ -109,7 +110,7 @@ def test_o14_an_order_that_no_journal_holds_was_never_sent_and_is_denied(tmp_pat
         await desk.start()
         session = await desk.session(Next())
         asked: list[object] = []
-        desk.server._answer = lambda *query: asked.append(query)  # type: ignore[method-assign]
+        desk.server.queries.receive = lambda *query: asked.append(query)  # type: ignore[method-assign]
         buying = asyncio.create_task(session.buy("005930", 1, price_of(), key="k"))
         await seen(lambda: bool(asked))
         again = await restarted(desk, session)
@@ -139,7 +140,7 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
             with suppress(OrderUnknown):
                 await session.buy("005930", 3, price_of(), key="k")
         received = asyncio.Event()
-        desk.server._execute = lambda *_: received.set()  # type: ignore[method-assign]
+        desk.server._commands.execute = lambda *_: received.set()  # type: ignore[method-assign]
         cells = {
             "cancel": lambda: session.cancel("k"),
             "halt": lambda: session.halt("enough"),
@@ -280,7 +281,7 @@ def test_rows_are_numbered_for_good_whoever_asks(steps: list[str], known: int):
             )
             journal.append(rows)
             told += [r for r in rows if type(r).__name__ != "Notice"]
-        first, array = journal.told_after(known)
+        first, array = journal.published_after(known)
         assert first == (known if known <= len(told) else 0)
         assert decode_rows(array) == told[first:]
         assert journal.published == len(told)
@@ -326,7 +327,7 @@ def test_every_row_but_the_desks_own_is_published_once_and_in_order(steps: list[
             case "cancel":
                 desk.say(CancelOrder(key))
             case "halt" | "active":
-                desk.say(SetHalt("halted" if what == "halt" else "active", "test"))
+                desk.say(Halt("test") if what == "halt" else LiftHalt("test"))
     told = [row for row in desk.rows if not isinstance(row, DESK_ONLY)]
     assert [event for event in desk.published if is_published(event)] == told
 

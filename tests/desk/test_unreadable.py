@@ -15,7 +15,8 @@ from kisnb.errors import BadInput, OrderDenied
 from kisnb.orders import Intent, OrderState
 from kisnb.session.session import Session
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.ports.commands import CancelOrder, Halt, OutcomeOf, ReviseOrder, Submit
+from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
+from kisnb.trading.ports.queries import OutcomeOf
 from tests.desk.served import Served, seen, served
 from tests.trading.desk import CODE, price_of
 
@@ -119,9 +120,9 @@ def test_what_one_session_is_told_alone_moves_nobodys_place_in_the_events(tmp_pa
     async def begin(desk: Served, mine: Session, other: Session) -> None:
         send(mine, *(Submit(intent(f"bad {n}", 2.5)) for n in range(5)))
         await seen(lambda: len(mine.troubles) == 5)
-        assert client(mine).seq == desk.server.seq
+        assert client(mine).seq == desk.server.feed.seq
         await mine.buy(CODE, 1, price_of())
-        await seen(lambda: client(mine).seq == client(other).seq == desk.server.seq)
+        await seen(lambda: client(mine).seq == client(other).seq == desk.server.feed.seq)
 
     run(begin, tmp_path)
 
@@ -169,7 +170,7 @@ def run(begin: Callable[[Served, Session, Session], Awaitable[None]], folder: Pa
         async with served(folder) as desk:
             mine, other = await desk.session(), await desk.session()
             await begin(desk, mine, other)
-            assert len(desk.server.connections) == 2
+            assert len(desk.server.feed.connections) == 2
             await mine.close()
             await other.close()
 

@@ -21,7 +21,7 @@ from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import OrderKind, Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
     Cancel,

@@ -3,49 +3,49 @@
 from __future__ import annotations
 
 from kisnb.events import Cancelled, CancelRefused, Rejected, SendUnknown
-from kisnb.orders import OrderState
+from kisnb.orders import ALLOWED, OrderState
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Gate
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.notice_intake import NoticeIntake
 from kisnb.trading.orders.order_path import OrderPath
 from kisnb.trading.orders.reconciliation import execution
-from kisnb.trading.ports.commands import Persist, Publish, Send
+from kisnb.trading.ports.effects import Persist, Publish, Send
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.turn import Turn
 
 from .campaign import Make, rules
 from .evidence_defects import EVIDENCE_DEFECTS
 from .gate_defects import GATE_DEFECTS
 from .path_defects import PATH_DEFECTS
-from .planting import with_part
+from .planting import with_part, with_turn
 from .switch_defects import SWITCH_DEFECTS
 
 
 class BelievesEveryFill(NoticeIntake):
-    def _on_filled(self, now, order, notice):
+    def _on_filled(self, turn, order, notice):
         if order.is_open and notice.qty <= order.leaves:
-            self._record(
-                execution(rules(), now, order, notice.qty, notice.price, notice.venue, notice.t)
-            )
+            told = (notice.qty, notice.price, notice.venue, notice.t)
+            turn.record(execution(rules(), turn.now, order, *told))
 
 
 class BelievesEveryCancel(NoticeIntake):
-    def _on_cancelled(self, now, order, notice):
+    def _on_cancelled(self, turn, order, notice):
         if order.is_open and notice.qty <= order.leaves:
-            self._record(Cancelled(now, order.key, notice.qty, notice.number))
+            turn.record(Cancelled(turn.now, order.key, notice.qty, notice.number))
 
 
 class SendsAgain(DeskCore):
-    def _on_send_reply(self, now, reply):
+    def _on_send_reply(self, turn, reply):
         order = self.state.books.orders[reply.key]
-        super()._on_send_reply(now, reply)
+        super()._on_send_reply(turn, reply)
         if order.state is OrderState.UNKNOWN:
-            self._emit(Send(order.intent, order.route))
+            turn.emit(Send(order.intent, order.route))
 
 
-class TakesSilenceForRefusal(DeskCore):
-    def _record(self, row):
-        super()._record(
+class TakesSilenceForRefusal(Turn):
+    def record(self, row):
+        super().record(
             Rejected(row.t, row.key, "", row.text) if isinstance(row, SendUnknown) else row
         )
 
@@ -58,23 +58,22 @@ class LetsExitsPass(DeskCore):
         self.gate = self.orders.gate = ExitGate(rules, limits)
 
     def may_send(self, now, key):
-        return (
-            None if self.state.books.orders[key].intent.protective else super().may_send(now, key)
-        )
+        protective = self.state.books.orders[key].intent.protective
+        return ALLOWED if protective else super().may_send(now, key)
 
 
 class ExitGate(Gate):
-    def check(self, now, intent, state, *, begun=False):
+    def check(self, now, intent, state):
         halt, state.halt = state.halt, "active" if intent.protective else state.halt
         try:
-            return super().check(now, intent, state, begun=begun)
+            return super().check(now, intent, state)
         finally:
             state.halt = halt
 
 
 class ForgetsTheLastHop(DeskCore):
     def may_send(self, now, key):
-        return None
+        return ALLOWED
 
 
 def overlooking(what: str) -> Make:
@@ -82,19 +81,20 @@ def overlooking(what: str) -> Make:
 
     class Overlooks(DeskCore):
         def may_send(self, now, key):
-            no = super().may_send(now, key)
-            return None if no is not None and what in no.reason else no
+            permission = super().may_send(now, key)
+            return ALLOWED if what in permission.reason else permission
 
     return Overlooks
 
 
-class KeepsReservations(DeskCore):
+class KeepsReservations(Turn):
     """What a refused order had reserved is never free again."""
 
-    def _record(self, row):
-        super()._record(row)
+    def record(self, row):
+        super().record(row)
         if isinstance(row, Rejected):
-            self.state.books.live[row.key] = self.state.books.orders[row.key]
+            books = self._state.books
+            books.live[row.key] = books.orders[row.key]
 
 
 class SpendsTwice(DeskCore):
@@ -106,14 +106,14 @@ class SpendsTwice(DeskCore):
 class AdoptsAgain(DeskCore):
     """A repeated call takes over a second time."""
 
-    def _adopt(self, now, wish):
+    def _adopt(self, turn, wish):
         self.state.books.adoptions.pop(wish.key, None)
-        super()._adopt(now, wish)
+        super()._adopt(turn, wish)
 
 
 class CancelsThePhone(Cancels):
-    def request(self, now, key, qty, *, kill_switch):
-        super().request(now, key, qty, kill_switch=True)
+    def request(self, turn, key, qty, *, kill_switch):
+        super().request(turn, key, qty, kill_switch=True)
 
 
 class IgnoresBlackout(DeskCore):
@@ -137,33 +137,33 @@ class BuysBesideTheUnknown(OrderPath):
         return None
 
 
-class GivesUpACancel(DeskCore):
+class GivesUpACancel(Turn):
     """Of a cancel in the air when the desk died nothing is said: it can never be cancelled
     again."""
 
-    def _record(self, row):
+    def record(self, row):
         if not isinstance(row, CancelRefused):
-            super()._record(row)
+            super().record(row)
 
 
 DEFECTS: dict[str, Make] = {
     "books a fill twice": with_part("_notices", BelievesEveryFill),
     "counts a cancel twice": with_part("_notices", BelievesEveryCancel),
     "sends again": SendsAgain,
-    "forgets an order": TakesSilenceForRefusal,
+    "forgets an order": with_turn(TakesSilenceForRefusal),
     "lets exits pass in halted": LetsExitsPass,
     "forgets the last hop": ForgetsTheLastHop,
     "lets an order into a blackout": overlooking("blackout until"),
     "lets a buy outlive its arming": overlooking("is not armed"),
     "lets a cancelled order out": overlooking("was cancelled before it was sent"),
-    "keeps the reservation of a refused order": KeepsReservations,
+    "keeps the reservation of a refused order": with_turn(KeepsReservations),
     "spends the same won twice": SpendsTwice,
     "adopts again": AdoptsAgain,
     "cancels orders of the phone": with_part("cancels", CancelsThePhone),
     "sends in a blackout": IgnoresBlackout,
     "tells before it writes": TellsFirst,
     "buys beside an order of unknown fate": with_part("orders", BuysBesideTheUnknown),
-    "gives up a cancel": GivesUpACancel,
+    "gives up a cancel": with_turn(GivesUpACancel),
     **GATE_DEFECTS,
     **PATH_DEFECTS,
     **EVIDENCE_DEFECTS,

@@ -48,7 +48,7 @@ def sure(order, row, books):
 class TakesShared(Resolver):
     """Takes the one row that it could be, although another order could be it too."""
 
-    def resolve(self, now, asked, day, books, rows):
+    def resolve(self, turn, asked, day, books, rows):
         rows = tuple(rows)
         for key, mine in resolver.claims(books, rows).items():
             order = books.orders[key]
@@ -57,33 +57,33 @@ class TakesShared(Resolver):
                 and order.state == "unknown"
                 and resolver.likeness(order, mine[0], books) == "like"
             ):
-                self._adopt(now, order, mine[0])
-        super().resolve(now, asked, day, books, rows)
+                self._adopt(turn, order, mine[0])
+        super().resolve(turn, asked, day, books, rows)
 
 
 class TakesTheNewest(Resolver):
     """Takes the newest of several rows that it could be."""
 
-    def resolve(self, now, asked, day, books, rows):
+    def resolve(self, turn, asked, day, books, rows):
         rows = tuple(rows)
         found = resolver.claims(books, rows)
         claimants = Counter(mine[0].ref.number for mine in found.values() if mine)
         for key, mine in found.items():
             order = books.orders[key]
             if mine and order.state == "unknown" and claimants[mine[0].ref.number] == 1:
-                self._adopt(now, order, mine[0])
-        super().resolve(now, asked, day, books, rows)
+                self._adopt(turn, order, mine[0])
+        super().resolve(turn, asked, day, books, rows)
 
 
 class FindsTooMuch(Reconciliation):
     """What an order of unknown fate could be is booked as somebody else's."""
 
-    def _find_external(self, page):
+    def _find_external(self, turn, page):
         for row in reversed(page.rows):
             known = self._books.by_number(row.ref.day, row.ref.number)
             if known is None and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original)
-                self._record(ExternalFound(row.t, reconciliation._external(row, parent), row.ref))
+                turn.record(ExternalFound(row.t, reconciliation._external(row, parent), row.ref))
 
 
 class MovesNothing(Reconciliation):
@@ -96,9 +96,9 @@ class MovesNothing(Reconciliation):
 class TrustsTheAverage(Reconciliation):
     """Missing fills are booked at KIS's average price, which is rounded."""
 
-    def _repair_fills(self, now, order, row):
+    def _repair_fills(self, turn, order, row):
         super()._repair_fills(
-            now, order, msgspec.structs.replace(row, value=row.filled * row.average)
+            turn, order, msgspec.structs.replace(row, value=row.filled * row.average)
         )
 
 

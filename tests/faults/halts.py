@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from kisnb.events import FlattenSet, HaltSet, HaltStep
 from kisnb.orders import Intent, OrderState
 from kisnb.terms import Side
-from kisnb.trading.ports.commands import EndFlatten, Halt, SetHalt
+from kisnb.trading.ports.commands import Halt
 from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.queries import LiftHalt
 
 if TYPE_CHECKING:
     from .campaign import Run
@@ -31,15 +32,17 @@ class Halts:
         self._floor = 0
         """Rank of the strongest state that was asked for since a person lifted a halt."""
         self._pulled: Halt | None = None
-        self._lifted: SetHalt | None = None
+        self._lifted: LiftHalt | None = None
         self._ended = False
         """What the person says to whom the desk listens at this moment."""
 
     def said(self, said: object) -> None:
         """A person, or anybody else, is about to say something to the desk."""
         self._pulled = said if isinstance(said, Halt) else None
-        self._lifted = said if isinstance(said, SetHalt) else None
-        self._ended = isinstance(said, EndFlatten)
+        lifts = said if isinstance(said, LiftHalt) else None
+        # While a flatten runs a lift ends the flatten, and the state stays.
+        self._ended = lifts is not None and self._watch.shadow.flatten_reason is not None
+        self._lifted = None if self._ended else lifts
 
     def began(self) -> None:
         """A new life of the desk begins: what was said to the one before counts only if the journal
@@ -69,7 +72,7 @@ class Halts:
         state, demand = self._watch.shadow, self._watch.demand
         match row:
             case HaltSet(state=to) if self._lifted is not None:
-                demand(to == self._lifted.state, f"{self._lifted} made the desk {to}")
+                demand(to == self._lifted.to, f"{self._lifted} made the desk {to}")
                 self._floor = RANK[to]
             case HaltSet(state=to) if RANK[to] < RANK[state.halt]:
                 block_ends = bool(state.halting) and RANK[to] >= self._floor

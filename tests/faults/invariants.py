@@ -25,7 +25,7 @@ from kisnb.trading.gate.blackout import window_end
 from kisnb.trading.gate.risk import Gate
 from kisnb.trading.order_books.order_book import EXTERNAL, NOBODY, UNASSIGNED
 from kisnb.trading.orders.resolver import WINDOW, could_be, likeness
-from kisnb.trading.ports.commands import Revise, Send
+from kisnb.trading.ports.effects import Revise, Send
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 

@@ -300,7 +300,7 @@ class Host:
     def published(self) -> int:
         return len(self._run._to_tell)
 
-    def told_after(self, number: int) -> tuple[int, bytes]:
+    def published_after(self, number: int) -> tuple[int, bytes]:
         rows = self._run._to_tell
         first = number if number <= len(rows) else 0
         return first, array_of(encode_row(row) for row in rows[first:])

@@ -11,17 +11,8 @@ from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import BY_HAND, EXTERNAL
-from kisnb.trading.ports.commands import (
-    Adopt,
-    Arm,
-    CancelOrder,
-    EndFlatten,
-    Halt,
-    ResolveOrder,
-    ReviseOrder,
-    SetHalt,
-    Submit,
-)
+from kisnb.trading.ports.commands import CancelOrder, Halt, ResolveOrder, ReviseOrder, Submit
+from kisnb.trading.ports.queries import AdoptHolding, ArmDesk, LiftHalt
 
 from .schedule import Do, Fault
 
@@ -39,7 +30,7 @@ class People:
         self._run = run
         self._keys = 0
         self._intents: list[Intent] = []
-        self._adoptions: list[Adopt] = []
+        self._adoptions: list[AdoptHolding] = []
 
     def do(self, do: Do) -> None:
         self._run.note(f"{do.step} {do.code} {do.side} {do.qty} {do.price}")
@@ -151,7 +142,7 @@ class People:
 
     def _take_over(self, do: Do) -> None:
         self._keys += 1
-        wish = Adopt(
+        wish = AdoptHolding(
             f"adopt:{self._keys}", f"a{do.which % 2}", do.code, do.qty if do.which % 3 else None
         )
         self._adoptions.append(wish)
@@ -160,8 +151,8 @@ class People:
     # halts
 
     def _halt(self, do: Do) -> None:
-        states: list[Literal["reducing", "halted", "active"]] = ["reducing", "halted", "active"]
-        self._tell(lambda: self._run.say(SetHalt(states[do.which % 3], "campaign")))
+        wishes = (Halt("campaign", "reducing"), Halt("campaign"), LiftHalt("campaign"))
+        self._tell(lambda: self._run.say(wishes[do.which % 3]))
         self._run.after(20 * SECOND, self._lift)
 
     def _switch(self, do: Do) -> None:
@@ -180,13 +171,13 @@ class People:
         if self._run.desk is None or self._run.desk.state.halting:
             self._run.after(5 * SECOND, self._lift)
         elif self._run.desk.state.flatten_reason is not None:
-            self._run.say(EndFlatten("campaign"))
+            self._run.say(LiftHalt("campaign"))
             self._run.after(5 * SECOND, self._lift)
         else:
-            self._run.say(SetHalt("active", "campaign"))
+            self._run.say(LiftHalt("campaign"))
 
     def arm(self, until: Ns) -> None:
-        self._tell(lambda: self._run.say(Arm(until, self._run.budget)))
+        self._tell(lambda: self._run.say(ArmDesk("", 0, self._run.budget, until)))
 
     # the phone
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.protocol import Events, pack
 from kisnb.desk.serve.server import DeskServer
 from kisnb.desk.serve.snapshot import snapshot
@@ -44,11 +45,12 @@ def in_runners(kind: type) -> Plant:
 
 
 def in_server(kind: type) -> Plant:
-    """A desk whose end of the socket is of another class."""
+    """A desk whose end of the socket, or the feed of its events, is of another class."""
 
     def plant(part: Session | DeskServer) -> None:
         if isinstance(part, DeskServer):
-            part.__class__ = kind
+            planted = part.feed if issubclass(kind, EventFeed) else part
+            planted.__class__ = kind
 
     return plant
 
@@ -78,16 +80,16 @@ class CountsWhatWasDelivered(Pump):
         return there
 
 
-class TellsTheNumberBefore(DeskServer):
+class TellsTheNumberBefore(EventFeed):
     """Puts the number of the newest row into a message before the last row of its batch."""
 
-    def _flush(self):
+    def flush(self):
         rows = [event for event in self._batch if is_published(event)]
-        journal = self.host.journal
+        journal = self._host.journal
         if len(rows) > 3:
-            self.host.journal = _Short(journal)
-        super()._flush()
-        self.host.journal = journal
+            self._host.journal = _Short(journal)
+        super().flush()
+        self._host.journal = journal
 
 
 class _Short:
@@ -101,8 +103,9 @@ class SkipsTheFlush(DeskServer):
     def _welcome(self, connection, hello):
         for agent in hello.agents:
             self.leases.acquire(agent, connection)
-        connection.send(pack(snapshot(self.host, self._name, self.leases.all(), self.seq, hello)))
-        self.connections.append(connection)
+        leases = self.leases.all()
+        connection.send(pack(snapshot(self._host, self._name, leases, self.feed.seq, hello)))
+        self.feed.connections.append(connection)
 
 
 # how events are booked and delivered

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-from kisnb.events import FlattenSet, HaltStep
-from kisnb.trading.gate.flatten import Flatten
-from kisnb.trading.gate.halt import KillSwitch
+from kisnb.events import FlattenSet
 from kisnb.trading.gate.risk import Gate
+from kisnb.trading.halt import kill_switch
+from kisnb.trading.halt.flatten import Flatten
+from kisnb.trading.halt.kill_switch import KillSwitch
 
 from .campaign import Make
-from .planting import with_part
+from .planting import with_function, with_part
 
 
-class LastWishWins(KillSwitch):
-    """Pulled over itself, it ends in what the last pull asked for."""
-
-    def pull(self, now, command):
-        row = self._record
-        self._record = lambda fact: row(_ending(fact, command.state))
-        try:
-            super().pull(now, command)
-        finally:
-            self._record = row
-
-
-def _ending(fact, state):
-    return (
-        HaltStep(fact.t, fact.step, fact.done, fact.text, state)
-        if isinstance(fact, HaltStep) and fact.ends
-        else fact
-    )
+def last_wish(_stood, wish):
+    """Pulled over itself, the switch ends in what the last pull asked for."""
+    return wish
 
 
 class ForgetsTheStanding(KillSwitch):
     """The wishes of one run count, the state that stood before it does not."""
 
-    def pull(self, now, command):
+    def pull(self, turn, command):
         state, stood = self._state, self._state.halt
         if not state.halting:
             state.halt = "active"
         try:
-            super().pull(now, command)
+            super().pull(turn, command)
         finally:
             if state.halt == "active":
                 state.halt = stood
@@ -48,25 +34,25 @@ class ForgetsTheStanding(KillSwitch):
 class DropsTheFlatten(KillSwitch):
     """A plain halt makes an end of a flatten."""
 
-    def pull(self, now, command):
-        super().pull(now, command)
-        if not command.flatten and self._flatten.on:
-            self._record(FlattenSet(now, False, command.reason))
+    def pull(self, turn, command):
+        super().pull(turn, command)
+        if not command.flatten and self._flatten.is_on:
+            turn.record(FlattenSet(turn.now, False, command.reason))
 
 
 class ForgetsAtRestart(KillSwitch):
     """A flatten whose run of the switch was over does not sell in the desk's next life."""
 
-    def go_on(self, now):
+    def go_on(self, turn):
         if self._state.halting:
-            super().go_on(now)
+            super().go_on(turn)
 
 
 class LeavesItsSells(Flatten):
     """A person ends it, and what it has in the market stays there."""
 
-    def end(self, now, reason):
-        self._row(FlattenSet(now, False, reason))
+    def end(self, turn, reason):
+        turn.record(FlattenSet(turn.now, False, reason))
         self._stop()
 
 
@@ -89,7 +75,7 @@ class LetsExitsPass(Gate):
 
 
 SWITCH_DEFECTS: dict[str, Make] = {
-    "ends in what the last pull asked for": with_part("_kill_switch", LastWishWins),
+    "ends in what the last pull asked for": with_function(kill_switch, "stronger", last_wish),
     "forgets the state that stood before a pull": with_part("_kill_switch", ForgetsTheStanding),
     "drops a flatten for a halt": with_part("_kill_switch", DropsTheFlatten),
     "forgets a flatten at a restart": with_part("_kill_switch", ForgetsAtRestart),

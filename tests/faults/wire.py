@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kisnb.clock import SECOND, Ns
 from kisnb.kis.error_codes import was_not_placed
 from kisnb.orders import SendReply
-from kisnb.trading.ports.commands import CancelReply
+from kisnb.trading.ports.effects import CancelReply
 
 from .schedule import REFUSALS, Fault
 
@@ -54,10 +54,10 @@ class Post:
         """Behind the limiter; nobody sends an order when the desk does not want it any more."""
         run = self._run
         assert run.desk is not None
-        no = run.desk.may_send(run.now, self._key)
-        if no is not None:
+        permission = run.desk.may_send(run.now, self._key)
+        if not permission:
             run.watch.kept(self._key)
-            self._end(0, SendReply(self._key, "kept", text=no.reason))
+            self._end(0, SendReply(self._key, "kept", text=permission.reason))
             return
         run.watch.leaves(self._key)
         self._leave(ill, amount)

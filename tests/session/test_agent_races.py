@@ -11,7 +11,7 @@ import pytest
 import kisnb
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
 from kisnb.trading.agents.agent_runner import AgentState
-from kisnb.trading.ports.commands import JournalOf
+from kisnb.trading.ports.queries import JournalOf
 from tests.desk.served import Served, seen, served
 
 ID = "Once-005930"

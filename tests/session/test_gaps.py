@@ -7,7 +7,8 @@ import polars as pl
 from kisnb.clock import MINUTE
 from kisnb.kis.calls.chart_messages import minute_params, minute_rows
 from kisnb.session.session import Session
-from kisnb.trading.ports.commands import CallApi, RowsReply
+from kisnb.trading.ports.queries import CallApi
+from kisnb.trading.ports.replies import RowsReply
 from tests.session.opening import control, recording, traded
 
 CODE = "005930"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, time
 
 from kisnb.clock import SECOND, Ns, kst
-from kisnb.events import Notice
+from kisnb.events import HaltSet, Notice
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.ports.commands import Effect, Persist, Publish, Send, Submit
+from kisnb.trading.ports.commands import Submit
+from kisnb.trading.ports.effects import Effect, Persist, Publish, Send
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
@@ -44,6 +45,12 @@ class Desk:
             if isinstance(effect, Persist):
                 self.rows += effect.rows  # type: ignore[arg-type]
         return effects
+
+    def set_halt(self, state: str, reason: str) -> None:
+        """Bring the desk into a trading state, as a kill switch that has ended leaves it."""
+        row = HaltSet(self.now, state, reason)  # type: ignore[arg-type]
+        self.core.state.apply(row)
+        self.rows.append(row)
 
     def submit(self, key: str = "k", **changes: object) -> list[Effect]:
         return self.say(Submit(intent(key, **changes)))

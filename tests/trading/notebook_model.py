@@ -30,8 +30,10 @@ from kisnb.events import (
 from kisnb.orders import Intent, Naming, OrderRef, Place, Route, Wish
 from kisnb.session.typed_orders.run_calls import Claim, RunCalls
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import OrderRequest, PlaceAnswer, ReviseOrder, ShowOrder, Submit
+from kisnb.trading.ports.commands import ReviseOrder, ShowOrder, Submit
 from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.ports.queries import OrderRequest
+from kisnb.trading.ports.replies import PlaceAnswer
 from kisnb.trading.state import State
 from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
 from kisnb.trading.typed_orders.placing import commands, is_dead, naming_rule, place

@@ -12,8 +12,9 @@ from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.gate.adoption import adoptable
 from kisnb.trading.order_books.order_book import BY_HAND, NOBODY, UNASSIGNED, OrderBooks
-from kisnb.trading.ports.commands import Adopt, Halt
+from kisnb.trading.ports.commands import Halt
 from kisnb.trading.ports.journal_rows import decode_row, encode_row
+from kisnb.trading.ports.queries import AdoptHolding
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of
 from tests.trading.test_halt import answer as answer_switch
@@ -27,7 +28,7 @@ def desk(held: int = 20, cost: int = COST) -> Desk:
 
 
 def adopt(one: Desk, qty: int | None = None, agent: str = "mom", key: str = "a") -> None:
-    one.say(Adopt(key, agent, CODE, qty))
+    one.say(AdoptHolding(key, agent, CODE, qty))
 
 
 def bought(one: Desk, key: str, number: int, qty: int, agent: str = BY_HAND) -> None:

@@ -11,8 +11,10 @@ from kisnb.clock import MINUTE, SECOND
 from kisnb.events import AccountOpened, Disarmed
 from kisnb.orders import OrderState, SendReply
 from kisnb.terms import Side
-from kisnb.trading.ports.commands import Arm, Cancel, CancelOrder, Woke
+from kisnb.trading.ports.commands import CancelOrder
+from kisnb.trading.ports.effects import Cancel, Woke
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import ArmDesk
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of
 
 PRICE = price_of()
@@ -38,7 +40,7 @@ def test_n06_without_arming_buys_are_denied_and_exits_and_cancels_pass():
 
 def test_n06_an_armed_desk_takes_buys_until_its_budget_is_spent():
     desk = live()
-    desk.say(Arm(NOON + 30 * MINUTE, 25 * PRICE))
+    desk.say(ArmDesk("", 30, 25 * PRICE, NOON + 30 * MINUTE))
     desk.submit("a")
     desk.sent("a", 1)
     desk.say(notice("filled", 1, 10, PRICE))
@@ -51,7 +53,7 @@ def test_n06_an_armed_desk_takes_buys_until_its_budget_is_spent():
 
 def test_n06_its_time_ends_by_itself():
     desk = live()
-    desk.say(Arm(NOON + MINUTE, 10**9))
+    desk.say(ArmDesk("", 1, 10**9, NOON + MINUTE))
     desk.say(Woke(NOON + MINUTE), NOON + MINUTE)
     assert isinstance(desk.rows[-1], Disarmed)
     desk.submit("late")
@@ -60,7 +62,7 @@ def test_n06_its_time_ends_by_itself():
 
 def test_n06_a_restart_disarms_and_says_so():
     desk = live()
-    desk.say(Arm(NOON + 30 * MINUTE, 10**9))
+    desk.say(ArmDesk("", 30, 10**9, NOON + 30 * MINUTE))
     again = Desk(desk.rows, LIVE)
     again.keep(again.core.start(desk.now + SECOND))
     assert again.rows[-1] == Disarmed(desk.now + SECOND, "the desk restarted")
@@ -76,22 +78,22 @@ def test_n06_sim_and_paper_need_none():
 
 def test_n06_a_buy_that_waited_in_the_limiter_does_not_leave_a_desk_whose_arming_is_over():
     desk = live()
-    desk.say(Arm(NOON + MINUTE, 10**9))
+    desk.say(ArmDesk("", 1, 10**9, NOON + MINUTE))
     desk.submit("buy")
     desk.submit("exit", side=Side.SELL, qty=10)
-    assert desk.core.may_send(NOON + MINUTE - 1, "buy") is None
-    no = desk.core.may_send(NOON + MINUTE, "buy")
-    assert no is not None
-    assert "live is not armed" in no.reason
-    assert desk.core.may_send(NOON + MINUTE, "exit") is None
-    desk.say(SendReply("buy", "kept", text=no.reason))
+    assert desk.core.may_send(NOON + MINUTE - 1, "buy")
+    permission = desk.core.may_send(NOON + MINUTE, "buy")
+    assert not permission
+    assert "live is not armed" in permission.reason
+    assert desk.core.may_send(NOON + MINUTE, "exit")
+    desk.say(SendReply("buy", "kept", text=permission.reason))
     assert desk.order("buy").state is OrderState.DENIED
 
 
-@pytest.mark.parametrize("arm", [Arm(0, 0), Arm(NOON + MINUTE, 9 * PRICE)])
-def test_n06_nor_one_that_a_person_has_disarmed_or_given_less_to_spend(arm: Arm):
+@pytest.mark.parametrize("arm", [ArmDesk("", 0, 0), ArmDesk("", 1, 9 * PRICE, NOON + MINUTE)])
+def test_n06_nor_one_that_a_person_has_disarmed_or_given_less_to_spend(arm: ArmDesk):
     desk = live()
-    desk.say(Arm(NOON + MINUTE, 10**9))
+    desk.say(ArmDesk("", 1, 10**9, NOON + MINUTE))
     desk.submit("buy")
     desk.say(arm)
-    assert desk.core.may_send(desk.now, "buy") is not None
+    assert not desk.core.may_send(desk.now, "buy")

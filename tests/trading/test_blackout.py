@@ -15,16 +15,13 @@ from kisnb.events import AccountOpened, Depth, OrderHeld
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.gate.blackout import MOST_HELD, window_end
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
+from kisnb.trading.ports.effects import (
     AskOrders,
     Cancel,
-    CancelOrder,
     DepthRead,
-    Halt,
     OrdersRead,
     Revise,
-    ReviseOrder,
-    Submit,
     WakeAt,
     Woke,
 )
@@ -148,17 +145,17 @@ def test_a08_what_comes_up_behind_the_limiter_when_a_window_has_begun_waits_for_
     one.submit("stop", side=Side.SELL, protective=True)
     assert [s.intent.key for s in one.sends] == ["buy", "stop"]
     for key in ("buy", "stop"):
-        assert one.core.may_send(NOON - 1, key) is None
-        no = one.core.may_send(NOON, key)
-        assert no is not None
-        assert "blackout until 12:01:00" in no.reason
-        one.say(SendReply(key, "kept", text=no.reason), NOON)
+        assert one.core.may_send(NOON - 1, key)
+        permission = one.core.may_send(NOON, key)
+        assert not permission
+        assert "blackout until 12:01:00" in permission.reason
+        one.say(SendReply(key, "kept", text=permission.reason), NOON)
         assert one.order(key).state is OrderState.NEW
         assert "journaled, not sent" in one.order(key).text
     one.say(Woke(END), END)
     answer(one, sellable=10)
     assert [s.intent.key for s in one.sends] == ["buy", "stop", "buy", "stop"]
-    assert one.core.may_send(one.now, "buy") is None
+    assert one.core.may_send(one.now, "buy")
 
 
 def test_a08_an_order_that_the_last_hop_kept_is_as_if_never_begun_for_the_next_desk_too():
@@ -173,7 +170,7 @@ def test_a08_an_order_that_the_last_hop_kept_is_as_if_never_begun_for_the_next_d
         0,
         None,
     )
-    assert not again.core.reconciliation.unresolved_in(CODE)
+    assert not again.core.state.books.unresolved_in(CODE)
 
 
 def test_a08_an_order_that_was_cancelled_while_it_waited_in_the_limiter_never_leaves():
@@ -181,9 +178,9 @@ def test_a08_an_order_that_was_cancelled_while_it_waited_in_the_limiter_never_le
     one.now = NOON - 3 * SECOND
     one.submit("a")
     one.say(CancelOrder("a"))
-    no = one.core.may_send(NOON, "a")
-    assert no is not None
-    one.say(SendReply("a", "kept", text=no.reason), NOON)
+    permission = one.core.may_send(NOON, "a")
+    assert not permission
+    one.say(SendReply("a", "kept", text=permission.reason), NOON)
     assert one.order("a").state is OrderState.DENIED
     assert "cancelled before it was sent" in one.order("a").text
     assert not [e for e in one.effects if isinstance(e, Cancel)]

@@ -9,8 +9,8 @@ from kisnb.events import AccountOpened, BreakerTripped, Filled, HaltSet, Tick, T
 from kisnb.orders import OrderState
 from kisnb.terms import Side, Venue
 from kisnb.trading.order_books.breaker import DayResult, TradingDay
-from kisnb.trading.ports.commands import SetHalt
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import LiftHalt
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, NOON, Desk, price_of
 
@@ -113,7 +113,7 @@ def test_a06_a_trip_survives_a_restart():
 def test_a06_lifted_by_a_person_it_trips_again_at_twice_the_limit():
     desk = holding()
     fall_to(desk, 960)
-    desk.say(SetHalt("active", "seen"))
+    desk.say(LiftHalt("seen"))
     fall_to(desk, 945)
     assert desk.core.state.halt == "active"
     fall_to(desk, 939)

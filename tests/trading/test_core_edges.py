@@ -28,20 +28,10 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.gate.blackout import MOST_HELD
-from kisnb.trading.ports.commands import (
-    Adopt,
-    Arm,
-    Cancel,
-    CancelOrder,
-    Halt,
-    OrdersRead,
-    Revise,
-    ReviseOrder,
-    Submit,
-    WakeAt,
-    Woke,
-)
+from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
+from kisnb.trading.ports.effects import Cancel, OrdersRead, Revise, WakeAt, Woke
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import AdoptHolding, ArmDesk
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_gate import OTHER, denied
 from tests.trading.test_halt import EMPTY, open_order
@@ -206,25 +196,25 @@ def test_a18_what_a_person_is_selling_is_not_adopted_and_other_orders_do_not_mat
     desk.submit("s", side=Side.SELL, qty=4)
     desk.submit("b", qty=1)
     desk.submit("o", side=Side.SELL, code=OTHER, price=price_of(OTHER), qty=9)
-    desk.say(Adopt("a", "mom", CODE, 7))
+    desk.say(AdoptHolding("a", "mom", CODE, 7))
     assert (
         "6 shares of 005930 can be adopted"
         in [e.text for e in desk.published if isinstance(e, Trouble)][-1]
     )
-    desk.say(Adopt("a", "mom", CODE))
+    desk.say(AdoptHolding("a", "mom", CODE))
     assert desk.core.state.books.of("mom").position(CODE).qty == 6
 
 
 def test_a18_the_same_call_adopts_once_and_says_nothing_more():
     desk = opened((CODE, 10))
     for _ in range(2):
-        desk.say(Adopt("a", "mom", CODE, 4))
+        desk.say(AdoptHolding("a", "mom", CODE, 4))
     assert desk.core.state.books.of("mom").position(CODE).qty == 4
     assert not any(isinstance(e, Trouble) for e in desk.published)
     for other in (
-        Adopt("a", "mom", CODE, 5),
-        Adopt("a", "pop", CODE, 4),
-        Adopt("a", "mom", OTHER, 4),
+        AdoptHolding("a", "mom", CODE, 5),
+        AdoptHolding("a", "pop", CODE, 4),
+        AdoptHolding("a", "mom", OTHER, 4),
     ):
         desk.say(other)
         assert (
@@ -296,8 +286,8 @@ def test_a08_a_desk_that_is_started_in_a_window_wakes_at_its_end():
 
 def test_n06_a_person_disarms_the_desk():
     desk = opened(limits=Limits(needs_arming=True))
-    desk.say(Arm(NOON + MINUTE, 10**9))
-    desk.say(Arm(0, 0))
+    desk.say(ArmDesk("", 1, 10**9, NOON + MINUTE))
+    desk.say(ArmDesk("", 0, 0))
     assert isinstance(desk.rows[-1], Disarmed)
     desk.submit()
     assert "live is not armed" in denied(desk)

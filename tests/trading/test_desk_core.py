@@ -21,16 +21,15 @@ from kisnb.events import (
 )
 from kisnb.orders import Capabilities, OrderPage, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.commands import CancelOrder
+from kisnb.trading.ports.effects import (
     AskOrders,
     Cancel,
-    CancelOrder,
     CancelReply,
     OrdersRead,
     Persist,
     Publish,
     Send,
-    SetHalt,
     WakeAt,
     Woke,
 )
@@ -70,7 +69,7 @@ def test_o11_a_known_key_sends_nothing_and_is_looked_up_before_any_check():
     desk = Desk()
     desk.submit()
     desk.sent()
-    desk.say(SetHalt("halted", "test"))
+    desk.set_halt("halted", "test")
     effects = desk.submit()
     assert len(desk.sends) == 1
     repeated = [e.event for e in effects if hasattr(e, "event")]
@@ -112,7 +111,7 @@ def test_a_queued_order_passes_the_gate_again_when_its_turn_comes():
     desk = Desk()
     desk.submit("a")
     desk.submit("b")
-    desk.say(SetHalt("halted", "test"))
+    desk.set_halt("halted", "test")
     desk.sent("a", 1)
     assert desk.order("b").state is OrderState.DENIED
     assert len(desk.sends) == 1
@@ -242,7 +241,7 @@ def test_the_value_limit_counts_a_market_order_at_the_upper_limit_and_lets_a_red
 
 def test_halted_sends_nothing_and_reducing_only_sells_what_is_held():
     desk = Desk()
-    desk.say(SetHalt("reducing", "test"))
+    desk.set_halt("reducing", "test")
     desk.submit("s", side=Side.SELL)
     desk.submit("b")
     assert desk.sends == []

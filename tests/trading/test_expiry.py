@@ -11,7 +11,7 @@ from kisnb.events import AccountOpened, Expired
 from kisnb.market import order_rules
 from kisnb.orders import Capabilities, OrderPage, OrderState
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.ports.commands import AskOrders, OrdersRead, Woke
+from kisnb.trading.ports.effects import AskOrders, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import DAY, NOON, Desk, notice, price_of
 from tests.trading.test_gate import cost

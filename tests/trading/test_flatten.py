@@ -13,16 +13,9 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, FlattenSet, HaltSet, HaltStep
 from kisnb.orders import Account, Capabilities, Holding, Intent, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import (
-    AskOrders,
-    Cancel,
-    EndFlatten,
-    Halt,
-    OrdersRead,
-    SetHalt,
-    Submit,
-    Woke,
-)
+from kisnb.trading.ports.commands import Halt, Submit
+from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersRead, Woke
+from kisnb.trading.ports.queries import LiftHalt
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of, ref
 
 PRICE = price_of()
@@ -181,7 +174,7 @@ def test_a07_a_flatten_goes_on_after_a_restart_whether_or_not_the_switch_had_com
 def test_a07_a_person_ends_a_flatten_with_a_reason_and_the_desk_stays_halted():
     one = flattening(30)
     fill(one, 1, 10)
-    one.say(EndFlatten("it is the wrong account"))
+    one.say(LiftHalt("it is the wrong account"))
     assert [e.key for e in one.effects if isinstance(e, Cancel)] == [one.sends[0].intent.key]
     assert one.core.state.flatten_reason is None
     assert one.core.state.halt == "halted"
@@ -209,14 +202,14 @@ def test_invariant_6_only_the_sells_of_the_flatten_pass_while_it_runs():
 def test_invariant_6_a_sell_in_the_limiter_is_not_sent_when_the_flatten_has_ended():
     one = flattening(30)
     key = one.sends[0].intent.key
-    assert one.core.may_send(one.now, key) is None
-    one.say(EndFlatten("wrong"))
-    assert one.core.may_send(one.now, key) is not None
+    assert one.core.may_send(one.now, key)
+    one.say(LiftHalt("wrong"))
+    assert not one.core.may_send(one.now, key)
 
 
 def test_a07_a_forged_key_of_a_flatten_does_not_pass_in_halted():
     one = desk(30)
-    one.say(SetHalt("halted", "so"))
+    one.set_halt("halted", "so")
     one.say(Submit(intent("flatten:1:x:005930", side=SELL, qty=1)))
     assert not one.sends
 

@@ -15,7 +15,7 @@ from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
 from kisnb.orders import Account, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import AskOrders, DepthRead, OrdersRead, Woke
+from kisnb.trading.ports.effects import AskOrders, DepthRead, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 

@@ -14,20 +14,11 @@ from kisnb.events import AccountOpened, HaltSet, HaltStep, SendStarted
 from kisnb.orders import OrderPage, OrderState, SendReply
 from kisnb.terms import Side
 from kisnb.trading.order_books.order_book import UNASSIGNED
-from kisnb.trading.ports.commands import (
-    AskOrders,
-    Cancel,
-    CancelOrder,
-    Halt,
-    OrdersRead,
-    Persist,
-    Send,
-    SetHalt,
-    Submit,
-    Woke,
-)
+from kisnb.trading.ports.commands import CancelOrder, Halt, Submit
+from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersRead, Persist, Send, Woke
 from kisnb.trading.ports.journal_rows import decode_row
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import LiftHalt
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 
@@ -199,7 +190,7 @@ def test_a07_what_each_state_lets_pass_also_after_a_restart(
     state: str, buy: bool, reduce: bool, more: bool
 ):
     one = desk(held=10)
-    one.say(SetHalt(state, "so"))  # type: ignore[arg-type]
+    one.set_halt(state, "so")
     again = Desk(one.rows)
     again.keep(again.core.start(one.now + SECOND))
     for key, wish in (
@@ -218,7 +209,7 @@ def test_a07_a_cancel_passes_in_every_state():
     for state in ("active", "reducing", "halted"):
         one = desk()
         open_order(one, "a", 1)
-        one.say(SetHalt(state, "so"))  # type: ignore[arg-type]
+        one.set_halt(state, "so")
         one.say(CancelOrder("a"))
         assert [e.key for e in one.effects if isinstance(e, Cancel)] == ["a"]
 
@@ -227,12 +218,12 @@ def test_invariant_6_an_order_that_waited_in_the_limiter_does_not_leave_a_halted
     one = desk(held=10)
     one.submit("buy", code="000660", qty=1, price=price_of("000660"))
     one.submit("exit", side=Side.SELL, protective=True)
-    assert one.core.may_send(one.now, "buy") is None
-    one.say(SetHalt("reducing", "so"))
-    assert one.core.may_send(one.now, "buy") is not None
-    assert one.core.may_send(one.now, "exit") is None
-    one.say(SetHalt("halted", "so"))
-    assert one.core.may_send(one.now, "exit") is not None
+    assert one.core.may_send(one.now, "buy")
+    one.set_halt("reducing", "so")
+    assert not one.core.may_send(one.now, "buy")
+    assert one.core.may_send(one.now, "exit")
+    one.set_halt("halted", "so")
+    assert not one.core.may_send(one.now, "exit")
 
 
 def test_a07_a_desk_that_dies_in_the_middle_goes_on_when_it_is_back():
@@ -309,19 +300,19 @@ def test_invariant_5_an_order_in_the_limiter_is_not_sent_to_a_venue_that_has_clo
     one = desk()
     one.now = kst(DAY, time(15, 29, 58))
     one.submit("late")
-    assert one.core.may_send(kst(DAY, time(15, 29, 59)), "late") is None
-    no = one.core.may_send(kst(DAY, time(15, 30)), "late")
-    assert no is not None
-    assert "KRX" in no.reason
+    assert one.core.may_send(kst(DAY, time(15, 29, 59)), "late")
+    permission = one.core.may_send(kst(DAY, time(15, 30)), "late")
+    assert not permission
+    assert "KRX" in permission.reason
 
 
 def test_a07_nobody_sets_another_state_while_the_kill_switch_is_at_work():
     one = desk()
     open_order(one, "a", 1)
     one.say(Halt("enough"))
-    one.say(SetHalt("active", "too early"))
+    one.say(LiftHalt("too early"))
     assert one.core.state.halt == "halted"
     one.say(notice("cancelled", 2, 10, original=1))
     answer(one)
-    one.say(SetHalt("active", "now"))
+    one.say(LiftHalt("now"))
     assert one.core.state.halt == "active"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kisnb.events import FlattenSet, HaltSet, HaltStep
-from kisnb.trading.gate.flatten import CURE
-from kisnb.trading.gate.halt_words import trading
+from kisnb.trading.halt.flatten import CURE
+from kisnb.trading.halt.halt_words import trading
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 

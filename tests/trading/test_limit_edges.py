@@ -9,8 +9,10 @@ from kisnb.events import AccountOpened, DriftFound
 from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import Arm, Revise, ReviseOrder
+from kisnb.trading.ports.commands import ReviseOrder
+from kisnb.trading.ports.effects import Revise
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import ArmDesk
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
 from tests.trading.test_gate import OTHER, cost, denied, desk_with
 
@@ -102,7 +104,7 @@ def test_n06_the_budget_may_be_spent_to_the_last_won_and_until_its_last_moment()
         (cost(10), until, False),
     ):
         desk = Desk([AccountOpened(NOON, 10**9, ())], Limits(needs_arming=True))
-        desk.say(Arm(until, left))
+        desk.say(ArmDesk("", 1, left, until))
         desk.now = at - 1_000_000_000
         desk.submit("a")
         assert bool(desk.sends) is passes, (left, at)

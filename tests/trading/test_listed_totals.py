@@ -32,15 +32,10 @@ from kisnb.orders import (
     SendReply,
 )
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.orders.reconciliation import EVERY, IDLE, SETTLES, STANDS, UNANSWERED
-from kisnb.trading.ports.commands import (
-    AskOrders,
-    CancelOrder,
-    CancelReply,
-    OrdersQuery,
-    OrdersRead,
-    Woke,
-)
+from kisnb.trading.orders.account_reconciliation import STANDS
+from kisnb.trading.orders.readings import EVERY, IDLE, SETTLES, UNANSWERED
+from kisnb.trading.ports.commands import CancelOrder
+from kisnb.trading.ports.effects import AskOrders, CancelReply, OrdersQuery, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
 from tests.trading.test_reconciliation import accepted, account, asked, open_desk, revise

@@ -14,9 +14,10 @@ from kisnb.events import AccountOpened
 from kisnb.orders import OrderState
 from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.terms import Side
-from kisnb.trading.ports.commands import OrderRequest, Submit
+from kisnb.trading.ports.commands import Submit
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import OrderRequest
 from kisnb.trading.state import State
 from kisnb.trading.typed_orders.order_names import has_name, key_of_name
 from kisnb.trading.typed_orders.placing import place

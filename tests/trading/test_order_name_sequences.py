@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kisnb.clock import kst_day
 from kisnb.events import Cancelled, IntentTaken, Resolved
 from kisnb.orders import OrderState
-from kisnb.trading.ports.commands import OrderRequest
+from kisnb.trading.ports.queries import OrderRequest
 from kisnb.trading.state import State
 from kisnb.trading.typed_orders.naming_rule import SendNew
 from kisnb.trading.typed_orders.placing import naming_rule

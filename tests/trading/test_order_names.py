@@ -8,7 +8,7 @@ import pytest
 
 from kisnb.orders import Intent
 from kisnb.terms import OrderKind, Side
-from kisnb.trading.ports.commands import OrderRequest
+from kisnb.trading.ports.queries import OrderRequest
 from tests.trading.notebook_model import Buy, DeskModel, Kernel
 
 A, B = Buy("A"), Buy("B")

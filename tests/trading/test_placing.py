@@ -8,7 +8,9 @@ import pytest
 
 from kisnb.errors import OrderDenied
 from kisnb.orders import Naming, Place
-from kisnb.trading.ports.commands import OrderRequest, PlaceAnswer, ShowOrder
+from kisnb.trading.ports.commands import ShowOrder
+from kisnb.trading.ports.queries import OrderRequest
+from kisnb.trading.ports.replies import PlaceAnswer
 from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
 from kisnb.trading.typed_orders.order_names import same_cell
 from kisnb.trading.typed_orders.placing import commands, naming_rule, place, refusal

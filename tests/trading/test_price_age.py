@@ -12,15 +12,8 @@ from kisnb.events import AccountOpened, Denied, Depth, Tick
 from kisnb.orders import Intent, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.buy_prices import PATIENCE
-from kisnb.trading.ports.commands import (
-    AskDepth,
-    AskOrders,
-    CancelOrder,
-    DepthRead,
-    SetHalt,
-    Submit,
-    Woke,
-)
+from kisnb.trading.ports.commands import CancelOrder, Submit
+from kisnb.trading.ports.effects import AskDepth, AskOrders, DepthRead, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of, ref
 
@@ -118,7 +111,7 @@ def test_a05_an_exit_on_an_old_price_passes():
     desk.say(depth(NOON))
     desk.submit("a", side=Side.SELL, seen=NOON - 60 * SECOND)
     assert len(desk.sends) == 1
-    assert desk.core.may_send(desk.now + 60 * SECOND, "a") is None
+    assert desk.core.may_send(desk.now + 60 * SECOND, "a")
 
 
 def test_a05_a_typed_buy_without_a_fresh_price_asks_first_and_is_sent_on_the_answer():
@@ -155,21 +148,22 @@ def test_a05_a_buy_whose_price_grew_old_behind_the_limiter_goes_back_once_and_th
     desk = desk_with()
     desk.say(depth(NOON), NOON)
     desk.submit("a", kind=OrderKind.LIMIT if price else OrderKind.MARKET, price=price)
-    assert desk.core.may_send(NOON + age, "a") is None
-    no = desk.core.may_send(NOON + age + 1, "a")
-    assert no is not None
+    assert desk.core.may_send(NOON + age, "a")
+    permission = desk.core.may_send(NOON + age + 1, "a")
+    assert not permission
     assert (
-        f"no price of the last seconds to buy on: the newest is {age / SECOND} s old" in no.reason
+        f"no price of the last seconds to buy on: the newest is {age / SECOND} s old"
+        in permission.reason
     )
-    desk.say(SendReply("a", "kept", text=no.reason), NOON + age + 1)
+    desk.say(SendReply("a", "kept", text=permission.reason), NOON + age + 1)
     assert desk.order("a").state is OrderState.NEW
     assert asked(desk) == [AskDepth(CODE, (Venue.KRX,))]
     desk.say(DepthRead(CODE, (depth(desk.now),)), NOON + age + 2)
     assert [s.intent.key for s in desk.sends] == ["a", "a"]
     later = NOON + 2 * age + 3
-    no = desk.core.may_send(later, "a")
-    assert no is not None
-    desk.say(SendReply("a", "kept", text=no.reason), later)
+    permission = desk.core.may_send(later, "a")
+    assert not permission
+    desk.say(SendReply("a", "kept", text=permission.reason), later)
     assert desk.order("a").text.startswith("there is no price of the last seconds to buy on")
     assert desk.order("a").state is OrderState.DENIED
 
@@ -192,12 +186,12 @@ def test_a05_a_buy_that_may_not_leave_for_another_reason_does_not_go_back(reason
     desk.submit("a")
     later = desk.now + 60 * SECOND
     if reason == "halted":
-        desk.say(SetHalt("halted", "enough"), later)
+        desk.set_halt("halted", "enough")
     else:
         desk.say(CancelOrder("a"), later)
-    no = desk.core.may_send(later, "a")
-    assert no is not None
-    desk.say(SendReply("a", "kept", text=no.reason), later)
+    permission = desk.core.may_send(later, "a")
+    assert not permission
+    desk.say(SendReply("a", "kept", text=permission.reason), later)
     assert desk.order("a").state is OrderState.DENIED
     assert not asked(desk)
 
@@ -208,7 +202,7 @@ def test_a05_a_limit_buy_that_waited_is_sent_on_the_desks_newest_price():
     desk.submit("a")
     later = desk.now + 60 * SECOND
     desk.say(depth(later), later)
-    assert desk.core.may_send(later + PATIENCE * AGE, "a") is None
+    assert desk.core.may_send(later + PATIENCE * AGE, "a")
 
 
 def test_a05_a_buy_at_any_price_is_kept_when_it_waited_many_seconds_however_fresh_the_price():
@@ -220,9 +214,9 @@ def test_a05_a_buy_at_any_price_is_kept_when_it_waited_many_seconds_however_fres
     began = desk.now
     for waited, may in ((PATIENCE * AGE, True), (PATIENCE * AGE + 1, False), (40 * SECOND, False)):
         desk.say(depth(began + waited), began + waited)
-        no = desk.core.may_send(began + waited, "a")
-        assert (no is None) is may
-        assert may or "a buy without a price has waited" in no.reason  # type: ignore[union-attr]
+        permission = desk.core.may_send(began + waited, "a")
+        assert bool(permission) is may
+        assert may or "a buy without a price has waited" in permission.reason
 
 
 def test_a05_a_market_buy_that_waits_for_its_turn_is_denied_after_as_long():
@@ -259,8 +253,8 @@ def one_call(desk: Desk, at: Ns, left: list[str]) -> None:
     """The limiter lets the oldest POST through, else a read. ``left``: what has gone out."""
     waiting = [o.key for o in desk.core.state.books.live.values() if o.state is OrderState.SENDING]
     calls = [e for e in desk.effects if isinstance(e, AskDepth)]
-    if waiting and (no := desk.core.may_send(at, waiting[0])) is not None:
-        desk.say(SendReply(waiting[0], "kept", text=no.reason), at)
+    if waiting and not (permission := desk.core.may_send(at, waiting[0])):
+        desk.say(SendReply(waiting[0], "kept", text=permission.reason), at)
     elif waiting:
         left.append(waiting[0])
         desk.say(SendReply(waiting[0], "sent", ref(len(left))), at)
@@ -273,9 +267,9 @@ def test_a05_an_agents_market_buy_that_went_back_is_not_sent_on_another_market()
     desk = desk_with()
     desk.say(depth(NOON, 60_000), NOON)
     desk.say(Submit(_bought("a", NOON, **MARKET)), NOON)
-    no = desk.core.may_send(NOON + AGE + 1, "a")
-    assert no is not None
-    desk.say(SendReply("a", "kept", text=no.reason), NOON + AGE + 1)
+    permission = desk.core.may_send(NOON + AGE + 1, "a")
+    assert not permission
+    desk.say(SendReply("a", "kept", text=permission.reason), NOON + AGE + 1)
     desk.say(DepthRead(CODE, (depth(desk.now, 66_000),)))
     assert "the price moved from 60,000 to 66,000 while it waited" in denied(desk, "a")
     assert len(desk.sends) == 1

@@ -25,19 +25,11 @@ from kisnb.events import (
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import EXTERNAL, UNASSIGNED
-from kisnb.trading.orders.reconciliation import EVERY, IDLE, STANDS
+from kisnb.trading.orders.account_reconciliation import STANDS
+from kisnb.trading.orders.readings import EVERY, IDLE
 from kisnb.trading.orders.resolver import WINDOW
-from kisnb.trading.ports.commands import (
-    AskOrders,
-    Cancel,
-    CancelOrder,
-    CancelReply,
-    Halt,
-    OrdersRead,
-    Revise,
-    ReviseOrder,
-    Woke,
-)
+from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder
+from kisnb.trading.ports.effects import AskOrders, Cancel, CancelReply, OrdersRead, Revise, Woke
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, row

@@ -23,7 +23,8 @@ from kisnb.orders import (
 )
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.resolver import WINDOW
-from kisnb.trading.ports.commands import AskOrders, DepthRead, OrdersRead, ResolveOrder, Woke
+from kisnb.trading.ports.commands import ResolveOrder
+from kisnb.trading.ports.effects import AskOrders, DepthRead, OrdersRead, Woke
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
 
 
@@ -292,8 +293,8 @@ def test_o02_a_buy_that_waited_in_the_limiter_does_not_leave_beside_an_order_of_
     desk = Desk([AccountOpened(NOON, 10**9, ((CODE, 10, 700_000),))])
     desk.submit("exit", side=Side.SELL)
     desk.submit("buy")
-    assert desk.core.may_send(desk.now, "buy") is None
+    assert desk.core.may_send(desk.now, "buy")
     desk.say(SendReply("exit", "unknown", text="no answer came"))
-    no = desk.core.may_send(desk.now, "buy")
-    assert no is not None
-    assert "was sent is not known yet" in no.reason
+    permission = desk.core.may_send(desk.now, "buy")
+    assert not permission
+    assert "was sent is not known yet" in permission.reason

@@ -10,7 +10,8 @@ from kisnb.clock import SECOND, kst
 from kisnb.events import Denied, Depth, SendStarted, Tick
 from kisnb.orders import Capabilities, OrderRef, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.ports.commands import AskDepth, Cancel, CancelOrder, DepthRead, Persist, Send
+from kisnb.trading.ports.commands import CancelOrder
+from kisnb.trading.ports.effects import AskDepth, Cancel, DepthRead, Persist, Send
 from kisnb.trading.ports.journal_rows import RouteDecided, decode_row, encode_row
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of

@@ -9,14 +9,8 @@ from kisnb.events import AccountOpened, DecisionRefused, Unresolved
 from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.orders.resolver import SKEW, WINDOW
-from kisnb.trading.ports.commands import (
-    AskOrders,
-    OrdersQuery,
-    OrdersRead,
-    ResolveOrder,
-    ReviseOrder,
-    Woke,
-)
+from kisnb.trading.ports.commands import ResolveOrder, ReviseOrder
+from kisnb.trading.ports.effects import AskOrders, OrdersQuery, OrdersRead, Woke
 from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
 from tests.trading.desk import DAY as TODAY
 from tests.trading.test_resolver import answer, lost, refusal, row

@@ -11,7 +11,8 @@ from kisnb.events import Unresolved
 from kisnb.orders import Capabilities, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.orders.resolver import WINDOW
-from kisnb.trading.ports.commands import Cancel, CancelOrder, Halt, ResolveOrder, ReviseOrder
+from kisnb.trading.ports.commands import CancelOrder, Halt, ResolveOrder, ReviseOrder
+from kisnb.trading.ports.effects import Cancel
 from tests.trading.desk import DAY, NOON, Desk, intent, notice, price_of
 from tests.trading.test_resolver import answer, refusal, row
 

@@ -1,4 +1,4 @@
-"""Puts a desk together: core, journal, broker, clock, server and, for the simulator, the conductor."""
+"""Builds a desk: core, journal, broker, clock, server and, for the simulator, the conductor."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ from kisnb.trading.ports.limits import limits_of
 from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
-"""Wall time after which a simulator's desk without a session stops, and the simulator with it."""
-LOOK_SECONDS = 5.0
+"""Wall time after which a simulator's desk without a session stops, with its simulator."""
+CHECK_SECONDS = 5.0
 FOLDER_GONE = (
     "the state folder was removed under the desk, which stopped",
     "look at the open orders at KIS; then open the desk again with %kis open",
@@ -79,14 +79,14 @@ class Connected(NamedTuple):
     folder: Path
     control: ControlClient | None
     is_tail: Callable[[str], bool] | None
-    """Whether these are the last digits of the account; None where no arming is needed."""
+    """Tells whether these are the last digits of the account; None where no arming is needed."""
     locks: CustomerLocks
     """Held as long as the desk uses account and appkey."""
     universe: Universe
 
 
 class BuiltDesk:
-    """A desk that can run: ``run`` returns when it is told to close."""
+    """A desk that can run. ``run`` returns when the desk is to close."""
 
     def __init__(
         self, server: DeskServer, host: DeskHost, connected: Connected, secret: str, file: HaltFile
@@ -107,44 +107,53 @@ class BuiltDesk:
         return self._connected.locks.locks
 
     def stop(self) -> None:
-        """End for good: sessions are told so."""
+        """End for good. Sessions get a farewell."""
         self.server.farewell = ("the desk was stopped", "open it again with %kis open")
         self.server.closing.set()
 
     async def run(self) -> int:
-        """Returns the exit status for the supervisor: 0 for good, RESTART to be started again at once."""
-        conductor = self.server.conductor
+        """Serve until the desk is to close, and return the exit status for the supervisor.
+
+        0 means for good, RESTART means to start again at once.
+        """
+        conductor = self.server.feed.conductor
         if conductor is not None:
             self._conducting = asyncio.create_task(conductor.run(), name="conductor")
             # Without its conductor the clock would stand, and every wait with it.
             self._conducting.add_done_callback(self._conducted)
         while not self.server.closing.is_set():
             try:
-                await asyncio.wait_for(self.server.closing.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(self.server.closing.wait(), CHECK_SECONDS)
             except TimeoutError:
                 self.server.sweep()
-                self._look_after_clock()
-                self._look_after_journal()
-                self._look_after_day()
-                await self._look_after_simulator()
+                self._report_clock_jumps()
+                self._check_journal()
+                self._check_day()
+                await self._check_simulator()
         return self._status
 
-    def _look_after_clock(self) -> None:
+    def _report_clock_jumps(self) -> None:
         clock = self._connected.clock
         if isinstance(clock, SteadyClock):
             for jump in clock.take_jumps():
                 self.server.publish(Trouble(clock.now(), jump))
 
-    def _look_after_day(self) -> None:
-        """A new day begins with a new desk, when nothing of the old one is open: journal and keys are a day's."""
+    def _check_day(self) -> None:
+        """Restart on a new day, once nothing of the old day is open.
+
+        Journal and keys are a day's.
+        """
         now = self._connected.clock.now()
         rests = self._host.quiet and not self._host.core.state.books.live
         if self._connected.control is None and kst_day(now) > self._day and rests:
             self._status = RESTART
             self.server.closing.set()
 
-    def _look_after_journal(self) -> None:
-        """A journal that could not be written is tried again: a fresh desk then goes on from what stands in it."""
+    def _check_journal(self) -> None:
+        """Try a journal again that could not be written.
+
+        When it can be written, a fresh desk goes on from what stands in it.
+        """
         try:
             self._host.journal.check()
         except JournalLost as e:
@@ -164,14 +173,14 @@ class BuiltDesk:
         self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
-    async def _look_after_simulator(self) -> None:
-        """A desk ends with its simulator, and ends it when both have been left alone."""
+    async def _check_simulator(self) -> None:
+        """Stop with the simulator, and stop the simulator when no session was attached for long."""
         control = self._connected.control
         if control is None:
             return
         alone = asyncio.get_running_loop().time() - self.server.left_alone_at
         try:
-            if self.server.connections or alone < ALONE_SECONDS:
+            if self.server.feed.connections or alone < ALONE_SECONDS:
                 await control.state(None)
                 return
             await control.stop()
@@ -181,6 +190,7 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def close(self) -> None:
+        """Close the parts in the order in which they depend on one another."""
         await self._file.close()
         await self.server.close()
         if self._conducting is not None:
@@ -201,12 +211,10 @@ async def build_desk(
     secret: str,
     quotes: Mode | None = None,
 ) -> BuiltDesk:
-    """Connect, fold the journal, be ready for sessions.
+    """Connect, fold the journal, and be ready for sessions. Raises KisnbError with the cure.
 
-    ``simulator`` is a new day's; ``again`` goes on with the day of a desk that died; ``quotes`` names the mode whose
-    desk gives the prices.
-
-    Raises KisnbError with the cure.
+    ``simulator`` is a new day's. ``again`` goes on with the day of a desk that died. ``quotes``
+    names the mode whose desk gives the prices.
     """
     calendar.use_local()
     config = load_config()
@@ -225,13 +233,14 @@ async def build_desk(
     )
 
     def publish(event: Event) -> None:
+        """Log the event where it is a step of the kill switch, and publish it."""
         note(event)
         server.publish(event)
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
     file = HaltFile(host, publish)
-    server.safety = Safety(host, mode, connected.is_tail, file)
+    server.queries.safety = Safety(host, mode, connected.is_tail, file)
     await _begin(server, host, connected, speed)
     file.start()
     return BuiltDesk(server, host, connected, secret, file)
@@ -240,28 +249,28 @@ async def build_desk(
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_call_ended = server.on_call_ended
-    take = host.receive
+    receive = host.receive
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
         conductor = Conductor(
             host,
             clock,
             connected.control,
-            lambda: list[Rider](server.connections),
-            lambda: server.seq,
+            lambda: list[Rider](server.feed.connections),
+            lambda: server.feed.seq,
             server.publish,
         )
-        server.conductor = conductor
+        server.feed.conductor = conductor
         host.before_call = conductor.catch_up
         connected.activity.on_rest = conductor.wake
-        take = conductor.receive
-    broker.listen(take)
+        receive = conductor.receive
+    broker.listen(receive)
     # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
-    host.serial = server.conductor is not None and not speed
-    broker.want(server.wants())
+    host.serial = server.feed.conductor is not None and not speed
+    broker.want(server.subscriptions.wants())
     await broker.start()
-    if server.conductor is not None:
-        await server.conductor.switch(speed)
+    if server.feed.conductor is not None:
+        await server.feed.conductor.switch(speed)
     host.start()
 
 
@@ -298,7 +307,10 @@ async def _simulated(
 
 
 async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
-    """The simulator that runs and answers. Raises ConfigError when it plays another day."""
+    """Return the simulator that runs; None when none replies.
+
+    Raises ConfigError when it plays another day.
+    """
     address = find_simulator(state)
     if address is None:
         return None
@@ -357,12 +369,12 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
 
 
 def _desk_of(mode: Mode) -> Desk:
-    """The desk of another mode, started when it does not run; not attached yet."""
+    """Return the desk of another mode, not attached yet. It is started when it does not run."""
     return DeskClient(start_desk(mode, SimulatedDay()))
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
-    """The network, recorded when a file for it is named. Raises ConfigError."""
+    """Return the network, recorded when a file for it is named. Raises ConfigError."""
     network = Network(config.order_timeout)
     if not config.record:
         return network

@@ -1,10 +1,9 @@
-"""How desk, supervisor and simulator are started: apart from the folder in which somebody works.
+"""The start of desk, supervisor and simulator: apart from the folder in which a person works.
 
 A notebook's folder may hold a ``secrets.py`` or a ``token.py``. Python looks for modules in the
-working folder first, so such a file would stand in for the standard library's and keep a desk from
-starting, also the one that is to take over orders in the market. So the processes start with
-``-P``, in a working folder of their own, and every relative path of a setting is made absolute
-before.
+working folder first, so such a file would stand in for the standard library's. It could keep a desk
+from starting that is to take over orders in the market. So the processes start with ``-P`` in a
+working folder of their own, and every relative path of a setting is made absolute before.
 """
 
 from __future__ import annotations

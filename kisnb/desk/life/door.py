@@ -23,7 +23,7 @@ from kisnb.errors import ConfigError
 from kisnb.paths import socket_path, write_private
 from kisnb.terms import Mode
 
-LOOK_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 TOUCH_SECONDS = 3600.0
 """Files that stay the same look old to a cleaner; so often they are given the time of day."""
 TAKEN = (
@@ -35,7 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class Door:
-    """Where sessions find a desk. ``open`` it, let ``watch`` run beside the desk, ``close`` it."""
+    """The socket and the address file by which sessions find a desk.
+
+    ``open`` it, let ``watch`` run beside the desk, ``close`` it.
+    """
 
     def __init__(
         self,
@@ -67,11 +70,11 @@ class Door:
     async def watch(self) -> None:
         """Look again and again, until cancelled; what fails is logged once and tried again."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             # A whole state folder that was removed ends the desk: its journal is gone.
             if not self._file.parent.is_dir():
                 continue
-            # A lock that cannot be looked at must not keep the socket from being made anew.
+            # A lock that cannot be read must not keep the socket from being made anew.
             await self._tried("locks", self._keep_locks)
             if not self._server.closing.is_set():
                 await self._tried("socket", self._keep_open)
@@ -116,7 +119,10 @@ class Door:
 
 
 def _mark(path: Path) -> tuple[int, ...]:
-    """What tells a file from another one that has its path, and perhaps its number, later."""
+    """Return a mark that tells a file from a later one with the same path.
+
+    The later file may have the number of the earlier one.
+    """
     try:
         found = path.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Pulls a desk's kill switch from outside of any session: the command line, and the server of JupyterLab."""
+"""The kill switch from outside of sessions: for the command line, and for JupyterLab's server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from kisnb.errors import BadInput, DeskLost
 from kisnb.events import HaltStep
 from kisnb.paths import write_private
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Halt, LiftHalt, Query, TextReply
+from kisnb.trading.ports.commands import Halt
+from kisnb.trading.ports.queries import LiftHalt, Query
+from kisnb.trading.ports.replies import TextReply
 
 SECONDS = 45.0
 """Wall time for all steps: three queries, their pauses, and a desk that is busy."""
@@ -51,7 +53,10 @@ def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
 
 
 def halt_by_file(reason: str) -> str:
-    """Halt by the HALT file, when a desk does not answer; says so. It halts every desk of this state folder."""
+    """Halt every desk of this state folder by the HALT file, when a desk does not reply.
+
+    Return a sentence that says so.
+    """
     path = halt_file()
     try:
         write_private(path, reason)
@@ -81,7 +86,7 @@ def ask(mode: Mode, question: Query[TextReply]) -> str:
 
 
 def attached(mode: Mode) -> DeskClient:
-    """On the desk of a mode; one that is just being started again is waited for."""
+    """Attach to the desk of a mode, and wait for one that is being started again."""
     deadline = time.monotonic() + DYING_SECONDS
     while True:
         address = find_or_wait(mode)

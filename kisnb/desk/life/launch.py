@@ -45,9 +45,9 @@ STOP_SECONDS = 15.0
 def start_desk(
     mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None
 ) -> DeskAddress:
-    """Start the desk as a process of its own, or find the one that runs; ``quotes`` names who gives it prices.
+    """Start the desk as a process of its own, or find the one that runs.
 
-    Raises the desk's own error.
+    ``quotes`` names the mode whose desk gives it prices. Raises the desk's own error.
     """
     running = find_or_wait(mode)
     if running is not None and not fresh:
@@ -85,18 +85,18 @@ def start_desk(
         raise refusal_of(e, path) if isinstance(e, OSError) else e from None
     finally:
         os.close(write_end)
-    said = ready_line(read_end, READY_SECONDS + 5)
-    if said is None:
+    ready = ready_line(read_end, READY_SECONDS + 5)
+    if ready is None:
         child.terminate()
         child.wait()
         raise DeskError("the desk did not start", f"its log is {path}")
-    if "error" in said:
+    if "error" in ready:
         child.wait()
         # Of two that start a desk at once, one is late: it takes the other's.
-        if said["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
+        if ready["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
             return _same_day(_same_quotes(other, quotes), day)
-        raise _as_error(said)
-    return msgspec.convert(said, DeskAddress)
+        raise _as_error(ready)
+    return msgspec.convert(ready, DeskAddress)
 
 
 def restart_desk(mode: Mode) -> DeskAddress:
@@ -169,22 +169,22 @@ def stop_desk(mode: Mode) -> bool:
     if not is_up(mode):
         return False
     deadline = time.monotonic() + STOP_SECONDS
-    told: dict[int, psutil.Process] = {}
+    stopping: dict[int, psutil.Process] = {}
     while is_up(mode):
-        # The supervisor passes it on; a desk whose supervisor was killed is told itself.
+        # The supervisor passes the signal on. A desk whose supervisor was killed gets it itself.
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
-        if pid is not None and pid not in told and (process := process_of(pid)) is not None:
-            told[pid] = process
+        if pid is not None and pid not in stopping and (process := process_of(pid)) is not None:
+            stopping[pid] = process
             terminate(process)
         if time.monotonic() > deadline:
             raise DeskBusy(f"the {mode} desk does not stop", by_hand(mode))
         time.sleep(0.02)
     # A lock ends a moment before its process does.
-    wait_until_gone(told.values(), STOP_SECONDS)
+    wait_until_gone(stopping.values(), STOP_SECONDS)
     return True
 
 
-def _as_error(said: dict[str, str]) -> KisnbError:
-    kind = getattr(tree, said["error"], DeskError)
-    error: KisnbError = kind(said["text"], said["cure"])
+def _as_error(ready: dict[str, str]) -> KisnbError:
+    kind = getattr(tree, ready["error"], DeskError)
+    error: KisnbError = kind(ready["text"], ready["cure"])
     return error

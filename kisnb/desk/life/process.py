@@ -1,4 +1,4 @@
-"""The desk process: one per account, locked, started by its supervisor and detached from every kernel."""
+"""The desk process: one per account, locked, started by its supervisor, apart from every kernel."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
+    """Run a desk until it is to close. Return the exit status for the supervisor."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)
@@ -39,8 +40,9 @@ def main() -> int:
     options = parser.parse_args()
     ready = os.fdopen(options.ready, "w")
 
-    def say(said: object) -> None:
-        ready.write(msgspec.json.encode(said).decode() + "\n")
+    def report(ready_line: object) -> None:
+        """Write the line that the supervisor waits for: the address, or why there is no desk."""
+        ready.write(msgspec.json.encode(ready_line).decode() + "\n")
         ready.close()
 
     try:
@@ -49,25 +51,25 @@ def main() -> int:
         lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
         # Who finds the lock held must not take the address of a desk that is gone for ours.
         address_file(options.mode).unlink(missing_ok=True)
-        status = asyncio.run(_serve(options, day, lock, say))
+        status = asyncio.run(_serve(options, day, lock, report))
         lock.close()
     except KisnbError as e:
         if ready.closed:
             raise
-        say({"error": type(e).__name__, "text": e.text, "cure": e.cure})
+        report({"error": type(e).__name__, "text": e.text, "cure": e.cure})
         return 1
     except OSError as e:
         if ready.closed:
             raise
         # The supervisor tries again until the disk serves.
         refused = refusal_of(e)
-        say({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
+        report({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
     return status
 
 
 async def _serve(
-    options: argparse.Namespace, day: SimulatedDay, lock: Lock, say: Callable[[object], None]
+    options: argparse.Namespace, day: SimulatedDay, lock: Lock, report: Callable[[object], None]
 ) -> int:
     mode, quotes, again, secret = options.mode, options.quotes, options.again, secrets.token_hex(16)
     # The simulator starts while the desk loads the rest of itself.
@@ -84,10 +86,11 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
 
     def address(path: str) -> DeskAddress:
+        """Return the desk's address at a socket's path."""
         return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
 
     door = Door(desk.server, mode, [lock, *desk.locks], address)
-    say(await door.open())
+    report(await door.open())
     watch = asyncio.create_task(door.watch(), name="door")
     try:
         return await desk.run()
@@ -108,7 +111,8 @@ async def _built(
 ) -> BuiltDesk:
     from kisnb.desk.life.build import build_desk
 
-    # What the journal folds to stays: no collection is to walk it, neither while it grows nor beside an order.
+    # What the journal folds to stays. No collection is to walk it, neither while it grows nor
+    # beside an order.
     gc.disable()
     desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
     gc.freeze()

@@ -21,7 +21,7 @@ STOP_SECONDS = 10.0
 
 
 class SimulatedDay(msgspec.Struct, frozen=True):
-    """What a simulated day is made of; None takes what runs, or the default."""
+    """The wishes for a simulated day. None takes the day that runs, or the default."""
 
     seed: int | None = None
     date: str | None = None
@@ -31,7 +31,10 @@ class SimulatedDay(msgspec.Struct, frozen=True):
 
 
 class SimAddress(msgspec.Struct, frozen=True):
-    """A running simulator. No secrets: the made-up keys stand in the ``kis_devlp.yaml`` beside it."""
+    """A running simulator. No secrets.
+
+    The made-up keys stand in the ``kis_devlp.yaml`` beside the address.
+    """
 
     rest: str
     ws: str
@@ -44,15 +47,17 @@ class SimAddress(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
+        """Return the day for people, such as ``"sim 2026-11-20 seed 1"``."""
         return f"sim {self.date} seed {self.seed}"
 
 
 def sim_folder(state: Path) -> Path:
+    """Return the folder of the simulator's files."""
     return private_dir(state / "sim")
 
 
 def run_folder(state: Path, run: str) -> Path:
-    """Where the journal and the recording of one simulated day are."""
+    """Return the folder with the journal and the recording of one simulated day."""
     return private_dir(sim_folder(state) / run)
 
 
@@ -79,9 +84,9 @@ def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
 
 
 def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
-    """Start the simulator of a new day, ending the old one's if ``fresh``; None when one runs to go on with.
+    """Start the simulator of a new day; None when one runs to go on with.
 
-    Raises ConfigError.
+    ``fresh`` ends the old one. Raises ConfigError.
     """
     state = state_dir()
     if fresh:
@@ -93,12 +98,12 @@ def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
 
 
 class StartingSimulator:
-    """A simulator that has been started, in a process group of its own; ``ready`` waits for it."""
+    """A simulator that has been started, in a process group of its own. ``ready`` waits for it."""
 
     def __init__(self, state: Path, day: SimulatedDay, speed: str, assume: str = "") -> None:
         self._folder = sim_folder(state)
         self._log = self._folder / "simulator.log"
-        self._told = False
+        self._is_on_file = False
         recording = self._folder / "recording.jsonl"
         arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
         arguments += ["--record", str(recording), "--assume", assume, *_options(day)]
@@ -114,31 +119,40 @@ class StartingSimulator:
             )
 
     def ready(self) -> SimAddress:
-        """Its address, which is on file from then on. Raises ConfigError with the simulator's own words."""
-        said = _ready_line(self._child, self._log)
+        """Return its address, and put the address on file.
+
+        Raises ConfigError with the simulator's own words.
+        """
+        ready = _ready_line(self._child, self._log)
         address = SimAddress(
-            rest=said["rest"],
-            ws=said["ws"],
-            control=said["control"],
-            pid=said["pid"],
-            run=said["run"],
-            seed=said["seed"],
-            date=said["date"],
-            start=said["start"],
+            rest=ready["rest"],
+            ws=ready["ws"],
+            control=ready["control"],
+            pid=ready["pid"],
+            run=ready["run"],
+            seed=ready["seed"],
+            date=ready["date"],
+            start=ready["start"],
         )
         write_private(self._folder / "address.json", msgspec.json.encode(address).decode())
-        self._told = True
+        self._is_on_file = True
         return address
 
     def give_up(self) -> None:
-        """End it unless its address is on file: nobody would find it."""
-        if not self._told:
+        """End the simulator unless its address is on file.
+
+        Without it nobody would find the process.
+        """
+        if not self._is_on_file:
             self._child.kill()
             self._child.wait()
 
 
 def plain() -> dict[str, str]:
-    """The environment of a simulated day: no TLS is spoken, and reading the machine's authorities takes 0.1 s."""
+    """Return the environment of a simulated day.
+
+    No TLS is spoken, and reading the machine's certificate authorities would take 0.1 s.
+    """
     return {**environment(), "SSL_CERT_FILE": os.devnull}
 
 
@@ -151,7 +165,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
         line = child.stdout.readline() if selector.select(READY_SECONDS) else b""
     child.stdout.close()
     try:
-        said: dict[str, Any] = json.loads(line)
+        ready: dict[str, Any] = json.loads(line)
     except ValueError:
         child.kill()
         child.wait()
@@ -159,7 +173,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
         raise ConfigError(
             words[-1] if words else "the simulator did not start", f"its log is {log}"
         ) from None
-    return said
+    return ready
 
 
 def check_startable(day: SimulatedDay) -> None:
@@ -182,9 +196,9 @@ def _options(day: SimulatedDay) -> list[str]:
 
 
 def stop_simulator() -> bool:
-    """Stop the simulator on file and wait until it is gone; its day is over with it. Returns whether one ran.
+    """Stop the simulator on file and wait until it is gone. Return whether one ran.
 
-    Raises ConfigError when it does not end.
+    Its day is over with it. Raises ConfigError when it does not end.
     """
     address = find_simulator(state_dir())
     if address is None:
@@ -199,7 +213,10 @@ def stop_simulator() -> bool:
 
 
 def _is_simulator(pid: int) -> bool:
-    """The address file may be older than the process that has this number now; one that has ended is none."""
+    """Return whether the process with this number is the simulator on file.
+
+    The file may be older than the process that has the number now.
+    """
     import psutil
 
     process = process_of(pid)

@@ -1,4 +1,4 @@
-"""``kisnb desk status``: how a desk stands, or why nothing can be said about it."""
+"""``kisnb desk status``: the state of a desk, or why it is not known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from kisnb.desk.locks import holder
 from kisnb.desk.serve.client import ATTACH_SECONDS, DeskClient
 from kisnb.errors import DeskError
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import StatusNow, StatusReply
+from kisnb.trading.ports.queries import StatusNow
+from kisnb.trading.ports.replies import StatusReply
 
 
 def status(mode: Mode) -> tuple[list[str], bool]:
@@ -45,7 +46,7 @@ def status(mode: Mode) -> tuple[list[str], bool]:
 
 
 def stands_of(desk: DeskAddress) -> StatusReply:
-    """What a desk says of itself. Raises DeskError when it does not answer."""
+    """Return a desk's own status, for people. Raises DeskError when the desk does not reply."""
     client = DeskClient(wait_for_socket(desk))
     try:
         client.attach_blocking()
@@ -66,5 +67,8 @@ def _absent(mode: Mode) -> list[str]:
     return [
         f"no {mode} desk runs: it was given up",
         farewell.read_text("utf-8").strip(),
-        "its orders may still be in the market: look at them at KIS, then open the desk again with %kis open",
+        (
+            "its orders may still be in the market: look at them at KIS, "
+            "then open the desk again with %kis open"
+        ),
     ]

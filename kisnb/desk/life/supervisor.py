@@ -1,6 +1,7 @@
-"""The desk's parent: starts it, starts it again when it dies, and gives up with a sentence when that does not help.
+"""The desk's parent: starts the desk, starts it again when it dies, and gives up with a sentence.
 
-It is small on purpose: it holds no socket and no journal, so that nothing it does can fail with the desk.
+It is small on purpose. It holds no socket and no journal, so that nothing it does can fail with the
+desk.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ HEALTHY_SECONDS = 60.0
 MOST_DEATHS = 5
 BACKOFF = Backoff((0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
 """Seconds before the 1st, 2nd, … start in a row; the last one repeats."""
-LOOK = 0.02
+POLL_SECONDS = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
 PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
-"""Errors of a start that pass by themselves, or when somebody mends their cause without ending the desk: KIS is not
-reached, or has no token for us now; the disk is full; the state folder does not serve."""
+"""Errors of a start that can pass while the supervisor waits: KIS is not reached or has no token
+for us now, the disk is full, the state folder does not serve."""
 
 
 class Supervisor:
-    """Runs one desk process after another until one ends as it was told to."""
+    """Runs one desk process after another, until one ends because it was to end."""
 
-    def __init__(self, command: Sequence[str], log: Path, tell: TellStart) -> None:
+    def __init__(self, command: Sequence[str], log: Path, report: ReportStart) -> None:
         self._command = command
         self._log = log
-        self._tell = tell
+        self._report = report
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
         self._deaths = 0
@@ -58,10 +59,13 @@ class Supervisor:
             self._child.terminate()
 
     def run(self) -> str:
-        """Returns when the desk is to be gone; the text says why it was given up, and is empty when it was not."""
-        began, said = time.monotonic(), self._start([])
-        self._tell(said)
-        if said is None or "error" in said:
+        """Supervise until the desk is to be gone.
+
+        Return why it was given up; empty when it was not.
+        """
+        began, ready = time.monotonic(), self._start([])
+        self._report(ready)
+        if ready is None or "error" in ready:
             self._end_child()
             return ""
         tries = 0
@@ -72,25 +76,25 @@ class Supervisor:
             if time.monotonic() - began > HEALTHY_SECONDS:
                 self._deaths = tries = 0
             # A start that was refused for what passes by itself is no death.
-            refused = said is not None and "error" in said
+            refused = ready is not None and "error" in ready
             self._deaths += status != RESTART and not refused
             if self._deaths >= MOST_DEATHS:
                 return f"the desk died {self._deaths} times in a row, the last time with {_named(status)}"
             if not self._wait_pause(BACKOFF.pause(tries)):
                 break
             tries += 1
-            began, said = time.monotonic(), self._start(["--again"])
-            if said is not None and "error" in said:
-                why = f"the desk could not be started again: {said['text']}. {said['cure']}"
+            began, ready = time.monotonic(), self._start(["--again"])
+            if ready is not None and "error" in ready:
+                why = f"the desk could not be started again: {ready['text']}. {ready['cure']}"
                 _write(self._log, why)
-                if said["error"] not in PASSING:
+                if ready["error"] not in PASSING:
                     self._end_child()
                     return why
         self._end_child()
         return ""
 
     def _start(self, more: Sequence[str]) -> dict[str, str] | None:
-        """Start a desk; what it said when it was ready, or why it is not, or None when it died without a word."""
+        """Start a desk. Return its ready line, with its address or its error; None when it died."""
         read_end, write_end = os.pipe()
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -103,10 +107,10 @@ class Supervisor:
         os.close(write_end)
         if self._stopping:
             self._child.terminate()
-        said = ready_line(read_end, READY_SECONDS)
-        if said is None:
+        ready = ready_line(read_end, READY_SECONDS)
+        if ready is None:
             self._child.kill()
-        return said
+        return ready
 
     def _wait(self) -> int:
         assert self._child is not None
@@ -116,7 +120,7 @@ class Supervisor:
         """Wait; False when the end came meanwhile."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stopping:
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
         return not self._stopping
 
     def _end_child(self) -> None:
@@ -124,29 +128,35 @@ class Supervisor:
             self._child = None
 
 
-class TellStart:
+class ReportStart:
     """Says once, to whoever started the supervisor, what became of the first desk."""
 
     def __init__(self, descriptor: int) -> None:
         self._pipe = os.fdopen(descriptor, "w")
 
-    def __call__(self, said: dict[str, str] | None) -> None:
-        if said is not None and not self._pipe.closed:
-            self._pipe.write(json.dumps(said) + "\n")
+    def __call__(self, ready: dict[str, str] | None) -> None:
+        if ready is not None and not self._pipe.closed:
+            self._pipe.write(json.dumps(ready) + "\n")
         self._pipe.close()
 
 
 def ready_line(read_end: int, seconds: float) -> dict[str, str] | None:
-    """The line of JSON that a child writes when it is ready; None when it ends, or lets ``seconds`` pass, without."""
+    """Return the line of JSON that a child writes when it is ready.
+
+    None when the child ends, or lets ``seconds`` pass, without it.
+    """
     with os.fdopen(read_end, "rb") as pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         line = pipe.readline() if selector.select(seconds) else b""
-    said: dict[str, str] | None = json.loads(line) if line else None
-    return said
+    ready: dict[str, str] | None = json.loads(line) if line else None
+    return ready
 
 
 def farewell_path(mode: Mode) -> Path:
-    """Why the supervisor gave its desk up; the file is there until a desk is started again."""
+    """Return the file that says why the supervisor gave its desk up.
+
+    The file is there until a desk is started again.
+    """
     return desk_folder(mode) / "given_up.txt"
 
 
@@ -167,11 +177,12 @@ def _named(status: int) -> str:
 
 
 def main() -> int:
+    """Run a supervisor until its desk is to be gone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)
     options, rest = parser.parse_known_args()
-    tell = TellStart(options.ready)
+    report = ReportStart(options.ready)
     mode: Mode = options.mode
     try:
         lock = Lock(supervisor_lock(mode), f"the {mode} account")
@@ -180,9 +191,9 @@ def main() -> int:
         log = desk_folder(mode) / "desk.log"
     except (KisnbError, OSError) as e:
         refused = refusal_of(e) if isinstance(e, OSError) else e
-        tell({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
+        report({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
-    supervisor = Supervisor(python("kisnb.desk.life.process", "--mode", mode, *rest), log, tell)
+    supervisor = Supervisor(python("kisnb.desk.life.process", "--mode", mode, *rest), log, report)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
     why = supervisor.run()

@@ -1,1 +1,1 @@
-"""What a desk keeps on disk: journal and archive."""
+"""The desk's files: journal, archive, and a halt that could not be journaled."""

@@ -1,7 +1,8 @@
-"""Past days leave the journal: their file moves aside, and what still counts begins the next one.
+"""The archive: files of past days move aside, and what still counts begins the next file.
 
-One look at the machine's clock does not decide what is past. A file that was moved away too early, because the clock
-showed a later day and was set right since, comes back: its typed orders name those of today.
+One look at the machine's clock does not decide what is past. The clock may have shown a later day
+and been set right since. A file that was moved away too early then comes back, because its typed
+orders name those of today.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ NEVER = 99991231
 
 
 def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
-    """The journal of the day and its rows; a file whose newest row is of an earlier Korean day is archived first.
+    """Return the journal of the day and its rows.
 
-    A file of today or later that was archived before comes back. Raises ConfigError for a file that cannot be used.
+    Raises ConfigError for a file that cannot be used.
+
+    A file whose newest row is of an earlier Korean day is archived first. A file of today or later
+    that was archived before comes back.
     """
     journal = Journal(path)
     while (early := _archived_early(journal, kst_day(now))) is not None:
@@ -72,7 +76,10 @@ def _archived_early(journal: Journal, today: date) -> Path | None:
 
 
 def _archived_since(folder: Path, today: date) -> Iterator[Path]:
-    """The archived files whose newest row is of ``today`` or later, by their names; there are none as a rule."""
+    """Return the archived files whose newest row is of ``today`` or later, by name.
+
+    Usually there are none.
+    """
     for path in folder.glob("*.sqlite"):
         with suppress(ValueError):
             if date.fromisoformat(path.name[: len("2026-11-20")]) >= today:
@@ -97,9 +104,16 @@ def _brought_back(journal: Journal, early: Path) -> Journal:
 
 
 def still_counting(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose fold has the same open orders, lots, cash, differences and trading state: of orders those that are
-    open, those of stocks that have been held ever since, and those of a day whose list is read again for an open one:
-    it holds them all, and one that is not known would be taken for somebody else's."""
+    """Return the rows that still count on the next day.
+
+    Their fold has the same open orders, lots, cash, differences and trading state. These rows
+    count:
+
+    - of orders: those of open orders;
+    - of stocks: those of stocks that have been held ever since;
+    - of days: those of a day whose list is read again for an open order. KIS's list holds all orders
+      of the day, and one that is not known would be taken for somebody else's.
+    """
     first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
     state, since = State(), defaultdict[str, _Since](_Since)
     for row in rows:
@@ -115,12 +129,12 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
 
 
 class _Since:
-    """What happened in a stock since nobody held it and no order of it was open."""
+    """The facts of a stock since it was neither held nor on order."""
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
         self.day = 0
-        """Of the newest order."""
+        """Day of the newest order."""
         self.openings: list[AccountOpened | HoldingAdopted] = []
 
 
@@ -171,7 +185,10 @@ def _is_flat(state: State, code: str) -> bool:
 
 
 def put_away(folder: Path, run: str) -> None:
-    """Move the journals of simulated days before ``run`` into ``folder/archive``; one that is damaged stays."""
+    """Move the journals of simulated days before ``run`` into ``folder/archive``.
+
+    A damaged journal stays.
+    """
     for path in folder.glob(f"*/{JOURNAL}"):
         if path.parent.name in (run, ARCHIVE):
             continue

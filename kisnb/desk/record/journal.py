@@ -29,7 +29,7 @@ APPLICATION_ID = 0x6B69736E
 """``kisn``: tells the file from any other SQLite file."""
 MAGIC = b"SQLite format 3\0"
 PUBLISHED = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
-"""SQL: the rows that sessions are told."""
+"""SQL: the rows that sessions receive."""
 ROWS = """CREATE TABLE rows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL
 )"""
@@ -41,8 +41,11 @@ class JournalLost(DeskError):
 
 
 class Journal:
-    """Rows in the order in which they were written. Raises ConfigError for a file that cannot be used, JournalLost
-    while the disk does not let it be opened."""
+    """The rows in the order in which they were written.
+
+    Raises ConfigError for a file that cannot be used, JournalLost while the disk does not let it be
+    opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,7 +62,7 @@ class Journal:
                 self._before
                 + self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}").fetchone()[0]  # noqa: S608
             )
-            """Number of the newest row that sessions are told, those of archived files included."""
+            """Number of the newest published row, those of archived files included."""
         except (sqlite3.Error, OSError) as e:
             if _is_damage(e):
                 cure = "move it away; a new one will be begun, KIS is asked anew"
@@ -101,10 +104,11 @@ class Journal:
             array_of(body for (body,) in self._db.execute("SELECT body FROM rows ORDER BY seq"))
         )
 
-    def told_after(self, number: int) -> tuple[int, bytes]:
-        """The rows that sessions are told after the given one, as one JSON array, and the number before its first.
+    def published_after(self, number: int) -> tuple[int, bytes]:
+        """Return the published rows after the given one, and the number before the first of them.
 
-        All that this file has when it does not reach back so far. Raises JournalLost.
+        The rows are one JSON array. When the file does not reach back so far, they are all its
+        published rows. Raises JournalLost.
         """
         count = self.published - number
         if number < self._whole_from or count < 0:
@@ -117,12 +121,12 @@ class Journal:
         return number, array_of(body for (body,) in reversed(newest))
 
     def follows(self, moved: Journal) -> bool:
-        """Whether this file was begun when ``moved`` was moved away."""
+        """Return whether this file was begun when ``moved`` was moved away."""
         return self._whole_from > 0 and self._whole_from == moved.published
 
     def own_rows(self) -> list[Row]:
-        """The rows that were written to this file, without those that it began with of the file before."""
-        # What it began with are all rows that sessions are told.
+        """Return the rows written to this file, without those taken over from the file before."""
+        # All rows that it began with are published ones.
         return self.rows()[self._whole_from - self._before :]
 
     @property
@@ -132,7 +136,10 @@ class Journal:
         return kst_day(t) if t is not None else None
 
     def count_on(self, published: int) -> None:
-        """The newest row is number ``published``: this file goes on with the numbers of one that was moved away."""
+        """Go on with the numbers of a file that was moved away.
+
+        Its newest published row is number ``published``.
+        """
         before = published - (self.published - self._before)
         self._db.execute(
             "INSERT OR REPLACE INTO facts VALUES ('before', ?), ('whole_from', ?)",
@@ -141,7 +148,10 @@ class Journal:
         self._before, self._whole_from, self.published = before, published, published
 
     def move_to(self, folder: Path, stem: str) -> Path | None:
-        """Close the journal, all rows in its one file, and move that; None when somebody reads it just now."""
+        """Close the journal with all rows in one file, and move that file.
+
+        None when another process reads it just now.
+        """
         busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         self.close()
         if busy:
@@ -170,7 +180,10 @@ class Journal:
 
 
 def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
-    """The rows of a journal with their numbers, read beside the desk that writes it. Raises ConfigError."""
+    """Return the rows of a journal with their numbers, beside the desk that writes it.
+
+    Raises ConfigError.
+    """
     _check_kind(path)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -183,7 +196,7 @@ def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _check_kind(path: Path) -> None:
-    """A file of another kind is refused before SQLite touches it; a torn header is no new journal."""
+    """Refuse a file of another kind before SQLite touches it. A torn header is no new journal."""
     try:
         with path.open("rb") as file:
             head = file.read(len(MAGIC))
@@ -247,7 +260,7 @@ def _begin(db: sqlite3.Connection) -> None:
 
 
 def _migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
-    """Bring a file of an older version up to date in one transaction; a copy of the old one stays beside it."""
+    """Bring a file of an older version up to date in one transaction. A copy stays beside it."""
     with closing(sqlite3.connect(path.with_name(f"{path.name}.v{version}"))) as copy:
         db.backup(copy)
     db.execute("BEGIN IMMEDIATE")
@@ -263,7 +276,7 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {1: (FACTS, f"PRAGMA application_id={A
 
 
 def next_path(path: Path) -> Path:
-    """Where the file that follows this one is written."""
+    """Return the path at which the file that follows this one is written."""
     return path.with_name(f"{path.name}.next")
 
 

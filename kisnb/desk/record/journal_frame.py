@@ -23,8 +23,11 @@ FORMULA = r"=+\-@＝＋－＠\t\r\n"
 
 
 def journal_frame(path: Path) -> pl.DataFrame:
-    """One row per row of the journal: seq, time (KST), fact, key, agent, code, side, qty (shares), price (won), venue,
-    text, body (the row as JSON, nothing left out). Raises ConfigError for a file that cannot be read."""
+    """Return one row per row of the journal. Raises ConfigError for a file that cannot be read.
+
+    Columns: seq, time (KST), fact, key, agent, code, side, qty (shares), price (won), venue, text,
+    body (the row as JSON, nothing left out).
+    """
     import polars as pl
 
     schema: dict[str, Any] = {
@@ -53,7 +56,7 @@ def journal_frame(path: Path) -> pl.DataFrame:
 
 
 def _cells(row: Row, intent: Intent | None) -> tuple[object, ...]:
-    """From key to body; what a fact does not say itself its order's intent says."""
+    """Return the cells from key to body. Those that a fact lacks come from its order's intent."""
     source = intent if isinstance(row, IntentTaken) else row
     side = getattr(row, "side", None) or (intent.side if intent else None)
     venue = getattr(source, "venue", None) or getattr(getattr(row, "route", None), "venue", None)

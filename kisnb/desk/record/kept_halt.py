@@ -1,4 +1,4 @@
-"""A halt that could not be journaled is kept beside the journal, where the next life of the desk finds it."""
+"""A halt that could not be journaled. It is kept beside the journal for the desk's next life."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ LOST = "pulled while the disk was full; the reason could not be kept"
 
 
 class KeptHalt:
-    """One file. Of several halts the strongest wish is kept: halted above reducing, and a flatten stays."""
+    """The file of a kept halt. Of several halts the strongest wish is kept.
+
+    Halted is stronger than reducing, and a flatten stays.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEPT
         self._flatten = folder / KEPT_FLATTEN
         """An empty file, for a disk that takes no more than names."""
         self._wish: Halt | None = None
-        """What is to be carried out, whether or not it stands in the file."""
+        """The halt to carry out, whether or not it stands in the file."""
         self._is_written = False
 
     def keep(self, wish: Halt) -> bool:
@@ -38,12 +41,12 @@ class KeptHalt:
         try:
             write_private(self._path, body)
         except OSError:
-            return self._is_marked(self._wish)
+            return self._mark(self._wish)
         self._is_written = True
         return True
 
-    def _is_marked(self, wish: Halt) -> bool:
-        """Make empty files, which a full disk often takes: that there was a halt is kept at least."""
+    def _mark(self, wish: Halt) -> bool:
+        """Make empty files, which a full disk often takes. Return whether they are there."""
         try:
             self._path.touch(0o600)
             if wish.flatten:
@@ -53,7 +56,10 @@ class KeptHalt:
         return True
 
     def read(self) -> Halt | None:
-        """What an earlier life kept. A file that cannot be read counts as a halt."""
+        """Return the halt that an earlier life kept; None when there is none.
+
+        A file that cannot be read counts as a halt.
+        """
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Halt)
         except FileNotFoundError:
@@ -62,7 +68,7 @@ class KeptHalt:
             return Halt(LOST, flatten=self._flatten.exists())
 
     def forget(self) -> None:
-        """It stands in the journal now."""
+        """Forget the halt, which stands in the journal now."""
         self._wish, self._is_written = None, False
         for path in (self._path, self._flatten):
             path.unlink(missing_ok=True)

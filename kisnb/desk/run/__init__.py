@@ -1,1 +1,1 @@
-"""What runs the core in a desk: effects on a real broker, clock, lockstep, safety."""
+"""The host of the core in a desk: effects on a real broker, clock, lockstep, safety."""

@@ -1,7 +1,17 @@
-"""Lockstep: moves the simulator's clock while a session awaits something, and only when everybody has come to rest.
+"""Lockstep: moves the simulator's clock while a session awaits something and everything is at rest.
 
-At rest means: no call to the broker under way, every frame that the simulator has sent received, every session has
-handled every event. Frames are held back until all of a moment are here, so that a run can be repeated.
+At rest means three things:
+
+- no call to the broker is under way;
+- every frame that the simulator has sent is received;
+- every session has handled every event.
+
+Frames are held back until all of a moment are here, so that a run can be repeated.
+
+    woken ─► calls under way? ─► wait ─► frames missing? ─► receive them
+                                              │ no
+                                              ▼
+             sessions busy? ─► wait, then name them ─► step the clock to the next moment
 """
 
 from __future__ import annotations
@@ -22,7 +32,8 @@ from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
 from kisnb.events import LinkDown as LinkWasLost
 
 PATIENCE = 5.0
-"""Seconds of wall time that a busy session may keep the clock waiting before it is named and left behind."""
+"""A busy session may keep the clock waiting so many seconds of wall time. Then it is named and left
+behind."""
 POLL = 0.02
 
 
@@ -36,7 +47,7 @@ class Rider(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """Its own loop stands for an answer of the desk."""
+        """True while its own loop waits for a reply of the desk."""
         ...
 
 
@@ -67,7 +78,7 @@ class Conductor:
         self.lockstep = False
 
     def receive(self, events: Sequence[Event]) -> None:
-        """A frame came in; in lockstep it waits until all of its moment are here."""
+        """Receive a frame. In lockstep it waits until all frames of its moment are here."""
         if self.lockstep:
             self._held.append(events)
             self._due.set()
@@ -75,12 +86,12 @@ class Conductor:
             self._host.receive(events)
 
     def wake(self, *, calls: bool = False) -> None:
-        """Something changed; ``calls``: a call to the broker ended, so frames may be on their way."""
+        """Look again. ``calls``: a call to the broker ended, so frames may be on their way."""
         self._unsynced = self._unsynced or calls
         self._due.set()
 
     async def switch(self, speed: float) -> None:
-        """To lockstep (0) or to a free-running speed, without losing simulated time."""
+        """Switch to lockstep (0) or to a free-running speed, without losing simulated time."""
         async with self._moving:
             await self._control.set_speed(speed)
             state = await self._control.state(self._host.broker.local_port)
@@ -91,9 +102,13 @@ class Conductor:
             self._due.set()
 
     async def catch_up(self) -> None:
-        """Take in what the calls so far have set off: a call that reads must not know of a fill before its notice."""
-        self._due.set()  # who waits for busy sessions looks again
-        # A simulator that is gone is told by run.
+        """Take in what the calls so far have set off.
+
+        A call that reads must not know of a fill before its notice.
+        """
+        # ``_wait_for_busy`` checks again which sessions are busy.
+        self._due.set()
+        # ``run`` reports a simulator that is gone.
         with suppress(LinkLost):
             async with self._moving:
                 await self._drain_frames()
@@ -104,7 +119,7 @@ class Conductor:
                 self._release()
 
     async def run(self) -> None:
-        """Until cancelled, or until the simulator is gone."""
+        """Move the clock until cancelled, or until the simulator is gone."""
         try:
             while True:
                 await self._due.wait()
@@ -121,7 +136,7 @@ class Conductor:
             return self.lockstep and await self._turn()
 
     async def _turn(self) -> bool:
-        """One look and at most one move; True when there may be more to do at once."""
+        """Look once and move at most once. Return True when there may be more to do at once."""
         await _settle()
         if not self._host.quiet or not self._host.broker.settled:
             return self._later(not self._host.broker.settled)
@@ -130,7 +145,7 @@ class Conductor:
         if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
             return False
         if not self._all_idle():
-            return await self._patience()
+            return await self._wait_for_busy()
         return await self._step()
 
     def _later(self, poll: bool) -> bool:
@@ -139,9 +154,10 @@ class Conductor:
         return False
 
     async def _sync(self) -> bool:
-        """Take in what the simulator has sent without moving its clock.
+        """Take in what the simulator has sent, without moving its clock.
 
-        Meanwhile a call may have begun: a part of its frames may be here, and its reply not. They wait for its end.
+        Meanwhile a call may have begun: some of its frames may be here, and its reply not. They
+        wait for its end.
         """
         if not await self._all_here() or not self._host.quiet:
             self._unsynced = True
@@ -176,7 +192,10 @@ class Conductor:
         return True
 
     async def _receive(self, port: int | None, frames: int) -> None:
-        """Until so many frames of this connection are here; what was on the way when it ended never comes."""
+        """Wait until so many frames of this connection are here.
+
+        Frames that were on the way when the connection ended never come.
+        """
         broker = self._host.broker
         patience = time.monotonic() + PATIENCE
         while broker.frames < frames and broker.local_port == port:
@@ -189,7 +208,7 @@ class Conductor:
             await self._seen(POLL)
 
     async def _seen(self, seconds: float) -> None:
-        """Until something changed, or so many seconds of wall time."""
+        """Wait until something changed, or for so many seconds of wall time."""
         with suppress(TimeoutError):
             # wait_for of Python 3.11 loses a cancel that comes together with the change.
             async with asyncio.timeout(seconds):
@@ -208,7 +227,7 @@ class Conductor:
             r.handled >= published or r.blocked or r.name in self._named for r in self._riders()
         )
 
-    async def _patience(self) -> bool:
+    async def _wait_for_busy(self) -> bool:
         """Wait for busy sessions; after PATIENCE seconds name them once and go on without them."""
         deadline = time.monotonic() + PATIENCE
         while not self._all_idle():
@@ -231,7 +250,7 @@ class Conductor:
         return True
 
     def caught_up(self, name: str) -> None:
-        """A session that had been left behind reports again."""
+        """Follow a session again that had been left behind and has reported."""
         self._named.discard(name)
 
 
@@ -242,7 +261,10 @@ async def _settle() -> None:
 
 
 def _received_at(now: Ns, event: Event) -> Event:
-    """A frame came in while the clock stood at the moment before it: it is as new as the moment that it brings."""
+    """Return the event as received at the moment that it brings.
+
+    The frame came in while the clock stood at the moment before.
+    """
     return (
         msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event
     )

@@ -13,7 +13,7 @@ from kisnb.errors import BadInput, LinkLost
 
 
 class SimState(msgspec.Struct, frozen=True):
-    """Where the simulator's clock stands, and what it has sent on our socket."""
+    """The simulator's clock, and the number of frames that it has sent on our socket."""
 
     now: Ns
     frames: int
@@ -22,63 +22,78 @@ class SimState(msgspec.Struct, frozen=True):
 
 
 class Stepped(msgspec.Struct, frozen=True):
+    """The end of a step: whether the clock moved, where it stands, and the frames sent."""
+
     moved: bool
     now: Ns
     frames: int
 
 
 class ControlClient:
-    """One keep-alive connection to the control URL. Every call raises LinkLost when the simulator is gone."""
+    """One keep-alive connection to the control URL.
+
+    Every call raises LinkLost when the simulator is gone.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
 
     async def state(self, port: int | None) -> SimState:
-        said = await self._call("GET", "state")
-        sockets = {s["port"]: s["frames"] for s in said["sockets"]}
-        speed = 0.0 if said["speed"] == "step" else float(said["speed"])
-        return SimState(said["now"], sockets.get(port, 0), speed)
+        """Return where the simulator stands. ``port`` is our end of its socket; None for none."""
+        reply = await self._call("GET", "state")
+        sockets = {s["port"]: s["frames"] for s in reply["sockets"]}
+        speed = 0.0 if reply["speed"] == "step" else float(reply["speed"])
+        return SimState(reply["now"], sockets.get(port, 0), speed)
 
     async def step(self, until: Ns, port: int | None, frames: int) -> Stepped:
-        """Move to the earliest of ``until`` and the next event that is sent; not while frames are on their way."""
-        said = await self._call("POST", "step", {"until": until, "port": port, "frames": frames})
-        return Stepped(said["moved"], said["now"], said["frames"])
+        """Move to the earlier of ``until`` and the next event that is sent.
+
+        The clock does not move while frames are on their way.
+        """
+        reply = await self._call("POST", "step", {"until": until, "port": port, "frames": frames})
+        return Stepped(reply["moved"], reply["now"], reply["frames"])
 
     async def set_speed(self, speed: float) -> None:
+        """Set the simulator's speed; 0 is lockstep."""
         await self._call("POST", "speed", {"speed": speed or "step"})
 
     async def stop(self) -> None:
+        """Stop the simulator."""
         await self._call("POST", "stop", {})
 
     async def close(self) -> None:
+        """Close the connection."""
         if self._http is not None:
             await self._http.close()
 
     async def ask(self, verb: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """POST ``body``, or GET without one. Raises BadInput with the simulator's words when it refuses."""
-        status, said = await self._answer("GET" if body is None else "POST", verb, body)
+        """POST ``body``, or GET without one, and return the reply.
+
+        Raises BadInput with the simulator's words when it refuses.
+        """
+        status, reply = await self._request("GET" if body is None else "POST", verb, body)
         if status != HTTPStatus.OK:
-            raise BadInput(str(said.get("error", f"the simulator refused {verb!r}")))
-        return said
+            raise BadInput(str(reply.get("error", f"the simulator refused {verb!r}")))
+        return reply
 
     async def _call(
         self, method: str, verb: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        status, said = await self._answer(method, verb, body)
+        status, reply = await self._request(method, verb, body)
         if status != HTTPStatus.OK:
-            raise LinkLost(f"the simulator refused {verb!r}: {said}", "try %kis open sim --fresh")
-        return said
+            raise LinkLost(f"the simulator refused {verb!r}: {reply}", "try %kis open sim --fresh")
+        return reply
 
-    async def _answer(
+    async def _request(
         self, method: str, verb: str, body: dict[str, Any] | None
     ) -> tuple[int, dict[str, Any]]:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         try:
             async with self._http.request(method, f"{self._url}/{verb}", json=body) as response:
-                said: dict[str, Any] = msgspec.json.decode(await response.read())
-                return response.status, said
+                reply: dict[str, Any] = msgspec.json.decode(await response.read())
+                return response.status, reply
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as e:
             raise LinkLost(
                 "the simulator is gone", "begin a new day with %kis open sim --fresh"

@@ -1,7 +1,7 @@
 """The HALT file: while it stands in the state folder, every desk is halted.
 
-Anybody who can write a file can halt so: a script, a person on another machine's shell, and
-``kisnb halt`` when a desk does not answer.
+Anybody who can write a file can halt so: a script, a person on another machine's shell, and ``kisnb
+halt`` when a desk does not reply.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from kisnb.desk.run.host import DeskHost
 
 HALT_FILE = "HALT"
-LOOK_SECONDS = 0.25
+CHECK_SECONDS = 0.25
 MOST_CHARACTERS = 200
-"""Of the file's text: it is the reason of the halt."""
+"""Characters of the file's text that are taken as the reason of the halt."""
 
 log = logging.getLogger(__name__)
 
 
 def halt_file() -> Path:
-    """While it stands in the state folder every desk is halted; its text is the reason."""
+    """Return the path of the HALT file. Its text is the reason of the halt."""
     return state_dir() / HALT_FILE
 
 
 class HaltFile:
-    """Looks at the file, and halts the desk as long as the file stands and the desk is not halted.
+    """Checks the file, and halts the desk as long as the file stands and the desk is not halted.
 
-    It looks at what stands there and not at what has changed: a file that was removed and written
-    anew between two looks halts as well.
+    It checks what stands there and not what has changed. So a file that was removed and written
+    anew between two checks halts as well.
     """
 
     def __init__(self, host: DeskHost, publish: Callable[[Trouble], None]) -> None:
@@ -46,22 +46,23 @@ class HaltFile:
         self._file = halt_file()
         self._task: asyncio.Task[None] | None = None
         self._unseen = ""
-        """Why the file could not be looked at; empty when it could."""
+        """Why the file could not be checked; empty when it could."""
         self._is_kept = False
         """The desk cannot write, and keeps the halt already."""
 
     def start(self) -> None:
-        """Look at once, then four times a second."""
-        self._look()
+        """Check at once, then four times a second."""
+        self._check()
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="desk: HALT file")
 
     async def close(self) -> None:
+        """End the checks."""
         if self._task is not None:
             self._task.cancel("the desk closes")
             await asyncio.gather(self._task, return_exceptions=True)
 
     def check_absent(self) -> None:
-        """Raises ConfigError when the file stands, or cannot be looked at."""
+        """Raise ConfigError when the file stands, or cannot be checked."""
         try:
             stands = self._stands()
         except OSError as e:
@@ -73,23 +74,24 @@ class HaltFile:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             try:
-                self._look()
+                self._check()
             except Exception as e:
-                # Whatever it is, the next look may succeed: a watch that ends would overlook the file.
+                # Whatever it is, the next check may succeed. A watch that ends would overlook the
+                # file.
                 log.exception("the HALT file")
-                self._tell_unseen(repr(e))
+                self._report_unseen(repr(e))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             stands = self._stands()
         except OSError as e:
-            self._tell_unseen(str(e))
+            self._report_unseen(str(e))
             return
         if self._unseen:
             self._unseen = ""
-            self._tell("the HALT file can be looked at again")
+            self._report("the HALT file can be looked at again")
         if self._host.broken is None:
             self._is_kept = False
         if stands and not self._is_halted():
@@ -97,7 +99,7 @@ class HaltFile:
             self._host.submit(Halt(self._reason()))
 
     def _stands(self) -> bool:
-        """Raises OSError when nobody can know."""
+        """Return whether the file stands. Raises OSError when that cannot be known."""
         try:
             self._file.lstat()
         except FileNotFoundError:
@@ -114,13 +116,14 @@ class HaltFile:
             text = ""
         return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} stands in the state folder"
 
-    def _tell_unseen(self, why: str) -> None:
-        """Once for each reason."""
+    def _report_unseen(self, why: str) -> None:
+        """Report that the file cannot be checked, once for each reason."""
         if why != self._unseen:
             self._unseen = why
-            self._tell(
-                f"the HALT file cannot be looked at ({why}): it would not halt; use kisnb halt or the panel"
+            self._report(
+                f"the HALT file cannot be looked at ({why}): it would not halt; "
+                "use kisnb halt or the panel"
             )
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self._publish(Trouble(self._host.clock.now(), text))

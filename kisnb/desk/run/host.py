@@ -14,26 +14,23 @@ from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KeptHalt
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
-from kisnb.orders import SendReply
+from kisnb.orders import Permission, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.ports.broker import Broker
-from kisnb.trading.ports.commands import (
+from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
+from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
     Cancel,
-    CancelOrder,
     CancelReply,
     DepthRead,
     Effect,
-    Halt,
     OrdersRead,
     Persist,
     Publish,
     Revise,
-    ReviseOrder,
     Send,
-    Submit,
     WakeAt,
     Woke,
 )
@@ -42,14 +39,14 @@ from kisnb.trading.ports.journal_rows import Row
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 5.0
-SETTLE_LOOK = 0.002
+SETTLE_POLL = 0.002
 
 
 class DeskHost:
     """Core, journal and broker of one account, on one event loop.
 
-    With ``serial`` (lockstep) the calls to the broker run one after another in the order in which they were begun, so
-    that a run can be repeated; else they run side by side.
+    With ``serial`` (lockstep) the calls to the broker run one after another, in the order in which
+    they were begun, so that a run can be repeated. Else they run side by side.
     """
 
     def __init__(
@@ -72,12 +69,14 @@ class DeskHost:
         self.on_call_ended: Callable[[], None] = lambda: None
         """Called when a call has ended."""
         self.before_call: Callable[[], Awaitable[None]] = _at_once
-        """With ``serial``: awaited before a call begins, so that what the last one set off is handled first."""
+        """With ``serial``: awaited before a call begins, so that what the last call set off is
+        handled first."""
         self.journal = journal
         self.dropped: set[str] = set()
         """Keys of orders that were not taken because the journal could not be written."""
         self.broken: JournalLost | None = None
-        """Why the journal could not be written: nothing is sent any more, and what is told here is dropped."""
+        """Why the journal could not be written; None when it can. Nothing is sent any more, and
+        what is submitted is dropped."""
         self.kept_halt = KeptHalt(journal.path.parent)
         self._publish = publish
         self._lane = asyncio.Lock()
@@ -86,10 +85,11 @@ class DeskHost:
 
     @property
     def quiet(self) -> bool:
-        """Nothing is under way that could change anything before the clock moves."""
+        """True when nothing is under way that could change anything before the clock moves."""
         return self.activity.quiet and (not self.pending or self.activity.at_rest > 0)
 
     def start(self) -> None:
+        """Start the core, and carry out a halt that an earlier life could not journal."""
         self._run(self.core.start(self.clock.now()))
         if (wish := self.kept_halt.read()) is not None:
             self.submit(wish)
@@ -97,6 +97,7 @@ class DeskHost:
                 self.kept_halt.forget()
 
     def submit(self, message: CoreMessage) -> None:
+        """Hand a message to the core and run its effects. A desk that cannot write drops it."""
         if self.broken is None:
             self._run(self.core.step(self.clock.now(), message))
             if isinstance(message, Halt):
@@ -105,7 +106,10 @@ class DeskHost:
             self._drop(message, self.broken)
 
     def receive(self, events: Sequence[Event]) -> None:
-        """Events of one frame, in order. One that cannot be handled is a trouble, and keeps none of the others."""
+        """Submit the events of one frame, in order.
+
+        An event that cannot be handled is reported, and keeps none of the others.
+        """
         for event in events:
             try:
                 self.submit(event)
@@ -116,7 +120,7 @@ class DeskHost:
                 )
 
     def call(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin a call to the broker; it belongs to this host and is cancelled with it."""
+        """Begin a call to the broker. It belongs to this host and is cancelled with it."""
         self.pending += 1
         task = asyncio.get_running_loop().create_task(
             self._in_lane(work), name="host: a call to KIS"
@@ -125,6 +129,7 @@ class DeskHost:
         task.add_done_callback(self._on_call_ended)
 
     async def close(self) -> None:
+        """Cancel all calls, then close broker and journal."""
         for task in list(self._tasks):
             task.cancel("the desk closes")
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -136,19 +141,20 @@ class DeskHost:
         async with AsyncExitStack() as stack:
             if self.serial:
                 await stack.enter_async_context(self._lane)
-                # Whether an order's own trade is seen must not be a race with subscriptions under way.
+                # An order's own trade is seen or not seen: that must not be a race with
+                # subscriptions under way.
                 await _until(lambda: self.broker.settled)
                 await self.before_call()
             await work
 
     async def wait_until_quiet(self) -> None:
-        """Wait until nothing is under way, so that who comes then always finds the same."""
+        """Wait until nothing is under way. So a session that attaches always finds the same."""
         await _until(lambda: self.quiet)
 
     def _on_call_ended(self, task: asyncio.Task[None]) -> None:
         self.pending -= 1
         self._tasks.discard(task)
-        self._tell_failure(task)
+        self._report_failure(task)
         self.on_call_ended()
 
     def _run(self, effects: Sequence[Effect]) -> None:
@@ -157,6 +163,7 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
+                    # What follows would leave without its row.
                     if not self._persist(rows):
                         return
                 case Send() | Revise():
@@ -171,7 +178,10 @@ class DeskHost:
                     self._wake_at(t)
 
     def _persist(self, rows: Sequence[Row]) -> bool:
-        """Whether the rows are on the disk; if not, the core knows more than its journal, and must not be asked."""
+        """Sync rows to the disk. Return whether they are there.
+
+        If they are not, the core knows more than its journal and must not be used any more.
+        """
         try:
             self.journal.append(rows)
         except JournalLost as e:
@@ -182,7 +192,7 @@ class DeskHost:
         return self.broken is None
 
     def break_off(self, why: JournalLost) -> None:
-        """Send nothing any more: a desk that cannot write down what it does must not do it."""
+        """Send nothing any more. A desk that cannot write down what it does must not do it."""
         if self.broken is None:
             self.broken = why
             self._publish(Trouble(self.clock.now(), f"no order passes: {why}"))
@@ -205,14 +215,19 @@ class DeskHost:
                 self._keep_unwritten(message)
 
     def _keep_unwritten(self, halt: Halt) -> None:
-        """Keep a pull that was not journaled for the next life of the desk, and say each step as it is."""
+        """Keep a pull that was not journaled for the desk's next life.
+
+        Publish each step as it is.
+        """
         now, why = self.clock.now(), self.broken
         if why is None:
             return
         is_kept = self.kept_halt.keep(halt)
-        state = f"the desk will be {halt.state}{', and sell all that is held,' if halt.flatten else ''} when it can write"
+        sells = ", and sell all that is held," if halt.flatten else ""
+        state = f"the desk will be {halt.state}{sells} when it can write"
         if not is_kept:
-            state = f"FAILED: {state}, if its process lives until then: the halt could not be kept on the disk"
+            lost = "the halt could not be kept on the disk"
+            state = f"FAILED: {state}, if its process lives until then: {lost}"
         for step in (
             HaltStep(now, "block", True, f"no order passes: {why.text}"),
             HaltStep(
@@ -238,10 +253,10 @@ class DeskHost:
 
     def _woken(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._tell_failure(task)
+        self._report_failure(task)
 
-    def _tell_failure(self, task: asyncio.Task[None]) -> None:
-        """A task that fails is a trouble: what it was to do is not done."""
+    def _report_failure(self, task: asyncio.Task[None]) -> None:
+        """Report a task that failed: what it was to do is not done."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
             self._publish(Trouble(self.clock.now(), f"{task.get_name()} failed: {error!r}"))
@@ -263,19 +278,18 @@ class DeskHost:
         # Raised before the first byte of the order: nothing was sent.
         except OrderDenied as e:
             reply = SendReply(intent.key, "kept", text=str(e))
+        # Raised before the POST as well: without a token nothing was sent.
         except (TokenError, ConfigError) as e:
             reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
             reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
         self.submit(reply)
 
-    def _may_send(self, key: str) -> None:
-        """Behind the limiter, before the first byte: what was right when the order was routed may be wrong now."""
+    def _may_send(self, key: str) -> Permission:
+        """Return the last permission. What held when the order was routed may not hold any more."""
         if self.broken is not None:
-            raise OrderDenied(self.broken.text, self.broken.cure, key=key)
-        no = self.core.may_send(self.clock.now(), key)
-        if no is not None:
-            raise OrderDenied(no.reason, no.cure, key=key)
+            return Permission(self.broken.text, self.broken.cure)
+        return self.core.may_send(self.clock.now(), key)
 
     async def _cancel(self, cancel: Cancel) -> None:
         try:
@@ -285,7 +299,10 @@ class DeskHost:
         self.submit(CancelReply(reply))
 
     async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
-        """The venues' books of a stock from KIS; one that KIS does not tell is left out."""
+        """Return the depth of a stock at these venues, from KIS.
+
+        A depth that KIS does not give is missing.
+        """
         found = []
         for venue in venues:
             with suppress(KisError):
@@ -313,6 +330,7 @@ class DeskHost:
                 self._publish(
                     Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}")
                 )
+        # A list that broke off proves nothing: an order that it lacks may stand on its next page.
         whole = page if page is not None and page.complete else None
         self.submit(
             OrdersRead(
@@ -326,7 +344,7 @@ async def _at_once() -> None:
 
 
 async def _until(over: Callable[[], bool]) -> None:
-    """Look until it is over, or SETTLE_SECONDS of wall time have passed."""
+    """Wait until ``over`` is true, or SETTLE_SECONDS of wall time have passed."""
     patience = time.monotonic() + SETTLE_SECONDS
     while not over() and time.monotonic() < patience:  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(SETTLE_LOOK)
+        await asyncio.sleep(SETTLE_POLL)

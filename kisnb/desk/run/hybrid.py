@@ -1,7 +1,7 @@
-"""Paper with live prices: orders and account of one desk, prices and the market's stream of another.
+"""Paper with live prices: orders and account of one desk, prices and market channels of another.
 
-KIS takes one session per appkey, so that the desk that owns the live appkey is asked, never KIS a second time; it is
-started when it does not run. When it is gone it is started again, and says so.
+KIS takes one session per appkey. So the desk that owns the live appkey is asked, and KIS never a
+second time. That desk is started when it does not run, and started again when it is gone.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ from kisnb.kis.http.transport import Transport
 from kisnb.kis.modes import of_account
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
-from kisnb.trading.ports.commands import CallApi, DepthOf, Query, QuoteOf, R, WatchCodes
+from kisnb.trading.ports.commands import WatchCodes
 from kisnb.trading.ports.desk_port import Desk
+from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ _MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, GapFound)
 
 
 class QuotesDesk:
-    """Attached, as a session is, to the desk of another mode; hands on what it says of the market."""
+    """The desk of another mode that gives the quotes. It is attached to as by a session."""
 
     def __init__(self, mode: Mode, clock: Clock, find: Callable[[Mode], Desk]) -> None:
         """``find`` starts or finds the desk of a mode, in a thread; it is attached here."""
@@ -61,7 +62,10 @@ class QuotesDesk:
         self._again: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Find or start that desk and attach to it. Raises the desk's own error, such as missing keys."""
+        """Find or start that desk and attach to it.
+
+        Raises the desk's own error, such as missing keys.
+        """
         client = await asyncio.to_thread(self._find, self.mode)
         loop = asyncio.get_running_loop()
         client.on_ready(lambda: loop.call_soon_threadsafe(self._pump))
@@ -75,6 +79,7 @@ class QuotesDesk:
         self._pump()
 
     async def close(self) -> None:
+        """Leave that desk, which goes on."""
         if self._again is not None:
             self._again.cancel("the desk closes")
             await asyncio.gather(self._again, return_exceptions=True)
@@ -83,20 +88,23 @@ class QuotesDesk:
             await asyncio.to_thread(client.close)
 
     def want(self, wants: Sequence[Want]) -> None:
-        """The desired set of market channels; told again to a desk that comes back."""
+        """Set the desired market channels. A desk that comes back gets them again."""
         self._wants = tuple(wants)
         if self._client is not None and not self._client.lost:
             self._client.send([WatchCodes(self._wants)])
 
     async def quote(self, code: str) -> Quote:
+        """Return the current price of a stock."""
         return await self._asked(QuoteOf(code))
 
     async def depth(self, code: str, venue: Venue) -> Depth:
+        """Return the depth of a stock at a venue."""
         return await self._asked(DepthOf(code, venue))
 
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        """Return the rows of a call that only reads, by block, and whether they are complete."""
         reply = await self._asked(CallApi(name, dict(params)))
         return reply.blocks, reply.complete
 
@@ -114,7 +122,7 @@ class QuotesDesk:
             return
         while (batch := client.drain()) is not None:
             if events := [
-                told for event in batch.events if (told := self._handed_on(event)) is not None
+                passed for event in batch.events if (passed := self._handed_on(event)) is not None
             ]:
                 self.on_events(events)
         if client.lost:
@@ -139,7 +147,8 @@ class QuotesDesk:
         while True:
             try:
                 await self.start()
-            # Whatever it is, it may pass; who gave up would leave the prices standing without a word.
+            # Whatever it is, it may pass. To give up would leave the prices standing without a
+            # word.
             except Exception as e:
                 if not isinstance(e, KisnbError):
                     log.exception("the quotes desk")
@@ -156,7 +165,10 @@ class QuotesDesk:
 
 
 class HybridBroker(KisBroker):
-    """A broker whose prices and market channels come from a ``QuotesDesk``; orders, account and notices are its own."""
+    """A broker whose prices and market channels come from a ``QuotesDesk``.
+
+    Orders, account and notices are its own.
+    """
 
     def __init__(
         self,
@@ -187,10 +199,12 @@ class HybridBroker(KisBroker):
         self.capabilities = msgspec.structs.replace(self.capabilities, quotes=quotes.mode)
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
+        """Call ``on_events`` with the events of both desks."""
         super().listen(on_events)
         self._quotes.on_events = on_events
 
     async def start(self) -> None:
+        """Start the quotes, then the own connection."""
         await self._quotes.start()
         try:
             await super().start()
@@ -199,22 +213,27 @@ class HybridBroker(KisBroker):
             raise
 
     async def close(self) -> None:
+        """Leave the quotes' desk, and end the own connection."""
         await self._quotes.close()
         await super().close()
 
     def want(self, subscriptions: Sequence[Want]) -> None:
+        """Want notices of the own connection, and all else of the quotes' desk."""
         super().want([want for want in subscriptions if want.channel == "notices"])
         self._quotes.want([want for want in subscriptions if want.channel != "notices"])
 
     async def quote(self, code: str) -> Quote:
+        """Return the current price of a stock, from the quotes' desk."""
         return await self._quotes.quote(code)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        """Return the depth of a stock at a venue, from the quotes' desk."""
         return await self._quotes.depth(code, venue)
 
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
+        """Call KIS for the account by the own connection, for anything else by the quotes' desk."""
         api = APIS.get(name)
         if api is None or of_account(api):
             return await super().call(name, params)

@@ -1,7 +1,7 @@
-"""What a person may decide about a desk besides orders: lift a halt, arm it, see its tasks.
+"""A person's decisions about a desk besides orders: lift a halt, arm it, see its tasks.
 
-Each answer comes from what was written: while the journal cannot be written nothing is lifted or
-armed, and the answer says so.
+Each reply comes from what was written. While the journal cannot be written nothing is lifted or
+armed, and the reply says so.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
+
+import msgspec
 
 from kisnb import values
 from kisnb.backoff import Backoff
@@ -21,17 +22,9 @@ from kisnb.desk.run.host import DeskHost
 from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
 from kisnb.terms import Mode
-from kisnb.trading.gate.halt_words import unsold
-from kisnb.trading.ports.commands import (
-    Arm,
-    ArmDesk,
-    EndFlatten,
-    Failed,
-    LiftHalt,
-    SetHalt,
-    TasksNow,
-    TextReply,
-)
+from kisnb.trading.halt.halt_words import unsold
+from kisnb.trading.ports.queries import ArmDesk, LiftHalt, TasksNow
+from kisnb.trading.ports.replies import Failed, TextReply
 
 MOST_HOURS = 12
 """An arming is for a trading day at most."""
@@ -50,10 +43,10 @@ class Tries:
     def __init__(self) -> None:
         self._wrong = 0
         self._closed_until = 0.0
-        """When the pause ends, monotonic."""
+        """End of the pause, monotonic."""
 
     def check_open(self) -> None:
-        """Raises BadInput during a pause."""
+        """Raise BadInput during a pause."""
         left = self._closed_until - time.monotonic()
         if left > 0:
             until = clock_text(WallClock().now() + int((left + 1) * SECOND))
@@ -71,7 +64,11 @@ class Tries:
 
 
 class Safety:
-    """``is_tail`` says whether these are the last digits of the account; None where no arming is needed."""
+    """Checks a person's decision and submits it to the core.
+
+    ``is_tail`` tells whether these are the last digits of the account; None where no arming is
+    needed.
+    """
 
     def __init__(
         self, host: DeskHost, mode: Mode, is_tail: Callable[[str], bool] | None, file: HaltFile
@@ -82,11 +79,15 @@ class Safety:
         self._file = file
         self._tries = Tries()
 
-    def answer(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
+    def reply(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
+        """Carry a query out if it passes the checks.
+
+        The reply says what was written, or why not.
+        """
         try:
             match query:
-                case LiftHalt(reason=reason, to=to):
-                    return TextReply(self._lift(reason.strip(), to))
+                case LiftHalt():
+                    return TextReply(self._lift(query))
                 case ArmDesk():
                     return TextReply(self._arm(query))
                 case TasksNow():
@@ -94,10 +95,14 @@ class Safety:
         except KisnbError as e:
             return Failed(type(e).__name__, e.text, e.cure)
 
-    def _say(self, command: SetHalt | EndFlatten | Arm) -> None:
-        """Tell the core. Raises DeskError when the command could not be journaled: then it does not count."""
+    def _submit(self, checked: LiftHalt | ArmDesk) -> None:
+        """Submit a query to the core that has passed its checks.
+
+        Raises DeskError when it could not be journaled: then it does not count.
+        """
+        # Before and after: a journal that breaks while it writes this row has not written it.
         self._check_writable()
-        self._host.submit(command)
+        self._host.submit(checked)
         self._check_writable()
 
     def _check_writable(self) -> None:
@@ -105,22 +110,22 @@ class Safety:
         if broken is not None:
             raise DeskError(f"nothing was changed, and no order passes: {broken.text}", broken.cure)
 
-    def _lift(self, reason: str, to: Literal["active", "reducing"]) -> str:
-        state = self._host.core.state
-        if not reason:
-            raise BadInput(
-                "a halt is lifted with a reason", "write for example %kis halt off the feed is back"
-            )
+    def _lift(self, query: LiftHalt) -> str:
+        state, to = self._host.core.state, query.to
+        query = msgspec.structs.replace(query, reason=query.reason.strip())
+        if not query.reason:
+            cure = "write for example %kis halt off the feed is back"
+            raise BadInput("a halt is lifted with a reason", cure)
         self._check_writable()
         if state.flatten_reason is not None:
-            return self._end_flatten(reason)
+            return self._end_flatten(query)
         self._file.check_absent()
         if state.halting:
             raise BadInput("the kill switch is still at work", "wait for its last step, notify")
         if state.halt in ("active", to):
             return f"nothing to lift: the desk is {state.halt}"
         was, why = state.halt, state.halt_reason
-        self._say(SetHalt(to, reason))
+        self._submit(query)
         passes = (
             "new orders pass again"
             if to == "active"
@@ -128,12 +133,13 @@ class Safety:
         )
         return f"lifted: {was} because of {why!r}; {passes}"
 
-    def _end_flatten(self, reason: str) -> str:
-        """End the flatten and nothing more: to let orders pass again is another decision."""
+    def _end_flatten(self, query: LiftHalt) -> str:
+        """End the flatten and nothing more. To let orders pass again is another decision."""
         state = self._host.core.state
         left = unsold(state)
-        self._say(EndFlatten(reason))
-        text = f"the flatten is ended; the desk stays {state.coming_halt}; halt off REASON once more lifts that"
+        self._submit(query)
+        stays = f"the desk stays {state.coming_halt}; halt off REASON once more lifts that"
+        text = f"the flatten is ended; {stays}"
         return f"{text}. {left}" if left else text
 
     def _arm(self, query: ArmDesk) -> str:
@@ -142,16 +148,17 @@ class Safety:
         minutes = values.whole(query.minutes, "the minutes")
         budget = values.whole(query.budget, "the budget")
         if minutes == 0:
-            self._say(Arm(0, 0))
+            self._submit(ArmDesk("", 0, 0))
             return "disarmed: no buy passes, exits and cancels do"
         self._check_size(minutes, budget)
         self._check_tail(values.text(query.tail, "the tail of the account"))
         until = self._host.clock.now() + minutes * 60 * SECOND
-        self._say(Arm(until, budget))
+        # The core needs no tail, and what it does not get it cannot show.
+        self._submit(ArmDesk("", minutes, budget, until))
         return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
 
     def _check_size(self, minutes: int, budget: int) -> None:
-        """Raises BadInput for a time or a budget that is too small or too large."""
+        """Raise BadInput for a time or a budget that is too small or too large."""
         if not 0 < minutes <= MOST_HOURS * 60:
             cure = f"give 1 to {MOST_HOURS * 60} minutes"
             raise BadInput(f"{minutes:,} minutes is no time to be armed", cure)
@@ -163,7 +170,7 @@ class Safety:
             raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
 
     def _check_tail(self, tail: str) -> None:
-        """Raises BadInput for a wrong tail, and for any tail after too many wrong ones."""
+        """Raise BadInput for a wrong tail, and for any tail after too many wrong ones."""
         assert self._is_tail is not None
         self._tries.check_open()
         if len(tail) != TAIL_DIGITS or not self._is_tail(tail):
@@ -176,7 +183,7 @@ class Safety:
 
 
 def note(event: Event) -> None:
-    """Steps of the kill switch stand in the desk's log too."""
+    """Write the steps of the kill switch into the desk's log too."""
     if isinstance(event, HaltStep):
         log.warning(
             "kill switch: %s %s: %s", event.step, "done" if event.done else "FAILED", event.text
@@ -184,7 +191,10 @@ def note(event: Event) -> None:
 
 
 def task_tree(root: str) -> str:
-    """The running loop's tasks under their owners, as text: a task's name is ``owner: what``, else its code says it."""
+    """Return the running loop's tasks under their owners, as text.
+
+    A task's name is ``owner: what``. A task without such a name is named by its code.
+    """
     owners: dict[str, list[str]] = {}
     for task in asyncio.all_tasks():
         name = task.get_name()

@@ -1,4 +1,4 @@
-"""How a desk stands, in sentences: what it lets pass, what it holds back, what it does not know, for whom it works."""
+"""The state of a desk in sentences: what it lets pass, holds back, does not know, and for whom."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from kisnb.clock import Ns, clock_text
 from kisnb.desk.run.host import DeskHost
 from kisnb.orders import OrderState
-from kisnb.trading.gate.halt_words import trading
-from kisnb.trading.ports.commands import StatusReply
+from kisnb.trading.halt.halt_words import trading
+from kisnb.trading.ports.replies import StatusReply
 from kisnb.trading.state import State
 
 
 def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
-    """What a person must know before anything else; ``sessions`` are those who are attached."""
+    """Return what a person must know first. ``sessions`` are those that are attached."""
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
@@ -36,7 +36,8 @@ def _orders(state: State) -> Iterator[str]:
     yield f"{_count(len(live), 'open order')}"
     if unknown:
         texts = ", ".join(order.intent.text for order in unknown)
-        yield f"{_count(len(unknown), 'order')} of unknown fate ({texts}): settle them with %kis resolve NUMBER|never"
+        orders = f"{_count(len(unknown), 'order')} of unknown fate"
+        yield f"{orders} ({texts}): settle them with %kis resolve NUMBER|never"
     if held := list(state.held.values()):
         until = clock_text(min(order.until for order in held))
         yield f"{_count(len(held), 'order')} held back until {until} KST or later: {held[0].why}"

@@ -1,8 +1,8 @@
 """The desk's clock at a real host: the machine's time, made monotonic within a Korean day.
 
-A machine's clock is set back by hand or by a time server, and stands while the machine sleeps. Orders, bars and
-budgets of a day must not see time go back, so the desk goes on from where it was; at the next Korean midnight it takes
-the machine's time again. Jumps are told.
+A machine's clock is set back by hand or by a time server, and stands while the machine sleeps.
+Orders, bars and budgets of a day must not see time go back. So the desk goes on from where it was.
+At the next Korean midnight it takes the machine's time again. Jumps are reported.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from collections.abc import Callable
 from kisnb.clock import SECOND, Ns, kst_day
 
 BACK: Ns = SECOND // 2
-"""A smaller step back is a time server's correction: time stands for a moment, and nobody is told."""
+"""A smaller step back is a time server's correction. Time stands for a moment, and nothing is
+reported."""
 AHEAD: Ns = 5 * SECOND
-"""More wall time than the processor's clock saw: the machine slept, or its clock was set."""
+"""More wall time than the processor's clock shows: the machine slept, or its clock was set."""
 NAP = 1.0
-"""Seconds slept at a time: a timer stands while the machine sleeps, so the wall is looked at again."""
+"""Seconds slept at a time. A timer stands while the machine sleeps, so the wall clock is read
+again."""
 
 
 class SteadyClock:
-    """A Clock; ``take_jumps`` gives what a person should know of the machine's clock since it was last called."""
+    """A Clock over the machine's time.
+
+    ``take_jumps`` returns what a person should know of the machine's clock since the last call.
+    """
 
     def __init__(
         self, wall: Callable[[], Ns] = time.time_ns, ticking: Callable[[], Ns] = time.monotonic_ns
@@ -30,12 +35,13 @@ class SteadyClock:
         self._wall = wall
         self._ticking = ticking
         self._ahead: Ns = 0
-        """How far this clock is ahead of the machine's, which was set back."""
+        """Lead of this clock over the machine's, which was set back."""
         self._last = wall()
         self._seen = (self._last, ticking())
         self._jumps: list[str] = []
 
     def now(self) -> Ns:
+        """Return the time; never earlier than before within a Korean day."""
         wall, ticking = self._wall(), self._ticking()
         jumped = (wall - self._seen[0]) - (ticking - self._seen[1])
         before, self._seen = self._seen[0], (wall, ticking)
@@ -57,11 +63,12 @@ class SteadyClock:
         return self._last
 
     async def sleep_until(self, t: Ns) -> None:
+        """Sleep until ``t`` on this clock, also when the machine sleeps meanwhile."""
         while (left := t - self.now()) > 0:  # noqa: ASYNC110 - the machine tells nobody of its sleep
             await asyncio.sleep(min(left / SECOND, NAP))
 
     def take_jumps(self) -> list[str]:
-        """Sentences about jumps, oldest first; each is given once."""
+        """Return sentences about jumps, oldest first, each once."""
         self.now()
         jumps, self._jumps = self._jumps, []
         return jumps

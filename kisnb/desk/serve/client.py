@@ -1,10 +1,12 @@
-"""The kernel's end of the desk's socket: an I/O thread that fills an inbox and wakes the notebook's loop.
+"""The kernel's end of the desk's socket: a thread reads, and wakes the notebook's loop.
 
-No socket lives on the notebook's loop, so a cell that blocks delays no byte; ``ask_blocking`` needs nothing of it.
+No socket lives on the notebook's loop, so a cell that blocks delays no byte. ``ask_blocking`` needs
+nothing of that loop.
 
-An interrupt can raise KeyboardInterrupt between any two steps of a cell, also in here. So cells and threads meet in
-C alone, at a Lock and at SimpleQueues: with those no interrupt leaves a lock behind. With a Condition, an Event or a
-Future of ``concurrent.futures``, which are Python inside, it can, and then the threads would wait for ever.
+An interrupt can raise KeyboardInterrupt between any two steps of a cell, also in here. So cells and
+threads meet in C alone, at a Lock and at SimpleQueues: with those no interrupt leaves a lock
+behind. A Condition, an Event or a Future of ``concurrent.futures`` is Python inside. An interrupt
+could leave it locked, and then the threads would wait for ever.
 """
 
 from __future__ import annotations
@@ -46,22 +48,28 @@ from kisnb.desk.serve.protocol import (
 )
 from kisnb.desk.serve.pulse import Pulse
 from kisnb.errors import DeskError, DeskLost
-from kisnb.trading.ports.commands import AnyQuery, Command, Failed, Query, R, Reply
+from kisnb.trading.ports.commands import Command
 from kisnb.trading.ports.desk_port import Back, Snapshot
+from kisnb.trading.ports.queries import AnyQuery, Query, R
+from kisnb.trading.ports.replies import Failed, Reply
 
 ATTACH_SECONDS = 10.0
-"""Wall time after which a desk that took the connection and says nothing counts as hung."""
+"""Wall time after which a desk that took the connection and sends nothing counts as hung."""
 CLOSE_SECONDS = 0.5
 """Wall time that a desk may take to read what was sent to it before its session left."""
 NEW = Back()
-_Taker: TypeAlias = Callable[[Reply | DeskLost], object]
-"""Gets the answer to a question, or why there is none, in the thread that reads. It must not raise."""
+_Receiver: TypeAlias = Callable[[Reply | DeskLost], object]
+"""Called with the reply to a query, or with why there is none, in the thread that reads. It must
+not raise."""
 CURE = "open the desk again with %kis open; what was journaled is safe"
 NO_SOCKET = "try again in a few seconds: a desk that runs makes it anew"
 
 
 class DeskClient:
-    """One attached session. ``send`` and ``ask_blocking`` from any thread, ``drain`` on the home thread."""
+    """One attached session.
+
+    ``send`` and ``ask_blocking`` may be called from any thread, ``drain`` on the home thread.
+    """
 
     def __init__(self, address: DeskAddress, back: Back = NEW) -> None:
         self.address = address
@@ -73,13 +81,13 @@ class DeskClient:
         self.now: Ns = 0
         """The desk's clock when the newest drained batch was sent."""
         self.last_received: Ns = 0
-        """The desk's clock when it was heard last."""
+        """The desk's clock at the newest message."""
         self._inbox: deque[Events] = deque()
         self._ready: Callable[[], object] = lambda: None
         self._silence_changed: Callable[[], object] = lambda: None
         self._pulse = Pulse(self._ping, lambda: self._silence_changed())
-        self._takers: dict[int, _Taker] = {}
-        """Of the questions that are not answered yet, by number."""
+        self._receivers: dict[int, _Receiver] = {}
+        """Receivers of the replies that have not come yet, by number of the query."""
         self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
         self._number = 0
         self._lock = threading.Lock()
@@ -88,23 +96,25 @@ class DeskClient:
         self._socket: socket.socket | None = None
         self._writer: threading.Thread | None = None
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        """What is to be written; None when nothing comes after it."""
+        """Bytes to write; None when nothing comes after it."""
 
     @property
     def lost(self) -> bool:
+        """True when the link to the desk is gone."""
         return self._lost is not None
 
     @property
     def process(self) -> int:
+        """The desk's number among the processes of this machine."""
         return self.address.pid
 
     @property
     def silence(self) -> float | None:
-        """For how many seconds of wall time a desk that is there has not answered; None while it answers."""
+        """Seconds of wall time since a silent desk was asked; None while the desk replies."""
         return None if self.lost or self._closed else self._pulse.silence
 
     async def attach(self) -> Snapshot:
-        """Connect and take over the desk's state. Raises DeskLost or DeskError."""
+        """Connect, and return the desk's state. Raises DeskLost or DeskError."""
         self._connect()
         try:
             async with asyncio.timeout(ATTACH_SECONDS):
@@ -132,17 +142,23 @@ class DeskClient:
         )
 
     def on_ready(self, wake: Callable[[], object]) -> None:
+        """Call ``wake`` from the I/O thread when there is something to drain.
+
+        It is called too when the desk is lost.
+        """
         self._ready = wake
 
     def on_silence(self, changed: Callable[[], object]) -> None:
+        """Call ``changed`` from a thread when the desk falls silent, and when it replies again."""
         self._silence_changed = changed
 
     def send(self, commands: Sequence[Command]) -> None:
+        """Send commands, in order, from any thread, without waiting. Raises DeskLost."""
         if commands:
             self._post(Commands(tuple(commands)))
 
     def drain(self) -> Events | None:
-        """The oldest batch of events that has not been handled; None when there is none."""
+        """Return the oldest batch that was not handled yet; None when there is none."""
         if not self._inbox:
             return None
         batch = self._inbox.popleft()
@@ -151,23 +167,25 @@ class DeskClient:
         return batch
 
     async def ask(self, query: Query[R]) -> R:
-        """The reply of the desk; raises the error that it names."""
+        """Return the desk's reply. Raises the error that the reply names."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply | DeskLost] = loop.create_future()
+        received: asyncio.Future[Reply | DeskLost] = loop.create_future()
 
-        def take(reply: Reply | DeskLost) -> None:
+        def receive(reply: Reply | DeskLost) -> None:
             # In a loop that is closed nobody waits any more.
+            """Hand the reply to the loop that waits for it, from the thread that reads."""
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_give, answer, reply)
+                loop.call_soon_threadsafe(_set_reply, received, reply)
 
-        self._ask(query, take, blocking=False)
-        return _checked(query, await answer)
+        self._ask(query, receive, blocking=False)
+        return _checked(query, await received)
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        answer: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
-        self._ask(query, answer.put, blocking=True)
+        """Return the desk's reply, from any thread. Raises TimeoutError."""
+        received: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
+        self._ask(query, received.put, blocking=True)
         try:
-            reply = answer.get(timeout=timeout)
+            reply = received.get(timeout=timeout)
         except queue.Empty:
             raise TimeoutError(
                 f"the desk did not answer {type(query).__name__} within {timeout:g} s"
@@ -175,7 +193,7 @@ class DeskClient:
         return _checked(query, reply)
 
     def close(self) -> None:
-        """Leave the desk when it has all that was sent; it goes on."""
+        """Leave the desk once it has all that was sent. The desk goes on."""
         self._pulse.stop()
         with self._lock:
             self._closed = True
@@ -192,7 +210,7 @@ class DeskClient:
             self._socket.close()
 
     def check(self) -> None:
-        """Raises DeskLost when the link is gone."""
+        """Raise DeskLost when the link is gone."""
         if self._lost is not None:
             raise self._lost
 
@@ -230,11 +248,11 @@ class DeskClient:
             self._writer.start()
         threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
 
-    def _ask(self, query: Query[R], take: _Taker, *, blocking: bool) -> None:
+    def _ask(self, query: Query[R], receive: _Receiver, *, blocking: bool) -> None:
         with self._lock:
             self._number += 1
             number = self._number
-            self._takers[number] = take
+            self._receivers[number] = receive
         self._post(QueryAsked(number, cast("AnyQuery", query), blocking))
 
     def _ping(self) -> None:
@@ -260,13 +278,14 @@ class DeskClient:
             try:
                 self._socket.sendall(data)
             except OSError:
-                # What the desk said before it hung up is still to be read; the reader comes to the end of it.
+                # What the desk sent before it hung up is still to be read. The reader comes to the
+                # end of it.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 return
 
     def _next_to_write(self) -> tuple[bytes, bool]:
-        """Wait for messages; returns all that are there, and whether nothing comes after them."""
+        """Wait for messages. Return all that are there, and whether nothing comes after them."""
         parts: list[bytes] = []
         while (part := self._out.get()) is not None:
             parts.append(part)
@@ -298,9 +317,9 @@ class DeskClient:
                 self._wake()
             case QueryReplied(number=number, reply=reply):
                 with self._lock:
-                    take = self._takers.pop(number, None)
-                if take is not None:
-                    take(reply)
+                    receive = self._receivers.pop(number, None)
+                if receive is not None:
+                    receive(reply)
             case Snapshot():
                 self.seq, self.now = message.seq, message.now
                 self._snapshot.set_result(message)
@@ -315,11 +334,11 @@ class DeskClient:
                 text = "this session is closed"
             self._lost = self._lost or DeskLost(text, cure)
             self._out.put(None)
-            waiting, self._takers = list(self._takers.values()), {}
+            waiting, self._receivers = list(self._receivers.values()), {}
         if not self._snapshot.done():
             self._snapshot.set_exception(self._lost)
-        for take in waiting:
-            take(self._lost)
+        for receive in waiting:
+            receive(self._lost)
         self._wake()
 
     def _wake(self) -> None:
@@ -331,7 +350,7 @@ class DeskClient:
 
 
 def notebook_name() -> str:
-    """What people call this process: the notebook that Jupyter runs in it, with the process's number."""
+    """Return this process's name for people: its notebook, with the process's number."""
     path = os.environ.get("JPY_SESSION_NAME")
     return f"{PurePath(path).name if path else 'a session'} (process {os.getpid()})"
 
@@ -342,14 +361,17 @@ def _exactly(data: bytes | None, length: int) -> bytes:
     return data
 
 
-def _give(answer: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
-    """Answer a question, unless the cell that asked was interrupted."""
-    if not answer.done():
-        answer.set_result(reply)
+def _set_reply(received: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
+    """Hand over a reply, unless the cell that asked was interrupted."""
+    if not received.done():
+        received.set_result(reply)
 
 
 def _checked(query: Query[R], reply: Reply | DeskLost) -> R:
-    """The reply of the type that the query names. Raises the error that stands in its place."""
+    """Return the reply as the type that the query names.
+
+    Raises the error that stands in its place.
+    """
     if isinstance(reply, DeskLost):
         raise reply
     if isinstance(reply, Failed):

@@ -8,14 +8,15 @@ from kisnb.clock import Ns
 from kisnb.desk.processes import lives, process_of
 from kisnb.desk.serve.protocol import Dismissed, Hello, QueryReplied, pack
 from kisnb.orders import Want
-from kisnb.trading.ports.commands import Reply
+from kisnb.trading.ports.replies import Reply
 
 MOST_UNREAD = 64 * 1024 * 1024
-"""Bytes that a session may leave unread; then it is cut off, and comes back for what it missed when it wakes."""
+"""Bytes that a session may leave unread. Above it the session is cut off. When it wakes it comes
+back for what it missed."""
 
 
 class Connection:
-    """Its socket, what it wants, and how far it has followed."""
+    """The socket of a session, what it wants, and how far it has followed."""
 
     def __init__(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
         self.name = hello.session
@@ -26,39 +27,47 @@ class Connection:
         self.wants: tuple[Want, ...] = ()
         self.hurry = False
         self.outcomes: dict[int, str] = {}
-        """Questions about orders that are not decided yet: number → key."""
+        """Numbers of queries about orders that are not decided yet, with the orders' keys."""
         self.blocking: set[int] = set()
-        """Questions that the session's own loop stands for; it counts as idle meanwhile."""
+        """Numbers of queries for which the session's own loop waits. It counts as idle
+        meanwhile."""
         self.received_at = asyncio.get_running_loop().time()
-        """When it said something last, on the loop's clock."""
+        """Time of the newest message, on the loop's clock."""
         self.ended = asyncio.Event()
-        """Nothing is heard of it any more."""
+        """Set when no more message of the session is carried out."""
         self._writer = writer
         self._process = process_of(hello.pid)
 
     @property
     def blocked(self) -> bool:
+        """True while the session's own loop waits for a reply."""
         return bool(self.blocking)
 
     @property
     def alive(self) -> bool:
-        """Its process is there: the same one, for numbers are given out again. Silence says nothing."""
+        """True while its process is there. Silence says nothing.
+
+        It is the same process, because numbers are given out again.
+        """
         return self._process is not None and not self._writer.is_closing() and lives(self._process)
 
     def send(self, message: bytes) -> None:
+        """Send a packed message. Cut the session off when it leaves too much unread."""
         if self._writer.is_closing():
             return
+        # A frozen kernel reads nothing, and the desk must not fill its memory for it.
         if self._writer.transport.get_write_buffer_size() > MOST_UNREAD:
             self.cut()
             return
         self._writer.write(message)
 
-    def answer(self, number: int, reply: Reply) -> None:
+    def reply(self, number: int, reply: Reply) -> None:
+        """Reply to the query with this number."""
         self.blocking.discard(number)
         self.send(pack(QueryReplied(number, reply)))
 
     def dismiss(self, text: str, cure: str) -> None:
-        """Say why, and hang up."""
+        """Send the session the reason, and hang up."""
         self.send(pack(Dismissed(text, cure)))
         self.close()
 
@@ -67,4 +76,5 @@ class Connection:
         self._writer.transport.abort()
 
     def close(self) -> None:
+        """Hang up once all is sent."""
         self._writer.close()

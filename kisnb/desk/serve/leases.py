@@ -1,7 +1,7 @@
 """Leases: an agent runs in one session at a time (row A02).
 
-A lease ends with its session. A session is lost when its socket closes or its process is gone; one that is merely
-silent keeps its agents, for they may decide again at any moment.
+A lease ends with its session. A session is lost when its socket closes or its process is gone. A
+session that is merely silent keeps its agents, for they may decide again at any moment.
 """
 
 from __future__ import annotations
@@ -19,20 +19,26 @@ class Owner(Protocol):
     where: str
 
     @property
-    def alive(self) -> bool: ...
+    def alive(self) -> bool:
+        """True while its process is there."""
+        ...
 
 
 class Leases:
-    """Who runs which agent."""
+    """The sessions that run agents, by agent."""
 
     def __init__(self) -> None:
         self._owners: dict[str, Owner] = {}
 
     def owner(self, agent: str) -> Owner | None:
+        """Return the session that runs an agent; None when none does."""
         return self._owners.get(agent)
 
     def acquire(self, agent: str, owner: Owner) -> bool:
-        """Returns whether the lease is new; raises DeskBusy when another session that lives has it."""
+        """Lease an agent, and return whether the lease is new.
+
+        Raises DeskBusy when another session that lives has it.
+        """
         holder = self._owners.get(agent)
         if holder is owner:
             return False
@@ -44,18 +50,19 @@ class Leases:
         return True
 
     def release(self, agent: str, owner: Owner) -> bool:
-        """Returns whether ``owner`` had the lease."""
+        """End a lease, and return whether ``owner`` had it."""
         if self._owners.get(agent) is not owner:
             return False
         del self._owners[agent]
         return True
 
     def drop(self, owner: Owner) -> list[str]:
-        """End all leases of a session; returns the agents."""
+        """End all leases of a session, and return the agents."""
         agents = [agent for agent, holder in self._owners.items() if holder is owner]
         for agent in agents:
             del self._owners[agent]
         return agents
 
     def all(self) -> tuple[Lease, ...]:
+        """Return all leases."""
         return tuple(Lease(agent, owner.name, owner.where) for agent, owner in self._owners.items())

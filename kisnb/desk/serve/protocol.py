@@ -1,4 +1,4 @@
-"""What goes over the desk's socket: length-prefixed MessagePack, both ways."""
+"""The protocol of the desk's socket: length-prefixed MessagePack, both ways."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.errors import DeskError
 from kisnb.events import Event
-from kisnb.trading.ports.commands import AnyQuery, Command, Reply
+from kisnb.trading.ports.commands import Command
 from kisnb.trading.ports.desk_port import Snapshot
+from kisnb.trading.ports.queries import AnyQuery
+from kisnb.trading.ports.replies import Reply
 
-VERSION = 7
+VERSION = 8
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024
@@ -20,9 +22,10 @@ PREFIX = 4
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The first message of a session; the desk answers with a Snapshot.
+    """The first message of a session. The desk replies with a Snapshot.
 
-    Other versions may put more behind: the first four fields stay as they are, so that each can name the other.
+    Other versions may add fields at the end. The first four stay as they are, so that each version
+    can name the other.
     """
 
     version: int
@@ -33,7 +36,8 @@ class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """For people: the notebook."""
     run: str = ""
     published: int = 0
-    """A session that comes back after a desk's death wants the rows after this one, of this run."""
+    """Number of the newest row that a session has which comes back. It wants the rows after it, of
+    this run."""
     agents: tuple[str, ...] = ()
     """Agents that run in the session."""
 
@@ -45,7 +49,7 @@ class Commands(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A question; ``blocking`` says that the session's loop stands until it is answered."""
+    """A query. ``blocking`` says that the session's loop waits for the reply."""
 
     number: int
     query: AnyQuery
@@ -53,11 +57,11 @@ class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Is the desk there? Also says that the session is."""
+    """A question whether the desk is there. It also says that the session is."""
 
 
 class Dismissed(msgspec.Struct, frozen=True, tag="Refused", array_like=True):
-    """The desk does not talk to this session: why."""
+    """The desk ends the link to this session, and says why."""
 
     text: str
     cure: str
@@ -73,16 +77,18 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
     now: Ns
     events: tuple[Event, ...]
     published: int
-    """Number of the newest journal row that sessions have been told, these events included."""
+    """Number of the newest journal row that sessions have received, these events included."""
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """It is; its clock stands at ``now``, and all that came before has been sent."""
+    """The desk is there and its clock stands at ``now``. All that came before has been sent."""
 
     now: Ns
 
 
 class QueryReplied(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The reply to the query with this number."""
+
     number: int
     reply: Reply
 
@@ -96,12 +102,13 @@ decode_from_desk = msgspec.msgpack.Decoder(FromDesk).decode
 
 
 def pack(message: FromSession | FromDesk) -> bytes:
+    """Return a message as bytes, with its length before it."""
     body = _encoder.encode(message)
     return len(body).to_bytes(PREFIX, "big") + body
 
 
 def length_of(prefix: bytes, most: int) -> int:
-    """Raises DeskError for a message of more than ``most`` bytes."""
+    """Return the length of a message. Raises DeskError when it is above ``most`` bytes."""
     length = int.from_bytes(prefix, "big")
     if length > most:
         raise DeskError(

@@ -1,6 +1,7 @@
-"""Whether the desk answers: a thread asks it again and again, for neither the desk's process nor a cell need turn.
+"""The pulse of a desk: a thread asks again and again whether the desk replies.
 
-Only silence counts: a desk that is busy, or whose clock stands in lockstep, answers.
+Neither the desk's process nor a cell needs to do anything for it. Only silence counts: a desk that
+is busy, or whose clock stands in lockstep, replies.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ SILENT_SECONDS = 5.0
 
 
 class Pulse:
-    """Calls ``ask`` from its thread when all is answered, and ``changed`` when silence begins and when it ends."""
+    """Asks the desk from a thread of its own, each time the desk has replied.
+
+    It calls ``ask`` for that, and ``changed`` when silence begins or ends.
+    """
 
     def __init__(self, ask: Callable[[], object], changed: Callable[[], object]) -> None:
         self._ask = ask
         self._changed = changed
         self._asked: float | None = None
-        """When what is not answered yet was asked."""
+        """Time of the oldest question without a reply; None when there is none."""
         self._silent = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -33,14 +37,15 @@ class Pulse:
         return time.monotonic() - asked if self._silent and asked is not None else None
 
     def start(self) -> None:
+        """Start the thread."""
         threading.Thread(target=self._watch, name="kisnb-pulse", daemon=True).start()
 
     def stop(self) -> None:
-        """The thread goes within a beat; nothing is called any more."""
+        """End the thread within a beat. Nothing is called any more."""
         self._ended.set()
 
     def on_received(self) -> None:
-        """Something came from the desk, whatever it is. From the thread that reads."""
+        """Note that a message came from the desk, whatever it is. From the thread that reads."""
         with self._lock:
             self._asked = None
             ended, self._silent = self._silent, False
@@ -48,14 +53,14 @@ class Pulse:
             self._changed()
 
     def _watch(self) -> None:
-        looked = time.monotonic()
+        woke_at = time.monotonic()
         while not self._ended.wait(BEAT_SECONDS):
             now = time.monotonic()
-            # This process stood still itself: what the desk said meanwhile is still to be read.
-            stood, looked = now - looked > SILENT_SECONDS, now
+            # This process stood still itself. What the desk sent meanwhile is still to be read.
+            stood, woke_at = now - woke_at > SILENT_SECONDS, now
             with self._lock:
-                answered = self._asked is None
-                if answered or (stood and not self._silent):
+                is_answered = self._asked is None
+                if is_answered or (stood and not self._silent):
                     self._asked = now
                 begins = (
                     not self._silent
@@ -63,7 +68,7 @@ class Pulse:
                     and now - self._asked > SILENT_SECONDS
                 )
                 self._silent = self._silent or begins
-            if answered:
+            if is_answered:
                 self._ask()
             elif begins:
                 self._changed()

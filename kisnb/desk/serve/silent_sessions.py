@@ -1,6 +1,7 @@
-"""Sessions that are there and say nothing: a frozen kernel is named, and nothing is taken from it.
+"""Attached sessions that send nothing: a frozen kernel is named, and nothing is taken from it.
 
-A cell that blocks its kernel is not silent: the thread that asks whether the desk is there needs no loop.
+A cell that blocks its kernel is not silent, because the thread that asks whether the desk is there
+needs no loop.
 """
 
 from __future__ import annotations
@@ -12,25 +13,28 @@ SILENT_SECONDS = 6.0
 """Wall time after which a session that asks each second counts as silent."""
 
 
-class Heard(Protocol):
-    """A session as this sees it."""
+class AttachedSession(Protocol):
+    """A session as this module sees it."""
 
     name: str
     where: str
     received_at: float
-    """When it said something last, on the clock that ``check`` is given."""
+    """Time of its newest message, on the clock that ``check`` is given."""
 
 
 class SilentSessions:
-    """Who has fallen silent, and who speaks again, said once each."""
+    """The sessions that have fallen silent.
+
+    Each begin and each end of a silence is reported once.
+    """
 
     def __init__(self) -> None:
         self._named: set[str] = set()
         self._checked_at: float | None = None
 
-    def check(self, now: float, sessions: Iterable[Heard]) -> list[str]:
-        """What is to be told; called every few seconds."""
-        # A desk that stood still itself has not read what they said meanwhile.
+    def check(self, now: float, sessions: Iterable[AttachedSession]) -> list[str]:
+        """Return the sentences to publish. Called every few seconds."""
+        # A desk that stood still itself has not read what they sent meanwhile.
         stood = self._checked_at is not None and now - self._checked_at > SILENT_SECONDS
         self._checked_at = now
         sentences = []

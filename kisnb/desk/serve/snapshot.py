@@ -1,4 +1,4 @@
-"""The desk as of an event, for a session that attaches or comes back."""
+"""The desk's state as of an event, for a session that attaches or comes back."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from kisnb.trading.ports.desk_port import Lease, Snapshot
 
 
 class DeskName(NamedTuple):
-    """What a desk is called."""
+    """The names of a desk."""
 
     mode: Mode
     label: str
     run: str
-    """Of the simulated day, or a digest of the account: what journal and keys of cells belong to."""
+    """The run that journal and keys belong to: a simulated day, or a digest of the account."""
 
 
 def snapshot(
     host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello
 ) -> Snapshot:
-    """All rows, or those that a session of the same run has not been told."""
+    """Return all rows, or those that a session of the same run has not received."""
     now, clock = host.clock.now(), host.clock
-    first, rows = host.journal.told_after(hello.published if hello.run == name.run else 0)
+    first, rows = host.journal.published_after(hello.published if hello.run == name.run else 0)
     return Snapshot(
         seq,
         now,

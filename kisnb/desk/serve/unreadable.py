@@ -1,6 +1,6 @@
 """Reads a session's message piece by piece when it cannot be read as a whole.
 
-One wrong value must not cost a session its desk: what can be read of its message is carried out,
+One wrong value must not cost a session its desk. What can be read of its message is carried out,
 and what cannot is refused alone.
 """
 
@@ -14,20 +14,20 @@ from kisnb.trading.ports.commands import Command
 
 
 class RawCommands(msgspec.Struct, frozen=True, tag="Commands", array_like=True):
-    """A Tell whose commands have not been read."""
+    """Commands that have not been read."""
 
     commands: tuple[msgspec.Raw, ...]
 
 
 class RawQuery(msgspec.Struct, frozen=True, tag="QueryAsked", array_like=True):
-    """An Asked whose question has not been read."""
+    """A query that has not been read."""
 
     number: int
     query: msgspec.Raw
 
 
 class Unreadable(NamedTuple):
-    """A command or a question that cannot be read."""
+    """A command or a query that cannot be read."""
 
     name: str
     """Its class as the session wrote it; empty when not even that can be read."""
@@ -35,11 +35,11 @@ class Unreadable(NamedTuple):
     key: str = ""
     """Key of the order that it meant to place, revise or cancel; empty for others."""
     cancels: bool = False
-    """It meant to cancel the order: that lives on."""
+    """It meant to cancel the order, which lives on."""
 
     @property
     def text(self) -> str:
-        """What was wrong, for people."""
+        """The sentence for people that says what was wrong."""
         return f"the desk could not read {self.name or 'a message'}: {self.why}"
 
 
@@ -58,13 +58,13 @@ def parts_of(body: bytes) -> RawCommands | RawQuery | None:
     return message
 
 
-def pieces(tell: RawCommands) -> list[Piece]:
+def pieces(raw_commands: RawCommands) -> list[Piece]:
     """Return the commands in order, with an Unreadable in the place of each that cannot be read."""
-    return [_piece(raw) for raw in tell.commands]
+    return [_piece(raw) for raw in raw_commands.commands]
 
 
 def unreadable(raw: msgspec.Raw, error: Exception) -> Unreadable:
-    """Return what can be known of a command or a question that cannot be read."""
+    """Return what can be known of a command or a query that cannot be read."""
     try:
         parts = msgspec.msgpack.decode(raw)
     except Exception:

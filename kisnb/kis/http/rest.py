@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Activity, Clock, Ns
-from kisnb.errors import ApiError, KisError, LinkLost, TokenError
+from kisnb.errors import ApiError, KisError, LinkLost, OrderDenied, TokenError
 from kisnb.events import Event
 from kisnb.kis.calls.messages import ApiReply, decode_object, decode_reply, encode_params
 from kisnb.kis.catalogue import APIS, Api
@@ -26,6 +26,7 @@ from kisnb.kis.http.paging import Paging
 from kisnb.kis.http.token import ApprovalFile, Token, TokenFile
 from kisnb.kis.http.token_source import TokenSource
 from kisnb.kis.http.transport import HttpRequest, HttpResponse, Network, Transport
+from kisnb.orders import ALLOWED, Permission
 
 READ_PAUSES = Backoff.doubling(SECOND // 8, SECOND)
 """Pauses before a read is sent again. After the last one the read is given up.
@@ -42,8 +43,9 @@ def nobody_listens(events: Sequence[Event]) -> None:
     """Drop the events. This is the listener until the owner sets its own."""
 
 
-def always_may_send() -> None:
+def always_may_send() -> Permission:
     """Skip the last permission. Used for calls that send no order."""
+    return ALLOWED
 
 
 class Rest:
@@ -119,14 +121,13 @@ class Rest:
         api: Api,
         body: Mapping[str, str],
         lane: Lane,
-        may_send: Callable[[], None] = always_may_send,
+        may_send: Callable[[], Permission] = always_may_send,
     ) -> ApiReply:
         """Post an order once and return the reply.
 
-        ``may_send`` is called behind the limiter, right before the first byte goes out. What it
-        raises keeps the order here. Raises Unreachable and TokenError when nothing was sent, and
-        ApiError when KIS refused. After LinkLost and FrameError the order may live or
-        not.
+        ``may_send`` is asked behind the limiter, right before the first byte goes out. Raises
+        OrderDenied when it says no, Unreachable and TokenError when nothing was sent, and ApiError
+        when KIS refused. After LinkLost and FrameError the order may live or not.
         """
         with self._activity.working():
             return await self._send(api, body, lane, "", may_send)
@@ -193,15 +194,15 @@ class Rest:
         params: Mapping[str, str],
         lane: Lane,
         tr_cont: str,
-        may_send: Callable[[], None] | None = None,
+        may_send: Callable[[], Permission] = always_may_send,
     ) -> ApiReply:
         self._endpoint.rules.check_api(api)
         # The token comes first: a call must not hold its turn while a token is waited for.
         token = await self._tokens.token()
         await self._limiter.enter(lane)
         # The permission comes last: what changed while the call waited for its turn counts.
-        if may_send is not None:
-            may_send()
+        if not (permission := may_send()):
+            raise OrderDenied(permission.reason, permission.cure)
         answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
         try:
             return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)

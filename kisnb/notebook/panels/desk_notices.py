@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from kisnb.trading.gate.halt_words import Name, step_text
+from kisnb.trading.halt.halt_words import Name, step_text
 
 if TYPE_CHECKING:
     from kisnb.events import HaltStep

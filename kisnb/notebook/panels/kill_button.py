@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kisnb.desk.run.halt_file import halt_file
-from kisnb.trading.gate.halt_words import LIFT, Name
+from kisnb.trading.halt.halt_words import LIFT, Name
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session

@@ -25,9 +25,10 @@ from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.pending import pending
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
-from kisnb.trading.gate.halt_words import Trading
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.ports.commands import Command, LeaseAgent, ReleaseAgent, Submit
+from kisnb.trading.halt.halt_words import Trading
+from kisnb.trading.ports.commands import Command, ReleaseAgent, Submit
+from kisnb.trading.ports.queries import LeaseAgent
 from kisnb.values import shown
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from kisnb.session.feed.market_data import Gap
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.terms import Venue
-from kisnb.trading.ports.commands import CallApi
+from kisnb.trading.ports.queries import CallApi
 
 MOST_CALLS = 40
 """Replies of one walk back: more than a day of minutes."""

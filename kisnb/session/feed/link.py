@@ -24,9 +24,10 @@ import msgspec
 
 from kisnb.clock import Ns, clock_text
 from kisnb.errors import BadInput, DeskLost
-from kisnb.trading.gate.halt_words import Trading
-from kisnb.trading.ports.commands import Command, Idle, Query, R
+from kisnb.trading.halt.halt_words import Trading
+from kisnb.trading.ports.commands import Command, Idle
 from kisnb.trading.ports.desk_port import Back, Batch, Desk, Snapshot
+from kisnb.trading.ports.queries import Query, R
 
 Find: TypeAlias = Callable[[Back], Awaitable[tuple[Desk, Snapshot]]]
 """Waits for the next desk and attaches to it. Raises DeskLost when none will come."""

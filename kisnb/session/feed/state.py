@@ -36,7 +36,7 @@ from kisnb.market import sessions
 from kisnb.orders import OrderState
 from kisnb.session.feed.market_data import MarketData
 from kisnb.terms import Mode
-from kisnb.trading.gate.halt_words import Trading, trading
+from kisnb.trading.halt.halt_words import Trading, trading
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.desk_port import Batch, Lease, Snapshot
 from kisnb.trading.ports.journal_rows import Row, is_published

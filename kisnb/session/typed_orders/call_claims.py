@@ -13,7 +13,7 @@ from kisnb.errors import OrderDenied
 from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.call_naming import Call
 from kisnb.session.typed_orders.run_calls import Claim, RunCalls, stays
-from kisnb.trading.ports.commands import OrderRequest
+from kisnb.trading.ports.queries import OrderRequest
 from kisnb.trading.typed_orders.naming_rule import Refuse
 from kisnb.trading.typed_orders.placing import is_dead, naming_rule, refusal
 

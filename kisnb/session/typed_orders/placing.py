@@ -31,14 +31,8 @@ from kisnb.session.typed_orders.typed_order import TypedOrder, TypedRevise, read
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import UNDECIDED, OrderBook
 from kisnb.trading.order_books.order_words import order_line
-from kisnb.trading.ports.commands import (
-    Adopt,
-    AdoptHolding,
-    OrderRequest,
-    OutcomeOf,
-    PlaceAnswer,
-    PlaceOrders,
-)
+from kisnb.trading.ports.queries import AdoptHolding, OrderRequest, OutcomeOf, PlaceOrders
+from kisnb.trading.ports.replies import PlaceAnswer
 from kisnb.trading.typed_orders.placing import adoption_asked, place
 from kisnb.values import ordinal, whole
 
@@ -172,12 +166,12 @@ class Placing:
         # An adoption sends no order. Its call is named and claimed like one.
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
         call = named_call(self._cells, nothing, wish, read_name(key), number)
-        asked = adoption_asked(Adopt("", wish.agent, wish.code, wish.qty))
+        asked = adoption_asked(AdoptHolding("", wish.agent, wish.code, wish.qty))
         call = call._replace(asked=asked)
         claims = self._claims.claim([call], has_left())
         naming = self._claims.requests([call], claims)[0].naming
         minted = "" if naming is not None else f"adopt:{uuid.uuid4()}"
-        request = AdoptHolding(Adopt(minted, wish.agent, wish.code, wish.qty, naming))
+        request = AdoptHolding(minted, wish.agent, wish.code, wish.qty, naming)
         try:
             reply = await self._link.ask(request)
         except (BadInput, OrderDenied):

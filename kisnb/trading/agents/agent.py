@@ -1,8 +1,8 @@
 """The Agent: a strategy with parameters, its order book and its limits.
 
-A subclass declares parameters as annotated class attributes and writes the handlers that it needs. Handlers may be
-plain or ``async def``; an async one may await ``self.done(order)`` and ``self.sleep(seconds)``. The same class runs in
-the back-tester, the simulator, paper and live.
+A subclass declares parameters as annotated class attributes and writes the handlers that it needs.
+Handlers may be plain or ``async def``. An async handler may await ``self.done(order)`` and
+``self.sleep(seconds)``. The same class runs in the back-tester, the simulator, paper and live.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Wait(msgspec.Struct):
         return (yield self)
 
     def over(self, now: Ns) -> bool:
+        """Return whether the wait ends at ``now``."""
         return (self.order is not None and self.order.is_ended) or (
             self.until is not None and now >= self.until
         )
@@ -44,10 +45,15 @@ class Host(Protocol):
     """An agent's one door; implemented over a session and over the back-tester."""
 
     @property
-    def now(self) -> Ns: ...
+    def now(self) -> Ns:
+        """Return the time of the event that the agent handles."""
+        ...
 
     def seen(self, code: str) -> Ns:
-        """When the newest price of ``code`` that the agent has seen was received; 0 when it has seen none."""
+        """Return when the newest price of ``code`` that the agent has seen was received.
+
+        0 for none.
+        """
         ...
 
     @property
@@ -68,12 +74,18 @@ class Host(Protocol):
         ...
 
     def break_even(self, code: str) -> int | None:
-        """The lowest price, won, at which selling all that the agent holds loses nothing; None when it holds none."""
+        """Return the lowest price at which selling all that the agent holds loses nothing, won.
+
+        None when the agent holds none.
+        """
         ...
 
 
 class Agent:
-    """Base class of strategies. ``code`` is the stock; ``every`` the bars that ``on_bar`` gets ("" for none)."""
+    """Base class of strategies.
+
+    ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" stands for none.
+    """
 
     code: str = ""
     every: ClassVar[str] = ""
@@ -81,10 +93,11 @@ class Agent:
     host: Host
     id: str = ""
     note: str = ""
-    """What the agent thought last, shown in panels."""
+    """Newest thought of the agent, shown in panels."""
 
     def __init__(self, **parameters: object) -> None:
-        # A subclass may name itself: ids that the order books reserve for owners that are no agents are refused here.
+        # A subclass may name itself. Ids that the order books keep for owners that are no agents are
+        # refused here.
         if self.id:
             checked_id(self.id)
         known = self.parameters()
@@ -111,7 +124,10 @@ class Agent:
         }
 
     def __getstate__(self) -> object:
-        """What a copy takes over, by ``copy`` and ``pickle``: all but the host, so it is not started."""
+        """Return what ``copy`` and ``pickle`` take over: all but the host.
+
+        So a copy is not started.
+        """
         state = super().__getstate__()
         # With ``__slots__`` in a subclass it is a pair: the dictionary, then the slots.
         own, *slots = state if isinstance(state, tuple) else (state,)
@@ -121,21 +137,29 @@ class Agent:
 
     # handlers
 
-    def on_start(self) -> Handled: ...
+    def on_start(self) -> Handled:
+        """Called once, when the agent starts."""
 
-    def on_tick(self, tick: Tick) -> Handled: ...
+    def on_tick(self, tick: Tick) -> Handled:
+        """Called for each trade of the agent's stock."""
 
-    def on_depth(self, depth: Depth) -> Handled: ...
+    def on_depth(self, depth: Depth) -> Handled:
+        """Called when the depth of the agent's stock changed. Only the newest one is delivered."""
 
-    def on_bar(self, bar: Bar) -> Handled: ...
+    def on_bar(self, bar: Bar) -> Handled:
+        """Called when a bar of ``every`` has closed."""
 
-    def on_fill(self, order: Order, fill: Filled) -> Handled: ...
+    def on_fill(self, order: Order, fill: Filled) -> Handled:
+        """Called for each fill of an order of this agent."""
 
-    def on_order(self, order: Order, fact: OrderFact) -> Handled: ...
+    def on_order(self, order: Order, fact: OrderFact) -> Handled:
+        """Called for each fact about an order of this agent."""
 
-    def on_phase(self, phase: PhaseChanged) -> Handled: ...
+    def on_phase(self, phase: PhaseChanged) -> Handled:
+        """Called when the phase of a venue changed."""
 
-    def on_gap(self, gap: GapFound) -> Handled: ...
+    def on_gap(self, gap: GapFound) -> Handled:
+        """Called when trades were not received. Bars and indicators may lack them."""
 
     # actions
 

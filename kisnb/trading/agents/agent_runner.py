@@ -32,7 +32,7 @@ from kisnb.trading.ports.commands import Command, Submit
 
 
 class AgentState(StrEnum):
-    """Where an agent stands."""
+    """The states of an agent."""
 
     READY = "ready"
     RUNNING = "running"
@@ -62,13 +62,19 @@ def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
 
 
 def acting_agent() -> str:
-    """The id of the agent whose handler runs here, also in its tasks and threads; empty outside handlers."""
+    """Return the id of the agent whose handler runs here; empty outside handlers.
+
+    A handler's tasks and threads count as the handler.
+    """
     runner = _acting.get()
     return "" if runner is None else runner.id
 
 
 def agent_saw(code: str, received: Ns) -> None:
-    """A handler that runs here was given a price of ``code`` that was received then. Else nothing happens."""
+    """Note that the handler which runs here got a price of ``code``, and when that was received.
+
+    Outside a handler nothing happens.
+    """
     if (runner := _acting.get()) is not None:
         runner.saw(code, received)
 
@@ -85,7 +91,7 @@ class AgentRunner:
         rules: Rules,
         foreign: Foreign = refuse_foreign,
     ) -> None:
-        """Raises BadInput for an id that names no agent, and for a handler that nothing calls any more."""
+        """Raise BadInput for an id that names no agent, and for a handler that is never called."""
         if hasattr(agent, "on_session"):
             raise BadInput(
                 f"{type(agent).__name__}.on_session is never called", "rename it to on_phase"
@@ -99,7 +105,7 @@ class AgentRunner:
         """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
         self.now: Ns = 0
         self._seen: dict[str, Ns] = {}
-        """When the newest price of each stock that the agent has seen was received."""
+        """Reception of the newest price of each stock that the agent has seen."""
         self._run = run
         self._count = itertools.count(1)
         self._flattening = False
@@ -120,6 +126,7 @@ class AgentRunner:
 
     @property
     def book(self) -> OrderBook:
+        """The agent's order book."""
         return self._books.of(self.id)
 
     def emit(self, command: Command) -> Order | None:
@@ -142,16 +149,23 @@ class AgentRunner:
 
     def mint(self) -> str:
         # Threads of one handler may order at once: the counter gives no number twice.
+        """Return a new idempotency key for an order of this agent."""
         return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+        """Return the newest ``n`` bars of ``every``, oldest first."""
         return self._series_of(code, every).newest(n)
 
     def break_even(self, code: str) -> int | None:
+        """Return the lowest price at which selling all that the agent holds loses nothing, won."""
         position = self.book.position(code)
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
     def seen(self, code: str) -> Ns:
+        """Return when the newest price of ``code`` that the agent has seen was received.
+
+        0 for none.
+        """
         return self._seen.get(code, 0)
 
     def saw(self, code: str, received: Ns) -> None:
@@ -167,7 +181,10 @@ class AgentRunner:
     # driving
 
     def start(self, now: Ns) -> list[Command]:
-        """Begin, or go on after a pause: what was parked is parked still, and ``on_start`` is not called again."""
+        """Begin, or go on after a pause.
+
+        After a pause the parked waits stay parked, and ``on_start`` is not called again.
+        """
         self.now = now
         paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
         self.error = self.failed_line = ""
@@ -353,7 +370,7 @@ class AgentRunner:
             self.error = traceback_of(error)
 
     def take_commands(self) -> list[Command]:
-        """What the agent has decided since it was last asked."""
+        """Return the commands of the agent since the last call."""
         return self._take_outbox()
 
     def _take_outbox(self) -> list[Command]:

@@ -20,7 +20,8 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
     It is the innermost line of the agent's module, else of code that belongs neither to kisnb nor
     to a library. An error that came between two steps of ``coroutine`` is where that stands.
     """
-    # A StopIteration of a coroutine comes as the cause of a RuntimeError that has no line of its own.
+    # A StopIteration of a coroutine comes as the cause of a RuntimeError, which has no line of
+    # its own.
     chain = [error] if error.__cause__ is None else [error.__cause__, error]
     steps = [step for link in chain for step in traceback.walk_tb(link.__traceback__)]
     modules = {kind.__module__ for kind in type(agent).__mro__[:-1]} - {
@@ -35,7 +36,7 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
 
 
 def last_line(error: BaseException) -> str:
-    """What a traceback ends with: ``"AttributeError: 'Tick' object has no attribute 'prise'"``."""
+    """Return the end of a traceback, such as ``"NameError: name 'price' is not defined"``."""
     try:
         return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
     except BaseException:

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 STUCK_SECONDS = 0.3
 """Wall time after which a handler counts as stuck. A cell that waits is interrupted before that."""
 ELSEWHERE = -1.0
-"""What ``begin`` returns in another thread."""
+"""Result of ``begin`` in another thread."""
 SIGINT = int(signal.SIGINT)
 _MAIN = threading.main_thread().ident
 
@@ -45,7 +45,7 @@ class HandlerWatch:
 
     def __init__(self) -> None:
         self._since = 0.0
-        """When the outermost handler of the main thread began, monotonic; 0 while none runs."""
+        """Begin of the outermost handler of the main thread, monotonic; 0 while none runs."""
         self._previous: Previous = None
         self._handler = self._interrupt
         """Kept, because a bound method is made anew at each look and is compared by identity."""

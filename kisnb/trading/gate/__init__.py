@@ -1,1 +1,1 @@
-"""What may be sent: the rules of the market, our limits, blackouts, the kill switch and its flatten."""
+"""The gate and its neighbours: the market's rules, our limits, blackouts, the circuit breaker."""

@@ -1,8 +1,9 @@
-"""Adoption: an agent takes over shares that no agent holds, with their quantity and their cost (row A18).
+"""Adoption: an agent takes over shares that no agent holds, with quantity and cost (row A18).
 
-Shares that were there before the journal began, that a person bought in a notebook or on the phone, belong to nobody
-in particular. Adopted, they move to the agent's book lot by lot: what it earns with them is measured against what they
-cost. The account's book is not touched, so that the agents' shares and those of nobody are the account's, always.
+Some shares belong to no agent: those that were there before the journal began, and those that a
+person bought in a notebook or on the phone. Adopted, they move to the agent's order book lot by
+lot. What the agent earns with them is measured against what they cost. The account's order book
+stays as it is, so that the shares of agents and of nobody always add up to the account's.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from kisnb.events import HoldingAdopted
 from kisnb.terms import Side
 from kisnb.trading.gate.risk import No
 from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
-from kisnb.trading.ports.commands import Adopt
+from kisnb.trading.ports.queries import AdoptHolding
 
 
-def adopt(now: Ns, books: OrderBooks, wish: Adopt) -> HoldingAdopted | No:
-    """The fact of an adoption, or why there is none; of one that has been carried out already, that fact."""
+def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No:
+    """Return the fact of an adoption, or why there is none.
+
+    An adoption that was carried out before gives its own fact again.
+    """
     if (known := books.adoptions.get(wish.key)) is not None:
         if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):
             return known
@@ -34,8 +38,10 @@ def adopt(now: Ns, books: OrderBooks, wish: Adopt) -> HoldingAdopted | No:
         return No(f"quantity {wish.qty} is no quantity", "give at least 1 share")
     if not 0 < qty <= free:
         has = f"{free:,} shares" if free else "no share"
-        why = f"{has} of {wish.code} can be adopted: the rest is another agent's, on sale, or not held"
+        rest = "the rest is another agent's, on sale, or not held"
+        why = f"{has} of {wish.code} can be adopted: {rest}"
         return No(why, f"adopt {free:,} or less" if free else "look at %kis positions")
+    # First in, first out, as a sale takes lots.
     lots = tuple(_oldest(books, wish.code, qty))
     return HoldingAdopted(now, wish.key, wish.agent, wish.code, lots, wish.naming)
 

@@ -1,8 +1,8 @@
 """Blackout windows: times of day in which orders are journaled and not sent (row A08).
 
-Afterwards KIS is asked first; what it answers lets the orders go on, through the gate and the router of that moment. A
-buy whose price has moved too far meanwhile is dropped: it was decided on another market. A sell is not, and one that
-protects goes at once even when KIS does not answer.
+After a window the desk reads KIS first. The orders then go on, through the gate and the router of
+that moment. A buy whose price has moved too far is dropped, because it was decided on another
+market. A sell is not dropped. A sell that protects goes at once, even when KIS does not reply.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _DAY = DAY // SECOND
 
 
 def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
-    """When the window that ``now`` falls into ends; None outside all of them. Windows that touch are one."""
+    """Return when the window that ``now`` falls into ends; None outside all windows.
+
+    Windows that touch are one.
+    """
     second = end = kst_seconds(now)
     every = [(start + day, to + day) for start, to in windows for day in (-_DAY, 0, _DAY)]
     while (later := max((to for start, to in every if start <= end < to), default=end)) > end:
@@ -28,9 +31,9 @@ def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
 
 
 def drifted(before: int, price: int) -> str:
-    """How far the price has moved while a buy waited, in words, when that is too far; else nothing.
+    """Return a sentence when the price has moved too far while a buy waited; else an empty text.
 
-    Won; 0 for a price that is not known.
+    Prices in won; 0 stands for a price that is not known.
     """
     if not before or not price or abs(price - before) * 100 <= MOST_DRIFT * before:
         return ""
@@ -38,5 +41,5 @@ def drifted(before: int, price: int) -> str:
 
 
 def waits_for_window(held: OrderHeld | None) -> bool:
-    """Whether an order is held until the end of a blackout window, and not for a price alone."""
+    """Return whether an order is held until a window ends, and not for a price alone."""
     return held is not None and held.until > held.t

@@ -1,4 +1,4 @@
-"""The newest book that each venue has shown of each stock, from the trade channels and the depth channels."""
+"""The newest depth of each stock on each venue, from the trade channels and the depth channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kisnb.terms import Venue
 
 
 class LatestDepths:
-    """What the router looks at. A trade tells the best prices and their sizes, a depth up to ten levels."""
+    """The depths that the router decides on. A trade shows the best level, a depth up to ten."""
 
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
@@ -18,7 +18,7 @@ class LatestDepths:
         self._received: dict[str, Ns] = {}
 
     def add(self, event: Tick | Depth) -> None:
-        """Take in an event; trades of an auction show no book and are passed over."""
+        """Take in an event. A trade of an auction shows no depth and is passed over."""
         self._received[event.code] = event.received or event.t
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
@@ -26,11 +26,11 @@ class LatestDepths:
             self._trades.setdefault(event.code, {})[event.venue] = event
 
     def received(self, code: str) -> Ns:
-        """When the newest price of the stock was received; 0 when none ever was."""
+        """Return when the newest price of the stock was received; 0 when there was none."""
         return self._received.get(code, 0)
 
     def price(self, code: str) -> int:
-        """What a share costs by the newest book, won: its best ask; 0 when there is none."""
+        """Return the best ask of the newest depth, won; 0 when there is none."""
         newest = max(
             (depth for depth in self.of(code) if depth.asks),
             key=lambda depth: depth.t,
@@ -39,13 +39,13 @@ class LatestDepths:
         return newest.asks[0][0] if newest is not None else 0
 
     def add_read(self, now: Ns, depths: Sequence[Depth]) -> None:
-        """Take in books that were asked for and have just come."""
+        """Take in depths that the desk has just read from KIS."""
         for depth in depths:
             self.add(depth)
             self._received[depth.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
-        """The newest book per venue: the depth, unless a trade of a later second says more."""
+        """Return the newest depth per venue. A trade of a later second counts more than a depth."""
         depths, trades = self._depths.get(code, {}), self._trades.get(code, {})
         found: list[Depth] = []
         for venue in (Venue.KRX, Venue.NXT):

@@ -1,4 +1,4 @@
-"""The gate that every order passes before it is sent: what the market takes, and what we allow ourselves."""
+"""The gate that every order passes before it is sent: the market's rules and our own limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kisnb.trading.state import State
 
 
 class No(NamedTuple):
-    """A refusal: why, and the cure."""
+    """The reason why an order may not be sent, and the cure."""
 
     reason: str
     cure: str
@@ -41,13 +41,17 @@ class Rules:
         self.router = Router(self.costs, venues=capabilities.venues, kinds=capabilities.kinds)
 
     def instrument(self, code: str) -> Instrument | None:
+        """Return the instrument of a code; None when the code is not a listed issue."""
         try:
             return self.universe.get(code)
         except UnknownInstrument:
             return None
 
     def trade_channels(self, code: str, priority: int = 2) -> list[Want]:
-        """Subscriptions that show every trade of a listed stock: at each venue that takes its orders from here."""
+        """Return the subscriptions that show every trade of a stock, one per venue.
+
+        Venues that take no orders from this desk are left out. Empty for a code that is not listed.
+        """
         item = self.instrument(code)
         venues = [
             v for v in (Venue.KRX, Venue.NXT) if v is Venue.KRX or v in self.capabilities.venues
@@ -61,7 +65,10 @@ class Rules:
     def fee_and_tax(
         self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue
     ) -> tuple[int, int]:
-        """What a fill of ``value`` won adds to fee and tax, won; its order had traded ``before`` won at the venue."""
+        """Return what a fill of ``value`` won adds to fee and tax, won.
+
+        ``before`` is what the order had traded at the venue before, won.
+        """
         (kind, board), day = self._sort(code), kst_day(t)
         fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
         if side is Side.BUY:
@@ -69,51 +76,64 @@ class Rules:
         return fee, added(lambda won: self.costs.tax(won, day, kind, board), before, value)
 
     def break_even(self, t: Ns, code: str, position: Position) -> int:
-        """The lowest price, in won, at which selling all lots of ``position`` costs nothing after fee and tax."""
+        """Return the lowest price at which selling all lots of ``position`` loses nothing, won.
+
+        Fee and tax are counted.
+        """
         held = position.in_lots
         return self.costs.break_even(position.cost_with_fees, held, kst_day(t), *self._sort(code))
 
     def _sort(self, code: str) -> tuple[Kind, Board]:
-        """What decides on fee and tax. A person may trade elsewhere what is not known here (a share listed since, a
-        right): it counts as a stock of KOSPI, and what it cost in truth comes with KIS's cash."""
+        """Return the kind and the board, which decide on fee and tax.
+
+        A person may trade elsewhere what is not known here, such as a right or a share that was
+        listed since. It counts as a stock of KOSPI. Its true cost comes with KIS's cash.
+        """
         item = self.instrument(code)
         return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
 
     def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
-        """The kinds that this venue, or any, takes for this issue now, of those that this connection carries."""
+        """Return the kinds that this venue, or any venue, takes for this issue now.
+
+        Kinds that this connection does not carry are left out.
+        """
         item, can = self.instrument(code), self.capabilities
         venues = self.router.venues if venue is None else (venue,)
         taken = {k for v in venues if item is not None for k in order_rules.kinds(now, v, item)}
         return tuple(kind for kind in can.kinds if kind in taken)
 
     def route(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
-        """The venue that takes this order now, or why there is none; ``depths`` are what the venues show of it."""
+        """Return the venue that takes this order now, or why there is none.
+
+        ``depths`` are the newest depths of the stock.
+        """
         return self.router.route(
             intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
         )
 
     def preview(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
-        """What ``route`` would answer; nothing is decided."""
+        """Return what ``route`` would return. Nothing is decided."""
         return self.router.preview(
             intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
         )
 
     def blank(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
-        """Venues that trade a stock now and show no book of it."""
+        """Return the venues that trade a stock now and have shown no depth of it."""
         return self.router.blank(MarketSnapshot(now, self.universe.get(code), depths))
 
     def unseen(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
-        """Venues whose book would decide where the order goes, and is missing."""
+        """Return the venues whose depth is missing and would decide where the order goes."""
         return self.router.unseen(
             intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
         )
 
 
 class Gate:
-    """Says no, or nothing. Prices in won.
+    """The checks of an order before it is routed. Prices in won.
 
-    A stock's orders are weighed one after another, each against all that is in the market or on its way there: what is
-    not ended holds its reservation, so that two buys can never spend the same won.
+    The orders of a stock are checked one after another. Each is weighed against all that is in the
+    market or on its way there. An order that has not ended keeps its reservation, so that two buys
+    can never spend the same won.
     """
 
     def __init__(self, rules: Rules, limits: Limits) -> None:
@@ -121,13 +141,15 @@ class Gate:
         self.limits = limits
 
     def check(self, now: Ns, intent: Intent, state: State) -> No | None:
-        """Why the order may not be sent, wherever it would go, as the desk's ``state`` stands.
+        """Return why the order may not be sent at any venue; None when it may.
 
-        How old its price may be is asked by ``OrderPath``, which knows what the desk has received.
+        ``state`` is the desk's. The age of the price is checked by ``OrderPath``, which knows what
+        the desk has received.
         """
         if not self.rules.capabilities.can_order:
             return No("this session is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
+        # Before the checks of the order itself: a halted desk refuses any order.
         if (no := self._halted(intent, state, reduces=reduces)) is not None:
             return no
         if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
@@ -171,12 +193,13 @@ class Gate:
         )
         if state.halt == "reducing" and intent.side is Side.SELL:
             free = max(reservations.sellable(state.books, intent), 0)
-            why = f"the desk is reducing, and {free:,} shares of {intent.code} can be sold: {state.halt_reason}"
+            can = f"{free:,} shares of {intent.code} can be sold"
+            why = f"the desk is reducing, and {can}: {state.halt_reason}"
             cure = f"sell {free:,}" if free else cure
         return No(why, cure)
 
     def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
-        """Whether a price that was received then is older than ``times`` the ``max_quote_age``."""
+        """Return whether a price received then is older than ``times`` the ``max_quote_age``."""
         age = self.limits.max_quote_age
         return age is not None and now - received > age * times
 
@@ -184,7 +207,12 @@ class Gate:
         return self.worth(now, intent.code, intent.qty, intent.price)
 
     def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int:
-        """What an order comes to, won: at its price, else at the upper limit price; 0 when nobody knows that."""
+        """Return the value of an order, won: at its price, else at the upper limit price.
+
+        0 when the upper limit price is not known.
+        """
+        # KIS reserves cash at the upper limit price for an order without a price (KIS document
+        # 주식주문(현금)).
         if price is None:
             item = self.rules.instrument(code)
             _, price = (
@@ -200,14 +228,14 @@ class Gate:
         return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
 
     def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
-        """What open buys will take, fees included, won."""
+        """Return what open buys will take, fees included, won."""
         return sum(
             self._with_fee(now, order.intent, qty)
             for order, qty in reservations.buys(state.books, intent)
         )
 
     def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
-        """What open buys are worth, won; of one stock or one agent when that is given."""
+        """Return the value of open buys, won; of one stock or of one agent when that is given."""
         return sum(
             self.worth(now, order.code, qty, order.intent.price)
             for order, qty in reservations.buys(state.books, intent)
@@ -231,6 +259,7 @@ class Gate:
             return No(
                 "live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm"
             )
+        # Orders that have not ended count too, or two buys could spend the same budget.
         left = state.armed.budget - state.armed_spent - self._reserved(now, intent, state)
         value = self._with_fee(now, intent, intent.qty)
         if value <= left:
@@ -246,14 +275,13 @@ class Gate:
         value = self._with_fee(now, intent, intent.qty)
         percent = self.limits.max_cash_percent
         if percent is not None and value * 100 > state.cash * percent:
-            text = f"a buy of {value:,} won takes more than {percent} % of the cash of {state.cash:,} won"
+            part = f"{percent} % of the cash of {state.cash:,} won"
+            text = f"a buy of {value:,} won takes more than {part}"
             return No(text, f"order less, or {raised('max_cash_percent')}")
         free = state.cash - self._reserved(now, intent, state)
         if value > free:
-            return No(
-                f"a buy of {value:,} won is above the {max(free, 0):,} won that no open order has reserved",
-                "order less",
-            )
+            left = f"the {max(free, 0):,} won that no open order has reserved"
+            return No(f"a buy of {value:,} won is above {left}", "order less")
         return None
 
     def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
@@ -276,16 +304,18 @@ class Gate:
                 + self._worth(now, intent)
             )
             if total > most:
-                return No(
-                    f"with this order {whose} would hold {total:,} won, above the limit of {most:,} won",
-                    f"order less, or {raised(name)}",
-                )
+                why = f"with this order {whose} would hold {total:,} won"
+                cure = f"order less, or {raised(name)}"
+                return No(f"{why}, above the limit of {most:,} won", cure)
         return None
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
-        """Sells stay within what is held and not on order, as far as that is known: an agent's own book is, the account
-        only once KIS has stated it. While KIS states another holding than ours, a protective sell is not dropped for
-        it, but an agent still sells no more than it can have."""
+        """Keep sells within the shares that are held and not on order, as far as they are known.
+
+        An agent's own order book is always known, the account only once KIS has stated it. While
+        KIS states another holding than ours, a protective sell is not denied for the difference.
+        But an agent never sells more than it can have.
+        """
         drifts = (intent.code, "holding") in state.drifts
         known = state.opened is not None
         free = (
@@ -299,14 +329,13 @@ class Gate:
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
         if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
-            cure += f"; what no agent holds it may take over: %kis agents adopt {intent.agent} {intent.code}"
-        return No(
-            f"{intent.qty:,} shares of {intent.code} are more than the {max(free, 0):,} that can be sold",
-            cure,
-        )
+            adopt = f"%kis agents adopt {intent.agent} {intent.code}"
+            cure += f"; what no agent holds it may take over: {adopt}"
+        can = f"the {max(free, 0):,} that can be sold"
+        return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
-        """What this broker connection cannot carry."""
+        """Return what this broker connection cannot carry; None when it carries the order."""
         can, item = self.rules.capabilities, self.rules.instrument(code)
         why, cures = [], []
         if kind not in can.kinds:
@@ -325,7 +354,7 @@ class Gate:
         return No("; ".join(why), ", and ".join(cures)) if why else None
 
     def _not_taken(self, now: Ns, intent: Intent) -> No | None:
-        """Why no venue takes an order of this kind now."""
+        """Return why no venue takes an order of this kind now; None when one does."""
         if intent.supersedes is not None:
             return None
         routed = self.rules.preview(now, intent, ())

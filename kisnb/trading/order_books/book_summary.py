@@ -1,4 +1,4 @@
-"""What an order book comes to, stock by stock: activity, win rate, and PnL before and after cost."""
+"""The summary of an order book: activity, win rate, and PnL before and after cost, per stock."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ ALL = "all"
 
 
 def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.DataFrame:
-    """One row per stock that was ordered, and a last one over all: orders and fills (counts), bought, sold and position
-    (shares), turnover (won, both sides), win_rate (share of sells that earned after cost, null without sells), realised
-    (won, before cost), costs (fees and taxes paid, won), realised_net (won, after the costs of what was sold)."""
+    """Return one row per stock that was ordered, and a last row over all.
+
+    Columns: orders and fills (counts); bought, sold and position (shares); turnover (won, both
+    sides); win_rate (share of sells that earned after cost, null without sells); realised (won,
+    before cost); costs (fees and taxes paid, won); realised_net (won, after the costs of what was
+    sold).
+    """
     import polars as pl
 
     schema: dict[str, Any] = {

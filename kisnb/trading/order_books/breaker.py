@@ -1,21 +1,23 @@
-"""The circuit breaker: how much the day has lost of what was at stake, and whether that is too much.
+"""The circuit breaker: the loss of the day against what was at stake.
 
-    result = value of the holdings now − their value at the opening + cash flows of the day's fills (after fee and tax),
-             which is what was realised today and how the unrealised changed today, after cost;
-    stake  = value of the holdings at the opening + what was bought today.
+    result = value of the holdings now − their value at the opening + cash flows of the day's fills
+             (after fee and tax); this is what was realised today, and how the unrealised changed
+    stake  = value of the holdings at the opening + what was bought today
 
-Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price (previous close) at
-the opening, and so do those that no order explains. A worked day, fee and tax in won:
+Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price
+(previous close) at the opening, and so do those that no order explains. A worked day, fee and tax
+in won:
 
-| what                                        | holdings   | flow so far | result   | stake      | lost             |
-|---------------------------------------------|------------|-------------|----------|------------|------------------|
-| opening: 700 shares, base 10,000            | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 %           |
-| buy 300 at 10,000, fee 100                  | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 %           |
-| sell 900 at 9,800, fee 260, tax 17,640      | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 %           |
-| the 100 that are left fall to 8,980         | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 %, it holds |
-| and to 8,970                                | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 %, it trips |
+| what                                   | holdings   | flow so far | result   | stake      | lost   |
+|----------------------------------------|------------|-------------|----------|------------|--------|
+| opening: 700 shares, base 10,000       | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 % |
+| buy 300 at 10,000, fee 100             | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 % |
+| sell 900 at 9,800, fee 260, tax 17,640 | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 % |
+| the 100 that are left fall to 8,980    | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 % |
+| and to 8,970                           | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 % |
 
-A person who lifts the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.
+With a limit of 3 % the breaker holds in the fourth line and trips in the fifth. A person who lifts
+the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.
 """
 
 from __future__ import annotations
@@ -32,18 +34,18 @@ if TYPE_CHECKING:
 
 
 class DayResult(NamedTuple):
-    """What the day has brought, after cost, of what was at stake; won."""
+    """The result of the day after cost, and what was at stake; won."""
 
     result: int
     stake: int
 
     def breaks(self, limit: int) -> bool:
-        """Whether the loss is above ``limit`` hundredths of a percent of the stake."""
+        """Return whether the loss is above ``limit`` hundredths of a percent of the stake."""
         return self.stake > 0 and -self.result * 10_000 > limit * self.stake
 
 
 class TradingDay:
-    """What the journal says of one Korean day; folded with the rest of the state."""
+    """The journal's account of one Korean day, folded with the rest of the state."""
 
     def __init__(self) -> None:
         self.day: date | None = None
@@ -55,10 +57,13 @@ class TradingDay:
         """Won of the day's buys, before fees."""
         self.trips = 0
         self._ends: Ns = 0
-        """When the next Korean day begins."""
+        """Begin of the next Korean day."""
 
     def roll(self, t: Ns, books: OrderBooks) -> None:
-        """Begin the day of ``t``, unless it has begun; ``books`` as they stand before anything of it is booked."""
+        """Begin the day of ``t``, unless it has begun.
+
+        ``books`` stand as before the day's first fact.
+        """
         if t >= self._ends:
             self.day = kst_day(t)
             self._ends = kst(self.day, 0) + DAY
@@ -66,14 +71,17 @@ class TradingDay:
             self.flow = self.bought = self.trips = 0
 
     def adopt(self, row: AccountOpened) -> None:
-        """Shares that no order explains were there all day, or were never."""
+        """Count shares that no order explains as held all day."""
         for code, qty, _ in row.holdings:
             self.opening[code] = self.opening.get(code, 0) + qty
 
     def standing(
         self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
     ) -> DayResult:
-        """Where the day stands at ``prices``, won by code; a stock without one counts at its base price."""
+        """Return the result of the day at ``prices`` (won, by code).
+
+        A stock without a price counts at its base price.
+        """
         held = {
             code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases
         }

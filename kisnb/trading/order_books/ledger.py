@@ -20,12 +20,15 @@ class Lot:
         self.fee = fee
 
     def fee_of(self, qty: int) -> int:
-        """The part of the fee that ``qty`` of the shares bear, to the won (the last share takes the rest)."""
+        """Return the part of the fee that ``qty`` of the shares bear, won.
+
+        The last share bears what rounding has left.
+        """
         return self.fee if qty == self.qty else self.fee * qty // self.qty
 
 
 class Position:
-    """One stock in one book: shares held, their cost, and what was earned with those that were sold."""
+    """One stock in one order book: shares held, their cost, and what sold shares have earned."""
 
     __slots__ = (
         "_matched_fees",
@@ -47,10 +50,11 @@ class Position:
         self.code = code
         self.lots: deque[Lot] = deque()
         self.cost = 0
-        """What the held shares cost, without fees: the sum of the lots, which the gate asks for at every order."""
+        """Cost of the held shares without fees, won: the sum of the lots, which the gate reads at
+        every order."""
         self.opened = 0
-        """Shares that no fill of this book brought (held before the journal began, delivered, adopted), less those that
-        went so."""
+        """Shares that no fill of this order book brought, less those that went so. They were held
+        before the journal began, delivered, or adopted."""
         self.bought = 0
         self.sold = 0
         self.realised = 0
@@ -74,6 +78,7 @@ class Position:
 
     @property
     def cost_with_fees(self) -> int:
+        """Cost of the held shares with the fees of their buys, won."""
         return self.cost + sum(lot.fee for lot in self.lots)
 
     @property
@@ -96,9 +101,10 @@ class Position:
         return sum(lot.qty * (price - lot.price) for lot in self.lots)
 
     def open(self, qty: int, cost: int) -> None:
-        """Shares that came without a fill, with the purchase amount in won of those still held.
+        """Take in shares that came without a fill, and the purchase amount of those still held.
 
-        A negative ``qty`` takes shares out. What was sold before it was known to be held leaves no lot.
+        A negative ``qty`` takes shares out. Shares that were sold before they were known to be held
+        leave no lot. The amount is in won.
         """
         self.opened += qty
         if qty < 0:
@@ -109,7 +115,10 @@ class Position:
             self._add_lot(part, price, 0)
 
     def oldest(self, qty: int) -> list[tuple[int, int, int]]:
-        """The oldest ``qty`` shares that are held: (shares, price, their part of the fee) of each lot."""
+        """Return the oldest ``qty`` held shares.
+
+        Each lot gives (shares, price, their part of the fee).
+        """
         parts = []
         for lot in self.lots:
             if not qty:
@@ -131,6 +140,7 @@ class Position:
             self._add_lot(qty, price, fee)
 
     def apply(self, side: Side, fill: Fill) -> None:
+        """Book a fill of a buy or of a sell."""
         if side is Side.BUY:
             self.bought += fill.qty
             self.buy_fees += fill.fee
@@ -173,6 +183,9 @@ class Position:
 
 
 def split(qty: int, value: int) -> list[tuple[int, int]]:
-    """``qty`` shares worth ``value`` won as one or two (shares, whole price), so that not a won is lost."""
+    """Return ``qty`` shares worth ``value`` won as one or two (shares, whole price).
+
+    Not a won is lost.
+    """
     price, dearer = divmod(value, qty)
     return [(q, p) for q, p in ((qty - dearer, price), (dearer, price + 1)) if q]

@@ -1,6 +1,7 @@
-"""Order books: the orders, fills, positions and PnL of an agent or of the account, folded from facts.
+"""Order books: the orders, fills, positions and PnL of an agent or of the account.
 
-The desk, a session and the back-tester fold the same facts with ``OrderBooks.apply``; that is why they agree.
+The desk, a session and the back-tester fold the same facts with ``OrderBooks.apply``. So they
+agree.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ BY_HAND = ""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 """Owners that are no agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
-"""How the keys of a flatten's orders begin. No session may give an order such a key."""
+"""Begin of the keys of a flatten's orders. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
-"""Whoever orders waits for the end of these. UNKNOWN is an answer too: no waiting makes it known."""
+"""A caller waits until its order leaves these states. UNKNOWN is not one of them: no waiting makes
+it known."""
 
 
 def is_of_flatten(intent: Intent) -> bool:
@@ -89,10 +91,12 @@ class OrderBook:
 
     @property
     def open_orders(self) -> Orders:
+        """The orders that have not ended, oldest first."""
         return Orders(o for o in self.orders.values() if o.is_open)
 
     @property
     def fills(self) -> Iterator[tuple[Order, Fill]]:
+        """Yield each fill with its order."""
         return ((o, f) for o in self.orders.values() for f in o.fills)
 
     @property
@@ -118,8 +122,11 @@ class OrderBook:
         return sum(p.unrealised(prices[p.code]) for p in held)
 
     def frame(self) -> pl.DataFrame:
-        """One row per order: time (KST), number, agent, code, side, quantity (shares), price (won), filled, average,
-        leaves, state, text."""
+        """Return one row per order.
+
+        Columns: time (KST), number, agent, code, side, quantity (shares), price (won), filled,
+        average, leaves, state, text.
+        """
         import polars as pl
 
         schema: dict[str, Any] = {
@@ -156,7 +163,7 @@ class OrderBook:
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def summary(self) -> pl.DataFrame:
-        """What the book comes to, a row per stock and one over all; columns as ``book_summary.summary`` says."""
+        """Return a row per stock and one over all; ``book_summary.summary`` lists the columns."""
         return book_summary.summary(self.orders.values(), self.positions)
 
     def __repr__(self) -> str:
@@ -167,7 +174,7 @@ class OrderBook:
 
 
 class OrderBooks:
-    """The account's book and one per agent, over the same orders."""
+    """The account's order book and one per agent, over the same orders."""
 
     def __init__(self) -> None:
         self.account = OrderBook("account")
@@ -175,26 +182,35 @@ class OrderBooks:
         self.live: dict[str, Order] = {}
         """Orders that are not ended, oldest first."""
         self.adoptions: dict[str, HoldingAdopted] = {}
-        """By idempotency key."""
+        """Adoptions by idempotency key."""
         self._by_number: dict[tuple[int, int], str] = {}
 
     @property
     def orders(self) -> dict[str, Order]:
+        """All orders by key."""
         return self.account.orders
 
     def of(self, agent: str) -> OrderBook:
-        """The book of an agent, made when first asked for."""
+        """Return the order book of an agent, made at the first call."""
         book = self.agents.get(agent)
         if book is None:
             book = self.agents[agent] = OrderBook(agent)
         return book
 
     def by_number(self, day: int, number: int) -> Order | None:
+        """Return the order with this number of a day (YYYYMMDD); None when there is none."""
         key = self._by_number.get((day, number))
         return self.orders[key] if key is not None else None
 
+    def unresolved_in(self, code: str) -> Order | None:
+        """Return an order of unknown fate in this stock, whose buys are then locked; else None."""
+        unknown = (
+            o for o in self.live.values() if o.code == code and o.state is OrderState.UNKNOWN
+        )
+        return next(unknown, None)
+
     def add_pending(self, intent: Intent, t: Ns) -> Order:
-        """The order of an intent that is on its way to the desk, in state NEW."""
+        """Return the order of an intent that is on its way to the desk, in state NEW."""
         order = self.orders.get(intent.key)
         if order is None:
             order, own = Order(intent, t), self.of(intent.agent).orders
@@ -203,7 +219,10 @@ class OrderBooks:
         return order
 
     def apply(self, fact: OrderFact) -> Order:
-        """Fold one fact; raises KeyError for an order that nobody announced, ValueError for an impossible step."""
+        """Fold one fact and return its order.
+
+        Raises KeyError for an order that no fact announced, ValueError for an impossible step.
+        """
         if isinstance(fact, _ANNOUNCING):
             order = self.add_pending(fact.intent, fact.t)
             # Two sessions may use one key at once: the desk's intent is the one that counts.
@@ -307,7 +326,10 @@ class OrderBooks:
 
 
 def _apply_removal(order: Order, fact: Cancelled | Revised | Expired) -> None:
-    """Shares left the market under the number of a cancel or a revise; without one KIS's list says so."""
+    """Take shares out under the number of a cancel or a revise.
+
+    Without a number KIS's list reported it.
+    """
     number = 0 if isinstance(fact, Expired) else fact.number
     if isinstance(fact, Revised):
         order.revised_by.append(fact.by)

@@ -8,12 +8,15 @@ from kisnb.trading.order_books.order_book import EXTERNAL
 
 
 def named_order(order: Order) -> str:
-    """``"#2 buy 5 005930 @ 69,000"``: as a person finds it in the list; without a number when KIS gave none."""
+    """Return ``"#2 buy 5 005930 @ 69,000"``, as a person finds the order in the list.
+
+    Without a number when KIS gave none.
+    """
     return order.intent.text if order.number is None else f"#{order.number} {order.intent.text}"
 
 
 def why(order: Order) -> str:
-    """What brought it into its state, in one line; empty where the state says it all."""
+    """Return the reason of an order's state in one line; empty where the state says it all."""
     if order.text:
         return f"{order.msg_cd} {order.text}".strip(" .")
     match order.state:
@@ -27,7 +30,7 @@ def why(order: Order) -> str:
 
 
 def order_line(order: Order) -> str:
-    """An order in one line: what it is, its state, since when, what was filled, and whether it was sent before."""
+    """Return an order in one line: intent, state, since when, fills, and its repetition."""
     what = f"#{order.number} {order.intent.text}" if order.number else order.intent.text
     what += f" ({order.intent.agent})" if order.intent.agent else ""
     return f"{what}: {standing(order)}"
@@ -46,9 +49,9 @@ def standing(order: Order) -> str:
 
 
 def next_step(order: Order, *, movable: bool = False) -> str:
-    """What happens now by itself, and what a person can do, in one line.
+    """Return what happens now by itself, and what a person can do, in one line.
 
-    ``movable``: it could be revised now. A hint that the desk would refuse is not given.
+    ``movable``: the order could be revised now. A hint that the desk would refuse is not given.
     """
     match order.state:
         case OrderState.NEW:

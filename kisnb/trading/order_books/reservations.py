@@ -1,4 +1,7 @@
-"""What orders that are not ended hold: cash for buys, shares for sells. An order in state NEW holds nothing yet."""
+"""Reservations of orders that have not ended: cash for buys, shares for sells.
+
+An order in state NEW reserves nothing yet.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,18 @@ from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 
 
 def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
-    """Open buys and the shares that each may still buy, once ``intent`` is sent: a revise takes over its part."""
+    """Yield the open buys and the shares that each may still buy once ``intent`` is sent.
+
+    A revise takes over its part.
+    """
     return _open(books, intent, Side.BUY)
 
 
 def sellable(books: OrderBooks, intent: Intent) -> int:
-    """Shares of the stock that are held, and that no other open sell has reserved; an agent sells its own alone."""
+    """Return the held shares of the stock that no other open sell has reserved.
+
+    An agent sells only its own.
+    """
     selling = sum(
         qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
     )
@@ -25,7 +34,10 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
 
 
 def own(books: OrderBooks, intent: Intent) -> int | None:
-    """Shares that the agent holds by its own book and does not sell already; None for an order of no agent's."""
+    """Return the shares of the agent's own order book that it does not sell already.
+
+    None for an order of no agent's.
+    """
     if intent.agent in NOBODY:
         return None
     orders = [
@@ -38,11 +50,12 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
 
 
 def may_own(books: OrderBooks, intent: Intent) -> int:
-    """Return the most shares that the agent can have to sell, fills that nobody has told included.
+    """Return the most shares that the agent can have to sell, with fills that are not reported yet.
 
-    Only an order in the air can have such fills. A difference to KIS's holdings is found after KIS's
-    list of orders has been booked, so what an order with a number has traded is known by then. For
-    an order of no agent's it is the order's own quantity, because nobody knows that limit.
+    Only an order in the air can have such fills. A difference to KIS's holdings is found after
+    KIS's list of orders has been booked, so what an order with a number has traded is known by
+    then. For an order of no agent's it is the order's own quantity, because nobody knows that
+    limit.
     """
     mine = own(books, intent)
     if mine is None:
@@ -52,7 +65,7 @@ def may_own(books: OrderBooks, intent: Intent) -> int:
 
 
 def reduces(books: OrderBooks, intent: Intent) -> bool:
-    """Whether the order can only make a position smaller."""
+    """Return whether the order can only make a position smaller."""
     return intent.side is Side.SELL and intent.qty <= sellable(books, intent)
 
 

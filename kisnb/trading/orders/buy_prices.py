@@ -1,16 +1,16 @@
-"""How old the price of a buy may be (``max_quote_age``, row A05).
+"""The age of the price of a buy, and when it is too old (``max_quote_age``, row A05).
 
-Sells, exits and cancels are never kept for it.
+Sells, exits and cancels never wait for a price.
 
     when it is taken       an agent saw an old price, and the desk has a newer one: denied
-    when its turn comes    the desk's newest price is old: the book is read first
-    at may_send            the desk's newest price is old: it goes back once, and the book is
-                           read; then denied
+    when its turn comes    the desk's newest price is old: the depth is read first
+    at may_send            the desk's newest price is old: the buy goes back once, and the depth
+                           is read; the second time it is denied
     at both of these       a buy without a price of its own has waited ``PATIENCE`` times as long:
                            denied
 
 At ``may_send`` the price may be ``PATIENCE`` times as old for a buy that names its own, because it
-spends at most that: a basket of limit buys waits for half a minute where KIS takes one call a
+spends at most that. A basket of limit buys waits for half a minute where KIS takes one call a
 second.
 """
 
@@ -25,13 +25,14 @@ from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.state import State
 
 PATIENCE = 5
-"""How many times ``max_quote_age`` a buy without a price may wait for its turn, or behind the rate
-limit; and how old, behind the rate limit, the newest price may be for a buy that names one."""
+"""A buy without a price may wait so many times ``max_quote_age`` for its turn, or behind the rate
+limit. For a buy that names a price, the newest price may be so many times as old behind the rate
+limit."""
 AGAIN = "decide again on the newest price"
 
 
 class BuyPrices:
-    """Says whether the price of a buy is too old. Pure; decides nothing about sells."""
+    """Decides whether the price of a buy is too old. Sells are never too old."""
 
     def __init__(self, gate: Gate, state: State, market: LatestDepths) -> None:
         self._gate = gate
@@ -39,15 +40,15 @@ class BuyPrices:
         self._market = market
 
     def is_old(self, now: Ns, intent: Intent, times: int = 1) -> bool:
-        """Whether the newest price that desk and agent have seen is too old for a buy."""
+        """Return whether the newest price that desk and agent have seen is too old for a buy."""
         return intent.side is Side.BUY and self._gate.stale(now, self._newest(intent), times)
 
     def outdated(self, now: Ns, intent: Intent) -> No | None:
-        """Why a buy is denied whose agent has not seen the newest price: a cell blocked it, say.
+        """Return why a buy is denied whose agent has not seen the newest price; None when it has.
 
-        When the desk has no newer price either, the agent knew all that there was to know, and the
-        desk reads the book. It does so too for an agent that has seen no price of the stock at
-        all, as for a person.
+        A cell that blocked the agent is a usual reason. When the desk has no newer price either,
+        the agent knew all that there was to know, and the desk reads the depth. The desk reads it
+        too for an agent that has seen no price of the stock, and for a person.
         """
         unaware = 0 < intent.seen < self._market.received(intent.code)
         if intent.side is not Side.BUY or not unaware or not self._gate.stale(now, intent.seen):
@@ -57,7 +58,12 @@ class BuyPrices:
         return No(f"{old}, and there is a newer one", AGAIN)
 
     def waited(self, now: Ns, order: Order) -> No | None:
-        """Why a buy at any price is denied that waited until it was decided on another market."""
+        """Return why a buy without a price is denied that has waited too long.
+
+        None when it has not.
+
+        After so long it was decided on another market.
+        """
         intent, since = order.intent, order.sent_at or order.t
         if intent.side is not Side.BUY or intent.price is not None:
             return None
@@ -69,7 +75,7 @@ class BuyPrices:
         return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
 
     def missing(self, now: Ns, intent: Intent) -> No | None:
-        """Why a buy behind the rate limit cannot be sent on what has been received of its stock."""
+        """Return why a buy behind the rate limit has no price to be sent on; None if it has."""
         if not self.is_old(now, intent, 1 if intent.price is None else PATIENCE):
             return None
         newest = self._newest(intent)
@@ -78,5 +84,5 @@ class BuyPrices:
         return No(why, "order again when the stock has a price")
 
     def _newest(self, intent: Intent) -> Ns:
-        """When the newest price of the stock was received; 0 when there was none."""
+        """Return when the newest price of the stock was received; 0 when there was none."""
         return max(intent.seen, self._market.received(intent.code))

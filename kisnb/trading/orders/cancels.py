@@ -1,74 +1,86 @@
-"""Cancels: asked once at a time, at once or as soon as the order has its number."""
+"""Cancels: one at a time for each order, sent at once or as soon as the order has its number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kisnb.clock import Ns
 from kisnb.events import CancelRefused, CancelStarted, Denied, Trouble
-from kisnb.orders import Order, OrderState, SendReply
+from kisnb.orders import Order, OrderRow, OrderState, SendReply
 from kisnb.trading.order_books.order_book import EXTERNAL
-from kisnb.trading.orders.reconciliation import Reconciliation
-from kisnb.trading.ports.commands import Cancel, Effect, Publish
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.orders.readings import SETTLES, Readings
+from kisnb.trading.ports.effects import Cancel
 from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
 
 
 class Cancels:
-    """Takes orders out of the market. Pure: rows and effects go out."""
+    """Takes orders out of the market."""
 
-    def __init__(
-        self,
-        state: State,
-        reconciliation: Reconciliation,
-        record: Callable[[Row], None],
-        emit: Callable[[Effect], None],
-    ) -> None:
+    def __init__(self, state: State, readings: Readings) -> None:
         self._state = state
-        self._reconciliation = reconciliation
-        self._record = record
-        self._emit = emit
+        self._readings = readings
+        self._accepted: dict[str, Ns] = {}
+        """Keys of orders whose cancel KIS accepted, with the moment. KIS has not confirmed yet that
+        the cancel was carried out."""
 
-    def request(self, now: Ns, key: str, qty: int | None, *, kill_switch: bool) -> None:
+    def request(self, turn: Turn, key: str, qty: int | None, *, kill_switch: bool) -> None:
+        """Cancel ``qty`` shares of an order; None means all leaves.
+
+        An order that was not sent yet is denied. An order that has no number cannot be cancelled,
+        except while it is being sent: then its cancel follows its reply.
+        """
         order = self._state.books.orders.get(key)
         if order is None or not order.is_open:
             what = "no order" if order is None else f"the order is {order.state}"
-            self._emit(Publish(Trouble(now, f"nothing to cancel: {what} ({key})")))
+            turn.publish(Trouble(turn.now, f"nothing to cancel: {what} ({key})"))
         elif order.intent.agent == EXTERNAL and not kill_switch:
             why = "it was not placed from here: only the kill switch cancels it"
-            self._record(CancelRefused(now, key, "", why))
+            turn.record(CancelRefused(turn.now, key, "", why))
         elif order.state is OrderState.NEW:
-            self._record(
-                Denied(
-                    now,
-                    key,
-                    "it was cancelled before it was sent",
-                    "order again if it is still wanted",
-                )
-            )
+            why = "it was cancelled before it was sent"
+            turn.record(Denied(turn.now, key, why, "order again if it is still wanted"))
+        # KIS names the order to cancel by its number (KIS document 주식주문(정정취소), ORGN_ODNO). A cancel
+        # of all leaves waits for that number while the order is being sent. A partial cancel does
+        # not wait.
         elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
-            self._record(
-                CancelRefused(now, key, "", "the order has no number yet; cancel again when it has")
-            )
+            why = "the order has no number yet; cancel again when it has"
+            turn.record(CancelRefused(turn.now, key, "", why))
         elif not order.cancel_asked:
-            self._record(CancelStarted(now, key, qty))
+            turn.record(CancelStarted(turn.now, key, qty))
             if order.ref is not None:
-                self._emit(Cancel(key, order.ref, qty))
+                turn.emit(Cancel(key, order.ref, qty))
 
-    def on_reply(self, now: Ns, reply: SendReply) -> None:
+    def send_deferred(self, turn: Turn, order: Order) -> None:
+        """Send the cancel that was requested while the order itself was being sent."""
+        if order.ref is not None:
+            turn.emit(Cancel(order.key, order.ref, None))
+        else:
+            turn.record(CancelRefused(turn.now, order.key, "", "the order has no number"))
+
+    def on_reply(self, turn: Turn, reply: SendReply) -> None:
+        """KIS accepted a cancel, refused it, or did not reply."""
         order = self._state.books.orders[reply.key]
+        # The order may have ended while its cancel was on the way: then the reply changes nothing.
         if not order.is_open:
             return
         if reply.outcome == "sent":
-            self._reconciliation.on_cancel_accepted(now, reply.key)
+            self._accepted[reply.key] = turn.now
+            self._readings.schedule(turn, turn.now + SETTLES, "cancel")
             return
+        # Nobody repeats the cancel here. KIS's list shows whether it was carried out.
         text = reply.text or "no answer came; the order may or may not be cancelled"
-        self._record(CancelRefused(now, reply.key, reply.msg_cd, text))
-        self._reconciliation.schedule(now, now, "cancel refused")
+        turn.record(CancelRefused(turn.now, reply.key, reply.msg_cd, text))
+        self._readings.schedule(turn, turn.now, "cancel refused")
 
-    def send_deferred(self, now: Ns, order: Order) -> None:
-        """The cancel that was asked for while the order itself was being sent."""
-        if order.ref is not None:
-            self._emit(Cancel(order.key, order.ref, None))
-        else:
-            self._record(CancelRefused(now, order.key, "", "the order has no number"))
+    def on_listed(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
+        """Refuse an accepted cancel that KIS's list, read after ``asked``, does not show."""
+        accepted = self._accepted.get(order.key)
+        if not order.cancel_asked:
+            self._accepted.pop(order.key, None)
+        elif accepted is not None and asked >= accepted + SETTLES and row.leaves == order.leaves:
+            del self._accepted[order.key]
+            text = f"KIS still lists {row.leaves:,} shares; cancel again"
+            turn.record(CancelRefused(turn.now, order.key, "", text))
+
+    def is_unconfirmed(self, order: Order) -> bool:
+        """True while KIS's list has to show whether an accepted cancel was carried out."""
+        return order.cancel_asked and order.key in self._accepted

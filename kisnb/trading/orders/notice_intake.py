@@ -1,73 +1,83 @@
-"""What an exec notice means for its order: each is booked once, and one that could be a repetition not at all.
+"""Exec notices: each is booked once, and one that may be a repetition is not booked at all.
 
-A notice has no id. A fill that equals one booked from a notice before (second, shares, price, venue) may be the same
-one told again or a second one like it; only KIS's list can tell. Cancels and revises have order numbers of their own.
+A notice has no id. A fill may equal one that was booked from a notice before: the same second,
+shares, price and venue. It is the same fill, received once more, or a second one like it. Only
+KIS's list can tell. Cancels and revises have order numbers of their own.
+
+    accepted   SENT: Accepted                     REJECTED: reported, the list decides
+    filled     open: Filled                       repeated, listed or too many: the list is read
+    cancelled  open: Cancelled, once per number   listed or too many: the list is read
+    revised    both orders known: Revised         listed or too many: the list is read
+    refused    of a cancel: CancelRefused         of the order: Rejected
+    no order   kept as an early notice            the list is read soon
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from kisnb.clock import SECOND, Ns, clock_text, day_number
+from kisnb.clock import SECOND, day_number
 from kisnb.events import (
     Accepted,
     Cancelled,
     CancelRefused,
-    Event,
     Notice,
     Rejected,
     Revised,
-    Trouble,
 )
 from kisnb.orders import Order, OrderRef, OrderState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.orders.reconciliation import WAITING, Reconciliation, execution
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.orders.readings import WAITING, Readings
+from kisnb.trading.orders.reconciliation import execution
 from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
 
 REPLY_PATIENCE = 2 * SECOND
-"""How long a notice of an unknown number waits for the reply that brings it, before the list is read."""
+"""An early notice waits so long for the reply that brings its number. Then the list is read."""
 
 
 class NoticeIntake:
-    """Books notices; asks KIS's list where a notice alone does not say enough."""
+    """Books notices.
+
+    Where a notice alone does not say enough, it schedules a reading of KIS's list.
+    """
 
     def __init__(
         self,
         rules: Rules,
         state: State,
-        reconciliation: Reconciliation,
-        record: Callable[[Row], None],
-        publish: Callable[[Event], None],
+        readings: Readings,
     ) -> None:
         self._rules = rules
         self._state = state
-        self._reconciliation = reconciliation
-        self._record = record
-        self._publish = publish
+        self._readings = readings
 
-    def receive(self, now: Ns, notice: Notice) -> None:
+    def receive(self, turn: Turn, notice: Notice) -> None:
+        """Book a notice for its order, or keep it until its order is known."""
         order = self._order_of(notice)
         if order is None:
             if not self._is_of_others(notice):
-                self._keep_early(now, notice)
+                self._keep_early(turn, notice)
             return
         match notice.kind:
             case "accepted":
-                self._on_accepted(now, order, notice)
+                self._on_accepted(turn, order, notice)
             case "filled":
-                self._on_filled(now, order, notice)
+                self._on_filled(turn, order, notice)
             case "cancelled":
-                self._on_cancelled(now, order, notice)
+                self._on_cancelled(turn, order, notice)
             case "revised":
-                self._on_revised(now, order, notice)
+                self._on_revised(turn, order, notice)
             case "refused":
-                self._on_refused(now, order, notice)
+                self._on_refused(turn, order, notice)
 
     def _order_of(self, notice: Notice) -> Order | None:
-        """The order that a notice changes. Every notice of an order that revised another names that one too."""
+        """Return the order that a notice changes.
+
+        Every notice of an order that revised another one names that one too.
+        """
         books, day = self._state.books, day_number(notice.t)
         own = books.by_number(day, notice.number)
+        # A cancel and a revise have numbers of their own, and name the order that they change as
+        # their original (KIS document 체결통보, H0STCNI0).
         if notice.kind not in ("cancelled", "refused") or not notice.original:
             return own
         old = books.by_number(day, notice.original)
@@ -76,59 +86,68 @@ class NoticeIntake:
         return old if own is None else own
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """A change of one of our orders was refused that this desk did not ask for."""
+        """Return whether a change was refused that this desk did not ask for.
+
+        It is a change of one of our orders, asked for from elsewhere.
+        """
         old = self._state.books.by_number(day_number(notice.t), notice.original)
         if notice.kind != "refused" or old is None:
             return False
         return not any(o.intent.supersedes == old.key for o in self._state.books.live.values())
 
-    def _keep_early(self, now: Ns, notice: Notice) -> None:
-        self._record(notice)
+    def _keep_early(self, turn: Turn, notice: Notice) -> None:
+        turn.record(notice)
+        # The notice may have overtaken the reply of an order of ours. Then the reply brings its
+        # number in a moment, and the list need not be read.
         in_the_air = any(
             o.state is OrderState.SENDING and o.code == notice.code and o.side is notice.side
             for o in self._state.books.live.values()
         )
-        self._reconciliation.schedule(now, now + (REPLY_PATIENCE if in_the_air else 0), WAITING)
+        self._readings.schedule(turn, turn.now + (REPLY_PATIENCE if in_the_air else 0), WAITING)
 
-    def _on_accepted(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_accepted(self, turn: Turn, order: Order, notice: Notice) -> None:
         if order.state is OrderState.SENT:
-            # A cancel goes where the order went: a notice names the venue that executes, which SOR chose.
+            # A cancel goes where the order went (KIS document 주식주문(정정취소), EXCG_ID_DVSN_CD). A
+            # notice names the venue that executes, which SOR chose (ORD_EXG_GB).
             venue = order.route.venue if order.route else notice.venue
-            self._record(
+            turn.record(
                 Accepted(
-                    now,
+                    turn.now,
                     order.key,
                     OrderRef(day_number(notice.t), notice.branch, notice.number, venue),
                 )
             )
         elif order.state is OrderState.REJECTED:
-            self._report_strange(now, order, notice)
+            self._report_strange(turn, order, notice)
 
-    def _on_filled(self, now: Ns, order: Order, notice: Notice) -> None:
-        told = (notice.t, notice.qty, notice.price, notice.venue)
-        again = any((f.stamp, f.qty, f.price, f.venue) == told for f in order.fills)
+    def _on_filled(self, turn: Turn, order: Order, notice: Notice) -> None:
+        filled = (notice.t, notice.qty, notice.price, notice.venue)
+        again = any((f.stamp, f.qty, f.price, f.venue) == filled for f in order.fills)
         if order.is_ended:
             if not again and not order.listed:
-                self._report_strange(now, order, notice)
+                self._report_strange(turn, order, notice)
+        # It may be a repetition, or be counted in the list's totals already. Only the list tells.
         elif again or order.listed or notice.qty > order.leaves:
-            self._reconciliation.schedule(now, now, "fill")
+            self._readings.schedule(turn, turn.now, "fill")
         else:
-            self._record(
-                execution(self._rules, now, order, notice.qty, notice.price, notice.venue, notice.t)
+            turn.record(
+                execution(
+                    self._rules, turn.now, order, notice.qty, notice.price, notice.venue, notice.t
+                )
             )
 
-    def _on_cancelled(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_cancelled(self, turn: Turn, order: Order, notice: Notice) -> None:
         if notice.number in order.cancels:
             return
         if order.is_ended:
             if not order.listed:
-                self._report_strange(now, order, notice)
+                self._report_strange(turn, order, notice)
         elif order.listed or notice.qty > order.leaves:
-            self._reconciliation.schedule(now, now, "cancel")
+            self._readings.schedule(turn, turn.now, "cancel")
         else:
-            self._record(Cancelled(now, order.key, notice.qty, notice.number))
+            turn.record(Cancelled(turn.now, order.key, notice.qty, notice.number))
 
-    def _on_revised(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_revised(self, turn: Turn, order: Order, notice: Notice) -> None:
         old = self._state.books.by_number(day_number(notice.t), notice.original)
         if old is None or notice.number in old.cancels:
             return
@@ -138,22 +157,23 @@ class NoticeIntake:
             or notice.qty > old.leaves
             or order.state is not OrderState.SENT
         ):
-            self._reconciliation.schedule(now, now, "revise")
+            self._readings.schedule(turn, turn.now, "revise")
             return
-        self._record(Revised(now, old.key, notice.qty, order.key, notice.number))
-        self._on_accepted(now, order, notice)
+        turn.record(Revised(turn.now, old.key, notice.qty, order.key, notice.number))
+        self._on_accepted(turn, order, notice)
         if notice.qty < order.leaves:
-            self._record(Cancelled(now, order.key, order.leaves - notice.qty, notice.number))
+            turn.record(Cancelled(turn.now, order.key, order.leaves - notice.qty, notice.number))
 
-    def _on_refused(self, now: Ns, order: Order, notice: Notice) -> None:
+    def _on_refused(self, turn: Turn, order: Order, notice: Notice) -> None:
         if order.number != notice.number:
-            self._record(CancelRefused(now, order.key, "", "the exchange refused the cancel"))
+            turn.record(CancelRefused(turn.now, order.key, "", "the exchange refused the cancel"))
         elif order.state is OrderState.SENT:
-            self._record(Rejected(now, order.key, "", "the exchange refused the order"))
+            turn.record(Rejected(turn.now, order.key, "", "the exchange refused the order"))
         elif order.state is not OrderState.REJECTED:
-            self._report_strange(now, order, notice)
+            self._report_strange(turn, order, notice)
 
-    def _report_strange(self, now: Ns, order: Order, notice: Notice) -> None:
-        said = f"a notice says that #{notice.number} is {notice.kind} ({notice.qty:,}), but the order is {order.state}"
-        self._publish(Trouble(now, f"{clock_text(now)} {said}; KIS's list decides"))
-        self._reconciliation.schedule(now, now, "strange notice")
+    def _report_strange(self, turn: Turn, order: Order, notice: Notice) -> None:
+        said = f"#{notice.number} is {notice.kind} ({notice.qty:,})"
+        text = f"a notice says that {said}, but the order is {order.state}"
+        turn.report(f"{text}; KIS's list decides")
+        self._readings.schedule(turn, turn.now, "strange notice")

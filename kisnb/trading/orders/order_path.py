@@ -1,13 +1,18 @@
-"""The way of an order: taken → checked → routed → sent, with its row before its bytes.
+"""The way of an order: taken, checked, routed, sent; with its row before its bytes.
 
-One POST is in flight per stock and side; the next waits in state NEW and is checked again when its turn comes, as is
-one that waits for a book, for the account or for the end of a blackout window. How old the
-price of a buy may be is decided by ``BuyPrices``.
+    submit ─► IntentTaken ─► NEW ─► checks ─► route ─► SendStarted ─► Send
+                              │        │
+                              │        └─► Denied
+                              └─ waits: for the POST before it, for a depth, for the account,
+                                 for the end of a blackout window; then it is checked again
+
+    Send ─► the limiter ─► may_send ─► sent | rejected | unknown
+                              └─► kept: back to NEW for a window or a price, else Denied
+
+One POST is in flight per stock and side. ``BuyPrices`` decides how old the price of a buy may be.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import msgspec
 
@@ -15,21 +20,32 @@ from kisnb.clock import Ns, clock_text, day_number, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import NotRouted
-from kisnb.orders import Account, Intent, Naming, Order, OrderState, Route, same_wish
+from kisnb.orders import (
+    ALLOWED,
+    Account,
+    Intent,
+    Naming,
+    Order,
+    OrderState,
+    Permission,
+    Route,
+    same_wish,
+)
 from kisnb.terms import Side, Venue
 from kisnb.trading.gate.blackout import MOST_HELD, drifted, waits_for_window, window_end
 from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
-from kisnb.trading.orders.reconciliation import Reconciliation
+from kisnb.trading.orders.readings import Readings
 from kisnb.trading.orders.revise import place_lost, why_not_revised
-from kisnb.trading.ports.commands import AskDepth, DepthRead, Effect, Publish, Revise, Send, WakeAt
-from kisnb.trading.ports.journal_rows import RouteDecided, Row
+from kisnb.trading.ports.effects import AskDepth, DepthRead, Revise, Send, WakeAt
+from kisnb.trading.ports.journal_rows import RouteDecided
 from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
 
 
 class OrderPath:
-    """Brings orders from their intent to their POST. Pure: rows and effects go out."""
+    """Brings orders from their intent to their POST."""
 
     def __init__(
         self,
@@ -37,43 +53,43 @@ class OrderPath:
         gate: Gate,
         state: State,
         depths: LatestDepths,
-        reconciliation: Reconciliation,
-        record: Callable[[Row], None],
-        emit: Callable[[Effect], None],
+        readings: Readings,
     ) -> None:
         self._rules = rules
         self.gate = gate
         self._state = state
         self._depths = depths
-        self._reconciliation = reconciliation
-        self._record = record
-        self._emit = emit
+        self._readings = readings
         self._prices = BuyPrices(gate, state, depths)
         self._reading: dict[str, int] = {}
-        """Stocks whose books are being read, each with its price before, won. Their orders wait in state NEW."""
+        """Stocks whose depth is being read, each with its price before, won. Their orders wait in
+        state NEW."""
         self._synced: set[str] = set()
-        """Held orders for which KIS was asked after their window."""
+        """Held orders for which KIS was read after their window."""
         self._sent_back: set[str] = set()
-        """Buys that came back from ``may_send`` for a fresh price; a second time they are denied."""
+        """Buys that came back from ``may_send`` for a fresh price. The second time they are
+        denied."""
 
-    def submit(self, now: Ns, intent: Intent, naming: Naming | None = None) -> None:
-        """Journal an order and bring it on its way; a key that is known already sends nothing."""
+    def submit(self, turn: Turn, intent: Intent, naming: Naming | None = None) -> None:
+        """Journal an order and bring it on its way. A key that is known already sends nothing."""
         known = self._state.books.orders.get(intent.key)
         if known is not None:
-            # Looked up before any check: a repeated cell must not be refused for what has changed since.
-            self._emit(Publish(IntentRepeated(now, intent, same_wish(known.intent, intent))))
+            # Looked up before any check: a cell that is run again must not be refused for what has
+            # changed since.
+            turn.publish(IntentRepeated(turn.now, intent, same_wish(known.intent, intent)))
             return
-        self._record(IntentTaken(now, intent, naming))
-        no = self._prices.outdated(now, intent)
+        turn.record(IntentTaken(turn.now, intent, naming))
+        # The intent is journaled first, so that a denied order has a row and an end too.
+        no = self._prices.outdated(turn.now, intent)
         if no is None:
-            self.send(now, self._state.books.orders[intent.key])
+            self.send(turn, self._state.books.orders[intent.key])
             return
-        no = self._refusal(now, intent) or no
-        self._record(Denied(now, intent.key, no.reason, no.cure))
+        no = self._refusal(turn.now, intent) or no
+        turn.record(Denied(turn.now, intent.key, no.reason, no.cure))
 
     def send(
         self,
-        now: Ns,
+        turn: Turn,
         order: Order,
         *,
         may_read: bool = True,
@@ -90,36 +106,36 @@ class OrderPath:
         """
         intent = order.intent
         if (
-            self._hold_back(now, order, account)
+            self._hold_back(turn, order, account)
             or self._is_in_flight(intent)
-            or self._hold_back_sell(now, intent, account)
+            or self._hold_back_sell(turn, intent, account)
         ):
             return
-        if self._shrink_to_sellable(now, order, account):
+        if self._shrink_to_sellable(turn, order, account):
             return
-        no = self._refusal(now, intent)
+        no = self._refusal(turn.now, intent)
         if no is None:
-            if may_read and (venues := self._venues_to_read(now, intent, account)):
-                self._ask_depth(intent.code, venues)
+            if may_read and (venues := self._venues_to_read(turn.now, intent, account)):
+                self._ask_depth(turn, intent.code, venues)
                 return
-            no = self._why_unpriced(now, order, may_read=may_read, before=before)
+            no = self._why_unpriced(turn.now, order, may_read=may_read, before=before)
         if no is not None:
-            self._record(Denied(now, intent.key, no.reason, no.cure))
+            turn.record(Denied(turn.now, intent.key, no.reason, no.cure))
         elif intent.supersedes is not None:
-            self._revise(now, intent, self._state.books.orders[intent.supersedes])
+            self._revise(turn, intent, self._state.books.orders[intent.supersedes])
         else:
-            self._route(now, intent)
+            self._route(turn, intent)
 
-    def resume_waiting(self, now: Ns, asked: Ns, account: Account | None) -> None:
-        """KIS answered what it was asked at ``asked``: orders that waited for it are looked at again."""
-        if self._state.held and (end := self._blackout(now)) is not None:
-            self._emit(WakeAt(end))
+    def resume_waiting(self, turn: Turn, asked: Ns, account: Account | None) -> None:
+        """Check the orders that waited for the reading that began at ``asked``."""
+        if self._state.held and (end := self._blackout(turn.now)) is not None:
+            turn.emit(WakeAt(end))
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW:
                 held = self._state.held.get(order.key)
                 # What was asked within the window says nothing of the account after it.
                 since = account if held is None or asked >= held.until else None
-                self.send(now, order, account=since)
+                self.send(turn, order, account=since)
 
     # what must hold, at the gate and again at may_send
 
@@ -131,23 +147,24 @@ class OrderPath:
         return no or self._why_buys_locked(intent)
 
     def _why_buys_locked(self, intent: Intent) -> No | None:
-        unknown = (
-            self._reconciliation.unresolved_in(intent.code) if intent.side is Side.BUY else None
-        )
+        unknown = self._state.books.unresolved_in(intent.code) if intent.side is Side.BUY else None
         if unknown is None:
             return None
-        why = f"whether {unknown.intent.text} was sent is not known yet: no buy of {intent.code} until it is"
+        what = f"whether {unknown.intent.text} was sent is not known yet"
+        why = f"{what}: no buy of {intent.code} until it is"
         return No(why, "wait until it is resolved, or decide it with %kis resolve NUMBER|never")
 
-    def may_send(self, now: Ns, key: str) -> No | None:
-        """Why the order ``key``, which has waited behind the limiter, may not leave any more.
+    def may_send(self, now: Ns, key: str) -> Permission:
+        """Return whether the order ``key``, which has waited behind the limiter, may still be sent.
 
-        A market buy leaves only while the newest price of its stock is not older than ``max_quote_age`` and it has
-        not waited ``PATIENCE`` times as long; a buy that names its price, while the newest is not older than that.
+        The table of ``buy_prices`` says how old the price of a buy may be.
         """
         order = self._state.books.orders.get(key)
-        if order is None:
-            return None
+        no = self._why_not_sent(now, order) if order is not None else None
+        return ALLOWED if no is None else Permission(no.reason, no.cure)
+
+    def _why_not_sent(self, now: Ns, order: Order) -> No | None:
+        # A cancel that came while the order waited in the limiter keeps the order from going out.
         if order.cancel_asked:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
@@ -163,22 +180,23 @@ class OrderPath:
         verdict = order_rules.legal(now, order.route.venue, order.route.kind, item)
         return None if verdict else No(verdict.why_not, verdict.cure)
 
-    def on_kept(self, now: Ns, order: Order, why: str) -> None:
-        """``may_send`` let nothing of the order out: it waits for a blackout's end or for a price, or has ended."""
-        end = self._blackout(now)
+    def on_kept(self, turn: Turn, order: Order, why: str) -> None:
+        """``may_send`` kept the order: hold it for a window or a price, else deny it."""
+        end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
-            self._hold_until(now, order.intent, end)
-        elif self._wants_price(now, order):
+            self._hold_until(turn, order.intent, end)
+        # Once only: a stock without trades would send its buy back again and again.
+        elif self._wants_price(turn.now, order):
             self._sent_back.add(order.key)
             self._synced.add(order.key)
             old = "its price grew old behind the rate limit: the book is read first"
-            self._record(OrderHeld(now, order.key, now, old, 0))
-            self.send(now, order)
+            turn.record(OrderHeld(turn.now, order.key, turn.now, old, 0))
+            self.send(turn, order)
         else:
-            self._record(Denied(now, order.key, why))
+            turn.record(Denied(turn.now, order.key, why))
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Whether a fresh price is all that a buy that came back from ``may_send`` lacks."""
+        """Return whether a buy that was kept lacks a fresh price and nothing else."""
         if (
             order.key in self._sent_back
             or order.cancel_asked
@@ -192,7 +210,7 @@ class OrderPath:
     def _venues_to_read(
         self, now: Ns, intent: Intent, account: Account | None
     ) -> tuple[Venue, ...]:
-        """Venues whose book must be read before the order can be sent."""
+        """Return the venues whose depth must be read before the order can be sent."""
         if intent.protective or (account is not None and intent.side is Side.SELL):
             return ()
         routed = intent.supersedes is None
@@ -204,20 +222,24 @@ class OrderPath:
         venue = old.ref.venue if old is not None and old.ref is not None else intent.venue
         return (venue,) if venue in (Venue.KRX, Venue.NXT) else self._rules.capabilities.venues[:1]
 
-    def _ask_depth(self, code: str, venues: tuple[Venue, ...]) -> None:
+    def _ask_depth(self, turn: Turn, code: str, venues: tuple[Venue, ...]) -> None:
         if code not in self._reading:
             self._reading[code] = self._depths.price(code)
-            self._emit(AskDepth(code, venues))
+            turn.emit(AskDepth(code, venues))
 
-    def on_depth_read(self, now: Ns, read: DepthRead) -> None:
+    def on_depth_read(self, turn: Turn, read: DepthRead) -> None:
+        """Check the orders that waited for the depth of a stock."""
         before = self._reading.pop(read.code, 0)
-        self._depths.add_read(now, read.depths)
+        self._depths.add_read(turn.now, read.depths)
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW and order.code == read.code:
-                self.send(now, order, may_read=False, before=before)
+                self.send(turn, order, may_read=False, before=before)
 
     def _why_unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
-        """A buy on a price of which nothing is known, that waited too long, or whose price has moved too far."""
+        """Return why a buy has no price to be sent on; None when it has one.
+
+        The price may not be known, may be too old, or may have moved too far.
+        """
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):
             why = "there is no price of the last seconds to buy on, and KIS gave none"
@@ -225,7 +247,8 @@ class OrderPath:
         if (no := self._prices.waited(now, order)) is not None or intent.side is not Side.BUY:
             return no
         held = self._state.held.get(intent.key)
-        # An agent that names no price decided on the one from before the book was read; a person did not look.
+        # An agent that names no price decided on the price from before the depth was read. A person
+        # did not look at one.
         last = before if intent.seen and intent.price is None else 0
         decided = held.price if held is not None and waits_for_window(held) else last
         why = drifted(decided, self._depths.price(intent.code))
@@ -233,25 +256,28 @@ class OrderPath:
 
     # on its way
 
-    def _route(self, now: Ns, intent: Intent) -> None:
-        routed = self._rules.route(now, intent, self._depths.of(intent.code))
-        self._record(RouteDecided(now, intent.key, routed.evidence))
+    def _route(self, turn: Turn, intent: Intent) -> None:
+        routed = self._rules.route(turn.now, intent, self._depths.of(intent.code))
+        turn.record(RouteDecided(turn.now, intent.key, routed.evidence))
         if isinstance(routed, NotRouted):
-            self._record(Denied(now, intent.key, routed.reason, routed.cure))
+            turn.record(Denied(turn.now, intent.key, routed.reason, routed.cure))
             return
-        self._start(now, intent, routed.plain)
-        self._emit(Send(intent, routed.plain))
+        # The row before the bytes: a desk that dies between the two finds the order in its journal.
+        self._start(turn, intent, routed.plain)
+        turn.emit(Send(intent, routed.plain))
 
-    def _revise(self, now: Ns, intent: Intent, old: Order) -> None:
+    def _revise(self, turn: Turn, intent: Intent, old: Order) -> None:
         assert old.ref is not None
-        self._start(now, intent, Route(old.ref.venue, intent.kind, place_lost(old, intent)))
-        self._emit(Revise(intent, old.ref))
+        self._start(turn, intent, Route(old.ref.venue, intent.kind, place_lost(old, intent)))
+        turn.emit(Revise(intent, old.ref))
 
-    def _start(self, now: Ns, intent: Intent, route: Route) -> None:
-        self._record(
-            SendStarted(now, intent.key, route, self._state.highest.get(day_number(now), 0))
+    def _start(self, turn: Turn, intent: Intent, route: Route) -> None:
+        turn.record(
+            SendStarted(
+                turn.now, intent.key, route, self._state.highest.get(day_number(turn.now), 0)
+            )
         )
-        self._reconciliation.schedule_regular(now)
+        self._readings.schedule_regular(turn)
 
     def _is_in_flight(self, intent: Intent) -> bool:
         return any(
@@ -259,33 +285,38 @@ class OrderPath:
             for o in self._state.books.live.values()
         )
 
-    def send_next(self, now: Ns, ended: Intent) -> None:
+    def send_next(self, turn: Turn, ended: Intent) -> None:
+        """Check the orders that waited for the POST that has ended, until one of them is sent."""
         for order in list(self._state.books.live.values()):
             if (
                 order.state is OrderState.NEW
                 and order.code == ended.code
                 and order.side is ended.side
             ):
-                self.send(now, order)
+                self.send(turn, order)
                 if self._is_in_flight(ended):
                     return
 
     # what waits for the account, or for the end of a blackout window
 
-    def _hold_back_sell(self, now: Ns, intent: Intent, account: Account | None) -> bool:
-        """A sell beside an order of unknown fate waits for the shares that KIS confirms, and goes up to them."""
-        unknown = self._reconciliation.unresolved_in(intent.code)
+    def _hold_back_sell(self, turn: Turn, intent: Intent, account: Account | None) -> bool:
+        """Hold back a sell beside an order of unknown fate until KIS confirms the shares.
+
+        Deny it when KIS confirms fewer. Return True when the sell does not go on now.
+        """
+        unknown = self._state.books.unresolved_in(intent.code)
         if unknown is None or intent.side is Side.BUY:
             return False
         if account is None:
-            self._reconciliation.schedule(now, now, "sellable", account=True)
+            self._readings.schedule(turn, turn.now, "sellable", account=True)
             return True
         sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
         if intent.qty > sellable:
-            why = f"KIS confirms {sellable:,} shares to sell while the fate of {unknown.intent.text} is unknown"
-            self._record(
+            fate = f"the fate of {unknown.intent.text} is unknown"
+            why = f"KIS confirms {sellable:,} shares to sell while {fate}"
+            turn.record(
                 Denied(
-                    now,
+                    turn.now,
                     intent.key,
                     why,
                     f"sell {sellable:,}" if sellable else "wait until it is resolved",
@@ -296,14 +327,17 @@ class OrderPath:
     def _blackout(self, now: Ns) -> Ns | None:
         return window_end(now, self.gate.limits.windows)
 
-    def _hold_back(self, now: Ns, order: Order, account: Account | None) -> bool:
-        """In a window nothing is sent; after it, and before KIS has stated the account, not without asking KIS."""
+    def _hold_back(self, turn: Turn, order: Order, account: Account | None) -> bool:
+        """Hold back an order in a blackout window, and after it until KIS was read.
+
+        A buy also waits until KIS has stated the account. Return True when the order waits.
+        """
         intent, held = order.intent, self._state.held.get(order.key)
-        end = self._blackout(now)
+        end = self._blackout(turn.now)
         if end is not None:
             self._synced.discard(order.key)
             if held is None or held.until < end:
-                self._hold_until(now, intent, end)
+                self._hold_until(turn, intent, end)
             return True
         if account is not None:
             self._synced.add(order.key)
@@ -314,11 +348,12 @@ class OrderPath:
             and self.gate.limits.needs_account
             and self._state.opened is None
         ):
-            self._reconciliation.schedule(now, now, "account", account=True)
+            self._readings.schedule(turn, turn.now, "account", account=True)
             return True
         return False
 
-    def _hold_until(self, now: Ns, intent: Intent, end: Ns) -> None:
+    def _hold_until(self, turn: Turn, intent: Intent, end: Ns) -> None:
+        """Record that an order is held until ``end``, or deny it when too many are."""
         protects, held = (
             intent.protective and intent.side is Side.SELL,
             self._state.held.get(intent.key),
@@ -327,50 +362,56 @@ class OrderPath:
             why = (
                 f"{MOST_HELD} orders wait for the end of the blackout at {clock_text(end)} already"
             )
-            self._record(Denied(now, intent.key, why, "order again after it"))
+            turn.record(Denied(turn.now, intent.key, why, "order again after it"))
             return
         why = f"blackout until {clock_text(end)}: journaled, not sent"
         # It was decided on the price of the first window.
         price = held.price if held is not None else self._depths.price(intent.code)
-        self._record(OrderHeld(now, intent.key, end, why, price))
-        self._emit(WakeAt(end))
+        turn.record(OrderHeld(turn.now, intent.key, end, why, price))
+        turn.emit(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
-        """Orders of a blackout window outlive the desk; on another day they mean nothing any more.
+        """Return whether a held order outlives a restart: on the day of its window it does.
 
-        Orders that wait only for a price do not survive a restart: nobody knows how long the desk was away.
+        An order that waits only for a price does not. Nobody knows how long the desk was away.
         """
         held = self._state.held.get(order.key)
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
-    def sync_after_blackout(self, now: Ns) -> None:
-        """After a window: sync first; what KIS answers lets the held orders go on."""
+    def sync_after_blackout(self, turn: Turn) -> None:
+        """Read KIS after a window. The end of the reading lets the held orders go on."""
         if not any(waits_for_window(held) for held in self._state.held.values()):
             return
-        end = self._blackout(now)
+        end = self._blackout(turn.now)
         if end is None:
-            self._reconciliation.schedule(now, now, "blackout", account=True)
+            self._readings.schedule(turn, turn.now, "blackout", account=True)
         else:
-            self._emit(WakeAt(end))
+            turn.emit(WakeAt(end))
 
-    def on_orders_unread(self, now: Ns) -> None:
-        """KIS does not list the orders: protection does not wait for it, and a buy cannot be weighed."""
+    def on_orders_unread(self, turn: Turn) -> None:
+        """KIS does not list the orders: send protective sells all the same, and deny buys.
+
+        Without the account nobody knows what a buy may spend.
+        """
         for order in list(self._state.books.live.values()):
-            if order.state is not OrderState.NEW or self._blackout(now) is not None:
+            if order.state is not OrderState.NEW or self._blackout(turn.now) is not None:
                 continue
             if order.key in self._state.held and order.intent.protective:
                 self._synced.add(order.key)
-                self.send(now, order)
+                self.send(turn, order)
             elif (
                 order.side is Side.BUY
                 and self._state.opened is None
                 and self.gate.limits.needs_account
             ):
                 why = "KIS does not state the account, so that nobody knows what cash there is"
-                self._record(Denied(now, order.key, why, "try again when KIS answers"))
+                turn.record(Denied(turn.now, order.key, why, "try again when KIS answers"))
 
-    def _shrink_to_sellable(self, now: Ns, order: Order, account: Account | None) -> bool:
-        """A protective sell that waited is not lost when fewer shares are left: those that are left are sold."""
+    def _shrink_to_sellable(self, turn: Turn, order: Order, account: Account | None) -> bool:
+        """Replace a protective sell that waited by one for the shares that are still there.
+
+        Return True when it was replaced, or denied because no share is left.
+        """
         intent = order.intent
         if (
             account is None
@@ -383,9 +424,9 @@ class OrderPath:
         if intent.qty <= sellable:
             return False
         cure = f"{sellable:,} are sold instead" if sellable else "nothing is left to protect"
-        self._record(Denied(now, order.key, f"KIS confirms {sellable:,} shares to sell", cure))
+        turn.record(Denied(turn.now, order.key, f"KIS confirms {sellable:,} shares to sell", cure))
         if sellable:
             self.submit(
-                now, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=sellable)
+                turn, msgspec.structs.replace(intent, key=f"{intent.key}:left", qty=sellable)
             )
         return True

@@ -1,8 +1,14 @@
-"""What became of an order whose answer was lost: KIS's list says so, or a person; it is never guessed.
+"""The fate of an order whose reply was lost: KIS's list decides, or a person. Nobody guesses.
 
-KIS has no order id of ours. A row of its list can be an order of unknown fate when code, side, quantity and price are
-the same, its number is above every number known when the order was sent, its time lies in the window after that, and
-it belongs to no other order. Venue and kind are compared with what was sent:
+KIS has no order id of ours. A row of its list can be an order of unknown fate when all of this
+holds:
+
+- code, side, quantity and price are the same;
+- its number is above every number that was known when the order was sent;
+- its time lies in the window after that;
+- it belongs to no other order.
+
+Venue and kind are compared with what was sent:
 
 | the list says                                      | the row              |
 |----------------------------------------------------|----------------------|
@@ -17,38 +23,38 @@ it belongs to no other order. Venue and kind are compared with what was sent:
 | a best or mid price order: the price that it got   | may be the order     |
 | any other venue or kind                            | is somebody else's   |
 
-One row alone that is like the order, and that no other order could be, is adopted. Otherwise the order stays UNKNOWN
-and a person decides, once the window is over. If rows could still be
-the order, a person must say twice that it was never sent; the first time they are warned, and then the rows are
-somebody else's. A list of a day that is over is complete for good: an order that
-it does not hold was never sent.
+A row is adopted when it alone is like the order and no other order could be it. Otherwise the order
+stays UNKNOWN, and a person decides once the window is over. If rows could still be the order, a
+person must say twice that it was never sent. The first time they are warned. After the second time
+the rows are somebody else's. The list of a day that is over is complete for good: an order that it
+does not hold was never sent.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from kisnb.clock import SECOND, Ns, clock_text, day_number
-from kisnb.events import DecisionRefused, Event, Resolved, Unresolved
+from kisnb.events import DecisionRefused, Resolved, Unresolved
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState
 from kisnb.terms import OrderKind, Venue
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import ResolveOrder
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.turn import Turn
 
 WINDOW: Ns = 90 * SECOND
-"""How long after the beginning of its POST an order can come into being at KIS."""
+"""An order can come into being at KIS until so long after the begin of its POST."""
 SKEW: Ns = 30 * SECOND
-"""How far KIS's clock and ours may be apart."""
+"""KIS's clock and ours may be so far apart."""
 
 _IN_THE_AIR = (OrderState.SENDING, OrderState.UNKNOWN)
 
 Likeness: TypeAlias = Literal["other", "maybe", "like"]
-"""Whether a row is somebody else's, may be an order, or has all that the order has."""
+"""A row is somebody else's, may be an order, or has all that the order has."""
 
 _K = OrderKind
 _LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
@@ -60,7 +66,8 @@ _PRICED_ON_ARRIVAL = frozenset({
     _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
     _K.AFTER_BEST_OWN,
 })  # fmt: skip
-"""Kinds that are sent without a price; whether KIS lists the price that they got is not documented."""
+"""Kinds that are sent without a price. KIS does not document whether its list shows the price that
+they got."""
 
 
 class Resolver:
@@ -69,16 +76,18 @@ class Resolver:
     It keeps only decisions that wait for fresh evidence, and what it has reported already.
     """
 
-    def __init__(self, record: Callable[[Row], None], publish: Callable[[Event], None]) -> None:
-        self._record = record
-        self._publish = publish
+    def __init__(self) -> None:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """By key: the numbers that it could be, which a person was told who said that it was never sent."""
+        """The numbers that an order could be, by its key, when a person was warned who says that it
+        was never sent."""
 
-    def decide(self, now: Ns, books: OrderBooks, command: ResolveOrder) -> bool:
-        """Take a decision; False when it is refused at once. It counts when KIS's list does not contradict it."""
+    def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
+        """Take a person's decision; False when it is refused at once.
+
+        It counts once KIS's list does not contradict it.
+        """
         order = books.orders.get(command.key)
         if order is None or order.state is not OrderState.UNKNOWN:
             what = (
@@ -86,35 +95,41 @@ class Resolver:
                 if order is None
                 else f"the order is {order.state}, there is nothing to decide"
             )
-            self._publish(DecisionRefused(now, command.key, what))
+            turn.publish(DecisionRefused(turn.now, command.key, what))
             return False
         self._decisions[command.key] = command
         return True
 
-    def on_orders_unread(self, now: Ns) -> None:
+    def on_orders_unread(self, turn: Turn) -> None:
         """KIS did not list its orders: no decision can be checked."""
         for key in list(self._decisions):
-            self._refuse(now, key, "KIS did not list its orders; decide again when it does")
+            self._refuse(turn, key, "KIS did not list its orders; decide again when it does")
 
     def resolve(
-        self, now: Ns, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
+        self, turn: Turn, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
     ) -> None:
-        """Look at every order of unknown fate of ``day`` in the light of its complete list, read after ``asked``."""
+        """Settle the orders of unknown fate of ``day`` by its complete list.
+
+        The list was read after ``asked``.
+        """
         found = claims(books, rows)
         claimants = Counter(row.ref.number for mine in found.values() for row in mine)
         for key, mine in found.items():
             order = books.orders[key]
             if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
                 continue
+            # Two orders that could be the same row must not both adopt it: one fill would count
+            # twice.
             alone = len(mine) == 1 and claimants[mine[0].ref.number] == 1
             if alone and likeness(order, mine[0], books) == "like":
-                self._adopt(now, order, mine[0])
+                self._adopt(turn, order, mine[0])
             elif key in self._decisions:
-                self._apply_decision(now, asked, order, mine, books)
+                self._apply_decision(turn, asked, order, mine, books)
+            # KIS adds nothing to the list of a day that is over. Today the order may still come.
             elif not mine and day_number(asked) > day:
-                self._record(
+                turn.record(
                     Resolved(
-                        now,
+                        turn.now,
                         key,
                         None,
                         "never sent: KIS's list of its day, which is over, does not hold it",
@@ -122,18 +137,18 @@ class Resolver:
                 )
             elif asked >= order.sent_at + WINDOW and key not in self._reported:
                 self._reported.add(key)
-                self._publish(_unresolved(now, order, mine, books))
+                turn.publish(_unresolved(turn.now, order, mine, books))
 
-    def _adopt(self, now: Ns, order: Order, row: OrderRow) -> None:
+    def _adopt(self, turn: Turn, order: Order, row: OrderRow) -> None:
         text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
         decision = self._decisions.get(order.key)
-        self._record(Resolved(now, order.key, ref_of(order, row), text))
+        turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
         if decision is not None and decision.adopt != row.ref.number:
-            self._refuse(now, order.key, text)
+            self._refuse(turn, order.key, text)
         self._decisions.pop(order.key, None)
 
     def _apply_decision(
-        self, now: Ns, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks
+        self, turn: Turn, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks
     ) -> None:
         number = self._decisions[order.key].adopt
         row = next((row for row in mine if row.ref.number == number), None)
@@ -141,11 +156,11 @@ class Resolver:
             whose = (
                 f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
             )
-            self._refuse(now, order.key, f"{whose}; decide again when it has")
+            self._refuse(turn, order.key, f"{whose}; decide again when it has")
         elif row is not None:
             del self._decisions[order.key]
             text = f"a person says that it is #{number}"
-            self._record(Resolved(now, order.key, ref_of(order, row), text))
+            turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
         elif number is not None:
             other = books.by_number(day_number(order.sent_at), number)
             whose = (
@@ -153,10 +168,10 @@ class Resolver:
                 if other
                 else f"KIS lists no order like it as #{number}"
             )
-            self._refuse(now, order.key, f"{whose}; {_could_be(order, mine, books)}")
+            self._refuse(turn, order.key, f"{whose}; {_could_be(order, mine, books)}")
         elif asked < order.sent_at + WINDOW:
             self._refuse(
-                now,
+                turn,
                 order.key,
                 f"it can still come to light until {clock_text(order.sent_at + WINDOW)}",
             )
@@ -165,43 +180,51 @@ class Resolver:
         ) != numbers:
             self._warned[order.key] = numbers
             could_be = _could_be(order, mine, books)
-            text = f"it may have been sent: {could_be}; say it once more if all of these are somebody else's"
-            self._refuse(now, order.key, text)
+            again = "say it once more if all of these are somebody else's"
+            text = f"it may have been sent: {could_be}; {again}"
+            self._refuse(turn, order.key, text)
         else:
             del self._decisions[order.key]
-            listed = f"KIS listed {_named(numbers, 'and') if mine else 'nothing like it'} at {clock_text(asked)}"
+            rows = _named(numbers, "and") if mine else "nothing like it"
+            listed = f"KIS listed {rows} at {clock_text(asked)}"
             whose = ", somebody else's" if mine else ""
-            self._record(
+            turn.record(
                 Resolved(
-                    now, order.key, None, f"a person says that it was never sent; {listed}{whose}"
+                    turn.now,
+                    order.key,
+                    None,
+                    f"a person says that it was never sent; {listed}{whose}",
                 )
             )
 
-    def _refuse(self, now: Ns, key: str, text: str) -> None:
+    def _refuse(self, turn: Turn, key: str, text: str) -> None:
         del self._decisions[key]
-        self._publish(DecisionRefused(now, key, text))
+        turn.publish(DecisionRefused(turn.now, key, text))
 
 
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
-    """For every order in the air, the rows that it could be and that belong to no order yet."""
+    """Return, for every order whose reply is missing, the free rows that it could be."""
     free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
     waiting = [order for order in books.live.values() if order.state in _IN_THE_AIR]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
 
 
 def _being_sent(order: Order, row: OrderRow, books: OrderBooks) -> Order | None:
-    """Another order that the row could be, and whose reply is about to tell whether it is."""
+    """Return another order that the row could be, whose reply is still to come; else None."""
     sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
     return next((o for o in sending if could_be(o, row, books)), None)
 
 
 def could_be(order: Order, row: OrderRow, books: OrderBooks) -> bool:
-    """Whether the row can be this order, for all that is known."""
+    """Return whether the row can be this order, for all that is known."""
     return likeness(order, row, books) != "other"
 
 
 def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
-    """How far the row has what was sent as this order; the module's table says what counts."""
+    """Return how far the row has what was sent as this order.
+
+    The module's table lists what counts.
+    """
     intent = order.intent
     parent = books.orders.get(intent.supersedes) if intent.supersedes else None
     same_qty = row.qty == intent.qty if parent is None else 0 < row.qty <= intent.qty
@@ -255,7 +278,10 @@ def _venue_sent(order: Order) -> Venue:
 
 
 def ref_of(order: Order, row: OrderRow) -> OrderRef:
-    """The order's name at KIS. A cancel goes where the order went: the list may name another venue for SOR."""
+    """Return the order's name at KIS. A cancel goes where the order went.
+
+    For an order to SOR the list may name another venue.
+    """
     return msgspec.structs.replace(row.ref, venue=_venue_sent(order))
 
 

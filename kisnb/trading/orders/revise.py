@@ -16,7 +16,7 @@ _IN_THE_AIR = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderStat
 
 
 def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument) -> No | None:
-    """Why the order that ``intent`` supersedes cannot be revised so now; None when it can."""
+    """Return why the order that ``intent`` supersedes cannot be revised so now; None if it can."""
     old = books.orders.get(intent.supersedes or "")
     if old is None or old.ref is None or not old.is_open:
         what = "no order has this key" if old is None else f"the order is {old.state}"
@@ -49,14 +49,19 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
 
 
 def may_be_revised(now: Ns, books: OrderBooks, order: Order, item: Instrument) -> bool:
-    """Whether all that is left of ``order`` could move to another price now."""
+    """Return whether all leaves of ``order`` could move to another price now."""
     kept = msgspec.structs.replace(order.intent, key="", qty=order.leaves, supersedes=order.key)
     movable = kept.kind.priced and kept.kind is not OrderKind.STOP_LIMIT
     return movable and why_not_revised(now, books, kept, item) is None
 
 
 def place_lost(old: Order, intent: Intent) -> str:
-    """A revise as a route's reason. Its place in the queue is lost with a new price. (KRX: price–time priority)"""
+    """Return the reason of a revise's route.
+
+    With a new price the order loses its place in the queue.
+
+    The rule is KRX's: price before time.
+    """
     place = (
         "keeps its place"
         if intent.price == old.intent.price

@@ -1,4 +1,4 @@
-"""The port to a broker; ``kisnb.kis.broker.KisBroker`` and the back-tester's exchange fit it by structure."""
+"""The port to a broker. ``kisnb.kis.broker.KisBroker`` fits it by structure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,38 @@ from datetime import date
 from typing import Protocol
 
 from kisnb.events import Depth, Event, Quote
-from kisnb.orders import Account, Capabilities, Intent, OrderPage, OrderRef, Route, SendReply, Want
+from kisnb.orders import (
+    Account,
+    Capabilities,
+    Intent,
+    OrderPage,
+    OrderRef,
+    Permission,
+    Route,
+    SendReply,
+    Want,
+)
 from kisnb.terms import Venue
 
 
 class Broker(Protocol):
-    """What the desk's host needs of a broker. Money in won, quantities in shares."""
+    """The broker as the desk's host needs it. Money in won, quantities in shares."""
 
-    may_send: Callable[[str], None]
-    """Called with an order's key behind the limiter, before its first byte leaves; raises OrderDenied to keep it."""
+    may_send: Callable[[str], Permission]
+    """The last permission. The broker asks it with an order's key, behind the limiter and before
+    the order's first byte. When it says no, the broker raises OrderDenied and sends nothing."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """Venues, kinds and calls that this connection carries."""
+        ...
 
     @property
     def frames(self) -> int:
-        """Text frames received on the present connection; lockstep compares it with what was sent."""
+        """Number of text frames received on the present connection.
+
+        Lockstep compares it with those sent.
+        """
         ...
 
     @property
@@ -35,38 +51,53 @@ class Broker(Protocol):
         """Every wanted subscription is confirmed or refused."""
         ...
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Connect, and begin to receive. Raises KisnbError."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """End the connection. Nothing is received after it."""
+        ...
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
-        """One POST, never repeated; a lost answer returns ``unknown``."""
+        """Send an order with one POST, never repeated. A lost reply returns ``unknown``."""
         ...
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
-        """Move ``qty`` shares to ``price``; one POST, never repeated. The reply has their new number."""
+        """Move ``qty`` shares to ``price`` with one POST, never repeated.
+
+        The reply has their new number.
+        """
         ...
 
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
         """Cancel ``qty`` shares, None for all leaves."""
         ...
 
-    async def day_orders(self, day: date) -> OrderPage: ...
+    async def day_orders(self, day: date) -> OrderPage:
+        """Return KIS's list of the orders of a day."""
+        ...
 
-    async def account(self) -> Account: ...
+    async def account(self) -> Account:
+        """Return KIS's statement of the account."""
+        ...
 
-    async def quote(self, code: str) -> Quote: ...
+    async def quote(self, code: str) -> Quote:
+        """Return the current price of a stock."""
+        ...
 
-    async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth: ...
+    async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
+        """Return the depth of a stock at a venue."""
+        ...
 
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """The rows of any call that only reads, by block, and whether they are complete."""
+        """Return the rows of a call that only reads, by block, and whether they are complete."""
         ...
 
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """The desired set; confirmed and refused come as events."""
+        """Set the desired subscriptions. Whether they are confirmed or refused comes as events."""
         ...
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:

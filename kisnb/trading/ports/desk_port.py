@@ -1,4 +1,4 @@
-"""What a session holds of a desk. Over the socket always; in one process only in tests."""
+"""The desk as a session holds it: over the socket always, in one process only in tests."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from kisnb.clock import Ns
 from kisnb.events import Event
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
-from kisnb.trading.ports.commands import Command, Query, R
+from kisnb.trading.ports.commands import Command
 from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.ports.queries import Query, R
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):
-    """Where an agent runs."""
+    """The place where an agent runs."""
 
     agent: str
     session: str
@@ -26,12 +27,12 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Back(msgspec.Struct, frozen=True):
-    """What a session that comes back after a desk's death has already; the default has nothing."""
+    """The state of a session that comes back after a desk's death. The default has nothing."""
 
     session: str = ""
     run: str = ""
     published: int = 0
-    """Number of the newest journal row that it was told."""
+    """Number of the newest journal row that the session has received."""
     agents: tuple[str, ...] = ()
 
 
@@ -44,12 +45,13 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     label: str
     """For people: ``"sim 2026-11-20 seed 1"``; never an account number."""
     speed: float
-    """How fast the desk's clock runs; 0 means lockstep."""
+    """Speed of the desk's clock; 0 means lockstep."""
     run: str
     capabilities: Capabilities
     limits: Limits
     first: int
-    """Number of the row before the first of ``journal``; rows that sessions are told are numbered for good."""
+    """Number of the row before the first of ``journal``. Published rows keep their numbers for
+    good."""
     published: int
     """Number of the newest row."""
     journal: bytes
@@ -57,7 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     leases: tuple[Lease, ...] = ()
 
     def rows(self) -> list[Row]:
-        """Raises ConfigError for a row that this version cannot read."""
+        """Return the rows. Raises ConfigError for a row that this version cannot read."""
         return decode_rows(self.journal)
 
 
@@ -65,17 +67,23 @@ class Batch(Protocol):
     """Events ``first``, ``first + 1``, …, sent when the desk's clock stood at ``now``."""
 
     @property
-    def first(self) -> int: ...
+    def first(self) -> int:
+        """Number of the first event."""
+        ...
 
     @property
-    def now(self) -> Ns: ...
+    def now(self) -> Ns:
+        """The desk's clock when the batch was sent."""
+        ...
 
     @property
-    def events(self) -> Sequence[Event]: ...
+    def events(self) -> Sequence[Event]:
+        """The events, in order."""
+        ...
 
     @property
     def published(self) -> int:
-        """Number of the newest journal row that the session has been told, with these events."""
+        """Number of the newest journal row that the session has received, with these events."""
         ...
 
 
@@ -88,16 +96,18 @@ class Desk(Protocol):
         ...
 
     @property
-    def lost(self) -> bool: ...
+    def lost(self) -> bool:
+        """True when the link to the desk is gone."""
+        ...
 
     @property
     def last_received(self) -> Ns:
-        """The desk's clock when it was heard last: what is known is known as of then."""
+        """The desk's clock at the newest message: what is known is known as of then."""
         ...
 
     @property
     def silence(self) -> float | None:
-        """For how many seconds of wall time a desk that is there has not answered; None while it answers."""
+        """Seconds of wall time since a silent desk was asked; None while the desk replies."""
         ...
 
     @property
@@ -107,42 +117,58 @@ class Desk(Protocol):
 
     @property
     def dismissed(self) -> bool:
-        """The desk itself ended the link, and said why; else it died."""
+        """True when the desk itself ended the link, and said why; else it died."""
         ...
 
     @property
     def session(self) -> str:
-        """What the desk calls this session."""
+        """The desk's name for this session."""
         ...
 
     def send(self, commands: Sequence[Command]) -> None:
-        """From any thread, never blocks, FIFO; raises DeskLost when the link is gone."""
+        """Send commands, in order, from any thread, without waiting. Raises DeskLost."""
         ...
 
     def drain(self) -> Batch | None:
-        """The oldest batch that has not been handled, on the home thread only; None when there is none."""
+        """Return the oldest batch that was not handled yet; None when there is none.
+
+        Only on the home thread.
+        """
         ...
 
     def on_ready(self, wake: Callable[[], object]) -> None:
-        """``wake`` is called from the I/O thread when there is something to drain, or when the desk is lost."""
+        """Call ``wake`` from the I/O thread when there is something to drain.
+
+        It is called too when the desk is lost.
+        """
         ...
 
     def on_silence(self, changed: Callable[[], object]) -> None:
-        """``changed`` is called from a thread when the desk falls silent, and when it answers again."""
+        """Call ``changed`` from a thread when the desk falls silent, and when it replies again."""
         ...
 
-    async def attach(self) -> Snapshot: ...
+    async def attach(self) -> Snapshot:
+        """Connect, and return the desk's state.
+
+        Raises DeskLost, and DeskError when the desk refuses.
+        """
+        ...
 
     async def ask(self, query: Query[R]) -> R:
-        """The desk's reply; raises the error that it names."""
+        """Return the desk's reply. Raises the error that the reply names."""
         ...
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        """As ``ask``, from any thread; needs nothing of the notebook's loop. Raises TimeoutError."""
+        """Return the desk's reply, from any thread, without the notebook's loop.
+
+        Raises TimeoutError.
+        """
         ...
 
     def check(self) -> None:
-        """Raises DeskLost when the link is gone."""
+        """Raise DeskLost when the link is gone."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Leave the desk, which goes on."""
+        ...

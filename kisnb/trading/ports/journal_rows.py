@@ -1,7 +1,7 @@
-"""Rows of the journal: facts of orders, notices that wait for their order, routing decisions, the trading state.
+"""Rows of the journal: facts of orders, early notices, routing decisions, the trading state.
 
-The desk's state is the fold of these rows. The encoding is JSON, one array per row, its first item the fact's name,
-so that a journal can be read with any SQLite shell.
+The desk's state is the fold of these rows. The encoding is JSON, one array per row, its first item
+the fact's name, so that any SQLite shell can read a journal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Where an order was to go, or why nowhere, with all that was seen; read from the desk, not published."""
+    """The router decided where an order goes, or why nowhere, with all that it saw.
+
+    Sessions ask the desk for it. It is not published.
+    """
 
     key: str
     evidence: Evidence
@@ -40,7 +43,7 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
 DESK_ONLY = (Notice, RouteDecided)
-"""Rows that no session is told; all others are published once they are synced."""
+"""Rows that no session receives. All others are published once they are synced."""
 _PUBLISHED: frozenset[type] = frozenset(Row.__args__) - frozenset(DESK_ONLY)
 
 _encoder = msgspec.json.Encoder()
@@ -48,26 +51,27 @@ _decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
 
 
 def is_published(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact]:
-    """Whether an event is a row of the journal that sessions are told."""
+    """Return whether an event is a row of the journal that sessions receive."""
     return type(event) in _PUBLISHED
 
 
 def encode_row(row: Row) -> bytes:
+    """Return a row as JSON."""
     return _encoder.encode(row)
 
 
 def decode_row(body: bytes) -> Row:
-    """As ``decode_rows``, of one row."""
+    """Return the row of a JSON array. Raises ConfigError as ``decode_rows`` does."""
     return decode_rows(array_of([body]))[0]
 
 
 def array_of(bodies: Iterable[bytes]) -> bytes:
-    """Encoded rows as one JSON array."""
+    """Return encoded rows as one JSON array."""
     return b"[" + b",".join(bodies) + b"]"
 
 
 def decode_rows(array: bytes) -> list[Row]:
-    """The rows of a JSON array. Raises ConfigError for one that this version cannot read."""
+    """Return the rows of a JSON array. Raises ConfigError for one that this version cannot read."""
     try:
         return _decoder.decode(array)
     except (msgspec.MsgspecError, UnicodeDecodeError) as e:
@@ -78,7 +82,7 @@ def decode_rows(array: bytes) -> list[Row]:
 
 
 def row_key(row: Row) -> str:
-    """The order that a row belongs to; empty for rows of the desk and of the account."""
+    """Return the key of the order that a row belongs to; empty for rows of desk and account."""
     match row:
         case Notice() | AccountOpened() | DriftFound() | DriftCleared() | HoldingAdopted():
             return ""

@@ -1,4 +1,4 @@
-"""What the desk allows itself: the configuration's limits as the gate reads them."""
+"""The limits that the desk sets itself: those of the configuration, as the gate reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from kisnb.clock import DAY, SECOND, Ns, seconds_since_midnight
 from kisnb.config import Config
 
 Window: TypeAlias = tuple[int, int]
-"""From (inclusive) and to (exclusive), seconds since Korean midnight; over midnight ``to`` is above 86,400."""
+"""From (inclusive) and to (exclusive), seconds since Korean midnight. Over midnight ``to`` is above
+86,400."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -35,7 +36,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
-    """The limits of a desk whose clock runs at ``speed``: what a machine takes counts so much more on a fast clock."""
+    """Return the limits of a desk whose clock runs at ``speed``.
+
+    On a fast clock the seconds that a machine takes count so much more.
+    """
     return Limits(
         config.max_order_value,
         config.max_stock_value,

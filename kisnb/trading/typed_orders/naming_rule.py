@@ -36,7 +36,7 @@ Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
 
 
 class SendNew(msgspec.Struct, frozen=True):
-    """Nothing stands in the way: the order is sent under this new key."""
+    """The order is sent under this new key: no other order is in the way."""
 
     key: str
 
@@ -52,7 +52,7 @@ class Refuse(msgspec.Struct, frozen=True):
 
     letter: Letter
     key: str
-    """Of the order that is in the way. Empty while the desk has not given it its key yet."""
+    """Key of the order that is in the way. Empty while the desk has not given it its key yet."""
     again: int = 0
     """The number that sends one more: ``--again N``. 0 where no number helps."""
 
@@ -61,7 +61,7 @@ Outcome: TypeAlias = SendNew | ShowKnown | Refuse
 
 
 class _Request(NamedTuple):
-    """What the letters are tried on."""
+    """A request as the rules with letters read it."""
 
     naming: Naming
     answered: frozenset[str]
@@ -96,7 +96,7 @@ class NamingRule:
         self._is_key = is_key
         self._root = root
         self._fresh: list[NamedOrder] = []
-        """What this call sends."""
+        """Orders that this call sends."""
         self._answered: set[tuple[str, str, int]] = set()
         """Key, kernel and run of what this call is shown."""
 
@@ -223,7 +223,7 @@ class NamingRule:
         return shown or named.key in request.answered or named.has_answered(place)
 
     def _is_comparable(self, a: Wish, b: Wish) -> bool:
-        """Whether one of two wishes of a call may be the other one, with a price that moved."""
+        """Return whether one of two wishes of a call may be the other, with a price that moved."""
         if a.agent != b.agent or bool(a.revises) != bool(b.revises):
             return False
         return not a.revises or self._root(a.revises) == self._root(b.revises)

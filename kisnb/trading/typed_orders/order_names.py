@@ -22,12 +22,15 @@ def key_of_name(name: str, day: date, n: int = 1) -> str:
 
 
 def has_name(key: str, name: str) -> bool:
-    """Whether a key was made of this name, on whatever day."""
+    """Return whether a key was made of this name, on whatever day."""
     return key.rpartition("@")[0] == name != ""
 
 
 def same_cell(a: Place, b: Place) -> bool:
-    """Whether two calls were typed in one cell. A notebook that is not known counts as the same."""
+    """Return whether two calls were typed in one cell.
+
+    A notebook that is not known counts as the same.
+    """
     return _same_notebook(a.notebook, b.notebook) and (
         bool(a.cell and a.cell == b.cell) or not set(a.texts).isdisjoint(b.texts)
     )
@@ -46,7 +49,7 @@ class NamedOrder:
         self.key = key
         self.naming = naming
         self.t = t
-        """When the desk took it."""
+        """The moment at which the desk took it."""
         self.day = kst_day(t)
         # Places without what differs in every run: an order may be shown many times.
         self._cells: dict[tuple[str, str, tuple[str, ...]], Place] = {}
@@ -71,20 +74,20 @@ class NamedOrder:
         self._calls.add(place.call)
 
     def is_known_at(self, place: Place) -> bool:
-        """Whether the registry would learn nothing from this place."""
+        """Return whether the registry would learn nothing from this place."""
         cell = (place.notebook, place.cell, place.texts)
         return cell in self._cells and self.has_answered(place) and place.call in self._calls
 
     def belongs_to(self, place: Place) -> bool:
-        """Whether it was sent or shown in the cell of this place."""
+        """Return whether the order was sent or shown in the cell of this place."""
         return any(same_cell(known, place) for known in self._cells.values())
 
     def has_answered(self, place: Place) -> bool:
-        """Whether it was sent or shown in the run of this place."""
+        """Return whether the order was sent or shown in the run of this place."""
         return (place.kernel, place.run) in self._runs
 
     def is_of_call(self, call: str) -> bool:
-        """Whether this call sent it or was answered with it."""
+        """Return whether this call sent the order or got it."""
         return bool(call) and call in self._calls
 
 
@@ -150,7 +153,7 @@ class OrderNames:
 
 
 def has_side(a: Naming, b: Naming) -> bool:
-    """Whether two calls ask about the same code and side."""
+    """Return whether two calls ask about the same code and side."""
     return (a.wish.code, a.wish.side) == (b.wish.code, b.wish.side)
 
 

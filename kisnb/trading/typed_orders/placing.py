@@ -1,7 +1,7 @@
-"""How typed orders are answered, in words: what is sent, shown or refused (row O11).
+"""The answers to typed orders, in words: sent, shown or refused (row O11).
 
-The session looks first, with what it knows. The desk looks again with the whole journal, and its
-answer counts. Both call ``place``, so both say the same.
+The session decides first, with what it knows. The desk decides again with the whole journal, and
+its decision counts. Both call ``place``, so both say the same.
 """
 
 from __future__ import annotations
@@ -16,14 +16,9 @@ from kisnb.events import HoldingAdopted
 from kisnb.orders import Intent, Naming, Order, same_wish
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.order_words import named_order
-from kisnb.trading.ports.commands import (
-    Adopt,
-    OrderRequest,
-    PlaceAnswer,
-    ReviseOrder,
-    ShowOrder,
-    Submit,
-)
+from kisnb.trading.ports.commands import ReviseOrder, ShowOrder, Submit
+from kisnb.trading.ports.queries import AdoptHolding, OrderRequest
+from kisnb.trading.ports.replies import PlaceAnswer
 from kisnb.trading.typed_orders.naming_rule import NamingRule, Refuse, SendNew, ShowKnown
 from kisnb.trading.typed_orders.order_names import NamedOrder, OrderNames
 
@@ -31,7 +26,7 @@ KEPT = "nothing new was sent, because another order of this call is refused"
 
 
 class Known(Protocol):
-    """What the answers are made from: the state of a desk, or what a session knows of it."""
+    """The orders that the answers are made from: the state of a desk, or a session's copy of it."""
 
     @property
     def books(self) -> OrderBooks:
@@ -40,12 +35,12 @@ class Known(Protocol):
 
     @property
     def names(self) -> OrderNames:
-        """What names the typed ones."""
+        """The namings of typed orders and adoptions."""
         ...
 
 
 def is_dead(books: OrderBooks, key: str) -> bool:
-    """Whether the order never lived. An adoption is never dead."""
+    """Return whether the order never lived. An adoption is never dead."""
     order = books.orders.get(key)
     return order is not None and order.is_dead
 
@@ -93,7 +88,7 @@ def place(
 def commands(
     known: Known, requests: Sequence[OrderRequest], answers: Sequence[PlaceAnswer]
 ) -> list[Submit | ReviseOrder | ShowOrder]:
-    """What carries the answers of ``place`` out; nothing when the call was refused."""
+    """Return the commands that carry out the answers of ``place``; none for a refused call."""
     wanted: list[Submit | ReviseOrder | ShowOrder] = []
     for request, answer in zip(requests, answers, strict=True):
         intent, naming = answer.intent, request.naming
@@ -107,7 +102,7 @@ def commands(
 
 
 def show(names: OrderNames, key: str, naming: Naming) -> ShowOrder | None:
-    """What journals that the order was shown here; None when the journal says so already."""
+    """Return the command that journals a shown order; None when the journal has it already."""
     named = names.get(key)
     if named is None or named.is_known_at(naming.place):
         return None
@@ -157,7 +152,7 @@ def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> Pla
 
 
 def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
-    """From where and when an order that is shown was sent, and how to send another."""
+    """Return from where and when a shown order was sent, and how to send another."""
     named = rule.named(key)
     adopts = naming.wish.side is None
     done = "carried out" if adopts else "tried" if is_dead(known.books, key) else "sent"
@@ -179,7 +174,7 @@ def refusal(
     naming: Naming,
     refused: Refuse,
 ) -> tuple[str, str]:
-    """Why a call is refused, and the cure. ``asked``: its order in words."""
+    """Return why a call is refused, and the cure. ``asked``: its order in words."""
     named = rule.named(refused.key)
     what = _described(known.books, refused.key, asked)
     when = _when(named)
@@ -242,7 +237,7 @@ def adoption_text(taken: HoldingAdopted) -> str:
     return f"the adoption of {taken.qty:,} {taken.code} by {taken.agent}"
 
 
-def adoption_asked(wish: Adopt) -> str:
+def adoption_asked(wish: AdoptHolding) -> str:
     """``"the adoption of 5 005930 by mom"``, of an adoption that is asked for."""
     what = "all" if wish.qty is None else f"{wish.qty:,}"
     return f"the adoption of {what} {wish.code} by {wish.agent}"

@@ -66,7 +66,7 @@ def _report(context: Context, typed: Typed) -> Report:
 
 
 async def _halt(context: Context, typed: Typed) -> None:
-    from kisnb.trading.gate.halt_words import step_text
+    from kisnb.trading.halt.halt_words import step_text
 
     session, text = context.session, typed.text(0)
     # "halt off" is no choice of the grammar, because a reason may begin with any word.

@@ -14,7 +14,7 @@ order at a time, so that no share is sold twice while the fate of an order is un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns, kst_day
@@ -27,78 +27,80 @@ from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.order_books import reservations
 from kisnb.trading.order_books.order_book import BY_HAND, FLATTEN, NOBODY, UNASSIGNED, is_of_flatten
-from kisnb.trading.ports.commands import Effect, WakeAt
-from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.readings import Readings
+from kisnb.trading.ports.effects import WakeAt
 from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
 
 KINDS = (
     OrderKind.MARKET, OrderKind.MARKET_IOC, OrderKind.LIMIT_IOC, OrderKind.LIMIT,
     OrderKind.BEST_OPPOSITE_IOC, OrderKind.BEST_OPPOSITE,
     OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
 )  # fmt: skip
-"""The most aggressive first. Limit orders name the day's lower limit price, so they take every bid."""
+"""Kinds of a flatten's sells, the most aggressive first. Limit orders name the day's lower limit
+price, so they take every bid."""
 PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
-"""After an order that sold nothing, the 1st, 2nd, … in a row; the last one repeats."""
+"""Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
+repeats."""
 FIRST_REPORT: Ns = 10 * SECOND
-"""After so long a flatten says what remains, although it goes on."""
+"""After this time a flatten reports what is left, although it goes on."""
 STALE_LIMIT: Ns = 5 * SECOND
-"""A best-opposite order that rests for so long is cancelled: the bid that it was priced at is gone."""
+"""A best-opposite order is cancelled after this time. The bid that gave it its price is gone by
+then."""
 CURE = "it is tried again until nothing is held; halt off REASON ends it"
 
 
 class _Part:
-    """What is known of the sale of one agent's shares of one stock."""
+    """The sale of one agent's shares of one stock, as far as it has come."""
 
     def __init__(self) -> None:
         self.key = ""
-        """Of the newest order; empty before the first."""
+        """Key of the newest order; empty before the first."""
         self.failures = 0
         """Orders in a row that sold nothing."""
         self.again_at: Ns = 0
-        """When the next order may be sent."""
+        """Earliest moment of the next order."""
         self.why = ""
-        """How far the sale has come, or why there is none."""
+        """State of the sale in words, or why there is none."""
         self.failed = ""
-        """What became of the newest order that did not sell all."""
+        """End of the newest order that did not sell all, in words."""
         self.is_blocked = False
         """No order could be sent: the market or the gate takes none now."""
 
     def show(self, order: Order) -> None:
-        """Take ``order`` as the newest of the part, and say how far it has come."""
+        """Take ``order`` as the newest of the part, and describe how far it has come."""
         self.key, self.is_blocked = order.key, False
         self.why = _standing(order) + (f" (before it: {self.failed})" if self.failed else "")
 
 
 class Flatten:
-    """Sells all that is held. Pure: rows and effects go out."""
+    """Sells all that is held, part by part, until nothing is or a person ends it."""
 
     def __init__(
         self,
         state: State,
         gate: Gate,
         market: LatestDepths,
-        record: Callable[[Row], None],
-        emit: Callable[[Effect], None],
-        cancel: Callable[[Ns, Order], None],
-        submit: Callable[[Ns, Intent], None],
-        ask_account: Callable[[Ns], None],
+        orders: OrderPath,
+        cancels: Cancels,
+        readings: Readings,
     ) -> None:
         self._state = state
         self._gate = gate
         self._market = market
-        self._record = record
-        self._emit = emit
-        self._cancel = cancel
-        self._submit = submit
-        self._ask_account = ask_account
+        self._path = orders
+        self._cancels = cancels
+        self._readings = readings
         self._parts: dict[tuple[str, str], _Part] = {}
-        """By agent and code."""
+        """Parts by agent and code."""
         self._since: Ns | None = None
-        """When it began to sell, or was last pulled; None while it waits for the kill switch."""
+        """Begin of the sale, or of the newest pull; None while it waits for the kill switch."""
         self._reported = True
-        """It has said since then what it sold, or what remains."""
+        """The flatten has reported since then what it sold, or what is left."""
         self._asked: Ns | None = None
-        """When KIS was asked whether nothing is held any more."""
+        """When the desk began to read whether nothing is held any more; None while something is."""
         self._wakes_at: Ns = 0
 
     @property
@@ -108,56 +110,56 @@ class Flatten:
 
     @property
     def has_reported(self) -> bool:
-        """It has ended, or has said what remains."""
+        """True when the flatten has ended, or has reported what is left."""
         return not self.is_on or self._reported
 
-    def request(self, now: Ns, reason: str) -> None:
-        """Journal that a person wants it. It sells when the kill switch has come so far."""
-        self._record(FlattenSet(now, True, reason))
+    def request(self, turn: Turn, reason: str) -> None:
+        """Journal that a person wants a flatten. It sells once the kill switch has come so far."""
+        turn.record(FlattenSet(turn.now, True, reason))
 
-    def begin_selling(self, now: Ns) -> None:
-        """Sell from now on, and say soon what was sold or what remains."""
-        self._since, self._reported, self._asked = now, False, None
+    def begin_selling(self, turn: Turn) -> None:
+        """Sell from now on, and report soon what was sold or what is left."""
+        self._since, self._reported, self._asked = turn.now, False, None
         for part in self._parts.values():
-            part.again_at, part.failures = now, 0
-        self.proceed(now)
+            part.again_at, part.failures = turn.now, 0
+        self.proceed(turn)
         if self._orders:
-            self._record(
-                HaltStep(now, "flatten", True, "; ".join(_standing(o) for o in self._orders))
+            turn.record(
+                HaltStep(turn.now, "flatten", True, "; ".join(_standing(o) for o in self._orders))
             )
 
-    def end(self, now: Ns, reason: str) -> None:
-        """A person ends it: what it has in the market is cancelled."""
-        self._record(FlattenSet(now, False, reason))
+    def end(self, turn: Turn, reason: str) -> None:
+        """End the flatten for a person, and cancel what it has in the market."""
+        turn.record(FlattenSet(turn.now, False, reason))
         for order in self._orders:
             if not order.cancel_asked:
-                self._cancel(now, order)
+                self._cancels.request(turn, order.key, None, kill_switch=True)
         self._stop()
 
-    def on_account_read(self, now: Ns, asked: Ns, account: Account | None) -> None:
-        """KIS stated the account, and the books were compared with it."""
+    def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
+        """KIS stated the account, and the order books were compared with it."""
         is_newer = self._asked is not None and asked >= self._asked
         is_empty = account is not None and not any(h.qty for h in account.holdings)
         if self.is_on and is_newer and is_empty and not self._is_holding():
-            self._record(HaltStep(now, "flatten", True, "nothing is held, as KIS confirms"))
-            self._record(FlattenSet(now, False, "nothing is held any more"))
+            turn.record(HaltStep(turn.now, "flatten", True, "nothing is held, as KIS confirms"))
+            turn.record(FlattenSet(turn.now, False, "nothing is held any more"))
             self._stop()
         else:
-            self.proceed(now)
+            self.proceed(turn)
 
-    def proceed(self, now: Ns) -> None:
-        """Sell what can be sold now; say what remains when that has changed."""
+    def proceed(self, turn: Turn) -> None:
+        """Sell what can be sold now, and report what is left when that has changed."""
         if not self.is_on or self._since is None:
             return
         for agent, code in self._all_parts():
-            self._sell(now, agent, code)
+            self._sell(turn, agent, code)
         if self._is_holding():
             self._asked = None
         elif self._asked is None:
-            self._asked = now
-            self._ask_account(now)
-        self._report(now)
-        self._wake(now)
+            self._asked = turn.now
+            self._readings.schedule(turn, turn.now, "flatten", account=True)
+        self._report(turn)
+        self._wake(turn)
 
     # the parts
 
@@ -168,27 +170,29 @@ class Flatten:
         held = [code for code, p in sorted(books.account.positions.items()) if p.qty]
         return [(agent, code) for code in held for agent in agents]
 
-    def _sell(self, now: Ns, agent: str, code: str) -> None:
+    def _sell(self, turn: Turn, agent: str, code: str) -> None:
         part = self._parts.setdefault((agent, code), _Part())
         live = self._live(agent, code)
         if live is not None:
             part.show(live)
-            self._cancel_stale(now, live)
+            self._cancel_stale(turn, live)
             return
-        self._note_end(now, part)
+        self._note_end(turn.now, part)
+        # Never more than the whole account can sell, whatever the agent's own order book says.
         qty = min(self._sellable(code, agent), self._sellable(code, BY_HAND))
         if qty <= 0:
             part.why, part.is_blocked = "", False
             return
-        if now < part.again_at:
+        if turn.now < part.again_at:
             return
-        sale = self._sale(now, agent, code, qty, part.failures)
+        sale = self._sale(turn.now, agent, code, qty, part.failures)
         if isinstance(sale, str):
             part.why, part.is_blocked = sale, True
             return
-        self._submit(now, sale)
+        self._path.submit(turn, sale)
         part.show(self._state.books.orders[sale.key])
-        self._note_end(now, part)
+        # The gate may have denied it at once. That counts as a failure of this part.
+        self._note_end(turn.now, part)
 
     def _live(self, agent: str, code: str) -> Order | None:
         mine = (o for o in self._orders if (o.intent.agent, o.code) == (agent, code))
@@ -206,16 +210,16 @@ class Flatten:
             part.again_at, part.why = now + pause, _standing(order)
             part.failed = part.why
 
-    def _cancel_stale(self, now: Ns, order: Order) -> None:
+    def _cancel_stale(self, turn: Turn, order: Order) -> None:
         kind = order.route.kind if order.route is not None else order.intent.kind
         rests = kind in (OrderKind.BEST_OPPOSITE, OrderKind.AFTER_BEST_OPPOSITE)
         if (
             rests
             and order.ref is not None
             and not order.cancel_asked
-            and now >= order.sent_at + STALE_LIMIT
+            and turn.now >= order.sent_at + STALE_LIMIT
         ):
-            self._cancel(now, order)
+            self._cancels.request(turn, order.key, None, kill_switch=True)
 
     def _sale(self, now: Ns, agent: str, code: str, qty: int, failures: int) -> Intent | str:
         """Return the order to send, or why none passes.
@@ -262,9 +266,9 @@ class Flatten:
         return [o for o in self._state.books.live.values() if is_of_flatten(o.intent)]
 
     def _is_holding(self) -> bool:
-        """Whether the order books hold anything, or may: an order has not ended.
+        """Return whether the order books hold anything, or may: an order has not ended.
 
-        A buy of unknown fate, or one whose cancel failed, may still fill after all is sold.
+        A buy of unknown fate may still fill after all is sold. So may a buy whose cancel failed.
         """
         books = self._state.books
         return any(p.qty for p in books.account.positions.values()) or bool(books.live)
@@ -293,33 +297,33 @@ class Flatten:
             o.leaves for o in self._orders if o.code == code and o.state is not OrderState.NEW
         )
 
-    def _report(self, now: Ns) -> None:
-        """Write what remains: at first when nothing more can be done at once, later when it has changed."""
+    def _report(self, turn: Turn) -> None:
+        """Record what is left, when nothing more can be done at once and when it has changed."""
         assert self._since is not None
         selling = bool(self._orders)
-        pausing = any(part.again_at > now for part in self._parts.values())
+        pausing = any(part.again_at > turn.now for part in self._parts.values())
         is_stuck = not selling and not pausing and any(p.is_blocked for p in self._parts.values())
-        if not (is_stuck or now >= self._since + FIRST_REPORT) or (self._reported and selling):
+        if not (is_stuck or turn.now >= self._since + FIRST_REPORT) or (self._reported and selling):
             return
         texts = list(self._texts()) or ["KIS has not confirmed yet that nothing is held"]
         text = f"FAILED: left are {', '.join(texts)}; {CURE}"
         if not self._reported or text != self._state.flatten_left:
-            self._record(HaltStep(now, "flatten", False, text))
+            turn.record(HaltStep(turn.now, "flatten", False, text))
         self._reported = True
 
-    def _wake(self, now: Ns) -> None:
+    def _wake(self, turn: Turn) -> None:
         assert self._since is not None
         times = [part.again_at for part in self._parts.values()]
         times.append(self._since + FIRST_REPORT)
-        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(now):
+        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(turn.now):
             # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
             # by itself at the beginning of each session.
-            times.append(now + PAUSES.longest)
-        times += [now + STALE_LIMIT for _ in self._orders]
-        due = min((t for t in times if t > now), default=None)
-        if due is not None and not now < self._wakes_at <= due:
+            times.append(turn.now + PAUSES.longest)
+        times += [turn.now + STALE_LIMIT for _ in self._orders]
+        due = min((t for t in times if t > turn.now), default=None)
+        if due is not None and not turn.now < self._wakes_at <= due:
             self._wakes_at = due
-            self._emit(WakeAt(due))
+            turn.emit(WakeAt(due))
 
     def _stop(self) -> None:
         self._parts.clear()
@@ -335,7 +339,8 @@ def _standing(order: Order) -> str:
     sell = order.intent.text
     match order.state:
         case OrderState.NEW:
-            return f"{sell} waits: {order.text or 'for the orders before it, or for KIS to confirm the shares'}"
+            usual = "for the orders before it, or for KIS to confirm the shares"
+            return f"{sell} waits: {order.text or usual}"
         case OrderState.SENDING:
             return f"{sell} is on its way"
         case OrderState.UNKNOWN:

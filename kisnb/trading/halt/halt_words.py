@@ -1,4 +1,4 @@
-"""What people read of the trading state, wherever they read it: panel, heads, reprs, verbs, desk status."""
+"""Words for the trading state, the same in panels, heads, reprs, verbs and the desk's status."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from kisnb.clock import clock_text
 from kisnb.events import HaltStep
-from kisnb.trading.gate.flatten import CURE
+from kisnb.trading.halt.flatten import CURE
 from kisnb.trading.state import State
 
 Name: TypeAlias = Literal["active", "halting", "flattening", "reducing", "halted"]
@@ -19,14 +19,14 @@ _PASSES = {
 
 
 class Trading(NamedTuple):
-    """What a desk lets pass."""
+    """The trading state of a desk, in words."""
 
     name: Name
     """For code; people read ``text``."""
     text: str
     """The present state, its reason, what passes, and how a person ends it."""
     known: bool = True
-    """False for a desk that cannot be heard: ``text`` says what it let pass before."""
+    """False for a desk that cannot be reached: ``text`` says what it let pass before."""
 
     @property
     def halted(self) -> str:
@@ -34,7 +34,7 @@ class Trading(NamedTuple):
         return "" if self.name == "active" else self.text
 
     def last_known(self, since: str) -> Trading:
-        """The same of a desk that has not been heard since a time of day."""
+        """Return the same for a desk that has not been reached since a time of day."""
         return self._replace(text=f"not known since {since}; before that: {self.text}", known=False)
 
 
@@ -62,7 +62,10 @@ def _flatten(state: State, reason: str) -> str:
 
 
 def unsold(state: State) -> str:
-    """Return what a flatten has not sold yet, and why, for a sentence that has its own cure; empty for nothing."""
+    """Return what a flatten has not sold yet, and why; empty for nothing.
+
+    The sentence into which it goes has a cure of its own.
+    """
     return state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
 
 

@@ -1,0 +1,83 @@
+"""Events out: every event goes to every session, numbered, in order, in batches.
+
+A batch is all that was published in one turn of the desk's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from kisnb.desk.run.conductor import Conductor
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.connection import Connection
+from kisnb.desk.serve.protocol import Events, pack
+from kisnb.events import Event
+from kisnb.orders import OrderState
+from kisnb.trading.order_books.order_book import UNDECIDED
+from kisnb.trading.ports.replies import OutcomeReply
+
+
+class EventFeed:
+    """Sends events to the attached sessions, and the outcomes that sessions wait for."""
+
+    def __init__(self, host: DeskHost) -> None:
+        self.seq = 0
+        """Number of the newest event."""
+        self.connections: list[Connection] = []
+        """The attached sessions."""
+        self.conductor: Conductor | None = None
+        """Moves the simulated clock; None at a real host."""
+        self._host = host
+        self._batch: list[Event] = []
+        """Published in this turn of the loop and not sent yet."""
+
+    def publish(self, event: Event) -> None:
+        """Number an event and send it with the rest of this turn of the loop."""
+        if not self._batch:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self.seq += 1
+        self._batch.append(event)
+
+    def flush(self) -> None:
+        """Send at once what was published."""
+        if not self._batch:
+            return
+        events, self._batch = tuple(self._batch), []
+        message = self._packed(self.seq - len(events) + 1, events)
+        # One message for all: it is packed once, and every session gets the same numbers.
+        for connection in self.connections:
+            connection.send(message)
+            self.reply_outcomes(connection)
+        self.wake_conductor()
+
+    def publish_to(self, connection: Connection, events: tuple[Event, ...]) -> None:
+        """Send events to one session.
+
+        They take no new numbers, for the others would miss those: they end at the number of the
+        newest event of all. So an Idle of this session still says how far it has followed.
+        """
+        self.flush()
+        connection.send(self._packed(self.seq - len(events) + 1, events))
+
+    def reply_outcomes(self, connection: Connection) -> None:
+        """Reply to the queries of a session about orders that are decided by now."""
+        orders = self._host.core.state.books.orders
+        for number, key in list(connection.outcomes.items()):
+            order = orders.get(key)
+            if key in self._host.dropped:
+                outcome = OutcomeReply(OrderState.DENIED, None, "", str(self._host.broken))
+            elif order is not None and order.state not in UNDECIDED:
+                outcome = OutcomeReply(order.state, order.number, order.msg_cd, order.text)
+            else:
+                continue
+            del connection.outcomes[number]
+            connection.reply(number, outcome)
+
+    def wake_conductor(self, *, calls: bool = False) -> None:
+        """Let the conductor look again. ``calls``: a call to the broker has begun or ended."""
+        if self.conductor is not None:
+            self.conductor.wake(calls=calls)
+
+    def _packed(self, first: int, events: tuple[Event, ...]) -> bytes:
+        now, published = self._host.clock.now(), self._host.journal.published
+        return pack(Events(first, now, events, published))

@@ -1,0 +1,34 @@
+"""The pace of the simulated clock: lockstep while a session fast-forwards, else as configured."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kisnb.desk.run.conductor import Conductor
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.event_feed import EventFeed
+from kisnb.events import SpeedSet
+
+
+class Pacing:
+    """Switches the conductor between lockstep and the desk's own speed."""
+
+    def __init__(self, host: DeskHost, feed: EventFeed, speed: float) -> None:
+        self._host = host
+        self._feed = feed
+        self._speed = speed
+        """The desk's own speed; 0 is lockstep, and then nothing is ever switched."""
+        self._switching = asyncio.Lock()
+
+    def update(self) -> None:
+        """Switch when the sessions that fast-forward are others than before."""
+        if self._feed.conductor is not None and self._speed:
+            self._host.call(self._switch(self._feed.conductor))
+
+    async def _switch(self, conductor: Conductor) -> None:
+        # One switch at a time: each looks at what the sessions want when its turn comes.
+        async with self._switching:
+            speed = 0.0 if any(c.hurry for c in self._feed.connections) else self._speed
+            if conductor.lockstep != (speed == 0):
+                await conductor.switch(speed)
+                self._feed.publish(SpeedSet(self._host.clock.now(), speed))

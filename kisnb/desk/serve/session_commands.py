@@ -1,0 +1,90 @@
+"""Commands of a session: carried out by the core, or by the desk's process itself."""
+
+from __future__ import annotations
+
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.connection import Connection
+from kisnb.desk.serve.event_feed import EventFeed
+from kisnb.desk.serve.pacing import Pacing
+from kisnb.desk.serve.published_leases import PublishedLeases
+from kisnb.desk.serve.subscriptions import Subscriptions
+from kisnb.desk.serve.unreadable import RawCommands, Unreadable, pieces
+from kisnb.events import CommandDropped, Event, Trouble
+from kisnb.trading.order_books.order_book import is_of_flatten
+from kisnb.trading.ports.commands import (
+    CancelOrder,
+    Command,
+    FastForward,
+    Halt,
+    Idle,
+    ReleaseAgent,
+    ResolveOrder,
+    ReviseOrder,
+    Submit,
+    WatchCodes,
+)
+
+CHECK = "check the values of the call; after an update of kisnb restart the kernel"
+
+
+class SessionCommands:
+    """Carries out what a session sends without a reply."""
+
+    def __init__(
+        self,
+        host: DeskHost,
+        feed: EventFeed,
+        leases: PublishedLeases,
+        subscriptions: Subscriptions,
+        pacing: Pacing,
+    ) -> None:
+        self._host = host
+        self._feed = feed
+        self._leases = leases
+        self._subscriptions = subscriptions
+        self._pacing = pacing
+
+    def execute(self, connection: Connection, command: Command) -> None:
+        """Carry out one command of a session."""
+        match command:
+            case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_flatten(intent):
+                why = "the key of an order may not begin with 'flatten:'"
+                self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
+            case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
+                self._host.submit(command)
+            case WatchCodes(wants=wants):
+                connection.wants = wants
+                self._subscriptions.update()
+            case Idle():
+                self._on_idle(connection, command)
+            case FastForward(on=on):
+                connection.hurry = on
+                self._pacing.update()
+            case ReleaseAgent(agent=agent):
+                self._leases.release(connection, agent)
+
+    def execute_readable(self, connection: Connection, raw: RawCommands) -> None:
+        """Carry out each command that can be read. Its sender alone learns which cannot."""
+        for piece in pieces(raw):
+            if isinstance(piece, Unreadable):
+                self.refuse(connection, piece)
+            else:
+                self.execute(connection, piece)
+
+    def refuse(self, connection: Connection, refused: Unreadable) -> None:
+        """Report to one session what was not carried out, and drop the order that it meant."""
+        now, known = self._host.clock.now(), self._host.core.state.books.orders
+        events: list[Event] = [Trouble(now, f"{refused.text}; it was not carried out")]
+        # An order that the desk has lives on, whatever was sent again under its key.
+        if refused.key and (refused.cancels or refused.key not in known):
+            events.append(CommandDropped(now, refused.key, refused.text, CHECK))
+        self._feed.publish_to(connection, tuple(events))
+
+    def _on_idle(self, connection: Connection, idle: Idle) -> None:
+        connection.handled, connection.wake = idle.seq, idle.wake
+        connection.waiting = idle.waiting
+        conductor = self._feed.conductor
+        if conductor is not None:
+            if idle.seq >= 0:
+                conductor.caught_up(connection.name)
+            conductor.wake()

@@ -1,0 +1,153 @@
+"""Queries of a session: replied to at once from the desk's state, or after a call to KIS."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.run.safety import Safety
+from kisnb.desk.run.standing import standing
+from kisnb.desk.serve.connection import Connection
+from kisnb.desk.serve.event_feed import EventFeed
+from kisnb.desk.serve.published_leases import PublishedLeases
+from kisnb.desk.serve.typed_requests import TypedRequests
+from kisnb.errors import DeskBusy, DeskError, KisnbError
+from kisnb.events import Trouble
+from kisnb.orders import Intent
+from kisnb.trading.ports.queries import (
+    AccountNow,
+    AdoptHolding,
+    AnyQuery,
+    ArmDesk,
+    CallApi,
+    CloseDesk,
+    DayOrders,
+    DepthOf,
+    JournalOf,
+    LeaseAgent,
+    LiftHalt,
+    OutcomeOf,
+    PlaceOrders,
+    QuoteOf,
+    RouteOf,
+    RoutesOf,
+    StatusNow,
+    TasksNow,
+)
+from kisnb.trading.ports.replies import (
+    AccountReply,
+    Done,
+    Failed,
+    JournalReply,
+    OrdersReply,
+    Reply,
+    RoutesReply,
+    RowsReply,
+)
+
+
+class SessionQueries:
+    """Replies to what a session asks. ``closing`` is set when a session wants the desk to stop."""
+
+    def __init__(
+        self,
+        host: DeskHost,
+        feed: EventFeed,
+        leases: PublishedLeases,
+        typed: TypedRequests,
+        closing: asyncio.Event,
+    ) -> None:
+        self.safety: Safety | None = None
+        """Lifts halts and arms the desk. A desk without one does not know these queries."""
+        self._host = host
+        self._feed = feed
+        self._leases = leases
+        self._typed = typed
+        self._closing = closing
+
+    def receive(self, connection: Connection, number: int, query: AnyQuery) -> None:
+        """Reply to a query now, or begin the call to KIS that brings its reply."""
+        match query:
+            case OutcomeOf(key=key):
+                connection.outcomes[number] = key
+                # The desk publishes an order's facts before it replies with their outcome.
+                self._feed.flush()
+                self._feed.reply_outcomes(connection)
+            # LiftHalt and ArmDesk reach the core only by here, after their checks.
+            case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
+                connection.reply(number, self.safety.reply(query))
+            case StatusNow():
+                others = [self._named(c) for c in self._feed.connections if c is not connection]
+                connection.reply(number, standing(self._host, others))
+            case PlaceOrders(requests=requests):
+                placed = self._typed.place(requests)
+                # The desk publishes the rows of an order before it replies to who asked for it.
+                self._feed.flush()
+                connection.reply(number, placed)
+            case AdoptHolding():
+                reply = self._typed.adopt(query)
+                self._feed.flush()
+                connection.reply(number, reply)
+            case LeaseAgent(agent=agent):
+                connection.reply(number, self._lease(connection, agent))
+            case JournalOf():
+                connection.reply(number, JournalReply(str(self._host.journal.path)))
+            case CloseDesk():
+                connection.reply(number, Done())
+                self._closing.set()
+            case _:
+                self._host.call(self._ask(connection, number, query))
+
+    def _named(self, connection: Connection) -> str:
+        agents = ", ".join(self._leases.agents_of(connection))
+        return f"{connection.where}{f' with {agents}' if agents else ''}"
+
+    def _lease(self, connection: Connection, agent: str) -> Reply:
+        try:
+            self._leases.acquire(connection, agent)
+        except DeskBusy as e:
+            return Failed(type(e).__name__, e.text, e.cure)
+        return Done()
+
+    async def _ask(self, connection: Connection, number: int, query: AnyQuery) -> None:
+        """Read from KIS and reply. Without a reply the session would wait for ever."""
+        try:
+            reply = await self._read_from_kis(query)
+        except KisnbError as e:
+            reply = Failed(type(e).__name__, e.text, e.cure)
+        except Exception as e:
+            reply = Failed("KisError", f"{type(e).__name__}: {e}")
+            text = f"{type(query).__name__} failed: {e!r}"
+            self._feed.publish(Trouble(self._host.clock.now(), text))
+        self._feed.flush()
+        connection.reply(number, reply)
+
+    async def _read_from_kis(self, query: AnyQuery) -> Reply:
+        broker = self._host.broker
+        match query:
+            case QuoteOf(code=code):
+                return await broker.quote(code)
+            case DepthOf(code=code, venue=venue):
+                return await broker.depth(code, venue)
+            case RouteOf(intent=intent):
+                return await self._preview(intent)
+            case RoutesOf(key=key, code=code):
+                routes = self._host.core.state.routes
+                found = routes.of(key) if key else routes.select(code=code or None)
+                return RoutesReply(tuple(found))
+            case AccountNow():
+                return AccountReply(await broker.account())
+            case CallApi(name=name, params=params):
+                return RowsReply(*await broker.call(name, params))
+            case DayOrders(day=day):
+                return OrdersReply(await broker.day_orders(day))
+            case _:
+                raise DeskError(f"the desk does not know the question {type(query).__name__}")
+
+    async def _preview(self, intent: Intent) -> Reply:
+        """Route an order that is not sent, on depths that are read first where none was shown."""
+        core, now = self._host.core, self._host.clock.now()
+        missing = core.rules.blank(now, intent.code, core.depths.of(intent.code))
+        for depth in await self._host.read_depths(intent.code, missing):
+            core.depths.add(depth)
+        return RoutesReply((core.rules.preview(now, intent, core.depths.of(intent.code)).evidence,))

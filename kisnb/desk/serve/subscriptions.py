@@ -1,0 +1,46 @@
+"""The desk's subscriptions at KIS: for what the account holds, and for what sessions watch."""
+
+from __future__ import annotations
+
+from kisnb.desk.run.host import DeskHost
+from kisnb.desk.serve.event_feed import EventFeed
+from kisnb.orders import Want
+from kisnb.terms import Venue
+
+HELD = 1
+"""Priority of the trades of a held stock (row K06): after notices (0), before what sessions watch
+(2)."""
+
+
+class Subscriptions:
+    """Keeps the broker's wants at what holdings and sessions need."""
+
+    def __init__(self, host: DeskHost, feed: EventFeed) -> None:
+        self._host = host
+        self._feed = feed
+        self._holds: list[str] = []
+        """The stocks that the account held when the broker got its wants last."""
+
+    def wants(self) -> list[Want]:
+        """Return notices, then the trades of all that the account holds, then what sessions watch.
+
+        The circuit breaker needs the prices of holdings, whoever is attached.
+        """
+        core = self._host.core
+        self._holds = core.state.books.account.holds
+        held = [want for code in self._holds for want in core.rules.trade_channels(code, HELD)]
+        # KIS takes a limited number of subscriptions. The KRX trades of every holding come before
+        # the NXT trades of the first.
+        held.sort(key=lambda want: want.venue is not Venue.KRX)
+        watched = {want: None for c in self._feed.connections for want in c.wants}
+        return [Want("notices", priority=0), *held, *watched]
+
+    def update(self) -> None:
+        """Give the broker the wants of this moment."""
+        self._host.broker.want(self.wants())
+        self._feed.wake_conductor(calls=True)
+
+    def follow_holdings(self) -> None:
+        """Update when the account holds other stocks than at the last update."""
+        if self._host.core.state.books.account.holds != self._holds:
+            self.update()

@@ -1,0 +1,145 @@
+"""Facts, in the past tense: of the market, of orders, of connections.
+
+Facts of orders are also the rows of the desk's journal: what is written, what is published and what
+is folded into an order book is the same object. Times are UTC nanoseconds, prices won, quantities
+shares.
+
+    Fact ── market    Tick, Depth, Quote, Bar …          published
+         ├─ orders    IntentTaken, Sent, Filled …        journaled and published
+         ├─ account   HaltSet, Armed, DriftFound …       journaled and published
+         └─ desk      Notice                             journaled, not published
+                      LinkUp, PhaseChanged, Trouble …    published
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from kisnb.events.account import (
+    AccountFact,
+    AccountOpened,
+    Armed,
+    BreakerTripped,
+    ControlFact,
+    Disarmed,
+    DriftCleared,
+    DriftFound,
+    FlattenSet,
+    HaltSet,
+    HaltStep,
+    HoldingAdopted,
+    OrderShown,
+)
+from kisnb.events.desk import (
+    AgentLeased,
+    AgentReleased,
+    ClockMoved,
+    CommandDropped,
+    DecisionRefused,
+    DeskFact,
+    GapFound,
+    IntentRepeated,
+    LinkDown,
+    LinkFact,
+    LinkUp,
+    Notice,
+    PhaseChanged,
+    SpeedSet,
+    SubscriptionChanged,
+    Trouble,
+    Unresolved,
+)
+from kisnb.events.fact import Fact
+from kisnb.events.market import (
+    Bar,
+    Depth,
+    ExpectedMatch,
+    MarketFact,
+    MarketOperation,
+    ProgramTrades,
+    Quote,
+    Tick,
+)
+from kisnb.events.orders import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    CancelStarted,
+    Denied,
+    Expired,
+    ExternalFound,
+    Filled,
+    IntentTaken,
+    OrderFact,
+    OrderHeld,
+    Rejected,
+    Resolved,
+    Revised,
+    SendStarted,
+    SendUnknown,
+    Sent,
+    is_order_fact,
+)
+
+Event: TypeAlias = OrderFact | AccountFact | ControlFact | MarketFact | LinkFact | DeskFact | Bar
+
+__all__ = [
+    "Accepted",
+    "AccountFact",
+    "AccountOpened",
+    "AgentLeased",
+    "AgentReleased",
+    "Armed",
+    "Bar",
+    "BreakerTripped",
+    "CancelRefused",
+    "CancelStarted",
+    "Cancelled",
+    "ClockMoved",
+    "CommandDropped",
+    "ControlFact",
+    "DecisionRefused",
+    "Denied",
+    "Depth",
+    "DeskFact",
+    "Disarmed",
+    "DriftCleared",
+    "DriftFound",
+    "Event",
+    "ExpectedMatch",
+    "Expired",
+    "ExternalFound",
+    "Fact",
+    "Filled",
+    "FlattenSet",
+    "GapFound",
+    "HaltSet",
+    "HaltStep",
+    "HoldingAdopted",
+    "IntentRepeated",
+    "IntentTaken",
+    "LinkDown",
+    "LinkFact",
+    "LinkUp",
+    "MarketFact",
+    "MarketOperation",
+    "Notice",
+    "OrderFact",
+    "OrderHeld",
+    "OrderShown",
+    "PhaseChanged",
+    "ProgramTrades",
+    "Quote",
+    "Rejected",
+    "Resolved",
+    "Revised",
+    "SendStarted",
+    "SendUnknown",
+    "Sent",
+    "SpeedSet",
+    "SubscriptionChanged",
+    "Tick",
+    "Trouble",
+    "Unresolved",
+    "is_order_fact",
+]

@@ -1,0 +1,129 @@
+"""Facts of the account and of what the desk lets pass, which the journal keeps too."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from kisnb.clock import Ns
+from kisnb.events.fact import Fact
+from kisnb.orders import Naming, Place
+
+
+class HaltSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk's trading state changed."""
+
+    state: Literal["active", "reducing", "halted"]
+    reason: str
+
+
+class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """One step of the kill switch: what it did; ``done`` is False for a step that failed."""
+
+    step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"]
+    done: bool
+    text: str
+    ends: Literal["", "reducing", "halted", "flatten"] = ""
+    """Of the first step: the trading state in which the run is to end, over restarts too.
+
+    ``flatten`` stands in journals of earlier versions: halted, with a flatten.
+    """
+
+
+class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A flatten began (``on``), or it ended: all is sold, or a person ended it with a reason.
+
+    Between the two the desk sells all that is held, in any trading state, over restarts too.
+    """
+
+    on: bool
+    reason: str
+
+
+class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The loss of the day is above its limit: won lost, of won at stake."""
+
+    loss: int
+    stake: int
+
+
+class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A person armed the desk for buys: until when, and for how many won."""
+
+    until: Ns
+    budget: int
+
+
+class Disarmed(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """No buy passes any more; exits and cancels do."""
+
+    why: str
+
+
+class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS's figure and ours differ.
+
+    ``subject`` is the key of an order or the code of a holding, then shares; or it is cash, in won.
+    """
+
+    subject: str
+    what: Literal["filled", "cancelled", "holding", "cash"]
+    ours: int
+    theirs: int
+
+
+class DriftCleared(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The two figures are the same again."""
+
+    subject: str
+    what: Literal["filled", "cancelled", "holding", "cash"]
+
+
+class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The account holds what no order of the journal explains.
+
+    ``holdings`` are such shares, ``cash`` is such cash in won (D+2).
+    """
+
+    cash: int
+    holdings: tuple[tuple[str, int, int], ...]
+    """(code, shares, purchase amount in won)."""
+
+
+class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent took over shares that no agent held.
+
+    Quantity and cost go into the agent's order book, and out of the books that belong to nobody.
+    """
+
+    key: str
+    """Idempotency key, as an order has one."""
+    agent: str
+    code: str
+    lots: tuple[tuple[str, int, int, int], ...]
+    """(order book that they came from, shares, purchase price in won, unused fee of their buy in
+    won)."""
+    naming: Naming | None = None
+    """The naming of the call, when a person typed it."""
+
+    @property
+    def qty(self) -> int:
+        """Shares of all lots."""
+        return sum(qty for _, qty, _, _ in self.lots)
+
+    @property
+    def cost(self) -> int:
+        """Purchase amount in won, without fees."""
+        return sum(qty * price for _, qty, price, _ in self.lots)
+
+
+class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A typed call got an order that stood already. The order belongs to that place too."""
+
+    key: str
+    place: Place
+    token: str = ""
+    """The mark of the command. A command that is handed over twice gets the same order."""
+
+
+ControlFact: TypeAlias = HaltSet | HaltStep | FlattenSet | BreakerTripped | Armed | Disarmed
+AccountFact: TypeAlias = DriftFound | DriftCleared | AccountOpened | HoldingAdopted | OrderShown

@@ -1,0 +1,160 @@
+"""Facts of links, sessions, clock and agents, and KIS's notices.
+
+The desk publishes them. The journal keeps the notices alone, and those are not published.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from kisnb.clock import Ns
+from kisnb.events.fact import Fact
+from kisnb.orders import Intent
+from kisnb.terms import Side, Venue
+
+
+class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An exec notice as KIS pushed it: an order event or a fill, by order number."""
+
+    kind: Literal["accepted", "filled", "cancelled", "revised", "refused"]
+    number: int
+    original: int
+    code: str
+    side: Side
+    qty: int
+    """Filled or cancelled quantity of this notice; order quantity for the others."""
+    price: int
+    branch: str
+    venue: Venue
+
+
+class SubscriptionChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS confirmed, refused or dropped a subscription."""
+
+    channel: str
+    code: str
+    state: Literal["confirmed", "refused", "dropped"]
+    text: str = ""
+    venue: Venue = Venue.KRX
+
+
+class LinkDown(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The stream to KIS broke; what happened meanwhile is a gap."""
+
+    text: str
+
+
+class LinkUp(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The stream to KIS stands (again)."""
+
+
+class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Trades of a venue are missing between ``since`` and ``t``."""
+
+    code: str
+    since: Ns
+    missing: int
+    """Shares; 0 when it cannot be told."""
+    venue: Venue = Venue.KRX
+    """Whose trades; SOR stands for KRX and NXT together."""
+
+
+class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An intent came whose key the desk knows already, and nothing was sent.
+
+    ``same`` says whether it means the same order.
+    """
+
+    intent: Intent
+    same: bool
+
+
+class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk did not take an order, or the cancel of one.
+
+    It stands in no journal, and nothing was sent.
+    """
+
+    key: str
+    reason: str
+    cure: str = ""
+
+
+class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The time in which KIS could list an order of unknown fate is over: a person decides.
+
+    ``candidates`` are the numbers in KIS's list that it could be.
+    """
+
+    key: str
+    candidates: tuple[int, ...]
+    text: str
+
+
+class DecisionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A person's decision about an order of unknown fate contradicts KIS's list."""
+
+    key: str
+    text: str
+
+
+class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The phase of a venue changed: a market session began or ended.
+
+    Agents get it as ``on_phase``.
+    """
+
+    session_id: str
+    venue: Venue
+    phase: str
+
+
+class ClockMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk's clock stands at ``t`` now; nothing else happened."""
+
+
+class SpeedSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The simulated clock runs at ``speed`` from ``t`` on; 0 is lockstep."""
+
+    speed: float
+
+
+class AgentLeased(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent runs in this session from now on, and nowhere else."""
+
+    agent: str
+    session: str
+    where: str
+    """For people: notebook and process."""
+
+
+class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The agent may be started anywhere again.
+
+    ``lost`` says that its session is gone without a word.
+    """
+
+    agent: str
+    session: str
+    lost: bool = False
+
+
+class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A sentence that a person must read."""
+
+    text: str
+
+
+LinkFact: TypeAlias = Notice | SubscriptionChanged | LinkDown | LinkUp | GapFound
+DeskFact: TypeAlias = (
+    IntentRepeated
+    | CommandDropped
+    | Unresolved
+    | DecisionRefused
+    | PhaseChanged
+    | ClockMoved
+    | SpeedSet
+    | AgentLeased
+    | AgentReleased
+    | Trouble
+)

@@ -1,0 +1,138 @@
+"""Facts of the market: trades, depth, quotes, bars. Prices in won, quantities in shares."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from kisnb.clock import Ns
+from kisnb.events.fact import Fact
+from kisnb.terms import Side, Venue
+
+
+class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """One trade. ``t`` is the exchange's time (whole seconds on KIS), ``received`` ours."""
+
+    code: str
+    venue: Venue
+    price: int
+    qty: int
+    side: Side | None
+    """The side that took: BUY when the buyer lifted the ask; None in auctions."""
+    volume: int
+    """Accumulated volume of the venue's day, this trade included."""
+    value: int
+    """Accumulated traded value of the venue's day, won."""
+    ask: int
+    bid: int
+    received: Ns = 0
+    ask_qty: int = 0
+    """Shares at ``ask``; 0 when the channel did not say."""
+    bid_qty: int = 0
+
+
+class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Bids and asks (호가), best first, up to ten levels; empty levels are left out."""
+
+    code: str
+    venue: Venue
+    asks: tuple[tuple[int, int], ...]
+    """(price, shares), rising."""
+    bids: tuple[tuple[int, int], ...]
+    """(price, shares), falling."""
+    received: Ns = 0
+
+
+class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The match that a call auction would make now (예상체결): price in won, shares; 0 for none."""
+
+    code: str
+    venue: Venue
+    price: int
+    qty: int
+    ask: int
+    bid: int
+    received: Ns = 0
+
+
+class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The market's operation for one stock changed (장운영정보): a step of the day, a halt, a VI."""
+
+    code: str
+    venue: Venue
+    operation: str
+    """KIS's MKOP_CLS_CODE, such as 112 for the open; what is not documented passes as it came."""
+    halted: bool
+    reason: str
+    """Reason of a halt of trading, in KIS's words."""
+    vi: bool
+    """A volatility interruption is on."""
+    received: Ns = 0
+
+
+class ProgramTrades(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Program trades of one stock, accumulated over the venue's day: shares and won."""
+
+    code: str
+    venue: Venue
+    sold: int
+    sold_value: int
+    bought: int
+    bought_value: int
+    net: int
+    net_value: int
+    received: Ns = 0
+
+
+class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The current price of a stock (주식현재가): won and shares."""
+
+    code: str
+    name: str
+    venue: Venue
+    price: int
+    base: int
+    """Base price (previous close, adjusted): limits and change are measured from it."""
+    open: int
+    high: int
+    low: int
+    volume: int
+    value: int
+    upper: int
+    lower: int
+    tick: int
+    """Tick size at the current price."""
+    halted: bool
+    listed_shares: int
+    received: Ns = 0
+
+    @property
+    def change(self) -> int:
+        """Change from the base price, won."""
+        return self.price - self.base
+
+    @property
+    def change_pct(self) -> float:
+        """Change from the base price, percent; 0 without a base price."""
+        return self.change / self.base * 100 if self.base else 0.0
+
+
+class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A closed bar; ``t`` is its start."""
+
+    code: str
+    span: Ns
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    count: int
+    """Number of trades; 0 for a silent span, which repeats the last close with volume 0."""
+
+    @property
+    def end(self) -> Ns:
+        """The first moment after the bar."""
+        return self.t + self.span
+
+
+MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote

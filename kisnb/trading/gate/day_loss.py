@@ -1,0 +1,50 @@
+"""The circuit breaker: the loss of the day against its limit (``max_day_loss``)."""
+
+from __future__ import annotations
+
+from kisnb.events import BreakerTripped, HaltSet, Tick
+from kisnb.trading.gate.risk import Gate
+from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
+
+
+class DayLoss:
+    """Sets the desk to reducing when the day has lost more than its limit.
+
+    Each further trip of the day needs one limit more, so that a person who lifts the halt can
+    trade on.
+    """
+
+    def __init__(self, gate: Gate, state: State) -> None:
+        self._gate = gate
+        self._state = state
+        self._prices: dict[str, int] = {}
+        """The newest price of the stocks that are held, won."""
+
+    def is_held(self, code: str) -> bool:
+        """True for a stock of the account: its price changes what the day has lost."""
+        return code in self._state.books.account.positions
+
+    def on_tick(self, turn: Turn, tick: Tick) -> None:
+        """Note the price of a held stock, and check the loss when it fell."""
+        before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
+        if before is None or tick.price < before:
+            self.check(turn)
+
+    def check(self, turn: Turn) -> None:
+        """Trip when the loss is above its limit. Only an active desk can trip."""
+        limit, day = self._gate.limits.max_day_loss, self._state.day
+        if limit is None or self._state.halt != "active":
+            return
+        day.roll(turn.now, self._state.books)
+        codes = {*self._state.books.account.positions, *day.opening}
+        instrument = self._gate.rules.instrument
+        bases = {code: item.base for code in codes if (item := instrument(code)) is not None}
+        standing = day.standing(self._state.books, bases, self._prices)
+        if standing.breaks(limit * (day.trips + 1)):
+            turn.record(BreakerTripped(turn.now, -standing.result, standing.stake))
+            percent = standing.result * 100 / standing.stake
+            lost, stake = f"{-standing.result:,}", f"{standing.stake:,}"
+            why = f"the day lost {lost} won of {stake} at stake ({percent:.2f} %)"
+            turn.record(HaltSet(turn.now, "reducing", why))
+            turn.report(f"circuit breaker: {why}; only cancels and reducing sells pass")

@@ -1,0 +1,241 @@
+"""The kill switch: block → cancel all that is open → ask KIS until nothing is → set the state →
+flatten, when a person asked for it → snapshot → notify.
+
+| state    | lets pass                                             |
+|----------|-------------------------------------------------------|
+| active   | what the gate lets pass                               |
+| reducing | cancels, and sells up to the position, exits included |
+| halted   | cancels                                               |
+
+A pull never lowers the state. While a flatten runs, cancels and its own sells pass, and nothing
+else, in any state (flatten.py). Each step is a fact. A step that failed says so, and the next steps
+are taken all the same: what can be made safe is made safe. The state outlives the desk. Only a
+person lifts it, with a reason.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.events import HaltSet, HaltStep
+from kisnb.orders import Order
+from kisnb.trading.halt.flatten import Flatten
+from kisnb.trading.order_books.order_book import is_of_flatten
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.ports.commands import Halt, stronger
+from kisnb.trading.ports.effects import AskOrders, OrdersQuery, WakeAt
+from kisnb.trading.ports.queries import LiftHalt
+from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
+
+QUERY = "kill switch"
+"""Begin of the kill switch's reasons to read KIS's orders."""
+PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
+"""Pauses between the queries; there is one more query than pauses."""
+PATIENCE: Ns = 10 * SECOND
+"""One query may take so long. After that it counts as not replied to."""
+
+
+class KillSwitch:
+    """One run of the kill switch at a time.
+
+    Pulled again meanwhile, it begins anew, and the strongest wish counts.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        cancels: Cancels,
+        flatten: Flatten,
+    ) -> None:
+        self._state = state
+        self._cancels = cancels
+        self._flatten = flatten
+        self._awaits_flatten = False
+        """The run has set its state and waits for the flatten's first report."""
+        self._runs = 0
+        self._queries = 0
+        self._queries_ended = 0
+        self._next: Ns = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """True until a run has come to its last step."""
+        return bool(self._state.halting)
+
+    @property
+    def is_flattening(self) -> bool:
+        """True while a flatten runs, and until the kill switch has recorded its end."""
+        return self._flatten.is_on or self._awaits_flatten
+
+    def pull(self, turn: Turn, command: Halt) -> None:
+        """Begin a run. The block is a row, and is synced before anything else is done."""
+        end = stronger(self._state.coming_halt, command.state)
+        is_weaker = end != command.state
+        reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
+        self._awaits_flatten = False
+        self._runs += 1
+        self._queries = self._queries_ended = 0
+        # Halted for the time of the run, whatever its end: nothing may pass while it cancels.
+        turn.record(HaltSet(turn.now, "halted", reason))
+        text = f"no new order passes: {command.reason}"
+        if is_weaker:
+            text += "; the desk stays halted, for a pull never lowers the state"
+        turn.record(HaltStep(turn.now, "block", True, text, end))
+        if command.flatten:
+            self._flatten.request(turn, command.reason)
+        self._cancel_all(turn)
+        self._query(turn)
+
+    def go_on(self, turn: Turn) -> None:
+        """Go on with the run that was under way when the desk died.
+
+        It runs anew, for the same end.
+        """
+        if self._state.halting:
+            self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
+        elif self._flatten.is_on:
+            self._flatten.begin_selling(turn)
+
+    def lift(self, turn: Turn, command: LiftHalt) -> None:
+        """End the flatten that runs; else let orders pass again. The desk has checked who asks.
+
+        To end a flatten and to let orders pass are two decisions, so the first leaves the state.
+        """
+        if self.is_flattening:
+            self._end_flatten(turn, command.reason)
+        elif self.is_busy:
+            turn.report("the kill switch is still at work: its last step, notify, comes first")
+        else:
+            turn.record(HaltSet(turn.now, command.to, command.reason))
+
+    def _end_flatten(self, turn: Turn, reason: str) -> None:
+        if self._flatten.is_on:
+            self._flatten.end(turn, reason)
+        if self._awaits_flatten:
+            self._finish(turn)
+
+    def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
+        """KIS listed the orders, and the order books were brought to the list.
+
+        Or KIS did not reply.
+        """
+        if not self.is_busy or self._awaits_flatten or query.why != self._why:
+            return
+        self._queries_ended = self._queries
+        # Only a complete list can show that nothing is open.
+        if complete and not self._open:
+            self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
+            self._conclude(turn)
+            return
+        self._cancel_all(turn)
+        self._query_again(turn)
+
+    def on_wake(self, turn: Turn) -> None:
+        """Ask again, when the pause is over or the last query was not replied to."""
+        if not self.is_busy or self._awaits_flatten or turn.now < self._next:
+            return
+        if self._queries_ended < self._queries:
+            self._queries_ended = self._queries
+            self._query_again(turn)
+        else:
+            self._query(turn)
+
+    @property
+    def _why(self) -> str:
+        return f"{QUERY} {self._runs}.{self._queries}"
+
+    @property
+    def _open(self) -> list[Order]:
+        """Return the orders that it cancels: all live orders but the flatten's own."""
+        return [o for o in self._state.books.live.values() if not is_of_flatten(o.intent)]
+
+    def _cancel_all(self, turn: Turn) -> None:
+        """Cancel each open order whose cancel was not requested yet.
+
+        An order of unknown fate has no number to cancel by. It comes up again at the next query.
+        """
+        orders = [order for order in self._open if not order.cancel_asked]
+        for order in orders:
+            self._cancels.request(turn, order.key, None, kill_switch=True)
+        missed = [order for order in orders if order.is_open and not order.cancel_asked]
+        asked = [order for order in orders if order not in missed]
+        if asked or not (self._queries or missed):
+            self._step(
+                turn,
+                "cancel",
+                f"{len(asked)} orders: {_named(asked)}" if asked else "nothing is open",
+            )
+        if missed and not self._queries:
+            self._step(
+                turn, "cancel", f"without a number, not cancelled yet: {_named(missed)}", done=False
+            )
+
+    def _query(self, turn: Turn) -> None:
+        self._queries += 1
+        self._next = turn.now + PATIENCE
+        turn.emit(
+            AskOrders(OrdersQuery(kst_day(turn.now), self._why, True, turn.now, self._state.fills))
+        )
+        turn.emit(WakeAt(self._next))
+
+    def _query_again(self, turn: Turn) -> None:
+        if self._queries <= len(PAUSES):
+            self._next = turn.now + PAUSES[self._queries - 1]
+            turn.emit(WakeAt(self._next))
+            return
+        left = self._open
+        text = f"still open: {_named(left)}" if left else "KIS did not list the orders"
+        self._step(turn, "query", f"{text}, after {self._queries} queries", done=False)
+        self._conclude(turn)
+
+    def _conclude(self, turn: Turn) -> None:
+        state = self._state
+        # The state that the run was to end in, reducing for example, comes after the cancels.
+        if state.halting and state.halting != state.halt:
+            turn.record(HaltSet(turn.now, state.halting, state.halt_reason))
+        self._step(turn, "state", f"the desk is {state.halt}")
+        self._awaits_flatten = self._flatten.is_on
+        if self._awaits_flatten:
+            self._flatten.begin_selling(turn)
+        else:
+            self._finish(turn)
+
+    def proceed(self, turn: Turn) -> None:
+        """Orders may have changed: let the flatten go on, and end the run when it has reported."""
+        self._flatten.proceed(turn)
+        if self._awaits_flatten and self._flatten.has_reported:
+            self._finish(turn)
+
+    def _finish(self, turn: Turn) -> None:
+        self._awaits_flatten = False
+        self._snapshot(turn)
+        state = self._state
+        self._step(turn, "notify", f"kill switch: {state.halt_reason}; the desk is {state.halt}")
+
+    def _snapshot(self, turn: Turn) -> None:
+        state = self._state
+        held = ", ".join(
+            f"{p.qty:,} {code}"
+            for code, p in sorted(state.books.account.positions.items())
+            if p.qty
+        )
+        cash = "not stated by KIS" if state.cash is None else f"{state.cash:,} won"
+        self._step(
+            turn, "snapshot", f"cash {cash}; holds {held or 'nothing'}; open {_named(self._open)}"
+        )
+
+    def _step(
+        self,
+        turn: Turn,
+        step: Literal["cancel", "query", "state", "flatten", "snapshot", "notify"],
+        text: str,
+        *,
+        done: bool = True,
+    ) -> None:
+        turn.record(HaltStep(turn.now, step, done, text if done else f"FAILED: {text}"))
+
+
+def _named(orders: list[Order]) -> str:
+    return ", ".join(f"#{o.number}" if o.number else o.intent.text for o in orders) or "none"

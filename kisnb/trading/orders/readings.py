@@ -1,0 +1,122 @@
+"""The readings of KIS's orders and account: at once, at a moment, and regularly.
+
+One reading of a day is under way at a time. What is scheduled meanwhile waits for its end. The
+orders of today are always read, and those of each earlier day on which a live order was sent.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from kisnb.backoff import Backoff
+from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.market import sessions
+from kisnb.orders import Order
+from kisnb.terms import Phase, Venue
+from kisnb.trading.ports.effects import AskOrders, OrdersQuery, OrdersRead, WakeAt
+from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
+
+EVERY: Ns = 60 * SECOND
+"""Pause between two readings while orders are open."""
+RETRY = Backoff.doubling(SECOND, EVERY // 2)
+"""Pauses before KIS is asked again for what a reading lacked."""
+IDLE: Ns = 300 * SECOND
+"""Pause between two readings while no order is open and a venue is. They find orders from elsewhere
+whose notices were lost."""
+WAITING = "unknown number"
+"""Reason to read when notices wait for an order. When a reply has named the order meanwhile,
+nothing is read."""
+AFTER_BOUNDARY: Ns = 2 * SECOND
+"""Pause after the end of a market session, so that its last notices are in."""
+UNANSWERED: Ns = 60 * SECOND
+"""After this time an AskOrders that never ended is asked again."""
+SETTLES: Ns = 5 * SECOND
+"""KIS may take so long until its list shows what it has accepted."""
+
+
+class Readings:
+    """Schedules the readings of KIS's orders and account."""
+
+    def __init__(self, state: State) -> None:
+        self.linked = False
+        """The stream stood once. From then on open orders are read every minute."""
+        self._state = state
+        self._due: Ns | None = None
+        self._account = False
+        """The next reading reads the account too."""
+        self._why = ""
+        self._asked: dict[date, Ns] = {}
+        """Begin of the newest reading of a day. Only readings that have not ended."""
+        self._failures = 0
+        """Readings in a row that KIS did not answer in full."""
+        self._not_before: Ns = 0
+        """The account is not read earlier, however many orders wait for it, because KIS did not
+        state it."""
+
+    def schedule(self, turn: Turn, at: Ns, why: str, *, account: bool = False) -> None:
+        """Read at ``at``, or before it when a reading is due before.
+
+        With ``account`` the account is read too.
+        """
+        self._account = self._account or account
+        at = max(at, self._not_before) if account else at
+        if at <= turn.now:
+            self._due, self._why = turn.now, why
+            self.on_wake(turn)
+        elif self._due is None or at < self._due or self._due > turn.now + IDLE:
+            self._due, self._why = at, why
+            turn.emit(WakeAt(at))
+
+    def schedule_regular(self, turn: Turn) -> None:
+        """Read once a minute while orders are open or a difference stands.
+
+        Else read once in five minutes while a venue is open.
+        """
+        if not self.linked:
+            return
+        if self._state.books.live or self._state.drifts:
+            self.schedule(turn, turn.now + EVERY, "open orders", account=True)
+        elif any(
+            sessions.phase(venue, turn.now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)
+        ):
+            self.schedule(turn, turn.now + IDLE, "orders from elsewhere", account=True)
+
+    def on_wake(self, turn: Turn) -> None:
+        """Begin the reading that is due."""
+        if self._due is None or turn.now < self._due:
+            return
+        if self._why == WAITING and not self._state.early:
+            self._due = None
+            self.schedule_regular(turn)
+            return
+        today = kst_day(turn.now)
+        days = {today, *(_day_of(order) for order in self._state.books.live.values())}
+        for day in sorted(days):
+            # A clock that was set back gives a negative age. Then the reading counts as lost.
+            if 0 <= turn.now - self._asked.get(day, turn.now - UNANSWERED) < UNANSWERED:
+                return
+        self._due = None
+        for day in sorted(days):
+            self._asked[day] = turn.now
+            account = self._account and day == today
+            query = OrdersQuery(day, self._why, account, turn.now, self._state.fills)
+            turn.emit(AskOrders(query))
+        self._account = False
+
+    def on_orders_read(self, turn: Turn, read: OrdersRead) -> None:
+        """Note the end of a reading. One that lacks something is repeated after a growing pause."""
+        query = read.query
+        if self._asked.get(query.day) == query.asked:
+            del self._asked[query.day]
+        is_missing = read.page is None or (query.account and read.account is None)
+        self._failures = self._failures + 1 if is_missing else 0
+        if is_missing:
+            self._not_before = turn.now + RETRY.pause(self._failures)
+            self.schedule(turn, self._not_before, query.why, account=query.account)
+
+
+def _day_of(order: Order) -> date:
+    if order.ref is None:
+        return kst_day(order.sent_at or order.t)
+    return date(order.ref.day // 10_000, order.ref.day // 100 % 100, order.ref.day % 100)

@@ -1,0 +1,130 @@
+"""Effects: what the core wants done, and the messages that bring their ends back to it.
+
+| effect      | what the host does                     | its end     |
+|-------------|----------------------------------------|-------------|
+| Persist     | writes rows and syncs them             |             |
+| Publish     | gives an event to all sessions         |             |
+| Send        | sends an order                         | SendReply   |
+| Revise      | moves shares to another price          | SendReply   |
+| Cancel      | cancels an order                       | CancelReply |
+| AskOrders   | reads the orders, with the account     | OrdersRead  |
+| AskDepth    | reads depths that no channel has shown | DepthRead   |
+| WakeAt      | waits until a moment                   | Woke        |
+
+The host runs effects strictly in order. It begins a call to KIS and goes on with the next effect;
+the call's end comes later as a message.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.events import Depth, Event
+from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply
+from kisnb.terms import Venue
+from kisnb.trading.ports.journal_rows import Row
+
+
+class Persist(msgspec.Struct, frozen=True):
+    """Write these rows and sync them before the next effect."""
+
+    rows: tuple[Row, ...]
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Give an event to all sessions."""
+
+    event: Event
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Begin one POST of this order."""
+
+    intent: Intent
+    route: Route
+
+
+class Revise(msgspec.Struct, frozen=True):
+    """Begin one POST that moves ``intent.qty`` shares of the order ``ref`` to ``intent.price``."""
+
+    intent: Intent
+    ref: OrderRef
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Begin one POST that cancels; ``qty`` None means all leaves."""
+
+    key: str
+    ref: OrderRef
+    qty: int | None
+
+
+class CancelReply(msgspec.Struct, frozen=True):
+    """The end of a Cancel."""
+
+    reply: SendReply
+
+
+class OrdersQuery(msgspec.Struct, frozen=True):
+    """A question of the core to KIS: the orders of a day, and the reason.
+
+    With ``account`` the account too. It is read before the orders, so that a trade that it contains
+    stands in the list as well.
+    """
+
+    day: date
+    why: str
+    account: bool = False
+    asked: Ns = 0
+    """Moment of the question. A reading may end late, after a newer one."""
+    fills: int = 0
+    """Number of fills that were booked at that moment."""
+
+
+class AskOrders(msgspec.Struct, frozen=True):
+    """Begin one reading of KIS's orders."""
+
+    query: OrdersQuery
+
+
+class OrdersRead(msgspec.Struct, frozen=True):
+    """The end of an AskOrders."""
+
+    query: OrdersQuery
+    page: OrderPage | None
+    """None when KIS did not list everything."""
+    account: Account | None = None
+    """None when it was not asked for, or when KIS did not state everything."""
+
+
+class AskDepth(msgspec.Struct, frozen=True):
+    """Begin reading the depth of a stock at these venues, because no channel has shown it."""
+
+    code: str
+    venues: tuple[Venue, ...]
+
+
+class DepthRead(msgspec.Struct, frozen=True):
+    """The end of an AskDepth. Depths that could not be read are missing."""
+
+    code: str
+    depths: tuple[Depth, ...]
+
+
+class WakeAt(msgspec.Struct, frozen=True):
+    """Submit Woke at this moment."""
+
+    t: Ns
+
+
+class Woke(msgspec.Struct, frozen=True):
+    """The end of a WakeAt. On a clock that was set back the moment ``t`` may still be to come."""
+
+    t: Ns = 0
+
+
+Effect: TypeAlias = Persist | Send | Revise | Cancel | AskOrders | AskDepth | Publish | WakeAt

@@ -1,0 +1,208 @@
+"""Queries: what a session asks the desk. Each names the type of its one reply."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Generic, Literal, TypeAlias, TypeVar, cast, get_args
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.events import Depth, Quote
+from kisnb.orders import Intent, Naming
+from kisnb.terms import Venue
+from kisnb.trading.ports.commands import SessionMessage
+from kisnb.trading.ports.replies import (
+    AccountReply,
+    Done,
+    JournalReply,
+    OrdersPlaced,
+    OrdersReply,
+    OutcomeReply,
+    RoutesReply,
+    RowsReply,
+    StatusReply,
+    TextReply,
+)
+
+R = TypeVar("R", covariant=True)
+
+
+class Query(SessionMessage, Generic[R], frozen=True, tag=True, array_like=True):
+    """Base of the queries of a session; ``R`` is the type of the reply."""
+
+    @classmethod
+    def reply_type(cls) -> type[R]:
+        """Return the type of the reply, as the class names it."""
+        (base,) = cls.__orig_bases__  # type: ignore[attr-defined]
+        (reply,) = get_args(base)
+        return cast("type[R]", reply)
+
+
+# Queries that the desk checks and then submits to its core, as they are
+
+
+class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
+    """Let orders pass again, for a reason. The reply says what was lifted.
+
+    ``to`` is the trading state after it. While a flatten runs, the flatten is ended instead, and
+    the trading state stays.
+    """
+
+    reason: str
+    to: Literal["active", "reducing"] = "active"
+
+
+class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
+    """Let buys pass at live for some minutes, and for so many won. 0 minutes disarm."""
+
+    tail: str
+    """The last digits of the account, as a person typed them. The desk checks them and hands an
+    empty tail to its core."""
+    minutes: int
+    budget: int
+    until: Ns = 0
+    """End of the arming. The desk fills it in when it has checked the other fields; what a session
+    gives does not count. A moment that is over disarms."""
+
+
+class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
+    """Let an agent take over shares that no agent holds, once. The reply says what it took over.
+
+    A key that the desk knows already moves nothing. With a naming the desk gives the key. (Row O11)
+    """
+
+    key: str
+    agent: str
+    code: str
+    qty: int | None = None
+    """Shares; None means all that can be adopted."""
+    naming: Naming | None = None
+    """The naming of the call, when a person typed it."""
+
+
+CheckedQuery: TypeAlias = LiftHalt | ArmDesk | AdoptHolding
+"""Queries that the desk submits to its core for a session. None of them is a Command. So a session
+cannot send one to the core past the desk's check."""
+
+
+# Queries about prices, orders and the account
+
+
+class QuoteOf(Query[Quote], frozen=True, tag=True, array_like=True):
+    """Ask KIS for the current price of a stock."""
+
+    code: str
+
+
+class DepthOf(Query[Depth], frozen=True, tag=True, array_like=True):
+    """Ask KIS for the depth of a stock at a venue."""
+
+    code: str
+    venue: Venue = Venue.KRX
+
+
+class RouteOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
+    """Ask where this order would go now. Nothing is sent and nothing is kept."""
+
+    intent: Intent
+
+
+class RoutesOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
+    """Ask for the newest routing decisions, oldest first.
+
+    With a key: those of one order. With a code: those of one stock.
+    """
+
+    key: str = ""
+    code: str = ""
+
+
+class AccountNow(Query[AccountReply], frozen=True, tag=True, array_like=True):
+    """Ask KIS for the account as it stands."""
+
+
+class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
+    """One typed order. With a naming the desk gives the key, and looks for the order first."""
+
+    intent: Intent
+    naming: Naming | None = None
+    answered: tuple[str, ...] = ()
+    """Keys of the orders that this run of the cell has got already."""
+
+
+class PlaceOrders(Query[OrdersPlaced], frozen=True, tag=True, array_like=True):
+    """Send these orders, each once. The desk replies when they are journaled.
+
+    When row O11 refuses one of them, none is sent.
+    """
+
+    requests: tuple[OrderRequest, ...]
+
+
+class OutcomeOf(Query[OutcomeReply], frozen=True, tag=True, array_like=True):
+    """Wait until the order with this key is accepted, filled, refused or unknown."""
+
+    key: str
+
+
+class DayOrders(Query[OrdersReply], frozen=True, tag=True, array_like=True):
+    """Ask KIS for the orders of a day."""
+
+    day: date
+
+
+class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
+    """Ask KIS by the name of a call, all its pages. The desk adds the account.
+
+    Calls that send orders do not go this way.
+    """
+
+    name: str
+    params: dict[str, str]
+
+
+# Queries about the desk
+
+
+class TasksNow(Query[TextReply], frozen=True, tag=True, array_like=True):
+    """Ask for the desk's tasks and their owners."""
+
+
+class StatusNow(Query[StatusReply], frozen=True, tag=True, array_like=True):
+    """Ask how the desk stands, and which sessions are attached."""
+
+
+class LeaseAgent(Query[Done], frozen=True, tag=True, array_like=True):
+    """Ask to run this agent here and nowhere else. A refusal names the session that runs it."""
+
+    agent: str
+
+
+class JournalOf(Query[JournalReply], frozen=True, tag=True, array_like=True):
+    """Ask where the desk's journal is."""
+
+
+class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):
+    """Stop the desk process after the reply. Orders in the market stay there."""
+
+
+AnyQuery: TypeAlias = (
+    QuoteOf
+    | DepthOf
+    | RouteOf
+    | RoutesOf
+    | AccountNow
+    | PlaceOrders
+    | OutcomeOf
+    | DayOrders
+    | LiftHalt
+    | ArmDesk
+    | AdoptHolding
+    | TasksNow
+    | StatusNow
+    | CallApi
+    | LeaseAgent
+    | JournalOf
+    | CloseDesk
+)

@@ -1,0 +1,110 @@
+"""Replies of the desk to the queries of a session: plain data that goes over the desk's socket."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kisnb.events import Depth, Quote
+from kisnb.market.routing_evidence import Evidence
+from kisnb.orders import Account, Intent, OrderPage, OrderState
+
+
+class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The outcome of an order, as the desk's order book has it."""
+
+    state: OrderState
+    number: int | None
+    msg_cd: str
+    text: str
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """The outcome of a typed order: sent, shown because it stood already, or refused."""
+
+    outcome: Literal["sent", "shown", "refused"]
+    intent: Intent
+    """With the key of the order that is sent or shown. Of a refused order: what was asked for."""
+    text: str = ""
+    """Shown: from where and when the order was sent, and how to send another. Refused: why."""
+    cure: str = ""
+
+
+class OrdersPlaced(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """One answer for each request, in the order of the requests."""
+
+    answers: tuple[PlaceAnswer, ...]
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The query ended in an error: the name of its class in ``kisnb.errors``, sentence and cure."""
+
+    error: str
+    text: str
+    cure: str = ""
+
+
+class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A query without a result has been carried out."""
+
+
+class TextReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A sentence for people."""
+
+    text: str
+
+
+class StatusReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The state of the desk for people: a line per fact, and the other attached sessions."""
+
+    lines: tuple[str, ...]
+    sessions: tuple[str, ...]
+
+
+class JournalReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The path of the desk's journal."""
+
+    path: str
+
+
+class AccountReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """KIS's statement of the account."""
+
+    account: Account
+
+
+class OrdersReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """KIS's list of a day's orders."""
+
+    page: OrderPage
+
+
+class RowsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The rows of KIS's reply by block, texts as on the wire; ``complete`` when every page came."""
+
+    blocks: dict[str, list[dict[str, str]]]
+    complete: bool = True
+
+
+class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Routing decisions with what the router saw, oldest first."""
+
+    decisions: tuple[Evidence, ...]
+
+
+Reply: TypeAlias = (
+    Quote
+    | Depth
+    | AccountReply
+    | OrdersReply
+    | RowsReply
+    | RoutesReply
+    | JournalReply
+    | OrdersPlaced
+    | OutcomeReply
+    | StatusReply
+    | TextReply
+    | Done
+    | Failed
+)

@@ -1,0 +1,59 @@
+"""One step of the core: what its parts record, emit and publish at one moment, in order."""
+
+from __future__ import annotations
+
+from kisnb.clock import Ns, clock_text
+from kisnb.events import Event, Trouble
+from kisnb.trading.ports.effects import Effect, Persist, Publish
+from kisnb.trading.ports.journal_rows import DESK_ONLY, Row
+from kisnb.trading.state import State
+
+
+class Turn:
+    """The moment of one step, its rows and its effects. The core makes one for each step.
+
+    Rows that follow one another become one Persist. It stands before every effect that is emitted
+    after them, so that the journal is synced before any byte of an order leaves.
+    """
+
+    __slots__ = ("_effects", "_rows", "_state", "now")
+
+    def __init__(self, now: Ns, state: State) -> None:
+        self.now = now
+        """The desk's clock at this step."""
+        self._state = state
+        self._rows: list[Row] = []
+        """Recorded, and not yet part of a Persist."""
+        self._effects: list[Effect] = []
+
+    def record(self, row: Row) -> None:
+        """Apply a row to the state and journal it. Sessions get it once it is synced."""
+        # Applied at once: the next line of a part must see the order as the row leaves it.
+        self._state.apply(row)
+        self._rows.append(row)
+
+    def emit(self, effect: Effect) -> None:
+        """Put out an effect behind all that was recorded before it."""
+        self._flush()
+        self._effects.append(effect)
+
+    def publish(self, event: Event) -> None:
+        """Give an event that the journal does not keep to all sessions."""
+        self.emit(Publish(event))
+
+    def report(self, text: str) -> None:
+        """Publish a sentence that a person must read, with the time of day."""
+        self.publish(Trouble(self.now, f"{clock_text(self.now)} {text}"))
+
+    def take_effects(self) -> list[Effect]:
+        """End the step. Return its effects, which the host runs in this order."""
+        self._flush()
+        return self._effects
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._effects.append(Persist(tuple(self._rows)))
+            self._effects.extend(
+                Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY)
+            )
+            self._rows.clear()
