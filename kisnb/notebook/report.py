@@ -45,7 +45,7 @@ def write_report(session: Session, path: str | Path = "report.html") -> Report:
     """
     path = Path(path)
     day = numbers(session)
-    page = report_html(day, session.run).encode()
+    page = report_html(day, session.status.run).encode()
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

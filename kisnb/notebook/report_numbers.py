@@ -95,7 +95,7 @@ def numbers(session: Session) -> Numbers:
         [*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)]
     )
     charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
-    clock, halt = session.clock_text(), session.trading.text
+    clock, halt = session.status.clock_text(), session.trading.text
     return Numbers(
         session.mode,
         session.label,

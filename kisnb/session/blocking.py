@@ -6,18 +6,18 @@ agent runs meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Unpack
 
 from kisnb.errors import DeskError
 from kisnb.orders import Order, Orders
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
+from kisnb.session.feed.state import SessionState
 from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
 from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out
 from kisnb.terms import Side
-from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+from kisnb.trading.order_books.order_book import OrderBook
 from kisnb.trading.ports.commands import CancelOrder
 
 
@@ -27,16 +27,16 @@ class Blocking:
     def __init__(
         self,
         link: Link,
+        state: SessionState,
         pump: Pump,
         placing: Placing,
         questions: Questions,
-        books: Callable[[], OrderBooks],
     ) -> None:
         self.questions = questions
         self._link = link
+        self._state = state
         self._pump = pump
         self._placing = placing
-        self._books = books
 
     quote = blocking(Questions.quote)
     depth = blocking(Questions.depth)
@@ -47,7 +47,7 @@ class Blocking:
     def orders(self) -> OrderBook:
         """All orders of the day, those included of which the notebook's loop has not heard yet."""
         self._pump.catch_up()
-        return self._books().account
+        return self._state.books.account
 
     @spelt_out
     def buy(
@@ -65,7 +65,7 @@ class Blocking:
 
     def cancel(self, what: Order | int | str) -> Orders:
         """Hand the cancels to the desk; their outcome comes with a later call, or after the cell."""
-        orders = orders_named(self._books(), what)
+        orders = orders_named(self._state.books, what)
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 

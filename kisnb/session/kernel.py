@@ -42,7 +42,7 @@ class KernelSessions:
     def open(self, mode: Mode) -> Session | None:
         """The session of a mode, while it can be used."""
         session = self._open.get(mode)
-        usable = session is not None and not session.closed and session.link != "desk lost"
+        usable = session is not None and not session.closed and session.status.link != "desk lost"
         return session if usable else None
 
     def newest(self) -> Session | None:
@@ -56,8 +56,8 @@ class KernelSessions:
         self._open.pop(session.mode, None)
         self._open[session.mode] = session
         badge = session.mode.badge
-        session.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
-        session.say = lambda text: print(f"{badge}{text}")
+        session.hooks.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
+        session.hooks.say = lambda text: print(f"{badge}{text}")
         self.cells.acquire()
 
         def closed(agents: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class KernelSessions:
                 names = ", ".join(agents)
                 print(f"{badge}Stopped with the session: {names}. Their orders stay in the market.")
 
-        session.on_close = closed
+        session.hooks.on_close = closed
 
     async def replace(self, session: Session) -> None:
         """Adopt a session, and close the one that was open on its mode."""

@@ -13,11 +13,12 @@ from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Order
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.pending import Pending, pending
 from kisnb.session.typed_orders.typed import OrderOptions, orders_named, spelt_out, typed_intent
 from kisnb.terms import Side
 from kisnb.trading.agents.agent_runner import agent_saw
-from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import (
     AccountNow,
     AccountReply,
@@ -44,9 +45,14 @@ class TypedQuery(NamedTuple, Generic[R, T]):
 class Questions:
     """The questions of one session. Prices in won, quantities in shares."""
 
-    def __init__(self, universe: Universe, books: Callable[[], OrderBooks]) -> None:
+    def __init__(self, universe: Universe, link: Link, state: SessionState) -> None:
         self._universe = universe
-        self._books = books
+        self._link = link
+        self._state = state
+
+    async def answer(self, question: TypedQuery[R, T]) -> T:
+        """Ask the desk a question and read the reply. Raises what the desk names, and DeskLost."""
+        return question.read(await self._link.ask(question.query))
 
     def quote(self, code: str) -> TypedQuery[Quote, Quote]:
         """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
@@ -66,7 +72,7 @@ class Questions:
         ``.score(order.fills)`` says what the choice was worth. Raises BadInput when the desk has decided nothing
         about it.
         """
-        order = orders_named(self._books(), what)[-1]
+        order = orders_named(self._state.books, what)[-1]
         return TypedQuery(RoutesOf(order.key), lambda reply: _newest(reply, what))
 
     @spelt_out
@@ -110,8 +116,6 @@ class Asks(Protocol):
 
     questions: Questions
 
-    async def answer(self, question: TypedQuery[R, T]) -> T: ...
-
 
 class AsksBlocking(Protocol):
     """The blocking side of a session: its replies are there when the call returns."""
@@ -129,7 +133,7 @@ def awaited(
     @pending
     @wraps(make)
     async def call(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.answer(make(self.questions, *args, **kwargs))
+        return await self.questions.answer(make(self.questions, *args, **kwargs))
 
     return call
 

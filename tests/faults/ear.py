@@ -52,8 +52,8 @@ class Ear:
         """Keys of orders that changed since the last comparison; ``ALL``: of all of them, and holdings."""
         self._last: OrderFact | None = None
         """The last of the orders' events that came from the desk."""
-        self._drained, session._link.drain = session._link.drain, self._drain  # type: ignore[method-assign]
-        session._pump._agents = self
+        self._drained, session._parts.link.drain = session._parts.link.drain, self._drain  # type: ignore[method-assign]
+        session._parts.pump._agents = self
         self._touched.add(ALL)
 
     # as the pump sees the agents
@@ -155,7 +155,7 @@ class Ear:
     def caught_up(self) -> bool:
         """All rows that the desk has written are booked here."""
         kernel, session = self._kernel, self._session
-        return kernel.attached and session._state.published == len(self._run._to_tell)
+        return kernel.attached and session._parts.state.published == len(self._run._to_tell)
 
     def check(self) -> None:
         """After a turn of the notebook: what has changed is as the journal says."""
@@ -170,7 +170,7 @@ class Ear:
         name, session, run = self._kernel.name, self._session, self._run
         if not self.caught_up:
             return [
-                f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is {session.link}"
+                f"{name} has {session._parts.state.published} of {len(run._to_tell)} rows, and is {session.status.link}"
             ]
         found = self._differences(None)
         if self._next != len(run._to_tell):
@@ -182,8 +182,8 @@ class Ear:
         found += [f"{name} waits for {o!r}, which no desk has taken" for o in waiting]
         if not all(cell.done() for cell in self._kernel.cells):
             found.append(f"a cell of {name} waits for ever")
-        if session.agents.busy is False and session._pump._undelivered:
-            found.append(f"{name} has not delivered {len(session._pump._undelivered)} events")
+        if session.agents.busy is False and session._parts.pump._undelivered:
+            found.append(f"{name} has not delivered {len(session._parts.pump._undelivered)} events")
         return found
 
     def _differences(self, keys: set[str] | None) -> list[str]:

@@ -24,9 +24,9 @@ def in_part(name: str, kind: type) -> Plant:
 
     def plant(part: Session | DeskServer) -> None:
         if isinstance(part, Session):
-            getattr(part, name).__class__ = kind
+            getattr(part._parts, name).__class__ = kind
             # The parts hold methods of one another.
-            part._connect_parts()
+            part._parts.connect()
 
     return plant
 
@@ -202,7 +202,7 @@ class DropsTheRestOfABatch(Pump):
             if self._failed() > failed:
                 self._undelivered.clear()
         self._pace.end_waits()
-        self.changed()
+        self._changes.publish()
 
     def _failed(self):
         roster = getattr(self._agents, "_roster", self._agents)
@@ -264,18 +264,18 @@ class TakesACancelForAStop(AgentRunner):
 
 
 DEFECTS: dict[str, Plant] = {
-    "counts every event as a row": in_part("_state", CountsEveryEvent),
-    "tells the next desk the number of an older batch": in_part("_pump", CountsWhatWasDelivered),
+    "counts every event as a row": in_part("state", CountsEveryEvent),
+    "tells the next desk the number of an older batch": in_part("pump", CountsWhatWasDelivered),
     "is told the number before the last row": in_server(TellsTheNumberBefore),
     "hears half a batch again": in_server(SkipsTheFlush),
-    "delivers while it books": in_part("_pump", DeliversWhileItBooks),
-    "delivers in a cell": in_part("_pump", DeliversInACell),
-    "forgets what a cell booked": in_part("_pump", ForgetsWhatACellBooked),
-    "books twice after a restart": in_part("_link", BooksTwiceAfterARestart),
-    "lets orders wait that no desk took": in_part("_pump", LetsOrdersWait),
-    "tells a cancel to one desk alone": in_part("_pace", TellsOnce),
+    "delivers while it books": in_part("pump", DeliversWhileItBooks),
+    "delivers in a cell": in_part("pump", DeliversInACell),
+    "forgets what a cell booked": in_part("pump", ForgetsWhatACellBooked),
+    "books twice after a restart": in_part("link", BooksTwiceAfterARestart),
+    "lets orders wait that no desk took": in_part("pump", LetsOrdersWait),
+    "tells a cancel to one desk alone": in_part("pace", TellsOnce),
     "stops at the first failure": in_part("agents", StopsAtTheFirstFailure),
-    "drops the rest of a batch": in_part("_pump", DropsTheRestOfABatch),
+    "drops the rest of a batch": in_part("pump", DropsTheRestOfABatch),
     "keeps the lease of a failed agent": in_part("agents", KeepsTheLease),
     "lets an agent run twice": in_part("agents", LetsThemRunTwice),
     "drops orders before the error": in_runners(DropsOrdersBeforeTheError),

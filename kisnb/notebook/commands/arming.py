@@ -34,7 +34,7 @@ async def arm(
 
 def standing(session: Session) -> str:
     """Whether the desk is armed, and how to change that."""
-    armed = session.armed
+    armed = session.status.armed
     if armed is None or session.now >= armed.until:
         return f"live is not armed: no buy passes, exits and cancels do; arm it with {USAGE}"
     return f"live is armed until {clock_text(armed.until)} KST for buys of {armed.budget:,} won"

@@ -115,15 +115,15 @@ class KisMagics(Magics):
     @property
     def doubt(self) -> str:
         """Why what is shown of the open session may not be so any more; empty while it is known."""
-        return self.session.doubt if self.session else ""
+        return self.session.status.doubt if self.session else ""
 
     def movable(self, order: Order) -> bool:
         """Whether an order of the open session could be revised now."""
-        return self.session is not None and self.session.may_be_revised(order)
+        return self.session is not None and self.session.status.may_be_revised(order)
 
     def live_orders(self) -> list[Order]:
         """The orders of the cell that runs now which live, or were filled."""
-        return self.session.orders_of_cell() if self.session else []
+        return self.session.hooks.orders_of_cell() if self.session else []
 
     def require(self) -> Session:
         """The open session; raises NotOpen."""
@@ -156,17 +156,17 @@ class KisMagics(Magics):
     def _watch_lag(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
         def blocked(where: str) -> None:
             # From the watch's thread, while the loop stands: what blocks may be the very import of the panel.
-            session.blocked_by = where
+            session.hooks.blocked_by = where
             if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
                 tell(session, where)
 
         def over(where: str, seconds: float) -> None:
-            session.blocked_by = ""
+            session.hooks.blocked_by = ""
             session.troubles.append(
-                f"{session.clock_text()} the notebook's loop was blocked for {seconds:.1f} s by {where}; "
+                f"{session.status.clock_text()} the notebook's loop was blocked for {seconds:.1f} s by {where}; "
                 "agents of this notebook stood still, the desk went on"
             )
-            session.changed()
+            session.hooks.changed()
 
         files: Mapping[str, object] = getattr(self.shell.compile, "_filename_map", {})
         self._lag = LoopLagWatch(loop, files.__contains__, blocked, over)
@@ -195,7 +195,7 @@ class KisMagics(Magics):
 
     def _take(self, session: Session) -> None:
         self.session, self.last_mode = session, session.mode
-        session.on_interrupt(self.guard.readable)
+        session.hooks.on_interrupt(self.guard.readable)
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
             self._stop_lag()
@@ -250,8 +250,8 @@ class KisMagics(Magics):
         if not verb.needs_session:
             return None
         session = self.require()
-        if session.silence:
-            self.alert(session.silence)
+        if session.status.silence:
+            self.alert(session.status.silence)
         return session
 
     def code(self, text: str) -> str:

@@ -268,7 +268,7 @@ async def _until(kis: Kis, _door: Any, typed: Typed) -> None:
     session, when = kis.require(), typed.text(0)
     moment, ends = session.moment(when), boundaries(session.today)
     if moment < session.now:
-        kis.say(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
+        kis.say(f"{clock_text(moment)} is past: it is {session.status.clock_text()}.")
     elif ends and moment > ends[-1]:
         kis.say(
             f"Nothing is traded after {clock_text(ends[-1])}; the day goes on to {clock_text(moment)} without."

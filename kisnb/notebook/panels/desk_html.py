@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def desk_text(session: Session) -> str:
     """``"[SIM] desk: sim 2026-11-20 seed 1, 09:10:00, agents 1, orders 3"``."""
     agents, orders = len(list(session.agents)), len(session.book.orders)
-    doubt = f", {session.doubt}" if session.doubt else ""
-    text = f"desk: {session.label}, {session.clock_text()}, agents {agents}, orders {orders}{doubt}"
+    doubt = f", {session.status.doubt}" if session.status.doubt else ""
+    text = f"desk: {session.label}, {session.status.clock_text()}, agents {agents}, orders {orders}{doubt}"
     halted = session.trading.halted
     return f"{badge_text(session.mode)}{text}{', ' if halted else ''}{halted}"
 
@@ -31,7 +31,7 @@ def desk_html(session: Session) -> str:
     )
     title = " · ".join(
         escape(part)
-        for part in (session.label, f"as of {session.clock_text()}", session.trading.text)
+        for part in (session.label, f"as of {session.status.clock_text()}", session.trading.text)
         if part
     )
     return card(session.mode, title, "".join(tables))

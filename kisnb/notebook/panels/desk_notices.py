@@ -40,11 +40,11 @@ def banner(session: Session) -> dict[str, str]:
 
 def notices(session: Session, note: str = "") -> list[PanelNotice]:
     """Return what a person should read, most urgent first; ``note`` tells of the panel's last button."""
-    run = session.halt_run
+    run = session.status.halt_run
     if session.trading.name == "flattening":
         # The banner tells what is left.
         run = [step for step in run if step.done or step.step != "flatten"]
-    doubt = [PanelNotice("now", session.doubt)] if session.doubt else []
+    doubt = [PanelNotice("now", session.status.doubt)] if session.status.doubt else []
     noted = [PanelNotice("failed", note)] if note else []
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
     return [*doubt, *noted, *run_notices(run), *(PanelNotice("past", text) for text in newest)]

@@ -58,7 +58,7 @@ class DeskPanel(AnyWidget):
         self._work: set[asyncio.Task[None]] = set()
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         self._forget: asyncio.TimerHandle | None = None
-        self._unsubscribe = session.on_change(self._changed)
+        self._unsubscribe = session.hooks.on_change(self._changed)
         self.on_msg(self._from_front_end)
         self._refresh()
 
@@ -116,7 +116,7 @@ class DeskPanel(AnyWidget):
             await action
             self._set_note("")
         except KisnbError as error:
-            self._set_note(f"{self._session.clock_text()} {error}")
+            self._set_note(f"{self._session.status.clock_text()} {error}")
 
     def _set_note(self, note: str) -> None:
         if self._forget is not None:
@@ -140,7 +140,7 @@ _following: dict[Session, DeskPanel] = {}
 def tell_blocked(session: Session, where: str) -> None:
     """From any thread: say in the session's panel, while the loop stands, which line keeps it."""
     if (panel := _following.get(session)) is not None:
-        text = f"the notebook is blocked by {where}; the desk goes on; what stands here is as of {session.clock_text()}"
+        text = f"the notebook is blocked by {where}; the desk goes on; what stands here is as of {session.status.clock_text()}"
         panel.send({"kind": "blocked", "text": text})
 
 

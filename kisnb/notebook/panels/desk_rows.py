@@ -50,13 +50,13 @@ ORDERS_SHOWN = 200
 
 def header(session: Session, note: str = "") -> dict[str, object]:
     """What stands above the tables, in words; the badge is HTML of ours. ``note``: what a button came to."""
-    clock = session.clock_text()
+    clock = session.status.clock_text()
     return {
         "mode": str(session.mode),
         "badge": badge_html(session.mode),
         "label": session.label,
         "clock": clock,
-        "link": "closed" if session.closed else session.link,
+        "link": "closed" if session.closed else session.status.link,
         "trading": banner(session),
         "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
         "kill": face(session),

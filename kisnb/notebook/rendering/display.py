@@ -217,7 +217,7 @@ def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
     title = "  ".join(
         part
-        for part in (session.label, f"{session.clock_text()} KST", session.trading.halted)
+        for part in (session.label, f"{session.status.clock_text()} KST", session.trading.halted)
         if part
     )
     return {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -16,15 +15,15 @@ from kisnb.clock import Ns, clock_text
 from kisnb.errors import DeskLost
 from kisnb.events import ClockMoved, CommandDropped, Event, GapFound, LinkUp, Trouble
 from kisnb.events import LinkDown as LinkWasLost
-from kisnb.orders import Want
 from kisnb.session.feed.backfill import Backfill
+from kisnb.session.feed.changes import Changes
+from kisnb.session.feed.fast_forwards import FastForwards
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.uninterrupted import Uninterrupted
-from kisnb.terms import Venue
+from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.trading.agents.handler_watch import interruptible
-from kisnb.trading.ports.commands import FastForward, WatchCodes
 from kisnb.trading.ports.desk_port import Snapshot
 
 
@@ -45,23 +44,22 @@ class Pump:
     """Drains the link in the notebook's loop. One batch is applied whole before any of it is delivered."""
 
     def __init__(
-        self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill
-    ) -> None:
-        self.wants: dict[Want, None] = {}
-        """The subscriptions that the session wants."""
-        self.hurrying = 0
-        """Waits for which simulated time runs ahead."""
+        self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill,
+        watched: WatchedStocks, fast_forwards: FastForwards, changes: Changes,
+    ) -> None:  # fmt: skip
         self._link = link
         self._state = state
         self._pace = pace
         self._agents = agents
         self._backfill = backfill
+        self._watched = watched
+        self._fast_forwards = fast_forwards
+        self._changes = changes
         self._home = threading.get_ident()
         self._undelivered: deque[tuple[Event, Ns]] = deque()
         """Events that are applied, and of which agents are told when the loop turns."""
         self._running = False
         self._shield = Uninterrupted()
-        self._listeners: list[Callable[[], None]] = []
         self._died: Ns = 0
         """When the desk of the moment died."""
         pace.next_wake = self._next_wake
@@ -95,7 +93,7 @@ class Pump:
     def desk_died(self) -> None:
         """Note when, for the gap that it leaves."""
         self._died = self._state.now
-        self.changed()
+        self._changes.publish()
 
     def desk_returned(self, snapshot: Snapshot) -> None:
         """Go on with the next desk where the last one died."""
@@ -113,8 +111,7 @@ class Pump:
             )
         self._mark_gap(snapshot.now)
         with suppress(DeskLost):
-            self._link.submit([WatchCodes(tuple(self.wants))] if self.wants else [])
-            self._link.submit([FastForward(on=True)] if self.hurrying else [])
+            self._link.submit([*self._watched.commands(), *self._fast_forwards.commands()])
         self.run()
 
     def inject(self, event: Event) -> None:
@@ -126,22 +123,6 @@ class Pump:
         """A command of this session was handed to no desk."""
         self.inject(dropped)
         self.run()
-
-    # panels
-
-    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` in the notebook's loop after each batch of events; returns what ends that."""
-        self._listeners.append(callback)
-        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
-
-    def changed(self) -> None:
-        """Tell panels; one that fails is dropped and named."""
-        for listener in tuple(self._listeners):
-            try:
-                listener()
-            except Exception as e:
-                self._listeners.remove(listener)
-                self._state.troubles.append(f"a panel stopped: {e!r}")
 
     # inside
 
@@ -170,7 +151,7 @@ class Pump:
                 self._tell_link(event)
                 self._agents.deliver(event, now)
         self._pace.end_waits()
-        self.changed()
+        self._changes.publish()
 
     def _tell_link(self, event: Event) -> None:
         """Tell the backfill from when to when trades were not received."""
@@ -183,20 +164,15 @@ class Pump:
                 self._backfill.link_lost(event.t)
             case LinkUp():
                 self._link.stream_lost = None
-                self._backfill.link_up(
-                    event.t, {(w.code, w.venue or Venue.KRX) for w in self._trades()}
-                )
-
-    def _trades(self) -> list[Want]:
-        return [want for want in self.wants if want.channel == "ticks"]
+                self._backfill.link_up(event.t, set(self._watched.trades()))
 
     def _mark_gap(self, now: Ns) -> None:
         since, died = self._backfill.down_since(self._died), clock_text(self._died)
         self.inject(
             Trouble(now, f"the desk is back; it died at {died}: trades in between are missing")
         )
-        for want in self._trades():
-            self.inject(GapFound(now, want.code, since, 0, want.venue or Venue.KRX))
+        for code, venue in self._watched.trades():
+            self.inject(GapFound(now, code, since, 0, venue))
 
     def _alarm(self) -> None:
         # An agent that wakes decides on the newest prices: what has come meanwhile is told before.
