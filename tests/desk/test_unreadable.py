@@ -78,7 +78,7 @@ def test_n03_a_question_that_cannot_be_read_is_answered_under_its_number(tmp_pat
         with pytest.raises(
             BadInput, match=r"could not read OutcomeOf: .*\. Check the values of the call"
         ):
-            await mine.ask(OutcomeOf(5))  # type: ignore[arg-type]
+            await mine._parts.link.ask(OutcomeOf(5))  # type: ignore[arg-type]
         assert (await mine.balance()).complete
 
     run(begin, tmp_path)
