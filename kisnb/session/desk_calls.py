@@ -38,7 +38,7 @@ class DeskCalls(Calls):
     @property
     def closed(self) -> bool:
         """True once the session has left its desk."""
-        return self._parts.link.closed
+        return self._parts.link.state.closed
 
     @property
     def troubles(self) -> list[str]:

@@ -33,7 +33,7 @@ class DeskSwitches:
             state, ("reducing", "halted"), "state of a halt"
         )
         pull = Halt(text(reason, "the reason"), end, bool(flatten))
-        self._link.check_home()
+        self._link.home.check_loop()
         steps = self._state.halt_steps
         before = len(steps)
         work = self._pace.carry_out(

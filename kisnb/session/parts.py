@@ -77,9 +77,9 @@ class Parts:
 
         The agents of this session stop. Their orders stay in the market.
         """
-        if self.link.closed:
+        if self.link.state.closed:
             return
-        self.link.check_process()
+        self.link.home.check_process()
         stopped = self.agents.running
         self.agents.close()
         self.link.close()

@@ -32,7 +32,8 @@ from typing import NoReturn
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
 from kisnb.session.desk_calls import DeskCalls
-from kisnb.session.feed.link import OPEN_HERE, Find
+from kisnb.session.feed.home import OPEN_HERE
+from kisnb.session.feed.link import Find
 from kisnb.session.market_calls import MarketCalls
 from kisnb.session.order_calls import OrderCalls
 from kisnb.session.parts import Parts

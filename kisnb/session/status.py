@@ -36,7 +36,7 @@ class SessionStatus:
     @property
     def trading(self) -> Trading:
         """The trading state in a sentence. While the desk is out of reach, the last one known."""
-        return self._link.confirmed(self._state.trading)
+        return self._link.state.confirmed(self._state.trading)
 
     @property
     def halt_run(self) -> list[HaltStep]:
@@ -56,12 +56,12 @@ class SessionStatus:
     @property
     def link(self) -> str:
         """``"up"``, or two words that say what is wrong between here and KIS."""
-        return self._link.text
+        return self._link.state.text
 
     @property
     def silence(self) -> str:
         """A sentence that the desk does not answer, with the cure. Empty while it answers."""
-        return self._link.silence
+        return self._link.state.silence
 
     @property
     def doubt(self) -> str:
@@ -69,7 +69,7 @@ class SessionStatus:
 
         Empty while they are known.
         """
-        return self._link.doubt
+        return self._link.state.doubt
 
     def may_be_revised(self, order: Order) -> bool:
         """Return whether all leaves of an order could move to another price now."""

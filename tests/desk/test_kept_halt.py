@@ -63,7 +63,7 @@ def run(folder: Path, work: Work) -> None:
 
 def send(session: Session, command: object) -> None:
     """As a session would that makes its own messages."""
-    desk = session._parts.link._desk
+    desk = session._parts.link.state.desk
     assert isinstance(desk, DeskClient)
     desk.send([command])  # type: ignore[list-item]
 

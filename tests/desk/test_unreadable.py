@@ -149,8 +149,8 @@ def test_a_hello_that_is_no_utf_8_is_refused(tmp_path: Path):
 
 
 def client(session: Session) -> DeskClient:
-    assert isinstance(session._parts.link._desk, DeskClient)
-    return session._parts.link._desk
+    assert isinstance(session._parts.link.state.desk, DeskClient)
+    return session._parts.link.state.desk
 
 
 def send(session: Session, *commands: object) -> None:

@@ -188,7 +188,11 @@ class Ear:
 
     def _differences(self, keys: set[str] | None) -> list[str]:
         """Between the session's order books and the fold of the journal; of all orders when ``keys`` is None."""
-        name, here, there = self._kernel.name, self._session._parts.state.desk, self._run.watch.shadow
+        name, here, there = (
+            self._kernel.name,
+            self._session._parts.state.desk,
+            self._run.watch.shadow,
+        )
         found = []
         for key in (
             keys if keys is not None else here.books.orders.keys() | there.books.orders.keys()

@@ -147,7 +147,7 @@ def test_an_interrupt_while_a_blocking_call_books_a_backlog_leaves_no_fill_out(t
         session._parts.link.on_ready = lambda: None
         desk.host.receive(fills())
         await asyncio.sleep(0)
-        await seen(lambda: bool(session._parts.link._desk._inbox))  # type: ignore[attr-defined]
+        await seen(lambda: bool(session._parts.link.state.desk._inbox))  # type: ignore[attr-defined]
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with pytest.raises(KeyboardInterrupt):

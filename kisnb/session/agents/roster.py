@@ -131,7 +131,7 @@ class Roster:
         An agent that already runs here unchanged keeps running.
         Raises BadInput, and DeskBusy when it runs with other parameters or in another session.
         """
-        self._link.check_home()
+        self._link.home.check_loop()
         runner = self._runner(agent) if isinstance(agent, str) else self._new(agent)
         if runner.state is AgentState.RUNNING:
             return self._view(runner)
@@ -168,7 +168,7 @@ class Roster:
     @pending
     async def stop(self, agent_id: str) -> AgentView:
         """No more decisions; its open orders are cancelled. One that is being started does not run."""
-        self._link.check_home()
+        self._link.home.check_loop()
         start = self._starting.pop(agent_id, None)
         runner = self._runner(agent_id) if start is None else start.runner
         self._runners.setdefault(agent_id, runner)
@@ -240,11 +240,11 @@ class Roster:
             self._announce(runner)
 
     def _send(self, runner: AgentRunner, commands: list[Command]) -> None:
-        if self._link.silent:
+        if self._link.state.is_silent:
             for command in [c for c in commands if isinstance(c, Submit)]:
                 # Nobody knows when a silent desk would send it.
                 commands.remove(command)
-                self._drop(command, self._link.not_taken(), WAIT)
+                self._drop(command, self._link.state.not_taken, WAIT)
         # A desk that is lost is told by the session to those who wait; the other events must be handled still.
         with suppress(DeskLost):
             try:
@@ -326,7 +326,7 @@ class Roster:
     @property
     def trading(self) -> Trading:
         """What the desk of these agents lets pass, in a sentence."""
-        return self._link.confirmed(self._state.trading)
+        return self._link.state.confirmed(self._state.trading)
 
     @property
     def unassigned(self) -> str:
@@ -385,7 +385,7 @@ class Roster:
         return AgentRunner(agent, agent_id, run, self._state.books, self._rules, self._foreign)
 
     def _taken_back(self, runner: AgentRunner) -> Exception:
-        if self._link.closed:
+        if self._link.state.closed:
             return NotOpen("the session was closed", "open it again with %kis open")
         cure = f"start it again with %kis agents start {runner.id}"
         return BadInput(f"agent {runner.id} was stopped before it had started", cure)

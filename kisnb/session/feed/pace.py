@@ -42,7 +42,7 @@ class Pace:
 
     async def until(self, over: Callable[[], bool], wake: Ns | None = None) -> None:
         """Return when ``over()``; ``wake`` is the moment when it can be so without any event. Raises DeskLost."""
-        self._link.check_home()
+        self._link.home.check_loop()
         self._link.check()
         with self._link.readably():
             await self._waits.until(over, wake, self._report_soon)
@@ -69,9 +69,9 @@ class Pace:
         """
         while not over():
             await self._link.wait_for_return()
-            returns = self._link.returns
+            returns = self._link.state.returns
             self._link.submit(commands())
-            await self.until(lambda: over() or self._link.returns != returns)  # noqa: B023 - awaited in this round
+            await self.until(lambda: over() or self._link.state.returns != returns)  # noqa: B023 - awaited in this round
 
     def end_waits(self) -> None:
         """End the waits that are over."""
@@ -101,7 +101,7 @@ class Pace:
 
     def reschedule(self) -> None:
         """What agents and gaps wait for may be another moment now: set the alarm, and tell the desk."""
-        wake = self.next_wake() if self._state.runs_free and not self._link.closed else None
+        wake = self.next_wake() if self._state.runs_free and not self._link.state.closed else None
         if wake != self._wake:
             self._wake = wake
             if self._alarm is not None:
@@ -137,7 +137,7 @@ class Pace:
 
     def _report_soon(self) -> None:
         """Say Idle after the cells and agents that were just woken had their turn."""
-        if self._state.mode is Mode.SIM and not self._reporting and not self._link.closed:
+        if self._state.mode is Mode.SIM and not self._reporting and not self._link.state.closed:
             self._reporting = True
             self._loop.call_soon(self._loop.call_soon, self._loop.call_soon, self._report)
 
@@ -147,6 +147,6 @@ class Pace:
         # A handler that awaits something foreign is not at rest: -1 has handled nothing.
         seq = -1 if self.is_busy() else self._link.seq
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
-        if idle != self._reported and not self._link.closed and not self._link.lost:
+        if idle != self._reported and not self._link.state.closed and not self._link.lost:
             self._reported = idle
             self._link.submit([idle])

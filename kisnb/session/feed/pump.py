@@ -70,7 +70,7 @@ class Pump:
 
     def run(self) -> None:
         """Apply and deliver all that came, in order; then end the waits that are over."""
-        if self._running or self._link.closed:
+        if self._running or self._link.state.closed:
             return
         self._running = True
         try:
@@ -134,7 +134,7 @@ class Pump:
 
     def _apply_next(self) -> bool:
         """Take the next batch and apply it whole. Returns whether there was one."""
-        if self._link.closed:
+        if self._link.state.closed:
             return False
         with self._shield:
             batch = self._link.drain()
@@ -146,7 +146,7 @@ class Pump:
     def _deliver(self) -> None:
         """Tell agents and the backfill what was applied, then wake those who wait and draw the panels."""
         with interruptible():
-            while self._undelivered and not self._link.closed:
+            while self._undelivered and not self._link.state.closed:
                 event, now = self._undelivered.popleft()
                 self._tell_link(event)
                 self._agents.deliver(event, now)
@@ -160,10 +160,10 @@ class Pump:
                 self._backfill.found(event)
             case LinkWasLost():
                 # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
-                self._link.stream_lost = self._link.stream_lost or event.t
+                self._link.state.stream_lost = self._link.state.stream_lost or event.t
                 self._backfill.link_lost(event.t)
             case LinkUp():
-                self._link.stream_lost = None
+                self._link.state.stream_lost = None
                 self._backfill.link_up(event.t, set(self._watched.trades()))
 
     def _mark_gap(self, now: Ns) -> None:
