@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kisnb.errors import DeskLost, NotOpen
 from kisnb.market.universe import Universe
-from kisnb.session.agents.roster import Doors, Roster
+from kisnb.session.agents.roster import Roster
 from kisnb.session.blocking import Blocking
 from kisnb.session.desk_switches import DeskSwitches
 from kisnb.session.feed.backfill import Backfill
@@ -45,13 +45,16 @@ class Parts:
         self.watched = WatchedStocks(self.link, self.rules)
         self.fast_forwards = FastForwards(self.link, self.state, self.pace)
         self.backfill = Backfill(self.link, self.state, self.pace)
-        self.agents = Roster(self.link, self.state, self.pace, self.rules)
+        self.placing = Placing(self.link, self.state, self.pace, universe, cells)
+        self.open_orders = OpenOrders(self.link, self.state, self.pace, self.placing, self.rules)
+        self.agents = Roster(
+            self.link, self.state, self.pace, self.rules, self.watched, self.placing,
+            self.open_orders, self.changes,
+        )  # fmt: skip
         self.pump = Pump(
             self.link, self.state, self.pace, self.agents, self.backfill, self.watched,
             self.fast_forwards, self.changes,
         )  # fmt: skip
-        self.placing = Placing(self.link, self.state, self.pace, universe, cells)
-        self.open_orders = OpenOrders(self.link, self.state, self.pace, self.placing, self.rules)
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
@@ -67,10 +70,7 @@ class Parts:
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up
         placing.follow, placing.catch_up = self.watched.follow, pump.catch_up
-        self.agents.doors = Doors(
-            follow=self.watched.follow, cancel=self.open_orders.cancel, adopt=placing.adopt,
-            drop=pump.drop, changed=self.changes.publish,
-        )  # fmt: skip
+        self.agents.work.drop = pump.drop
 
     def leave(self) -> None:
         """Leave the desk, in the session's own thread. A second call does nothing.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from kisnb.desk.serve.protocol import Events, pack
 from kisnb.desk.serve.server import DeskServer
 from kisnb.desk.serve.snapshot import snapshot
+from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.roster import Roster
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -24,7 +27,7 @@ def in_part(name: str, kind: type) -> Plant:
 
     def plant(part: Session | DeskServer) -> None:
         if isinstance(part, Session):
-            getattr(part._parts, name).__class__ = kind
+            attrgetter(name)(part._parts).__class__ = kind
             # The parts hold methods of one another.
             part._parts.connect()
 
@@ -185,7 +188,7 @@ class StopsAtTheFirstFailure(Roster):
     def deliver(self, event, now):
         for runner in tuple(self._runners.values()):
             before = runner.state
-            self._hand_over(runner, runner.deliver(event, now))
+            self.work.hand_over(runner, runner.deliver(event, now))
             if runner.state is AgentState.FAILED and before is not AgentState.FAILED:
                 return
 
@@ -209,7 +212,7 @@ class DropsTheRestOfABatch(Pump):
         return sum(runner.state is AgentState.FAILED for runner in roster._runners.values())
 
 
-class KeepsTheLease(Roster):
+class KeepsTheLease(AgentWork):
     """An agent that failed keeps its lease: nobody else can start it."""
 
     def _announce(self, runner):
@@ -276,7 +279,7 @@ DEFECTS: dict[str, Plant] = {
     "tells a cancel to one desk alone": in_part("pace", TellsOnce),
     "stops at the first failure": in_part("agents", StopsAtTheFirstFailure),
     "drops the rest of a batch": in_part("pump", DropsTheRestOfABatch),
-    "keeps the lease of a failed agent": in_part("agents", KeepsTheLease),
+    "keeps the lease of a failed agent": in_part("agents.work", KeepsTheLease),
     "lets an agent run twice": in_part("agents", LetsThemRunTwice),
     "drops orders before the error": in_runners(DropsOrdersBeforeTheError),
     "runs on after an interrupt": in_runners(RunsOnAfterAnInterrupt),

@@ -14,7 +14,7 @@ from kisnb.notebook.rendering.tables import badge_html, number, signed
 from kisnb.orders import Order
 
 if TYPE_CHECKING:
-    from kisnb.session.agents.roster import AgentView
+    from kisnb.session.agents.agent_view import AgentView
     from kisnb.session.session import Session
 
 AGENT_COLUMNS = (

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from kisnb.events import Depth, Quote
     from kisnb.market.routing_evidence import Evidence
     from kisnb.orders import Account, Fill, Order, Orders
-    from kisnb.session.agents.roster import AgentView, Roster
+    from kisnb.session.agents.agent_view import AgentView
+    from kisnb.session.agents.roster import Roster
     from kisnb.session.session import Session
     from kisnb.trading.order_books.order_book import OrderBook
 
@@ -247,7 +248,7 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.orders", "Account"): _look_account,
     ("kisnb.trading.order_books.order_book", "OrderBook"): _look_book,
     ("kisnb.session.agents.roster", "Roster"): _look_roster,
-    ("kisnb.session.agents.roster", "AgentView"): _look_agent,
+    ("kisnb.session.agents.agent_view", "AgentView"): _look_agent,
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
