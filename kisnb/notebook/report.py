@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from kisnb.errors import ConfigError
 from kisnb.notebook.charts.candle_figure import candle_figure
-from kisnb.notebook.panels.desk_html import shown
-from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table
+from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table, trusted
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ class Report:
         return f"{badge_text(self.mode)}{self.path}, {self.size / 1e6:.1f} MB, content {self.content_hash}"
 
     def _repr_html_(self) -> str:
-        link = f'<a href="{escape(str(self.path), quote=True)}" target="_blank">{escape(str(self.path))}</a>'
-        return f"{badge_html(self.mode)}Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
+        html = Markup(
+            '{}Report: <a href="{}" target="_blank">{}</a>, {:.1f} MB, content <code>{}</code>'
+        ).format(badge_html(self.mode), self.path, self.path, self.size / 1e6, self.content_hash)
+        return str(html)
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
@@ -73,20 +75,15 @@ def report_html(day: Numbers, run: str) -> str:
         results=[(table.title, _table_html(table)) for table in day.results],
         records=[(table.title, _table_html(table)) for table in day.records],
         figures=[_figure_json(chart) for chart in day.charts],
-        plotly=get_plotlyjs() if day.charts else "",
+        plotly=trusted(get_plotlyjs()) if day.charts else "",
     )
 
 
-def _table_html(table: Table) -> str:
-    if not table.rows:
-        return "<p>none</p>"
-    cells = [
-        [shown(c, text) for c, text in zip(table.columns, row, strict=True)] for row in table.rows
-    ]
-    return html_table([c.name for c in table.columns], cells)
+def _table_html(table: Table) -> Markup:
+    return html_table(table.head, table.rows) if table.rows else Markup("<p>none</p>")
 
 
-def _figure_json(chart: StockChart) -> str:
-    """The figure as JSON that may stand inside a script element."""
+def _figure_json(chart: StockChart) -> Markup:
+    """Return the figure as JSON that may stand inside a script element."""
     figure = candle_figure(chart.title, chart.candles, chart.fills)
-    return str(figure.to_json()).replace("<", "\\u003c")
+    return trusted(str(figure.to_json()).replace("<", "\\u003c"))

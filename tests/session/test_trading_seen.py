@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import os
 import signal
 
@@ -82,7 +83,7 @@ def test_a07_a_halt_reads_the_same_in_every_notebook_late_or_early_and_after_the
             assert sentence.startswith(FOG)
             for session in (first, late):
                 for place, text in places(session).items():
-                    assert sentence in text.replace("&#x27;", "'") or sentence in text, place
+                    assert sentence in html.unescape(text) or sentence in text, place
             assert sentence in await status(capsys)
 
     traded(work)

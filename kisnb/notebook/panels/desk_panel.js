@@ -1,24 +1,9 @@
 // The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py sends. Cells are text,
-// never markup. kill_button.js stands before this file.
+// never markup. Python decides which tone a cell has and which button a row has. kill_button.js stands before this file.
 
 const TITLES = { agents: "Agents", orders: "Orders" };
-const OPEN = new Set(["new", "sending", "unknown", "sent", "accepted"]);
-const RUNNING = new Set(["running", "paused"]);
-const ACTIONS = {
-  agents: { kind: "stop", label: "stop", when: RUNNING, tip: "Stop this agent and cancel its open orders" },
-  orders: { kind: "cancel", label: "cancel", when: OPEN, tip: "Cancel what is left of this order" },
-};
 const STALE_MS = 4000;
 const RETRY_MS = 2000;
-
-const BAD = new Set(["denied", "rejected", "failed", "unknown"]);
-
-function tone(kind, text) {
-  if (kind === "side") return text === "buy" ? "up" : "down";
-  if (kind === "signed") return text.startsWith("+") ? "up" : text.startsWith("-") ? "down" : "";
-  if (kind === "state") return BAD.has(text) ? "bad" : "";
-  return "";
-}
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -60,7 +45,6 @@ class Table {
     this.columns = columns;
     const line = element("tr");
     for (const column of columns) line.append(element("th", column.kind, column.name));
-    line.append(element("th"));
     this.head.replaceChildren(line);
     this.replace(rows);
   }
@@ -93,8 +77,8 @@ class Table {
     for (const [key, changes] of Object.entries(delta.set ?? {})) {
       const cells = this.cells.get(key);
       const dirty = this.dirty.get(key) ?? new Set();
-      for (const [i, text] of Object.entries(changes)) {
-        cells[i] = text;
+      for (const [i, cell] of Object.entries(changes)) {
+        cells[i] = cell;
         dirty.add(Number(i));
       }
       this.dirty.set(key, dirty);
@@ -118,36 +102,47 @@ class Table {
   row(key) {
     const row = element("tr");
     row.dataset.key = key;
-    row.append(...this.columns.map(() => element("td")), element("td"));
+    row.append(...this.columns.map((column) => (column.kind === "action" ? this.action(key, column) : element("td"))));
     this.drawn.set(key, row);
-    const action = ACTIONS[this.name];
-    const button = element("button", "jp-mod-styled", action.label);
-    button.title = action.tip;
-    button.addEventListener("click", () => {
-      button.disabled = true;
-      setTimeout(() => (button.disabled = false), RETRY_MS);
-      this.act(action.kind, key);
-    });
-    row.lastChild.append(button);
     this.columns.forEach((_, i) => this.write(row, key, i, false));
     return row;
   }
 
+  // A cell with the row's button, whose label is the name of what it does.
+  action(key, column) {
+    const cell = element("td", column.kind);
+    const button = element("button", "jp-mod-styled");
+    button.title = column.tip;
+    button.addEventListener("click", () => {
+      // A second click would ask for the same once more; the timer serves for a message that got lost.
+      button.disabled = true;
+      setTimeout(() => (button.disabled = false), RETRY_MS);
+      this.act(button.textContent, key);
+    });
+    cell.append(button);
+    return cell;
+  }
+
   write(row, key, i, flash) {
-    const text = this.cells.get(key)[i];
+    const [text, tone] = [this.cells.get(key)[i]].flat();
     const column = this.columns[i];
     const cell = row.children[i];
+    if (column.kind === "action") {
+      const button = cell.firstChild;
+      button.textContent = text;
+      button.hidden = !text;
+      button.disabled = false;
+      return;
+    }
     cell.textContent = text;
-    cell.className = `${column.kind} ${tone(column.kind, text)}`;
+    cell.className = `${column.kind} ${tone ?? ""}`;
     if (flash) {
       void cell.offsetWidth; // restarts the animation
       cell.classList.add("flash");
     }
-    if (column.kind === "state") {
-      const button = row.lastChild.firstChild;
-      button.hidden = !ACTIONS[this.name].when.has(text);
-      button.disabled = false;
-    }
+    // What the row's button was pressed for has shown: it can be pressed again.
+    const button = row.lastChild.firstChild;
+    if (column.kind === "state" && button) button.disabled = false;
   }
 }
 
