@@ -1,4 +1,4 @@
-"""A session's day as one HTML file that needs nothing else: no server, no network, no kernel."""
+"""A session's day as one HTML file. It needs no server, no network and no kernel."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 class Report:
-    """Where a report was written, and what it vouches for."""
+    """A report that was written: its file, and the hash of its numbers."""
 
     def __init__(self, path: Path, size: int, content_hash: str, mode: Mode) -> None:
         self.path = path
         self.size = size
         self.mode = mode
         self.content_hash = content_hash
-        """The same numbers give the same hash; the file differs in the moment of writing."""
+        """The hash of the numbers: the same numbers give the same hash."""
 
     def __repr__(self) -> str:
-        return f"{badge_text(self.mode)}{self.path}, {self.size / 1e6:.1f} MB, content {self.content_hash}"
+        size = f"{self.size / 1e6:.1f} MB"
+        return f"{badge_text(self.mode)}{self.path}, {size}, content {self.content_hash}"
 
     def _repr_html_(self) -> str:
         html = Markup(
@@ -41,16 +42,14 @@ class Report:
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
-    """Write the report of ``session`` to ``path``, in one step: readers see the old file or the new one.
-
-    Raises ConfigError when the file cannot be written.
-    """
+    """Write the report of ``session`` to ``path``. Raises ConfigError when that fails."""
     path = Path(path)
     day = numbers(session)
     page = report_html(day, session.status.run).encode()
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # A reader sees the old file or the new one, and never half of one.
         fresh.write_bytes(page)
         fresh.replace(path)
     except OSError as error:
@@ -61,7 +60,10 @@ def write_report(session: Session, path: str | Path = "report.html") -> Report:
 
 
 def report_html(day: Numbers, run: str) -> str:
-    """The whole page, plotly.js included when there is something to draw; ``run`` is named and not hashed."""
+    """Return the whole page. It holds plotly.js when there is something to draw.
+
+    The page names ``run``, which the hash leaves out.
+    """
     import jinja2
     from plotly.offline import get_plotlyjs
 

@@ -1,7 +1,7 @@
-"""The synchronous twins of a session's calls, for places where await cannot be.
+"""The calls of a session for places where await cannot be.
 
-They need nothing of the notebook's loop: they look and order through the desk's socket thread, and no handler of an
-agent runs meanwhile.
+They need nothing of the notebook's loop. They ask and order through the desk's socket thread, and
+no handler of an agent runs meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from kisnb.trading.ports.commands import CancelOrder
 
 
 class Blocking:
-    """Each call returns its result, or raises what the awaited one raises; DeskError when the desk stays silent."""
+    """Calls that return their result, and raise what the awaited calls raise.
+
+    They raise DeskError when the desk stays silent.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Blocking:
     route_of = blocking(Questions.route_of)
 
     def orders(self) -> OrderBook:
-        """All orders of the day, those included of which the notebook's loop has not heard yet."""
+        """Return all orders of the day, also those that came while a cell blocks the loop."""
         self._pump.catch_up()
         return self._state.books.account
 
@@ -53,7 +56,10 @@ class Blocking:
     def buy(
         self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Order:
-        """Buy ``qty`` shares, as ``session.buy``; returns when the exchange has accepted the order."""
+        """Buy ``qty`` shares, as ``session.buy``.
+
+        Return when the exchange has accepted the order.
+        """
         return self._order(Side.BUY, code, qty, price, **options)
 
     @spelt_out
@@ -64,13 +70,16 @@ class Blocking:
         return self._order(Side.SELL, code, qty, price, **options)
 
     def cancel(self, what: Order | int | str) -> Orders:
-        """Hand the cancels to the desk; their outcome comes with a later call, or after the cell."""
+        """Hand the cancels to the desk.
+
+        Their outcome comes with a later call, or after the cell.
+        """
         orders = orders_named(self._state.books, what)
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
     def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask a question and read the reply."""
+        """Ask a question and read the reply. Raises DeskError when the desk stays silent."""
         try:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)
         except TimeoutError as e:

@@ -100,8 +100,8 @@ class DeskCalls(Calls):
         """Pull the kill switch. Return its steps when it has ended.
 
         It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the
-        state. *halted* lets cancels pass; *reducing* also lets sells up to the position pass. A pull
-        never lowers the state.
+        state. *halted* lets cancels pass. *reducing* also lets sells up to the position pass. A
+        pull never lowers the state.
 
         ``flatten`` sells all that is held, in any state, until KIS confirms that nothing is. The
         steps say what remains after ten seconds, and the flatten goes on. ``resume`` ends it.

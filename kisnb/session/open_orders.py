@@ -1,4 +1,4 @@
-"""What a person does with orders that the desk has: cancel them, decide their fate, wait for them."""
+"""Orders that the desk has, and what a person does with them: cancel, resolve, wait."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class OpenOrders:
         self._rules = rules
 
     async def cancel(self, what: Order | int | str) -> Orders:
-        """Cancel the orders that ``what`` names. Return when each has ended or its cancel is refused.
+        """Cancel the orders that ``what`` names.
+
+        Return when each order has ended or its cancel is refused.
 
         Raises BadInput when there is no such order, and DeskLost.
         """

@@ -82,9 +82,14 @@ class OrderCalls(Calls):
         return Pending(f"batch of {len(calls)} orders", lambda: placing.submit_batch(calls))
 
     def revise(
-        self, what: Order | int | str, price: int, qty: int | None = None, *, key: str | None = None,
+        self,
+        what: Order | int | str,
+        price: int,
+        qty: int | None = None,
+        *,
+        key: str | None = None,
         again: int | bool = False,
-    ) -> Pending[Order]:  # fmt: skip
+    ) -> Pending[Order]:
         """Move ``qty`` shares (None: all leaves) of an open order to another price, won.
 
         Awaited, it returns the order that they become. That order goes to the end of the queue, and

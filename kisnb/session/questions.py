@@ -1,4 +1,4 @@
-"""What a session asks its desk: one table, from which the awaited and the blocking calls are made."""
+"""The questions of a session to its desk. The awaited and the blocking calls are made from them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class TypedQuery(NamedTuple, Generic[R, T]):
-    """A query, and what is made of its reply."""
+    """A query, and how its reply is read."""
 
     query: Query[R]
     read: Callable[[R], T]
@@ -55,22 +55,22 @@ class Questions:
         return question.read(await self._link.ask(question.query))
 
     def quote(self, code: str) -> TypedQuery[Quote, Quote]:
-        """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
+        """Ask KIS for the current price. Raises UnknownInstrument, ApiError, DeskLost."""
         return TypedQuery(QuoteOf(self._universe.get(code).code), self._named)
 
     def depth(self, code: str) -> TypedQuery[Depth, Depth]:
-        """Bids and asks now, asked from KIS."""
-        return TypedQuery(DepthOf(self._universe.get(code).code), _shown_to_agent)
+        """Ask KIS for bids and asks. Raises UnknownInstrument, ApiError, DeskLost."""
+        return TypedQuery(DepthOf(self._universe.get(code).code), _noted_for_agent)
 
     def balance(self) -> TypedQuery[AccountReply, Account]:
-        """Cash and holdings as the broker states them, won and shares."""
+        """Ask KIS for cash (won) and holdings (shares). Raises ApiError, DeskLost."""
         return TypedQuery(AccountNow(), lambda reply: reply.account)
 
     def route(self, what: Order | int | str) -> TypedQuery[RoutesReply, Evidence]:
-        """Why an order (itself, its number or its key) went where it went.
+        """Return the routing decision about an order (itself, its number or its key).
 
-        ``.score(order.fills)`` says what the choice was worth. Raises BadInput when the desk has decided nothing
-        about it.
+        ``.score(order.fills)`` of it says what the choice was worth. Raises BadInput when the desk
+        has decided nothing about the order.
         """
         order = orders_named(self._state.books, what)[-1]
         return TypedQuery(RoutesOf(order.key), lambda reply: _newest(reply, what))
@@ -84,7 +84,10 @@ class Questions:
         price: int | None = None,
         **options: Unpack[OrderOptions],
     ) -> TypedQuery[RoutesReply, Evidence]:
-        """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
+        """Return where such an order would go now, and its likely cost on each venue, won.
+
+        Nothing is sent. Raises BadInput.
+        """
         intent = typed_intent(
             Side(side), self._universe.get(code).code, qty, price, venue=options.get("venue"),
             kind=options.get("kind"), stop=options.get("stop"), key="preview",
@@ -92,18 +95,19 @@ class Questions:
         return TypedQuery(RouteOf(intent), lambda reply: _newest(reply, code))
 
     def _named(self, quote: Quote) -> Quote:
-        """A quote with the name of the stock, which KIS's reply lacks."""
+        """Return a quote with the name of the stock, which KIS's reply lacks."""
+        # An agent whose handler asked has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.get(quote.code).name)
 
 
-def _shown_to_agent(depth: Depth) -> Depth:
+def _noted_for_agent(depth: Depth) -> Depth:
     agent_saw(depth.code, depth.received)
     return depth
 
 
 def _newest(reply: RoutesReply, what: object) -> Evidence:
-    """The newest decision of a reply. Raises BadInput when there is none."""
+    """Return the newest decision of a reply. Raises BadInput when there is none."""
     if not reply.decisions:
         raise BadInput(
             f"no venue was chosen for {what}", "the order was refused before; see %kis orders"
@@ -112,13 +116,13 @@ def _newest(reply: RoutesReply, what: object) -> Evidence:
 
 
 class Asks(Protocol):
-    """A session: its replies are awaited."""
+    """A part of a session whose replies are awaited."""
 
     questions: Questions
 
 
 class AsksBlocking(Protocol):
-    """The blocking side of a session: its replies are there when the call returns."""
+    """The blocking side of a session, whose calls return with the reply."""
 
     questions: Questions
 
@@ -128,7 +132,7 @@ class AsksBlocking(Protocol):
 def awaited(
     make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[Asks, P], Pending[T]]:
-    """The call of a session that asks this question and awaits the reply."""
+    """Return a method that asks this question and awaits the reply."""
 
     @pending
     @wraps(make)
@@ -141,7 +145,7 @@ def awaited(
 def blocking(
     make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[AsksBlocking, P], T]:
-    """The call that asks this question and waits for the reply without the loop."""
+    """Return a method that asks this question and waits for the reply without the loop."""
 
     @wraps(make)
     def call(self: AsksBlocking, /, *args: P.args, **kwargs: P.kwargs) -> T:

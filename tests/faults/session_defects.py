@@ -200,7 +200,7 @@ class DropsTheRestOfABatch(Pump):
         failed = self._failed()
         while self._undelivered:
             event, now = self._undelivered.popleft()
-            self._tell_link(event)
+            self._note_link(event)
             self._agents.deliver(event, now)
             if self._failed() > failed:
                 self._undelivered.clear()

@@ -154,7 +154,7 @@ def _bar_width(step: float) -> float:
 
 
 def _mark(mark: Mark, x: float, y: float) -> str:
-    """Return a triangle that touches the fill's price: from below for a buy, from above for a sell."""
+    """Return a triangle that touches the fill's price: for a buy from below, else from above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
     return Markup(

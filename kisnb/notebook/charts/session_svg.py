@@ -52,8 +52,8 @@ class DayHours:
         )
         parts = [
             (
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-                f'style="{style}">'
+                '<svg xmlns="http://www.w3.org/2000/svg" '
+                f'viewBox="0 0 {WIDTH} {height}" role="img" style="{style}">'
             ),
             Markup('<text x="4" y="15" fill="currentColor" font-weight="700">{}</text>').format(
                 _title(self.day, self.assumed)

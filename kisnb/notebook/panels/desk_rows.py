@@ -51,7 +51,8 @@ def header(session: Session, note: str = "") -> dict[str, object]:
         "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
         "kill": face(session),
         "ways": other_ways(),
-        "silent": f"no news for {{n}} s: the kernel is busy or gone; what stands here is as of {clock}",
+        "silent": "no news for {n} s: the kernel is busy or gone; "
+        f"what stands here is as of {clock}",
     }
 
 

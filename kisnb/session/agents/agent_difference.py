@@ -1,4 +1,7 @@
-"""Whether two agents would do the same: a start cell that is run again must not drop a changed strategy in silence."""
+"""The difference between a running agent and one that a person starts in its place.
+
+A start cell that is run again must not drop a changed strategy in silence.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from kisnb.trading.agents.agent import Agent
 
 
 def difference(running: Agent, given: Agent) -> str:
-    """How ``given`` differs from the agent that runs, as the end of a sentence; empty when it does not."""
+    """Return how ``given`` differs from the running agent, as the end of a sentence.
+
+    Empty when both would do the same.
+    """
     if running is given:
         return ""
     mine, other = type(running), type(given)
@@ -17,12 +23,15 @@ def difference(running: Agent, given: Agent) -> str:
     if not _same_code(mine, other):
         return f"with {mine.__name__} as it was before it was changed"
     changed = [n for n in given.parameters() if getattr(running, n) != getattr(given, n)]
-    said = (f"{n}={getattr(running, n)!r}, not {getattr(given, n)!r}" for n in changed)
-    return f"with {' and '.join(said)}" if changed else ""
+    named = (f"{n}={getattr(running, n)!r}, not {getattr(given, n)!r}" for n in changed)
+    return f"with {' and '.join(named)}" if changed else ""
 
 
 def _same_code(a: type, b: type) -> bool:
-    """A class whose cell was run again is another object with the same body."""
+    """Return whether two classes have the same code.
+
+    A class whose cell was run again is another object with the same body.
+    """
     if a is b:
         return True
     return len(a.__mro__) == len(b.__mro__) and all(

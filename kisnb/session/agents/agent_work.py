@@ -1,4 +1,4 @@
-"""What agents do outside their handlers: their commands to the desk, their tasks, their failures."""
+"""The work around the handlers of agents: commands to the desk, tasks, failures."""
 
 from __future__ import annotations
 

@@ -150,7 +150,8 @@ class Roster:
         self._runners.setdefault(agent_id, runner)
         runner.stop()
         self.work.cancel_tasks(runner)
-        # A desk that is away needs no release: the session does not claim the agent when it returns.
+        # A desk that is away needs no release, because the session does not claim the agent when it
+        # returns.
         with suppress(DeskLost):
             self._link.submit([ReleaseAgent(runner.id)])
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:

@@ -1,7 +1,11 @@
-"""Brings what the desk says into the session: apply a whole batch, then deliver it, then wake those who wait.
+"""The pump: applies batches of events to the session's state, and delivers them.
 
-Applying is never interrupted and calls nobody, so that order books are those of the desk whatever a handler does.
-Delivering calls the agents' handlers; while a cell blocks the loop only applying goes on (``catch_up``).
+    link ──► apply a whole batch ──► deliver each event ──► end the waits that are over
+             to the state            to the agents          and draw the panels
+
+Applying is never interrupted and calls nobody. So the order books are those of the desk, whatever a
+handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only applying
+goes on (``catch_up``).
 """
 
 from __future__ import annotations
@@ -28,20 +32,31 @@ from kisnb.trading.ports.desk_port import Snapshot
 
 
 class Audience(Protocol):
-    """The agents, as the pump sees them."""
+    """The agents, as the pump calls them."""
 
     @property
-    def busy(self) -> bool: ...
+    def busy(self) -> bool:
+        """True while a handler awaits something that is not of this session."""
+        ...
 
-    def deliver(self, event: Event, now: Ns) -> None: ...
+    def deliver(self, event: Event, now: Ns) -> None:
+        """Deliver one event to every agent."""
+        ...
 
-    def next_wake(self) -> Ns | None: ...
+    def next_wake(self) -> Ns | None:
+        """Return the earliest moment that an agent sleeps for. None when none sleeps."""
+        ...
 
-    def settle_leases(self) -> None: ...
+    def settle_leases(self) -> None:
+        """Bring the agents in line with the leases of the next desk."""
+        ...
 
 
 class Pump:
-    """Drains the link in the notebook's loop. One batch is applied whole before any of it is delivered."""
+    """Drains the link in the notebook's loop.
+
+    One batch is applied whole before any of it is delivered.
+    """
 
     def __init__(
         self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill,
@@ -57,11 +72,11 @@ class Pump:
         self._changes = changes
         self._home = threading.get_ident()
         self._undelivered: deque[tuple[Event, Ns]] = deque()
-        """Events that are applied, and of which agents are told when the loop turns."""
+        """Events that are applied, and that agents get when the loop turns."""
         self._running = False
         self._shield = Uninterrupted()
         self._died: Ns = 0
-        """When the desk of the moment died."""
+        """The moment when the desk died, for the gap that it leaves."""
         pace.next_wake = self._next_wake
         pace.is_busy = lambda: agents.busy or bool(self._undelivered)
         pace.on_alarm = self._alarm
@@ -69,7 +84,7 @@ class Pump:
     # from the link
 
     def run(self) -> None:
-        """Apply and deliver all that came, in order; then end the waits that are over."""
+        """Apply and deliver all that came, in order. Then end the waits that are over."""
         if self._running or self._link.state.closed:
             return
         self._running = True
@@ -82,16 +97,16 @@ class Pump:
             self._pace.reschedule()
 
     def catch_up(self) -> None:
-        """Apply what has come while a cell blocks the loop; no handler of an agent runs.
+        """Apply what has come while a cell blocks the loop. No handler of an agent runs.
 
-        In other threads it does nothing: the order books belong to the home thread.
+        In other threads it does nothing, because the order books belong to the home thread.
         """
         if not self._running and threading.get_ident() == self._home:
             while self._apply_next():
                 pass
 
     def desk_died(self) -> None:
-        """Note when, for the gap that it leaves."""
+        """Note the moment, for the gap that the dead desk leaves."""
         self._died = self._state.now
         self._changes.publish()
 
@@ -100,8 +115,8 @@ class Pump:
         # An order that the dead desk had not journaled was never sent.
         untaken = [order for order in self._state.books.live.values() if not order.facts]
         with self._shield:
-            told = self._state.apply_rows(snapshot)
-            self._undelivered += [(event, snapshot.now) for event in told]
+            applied = self._state.apply_rows(snapshot)
+            self._undelivered += [(event, snapshot.now) for event in applied]
         self._pace.forget_report()
         self._agents.settle_leases()
         cure = "order it again if it is still wanted"
@@ -117,10 +132,10 @@ class Pump:
     def inject(self, event: Event) -> None:
         """Apply an event of this session's own, and deliver it in the next turn of the pump."""
         with self._shield:
-            self._undelivered += [(told, event.t) for told in self._state.apply(event)]
+            self._undelivered += [(fact, event.t) for fact in self._state.apply(event)]
 
     def drop(self, dropped: CommandDropped) -> None:
-        """A command of this session was handed to no desk."""
+        """Apply and deliver that a command of this session was handed to no desk."""
         self.inject(dropped)
         self.run()
 
@@ -133,7 +148,7 @@ class Pump:
             self._deliver()
 
     def _apply_next(self) -> bool:
-        """Take the next batch and apply it whole. Returns whether there was one."""
+        """Drain the next batch and apply it whole. Return whether there was one."""
         if self._link.state.closed:
             return False
         with self._shield:
@@ -144,27 +159,28 @@ class Pump:
         return True
 
     def _deliver(self) -> None:
-        """Tell agents and the backfill what was applied, then wake those who wait and draw the panels."""
+        """Deliver what was applied to agents and backfill. Then end waits and draw the panels."""
         with interruptible():
             while self._undelivered and not self._link.state.closed:
                 event, now = self._undelivered.popleft()
-                self._tell_link(event)
+                self._note_link(event)
                 self._agents.deliver(event, now)
         self._pace.end_waits()
         self._changes.publish()
 
-    def _tell_link(self, event: Event) -> None:
-        """Tell the backfill from when to when trades were not received."""
+    def _note_link(self, event: Event) -> None:
+        """Note for the backfill from when to when trades were not received."""
         match event:
             case GapFound():
-                self._backfill.found(event)
+                self._backfill.on_gap(event)
             case LinkWasLost():
-                # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
+                # The stream connects again by itself. When the simulator is gone, its desk ends and
+                # says so.
                 self._link.state.stream_lost = self._link.state.stream_lost or event.t
-                self._backfill.link_lost(event.t)
+                self._backfill.on_link_lost(event.t)
             case LinkUp():
                 self._link.state.stream_lost = None
-                self._backfill.link_up(event.t, set(self._watched.trades()))
+                self._backfill.on_link_up(event.t, set(self._watched.trades()))
 
     def _mark_gap(self, now: Ns) -> None:
         since, died = self._backfill.down_since(self._died), clock_text(self._died)
@@ -175,7 +191,8 @@ class Pump:
             self.inject(GapFound(now, code, since, 0, venue))
 
     def _alarm(self) -> None:
-        # An agent that wakes decides on the newest prices: what has come meanwhile is told before.
+        # An agent that wakes decides on the newest prices, so that what has come meanwhile is
+        # delivered before.
         self.run()
         self._undelivered.append((ClockMoved(self._state.now), self._state.now))
         self.run()
