@@ -14,14 +14,16 @@ from kisnb.events import (
     IntentTaken,
     OrderFact,
     SendStarted,
+    SendUnknown,
     Sent,
 )
 from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_rows
+from kisnb.notebook.rendering.tables import cells_of
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.order_books.order_columns import IN_PANEL
+from kisnb.trading.order_books.order_columns import IN_OUTPUT, IN_PANEL
 
 OPEN = kst(date(2026, 11, 20), 9 * 3600)
 NAMES = [*(column.head for column in IN_PANEL), "button"]
@@ -97,3 +99,31 @@ def test_static_tables_escape_what_came_from_outside() -> None:
     html = table_html("Orders", IN_PANEL, books.orders.values())
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_n04_the_tone_of_a_cell_and_the_button_of_a_row_come_with_it() -> None:
+    books = books_after(taken("k"), *accepted("k", 1), taken("bad", side=Side.SELL), taken("lost"))
+    for fact in (
+        Denied(OPEN, "bad", "too large"),
+        SendStarted(OPEN, "lost", Route(Venue.KRX, OrderKind.LIMIT, "session_default")),
+        SendUnknown(OPEN, "lost", "no answer"),
+    ):
+        books.apply(fact)
+    rows = order_rows(books.orders.values())
+    assert (("buy", "up") in rows["k"], ("sell", "down") in rows["bad"]) == (True, True)
+    assert ("denied", "bad") in rows["bad"]
+    assert ("unknown", "unsure") in rows["lost"]
+    assert [rows[key][-1] for key in ("k", "bad", "lost")] == ["cancel", "", "cancel"]
+    books.apply(CancelStarted(OPEN, "k", None))
+    assert order_rows(books.orders.values())["k"][-1] == ""
+
+
+def test_frames_outputs_and_the_panel_show_the_same_orders_in_their_own_columns() -> None:
+    books = books_after(taken("k"), *accepted("k", 17), CancelStarted(OPEN, "k", None))
+    (row,) = books.account.frame().rows(named=True)
+    assert (row["state"], row["quantity"], row["number"]) == ("accepted", 10, 17)
+    assert shown(books, "k")["state"] == "cancelling"
+    (output,) = cells_of(IN_OUTPUT, books.orders.values())
+    assert [cell.text for cell in output if cell.text in shown(books, "k").values()][:4] == [
+        "09:00:00", "17", "trigger", "buy",
+    ]  # fmt: skip

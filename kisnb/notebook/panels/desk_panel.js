@@ -1,5 +1,6 @@
-// The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py sends. Cells are text,
-// never markup. Python decides which tone a cell has and which button a row has. kill_button.js stands before this file.
+// The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py
+// sends. Cells are text, never markup. Python decides which tone a cell has, and which button a row
+// has. kill_button.js stands before this file.
 
 const TITLES = { agents: "Agents", orders: "Orders" };
 const STALE_MS = 4000;
@@ -12,12 +13,14 @@ function element(tag, className, text) {
   return node;
 }
 
-// Leaves a text that stands there alone: what is selected stays so, and a screen reader does not read it again.
+// Writes a text only when it differs. So what is selected stays so, and a screen reader does not
+// read it again.
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a queue.
+// One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a
+// queue.
 class Table {
   constructor(name, act) {
     this.name = name;
@@ -102,7 +105,9 @@ class Table {
   row(key) {
     const row = element("tr");
     row.dataset.key = key;
-    row.append(...this.columns.map((column) => (column.kind === "action" ? this.action(key, column) : element("td"))));
+    for (const column of this.columns) {
+      row.append(column.kind === "action" ? this.action(key, column) : element("td"));
+    }
     this.drawn.set(key, row);
     this.columns.forEach((_, i) => this.write(row, key, i, false));
     return row;
@@ -114,7 +119,7 @@ class Table {
     const button = element("button", "jp-mod-styled");
     button.title = column.tip;
     button.addEventListener("click", () => {
-      // A second click would ask for the same once more; the timer serves for a message that got lost.
+      // A second click would ask for the same once more. The timer serves for a lost message.
       button.disabled = true;
       setTimeout(() => (button.disabled = false), RETRY_MS);
       this.act(button.textContent, key);
@@ -140,7 +145,7 @@ class Table {
       void cell.offsetWidth; // restarts the animation
       cell.classList.add("flash");
     }
-    // What the row's button was pressed for has shown: it can be pressed again.
+    // A new state shows what the press of the button came to, so that it can be pressed again.
     const button = row.lastChild.firstChild;
     if (column.kind === "state" && button) button.disabled = false;
   }
@@ -148,17 +153,20 @@ class Table {
 
 function render({ model, el, signal }) {
   const root = element("div", "kisnb-desk");
-  // JupyterLab is in command mode while a button here has the focus: without this, d d deletes the cell.
-  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+  // JupyterLab is in command mode while a button here has the focus. Without this, d d deletes the
+  // cell.
+  root.addEventListener("focusin", (event) =>
+    event.target.setAttribute("data-lm-suppress-shortcuts", "true"),
+  );
   const header = {};
   const parts = {};
   let seq = null;
   let frame = 0;
   let heard = performance.now();
   let own = []; // notices of this view: its HALT button's, gone when the trading state changes
-  let passing = false; // the kernel tells the same as `own`, once it speaks again
+  let passing = false; // the kernel sends the same as `own`, once it sends again
   let stale = ""; // why what stands here may be old
-  let blocked = false; // the kernel has said which line keeps it: no need to count seconds
+  let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
 
   const redraw = () => (frame ||= requestAnimationFrame(draw));
   const say = (notices, untilNews = false) => {
@@ -169,7 +177,9 @@ function render({ model, el, signal }) {
   const hears = () => seq !== null && performance.now() - heard < STALE_MS;
   const kill = new KillButton(model, say, hears);
   const facts = element("div", "facts");
-  for (const name of ["badge", "label", "clock", "link"]) facts.append((parts[name] = element("span", name)));
+  for (const name of ["badge", "label", "clock", "link"]) {
+    facts.append((parts[name] = element("span", name)));
+  }
   parts.trading = element("div", "trading");
   parts.trading.setAttribute("role", "status");
   parts.notices = element("div", "notices");
@@ -190,7 +200,7 @@ function render({ model, el, signal }) {
     parts.badge.innerHTML = header.badge ?? "";
     for (const name of ["label", "clock"]) parts[name].textContent = header[name] ?? "";
     parts.link.textContent = header.link ? `link ${header.link}` : "";
-    parts.link.classList.toggle("bad", header.link !== "up");
+    parts.link.className = `link ${header.link_tone ?? ""}`;
     write(parts.trading, header.trading?.text ?? "");
     parts.trading.className = `trading ${header.trading?.tone ?? ""}`;
     const first = stale ? [{ kind: "now", text: stale }] : [];
@@ -218,7 +228,9 @@ function render({ model, el, signal }) {
     stale = "";
     blocked = false;
     if (message.kind === "snapshot") {
-      for (const [name, table] of Object.entries(message.tables)) tables[name].reset(table.columns, table.rows);
+      for (const [name, table] of Object.entries(message.tables)) {
+        tables[name].reset(table.columns, table.rows);
+      }
     } else if (message.kind === "delta") {
       if (seq === null || message.seq <= seq) return;
       if (message.seq !== seq + 1) return ask();
@@ -238,7 +250,7 @@ function render({ model, el, signal }) {
 
   const watch = setInterval(() => {
     const silent = performance.now() - heard;
-    if (silent < STALE_MS || header.link === "closed" || blocked) return;
+    if (silent < STALE_MS || header.closed || blocked) return;
     stale = fill(header.silent ?? "", { n: Math.round(silent / 1000) });
     redraw();
   }, 1000);

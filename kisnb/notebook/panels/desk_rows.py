@@ -41,12 +41,15 @@ def header(session: Session, note: str = "") -> dict[str, object]:
     ``note`` says what became of the newest press of a button. The badge is HTML of ours.
     """
     clock = session.status.clock_text()
+    link = "closed" if session.closed else session.status.link
     return {
         "mode": str(session.mode),
         "badge": str(badge_html(session.mode)),
         "label": session.label,
         "clock": clock,
-        "link": "closed" if session.closed else session.status.link,
+        "link": link,
+        "link_tone": "" if link == "up" else "bad",
+        "closed": session.closed,
         "trading": banner(session),
         "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
         "kill": face(session),
