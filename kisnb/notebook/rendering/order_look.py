@@ -19,7 +19,7 @@ from kisnb.notebook.rendering.tables import (
 from kisnb.orders import Order
 from kisnb.terms import Mode
 from kisnb.trading.order_books.order_columns import side_tone, state_tone
-from kisnb.trading.order_books.order_words import next_step, standing, why
+from kisnb.trading.order_books.order_words import next_step, owned_order, standing, why
 
 _STYLES: dict[Tone, str] = {
     "unsure": UNSURE,
@@ -33,9 +33,7 @@ def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[st
     The HTML unfolds into the order's whole story. ``movable`` says that the order could be revised
     now.
     """
-    what = f"#{o.number} {o.intent.text}" if o.number else o.intent.text
-    what += f" ({o.intent.agent})" if o.intent.agent else ""
-    stands = standing(o)
+    what, stands = owned_order(o), standing(o)
     lines = [f"why   {reason}" for reason in [why(o)] if reason] + [
         f"next  {next_step(o, movable=movable)}"
     ]

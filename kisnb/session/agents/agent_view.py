@@ -36,6 +36,14 @@ class AgentView(msgspec.Struct, frozen=True):
     """What the agent noted last, or why it stopped."""
 
     @property
+    def line(self) -> str:
+        """The agent in one line."""
+        return (
+            f"{self.id}: {self.state}, holds {self.position:,} {self.code}, "
+            f"realised {self.realised:+,} won, {self.orders} orders, {self.fills} fills"
+        )
+
+    @property
     def may_be_stopped(self) -> bool:
         """True for an agent that runs or is paused in this session."""
         return self.state in LIVE

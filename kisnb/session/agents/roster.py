@@ -15,9 +15,9 @@ from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
 from kisnb.events import Event
 from kisnb.orders import Wish
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS
-from kisnb.session.agents.agent_difference import difference
 from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_of
 from kisnb.session.agents.agent_work import AgentWork
+from kisnb.session.agents.given_agent import check_agent, difference, id_of
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -196,7 +196,7 @@ class Roster:
         ``key``, moves nothing a second time. Raises BadInput.
         """
         # A known agent stays as it is, running or paused.
-        known = self._runner(agent) if isinstance(agent, str) else self._runners.get(_id_of(agent))
+        known = self._runner(agent) if isinstance(agent, str) else self._runners.get(id_of(agent))
         runner = known or self._new(agent)  # type: ignore[arg-type]
         wish = Wish(code or runner.agent.code, qty=qty, agent=runner.id)
         await self._placing.adopt(wish, key, again)
@@ -237,14 +237,8 @@ class Roster:
         return columns.frame(AGENT_COLUMNS, self)
 
     def __repr__(self) -> str:
-        lines = [
-            f"{v.id}: {v.state}, holds {v.position:,} {v.code}, realised {v.realised:+,} won, "
-            f"{v.orders} orders, {v.fills} fills"
-            for v in self
-        ]
-        return "\n".join(
-            [*(lines or ["no agents"]), *([self.unassigned] if self.unassigned else [])]
-        )
+        lines = [view.line for view in self] or ["no agents"]
+        return "\n".join([*lines, *([self.unassigned] if self.unassigned else [])])
 
     @property
     def trading(self) -> Trading:
@@ -283,21 +277,8 @@ class Roster:
 
         Raises BadInput, and DeskBusy when it runs with other parameters.
         """
-        if isinstance(agent, type):
-            raise BadInput(
-                f"{agent.__name__} is a class of agents",
-                f"make one: {agent.__name__}(code='005930')",
-            )
-        if not isinstance(agent, Agent):
-            raise BadInput(
-                f"{agent!r} is no agent",
-                "give an instance of a class that derives from kisnb.Agent",
-            )
-        if agent.code not in self._rules.universe:
-            raise BadInput(
-                f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'"
-            )
-        agent_id = _id_of(agent)
+        check_agent(agent, self._rules.universe)
+        agent_id = id_of(agent)
         if agent_id in self._starting:
             raise _started_already(agent_id)
         known = self._runners.get(agent_id)
@@ -333,7 +314,3 @@ class Roster:
 
 def _started_already(agent_id: str) -> DeskBusy:
     return DeskBusy(f"agent {agent_id} is being started already", "wait for the first start")
-
-
-def _id_of(agent: Agent) -> str:
-    return agent.id or f"{type(agent).__name__}-{agent.code}"

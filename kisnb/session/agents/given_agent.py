@@ -1,19 +1,39 @@
-"""The difference between a running agent and one that a person starts in its place.
-
-A start cell that is run again must not drop a changed strategy in silence.
-"""
+"""An agent as a person gave it to start: whether it is one, its id, and how it differs."""
 
 from __future__ import annotations
 
 from types import FunctionType
 
+from kisnb.errors import BadInput
+from kisnb.market.universe import Universe
 from kisnb.trading.agents.agent import Agent
+
+
+def check_agent(agent: object, universe: Universe) -> None:
+    """Raise BadInput for what is no agent, or an agent without a listed stock."""
+    if isinstance(agent, type):
+        raise BadInput(
+            f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')"
+        )
+    if not isinstance(agent, Agent):
+        cure = "give an instance of a class that derives from kisnb.Agent"
+        raise BadInput(f"{agent!r} is no agent", cure)
+    if agent.code not in universe:
+        raise BadInput(
+            f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'"
+        )
+
+
+def id_of(agent: Agent) -> str:
+    """Return the id of an agent: its own, or its class and its stock."""
+    return agent.id or f"{type(agent).__name__}-{agent.code}"
 
 
 def difference(running: Agent, given: Agent) -> str:
     """Return how ``given`` differs from the running agent, as the end of a sentence.
 
-    Empty when both would do the same.
+    Empty when both would do the same. A start cell that is run again must not drop a changed
+    strategy in silence.
     """
     if running is given:
         return ""
