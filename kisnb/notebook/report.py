@@ -1,16 +1,16 @@
-"""A session's day as one HTML file that needs nothing else: no server, no network, no kernel."""
+"""A session's day as one HTML file. It needs no server, no network and no kernel."""
 
 from __future__ import annotations
 
 import os
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from kisnb.errors import ConfigError
 from kisnb.notebook.charts.candle_figure import candle_figure
-from kisnb.notebook.panels.desk_html import shown
-from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table
+from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table, trusted
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
 
 if TYPE_CHECKING:
@@ -21,34 +21,35 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 class Report:
-    """Where a report was written, and what it vouches for."""
+    """A report that was written: its file, and the hash of its numbers."""
 
     def __init__(self, path: Path, size: int, content_hash: str, mode: Mode) -> None:
         self.path = path
         self.size = size
         self.mode = mode
         self.content_hash = content_hash
-        """The same numbers give the same hash; the file differs in the moment of writing."""
+        """The hash of the numbers: the same numbers give the same hash."""
 
     def __repr__(self) -> str:
-        return f"{badge_text(self.mode)}{self.path}, {self.size / 1e6:.1f} MB, content {self.content_hash}"
+        size = f"{self.size / 1e6:.1f} MB"
+        return f"{badge_text(self.mode)}{self.path}, {size}, content {self.content_hash}"
 
     def _repr_html_(self) -> str:
-        link = f'<a href="{escape(str(self.path), quote=True)}" target="_blank">{escape(str(self.path))}</a>'
-        return f"{badge_html(self.mode)}Report: {link}, {self.size / 1e6:.1f} MB, content <code>{self.content_hash}</code>"
+        html = Markup(
+            '{}Report: <a href="{}" target="_blank">{}</a>, {:.1f} MB, content <code>{}</code>'
+        ).format(badge_html(self.mode), self.path, self.path, self.size / 1e6, self.content_hash)
+        return str(html)
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
-    """Write the report of ``session`` to ``path``, in one step: readers see the old file or the new one.
-
-    Raises ConfigError when the file cannot be written.
-    """
+    """Write the report of ``session`` to ``path``. Raises ConfigError when that fails."""
     path = Path(path)
     day = numbers(session)
-    page = report_html(day, session.run).encode()
+    page = report_html(day, session.status.run).encode()
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # A reader sees the old file or the new one, and never half of one.
         fresh.write_bytes(page)
         fresh.replace(path)
     except OSError as error:
@@ -59,7 +60,10 @@ def write_report(session: Session, path: str | Path = "report.html") -> Report:
 
 
 def report_html(day: Numbers, run: str) -> str:
-    """The whole page, plotly.js included when there is something to draw; ``run`` is named and not hashed."""
+    """Return the whole page. It holds plotly.js when there is something to draw.
+
+    The page names ``run``, which the hash leaves out.
+    """
     import jinja2
     from plotly.offline import get_plotlyjs
 
@@ -73,20 +77,15 @@ def report_html(day: Numbers, run: str) -> str:
         results=[(table.title, _table_html(table)) for table in day.results],
         records=[(table.title, _table_html(table)) for table in day.records],
         figures=[_figure_json(chart) for chart in day.charts],
-        plotly=get_plotlyjs() if day.charts else "",
+        plotly=trusted(get_plotlyjs()) if day.charts else "",
     )
 
 
-def _table_html(table: Table) -> str:
-    if not table.rows:
-        return "<p>none</p>"
-    cells = [
-        [shown(c, text) for c, text in zip(table.columns, row, strict=True)] for row in table.rows
-    ]
-    return html_table([c.name for c in table.columns], cells)
+def _table_html(table: Table) -> Markup:
+    return html_table(table.head, table.rows) if table.rows else Markup("<p>none</p>")
 
 
-def _figure_json(chart: StockChart) -> str:
-    """The figure as JSON that may stand inside a script element."""
+def _figure_json(chart: StockChart) -> Markup:
+    """Return the figure as JSON that may stand inside a script element."""
     figure = candle_figure(chart.title, chart.candles, chart.fills)
-    return str(figure.to_json()).replace("<", "\\u003c")
+    return trusted(str(figure.to_json()).replace("<", "\\u003c"))

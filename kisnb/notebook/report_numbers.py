@@ -1,55 +1,104 @@
-"""The numbers of a session's day, as a report shows them: plain tables, and a hash over all of them."""
+"""The numbers of a session's day, as a report shows them: plain tables, and a hash over all."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from kisnb.clock import clock_text
+from kisnb.columns import Column, S, number_column, signed_column, text_column, time_column
 from kisnb.errors import KisnbError
 from kisnb.notebook.charts.candles import Candle, Mark, candles, marks
-from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_cells, order_cells
-from kisnb.notebook.panels.row_deltas import Cells, Column
-from kisnb.notebook.rendering.tables import number, signed
-from kisnb.orders import Account, Order
+from kisnb.notebook.rendering import holding_columns
+from kisnb.notebook.rendering.tables import Cell, cells_of, heads_of
+from kisnb.orders import Account, Fill, Order
+from kisnb.session.agents import agent_columns
 from kisnb.terms import Mode
+from kisnb.trading.order_books import order_columns
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
 
-FILL_COLUMNS = (
-    Column("time"), Column("number", "number"), Column("agent"), Column("code"), Column("side", "side"),
-    Column("qty", "number"), Column("price", "number"), Column("value", "number"), Column("fee", "number"),
-    Column("tax", "number"), Column("venue"),
-)  # fmt: skip
-RESULT_COLUMNS = (
-    Column("code"), Column("name"), Column("bought", "number"), Column("sold", "number"), Column("position", "number"),
-    Column("average", "number"), Column("last", "number"), Column("realised before cost", "signed"),
-    Column("fees and tax", "number"), Column("realised after cost", "signed"), Column("unrealised", "signed"),
-)  # fmt: skip
-HOLDING_COLUMNS = (
-    Column("code"), Column("name"), Column("qty", "number"), Column("sellable", "number"), Column("cost", "number"),
-    Column("price", "number"), Column("value", "number"), Column("gain", "signed"),
-)  # fmt: skip
-CASH_COLUMNS = (
-    Column("cash", "number"), Column("cash D+1", "number"), Column("cash D+2", "number"), Column("orderable", "number"),
-)  # fmt: skip
 CHART_SPAN = "1m"
 
 
+class OrderFill(NamedTuple):
+    """A fill and its order."""
+
+    order: Order
+    fill: Fill
+
+
+class StockResult(NamedTuple):
+    """The result of one stock, or of all together. Shares and won.
+
+    None: a sum over the stocks has no such number, or it is not known.
+    """
+
+    code: str
+    name: str
+    bought: int | None
+    sold: int | None
+    position: int | None
+    average: float | None
+    last: int | None
+    realised: int
+    costs: int
+    realised_net: int
+    unrealised: int | None
+
+
+FILL_COLUMNS: tuple[Column[OrderFill], ...] = (
+    time_column("time", lambda f: f.fill.t),
+    text_column("number", lambda f: str(f.order.number or ""), kind="number"),
+    text_column("agent", lambda f: f.order.intent.agent),
+    text_column("code", lambda f: f.order.code),
+    text_column(
+        "side",
+        lambda f: str(f.order.side),
+        kind="side",
+        tone=lambda f: order_columns.side_tone(f.order),
+    ),
+    number_column("quantity", lambda f: f.fill.qty),
+    number_column("price", lambda f: f.fill.price),
+    number_column("value", lambda f: f.fill.qty * f.fill.price),
+    number_column("fee", lambda f: f.fill.fee),
+    number_column("tax", lambda f: f.fill.tax),
+    text_column("venue", lambda f: str(f.fill.venue)),
+)
+RESULT_COLUMNS: tuple[Column[StockResult], ...] = (
+    text_column("code", lambda r: r.code),
+    text_column("name", lambda r: r.name),
+    number_column("bought", lambda r: r.bought),
+    number_column("sold", lambda r: r.sold),
+    number_column("position", lambda r: r.position),
+    number_column("average", lambda r: r.average, "Float64"),
+    number_column("last", lambda r: r.last),
+    signed_column("realised before cost", lambda r: r.realised),
+    number_column("fees and tax", lambda r: r.costs),
+    signed_column("realised after cost", lambda r: r.realised_net),
+    signed_column("unrealised", lambda r: r.unrealised),
+)
+CASH_COLUMNS: tuple[Column[Account], ...] = (
+    number_column("cash", lambda a: a.cash),
+    number_column("cash D+1", lambda a: a.cash_d1),
+    number_column("cash D+2", lambda a: a.cash_d2),
+    number_column("orderable", lambda a: a.orderable),
+)
+
+
 class Table(msgspec.Struct, frozen=True):
-    """A titled table of text cells."""
+    """A titled table."""
 
     title: str
-    columns: Sequence[Column]
-    rows: Sequence[Cells]
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
 
 
 class StockChart(msgspec.Struct, frozen=True):
-    """What the candle chart of one stock shows."""
+    """The data of one stock's candle chart."""
 
     title: str
     candles: Sequence[Candle]
@@ -64,52 +113,54 @@ class Numbers(msgspec.Struct, frozen=True):
     clock: str
     halt: str
     config: str
-    """Hash of the desk's configuration."""
+    """The hash of the desk's configuration."""
     results: Sequence[Table]
     charts: Sequence[StockChart]
     records: Sequence[Table]
 
     @property
     def content_hash(self) -> str:
-        """The same numbers give the same 16 hex digits, whenever and wherever the report is written."""
+        """16 hex digits over the numbers.
+
+        The same numbers give the same digits, whenever and wherever the report is written.
+        """
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
 
 def numbers(session: Session) -> Numbers:
-    """The session's day as it stands."""
+    """Return the numbers of the session's day as it stands."""
     orders = list(session.book.orders.values())
+    agents = list(session.agents)
     account = _account(session)
     prices = {h.code: h.price for h in account.holdings} if isinstance(account, Account) else {}
-    results = [
-        *_account_tables(account),
-        Table(
-            "Result by stock", RESULT_COLUMNS, _result_rows(session, prices | session.data.prices)
-        ),
-        Table("Agents", AGENT_COLUMNS, [agent_cells(agent) for agent in session.agents]),
-    ]
-    records = [
-        Table("Orders", ORDER_COLUMNS, [order_cells(order) for order in orders]),
-        Table("Fills", FILL_COLUMNS, _fill_rows(orders)),
-    ]
-    codes = dict.fromkeys(
-        [*(o.code for o in orders if o.fills), *(agent.code for agent in session.agents)]
-    )
+    results = _results(session, prices | session.data.prices)
+    codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in agents)])
     charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
-    clock, halt = session.clock_text(), session.trading.text
     return Numbers(
-        session.mode,
-        session.label,
-        clock,
-        halt,
-        session.limits.config,
-        results,
-        [c for c in charts if c.candles],
-        records,
+        mode=session.mode,
+        label=session.label,
+        clock=session.status.clock_text(),
+        halt=session.trading.text,
+        config=session.limits.config,
+        results=[
+            *_account_tables(account),
+            _table("Result by stock", RESULT_COLUMNS, results),
+            _table("Agents", agent_columns.IN_OUTPUT, agents),
+        ],
+        charts=[chart for chart in charts if chart.candles],
+        records=[
+            _table("Orders", order_columns.IN_PANEL, orders),
+            _table("Fills", FILL_COLUMNS, _fills(orders)),
+        ],
     )
+
+
+def _table(title: str, columns: Sequence[Column[S]], subjects: Iterable[S]) -> Table:
+    return Table(title, heads_of(columns), cells_of(columns, subjects))
 
 
 def _account(session: Session) -> Account | str:
-    """The broker's statement, or why there is none."""
+    """Return the broker's statement, or the reason why there is none."""
     try:
         return session.blocking.balance()
     except (KisnbError, TimeoutError) as error:
@@ -118,62 +169,41 @@ def _account(session: Session) -> Account | str:
 
 def _account_tables(account: Account | str) -> list[Table]:
     if isinstance(account, str):
-        return [Table("Account", (Column("not known", "note"),), [(account,)])]
-    cash = (
-        number(account.cash),
-        number(account.cash_d1),
-        number(account.cash_d2),
-        number(account.orderable),
-    )
-    holdings = [
-        (
-            h.code, h.name, number(h.qty), number(h.sellable), number(h.cost), number(h.price), number(h.qty * h.price),
-            signed(h.qty * h.price - h.cost),
-        )
-        for h in account.holdings
-    ]  # fmt: skip
+        return [Table("Account", ["not known"], [[Cell(account, left=True)]])]
     return [
-        Table("Account, won", CASH_COLUMNS, [cash]),
-        Table("Holdings", HOLDING_COLUMNS, holdings),
+        _table("Account, won", CASH_COLUMNS, [account]),
+        _table("Holdings", holding_columns.IN_REPORT, account.holdings),
     ]
 
 
-def _result_rows(session: Session, prices: Mapping[str, int]) -> list[Cells]:
+def _results(session: Session, prices: Mapping[str, int]) -> list[StockResult]:
+    """Return the result of each stock, and behind them that of all."""
     book = session.book
-    rows: list[Cells] = []
-    for position in book.positions.values():
-        last = prices.get(position.code)
-        rows.append(
-            (
-                position.code, session.universe.name(position.code), number(position.bought), number(position.sold),
-                number(position.qty), number(position.average), number(last), signed(position.realised),
-                number(position.costs), signed(position.realised_net),
-                "" if last is None else signed(position.unrealised(last)),
+    results = []
+    for p in book.positions.values():
+        last = prices.get(p.code)
+        unrealised = None if last is None else p.unrealised(last)
+        results.append(
+            StockResult(
+                p.code, session.universe.name(p.code), p.bought, p.sold, p.qty, p.average, last,
+                p.realised, p.costs, p.realised_net, unrealised,
             )
         )  # fmt: skip
-    if rows:
+    if results:
+        costs = sum(p.costs for p in book.positions.values())
         unrealised = book.unrealised(prices)
-        rows.append(
-            (
-                "all", "", "", "", "", "", "", signed(book.realised),
-                number(sum(p.costs for p in book.positions.values())), signed(book.realised_net),
-                "" if unrealised is None else signed(unrealised),
+        results.append(
+            StockResult(
+                "all", "", None, None, None, None, None, book.realised, costs, book.realised_net,
+                unrealised,
             )
         )  # fmt: skip
-    return rows
+    return results
 
 
-def _fill_rows(orders: Iterable[Order]) -> list[Cells]:
-    fills = sorted(
-        ((f.t, i, o, f) for i, o in enumerate(orders) for f in o.fills), key=lambda row: row[:2]
-    )
-    return [
-        (
-            clock_text(f.t), str(o.number or ""), o.intent.agent, o.code, str(o.side), number(f.qty), number(f.price),
-            number(f.qty * f.price), number(f.fee), number(f.tax), str(f.venue),
-        )
-        for _, _, o, f in fills
-    ]  # fmt: skip
+def _fills(orders: Iterable[Order]) -> list[OrderFill]:
+    """Return all fills by their time; those of one moment in the order of their orders."""
+    return sorted((OrderFill(o, f) for o in orders for f in o.fills), key=lambda pair: pair.fill.t)
 
 
 def _stock_chart(session: Session, code: str, orders: Iterable[Order]) -> StockChart:

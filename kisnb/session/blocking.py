@@ -1,12 +1,11 @@
-"""The synchronous twins of a session's calls, for places where await cannot be.
+"""The calls of a session for places where await cannot be.
 
-They need nothing of the notebook's loop: they look and order through the desk's socket thread, and no handler of an
-agent runs meanwhile.
+They need nothing of the notebook's loop. They ask and order through the desk's socket thread, and
+no handler of an agent runs meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Unpack
 
 from kisnb.errors import DeskError
@@ -14,32 +13,36 @@ from kisnb.market.universe import Universe
 from kisnb.orders import Order, Orders
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
+from kisnb.session.feed.state import SessionState
 from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
 from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
 from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
 from kisnb.terms import Side
-from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+from kisnb.trading.order_books.order_book import OrderBook
 from kisnb.trading.ports.commands import CancelOrder
 
 
 class Blocking:
-    """Each call returns its result, or raises what the awaited one raises; DeskError when the desk stays silent."""
+    """Calls that return their result, and raise what the awaited calls raise.
+
+    They raise DeskError when the desk stays silent.
+    """
 
     def __init__(
         self,
         link: Link,
+        state: SessionState,
         pump: Pump,
         placing: Placing,
         questions: Questions,
-        books: Callable[[], OrderBooks],
         universe: Universe,
     ) -> None:
         self.questions = questions
         self._link = link
+        self._state = state
         self._pump = pump
         self._placing = placing
-        self._books = books
         self._universe = universe
 
     quote = blocking(Questions.quote)
@@ -50,15 +53,18 @@ class Blocking:
     preview = blocking(Questions.preview)
 
     def orders(self) -> OrderBook:
-        """All orders of the day, those included of which the notebook's loop has not heard yet."""
+        """Return all orders of the day, also those that came while a cell blocks the loop."""
         self._pump.catch_up()
-        return self._books().account
+        return self._state.books.account
 
     @spelt_out
     def buy(
         self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Order:
-        """Buy ``qty`` shares, as ``session.buy``; returns when the exchange has accepted the order."""
+        """Buy ``qty`` shares, as ``session.buy``.
+
+        Return when the exchange has accepted the order.
+        """
         return self._order(Side.BUY, code, qty, price, **options)
 
     @spelt_out
@@ -69,13 +75,16 @@ class Blocking:
         return self._order(Side.SELL, code, qty, price, **options)
 
     def cancel(self, what: Order | int | str) -> Orders:
-        """Hand the cancels to the desk; their outcome comes with a later call, or after the cell."""
-        orders = orders_named(self._books(), what)
+        """Hand the cancels to the desk.
+
+        Their outcome comes with a later call, or after the cell.
+        """
+        orders = orders_named(self._state.books, what)
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
     def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask a question and read the reply."""
+        """Ask a question and read the reply. Raises DeskError when the desk stays silent."""
         try:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)
         except TimeoutError as e:

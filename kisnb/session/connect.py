@@ -28,7 +28,9 @@ from kisnb.terms import Mode
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 DYING_SECONDS = 5.0
+"""Wall time that a killed desk gets to release its lock and socket."""
 LOOK_SECONDS = 0.02
+"""Wall time between two looks for the next desk."""
 
 
 @pending
@@ -41,12 +43,14 @@ async def connect(
     start: time | str | None = None,
     fresh: bool = False,
 ) -> Session:
-    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``; live takes buys once it is armed.
+    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``. Live takes buys once it is armed.
 
-    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day; left out, they go on with
-    the day that runs, or take the simulator's defaults. ``fresh`` begins a new day. ``quotes="live"`` lets paper have
-    the prices of the desk that owns the live appkey. In an IPython kernel there is one session for each mode: the
-    same call again returns it, and ``fresh`` closes it. Raises BadInput, ConfigError, DeskBusy, DeskError.
+    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day. Left
+    out, they go on with the day that runs, or take the simulator's defaults. ``fresh`` begins a new
+    day. ``quotes="live"`` lets paper have the prices of the desk that owns the live appkey.
+
+    An IPython kernel has one session for each mode. The same call again returns it, and ``fresh``
+    closes it. Raises BadInput, ConfigError, DeskBusy, DeskError.
     """
     try:
         wanted = Mode(mode)
@@ -69,11 +73,12 @@ async def connect(
     async with kernel.lock(wanted):
         session = kernel.open(wanted)
         if session is not None and not fresh:
-            # Refuses options that differ from those of the open day, with the cure.
+            # This raises the cure when the options differ from those of the open day.
             await _aside(partial(start_desk, wanted, day, fresh=False, quotes=given))
             return session
         session = await _opened(wanted, day, fresh, given, kernel.cells)
-        # Opened before the other one is closed: what cannot be opened takes nothing away.
+        # The new session is open before the other one is closed, so that a failure to open leaves
+        # the other one.
         await kernel.replace(session)
         return session
 
@@ -102,7 +107,11 @@ def _quotes(mode: Mode, quotes: str | None) -> Mode | None:
 async def _attached(
     mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None
 ) -> tuple[DeskClient, Snapshot]:
-    """A desk that was killed a moment ago may still hold its lock and its socket: it is given time to be gone."""
+    """Start or find the desk, and attach to it.
+
+    A desk that was killed a moment ago may still hold its lock and its socket. It gets
+    ``DYING_SECONDS`` to be gone. Raises DeskLost after that.
+    """
     deadline = asyncio.get_running_loop().time() + DYING_SECONDS
     while True:
         address = await _aside(partial(start_desk, mode, day, fresh=fresh, quotes=quotes))
@@ -117,7 +126,10 @@ async def _attached(
 
 
 async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
-    """Wait for the desk that the supervisor starts after a death, and attach to it. Raises DeskLost when none comes."""
+    """Wait for the desk that the supervisor starts after a death, and attach to it.
+
+    Raises DeskLost when none comes.
+    """
     while True:
         client = _client(mode, back)
         if client is not None:
@@ -139,7 +151,9 @@ async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
 
 
 async def _aside(work: Callable[[], DeskAddress]) -> DeskAddress:
-    """In a thread that a kernel which ends does not wait for, as it does for those of ``to_thread``."""
+    """Run work in a daemon thread and return its result."""
+    # A kernel that ends waits for the threads of ``asyncio.to_thread``, and starting a desk may
+    # take long.
     done: concurrent.futures.Future[DeskAddress] = concurrent.futures.Future()
 
     def run() -> None:

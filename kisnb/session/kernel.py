@@ -1,7 +1,7 @@
 """Sessions that are opened in an IPython kernel: one for each mode, with or without the extension.
 
-A cell that opens its session and is run again gets the session that is open. What an order or a closing session says
-is printed below the cell that runs.
+A cell that opens its session and is run again gets the session that is open. The line of an order,
+and that of a closing session, is printed below the cell that runs.
 """
 
 from __future__ import annotations
@@ -29,35 +29,38 @@ class KernelSessions:
 
     @classmethod
     def of(cls, shell: InteractiveShell) -> KernelSessions:
-        """Those of this shell, made when first asked for."""
+        """Return the sessions of this shell, made when first asked for."""
         known = _known.get(id(shell))
         if known is None:
             known = _known[id(shell)] = cls(shell)
         return known
 
     def lock(self, mode: Mode) -> asyncio.Lock:
-        """Held while a session of a mode is opened: two cells that connect at once get one session."""
+        """Return the lock that is held while a session of a mode is opened.
+
+        With it two cells that connect at once get one session.
+        """
         return self._locks.setdefault(mode, asyncio.Lock())
 
     def open(self, mode: Mode) -> Session | None:
-        """The session of a mode, while it can be used."""
+        """Return the session of a mode. None when there is none that can be used."""
         session = self._open.get(mode)
-        usable = session is not None and not session.closed and session.link != "desk lost"
+        usable = session is not None and not session.closed and session.status.link != "desk lost"
         return session if usable else None
 
     def newest(self) -> Session | None:
-        """The session that was opened last, while it can be used."""
+        """Return the session that was opened last. None when no session can be used."""
         return next(
             (s for mode in reversed(self._open) if (s := self.open(mode)) is not None), None
         )
 
     def adopt(self, session: Session) -> None:
-        """Give a new session what it has of its kernel; it takes the place of the one before."""
+        """Connect a new session to its kernel, in place of the session before it on its mode."""
         self._open.pop(session.mode, None)
         self._open[session.mode] = session
         badge = session.mode.badge
-        session.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
-        session.say = lambda text: print(f"{badge}{text}")
+        session.hooks.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
+        session.hooks.say = lambda text: print(f"{badge}{text}")
         self.cells.acquire()
 
         def closed(agents: Sequence[str]) -> None:
@@ -68,7 +71,7 @@ class KernelSessions:
                 names = ", ".join(agents)
                 print(f"{badge}Stopped with the session: {names}. Their orders stay in the market.")
 
-        session.on_close = closed
+        session.hooks.on_close = closed
 
     async def replace(self, session: Session) -> None:
         """Adopt a session, and close the one that was open on its mode."""

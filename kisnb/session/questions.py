@@ -1,4 +1,4 @@
-"""What a session asks its desk: one table, from which the awaited and the blocking calls are made."""
+"""The questions of a session to its desk. The awaited and the blocking calls are made from them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from kisnb.events import Depth, Quote
 from kisnb.market.routing_evidence import Evidence
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Order
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.session.typed_orders.pending import Pending, pending
 from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
 from kisnb.terms import Side
 from kisnb.trading.agents.agent_runner import agent_saw
-from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.queries import AccountNow, DepthOf, Query, QuoteOf, RouteOf, RoutesOf
 from kisnb.trading.ports.replies import AccountReply, RoutesReply
 from kisnb.values import member
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 
 class TypedQuery(NamedTuple, Generic[R, T]):
-    """A query, and what is made of its reply."""
+    """A query, and how its reply is read."""
 
     query: Query[R]
     read: Callable[[R], T]
@@ -38,29 +39,34 @@ class TypedQuery(NamedTuple, Generic[R, T]):
 class Questions:
     """The questions of one session. Prices in won, quantities in shares."""
 
-    def __init__(self, universe: Universe, books: Callable[[], OrderBooks]) -> None:
+    def __init__(self, universe: Universe, link: Link, state: SessionState) -> None:
         self._universe = universe
-        self._books = books
+        self._link = link
+        self._state = state
+
+    async def answer(self, question: TypedQuery[R, T]) -> T:
+        """Ask the desk a question and read the reply. Raises what the desk names, and DeskLost."""
+        return question.read(await self._link.ask(question.query))
 
     def quote(self, code: str) -> TypedQuery[Quote, Quote]:
-        """The current price, asked from KIS. Raises UnknownInstrument, ApiError, DeskLost."""
+        """Ask KIS for the current price. Raises UnknownInstrument, ApiError, DeskLost."""
         return TypedQuery(QuoteOf(self._universe.get(code).code), self._named)
 
     def depth(self, code: str) -> TypedQuery[Depth, Depth]:
-        """Bids and asks now, asked from KIS."""
-        return TypedQuery(DepthOf(self._universe.get(code).code), _shown_to_agent)
+        """Ask KIS for bids and asks. Raises UnknownInstrument, ApiError, DeskLost."""
+        return TypedQuery(DepthOf(self._universe.get(code).code), _noted_for_agent)
 
     def balance(self) -> TypedQuery[AccountReply, Account]:
-        """Cash and holdings as the broker states them, won and shares."""
+        """Ask KIS for cash (won) and holdings (shares). Raises ApiError, DeskLost."""
         return TypedQuery(AccountNow(), lambda reply: reply.account)
 
     def route(self, what: Order | int | str) -> TypedQuery[RoutesReply, Evidence]:
-        """Why an order (itself, its number or its key) went where it went.
+        """Return the routing decision about an order (itself, its number or its key).
 
-        ``.score(order.fills)`` says what the choice was worth. Raises BadInput when the desk has decided nothing
-        about it.
+        ``.score(order.fills)`` of it says what the choice was worth. Raises BadInput when the desk
+        has decided nothing about the order.
         """
-        order = orders_named(self._books(), what)[-1]
+        order = orders_named(self._state.books, what)[-1]
         return TypedQuery(RoutesOf(order.key), lambda reply: _newest(reply, what))
 
     @spelt_out
@@ -72,29 +78,33 @@ class Questions:
         price: int | None = None,
         **options: Unpack[OrderOptions],
     ) -> TypedQuery[RoutesReply, Evidence]:
-        """Where such an order would go now, and what it may cost on each venue, won; nothing is sent."""
+        """Return where such an order would go now, and its likely cost on each venue, won.
+
+        Nothing is sent. Raises BadInput.
+        """
         return self.preview(
             read_order(self._universe, member(Side, side, "side"), code, qty, price, **options)
         )
 
     def preview(self, order: TypedOrder) -> TypedQuery[RoutesReply, Evidence]:
-        """Where an order would go now, as ``route_of`` asks; nothing is sent."""
+        """Return where an order would go now, as ``route_of`` asks. Nothing is sent."""
         query = RouteOf(order.intent("preview"))
         return TypedQuery(query, lambda reply: _newest(reply, order.code))
 
     def _named(self, quote: Quote) -> Quote:
-        """A quote with the name of the stock, which KIS's reply lacks."""
+        """Return a quote with the name of the stock, which KIS's reply lacks."""
+        # An agent whose handler asked has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.get(quote.code).name)
 
 
-def _shown_to_agent(depth: Depth) -> Depth:
+def _noted_for_agent(depth: Depth) -> Depth:
     agent_saw(depth.code, depth.received)
     return depth
 
 
 def _newest(reply: RoutesReply, what: object) -> Evidence:
-    """The newest decision of a reply. Raises BadInput when there is none."""
+    """Return the newest decision of a reply. Raises BadInput when there is none."""
     if not reply.decisions:
         raise BadInput(
             f"no venue was chosen for {what}", "the order was refused before; see %kis orders"
@@ -103,15 +113,13 @@ def _newest(reply: RoutesReply, what: object) -> Evidence:
 
 
 class Asks(Protocol):
-    """A session: its replies are awaited."""
+    """A part of a session whose replies are awaited."""
 
     questions: Questions
 
-    async def answer(self, question: TypedQuery[R, T]) -> T: ...
-
 
 class AsksBlocking(Protocol):
-    """The blocking side of a session: its replies are there when the call returns."""
+    """The blocking side of a session, whose calls return with the reply."""
 
     questions: Questions
 
@@ -121,12 +129,12 @@ class AsksBlocking(Protocol):
 def awaited(
     make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[Asks, P], Pending[T]]:
-    """The call of a session that asks this question and awaits the reply."""
+    """Return a method that asks this question and awaits the reply."""
 
     @pending
     @wraps(make)
     async def call(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.answer(make(self.questions, *args, **kwargs))
+        return await self.questions.answer(make(self.questions, *args, **kwargs))
 
     return call
 
@@ -134,7 +142,7 @@ def awaited(
 def blocking(
     make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[AsksBlocking, P], T]:
-    """The call that asks this question and waits for the reply without the loop."""
+    """Return a method that asks this question and waits for the reply without the loop."""
 
     @wraps(make)
     def call(self: AsksBlocking, /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,4 +1,4 @@
-"""``session.simulator``: the phone beside the desk, what goes wrong, and the truth, in a simulated day."""
+"""``session.simulator``: the phone beside the desk, faults, and the truth, in a simulated day."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from kisnb.terms import Mode, Side, Venue
 
 
 class Simulator:
-    """The simulator's control address, for the session whose day it plays. Prices in won, quantities in shares.
+    """The simulator that plays the session's day. Prices in won, quantities in shares.
 
-    Every call raises BadInput with the simulator's own words when it refuses, LinkLost when it is gone.
+    Every call raises BadInput with the simulator's own words when the simulator refuses it, and
+    LinkLost when the simulator is gone.
     """
 
     def __init__(self, mode: Mode) -> None:
@@ -31,40 +32,49 @@ class Simulator:
         *,
         venue: Venue | str = Venue.KRX,
     ) -> int:
-        """An order by hand on the same account, as from the phone app; no price is a market order. Its number."""
-        said = await self._said(
+        """Order on the same account, as from the phone app. Return the order number.
+
+        Without a price it is a market order.
+        """
+        reply = await self._ask(
             "trade", {"code": code, "side": side, "qty": qty, "price": price, "venue": venue}
         )
-        return int(said["number"])
+        return int(reply["number"])
 
     @pending
     async def cancel(self, what: Order | int, qty: int | None = None) -> int:
-        """Cancel shares of an order (None: all that is left) from the phone; the number of the cancel."""
+        """Cancel ``qty`` shares of an order (None: all leaves) from the phone.
+
+        Return the order number of the cancel.
+        """
         number = what.number if isinstance(what, Order) else what
-        return int((await self._said("cancel", {"number": number, "qty": qty}))["number"])
+        return int((await self._ask("cancel", {"number": number, "qty": qty}))["number"])
 
     @pending
     async def fault(self, on: str, what: str, **details: object) -> None:
-        """Arm a fault: ``fault("order", "cut", done=True)``; SIMULATOR.md lists where what can go wrong."""
-        await self._said("fault", {"on": on, "what": what, **details})
+        """Arm a fault: ``fault("order", "cut", done=True)``. SIMULATOR.md lists the faults."""
+        await self._ask("fault", {"on": on, "what": what, **details})
 
     @pending
     async def calm(self) -> None:
         """Disarm all faults."""
-        await self._said("calm", {})
+        await self._ask("calm", {})
 
     @pending
     async def ledger(self) -> dict[str, Any]:
-        """The truth, which no client of KIS can see: cash, fees and taxes (won), holdings, orders."""
-        return await self._said("ledger", None)
+        """Return the simulator's own books: cash, fees and taxes (won), holdings, orders.
 
-    async def _said(self, verb: str, body: dict[str, object] | None) -> dict[str, Any]:
+        No client of KIS can see them.
+        """
+        return await self._ask("ledger", None)
+
+    async def _ask(self, verb: str, body: dict[str, object] | None) -> dict[str, Any]:
         if self._mode is not Mode.SIM:
             raise BadInput(f"a {self._mode} desk has no simulator", "open sim")
         address = find_simulator(state_dir())
         if address is None:
             raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh")
-        # The desk has the HTTP client; a kernel loads it for this alone.
+        # Imported here, because a kernel needs an HTTP client for this alone.
         from kisnb.desk.run.control import ControlClient
 
         control = ControlClient(address.control)

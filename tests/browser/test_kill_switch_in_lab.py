@@ -19,8 +19,8 @@ SPIN = "while True: pass"
 NOTICES = """
 for text in ("first", "second, as long as a sentence of the desk may be: " + "on and on, " * 20,
     "third"):
-    session.troubles.append(f"{session.clock_text()} {text}")
-session.changed()
+    session.troubles.append(f"{session.status.clock_text()} {text}")
+session.hooks.changed()
 """
 CLEAR = "session.troubles.clear()\nsession.changed()"
 LIFT = "%kis halt off it is clear"

@@ -77,7 +77,7 @@ def test_k12_sessions_attach_and_a_fresh_day_begins_beside_such_files(
 ):
     async def work(session: Session) -> None:
         other = await kisnb.connect("sim")
-        assert other.run == session.run
+        assert other.status.run == session.status.run
         await other.close()
 
     traded(work)

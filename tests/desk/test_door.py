@@ -49,7 +49,7 @@ def test_k12_a_desk_whose_socket_was_removed_listens_again_and_its_sessions_go_o
         assert Path(desk.socket).is_relative_to(runtime)
         shutil.rmtree(Path(desk.socket).parent)
         second = await kisnb.connect("sim")
-        assert second.run == session.run
+        assert second.status.run == session.status.run
         await second.close()
         shutil.rmtree(Path(desk.socket).parent)
         assert await asyncio.to_thread(main, ["desk", "status"]) == 0
@@ -57,7 +57,7 @@ def test_k12_a_desk_whose_socket_was_removed_listens_again_and_its_sessions_go_o
         assert await asyncio.to_thread(main, ["halt", "a drill"]) == 0
         # The first session has heard all of it on the connection that it has had from the start.
         await seen(lambda: session.halt_state == "halted")
-        assert session.link == "up"
+        assert session.status.link == "up"
         assert socket_of_the_desk() == Path(desk.socket)
 
     traded(work)
@@ -70,7 +70,7 @@ def test_k12_a_socket_that_was_replaced_is_made_anew(runtime: Path):
         path.write_text("something else")
         await seen(path.is_socket)
         second = await kisnb.connect("sim")
-        assert second.run == session.run
+        assert second.status.run == session.status.run
         await second.close()
 
     traded(work)
@@ -81,7 +81,7 @@ def test_k12_a_desk_whose_runtime_folder_ended_with_a_login_listens_elsewhere(ru
         shutil.rmtree(runtime)
         await seen(lambda: not socket_of_the_desk().is_relative_to(runtime))
         second = await kisnb.connect("sim")
-        assert second.run == session.run
+        assert second.status.run == session.status.run
         await second.close()
 
     traded(work)
@@ -103,7 +103,7 @@ def test_k12_a_desk_whose_place_another_one_has_taken_stops(runtime: Path):
     async def work(session: Session) -> None:
         desk_lock(Mode.SIM).unlink()
         other = Lock(desk_lock(Mode.SIM), "the sim account")
-        await seen(lambda: session.link == "desk lost")
+        await seen(lambda: session.status.link == "desk lost")
         with pytest.raises(kisnb.errors.DeskLost, match="Another desk took the place of this one"):
             await session.sleep(1)
         other.close()

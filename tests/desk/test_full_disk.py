@@ -56,7 +56,7 @@ def test_o01_on_a_full_disk_no_order_passes_and_afterwards_the_desk_goes_on_by_i
             assert (await session.quote("005930")).price
             with pytest.raises(OrderDenied):
                 await asyncio.to_thread(session.blocking.buy, "005930", 1, key="l")
-        await seen(lambda: session.link != "up")
+        await seen(lambda: session.status.link != "up")
         order = await session.buy("005930", 1)
         await session.settle()
         assert order.state is OrderState.FILLED
@@ -98,7 +98,7 @@ def test_a_state_folder_that_is_removed_ends_the_desk_with_a_sentence(state: Pat
         await asyncio.to_thread(state.rename, aside)
         with pytest.raises(OrderDenied, match=r"was removed.*[Pp]ut the state folder back"):
             await session.buy("005930", 1)
-        await seen(lambda: session.link == "desk lost")
+        await seen(lambda: session.status.link == "desk lost")
         with pytest.raises(DeskLost, match="state folder was removed under the desk"):
             await session.sleep(1)
         await asyncio.to_thread(shutil.rmtree, state, ignore_errors=True)

@@ -72,7 +72,7 @@ def test_k06_held_stocks_come_before_watched_ones_and_first_venues_before_second
         rules = desk.host.core.rules
         rules.capabilities = msgspec.structs.replace(CAN, venues=(Venue.KRX, Venue.NXT))
         session = await desk.session()
-        session._link.submit([WatchCodes(watched)])
+        session._parts.link.submit([WatchCodes(watched)])
         codes = [CODE, "000660"]
         assert all(rules.universe.get(code).nxt for code in codes)
         for code in codes:

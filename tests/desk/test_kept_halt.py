@@ -67,7 +67,7 @@ def run(folder: Path, work: Work) -> None:
 
 def send(session: Session, command: object) -> None:
     """As a session would that makes its own messages."""
-    desk = session._link._desk
+    desk = session._parts.link.state.desk
     assert isinstance(desk, DeskClient)
     desk.send([command])  # type: ignore[list-item]
 
@@ -239,7 +239,7 @@ def test_a07_the_file_raises_a_desk_that_is_only_reducing(tmp_path: Path):
             lambda: (desk.host.core.state.halt, desk.host.core.state.halting) == ("halted", "")
         )
         await looked()
-        assert [s.ends for s in session.halt_steps if s.step == "block"] == [
+        assert [s.ends for s in session.status.halt_steps if s.step == "block"] == [
             "reducing",
             "halted",
         ], "once is enough"

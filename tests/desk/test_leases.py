@@ -194,7 +194,7 @@ def test_a02_silence_keeps_the_lease(tmp_path: Path):
     async def begin(desk: Served) -> None:
         silent, other = await desk.session(), await desk.session()
         await silent.agents.start(Watcher())
-        silent._link.on_ready = lambda: None
+        silent._parts.link.on_ready = lambda: None
         desk.server.sweep()
         with pytest.raises(DeskBusy, match="runs in"):
             await other.agents.start(Watcher())

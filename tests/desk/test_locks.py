@@ -112,7 +112,7 @@ def test_k12_simulators_side_by_side_do_not_lock_one_another_out(
     async def both(first: Session) -> None:
         monkeypatch.setenv("KISNB_STATE", str(tmp_path / "other"))
         async with await kisnb.connect("sim", seed=8) as second:
-            assert second.run != first.run
+            assert second.status.run != first.status.run
             assert (await second.quote("005930")).price
             assert (await first.quote("005930")).price
         await asyncio.to_thread(main, ["desk", "stop"])

@@ -25,7 +25,7 @@ def test_notebooks_that_open_at_once_share_one_desk():
         )
         for session in opened:
             await session.close()
-        return {session.run for session in opened}
+        return {session.status.run for session in opened}
 
     assert len(asyncio.run(begin())) == 1
 
@@ -71,7 +71,7 @@ def test_a_desk_ends_with_its_simulator_and_the_next_one_begins_a_day(state: Pat
             await waiting
         again = await kisnb.connect("sim")
         await again.until("close")
-        assert again.run != session.run
+        assert again.status.run != session.status.run
         await again.close()
 
     traded(work, start="10:00")
@@ -84,7 +84,7 @@ def test_a_desk_that_is_stopping_takes_no_session(state: Path):
         os.kill(desk.pid, signal.SIGTERM)
         again = await kisnb.connect("sim")
         await again.until("10:01")
-        assert again.run == session.run
+        assert again.status.run == session.status.run
         other = find_desk(Mode.SIM)
         assert other is not None
         assert other.pid != desk.pid

@@ -54,7 +54,7 @@ def test_o14_after_kill_9_a_session_goes_on_where_it_was():
         again = find_desk(Mode.SIM)
         assert again is not None
         assert again.pid != dead
-        assert session.link == "up"
+        assert session.status.link == "up"
         assert len(session.book.orders) == bought + 3
         assert session.book.orders[order.key] is order
         assert session.agents["Buyer-005930"].note == "gap in 005930"

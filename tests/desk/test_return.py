@@ -64,16 +64,16 @@ async def restarted(desk: Served, session: Session, meanwhile: object = None) ->
 
     The next one is up when this returns, and the session with it.
     """
-    find = session._link._find
+    find = session._parts.link._find
     assert isinstance(find, Next)
     await desk.end()
-    await seen(lambda: session.link == "desk restarting")
+    await seen(lambda: session.status.link == "desk restarting")
     if callable(meanwhile):
         meanwhile()
     following = Served(desk.folder)
     await following.start()
     find.desk.set_result(following)
-    await seen(lambda: session.link == "up")
+    await seen(lambda: session.status.link == "up")
     return following
 
 
@@ -94,9 +94,9 @@ def test_o14_what_was_missed_comes_once_and_in_order_to_book_and_agent(tmp_path:
         assert session.book.orders[key] is order
         assert (order.filled, order.state) == (3, OrderState.FILLED)
         assert [type(f).__name__ for f in agent.heard[heard:]] == ["Filled", "GapFound"]
-        assert session._state.published == again.journal.published
+        assert session._parts.state.published == again.journal.published
         assert again.wire.submitted == []
-        assert [lease.session for lease in again.server.leases.all()] == [session.name]
+        assert [lease.session for lease in again.server.leases.all()] == [session.status.name]
         await seen(lambda: bool(again.wire.wanted))
         await session.close()
         await again.end()
@@ -172,7 +172,7 @@ def test_k11_trades_are_missing_since_the_stream_broke_not_since_the_desk_died_a
         session = await desk.session(Next())
         await session.watch("005930")
         desk.host.submit(LinkDown(NOON - 60 * SECOND, "cut"))
-        await seen(lambda: session.link == "down")
+        await seen(lambda: session.status.link == "down")
         again = await restarted(desk, session)
         since = session.gaps("005930")["since"].to_list()
         assert [f"{t:%H:%M:%S}" for t in since] == ["11:59:00"]
@@ -218,8 +218,8 @@ def test_a02_an_agent_that_another_notebook_took_meanwhile_stops_here(tmp_path: 
         await again.start()
         other = await again.session()
         await other.agents.start(Listener())
-        session._link._find.desk.set_result(again)  # type: ignore[union-attr]
-        await seen(lambda: session.link == "up")
+        session._parts.link._find.desk.set_result(again)  # type: ignore[union-attr]
+        await seen(lambda: session.status.link == "up")
         assert [a.state for a in session.agents] == [AgentState.ELSEWHERE]
         assert session.agents.running == ()
         assert other.agents.running == ("Listener-005930",)
@@ -242,10 +242,10 @@ def test_a_desk_of_another_day_is_not_gone_on_with(tmp_path: Path):
         await desk.end()
         other = Served(tmp_path / "other") if (tmp_path / "other").mkdir() is None else desk
         await other.start()
-        session._link._find.desk.set_result(other)  # type: ignore[union-attr]
+        session._parts.link._find.desk.set_result(other)  # type: ignore[union-attr]
         with pytest.raises(DeskLost, match="another day"):
             await waiting
-        assert session.link == "desk lost"
+        assert session.status.link == "desk lost"
         await session.close()
         await other.end()
 

@@ -43,7 +43,7 @@ def test_stop_returns_when_desk_supervisor_and_simulator_are_gone_and_then_says_
         await asyncio.to_thread(main, ["desk", "stop"])
         gone.extend([desk.pid, simulator.pid])
         assert not is_up(Mode.SIM)
-        await seen(lambda: session.link == "desk lost")
+        await seen(lambda: session.status.link == "desk lost")
         with pytest.raises(kisnb.errors.DeskLost, match="The desk was stopped"):
             await session.sleep(1)
 
@@ -100,7 +100,7 @@ def test_a_fresh_day_that_cannot_begin_leaves_the_running_one_alone(bad: dict[st
             await kisnb.connect("sim", fresh=True, **bad)  # type: ignore[arg-type]
         assert find_desk(Mode.SIM) == desk
         assert (await session.quote("005930")).price
-        assert session.link == "up"
+        assert session.status.link == "up"
 
     traded(work)
 
@@ -110,9 +110,9 @@ def test_a_fresh_day_ends_the_sessions_of_the_old_one_and_its_journal_is_put_awa
         await session.buy("005930", 1)
         assert "IntentTaken" in (await session.journal())["fact"]
         fresh = await kisnb.connect("sim", fresh=True, date=DAY)
-        assert fresh.run != session.run
+        assert fresh.status.run != session.status.run
         assert len(fresh.book.orders) == 0
-        await seen(lambda: session.link == "desk lost")
+        await seen(lambda: session.status.link == "desk lost")
         await fresh.close()
 
     traded(work)

@@ -46,7 +46,7 @@ def test_a03_an_order_that_cannot_be_read_is_denied_where_it_was_placed_and_nowh
         await seen(lambda: order.state is OrderState.DENIED)
         assert "the desk could not read Submit" in order.text
         await mine.buy(CODE, 1, price_of())
-        assert mine.link == other.link == "up"
+        assert mine.status.link == other.status.link == "up"
         assert "bad" not in other.books.orders
 
     run(begin, tmp_path)
@@ -79,7 +79,7 @@ def test_n03_a_question_that_cannot_be_read_is_answered_under_its_number(tmp_pat
         with pytest.raises(
             BadInput, match=r"could not read OutcomeOf: .*\. Check the values of the call"
         ):
-            await mine.ask(OutcomeOf(5))  # type: ignore[arg-type]
+            await mine._parts.link.ask(OutcomeOf(5))  # type: ignore[arg-type]
         assert (await mine.balance()).complete
 
     run(begin, tmp_path)
@@ -150,8 +150,8 @@ def test_a_hello_that_is_no_utf_8_is_refused(tmp_path: Path):
 
 
 def client(session: Session) -> DeskClient:
-    assert isinstance(session._link._desk, DeskClient)
-    return session._link._desk
+    assert isinstance(session._parts.link.state.desk, DeskClient)
+    return session._parts.link.state.desk
 
 
 def send(session: Session, *commands: object) -> None:

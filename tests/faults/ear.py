@@ -58,8 +58,8 @@ class Ear:
         """
         self._last: OrderFact | None = None
         """The last of the orders' events that came from the desk."""
-        self._drained, session._link.drain = session._link.drain, self._drain  # type: ignore[method-assign]
-        session._pump._agents = self
+        self._drained, session._parts.link.drain = session._parts.link.drain, self._drain  # type: ignore[method-assign]
+        session._parts.pump._agents = self
         self._touched.add(ALL)
 
     # as the pump sees the agents
@@ -164,7 +164,7 @@ class Ear:
     def caught_up(self) -> bool:
         """All rows that the desk has written are booked here."""
         kernel, session = self._kernel, self._session
-        return kernel.attached and session._state.published == len(self._run._to_tell)
+        return kernel.attached and session._parts.state.published == len(self._run._to_tell)
 
     def check(self) -> None:
         """After a turn of the notebook: what has changed is as the journal says."""
@@ -180,8 +180,8 @@ class Ear:
         if not self.caught_up:
             return [
                 (
-                    f"{name} has {session._state.published} of {len(run._to_tell)} rows, and is "
-                    f"{session.link}"
+                    f"{name} has {session._parts.state.published} of {len(run._to_tell)} rows, "
+                    f"and is {session.status.link}"
                 )
             ]
         found = self._differences(None)
@@ -194,8 +194,8 @@ class Ear:
         found += [f"{name} waits for {o!r}, which no desk has taken" for o in waiting]
         if not all(cell.done() for cell in self._kernel.cells):
             found.append(f"a cell of {name} waits for ever")
-        if session.agents.busy is False and session._pump._undelivered:
-            found.append(f"{name} has not delivered {len(session._pump._undelivered)} events")
+        if session.agents.busy is False and session._parts.pump._undelivered:
+            found.append(f"{name} has not delivered {len(session._parts.pump._undelivered)} events")
         return found
 
     def _differences(self, keys: set[str] | None) -> list[str]:
@@ -203,7 +203,8 @@ class Ear:
 
         Of all orders when ``keys`` is None.
         """
-        name, here, there = self._kernel.name, self._session._state.desk, self._run.watch.shadow
+        name, here = self._kernel.name, self._session._parts.state.desk
+        there = self._run.watch.shadow
         found = []
         for key in (
             keys if keys is not None else here.books.orders.keys() | there.books.orders.keys()

@@ -89,7 +89,7 @@ class Kernel:
             not self.dead
             and self.session is not None
             and not self.session.closed
-            and self.session.link == "up"
+            and self.session.status.link == "up"
         )
 
     @property
@@ -138,7 +138,7 @@ class Kernel:
         if not self.dead and self.session is not None:
             self.in_a_cell = True
             with self.loop.entered():
-                self.session.orders_of_cell()
+                self.session.hooks.orders_of_cell()
             self.in_a_cell = False
 
     # what a person types
@@ -187,7 +187,7 @@ class Kernel:
     async def _open(self) -> None:
         client, snapshot = await self._find(Back())
         session = Session(client, snapshot, universe(), self._find)
-        session._state.clock = Clock(self)  # type: ignore[assignment]
+        session._parts.state.clock = Clock(self)  # type: ignore[assignment]
         self.notebooks.plant(session)
         self._number_runs(session)
         self.session, self.ear = session, Ear(self, session, snapshot)
@@ -195,7 +195,7 @@ class Kernel:
     def _number_runs(self, session: Session) -> None:
         """Give each run of an agent and each call of a cell a number, in place of a random name: a
         seed is played the same way every time."""
-        make, begin = session.agents._new, session._placing._claims._runs.begin
+        make, begin = session.agents._new, session._parts.placing._claims._runs.begin
 
         def new(agent: Any) -> Any:
             runner = make(agent)
@@ -208,7 +208,7 @@ class Kernel:
             return begin(naming, position, f"{self.name}.{self._runs}", *rest, **options)
 
         session.agents._new = new  # type: ignore[method-assign]
-        session._placing._claims._runs.begin = call  # type: ignore[method-assign]
+        session._parts.placing._claims._runs.begin = call  # type: ignore[method-assign]
 
     async def _find(self, back: Back) -> tuple[Desk, Snapshot]:
         while True:

@@ -157,8 +157,8 @@ async def end_like_the_desk(session: Session) -> None:
 
 def _check(session: Session) -> None:
     """Raises DeskLost when no next desk comes: then the notebook is opened again."""
-    if session.link == "desk lost":
-        raise DeskLost(session.doubt)
+    if session.status.link == "desk lost":
+        raise DeskLost(session.status.doubt)
 
 
 def differences(here: dict[str, list[object]], desks: dict[str, list[object]]) -> list[object]:

@@ -252,12 +252,19 @@ class Notebooks:
     def _leases(self, session: Session) -> list[str]:
         assert self.server is not None
         leases = {lease.agent: lease for lease in self.server.leases.all()}
-        mine = sorted(agent for agent, lease in leases.items() if lease.session == session.name)
+        mine = sorted(
+            agent for agent, lease in leases.items() if lease.session == session.status.name
+        )
         found = []
         if mine != sorted(session.agents.running):
-            found.append(f"{session.name} runs {session.agents.running}, and has leases of {mine}")
-        if session._state.leases != leases:
-            found.append(f"{session.name} knows of {session._state.leases}, the desk of {leases}")
+            found.append(
+                f"{session.status.name} runs {session.agents.running}, and has leases of {mine}"
+            )
+        if session._parts.state.leases != leases:
+            found.append(
+                f"{session.status.name} knows of {session._parts.state.leases}, "
+                f"the desk of {leases}"
+            )
         return found
 
     def end(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.protocol import Events, pack
 from kisnb.desk.serve.server import DeskServer
 from kisnb.desk.serve.snapshot import snapshot
+from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.roster import Roster
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -25,9 +28,9 @@ def in_part(name: str, kind: type) -> Plant:
 
     def plant(part: Session | DeskServer) -> None:
         if isinstance(part, Session):
-            getattr(part, name).__class__ = kind
+            attrgetter(name)(part._parts).__class__ = kind
             # The parts hold methods of one another.
-            part._connect_parts()
+            part._parts.connect()
 
     return plant
 
@@ -188,7 +191,7 @@ class StopsAtTheFirstFailure(Roster):
     def deliver(self, event, now):
         for runner in tuple(self._runners.values()):
             before = runner.state
-            self._hand_over(runner, runner.deliver(event, now))
+            self.work.hand_over(runner, runner.deliver(event, now))
             if runner.state is AgentState.FAILED and before is not AgentState.FAILED:
                 return
 
@@ -200,19 +203,19 @@ class DropsTheRestOfABatch(Pump):
         failed = self._failed()
         while self._undelivered:
             event, now = self._undelivered.popleft()
-            self._tell_link(event)
+            self._note_link(event)
             self._agents.deliver(event, now)
             if self._failed() > failed:
                 self._undelivered.clear()
         self._pace.end_waits()
-        self.changed()
+        self._changes.publish()
 
     def _failed(self):
         roster = getattr(self._agents, "_roster", self._agents)
         return sum(runner.state is AgentState.FAILED for runner in roster._runners.values())
 
 
-class KeepsTheLease(Roster):
+class KeepsTheLease(AgentWork):
     """An agent that failed keeps its lease: nobody else can start it."""
 
     def _announce(self, runner):
@@ -267,19 +270,19 @@ class TakesACancelForAStop(AgentRunner):
 
 
 DEFECTS: dict[str, Plant] = {
-    "counts every event as a row": in_part("_state", CountsEveryEvent),
-    "tells the next desk the number of an older batch": in_part("_pump", CountsWhatWasDelivered),
+    "counts every event as a row": in_part("state", CountsEveryEvent),
+    "tells the next desk the number of an older batch": in_part("pump", CountsWhatWasDelivered),
     "is told the number before the last row": in_server(TellsTheNumberBefore),
     "hears half a batch again": in_server(SkipsTheFlush),
-    "delivers while it books": in_part("_pump", DeliversWhileItBooks),
-    "delivers in a cell": in_part("_pump", DeliversInACell),
-    "forgets what a cell booked": in_part("_pump", ForgetsWhatACellBooked),
-    "books twice after a restart": in_part("_link", BooksTwiceAfterARestart),
-    "lets orders wait that no desk took": in_part("_pump", LetsOrdersWait),
-    "tells a cancel to one desk alone": in_part("_pace", TellsOnce),
+    "delivers while it books": in_part("pump", DeliversWhileItBooks),
+    "delivers in a cell": in_part("pump", DeliversInACell),
+    "forgets what a cell booked": in_part("pump", ForgetsWhatACellBooked),
+    "books twice after a restart": in_part("link", BooksTwiceAfterARestart),
+    "lets orders wait that no desk took": in_part("pump", LetsOrdersWait),
+    "tells a cancel to one desk alone": in_part("pace", TellsOnce),
     "stops at the first failure": in_part("agents", StopsAtTheFirstFailure),
-    "drops the rest of a batch": in_part("_pump", DropsTheRestOfABatch),
-    "keeps the lease of a failed agent": in_part("agents", KeepsTheLease),
+    "drops the rest of a batch": in_part("pump", DropsTheRestOfABatch),
+    "keeps the lease of a failed agent": in_part("agents.work", KeepsTheLease),
     "lets an agent run twice": in_part("agents", LetsThemRunTwice),
     "drops orders before the error": in_runners(DropsOrdersBeforeTheError),
     "runs on after an interrupt": in_runners(RunsOnAfterAnInterrupt),

@@ -50,7 +50,7 @@ def test_what_notebooks_can_meet_is_met_within_a_few_seeds():
         assert run.play() == []
         for kernel in run.notebooks.kernels:
             assert kernel.session is not None
-            met["returns"] += kernel.session._link.returns
+            met["returns"] += kernel.session._parts.link.state.returns
             met.update(str(runner.state) for runner in kernel.session.agents._runners.values())
             met["orders"] += sum(key.startswith("agent:p") for key in kernel.books.orders)
             met["several"] += len(run.notebooks.kernels) > 1

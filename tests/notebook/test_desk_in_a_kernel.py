@@ -258,8 +258,8 @@ def test_agents_are_started_by_name_and_steered(k):
 
 def test_time_stands_between_cells_and_goes_where_it_is_asked_to(k):
     k.ok("%kis until 09:10")
-    assert k.ok("print(session.clock_text())").text == "09:10:00\n"
-    assert k.ok("print(session.clock_text())").text == "09:10:00\n"
+    assert k.ok("print(session.status.clock_text())").text == "09:10:00\n"
+    assert k.ok("print(session.status.clock_text())").text == "09:10:00\n"
 
 
 def test_n06_what_every_command_shows_names_the_mode(k):
@@ -292,13 +292,13 @@ def test_n06_what_every_command_shows_names_the_mode(k):
 def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(k):
     k.ok("import sys, time, types\n%kis panel")
     panel = "sys.modules['kisnb.notebook.panels.desk_panel']"
-    blocks = "while not session.blocked_by: time.sleep(0.01)"
+    blocks = "while not session.hooks.blocked_by: time.sleep(0.01)"
     k.ok(
         f"imported = {panel}\n{panel} = types.ModuleType('half imported')\n{blocks}\n"
         f"{panel} = imported"
     )
     k.ok(blocks)
-    assert "line 1: while not session.blocked_by" in k.ok("print(session.troubles[-1])").text
+    assert "line 1: while not session.hooks.blocked_by" in k.ok("print(session.troubles[-1])").text
 
 
 def test_a04_unload_names_the_agents_leaves_the_desk_up_and_takes_the_session_away(k):

@@ -44,7 +44,7 @@ async def opened() -> AsyncIterator[tuple[Session, DeskPanel, Heard]]:
 
 
 async def drawn(session: Session) -> None:
-    session.changed()
+    session.hooks.changed()
     await asyncio.sleep(2 / PER_SECOND)
 
 
@@ -55,7 +55,7 @@ def test_n04_a_thousand_changes_are_one_message() -> None:
             heard.messages.clear()
             await session.buy("005930", 10)
             for _ in range(1000):
-                session.changed()
+                session.hooks.changed()
             await drawn(session)
             rows = [row for m in heard.of("delta") for row in m["tables"]["orders"].get("add", [])]
             assert len(rows) == 1
@@ -95,7 +95,9 @@ def test_n04_the_cancel_button_cancels_and_a_refusal_is_shown() -> None:
             await drawn(session)
             (notice,) = heard.of("delta")[-1]["header"]["notices"]
             assert notice["kind"] == "failed"
-            assert notice["text"].startswith(f"{session.clock_text()} There is no agent 'nobody'")
+            assert notice["text"].startswith(
+                f"{session.status.clock_text()} There is no agent 'nobody'"
+            )
 
     asyncio.run(main())
 

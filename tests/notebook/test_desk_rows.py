@@ -14,16 +14,19 @@ from kisnb.events import (
     IntentTaken,
     OrderFact,
     SendStarted,
+    SendUnknown,
     Sent,
 )
 from kisnb.notebook.panels.desk_html import table_html
-from kisnb.notebook.panels.desk_rows import ORDER_COLUMNS, ORDERS_SHOWN, order_rows
+from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_rows
+from kisnb.notebook.rendering.tables import cells_of
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.order_books.order_columns import IN_OUTPUT, IN_PANEL
 
 OPEN = kst(date(2026, 11, 20), 9 * 3600)
-NAMES = [column.name for column in ORDER_COLUMNS]
+NAMES = [*(column.head for column in IN_PANEL), "button"]
 
 
 def books_after(*facts: OrderFact) -> OrderBooks:
@@ -47,7 +50,9 @@ def accepted(key: str, number: int) -> list[OrderFact]:
 
 
 def shown(books: OrderBooks, key: str) -> dict[str, str]:
-    return dict(zip(NAMES, order_rows(books.orders.values())[key], strict=True))
+    cells = order_rows(books.orders.values())[key]
+    texts = [cell if isinstance(cell, str) else cell[0] for cell in cells]
+    return dict(zip(NAMES, texts, strict=True))
 
 
 def test_n04_an_order_from_intent_to_fill() -> None:
@@ -57,13 +62,12 @@ def test_n04_an_order_from_intent_to_fill() -> None:
         books.apply(fact)
     assert shown(books, "k") == {
         "time": "09:00:00", "number": "17", "agent": "trigger", "code": "005930", "venue": "KRX",
-        "side": "buy",
-        "qty": "10", "price": "71,000", "filled": "4", "at": "71,000", "state": "accepted",
-        "note": "",
+        "side": "buy", "quantity": "10", "price": "71,000", "filled": "4", "average": "71,000",
+        "state": "accepted", "why": "", "button": "cancel",
     }  # fmt: skip
     books.apply(Filled(OPEN + SECOND, "k", 6, 71_100, 10, 0, Venue.KRX))
-    assert {name: shown(books, "k")[name] for name in ("state", "filled", "at")} == {
-        "state": "filled", "filled": "10", "at": "71,060",
+    assert {name: shown(books, "k")[name] for name in ("state", "filled", "average")} == {
+        "state": "filled", "filled": "10", "average": "71,060",
     }  # fmt: skip
 
 
@@ -74,7 +78,7 @@ def test_a_cancel_under_way_and_a_refusal_say_so() -> None:
     books.apply(Denied(OPEN, "bad", "too large", "buy less"))
     assert (shown(books, "k")["state"], shown(books, "k")["price"]) == ("cancelling", "market")
     assert shown(books, "bad")["state"] == "denied"
-    assert "too large" in shown(books, "bad")["note"]
+    assert "too large" in shown(books, "bad")["why"]
 
 
 def test_n04_newest_first_and_an_open_order_never_leaves_the_panel() -> None:
@@ -92,6 +96,34 @@ def test_n04_newest_first_and_an_open_order_never_leaves_the_panel() -> None:
 
 def test_static_tables_escape_what_came_from_outside() -> None:
     books = books_after(taken("k"), Denied(OPEN, "k", "<script>alert(1)</script>"))
-    html = table_html("Orders", ORDER_COLUMNS, order_rows(books.orders.values()))
+    html = table_html("Orders", IN_PANEL, books.orders.values())
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_n04_the_tone_of_a_cell_and_the_button_of_a_row_come_with_it() -> None:
+    books = books_after(taken("k"), *accepted("k", 1), taken("bad", side=Side.SELL), taken("lost"))
+    for fact in (
+        Denied(OPEN, "bad", "too large"),
+        SendStarted(OPEN, "lost", Route(Venue.KRX, OrderKind.LIMIT, "session_default")),
+        SendUnknown(OPEN, "lost", "no answer"),
+    ):
+        books.apply(fact)
+    rows = order_rows(books.orders.values())
+    assert (("buy", "up") in rows["k"], ("sell", "down") in rows["bad"]) == (True, True)
+    assert ("denied", "bad") in rows["bad"]
+    assert ("unknown", "unsure") in rows["lost"]
+    assert [rows[key][-1] for key in ("k", "bad", "lost")] == ["cancel", "", "cancel"]
+    books.apply(CancelStarted(OPEN, "k", None))
+    assert order_rows(books.orders.values())["k"][-1] == ""
+
+
+def test_frames_outputs_and_the_panel_show_the_same_orders_in_their_own_columns() -> None:
+    books = books_after(taken("k"), *accepted("k", 17), CancelStarted(OPEN, "k", None))
+    (row,) = books.account.frame().rows(named=True)
+    assert (row["state"], row["quantity"], row["number"]) == ("accepted", 10, 17)
+    assert shown(books, "k")["state"] == "cancelling"
+    (output,) = cells_of(IN_OUTPUT, books.orders.values())
+    assert [cell.text for cell in output if cell.text in shown(books, "k").values()][:4] == [
+        "09:00:00", "17", "trigger", "buy",
+    ]  # fmt: skip

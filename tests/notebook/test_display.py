@@ -1,12 +1,12 @@
 """N06, N11: how values look: text, and HTML that is escaped and names its mode."""
 
-import html
 from datetime import date
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from kisnb.clock import SECOND, kst
 from kisnb.events import (
@@ -161,7 +161,7 @@ def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, 
     assert reason in rest[0]
     assert next_step in rest[-1]
     for line in rest:
-        assert html.escape(line.strip()) in shown["text/html"]
+        assert escape(line.strip()) in shown["text/html"]
     assert len(books.orders["a"].story.splitlines()) == len(facts)
 
 

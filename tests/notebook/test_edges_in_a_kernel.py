@@ -260,7 +260,7 @@ def test_an_interrupted_wait_is_one_line(k, call):
 def test_an_interrupted_order_of_a_desk_that_stands_still_is_one_line_and_one_order(k):
     before = orders_of(k)
     cell = "asyncio.get_running_loop().call_soon(print, 'go')\nawait session.buy('005930', 3)"
-    desk = int(k.ok("print(session._link._desk.process)").text)
+    desk = int(k.ok("print(session._parts.link.state.desk.process)").text)
     os.kill(desk, signal.SIGSTOP)
     try:
         request = k.start(cell, "interrupted")

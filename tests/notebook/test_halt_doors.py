@@ -166,11 +166,13 @@ def test_a07_a_thin_stock_is_sold_again_until_nothing_is_left():
         said = [step for step in steps if step.step == "flatten"][-1]
         if not said.done:
             assert f"{THIN}: " in said.text
-        while session._state.desk.flatten_reason is not None:
+        while session._parts.state.desk.flatten_reason is not None:
             await session.sleep(5)
         assert session.book.position(THIN).qty == 0
         assert (await session.balance()).holdings == ()
-        assert any("nothing is held, as KIS confirms" in step.text for step in session.halt_steps)
+        assert any(
+            "nothing is held, as KIS confirms" in step.text for step in session.status.halt_steps
+        )
 
     traded(work, start="09:00")
 
@@ -184,7 +186,7 @@ def test_a07_a_halt_pulled_on_a_full_disk_is_carried_out_when_there_is_room(
             assert await asyncio.to_thread(main, ["halt", "smoke"]) == 1
             steps = await session.halt("smoke in the room")
             assert [s.done for s in steps if s.step == "cancel"] == [False]
-        await seen(lambda: session.link != "up")
+        await seen(lambda: session.status.link != "up")
         await session.sleep(1)
         assert session.halt_state == "halted"
         with pytest.raises(OrderDenied, match="The desk is halted"):

@@ -587,7 +587,7 @@ def come_to(desk: Notebooks, phase: Phase) -> None:
         desk.kernel().ok("await session.until('16:00')")
         return
     desk.kernel().ok("await session.until('23:59')\nawait session.sleep(36_060)")
-    assert desk.kernel().ok("print(session.clock_text())").text == "10:00:00\n"
+    assert desk.kernel().ok("print(session.status.clock_text())").text == "10:00:00\n"
 
 
 def case_of(desk: Notebooks, number: int, form: Form) -> Case:

@@ -9,9 +9,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.notebook.panels.row_deltas import Cells, Column, Delta, TableFeed, difference
+from kisnb.notebook.panels.row_deltas import Cells, Delta, PanelColumn, TableFeed, difference
 
-COLUMNS = (Column("a"), Column("b", "number"))
+COLUMNS = (PanelColumn("a"), PanelColumn("b", "number"))
 tables = st.lists(st.sampled_from("abcdefgh"), unique=True).flatmap(
     lambda keys: st.tuples(
         *[st.tuples(*[st.sampled_from("123")] * len(COLUMNS)) for _ in keys]

@@ -27,7 +27,7 @@ CELLS = (
     "%kis agents",
     "%kis config",
     "await s.journal()",
-    "repr(s), str(vars(s)), str(vars(s._link._desk)), s.capabilities()",
+    "repr(s), str(vars(s)), str(vars(s._parts.link.state.desk)), s.capabilities()",
     "%kis report -o report.html",
 )
 MISTAKES = ("%kis buy 1 1", "%kis cancel 77")

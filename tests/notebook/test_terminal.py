@@ -116,7 +116,7 @@ def test_n02_a_script_opens_waits_trades_and_revises(state: Path):
         "print(quote.name, dearer().intent.text)\n"
         "%kis until 09:01\n"
         "%kis agents\n"
-        "print(session.clock_text(), len(session.book.orders))\n"
+        "print(session.status.clock_text(), len(session.book.orders))\n"
     )
     shown = ipython(state, script)
     assert "삼성전자 buy 1 005930 @ 60,100" in shown

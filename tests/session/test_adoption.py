@@ -55,7 +55,7 @@ def test_a18_an_agent_takes_over_what_a_person_and_the_phone_bought_and_earns_ag
         desk = find_desk(Mode.SIM)
         assert desk is not None
         os.kill(desk.pid, signal.SIGKILL)
-        await seen(lambda: session.link != "up")
+        await seen(lambda: session.status.link != "up")
         await session.agents.start(Seller())
         await session.settle()
         await session.until("10:02")

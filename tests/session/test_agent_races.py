@@ -55,7 +55,7 @@ def test_a02_a_stop_while_an_agent_starts_wins_and_another_session_may_start_it(
         assert agent.starts == before
         # The desk has no lease of it, so another session may start it: then only that one orders.
         await other.agents.start(Once())
-        assert [lease.session for lease in desk.server.leases.all()] == [other.name]
+        assert [lease.session for lease in desk.server.leases.all()] == [other.status.name]
         assert session.agents[ID].host.state is AgentState.STOPPED
         await session.close()
         await other.close()
@@ -76,7 +76,7 @@ def test_a02_a_start_after_a_stop_keeps_its_lease_when_the_start_before_the_stop
         assert isinstance(ends[0], BadInput)
         assert agent.starts == 1
         # Whatever the first start still says to the desk is answered before this.
-        await session.ask(JournalOf())
+        await session._parts.link.ask(JournalOf())
         assert [lease.agent for lease in desk.server.leases.all()] == [ID]
         await session.close()
 
@@ -105,7 +105,7 @@ def test_a_session_that_closes_while_an_agent_starts_runs_no_handler_of_it(tmp_p
         for turns in range(2):
             session, agent = await desk.session(), Once()
             answered = asyncio.Event()
-            ask = session._link.ask
+            ask = session._parts.link.ask
 
             async def answer(query: object) -> object:
                 reply = await ask(query)  # type: ignore[arg-type, var-annotated] # noqa: B023
@@ -114,7 +114,7 @@ def test_a_session_that_closes_while_an_agent_starts_runs_no_handler_of_it(tmp_p
                 await asyncio.sleep(0)
                 return reply
 
-            session._link.ask = answer  # type: ignore[method-assign, assignment]
+            session._parts.link.ask = answer  # type: ignore[method-assign, assignment]
             starting = asyncio.create_task(session.agents.start(agent))
             if turns:
                 await answered.wait()

@@ -120,7 +120,7 @@ def test_whatever_a_handler_raises_the_order_books_are_the_desks(
         # The next desk tells nothing twice, and nothing is missing.
         again = await restarted(desk, session)
         assert session.book.position(CODE).qty == FILLS
-        assert session._state.published == again.journal.published
+        assert session._parts.state.published == again.journal.published
         await session.close()
         await again.end()
 
@@ -137,7 +137,7 @@ def test_an_interrupt_while_a_blocking_call_books_a_backlog_leaves_no_fill_out(t
         await seen(lambda: any(o.number for o in session.book.orders.values()))
         (order,) = session.book.orders.values()
         # A batch that waits while a cell blocks: it is applied by the blocking call's own thread.
-        plain, interrupted = session._state.apply, []
+        plain, interrupted = session._parts.state.apply, []
 
         def apply(event: object) -> object:
             if isinstance(event, Filled) and not interrupted:
@@ -145,12 +145,12 @@ def test_an_interrupt_while_a_blocking_call_books_a_backlog_leaves_no_fill_out(t
                 signal.raise_signal(signal.SIGINT)
             return plain(event)  # type: ignore[arg-type]
 
-        session._state.apply = apply  # type: ignore[method-assign, assignment]
-        ready = session._link.on_ready
-        session._link.on_ready = lambda: None
+        session._parts.state.apply = apply  # type: ignore[method-assign, assignment]
+        ready = session._parts.link.on_ready
+        session._parts.link.on_ready = lambda: None
         desk.host.receive(fills())
         await asyncio.sleep(0)
-        await seen(lambda: bool(session._link._desk._inbox))  # type: ignore[attr-defined]
+        await seen(lambda: bool(session._parts.link.state.desk._inbox))  # type: ignore[attr-defined]
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with pytest.raises(KeyboardInterrupt):
@@ -159,8 +159,8 @@ def test_an_interrupt_while_a_blocking_call_books_a_backlog_leaves_no_fill_out(t
             signal.signal(signal.SIGINT, before)
         assert len(interrupted) == 1
         assert order.filled == FILLS
-        session._link.on_ready = ready
-        session._pump.run()
+        session._parts.link.on_ready = ready
+        session._parts.pump.run()
         assert len(agent.heard) == FILLS
         await session.close()
         await desk.end()
@@ -223,7 +223,7 @@ def test_in_a_forked_process_a_session_says_so_and_leaves_the_parents_link_alone
         await asyncio.to_thread(os.waitpid, child, 0)
         assert os.read(read, 1000).decode().endswith(" left alone")
         assert (await session.balance()).cash
-        assert session.link == "up"
+        assert session.status.link == "up"
         await session.close()
         await desk.end()
 
@@ -257,7 +257,7 @@ def test_n03_a_wrong_value_is_refused_where_it_is_given_and_the_session_stays(
         session = await desk.session()
         with pytest.raises(BadInput, match=f"(?i){said}"):
             await call(session)
-        assert session.link == "up"
+        assert session.status.link == "up"
         assert session.halt_state == "active"
         # 3.0 is 3.
         assert (await session.buy(CODE, 3.0, float(price_of()))).quantity == 3  # type: ignore[arg-type]
@@ -311,14 +311,14 @@ def test_a_cell_that_cancels_all_tasks_leaves_the_session_and_its_agents_alive(t
             *(t for t in asyncio.all_tasks() if "session" not in str(t.get_coro())),
         }
         await desk.end()
-        await seen(lambda: session.link == "desk restarting")
+        await seen(lambda: session.status.link == "desk restarting")
         for task in asyncio.all_tasks() - mine:
             task.cancel()
         await asyncio.sleep(0)
         following = Served(tmp_path)
         await following.start()
-        session._link._find.desk.set_result(following)  # type: ignore[union-attr]
-        await seen(lambda: session.link == "up")
+        session._parts.link._find.desk.set_result(following)  # type: ignore[union-attr]
+        await seen(lambda: session.status.link == "up")
         assert (await session.balance()).cash
         for task in asyncio.all_tasks() - mine:
             if "agents" in task.get_name():

@@ -28,7 +28,7 @@ async def cuts(session: Session) -> None:
 async def told(session: Session) -> dict[int, tuple[int, ...]]:
     """The minutes as KIS tells them."""
     api, params = minute_params(CODE, session.now)
-    reply = await session.ask(CallApi(api.name, params))
+    reply = await session._parts.link.ask(CallApi(api.name, params))
     assert isinstance(reply, RowsReply)
     return {t: bar for t, bar in minute_rows(reply.blocks["output2"]).items() if bar[-1]}
 

@@ -90,7 +90,7 @@ def test_n06_a_desk_that_died_comes_back_disarmed(yaml_file: Path):
             assert desk is not None
             os.kill(desk.pid, signal.SIGKILL)
             # The first question after its death waits for the next desk.
-            while session.armed is not None:
+            while session.status.armed is not None:
                 await session.quote("005930")
             with pytest.raises(OrderDenied, match="Live is not armed"):
                 await session.buy("005930", 2)

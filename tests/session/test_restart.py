@@ -85,7 +85,7 @@ def test_o14_two_notebooks_come_back_with_the_same_books():
         desk = find_desk(Mode.SIM)
         assert desk is not None
         os.kill(desk.pid, signal.SIGKILL)
-        await seen(lambda: first.link != "up" and second.link != "up")
+        await seen(lambda: first.status.link != "up" and second.status.link != "up")
         await asyncio.gather(first.buy("005930", 1), second.buy("005930", 1))
         await asyncio.gather(first.settle(), second.settle())
         await asyncio.gather(first.until("10:01"), second.until("10:01"))

@@ -44,7 +44,7 @@ def test_r08_an_order_held_over_a_boundary_is_routed_by_the_session_in_which_it_
 
     async def work(session: Session) -> None:
         order = await session.buy(DUAL, 1, await price_of(session, DUAL))
-        assert session.clock_text() >= f"{window[6:]}:00"
+        assert session.status.clock_text() >= f"{window[6:]}:00"
         assert order.state is OrderState.ACCEPTED
         evidence = await session.route(order)
         assert (evidence.venue, evidence.session_id) == (venue, label)

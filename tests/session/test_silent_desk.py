@@ -43,7 +43,7 @@ def frozen() -> Iterator[int]:
 def listened(session: Session) -> list[str]:
     """What a person is told at once from now on."""
     told: list[str] = []
-    session.alert = told.append
+    session.hooks.alert = told.append
     return told
 
 
@@ -53,7 +53,7 @@ def test_k12_a_frozen_desk_is_named_and_what_waits_goes_on_once_it_thaws():
             "005930", 1, (await session.quote("005930")).lower, key="resting"
         )
         told = listened(session)
-        assert session.doubt == ""
+        assert session.status.doubt == ""
         with frozen() as pid:
             cells = [
                 asyncio.create_task(session.quote("005930")),
@@ -65,8 +65,8 @@ def test_k12_a_frozen_desk_is_named_and_what_waits_goes_on_once_it_thaws():
             assert "has not answered for" in told[0]
             assert "as of 10:00:0" in told[0]
             assert f"kill -9 {pid}" in told[0]
-            assert session.link == "desk silent"
-            assert session.doubt.startswith("not confirmed since 10:00:0")
+            assert session.status.link == "desk silent"
+            assert session.status.doubt.startswith("not confirmed since 10:00:0")
             assert not any(cell.done() for cell in cells)
             # A new order is handed to nobody who might send it an hour later; a known one is shown.
             with pytest.raises(OrderDenied, match=r"has not answered for .* nothing was sent"):
@@ -77,7 +77,7 @@ def test_k12_a_frozen_desk_is_named_and_what_waits_goes_on_once_it_thaws():
         assert order.state in (OrderState.ACCEPTED, OrderState.FILLED)
         assert cancelled.state is OrderState.CANCELLED
         assert told[-1] == "The desk answers again."
-        assert (session.link, session.doubt) == ("up", "")
+        assert (session.status.link, session.status.doubt) == ("up", "")
         await session.buy("005930", 2, key="after")
 
     traded(work)
@@ -124,7 +124,7 @@ def test_o14_a_desk_that_stays_silent_and_is_killed_is_followed_by_the_next():
             os.kill(pid, signal.SIGKILL)
             with pytest.raises(OrderDenied, match="died before it took it"):
                 await buying
-        assert session.doubt == ""
+        assert session.status.doubt == ""
         await session.buy("005930", 1, key="after")
 
     traded(work)

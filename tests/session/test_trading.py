@@ -39,13 +39,13 @@ def test_look_trade_and_balance_agree():
 
 def test_h05_time_stands_between_awaits_and_stops_exactly_at_until():
     async def work(session: Session) -> list[str]:
-        seen = [session.clock_text()]
+        seen = [session.status.clock_text()]
         await asyncio.sleep(0.3)
-        seen.append(session.clock_text())
+        seen.append(session.status.clock_text())
         await session.until("10:05")
-        seen.append(session.clock_text())
+        seen.append(session.status.clock_text())
         await session.sleep(7)
-        seen.append(session.clock_text())
+        seen.append(session.status.clock_text())
         return seen
 
     assert traded(work) == ["10:00:00", "10:00:00", "10:05:00", "10:05:07"]
@@ -153,7 +153,7 @@ def test_two_sessions_see_one_desk():
         await second.settle()
         assert [o.number for o in second.book.orders.values()] == [order.number]
         await asyncio.gather(first.until("10:01"), second.until("10:01"))
-        assert first.clock_text() == second.clock_text() == "10:01:00"
+        assert first.status.clock_text() == second.status.clock_text() == "10:01:00"
         await second.close()
 
     traded(work)

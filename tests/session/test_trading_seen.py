@@ -6,6 +6,7 @@ Rows A07, N04.
 from __future__ import annotations
 
 import asyncio
+import html
 import os
 import signal
 
@@ -77,15 +78,15 @@ def test_a07_a_halt_reads_the_same_in_every_notebook_late_or_early_and_after_the
             desk = find_desk(Mode.SIM)
             assert desk is not None
             os.kill(desk.pid, signal.SIGKILL)
-            await seen(lambda: first.doubt != "" and late.doubt != "")
+            await seen(lambda: first.status.doubt != "" and late.status.doubt != "")
             assert header(first)["trading"] == header(late)["trading"]
             assert "not known since" in str(header(first)["trading"])
-            await seen(lambda: first.doubt == late.doubt == "")
+            await seen(lambda: first.status.doubt == late.status.doubt == "")
             sentence = first.trading.text
             assert sentence.startswith(FOG)
             for session in (first, late):
                 for place, text in places(session).items():
-                    assert sentence in text.replace("&#x27;", "'") or sentence in text, place
+                    assert sentence in html.unescape(text) or sentence in text, place
             assert sentence in await status(capsys)
 
     traded(work)
@@ -103,8 +104,10 @@ def test_a07_a_session_that_is_closed_claims_nothing_about_the_desk():
 def test_what_the_desk_told_stands_behind_its_time():
     async def work(session: Session) -> None:
         await session.cancel("all")
-        session._state.apply(Trouble(session.now, "a call to KIS failed"))
-        session._state.apply(Trouble(session.now, f"{session.clock_text()} it is asked again"))
+        session._parts.state.apply(Trouble(session.now, "a call to KIS failed"))
+        session._parts.state.apply(
+            Trouble(session.now, f"{session.status.clock_text()} it is asked again")
+        )
         assert session.troubles == ["10:00:00 a call to KIS failed", "10:00:00 it is asked again"]
         assert [n["kind"] for n in header(session)["notices"]] == ["past", "past"]
 

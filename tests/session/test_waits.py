@@ -78,7 +78,7 @@ async def test_h05_one_wait_after_another_ends_when_the_clock_runs_free(
     for minute in (10, 11, 12):
         await session.until(f"10:{minute}")
         await session.sleep(1)
-    assert session.clock_text() >= "10:12:01"
+    assert session.status.clock_text() >= "10:12:01"
 
 
 @on_simulated_day()
@@ -248,7 +248,7 @@ async def test_a_desk_that_stays_silent_leaves_an_order_unknown_and_says_what_to
     def silent(*_: object) -> None:
         raise TimeoutError("the desk did not answer within 15 s")
 
-    monkeypatch.setattr(session._link, "ask_blocking", silent)
+    monkeypatch.setattr(session._parts.link, "ask_blocking", silent)
     with pytest.raises(OrderUnknown, match="before you order again"):
         session.blocking.buy("005930", 1)
     with pytest.raises(kisnb.errors.DeskError, match="Ask again"):

@@ -1,8 +1,12 @@
-"""A candle chart as a plotly figure: candles, volume, fills. plotly is imported when a figure is made."""
+"""A candle chart as a plotly figure: candles, volume, fills.
+
+plotly is imported when a figure is made.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark
@@ -13,15 +17,17 @@ _VOLUME_SHARE = 0.22
 
 
 def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> Any:
-    """A ``plotly.graph_objects.Figure``; times are drawn as Korean wall time."""
+    """Return a ``plotly.graph_objects.Figure``. Times are drawn as Korean wall time."""
     import plotly.graph_objects as go
 
     times = [_wall(c.t) for c in rows]
     figure = go.Figure(layout=_layout(title))
     figure.add_candlestick(
-        x=times, open=[c.open for c in rows], high=[c.high for c in rows], low=[c.low for c in rows],
+        x=times, open=[c.open for c in rows], high=[c.high for c in rows],
+        low=[c.low for c in rows],
         close=[c.close for c in rows], name="price",
-        increasing={"line_color": RISE, "fillcolor": RISE}, decreasing={"line_color": FALL, "fillcolor": FALL},
+        increasing={"line_color": RISE, "fillcolor": RISE},
+        decreasing={"line_color": FALL, "fillcolor": FALL},
     )  # fmt: skip
     figure.add_bar(
         x=times, y=[c.volume for c in rows], name="volume", yaxis="y2", opacity=0.5,
@@ -34,9 +40,12 @@ def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> 
         own = [m for m in fills if m.side is side]
         if own:
             figure.add_scatter(
-                x=[_wall(m.t) for m in own], y=[m.price for m in own], text=[m.text for m in own], name=str(side),
-                mode="markers", hoverinfo="text",
-                marker={"symbol": symbol, "size": 12, "color": colour, "line": {"color": "white", "width": 1}},
+                x=[_wall(m.t) for m in own], y=[m.price for m in own], text=[m.text for m in own],
+                name=str(side), mode="markers", hoverinfo="text",
+                marker={
+                    "symbol": symbol, "size": 12, "color": colour,
+                    "line": {"color": "white", "width": 1},
+                },
             )  # fmt: skip
     return figure
 
@@ -55,6 +64,6 @@ def _layout(title: str) -> dict[str, Any]:
     }
 
 
-def _wall(t: Any) -> str:
+def _wall(t: datetime) -> str:
     # plotly.js knows no time zones: a bare time is drawn as it is written.
     return f"{t:%Y-%m-%d %H:%M:%S}"

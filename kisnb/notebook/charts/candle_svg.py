@@ -1,9 +1,10 @@
-"""A candle chart as one small SVG: it needs no script, so it draws in exported pages and offline."""
+"""A candle chart as one small SVG. It needs no script, so that exported pages draw it offline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
+
+from markupsafe import Markup
 
 from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark, candle_at, merged
 from kisnb.terms import Side
@@ -13,18 +14,20 @@ LEFT, RIGHT = 18, 66
 PRICE_TOP, PRICE_BOTTOM = 26, 258
 VOLUME_TOP, VOLUME_BOTTOM = 272, 336
 MOST_CANDLES = 400
+"""More bars than this are joined, because each would be thinner than two pixels."""
 GRID_LINES = 5
 TIME_LABELS = 8
 _STEPS = (1, 2, 5, 10)
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 _COLOURS = ((True, RISE), (False, FALL))
+"""The colour of candles that rise, and of those that do not."""
 
 
 def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
-    """The chart; with more than ``MOST_CANDLES`` bars, neighbours are joined."""
+    """Return the chart as SVG. With more than ``MOST_CANDLES`` bars, neighbours are joined."""
     drawn = merged(rows, MOST_CANDLES)
     if not drawn:
-        return f"<div>{escape(title)}: no bars yet</div>"
+        return str(Markup("<div>{}: no bars yet</div>").format(title))
     prices = [c.high for c in drawn] + [c.low for c in drawn] + [m.price for m in fills]
     top, bottom = max(prices), min(prices)
     span = max(top - bottom, 1)
@@ -40,8 +43,13 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
         f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:var(--jp-ui-font-color1, #222)"
     )
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" style="{style}">',
-        f'<text x="{LEFT}" y="15" fill="currentColor" font-weight="700">{escape(title)}</text>',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+            f'style="{style}">'
+        ),
+        Markup('<text x="{}" y="15" fill="currentColor" font-weight="700">{}</text>').format(
+            LEFT, title
+        ),
         *_price_grid(bottom, top, y),
         *_time_labels(drawn, x),
         *_bodies(drawn, x, y, step),
@@ -60,14 +68,16 @@ def _price_grid(bottom: int, top: int, y: Callable[[int], float]) -> list[str]:
     every = _round_step((top - bottom) / GRID_LINES)
     first = -(-bottom // every) * every
     return [
-        f'<path d="M{LEFT} {y(price):.1f}H{WIDTH - RIGHT}" stroke="currentColor" stroke-opacity=".12"/>'
-        f'<text x="{WIDTH - RIGHT + 4}" y="{y(price) + 4:.1f}" fill="currentColor">{price:,}</text>'
+        f'<path d="M{LEFT} {y(price):.1f}H{WIDTH - RIGHT}" '
+        f'stroke="currentColor" stroke-opacity=".12"/>'
+        f'<text x="{WIDTH - RIGHT + 4}" y="{y(price) + 4:.1f}" '
+        f'fill="currentColor">{price:,}</text>'
         for price in range(first, top + 1, every)
     ]
 
 
 def _round_step(at_least: float) -> int:
-    """The smallest of 1, 2, 5, 10, 20, … that is not below ``at_least``."""
+    """Return the smallest of 1, 2, 5, 10, 20, … that is not below ``at_least``."""
     power = 1
     while True:
         for step in _STEPS:
@@ -79,13 +89,17 @@ def _round_step(at_least: float) -> int:
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:
     form = "%H:%M" if rows[0].t.date() == rows[-1].t.date() else "%m-%d"
     return [
-        f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">{rows[i].t:{form}}</text>'
+        f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">'
+        f"{rows[i].t:{form}}</text>"
         for i in _labelled(rows)
     ]
 
 
 def _labelled(rows: Sequence[Candle]) -> Sequence[int]:
-    """The candles that carry a time: those on round minutes, or evenly spread ones when there are none."""
+    """Return the indices of the candles with a time below them.
+
+    They are those on round minutes, or evenly spread ones when there are none.
+    """
     for minutes in _ROUND_MINUTES:
         chosen = [
             i
@@ -110,10 +124,12 @@ def _bodies(
                 high, low = y(max(candle.open, candle.close)), y(min(candle.open, candle.close))
                 wicks.append(f"M{x(i):.1f} {y(candle.high):.1f}V{y(candle.low):.1f}")
                 boxes.append(
-                    f"M{x(i) - width / 2:.1f} {high:.1f}h{width:.1f}v{max(low - high, 1):.1f}h-{width:.1f}z"
+                    f"M{x(i) - width / 2:.1f} {high:.1f}"
+                    f"h{width:.1f}v{max(low - high, 1):.1f}h-{width:.1f}z"
                 )
         parts.append(
-            f'<path d="{"".join(wicks)}" stroke="{colour}"/><path d="{"".join(boxes)}" fill="{colour}"/>'
+            f'<path d="{"".join(wicks)}" stroke="{colour}"/>'
+            f'<path d="{"".join(boxes)}" fill="{colour}"/>'
         )
     return parts
 
@@ -124,7 +140,8 @@ def _volumes(rows: Sequence[Candle], x: Callable[[int], float], step: float) -> 
     parts = []
     for rises, colour in _COLOURS:
         boxes = [
-            f"M{x(i) - width / 2:.1f} {VOLUME_BOTTOM}v-{c.volume * scale:.1f}h{width:.1f}V{VOLUME_BOTTOM}z"
+            f"M{x(i) - width / 2:.1f} {VOLUME_BOTTOM}"
+            f"v-{c.volume * scale:.1f}h{width:.1f}V{VOLUME_BOTTOM}z"
             for i, c in enumerate(rows)
             if c.rises is rises and c.volume
         ]
@@ -137,10 +154,9 @@ def _bar_width(step: float) -> float:
 
 
 def _mark(mark: Mark, x: float, y: float) -> str:
-    """A triangle that touches the fill's price: from below for a buy, from above for a sell."""
+    """Return a triangle that touches the fill's price: for a buy from below, else from above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
-    return (
-        f'<path d="M{x:.1f} {y:.1f}l-5 {9 * way}h10z" fill="{RISE if buys else FALL}" stroke="#fff">'
-        f"<title>{escape(mark.text)}</title></path>"
-    )
+    return Markup(
+        '<path d="M{:.1f} {:.1f}l-5 {}h10z" fill="{}" stroke="#fff"><title>{}</title></path>'
+    ).format(x, y, 9 * way, RISE if buys else FALL, mark.text)

@@ -1,4 +1,7 @@
-"""What a candle chart shows: bars and the fills that fell into them, as plain rows. Prices in won, times in KST."""
+"""The data of a candle chart: bars, and the fills that fell into them.
+
+Prices in won, times in KST.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ FALL = "#0051c7"
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
-    """One bar; ``t`` is its start."""
+    """One bar. ``t`` is its start."""
 
     t: datetime
     open: int
@@ -32,6 +35,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def rises(self) -> bool:
+        """True when it closes at its open or above."""
         return self.close >= self.open
 
 
@@ -50,7 +54,10 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 def candles(bars: pl.DataFrame) -> list[Candle]:
-    """The rows of a frame with the columns t, open, high, low, close, volume, in the order of time."""
+    """Return the rows of a DataFrame as candles, in its order.
+
+    It has the columns t, open, high, low, close, volume.
+    """
     return [
         Candle(*row)
         for row in bars.select("t", "open", "high", "low", "close", "volume").iter_rows()
@@ -58,31 +65,32 @@ def candles(bars: pl.DataFrame) -> list[Candle]:
 
 
 def marks(orders: Iterable[Order]) -> list[Mark]:
-    """The fills of orders, in the order of time."""
+    """Return the fills of orders, in the order of time."""
     found = [Mark(kst_datetime(f.t), o.side, f.qty, f.price) for o in orders for f in o.fills]
     return sorted(found, key=lambda mark: mark.t)
 
 
 def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
-    """At most so many candles: neighbours joined, the first and last price and the extremes kept."""
+    """Return at most ``at_most`` candles. Neighbours are joined: open, close and extremes stay."""
     size = -(-len(rows) // at_most) or 1
     return [_joined(rows[i : i + size]) for i in range(0, len(rows), size)]
 
 
 def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
-    """The index of the candle that holds moment ``t``; None before the first one."""
+    """Return the index of the candle that contains ``t``. None before the first one."""
     index = bisect_right(rows, t, key=lambda candle: candle.t) - 1
     return index if index >= 0 else None
 
 
 def summary(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
-    """One line: span, the four prices, volume, number of fills."""
+    """Return one line: span, the four prices, volume, number of fills."""
     if not rows:
         return f"{title}: no bars yet"
     whole = _joined(rows)
     return (
-        f"{title}: {len(rows)} bars {rows[0].t:%H:%M} to {rows[-1].t:%H:%M}, open {whole.open:,} high {whole.high:,} "
-        f"low {whole.low:,} close {whole.close:,}, volume {whole.volume:,}, fills {len(fills)}"
+        f"{title}: {len(rows)} bars {rows[0].t:%H:%M} to {rows[-1].t:%H:%M}, "
+        f"open {whole.open:,} high {whole.high:,} low {whole.low:,} close {whole.close:,}, "
+        f"volume {whole.volume:,}, fills {len(fills)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Candle charts for notebooks: alive in JupyterLab, an SVG in exported pages, one line of text elsewhere."""
+"""Candle charts for notebooks: live in JupyterLab, SVG in exported pages, text elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
 class Chart:
-    """Bars of one stock and the fills of orders in it; show it as the last value of a cell."""
+    """Bars of one stock and the fills of orders in it. A cell shows it as its last value."""
 
     def __init__(self, bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> None:
         self.title = title
@@ -26,10 +26,11 @@ class Chart:
         self._marks = marks(orders)
 
     def figure(self) -> Any:
-        """A new ``plotly.graph_objects.Figure`` of this chart, to change or to save."""
+        """Return a new ``plotly.graph_objects.Figure`` of this chart, to change or to save."""
         return candle_figure(self.title, self._candles, self._marks)
 
     def svg(self) -> str:
+        """Return the chart as SVG, which needs no script."""
         return candle_svg(self.title, self._candles, self._marks)
 
     def __repr__(self) -> str:
@@ -39,15 +40,16 @@ class Chart:
         static = {"text/plain": repr(self), "text/html": self.svg()}
         if not self._candles or not _in_kernel():
             return static
-        # JupyterLab's plotly extension draws this. A FigureWidget would send its 5 MB of code with each chart, and be
-        # drawn empty when its data came before the code was read.
+        # JupyterLab's plotly extension draws this. A FigureWidget would send its 5 MB of code with
+        # each chart, and would be drawn empty when its data came before the code was read.
         return {PLOTLY_MIME: self.figure().to_plotly_json(), **static}
 
 
 def chart(bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> Chart:
-    """A candle chart of a frame with the columns t (KST), open, high, low, close (won), volume (shares).
+    """Return a candle chart of a DataFrame of bars.
 
-    The fills of ``orders`` are marked; pass the orders of this stock only.
+    Its columns are t (KST), open, high, low, close (won), volume (shares). The fills of ``orders``
+    are marked. Pass the orders of this stock only.
     """
     return Chart(bars, orders, title)
 

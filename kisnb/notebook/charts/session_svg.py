@@ -1,10 +1,14 @@
-"""The hours of a day as a drawing: the label of each moment, and what KRX and Nextrade do, in KST."""
+"""The hours of a day as a drawing: the session id of each moment and the spans of KRX and Nextrade.
+
+Times are KST.
+"""
 
 from __future__ import annotations
 
 from datetime import date
-from html import escape
 from itertools import pairwise
+
+from markupsafe import Markup
 
 from kisnb.clock import Ns, clock_text, kst, kst_seconds
 from kisnb.market import sessions
@@ -27,7 +31,7 @@ _LEGEND = (Phase.CONTINUOUS, Phase.AUCTION, Phase.ENTRY_ONLY)
 
 
 class DayHours:
-    """A day to look at: shows itself as a drawing in a notebook, as lines of text elsewhere."""
+    """The hours of a day. A notebook shows them as a drawing, a terminal as lines of text."""
 
     def __init__(self, day: date, assumed: Assumed = None) -> None:
         self.day = day
@@ -42,10 +46,18 @@ class DayHours:
             own = [row for row in self._hours() if row.span.venue is venue]
             lanes += [(str(venue) if i == 0 else "", lane) for i, lane in enumerate(_lanes(own))]
         height = TOP + ROW * len(lanes) + 30
-        style = f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:var(--jp-ui-font-color1, #222)"
+        style = (
+            f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;"
+            "color:var(--jp-ui-font-color1, #222)"
+        )
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" style="{style}">',
-            f'<text x="4" y="15" fill="currentColor" font-weight="700">{escape(_title(self.day, self.assumed))}</text>',
+            (
+                '<svg xmlns="http://www.w3.org/2000/svg" '
+                f'viewBox="0 0 {WIDTH} {height}" role="img" style="{style}">'
+            ),
+            Markup('<text x="4" y="15" fill="currentColor" font-weight="700">{}</text>').format(
+                _title(self.day, self.assumed)
+            ),
             *_grid(TOP + ROW * len(lanes)),
         ]
         for i, (name, lane) in enumerate(lanes):
@@ -61,9 +73,11 @@ class DayHours:
 
 
 _Lane = list[tuple[str, str, Ns, Ns]]
+"""Bars side by side: text, fill, start, end."""
 
 
 def _labels(day: date) -> _Lane:
+    """Return the session ids of a day. Neighbours with the same id are one bar."""
     moments = sessions.boundaries(day)
     named = [(sessions.session_id(t), t, end) for t, end in pairwise(moments)]
     joined: _Lane = []
@@ -76,7 +90,7 @@ def _labels(day: date) -> _Lane:
 
 
 def _lanes(rows: list[Hours]) -> list[_Lane]:
-    """Stretches that overlap go into a lane of their own."""
+    """Return the lanes of a venue. A span that overlaps another one goes into a lane of its own."""
     lanes: list[_Lane] = [[]]
     for row in rows:
         bar = (row.span.name, _fill(row.span), row.start, row.end)
@@ -99,32 +113,38 @@ def _x(seconds: int) -> float:
 def _grid(bottom: int) -> list[str]:
     return [
         f'<path d="M{_x(s):.1f} {TOP - 8}V{bottom}" stroke="currentColor" stroke-opacity=".15"/>'
-        f'<text x="{_x(s):.1f}" y="{TOP - 12}" text-anchor="middle" fill="currentColor">{s // _HOUR:02d}</text>'
+        f'<text x="{_x(s):.1f}" y="{TOP - 12}" text-anchor="middle" '
+        f'fill="currentColor">{s // _HOUR:02d}</text>'
         for s in range(_FROM, _TO + 1, _HOUR)
     ]
 
 
 def _bar(text: str, fill: str, start: Ns, end: Ns, y: int) -> str:
     left, right = _x(kst_seconds(start)), _x(kst_seconds(end))
-    told = f"{text} {clock_text(start)} to {clock_text(end)}"
-    shown = escape(text) if right - left > 7 * len(text) else ""
-    return (
-        f'<g><title>{escape(told)}</title><rect x="{left:.1f}" y="{y + 2}" width="{right - left:.1f}" '
-        f'height="{ROW - 6}" fill="{fill}" stroke="#fff" stroke-width=".8"/>'
-        f'<text x="{(left + right) / 2:.1f}" y="{y + 18}" text-anchor="middle" fill="#fff">{shown}</text></g>'
-    )
+    # A name that is wider than its bar is left out. The pointer shows it.
+    shown = text if right - left > 7 * len(text) else ""
+    return Markup(
+        '<g><title>{}</title><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="{}" '
+        'stroke="#fff" stroke-width=".8"/>'
+        '<text x="{:.1f}" y="{}" text-anchor="middle" fill="#fff">{}</text></g>'
+    ).format(
+        f"{text} {clock_text(start)} to {clock_text(end)}", left, y + 2, right - left, ROW - 6,
+        fill, (left + right) / 2, y + 18, shown,
+    )  # fmt: skip
 
 
 def _legend(y: int) -> str:
     return "".join(
-        f'<rect x="{LEFT + 110 * i}" y="{y - 10}" width="12" height="12" fill="{_FILL[phase]}"/>'
+        f'<rect x="{LEFT + 110 * i}" y="{y - 10}" width="12" height="12" '
+        f'fill="{_FILL[phase]}"/>'
         f'<text x="{LEFT + 110 * i + 18}" y="{y}" fill="currentColor">{phase}</text>'
         for i, phase in enumerate(_LEGEND)
     )
 
 
 def _line(row: Hours) -> str:
-    return f"{clock_text(row.start)} {clock_text(row.end)} {row.span.venue} {row.span.name}: {row.span.phase}"
+    span = row.span
+    return f"{clock_text(row.start)} {clock_text(row.end)} {span.venue} {span.name}: {span.phase}"
 
 
 def _title(day: date, assumed: Assumed) -> str:

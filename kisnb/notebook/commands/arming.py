@@ -41,7 +41,7 @@ async def arm(
 
 def standing(session: Session) -> str:
     """Return a line that says whether the desk is armed, and how to arm it."""
-    armed = session.armed
+    armed = session.status.armed
     if armed is None or session.now >= armed.until:
         return f"live is not armed: no buy passes, exits and cancels do; arm it with {USAGE}"
     return f"live is armed until {clock_text(armed.until)} KST for buys of {armed.budget:,} won"

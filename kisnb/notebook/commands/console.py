@@ -35,17 +35,17 @@ class Console:
     def doubt(self) -> str:
         """A sentence why orders may differ from what is shown; empty while they are known."""
         session = self._current.session
-        return session.doubt if session else ""
+        return session.status.doubt if session else ""
 
     def is_movable(self, order: Order) -> bool:
         """Return whether an order of the open session could be revised now."""
         session = self._current.session
-        return session is not None and session.may_be_revised(order)
+        return session is not None and session.status.may_be_revised(order)
 
     def live_orders(self) -> list[Order]:
         """Return the orders of the cell that runs now which live, or were filled."""
         session = self._current.session
-        return session.orders_of_cell() if session else []
+        return session.hooks.orders_of_cell() if session else []
 
     def is_frame_of_command(self, value: object) -> bool:
         """Return whether a command returned this polars frame."""

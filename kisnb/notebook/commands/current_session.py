@@ -102,7 +102,7 @@ class CurrentSession:
 
     def _take(self, session: Session) -> None:
         self.session, self.last_mode = session, session.mode
-        session.on_interrupt(self._guard.readable)
+        session.hooks.on_interrupt(self._guard.readable)
         # A script may adopt a session where no loop runs. Nothing can block it there.
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
@@ -124,19 +124,19 @@ class CurrentSession:
 
     def _start_lag_watch(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
         def on_blocked(where: str) -> None:
-            session.blocked_by = where
+            session.hooks.blocked_by = where
             # This runs in the watch's thread, while the loop stands. The very import of the panel
             # may be what blocks, so the module is only looked up.
             if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
                 tell(session, where)
 
         def on_over(where: str, seconds: float) -> None:
-            session.blocked_by = ""
+            session.hooks.blocked_by = ""
             session.troubles.append(
-                f"{session.clock_text()} the notebook's loop was blocked for {seconds:.1f} s "
+                f"{session.status.clock_text()} the notebook's loop was blocked for {seconds:.1f} s "
                 f"by {where}; agents of this notebook stood still, the desk went on"
             )
-            session.changed()
+            session.hooks.changed()
 
         # IPython's table of the files that stand for cells.
         files: Mapping[str, object] = getattr(self._shell.compile, "_filename_map", {})

@@ -94,8 +94,8 @@ class CommandRunner:
         if verb.needs_session:
             session = self._current.require()
             # A silent desk is named before the verb begins to wait for it.
-            if session.silence:
-                self._console.alert(session.silence)
+            if session.status.silence:
+                self._console.alert(session.status.silence)
         return Context(self._current, self._console, self._shell, self._every(), is_blocking)
 
     def _result(self, command: Command, value: object) -> object:

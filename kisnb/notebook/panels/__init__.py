@@ -1,4 +1,7 @@
-"""Live panels: Python says what stands there, JavaScript and CSS draw it; nothing is built or loaded from outside."""
+"""Live panels. Python decides what stands there, JavaScript and CSS draw it.
+
+Nothing is built, and nothing is loaded from outside.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ if TYPE_CHECKING:
 
 PANELS = ("desk",)
 DESK_PANEL = f"{__name__}.desk_panel"
-"""The module of the desk panel, which is imported when the first panel is asked for."""
+"""The module of the desk panel. It is imported when the first panel is opened."""
 
 
 def open_panel(session: Session, name: str = "desk") -> DeskPanel:
-    """The session's panel of this name; raises BadInput for a name that there is not."""
+    """Return the session's panel of this name. Raises BadInput when there is none."""
     from kisnb.notebook.panels.desk_panel import desk_panel
 
     if name not in PANELS:

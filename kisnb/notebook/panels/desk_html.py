@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from kisnb.notebook.panels.desk_rows import AGENT_COLUMNS, ORDER_COLUMNS, agent_rows, order_rows
-from kisnb.notebook.panels.row_deltas import Cells, Column
-from kisnb.notebook.rendering.tables import Cell, badge_text, card, html_table
+from markupsafe import Markup
+
+from kisnb.columns import Column, S
+from kisnb.notebook.panels.desk_rows import panel_orders
+from kisnb.notebook.rendering.tables import (
+    badge_text,
+    card,
+    cells_of,
+    heads_of,
+    html_table,
+    joined,
+)
+from kisnb.session.agents import agent_columns
+from kisnb.trading.order_books import order_columns
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 
 def desk_text(session: Session) -> str:
-    """``"[SIM] desk: sim 2026-11-20 seed 1, 09:10:00, agents 1, orders 3"``."""
-    agents, orders = len(list(session.agents)), len(session.book.orders)
-    doubt = f", {session.doubt}" if session.doubt else ""
-    text = f"desk: {session.label}, {session.clock_text()}, agents {agents}, orders {orders}{doubt}"
-    halted = session.trading.halted
-    return f"{badge_text(session.mode)}{text}{', ' if halted else ''}{halted}"
+    """Return ``"[SIM] desk: sim 2026-11-20 seed 1, 09:10:00, agents 1, orders 3"``."""
+    status = session.status
+    parts = [
+        f"{badge_text(session.mode)}desk: {session.label}",
+        status.clock_text(),
+        f"agents {len(list(session.agents))}",
+        f"orders {len(session.book.orders)}",
+        status.doubt,
+        session.trading.halted,
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def desk_html(session: Session) -> str:
-    """Header and both tables as they stand, self-contained, everything escaped."""
+    """Return header and both tables as they stand. The page needs nothing else."""
+    orders = panel_orders(session.book.orders.values())
     tables = (
-        table_html("Agents", AGENT_COLUMNS, agent_rows(session.agents)),
-        table_html("Orders", ORDER_COLUMNS, order_rows(session.book.orders.values())),
+        table_html("Agents", agent_columns.IN_OUTPUT, list(session.agents)),
+        table_html("Orders", order_columns.IN_PANEL, orders),
     )
-    title = " · ".join(
-        escape(part)
-        for part in (session.label, f"as of {session.clock_text()}", session.trading.text)
-        if part
-    )
-    return card(session.mode, title, "".join(tables))
+    clock = f"as of {session.status.clock_text()}"
+    title = " · ".join(part for part in (session.label, clock, session.trading.text) if part)
+    return str(card(session.mode, title, joined(tables)))
 
 
-def table_html(title: str, columns: Sequence[Column], rows: Mapping[str, Cells]) -> str:
-    """A titled table of rows, or a line that says there are none."""
-    if not rows:
-        return f"<div><b>{escape(title)}</b>: none</div>"
-    cells = [
-        [shown(c, text) for c, text in zip(columns, row, strict=True)] for row in rows.values()
-    ]
-    return f"<div><b>{escape(title)}</b></div>{html_table([c.name for c in columns], cells)}"
-
-
-def shown(column: Column, text: str) -> Cell:
-    """A panel's cell as a cell of a static table: the same side of its column, the same colour."""
-    tone = 0
-    if column.kind == "side":
-        tone = 1 if text == "buy" else -1
-    elif column.kind == "signed":
-        tone = {"+": 1, "-": -1}.get(text[:1], 0)
-    return Cell(text, tone, left=column.kind not in ("number", "signed"))
+def table_html(title: str, columns: Sequence[Column[S]], subjects: Collection[S]) -> Markup:
+    """Return a titled table with a row for each subject, or a line that says there are none."""
+    if not subjects:
+        return Markup("<div><b>{}</b>: none</div>").format(title)
+    table = html_table(heads_of(columns), cells_of(columns, subjects))
+    return Markup("<div><b>{}</b></div>{}").format(title, table)

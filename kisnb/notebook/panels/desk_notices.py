@@ -1,4 +1,4 @@
-"""What the desk panel says besides its tables: the trading state, what is wrong, what happened."""
+"""The sentences of the desk panel: the trading state, what is wrong, what happened."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 TROUBLES_SHOWN = 3
+"""The number of newest troubles that the panel shows."""
 _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
     "active": "calm",
     "halting": "warn",
@@ -25,7 +26,7 @@ _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
 class PanelNotice(msgspec.Struct, frozen=True):
     """One line for a person.
 
-    ``now`` holds as long as it stands there, ``past`` names its time, ``failed`` is loud.
+    ``now`` holds as long as it is shown. ``past`` names its time. ``failed`` is drawn loud.
     """
 
     kind: Literal["now", "past", "failed"]
@@ -39,12 +40,15 @@ def banner(session: Session) -> dict[str, str]:
 
 
 def notices(session: Session, note: str = "") -> list[PanelNotice]:
-    """Return what a person should read, most urgent first; ``note`` tells of the panel's last button."""
-    run = session.halt_run
+    """Return what a person should read, most urgent first.
+
+    ``note`` says what became of the newest press of a button.
+    """
+    run = session.status.halt_run
     if session.trading.name == "flattening":
-        # The banner tells what is left.
+        # The banner says what is not sold yet, so that its steps would say it twice.
         run = [step for step in run if step.done or step.step != "flatten"]
-    doubt = [PanelNotice("now", session.doubt)] if session.doubt else []
+    doubt = [PanelNotice("now", session.status.doubt)] if session.status.doubt else []
     noted = [PanelNotice("failed", note)] if note else []
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
     return [*doubt, *noted, *run_notices(run), *(PanelNotice("past", text) for text in newest)]

@@ -1,24 +1,10 @@
-// The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py sends. Cells are text,
-// never markup. kill_button.js stands before this file.
+// The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py
+// sends. Cells are text, never markup. Python decides which tone a cell has, and which button a row
+// has. kill_button.js stands before this file.
 
 const TITLES = { agents: "Agents", orders: "Orders" };
-const OPEN = new Set(["new", "sending", "unknown", "sent", "accepted"]);
-const RUNNING = new Set(["running", "paused"]);
-const ACTIONS = {
-  agents: { kind: "stop", label: "stop", when: RUNNING, tip: "Stop this agent and cancel its open orders" },
-  orders: { kind: "cancel", label: "cancel", when: OPEN, tip: "Cancel what is left of this order" },
-};
 const STALE_MS = 4000;
 const RETRY_MS = 2000;
-
-const BAD = new Set(["denied", "rejected", "failed", "unknown"]);
-
-function tone(kind, text) {
-  if (kind === "side") return text === "buy" ? "up" : "down";
-  if (kind === "signed") return text.startsWith("+") ? "up" : text.startsWith("-") ? "down" : "";
-  if (kind === "state") return BAD.has(text) ? "bad" : "";
-  return "";
-}
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -27,12 +13,14 @@ function element(tag, className, text) {
   return node;
 }
 
-// Leaves a text that stands there alone: what is selected stays so, and a screen reader does not read it again.
+// Writes a text only when it differs. So what is selected stays so, and a screen reader does not
+// read it again.
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a queue.
+// One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a
+// queue.
 class Table {
   constructor(name, act) {
     this.name = name;
@@ -60,7 +48,6 @@ class Table {
     this.columns = columns;
     const line = element("tr");
     for (const column of columns) line.append(element("th", column.kind, column.name));
-    line.append(element("th"));
     this.head.replaceChildren(line);
     this.replace(rows);
   }
@@ -93,8 +80,8 @@ class Table {
     for (const [key, changes] of Object.entries(delta.set ?? {})) {
       const cells = this.cells.get(key);
       const dirty = this.dirty.get(key) ?? new Set();
-      for (const [i, text] of Object.entries(changes)) {
-        cells[i] = text;
+      for (const [i, cell] of Object.entries(changes)) {
+        cells[i] = cell;
         dirty.add(Number(i));
       }
       this.dirty.set(key, dirty);
@@ -118,52 +105,68 @@ class Table {
   row(key) {
     const row = element("tr");
     row.dataset.key = key;
-    row.append(...this.columns.map(() => element("td")), element("td"));
+    for (const column of this.columns) {
+      row.append(column.kind === "action" ? this.action(key, column) : element("td"));
+    }
     this.drawn.set(key, row);
-    const action = ACTIONS[this.name];
-    const button = element("button", "jp-mod-styled", action.label);
-    button.title = action.tip;
-    button.addEventListener("click", () => {
-      button.disabled = true;
-      setTimeout(() => (button.disabled = false), RETRY_MS);
-      this.act(action.kind, key);
-    });
-    row.lastChild.append(button);
     this.columns.forEach((_, i) => this.write(row, key, i, false));
     return row;
   }
 
+  // A cell with the row's button, whose label is the name of what it does.
+  action(key, column) {
+    const cell = element("td", column.kind);
+    const button = element("button", "jp-mod-styled");
+    button.title = column.tip;
+    button.addEventListener("click", () => {
+      // A second click would ask for the same once more. The timer serves for a lost message.
+      button.disabled = true;
+      setTimeout(() => (button.disabled = false), RETRY_MS);
+      this.act(button.textContent, key);
+    });
+    cell.append(button);
+    return cell;
+  }
+
   write(row, key, i, flash) {
-    const text = this.cells.get(key)[i];
+    const [text, tone] = [this.cells.get(key)[i]].flat();
     const column = this.columns[i];
     const cell = row.children[i];
+    if (column.kind === "action") {
+      const button = cell.firstChild;
+      button.textContent = text;
+      button.hidden = !text;
+      button.disabled = false;
+      return;
+    }
     cell.textContent = text;
-    cell.className = `${column.kind} ${tone(column.kind, text)}`;
+    cell.className = `${column.kind} ${tone ?? ""}`;
     if (flash) {
       void cell.offsetWidth; // restarts the animation
       cell.classList.add("flash");
     }
-    if (column.kind === "state") {
-      const button = row.lastChild.firstChild;
-      button.hidden = !ACTIONS[this.name].when.has(text);
-      button.disabled = false;
-    }
+    // A new state shows what the press of the button came to, so that it can be pressed again.
+    const button = row.lastChild.firstChild;
+    if (column.kind === "state" && button) button.disabled = false;
   }
 }
 
 function render({ model, el, signal }) {
   const root = element("div", "kisnb-desk");
-  // JupyterLab is in command mode while a button here has the focus: without this, d d deletes the cell.
-  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+  // JupyterLab is in command mode while a button here has the focus. Without this, d d deletes the
+  // cell.
+  root.addEventListener("focusin", (event) =>
+    event.target.setAttribute("data-lm-suppress-shortcuts", "true"),
+  );
   const header = {};
   const parts = {};
   let seq = null;
   let frame = 0;
   let heard = performance.now();
   let own = []; // notices of this view: its HALT button's, gone when the trading state changes
-  let passing = false; // the kernel tells the same as `own`, once it speaks again
+  let passing = false; // the kernel sends the same as `own`, once it sends again
   let stale = ""; // why what stands here may be old
-  let blocked = false; // the kernel has said which line keeps it: no need to count seconds
+  let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
 
   const redraw = () => (frame ||= requestAnimationFrame(draw));
   const say = (notices, untilNews = false) => {
@@ -174,7 +177,9 @@ function render({ model, el, signal }) {
   const hears = () => seq !== null && performance.now() - heard < STALE_MS;
   const kill = new KillButton(model, say, hears);
   const facts = element("div", "facts");
-  for (const name of ["badge", "label", "clock", "link"]) facts.append((parts[name] = element("span", name)));
+  for (const name of ["badge", "label", "clock", "link"]) {
+    facts.append((parts[name] = element("span", name)));
+  }
   parts.trading = element("div", "trading");
   parts.trading.setAttribute("role", "status");
   parts.notices = element("div", "notices");
@@ -195,7 +200,7 @@ function render({ model, el, signal }) {
     parts.badge.innerHTML = header.badge ?? "";
     for (const name of ["label", "clock"]) parts[name].textContent = header[name] ?? "";
     parts.link.textContent = header.link ? `link ${header.link}` : "";
-    parts.link.classList.toggle("bad", header.link !== "up");
+    parts.link.className = `link ${header.link_tone ?? ""}`;
     write(parts.trading, header.trading?.text ?? "");
     parts.trading.className = `trading ${header.trading?.tone ?? ""}`;
     const first = stale ? [{ kind: "now", text: stale }] : [];
@@ -223,7 +228,9 @@ function render({ model, el, signal }) {
     stale = "";
     blocked = false;
     if (message.kind === "snapshot") {
-      for (const [name, table] of Object.entries(message.tables)) tables[name].reset(table.columns, table.rows);
+      for (const [name, table] of Object.entries(message.tables)) {
+        tables[name].reset(table.columns, table.rows);
+      }
     } else if (message.kind === "delta") {
       if (seq === null || message.seq <= seq) return;
       if (message.seq !== seq + 1) return ask();
@@ -243,7 +250,7 @@ function render({ model, el, signal }) {
 
   const watch = setInterval(() => {
     const silent = performance.now() - heard;
-    if (silent < STALE_MS || header.link === "closed" || blocked) return;
+    if (silent < STALE_MS || header.closed || blocked) return;
     stale = fill(header.silent ?? "", { n: Math.round(silent / 1000) });
     redraw();
   }, 1000);

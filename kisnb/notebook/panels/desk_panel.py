@@ -1,7 +1,8 @@
 """The desk panel: agents and orders of a session, live in the notebook.
 
-The session says "something changed", up to a thousand times a second; the panel looks at most ``PER_SECOND`` times and
-sends only the cells that differ. A front end that opens, reopens or missed a message asks for a snapshot.
+The session publishes a change up to a thousand times a second. The panel collects at most
+``PER_SECOND`` times, and sends only the cells that differ. A front end that opens, reopens or
+missed a message asks for a snapshot.
 """
 
 from __future__ import annotations
@@ -32,21 +33,27 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 PER_SECOND = 10
 NOTE_SECONDS = 60.0
-"""How long the panel says that one of its buttons was refused."""
+"""Wall time for which the panel shows that one of its buttons was refused."""
 BEAT = 1.0
-"""Seconds of wall time between signs of life; a view that misses a few says so (a blocked or dead kernel)."""
+"""Seconds of wall time between signs of life.
+
+A view that misses a few shows that the kernel is blocked or dead.
+"""
 
 
 class DeskPanel(AnyWidget):
-    """A live view of a session; showing it twice shows the same panel twice. Make it in the notebook's loop."""
+    """A live view of a session. It is made in the notebook's loop.
 
-    # An ESM of a widget is one text and can import no other file of ours.
+    Showing it twice shows the same panel twice.
+    """
+
+    # The ESM of a widget is one text, and cannot import another file of ours.
     _esm = "".join(
         (_HERE / name).read_text("utf-8") for name in ("kill_button.js", "desk_panel.js")
     )
     _css = _HERE / "desk_panel.css"
     kill = traitlets.Dict().tag(sync=True)
-    """What HALT needs while no message of the kernel comes through."""
+    """The words and the mode that HALT needs while no message of the kernel arrives."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(kill={"mode": str(session.mode), "words": WORDS, "face": face(session)})
@@ -58,7 +65,7 @@ class DeskPanel(AnyWidget):
         self._work: set[asyncio.Task[None]] = set()
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         self._forget: asyncio.TimerHandle | None = None
-        self._unsubscribe = session.on_change(self._changed)
+        self._unsubscribe = session.hooks.on_change(self._changed)
         self.on_msg(self._from_front_end)
         self._refresh()
 
@@ -79,7 +86,7 @@ class DeskPanel(AnyWidget):
             self._stop_following()
 
     def _stop_following(self) -> None:
-        """The session is over: what was shown last stays, and is still there for a page that opens later."""
+        """End the updates of a closed session. A page that opens later gets what was shown."""
         _following.pop(self._session, None)
         self._unsubscribe()
         self._beat.cancel()
@@ -92,7 +99,7 @@ class DeskPanel(AnyWidget):
         self._refresh()
 
     def _from_front_end(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
-        # May run in a thread of a subshell, beside another running loop: only hand over.
+        # This may run in a thread of a subshell, beside another running loop, so it hands over.
         self._loop.call_soon_threadsafe(self._asked, content)
 
     def _asked(self, content: dict[str, Any]) -> None:
@@ -116,7 +123,7 @@ class DeskPanel(AnyWidget):
             await action
             self._set_note("")
         except KisnbError as error:
-            self._set_note(f"{self._session.clock_text()} {error}")
+            self._set_note(f"{self._session.status.clock_text()} {error}")
 
     def _set_note(self, note: str) -> None:
         if self._forget is not None:
@@ -138,14 +145,20 @@ _following: dict[Session, DeskPanel] = {}
 
 
 def tell_blocked(session: Session, where: str) -> None:
-    """From any thread: say in the session's panel, while the loop stands, which line keeps it."""
+    """Show in the session's panel, while the loop is blocked, which line blocks it.
+
+    It may be called from any thread.
+    """
     if (panel := _following.get(session)) is not None:
-        text = f"the notebook is blocked by {where}; the desk goes on; what stands here is as of {session.clock_text()}"
+        text = (
+            f"the notebook is blocked by {where}; the desk goes on; "
+            f"what stands here is as of {session.status.clock_text()}"
+        )
         panel.send({"kind": "blocked", "text": text})
 
 
 def desk_panel(session: Session) -> DeskPanel:
-    """The desk panel of a session, made when first asked for."""
+    """Return the desk panel of a session, made when first asked for."""
     panel = _following.get(session)
     if panel is None:
         panel = _following[session] = DeskPanel(session)

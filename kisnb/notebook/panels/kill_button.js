@@ -1,7 +1,9 @@
-// The HALT button. JupyterLab's server tells the desk, so that it works while the kernel spins. Its words come from
-// kill_button.py; desk_panel.py puts this file before desk_panel.js.
+// The HALT button. JupyterLab's server halts the desk, so that it works while the kernel spins. Its
+// words come from kill_button.py. desk_panel.py puts this file before desk_panel.js.
 
-const SETTLE_MS = 3000; // a page that has just been drawn or moved may put the button under a click meant for something else
+// A page that has just been drawn or moved may put the button under a click that was meant for
+// something else.
+const SETTLE_MS = 3000;
 const CONFIRM_MS = 4000;
 const NO_ANSWER_MS = 5000;
 
@@ -9,8 +11,8 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[na
 const time = () => new Date().toLocaleTimeString("en-GB");
 
 class KillButton {
-  // `say` shows notices of this view, those of a kill switch that ran until the kernel tells of it; `hears` tells
-  // whether the kernel's news can be relied on.
+  // `say` shows notices of this view. With true they stay until the kernel sends its own. `hears`
+  // says whether the kernel's messages arrive.
   constructor(model, say, hears) {
     this.model = model;
     this.say = say;
@@ -33,7 +35,10 @@ class KillButton {
   // From now on the button is in sight; it counts as moved whenever it comes into sight again.
   watch() {
     const moved = () => (this.settled = performance.now() + SETTLE_MS);
-    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && moved(), { threshold: 0.5 });
+    const seen = new IntersectionObserver(
+      (entries) => entries.some((e) => e.isIntersecting) && moved(),
+      { threshold: 0.5 },
+    );
     seen.observe(this.node);
     document.addEventListener("visibilitychange", moved);
     moved();
@@ -47,7 +52,8 @@ class KillButton {
   draw() {
     const now = performance.now();
     const asks = now < this.confirm;
-    const label = now < this.sending ? this.words.sending : asks ? this.words.press_again : this.face.label;
+    const waiting = asks ? this.words.press_again : this.face.label;
+    const label = now < this.sending ? this.words.sending : waiting;
     write(this.node, label);
     this.node.classList.toggle("asks", asks);
     this.node.classList.toggle("told", !asks && this.face.asks !== "");
@@ -88,22 +94,26 @@ class KillButton {
   }
 
   async send(pressed) {
-    let reply, said;
+    let reply, body;
     try {
       reply = await this.post();
-      said = await reply.json().catch(() => ({}));
+      body = await reply.json().catch(() => ({}));
     } catch {
       return this.fail("gone", { time: pressed }, true);
     }
     // A page to sign in on is an answer too, and no halt.
-    if (reply.ok && Array.isArray(said.notices)) return this.say(said.notices, true);
-    if (said.message && reply.status !== 404) return this.fail("failed", { time: pressed, message: said.message }, true);
-    this.fail(reply.status === 404 ? "missing" : "refused", { time: pressed, n: reply.status }, true);
+    if (reply.ok && Array.isArray(body.notices)) return this.say(body.notices, true);
+    const missing = reply.status === 404;
+    if (body.message && !missing) {
+      return this.fail("failed", { time: pressed, message: body.message }, true);
+    }
+    this.fail(missing ? "missing" : "refused", { time: pressed, n: reply.status }, true);
   }
 
   fail(word, values, ask = false) {
     const also = ask ? [{ kind: "now", text: this.words.kernel }] : [];
-    this.say([{ kind: "failed", text: fill(this.words[word], values) }, { kind: "now", text: this.ways }, ...also]);
+    const failed = { kind: "failed", text: fill(this.words[word], values) };
+    this.say([failed, { kind: "now", text: this.ways }, ...also]);
     if (ask) this.model.send({ kind: "halt" });
   }
 

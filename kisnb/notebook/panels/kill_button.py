@@ -1,4 +1,4 @@
-"""The words of the panel's HALT button; ``kill_button.js`` draws them and knows no other."""
+"""The words of the panel's HALT button. ``kill_button.js`` draws them and knows no others."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 PATIENCE = "press again within 4 seconds"
+_PRESSED = "HALT was pressed at {time} by this browser's clock."
 WORDS = {
     "press_again": "Halt? Press again",
-    "press_again_why": f"HALT asks once while the page is new or has just moved. To halt, {PATIENCE}.",
+    "press_again_why": "HALT asks once while the page is new or has just moved. "
+    f"To halt, {PATIENCE}.",
     "sending": "halting …",
-    "no_answer": "HALT was pressed at {time} by this browser's clock. JupyterLab's server has not answered for {n} s.",
-    "gone": "HALT was pressed at {time} by this browser's clock. JupyterLab's server could not be reached.",
-    "refused": "HALT was pressed at {time} by this browser's clock. JupyterLab's server refused it (status {n}).",
-    "missing": "HALT was pressed at {time} by this browser's clock. This JupyterLab runs without kisnb's route.",
-    "failed": "HALT was pressed at {time} by this browser's clock. The desk was not halted: {message}",
+    "no_answer": f"{_PRESSED} JupyterLab's server has not answered for {{n}} s.",
+    "gone": f"{_PRESSED} JupyterLab's server could not be reached.",
+    "refused": f"{_PRESSED} JupyterLab's server refused it (status {{n}}).",
+    "missing": f"{_PRESSED} This JupyterLab runs without kisnb's route.",
+    "failed": f"{_PRESSED} The desk was not halted: {{message}}",
     "kernel": "The kernel was asked to halt too; it cannot while a cell keeps it.",
     "else": "What else works: type kisnb halt in a terminal of the desk's machine.",
 }
-"""What the button says when no kernel can say it; ``{…}`` is filled in by the browser."""
+"""What the button says while no kernel can say it. The browser fills in ``{…}``."""
 
 
 class Face(msgspec.Struct, frozen=True):
-    """What the button shows in one state of the desk."""
+    """The button in one trading state."""
 
     label: str
     tip: str
     asks: str = ""
-    """What a first press says instead of halting; a second press halts. Empty: one press halts."""
+    """What a first press says instead of halting. A second press halts. Empty: one press halts."""
 
 
 _PULL = "Kill switch: no new order passes, and every open order is cancelled."
@@ -55,17 +57,22 @@ _FACES: dict[Name, Face] = {
     "halted": Face(
         "halted",
         f"The desk is halted. {LIFT} lifts it.",
-        f"The desk is halted already. {LIFT} lifts it. To cancel all open orders once more, {PATIENCE}.",
+        f"The desk is halted already. {LIFT} lifts it. "
+        f"To cancel all open orders once more, {PATIENCE}.",
     ),
 }
 
 
 def face(session: Session) -> dict[str, str]:
-    """Return what the button shows now. Of a desk that cannot be heard nothing is claimed: one press halts."""
+    """Return what the button shows now."""
     trading = session.trading
+    # While the desk is out of reach its state is not known, so that one press must halt.
     return dict(msgspec.to_builtins(_FACES[trading.name if trading.known else "active"]))
 
 
 def other_ways() -> str:
-    """Return what else halts the desk when the button does not."""
-    return f"What else works: type kisnb halt in a terminal of the desk's machine, or create the file {halt_file()}."
+    """Return a sentence about the other ways to halt the desk."""
+    return (
+        "What else works: type kisnb halt in a terminal of the desk's machine, "
+        f"or create the file {halt_file()}."
+    )

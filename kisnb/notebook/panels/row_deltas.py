@@ -1,8 +1,9 @@
-"""What changed between two states of a table, as small messages for a panel.
+"""The changes between two states of a table, as small messages for a panel.
 
-A table is an ordered mapping from row key to cells. ``TableFeed`` remembers what the front end shows and says what to
-change: rows dropped, rows inserted at a place, single cells set. When rows change places among themselves the whole
-table is sent, which is rare: rows keep the order in which they came.
+A table is an ordered mapping from row key to cells. ``TableFeed`` remembers what the front end
+shows and sends what to change: rows dropped, rows inserted at a place, single cells set. When rows
+change places among themselves, the whole table is sent. That is rare, because rows keep the order
+in which they came.
 """
 
 from __future__ import annotations
@@ -12,31 +13,38 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Cells: TypeAlias = tuple[str, ...]
+from kisnb.columns import Kind, Tone
+
+PanelCell: TypeAlias = str | tuple[str, Tone]
+"""A text, or a text and its tone."""
+Cells: TypeAlias = tuple[PanelCell, ...]
 Rows: TypeAlias = Mapping[str, Cells]
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A column's heading and how its cells are drawn."""
+class PanelColumn(msgspec.Struct, frozen=True):
+    """A column's heading, and how the front end draws its cells."""
 
     name: str
-    kind: Literal["text", "number", "signed", "side", "state", "note"] = "text"
+    kind: Kind | Literal["action"] = "text"
+    """``action``: each cell is the label of a button, and names what it does. Empty: no button."""
+    tip: str = ""
+    """What people read when the pointer rests on the button."""
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Steps from one state to the next, to be done in this order: ``rows``, ``drop``, ``add``, ``set``."""
+    """The steps from one state to the next, in the order of the fields."""
 
     rows: list[tuple[str, Cells]] | None = None
-    """The whole table, in place of what was there."""
+    """The whole table, in place of what was there. None: the table stays."""
     drop: list[str] = []
     add: list[tuple[int, str, Cells]] = []
     """(index, key, cells), by rising index."""
-    set: dict[str, dict[str, str]] = {}
-    """Row key → column number → cell."""
+    set: dict[str, dict[str, PanelCell]] = {}
+    """The changed cells, by row key and column number."""
 
 
 def difference(before: Rows, after: Rows) -> Delta | None:
-    """The steps that turn ``before`` into ``after``; None when nothing changed."""
+    """Return the steps that turn ``before`` into ``after``. None when nothing changed."""
     kept = [key for key in after if key in before]
     if kept != [key for key in before if key in after]:
         return Delta(rows=list(after.items()))
@@ -48,26 +56,27 @@ def difference(before: Rows, after: Rows) -> Delta | None:
     return Delta(drop=drop, add=add, set=changed) if drop or add or changed else None
 
 
-def _changed_cells(before: Cells, after: Cells) -> dict[str, str]:
+def _changed_cells(before: Cells, after: Cells) -> dict[str, PanelCell]:
     return {
         str(i): new for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new
     }
 
 
 class TableFeed:
-    """Feeds the views of one panel: a snapshot for whoever asks, then numbered changes.
+    """Feeds the views of one panel: a snapshot for a view that asks, then numbered changes.
 
-    Every message carries ``seq``; a view that misses a number asks for a snapshot, so a lost message heals itself.
+    Every message carries ``seq``. A view that misses a number asks for a snapshot, so that a lost
+    message heals itself.
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[Column]]) -> None:
+    def __init__(self, columns: Mapping[str, Sequence[PanelColumn]]) -> None:
         self.columns = columns
         self._shown: dict[str, dict[str, Cells]] = {name: {} for name in columns}
         self._header: dict[str, object] = {}
         self._seq = 0
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state as of the last ``changes``, under its ``seq``."""
+        """Return the whole state as of the last ``changes``, under its ``seq``."""
         return {
             "kind": "snapshot",
             "seq": self._seq,
@@ -84,7 +93,7 @@ class TableFeed:
     def changes(
         self, header: Mapping[str, object], tables: Mapping[str, Rows]
     ) -> dict[str, Any] | None:
-        """The message that brings every view to this state; None when nothing changed."""
+        """Return the message that brings every view to this state. None when nothing changed."""
         changed_header = {
             key: value for key, value in header.items() if self._header.get(key) != value
         }

@@ -1,1 +1,1 @@
-"""How values look: text, HTML, tables, error groups."""
+"""Outputs of values in a notebook: text, HTML, tables, error groups."""

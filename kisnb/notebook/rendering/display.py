@@ -1,29 +1,34 @@
-"""How quotes, depth, orders, books, accounts, agents and sessions look in a notebook.
+"""The outputs of quotes, depth, orders, order books, accounts, agents and sessions in a notebook.
 
-Each look is a pure pair of text and HTML; ``Looks`` hands them to IPython's display formatter and takes them back.
+Each look is a function without effect that returns text and HTML. ``Looks`` registers them with
+IPython's display formatter, and removes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from html import escape
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from markupsafe import Markup
+
 from kisnb.clock import clock_text
+from kisnb.columns import Column, S, number, signed, tone_of
+from kisnb.notebook.rendering import holding_columns
 from kisnb.notebook.rendering.tables import (
     UNSURE,
     Cell,
     badge_html,
     badge_text,
+    bundle,
     card,
+    cells_of,
     coloured,
+    heads_of,
     html_table,
-    number,
-    signed,
     text_table,
-    tone,
+    trusted,
 )
-from kisnb.terms import Mode, Side
+from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,32 +37,27 @@ if TYPE_CHECKING:
     from kisnb.events import Depth, Quote
     from kisnb.market.routing_evidence import Evidence
     from kisnb.orders import Account, Fill, Order, Orders
-    from kisnb.session.agents.roster import AgentView, Roster
+    from kisnb.session.agents.agent_view import AgentView
+    from kisnb.session.agents.roster import Roster
     from kisnb.session.session import Session
     from kisnb.trading.order_books.order_book import OrderBook
 
 Bundle: TypeAlias = dict[str, str]
+"""An output by MIME type."""
 Look: TypeAlias = Callable[[Any, Mode | None], Bundle]
-
-_ORDER_HEAD = (
-    "time", "number", "agent", "side", "code", "venue", "quantity", "price", "filled", "average", "state", "since",
-    "why",
-)  # fmt: skip
-_AGENT_HEAD = (
-    "agent", "state", "code", "position", "average", "last", "realised", "unrealised", "orders", "fills", "note",
-)  # fmt: skip
-_HOLDING_HEAD = ("code", "name", "quantity", "sellable", "average", "price", "value", "PnL", "%")
+"""Returns the output of a value under a mode. None: no session is open."""
 
 
 def quote_text(q: Quote) -> str:
-    """Two lines: price and change, then the day."""
+    """Return two lines: price and change, then the day."""
     return f"{q.code} {q.name}  {_price_line(q)}\n{_day_line(q)}"
 
 
-def quote_html(q: Quote) -> str:
-    """The body of a quote's card."""
-    price = coloured(_price_line(q), tone(q.change))
-    return f'<b>{escape(f"{q.code} {q.name}")}</b>  {price}<div style="opacity:.75">{escape(_day_line(q))}</div>'
+def quote_html(q: Quote) -> Markup:
+    """Return the body of a quote's card."""
+    return Markup('<b>{}</b>  {}<div style="opacity:.75">{}</div>').format(
+        f"{q.code} {q.name}", coloured(_price_line(q), tone_of(q.change)), _day_line(q)
+    )
 
 
 def _price_line(q: Quote) -> str:
@@ -69,64 +69,24 @@ def _price_line(q: Quote) -> str:
 
 def _day_line(q: Quote) -> str:
     return (
-        f"open {number(q.open)}  high {number(q.high)}  low {number(q.low)}  volume {number(q.volume)}"
+        f"open {number(q.open)}  high {number(q.high)}  low {number(q.low)}"
+        f"  volume {number(q.volume)}"
         f"  limits {number(q.lower)} to {number(q.upper)}  tick {number(q.tick)}"
     )
 
 
 def depth_rows(d: Depth) -> list[list[Cell]]:
-    """The ladder: asks from far to near, then bids from near to far."""
+    """Return the rows of a depth: asks from far to near, then bids from near to far."""
     asks = [
-        [Cell(number(qty)), Cell(number(price), -1), Cell("")] for price, qty in reversed(d.asks)
+        [Cell(number(qty)), Cell(number(price), "down"), Cell("")]
+        for price, qty in reversed(d.asks)
     ]
-    bids = [[Cell(""), Cell(number(price), 1), Cell(number(qty))] for price, qty in d.bids]
+    bids = [[Cell(""), Cell(number(price), "up"), Cell(number(qty))] for price, qty in d.bids]
     return asks + bids
 
 
-def order_rows(orders: Iterable[Order]) -> list[list[Cell]]:
-    return [
-        [
-            Cell(clock_text(o.t) if o.t else ""),
-            Cell(str(o.number or "")),
-            Cell(o.intent.agent, left=True),
-            Cell(str(o.side), 1 if o.side is Side.BUY else -1, left=True),
-            Cell(o.code, left=True),
-            Cell(str(o.route.venue) if o.route else "", left=True),
-            Cell(number(o.quantity)),
-            Cell(str(o.intent.kind) if o.intent.price is None else number(o.intent.price)),
-            Cell(number(o.filled)),
-            Cell(number(o.average)),
-            Cell(str(o.state), left=True),
-            Cell(clock_text(o.since) if o.since else ""),
-            Cell(o.text, left=True),
-        ]
-        for o in orders
-    ]
-
-
-def holding_rows(account: Account) -> list[list[Cell]]:
-    rows = []
-    for h in account.holdings:
-        value = h.qty * h.price
-        gain = value - h.cost
-        rows.append(
-            [
-                Cell(h.code, left=True),
-                Cell(h.name, left=True),
-                Cell(number(h.qty)),
-                Cell(number(h.sellable)),
-                Cell(number(h.cost / h.qty if h.qty else None)),
-                Cell(number(h.price)),
-                Cell(number(value)),
-                Cell(signed(gain), tone(gain)),
-                Cell(signed(gain / h.cost * 100, 2) if h.cost else "", tone(gain)),
-            ]
-        )
-    return rows
-
-
 def _look_quote(q: Quote, mode: Mode | None) -> Bundle:
-    return {"text/plain": badge_text(mode) + quote_text(q), "text/html": card(mode, quote_html(q))}
+    return bundle(badge_text(mode) + quote_text(q), card(mode, quote_html(q)))
 
 
 def _look_depth(d: Depth, mode: Mode | None) -> Bundle:
@@ -147,90 +107,82 @@ def _look_order(o: Order, mode: Mode | None, *, movable: bool = False) -> Bundle
 def _look_fill(f: Fill, mode: Mode | None) -> Bundle:
     paid = f"fee {number(f.fee)}" + (f" tax {number(f.tax)}" if f.tax else "")
     text = f"{clock_text(f.t)} {number(f.qty)} at {number(f.price)} on {f.venue}  {paid} won"
-    return {"text/plain": badge_text(mode) + text, "text/html": card(mode, escape(text))}
+    return bundle(badge_text(mode) + text, card(mode, text))
 
 
 def _look_evidence(evidence: Evidence, mode: Mode | None) -> Bundle:
     cure = f" {evidence.cure[:1].upper()}{evidence.cure[1:]}." if evidence.cure else ""
     text = badge_text(mode) + evidence.text + cure
-    return {"text/plain": text, "text/html": card(mode, "", evidence._repr_html_())}
+    return bundle(text, card(mode, "", trusted(evidence._repr_html_())))
 
 
 def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
     orders = list(book.orders.values())
     title = f"{book.name}: {len(orders)} orders, {len(book.open_orders)} open"
-    return _titled(mode, title, _ORDER_HEAD, order_rows(orders))
+    return _order_table(mode, title, orders)
 
 
 def _look_orders(orders: Orders, mode: Mode | None) -> Bundle:
-    return _titled(
-        mode,
-        f"{len(orders)} order{'' if len(orders) == 1 else 's'}",
-        _ORDER_HEAD,
-        order_rows(orders),
-    )
+    title = f"{len(orders)} order{'' if len(orders) == 1 else 's'}"
+    return _order_table(mode, title, orders)
+
+
+def _order_table(mode: Mode | None, title: str, orders: Iterable[Order]) -> Bundle:
+    from kisnb.trading.order_books import order_columns
+
+    return _table(mode, title, order_columns.IN_OUTPUT, orders)
 
 
 def _look_account(account: Account, mode: Mode | None) -> Bundle:
-    cash = f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})  orderable {number(account.orderable)} won"
+    cash = (
+        f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})"
+        f"  orderable {number(account.orderable)} won"
+    )
     partial = "" if account.complete else "  incomplete: KIS did not send all pages"
-    return _titled(mode, cash + partial, _HOLDING_HEAD, holding_rows(account))
-
-
-def agent_rows(agents: Iterable[AgentView]) -> list[list[Cell]]:
-    return [
-        [
-            Cell(a.id, left=True),
-            Cell(str(a.state), left=True),
-            Cell(a.code, left=True),
-            Cell(number(a.position)),
-            Cell(number(a.average)),
-            Cell(number(a.last)),
-            Cell(signed(a.realised), tone(a.realised)),
-            Cell("" if a.unrealised is None else signed(a.unrealised), tone(a.unrealised or 0)),
-            Cell(number(a.orders)),
-            Cell(number(a.fills)),
-            Cell(a.note, left=True),
-        ]
-        for a in agents
-    ]
+    return _table(mode, cash + partial, holding_columns.IN_OUTPUT, account.holdings)
 
 
 def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
     title = "; ".join(
         part for part in (f"{len(agents)} agents", agents.unassigned, agents.trading.halted) if part
     )
-    return _titled(mode, title, _AGENT_HEAD, agent_rows(agents))
+    return _agent_table(mode, title, agents)
 
 
 def _look_agent(agent: AgentView, mode: Mode | None) -> Bundle:
-    return _titled(mode, f"agent {agent.id}", _AGENT_HEAD, agent_rows([agent]))
+    return _agent_table(mode, f"agent {agent.id}", [agent])
+
+
+def _agent_table(mode: Mode | None, title: str, agents: Iterable[AgentView]) -> Bundle:
+    from kisnb.session.agents import agent_columns
+
+    return _table(mode, title, agent_columns.IN_OUTPUT, agents)
 
 
 def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
-    return {
-        "text/plain": badge_text(mode) + str(frame),
-        "text/html": badge_html(mode) + frame._repr_html_(),
-    }
+    return bundle(badge_text(mode) + str(frame), badge_html(mode) + trusted(frame._repr_html_()))
 
 
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
     title = "  ".join(
         part
-        for part in (session.label, f"{session.clock_text()} KST", session.trading.halted)
+        for part in (session.label, f"{session.status.clock_text()} KST", session.trading.halted)
         if part
     )
-    return {
-        "text/plain": f"{badge_text(session.mode)}{title}",
-        "text/html": card(session.mode, escape(title)),
-    }
+    return bundle(f"{badge_text(session.mode)}{title}", card(session.mode, title))
 
 
-def _titled(mode: Mode | None, title: str, head: tuple[str, ...], rows: list[list[Cell]]) -> Bundle:
-    text, html = badge_text(mode) + title, ""
+def _table(
+    mode: Mode | None, title: str, columns: Sequence[Column[S]], subjects: Iterable[S]
+) -> Bundle:
+    return _titled(mode, title, heads_of(columns), cells_of(columns, subjects))
+
+
+def _titled(mode: Mode | None, title: str, head: Sequence[str], rows: list[list[Cell]]) -> Bundle:
+    text, html = badge_text(mode) + title, Markup()
     if rows:
         text, html = f"{text}\n{text_table(head, rows)}", html_table(head, rows)
-    return {"text/plain": text, "text/html": card(mode, escape(title), html)}
+    return bundle(text, card(mode, title, html))
 
 
 def _arrow(change: int) -> str:
@@ -247,20 +199,23 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.orders", "Account"): _look_account,
     ("kisnb.trading.order_books.order_book", "OrderBook"): _look_book,
     ("kisnb.session.agents.roster", "Roster"): _look_roster,
-    ("kisnb.session.agents.roster", "AgentView"): _look_agent,
+    ("kisnb.session.agents.agent_view", "AgentView"): _look_agent,
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
-"""By module and class, so that showing a quote is known before quotes are imported."""
+"""The looks by module and class. The names stand as text, so that nothing is imported for them."""
 DATED = ("Quote", "Depth", "Fill", "Evidence")
-"""What carries the time of which it is; all else is shown as known now, and says when it is not."""
+"""Classes whose values carry their own time.
+
+All other values are shown as they are known now, with a line above them while they are in doubt.
+"""
 
 
 class Looks:
-    """The looks, as they are registered in one shell; ``mode`` tells the mode of the session that is open, ``doubt``
-    why what it shows may not be so any more, ``movable`` whether an order could be revised now.
+    """The looks, as one shell uses them.
 
-    Types that are not ours, such as polars frames, look as ever unless the value came from the desk.
+    A value of a type that is not ours, such as a polars frame, keeps its usual look unless it came
+    from the desk.
     """
 
     def __init__(
@@ -271,6 +226,10 @@ class Looks:
         is_ours: Callable[[object], bool],
         movable: Callable[[Order], bool],
     ) -> None:
+        """``mode`` gives the mode of the open session, and ``doubt`` the reason why its values may
+        not hold any more. ``is_ours`` says whether a value came from the desk, ``movable`` whether
+        an order could be revised now.
+        """
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
         self._plain = shell.display_formatter.formatters["text/plain"]
@@ -280,13 +239,15 @@ class Looks:
         self._movable = movable
 
     def add(self) -> None:
+        """Register all looks with the shell."""
         for (module, name), look in LOOKS.items():
             self._formatter.for_type_by_name(module, name, self._shown(look))
         self._formatter.for_type_by_name("kisnb.orders", "Order", self._shown(self._look_order))
-        # IPython's own printer of lists would go before the bundle.
+        # IPython prints lists by itself, and its printer goes before our bundle.
         self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
     def remove(self) -> None:
+        """Remove them again."""
         self._plain.pop("kisnb.orders.Orders", None)
         for module, name in LOOKS:
             self._formatter.pop(f"{module}.{name}", None)
@@ -310,10 +271,8 @@ class Looks:
         return doubted(bundle, mode, doubt) if doubt else bundle
 
 
-def doubted(bundle: Bundle, mode: Mode | None, doubt: str) -> Bundle:
-    """The same, under a line that says why it may not be so any more."""
-    bar = f'<div style="{UNSURE}">{badge_html(mode)}{escape(doubt)}</div>'
-    return {
-        "text/plain": f"{badge_text(mode)}{doubt}\n{bundle['text/plain']}",
-        "text/html": bar + bundle["text/html"],
-    }
+def doubted(known: Bundle, mode: Mode | None, doubt: str) -> Bundle:
+    """Return the same output under a line that says why it may not hold any more."""
+    bar = Markup('<div style="{}">{}{}</div>').format(UNSURE, badge_html(mode), doubt)
+    text = f"{badge_text(mode)}{doubt}\n{known['text/plain']}"
+    return bundle(text, bar + trusted(known["text/html"]))

@@ -1,7 +1,8 @@
 """Errors of several tasks at once: one line each, and the orders of the cell that live on.
 
-``asyncio.TaskGroup`` raises them as one group, which IPython shows as nested tracebacks. A group in which every error
-is kisnb's own, or says itself how it is shown, becomes one line for each. Any other group keeps its traceback.
+``asyncio.TaskGroup`` raises them as one group, which IPython shows as nested tracebacks. When every
+error of a group is kisnb's own, or renders itself, each becomes one line. Any other group keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ErrorGroups:
-    """Shows groups of errors in one shell, unless somebody else does so already."""
+    """Shows groups of errors in one shell, unless another extension does so already."""
 
     def __init__(self, shell: InteractiveShell, live_orders: Callable[[], Sequence[Order]]) -> None:
-        """``live_orders`` gives the orders of the cell that runs which did not die."""
+        """``live_orders`` gives the orders of the running cell that are open or have fills."""
         self._shell: Any = shell
         self._live_orders = live_orders
         self._added = False
@@ -33,7 +34,7 @@ class ErrorGroups:
             self._added = True
 
     def remove(self) -> None:
-        """Leave them to IPython again."""
+        """Let IPython show them again."""
         if self._added and self._shell.custom_exceptions == (BaseExceptionGroup,):
             self._shell.set_custom_exc((), None)
         self._added = False
@@ -52,12 +53,13 @@ class ErrorGroups:
                 "Orders of this cell that live on:",
                 *(f"  {order_line(order)}" for order in orders),
             ]
-        shell._showtraceback(kind, group, lines)  # noqa: SLF001 - how IPython sends an error that it was given
+        # IPython has no public call that sends the lines of an error.
+        shell._showtraceback(kind, group, lines)  # noqa: SLF001
         return lines
 
 
 def group_lines(group: BaseException) -> list[str] | None:
-    """The lines of all errors of a group; None when one of them needs its traceback."""
+    """Return the lines of all errors of a group. None when one of them needs its traceback."""
     lines = []
     for error in _leaves(group):
         render = getattr(error, "_render_traceback_", None)

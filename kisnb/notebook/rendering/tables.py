@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from unicodedata import east_asian_width
 
+from markupsafe import Markup
+
+from kisnb.columns import Column, S, Tone
 from kisnb.terms import Mode
 
 RISE = "var(--kisnb-rise, #d60000)"
 FALL = "var(--kisnb-fall, #0051c7)"
-"""Korean colours: rising and buying red, falling and selling blue."""
+"""Korean colours: rising and buying are red, falling and selling are blue."""
+_COLOURS: dict[Tone, str] = {"up": RISE, "down": FALL}
 
 _BADGES = {
     Mode.SIM: ("#ffffff", "#5b3fa8"),
@@ -19,64 +22,67 @@ _BADGES = {
     Mode.LIVE: ("#ffffff", "#c40000"),
 }
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
-"""What a person must not take for known."""
+"""The style of what a person must not take for known."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"
 _MUTED = "color:var(--jp-ui-font-color2, #616161)"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One value of a table; ``tone`` is +1 for rising or buying, -1 for falling or selling."""
+    """One value of a table, as text."""
 
     text: str
-    tone: int = 0
+    tone: Tone = ""
     left: bool = False
+    """True when it stands at the left of its column."""
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    """``71,000``; empty for None."""
-    return "" if value is None else f"{value:,.{digits}f}"
+def cells_of(columns: Sequence[Column[S]], subjects: Iterable[S]) -> list[list[Cell]]:
+    """Return the rows of a table about these subjects."""
+    return [[Cell(c.text(s), c.tone(s), c.is_left) for c in columns] for s in subjects]
 
 
-def signed(value: float, digits: int = 0) -> str:
-    """``+500``, ``-500``, ``0``."""
-    return f"{value:+,.{digits}f}" if round(value, digits) else "0"
-
-
-def tone(value: float) -> int:
-    return (value > 0) - (value < 0)
+def heads_of(columns: Sequence[Column[S]]) -> list[str]:
+    """Return what stands above the columns."""
+    return [column.head for column in columns]
 
 
 def badge_text(mode: Mode | None) -> str:
-    """``"[SIM] "``; empty without a session."""
+    """Return ``"[SIM] "``; empty without a session."""
     return mode.badge if mode else ""
 
 
-def badge_html(mode: Mode | None) -> str:
-    """A coloured plate: violet for the simulator, amber for paper, red for live."""
+def badge_html(mode: Mode | None) -> Markup:
+    """Return a coloured plate: violet for the simulator, amber for paper, red for live.
+
+    Empty without a session.
+    """
     if mode is None:
-        return ""
+        return Markup()
     front, back = _BADGES[mode]
-    return (
-        f'<span class="kisnb-mode" style="background:{back};color:{front};font-weight:700;padding:1px 8px;'
-        f'border-radius:3px;margin-right:8px">{mode.upper()}</span>'
-    )
+    return Markup(
+        '<span class="kisnb-mode" style="background:{};color:{};font-weight:700;padding:1px 8px;'
+        'border-radius:3px;margin-right:8px">{}</span>'
+    ).format(back, front, mode.upper())
 
 
-def coloured(text: str, direction: int) -> str:
-    """Escaped text in the colour of its direction."""
-    if not direction:
-        return escape(text)
-    return f'<span style="color:{RISE if direction > 0 else FALL}">{escape(text)}</span>'
+def coloured(text: str, tone: Tone) -> Markup:
+    """Return text in the colour of rising or falling. Other tones have no colour here."""
+    if tone not in _COLOURS:
+        return Markup.escape(text)
+    return Markup('<span style="color:{}">{}</span>').format(_COLOURS[tone], text)
 
 
 def width(text: str) -> int:
-    """Columns on a terminal: Korean syllables take two."""
+    """Return the columns that a text takes on a terminal. Korean syllables take two."""
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Aligned columns, two blanks between them; a column of left cells has a left head."""
+    """Return aligned columns with two blanks between them.
+
+    A column whose cells all stand at the left has its head at the left.
+    """
     lefts = [all(row[i].left for row in rows) for i in range(len(head))]
     widths = [max([width(h), *(width(row[i].text) for row in rows)]) for i, h in enumerate(head)]
 
@@ -90,30 +96,54 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     return "\n".join([line(head), *(line([c.text for c in row]) for row in rows)])
 
 
-def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """The same table as HTML, everything escaped."""
+def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
+    """Return the same table as HTML."""
     lefts = [all(row[i].left for row in rows) for i in range(len(head))]
-    heads = "".join(
-        f'<th style="{_CELL};{_MUTED};font-weight:400;text-align:{"left" if left else "right"}">{escape(h)}</th>'
-        for h, left in zip(head, lefts, strict=True)
+    th = Markup('<th style="{};{};font-weight:400;text-align:{}">{}</th>')
+    td = Markup('<td style="{};text-align:{}">{}</td>')
+    heads = joined(
+        th.format(_CELL, _MUTED, _side(left=left), h) for h, left in zip(head, lefts, strict=True)
     )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="{_CELL};text-align:{"left" if c.left else "right"}">{coloured(c.text, c.tone)}</td>'
-            for c in row
+    body = joined(
+        Markup("<tr>{}</tr>").format(
+            joined(td.format(_CELL, _side(left=c.left), coloured(c.text, c.tone)) for c in row)
         )
-        + "</tr>"
         for row in rows
     )
-    style = "border-collapse:collapse;border:0"
-    return f'<table style="{style}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return Markup(
+        '<table style="border-collapse:collapse;border:0">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table>"
+    ).format(heads, body)
 
 
-def card(mode: Mode | None, title: str, body: str = "") -> str:
-    """An HTML output: badge, title (HTML), body (HTML)."""
+def trusted(html: str) -> Markup:
+    """Return HTML as it is, for what was escaped where it was made."""
+    return Markup(html)  # noqa: S704 - the one place
+
+
+def joined(parts: Iterable[Markup]) -> Markup:
+    """Return pieces of HTML one after the other."""
+    return Markup().join(parts)
+
+
+def card(mode: Mode | None, title: str, body: Markup | None = None) -> Markup:
+    """Return an HTML output: badge, title, body. A title that is no ``Markup`` is escaped."""
     style = (
-        "font-family:var(--jp-ui-font-family, sans-serif);font-size:13px;font-variant-numeric:tabular-nums;"
-        "color:var(--jp-ui-font-color1, #212121)"
+        "font-family:var(--jp-ui-font-family, sans-serif);font-size:13px;"
+        "font-variant-numeric:tabular-nums;color:var(--jp-ui-font-color1, #212121)"
     )
-    return f'<div class="kisnb" style="{style}"><div>{badge_html(mode)}{title}</div>{body}</div>'
+    return Markup('<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
+        style, badge_html(mode), title, body or Markup()
+    )
+
+
+def bundle(text: str, html: Markup) -> dict[str, str]:
+    """Return an output for IPython: text, and HTML.
+
+    Both are plain ``str``, because ``Markup`` would escape what other code adds to it.
+    """
+    return {"text/plain": text, "text/html": str(html)}
+
+
+def _side(*, left: bool) -> str:
+    return "left" if left else "right"

@@ -1,1 +1,1 @@
-"""What comes from the desk: the link, the pump that applies it, and what the session knows by it."""
+"""The way from the desk's socket into a session: link, pump, state, time."""

@@ -1,7 +1,7 @@
-"""Gaps in the stream are mended from REST: the minutes in which trades were lost are asked for once they are over.
+"""Fills gaps in the stream: asks KIS for the minutes in which trades were not received.
 
-A gap begins with the last trade before it and ends with the first one after it, or with the connection's return. What
-KIS does not give stays missing: no price is made up.
+A gap begins with the last trade before it. It ends with the first trade after it, or with the
+connection's return. Minutes that KIS does not give stay missing, because no price is made up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kisnb.terms import Venue
 from kisnb.trading.ports.queries import CallApi
 
 MOST_CALLS = 40
-"""Replies of one walk back: more than a day of minutes."""
+"""The most replies of one walk back. They hold more than a day of minutes."""
 
 
 class Backfill:
@@ -33,39 +33,40 @@ class Backfill:
         self._due: list[Gap] = []
         self._walk: asyncio.Task[None] | None = None
         self._lost: Ns | None = None
-        """When the stream broke, while it is down."""
+        """The moment when the stream broke. None while it stands."""
 
-    def found(self, event: GapFound) -> None:
-        """Trades are missing."""
+    def on_gap(self, event: GapFound) -> None:
+        """Note a gap that the desk found."""
         self._add(Gap(event.code, event.venue, event.since, event.t, event.missing))
 
-    def link_lost(self, t: Ns) -> None:
-        """The stream broke: from here on trades are missed."""
+    def on_link_lost(self, t: Ns) -> None:
+        """Note that the stream broke. From here on trades are missed."""
         self._lost = t if self._lost is None else self._lost
 
-    def link_up(self, t: Ns, followed: set[tuple[str, Venue]]) -> None:
-        """It stands again: what traded meanwhile is missing, also of a stock that trades no more today."""
+    def on_link_up(self, t: Ns, followed: set[tuple[str, Venue]]) -> None:
+        """Note that the stream stands again, with a gap for each followed stock and venue."""
+        # Also a stock that trades no more today has a gap, which no later trade would show.
         since, self._lost = self._lost, None
         if since is not None:
             for code, venue in sorted(followed):
                 self._add(Gap(code, venue, since, t, 0))
 
     def down_since(self, died: Ns) -> Ns:
-        """A desk that died is back with a stream of its own: since when trades are missing."""
+        """Return since when trades are missing, for a desk that died at ``died`` and is back."""
         since, self._lost = self._lost, None
         return died if since is None else min(since, died)
 
     def next_wake(self) -> Ns | None:
-        """When the next gap can be filled."""
+        """Return the moment when the next gap can be filled. None while a walk runs."""
         return min((gap.over for gap in self._due), default=None) if self._walk is None else None
 
     def start_due(self, now: Ns) -> None:
-        """Begin to fetch what can be had by now."""
+        """Begin to fetch the gaps that can be filled by now."""
         if self._walk is None and any(gap.over <= now for gap in self._due):
             self._walk = self._pace.task(self._fetch_due(now), "missing minutes from KIS")
 
     async def fill(self, gap: Gap) -> None:
-        """Ask for the minutes of a gap that is over. Raises KisnbError."""
+        """Ask KIS for the minutes of a gap that is over, newest first. Raises KisnbError."""
         first, until = gap.since - gap.since % MINUTE, gap.until
         minutes: dict[Ns, tuple[int, ...]] = {}
         for _ in range(MOST_CALLS):

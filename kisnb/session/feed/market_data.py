@@ -1,4 +1,4 @@
-"""What a session has seen of the market: ticks, depth and bars per stock and venue, as polars frames."""
+"""The market data that a session has received: ticks, depth, bars, as polars DataFrames."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 _SIDES = {Side.BUY: 1, Side.SELL: -1, None: 0}
 SETTLE: Ns = 2 * SECOND
-"""So long after its end a minute counts as told completely."""
+"""After this time KIS's list has all trades of a minute that has ended."""
 _BAR = ("open", "high", "low", "close", "volume")
 
 
 class Gap(msgspec.Struct):
-    """Trades of a venue that were not heard, after ``since`` and up to ``until``."""
+    """A time in which the trades of a venue were not received: after ``since``, up to ``until``."""
 
     code: str
     venue: Venue
     since: Ns
     until: Ns
     missing: int
-    """Shares; 0 when it cannot be told."""
+    """Shares. 0 when the number is not known."""
     filled: bool = False
-    """The minutes in which they fell stand in the bars as KIS told them afterwards."""
+    """True once the bars of those minutes are KIS's own."""
 
     @property
     def over(self) -> Ns:
-        """When the last of its minutes can be asked for."""
+        """The moment when the last of its minutes can be asked for."""
         return self.until - self.until % MINUTE + MINUTE + SETTLE
 
 
@@ -54,6 +54,7 @@ class RecentTrades:
         self.volume = array("q")
 
     def add(self, tick: Tick) -> None:
+        """Add a trade, as the last one."""
         self.t.append(tick.t)
         self.price.append(tick.price)
         self.qty.append(tick.qty)
@@ -62,26 +63,33 @@ class RecentTrades:
 
 
 class MarketData:
-    """Fed by the session's pump; frames are made when asked for. Venues are kept apart."""
+    """Ticks, depth and further channels, by stock. Venues are kept apart.
+
+    The session's state adds to it. DataFrames are made when asked for.
+    """
 
     def __init__(self) -> None:
         self.prices: dict[str, int] = {}
-        """Last trade per code, won: KRX's, and outside its regular session Nextrade's too."""
+        """The price of the newest trade per code, won.
+
+        It is KRX's, and outside KRX's regular session Nextrade's too.
+        """
         self.depths: dict[str, Depth] = {}
-        """Newest depth per code, of whatever venue is watched."""
+        """The newest depth per code, of the venue that is watched."""
         self.expected: dict[str, ExpectedMatch] = {}
-        """Newest expected match per code."""
+        """The newest expected match of a call auction per code."""
         self.operations: dict[str, MarketOperation] = {}
-        """Newest word of the market's operation per code: a session's step, a halt, VI."""
+        """The newest message of the market's operation per code: a step of the day, a halt, VI."""
         self.programs: dict[str, ProgramTrades] = {}
-        """Program trades of the day per code."""
+        """The program trades of the day per code."""
         self.gaps: list[Gap] = []
-        """Where trades were not heard, oldest first."""
+        """The times in which trades were not received, oldest first."""
         self._tapes: dict[tuple[str, Venue], RecentTrades] = {}
         self._mended: dict[tuple[str, Venue], dict[Ns, tuple[int, ...]]] = {}
-        """Minutes that KIS told afterwards: open, high, low, close, volume by start."""
+        """The minutes that KIS gave: open, high, low, close, volume by start (UTC ns)."""
 
     def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
+        """Add what a channel brought."""
         match event:
             case Tick():
                 self._trade(event)
@@ -103,8 +111,11 @@ class MarketData:
         tape.add(event)
 
     def ticks(self, code: str, venue: Venue = Venue.KRX) -> pl.DataFrame:
-        """Trades of a venue since the stock was watched: t (KST), price (won), qty (shares), side (buy, sell, null in
-        auctions), volume (accumulated shares of the venue's day)."""
+        """Return the trades of a venue since the stock was watched.
+
+        Columns: t (KST), price (won), qty (shares), side (buy, sell, null in auctions), volume
+        (accumulated shares of the venue's day).
+        """
         import polars as pl
 
         tape = self._tapes.get((code, venue)) or RecentTrades()
@@ -120,26 +131,30 @@ class MarketData:
         ).with_columns(_kst("t"))
 
     def bars(self, code: str, every: str, now: Ns, venue: Venue = Venue.KRX) -> pl.DataFrame:
-        """Bars of a venue closed at ``now``: t (start, KST), open, high, low, close (won), volume (shares), count.
+        """Return the bars of a venue that are closed at ``now``.
 
-        Spans without a trade are left out. Minutes in which trades were missed are KIS's own, where it has told them;
-        their count is null, and so is that of longer spans which they are part of.
+        Columns: t (start, KST), open, high, low, close (won), volume (shares), count (trades).
+        Spans without a trade are left out. Minutes in which trades were missed are KIS's own, once
+        KIS has given them. Their count is null, and so is that of longer spans that contain them.
         """
         import polars as pl
 
         span = span_of(every)
-        bars = self._heard(code, venue, span)
+        bars = self._received(code, venue, span)
         mended = self._mended.get((code, venue))
         if mended and span % MINUTE == 0:
-            bars = _longer(_replaced(self._heard(code, venue, MINUTE), mended), span)
+            bars = _longer(_replaced(self._received(code, venue, MINUTE), mended), span)
         return (
             bars.filter(pl.col("start") + span <= now)
             .with_columns(_kst("start").alias("t"))
             .select("t", "open", "high", "low", "close", "volume", "count")
         )
 
-    def _heard(self, code: str, venue: Venue, span: Ns) -> pl.DataFrame:
-        """start (UTC ns), open, high, low, close, volume, count, from the trades that were heard."""
+    def _received(self, code: str, venue: Venue, span: Ns) -> pl.DataFrame:
+        """Return bars made of the trades that were received.
+
+        Columns: start (UTC ns), open, high, low, close, volume, count.
+        """
         import polars as pl
 
         start = (pl.col("t").dt.epoch("us") * 1000 // span * span).alias("start")
@@ -157,12 +172,19 @@ class MarketData:
         )
 
     def fill(self, gap: Gap, minutes: Mapping[Ns, tuple[int, ...]]) -> None:
-        """KIS has told the minutes of a gap: open, high, low, close (won) and volume (shares) by start (UTC ns)."""
+        """Add the minutes of a gap, as KIS gave them.
+
+        ``minutes`` are open, high, low, close (won) and volume (shares), by start (UTC ns).
+        """
         self._mended.setdefault((gap.code, gap.venue), {}).update(minutes)
         gap.filled = True
 
     def gap_frame(self, code: str = "") -> pl.DataFrame:
-        """code, venue, since and until (KST), missing (shares; 0 when unknown), filled; of one stock, or of all."""
+        """Return the gaps of one stock, or of all.
+
+        Columns: code, venue, since and until (KST), missing (shares; 0 when the number is not
+        known), filled.
+        """
         import polars as pl
 
         rows = [
@@ -177,17 +199,17 @@ class MarketData:
 
 
 def _replaced(bars: pl.DataFrame, mended: Mapping[Ns, tuple[int, ...]]) -> pl.DataFrame:
-    """One-minute bars in which those that KIS told afterwards stand in the place of what was heard."""
+    """Return one-minute bars in which KIS's minutes stand in the place of our own."""
     import polars as pl
 
     kinds = dict.fromkeys(("start", *_BAR), pl.Int64)
-    told = pl.DataFrame([(t, *bar) for t, bar in mended.items()], kinds, orient="row")
+    given = pl.DataFrame([(t, *bar) for t, bar in mended.items()], kinds, orient="row")
     kept = bars.filter(~pl.col("start").is_in(list(mended)))
-    return pl.concat([kept, told], how="diagonal").sort("start")
+    return pl.concat([kept, given], how="diagonal").sort("start")
 
 
 def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Bars of whole minutes, made of one-minute bars."""
+    """Return bars of several minutes, made of one-minute bars."""
     import polars as pl
 
     known = pl.when(pl.col("count").is_null().any()).then(None).otherwise(pl.col("count").sum())

@@ -1,7 +1,8 @@
-"""The session's time: what cells wait for, alarms, and what the desk is told so that simulated time may move on.
+"""The session's time: waits of cells, alarms, and the report that lets simulated time move on.
 
-In lockstep the desk moves its clock only when every session rests. A session rests when it has handled all events,
-and says so with ``Idle``: until which event, until when it waits, and whether a cell awaits something.
+In lockstep the desk moves its clock only when every session rests. A session rests when it has
+handled all events. It reports that with ``Idle``: the newest event that it handled, the moment that
+it waits for, and whether a cell awaits something.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ class Pace:
 
     def __init__(self, link: Link, state: SessionState) -> None:
         self.next_wake: Callable[[], Ns | None] = lambda: None
-        """The earliest moment that agents, or gaps to be filled, wait for."""
+        """Gives the earliest moment that agents, or gaps to be filled, wait for."""
         self.is_busy: Callable[[], bool] = lambda: False
-        """Whether events are still to be delivered, or a handler awaits something foreign."""
+        """Says whether events are still to be delivered, or a handler awaits something foreign."""
         self.on_alarm: Callable[[], object] = lambda: None
         """Called when the moment ``next_wake`` has come on a clock that runs free."""
         self._link = link
@@ -41,8 +42,11 @@ class Pace:
     # waiting
 
     async def until(self, over: Callable[[], bool], wake: Ns | None = None) -> None:
-        """Return when ``over()``; ``wake`` is the moment when it can be so without any event. Raises DeskLost."""
-        self._link.check_home()
+        """Return when ``over()`` is true. Raises DeskLost, and BadInput in another loop.
+
+        ``wake`` is the moment when that can happen without any event. None: there is none.
+        """
+        self._link.home.check_loop()
         self._link.check()
         with self._link.readably():
             await self._waits.until(over, wake, self._report_soon)
@@ -53,7 +57,7 @@ class Pace:
             alarm = self.task(self._ring(t), f"wait until {clock_text(t)}")
             alarm.add_done_callback(lambda _: self._waits.end_over())
             try:
-                # A cell that cancels all tasks cancels the alarm, and it is set again.
+                # A cell that cancels all tasks cancels the alarm too. Then it is set again.
                 await self.until(lambda: self._state.now >= t or alarm.cancelled(), t)  # noqa: B023
             finally:
                 alarm.cancel("what it was set for is over")
@@ -63,15 +67,17 @@ class Pace:
     async def carry_out(
         self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]
     ) -> None:
-        """Hand commands over until it is ``over``: what a desk took to its grave the next one gets again.
+        """Hand commands over, and return when ``over()`` is true.
 
-        For commands that may be given twice without harm.
+        When the desk dies meanwhile, the next one gets the commands again. So they must be ones
+        that do no harm when they are given twice.
         """
         while not over():
             await self._link.wait_for_return()
-            returns = self._link.returns
+            returns = self._link.state.returns
             self._link.submit(commands())
-            await self.until(lambda: over() or self._link.returns != returns)  # noqa: B023 - awaited in this round
+            # The lambda is awaited within this round of the loop.
+            await self.until(lambda: over() or self._link.state.returns != returns)  # noqa: B023
 
     def end_waits(self) -> None:
         """End the waits that are over."""
@@ -82,26 +88,26 @@ class Pace:
         self._waits.fail(error)
 
     async def _ring(self, t: Ns) -> None:
-        """A clock that runs free reaches ``t`` without any event."""
+        """End waits at ``t``, which a clock that runs free reaches without any event."""
         await self._state.clock.sleep_until(t)
         self._waits.end_over()
 
     # tasks and alarms
 
     def task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
-        """A task of this session, which ends with it."""
+        """Return a new task, which ends with this session. ``what`` says what it does."""
         task = self._loop.create_task(work, name=what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def task_names(self) -> list[str]:
-        """What the tasks of this session do."""
+        """Return what each running task of this session does."""
         return [task.get_name() for task in self._tasks if not task.done()]
 
     def reschedule(self) -> None:
-        """What agents and gaps wait for may be another moment now: set the alarm, and tell the desk."""
-        wake = self.next_wake() if self._state.runs_free and not self._link.closed else None
+        """Set the alarm to the moment that agents and gaps wait for now, and report to the desk."""
+        wake = self.next_wake() if self._state.runs_free and not self._link.state.closed else None
         if wake != self._wake:
             self._wake = wake
             if self._alarm is not None:
@@ -113,7 +119,7 @@ class Pace:
         self._report_soon()
 
     def _alarm_ended(self, task: asyncio.Task[None]) -> None:
-        """A cell that cancels all tasks must not let an agent sleep for ever."""
+        """Set the alarm again when a cell cancelled it, so that no agent sleeps for ever."""
         if task is self._alarm and task.cancelled():
             self._wake = self._alarm = None
             self.reschedule()
@@ -132,21 +138,23 @@ class Pace:
     # rest
 
     def forget_report(self) -> None:
-        """The next desk has not heard yet that this session rests."""
+        """Let the next report be sent, because the next desk has not received any."""
         self._reported = None
 
     def _report_soon(self) -> None:
-        """Say Idle after the cells and agents that were just woken had their turn."""
-        if self._state.mode is Mode.SIM and not self._reporting and not self._link.closed:
+        """Report the rest after the cells and agents that were just woken had their turn."""
+        if self._state.mode is Mode.SIM and not self._reporting and not self._link.state.closed:
             self._reporting = True
+            # Three turns of the loop: the first wakes the tasks, the others let them go on.
             self._loop.call_soon(self._loop.call_soon, self._loop.call_soon, self._report)
 
     def _report(self) -> None:
         self._reporting = False
         wakes = [t for t in (self._waits.next_wake(), self.next_wake()) if t is not None]
-        # A handler that awaits something foreign is not at rest: -1 has handled nothing.
+        # A session with a handler that awaits something foreign does not rest: -1 stands for a
+        # session that has handled nothing.
         seq = -1 if self.is_busy() else self._link.seq
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
-        if idle != self._reported and not self._link.closed and not self._link.lost:
+        if idle != self._reported and not self._link.state.closed and not self._link.lost:
             self._reported = idle
             self._link.submit([idle])

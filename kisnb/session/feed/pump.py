@@ -1,14 +1,17 @@
-"""Brings what the desk says into the session: apply a whole batch, then deliver it, then wake those who wait.
+"""The pump: applies batches of events to the session's state, and delivers them.
 
-Applying is never interrupted and calls nobody, so that order books are those of the desk whatever a handler does.
-Delivering calls the agents' handlers; while a cell blocks the loop only applying goes on (``catch_up``).
+    link ──► apply a whole batch ──► deliver each event ──► end the waits that are over
+             to the state            to the agents          and draw the panels
+
+Applying is never interrupted and calls nobody. So the order books are those of the desk, whatever a
+handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only applying
+goes on (``catch_up``).
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -16,54 +19,64 @@ from kisnb.clock import Ns, clock_text
 from kisnb.errors import DeskLost
 from kisnb.events import ClockMoved, CommandDropped, Event, GapFound, LinkUp, Trouble
 from kisnb.events import LinkDown as LinkWasLost
-from kisnb.orders import Want
 from kisnb.session.feed.backfill import Backfill
+from kisnb.session.feed.changes import Changes
+from kisnb.session.feed.fast_forwards import FastForwards
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.uninterrupted import Uninterrupted
-from kisnb.terms import Venue
+from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.trading.agents.handler_watch import interruptible
-from kisnb.trading.ports.commands import FastForward, WatchCodes
 from kisnb.trading.ports.desk_port import Snapshot
 
 
 class Audience(Protocol):
-    """The agents, as the pump sees them."""
+    """The agents, as the pump calls them."""
 
     @property
-    def busy(self) -> bool: ...
+    def busy(self) -> bool:
+        """True while a handler awaits something that is not of this session."""
+        ...
 
-    def deliver(self, event: Event, now: Ns) -> None: ...
+    def deliver(self, event: Event, now: Ns) -> None:
+        """Deliver one event to every agent."""
+        ...
 
-    def next_wake(self) -> Ns | None: ...
+    def next_wake(self) -> Ns | None:
+        """Return the earliest moment that an agent sleeps for. None when none sleeps."""
+        ...
 
-    def settle_leases(self) -> None: ...
+    def settle_leases(self) -> None:
+        """Bring the agents in line with the leases of the next desk."""
+        ...
 
 
 class Pump:
-    """Drains the link in the notebook's loop. One batch is applied whole before any of it is delivered."""
+    """Drains the link in the notebook's loop.
+
+    One batch is applied whole before any of it is delivered.
+    """
 
     def __init__(
-        self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill
-    ) -> None:
-        self.wants: dict[Want, None] = {}
-        """The subscriptions that the session wants."""
-        self.hurrying = 0
-        """Waits for which simulated time runs ahead."""
+        self, link: Link, state: SessionState, pace: Pace, agents: Audience, backfill: Backfill,
+        watched: WatchedStocks, fast_forwards: FastForwards, changes: Changes,
+    ) -> None:  # fmt: skip
         self._link = link
         self._state = state
         self._pace = pace
         self._agents = agents
         self._backfill = backfill
+        self._watched = watched
+        self._fast_forwards = fast_forwards
+        self._changes = changes
         self._home = threading.get_ident()
         self._undelivered: deque[tuple[Event, Ns]] = deque()
-        """Events that are applied, and of which agents are told when the loop turns."""
+        """Events that are applied, and that agents get when the loop turns."""
         self._running = False
         self._shield = Uninterrupted()
-        self._listeners: list[Callable[[], None]] = []
         self._died: Ns = 0
-        """When the desk of the moment died."""
+        """The moment when the desk died, for the gap that it leaves."""
         pace.next_wake = self._next_wake
         pace.is_busy = lambda: agents.busy or bool(self._undelivered)
         pace.on_alarm = self._alarm
@@ -71,8 +84,8 @@ class Pump:
     # from the link
 
     def run(self) -> None:
-        """Apply and deliver all that came, in order; then end the waits that are over."""
-        if self._running or self._link.closed:
+        """Apply and deliver all that came, in order. Then end the waits that are over."""
+        if self._running or self._link.state.closed:
             return
         self._running = True
         try:
@@ -84,26 +97,26 @@ class Pump:
             self._pace.reschedule()
 
     def catch_up(self) -> None:
-        """Apply what has come while a cell blocks the loop; no handler of an agent runs.
+        """Apply what has come while a cell blocks the loop. No handler of an agent runs.
 
-        In other threads it does nothing: the order books belong to the home thread.
+        In other threads it does nothing, because the order books belong to the home thread.
         """
         if not self._running and threading.get_ident() == self._home:
             while self._apply_next():
                 pass
 
     def desk_died(self) -> None:
-        """Note when, for the gap that it leaves."""
+        """Note the moment, for the gap that the dead desk leaves."""
         self._died = self._state.now
-        self.changed()
+        self._changes.publish()
 
     def desk_returned(self, snapshot: Snapshot) -> None:
         """Go on with the next desk where the last one died."""
         # An order that the dead desk had not journaled was never sent.
         untaken = [order for order in self._state.books.live.values() if not order.facts]
         with self._shield:
-            told = self._state.apply_rows(snapshot)
-            self._undelivered += [(event, snapshot.now) for event in told]
+            applied = self._state.apply_rows(snapshot)
+            self._undelivered += [(event, snapshot.now) for event in applied]
         self._pace.forget_report()
         self._agents.settle_leases()
         cure = "order it again if it is still wanted"
@@ -113,35 +126,18 @@ class Pump:
             )
         self._mark_gap(snapshot.now)
         with suppress(DeskLost):
-            self._link.submit([WatchCodes(tuple(self.wants))] if self.wants else [])
-            self._link.submit([FastForward(on=True)] if self.hurrying else [])
+            self._link.submit([*self._watched.commands(), *self._fast_forwards.commands()])
         self.run()
 
     def inject(self, event: Event) -> None:
         """Apply an event of this session's own, and deliver it in the next turn of the pump."""
         with self._shield:
-            self._undelivered += [(told, event.t) for told in self._state.apply(event)]
+            self._undelivered += [(fact, event.t) for fact in self._state.apply(event)]
 
     def drop(self, dropped: CommandDropped) -> None:
-        """A command of this session was handed to no desk."""
+        """Apply and deliver that a command of this session was handed to no desk."""
         self.inject(dropped)
         self.run()
-
-    # panels
-
-    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` in the notebook's loop after each batch of events; returns what ends that."""
-        self._listeners.append(callback)
-        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
-
-    def changed(self) -> None:
-        """Tell panels; one that fails is dropped and named."""
-        for listener in tuple(self._listeners):
-            try:
-                listener()
-            except Exception as e:
-                self._listeners.remove(listener)
-                self._state.troubles.append(f"a panel stopped: {e!r}")
 
     # inside
 
@@ -152,8 +148,8 @@ class Pump:
             self._deliver()
 
     def _apply_next(self) -> bool:
-        """Take the next batch and apply it whole. Returns whether there was one."""
-        if self._link.closed:
+        """Drain the next batch and apply it whole. Return whether there was one."""
+        if self._link.state.closed:
             return False
         with self._shield:
             batch = self._link.drain()
@@ -163,43 +159,40 @@ class Pump:
         return True
 
     def _deliver(self) -> None:
-        """Tell agents and the backfill what was applied, then wake those who wait and draw the panels."""
+        """Deliver what was applied to agents and backfill. Then end waits and draw the panels."""
         with interruptible():
-            while self._undelivered and not self._link.closed:
+            while self._undelivered and not self._link.state.closed:
                 event, now = self._undelivered.popleft()
-                self._tell_link(event)
+                self._note_link(event)
                 self._agents.deliver(event, now)
         self._pace.end_waits()
-        self.changed()
+        self._changes.publish()
 
-    def _tell_link(self, event: Event) -> None:
-        """Tell the backfill from when to when trades were not received."""
+    def _note_link(self, event: Event) -> None:
+        """Note for the backfill from when to when trades were not received."""
         match event:
             case GapFound():
-                self._backfill.found(event)
+                self._backfill.on_gap(event)
             case LinkWasLost():
-                # The stream connects again by itself; when the simulator is gone, its desk ends and says so.
-                self._link.stream_lost = self._link.stream_lost or event.t
-                self._backfill.link_lost(event.t)
+                # The stream connects again by itself. When the simulator is gone, its desk ends and
+                # says so.
+                self._link.state.stream_lost = self._link.state.stream_lost or event.t
+                self._backfill.on_link_lost(event.t)
             case LinkUp():
-                self._link.stream_lost = None
-                self._backfill.link_up(
-                    event.t, {(w.code, w.venue or Venue.KRX) for w in self._trades()}
-                )
-
-    def _trades(self) -> list[Want]:
-        return [want for want in self.wants if want.channel == "ticks"]
+                self._link.state.stream_lost = None
+                self._backfill.on_link_up(event.t, set(self._watched.trades()))
 
     def _mark_gap(self, now: Ns) -> None:
         since, died = self._backfill.down_since(self._died), clock_text(self._died)
         self.inject(
             Trouble(now, f"the desk is back; it died at {died}: trades in between are missing")
         )
-        for want in self._trades():
-            self.inject(GapFound(now, want.code, since, 0, want.venue or Venue.KRX))
+        for code, venue in self._watched.trades():
+            self.inject(GapFound(now, code, since, 0, venue))
 
     def _alarm(self) -> None:
-        # An agent that wakes decides on the newest prices: what has come meanwhile is told before.
+        # An agent that wakes decides on the newest prices, so that what has come meanwhile is
+        # delivered before.
         self.run()
         self._undelivered.append((ClockMoved(self._state.now), self._state.now))
         self.run()

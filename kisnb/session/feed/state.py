@@ -1,6 +1,6 @@
-"""What a session knows: the fold of the desk's rows, and what it has seen of the market.
+"""The state of a session: the fold of the desk's rows, and the market data it has received.
 
-Applying an event calls nobody: handlers of agents, panels and waits come after the whole batch.
+Applying an event calls nobody. Handlers of agents, panels and waits come after the whole batch.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SessionState:
     def __init__(self, snapshot: Snapshot) -> None:
         self.mode = snapshot.mode
         self.run = snapshot.run
-        """The simulated day, or a digest of the account."""
+        """The simulated day; at paper and live a digest of the account."""
         self.clock = (
             SimulatedClock(snapshot.now, snapshot.speed)
             if snapshot.mode is Mode.SIM
@@ -61,17 +61,17 @@ class SessionState:
         )
         self.data = MarketData()
         self.published = snapshot.published
-        """Number of the newest journal row that was applied."""
+        """The number of the newest journal row that was applied."""
         self.halt_steps: list[HaltStep] = []
-        """What the kill switch did since this session was opened, oldest first."""
+        """All steps of the kill switch since this session was opened, oldest first."""
         self.halt_run: list[HaltStep] = []
-        """The steps of the newest run of the kill switch; none once a person has lifted its halt."""
+        """The steps of the newest run of the kill switch. Empty once its halt is lifted."""
         self.troubles: list[str] = []
-        """What the desk wants a person to read, oldest first."""
+        """The sentences of the desk that a person should read, oldest first."""
         self.decisions_refused: dict[str, str] = {}
-        """By key of an order of unknown fate: why a decision about it was refused last."""
+        """Why the newest decision about an order of unknown fate was refused, by its key."""
         self.leases: dict[str, Lease] = {}
-        """Where each agent of the desk runs, by its id."""
+        """The place where each agent of the desk runs, by its id."""
         self.desk = State()
         for row in snapshot.rows():
             self.desk.apply(row)
@@ -85,12 +85,12 @@ class SessionState:
 
     @property
     def armed(self) -> Armed | None:
-        """Until when, and for how many won, buys pass at live; None when none do."""
+        """The moment until which, and the won for which, buys pass at live. None: none pass."""
         return self.desk.armed
 
     @property
     def trading(self) -> Trading:
-        """What the desk lets pass, in a sentence, as of the newest event."""
+        """The trading state in a sentence, as of the newest event."""
         return trading(self.desk)
 
     @property
@@ -105,33 +105,44 @@ class SessionState:
 
     @property
     def runs_free(self) -> bool:
-        """The clock moves without the desk; in lockstep every move of it comes as an event."""
+        """True when the clock moves without the desk.
+
+        In lockstep every move of it comes as an event.
+        """
         return not isinstance(self.clock, SimulatedClock) or self.clock.speed > 0
 
     def lease(self, leases: Sequence[Lease]) -> None:
-        """Take over where agents run, as a snapshot says."""
+        """Replace all leases by those of a snapshot."""
         self.leases = {lease.agent: lease for lease in leases}
 
     def apply_batch(self, batch: Batch) -> list[Event]:
-        """Apply all events of a batch; returns what agents are told of them, in order."""
+        """Apply all events of a batch. Return what agents get of them, in order."""
         if isinstance(self.clock, SimulatedClock) and not self.clock.speed:
             self.clock.set(batch.now)
-        told = [heard for event in batch.events for heard in self.apply(event)]
+        applied = [fact for event in batch.events for fact in self.apply(event)]
         self.published = batch.published
-        return told
+        return applied
 
     def apply_rows(self, snapshot: Snapshot) -> list[Event]:
-        """Apply the rows that the next desk's snapshot has beyond ours; returns what agents are told."""
+        """Apply the rows that the next desk has beyond ours. Return what agents get of them."""
         if isinstance(self.clock, SimulatedClock):
             self.clock.set(snapshot.now, snapshot.speed)
         self.lease(snapshot.leases)
-        # DESK_ONLY rows are not in a snapshot, so every row is an event as well.
-        told = [heard for row in snapshot.rows() for heard in self.apply(row)]  # type: ignore[arg-type]
+        # DESK_ONLY rows are not in a snapshot, so that every row is an event as well.
+        applied = [
+            fact
+            for row in snapshot.rows()
+            for fact in self.apply(row)  # type: ignore[arg-type]
+        ]
         self.published = snapshot.published
-        return told
+        return applied
 
     def apply(self, event: Event) -> tuple[Event, ...]:
-        """Apply one event; returns what agents are told of it. Never raises: what cannot be applied is a trouble."""
+        """Apply one event. Return what agents get of it.
+
+        It never raises: an event that cannot be applied becomes a trouble, and the next one is
+        applied all the same.
+        """
         try:
             return self._apply(event)
         except Exception as e:
@@ -144,6 +155,8 @@ class SessionState:
     def _apply(self, event: Event) -> tuple[Event, ...]:
         if isinstance(event, _OF_THE_MARKET):
             self.data.add(event)
+            # In KRX's regular session a strategy follows KRX's price. Nextrade's price is for the
+            # router alone.
             return (event,) if sessions.gives_price(event.venue, event.t) else ()
         if isinstance(event, CommandDropped):
             return self._apply_dropped(event)
@@ -185,11 +198,12 @@ class SessionState:
                 self.halt_run = []
 
     def _keep_flatten(self, step: HaltStep) -> None:
-        """A flatten reports again and again: what it said before is over."""
+        """Keep the newest step of a flatten alone, because a flatten reports again and again."""
         self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
 
     def _apply_dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
-        """The desk did not take it. No row says so: the order books and agents of this session alone are told."""
+        """Apply that no desk took a command. Return the fact that agents get of it."""
+        # No row says so, because no desk knows of it: other sessions never learn of the order.
         order = self.books.orders.get(dropped.key)
         if order is None or order.is_ended:
             return ()
@@ -203,6 +217,6 @@ class SessionState:
 
 
 def _dated(t: Ns, text: str) -> str:
-    """The text behind its time of day: what is over must not read as if it were now."""
+    """Return the text behind its time of day, so that it does not read as if it were now."""
     time = clock_text(t)
     return text if text.startswith(time) else f"{time} {text}"

@@ -1,4 +1,7 @@
-"""An interrupt waits while events are booked: half a batch in the order books would stay half for ever."""
+"""A block that an interrupt cannot leave, for applying events.
+
+Half a batch in the order books would stay half for ever.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from kisnb.trading.agents.handler_watch import SIGINT, Previous, get_handler, se
 
 
 class Uninterrupted:
-    """Within the block SIGINT is only noted; at its end the handler that was there gets it.
+    """Notes SIGINT within the block, and calls the earlier handler at its end.
 
-    Python runs handlers of signals in the main thread alone, so in others the block does nothing.
+    Python runs handlers of signals in the main thread alone. In others the block does nothing.
     """
 
     def __init__(self) -> None:

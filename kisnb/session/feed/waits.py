@@ -1,4 +1,4 @@
-"""What cells wait for, in the session's time."""
+"""The waits of cells, in the session's time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kisnb.clock import Ns
 
 
 class Waits:
-    """Conditions that are looked at after each batch of events. Belongs to the home loop."""
+    """Conditions that are checked after each batch of events. It belongs to the home loop."""
 
     def __init__(self) -> None:
         self._open: dict[asyncio.Future[None], tuple[Callable[[], bool], Ns | None]] = {}
@@ -18,12 +18,17 @@ class Waits:
         return bool(self._open)
 
     def next_wake(self) -> Ns | None:
+        """Return the earliest moment at which a wait can end without any event."""
         return min((t for _, t in self._open.values() if t is not None), default=None)
 
     async def until(
         self, over: Callable[[], bool], wake: Ns | None, changed: Callable[[], None]
     ) -> None:
-        """Return when ``over()``; ``wake`` is the moment when it can be so without any event."""
+        """Return when ``over()`` is true.
+
+        ``wake`` is the moment when that can happen without any event. ``changed`` is called when
+        the wait begins and when it ends.
+        """
         if over():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

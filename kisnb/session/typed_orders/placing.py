@@ -127,7 +127,7 @@ class Placing:
 
     def submit_blocking(self, call: Call) -> Order:
         """Hand an order over as ``submit`` does, without the loop."""
-        self._link.check_process()
+        self._link.home.check_process()
         claims = self._claims.claim([call])
         try:
             requests = self._claims.requests([call], claims)
@@ -200,7 +200,7 @@ class Placing:
         Raises OrderDenied. Then nothing is sent.
         """
         # Before anything is claimed: an await in another loop would never end.
-        self._link.check_home()
+        self._link.home.check_loop()
         claims = self._claims.claim(calls, has_left())
         self.on_the_way += 1
         try:
@@ -219,19 +219,19 @@ class Placing:
         return orders, claims
 
     def _ask_blocking(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
-        if self._link.silent:
+        if self._link.state.is_silent:
             return self._answered_here(requests)
         self.follow(*(request.intent.code for request in requests))
         return self._link.ask_blocking(PlaceOrders(requests), BLOCKING_SECONDS).answers
 
     async def _ask(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
-        if self._link.silent:
+        if self._link.state.is_silent:
             return self._answered_here(requests)
         self.follow(*(request.intent.code for request in requests))
         try:
             return (await self._link.ask_once(PlaceOrders(requests))).answers
         except DeskLost:
-            if self._link.closed or self._link.given_up is not None:
+            if self._link.state.is_over:
                 raise
         # The journal of the dead desk says whether it took them, and what had been sent before.
         known = self._place_locally(requests)
@@ -263,7 +263,7 @@ class Placing:
         answers = self._place_locally(requests)
         if any(answer.outcome == "sent" for answer in answers):
             # Nobody knows when a silent desk would send it.
-            raise OrderDenied(self._link.not_taken(), WAIT)
+            raise OrderDenied(self._link.state.not_taken, WAIT)
         return answers
 
     def _place_locally(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:

@@ -7,9 +7,10 @@ agree.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kisnb.clock import Ns, kst_datetime
+from kisnb import columns
+from kisnb.clock import Ns
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -33,7 +34,7 @@ from kisnb.events import (
 )
 from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderState
 from kisnb.terms import Side
-from kisnb.trading.order_books import book_summary
+from kisnb.trading.order_books import book_summary, order_columns
 from kisnb.trading.order_books.ledger import Position
 
 if TYPE_CHECKING:
@@ -127,40 +128,7 @@ class OrderBook:
         Columns: time (KST), number, agent, code, side, quantity (shares), price (won), filled,
         average, leaves, state, text.
         """
-        import polars as pl
-
-        schema: dict[str, Any] = {
-            "time": pl.Datetime("us", "Asia/Seoul"),
-            "number": pl.Int64,
-            "agent": pl.String,
-            "code": pl.String,
-            "side": pl.String,
-            "quantity": pl.Int64,
-            "price": pl.Int64,
-            "filled": pl.Int64,
-            "average": pl.Float64,
-            "leaves": pl.Int64,
-            "state": pl.String,
-            "text": pl.String,
-        }
-        rows = [
-            (
-                kst_datetime(o.t),
-                o.number,
-                o.intent.agent,
-                o.code,
-                str(o.side),
-                o.quantity,
-                o.intent.price,
-                o.filled,
-                o.average,
-                o.leaves if o.is_open else 0,
-                str(o.state),
-                o.text,
-            )
-            for o in self.orders.values()
-        ]
-        return pl.DataFrame(rows, schema=schema, orient="row")
+        return columns.frame(order_columns.IN_FRAME, self.orders.values())
 
     def summary(self) -> pl.DataFrame:
         """Return a row per stock and one over all; ``book_summary.summary`` lists the columns."""

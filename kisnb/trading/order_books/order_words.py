@@ -31,9 +31,13 @@ def why(order: Order) -> str:
 
 def order_line(order: Order) -> str:
     """Return an order in one line: intent, state, since when, fills, and its repetition."""
-    what = f"#{order.number} {order.intent.text}" if order.number else order.intent.text
-    what += f" ({order.intent.agent})" if order.intent.agent else ""
-    return f"{what}: {standing(order)}"
+    return f"{owned_order(order)}: {standing(order)}"
+
+
+def owned_order(order: Order) -> str:
+    """Return number and wish of an order, and its agent when it has one."""
+    agent = f" ({order.intent.agent})" if order.intent.agent else ""
+    return f"{named_order(order)}{agent}"
 
 
 def standing(order: Order) -> str:

@@ -42,7 +42,7 @@ async def _until(context: Context, typed: Typed) -> None:
     moment, ends = session.moment(when), boundaries(session.today)
     # Both remarks are printed before the wait, which may take hours.
     if moment < session.now:
-        context.say(f"{clock_text(moment)} is past: it is {session.clock_text()}.")
+        context.say(f"{clock_text(moment)} is past: it is {session.status.clock_text()}.")
     elif ends and moment > ends[-1]:
         context.say(
             f"Nothing is traded after {clock_text(ends[-1])}; "

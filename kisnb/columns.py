@@ -1,0 +1,121 @@
+"""Columns of a table about a subject, such as an order: values for DataFrames, text for people.
+
+One table of columns says how each value is read and how it is shown. ``OrderBook.frame()``, outputs
+of a notebook, panels and the report are drawn from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+
+from kisnb.clock import Ns, clock_text, kst_datetime
+
+if TYPE_CHECKING:
+    import polars as pl
+
+S = TypeVar("S")
+Tone: TypeAlias = Literal["", "up", "down", "bad", "unsure"]
+"""What a colour says: rising or buying, falling or selling, refused, not known."""
+Kind: TypeAlias = Literal["text", "number", "signed", "side", "state", "note"]
+"""How a view draws a column. ``number`` and ``signed`` stand at the right, ``note`` may be long."""
+Type: TypeAlias = Literal["String", "Int64", "Float64", "Datetime"]
+"""The polars type of a column. ``Datetime`` is KST, in microseconds."""
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Return ``"71,000"``; empty for None."""
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """Return ``"+500"``, ``"-500"`` or ``"0"``; empty for None."""
+    if value is None:
+        return ""
+    return f"{value:+,.{digits}f}" if round(value, digits) else "0"
+
+
+def tone_of(value: float | None) -> Tone:
+    """Return the tone of a change or a profit. None and 0 have none."""
+    if not value:
+        return ""
+    return "up" if value > 0 else "down"
+
+
+@dataclass(frozen=True)
+class Column(Generic[S]):
+    """One column: how its value is read from the subject, and how people see it."""
+
+    name: str
+    """Its name in a DataFrame."""
+    type: Type
+    value: Callable[[S], object]
+    """Reads the value for a DataFrame."""
+    text: Callable[[S], str]
+    """Reads the text that people see."""
+    kind: Kind = "text"
+    tone: Callable[[S], Tone] = lambda _: ""
+    heading: str = ""
+    """What people read above it, when that is not ``name``."""
+
+    @property
+    def head(self) -> str:
+        """What people read above the column."""
+        return self.heading or self.name
+
+    @property
+    def is_left(self) -> bool:
+        """True when its cells stand at the left."""
+        return self.kind not in ("number", "signed")
+
+
+def text_column(
+    name: str, read: Callable[[S], str], *, kind: Kind = "text", heading: str = "",
+    tone: Callable[[S], Tone] = lambda _: "",
+) -> Column[S]:  # fmt: skip
+    """Return a column of text."""
+    return Column(name, "String", read, read, kind, tone, heading)
+
+
+def number_column(name: str, read: Callable[[S], float | None], type_: Type = "Int64") -> Column[S]:
+    """Return a column of shares, won or counts. A None is empty."""
+    return Column(name, type_, read, lambda s: number(read(s)), "number")
+
+
+def signed_column(name: str, read: Callable[[S], int | None]) -> Column[S]:
+    """Return a column of won with a sign and a colour. A None is empty."""
+    return Column(
+        name, "Int64", read, lambda s: signed(read(s)), "signed", lambda s: tone_of(read(s))
+    )
+
+
+def time_column(name: str, read: Callable[[S], Ns]) -> Column[S]:
+    """Return a column of times of day, KST. A moment 0 is empty for people."""
+
+    def text(subject: S) -> str:
+        t = read(subject)
+        return clock_text(t) if t else ""
+
+    return Column(name, "Datetime", lambda s: kst_datetime(read(s)), text, "number")
+
+
+def picked(columns: Sequence[Column[S]], names: str) -> tuple[Column[S], ...]:
+    """Return the columns of these names, which stand in one text, in its order."""
+    by_name = {column.name: column for column in columns}
+    return tuple(by_name[name] for name in names.split())
+
+
+def frame(columns: Sequence[Column[S]], subjects: Iterable[S]) -> pl.DataFrame:
+    """Return a DataFrame of the subjects, one row each."""
+    import polars as pl
+
+    types = {
+        "String": pl.String(),
+        "Int64": pl.Int64(),
+        "Float64": pl.Float64(),
+        "Datetime": pl.Datetime("us", "Asia/Seoul"),
+    }
+    schema = {column.name: types[column.type] for column in columns}
+    rows = [tuple(column.value(subject) for column in columns) for subject in subjects]
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,88 @@
+"""An agent as people see it: the values of panels, tables and frames."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kisnb.session.feed.state import SessionState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.values import shown
+
+LIVE = (AgentState.RUNNING, AgentState.PAUSED)
+"""The states of an agent that holds a lease."""
+
+
+class AgentView(msgspec.Struct, frozen=True):
+    """One agent at a moment. Shares and won."""
+
+    id: str
+    name: str
+    """The name of its class."""
+    code: str
+    state: AgentState
+    position: int
+    """Shares of its own stock that it holds."""
+    average: float | None
+    """What a share of the position cost. None when it holds none."""
+    last: int | None
+    """The price of the newest trade of its stock. None before the first one."""
+    realised: int
+    """Realised profit after cost."""
+    unrealised: int | None
+    """Profit of what it holds, before cost. None when a held stock has no price yet."""
+    orders: int
+    fills: int
+    note: str
+    """What the agent noted last, or why it stopped."""
+
+    @property
+    def line(self) -> str:
+        """The agent in one line."""
+        return (
+            f"{self.id}: {self.state}, holds {self.position:,} {self.code}, "
+            f"realised {self.realised:+,} won, {self.orders} orders, {self.fills} fills"
+        )
+
+    @property
+    def may_be_stopped(self) -> bool:
+        """True for an agent that runs or is paused in this session."""
+        return self.state in LIVE
+
+
+def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
+    """Return the view of an agent of this session."""
+    agent = runner.agent
+    # A person's agent may note any value. Panels and tables take text.
+    note = agent.note if isinstance(agent.note, str) else shown(agent.note)
+    if runner.error:
+        note = runner.error.strip().splitlines()[-1]
+    return _view(state, runner.id, type(agent).__name__, agent.code, runner.state, note)
+
+
+def view_elsewhere(agent_id: str, state: SessionState) -> AgentView:
+    """Return the view of an agent that runs in another session of the desk."""
+    name, _, code = agent_id.rpartition("-")
+    codes = state.books.of(agent_id).positions or [code]
+    note = f"runs in {state.leases[agent_id].where}"
+    return _view(state, agent_id, name, next(iter(codes)), AgentState.ELSEWHERE, note)
+
+
+def _view(
+    state: SessionState, agent_id: str, name: str, code: str, agent_state: AgentState, note: str
+) -> AgentView:
+    book, prices = state.books.of(agent_id), state.data.prices
+    position = book.position(code)
+    return AgentView(
+        agent_id,
+        name,
+        code,
+        agent_state,
+        position.qty,
+        position.average,
+        prices.get(code),
+        book.realised_net,
+        book.unrealised(prices),
+        len(book.orders),
+        sum(len(o.fills) for o in book.orders.values()),
+        note,
+    )

@@ -1,0 +1,121 @@
+"""The work around the handlers of agents: commands to the desk, tasks, failures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from kisnb.clock import clock_text
+from kisnb.errors import BadInput, DeskLost
+from kisnb.events import CommandDropped
+from kisnb.session.feed.changes import Changes
+from kisnb.session.feed.link import WAIT, Link
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.state import SessionState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.ports.commands import Command, ReleaseAgent, Submit
+
+
+class AgentWork:
+    """Hands the commands of agents to the desk, and keeps the tasks that their handlers await."""
+
+    def __init__(self, link: Link, state: SessionState, pace: Pace, changes: Changes) -> None:
+        self.drop: Callable[[CommandDropped], None]
+        """Books that a command was handed to no desk."""
+        self._link = link
+        self._state = state
+        self._pace = pace
+        self._changes = changes
+        self._started_in: dict[str, contextvars.Context] = {}
+        """The context of each agent's start. Text printed in it appears below that cell."""
+        self._announced: set[str] = set()
+        """Agents that do not run any more, and whose end was shown."""
+        self._tasks: dict[asyncio.Task[None], AgentRunner] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a handler awaits something that is not of this session."""
+        return bool(self._tasks)
+
+    def begin(self, runner: AgentRunner) -> None:
+        """Note the cell that starts an agent."""
+        self._started_in[runner.id] = contextvars.copy_context()
+        self._announced.discard(runner.id)
+
+    def hand_over(self, runner: AgentRunner, commands: list[Command]) -> None:
+        """Give an agent's commands to the desk.
+
+        A command that no desk could read stops this agent alone.
+        """
+        if commands:
+            self._send(runner, commands)
+        stands_still = runner.state in (AgentState.FAILED, AgentState.PAUSED)
+        if stands_still and runner.id not in self._announced:
+            self._announce(runner)
+
+    def await_foreign(self, coroutine: Coroutine[Any, Any, None], runner: AgentRunner) -> None:
+        """Drive a handler that awaits something of the loop, such as a web request, as a task."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=f"agent {runner.id}")
+        self._tasks[task] = runner
+        task.add_done_callback(self._foreign_done)
+
+    def cancel_tasks(self, runner: AgentRunner) -> None:
+        """Cancel what the handlers of an agent await."""
+        for task, owner in self._tasks.items():
+            if owner is runner:
+                task.cancel("the agent stops")
+
+    def close(self) -> None:
+        """Cancel what the handlers of all agents await."""
+        for task in self._tasks:
+            task.cancel("the session closes")
+
+    def _foreign_done(self, task: asyncio.Task[None]) -> None:
+        runner = self._tasks.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            runner.failed(error)
+        self.hand_over(runner, runner.take_commands())
+        self._pace.reschedule()
+        self._changes.publish()
+
+    def _send(self, runner: AgentRunner, commands: list[Command]) -> None:
+        if self._link.state.is_silent:
+            for command in [c for c in commands if isinstance(c, Submit)]:
+                # Nobody knows when a silent desk would send the order, so it is not handed over.
+                commands.remove(command)
+                self._drop_order(command, self._link.state.not_taken, WAIT)
+        # The link reports a lost desk to those who wait. The other events must be handled still.
+        with suppress(DeskLost):
+            try:
+                self._link.submit(commands)
+            except BadInput as error:
+                runner.failed(error)
+                for command in [c for c in commands if isinstance(c, Submit)]:
+                    self._drop_order(command, error.text, error.cure)
+
+    def _drop_order(self, command: Submit, reason: str, cure: str) -> None:
+        dropped = CommandDropped(self._link.last_received, command.intent.key, reason, cure)
+        # Later, because the handler that ordered must end before it receives the outcome.
+        asyncio.get_running_loop().call_soon(self.drop, dropped)
+
+    def _announce(self, runner: AgentRunner) -> None:
+        """Show that an agent failed, or that an interrupt paused it. Free a failed one's lease."""
+        if runner.state is AgentState.FAILED:
+            with suppress(DeskLost):
+                self._link.submit([ReleaseAgent(runner.id)])
+            self.cancel_tasks(runner)
+            text = f"agent {runner.id} failed: {runner.failed_line}"
+        elif runner.interrupted:
+            text = f"agent {runner.id} is paused: {runner.agent.note}"
+        else:
+            return
+        self._announced.add(runner.id)
+        self._state.troubles.append(f"{clock_text(self._state.now)} {text}")
+        context = self._started_in.get(runner.id, contextvars.copy_context())
+        # Where nothing can be printed, the trouble is in the panel all the same.
+        with suppress(Exception):
+            context.run(print, f"{self._state.mode.badge}{text}", file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""An agent as a person gave it to start: whether it is one, its id, and how it differs."""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+from kisnb.errors import BadInput
+from kisnb.market.universe import Universe
+from kisnb.trading.agents.agent import Agent
+
+
+def check_agent(agent: object, universe: Universe) -> None:
+    """Raise BadInput for what is no agent, or an agent without a listed stock."""
+    if isinstance(agent, type):
+        raise BadInput(
+            f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')"
+        )
+    if not isinstance(agent, Agent):
+        cure = "give an instance of a class that derives from kisnb.Agent"
+        raise BadInput(f"{agent!r} is no agent", cure)
+    if agent.code not in universe:
+        raise BadInput(
+            f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'"
+        )
+
+
+def id_of(agent: Agent) -> str:
+    """Return the id of an agent: its own, or its class and its stock."""
+    return agent.id or f"{type(agent).__name__}-{agent.code}"
+
+
+def difference(running: Agent, given: Agent) -> str:
+    """Return how ``given`` differs from the running agent, as the end of a sentence.
+
+    Empty when both would do the same. A start cell that is run again must not drop a changed
+    strategy in silence.
+    """
+    if running is given:
+        return ""
+    mine, other = type(running), type(given)
+    if mine.__qualname__ != other.__qualname__:
+        return f"as a {mine.__name__}, not a {other.__name__}"
+    if not _same_code(mine, other):
+        return f"with {mine.__name__} as it was before it was changed"
+    changed = [n for n in given.parameters() if getattr(running, n) != getattr(given, n)]
+    named = (f"{n}={getattr(running, n)!r}, not {getattr(given, n)!r}" for n in changed)
+    return f"with {' and '.join(named)}" if changed else ""
+
+
+def _same_code(a: type, b: type) -> bool:
+    """Return whether two classes have the same code.
+
+    A class whose cell was run again is another object with the same body.
+    """
+    if a is b:
+        return True
+    return len(a.__mro__) == len(b.__mro__) and all(
+        x is y or _body(x) == _body(y) for x, y in zip(a.__mro__, b.__mro__, strict=True)
+    )
+
+
+def _body(kind: type) -> dict[str, object]:
+    return {
+        name: value.__code__ if isinstance(value, FunctionType) else value
+        for name, value in vars(kind).items()
+        if not name.startswith("__")
+    }

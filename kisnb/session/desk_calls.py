@@ -1,0 +1,170 @@
+"""The calls of a session about its desk: time, journal, halt, arming, the end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kisnb.clock import SECOND, Ns, kst, kst_day
+from kisnb.events import HaltStep
+from kisnb.market import sessions
+from kisnb.session.parts import Calls
+from kisnb.session.typed_orders.pending import pending
+from kisnb.trading.halt.halt_words import Trading
+from kisnb.trading.ports.queries import JournalOf, TasksNow
+from kisnb.values import seconds as read_seconds
+from kisnb.values import text, time_of_day
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class DeskCalls(Calls):
+    """What a session knows of its desk, and what a person asks of it."""
+
+    @property
+    def now(self) -> Ns:
+        """The session's clock, UTC nanoseconds: simulated time in sim."""
+        return self._parts.state.now
+
+    @property
+    def today(self) -> date:
+        """The Korean day of the session's clock."""
+        return kst_day(self.now)
+
+    @property
+    def closed(self) -> bool:
+        """True once the session has left its desk."""
+        return self._parts.link.state.closed
+
+    @property
+    def troubles(self) -> list[str]:
+        """The sentences of the desk that a person should read, oldest first."""
+        return self._parts.state.troubles
+
+    @property
+    def halt_state(self) -> str:
+        """What the desk lets pass: active, reducing or halted."""
+        return self._parts.state.halt_state
+
+    @property
+    def trading(self) -> Trading:
+        """The trading state in a sentence. While the desk is out of reach, the last one known."""
+        return self._parts.status.trading
+
+    def capabilities(self) -> pl.DataFrame:
+        """Return which mode's host serves each call and channel here.
+
+        Columns: what (str), host (str), offered (bool).
+        """
+        import polars as pl
+
+        from kisnb.kis.modes import capability_table
+
+        mode = self._parts.state.mode
+        quotes = self._parts.rules.capabilities.quotes or mode
+        return pl.DataFrame(
+            capability_table(mode, quotes), schema=["what", "host", "offered"], orient="row"
+        )
+
+    @pending
+    async def journal(self) -> pl.DataFrame:
+        """Return everything that the desk has journaled today, a row per fact.
+
+        ``journal_frame`` describes the columns.
+        """
+        from kisnb.desk.record.journal_frame import journal_frame
+
+        reply = await self._parts.link.ask(JournalOf())
+        return await asyncio.to_thread(journal_frame, Path(reply.path))
+
+    @pending
+    async def tasks(self) -> str:
+        """Return the tasks of the desk and of this session under their owners, as text."""
+        mine = [
+            *self._parts.pace.task_names(),
+            *(f"agent task of {a.id}" for a in self._parts.agents if a.state == "running"),
+        ]
+        desk = (await self._parts.link.ask(TasksNow())).text
+        return "\n".join([desk, "session", *(f"  {name}" for name in sorted(mine))])
+
+    # switches
+
+    @pending
+    async def halt(
+        self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
+    ) -> list[HaltStep]:
+        """Pull the kill switch. Return its steps when it has ended.
+
+        It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the
+        state. *halted* lets cancels pass. *reducing* also lets sells up to the position pass. A
+        pull never lowers the state.
+
+        ``flatten`` sells all that is held, in any state, until KIS confirms that nothing is. The
+        steps say what remains after ten seconds, and the flatten goes on. ``resume`` ends it.
+
+        An interrupt ends the wait and not the halt. The halt reaches the desk even when the desk is
+        just being started again. Raises BadInput.
+        """
+        return await self._parts.switches.halt(reason, state, flatten=flatten)
+
+    @pending
+    async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
+        """Lift a halt: new orders pass again, or with ``reducing`` sells up to the position.
+
+        A flatten that runs is ended first, and the halt stays. ``resume`` once more lifts it.
+        Return a sentence that says what was lifted or ended. Raises BadInput without a reason,
+        ConfigError while the HALT file stands, DeskError while the desk cannot write its journal.
+        """
+        return await self._parts.switches.resume(reason, state)
+
+    @pending
+    async def arm(self, tail: str, minutes: int, budget: int) -> str:
+        """Let buys pass at live, for ``minutes`` and for ``budget`` won.
+
+        ``tail`` are the last four digits of the account, typed by a person. 0 minutes disarm, and a
+        restart of the desk does too. Sim and paper need no arming. Raises BadInput.
+        """
+        return await self._parts.switches.arm(tail, minutes, budget)
+
+    # time
+
+    def moment(self, when: str) -> Ns:
+        """Return ``"09:10"`` or ``"close"`` of today (KST) as UTC nanoseconds. Raises BadInput."""
+        when = text(when, "the time of day")
+        return (
+            sessions.regular_close(self.today)
+            if when == "close"
+            else kst(self.today, time_of_day(when, "or write close"))
+        )
+
+    @pending
+    async def until(self, when: str) -> None:
+        """Wait until ``"09:10"`` or ``"close"`` of today (KST).
+
+        A simulated day goes there as fast as all sessions follow. A moment that is past ends the
+        wait at once. Raises BadInput.
+        """
+        await self._parts.fast_forwards.until(self.moment(when))
+
+    @pending
+    async def sleep(self, seconds: float) -> None:
+        """Wait ``seconds`` of the session's clock. Raises BadInput."""
+        span = int(read_seconds(seconds, "the time to sleep") * SECOND)
+        await self._parts.pace.until_time(self.now + span)
+
+    # end
+
+    @pending
+    async def close(self) -> None:
+        """Leave the desk. Agents of this session stop; their orders stay in the market."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave the desk as ``close`` does, where await cannot be.
+
+        Call it in the session's own thread.
+        """
+        self._parts.leave()

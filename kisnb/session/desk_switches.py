@@ -1,0 +1,75 @@
+"""The switches of a desk that a person turns: halt, resume, arm."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from kisnb.errors import Interrupted
+from kisnb.events import HaltStep
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.state import SessionState
+from kisnb.trading.ports.commands import Halt
+from kisnb.trading.ports.queries import ArmDesk, LiftHalt
+from kisnb.values import one_of, text, whole
+
+
+class DeskSwitches:
+    """Turns the kill switch and the arming of a session's desk."""
+
+    def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
+        self._link = link
+        self._state = state
+        self._pace = pace
+
+    async def halt(
+        self, reason: str, state: Literal["reducing", "halted"], *, flatten: bool
+    ) -> list[HaltStep]:
+        """Pull the kill switch. Return its steps when it has ended.
+
+        Raises BadInput. Raises Interrupted when the wait is cancelled; the halt goes on.
+        """
+        end: Literal["reducing", "halted"] = one_of(
+            state, ("reducing", "halted"), "state of a halt"
+        )
+        pull = Halt(text(reason, "the reason"), end, bool(flatten))
+        self._link.home.check_loop()
+        steps = self._state.halt_steps
+        before = len(steps)
+        work = self._pace.carry_out(
+            lambda: [pull], lambda: any(s.step == "notify" for s in steps[before:])
+        )
+        # A task of its own behind a shield: an interrupt of the cell must not keep the pull from a
+        # desk that is just being started again.
+        pulling = self._pace.task(work, "halt")
+        try:
+            await asyncio.shield(pulling)
+        except asyncio.CancelledError:
+            if pulling.done():
+                raise
+            why, cure = (
+                "the wait was interrupted; the halt goes on",
+                "see how it ends with: kisnb desk status",
+            )
+            raise Interrupted(why, cure) from None
+        return steps[before:]
+
+    async def resume(self, reason: str, state: Literal["active", "reducing"]) -> str:
+        """Lift a halt, or end a flatten. Return a sentence that says what was lifted or ended.
+
+        Raises BadInput, ConfigError, DeskError.
+        """
+        to: Literal["active", "reducing"] = one_of(
+            state, ("active", "reducing"), "state after a halt"
+        )
+        return (await self._link.ask(LiftHalt(text(reason, "the reason"), to))).text
+
+    async def arm(self, tail: str, minutes: int, budget: int) -> str:
+        """Let buys pass at live, for ``minutes`` and ``budget`` won. Return a sentence about it.
+
+        ``tail`` are the last four digits of the account. Raises BadInput.
+        """
+        tail, minutes = text(tail, "the tail of the account"), whole(minutes, "the minutes")
+        reply = await self._link.ask(ArmDesk(tail, minutes, whole(budget, "the budget in won")))
+        return reply.text

@@ -1,0 +1,42 @@
+"""Waits for a time of day, for which a simulated day runs ahead."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from kisnb.clock import Ns
+from kisnb.errors import DeskLost
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.state import SessionState
+from kisnb.terms import Mode
+from kisnb.trading.ports.commands import Command, FastForward
+
+
+class FastForwards:
+    """Waits of one session that ask the simulator to run as fast as all sessions follow."""
+
+    def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
+        self._link = link
+        self._state = state
+        self._pace = pace
+        self._waiting = 0
+
+    async def until(self, t: Ns) -> None:
+        """Return when the session's clock stands at ``t`` or later. Raises DeskLost."""
+        if self._state.mode is not Mode.SIM or self._state.now >= t:
+            await self._pace.until_time(t)
+            return
+        await self._link.wait_for_return()
+        self._waiting += 1
+        try:
+            self._link.submit([FastForward(on=True)])
+            await self._pace.until_time(t)
+        finally:
+            self._waiting -= 1
+            with suppress(DeskLost):
+                self._link.submit([FastForward(on=False)])
+
+    def commands(self) -> list[Command]:
+        """Return what the next desk needs to know: whether a wait of this session still runs."""
+        return [FastForward(on=True)] if self._waiting else []

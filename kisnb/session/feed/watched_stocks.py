@@ -1,0 +1,52 @@
+"""The stocks whose trades and depth a session wants, and further channels of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kisnb.orders import Want
+from kisnb.session.feed.link import Link
+from kisnb.terms import Venue
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.commands import Command, WatchCodes
+
+
+class WatchedStocks:
+    """The subscriptions of one session. Its desk subscribes at KIS for all sessions together."""
+
+    def __init__(self, link: Link, rules: Rules) -> None:
+        self._link = link
+        self._rules = rules
+        self._wants: dict[Want, None] = {}
+        """A set that keeps the order in which the session asked."""
+
+    def follow(self, *codes: str) -> None:
+        """Subscribe to the trades and the depth of these stocks. Raises UnknownInstrument.
+
+        Trades come from every venue that lists the stock, because the router compares venues.
+        Depth comes from the venue whose market session it is.
+        """
+        known = [self._rules.universe.get(code).code for code in codes]
+        self.want(
+            [
+                want
+                for code in known
+                for want in (*self._rules.trade_channels(code), Want("depth", code, None))
+            ]
+        )
+
+    def want(self, wants: Sequence[Want]) -> None:
+        """Subscribe to more channels. The desk gets a command only when one of them is new."""
+        if any(want not in self._wants for want in wants):
+            self._wants.update(dict.fromkeys(wants))
+            self._link.submit(self.commands())
+
+    def commands(self) -> list[Command]:
+        """Return what a desk needs to know of the subscriptions: all of them in one command."""
+        return [WatchCodes(tuple(self._wants))] if self._wants else []
+
+    def trades(self) -> list[tuple[str, Venue]]:
+        """Return code and venue of each subscription to trades."""
+        return [
+            (want.code, want.venue or Venue.KRX) for want in self._wants if want.channel == "ticks"
+        ]

@@ -1,0 +1,96 @@
+"""The calls of a session about the market: quotes, depth, ticks, bars, rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from kisnb.errors import BadInput
+from kisnb.kis.calls.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
+from kisnb.market import sessions
+from kisnb.market.router import Router
+from kisnb.orders import Want
+from kisnb.session.feed.market_data import MarketData
+from kisnb.session.parts import Calls
+from kisnb.session.questions import Questions, awaited
+from kisnb.session.typed_orders.pending import pending
+from kisnb.terms import Venue
+from kisnb.trading.ports.queries import CallApi
+from kisnb.values import one_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Channel = Literal["expected", "operation", "programs"]
+CHANNELS: tuple[Channel, ...] = ("expected", "operation", "programs")
+
+
+class MarketCalls(Calls):
+    """What a session knows and asks about the market. Prices in won, quantities in shares."""
+
+    quote = awaited(Questions.quote)
+    depth = awaited(Questions.depth)
+
+    @property
+    def data(self) -> MarketData:
+        """The ticks, depth and bars that the session has received."""
+        return self._parts.state.data
+
+    @pending
+    async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
+        """Return the stocks of the largest traded value or rise, at most 30.
+
+        ``kind`` is ``"volume"`` for traded value, or ``"fluctuation"`` for the rise. The ranking is
+        Nextrade's in its sessions before and after the regular one, and KRX's else.
+
+        Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won;
+        null for fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
+        """
+        where = Router.resolve_for_ranking(sessions.session_id(self._parts.state.now))
+        reply = await self._parts.link.ask(CallApi(*ranking_call(kind, where)))
+        return read_ranking(reply.blocks["output"], n)
+
+    @pending
+    async def watch(self, *codes: str, channels: Sequence[Channel] = ()) -> None:
+        """Subscribe to the trades and the depth of these stocks.
+
+        A stock that is traded is watched anyway. ``channels`` adds expected matches of call
+        auctions, market operation (halts, VI) and program trades. Each of them takes one of the 41
+        subscriptions of an appkey. The newest message of each stands in ``data.expected``,
+        ``data.operations`` and ``data.programs``. Raises BadInput.
+        """
+        if isinstance(channels, str):
+            raise BadInput(
+                f"channels={channels!r} is one text", f"write a list: channels=[{channels!r}]"
+            )
+        named = [one_of(channel, CHANNELS, "channel") for channel in channels]
+        self._parts.watched.follow(*codes)
+        self._parts.watched.want(
+            [Want(channel, self._parts.code(code), None) for code in codes for channel in named]
+        )
+
+    def ticks(self, code: str, venue: Venue | str = Venue.KRX) -> pl.DataFrame:
+        """Return the trades of a venue since the stock was watched.
+
+        Columns: t (KST), price (won), qty (shares), side, volume (accumulated shares).
+        Raises BadInput.
+        """
+        where = one_of(venue, tuple(Venue), "venue")
+        return self.data.ticks(self._parts.code(code), where)
+
+    def bars(self, code: str, every: str = "1m", venue: Venue | str = Venue.KRX) -> pl.DataFrame:
+        """Return the closed bars of a venue since the stock was watched.
+
+        Columns: t (start, KST), open, high, low, close (won), volume (shares), count (trades).
+        Raises BadInput.
+        """
+        where = one_of(venue, tuple(Venue), "venue")
+        return self.data.bars(self._parts.code(code), every, self._parts.state.now, where)
+
+    def gaps(self, code: str = "") -> pl.DataFrame:
+        """Return the times in which trades were not received, of one stock or of all.
+
+        Columns: code, venue, since and until (KST), missing (shares; 0 when the number is not
+        known), filled (the bars of those minutes are KIS's own). Raises BadInput.
+        """
+        return self.data.gap_frame(self._parts.code(code) if code else "")

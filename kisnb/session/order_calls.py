@@ -1,0 +1,143 @@
+"""The calls of a session about orders: buy, sell, revise, cancel, and where an order goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from kisnb.market.routing_evidence import Evidence
+from kisnb.orders import Order, Orders
+from kisnb.session.parts import Calls
+from kisnb.session.questions import Questions, awaited
+from kisnb.session.typed_orders.pending import Pending, pending
+from kisnb.session.typed_orders.typed_order import (
+    Line,
+    OrderOptions,
+    TypedOrder,
+    TypedRevise,
+    read_batch,
+    read_order,
+    read_revise,
+    spelt_out,
+)
+from kisnb.terms import Side
+from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+from kisnb.trading.ports.queries import RoutesOf
+
+
+class OrderCalls(Calls):
+    """What a person orders in a session. Prices in won, quantities in shares."""
+
+    balance = awaited(Questions.balance)
+    route = awaited(Questions.route)
+    route_of = awaited(Questions.route_of)
+    preview = awaited(Questions.preview)
+
+    @property
+    def books(self) -> OrderBooks:
+        """The order books of the account and of the agents."""
+        return self._parts.state.books
+
+    @property
+    def book(self) -> OrderBook:
+        """The account's order book."""
+        return self.books.account
+
+    def orders(self) -> OrderBook:
+        """Return all orders of the day; ``.frame()`` of it is a polars DataFrame."""
+        return self.book
+
+    @spelt_out
+    def buy(
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Pending[Order]:
+        """Buy ``qty`` shares. Await it: it returns when the exchange has accepted the order.
+
+        Without a price it is a market order. Without a venue the router chooses one. ``stop`` makes
+        it a stop-limit order. The same wish in the same cell is the same order: run again, it sends
+        nothing and returns the order that there is. ``again=1`` is one order more, and a name for
+        it. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
+        """
+        return self._order(Side.BUY, code, qty, price, **options)
+
+    @spelt_out
+    def sell(
+        self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
+    ) -> Pending[Order]:
+        """Sell ``qty`` shares, as ``buy``."""
+        return self._order(Side.SELL, code, qty, price, **options)
+
+    def _order(
+        self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]
+    ) -> Pending[Order]:
+        return self.place(read_order(self._parts.universe, side, code, qty, price, **options))
+
+    def place(self, typed: TypedOrder | TypedRevise) -> Pending[Order]:
+        """Hand over an order or a revise whose values are read. ``buy`` and ``%kis`` call it."""
+        # What names the order is read here, while the calling cell has its turn, and not when the
+        # call is awaited: by then another cell may run.
+        placing = self._parts.placing
+        call = placing.call(typed)
+        return Pending(call.what, lambda: placing.submit(call))
+
+    def batch(
+        self, lines: Sequence[Line], *, key: str | None = None, again: int | bool = False
+    ) -> Pending[OrderBook]:
+        """Hand over several orders at once: ``(side, code, qty)`` or ``(side, code, qty, price)``.
+
+        They go to KIS one at a time. Awaited, it returns an order book of them, in their order,
+        when each is accepted, filled, refused or unknown. A refused order raises nothing and stops
+        no other; its state and text say what became of it. Each line is an order as in ``buy``, or
+        ``key`` names the batch. Raises BadInput for a line that cannot be read. Raises OrderDenied
+        when a line is a repetition that has to be confirmed. In both cases nothing is sent.
+        """
+        placing = self._parts.placing
+        calls = placing.batch(read_batch(self._parts.universe, lines, key, again))
+        return Pending(f"batch of {len(calls)} orders", lambda: placing.submit_batch(calls))
+
+    def revise(
+        self,
+        what: Order | int | str,
+        price: int,
+        qty: int | None = None,
+        *,
+        key: str | None = None,
+        again: int | bool = False,
+    ) -> Pending[Order]:
+        """Move ``qty`` shares (None: all leaves) of an open order to another price, won.
+
+        Awaited, it returns the order that they become. That order goes to the end of the queue, and
+        its log says so. Raises OrderDenied, OrderRejected, OrderUnknown, as ``buy`` does.
+        """
+        return self.place(read_revise(what, price, qty, key, again))
+
+    @pending
+    async def cancel(self, what: Order | int | str) -> Orders:
+        """Cancel an order (itself, its number or its key), or ``"all"``.
+
+        Return when each order has ended or its cancel is refused. Raises BadInput.
+        """
+        return await self._parts.open_orders.cancel(what)
+
+    @pending
+    async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
+        """Decide what became of an order of unknown fate.
+
+        ``adopt`` is its order number at KIS; None says that it was never sent. ``what`` may be left
+        out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
+        """
+        return await self._parts.open_orders.resolve(adopt, what)
+
+    @pending
+    async def settle(self) -> None:
+        """Return when everything that has been sent is decided.
+
+        It is the last line of a notebook that nobody watches.
+        """
+        await self._parts.open_orders.settle()
+
+    @pending
+    async def routes(self, code: str = "") -> list[Evidence]:
+        """Return the desk's newest routing decisions, of one stock or of all, oldest first."""
+        query = RoutesOf(code=self._parts.code(code) if code else "")
+        return list((await self._parts.link.ask(query)).decisions)

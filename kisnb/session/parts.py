@@ -1,0 +1,111 @@
+"""The parts of a session, and how they are connected."""
+
+from __future__ import annotations
+
+from kisnb.errors import DeskLost, NotOpen
+from kisnb.market.universe import Universe
+from kisnb.session.agents.roster import Roster
+from kisnb.session.blocking import Blocking
+from kisnb.session.desk_switches import DeskSwitches
+from kisnb.session.feed.backfill import Backfill
+from kisnb.session.feed.changes import Changes
+from kisnb.session.feed.fast_forwards import FastForwards
+from kisnb.session.feed.link import Find, Link
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.pump import Pump
+from kisnb.session.feed.state import SessionState
+from kisnb.session.feed.watched_stocks import WatchedStocks
+from kisnb.session.hooks import Hooks
+from kisnb.session.open_orders import OpenOrders
+from kisnb.session.questions import Questions
+from kisnb.session.status import SessionStatus
+from kisnb.session.typed_orders.cells import Cells
+from kisnb.session.typed_orders.placing import Placing
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
+
+
+class Parts:
+    """The parts of one session. Each is made with the parts that it uses.
+
+    ``connect`` sets the callbacks that go the other way.
+    """
+
+    def __init__(
+        self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None,
+        cells: Cells | None,
+    ) -> None:  # fmt: skip
+        """``find`` gives the next desk; ``cells`` knows the cell in which a call is typed."""
+        self.universe = universe
+        self.rules = Rules(universe, snapshot.capabilities)
+        self.link = Link(desk, find)
+        self.state = SessionState(snapshot)
+        self.pace = Pace(self.link, self.state)
+        self.changes = Changes(self.state)
+        self.watched = WatchedStocks(self.link, self.rules)
+        self.fast_forwards = FastForwards(self.link, self.state, self.pace)
+        self.backfill = Backfill(self.link, self.state, self.pace)
+        self.placing = Placing(self.link, self.state, self.pace, cells)
+        self.open_orders = OpenOrders(self.link, self.state, self.pace, self.placing, self.rules)
+        self.agents = Roster(
+            self.link, self.state, self.pace, self.rules, self.watched, self.placing,
+            self.open_orders, self.changes,
+        )  # fmt: skip
+        self.pump = Pump(
+            self.link, self.state, self.pace, self.agents, self.backfill, self.watched,
+            self.fast_forwards, self.changes,
+        )  # fmt: skip
+        self.switches = DeskSwitches(self.link, self.state, self.pace)
+        self.questions = Questions(universe, self.link, self.state)
+        self.status = SessionStatus(self.link, self.state, self.open_orders)
+        self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
+        self.blocking = Blocking(
+            self.link, self.state, self.pump, self.placing, self.questions, universe
+        )
+
+    def connect(self) -> None:
+        """Set the callbacks of the parts."""
+        link, pump, placing = self.link, self.pump, self.placing
+        link.back = lambda: Back(
+            link.name, self.state.run, self.state.published, self.agents.claimed
+        )
+        link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
+        link.on_change, link.on_end = self._link_changed, self._given_up
+        placing.follow, placing.catch_up = self.watched.follow, pump.catch_up
+        self.agents.work.drop = pump.drop
+
+    def leave(self) -> None:
+        """Leave the desk, in the session's own thread. A second call does nothing.
+
+        The agents of this session stop. Their orders stay in the market.
+        """
+        if self.link.state.closed:
+            return
+        self.link.home.check_process()
+        stopped = self.agents.running
+        self.agents.close()
+        self.link.close()
+        self.pace.fail(NotOpen("the session was closed", "open it again with %kis open"))
+        self.pace.close()
+        self.changes.publish()
+        self.hooks.on_close(stopped)
+
+    def code(self, code: str) -> str:
+        """Return the code of a listed stock as the universe spells it. Raises UnknownInstrument."""
+        return self.universe.get(code).code
+
+    def _link_changed(self, trouble: str) -> None:
+        self.state.troubles.append(trouble)
+        self.changes.publish()
+
+    def _given_up(self, why: DeskLost) -> None:
+        self.pace.fail(why)
+        self.changes.publish()
+
+
+class Calls:
+    """Base class of the calls of a session, over its parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.questions = parts.questions
+        self._parts = parts

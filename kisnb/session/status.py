@@ -1,0 +1,76 @@
+"""``session.status``: how the desk and the link to it stand, for panels, heads and magics."""
+
+from __future__ import annotations
+
+from kisnb.clock import clock_text
+from kisnb.events import Armed, HaltStep
+from kisnb.orders import Order
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.state import SessionState
+from kisnb.session.open_orders import OpenOrders
+from kisnb.trading.halt.halt_words import Trading
+
+
+class SessionStatus:
+    """The state of one session and of its desk, as of the newest event."""
+
+    def __init__(self, link: Link, state: SessionState, open_orders: OpenOrders) -> None:
+        self._link = link
+        self._state = state
+        self._open_orders = open_orders
+
+    @property
+    def name(self) -> str:
+        """The name that the desk gave this session."""
+        return self._link.name
+
+    @property
+    def run(self) -> str:
+        """The simulated day; at paper and live a digest of the account."""
+        return self._state.run
+
+    def clock_text(self) -> str:
+        """Return the time of day of the session's clock, KST: ``"09:10:00"``."""
+        return clock_text(self._state.now)
+
+    @property
+    def trading(self) -> Trading:
+        """The trading state in a sentence. While the desk is out of reach, the last one known."""
+        return self._link.state.confirmed(self._state.trading)
+
+    @property
+    def halt_run(self) -> list[HaltStep]:
+        """The steps of the newest run of the kill switch. Empty once its halt is lifted."""
+        return self._state.halt_run
+
+    @property
+    def halt_steps(self) -> list[HaltStep]:
+        """All steps of the kill switch since this session was opened, oldest first."""
+        return self._state.halt_steps
+
+    @property
+    def armed(self) -> Armed | None:
+        """The moment until which, and the won for which, buys pass at live. None: none pass."""
+        return self._state.armed
+
+    @property
+    def link(self) -> str:
+        """``"up"``, or two words that say what is wrong between here and KIS."""
+        return self._link.state.text
+
+    @property
+    def silence(self) -> str:
+        """A sentence that the desk does not answer, with the cure. Empty while it answers."""
+        return self._link.state.silence
+
+    @property
+    def doubt(self) -> str:
+        """The reason why orders and positions may differ from what is shown, and since when.
+
+        Empty while they are known.
+        """
+        return self._link.state.doubt
+
+    def may_be_revised(self, order: Order) -> bool:
+        """Return whether all leaves of an order could move to another price now."""
+        return self._open_orders.may_be_revised(order)
