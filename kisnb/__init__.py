@@ -44,8 +44,8 @@ _PUBLIC = {
     "report": "kisnb.notebook.report:write_report",
 }
 __all__ = [
-    "Agent", "Bar", "Depth", "Order", "OrderBook", "Router", "Session", "Tick", "backtest", "connect", "errors",
-    "report",
+    "Agent", "Bar", "Depth", "Order", "OrderBook", "Router", "Session", "Tick", "backtest",
+    "connect", "errors", "report",
 ]  # fmt: skip
 
 

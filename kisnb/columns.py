@@ -61,7 +61,7 @@ class Column(Generic[S]):
 
     @property
     def head(self) -> str:
-        """What people read above the column."""
+        """Heading of the column for people."""
         return self.heading or self.name
 
     @property

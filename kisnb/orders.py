@@ -199,7 +199,10 @@ class SendReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Permission(msgspec.Struct, frozen=True):
-    """The answer of ``may_send``: true when the order may be sent now, else why not and the cure."""
+    """The reply of ``may_send``: true when the order may be sent now.
+
+    A reply that is false has a reason and a cure.
+    """
 
     reason: str = ""
     """Why the order may not be sent; empty when it may."""

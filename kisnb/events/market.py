@@ -55,7 +55,10 @@ class ExpectedMatch(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The market's operation for one stock changed (장운영정보): a step of the day, a halt, a VI."""
+    """The market's operation for one stock changed (장운영정보).
+
+    A step of the market session, a trading halt, or a VI that began or ended.
+    """
 
     code: str
     venue: Venue

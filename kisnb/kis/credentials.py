@@ -124,8 +124,8 @@ class Credentials(msgspec.Struct, frozen=True):
             names = ", ".join(prefix + n.upper() for n in _NEEDED)
             raise ConfigError(
                 f"no keys for {mode} are found",
-                f"store them with: kisnb keys store --mode {mode}. Or set KISNB_CREDENTIALS to your "
-                f"kis_devlp.yaml, or {names}",
+                f"store them with: kisnb keys store --mode {mode}. Or set KISNB_CREDENTIALS to "
+                f"your kis_devlp.yaml, or {names}",
             )
         called = {name: f"{prefix}{name.upper()}" for name in _NAMES}
         return cls.checked(given, called, "the environment or the keyring")

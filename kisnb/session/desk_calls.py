@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from kisnb.clock import SECOND, Ns, kst, kst_day
 from kisnb.events import HaltStep
 from kisnb.market import sessions
-from kisnb.session.parts import Calls
+from kisnb.session.parts import SessionCalls
 from kisnb.session.typed_orders.pending import pending
 from kisnb.trading.halt.halt_words import Trading
 from kisnb.trading.ports.queries import JournalOf, TasksNow
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class DeskCalls(Calls):
-    """What a session knows of its desk, and what a person asks of it."""
+class DeskCalls(SessionCalls):
+    """Calls of a session about its desk."""
 
     @property
     def now(self) -> Ns:
@@ -46,7 +46,7 @@ class DeskCalls(Calls):
 
     @property
     def halt_state(self) -> str:
-        """What the desk lets pass: active, reducing or halted."""
+        """The trading state of the desk: active, reducing or halted."""
         return self._parts.state.halt_state
 
     @property

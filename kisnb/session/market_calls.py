@@ -11,7 +11,7 @@ from kisnb.market import sessions
 from kisnb.market.router import Router
 from kisnb.orders import Want
 from kisnb.session.feed.market_data import MarketData
-from kisnb.session.parts import Calls
+from kisnb.session.parts import SessionCalls
 from kisnb.session.questions import Questions, awaited
 from kisnb.session.typed_orders.pending import pending
 from kisnb.terms import Venue
@@ -25,8 +25,8 @@ Channel = Literal["expected", "operation", "programs"]
 CHANNELS: tuple[Channel, ...] = ("expected", "operation", "programs")
 
 
-class MarketCalls(Calls):
-    """What a session knows and asks about the market. Prices in won, quantities in shares."""
+class MarketCalls(SessionCalls):
+    """Calls of a session about the market. Prices in won, quantities in shares."""
 
     quote = awaited(Questions.quote)
     depth = awaited(Questions.depth)

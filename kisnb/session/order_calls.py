@@ -7,7 +7,7 @@ from typing import Unpack
 
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Order, Orders
-from kisnb.session.parts import Calls
+from kisnb.session.parts import SessionCalls
 from kisnb.session.questions import Questions, awaited
 from kisnb.session.typed_orders.pending import Pending, pending
 from kisnb.session.typed_orders.typed_order import (
@@ -25,8 +25,8 @@ from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.queries import RoutesOf
 
 
-class OrderCalls(Calls):
-    """What a person orders in a session. Prices in won, quantities in shares."""
+class OrderCalls(SessionCalls):
+    """Calls of a session about orders. Prices in won, quantities in shares."""
 
     balance = awaited(Questions.balance)
     route = awaited(Questions.route)

@@ -103,7 +103,7 @@ class Parts:
         self.changes.publish()
 
 
-class Calls:
+class SessionCalls:
     """Base class of the calls of a session, over its parts."""
 
     def __init__(self, parts: Parts) -> None:

@@ -123,7 +123,9 @@ class AsksBlocking(Protocol):
 
     questions: Questions
 
-    def answer(self, question: TypedQuery[R, T]) -> T: ...
+    def answer(self, question: TypedQuery[R, T]) -> T:
+        """Ask a question and return the reply."""
+        ...
 
 
 def awaited(

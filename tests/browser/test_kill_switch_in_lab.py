@@ -22,7 +22,7 @@ for text in ("first", "second, as long as a sentence of the desk may be: " + "on
     session.troubles.append(f"{session.status.clock_text()} {text}")
 session.hooks.changed()
 """
-CLEAR = "session.troubles.clear()\nsession.changed()"
+CLEAR = "session.troubles.clear()\nsession.hooks.changed()"
 LIFT = "%kis halt off it is clear"
 SECONDS = 60_000
 SETTLED = 3_500

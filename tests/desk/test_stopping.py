@@ -122,7 +122,7 @@ def test_a_fresh_day_ends_the_sessions_of_the_old_one_and_its_journal_is_put_awa
 def test_two_that_start_a_desk_at_once_share_it_and_one_supervisor_stays():
     code = (
         "import asyncio, kisnb\nasync def f():\n"
-        "  async with await kisnb.connect('sim') as s: print(s.run)\n"
+        "  async with await kisnb.connect('sim') as s: print(s.status.run)\n"
     )
     command = [sys.executable, "-c", f"{code}asyncio.run(f())"]
     racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]

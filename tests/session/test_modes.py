@@ -141,7 +141,7 @@ def test_wrong_keys_are_one_line_with_the_cure(
 
 
 def test_missing_keys_are_one_line_with_the_cure():
-    with pytest.raises(ConfigError, match="Set KISNB_CREDENTIALS"):
+    with pytest.raises(ConfigError, match="kisnb keys store --mode paper"):
         asyncio.run(kisnb.connect("paper"))
 
 

@@ -180,7 +180,8 @@ def check_startable(day: SimulatedDay) -> None:
     """Raises ConfigError with the simulator's own words when it would not begin such a day."""
     checked = subprocess.run(  # noqa: S603
         python("kisnb", "sim", "--check", *_options(day)),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER, env=plain(),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER,
+        env=plain(),
     )  # fmt: skip
     if checked.returncode:
         raise ConfigError(

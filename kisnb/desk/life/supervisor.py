@@ -79,7 +79,8 @@ class Supervisor:
             refused = ready is not None and "error" in ready
             self._deaths += status != RESTART and not refused
             if self._deaths >= MOST_DEATHS:
-                return f"the desk died {self._deaths} times in a row, the last time with {_named(status)}"
+                last = f"the last time with {_named(status)}"
+                return f"the desk died {self._deaths} times in a row, {last}"
             if not self._wait_pause(BACKOFF.pause(tries)):
                 break
             tries += 1

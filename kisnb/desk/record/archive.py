@@ -111,8 +111,8 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
 
     - of orders: those of open orders;
     - of stocks: those of stocks that have been held ever since;
-    - of days: those of a day whose list is read again for an open order. KIS's list holds all orders
-      of the day, and one that is not known would be taken for somebody else's.
+    - of days: those of a day whose list is read again for an open order. KIS's list holds all
+      orders of the day, and one that is not known would be taken for somebody else's.
     """
     first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
     state, since = State(), defaultdict[str, _Since](_Since)

@@ -31,7 +31,8 @@ MAGIC = b"SQLite format 3\0"
 PUBLISHED = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
 """SQL: the rows that sessions receive."""
 ROWS = """CREATE TABLE rows (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL,
+    key TEXT NOT NULL, body BLOB NOT NULL
 )"""
 FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"
 

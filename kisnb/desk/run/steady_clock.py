@@ -54,8 +54,8 @@ class SteadyClock:
             taken = min(self._ahead, jumped)
             self._ahead -= taken
             self._jumps.append(
-                f"the machine slept, or its clock was set forward, for {jumped / SECOND:,.1f} s: what happened "
-                "meanwhile was not seen"
+                f"the machine slept, or its clock was set forward, for {jumped / SECOND:,.1f} s: "
+                "what happened meanwhile was not seen"
             )
         if self._ahead and kst_day(wall) > kst_day(before):
             self._ahead = 0

@@ -22,6 +22,7 @@ import msgspec
 
 from kisnb.desk.run.host import DeskHost
 from kisnb.desk.serve.connection import Connection
+from kisnb.desk.serve.desk_wants import DeskWants
 from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.leases import Leases
 from kisnb.desk.serve.pacing import Pacing
@@ -45,7 +46,6 @@ from kisnb.desk.serve.session_commands import CHECK, SessionCommands
 from kisnb.desk.serve.session_queries import SessionQueries
 from kisnb.desk.serve.silent_sessions import SilentSessions
 from kisnb.desk.serve.snapshot import DeskName, snapshot
-from kisnb.desk.serve.subscriptions import Subscriptions
 from kisnb.desk.serve.typed_requests import TypedRequests
 from kisnb.desk.serve.unreadable import RawCommands, RawQuery, Unreadable, parts_of, unreadable
 from kisnb.errors import DeskBusy, KisnbError
@@ -63,7 +63,7 @@ class DeskServer:
     def __init__(self, host: DeskHost, name: DeskName, secret: str, speed: float) -> None:
         self.feed = EventFeed(host)
         self.leases = Leases()
-        self.subscriptions = Subscriptions(host, self.feed)
+        self.subscriptions = DeskWants(host, self.feed)
         self.closing = asyncio.Event()
         """Set when the desk is to end."""
         self.farewell: tuple[str, str] | None = None

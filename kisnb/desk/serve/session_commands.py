@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kisnb.desk.run.host import DeskHost
 from kisnb.desk.serve.connection import Connection
+from kisnb.desk.serve.desk_wants import DeskWants
 from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.pacing import Pacing
 from kisnb.desk.serve.published_leases import PublishedLeases
-from kisnb.desk.serve.subscriptions import Subscriptions
 from kisnb.desk.serve.unreadable import RawCommands, Unreadable, pieces
 from kisnb.events import CommandDropped, Event, Trouble
 from kisnb.trading.order_books.order_book import is_of_flatten
@@ -35,7 +35,7 @@ class SessionCommands:
         host: DeskHost,
         feed: EventFeed,
         leases: PublishedLeases,
-        subscriptions: Subscriptions,
+        subscriptions: DeskWants,
         pacing: Pacing,
     ) -> None:
         self._host = host

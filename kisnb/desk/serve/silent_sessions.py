@@ -47,7 +47,7 @@ class SilentSessions:
             elif silent >= SILENT_SECONDS and not stood:
                 self._named.add(session.name)
                 sentences.append(
-                    f"{session.where} has said nothing for {silent:.0f} s: its agents stand still and keep their "
-                    "leases, its orders stay in the market"
+                    f"{session.where} has said nothing for {silent:.0f} s: its agents stand still "
+                    "and keep their leases, its orders stay in the market"
                 )
         return sentences

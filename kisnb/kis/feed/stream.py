@@ -21,9 +21,9 @@ from kisnb.kis.channels import TRS_OF_CHANNEL, Feed
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.feed import control_frames as cf
-from kisnb.kis.feed.connection import Connection, Dropped
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.gaps import VolumeWatch
+from kisnb.kis.feed.kis_connection import Dropped, KisConnection
 from kisnb.kis.feed.subscriptions import Subscriptions
 from kisnb.kis.http.rest import Rest, nobody_listens
 from kisnb.kis.http.transport import WebSocket
@@ -84,7 +84,7 @@ class Stream:
         """Set when a request may have come due."""
         self._approval: str | None = None
         self._socket: WebSocket | None = None
-        self._connection: Connection | None = None
+        self._connection: KisConnection | None = None
         """The present connection, or the last one."""
         self._task: asyncio.Task[None] | None = None
         self._is_pausing = False
@@ -158,7 +158,7 @@ class Stream:
 
     # connection
 
-    async def _run(self, connection: Connection | None) -> None:
+    async def _run(self, connection: KisConnection | None) -> None:
         while True:
             since = self._clock.now()
             if connection is not None:
@@ -174,12 +174,12 @@ class Stream:
                 log.warning("no stream: %s", e, exc_info=not isinstance(e, KisError))
                 connection = None
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> KisConnection:
         with self._activity.working():
             if self._approval is None:
                 self._approval = await self._rest.approval_key()
             socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
-        self._socket, self._connection = socket, Connection(socket, self._endpoint.silence)
+        self._socket, self._connection = socket, KisConnection(socket, self._endpoint.silence)
         self._subscriptions.on_lost()
         self._changed.set()
         self.publish([LinkUp(self._clock.now())])

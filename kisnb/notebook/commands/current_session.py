@@ -133,8 +133,8 @@ class CurrentSession:
         def on_over(where: str, seconds: float) -> None:
             session.hooks.blocked_by = ""
             session.troubles.append(
-                f"{session.status.clock_text()} the notebook's loop was blocked for {seconds:.1f} s "
-                f"by {where}; agents of this notebook stood still, the desk went on"
+                f"{session.status.clock_text()} the notebook's loop was blocked for "
+                f"{seconds:.1f} s by {where}; agents of this notebook stood still, the desk went on"
             )
             session.hooks.changed()
 

@@ -26,8 +26,9 @@ def is_nested() -> bool:
 
 
 def nest(switch: str | None, running_agents: Collection[str] = ()) -> str:
-    """Make the running loop re-entrant (``"on"``), or say how it is (None); return lines for people.
+    """Make the running loop re-entrant, and return lines for people.
 
+    ``switch`` is ``"on"`` or ``"off"``; None only says how the loop is.
     Raises BadInput for ``"off"`` while asyncio is patched, because neither library takes its patch
     back, and for a loop that is not asyncio's own, such as uvloop's.
     """

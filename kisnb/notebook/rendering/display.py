@@ -190,8 +190,8 @@ def _arrow(change: int) -> str:
 
 
 LOOKS: dict[tuple[str, str], Look] = {
-    ("kisnb.events", "Quote"): _look_quote,
-    ("kisnb.events", "Depth"): _look_depth,
+    ("kisnb.events.market", "Quote"): _look_quote,
+    ("kisnb.events.market", "Depth"): _look_depth,
     ("kisnb.orders", "Order"): _look_order,
     ("kisnb.orders", "Orders"): _look_orders,
     ("kisnb.orders", "Fill"): _look_fill,

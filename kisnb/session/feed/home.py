@@ -11,7 +11,7 @@ OPEN_HERE = "open one here: session = await kisnb.connect(...)"
 
 
 class Home:
-    """Where one session lives. It is made in the session's loop."""
+    """The loop and the process of one session. It is made in the session's loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()

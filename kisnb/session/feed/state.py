@@ -80,7 +80,7 @@ class SessionState:
 
     @property
     def halt_state(self) -> str:
-        """What the desk lets pass: active, reducing or halted."""
+        """The trading state of the desk: active, reducing or halted."""
         return self.desk.halt
 
     @property

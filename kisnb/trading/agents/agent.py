@@ -96,8 +96,8 @@ class Agent:
     """Newest thought of the agent, shown in panels."""
 
     def __init__(self, **parameters: object) -> None:
-        # A subclass may name itself. Ids that the order books keep for owners that are no agents are
-        # refused here.
+        # A subclass may name itself. Ids that the order books keep for owners that are no agents
+        # are refused here.
         if self.id:
             checked_id(self.id)
         known = self.parameters()

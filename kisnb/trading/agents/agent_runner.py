@@ -57,7 +57,8 @@ def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     """The back-tester's answer to ``await`` of something that is no Wait."""
     coroutine.close()
     raise TypeError(
-        f"{runner.agent!r} awaits what only runs live; await self.done(order) or self.sleep(seconds)"
+        f"{runner.agent!r} awaits what only runs live; "
+        "await self.done(order) or self.sleep(seconds)"
     )
 
 

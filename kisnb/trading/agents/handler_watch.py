@@ -29,8 +29,8 @@ Previous: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 Held: TypeAlias = tuple[Previous, Previous]
 """The handler that was installed, and the one that an outer delivery had found."""
 
-# The functions of ``signal`` turn each handler into an enum and back: a delivery costs 19 µs instead
-# of 2. The C module under it, where there is one, takes and gives the same handlers.
+# The functions of ``signal`` turn each handler into an enum and back: a delivery costs 19 µs
+# instead of 2. The C module under it, where there is one, takes and gives the same handlers.
 _c: Any = sys.modules.get("_signal", signal)
 get_handler: Callable[[int], Previous] = _c.getsignal
 set_handler: Callable[[int, Previous], Previous] = _c.signal

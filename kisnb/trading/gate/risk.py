@@ -287,9 +287,11 @@ class Gate:
     def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
         books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
         mine = books.agents[agent].positions.values() if agent in books.agents else ()
+        held = books.account.position(code).cost
+        most_of_agent = limits.max_agent_value if agent else None
         scopes = (
-            ("max_stock_value", limits.max_stock_value, code, books.account.position(code).cost, code, None),
-            ("max_agent_value", limits.max_agent_value if agent else None, agent, sum(p.cost for p in mine), "", agent),
+            ("max_stock_value", limits.max_stock_value, code, held, code, None),
+            ("max_agent_value", most_of_agent, agent, sum(p.cost for p in mine), "", agent),
             (
                 "max_account_value", limits.max_account_value, "the account",
                 sum(p.cost for p in books.account.positions.values()), "", None,

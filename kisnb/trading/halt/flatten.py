@@ -316,8 +316,8 @@ class Flatten:
         times = [part.again_at for part in self._parts.values()]
         times.append(self._since + FIRST_REPORT)
         if any(part.is_blocked for part in self._parts.values()) and _is_any_open(turn.now):
-            # What blocks may end at any moment: a halt of the stock, an interruption. The core wakes
-            # by itself at the beginning of each session.
+            # A halt of the stock or an interruption may end at any moment. The core wakes by itself
+            # at the beginning of each market session.
             times.append(turn.now + PAUSES.longest)
         times += [turn.now + STALE_LIMIT for _ in self._orders]
         due = min((t for t in times if t > turn.now), default=None)

@@ -26,8 +26,9 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
     import polars as pl
 
     schema: dict[str, Any] = {
-        "code": pl.String, "orders": pl.Int64, "fills": pl.Int64, "bought": pl.Int64, "sold": pl.Int64,
-        "position": pl.Int64, "turnover": pl.Int64, "wins": pl.Int64, "losses": pl.Int64, "realised": pl.Int64,
+        "code": pl.String, "orders": pl.Int64, "fills": pl.Int64, "bought": pl.Int64,
+        "sold": pl.Int64, "position": pl.Int64, "turnover": pl.Int64, "wins": pl.Int64,
+        "losses": pl.Int64, "realised": pl.Int64,
         "costs": pl.Int64, "realised_net": pl.Int64,
     }  # fmt: skip
     codes = dict.fromkeys([*(o.code for o in orders), *positions])
@@ -44,8 +45,8 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
         pl.concat([stocks, total], how="diagonal")
         .with_columns(win_rate)
         .select(
-            "code", "orders", "fills", "bought", "sold", "position", "turnover", "win_rate", "realised", "costs",
-            "realised_net",
+            "code", "orders", "fills", "bought", "sold", "position", "turnover", "win_rate",
+            "realised", "costs", "realised_net",
         )
     )  # fmt: skip
 
@@ -54,6 +55,6 @@ def _row(code: str, all_orders: Collection[Order], p: Position) -> tuple[object,
     orders = [o for o in all_orders if o.code == code]
     fills = [f for o in orders for f in o.fills]
     return (
-        code, len(orders), len(fills), p.bought, p.sold, p.qty, sum(f.qty * f.price for f in fills), p.wins, p.losses,
-        p.realised, p.costs, p.realised_net,
+        code, len(orders), len(fills), p.bought, p.sold, p.qty, sum(f.qty * f.price for f in fills),
+        p.wins, p.losses, p.realised, p.costs, p.realised_net,
     )  # fmt: skip

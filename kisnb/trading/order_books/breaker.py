@@ -8,13 +8,13 @@ Cash that lies idle is not at stake, so that it does not mask a loss. Shares cou
 (previous close) at the opening, and so do those that no order explains. A worked day, fee and tax
 in won:
 
-| what                                   | holdings   | flow so far | result   | stake      | lost   |
-|----------------------------------------|------------|-------------|----------|------------|--------|
-| opening: 700 shares, base 10,000       | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 % |
-| buy 300 at 10,000, fee 100             | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 % |
-| sell 900 at 9,800, fee 260, tax 17,640 | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 % |
-| the 100 that are left fall to 8,980    | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 % |
-| and to 8,970                           | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 % |
+| event                                | holdings   | flow so far | result   | stake      | lost   |
+|--------------------------------------|------------|-------------|----------|------------|--------|
+| opening: 700 shares, base 10,000     | 7,000,000  | 0           | 0        | 7,000,000  | 0.00 % |
+| buy 300 at 10,000, fee 100           | 10,000,000 | -3,000,100  | -100     | 10,000,000 | 0.00 % |
+| sell 900 at 9,800, cost 260 + 17,640 | 980,000    | +5,802,000  | -218,000 | 10,000,000 | 2.18 % |
+| the 100 that are left fall to 8,980  | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 % |
+| and to 8,970                         | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 % |
 
 With a limit of 3 % the breaker holds in the fourth line and trips in the fifth. A person who lifts
 the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.

@@ -138,7 +138,8 @@ class OrderBook:
         held = (
             ", ".join(f"{p.qty:,} {p.code}" for p in self.positions.values() if p.qty) or "nothing"
         )
-        return f"<OrderBook {self.name}: {len(self.orders)} orders, {len(self.open_orders)} open, holds {held}>"
+        counts = f"{len(self.orders)} orders, {len(self.open_orders)} open"
+        return f"<OrderBook {self.name}: {counts}, holds {held}>"
 
 
 class OrderBooks:

@@ -74,7 +74,8 @@ def next_step(order: Order, *, movable: bool = False) -> str:
         case OrderState.ACCEPTED:
             return _waits(order, movable=movable)
         case OrderState.REJECTED:
-            return f"nothing of it is in the market{f'; %kis why {order.msg_cd}' if order.msg_cd else ''}"
+            look_up = f"; %kis why {order.msg_cd}" if order.msg_cd else ""
+            return f"nothing of it is in the market{look_up}"
         case OrderState.EXPIRED:
             return "it ended with its session; order again in the next one"
         case _:

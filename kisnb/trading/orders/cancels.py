@@ -38,8 +38,9 @@ class Cancels:
         elif order.state is OrderState.NEW:
             why = "it was cancelled before it was sent"
             turn.record(Denied(turn.now, key, why, "order again if it is still wanted"))
-        # KIS names the order to cancel by its number (KIS document 주식주문(정정취소), ORGN_ODNO). A cancel
-        # of all leaves waits for that number while the order is being sent. A partial cancel does
+        # KIS names the order to cancel by its number (KIS document 주식주문(정정취소), ORGN_ODNO).
+        # A cancel of all leaves waits for that number while the order is being sent. A partial
+        # cancel does
         # not wait.
         elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
             why = "the order has no number yet; cancel again when it has"

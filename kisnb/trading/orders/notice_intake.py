@@ -107,8 +107,8 @@ class NoticeIntake:
 
     def _on_accepted(self, turn: Turn, order: Order, notice: Notice) -> None:
         if order.state is OrderState.SENT:
-            # A cancel goes where the order went (KIS document 주식주문(정정취소), EXCG_ID_DVSN_CD). A
-            # notice names the venue that executes, which SOR chose (ORD_EXG_GB).
+            # A cancel goes where the order went (KIS document 주식주문(정정취소), EXCG_ID_DVSN_CD).
+            # A notice names the venue that executes, which SOR chose (ORD_EXG_GB).
             venue = order.route.venue if order.route else notice.venue
             turn.record(
                 Accepted(

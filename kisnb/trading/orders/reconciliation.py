@@ -155,8 +155,8 @@ class Reconciliation:
             return
         if row.filled > order.filled:
             self._repair_fills(turn, order, row)
-        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the reply has
-        # a new ODNO).
+        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
+        # reply has a new ODNO).
         for child_row in rows.values():
             if child_row.original == row.ref.number:
                 self._record_revise(turn, order, row, child_row)

@@ -22,7 +22,7 @@ class Dropped(Exception):
     """KIS wants this connection to end; the text says why."""
 
 
-class Connection:
+class KisConnection:
     """After ``silence`` seconds without a frame the connection counts as dead; 0 means never."""
 
     def __init__(self, socket: WebSocket, silence: float) -> None:

@@ -12,7 +12,7 @@ HELD = 1
 (2)."""
 
 
-class Subscriptions:
+class DeskWants:
     """Keeps the broker's wants at what holdings and sessions need."""
 
     def __init__(self, host: DeskHost, feed: EventFeed) -> None:
