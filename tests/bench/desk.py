@@ -142,7 +142,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     server = DeskServer(host, DeskName(Mode.LIVE, "bench", "run"), "secret", 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
-    while len(server.connections) < SESSIONS:  # noqa: ASYNC110 - the server tells nobody
+    while len(server.feed.connections) < SESSIONS:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     process = psutil.Process()

@@ -140,7 +140,7 @@ async def _desk(pipe: Connection, folder: Path) -> None:
     server = DeskServer(host, DeskName(Mode.LIVE, "bench", ""), "secret", 1.0)
     await server.listen(folder / "desk.sock")
     pipe.send("ready")
-    while not server.connections:  # noqa: ASYNC110 - the server tells nobody, and only here is it asked
+    while not server.feed.connections:  # noqa: ASYNC110 - the server tells nobody, and only here is it asked
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     price = Universe.packaged().get(CODE).base

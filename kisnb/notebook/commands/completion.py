@@ -14,15 +14,12 @@ from IPython.core.completer import (
 )
 
 from kisnb.notebook.commands.current_session import CurrentSession
-from kisnb.notebook.commands.grammar import Word
-from kisnb.notebook.commands.verbs.agents import agent_classes
-from kisnb.notebook.commands.verbs.table import VERBS
-from kisnb.notebook.commands.verbs.verb import Verb
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.market.universe import Universe
+    from kisnb.notebook.commands.verbs.verb import Verb
 
 _COMMAND = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%kis(?:\s+(?P<line>.*))?$")
 _SHOWN = 40
@@ -57,6 +54,9 @@ class KisMatcher:
         }
 
     def _complete(self, before: list[str], fragment: str) -> Iterator[SimpleCompletion]:
+        # Loading the extension imports no verbs: the first Tab or the first command does.
+        from kisnb.notebook.commands.verbs.table import VERBS
+
         if not before:
             yield from _starting(VERBS, fragment, "verb")
             return
@@ -75,6 +75,9 @@ class KisMatcher:
             yield from self._word(verb, before[1:], fragment)
 
     def _word(self, verb: Verb, words: list[str], fragment: str) -> Iterator[SimpleCompletion]:
+        from kisnb.notebook.commands.grammar import Word
+        from kisnb.notebook.commands.verbs.table import VERBS
+
         at = len(list(_plain(verb, words)))
         word = verb.usage.words[at] if at < len(verb.usage.words) else Word("", required=False)
         yield from _starting(word.choices, fragment, "word")
@@ -94,6 +97,8 @@ class KisMatcher:
         session = self._current.session
         if verb.name == "cancel":
             return [str(o.number) for o in session.book.open_orders if o.number] if session else []
+        from kisnb.notebook.commands.verbs.agents import agent_classes
+
         # A class is offered only where an agent is started: the other actions need one that runs.
         ids = [agent.id for agent in session.agents] if session else []
         return [*ids, *agent_classes(self._shell.user_ns)] if words[:1] == ["start"] else ids
@@ -102,6 +107,8 @@ class KisMatcher:
         """Return the options of the Agent that ``agents start NAME`` names."""
         if before[:2] != ["agents", "start"] or len(before) < 3:
             return []
+        from kisnb.notebook.commands.verbs.agents import agent_classes
+
         kind = agent_classes(self._shell.user_ns).get(before[2])
         return [f"--{name}" for name in kind.parameters()] if kind else []
 

@@ -22,7 +22,6 @@ from kisnb.notebook.commands.console import Console
 from kisnb.notebook.commands.current_session import CurrentSession
 from kisnb.notebook.commands.reading import Command, commands_of_cell, read_command
 from kisnb.notebook.commands.running import CommandRunner
-from kisnb.notebook.commands.word_readers import span
 from kisnb.notebook.kernel.interrupt import InterruptGuard
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ class KisMagics(Magics):
 
     @validate("every")
     def _every(self, proposal: dict[str, str]) -> str:
+        from kisnb.notebook.commands.word_readers import span
+
         try:
             return span(proposal["value"])
         except BadInput as error:

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 from IPython.utils.text import DollarFormatter
 
 from kisnb.errors import BadInput
-from kisnb.notebook.commands.grammar import Typed, parse
-from kisnb.notebook.commands.verbs.table import find
-from kisnb.notebook.commands.verbs.verb import Verb
 from kisnb.notebook.commands.words import Comment, goes_on, split
 from kisnb.notebook.kernel.call_stack import locals_of_user
 from kisnb.session.typed_orders.magic_line import MagicLine
@@ -19,6 +16,9 @@ from kisnb.values import narrow, tidy
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb.notebook.commands.grammar import Typed
+    from kisnb.notebook.commands.verbs.verb import Verb
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Command:
 
 def read_command(text: str, shell: InteractiveShell) -> Command:
     """Read one command; without words it is ``help``. Raises BadInput."""
+    # The first command imports the verbs: loading the extension stays fast.
+    from kisnb.notebook.commands.grammar import parse
+    from kisnb.notebook.commands.verbs.table import find
+
     call = text.strip()
     silent = call.endswith((";", "；"))
     call = call.rstrip("; ；")

@@ -20,14 +20,15 @@ from kisnb.errors import BadInput
 from kisnb.notebook.commands.console import Console
 from kisnb.notebook.commands.current_session import CurrentSession
 from kisnb.notebook.commands.reading import Command, with_lines
-from kisnb.notebook.commands.verbs.context import Context
-from kisnb.notebook.commands.verbs.verb import Verb
 from kisnb.notebook.kernel.interrupt import InterruptGuard, interrupted
 from kisnb.notebook.kernel.transform import awaits
 from kisnb.session.typed_orders.magic_line import MagicLine, running
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from kisnb.notebook.commands.verbs.context import Context
+    from kisnb.notebook.commands.verbs.verb import Verb
 
 
 class CommandRunner:
@@ -91,6 +92,8 @@ class CommandRunner:
 
     def _context(self, verb: Verb, *, is_blocking: bool = False) -> Context:
         """Return what a verb may use. Raises NotOpen when it needs a session and none is open."""
+        from kisnb.notebook.commands.verbs.context import Context
+
         if verb.needs_session:
             session = self._current.require()
             # A silent desk is named before the verb begins to wait for it.

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from kisnb.clock import clock_text
 from kisnb.columns import Column, S, number, signed, tone_of
-from kisnb.notebook.rendering import holding_columns
 from kisnb.notebook.rendering.tables import (
     UNSURE,
     Cell,
@@ -134,6 +133,8 @@ def _order_table(mode: Mode | None, title: str, orders: Iterable[Order]) -> Bund
 
 
 def _look_account(account: Account, mode: Mode | None) -> Bundle:
+    from kisnb.notebook.rendering import holding_columns
+
     cash = (
         f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})"
         f"  orderable {number(account.orderable)} won"
