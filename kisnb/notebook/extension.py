@@ -98,7 +98,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
     It prints nothing, uses no network, and imports nothing heavy.
     """
-    # A second load would register everything twice, and each command would run twice.
+    # A second load would register everything twice, and each callback would run twice.
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = Extension(shell)
         extension.load()

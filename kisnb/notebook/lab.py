@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if copies := copy_examples(folder):
         print(f"kisnb lab: {folder} was empty; {len(copies)} example notebooks are in it now.")
     # People watch the day in JupyterLab, so that it runs at its own speed there.
-    # Kernels inherit this environment. A speed that a person has set stays.
+    # Kernels inherit this environment. A speed that it names already stays.
     os.environ.setdefault("KISNB_SIM_SPEED", "1")
     os.environ["PATH"] = path_with_ours(os.environ.get("PATH", ""))
     LabApp.launch_instance(argv=arguments)

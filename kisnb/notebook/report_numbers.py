@@ -124,8 +124,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
         The same numbers give the same digits, whenever and wherever the report is written.
         """
-        # Neither a path nor the moment of writing is among the fields. A comparison of two days
-        # compares the hash alone.
+        # Neither a path nor the run is among the fields. So the hash alone compares two reports.
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
 
@@ -134,7 +133,8 @@ def numbers(session: Session) -> Numbers:
     orders = list(session.book.orders.values())
     agents = list(session.agents)
     account = _account(session)
-    # Prices that the session received are newer than those of the statement, so they go over them.
+    # A price that the session received goes over that of the statement: then the results and the
+    # charts use the same one.
     prices = {h.code: h.price for h in account.holdings} if isinstance(account, Account) else {}
     results = _results(session, prices | session.data.prices)
     # A dict and no set: the charts stand in the order of the first orders, in every run.

@@ -73,6 +73,11 @@ class DeskPanel(AnyWidget):
         self.on_msg(self._from_front_end)
         self._refresh()
 
+    # What the page gets, and when:
+    #     it opens, or missed a number     it sends "ready" and gets a snapshot
+    #     the session changes              a delta with the next number, at most PER_SECOND times
+    #     every BEAT seconds               a beat, so that it knows that the kernel lives
+    #     a cell blocks the loop           "blocked", from the thread that watches the loop
     def _changed(self) -> None:
         # A timer that is set already will see this change too. So a thousand changes make one
         # message.

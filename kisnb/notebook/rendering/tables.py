@@ -121,7 +121,7 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
 
 def trusted(html: str) -> Markup:
     """Return HTML as it is, for what was escaped where it was made."""
-    # Every other piece of HTML comes from `Markup.format`, which escapes. A search for this
+    # Text from outside becomes HTML by `Markup.format`, which escapes it. A search for this
     # function finds all exceptions.
     return Markup(html)  # noqa: S704 - the one place
 
