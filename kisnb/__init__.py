@@ -9,9 +9,13 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# The desk is found by a Unix socket and locked by flock, and Windows has neither. One clear
+# sentence here replaces an error deep inside the first `%kis open`.
 if sys.platform == "win32":
     raise ImportError("kisnb needs Linux or macOS; on Windows, run JupyterLab in WSL")
 
+# Type checkers read these names here. At run time `__getattr__` brings each of them when it is
+# first used, so `import kisnb` loads neither polars nor aiohttp and stays fast.
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -50,6 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    # `errors` is a module and no attribute of one, so it has no row in _PUBLIC.
     if name == "errors":
         return import_module("kisnb.errors")
     if name not in _PUBLIC:
@@ -67,6 +72,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """``%load_ext kisnb``."""
+    # A program that only imports kisnb, such as the desk, needs no IPython.
     from kisnb.notebook.extension import load_ipython_extension as load
 
     load(shell)

@@ -39,6 +39,8 @@ class Backoff(msgspec.Struct, Generic[P], frozen=True):
 
     def pause(self, failures: int) -> P:
         """Return the pause after ``failures`` earlier failures in a row; the last pause repeats."""
+        # A count of failures grows without an end when KIS is closed for a night. Only the index is
+        # bounded, so that owners may count on.
         return self.pauses[min(failures, len(self.pauses) - 1)]
 
     def spread(self, failures: int, draw: float) -> float:
@@ -46,6 +48,8 @@ class Backoff(msgspec.Struct, Generic[P], frozen=True):
 
         Many clients that lost the same server then do not all return at the same moment.
         """
+        # The lower half stays out: a spread from 0 would let one client in many try again at once.
+        # The caller draws the random number, so that a test can fix it.
         return self.pause(failures) * (0.5 + draw / 2)
 
     @property

@@ -16,6 +16,7 @@ from kisnb.terms import Mode
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0 done, 1 not done, 2 wrong arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # The simulator has a parser of its own. It gets the words before this one can refuse them.
     if words[:1] == ["sim"]:
         from kisnb.simulator.serve.command import main as sim
 
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__)
     parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
+    # This row only makes `sim` appear in `kisnb --help`.
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
     desk = verbs.add_parser("desk", help="the desk processes of this user")
     desk.add_argument("action", choices=["status", "start", "stop", "restart", "journal"])
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     halt.add_argument("reason", nargs="*", help="why; it stands in the journal")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), help="this one alone")
+    # Options that are not ours are kept, because `kisnb lab` hands them to JupyterLab. For every
+    # other verb they are typing errors, and a mistyped option must not halt a desk.
     options, rest = parser.parse_known_args(words)
     if rest and options.verb != "lab":
         parser.error(f"unknown arguments: {' '.join(rest)}")
@@ -93,6 +97,8 @@ def _keys(action: str, mode: Mode) -> int:
         found = delete_keys(mode)
         print(f"the keyring holds no keys for {mode} any more" if found else "there were none")
         return 0
+    # getpass falls back to an echo when there is no terminal, for example in a notebook's `!kisnb
+    # keys`. The secret would then stand in the notebook's output.
     if not sys.stdin.isatty():
         raise BadInput("keys are typed at a terminal", "open a terminal and type the command there")
     print(f"Keys for {mode}, as KIS Developers shows them. What you type stays hidden.")
@@ -113,17 +119,22 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
     from kisnb.desk.life.simulator_process import SimulatedDay, stop_simulator
     from kisnb.desk.life.status import status
 
+    # Start and restart end in the same lines as status: a person sees at once whether the desk
+    # answers.
     if action == "restart":
         restart_desk(mode)
     if action == "start":
         start_desk(mode, SimulatedDay())
     if action == "stop":
         stopped = [f"{mode} desk"] if stop_desk(mode) else []
+        # The desk goes first. A desk that still runs would take the end of its simulator for an
+        # outage of KIS and try to connect again.
         if mode is Mode.SIM and stop_simulator():
             stopped.append("simulator")
         sentence = f"the {' and its '.join(stopped)} {'are' if len(stopped) > 1 else 'is'} stopped"
         print(sentence if stopped else f"nothing to stop: no {mode} desk runs")
         return 0
+    # The exit status tells a script whether the desk answers.
     lines, answers = status(mode)
     print("\n  ".join(lines))
     if tasks and answers:
@@ -154,16 +165,21 @@ def _halt(options: argparse.Namespace) -> int:
     """
     from kisnb.desk.address import is_up
 
+    # Mode lists sim, paper, live, so the reversed order halts real money first.
     wanted = [options.mode] if options.mode else [mode for mode in reversed(Mode) if is_up(mode)]
     if not wanted:
         print("no desk runs", file=sys.stderr)
         return 1
     if options.off and options.flatten:
         raise BadInput("--off sells nothing", "leave --flatten out")
+    # Halting one desk too many costs little. Lifting a halt lets orders pass, so a person has to
+    # name the desk.
     if options.off and len(wanted) > 1:
         raise BadInput(
             f"{len(wanted)} desks run: {', '.join(wanted)}", "name the one to lift with --mode"
         )
+    # The list is complete before `max` sees it: every desk is halted, whatever the first one
+    # answers.
     return max([_halt_one(mode, options) for mode in wanted])
 
 
@@ -177,6 +193,8 @@ def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
 
     reason = " ".join(options.reason)
     state: Literal["reducing", "halted"] = "reducing" if options.reduce else "halted"
+    # `begun` becomes true with the first step that the desk reports. The desk has then received the
+    # pull, so the HALT file is not needed.
     failed = begun = False
     try:
         if options.off:
@@ -184,6 +202,8 @@ def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
                 f"the {mode} desk: {lift(mode, reason, 'reducing' if options.reduce else 'active')}"
             )
             return 0
+        # Each step is printed when it comes. Cancelling all orders may take seconds, and a person
+        # must see that something happens.
         for step in pull(mode, Halt(reason or "typed on the command line", state, options.flatten)):
             failed, begun = failed or not step.done, True
             print(f"{mode} {step.step}: {step.text}", flush=True)

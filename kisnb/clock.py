@@ -20,6 +20,8 @@ Ns: TypeAlias = int
 SECOND: Ns = 1_000_000_000
 MINUTE: Ns = 60 * SECOND
 DAY: Ns = 24 * 60 * MINUTE
+# Korea has had no daylight saving time since 1988, so a fixed offset is right for every day that
+# kisnb handles, and needs no table of time zones.
 KST = timezone(timedelta(hours=9), "KST")
 KST_SHIFT: Ns = 9 * 60 * MINUTE
 """KST is this much ahead of UTC, all year round."""
@@ -47,6 +49,8 @@ class WallClock:
 
     async def sleep_until(self, t: Ns) -> None:
         """Sleep in real time."""
+        # The loop's timers follow the monotonic clock. When the machine's time is set during the
+        # sleep, the sleep ends early or late by that step.
         await asyncio.sleep(max(0, t - self.now()) / SECOND)
 
 
@@ -58,9 +62,13 @@ class SimulatedClock:
 
     def __init__(self, now: Ns = 0, speed: float = 0.0) -> None:
         self._then = now
+        # Simulated time runs from the pair (_then, _wall). The monotonic clock measures it, so a
+        # correction of the machine's time does not make simulated time jump.
         self._wall = _time.monotonic_ns()
         self.speed = speed
         """0 stands; 1 is real time."""
+        # The number in the middle keeps sleepers of one moment in the order in which they came. It
+        # also keeps heapq from comparing futures, which have no order.
         self._sleepers: list[tuple[Ns, int, asyncio.Future[None]]] = []
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -75,6 +83,8 @@ class SimulatedClock:
         """Move to ``now``, take on ``speed`` when given, and wake those whose time has come, in
         order.
         """
+        # Both move together. A new moment with the old `_wall` would add the time that has passed
+        # since the last call.
         self._then, self._wall = now, _time.monotonic_ns()
         if speed is not None:
             self.speed = speed
@@ -82,12 +92,15 @@ class SimulatedClock:
 
     def next_wake(self) -> Ns | None:
         """Return the earliest moment that a sleeper waits for; None without sleepers."""
+        # A task that was cancelled leaves its future in the heap. It is dropped here, so lockstep
+        # does not wait for a moment that nobody needs.
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
         return self._sleepers[0][0] if self._sleepers else None
 
     async def sleep_until(self, t: Ns) -> None:
         """Sleep in simulated time."""
+        # A moment that is past costs no turn of the loop.
         if t <= self.now():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -101,6 +114,8 @@ class SimulatedClock:
         now = self.now()
         while (t := self.next_wake()) is not None and t <= now:
             heapq.heappop(self._sleepers)[2].set_result(None)
+        # `set` may have changed the speed, or a nearer sleeper may have come. The old timer would
+        # wake at the wrong wall time.
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -152,6 +167,8 @@ class Activity:
 def kst(day: date, at: time | int) -> Ns:
     """Return the moment ``at`` (a time, or seconds since midnight) of a Korean day."""
     seconds = at if isinstance(at, int) else seconds_since_midnight(at)
+    # Integers only. A float of UTC nanoseconds is exact to about 200 ns, and two moments that are
+    # equal would compare as different.
     return (day.toordinal() - _EPOCH_ORDINAL) * DAY - KST_SHIFT + seconds * SECOND
 
 
@@ -179,6 +196,8 @@ def kst_seconds(now: Ns) -> int:
 
 def kst_datetime(now: Ns) -> datetime:
     """Return the moment as an aware datetime in KST, cut to microseconds."""
+    # The seconds are converted as a whole number, and the microseconds are set apart: a float of
+    # both would be rounded.
     return datetime.fromtimestamp(now // SECOND, KST).replace(microsecond=now % SECOND // 1000)
 
 

@@ -33,6 +33,7 @@ def signed(value: float | None, digits: int = 0) -> str:
     """Return ``"+500"``, ``"-500"`` or ``"0"``; empty for None."""
     if value is None:
         return ""
+    # A value that is rounded to 0 has no sign: "-0" and "+0" say nothing to a person.
     return f"{value:+,.{digits}f}" if round(value, digits) else "0"
 
 
@@ -108,8 +109,11 @@ def picked(columns: Sequence[Column[S]], names: str) -> tuple[Column[S], ...]:
 
 def frame(columns: Sequence[Column[S]], subjects: Iterable[S]) -> pl.DataFrame:
     """Return a DataFrame of the subjects, one row each."""
+    # Imported with the first table, because polars takes about 145 ms.
     import polars as pl
 
+    # polars cannot guess the types here: a table without rows has none, and a column whose first
+    # rows are None would get the wrong one.
     types = {
         "String": pl.String(),
         "Int64": pl.Int64(),

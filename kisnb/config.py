@@ -41,6 +41,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sim_speed: str = "1"
     """Speed of the simulator's clock: a number, or ``step`` for lockstep."""
+    # A market order has no price of its own, and KIS reserves the upper limit price for it (KIS's
+    # workbook, sheet order-cash). The limits count the same won as KIS does.
     max_order_value: Won = 50_000_000
     """Won that one order may be worth; a market order counts at its upper limit price."""
     max_stock_value: Won = 300_000_000
@@ -69,6 +71,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
+    # KIS allows 18 calls a second at live and 1 at paper (KIS notice of 2026-04-20). 15 leaves room
+    # at live, because bursts at the exact limit are sometimes refused.
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     """REST calls a second and appkey; 0 takes 15 at live and 1 at paper.
 
@@ -88,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             speed = float(self.sim_speed)
         except ValueError:
             speed = -1.0
+        # NaN fails this comparison as well, so `sim_speed=nan` is refused.
         if not 0 < speed <= 100_000:
             raise ConfigError(
                 f"sim_speed={self.sim_speed!r} is no speed", "give a number up to 100,000, or step"
@@ -102,6 +107,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits, equal for equal settings; paths of files do not count."""
+        # The report shows this hash. Two people with the same limits get the same one, even though
+        # their files stand in other folders.
         settings = msgspec.structs.replace(self, credentials="", record="")
         return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
 
@@ -221,6 +228,8 @@ def set_config(name: str, value: str | None) -> Config:
     """
     if name not in NAMES:
         raise ConfigError(f"there is no setting {name!r}", f"there are {', '.join(NAMES)}")
+    # The environment wins when a desk starts. A value in the file would have no effect, and the
+    # person would believe that it has.
     if name in _given():
         raise ConfigError(
             f"{name} is set by the environment", f"unset KISNB_{name.upper()}, or change it there"
@@ -228,11 +237,17 @@ def set_config(name: str, value: str | None) -> Config:
     filed = _filed()
     filed.pop(name, None)
     if value is not None:
+        # The path is made full now, in the notebook's folder. The desk that reads it has another
+        # one.
         filed[name] = full_path(value) if name in PATHS and value else _plain(name, value)
+    # Two checks: the first answers for what will count, the second for what the file will hold. A
+    # wrong value that the environment covers today must not break the desk of tomorrow.
     config = _checked({**filed, **_given()})
     kept = msgspec.to_builtins(_checked(filed))
     write_private(
         config_file(),
+        # Only settings that a person set are written. A default that a later version changes then
+        # reaches everybody who left it alone.
         msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode(),
     )
     return config
@@ -243,6 +258,7 @@ def full_path(path: str) -> str:
 
     A desk has a working folder of its own, so a relative path would name another file there.
     """
+    # `~` stays, because a notebook and a desk of one user expand it to the same folder.
     return path if path.startswith("~") else str(Path(path).absolute())
 
 
@@ -274,6 +290,8 @@ def takes(name: str) -> str:
 def _given() -> dict[str, object]:
     """Return the settings of the environment."""
     given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
+    # An empty variable counts as not set: `KISNB_RECORD= jupyter lab` is how a shell takes one
+    # away.
     return {name: _plain(name, value) for name, value in given.items() if value}
 
 
@@ -297,6 +315,8 @@ def _plain(name: str, value: str) -> str:
 
 def _filed() -> dict[str, object]:
     """Return the settings of the file; none when there is no file. Raises ConfigError."""
+    # The file is read again with each call. A desk reads it once, when it starts, so no setting
+    # changes under a running desk.
     path = config_file()
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
@@ -311,6 +331,8 @@ def _checked(settings: dict[str, object]) -> Config:
     try:
         config = msgspec.convert(settings, Config, strict=False)
     except msgspec.ValidationError as e:
+        # msgspec names the field only inside its text: "Expected `int` >= 1 - at
+        # `$.max_order_value`".
         name = str(e).partition(" - at `$.")[2].rstrip("`")
         if name in NAMES:
             raise ConfigError(f"{name} cannot be {settings[name]!r}", f"give {takes(name)}") from e
@@ -330,6 +352,8 @@ def _window(text: str) -> tuple[time, time]:
             f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10"
         ) from None
     seconds = [seconds_since_midnight(at) for at in window]
+    # The remainder lets a window go over midnight. With mixed-up ends it would be nearly a day long
+    # and stop all trading, so LONGEST_WINDOW bounds it.
     if not dash or not 0 < (seconds[1] - seconds[0]) % 86_400 <= LONGEST_WINDOW:
         raise ConfigError(
             f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10"

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 def _sentence(text: str) -> str:
     """Return a text without its full stop, with a capital."""
+    # Texts of KIS (msg1) are padded with blanks, and some end with a full stop.
     text = text.rstrip(". ")
     # A name of a file, a parameter or a field stays as it is spelt.
     spelt = set(text.partition(" ")[0]) & set("_=/.(")

@@ -30,6 +30,8 @@ class LogFile(RotatingFileHandler):
         super().__init__(path, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
+        # The handler calls this at its start and after each rotation. Without the copy, the output
+        # of a crash would go on into the file that was put away.
         stream = super()._open()
         for descriptor in self._descriptors:
             os.dup2(stream.fileno(), descriptor)
@@ -43,6 +45,7 @@ def begin_log(path: Path, level: int = logging.INFO, descriptors: Sequence[int] 
         format="%(asctime)s %(name)s %(levelname)s %(message)s",
         handlers=[LogFile(path, descriptors)],
     )
+    # Python writes warnings to standard error without a time. As log records they have one.
     logging.captureWarnings(capture=True)
     # The stacks of a crash in C stand there too: it writes to descriptor 2, which follows the file.
     faulthandler.enable()

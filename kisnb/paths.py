@@ -18,6 +18,7 @@ from pathlib import Path
 
 from kisnb.errors import ConfigError, FolderError
 
+# The smaller limit counts on both systems, so a path that works on one works on the other.
 SOCKET_BYTES = 103
 """The longest path of a Unix socket: macOS takes 104 bytes with the closing zero, Linux 108."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -37,6 +38,8 @@ def state_dir() -> Path:
     """
     given = os.environ.get("KISNB_STATE")
     folder = _given_folder(given) if given else user_folder()
+    # The folder is made with every call, and checked once: somebody may remove it while a kernel
+    # runs.
     private_dir(folder)
     if folder not in _checked:
         _check_owned(folder)
@@ -49,6 +52,7 @@ def user_folder() -> Path:
 
     ``KISNB_STATE`` does not move it. Raises ConfigError for a user without a home folder.
     """
+    # Imported late, so that `import kisnb` stays fast.
     import platformdirs
 
     try:
@@ -96,11 +100,14 @@ def _check_owned(folder: Path) -> None:
             f"the state folder {folder} belongs to another user",
             "set KISNB_STATE to a folder of your own",
         )
+    # A stranger who can write here could remove HALT or raise a limit. Such a folder is refused and
+    # not tightened, because what is in it may be a stranger's already.
     if found.st_mode & 0o022:
         raise FolderError(
             f"others may write in the state folder {folder}",
             f"close it with: chmod 700 {shlex.quote(str(folder))}",
         )
+    # Others can only read here. That is closed without a question, since the folder is ours.
     if found.st_mode & 0o077 and not _serves_for_more(folder):
         folder.chmod(0o700)
 
@@ -108,6 +115,8 @@ def _check_owned(folder: Path) -> None:
 def _serves_for_more(folder: Path) -> bool:
     """True for a home folder, a folder above one, and a folder at the top of the disk."""
     home = _expanded("~")
+    # Other people or programs may use such a folder too. To take it away from them would break more
+    # than kisnb.
     return len(folder.parts) <= 2 or folder in (home, *home.parents)
 
 
@@ -148,7 +157,11 @@ def socket_path(name: str) -> Path:
     serves where neither does. Raises ConfigError when none is safe, or all paths are too long.
     """
     state = state_dir()
+    # A hash keeps the name short, whatever the length of the state folder. Two state folders get
+    # two sockets, so they are two desks.
     file = hashlib.sha256(f"{state}\0{name}".encode()).hexdigest()[:16] + ".sock"
+    # The state folder comes last: it may be a network disk, on which a Unix socket does not work,
+    # and its path is often too long.
     folders = [*_runtime_folders(), state / "socket"]
     short = [folder for folder in folders if len(os.fsencode(folder / file)) <= SOCKET_BYTES]
     if not short:
@@ -180,6 +193,7 @@ def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
         try:
             _check_private(private_dir(folder))
         except ConfigError as e:
+            # The first folder is the one that a person expects, so its reason is shown.
             refused = refused or e
         else:
             return folder
@@ -193,6 +207,8 @@ def _check_private(folder: Path) -> None:
 
     In a folder for everybody, such as /tmp, another user may have made it before us.
     """
+    # `stat` would follow a link that another user has laid into /tmp, and find our own folder
+    # behind it.
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
         raise ConfigError(
@@ -210,6 +226,8 @@ def cure_of(error: OSError) -> str:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return "make room on the disk"
+        # Some network disks keep no file locks. Without a lock two desks could own one account and
+        # send orders past each other's limits.
         case code if code in _NO_LOCKS:
             return "set KISNB_STATE to a folder on a disk of this machine: that one keeps no locks"
         case errno.EROFS:
@@ -229,9 +247,15 @@ def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600 in one step: readers get the old text or the new one."""
+    # The new file stands in the same folder, because a rename is one step only within a disk. The
+    # process id keeps two writers apart.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(
-        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        # The mode is given when the file is made. With a later chmod, another user could open it in
+        # between.
+        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+        "w",
+        encoding="utf-8",
     ) as f:
         f.write(text)
     fresh.replace(path)

@@ -25,6 +25,8 @@ class Venue(StrEnum):
 
     KRX = "KRX"
     NXT = "NXT"
+    # KIS chooses one of the two for a SOR order. Its exec notice says which (field ORD_EXG_GB: 3 is
+    # SOR to KRX, 4 is SOR to NXT; KIS's sample ccnl_notice).
     SOR = "SOR"
 
 
@@ -68,6 +70,8 @@ class OrderKind(StrEnum):
     """장전 시간외: at the previous close."""
     POST_CLOSE = "post-close"
     """장후 시간외: at today's close."""
+    # KRX's after-market replaced this market session on 2026-09-14 (KIS notice of 2026-09-09). The
+    # kind stays for back-tests of earlier days.
     SINGLE_PRICE = "single-price"
     """시간외 단일가: until 2026-09-11."""
     LIMIT_IOC = "limit-ioc"
@@ -98,6 +102,9 @@ class OrderKind(StrEnum):
     @property
     def priced(self) -> bool:
         """True when the order names a price in won; the market prices the others."""
+        # A set, and no test of the name: the spelling of "post-close" or "best-own" does not tell
+        # that the order names no price. KIS takes "0" as the price of such kinds (workbook, sheet
+        # order-cash).
         return self in _PRICED
 
     @property
@@ -132,6 +139,8 @@ class Mode(StrEnum):
     @property
     def badge(self) -> str:
         """The beginning of each line of text, so that a person sees the mode: ``"[SIM] "``."""
+        # The badge stands in front of the text and not only in a colour: a terminal, a log file and
+        # an exported page show it as well.
         return f"[{self.upper()}] "
 
 

@@ -22,6 +22,8 @@ from typing import SupportsIndex, TypeVar
 from kisnb.clock import parse_time
 from kisnb.errors import BadInput
 
+# A float is exact up to about 9 × 10^15, so a whole float below this bound is the number that was
+# typed.
 MOST = 10**15
 """Whole numbers stay below this. Won and shares are far smaller; the desk counts in 64 bits."""
 SHARES, WON = "주", "원"
@@ -39,6 +41,8 @@ LONGEST_NAME = 80
 
 _Member = TypeVar("_Member", bound=StrEnum)
 _Choice = TypeVar("_Choice", bound=str)
+# Groups of exactly three digits, and one separator for all of them. "1,00" and "1,000_000" are
+# typing errors, and an order must not guess.
 _GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3})+|(?:_\d{3})+)(?:\.\d+)?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,15}", re.ASCII)
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
@@ -54,11 +58,14 @@ _NOTHING = (
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
 )
 """Marks that have no width, or turn the direction of writing."""
+# They are apart from _NOTHING, because `tidy` also serves reasons and notes, where an emoji stays
+# whole.
 _JOINERS = "\u200c\u200d"
 """Marks that hold an emoji of a reason together; they mean nothing in a code or a number."""
 UNSEEN = _BLANKS + _FILLERS + _NOTHING
 """Letters that look like a blank, or like nothing."""
 _TIDY = str.maketrans(dict.fromkeys(_BLANKS + _FILLERS, " ") | dict.fromkeys(_NOTHING))
+# Unicode lists the full-width forms of ! to ~ in the order of ASCII, 0xFEE0 higher.
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkeys(
     map(ord, _JOINERS)
 )
@@ -70,6 +77,8 @@ def tidy(text: str) -> str:
 
     No word of it changes, so it is right for reasons and notes, too.
     """
+    # macOS gives file names and some pasted text in NFD, where "삼성" is six letters. Names of
+    # stocks are composed, so an exact comparison would not find them.
     return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_TIDY))
 
 
@@ -154,6 +163,7 @@ def choice(text: str, choices: Sequence[_Choice]) -> _Choice | None:
 
 def ordinal(again: object) -> int:
     """Return the ordinal that ``again=`` gives: left out is 0, True is 1. Raises BadInput."""
+    # A bool is an int for Python, so it is looked at first: `again=True` means one order more.
     if isinstance(again, bool) or again is None:
         return int(bool(again))
     number = whole(again, "again")
@@ -166,6 +176,7 @@ def ordinal(again: object) -> int:
 def order_name(key: object) -> str:
     """Return the name that ``key=`` gives an order. Raises BadInput."""
     name = text(key, "the key").strip()
+    # A name stands in the journal and in messages of one line, so a line break in it is refused.
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         cure = f"write 1 to {LONGEST_NAME} letters, such as key='monthly'"
         raise BadInput(f"key={name!r} is no name of an order", cure)
@@ -174,6 +185,8 @@ def order_name(key: object) -> str:
 
 def order_number(what: object) -> int | None:
     """Return the order number that ``12``, ``"12"`` or ``"#12"`` is; None when it is none."""
+    # KIS pads order numbers differently: 0001569157 in a live reply, 47589 in a paper reply (KIS's
+    # workbook; replies seen by public clients). As integers they are equal.
     digits = narrow(str(what)).strip().removeprefix("#")
     return int(digits) if digits.isdecimal() else None
 
@@ -209,10 +222,13 @@ def ungrouped(number: str) -> str:
 def shown(value: object) -> str:
     """Return a value as a message shows it: one line, cut when it is long."""
     try:
+        # `repr` and not `str`: a person sees the difference between "10" and 10, and a blank at the
+        # end.
         line = repr(value)
     except Exception:
         # The repr of an unknown class may raise anything; Python refuses to print huge integers.
         line = "\n"
+    # The repr of a DataFrame or an array has many lines, and an error is one sentence.
     if "\n" in line:
         return f"<{type(value).__name__}>"
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
@@ -220,9 +236,11 @@ def shown(value: object) -> str:
 
 def whole_text(text: str, unit: str = "") -> int | None:
     """Return the whole number that ``text`` is, of 15 digits at most; None when it is none."""
+    # `@70,000` is how `%kis buy 005930 10 @70,000` writes a price.
     plain = narrow(text).strip().removeprefix("@").removesuffix(unit).strip()
     if unit == WON:
         plain = plain.lstrip(WON_SIGNS)
+    # A tuple, because the empty text is part of every string and would be taken for a dash.
     if plain[:1] in tuple(DASHES):
         plain = f"-{plain[1:]}"
     digits = ungrouped(plain)
@@ -238,11 +256,14 @@ def _whole(value: object, unit: str = "") -> int | None:
     number = _number(value)
     if number is None or isinstance(number, int):
         return number
+    # 10.0 shares of a DataFrame are 10. 10.5 is refused and not rounded: nobody else knows what was
+    # meant.
     return int(number) if number.is_integer() else None
 
 
 def _number(value: object) -> int | float | None:
     """Return the number that ``value`` is, of Python's own types; None when it is none."""
+    # A bool is an int for Python: True would be 1 share.
     if isinstance(value, bool) or not isinstance(value, SupportsIndex | Real):
         return None
     try:

@@ -32,6 +32,8 @@ def main(report: Path) -> int:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
+    # nbclient runs the kernel in the report's folder, so a relative path would mean another place
+    # there.
     report = report.resolve()
     report.parent.mkdir(parents=True, exist_ok=True)
     source = (example_notebooks() / NOTEBOOK).read_text("utf-8")
@@ -42,6 +44,7 @@ def main(report: Path) -> int:
     where = {"metadata": {"path": report.parent}}
     client = NotebookClient(
         notebook,
+        # Seconds for one cell. The longest one waits for the simulated close.
         timeout=900,
         kernel_name="python3",
         resources=where,
@@ -78,6 +81,7 @@ def _show_clock(done: threading.Event) -> None:
         while not done.wait(0.3):
             address = find_simulator(state_dir())
             if address is not None and (now := _now(address.control)) is not None:
+                # tqdm counts steps, and a clock is read. So the count is set, and not added to.
                 bar.n = min(max(kst_seconds(now) - OPENS, 0), CLOSES - OPENS)
                 bar.refresh()
 
@@ -95,6 +99,7 @@ def _now(control: str) -> int | None:
 
 def _summary(notebook: NotebookNode) -> None:
     """Print the text outputs of the last cells, which sum the day up."""
+    # The outputs before them would fill the terminal.
     for cell in notebook.cells[-4:]:
         for output in cell.get("outputs", []):
             text = output.get("text") or output.get("data", {}).get("text/plain", "")

@@ -50,6 +50,7 @@ class Extension:
         shell.register_magics(self.kis)
         # Before IPython's own: one of those looks for %% at the beginning of a cell.
         shell.input_transformers_cleanup.insert(0, plain_magics)
+        # After IPython's own transformers, because it looks for what they make of `%kis`.
         shell.input_transformers_post.append(self._transform)
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher.match)
@@ -63,12 +64,15 @@ class Extension:
     def unload(self) -> None:
         """Leave the desk, and take everything out of the shell, the newest part first."""
         shell = self._shell
+        # The session goes first. Its callbacks use the parts that are removed below.
         self.kis.current.detach()
         self._groups.remove()
         self._at_exit.remove()
         self._looks.remove()
         for event, callback in self._callbacks:
             shell.events.unregister(event, callback)
+        # This cell still runs, and its end no longer reaches the guard. Without this line SIGINT
+        # would stay with it.
         self.kis.guard.release()
         self._cells.release()
         if shell.Completer is not None:
@@ -76,6 +80,8 @@ class Extension:
         shell.input_transformers_post.remove(self._transform)
         shell.input_transformers_cleanup.remove(plain_magics)
         shell.configurables.remove(self.kis)
+        # IPython's base class adds itself here and to `configurables`, and has no call that undoes
+        # it. After a second `%load_ext`, `%config` would list the class twice.
         shell.magics_manager.registry.pop(type(self.kis).__name__, None)
         # IPython has no call that takes a magic away.
         for kind in ("line", "cell"):
@@ -92,6 +98,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
     It prints nothing, uses no network, and imports nothing heavy.
     """
+    # A second load would register everything twice, and each callback would run twice.
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = Extension(shell)
         extension.load()

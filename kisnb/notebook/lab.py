@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options, extra = parser.parse_known_args(argv)
     try:
+        # Both may fail for a reason that a person can mend. They come before the slow import of
+        # JupyterLab.
         folder = _folder(options.folder)
         arguments = lab_arguments(folder, state_dir() / "lab", extra)
     except KisnbError as error:
@@ -49,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if copies := copy_examples(folder):
         print(f"kisnb lab: {folder} was empty; {len(copies)} example notebooks are in it now.")
     # People watch the day in JupyterLab, so that it runs at its own speed there.
+    # Kernels inherit this environment. A speed that it names already stays.
     os.environ.setdefault("KISNB_SIM_SPEED", "1")
     os.environ["PATH"] = path_with_ours(os.environ.get("PATH", ""))
     LabApp.launch_instance(argv=arguments)
@@ -64,8 +67,11 @@ def lab_arguments(folder: Path, settings: Path, extra: Sequence[str] = ()) -> li
     root = ["--ServerApp.allow_root=True"] if os.geteuid() == 0 and not is_given else []
     return [
         f"--ServerApp.root_dir={folder}",
+        # JupyterLab reads overrides.json from this folder. Writing the file to the environment's
+        # own folder would change other JupyterLabs of it.
         f"--LabApp.app_settings_dir={settings}",
         *root,
+        # The person's words come last, because the last one counts.
         *extra,
     ]
 

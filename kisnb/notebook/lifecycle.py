@@ -40,8 +40,12 @@ class CloseAtExit:
 
     def add(self) -> None:
         """Close the session from now on when the kernel ends."""
+        # atexit runs in every orderly end, but only after the main thread is free. `do_shutdown`
+        # runs in the control thread, also while a cell blocks the main one.
         atexit.register(self._at_exit)
         if self._kernel is not None:
+            # An attribute of the object hides the method of its class. No public hook of ipykernel
+            # runs at this point.
             self._kernel.do_shutdown = self._do_shutdown
 
     def remove(self) -> None:
@@ -55,9 +59,12 @@ class CloseAtExit:
     async def _do_shutdown(self, restart: bool) -> Any:
         session, loop = self._current.session, self._current.loop
         if session is not None and loop is not None and not loop.is_closed():
+            # The session belongs to the notebook's loop, and this coroutine runs in the control
+            # thread's.
             closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
             with suppress(TimeoutError):
                 await asyncio.wait_for(closing, self._left())
+        # The kernel ends whether or not the session could be closed in time.
         reply = type(self._kernel).do_shutdown(self._kernel, restart)
         return await reply if inspect.isawaitable(reply) else reply
 
@@ -67,6 +74,8 @@ class CloseAtExit:
 
     def _left(self) -> float:
         now = time.monotonic()
+        # The first caller starts the clock for both ways. Each with a full wait of its own would
+        # take the kernel past its 2 seconds.
         self._end = self._end or now + PATIENCE
         return max(AT_LEAST, self._end - now)
 
@@ -80,9 +89,12 @@ def close_now(
     """
     if loop.is_closed():
         return
+    # Nobody can wait here: this thread is what turns the loop.
     if loop.is_running():
         asyncio.run_coroutine_threadsafe(session.close(), loop)
         return
+    # One task, made before the loop is entered. A second `session.close()` after a failed entry
+    # would begin to close a session that is half closed.
     closing = loop.create_task(session.close())
     end = time.monotonic() + patience
     while not closing.done() and time.monotonic() < end:

@@ -46,6 +46,7 @@ def write_report(session: Session, path: str | Path = "report.html") -> Report:
     path = Path(path)
     day = numbers(session)
     page = report_html(day, session.status.run).encode()
+    # The process id keeps two notebooks apart that write the same report.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,8 @@ def report_html(day: Numbers, run: str) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
+    # Names of stocks and reasons of orders come from outside, so everything is escaped unless it is
+    # Markup.
     template = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True
     ).from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -88,4 +91,6 @@ def _table_html(table: Table) -> Markup:
 def _figure_json(chart: StockChart) -> Markup:
     """Return the figure as JSON that may stand inside a script element."""
     figure = candle_figure(chart.title, chart.candles, chart.fills)
+    # A title with `</script>` in it would end the element. `\u003c` is the same letter for JSON,
+    # and nothing for HTML.
     return trusted(str(figure.to_json()).replace("<", "\\u003c"))

@@ -124,6 +124,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
         The same numbers give the same digits, whenever and wherever the report is written.
         """
+        # Neither a path nor the run is among the fields. So the hash alone compares two reports.
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
 
@@ -132,8 +133,11 @@ def numbers(session: Session) -> Numbers:
     orders = list(session.book.orders.values())
     agents = list(session.agents)
     account = _account(session)
+    # A price that the session received goes over that of the statement: then the results and the
+    # charts use the same one.
     prices = {h.code: h.price for h in account.holdings} if isinstance(account, Account) else {}
     results = _results(session, prices | session.data.prices)
+    # A dict and no set: the charts stand in the order of the first orders, in every run.
     codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in agents)])
     charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
     return Numbers(
@@ -162,6 +166,8 @@ def _table(title: str, columns: Sequence[Column[S]], subjects: Iterable[S]) -> T
 def _account(session: Session) -> Account | str:
     """Return the broker's statement, or the reason why there is none."""
     try:
+        # The blocking side, because a report is also written where nothing can await: behind
+        # `%time`, in a function. A desk that does not answer must not cost the person his report.
         return session.blocking.balance()
     except (KisnbError, TimeoutError) as error:
         return str(error) or "the desk did not answer in time"
@@ -203,6 +209,8 @@ def _results(session: Session, prices: Mapping[str, int]) -> list[StockResult]:
 
 def _fills(orders: Iterable[Order]) -> list[OrderFill]:
     """Return all fills by their time; those of one moment in the order of their orders."""
+    # `sorted` keeps the order of equal times, so the same day gives the same rows and the same
+    # hash.
     return sorted((OrderFill(o, f) for o in orders for f in o.fills), key=lambda pair: pair.fill.t)
 
 

@@ -31,6 +31,8 @@ class HaltHandler(APIHandler):
     async def post(self) -> None:
         """Pull the kill switch, and answer when its steps have ended."""
         try:
+            # HALT goes past the kernel on purpose: a cell that blocks the kernel's loop would also
+            # keep every message of a widget waiting.
             mode, reason = asked(self.request.body)
             # Off the server's loop, because the desk takes seconds.
             answer = await asyncio.to_thread(halt, mode, reason)
@@ -48,6 +50,7 @@ def asked(body: bytes) -> tuple[Mode, str]:
     """Return the mode and the reason that a request names. Raises BadInput."""
     try:
         request = json.loads(body)
+        # The reason stands in the journal and in every panel, so a page cannot make it endless.
         return Mode(request["mode"]), str(request.get("reason") or "from the browser")[:200]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadInput("the request names no desk", 'send {"mode": "sim", "reason": "why"}') from e
@@ -71,4 +74,5 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: Any) -> None:
     base = app.web_app.settings["base_url"]
+    # The pattern of the host takes any name: Jupyter itself checks which hosts may be used.
     app.web_app.add_handlers(".*$", [(url_path_join(base, "kisnb", "halt"), HaltHandler)])

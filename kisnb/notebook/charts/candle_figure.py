@@ -20,6 +20,8 @@ def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> 
     """Return a ``plotly.graph_objects.Figure``. Times are drawn as Korean wall time."""
     import plotly.graph_objects as go
 
+    # The three drawings share one axis. Candles of minutes without a trade are missing, and their
+    # places stay empty.
     times = [_wall(c.t) for c in rows]
     figure = go.Figure(layout=_layout(title))
     figure.add_candlestick(
@@ -31,6 +33,7 @@ def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> 
     )  # fmt: skip
     figure.add_bar(
         x=times, y=[c.volume for c in rows], name="volume", yaxis="y2", opacity=0.5,
+        # A bar of volume has the colour of its candle, as Korean charts draw it.
         marker_color=[RISE if c.rises else FALL for c in rows],
     )  # fmt: skip
     for side, symbol, colour in (
@@ -58,6 +61,7 @@ def _layout(title: str) -> dict[str, Any]:
         "margin": {"l": 10, "r": 70, "t": 40, "b": 30},
         "template": "plotly_white",
         "showlegend": False,
+        # plotly adds a slider below candles by itself, which would lie over the volume.
         "xaxis": {"rangeslider_visible": False, "hoverformat": "%H:%M", "anchor": "y2"},
         "yaxis": {"domain": [_VOLUME_SHARE + 0.03, 1], "side": "right", "tickformat": ",d"},
         "yaxis2": {"domain": [0, _VOLUME_SHARE], "side": "right", "tickformat": ".3s"},

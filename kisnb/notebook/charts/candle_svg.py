@@ -28,8 +28,10 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
     drawn = merged(rows, MOST_CANDLES)
     if not drawn:
         return str(Markup("<div>{}: no bars yet</div>").format(title))
+    # A fill may lie outside the candles, for example when its ticks were missed.
     prices = [c.high for c in drawn] + [c.low for c in drawn] + [m.price for m in fills]
     top, bottom = max(prices), min(prices)
+    # All prices are equal in the first second of a day.
     span = max(top - bottom, 1)
     step = (WIDTH - LEFT - RIGHT) / len(drawn)
 
@@ -66,6 +68,7 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
 
 def _price_grid(bottom: int, top: int, y: Callable[[int], float]) -> list[str]:
     every = _round_step((top - bottom) / GRID_LINES)
+    # Rounded up: the first grid line is the first round price inside the chart.
     first = -(-bottom // every) * every
     return [
         f'<path d="M{LEFT} {y(price):.1f}H{WIDTH - RIGHT}" '
@@ -87,6 +90,7 @@ def _round_step(at_least: float) -> int:
 
 
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:
+    # Bars of days need the date, and bars of one day only the time.
     form = "%H:%M" if rows[0].t.date() == rows[-1].t.date() else "%m-%d"
     return [
         f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">'
@@ -108,6 +112,7 @@ def _labelled(rows: Sequence[Candle]) -> Sequence[int]:
         ]
         if 1 < len(chosen) <= TIME_LABELS:
             return chosen
+    # Bars of odd lengths, or of a day with gaps, may have no round minute.
     every = -(-len(rows) // TIME_LABELS)
     return range(every // 2, len(rows), every)
 
@@ -117,6 +122,8 @@ def _bodies(
 ) -> list[str]:
     width = _bar_width(step)
     parts = []
+    # One path for each colour and not one element for each candle: an output of 400 candles stays
+    # at some kilobytes, and it is saved in the notebook.
     for rises, colour in _COLOURS:
         wicks, boxes = [], []
         for i, candle in enumerate(rows):
@@ -135,6 +142,7 @@ def _bodies(
 
 
 def _volumes(rows: Sequence[Candle], x: Callable[[int], float], step: float) -> list[str]:
+    # `or 1`: bars of a halted stock have no volume at all.
     scale = (VOLUME_BOTTOM - VOLUME_TOP) / (max(c.volume for c in rows) or 1)
     width = _bar_width(step)
     parts = []

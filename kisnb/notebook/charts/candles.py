@@ -19,6 +19,7 @@ from kisnb.terms import Side
 if TYPE_CHECKING:
     import polars as pl
 
+# Korean charts draw rising red and falling blue.
 RISE = "#d60000"
 FALL = "#0051c7"
 
@@ -67,6 +68,7 @@ def candles(bars: pl.DataFrame) -> list[Candle]:
 def marks(orders: Iterable[Order]) -> list[Mark]:
     """Return the fills of orders, in the order of time."""
     found = [Mark(kst_datetime(f.t), o.side, f.qty, f.price) for o in orders for f in o.fills]
+    # Orders come in the order in which they were sent, and an older order may fill later.
     return sorted(found, key=lambda mark: mark.t)
 
 
@@ -78,6 +80,8 @@ def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
 
 def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
     """Return the index of the candle that contains ``t``. None before the first one."""
+    # The last candle that begins at `t` or before. Minutes without a trade have no candle, so a
+    # fill in a gap stands at the one before it.
     index = bisect_right(rows, t, key=lambda candle: candle.t) - 1
     return index if index >= 0 else None
 

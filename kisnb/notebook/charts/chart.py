@@ -38,10 +38,12 @@ class Chart:
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
         static = {"text/plain": repr(self), "text/html": self.svg()}
+        # A terminal cannot draw it, and plotly would be imported for nothing.
         if not self._candles or not _in_kernel():
             return static
         # JupyterLab's plotly extension draws this. A FigureWidget would send its 5 MB of code with
         # each chart, and would be drawn empty when its data came before the code was read.
+        # The static forms go along. nbconvert, GitHub and a viewer without plotly show those.
         return {PLOTLY_MIME: self.figure().to_plotly_json(), **static}
 
 

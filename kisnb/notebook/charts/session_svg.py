@@ -82,6 +82,7 @@ def _labels(day: date) -> _Lane:
     named = [(sessions.session_id(t), t, end) for t, end in pairwise(moments)]
     joined: _Lane = []
     for label, start, end in named:
+        # A boundary of one venue cuts the label of the whole day. The pieces are joined again.
         if joined and joined[-1][0] == label and joined[-1][3] == start:
             joined[-1] = (*joined[-1][:3], end)
         elif label is not SessionId.KR_OFF:
@@ -94,6 +95,7 @@ def _lanes(rows: list[Hours]) -> list[_Lane]:
     lanes: list[_Lane] = [[]]
     for row in rows:
         bar = (row.span.name, _fill(row.span), row.start, row.end)
+        # KRX has spans that overlap: an off-hours session takes orders while another span runs.
         lane = next((lane for lane in lanes if not lane or lane[-1][3] <= row.start), None)
         if lane is None:
             lanes.append([bar])
@@ -122,6 +124,7 @@ def _grid(bottom: int) -> list[str]:
 def _bar(text: str, fill: str, start: Ns, end: Ns, y: int) -> str:
     left, right = _x(kst_seconds(start)), _x(kst_seconds(end))
     # A name that is wider than its bar is left out. The pointer shows it.
+    # 7 units is about the width of a letter at 11 px.
     shown = text if right - left > 7 * len(text) else ""
     return Markup(
         '<g><title>{}</title><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="{}" '

@@ -28,12 +28,15 @@ async def arm(
 
     Without a time and a budget the line says whether the desk is armed. Raises BadInput.
     """
+    # No error: the same notebook runs at sim and at live, and a refusal would stop Run All.
     if session.mode is not Mode.LIVE:
         return f"a {session.mode} desk trades without being armed"
     if off:
         return await session.arm("", 0, 0)
     if minutes is None and budget is None:
         return standing(session)
+    # There is no default for either. A person decides how long and how much real money may be
+    # spent.
     if minutes is None or budget is None:
         raise BadInput("arming needs a time and a budget", f"write for example {USAGE}")
     return await session.arm(typed_tail(shell), minutes, budget)
@@ -42,6 +45,7 @@ async def arm(
 def standing(session: Session) -> str:
     """Return a line that says whether the desk is armed, and how to arm it."""
     armed = session.status.armed
+    # The end of an arming is a moment and no message, so it is compared with the desk's clock.
     if armed is None or session.now >= armed.until:
         return f"live is not armed: no buy passes, exits and cancels do; arm it with {USAGE}"
     return f"live is armed until {clock_text(armed.until)} KST for buys of {armed.budget:,} won"
@@ -53,6 +57,8 @@ def typed_tail(shell: InteractiveShell) -> str:
     Raises BadInput where nobody can be asked.
     """
     # A terminal's shell has no kernel.
+    # The kernel's own getpass asks in the front end, below the cell. Python's would wait for a
+    # terminal that a kernel does not have.
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         from getpass import getpass as ask

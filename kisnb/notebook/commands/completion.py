@@ -41,7 +41,10 @@ class KisMatcher:
         words = _words_before(context)
         if words is None:
             return {"completions": []}
+        # The text ends at the cursor. After a blank the fragment is empty, and everything that may
+        # follow is offered.
         *before, fragment = re.split(r"\s+", words)
+        # A list of thousands of stocks would take longer to draw than to type the name.
         found = list(self._complete(before, fragment))[:_SHOWN]
         if not found:
             return {"completions": []}
@@ -63,6 +66,8 @@ class KisMatcher:
         verb = VERBS.get(before[0])
         if verb is None:
             return
+        # An option that takes a value decides what follows it. So it is asked before the words of
+        # the verb.
         last = verb.usage.options.get(before[-1])
         if last is not None:
             yield from _starting(last.choices, fragment, "value")
@@ -78,6 +83,7 @@ class KisMatcher:
         from kisnb.notebook.commands.grammar import Word
         from kisnb.notebook.commands.verbs.table import VERBS
 
+        # Options may stand between words, so a word's place is counted without them.
         at = len(list(_plain(verb, words)))
         word = verb.usage.words[at] if at < len(verb.usage.words) else Word("", required=False)
         yield from _starting(word.choices, fragment, "word")

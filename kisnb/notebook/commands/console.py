@@ -22,6 +22,7 @@ class Console:
     def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
         self._shell = shell
         self._current = current
+        # Weak, so that showing a frame once does not keep it in memory for the whole day.
         self._frames: WeakValueDictionary[int, object] = WeakValueDictionary()
         """The polars frames that commands returned, by id: they are shown under the mode."""
 
@@ -49,6 +50,7 @@ class Console:
 
     def is_frame_of_command(self, value: object) -> bool:
         """Return whether a command returned this polars frame."""
+        # Python gives the id of a value that is gone to a new one, so identity is compared as well.
         return self._frames.get(id(value)) is value
 
     def keep_frame(self, value: object) -> None:
@@ -82,6 +84,8 @@ class Console:
         They act only while a command runs.
         """
         shell, terminal = self._shell, sys.modules.get("IPython.terminal.interactiveshell")
+        # A kernel turns its loop between cells. Looking the module up does not import it into a
+        # kernel.
         if terminal is None or not isinstance(shell, terminal.TerminalInteractiveShell):
             return
         if shell.active_eventloop == "asyncio" or not getattr(shell.parent, "interact", True):

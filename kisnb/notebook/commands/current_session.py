@@ -44,6 +44,7 @@ class CurrentSession:
 
     def require(self) -> Session:
         """Return the open session. Raises NotOpen."""
+        # A cell may call `kisnb.connect` and a command after it. No cell has begun in between.
         self.adopt()
         if self.session is None or self.session.closed:
             raise NotOpen("No desk is open in this notebook", "Open one with %kis open sim")
@@ -85,6 +86,7 @@ class CurrentSession:
     async def close(self) -> None:
         """Leave the desk, when one is open."""
         self._stop_lag_watch()
+        # First of all: a command that comes while the session closes must find none.
         session, self.session = self.session, None
         if session is not None:
             await session.close()
@@ -102,6 +104,7 @@ class CurrentSession:
 
     def _take(self, session: Session) -> None:
         self.session, self.last_mode = session, session.mode
+        # The session's own waits, such as `await session.until(...)`, become readable too.
         session.hooks.on_interrupt(self._guard.readable)
         # A script may adopt a session where no loop runs. Nothing can block it there.
         with suppress(RuntimeError):
@@ -132,6 +135,7 @@ class CurrentSession:
 
         def on_over(where: str, seconds: float) -> None:
             session.hooks.blocked_by = ""
+            # A line in the troubles, and no print: nothing says which cell would show it.
             session.troubles.append(
                 f"{session.status.clock_text()} the notebook's loop was blocked for "
                 f"{seconds:.1f} s by {where}; agents of this notebook stood still, the desk went on"
@@ -139,6 +143,8 @@ class CurrentSession:
             session.hooks.changed()
 
         # IPython's table of the files that stand for cells.
+        # With it, a line of a library is told from a line of a cell: only the person's own line
+        # helps him.
         files: Mapping[str, object] = getattr(self._shell.compile, "_filename_map", {})
         self._lag = LoopLagWatch(loop, files.__contains__, on_blocked, on_over)
         self._lag.start()
@@ -154,6 +160,8 @@ def _newest_session(shell: InteractiveShell) -> Session | None:
 
     A kernel that opens none does not import the session's code.
     """
+    # Looked up by its text. An import here would make `%load_ext kisnb` slow for a notebook that
+    # never opens a desk.
     loaded = sys.modules.get("kisnb.session.kernel")
     session: Session | None = loaded.KernelSessions.of(shell).newest() if loaded else None
     return session

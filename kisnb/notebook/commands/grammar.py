@@ -102,6 +102,8 @@ def usage(text: str) -> Usage:
     words: list[Word] = []
     options: dict[str, Word | None] = {}
     any_option = False
+    # Brackets inside brackets occur once: an option whose value may be left out, as in [--again
+    # [N]].
     for group in re.findall(r"\[(?:[^\[\]]|\[[^\]]*\])*\]|[^\s\[\]]+", text):
         optional = group.startswith("[")
         inside = group[1:-1].split() if optional else [group]
@@ -113,6 +115,8 @@ def usage(text: str) -> Usage:
             rest = inside[-1] == "..."
             names = inside[:-1] if rest else inside
             words += [
+                # In [start|stop ID] the brackets belong to the first word: whoever types it has to
+                # type the others.
                 Word(name, required=not optional or i > 0, rest=rest)
                 for i, name in enumerate(names)
             ]
@@ -130,6 +134,8 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
     ``call`` is the command as it stands in the cell.
     """
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
+    # Comment and semicolon go first. Otherwise they would be words too many, or a part of the last
+    # one.
     tokens, silent = _before_comment(grammar, tokens)
     plain: list[str] = []
     options: dict[str, object] = {}
@@ -152,6 +158,7 @@ def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]
     Raises BadInput when the last word is a backslash that nothing follows.
     """
     ends = any(word.rest for word in grammar.words)
+    # Only the last word can be a comment, because it takes in everything behind its hash.
     if tokens and isinstance(tokens[-1], Comment):
         *tokens, comment = tokens
         if ends and not re.match(r"#\s|#$", comment):
@@ -160,6 +167,7 @@ def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]
     if not tokens or isinstance(tokens[-1], Quoted):
         return tokens, False
     *kept, last = tokens
+    # A person meant to go on in the next line. The command as it stands may lack its price.
     if last.endswith("\\") and not ends:
         raise BadInput(
             "The command ends with a backslash, and nothing follows it",
@@ -178,6 +186,8 @@ def _as_option(grammar: Usage, token: str) -> str:
         spelt, equals, value = token.partition("=")
         wide = not token.isascii() and not isinstance(token, Quoted) and narrow(spelt) != spelt
         return _as_option(grammar, f"{narrow(spelt)}{equals}{value}") if wide else ""
+    # Typed as it should be. Whether the verb knows it is decided later, with a hint to the nearest
+    # name.
     if found["dashes"] in ("-", "--"):
         return token
     name, equals, value = found["name"].partition("=")
@@ -226,6 +236,7 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
     key = name.lstrip("-").replace("-", "_")
     if word is None:
         return key, True
+    # `--again 005930 10`: a word that may be left out must not swallow the stock.
     if not word.required and not attached:
         number = queue.take_short_number()
         return key, True if number is None else _read(word, number, cure)
@@ -244,6 +255,8 @@ def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[o
             return
         if at < len(plain):
             yield _read(word, plain[at], cure)
+        # A word behind optional ones is required only when those were typed: `agents` alone lists
+        # them.
         elif word.required and not (
             at and grammar.words[at - 1].required is False and at - 1 >= len(plain)
         ):
@@ -258,6 +271,7 @@ def _read(word: Word, typed: str, cure: str) -> object:
     """Return what ``typed`` means at the place of ``word``. Raises BadInput with ``cure``."""
     # str() makes a plain text of a Quoted one: behind the grammar nobody asks for the marks.
     text = str(typed) if word.kind in FREE else narrow(str(typed))
+    # Literals go before the reader: `close` in TIME|close is no time of day.
     if narrow(text) in word.choices:
         return narrow(text)
     if word.kind is None:

@@ -50,6 +50,7 @@ class KisMagics(Magics):
             raise TraitError(str(error)) from None
 
     def __init__(self, shell: InteractiveShell) -> None:
+        # The parts below read `every`, which traitlets sets up here.
         super().__init__(shell)
         self.guard = InterruptGuard(shell)
         self.current = CurrentSession(shell, self.guard)
@@ -69,6 +70,8 @@ class KisMagics(Magics):
         return self.current.loop
 
     @line_magic("kis")  # type: ignore[arg-type]
+    # IPython would expand `{}` and `$` itself and leave unknown names as they are. `reading` does
+    # it, with an error that names the command.
     @no_var_expand
     def line_magic(self, text: str) -> object:
         """Trade, look, steer agents; ``%kis help`` lists the verbs."""

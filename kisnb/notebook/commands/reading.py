@@ -37,10 +37,14 @@ def read_command(text: str, shell: InteractiveShell) -> Command:
     from kisnb.notebook.commands.grammar import parse
     from kisnb.notebook.commands.verbs.table import find
 
+    # The text is kept as it stands in the cell, because it is a part of the order's place. A price
+    # in `{price}` may change between two runs of one cell.
     call = text.strip()
     silent = call.endswith((";", "；"))
     call = call.rstrip("; ；")
     name, *words = split(_expanded(call, shell)) or ["help"]
+    # The first word is read in small letters and in plain width: a paste may have capitals, or a
+    # full-width word.
     verb = find("help" if isinstance(name, Comment) else narrow(name).lower())
     typed = parse(verb.name, verb.usage, words, call)
     return Command(verb, typed, silent or typed.silent)
@@ -57,6 +61,7 @@ def commands_of_cell(line: str, body: str) -> list[str]:
     for text in [line, *body.splitlines()]:
         if continued:
             commands[-1] += f"\n{text}"
+        # The hash may stand behind a blank that only looks like one.
         elif text.strip() and not tidy(text).lstrip().startswith("#"):
             commands.append(text)
         continued = goes_on(text)
@@ -76,6 +81,7 @@ def _expanded(call: str, shell: InteractiveShell) -> str:
     """Return a command with its ``{}`` and ``$`` filled in. Raises BadInput."""
     if "{" not in call and "$" not in call:
         return call
+    # Locals go over globals, as Python looks names up.
     names = {**shell.user_ns, **locals_of_user(shell.user_ns)}
     try:
         expanded: str = DollarFormatter().vformat(call, [], names)

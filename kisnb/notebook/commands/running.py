@@ -59,6 +59,8 @@ class CommandRunner:
         """Run commands in the loop that awaits; return the value of the last one."""
         value: object = None
         for line, command in with_lines(commands):
+            # Only the last value is returned to IPython, which shows it. Each one before it is
+            # shown here.
             self._console.show(value)
             value = await self._run(line, command)
         return value
@@ -74,6 +76,8 @@ class CommandRunner:
     async def _run(self, line: MagicLine, command: Command) -> object:
         try:
             with running(line):
+                # `running(line)` also covers the await. An order that is sent after a wait still
+                # knows its line.
                 value = command.verb.run(self._context(command.verb), command.typed)
                 if inspect.isawaitable(value):
                     value = await value
@@ -110,6 +114,7 @@ class CommandRunner:
         """Run ``work`` in the session's loop. Raises BadInput when that loop turns already."""
         loop = self._resting_loop()
         if loop is None:
+            # A coroutine that was never awaited prints a warning of Python's.
             work.close()
             raise BadInput(
                 f"%kis {verb.name} has to be awaited, and here it cannot be", self._how_to_await()
@@ -134,6 +139,8 @@ class CommandRunner:
 
         The loop of a terminal rests between two commands, and so does that of a script.
         """
+        # A loop belongs to one thread. Another thread that ran it would break what is scheduled in
+        # it.
         if threading.current_thread() is not threading.main_thread() or not _is_outside_loops():
             return None
         session, loop = self._current.session, self._current.loop

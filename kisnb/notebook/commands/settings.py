@@ -94,6 +94,7 @@ def change(name: str, value: str, *, default: bool) -> None:
 
 def _checked(name: str, value: str) -> str:
     """Return the value as it is kept. Raises ConfigError for what a starting desk would refuse."""
+    # The only setting whose unit in the file differs from the one that people use.
     if name == HUNDREDTHS and value.strip().isdecimal():
         # 3 is three percent for a person, and 0.03 % in the file.
         raise ConfigError(
@@ -104,6 +105,7 @@ def _checked(name: str, value: str) -> str:
     elif name == "credentials" and value:
         # KIS's own file holds keys for live, for paper, or for both.
         path = Path(value).expanduser()
+        # Paper's keys are asked for first, then those of live. One of the two is enough.
         try:
             Credentials.from_yaml(path, paper=True)
         except ConfigError:

@@ -30,6 +30,7 @@ def span(text: str) -> str:
 
 def _whole(text: str, what: str, unit: str = "") -> int:
     """Return the number that ``text`` is, at least 0. Raises ValueError."""
+    # `%kis buy 005930 @70000`: the quantity was forgotten, and 70,000 shares were not meant.
     if text.startswith("@"):
         raise ValueError(f"{what} is missing before the price {text}")
     number = whole_text(text, unit)
@@ -66,6 +67,7 @@ def _day(text: str) -> str:
 def _time(text: str) -> str:
     """Return a time of day as it was typed: ``session.until`` takes a text. Raises ValueError."""
     try:
+        # Read only to refuse a wrong one now. The session reads the text again and knows its day.
         time_of_day(text, "")
     except BadInput:
         raise ValueError(f"{text!r} is no time of day; write it as HH:MM") from None

@@ -24,4 +24,6 @@ def locals_of_user(namespace: dict[str, Any]) -> Mapping[str, Any]:
 
     ``namespace`` is the one that its cells run in. Empty when no code of a cell is on the stack.
     """
+    # Code of a cell has the notebook's namespace as its globals, in a function of the cell as well.
+    # Code of a module has its own.
     return next((frame.f_locals for frame in callers() if frame.f_globals is namespace), {})

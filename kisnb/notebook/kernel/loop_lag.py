@@ -17,6 +17,8 @@ from types import FrameType
 
 from kisnb.notebook.kernel.transform import as_typed
 
+# Shorter stalls are normal: an import, a garbage collection. Longer ones make prices too old to buy
+# on.
 LAG_SECONDS = 0.4
 """Seconds without a turn after which a loop is blocked."""
 BEAT_SECONDS = 0.05
@@ -42,6 +44,7 @@ class LoopLagWatch:
         self._is_cell = is_cell
         self._on_blocked = on_blocked
         self._on_over = on_over
+        # The watch is made in the loop's own thread, so this is the thread to look at later.
         self._thread_id = threading.get_ident()
         self._beaten = time.monotonic()
         self._where = ""
@@ -62,6 +65,8 @@ class LoopLagWatch:
 
     def _beat(self) -> None:
         now, where = time.monotonic(), self._where
+        # The place is cleared in the same step in which it is read: the thread may name a new block
+        # at once.
         lag, self._beaten, self._where = now - self._beaten, now, ""
         if where:
             self._on_over(where, lag)

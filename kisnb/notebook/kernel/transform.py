@@ -97,6 +97,7 @@ class AwaitMagics:
     def __call__(self, lines: list[str]) -> list[str]:
         source, names = "".join(lines), names_of(self._shell, self._name)
         if (
+            # Most cells have no `%kis`. They cost a search for a word here, and no parse.
             not any(name in source for name in names)
             or not awaits(self._shell)
             or inside_magic(self._shell)

@@ -52,6 +52,7 @@ def desk_html(session: Session) -> str:
 
 def table_html(title: str, columns: Sequence[Column[S]], subjects: Collection[S]) -> Markup:
     """Return a titled table with a row for each subject, or a line that says there are none."""
+    # An empty table looks like one that has not loaded.
     if not subjects:
         return Markup("<div><b>{}</b>: none</div>").format(title)
     table = html_table(heads_of(columns), cells_of(columns, subjects))

@@ -50,6 +50,7 @@ def notices(session: Session, note: str = "") -> list[PanelNotice]:
         run = [step for step in run if step.done or step.step != "flatten"]
     doubt = [PanelNotice("now", session.status.doubt)] if session.status.doubt else []
     noted = [PanelNotice("failed", note)] if note else []
+    # The newest one first. The full list stays in `session.troubles`.
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
     return [*doubt, *noted, *run_notices(run), *(PanelNotice("past", text) for text in newest)]
 

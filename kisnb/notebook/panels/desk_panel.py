@@ -56,12 +56,16 @@ class DeskPanel(AnyWidget):
     """The words and the mode that HALT needs while no message of the kernel arrives."""
 
     def __init__(self, session: Session) -> None:
+        # A trait and not a message: the front end has it before the first message, also when the
+        # kernel is busy at that moment.
         super().__init__(kill={"mode": str(session.mode), "words": WORDS, "face": face(session)})
         self._session = session
         self._loop = asyncio.get_running_loop()
         self._feed = TableFeed({"agents": AGENT_COLUMNS, "orders": ORDER_COLUMNS})
         self._pending: asyncio.TimerHandle | None = None
         self._note = ""
+        # asyncio keeps only a weak reference to a task. Without this set, the action of a button
+        # could vanish half done.
         self._work: set[asyncio.Task[None]] = set()
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         self._forget: asyncio.TimerHandle | None = None
@@ -69,11 +73,19 @@ class DeskPanel(AnyWidget):
         self.on_msg(self._from_front_end)
         self._refresh()
 
+    # What the page gets, and when:
+    #     it opens, or missed a number     it sends "ready" and gets a snapshot
+    #     the session changes              a delta with the next number, at most PER_SECOND times
+    #     every BEAT seconds               a beat, so that it knows that the kernel lives
+    #     a cell blocks the loop           "blocked", from the thread that watches the loop
     def _changed(self) -> None:
+        # A timer that is set already will see this change too. So a thousand changes make one
+        # message.
         if self._pending is None:
             self._pending = self._loop.call_later(1 / PER_SECOND, self._refresh)
 
     def _refresh(self) -> None:
+        # First of all: a change that happens during the collection sets a new timer.
         self._pending = None
         tables = {
             "agents": agent_rows(self._session.agents),
@@ -95,6 +107,8 @@ class DeskPanel(AnyWidget):
 
     def _sign_of_life(self) -> None:
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
+        # The page measures the time since the last message. Without beats a quiet market would look
+        # like a blocked kernel.
         self.send({"kind": "beat"})
         self._refresh()
 
@@ -103,12 +117,15 @@ class DeskPanel(AnyWidget):
         self._loop.call_soon_threadsafe(self._asked, content)
 
     def _asked(self, content: dict[str, Any]) -> None:
+        # The page is not trusted with more than this: a message of another form does nothing.
         match content:
             case {"kind": "ready"}:
                 self.send(self._feed.snapshot())
             case {"kind": "cancel", "key": str(key)}:
                 self._start(self._session.cancel(key))
             case {"kind": "halt"}:
+                # The page's own HALT goes to Jupyter's server. It asks the kernel as well, for a
+                # server that runs without our route.
                 self._start(self._session.halt("the panel's button"))
             case {"kind": "stop", "key": str(agent)}:
                 self._start(self._session.agents.stop(agent))
@@ -122,6 +139,7 @@ class DeskPanel(AnyWidget):
         try:
             await action
             self._set_note("")
+        # No cell shows an error of a button, so the panel has to.
         except KisnbError as error:
             self._set_note(f"{self._session.status.clock_text()} {error}")
 
@@ -133,6 +151,8 @@ class DeskPanel(AnyWidget):
         self._changed()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        # The live view does not draw in exported pages, and a terminal shows text. The tables as
+        # they stand now go along for both.
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle or ({}, {})
         return data | {
@@ -149,6 +169,7 @@ def tell_blocked(session: Session, where: str) -> None:
 
     It may be called from any thread.
     """
+    # This runs in the watch's thread, and only reads: a panel is made in the loop alone.
     if (panel := _following.get(session)) is not None:
         text = (
             f"the notebook is blocked by {where}; the desk goes on; "

@@ -82,6 +82,7 @@ def order_rows(orders: Iterable[Order]) -> dict[str, Cells]:
 def panel_orders(orders: Iterable[Order]) -> list[Order]:
     """Return the orders that the panel shows, newest first. ``orders`` come oldest first."""
     newest_first = list(orders)[::-1]
+    # An open order can be cancelled here, so it may not scroll away behind 200 newer ones.
     older_open = (o for o in islice(newest_first, ORDERS_SHOWN, None) if o.is_open)
     return [*islice(newest_first, ORDERS_SHOWN), *older_open]
 

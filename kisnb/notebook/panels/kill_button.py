@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PATIENCE = "press again within 4 seconds"
 _PRESSED = "HALT was pressed at {time} by this browser's clock."
+# The words go to the page before anything is wrong. When they are needed, no kernel may answer any
+# more.
 WORDS = {
     "press_again": "Halt? Press again",
     "press_again_why": "HALT asks once while the page is new or has just moved. "
@@ -43,6 +45,8 @@ _PULL = "Kill switch: no new order passes, and every open order is cancelled."
 _FACES: dict[Name, Face] = {
     "active": Face("HALT", _PULL),
     "reducing": Face("HALT", f"{_PULL} Sells that now pass will not."),
+    # In these three states a press repeats what runs already. The question keeps a second, nervous
+    # press from cancelling everything once more.
     "halting": Face(
         "halting …",
         "The kill switch is at work.",

@@ -45,6 +45,8 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def difference(before: Rows, after: Rows) -> Delta | None:
     """Return the steps that turn ``before`` into ``after``. None when nothing changed."""
+    # Insertions and removals do not change the order of the others. Only a true move does, and it
+    # has no step of its own.
     kept = [key for key in after if key in before]
     if kept != [key for key in before if key in after]:
         return Delta(rows=list(after.items()))
@@ -58,7 +60,10 @@ def difference(before: Rows, after: Rows) -> Delta | None:
 
 def _changed_cells(before: Cells, after: Cells) -> dict[str, PanelCell]:
     return {
-        str(i): new for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new
+        # JSON has only texts as keys.
+        str(i): new
+        for i, (old, new) in enumerate(zip(before, after, strict=True))
+        if old != new
     }
 
 
@@ -79,6 +84,8 @@ class TableFeed:
         """Return the whole state as of the last ``changes``, under its ``seq``."""
         return {
             "kind": "snapshot",
+            # The number of the last change, and not a new one: other views of the panel see this
+            # snapshot as well, and must not believe that they missed a change.
             "seq": self._seq,
             "header": dict(self._header),
             "tables": {
@@ -104,9 +111,11 @@ class TableFeed:
         }
         if not changed_header and not deltas:
             return None
+        # A message without a change has no number, so views that compare numbers see no gap.
         self._seq += 1
         self._header.update(changed_header)
         for name in deltas:
+            # A copy, because the caller's mapping may change before the next comparison.
             self._shown[name] = dict(tables[name])
         return {
             "kind": "delta",

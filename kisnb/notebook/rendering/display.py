@@ -60,6 +60,8 @@ def quote_html(q: Quote) -> Markup:
 
 
 def _price_line(q: Quote) -> str:
+    # An arrow and a sign: colour alone says nothing to a person who does not see red, and nothing
+    # in a terminal.
     change = f"{_arrow(q.change)} {number(abs(q.change))} ({signed(q.change_pct, 2)} %)"
     return (
         f"{number(q.price)}  {change}  {q.venue} {clock_text(q.t)}{'  halted' if q.halted else ''}"
@@ -76,6 +78,7 @@ def _day_line(q: Quote) -> str:
 
 def depth_rows(d: Depth) -> list[list[Cell]]:
     """Return the rows of a depth: asks from far to near, then bids from near to far."""
+    # Korean order screens show asks in blue above and bids in red below.
     asks = [
         [Cell(number(qty)), Cell(number(price), "down"), Cell("")]
         for price, qty in reversed(d.asks)
@@ -139,6 +142,7 @@ def _look_account(account: Account, mode: Mode | None) -> Bundle:
         f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})"
         f"  orderable {number(account.orderable)} won"
     )
+    # Holdings come in pages from KIS. A page that fails makes a list that looks whole.
     partial = "" if account.complete else "  incomplete: KIS did not send all pages"
     return _table(mode, cash + partial, holding_columns.IN_OUTPUT, account.holdings)
 
@@ -243,12 +247,16 @@ class Looks:
         """Register all looks with the shell."""
         for (module, name), look in LOOKS.items():
             self._formatter.for_type_by_name(module, name, self._shown(look))
+        # Registered once more, over the row of LOOKS: this look also knows whether the order can be
+        # revised now.
         self._formatter.for_type_by_name("kisnb.orders", "Order", self._shown(self._look_order))
         # IPython prints lists by itself, and its printer goes before our bundle.
         self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
     def remove(self) -> None:
         """Remove them again."""
+        # IPython keeps a type under its name until the first value of it is shown. `pop` takes it
+        # away in both forms.
         self._plain.pop("kisnb.orders.Orders", None)
         for module, name in LOOKS:
             self._formatter.pop(f"{module}.{name}", None)
@@ -260,14 +268,17 @@ class Looks:
         return _look_order(order, mode, movable=self._movable(order))
 
     def _shown(self, look: Look) -> Callable[..., Bundle]:
+        # IPython passes include and exclude by name to every function that makes a bundle.
         def show(value: object, include: object = None, exclude: object = None) -> Bundle:  # noqa: ARG001
             ours = type(value).__module__.startswith("kisnb.") or self._is_ours(value)
+            # An empty bundle lets IPython go on with its usual look.
             return self._look(look, value) if ours else {}
 
         return show
 
     def _look(self, look: Look, value: object) -> Bundle:
         bundle, mode = look(value, self._mode()), self._mode()
+        # A quote of 09:10 stays a quote of 09:10, whatever became of the link since.
         doubt = "" if type(value).__name__ in DATED else self._doubt()
         return doubted(bundle, mode, doubt) if doubt else bundle
 

@@ -29,12 +29,14 @@ class ErrorGroups:
 
     def add(self) -> None:
         """Begin to show them."""
+        # IPython has one handler for custom exceptions. One that another extension has set stays.
         if not self._shell.custom_exceptions:
             self._shell.set_custom_exc((BaseExceptionGroup,), self._show)
             self._added = True
 
     def remove(self) -> None:
         """Let IPython show them again."""
+        # Another extension may have replaced ours since then.
         if self._added and self._shell.custom_exceptions == (BaseExceptionGroup,):
             self._shell.set_custom_exc((), None)
         self._added = False
@@ -44,6 +46,8 @@ class ErrorGroups:
         tb_offset: int | None = None,
     ) -> list[str]:  # fmt: skip
         lines = group_lines(group)
+        # One error with a bug of the person's own needs its traceback, and IPython shows a group
+        # only as a whole.
         if lines is None:
             shell.showtraceback((kind, group, trace), tb_offset=tb_offset)
             return []
@@ -61,6 +65,7 @@ class ErrorGroups:
 def group_lines(group: BaseException) -> list[str] | None:
     """Return the lines of all errors of a group. None when one of them needs its traceback."""
     lines = []
+    # A group may hold groups: a TaskGroup inside a TaskGroup.
     for error in _leaves(group):
         render = getattr(error, "_render_traceback_", None)
         if render is None:

@@ -47,6 +47,7 @@ def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[st
 def _stands_html(o: Order, stands: str) -> Markup:
     state = str(o.state)
     style = _STYLES.get(state_tone(o), "")
+    # `stands` begins with the state. It is taken off, so that the state stands once, in its colour.
     return Markup('<b style="{}">{}</b>{}').format(style, state, stands.removeprefix(state))
 
 

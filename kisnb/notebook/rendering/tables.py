@@ -11,6 +11,7 @@ from markupsafe import Markup
 from kisnb.columns import Column, S, Tone
 from kisnb.terms import Mode
 
+# A page may set these variables; a dark theme needs lighter tones.
 RISE = "var(--kisnb-rise, #d60000)"
 FALL = "var(--kisnb-fall, #0051c7)"
 """Korean colours: rising and buying are red, falling and selling are blue."""
@@ -57,6 +58,7 @@ def badge_html(mode: Mode | None) -> Markup:
 
     Empty without a session.
     """
+    # A value can be shown when no session is open, for example a frame of a back-test.
     if mode is None:
         return Markup()
     front, back = _BADGES[mode]
@@ -75,6 +77,7 @@ def coloured(text: str, tone: Tone) -> Markup:
 
 def width(text: str) -> int:
     """Return the columns that a text takes on a terminal. Korean syllables take two."""
+    # A column of Korean names would not be aligned by the number of letters.
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
@@ -118,6 +121,8 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
 
 def trusted(html: str) -> Markup:
     """Return HTML as it is, for what was escaped where it was made."""
+    # Text from outside becomes HTML by `Markup.format`, which escapes it. A search for this
+    # function finds all exceptions.
     return Markup(html)  # noqa: S704 - the one place
 
 

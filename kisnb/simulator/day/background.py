@@ -63,6 +63,8 @@ class Background:
         if self._next >= len(self._trades):
             return None
         trade = self._trades[self._next]
+        # The exchange matches an auction at its own moment, so the orders must stand a little
+        # before it.
         due = trade.t if trade.side else trade.t - AUCTION_LEAD
         return self._rehearsals[-1] if self._rehearsals and self._rehearsals[-1] < due else due
 
@@ -102,6 +104,11 @@ class Background:
             self._rehearsals.pop()
             self._rehearse(now)
             return
+        # What a planned trade becomes depends on the segment in which the stock trades now:
+        #     one fixed price       orders on both sides at that price, then none of ours stays
+        #     call auction          orders on both sides; the exchange matches them at one price
+        #     continuous            the side that is hit gets enough shares, then the taker comes
+        #     closed or halted      nothing: the trade is lost
         self._next += 1
         segment = self._listing.trading
         # A closing-price session has one price and no depth.
@@ -198,6 +205,8 @@ class Background:
         for side in (taker_side.opposite, taker_side):
             order_id = next(self._ids)
             self._listing.provide(now, order_id, side, price, trade.qty, at=segment)
+        # What is left of the two orders goes. Otherwise an own order would later be filled without
+        # a trade of the schedule.
         segment.clear()
 
     def _lay(self, now: Ns, bid: int, ask: int) -> None:
@@ -282,6 +291,8 @@ class Background:
         return size if self._listing.venue is Venue.KRX else max(1, size // NXT_SIZE)
 
     def _step(self, price: int, n: int) -> int:
+        # A day takes the same few steps thousands of times, and each costs a search in the tick
+        # table.
         found = self._steps.get((price, n))
         if found is None:
             found = (

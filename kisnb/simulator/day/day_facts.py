@@ -130,6 +130,7 @@ class DayFacts:
     def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
         """Return bars and turnover by group of the ``n`` days before this one, oldest first."""
         item = self._plan.universe.get(code)
+        # One day more, because a day's return is measured from the close before it.
         days = self.history(code, n + 1)
         return tuple(
             (then, self._flows_of_past(item, then, before.bar.close))

@@ -81,6 +81,7 @@ class DayPlan:
 
     def schedule(self, code: str) -> Schedule:
         """Return every trade of the stock's day on both venues."""
+        # A universe has thousands of stocks, and a client reads a few of them.
         schedule = self._schedules.get(code)
         if schedule is None:
             schedule = self._schedules[code] = self._made(code)
@@ -251,6 +252,7 @@ def schedule_day(
     The open is the opening auction's print, the close the closing auction's. Trades are many early
     and late, and few at noon. A volume of 0 gives no trades.
     """
+    # A halted stock has a bar without volume.
     if not bar.volume:
         return Schedule((), ())
     traits = character or character_of(item)

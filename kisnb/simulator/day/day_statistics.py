@@ -58,6 +58,7 @@ def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
     for code in codes:
         item, schedule = plan.universe.get(code), plan.schedule(code)
         regular = _frame(item, plan.day, schedule.regular(plan.day))
+        # A correlation with the trade before needs three trades at least.
         if regular.height < 3:
             continue
         rows.append(
@@ -173,6 +174,7 @@ def _frame(item: Instrument, day: date, schedule: Schedule) -> pl.DataFrame:
             "venue": [t.venue.value for t in trades],
             "tick": [tick[t.price] for t in trades],
         }
+        # A purchase prints at the ask and a sale at the bid. The middle lies half a spread away.
     ).with_columns(mid=pl.col("price") - pl.col("sign") * pl.col("spread") / 2)
 
 
@@ -232,6 +234,8 @@ def _about_hours(day: date, regular: pl.DataFrame) -> dict[str, object]:
     qty = pl.col("qty")
 
     def part(since: Ns) -> float:
+        # The opening auction's print stands at the very start, and is no part of the first half
+        # hour's continuous trading.
         inside = pl.col("t").is_between(since + 1, since + _HALF_HOUR)
         return float(regular.select(qty.filter(inside).sum() / qty.sum() * 100).item())
 

@@ -130,6 +130,8 @@ def flows_of(
         # A group buys and sells on every day, so its net stays below its turnover.
         net = int(volume * share * min(max(lean, -0.9), 0.9))
         gross = int(volume * share)
+        # Half of the net is added to the purchases and half is taken from the sales, so the
+        # turnover stays.
         made.append(_turnover(gross + net // 2, gross - net // 2, volume, value))
     foreign, institution = made
     # Individuals get the rest, so that purchases and sales add up to the volume.

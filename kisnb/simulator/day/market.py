@@ -70,6 +70,7 @@ class Market:
         self._tapes = Tapes(universe, day, self.plan, self.exchange)
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
+        # Negative, so that they never meet the numbers of own orders.
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
@@ -117,7 +118,10 @@ class Market:
         happened: list[Happening] = []
         while (t := self.next_event()) is not None and t <= until:
             self.now = t
+            # A phase that begins at a moment comes before the trades of that moment: a trade of
+            # 09:00:00 belongs to the phase that begins then.
             happened += self._pass_boundary(t) if t == self.exchange.next_boundary else self._act(t)
+        # Also when nothing happened: quotes and depths carry this moment.
         self.now = until
         return happened
 

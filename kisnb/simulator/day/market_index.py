@@ -78,6 +78,7 @@ class MarketIndex:
             standing = self._plan.standing(item.code, now)
             volume += standing.volume
             value += standing.value
+            # The place is 1 for rising, 0 for steady and -1, the last one, for falling.
             signs[(standing.price > item.base) - (standing.price < item.base)] += 1
         level = past[-1]
         return IndexPoint(

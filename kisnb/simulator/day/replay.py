@@ -72,6 +72,8 @@ class ReplayedDay:
                     "give the issue with --universe, or drop it",
                 )
             item = universe.get(str(code))
+            # Everything is checked before the day begins. An error in the middle of it would stop
+            # the market for all clients.
             self._check_numbers(trades, item)
             parts = [
                 self._read(part, item)

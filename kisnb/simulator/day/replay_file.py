@@ -53,6 +53,8 @@ def read_trades(path: Path) -> pl.DataFrame:
 
 def _is_recording(path: Path) -> bool:
     with path.open("rb") as file:
+        # A recording of ours and a file of ticks can have the same ending. Only the lines of a
+        # recording have a kind.
         return b'"kind"' in file.readline(4_096)
 
 
@@ -74,6 +76,7 @@ def _table(path: Path) -> pl.DataFrame:
                 "store it as .parquet, .csv or .jsonl",
             )
         names = lazy.collect_schema().names()
+        # A file may be large and have many other columns. Those are never read.
         return lazy.select([name for name in names if name in wanted]).collect()
     except (pl.exceptions.PolarsError, OSError) as e:
         raise ConfigError(f"{path} cannot be read: {str(e).splitlines()[0][:200]}", _CURE) from e
@@ -158,6 +161,7 @@ def _side(frame: pl.DataFrame) -> pl.Expr:
 
     if "side" not in frame.columns:
         return pl.lit(None, dtype=pl.String)
+    # 1 and 5 are KIS's CCLD_DVSN (workbook: H0STCNT0): the taker bought, or sold.
     words = {"buy": "buy", "b": "buy", "1": "buy", "sell": "sell", "s": "sell", "5": "sell"}
     return pl.col("side").cast(pl.String).str.to_lowercase().replace_strict(words, default=None)
 

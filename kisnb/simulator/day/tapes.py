@@ -140,6 +140,8 @@ class Tapes:
         item, day = self._universe.get(code), self.venue_day(code, venue)
         passed = day.passed(now)
         first = max(0, passed - n)
+        # Each print shows the day's volume as of itself, so the trades before the first one are
+        # counted too.
         tally = day.tally(first)
         tape: list[Traded] = []
         for trade in day.trades[first:passed]:

@@ -41,6 +41,7 @@ class VenueDay:
             tally.add(trade.t, trade.price, trade.qty, self.segment(trade))
         if count >= self._counted[0]:
             self._counted = count, tally
+        # A copy, because the kept one goes on with the next call.
         return copy(tally)
 
     def segment(self, trade: PlannedTrade) -> str:

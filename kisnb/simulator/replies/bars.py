@@ -68,6 +68,8 @@ class Marks(NamedTuple):
     """The last day of them."""
     closes: tuple[int, ...]
     """Closes, newest first."""
+    # A ranking reads the averages of five lengths for fifty stocks. With these sums no call adds
+    # the closes up again.
     totals: tuple[int, ...]
     """The closes added up: of none, of the newest, of the newest two, and so on."""
     average_volume: int
@@ -81,6 +83,8 @@ class Marks(NamedTuple):
         """Return the marks of ``past``, which has at least one day, newest first."""
         last, month = past[0], past[:20]
         periods = {
+            # KIS counts 250 trading days in one group of fields and 52 calendar weeks in the other
+            # (workbook: inquire-price).
             "d250": past[:YEAR_DAYS],
             "w52": [bar for bar in past if (last.day - bar.day).days < WEEKS_52],
             "dryy": [bar for bar in past if bar.day.year == last.day.year],

@@ -45,6 +45,8 @@ TAKER_DAYS = 10
 
 _PERIODS: dict[str, Callable[[date], object]] = {
     "D": lambda day: day,
+    # The year of ISO goes with the week: the last days of December may belong to the first week of
+    # the next year.
     "W": lambda day: day.isocalendar()[:2],
     "M": lambda day: (day.year, day.month),
     "Y": lambda day: day.year,
@@ -85,6 +87,7 @@ class Charts:
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIODS)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
+        # A bar before the window stays in the list, because the oldest row is compared with it.
         bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
         api = "inquire_daily_itemchartprice"
         # KIS cuts a window to 100 rows (workbook); a client walks back with earlier windows.
@@ -116,14 +119,16 @@ class Charts:
             time_of(params, "FID_INPUT_HOUR_1"),
             min(day_of(params, "FID_INPUT_DATE_1"), self._view.day),
         )
+        # KIS's flag for past data (workbook: inquire-time-dailychartprice). Without it the reply
+        # ends at the morning of the day that was asked for.
         further = params["FID_PW_DATA_INCU_YN"] == "Y"
         bars = [bar for bar in self._minutes_of(code, day, venue) if hhmmss(bar.t) <= until][::-1]
         while further and len(bars) < PAST_ROWS:
             day = previous_trading_day(day)
             before = self._minutes_of(code, day, venue)
+            # A day without minutes ends the walk back: no day before it has any.
             if not before:
                 break
-            # A day without minutes ends the walk back.
             bars += before[::-1]
         return self._minutes("inquire_time_dailychartprice", code, venue, bars[:PAST_ROWS])
 
@@ -153,11 +158,14 @@ class Charts:
 
         A longer period has the date of its last day.
         """
+        # Two days more than the window: one for the change of the oldest row, and one for this day,
+        # which may have no bar yet.
         days = self._view.days(code, self._view.trading_days_since(first) + 2, venue)
         if period == "D":
             return days
         return [
             _joined(list(group))
+            # The days are in order, so those of one week or month stand together.
             for _, group in groupby(days, key=lambda bar: _PERIODS[period](bar.day))
         ]
 

@@ -42,6 +42,8 @@ class FlowDays:
     def days_until(self, params: Params, code: str) -> list[tuple[DayBar, Flows]]:
         """Return thirty days of a stock back from FID_INPUT_DATE_1."""
         last = day_of(params, "FID_INPUT_DATE_1", self._view.day)
+        # The window ends in the past. So as many days more are read as lie between its end and this
+        # day.
         days = self.days(code, min(self._view.trading_days_since(last), KEPT_DAYS) + DAYS)
         return [(bar, flows) for bar, flows in days if bar.day <= last][:DAYS]
 
@@ -71,6 +73,7 @@ class FlowDays:
             self._market_days[board] = [
                 (
                     DayBar(
+                        # A board has no prices of its own here. The rows take them from the index.
                         bars[0][0].day,
                         0,
                         0,

@@ -26,6 +26,8 @@ def group_fields(flows: Flows) -> Row:
         **_group("prsn", flows.individual),
         **_group("frgn", flows.foreign),
         **_group("frgn_reg", flows.foreign),
+        # KIS splits foreigners into registered and not registered. All simulated ones are
+        # registered.
         **_group("frgn_nreg", Turnover(0, 0, 0, 0)),
         **_group("orgn", flows.institution),
     }

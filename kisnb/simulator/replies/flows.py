@@ -98,6 +98,7 @@ class InvestorReplies:
             rows.append(
                 {
                     "bsop_hour_gb": slot,
+                    # KIS spells an estimate (가집계) "fake".
                     "frgn_fake_ntby_qty": foreign.net,
                     "orgn_fake_ntby_qty": institution.net,
                     "sum_fake_ntby_qty": foreign.net + institution.net,
@@ -108,6 +109,7 @@ class InvestorReplies:
 
     def foreign_institution_total(self, params: Params) -> Blocks:
         """Return the stocks by the day's last estimates (국내기관/외국인 매매종목가집계)."""
+        # 0 ranks by shares, 1 by won (workbook: foreign-institution-total).
         unit = ("qty", "tr_pbmn")[int(one_of(params, "FID_DIV_CLS_CODE", "0", "1"))]
         direction = 1 if one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1") == "0" else -1
         whose = one_of(params, "FID_ETC_CLS_CODE", "0", "1", "2", "3")
@@ -137,6 +139,7 @@ class InvestorReplies:
         levels = {day.day: day for day in self._view.facts.index_history(board.value, DAYS + 1)}
         for bar, flows in self._flows.days_of_market(board):
             level = levels.get(bar.day)
+            # Real files may know the stocks on days on which they lack the index.
             if level is not None and bar.day <= last:
                 rows.append(pick(api, "output", index_fields(level, levels), group_fields(flows)))
         return {"output": rows}
@@ -147,6 +150,7 @@ class InvestorReplies:
         foreign = institution = Turnover(0, 0, 0, 0)
         for slot, at in ESTIMATES:
             t = kst(self._view.day, at)
+            # The slots are in the order of time: after the first one to come there is none to show.
             if t > self._view.now:
                 break
             flows = self._view.facts.flows(code, t)

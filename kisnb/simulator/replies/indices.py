@@ -74,6 +74,7 @@ class IndexReplies:
         one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         name, last = _name(params), day_of(params, "FID_INPUT_DATE_1")
         api = "inquire_index_daily_price"
+        # W and M are accepted, and answered with days: the simulated index has nothing else.
         days = [day for day in self._days(name) if day.day <= last][:DAILY_ROWS]
         closes = [day.close for day in self._days(name)]
         rows = []
@@ -97,6 +98,8 @@ class IndexReplies:
     def inquire_time_indexchartprice(self, params: Params) -> Blocks:
         """Return the bars of the last spans of FID_INPUT_HOUR_1 seconds (업종 분봉조회)."""
         name = _name(params)
+        # KIS also takes spans of 30 seconds (workbook: inquire-time-indexchartprice). The simulated
+        # index lies on a straight line within a minute, so shorter bars would tell nothing.
         span = max(MINUTE, number_of(params, "FID_INPUT_HOUR_1", 60) * SECOND)
         api = "inquire_time_indexchartprice"
         rows: list[Row] = []
@@ -244,6 +247,7 @@ class IndexReplies:
         last = min(self._view.now, closed)
         # One point more than rows, since each row is the difference of two.
         ends = range(opened, last + 1, span)
+        # Only the points that are shown are made: each of them adds up as many as 200 members.
         return [self._view.facts.index(name, t) for t in ends[-rows - 1 :]]
 
     def _point_rows(self, api: str, name: IndexName, span: Ns, rows: int) -> list[Row]:

@@ -84,6 +84,8 @@ class MarketView:
         counted, (bought, sold, buys, sells) = self._summed.get(
             (code, venue), (0, Sums(0, 0, 0, 0))
         )
+        # Trades are only appended, so what is added up stays right. A reply costs the new trades
+        # alone.
         for trade in trades[counted:]:
             if trade.side is Side.BUY:
                 bought, buys = bought + trade.qty, buys + 1
@@ -99,6 +101,8 @@ class MarketView:
         At most ``KEPT_DAYS`` are known.
         """
         known, wanted = self._past.get(code, []), min(n, KEPT_DAYS)
+        # A young issue has fewer days than were asked for. Without the note of how far it was read,
+        # each call would make its whole past again.
         if len(known) < wanted and self._reached.get(code, 0) < wanted:
             # Long histories are made only for the calls that ask for them.
             reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
@@ -168,6 +172,7 @@ class MarketView:
         }
 
     def _expected(self, code: str, venue: Venue) -> tuple[int, int]:
+        # An auction belongs to one venue. SOR shows that of KRX.
         at = Venue.KRX if venue is Venue.SOR else venue
         # The exchange knows the expected match only of a stock with a limit book.
         if self.market.exchange.phase(code, at) is Phase.AUCTION:
@@ -214,6 +219,7 @@ class MarketView:
         """
         try:
             bars = self.facts.past_minutes(code, day, venue)
+        # The issue did not trade on that day. For a reply it is a day without rows, and no error.
         except BadInput:
             return []
         values = accumulate(bar.value for bar in bars)
@@ -243,4 +249,5 @@ class MarketView:
                     )
                 )
         self._minutes[code, venue] = len(trades), value, bars
+        # A copy: the next call replaces the running minute in the kept list.
         return list(bars)

@@ -218,6 +218,7 @@ class OvertimeReplies:
         """Return rows of the stocks that have traded in the session."""
         venue_of(params, Venue.KRX)
         rows: list[Row] = []
+        # `_fields` reads a depth, which makes the stock active for the whole day.
         for item in most_traded(issues(params, self._view.universe))[:MOST_DEPTHS]:
             fields = self._fields(item.code)
             if fields["ovtm_untp_vol"]:
@@ -227,6 +228,7 @@ class OvertimeReplies:
     # from the day
 
     def _code(self, params: Params) -> str:
+        # The session was KRX's alone, so a call for Nextrade is refused.
         venue_of(params, Venue.KRX)
         return code_of(params, self._view.universe)
 

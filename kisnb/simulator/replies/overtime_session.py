@@ -67,6 +67,7 @@ def overtime_of(trades: Sequence[PlannedTrade], item: Instrument, day: date) -> 
         bisect_right(trades, t, key=_when)
         for t in (sessions.regular_close(day), *session_span(day))
     )
+    # A stock without a trade on that day has its base price as the close.
     return Overtime(trades[closed - 1].price if closed else item.base, trades[begin:end])
 
 
@@ -91,6 +92,7 @@ def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
     change = price - close if price else 0
     lower, upper = ticks.limits(item.base, item.kind, day, item.board)
     # The narrower of the day's limits and the session's counts.
+    # A price is cut to the grid towards the close, so both limits lie inside the ten percent.
     upper = min(
         upper,
         ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board),

@@ -83,6 +83,7 @@ class ProgramReplies:
                 }
             )
             before = whole
+        # The oldest minute with figures has none before it to be compared with, so it is left out.
         return {"output": rows[::-1][: PROGRAM_ROWS - 1]}
 
     def program_trade_by_stock_daily(self, params: Params) -> Blocks:
@@ -173,6 +174,7 @@ class ProgramReplies:
             ("7050", "기관계", flows.institution),
             ("8000", "개인", nothing),
         ):
+            # Individuals trade no programs here, so the two groups share all of them.
             both = flows.foreign.bought + flows.institution.bought
             own = part.bought / both if both else 0.0
             arbitrage, other = scaled(program.arbitrage, own), scaled(program.other, own)

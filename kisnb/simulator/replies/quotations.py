@@ -96,6 +96,7 @@ class Quotations:
         expected = pick(
             "inquire_asking_price_exp_ccn", "output2", self._view.expected_fields(code, venue)
         )
+        # Outside an auction the expected match is the last auction's, as long as there was one.
         return {"output1": blocks["output1"], "output2": blocks["output2"] | expected}
 
     def inquire_ccnl(self, params: Params) -> Blocks:
@@ -110,6 +111,7 @@ class Quotations:
         A blank time takes the last trades.
         """
         venue, code = self._asked(params)
+        # "240000" is later than every time of a day, as a text too.
         until = (
             time_of(params, "FID_INPUT_HOUR_1") if params["FID_INPUT_HOUR_1"].strip() else "240000"
         )
@@ -162,6 +164,7 @@ class Quotations:
         for trade in self._view.trades(code, venue):
             # An auction's print has no taker, so it belongs to no side of these columns.
             if trade.side is not None:
+                # The bound of the last class is above every amount, so a class is always found.
                 classes[
                     next(name for below, name in SIZES if trade.price * trade.qty < below)
                 ].append(trade)
@@ -173,6 +176,7 @@ class Quotations:
         code = code_of(params, self._view.universe)
         venue_of(params, Venue.KRX)
         quote = self._view.quote(code)
+        # Only an auction's print has no taker.
         prints = [t for t in self._view.trades(code) if t.side is None]
         rows: list[Row] = [
             {

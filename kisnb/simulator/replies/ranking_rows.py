@@ -113,6 +113,7 @@ def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
 def top(rows: Iterable[Row], order: Order) -> list[Row]:
     """Return the first thirty rows. The code decides between equals."""
     field, direction = order
+    # An issue without a past has no averages, and cannot be ranked by them.
     kept = [row for row in rows if field in row]
     return sorted(
         kept, key=lambda row: (-direction * float(str(row[field])), str(row["mksc_shrn_iscd"]))
@@ -147,6 +148,8 @@ def bound_of(params: Params, name: str, default: float) -> float:
 
 def _either(params: Params, one: str, other: str, default: int) -> int:
     return (
+        # The rankings spell the same filter in two ways (workbook: volume-rank and
+        # exp-trans-updown, for example).
         number_of(params, one if one in params else other, default)
         if one in params or other in params
         else default
@@ -155,6 +158,7 @@ def _either(params: Params, one: str, other: str, default: int) -> int:
 
 def is_excluded(item: Instrument, flags: str) -> bool:
     """Return whether the FID_TRGT_EXLS_CLS_CODE of a call leaves an issue out."""
+    # The other places are warnings and kinds of funds that no simulated issue has.
     out = {place for place, flag in enumerate(flags) if flag == "1"}
     kinds = {Kind.ETF: _ETF, Kind.ETN: _ETN}
     return (

@@ -120,6 +120,7 @@ class Rankings:
                 number_in(row, "stck_hgpr") - number_in(row, "stck_lwpr"),
                 number_in(row, "stck_sdpr"),
             )
+        # A stock that has not traded today has no change of today.
         best = top((row for row in rows if row["acml_vol"]), order)
         for row in best:
             # Only the rows that are shown need the times, which are searched among all trades.
@@ -232,6 +233,7 @@ class Rankings:
             ]
             buys = [t.qty for t in large if t.side is Side.BUY]
             sells = [t.qty for t in large if t.side is Side.SELL]
+            # An auction's print has no taker, so it counts on neither side.
             row["shnu_cntg_csnu"], row["seln_cntg_csnu"] = len(buys), len(sells)
             row["ntby_cnqn"] = sum(buys) - sum(sells)
         return {"output": ranked("bulk_trans_num", rows, (field, 1))}

@@ -49,6 +49,7 @@ def pick(api: str, block: str, *sources: Mapping[str, object]) -> Row:
     return {name: value for source in sources for name, value in source.items() if name in names}
 
 
+# Each row of each reply asks for these names.
 @cache
 def _names(api: str, block: str) -> frozenset[str]:
     return frozenset(APIS[api].block(block).empty)
@@ -80,6 +81,8 @@ def code_of(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") ->
     """Return the code that a call asks for. Raises ApiError for an unknown one."""
     code = params[name]
     if code not in universe:
+        # KIS refuses a wrong code with a code of the quotation system (MCA…), and other wrong
+        # parameters with one of the query server (OPSQ…).
         raise ApiError("종목코드 오류입니다", msg_cd="MCA05918")
     return code
 
@@ -94,6 +97,7 @@ def one_of(params: Params, name: str, *taken: str) -> str:
 def number_of(params: Params, name: str, default: int) -> int:
     """Return a whole number; ``default`` for a blank. Raises ApiError for anything else."""
     text = params[name].strip()
+    # `int` would also take signs, underscores and digits of other scripts.
     if text and not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise wrong(f"FIELD [{name}]")
     return int(text) if text else default

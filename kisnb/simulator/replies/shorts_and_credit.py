@@ -79,6 +79,8 @@ class ShortsAndCredit:
         sold_all = value_all = volume_all = turnover_all = 0
         rows: list[Row] = []
         reach = self._view.trading_days_since(
+            # Without a first day the window goes back about two months, and not to the beginning of
+            # the history.
             first if first > date.min else last - timedelta(days=2 * DAYS)
         )
         past = self._view.past(code, reach)
@@ -125,6 +127,8 @@ class ShortsAndCredit:
         )
         rows = []
         for item in most_traded(issues(params, self._view.universe)):
+            # The same bound as for the rows by day: a longer reach would make long histories of
+            # fifty stocks.
             past = self._view.past(item.code, min(days, DAYS))
             sales = self._view.facts.short_sales(item.code, len(past))
             if past:

@@ -137,6 +137,7 @@ def bar_fields(bar: DayBar, before: int) -> Row:
 def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
     """Return a day of an index. ``days`` contains the day before it, for the change."""
     before = max((d for d in days if d < day.day), default=None)
+    # The oldest day that is known has none before it. Its change is measured from its open.
     base = days[before].close if before else day.open
     return {
         "stck_bsop_date": yyyymmdd(day.day),
@@ -224,6 +225,7 @@ def _run(price: int, closes: Sequence[int], direction: int) -> int:
     """Return for how many days the close has gone in one direction."""
     days = 0
     for before in closes:
+        # An unchanged close ends the run in both directions.
         if (price - before) * direction <= 0:
             break
         days, price = days + 1, before

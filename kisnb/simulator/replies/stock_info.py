@@ -112,7 +112,10 @@ class StockInfo:
         for place, one in enumerate(interruptions):
             item = self._view.item(one.code)
             row = self._vi_row(
-                item, one, sum(other.code == one.code for other in interruptions[: place + 1])
+                # vi_count is the number of this interruption among those of the stock today.
+                item,
+                one,
+                sum(other.code == one.code for other in interruptions[: place + 1]),
             )
             if (
                 (wanted == "0" or (wanted == "K") == (item.board is Board.KOSPI))
@@ -184,6 +187,8 @@ class StockInfo:
 
 def _names(item: Instrument) -> Row:
     return {
+        # KIS pads the code to twelve digits here, and gives the short one beside it (workbook:
+        # search-stock-info).
         "pdno": f"{item.code:0>12}",
         "shtn_pdno": item.code,
         "prdt_type_cd": STOCKS,
@@ -201,6 +206,7 @@ def _holiday_row(day: date) -> Row:
     open_ = is_trading_day(day)
     return {
         "bass_dt": yyyymmdd(day),
+        # Sunday is 01 and Saturday 07.
         "wday_dvsn_cd": f"{day.isoweekday() % 7 + 1:02d}",
         "bzdy_yn": open_,
         "tr_day_yn": open_,

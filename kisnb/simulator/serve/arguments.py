@@ -106,6 +106,7 @@ def read_universe(path: Path) -> Universe:
 
 def _wrong(item: Instrument, seen: set[str]) -> str:
     """Return what is impossible about an issue; empty when nothing is."""
+    # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
     if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
         return f"{item.code!r} is no stock code; it has six characters"
     if item.code in seen:

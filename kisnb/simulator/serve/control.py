@@ -169,12 +169,15 @@ class SimulatorControl:
         self._send(self._core.advance(self._clock.now()))
         self._clock.set(self._core.now, 0.0 if speed == "step" else float(speed))
         self._core.free_running = bool(self._clock.speed)
+        # Nothing is sent, but the timer of the next event is set for the new speed.
         self._send([])
         return {"now": self._core.now, "speed": speed}
 
     def _trade(self, wanted: TradeWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
+            # The market has caught up with the clock before the order, so it meets the depth of
+            # this moment.
             number, frames = self._core.by_hand.trade(
                 wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue
             )

@@ -91,6 +91,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             left = self._last_used + self._alone_seconds - loop.time()
+            # An open socket is a client, even when it sends nothing for hours.
             if self._lines:
                 self._last_used, left = loop.time(), self._alone_seconds
             if left <= 0:
@@ -169,8 +170,7 @@ class Server:
         self._last_used = asyncio.get_running_loop().time()
         reply = await self._reply_to(request)
         # Sockets write at the next turn of the loop, the reply in this one. So a reply goes ahead
-        # of
-        # its notices.
+        # of its notices.
         if reply.frames or self.core.next_event() != self._due:
             self._send(reply.frames)
         if reply.delay:
@@ -246,6 +246,7 @@ class Server:
                     await ws.pong(message.data)
         finally:
             sender.cancel()
+            # Before the core hears of it: frames that the close brings must not go to this socket.
             del self._lines[sid]
             self._last_used = asyncio.get_running_loop().time()
             self._send(self.core.socket_closed(self._now(), sid))

@@ -28,6 +28,8 @@ def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
         for n, v in namespace.items()
         if isinstance(v, type) and issubclass(v, Agent) and v is not Agent
     }
+    # The notebook's classes come last and win. A person who writes his own `Momentum` means that
+    # one.
     return {**{name: strategy(name) for name in NAMES}, **own}
 
 
@@ -36,6 +38,7 @@ def _agents(context: Context, typed: Typed) -> object:
     action, name, code, _ = typed.words
     if action == "adopt":
         return _adopt(context, typed)
+    # The grammar of this verb has a place for a code, for `adopt` alone.
     if code is not None:
         raise BadInput(
             f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE"
@@ -86,6 +89,8 @@ def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent 
     agents: dict[str, Agent | str] = {
         n: v for n, v in context.namespace.items() if isinstance(v, Agent)
     }
+    # A variable goes over an id: the object itself can be started again, an id only names what
+    # runs.
     known = {a.id: a.id for a in context.session.agents} | agents
     if name not in known:
         names = [*classes, *known]

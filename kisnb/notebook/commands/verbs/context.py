@@ -71,6 +71,7 @@ class Context:
     @property
     def calls(self) -> Calls:
         """The session's calls, as this command can have them answered. Raises NotOpen."""
+        # One verb serves both ways. It hands on what it gets, a value or something to await.
         return self.session.blocking if self.is_blocking else self.session
 
     @property
@@ -92,6 +93,7 @@ class Context:
         if text in universe:
             return text
         found = [i for i in universe.search(text) if text.casefold() in i.name.casefold()]
+        # "삼성전자" is also a part of "삼성전자우". The full name wins.
         exact = [i for i in found if i.name == text] or found
         if len(exact) > 1:
             shown = ", ".join(f"{i.code} {i.name}" for i in exact[:6])

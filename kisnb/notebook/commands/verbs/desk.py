@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 async def _open(context: Context, typed: Typed) -> Session:
+    # After a desk was lost, `%kis open` alone is the cure that messages name. It must open the same
+    # desk.
     mode = typed.words[0] or context.current.last_mode
     if mode is None:
         raise BadInput("Which desk?", "Write %kis open sim, %kis open paper or %kis open live")
@@ -78,6 +80,7 @@ async def _halt(context: Context, typed: Typed) -> None:
         context.say(await session.resume(reason, state="reducing" if reduce else "active"))
         return
     state: Literal["reducing", "halted"] = "reducing" if reduce else "halted"
+    # A reason is never asked for: a halt may not wait for a person to find words.
     for step in await session.halt(text or "typed in the notebook", state=state, flatten=flatten):
         context.say(step_text(step))
 
@@ -104,6 +107,7 @@ def _nest(context: Context, typed: Typed) -> None:
     from kisnb.notebook.kernel.nest import nest
 
     session = context.current.session
+    # The warning names the agents, because an interrupt could end them from now on.
     running = session.agents.running if session is not None and not session.closed else ()
     context.say(nest(typed.word(0, str), running))
 

@@ -35,6 +35,7 @@ def _chart(context: Context, typed: Typed) -> object:
 
     session, code = context.session, context.code(typed.text(0))
     bars = session.bars(code, every=typed.option("every", str) or context.every)
+    # A chart marks every fill it gets, so the orders of other stocks are left out here.
     orders = [o for o in session.book.orders.values() if o.code == code]
     return chart(
         bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}"
@@ -54,6 +55,8 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
     universe, text = context.session.universe, typed.text(0)
     found = universe.search(text)
     if not found:
+        # `did_you_mean` ends with a question mark. Without a near name the sentence needs its full
+        # stop.
         near = did_you_mean(text, [item.name for item in universe]) or "."
         context.say(
             f"None of the {len(universe):,} issues known here has {text!r} in its code or name"

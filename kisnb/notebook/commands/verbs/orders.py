@@ -88,6 +88,8 @@ def _revise(context: Context, typed: Typed) -> Awaitable[Order]:
 
 def _resolve(context: Context, typed: Typed) -> Awaitable[Order]:
     text = typed.text(0)
+    # "never" and a number are both answers to "what became of it?". Anything else could settle the
+    # wrong order.
     number = None if text == "never" else order_number(text)
     if number is None and text != "never":
         raise BadInput(
@@ -111,6 +113,7 @@ def _positions(context: Context, _typed: Typed) -> pl.DataFrame:
     import polars as pl
 
     session = context.session
+    # Given, because a DataFrame without rows has no types of its own.
     schema = {
         "code": pl.String,
         "name": pl.String,

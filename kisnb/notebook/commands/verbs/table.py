@@ -39,6 +39,9 @@ def _help(_context: Context, typed: Typed) -> None:
 _HELP = Verb("help", usage("[VERB]"), "this list", _help, blocking=True, needs_session=False)
 
 VERBS: dict[str, Verb] = {
-    verb.name: verb for verb in (*OPENING, *LOOKING, *ORDERS, *AGENTS, *DESK, _HELP)
+    # `open` stands first and `help` last: the order of the help is the order in which people need
+    # them.
+    verb.name: verb
+    for verb in (*OPENING, *LOOKING, *ORDERS, *AGENTS, *DESK, _HELP)
 }
 """The verbs by name, in the order in which help shows them."""

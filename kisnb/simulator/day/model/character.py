@@ -98,6 +98,7 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
     trades = min(max(count, FEWEST_TRADES), MOST_TRADES)
     # The spread grows with the volatility and shrinks with the number of trades.
     whole = math.sqrt(sigma * sigma + (0.012 * beta) ** 2)
+    # Rounded, so that a last bit that differs between machines does not make another day.
     return Character(
         round(sigma, 6),
         round(beta, 4),

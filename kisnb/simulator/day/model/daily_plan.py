@@ -95,6 +95,8 @@ def past_days(
             close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board
         )
         bar = _bar(item, day, base, returns)
+        # The day after gives the close. Rounding to ticks may have drawn another one, which gives
+        # way.
         bar = DailyBar(bar.open, max(bar.high, close), min(bar.low, close), close, bar.volume)
         yield Dated(day, _limited(bar, base, item, day))
         close = base

@@ -71,6 +71,7 @@ class _Evening:
     def __init__(self, item: Instrument, day: date, seed: int, close: int, sigma: float) -> None:
         rng = stable_random(seed, "evening", item.code, day)
         self._begin = sessions.regular_close(day)
+        # More minutes than any evening has: there are 270 from 15:30 to 20:00.
         count = 300
         # The evening moves as a random walk of one step a minute.
         step = close * sigma * _EVENING / sqrt(count)

@@ -216,6 +216,7 @@ def _nearest(offsets: Sequence[int], offset: int, taken: int) -> int:
     i = min(bisect_left(offsets, offset), len(offsets) - 1)
     if i and offset - offsets[i - 1] < offsets[i] - offset:
         i -= 1
+    # The high and the low need a trade each.
     if i == taken:
         i += 1 if i + 1 < len(offsets) else -1
     return i
