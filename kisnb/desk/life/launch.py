@@ -76,6 +76,8 @@ def start_desk(
                 stdout=log,
                 stderr=log,
                 pass_fds=[write_end],
+                # Its own session: an interrupt in the notebook's terminal, or its end, must not end
+                # the desk. The desk outlives kernels.
                 start_new_session=True,
                 cwd=FOLDER,
                 env=plain() if mode is Mode.SIM else environment(),
@@ -84,7 +86,10 @@ def start_desk(
         os.close(read_end)
         raise refusal_of(e, path) if isinstance(e, OSError) else e from None
     finally:
+        # The child has its own copy. While ours is open the pipe has no end, and a child that dies
+        # would be noticed only after the whole waiting time.
         os.close(write_end)
+    # A little longer than the supervisor waits itself, so that its sentence arrives first.
     ready = ready_line(read_end, READY_SECONDS + 5)
     if ready is None:
         child.terminate()
@@ -108,8 +113,11 @@ def restart_desk(mode: Mode) -> DeskAddress:
     if running is None:
         raise DeskError(f"no {mode} desk runs", f"begin with %kis open {mode}")
     stop_desk(mode)
+    # An empty wish takes the day of the simulator, which has gone on without a desk.
     return start_desk(
-        mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes
+        mode,
+        SimulatedDay(),
+        quotes=None if running.quotes is mode else running.quotes,
     )
 
 
@@ -135,6 +143,8 @@ def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
 
 
 def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
+    # A desk whose simulator is gone is about to stop. It says so itself, better than a difference
+    # of days would.
     simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
     if simulator is None:
         return running
@@ -153,6 +163,7 @@ def _attached_to(running: DeskAddress) -> str:
         sessions = stands_of(running).sessions
     except DeskError:
         return "all who are attached"
+    # The name is a prefix: behind it stand the agents of that session.
     mine = notebook_name()
     named = [
         "this notebook" + who.removeprefix(mine) if who.startswith(mine) else who
@@ -173,6 +184,8 @@ def stop_desk(mode: Mode) -> bool:
     while is_up(mode):
         # The supervisor passes the signal on. A desk whose supervisor was killed gets it itself.
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
+        # The loop looks again and again, because the supervisor may be starting a desk just now.
+        # Each process gets one signal.
         if pid is not None and pid not in stopping and (process := process_of(pid)) is not None:
             stopping[pid] = process
             terminate(process)

@@ -80,8 +80,11 @@ async def _serve(
         if simulator is not None:
             simulator.give_up()
         raise
+    # This import and those of ``_built`` stand here, so that the simulator starts while they load.
     from kisnb.desk.life.door import Door
 
+    # From here on a signal closes the desk in order. Before, it simply ends the process: nothing
+    # was sent yet, and the journal needs no end.
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
 
@@ -90,11 +93,13 @@ async def _serve(
         return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
 
     door = Door(desk.server, mode, [lock, *desk.locks], address)
+    # The line goes out only now, because whoever reads it attaches at once.
     report(await door.open())
     watch = asyncio.create_task(door.watch(), name="door")
     try:
         return await desk.run()
     finally:
+        # The watch ends first: it would take a socket that is given up for one that was removed.
         watch.cancel("the desk closes")
         await desk.close()
         door.close()
