@@ -115,9 +115,7 @@ def restart_desk(mode: Mode) -> DeskAddress:
     stop_desk(mode)
     # An empty wish takes the day of the simulator, which has gone on without a desk.
     return start_desk(
-        mode,
-        SimulatedDay(),
-        quotes=None if running.quotes is mode else running.quotes,
+        mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes
     )
 
 

@@ -34,6 +34,8 @@ class EventFeed:
     def publish(self, event: Event) -> None:
         """Number an event and send it with the rest of this turn of the loop."""
         if not self._batch:
+            # A frame of KIS may bring many events in one turn of the loop. All sessions get them in
+            # one message, right after the turn.
             asyncio.get_running_loop().call_soon(self.flush)
         self.seq += 1
         self._batch.append(event)
@@ -62,8 +64,10 @@ class EventFeed:
     def reply_outcomes(self, connection: Connection) -> None:
         """Reply to the queries of a session about orders that are decided by now."""
         orders = self._host.core.state.books.orders
+        # A copy, because queries that are replied to are taken out within the loop.
         for number, key in list(connection.outcomes.items()):
             order = orders.get(key)
+            # An order that was dropped stands in no book: it would be waited for for ever.
             if key in self._host.dropped:
                 outcome = OutcomeReply(OrderState.DENIED, None, "", str(self._host.broken))
             elif order is not None and order.state not in UNDECIDED:
