@@ -13,9 +13,9 @@ from kisnb.paths import private_dir, state_dir
 from kisnb.terms import Mode
 
 SOCKET_SECONDS = 6.0
-"""A desk whose socket was removed may take so long to notice it, and to listen again."""
+"""Seconds that a desk may take to notice that its socket was removed, and to listen again."""
 STARTING_SECONDS = 20.0
-"""A desk that another process has just started may take so long to write its address."""
+"""Seconds that a desk which was just started may take to write its address."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from kisnb.terms import Mode
 
 CHECK_SECONDS = 2.0
 TOUCH_SECONDS = 3600.0
-"""Files that stay the same look old to a cleaner; so often they are given the time of day."""
+"""Seconds between two touches of the files. A cleaner takes unchanged files for old ones."""
 TAKEN = (
     "another desk took the place of this one, which stopped",
     "open the desk again with %kis open; what was journaled is safe",

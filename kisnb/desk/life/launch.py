@@ -53,7 +53,7 @@ def start_desk(
     if running is not None and not fresh:
         return _same_day(_same_quotes(running, quotes), day)
     if running is not None:
-        # What the new day is refused for must not have ended the old one.
+        # Checked first: a new day that is refused must not have ended the old one.
         check_startable(day)
         stop_desk(mode)
     read_end, write_end = os.pipe()
@@ -97,7 +97,7 @@ def start_desk(
         raise DeskError("the desk did not start", f"its log is {path}")
     if "error" in ready:
         child.wait()
-        # Of two that start a desk at once, one is late: it takes the other's.
+        # Two processes may start a desk at once. The later one takes the desk of the other.
         if ready["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
             return _same_day(_same_quotes(other, quotes), day)
         raise _as_error(ready)
@@ -120,7 +120,10 @@ def restart_desk(mode: Mode) -> DeskAddress:
 
 
 def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
-    """Whose prices a desk takes; None for its own. Raises ConfigError for what makes no sense."""
+    """Return the mode whose desk gives the prices; None for its own.
+
+    Raises ConfigError for a pair that makes no sense.
+    """
     if quotes is mode:
         return None
     if (mode, quotes) == (Mode.PAPER, Mode.LIVE):
@@ -156,7 +159,7 @@ def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
 
 
 def _attached_to(running: DeskAddress) -> str:
-    """Whose day it is, for people."""
+    """Return which sessions are attached to the desk, for people."""
     try:
         sessions = stands_of(running).sessions
     except DeskError:

@@ -49,7 +49,8 @@ def main() -> int:
         begin_log(desk_folder(options.mode) / "desk.log")
         day = msgspec.json.decode(options.day, type=SimulatedDay)
         lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
-        # Who finds the lock held must not take the address of a desk that is gone for ours.
+        # Whoever finds this lock held reads the address on file. It must not be that of a desk that
+        # is gone.
         address_file(options.mode).unlink(missing_ok=True)
         status = asyncio.run(_serve(options, day, lock, report))
         lock.close()
@@ -116,8 +117,8 @@ async def _built(
 ) -> BuiltDesk:
     from kisnb.desk.life.build import build_desk
 
-    # What the journal folds to stays. No collection is to walk it, neither while it grows nor
-    # beside an order.
+    # The state that the journal folds to lives as long as the desk. The garbage collector would
+    # walk all of it while it grows, and later beside an order.
     gc.disable()
     desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
     gc.freeze()

@@ -62,7 +62,7 @@ def run_folder(state: Path, run: str) -> Path:
 
 
 def find_simulator(state: Path) -> SimAddress | None:
-    """The address on file, when its process lives; whether it answers is found out by asking it."""
+    """Return the address on file when its process lives. It may still not answer."""
     try:
         address = msgspec.json.decode(
             (sim_folder(state) / "address.json").read_bytes(), type=SimAddress

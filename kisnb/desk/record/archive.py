@@ -164,7 +164,7 @@ def _day(order: Order) -> int:
 
 
 def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
-    """``first``: the first day whose orders are all kept."""
+    """Note what a row says of its stock. ``first`` is the first day whose orders are all kept."""
     if isinstance(row, AccountOpened):
         for code, _, _ in row.holdings:
             since[code].openings.append(row)
@@ -198,7 +198,7 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
 
 
 def _is_flat(state: State, code: str) -> bool:
-    """Nobody holds the stock, and no order of it is open."""
+    """Return whether nobody holds the stock and no order of it is open."""
     books = (state.books.account, *state.books.agents.values())
     return not any(b.position(code).qty for b in books) and not any(
         o.code == code for o in state.books.live.values()

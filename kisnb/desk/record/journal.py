@@ -304,7 +304,10 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Else the file is whole, and what the disk or another process denies now it may give later."""
+    """Return whether the file is damaged.
+
+    Else the file is whole and the error may pass: the disk is full, or another process has it.
+    """
     code = (
         getattr(error, "sqlite_errorcode", None)
         if isinstance(error, sqlite3.Error)

@@ -28,13 +28,13 @@ class KeptHalt:
         self._is_written = False
 
     def keep(self, wish: Halt) -> bool:
-        """Keep the wish; whether it outlives this process."""
+        """Keep the wish. Return whether it outlives this process."""
         self._wish = wish if self._wish is None else _both(self._wish, wish)
         self._is_written = False
         return self.write()
 
     def write(self) -> bool:
-        """Write what is kept in memory, if anything is; whether it outlives this process."""
+        """Write what is kept in memory, if anything is. Return whether it outlives this process."""
         if self._wish is None or self._is_written:
             return True
         body = msgspec.json.encode(self._wish).decode()

@@ -145,8 +145,8 @@ class DeskHost:
         async with AsyncExitStack() as stack:
             if self.serial:
                 await stack.enter_async_context(self._lane)
-                # An order's own trade is seen or not seen: that must not be a race with
-                # subscriptions under way.
+                # Whether a session sees the trade of its own order must not depend on which
+                # subscription is confirmed first.
                 await _until(lambda: self.broker.settled)
                 await self.before_call()
             await work
@@ -167,7 +167,7 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
-                    # What follows would leave without its row.
+                    # The effects behind these rows would leave without them.
                     if not self._persist(rows):
                         return
                 case Send() | Revise():
@@ -325,7 +325,8 @@ class DeskHost:
         try:
             depths = await self.read_depths(code, venues)
         except Exception as e:
-            # It ends always, or the orders of the stock would wait for ever.
+            # The reading always ends with a message. Else the orders of the stock would wait for
+            # ever.
             self._publish(Trouble(self.clock.now(), f"the book of {code} could not be read: {e!r}"))
         self.submit(DepthRead(code, depths))
 

@@ -17,7 +17,8 @@ BACK: Ns = SECOND // 2
 """A smaller step back is a time server's correction. Time stands for a moment, and nothing is
 reported."""
 AHEAD: Ns = 5 * SECOND
-"""More wall time than the processor's clock shows: the machine slept, or its clock was set."""
+"""When the wall clock advances by this much more than the processor's clock, the machine slept or
+its clock was set."""
 NAP = 1.0
 """Seconds slept at a time. A timer stands while the machine sleeps, so the wall clock is read
 again."""

@@ -118,7 +118,8 @@ class DeskClient:
         self._connect()
         try:
             async with asyncio.timeout(ATTACH_SECONDS):
-                # Who gives up waiting must not take the snapshot from the thread that brings it.
+                # A wait that is cancelled must not cancel the future, which the reading thread
+                # still sets.
                 snapshot = await asyncio.shield(asyncio.wrap_future(self._snapshot))
         except TimeoutError:
             raise self._hung() from None

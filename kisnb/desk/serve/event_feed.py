@@ -55,8 +55,9 @@ class EventFeed:
     def publish_to(self, connection: Connection, events: tuple[Event, ...]) -> None:
         """Send events to one session.
 
-        They take no new numbers, for the others would miss those: they end at the number of the
-        newest event of all. So an Idle of this session still says how far it has followed.
+        They take no new numbers, because the other sessions would miss those. The last of them has
+        the number of the newest event, so that an Idle of this session still says how far it has
+        followed.
         """
         self.flush()
         connection.send(self._packed(self.seq - len(events) + 1, events))
