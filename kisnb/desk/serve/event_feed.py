@@ -68,7 +68,8 @@ class EventFeed:
         # A copy, because queries that are replied to are taken out within the loop.
         for number, key in list(connection.outcomes.items()):
             order = orders.get(key)
-            # An order that was dropped stands in no book: it would be waited for for ever.
+            # An order that was dropped stands in no order book. Without this its query would wait
+            # for ever.
             if key in self._host.dropped:
                 outcome = OutcomeReply(OrderState.DENIED, None, "", str(self._host.broken))
             elif order is not None and order.state not in UNDECIDED:
