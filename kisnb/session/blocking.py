@@ -54,8 +54,8 @@ class Blocking:
 
     def orders(self) -> OrderBook:
         """Return all orders of the day, also those that came while a cell blocks the loop."""
-        # The loop does not turn while this cell runs. Without this the books would be those of its
-        # beginning.
+        # The loop does not turn while this cell runs. Without this the order books would be those
+        # of its beginning.
         self._pump.catch_up()
         return self._state.books.account
 
@@ -94,7 +94,7 @@ class Blocking:
         except TimeoutError as e:
             raise DeskError(str(e), "ask again, or open the desk again with %kis open") from None
         # The desk sends events before its reply. They are applied first, so that the reply is never
-        # newer than the books.
+        # newer than the order books.
         self._pump.catch_up()
         return question.read(reply)
 

@@ -37,8 +37,8 @@ class OpenOrders:
 
         Raises BadInput when there is no such order, and DeskLost.
         """
-        # While the desk is away the books may lack what the next desk knows, and ``what`` could
-        # name the wrong orders.
+        # While the desk is away the order books may lack what the next desk knows, and ``what``
+        # could name the wrong orders.
         await self._link.wait_for_return()
         if names_all(what):
             # Calls that were handed over name orders whose keys the desk has not published yet.

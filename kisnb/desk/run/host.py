@@ -212,8 +212,8 @@ class DeskHost:
             case Tick() | Depth():
                 self._publish(message)
             case Submit(intent=intent) | ReviseOrder(intent=intent):
-                # An order that stands in the books was sent before the journal broke. It lives on,
-                # so it is not reported as dropped.
+                # The journal has this order from before it broke. The order lives on, so it is not
+                # reported as dropped.
                 if intent.key not in self.core.state.books.orders:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):
